@@ -1,0 +1,53 @@
+"""Puts the API together: `/api` for everything, `/v1` for OpenAI clients, `/login` for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute, Mount
+
+from appliance import __version__
+from appliance.api import ask, conversations, documents, health, log, openai, people, session, sources
+from appliance.api.problems import map_errors
+from appliance.api.signin import signin_routes
+from appliance.wiring import Appliance
+
+_API = (
+    session.router,
+    ask.router,
+    conversations.router,
+    documents.router,
+    sources.router,
+    people.router,
+    health.router,
+    log.router,
+)
+
+
+def create_api(appliance: Appliance) -> FastAPI:
+    """The application below `/api`. Its schema is at `/api/openapi.json`; pages that load from a CDN are off."""
+    return _application("Strongroom", appliance, _API)
+
+
+def create_openai_api(appliance: Appliance) -> FastAPI:
+    """The application below `/v1`."""
+    return _application("Strongroom, OpenAI-compatible", appliance, (openai.router,))
+
+
+def routes(appliance: Appliance) -> list[BaseRoute]:
+    """Everything but the screens."""
+    return [
+        Mount("/api", create_api(appliance)),
+        Mount("/v1", create_openai_api(appliance)),
+        *signin_routes(appliance),
+    ]
+
+
+def _application(title: str, appliance: Appliance, routers: Sequence[APIRouter]) -> FastAPI:
+    app = FastAPI(title=title, version=__version__, docs_url=None, redoc_url=None)
+    app.state.appliance = appliance
+    for router in routers:
+        app.include_router(router)
+    map_errors(app)
+    return app

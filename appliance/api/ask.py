@@ -1,0 +1,146 @@
+"""Asking: the answer as server-sent events, and the reader's verdict on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from appliance.answering.answerer import Answered, AnswerEvent, Found, Started, Token
+from appliance.api.conversations import visible_citations, withheld
+from appliance.api.gate import Employee, TheAppliance
+from appliance.api.schemas import (
+    AnswerOut,
+    AskEvent,
+    FeedbackIn,
+    PassagesOut,
+    Question,
+    StartedOut,
+    TokenOut,
+)
+from appliance.api.streaming import Events, streamed
+from appliance.api.wire import passage_out
+from appliance.audit.entries import FeedbackGiven
+from appliance.conversations import StoredTurn
+from appliance.domain import Conversation, Principal, Turn
+from appliance.errors import InvalidRequest
+from appliance.wiring import Appliance
+
+router = APIRouter(tags=["ask"])
+REMEMBERED_TURNS = 6
+"""Earlier turns that a follow-up question may refer to."""
+
+
+@router.post("/ask", response_class=StreamingResponse)
+def ask(question: Question, reader: Employee, appliance: TheAppliance) -> StreamingResponse:
+    """Answer a question; the events are those of `AskEvent`.
+
+    The question is on record before this returns: when that fails, the status says so and nothing is streamed.
+    """
+    events = ask_in_conversation(appliance, question.question, reader, question.conversation_id, origin="browser")
+    started = next(events)
+    if not isinstance(started, Started):
+        raise TypeError("an answer begins with its start")
+    frames = _frames(started.conversation_id)
+    return StreamingResponse(
+        _after(frames(started), streamed(events, frames=frames, failed=lambda it: _frame(AskEvent.ERROR, it))),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+@router.post("/queries/{query_id}/feedback", status_code=204)
+def give_feedback(query_id: str, feedback: FeedbackIn, reader: Employee, appliance: TheAppliance) -> Response:
+    """Judge an answer of one's own."""
+    appliance.conversations.require_turn(query_id, reader.id)
+    appliance.log.append(FeedbackGiven(query_id, reader.id, feedback.verdict, feedback.comment))
+    appliance.conversations.set_feedback(query_id, reader.id, feedback.verdict)
+    return Response(status_code=204)
+
+
+def ask_in_conversation(
+    appliance: Appliance, question: str, reader: Principal, conversation_id: str | None, *, origin: str
+) -> Events:
+    """Answer a question as the next turn of a stored conversation, and store the turn."""
+    text = question.strip()
+    if not text:
+        raise InvalidRequest("The question is empty. Write one.")
+    conversation = _conversation(appliance, conversation_id, reader)
+    for event in appliance.answerer.ask(text, reader, conversation, origin=origin):
+        if isinstance(event, Answered):
+            _store(appliance, conversation.id, reader, text, event)
+        yield event
+
+
+def _conversation(appliance: Appliance, conversation_id: str | None, reader: Principal) -> Conversation:
+    if conversation_id is None:
+        return Conversation(appliance.conversations.start())
+    turns = appliance.conversations.turns(conversation_id, reader.id)[-REMEMBERED_TURNS:]
+    shown = [turn for turn in turns if not withheld(turn, visible_citations(appliance, reader, turn))]
+    return Conversation(conversation_id, tuple(Turn(turn.question, turn.answer) for turn in shown))
+
+
+def _store(appliance: Appliance, conversation_id: str, reader: Principal, question: str, event: Answered) -> None:
+    answer = event.answer
+    appliance.conversations.add(
+        conversation_id,
+        reader.id,
+        StoredTurn(
+            query_id=event.query_id,
+            question=question,
+            answer=answer.text,
+            kind=answer.kind,
+            citations=tuple((citation.number, citation.hit.chunk.id) for citation in answer.citations),
+            notices=answer.notices,
+            asked_at=datetime.now(UTC),
+        ),
+    )
+
+
+def _frames(conversation_id: str) -> Callable[[AnswerEvent], list[str]]:
+    def frames(event: AnswerEvent) -> list[str]:
+        return [_frame(*_on_the_wire(event, conversation_id))]
+
+    return frames
+
+
+def _on_the_wire(event: AnswerEvent, conversation_id: str) -> tuple[AskEvent, BaseModel]:
+    match event:
+        case Started():
+            return AskEvent.STARTED, StartedOut(
+                query_id=event.query_id, conversation_id=event.conversation_id, searched_for=event.searched_for
+            )
+        case Found():
+            return AskEvent.PASSAGES, PassagesOut(passages=[passage_out(citation) for citation in event.passages])
+        case Token():
+            return AskEvent.TOKEN, TokenOut(text=event.text)
+        case Answered():
+            return AskEvent.ANSWER, answer_out(event, conversation_id)
+
+
+def answer_out(event: Answered, conversation_id: str) -> AnswerOut:
+    """A finished answer on the wire."""
+    answer = event.answer
+    return AnswerOut(
+        query_id=event.query_id,
+        conversation_id=conversation_id,
+        text=answer.text,
+        kind=answer.kind,
+        citations=[passage_out(citation) for citation in answer.citations],
+        notices=list(answer.notices),
+        model=event.model,
+    )
+
+
+async def _after(first: Iterable[str], rest: AsyncIterator[str]) -> AsyncIterator[str]:
+    for frame in first:
+        yield frame
+    async for frame in rest:
+        yield frame
+
+
+def _frame(name: AskEvent, body: BaseModel) -> str:
+    return f"event: {name.value}\ndata: {body.model_dump_json()}\n\n"

@@ -1,0 +1,76 @@
+"""One's own conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter, Response
+
+from appliance.api.gate import Employee, TheAppliance
+from appliance.api.schemas import ConversationDetail, ConversationOut, TurnOut
+from appliance.api.wire import cited_chunk_out
+from appliance.catalog import ChunkInContext
+from appliance.conversations import StoredTurn
+from appliance.domain import Principal
+from appliance.errors import NotFound
+from appliance.wiring import Appliance
+
+router = APIRouter(prefix="/conversations", tags=["conversations"])
+_LISTED = 100
+_NOT_SHOWN = "This answer drew on documents that are gone or that you may no longer see, so it is not shown."
+
+
+@router.get("")
+def conversations(reader: Employee, appliance: TheAppliance) -> list[ConversationOut]:
+    """One's conversations, newest first."""
+    return [
+        ConversationOut(id=item.id, title=item.title, updated_at=item.updated_at)
+        for item in appliance.conversations.recent(reader.id, limit=_LISTED)
+    ]
+
+
+@router.get("/{conversation_id}")
+def conversation(conversation_id: str, reader: Employee, appliance: TheAppliance) -> ConversationDetail:
+    """One conversation. An answer that cites what the reader may no longer see is not shown, nor are those passages."""
+    turns = appliance.conversations.turns(conversation_id, reader.id)
+    if not turns:
+        raise NotFound
+    return ConversationDetail(
+        id=conversation_id,
+        title=turns[0].question,
+        updated_at=turns[-1].asked_at,
+        turns=[_turn(appliance, reader, turn) for turn in turns],
+    )
+
+
+@router.delete("/{conversation_id}", status_code=204)
+def delete_conversation(conversation_id: str, reader: Employee, appliance: TheAppliance) -> Response:
+    """Remove a conversation from the history. The query log keeps its record."""
+    appliance.conversations.delete(conversation_id, reader.id)
+    return Response(status_code=204)
+
+
+def visible_citations(appliance: Appliance, reader: Principal, turn: StoredTurn) -> dict[str, ChunkInContext]:
+    """Those of a turn's cited passages that the reader may see now, by chunk id."""
+    return appliance.catalog.visible_chunks([chunk for _, chunk in turn.citations], reader.access, current_only=False)
+
+
+def withheld(turn: StoredTurn, visible: Mapping[str, ChunkInContext]) -> int:
+    """How many of a turn's citations the reader may not see any more; its words came from them too."""
+    return sum(chunk not in visible for _, chunk in turn.citations)
+
+
+def _turn(appliance: Appliance, reader: Principal, turn: StoredTurn) -> TurnOut:
+    visible = visible_citations(appliance, reader, turn)
+    missing = withheld(turn, visible)
+    return TurnOut(
+        query_id=turn.query_id,
+        question=turn.question,
+        answer=_NOT_SHOWN if missing else turn.answer,
+        kind=turn.kind,
+        citations=[cited_chunk_out(number, visible[chunk]) for number, chunk in turn.citations if chunk in visible],
+        withheld_citations=missing,
+        notices=list(turn.notices),
+        asked_at=turn.asked_at,
+        feedback=turn.feedback,
+    )

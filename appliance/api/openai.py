@@ -1,0 +1,217 @@
+"""The OpenAI-compatible door: `/v1/chat/completions` answers with the same retrieval, access and log as `/api/ask`.
+
+The last user message is the question, the messages before it are the conversation. Sampling parameters are accepted and
+ignored: how the model generates is the appliance's decision, and on record. The citations follow the text as a list, so
+that a client which knows nothing of them still shows them. Format: OpenAI API reference, "Create chat completion".
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from appliance.answering.answerer import Answered, AnswerEvent, Token
+from appliance.api.ask import REMEMBERED_TURNS
+from appliance.api.gate import Employee, TheAppliance
+from appliance.api.schemas import MAX_QUESTION_CHARACTERS, Problem
+from appliance.api.streaming import Events, streamed
+from appliance.api.wire import passage_out
+from appliance.domain import Answer, Conversation, Turn
+from appliance.errors import InvalidRequest
+
+router = APIRouter(tags=["openai"])
+MODEL = "strongroom"
+
+
+class ChatMessage(BaseModel):
+    """One message. Parts that are not text are refused."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: (
+        Annotated[str, Field(max_length=MAX_QUESTION_CHARACTERS)] | Annotated[list[ContentPart], Field(max_length=50)]
+    )
+
+    @property
+    def text(self) -> str:
+        """The text of the message, whichever way it was sent."""
+        return self.content if isinstance(self.content, str) else "\n".join(part.text for part in self.content)
+
+
+class ContentPart(BaseModel):
+    """A part of a message."""
+
+    type: Literal["text"]
+    text: Annotated[str, Field(max_length=MAX_QUESTION_CHARACTERS)]
+
+
+class ChatRequest(BaseModel):
+    """What is used of a chat completion request; the rest is accepted and ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=200)]
+    model: str = MODEL
+    stream: bool = False
+    n: Literal[1] = 1
+
+
+@router.get("/models")
+def models(_reader: Employee) -> dict[str, Any]:
+    """The one model there is: the appliance."""
+    return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": MODEL}]}
+
+
+@router.post("/chat/completions", response_class=JSONResponse)
+def chat_completions(request: ChatRequest, reader: Employee, appliance: TheAppliance) -> Response:
+    """Answer the last user message from the documents the reader may see."""
+    question, turns = _question(request.messages)
+    conversation = Conversation(appliance.conversations.start(), turns)
+    events = appliance.answerer.ask(question, reader, conversation, origin="openai-api")
+    completion_id, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
+    if request.stream:
+        next(events)  # the question is on record, or the status says why not
+        return StreamingResponse(
+            _stream(events, completion_id, created),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+    return JSONResponse(_completion(_finished(events), completion_id, created))
+
+
+def _question(messages: list[ChatMessage]) -> tuple[str, tuple[Turn, ...]]:
+    if messages[-1].role != "user" or not messages[-1].text.strip():
+        raise InvalidRequest("The last message must be the user's question.")
+    turns, asked = [], ""
+    for message in messages[:-1]:
+        if message.role == "user":
+            asked = message.text
+        elif message.role == "assistant" and asked:
+            turns.append(Turn(asked, message.text))
+            asked = ""
+    question = messages[-1].text.strip()
+    if len(question) > MAX_QUESTION_CHARACTERS:
+        raise InvalidRequest(f"A question may have {MAX_QUESTION_CHARACTERS:,} characters. Ask a shorter one.")
+    return question, tuple(turns[-REMEMBERED_TURNS:])
+
+
+def _finished(events: Iterator[AnswerEvent]) -> Answered:
+    for event in events:
+        if isinstance(event, Answered):
+            return event
+    raise InvalidRequest("The answer was not finished. Ask again.")
+
+
+def _stream(events: Events, completion_id: str, created: int) -> AsyncIterator[str]:
+    """The answer as it is written, then what follows it; one that was replaced at its end is sent whole, after."""
+    sent: list[str] = []
+
+    def frames(event: AnswerEvent) -> Iterator[str]:
+        if isinstance(event, Token):
+            sent.append(event.text)
+            yield _chunk(completion_id, created, {"content": event.text})
+        elif isinstance(event, Answered):
+            yield _chunk(completion_id, created, {"content": _rest(event.answer, "".join(sent))})
+            yield _chunk(completion_id, created, {}, finish="stop", extra=_extra(event))
+
+    def failed(problem: Problem) -> str:
+        return _data({"error": {"message": problem.message, "type": problem.code, "code": problem.code}})
+
+    async def whole() -> AsyncIterator[str]:
+        yield _chunk(completion_id, created, {"role": "assistant", "content": ""})
+        async for frame in streamed(events, frames=frames, failed=failed):
+            yield frame
+        yield "data: [DONE]\n\n"
+
+    return whole()
+
+
+def _completion(event: Answered, completion_id: str, created: int) -> dict[str, Any]:
+    return {
+        "id": completion_id,
+        "object": "chat.completion",
+        "created": created,
+        "model": MODEL,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": _text(event.answer)},
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+        **_extra(event),
+    }
+
+
+def _chunk(
+    completion_id: str,
+    created: int,
+    delta: dict[str, str],
+    *,
+    finish: str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> str:
+    return _data(
+        {
+            "id": completion_id,
+            "object": "chat.completion.chunk",
+            "created": created,
+            "model": MODEL,
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+            **(extra or {}),
+        }
+    )
+
+
+def _text(answer: Answer) -> str:
+    """The answer, then what the reader must know about it, then its sources."""
+    return "\n\n".join([answer.text, *_appendix(answer)])
+
+
+def _rest(answer: Answer, sent: str) -> str:
+    """What is still to be sent when `sent` was streamed already."""
+    if not sent.strip():
+        return _text(answer)
+    if sent.strip() == answer.text:
+        return "".join(f"\n\n{part}" for part in _appendix(answer))
+    return f"\n\n----\n\n{_text(answer)}"
+
+
+def _appendix(answer: Answer) -> list[str]:
+    parts = list(answer.notices)
+    if answer.citations:
+        sources = [
+            f"[{item.number}] {item.hit.title} ({item.hit.path}{_page(item.hit.chunk.place.page)})"
+            for item in answer.citations
+        ]
+        parts.append("Sources:\n" + "\n".join(sources))
+    return parts
+
+
+def _page(page: int | None) -> str:
+    return "" if page is None else f", page {page}"
+
+
+def _extra(event: Answered) -> dict[str, Any]:
+    """Our own fields, for clients that know the appliance."""
+    return {
+        "strongroom": {
+            "query_id": event.query_id,
+            "kind": event.answer.kind.value,
+            "citations": [passage_out(citation).model_dump() for citation in event.answer.citations],
+        }
+    }
+
+
+def _data(value: dict[str, Any]) -> str:
+    return f"data: {json.dumps(value, ensure_ascii=False)}\n\n"
+
+
+ChatMessage.model_rebuild()

@@ -1,0 +1,198 @@
+"""The SQLite file of the log: its tables, how it is opened, and what its errors mean.
+
+Rules this module keeps:
+
+1. `heads` and `payloads` hold what was recorded, `nodes` the tree over the heads. Columns to search by are computed
+   from the head by the database, so there is no second copy of a fact that could differ from the one that is hashed.
+2. Triggers refuse every change but the next entry. They stop mistakes; against a person with the file they do nothing,
+   and no verification relies on them.
+3. A commit is on disk when it returns (write-ahead log, synchronous=FULL).
+4. An error of SQLite leaves as an error of ours that says what to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from appliance.errors import AuditUnavailable
+
+_SEARCHED = ",".join(
+    f"""
+    {field} TEXT GENERATED ALWAYS AS (
+        CASE WHEN json_valid(CAST(head AS TEXT)) THEN json_extract(CAST(head AS TEXT), '$.{field}') END
+    ) VIRTUAL"""
+    for field in ("type", "time", "actor", "query_id")
+)
+
+TABLES = (
+    f"CREATE TABLE heads (seq INTEGER PRIMARY KEY, head BLOB NOT NULL,{_SEARCHED}\n)",
+    "CREATE TABLE payloads (seq INTEGER PRIMARY KEY, payload BLOB NOT NULL)",
+    """CREATE TABLE nodes (
+    level INTEGER NOT NULL, idx INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, idx)
+) WITHOUT ROWID""",
+)
+
+INDEXES = (
+    "CREATE INDEX heads_by_type ON heads (type)",
+    "CREATE INDEX heads_by_actor ON heads (actor)",
+    "CREATE INDEX heads_by_query ON heads (query_id)",
+)
+
+_NEXT = "SELECT coalesce(max(seq), -1) + 1 FROM"
+
+# INSERT OR REPLACE removes a row without asking the DELETE triggers, so inserts are guarded as well.
+TRIGGERS = (
+    *(
+        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, 'the query log is append-only'); END"
+        for table in ("heads", "payloads", "nodes")
+        for verb in ("UPDATE", "DELETE")
+    ),
+    *(
+        f"CREATE TRIGGER {table}_in_order BEFORE INSERT ON {table} WHEN NEW.seq IS NOT ({_NEXT} {table}) "
+        f"BEGIN SELECT RAISE(ABORT, 'the query log is append-only'); END"
+        for table in ("heads", "payloads")
+    ),
+    "CREATE TRIGGER nodes_once BEFORE INSERT ON nodes "
+    "WHEN EXISTS (SELECT 1 FROM nodes WHERE level = NEW.level AND idx = NEW.idx) "
+    "BEGIN SELECT RAISE(ABORT, 'the query log is append-only'); END",
+)
+
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: "the disk is full; free some space",
+    sqlite3.SQLITE_READONLY: "it is read-only; make the file and its folder writable for the appliance",
+    sqlite3.SQLITE_BUSY: "another program keeps it locked; close that program",
+    sqlite3.SQLITE_IOERR: "the disk refuses to read or write; check its space, its quota and its health",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check that its folder exists and belongs to the appliance",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; run the verification, then restore the latest backup",
+    sqlite3.SQLITE_NOTADB: "it is not a log of the appliance; run the verification, then restore the latest backup",
+}
+
+_OTHERWISE = "it is not a log of the appliance, or was altered; run the verification"
+
+_WAL_PAGES = 4000
+"""Pages of 4 KiB before SQLite moves them to the main file; some answer waits for that, so not too often."""
+
+_PRIMARY_CODE = 0xFF  # SQLite's extended codes keep the primary one in the low byte
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's code for an error; that of a general error where Python raised it by itself."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY_CODE
+
+
+def unavailable(path: Path, error: sqlite3.Error | OSError) -> AuditUnavailable:
+    """What to tell people about an error of the database or the file system. Holds nothing of an entry."""
+    if isinstance(error, OSError):
+        return AuditUnavailable(
+            f"The query log {path} is not usable: {error.strerror}. Nothing is answered until it is."
+        )
+    remedy = _REMEDIES.get(primary_code(error), _OTHERWISE)
+    return AuditUnavailable(f"The query log {path} is not usable: {remedy}. Nothing is answered until it is.")
+
+
+@contextlib.contextmanager
+def our_errors(path: Path) -> Iterator[None]:
+    """Raises `AuditUnavailable` for every error of SQLite and of the file system inside.
+
+    Raises:
+        AuditUnavailable: As it says.
+    """
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise unavailable(path, error) from error
+
+
+def open_to_append(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
+    """A connection that writes, with the tables made if the file is new. Errors are those of SQLite."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Only a new file is touched here: closing any descriptor of an open database would drop this process's locks on it.
+    # SQLite gives its side files the mode of the file itself.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
+    try:
+        _use_write_ahead_log(connection, time.monotonic() + busy_timeout_s)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+        with transaction(connection):
+            if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                for statement in (*TABLES, *INDEXES):
+                    connection.execute(statement)
+            for statement in TRIGGERS:  # also those that somebody took away
+                connection.execute(statement.replace("CREATE TRIGGER", "CREATE TRIGGER IF NOT EXISTS", 1))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_to_read(path: Path, busy_timeout_s: float = 10.0) -> sqlite3.Connection:
+    """A connection that cannot write, also to a copy on a read-only medium. Errors are those of SQLite."""
+    # Without side files and without a place to make them, a log in WAL mode opens only as a file that never changes.
+    alone = not path.with_name(f"{path.name}-wal").exists() and not os.access(path.parent, os.W_OK)
+    address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
+    connection = sqlite3.connect(address, uri=True, timeout=busy_timeout_s, isolation_level=None)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """One write at a time among all threads and processes; committed at the end, undone if anything is raised."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """All reads inside see one state of the log, whatever is appended meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def has_the_expected_schema(connection: sqlite3.Connection) -> bool:
+    """Whether tables and indexes are those this module makes, with no view in their place and no other trigger."""
+    found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+    return found - set(TRIGGERS) == {*TABLES, *INDEXES}
+
+
+def node_hash(connection: sqlite3.Connection, level: int, index: int) -> bytes:
+    """The stored hash of a subtree.
+
+    Raises:
+        LookupError: It is not stored.
+    """
+    row = connection.execute("SELECT hash FROM nodes WHERE level = ? AND idx = ?", (level, index)).fetchone()
+    if row is None:
+        raise LookupError(f"Node ({level}, {index}) is missing.")
+    return bytes(row[0])
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection, deadline: float) -> None:
+    """Changing the mode does not wait for other processes that open the same new file, so it is tried again."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

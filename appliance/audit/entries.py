@@ -1,0 +1,311 @@
+"""What the log records, as frozen values.
+
+Rules this module keeps:
+
+1. An entry is split in two. The *head* holds identifiers only: who (by account id), which question, which
+   conversation. The *content* holds everything a person typed, read or is named by. The tree covers the head, and the
+   head covers the content by its hash, so content can be encrypted, and one day erased, without breaking the tree.
+2. A type's name and its fields stay readable for as long as logs are kept: fields may be added, with a default, and
+   are never renamed, removed or given another meaning. Fields a newer release wrote are passed over.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any, ClassVar
+
+HEAD_FIELDS = ("actor", "query_id", "conversation_id", "session_id")
+"""The fields of an entry that go to its head, where the entry has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievedPassage:
+    """One passage that was found, and how. `number` is the n of its [n] before the model; None: not put before it."""
+
+    chunk_id: str
+    document_id: str
+    version_id: str
+    version_sha256: str
+    path: str
+    title: str
+    page: int | None
+    rank: int
+    score: float
+    similarity: float | None
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUsed:
+    """The model that answered; `digest` names its exact weights. All empty for an answer without a model."""
+
+    provider: str = ""
+    name: str = ""
+    digest: str = ""
+    quantisation: str = ""
+    context_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationParameters:
+    """How the model was asked to generate."""
+
+    temperature: float
+    seed: int
+    max_tokens: int
+    context_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class CitedPassage:
+    """The passage that marker [number] of an answer points at."""
+
+    number: int
+    chunk_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long the steps of an answer took, in milliseconds. `first_token_ms` is None when no token came."""
+
+    retrieval_ms: float
+    first_token_ms: float | None
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionReceived:
+    """A question came in. It is on record before anything is searched for."""
+
+    type: ClassVar[str] = "question.received"
+    query_id: str
+    actor: str
+    actor_name: str
+    groups: tuple[str, ...]
+    conversation_id: str
+    question: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassagesRetrieved:
+    """What was found for a question and what the model was about to be asked. It is on record before the first token.
+
+    `searched_for` is the question as it was searched, which for a follow-up is not what was typed. `prompt_sha256` is
+    hex; `model`, prompt and `parameters` are empty when no model is asked.
+    """
+
+    type: ClassVar[str] = "passages.retrieved"
+    query_id: str
+    actor: str
+    searched_for: str
+    retrieved: tuple[RetrievedPassage, ...]
+    model: ModelUsed
+    prompt_sha256: str
+    prompt_template: str
+    parameters: GenerationParameters | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerClosed:
+    """An answer ended, well or with an error: `error` is then the stable code of `appliance.errors`, otherwise empty.
+
+    `answer` is what the reader was left with and `withdrawn` what was shown before and taken back, empty if nothing
+    was. `answer_sha256` is hex.
+    """
+
+    type: ClassVar[str] = "answer.closed"
+    query_id: str
+    actor: str
+    answer: str
+    answer_sha256: str
+    kind: str
+    citations: tuple[CitedPassage, ...]
+    notices: tuple[str, ...]
+    unknown_markers: tuple[int, ...]
+    latency: Latency
+    error: str = ""
+    withdrawn: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackGiven:
+    """A reader judged an answer: `verdict` is "up" or "down"."""
+
+    type: ClassVar[str] = "feedback.given"
+    query_id: str
+    actor: str
+    verdict: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A person signed in."""
+
+    type: ClassVar[str] = "session.opened"
+    actor: str
+    actor_name: str = ""
+    session_id: str = ""  # a name for the session, never the secret that opens it
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInFailed:
+    """Somebody failed to sign in under a name. `actor` is empty unless an account of that name exists."""
+
+    type: ClassVar[str] = "session.refused"
+    actor: str
+    name: str
+    origin: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut:
+    """A person signed out."""
+
+    type: ClassVar[str] = "session.closed"
+    actor: str
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogRead:
+    """Somebody read the log. `what` says what they looked for or at; `query_id` is set when it was one question."""
+
+    type: ClassVar[str] = "log.read"
+    actor: str
+    what: str
+    query_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogExported:
+    """Somebody took a copy of the log out. `what` describes the selection."""
+
+    type: ClassVar[str] = "log.exported"
+    actor: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdminAction:
+    """Somebody changed the appliance: `action` is a stable name ("group.created"), `subject` what it was done to."""
+
+    type: ClassVar[str] = "admin.action"
+    actor: str
+    action: str
+    subject: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogOpened:
+    """The appliance started. An opening without a closing before it means that it went down without saying so."""
+
+    type: ClassVar[str] = "log.opened"
+    release: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogClosed:
+    """The appliance stopped in good order."""
+
+    type: ClassVar[str] = "log.closed"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """The machine's clock went back since the entry before, by this many seconds. The log writes this by itself."""
+
+    type: ClassVar[str] = "clock.stepped"
+    back_s: float
+
+
+Entry = (
+    QuestionReceived
+    | PassagesRetrieved
+    | AnswerClosed
+    | FeedbackGiven
+    | SignedIn
+    | SignInFailed
+    | SignedOut
+    | LogRead
+    | LogExported
+    | AdminAction
+    | LogOpened
+    | LogClosed
+    | ClockStepped
+)
+
+_BY_TYPE: Mapping[str, type[Any]] = {kind.type: kind for kind in typing.get_args(Entry)}
+
+
+def split(entry: Entry) -> tuple[dict[str, str], dict[str, Any]]:
+    """The identifiers and the content of an entry, as plain JSON values."""
+    content = asdict(entry)
+    identifiers = {name: content.pop(name) for name in HEAD_FIELDS if name in content}
+    return identifiers, content
+
+
+def join(type_name: str, head: Mapping[str, Any], content: Mapping[str, Any]) -> Entry:
+    """The entry that was split into `head` and `content`.
+
+    Raises:
+        ValueError: No entry looks like this.
+    """
+    if type_name not in _BY_TYPE:
+        raise ValueError(f"There is no entry type '{type_name}'.")
+    identifiers = {name: head[name] for name in HEAD_FIELDS if name in head}
+    return typing.cast("Entry", _build(_BY_TYPE[type_name], {**content, **identifiers}))
+
+
+def names_of_types() -> tuple[str, ...]:
+    """Every entry type there is, by its name."""
+    return tuple(_BY_TYPE)
+
+
+_Reader = Callable[[Any], Any]
+
+
+def _build(kind: type[Any], values: Any) -> Any:
+    """A dataclass from a JSON object; fields it does not have are passed over."""
+    _expect(values, dict)
+    readers = _field_readers(kind.__name__)
+    try:
+        return kind(**{name: readers[name](value) for name, value in values.items() if name in readers})
+    except TypeError as error:
+        raise ValueError(f"A recorded {kind.__name__} lacks a field.") from error
+
+
+@functools.cache
+def _field_readers(kind_name: str) -> dict[str, _Reader]:
+    hints = typing.get_type_hints(globals()[kind_name])
+    return {name: _reader(hint) for name, hint in hints.items() if typing.get_origin(hint) is not ClassVar}
+
+
+def _reader(hint: Any) -> _Reader:
+    """What turns a JSON value into the type that `hint` asks for."""
+    if isinstance(hint, types.UnionType):  # only ever "or None"
+        inner = _reader(next(arg for arg in hint.__args__ if arg is not types.NoneType))
+        return lambda value: None if value is None else inner(value)
+    if typing.get_origin(hint) is tuple:
+        item = _reader(typing.get_args(hint)[0])
+        return lambda value: tuple(item(inner) for inner in _expect(value, list))
+    if is_dataclass(hint):
+        return functools.partial(_build, typing.cast("type[Any]", hint))
+    if hint is float:
+        return lambda value: float(_expect(value, (int, float)))
+    return lambda value: _expect(value, hint)
+
+
+def _expect(value: Any, kind: Any) -> Any:
+    if not isinstance(value, kind):
+        raise ValueError(f"A recorded value is a {type(value).__name__} where another kind belongs.")
+    return value

@@ -1,0 +1,434 @@
+"""The query log: one SQLite file that only grows, and a Merkle tree over it.
+
+Rules this module keeps:
+
+1. An entry is one transaction: number, head, payload and the tree's new nodes, or nothing. When `append` returns, the
+   entry is on disk. When it raises, nothing may be answered.
+2. Numbers have no gaps: the next one is taken inside the write transaction, which threads and processes enter one at a
+   time. Wall time is taken there too; if it went back by more than a second, an entry says so first.
+3. Before each entry the log must still be the one this object wrote to last: same file, and the same root over what was
+   there then. Otherwise nothing is appended.
+4. The latest checkpoint is kept in a file beside the log, written at opening, at closing and every
+   `CHECKPOINT_EVERY` entries, after the entries it covers. A log that does not contain its checkpoint is not opened.
+5. Reading shows an entry's content only if its bytes are those the tree was built over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from appliance.audit import canonical, checkpoint, database, export, records, tree
+from appliance.audit.checkpoint import ORIGIN, Checkpoint
+from appliance.audit.entries import (
+    AnswerClosed,
+    ClockStepped,
+    Entry,
+    FeedbackGiven,
+    PassagesRetrieved,
+    QuestionReceived,
+)
+from appliance.audit.records import LogFilter, Moment, QueryRecord, Recorded
+from appliance.errors import AuditBroken, AuditUnavailable, NotFound
+
+CHECKPOINT_EVERY = 100
+"""Entries between two checkpoints; as many can be cut off without the file beside the log telling."""
+
+_SELECT = """
+    SELECT heads.seq, heads.head, payloads.payload, nodes.hash, heads.query_id FROM heads
+    LEFT JOIN payloads ON payloads.seq = heads.seq
+    LEFT JOIN nodes ON nodes.level = 0 AND nodes.idx = heads.seq
+"""
+
+_Row = tuple[int, bytes, bytes | None, bytes | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What shows that an entry is in the log: its number, its leaf hash, and the root with it as the last entry."""
+
+    seq: int
+    root: bytes
+    leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """A proof that an entry is part of the log under `checkpoint`, for `tree.verify_inclusion`."""
+
+    seq: int
+    leaf_hash: bytes
+    path: tuple[bytes, ...]
+    checkpoint: Checkpoint
+
+
+def checkpoint_path(log: Path) -> Path:
+    """Where the latest checkpoint of a log is kept."""
+    return log.parent / "checkpoints" / f"{log.stem}.txt"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class QueryLog:
+    """Appends to a log and reads it. Any number of threads may share one; any number of processes may open the file."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        origin: str = ORIGIN,
+        clock: Callable[[], datetime] = _now,
+        busy_timeout_s: float = 10.0,
+    ) -> None:
+        """Open the log at `path`, or make it if there is none and none was there before.
+
+        Raises:
+            AuditUnavailable: It cannot be opened or written.
+            AuditBroken: It does not contain its own latest checkpoint.
+        """
+        self.path = path
+        self._origin = origin
+        self._clock = clock
+        self._boot_id = _boot_id()
+        self._busy_timeout_s = busy_timeout_s
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        with database.our_errors(path):
+            self._known = self._latest_checkpoint()
+            connection = database.open_to_append(path, busy_timeout_s)
+            try:
+                self._file = _identity(path)
+                self._keep_checkpoint(connection)
+            except BaseException:
+                connection.close()
+                raise
+        self._connection = connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Keep a last checkpoint and let go of the file. A second call does nothing.
+
+        Raises:
+            AuditUnavailable, AuditBroken: As `append`; the file is let go all the same.
+        """
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                with database.our_errors(self.path), contextlib.closing(connection):
+                    self._keep_checkpoint(connection)
+
+    def append(self, entry: Entry) -> Receipt:
+        """Write an entry. It is on disk when this returns.
+
+        Raises:
+            AuditUnavailable: It could not be written. Nothing of it is in the log, unless only the checkpoint that was
+                due after it could not be kept; the next `append` tries that again.
+            AuditBroken: The log is not the one that was written to before.
+        """
+        with self._lock, database.our_errors(self.path):
+            connection = self._writable()
+            with database.transaction(connection):
+                size = self._checked_size(connection)
+                now = self._clock()
+                steps = self._clock_step(connection, size, now)
+                for number, step in enumerate(steps):
+                    self._insert(connection, size + number, step, now)
+                receipt = self._insert(connection, size + len(steps), entry, now)
+            self._known = Checkpoint(self._origin, receipt.seq + 1, receipt.root)
+            if self._known.size - self._checkpointed_size >= CHECKPOINT_EVERY:
+                self._keep_checkpoint(connection)
+            return receipt
+
+    def size(self) -> int:
+        """How many entries the log has."""
+        with self._reading() as connection:
+            return _size(connection)
+
+    def root(self) -> bytes:
+        """The root over all entries."""
+        return self.checkpoint().root
+
+    def checkpoint(self) -> Checkpoint:
+        """Size and root as they are now: what to carry out of the house."""
+        with self._reading() as connection:
+            return self._checkpoint_now(connection)
+
+    def inclusion_proof(self, seq: int) -> Inclusion:
+        """The proof that entry `seq` is in the log as it is now.
+
+        Raises:
+            NotFound: There is no such entry.
+        """
+        with self._reading() as connection, _complete_tree():
+            current = self._checkpoint_now(connection)
+            if not 0 <= seq < current.size:
+                raise NotFound(f"The query log has no entry {seq}.")
+            nodes = _nodes(connection)
+            return Inclusion(seq, nodes(0, seq), tuple(tree.inclusion_proof(seq, current.size, nodes)), current)
+
+    def consistency_proof(self, old_size: int) -> tuple[tuple[bytes, ...], Checkpoint]:
+        """The proof that the log of `old_size` entries is the beginning of the log as it is now, and its checkpoint.
+
+        Raises:
+            NotFound: The log never had that many entries, or none then.
+        """
+        with self._reading() as connection, _complete_tree():
+            current = self._checkpoint_now(connection)
+            if not 0 < old_size <= current.size:
+                raise NotFound(f"The query log has {current.size} entries; there is no proof from {old_size}.")
+            return tuple(tree.consistency_proof(old_size, current.size, _nodes(connection))), current
+
+    def entry(self, seq: int) -> Recorded:
+        """Entry `seq`.
+
+        Raises:
+            NotFound: There is no such entry.
+        """
+        with self._reading() as connection:
+            row = connection.execute(f"{_SELECT} WHERE heads.seq = ?", (seq,)).fetchone()
+            if row is None:
+                raise NotFound(f"The query log has no entry {seq}.")
+            return records.unseal(*row[:4])
+
+    def entries(
+        self, wanted: LogFilter = LogFilter(), *, limit: int = 50, before_seq: int | None = None
+    ) -> tuple[Recorded, ...]:
+        """The newest `limit` entries that match, newest first. Pass the last one's `seq` as `before_seq` for more."""
+        found: list[Recorded] = []
+        with self._reading() as connection:
+            for row in _rows(connection, wanted, before_seq):
+                recorded = records.unseal(*row[:4])
+                if len(found) == limit:
+                    break
+                if records.entry_matches(recorded, wanted):
+                    found.append(recorded)
+        return tuple(found)
+
+    def queries(
+        self, wanted: LogFilter = LogFilter(), *, limit: int = 50, before_seq: int | None = None
+    ) -> tuple[QueryRecord, ...]:
+        """The newest `limit` questions that match, each with its passages, answer and feedback, newest first.
+
+        `wanted.type` is not looked at. Pass the last one's `asked.seq` as `before_seq` for more.
+        """
+        found: list[QueryRecord] = []
+        with self._reading() as connection:
+            for row in _rows(connection, wanted, before_seq, only_type=QuestionReceived.type):
+                if len(found) == limit:
+                    break
+                query = _assemble(connection, str(row[4]), records.unseal(*row[:4]))
+                if records.query_matches(query, wanted):
+                    found.append(query)
+        return tuple(found)
+
+    def query(self, query_id: str) -> QueryRecord:
+        """Everything on record about one question.
+
+        Raises:
+            NotFound: No such question was ever recorded.
+        """
+        with self._reading() as connection:
+            row = connection.execute(
+                f"{_SELECT} WHERE heads.query_id = ? AND heads.type = ? ORDER BY heads.seq LIMIT 1",
+                (query_id, QuestionReceived.type),
+            ).fetchone()
+            if row is None:
+                raise NotFound("The query log has no such question.")
+            return _assemble(connection, query_id, records.unseal(*row[:4]))
+
+    def export(self, seqs: Sequence[int] | None = None) -> Iterator[str]:
+        """The log as lines of JSON that `export.verify_export` checks without the appliance.
+
+        Args:
+            seqs: The entries wanted, each then with its proof. All of them, if None.
+
+        Raises:
+            NotFound: One of them is not in the log.
+            AuditBroken: An entry is damaged, so nothing would be proved by it.
+        """
+        with self._reading() as connection, _complete_tree():
+            current = self._checkpoint_now(connection)
+            nodes = _nodes(connection)
+            yield export.header(current, complete=seqs is None)
+            for row in _export_rows(connection, seqs):
+                seq, head, payload = row[:3]
+                if payload is None or not records.is_intact(head, payload, row[3]):
+                    raise AuditBroken(f"Entry {seq} was altered; the export is stopped. Run the verification.", seq)
+                path = None if seqs is None else tree.inclusion_proof(seq, current.size, nodes)
+                yield export.line(seq, head, payload, path)
+
+    def _writable(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise AuditUnavailable("The query log is closed. Start the appliance again.")
+        if _identity(self.path) != self._file:
+            raise AuditBroken(
+                "The file of the query log was exchanged while the appliance was running. Keep both, and restart."
+            )
+        return self._connection
+
+    def _checked_size(self, connection: sqlite3.Connection) -> int:
+        """The size of the log, once it is sure that it contains what this object last knew of it."""
+        size = _size(connection)
+        with _complete_tree():
+            if size < self._known.size or tree.root(self._known.size, _nodes(connection)) != self._known.root:
+                raise AuditBroken(
+                    f"The query log does not contain its own checkpoint of {self._known.size} entries: it was cut, "
+                    "exchanged or altered. Keep it as it is, run the verification, and restore the latest backup."
+                )
+        return size
+
+    def _clock_step(self, connection: sqlite3.Connection, size: int, now: datetime) -> tuple[ClockStepped, ...]:
+        """What has to be said about the clock before the next entry: nothing, or one entry."""
+        if not size:
+            return ()
+        (head,) = connection.execute("SELECT head FROM heads WHERE seq = ?", (size - 1,)).fetchone()
+        try:
+            back = records.to_time(canonical.from_bytes(head)["time"]) - now
+        except (ValueError, KeyError, TypeError) as error:
+            raise AuditBroken(f"Entry {size - 1} was altered. Run the verification.", size - 1) from error
+        return (ClockStepped(back.total_seconds()),) if back > records.CLOCK_TOLERANCE else ()
+
+    def _insert(self, connection: sqlite3.Connection, seq: int, entry: Entry, now: datetime) -> Receipt:
+        moment = Moment(now, self._boot_id, time.monotonic_ns() // 1000)
+        try:
+            head, payload = records.seal(entry, seq, moment)
+        except (ValueError, TypeError) as error:
+            raise AuditUnavailable(
+                f"An entry of type '{entry.type}' holds a value that cannot be recorded. Report this defect."
+            ) from error
+        leaf = tree.leaf_hash(head)
+        with _complete_tree():
+            grown = tree.grow(seq, leaf, _nodes(connection))
+        connection.execute("INSERT INTO heads (seq, head) VALUES (?, ?)", (seq, head))
+        connection.execute("INSERT INTO payloads (seq, payload) VALUES (?, ?)", (seq, payload))
+        connection.executemany(
+            "INSERT INTO nodes (level, idx, hash) VALUES (?, ?, ?)",
+            [(node.level, node.index, node.hash) for node in grown],
+        )
+        return Receipt(seq, tree.root(seq + 1, _nodes(connection)), leaf)
+
+    def _latest_checkpoint(self) -> Checkpoint:
+        """The checkpoint the log must contain. It is read before the file is made: no lost log comes back empty."""
+        kept = checkpoint.read(checkpoint_path(self.path))
+        if kept is None:
+            return Checkpoint(self._origin, 0, tree.EMPTY_ROOT)
+        if kept.origin != self._origin:
+            raise AuditBroken("The checkpoint beside the query log is of another log. Put the right one in its place.")
+        if kept.size and not self.path.exists():
+            raise AuditBroken(
+                f"The query log is gone; its checkpoint tells of {kept.size} entries. Restore the latest backup."
+            )
+        return kept
+
+    def _keep_checkpoint(self, connection: sqlite3.Connection) -> None:
+        """Write the current checkpoint. The write lock keeps an older one of another process from coming after it."""
+        with database.transaction(connection):
+            self._checked_size(connection)
+            current = self._checkpoint_now(connection)
+            checkpoint.write(checkpoint_path(self.path), current)
+        self._known = current
+        self._checkpointed_size = current.size
+
+    def _checkpoint_now(self, connection: sqlite3.Connection) -> Checkpoint:
+        size = _size(connection)
+        with _complete_tree():
+            return Checkpoint(self._origin, size, tree.root(size, _nodes(connection)))
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own that sees one state of the log, so that reading never holds up an answer."""
+        with (
+            database.our_errors(self.path),
+            contextlib.closing(database.open_to_read(self.path, self._busy_timeout_s)) as connection,
+            database.snapshot(connection),
+        ):
+            yield connection
+
+
+@contextlib.contextmanager
+def _complete_tree() -> Iterator[None]:
+    try:
+        yield
+    except LookupError as error:
+        raise AuditBroken("The tree of the query log is not complete. Run the verification.") from error
+
+
+def _nodes(connection: sqlite3.Connection) -> tree.NodeHash:
+    return lambda level, index: database.node_hash(connection, level, index)
+
+
+def _size(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT coalesce(max(seq), -1) + 1 FROM heads").fetchone()[0])
+
+
+def _rows(
+    connection: sqlite3.Connection, wanted: LogFilter, before_seq: int | None, only_type: str = ""
+) -> Iterator[_Row]:
+    """Rows whose heads match, newest first. What a filter looks for in the content is for the caller to check."""
+    conditions = {
+        "heads.type = ?": only_type or wanted.type,
+        "heads.actor = ?": wanted.actor,
+        "heads.time >= ?": records.to_text(wanted.since) if wanted.since else "",
+        "heads.time < ?": records.to_text(wanted.until) if wanted.until else "",
+        "heads.seq < ?": before_seq,
+    }
+    used = {condition: value for condition, value in conditions.items() if value not in ("", None)}
+    where = f"WHERE {' AND '.join(used)}" if used else ""
+    yield from connection.execute(f"{_SELECT} {where} ORDER BY heads.seq DESC", tuple(used.values()))
+
+
+def _assemble(connection: sqlite3.Connection, query_id: str, asked: Recorded) -> QueryRecord:
+    rows = connection.execute(
+        f"{_SELECT} WHERE heads.query_id = ? AND heads.seq > ? ORDER BY heads.seq", (query_id, asked.seq)
+    )
+    later = [records.unseal(*row[:4]) for row in rows]
+    # The last one: a prompt that was too long is packed again, and on record again.
+    searched = next((recorded for recorded in reversed(later) if recorded.type == PassagesRetrieved.type), None)
+    closed = next((recorded for recorded in later if recorded.type == AnswerClosed.type), None)
+    feedback = tuple(recorded for recorded in later if recorded.type == FeedbackGiven.type)
+    return QueryRecord(query_id, asked, searched, closed, feedback)
+
+
+def _export_rows(connection: sqlite3.Connection, seqs: Sequence[int] | None) -> Iterator[_Row]:
+    if seqs is None:
+        yield from connection.execute(f"{_SELECT} ORDER BY heads.seq")
+        return
+    for seq in sorted(set(seqs)):
+        row = connection.execute(f"{_SELECT} WHERE heads.seq = ?", (seq,)).fetchone()
+        if row is None:
+            raise NotFound(f"The query log has no entry {seq}.")
+        yield row
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (found.st_dev, found.st_ino)
+
+
+def _boot_id() -> str:
+    """Which run of the machine this is: Linux says; elsewhere each run of the process counts as one."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return str(uuid.uuid4())

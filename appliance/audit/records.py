@@ -1,0 +1,240 @@
+"""How an entry is laid out in bytes, and what reading the log gives back.
+
+The *head* of an entry is the canonical JSON of
+
+    v               1, the version of this layout
+    seq             its number, from 0
+    type            what happened (`entries`)
+    time            wall time, UTC, 2026-01-31T12:00:00.000000Z
+    boot_id         which run of the machine this was
+    monotonic_us    microseconds of that run's steady clock, which nobody can set back
+    payload_sha256  hex, over the payload's bytes
+    actor, query_id, conversation_id, session_id    where the type has them
+
+Its *payload* is the canonical JSON of {"content": ..., "salt": ...}. The salt is 32 random bytes in hex: without it, a
+short question could be guessed from the hash in the head. Order is `seq`, never time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from appliance.audit import canonical, entries
+from appliance.audit.entries import AnswerClosed, Entry, FeedbackGiven, PassagesRetrieved, QuestionReceived
+from appliance.audit.tree import leaf_hash
+
+SALT_BYTES = 32
+CLOCK_TOLERANCE = timedelta(seconds=1)
+"""How far wall time may go back between two entries without an entry about it."""
+
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When an entry was written."""
+
+    time: datetime
+    boot_id: str
+    monotonic_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An entry as it stands in the log.
+
+    `entry` is None when it is `damaged`, so that altered content is never shown (its bytes are not those the tree was
+    built over; `verify` says more), and when a newer release wrote it and this one does not know its type.
+    """
+
+    seq: int
+    type: str
+    time: datetime | None
+    boot_id: str
+    entry: Entry | None
+    damaged: bool
+
+
+class QueryState(StrEnum):
+    """How a question ended."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"  # closed with an error code
+    UNFINISHED = "unfinished"  # never closed: still under way, or cut off by a crash
+    DAMAGED = "damaged"  # the record of its answer was altered
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRecord:
+    """Everything on record about one question. Feedback is in the order it came; the last one counts."""
+
+    query_id: str
+    asked: Recorded
+    searched: Recorded | None
+    closed: Recorded | None
+    feedback_given: tuple[Recorded, ...]
+
+    @property
+    def question(self) -> QuestionReceived | None:
+        """What was asked, by whom; None when that entry is damaged."""
+        return self.asked.entry if isinstance(self.asked.entry, QuestionReceived) else None
+
+    @property
+    def retrieval(self) -> PassagesRetrieved | None:
+        """What was found for it and put before the model; None when it did not come to that, or is damaged."""
+        return self.searched.entry if self.searched and isinstance(self.searched.entry, PassagesRetrieved) else None
+
+    @property
+    def answer(self) -> AnswerClosed | None:
+        """What came of it; None when nothing did, or when that entry is damaged."""
+        return self.closed.entry if self.closed and isinstance(self.closed.entry, AnswerClosed) else None
+
+    @property
+    def feedback(self) -> tuple[FeedbackGiven, ...]:
+        """What readers said of the answer."""
+        return tuple(given.entry for given in self.feedback_given if isinstance(given.entry, FeedbackGiven))
+
+    @property
+    def seqs(self) -> tuple[int, ...]:
+        """The numbers of all its entries, for an export."""
+        parts = (self.asked, self.searched, self.closed, *self.feedback_given)
+        return tuple(sorted(part.seq for part in parts if part))
+
+    @property
+    def state(self) -> QueryState:
+        """How the question ended."""
+        if self.closed is None:
+            return QueryState.UNFINISHED
+        if self.answer is None:
+            return QueryState.DAMAGED
+        return QueryState.FAILED if self.answer.error else QueryState.ANSWERED
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which entries, or which questions, are wanted. A part that is empty or None wants all.
+
+    `text` is found anywhere in what was recorded, in any case. `since` is the first moment wanted and `until` the first
+    one no longer wanted; of a question, the moment it was asked. `kind`, `verdict` (the last one given) and `state`
+    belong to questions: single entries are matched only by what they hold themselves.
+    """
+
+    text: str = ""
+    actor: str = ""
+    type: str = ""
+    kind: str = ""
+    verdict: str = ""
+    state: QueryState | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def seal(entry: Entry, seq: int, moment: Moment) -> tuple[bytes, bytes]:
+    """Head and payload of an entry. A later release encrypts the payload here and nowhere else.
+
+    Raises:
+        ValueError, TypeError: The entry holds something that is not plain JSON.
+    """
+    identifiers, content = entries.split(entry)
+    payload = canonical.to_bytes({"content": content, "salt": secrets.token_hex(SALT_BYTES)})
+    head = {
+        "v": 1,
+        "seq": seq,
+        "type": entry.type,
+        "time": to_text(moment.time),
+        "boot_id": moment.boot_id,
+        "monotonic_us": moment.monotonic_us,
+        "payload_sha256": hashlib.sha256(payload).hexdigest(),
+        **identifiers,
+    }
+    return canonical.to_bytes(head), payload
+
+
+def unseal(seq: int, head: bytes, payload: bytes | None, stored_leaf: bytes | None) -> Recorded:
+    """The entry that head and payload hold, shown only if both are what the tree was built over."""
+    try:
+        facts = canonical.from_bytes(head)
+        type_name, time, boot_id = str(facts["type"]), to_time(facts["time"]), str(facts["boot_id"])
+        if payload is None or not is_intact(head, payload, stored_leaf):
+            return Recorded(seq, type_name, time, boot_id, None, damaged=True)
+        known = type_name in entries.names_of_types()
+        entry = entries.join(type_name, facts, canonical.from_bytes(payload)["content"]) if known else None
+        return Recorded(seq, type_name, time, boot_id, entry, damaged=False)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Recorded(seq, "", None, "", None, damaged=True)
+
+
+def is_intact(head: object, payload: object, stored_leaf: object) -> bool:
+    """Whether the payload is the head's, and the head the one the tree was built over. SQLite can hold any type."""
+    if not isinstance(head, bytes) or not isinstance(payload, bytes) or leaf_hash(head) != stored_leaf:
+        return False
+    try:
+        return bool(canonical.from_bytes(head)["payload_sha256"] == hashlib.sha256(payload).hexdigest())
+    except (ValueError, KeyError):
+        return False
+
+
+def entry_matches(recorded: Recorded, wanted: LogFilter) -> bool:
+    """Whether an entry holds what a filter looks for in the content."""
+    content = entries.split(recorded.entry)[1] if recorded.entry else {}
+    return (
+        (not wanted.kind or content.get("kind") == wanted.kind)
+        and (not wanted.verdict or content.get("verdict") == wanted.verdict)
+        and _holds(wanted.text, _strings(content))
+    )
+
+
+def query_matches(query: QueryRecord, wanted: LogFilter) -> bool:
+    """Whether what is on record about a question holds what a filter looks for in the content."""
+    feedback = query.feedback
+    parts = [part for part in (query.question, query.retrieval, query.answer, *feedback) if part]
+    return (
+        (not wanted.kind or (query.answer is not None and query.answer.kind == wanted.kind))
+        and (not wanted.verdict or (bool(feedback) and feedback[-1].verdict == wanted.verdict))
+        and (wanted.state is None or query.state == wanted.state)
+        and _holds(wanted.text, (text for part in parts for text in _strings(entries.split(part)[1])))
+    )
+
+
+def to_text(time: datetime) -> str:
+    """A moment as the log writes it; such texts sort as the moments do."""
+    return time.astimezone(UTC).strftime(TIME_FORMAT)
+
+
+def to_time(text: str) -> datetime:
+    """The moment a text of the log stands for.
+
+    Raises:
+        ValueError: It is not in the form the log writes.
+    """
+    if len(text) != len("2026-01-31T12:00:00.000000Z") or not text.endswith("Z"):
+        raise ValueError("This is not a time of the log.")
+    return datetime.fromisoformat(text)
+
+
+def _holds(text: str, candidates: Iterable[str]) -> bool:
+    wanted = _folded(text)
+    return not wanted or any(wanted in _folded(candidate) for candidate in candidates)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def _strings(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if not name.endswith(("_id", "sha256", "digest")):  # nobody looks for words in these
+                yield from _strings(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _strings(inner)

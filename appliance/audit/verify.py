@@ -1,0 +1,158 @@
+"""Checks a log from its first byte to its last.
+
+Rules this module keeps:
+
+1. It trusts nothing the database could enforce: no trigger, no key, no order. It builds the whole tree again from the
+   heads and compares every stored node, and hashes every payload again.
+2. It opens the file read-only and holds one row of each table at a time, whatever the size of the log.
+3. It names the first bad entry. What it cannot know is what was cut from the end, or rewritten as a whole: a checkpoint
+   that was kept elsewhere shows that, up to its size.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from appliance.audit import canonical, database, records, tree
+from appliance.audit.checkpoint import Checkpoint
+from appliance.audit.entries import ClockStepped
+from appliance.errors import AuditBroken
+
+_KEEP = "Keep the file as it is, and restore the latest backup that verifies."
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A log without fault: how many entries it has, and the root over them."""
+
+    size: int
+    root: bytes
+
+
+def verify(path: Path, checkpoint: Checkpoint | None = None, *, busy_timeout_s: float = 10.0) -> Verified:
+    """Check every entry, every node and, if one is given, a checkpoint that the log must contain.
+
+    Raises:
+        AuditBroken: The log, or a part of it, is not what was written; `seq` is the first bad entry where one is.
+        AuditUnavailable: The log cannot be read now, which says nothing about it.
+    """
+    if not path.is_file():
+        raise AuditBroken(f"There is no query log at {path}. Restore the latest backup that verifies.")
+    with (
+        database.our_errors(path),
+        contextlib.closing(database.open_to_read(path, busy_timeout_s)) as connection,
+    ):
+        walk = _Walk(connection, checkpoint)
+        try:
+            with database.snapshot(connection):
+                return walk.run()
+        except sqlite3.Error as error:
+            if database.primary_code(error) not in _DAMAGED:
+                raise
+            raise AuditBroken(f"The file of the query log is damaged or not a log. {_KEEP}", walk.reached) from error
+
+
+class _Walk:
+    """One pass over heads, payloads and nodes, side by side."""
+
+    def __init__(self, connection: sqlite3.Connection, checkpoint: Checkpoint | None) -> None:
+        self._connection = connection
+        self._checkpoint = checkpoint
+        self._frontier = tree.Frontier()
+        self._nodes: list[Iterator[tuple[Any, Any]]] = []  # one cursor for each level of the tree
+        self._last_time: datetime | None = None
+
+    @property
+    def reached(self) -> int | None:
+        """The entry the walk is at; None before the first."""
+        return self._frontier.size or None
+
+    def run(self) -> Verified:
+        if not database.has_the_expected_schema(self._connection):
+            raise AuditBroken(f"The tables of the query log were changed. {_KEEP}")
+        self._walk()
+        if self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
+            raise AuditBroken(f"The file of the query log is damaged outside its entries. {_KEEP}")
+        return Verified(self._frontier.size, self._frontier.root())
+
+    def _walk(self) -> None:
+        self._compare_with_checkpoint()
+        payloads = self._connection.execute("SELECT seq, payload FROM payloads ORDER BY seq")
+        for seq, head in self._connection.execute("SELECT seq, head FROM heads ORDER BY seq"):
+            expected = self._frontier.size
+            if seq != expected:
+                raise AuditBroken(f"Entry {expected} is missing from the query log. {_KEEP}", expected)
+            self._check_entry(seq, head, payloads.fetchone())
+            self._check_nodes(seq, head)
+            self._compare_with_checkpoint()
+        self._check_the_end(payloads.fetchone())
+
+    def _check_entry(self, seq: int, head: Any, payload_row: tuple[Any, Any] | None) -> None:
+        if payload_row is None or payload_row[0] != seq:
+            raise AuditBroken(f"The content of entry {seq} is missing from the query log. {_KEEP}", seq)
+        try:
+            facts = canonical.from_bytes(head)
+            time = records.to_time(facts["time"])
+            wrong = facts["seq"] != seq or facts["payload_sha256"] != hashlib.sha256(payload_row[1]).hexdigest()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _altered(seq) from error
+        if wrong:
+            raise _altered(seq)
+        if (
+            self._last_time
+            and self._last_time - time > records.CLOCK_TOLERANCE
+            and facts.get("type") != ClockStepped.type
+        ):
+            raise AuditBroken(
+                f"Time goes back before entry {seq}, and no entry says so: the log was not written by the appliance. "
+                f"{_KEEP}",
+                seq,
+            )
+        self._last_time = time
+
+    def _check_nodes(self, seq: int, head: bytes) -> None:
+        for node in self._frontier.append(tree.leaf_hash(head)):
+            if node.level == len(self._nodes):
+                self._nodes.append(
+                    self._connection.execute("SELECT idx, hash FROM nodes WHERE level = ? ORDER BY idx", (node.level,))
+                )
+            if next(self._nodes[node.level], None) != (node.index, node.hash):
+                raise _altered(seq)
+
+    def _check_the_end(self, payload_left_over: tuple[Any, Any] | None) -> None:
+        size = self._frontier.size
+        if payload_left_over is not None:
+            raise AuditBroken(f"The query log has content without an entry. {_KEEP}", size)
+        if any(next(level, None) is not None for level in self._nodes) or self._more_levels():
+            raise AuditBroken(f"The tree of the query log is larger than its {size} entries: it was cut. {_KEEP}", size)
+        if self._checkpoint is not None and self._checkpoint.size > size:
+            raise AuditBroken(
+                f"The query log has {size} entries and the checkpoint tells of {self._checkpoint.size}: it was cut. "
+                f"{_KEEP}",
+                size,
+            )
+
+    def _more_levels(self) -> bool:
+        others = "SELECT 1 FROM nodes WHERE level < 0 OR level >= ? LIMIT 1"
+        return self._connection.execute(others, (len(self._nodes),)).fetchone() is not None
+
+    def _compare_with_checkpoint(self) -> None:
+        if self._checkpoint is None or self._checkpoint.size != self._frontier.size:
+            return
+        if self._checkpoint.root != self._frontier.root():
+            raise AuditBroken(
+                f"The first {self._checkpoint.size} entries of the query log are not those of the checkpoint: they "
+                f"were rewritten, or it is the checkpoint of another log. {_KEEP}"
+            )
+
+
+def _altered(seq: int) -> AuditBroken:
+    return AuditBroken(f"Entry {seq} of the query log was altered. {_KEEP}", seq)

@@ -1,0 +1,1 @@
+"""Who somebody is: accounts, groups, sign-in sessions and tokens, and the `Principal` they become."""

@@ -1,0 +1,269 @@
+"""Proof that somebody signed in: browser sessions, API tokens, and the brake on guessing passwords.
+
+Rules this module keeps:
+
+1. A token is 256 random bits and is shown once; the database holds its SHA-256 only.
+2. A token is good for one purpose: a session cookie is no API token, and the other way round.
+3. Roles, groups and `disabled` are read on every request, so a change acts at once.
+4. Failed sign-ins are counted in the database, per name and per address, whether or not the name exists. A paused
+   name or address is refused before any hash is computed, and a restart forgets nothing.
+5. One password is checked at a time. So guesses sent at once cannot slip past the count together, and a flood of them
+   takes 64 MiB of memory, not 64 MiB each. (Across several processes, each may let one more guess through.)
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, not_, or_, select, update
+
+from appliance.auth.accounts import (
+    Accounts,
+    Verified,
+    checked_label,
+    end_sessions,
+    people,
+    read_principal,
+    sessions,
+    sign_in_failures,
+)
+from appliance.config import SignInSettings
+from appliance.database import Database
+from appliance.domain import Principal, text_sha256
+from appliance.errors import InvalidRequest, NotFound, NotSignedIn, TooManyAttempts
+
+TOKEN_PREFIX = "sr_"  # noqa: S105 - lets people and secret scanners recognise a token
+MAX_TOKEN_LIFETIME = timedelta(days=366)
+ADDRESS_FACTOR = 10
+"""An address may fail this many times as often as a name: colleagues share one behind a proxy."""
+
+_SEEN_EVERY = timedelta(minutes=1)
+
+
+class TokenKind(StrEnum):
+    """What a token is good for."""
+
+    SESSION = "session"  # the cookie of a browser
+    API = "token"  # a program's own token
+
+
+@dataclass(frozen=True, slots=True)
+class SignedInSession:
+    """What a sign-in gives back. `token` goes into the cookie and is never shown again."""
+
+    token: str = field(repr=False)
+    principal: Principal
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """An API token as its owner sees it later. `id` is the token's SHA-256: good for revoking it, for nothing else."""
+
+    id: str
+    label: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Sessions:
+    """Sign-ins and API tokens. Threads may share it."""
+
+    def __init__(self, database: Database, settings: SignInSettings, clock: Callable[[], datetime] = _now) -> None:
+        self._database = database
+        self._accounts = Accounts(database)
+        self._clock = clock
+        self._lifetime = timedelta(seconds=settings.lifetime_s)
+        self._idle = timedelta(seconds=settings.idle_timeout_s)
+        self._window = timedelta(seconds=settings.failure_window_s)
+        self._max_failures = settings.max_failures
+        # noted rarely, to spare the disk, but often enough that somebody at work never looks idle
+        self._seen_every = min(_SEEN_EVERY, self._idle / 10)
+        self._one_at_a_time = threading.Lock()
+
+    def sign_in(self, name: str, password: str, address: str) -> SignedInSession:
+        """A new browser session.
+
+        Args:
+            name: As typed.
+            password: As typed.
+            address: Where the request comes from, for the brake only.
+
+        Raises:
+            TooManyAttempts: The name or the address failed too often; `wait_s` says how long to wait.
+            NotSignedIn: In the same words and time for an unknown name, a wrong password and a disabled person.
+        """
+        # Hashed, because people type their password into the wrong field.
+        name_key = text_sha256(name.casefold())
+        address = address[:64]
+        self._refuse_when_paused(name_key, address)  # before the queue: who is paused holds nobody else up
+        with self._one_at_a_time:
+            self._refuse_when_paused(name_key, address)
+            try:
+                verified = self._accounts.verify(name, password)
+            except NotSignedIn:
+                self._count_failure(name_key, address)
+                raise
+            return self._open(verified, name_key)
+
+    def authenticate(self, token: str, *, kind: TokenKind = TokenKind.SESSION) -> Principal:
+        """Who holds this token, with the roles and groups they have now.
+
+        Raises:
+            NotSignedIn: Unknown, ended, expired, idle too long, of the other kind, or its owner is disabled.
+        """
+        now = self._clock()
+        mine = and_(sessions.c.token_sha256 == text_sha256(token), sessions.c.kind == kind)
+        with self._database.read() as connection:
+            row = connection.execute(select(sessions).where(mine, self._alive(now))).one_or_none()
+            principal = read_principal(connection, row.person_id) if row else None
+        if row is None or principal is None:
+            raise NotSignedIn()
+        if now - row.last_seen_at >= self._seen_every:
+            with self._database.write() as connection:
+                connection.execute(update(sessions).where(mine).values(last_seen_at=now))
+        return principal
+
+    def sign_out(self, token: str) -> None:
+        """End a browser session. Ending it twice is no error."""
+        mine = and_(sessions.c.token_sha256 == text_sha256(token), sessions.c.kind == TokenKind.SESSION)
+        with self._database.write() as connection:
+            connection.execute(delete(sessions).where(mine))
+
+    def issue_token(self, person_id: str, label: str, lifetime: timedelta) -> str:
+        """A new API token, which nobody can show again.
+
+        Args:
+            person_id: Whose rights it carries.
+            label: What it is for, in the owner's words.
+            lifetime: How long it is good; at most `MAX_TOKEN_LIFETIME`. It does not end by being idle.
+
+        Raises:
+            NotFound: There is no such person, or they are disabled.
+            InvalidRequest: No label, or a lifetime out of range.
+        """
+        if not timedelta(0) < lifetime <= MAX_TOKEN_LIFETIME:
+            raise InvalidRequest(
+                f"A token lasts up to {MAX_TOKEN_LIFETIME.days} days. Choose a lifetime in that range."
+            )
+        label = checked_label(label, "token label")
+        now = self._clock()
+        token = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        with self._database.write() as connection:
+            if read_principal(connection, person_id) is None:
+                raise NotFound("There is no such person, or they are disabled. Choose an enabled person.")
+            _insert(connection, token, person_id, TokenKind.API, label, now, now + lifetime)
+        return token
+
+    def tokens(self, person_id: str) -> list[IssuedToken]:
+        """The API tokens of a person that are still good, oldest first."""
+        theirs = and_(sessions.c.person_id == person_id, sessions.c.kind == TokenKind.API)
+        query = select(sessions).where(theirs, self._alive(self._clock())).order_by(sessions.c.created_at)
+        with self._database.read() as connection:
+            return [
+                IssuedToken(row.token_sha256, row.label, row.created_at, row.last_seen_at, row.expires_at)
+                for row in connection.execute(query)
+            ]
+
+    def revoke_token(self, person_id: str, token_id: str) -> None:
+        """End one API token of a person. Raises NotFound, also for a token of somebody else."""
+        theirs = and_(
+            sessions.c.token_sha256 == token_id, sessions.c.person_id == person_id, sessions.c.kind == TokenKind.API
+        )
+        with self._database.write() as connection:
+            if connection.execute(delete(sessions).where(theirs)).rowcount == 0:
+                raise NotFound("There is no such token. Choose one from the list of tokens.")
+
+    def revoke_all(self, person_id: str) -> None:
+        """End every session and API token of a person. A new password and disabling do this by themselves."""
+        with self._database.write() as connection:
+            end_sessions(connection, person_id)
+
+    def purge(self) -> int:
+        """Delete what has ended; the number of sessions and tokens deleted. Every sign-in does this too."""
+        with self._database.write() as connection:
+            return self._purge(connection, self._clock())
+
+    def _refuse_when_paused(self, name_key: str, address: str) -> None:
+        now = self._clock()
+        with self._database.read() as connection:
+            wait = max(
+                self._pause(connection, now, sign_in_failures.c.name_key == name_key, self._max_failures),
+                self._pause(
+                    connection, now, sign_in_failures.c.address == address, self._max_failures * ADDRESS_FACTOR
+                ),
+            )
+        if wait > timedelta(0):
+            raise TooManyAttempts(wait.total_seconds())
+
+    def _pause(self, connection: Connection, now: datetime, whose: ColumnElement[bool], limit: int) -> timedelta:
+        """How long until fewer than `limit` failures lie within the window; zero when there are fewer now."""
+        start = now - self._window
+        youngest_first = (
+            select(sign_in_failures.c.at)
+            .where(whose, sign_in_failures.c.at > start)
+            .order_by(sign_in_failures.c.at.desc())
+        )
+        deciding = connection.scalar(youngest_first.offset(limit - 1).limit(1))
+        # a clock set back leaves failures in the future: they count, but never pause for more than a window
+        return timedelta(0) if deciding is None else min(deciding - start, self._window)
+
+    def _count_failure(self, name_key: str, address: str) -> None:
+        now = self._clock()
+        with self._database.write() as connection:
+            self._purge(connection, now)
+            connection.execute(insert(sign_in_failures), {"name_key": name_key, "address": address, "at": now})
+
+    def _open(self, verified: Verified, name_key: str) -> SignedInSession:
+        now = self._clock()
+        person_id = verified.principal.id
+        token = secrets.token_urlsafe(32)
+        with self._database.write() as connection:
+            current = connection.scalar(select(people.c.password_hash).where(people.c.id == person_id))
+            principal = read_principal(connection, person_id)
+            if principal is None or current != verified.password_hash:
+                # disabled, or given a new password, while the old one was being checked
+                raise NotSignedIn("The account was changed while you signed in. Sign in again.")
+            self._purge(connection, now)
+            connection.execute(delete(sign_in_failures).where(sign_in_failures.c.name_key == name_key))
+            _insert(connection, token, person_id, TokenKind.SESSION, "", now, now + self._lifetime)
+        return SignedInSession(token, principal, now + self._lifetime)
+
+    def _alive(self, now: datetime) -> ColumnElement[bool]:
+        in_use = or_(sessions.c.kind != TokenKind.SESSION, sessions.c.last_seen_at > now - self._idle)
+        return and_(sessions.c.expires_at > now, in_use)
+
+    def _purge(self, connection: Connection, now: datetime) -> int:
+        connection.execute(delete(sign_in_failures).where(sign_in_failures.c.at <= now - self._window))
+        return connection.execute(delete(sessions).where(not_(self._alive(now)))).rowcount
+
+
+def _insert(
+    connection: Connection,
+    token: str,
+    person_id: str,
+    kind: TokenKind,
+    label: str,
+    now: datetime,
+    expires_at: datetime,
+) -> None:
+    row = {
+        "token_sha256": text_sha256(token),
+        "person_id": person_id,
+        "kind": kind,
+        "label": label,
+        "created_at": now,
+        "last_seen_at": now,
+        "expires_at": expires_at,
+    }
+    connection.execute(insert(sessions), row)

@@ -1,0 +1,578 @@
+"""`strongroom ...`: parse, call, print. Errors are one sentence with the remedy, never a traceback."""
+
+from __future__ import annotations
+
+from appliance.config import go_offline
+
+go_offline()  # before anything below imports a vendor
+
+import contextlib  # noqa: E402
+import logging  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from datetime import timedelta  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import TYPE_CHECKING, Annotated  # noqa: E402
+
+import typer  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.markup import escape  # noqa: E402
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from appliance.config import Settings, load_settings  # noqa: E402
+from appliance.domain import EVERYONE, DocumentState, Role  # noqa: E402
+from appliance.errors import ApplianceError, AuditBroken, InvalidRequest, NotFound  # noqa: E402
+
+if TYPE_CHECKING:
+    from appliance.api.schemas import AnswerOut
+    from appliance.audit.entries import Entry
+    from appliance.auth.accounts import Accounts
+    from appliance.auth.sessions import IssuedToken, Sessions
+    from appliance.operator import Operator
+
+# Commands import what they need: `strongroom log verify` must not wait for a web framework to load.
+
+app = typer.Typer(
+    help="Strongroom: answers from your own documents, with proof, in your own room.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+log_app = typer.Typer(help="The query log: verify, show, export.", no_args_is_help=True)
+user_app = typer.Typer(help="Accounts: add, list, change.", no_args_is_help=True)
+app.add_typer(log_app, name="log")
+app.add_typer(user_app, name="user")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Groups = Annotated[list[str], typer.Option("--group", "-g", help="A group; may be given several times.")]
+
+DEMO_ACCOUNTS: tuple[tuple[str, tuple[Role, ...], tuple[str, ...]], ...] = (
+    ("employee", (Role.EMPLOYEE,), ("hr",)),
+    ("admin", (Role.EMPLOYEE, Role.ADMIN), ()),
+    ("compliance", (Role.COMPLIANCE,), ()),
+)
+SAMPLES = "Samples"
+"""The name of the source that `init` makes."""
+
+_TOKEN_ID_CHARACTERS = 12  # shown of a token's id; any beginning that only one token has is taken
+
+
+def main() -> None:
+    """The entry point."""
+    os.umask(0o077)  # what a command writes, here or in the data folder, is its owner's alone
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except ApplianceError as error:
+        err.print(f"[red]Error:[/red] {escape(str(error))}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+    except Exception as error:
+        err.print(
+            f"[red]Error:[/red] something unexpected happened ({type(error).__name__}). "
+            "Run 'strongroom doctor', and report it with the command you gave."
+        )
+        logging.getLogger(__name__).debug("unexpected", exc_info=True)
+        sys.exit(70)
+
+
+@app.command()
+def serve() -> None:
+    """Serve the screens and the API until stopped."""
+    from appliance.server import serve as serve_appliance
+
+    def ready(address: str) -> None:
+        out.print(f"Strongroom is ready at [bold]{address}[/bold]   (stop it with Ctrl+C)")
+
+    serve_appliance(load_settings(), on_ready=ready)
+
+
+@app.command()
+def init(
+    samples: Annotated[Path | None, typer.Option(help="A folder of sample documents to take in.")] = None,
+) -> None:
+    """Make the data folder and one account per role, and take the samples in. Changes nothing that is there already."""
+    settings = load_settings()
+    made = _make_demo_accounts(settings)
+    if made:
+        # before the samples: nothing that happens to them may cost the passwords
+        out.print(_demo_accounts_table(made))
+    if samples is not None and not _are_taken_in(settings, samples):
+        with _operator(settings) as operator:
+            ok = _ingest(operator, samples, name=SAMPLES, groups=[EVERYONE])
+        raise typer.Exit(0 if ok else 1)
+    if not made:
+        out.print(f"{settings.data_dir} is set up already; nothing was changed.")
+
+
+@app.command()
+def ingest(
+    folder: Annotated[Path, typer.Argument(help="The folder to take in; given again, it is synced.")],
+    group: Groups = [EVERYONE],  # noqa: B006 - Typer's way
+    name: Annotated[str, typer.Option(help="What to call it; the folder's name if not given.")] = "",
+) -> None:
+    """Take a folder of documents in, or bring one up to date."""
+    with _operator(load_settings()) as operator:
+        ok = _ingest(operator, folder, name=name, groups=group)
+    raise typer.Exit(0 if ok else 1)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="The question.")],
+    group: Groups = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print the finished answer as JSON.")] = False,
+) -> None:
+    """Ask the documents everybody may see, and those of the groups you name. The question goes on record."""
+    from appliance.api.schemas import AnswerOut, StartedOut, TokenOut
+
+    shown = ""
+    with _operator(load_settings(), group) as operator:
+        for event in operator.ask(question):
+            if isinstance(event, StartedOut) and event.searched_for != question:
+                err.print(f"[dim]Searched for: {escape(event.searched_for)}[/dim]")
+            elif isinstance(event, TokenOut) and not as_json:
+                shown += event.text
+                out.print(escape(_printable(event.text)), end="")
+            elif isinstance(event, AnswerOut):
+                if as_json:
+                    out.print_json(event.model_dump_json())
+                else:
+                    _print_answer(event, shown)
+
+
+@app.command()
+def status(
+    files: Annotated[
+        bool, typer.Option("--files", help="List the files that were not taken in, with reasons.")
+    ] = False,
+) -> None:
+    """Whether it runs, what it holds, and how the files stand."""
+    from appliance.wiring import running_at
+
+    settings = load_settings()
+    address = running_at(settings)
+    out.print(f"Appliance: {'running at ' + address if address else 'not running'}, data in {settings.data_dir}")
+    with _operator(settings) as operator:
+        table = _table("source", "folder", "visible to", "files")
+        for source in operator.sources():
+            counts = (
+                ", ".join(f"{count} {state.value}" for state, count in sorted(source.states.items()))
+                or "not synced yet"
+            )
+            table.add_row(escape(source.name), escape(source.path), escape(", ".join(source.groups)), counts)
+        out.print(table)
+        if files:
+            _print_troubled(operator)
+
+
+@app.command()
+def doctor() -> None:
+    """Check every part and say what to do."""
+    marks = {"ok": "[green]ok[/green]", "warning": "[yellow]warning[/yellow]", "error": "[red]error[/red]"}
+    with _operator(load_settings()) as operator:
+        checks = operator.health().checks
+    table = _table("part", "", "what was found", "what to do")
+    for check in checks:
+        table.add_row(check.name, marks[check.status], escape(check.detail), escape(check.remedy))
+    out.print(table)
+    raise typer.Exit(1 if any(check.status == "error" for check in checks) else 0)
+
+
+@log_app.command("verify")
+def log_verify(
+    checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint carried out earlier, to check against.")] = None,
+    export: Annotated[Path | None, typer.Option(help="Verify an exported log instead of the live one.")] = None,
+) -> None:
+    """Check every entry and the whole tree; names the first entry that is wrong."""
+    from appliance.audit.checkpoint import read
+    from appliance.audit.export import verify_export
+    from appliance.audit.log import checkpoint_path
+    from appliance.audit.verify import verify
+    from appliance.wiring import DataFolder
+
+    path = DataFolder(load_settings().data_dir).log
+    if checkpoint is not None and not checkpoint.is_file():
+        raise InvalidRequest(f"There is no checkpoint file at {checkpoint}.")
+    known = read(checkpoint) if checkpoint else read(checkpoint_path(path))
+    try:
+        if export is not None:
+            with export.open(encoding="utf-8") as lines:
+                result = verify_export(lines, read(checkpoint) if checkpoint else None)
+            out.print(f"The export verifies. {result.checkpoint.size} entries, root {result.checkpoint.root.hex()}")
+            return
+        if not path.is_file():
+            raise InvalidRequest(f"There is no query log at {path}. Set data_dir, or start the appliance once.")
+        checked = verify(path, known)
+    except OSError as error:
+        raise InvalidRequest(f"{export} cannot be read ({error.strerror}).") from error
+    except AuditBroken as error:
+        where = "" if error.seq is None else f" First bad entry: {error.seq}."
+        err.print(f"[red]The query log does NOT verify.[/red]{where} {escape(str(error))}")
+        raise typer.Exit(1) from error
+    out.print(f"The query log verifies. {checked.size} entries, root {checked.root.hex()}")
+
+
+@log_app.command("show")
+def log_show(
+    limit: Annotated[int, typer.Option(help="How many queries.")] = 20,
+    text: Annotated[str, typer.Option(help="Only those that hold this text.")] = "",
+) -> None:
+    """The latest queries on record. The reading is itself recorded."""
+    from appliance.audit.entries import LogRead
+    from appliance.audit.log import QueryLog
+    from appliance.audit.records import LogFilter
+
+    settings = load_settings()
+    _record(settings, LogRead("operator", f"the latest {limit} queries, on the command line"))
+    table = _table("entry", "time (UTC)", "who", "question", "result")
+    with QueryLog(_log_path(settings)) as log:
+        for query in log.queries(LogFilter(text=text), limit=limit):
+            question = query.question
+            table.add_row(
+                str(query.asked.seq),
+                query.asked.time.strftime("%Y-%m-%d %H:%M:%S") if query.asked.time else "",
+                escape(question.actor_name) if question else "",
+                escape(_printable(question.question)) if question else "(altered)",
+                query.answer.kind if query.answer and not query.answer.error else query.state.value,
+            )
+    out.print(table)
+
+
+@log_app.command("export")
+def log_export(target: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
+    """Write the whole log as JSON lines that verify without the appliance. The export is itself recorded."""
+    from appliance.audit.entries import LogExported
+    from appliance.audit.log import QueryLog
+
+    settings = load_settings()
+    _record(settings, LogExported("operator", "the whole log, on the command line"))
+    with QueryLog(_log_path(settings)) as log:
+        try:
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                for line in log.export():
+                    file.write(line.rstrip("\n") + "\n")
+        except OSError as error:
+            raise InvalidRequest(f"{target} cannot be written ({error.strerror}). Name a new file.") from error
+    out.print(f"Written to {target}. Check it anywhere with: strongroom log verify --export {target}")
+
+
+@user_app.command("add")
+def user_add(
+    name: Annotated[str, typer.Argument(help="What the person signs in with.")],
+    role: Annotated[list[Role], typer.Option("--role", "-r", help="May be given several times.")],
+    group: Groups = [],  # noqa: B006
+) -> None:
+    """Make an account; prints its password once."""
+    from appliance.auth.accounts import generate_password
+    from appliance.wiring import accounts_of
+
+    settings, password = load_settings(), generate_password()
+    with accounts_of(settings) as accounts:
+        _record(settings, _admin_action("person.added", name))
+        accounts.add(name, password, role, group)
+    out.print(f"Account {escape(name)} made. Password (shown this once): [bold]{password}[/bold]")
+
+
+@user_app.command("list")
+def user_list() -> None:
+    """Every account."""
+    from appliance.wiring import accounts_of
+
+    table = _table("name", "roles", "groups", "")
+    with accounts_of(load_settings()) as accounts:
+        for person in accounts.people():
+            table.add_row(
+                person.name,
+                ", ".join(sorted(person.roles)),
+                escape(", ".join(sorted(person.groups))),
+                "disabled" if person.disabled else "",
+            )
+    out.print(table)
+
+
+@user_app.command("password")
+def user_password(name: str) -> None:
+    """Set a new password, print it once, and end the person's sessions."""
+    from appliance.auth.accounts import generate_password
+
+    password = generate_password()
+    with _person(name, "person.password_set") as (accounts, person_id):
+        accounts.set_password(person_id, password)
+    out.print(f"New password of {escape(name)} (shown this once): [bold]{password}[/bold]")
+
+
+@user_app.command("groups")
+def user_groups(name: str, group: Groups = []) -> None:  # noqa: B006
+    """Set the groups of a person, replacing those they have."""
+    with _person(name, "person.groups_set", ", ".join(group)) as (accounts, person_id):
+        accounts.set_groups(person_id, group)
+    out.print(f"{escape(name)} is now in: {escape(', '.join(group)) or 'no group'}")
+
+
+@user_app.command("disable")
+def user_disable(name: str) -> None:
+    """Refuse a person from now on, and end their sessions."""
+    with _person(name, "person.disabled") as (accounts, person_id):
+        accounts.set_disabled(person_id, disabled=True)
+    out.print(f"{escape(name)} is disabled.")
+
+
+@user_app.command("enable")
+def user_enable(name: str) -> None:
+    """Let a disabled person in again."""
+    with _person(name, "person.enabled") as (accounts, person_id):
+        accounts.set_disabled(person_id, disabled=False)
+    out.print(f"{escape(name)} is enabled.")
+
+
+@user_app.command("token")
+def user_token(
+    name: str,
+    label: Annotated[str, typer.Option(help="What it is for.")] = "command line",
+    days: Annotated[int, typer.Option(min=1, max=366, help="How long it is good.")] = 90,
+) -> None:
+    """Issue an API token for a person; prints it once."""
+    from appliance.wiring import sessions_of
+
+    settings = load_settings()
+    with _person(name, "token.issued", label) as (_, person_id), sessions_of(settings) as sessions:
+        token = sessions.issue_token(person_id, label, timedelta(days=days))
+    out.print(f"Token of {escape(name)} (shown this once): [bold]{escape(token)}[/bold]")
+
+
+@user_app.command("tokens")
+def user_tokens(name: str) -> None:
+    """The API tokens of a person that are still good. The tokens themselves cannot be shown again."""
+    from appliance.wiring import accounts_of, sessions_of
+
+    settings = load_settings()
+    with accounts_of(settings) as accounts:
+        person_id = _person_id(accounts, name)
+    table = _table("id", "label", "created (UTC)", "last used (UTC)", "expires (UTC)")
+    with sessions_of(settings) as sessions:
+        for token in sessions.tokens(person_id):
+            times = (token.created_at, token.last_seen_at, token.expires_at)
+            table.add_row(
+                token.id[:_TOKEN_ID_CHARACTERS],
+                escape(_printable(token.label)),
+                *(f"{time:%Y-%m-%d %H:%M}" for time in times),
+            )
+    out.print(table)
+
+
+@user_app.command("revoke")
+def user_revoke(
+    name: str,
+    token_id: Annotated[
+        str, typer.Argument(metavar="[ID]", help="The token's id, or its beginning, as 'user tokens' shows it.")
+    ] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Every token and every session of the person.")] = False,
+) -> None:
+    """End one API token of a person, or with --all everything they are signed in with."""
+    from appliance.wiring import accounts_of, sessions_of
+
+    if bool(token_id) == everything:
+        raise InvalidRequest("Give the id of one token ('strongroom user tokens' shows them), or --all.")
+    settings = load_settings()
+    with accounts_of(settings) as accounts, sessions_of(settings) as sessions:
+        person_id = _person_id(accounts, name)
+        if everything:
+            _record(settings, _admin_action("person.sessions_ended", name))
+            sessions.revoke_all(person_id)
+            out.print(f"Every token and session of {escape(name)} has ended.")
+            return
+        token = _token(sessions, person_id, token_id)
+        shown_id = token.id[:_TOKEN_ID_CHARACTERS]
+        _record(settings, _admin_action("token.revoked", name, f"{token.label} ({shown_id})"))
+        sessions.revoke_token(person_id, token.id)
+    out.print(f"The token {shown_id} of {escape(name)} has ended.")
+
+
+@contextlib.contextmanager
+def _operator(settings: Settings, groups: list[str] | None = None) -> Iterator[Operator]:
+    from appliance.operator import connected
+
+    with connected(settings, groups or ()) as operator:
+        yield operator
+
+
+@contextlib.contextmanager
+def _person(name: str, action: str, detail: str = "") -> Iterator[tuple[Accounts, str]]:
+    """The accounts and the id of a person, with the act on record first."""
+    from appliance.wiring import accounts_of
+
+    settings = load_settings()
+    with accounts_of(settings) as accounts:
+        person_id = _person_id(accounts, name)
+        _record(settings, _admin_action(action, name, detail))
+        yield accounts, person_id
+
+
+def _person_id(accounts: Accounts, name: str) -> str:
+    for person in accounts.people():
+        if person.name == name.casefold():
+            return person.id
+    raise InvalidRequest(f"There is no account '{name}'. 'strongroom user list' shows all.")
+
+
+def _token(sessions: Sessions, person_id: str, beginning: str) -> IssuedToken:
+    """The one token of a person whose id begins like this."""
+    found = [token for token in sessions.tokens(person_id) if token.id.startswith(beginning.lower())]
+    if not found:
+        raise NotFound(f"No token of this person begins with '{beginning}'. 'strongroom user tokens' shows all.")
+    if len(found) > 1:
+        raise InvalidRequest(f"{len(found)} tokens begin with '{beginning}'. Give more of the id.")
+    return found[0]
+
+
+def _make_demo_accounts(settings: Settings) -> list[tuple[str, str]]:
+    """The names and passwords of the accounts made: one per role in a new data folder, none in any other."""
+    from appliance.auth.accounts import generate_password
+    from appliance.wiring import accounts_of
+
+    with accounts_of(settings) as accounts:
+        if accounts.people():
+            return []
+        _record(settings, *(_admin_action("person.added", name) for name, _, _ in DEMO_ACCOUNTS))
+        made = [(name, generate_password()) for name, _, _ in DEMO_ACCOUNTS]
+        for (name, password), (_, roles, groups) in zip(made, DEMO_ACCOUNTS, strict=True):
+            accounts.add(name, password, roles, groups)
+    return made
+
+
+def _demo_accounts_table(made: list[tuple[str, str]]) -> Table:
+    table = _table("account", "password", "may", title="Accounts (the passwords are shown this once)")
+    for (name, password), (_, roles, groups) in zip(made, DEMO_ACCOUNTS, strict=True):
+        table.add_row(
+            name, password, ", ".join((*(role.value for role in roles), *(f"group {group}" for group in groups)))
+        )
+    return table
+
+
+def _are_taken_in(settings: Settings, samples: Path) -> bool:
+    """Whether a sync of the samples got to their last file.
+
+    Every file that a sync saw has a row in the catalog, so a file without one was not reached. Asked of the catalog
+    itself: with nothing to do, `init` starts no server and loads no model. A source of that name over another folder is
+    left alone.
+    """
+    from appliance.catalog import Catalog
+    from appliance.database import Database
+    from appliance.wiring import DataFolder
+    from ingest.discover import FoundFile, discover
+
+    folder = samples.expanduser().resolve()
+    with contextlib.closing(Database(DataFolder(settings.data_dir).database)) as database:
+        catalog = Catalog(database)
+        for source in catalog.sources():
+            if source.path == str(folder):
+                files = catalog.files(source.id)
+                reached = all(found.path in files for found in discover(folder) if isinstance(found, FoundFile))
+                return reached and any(facts.state is DocumentState.INDEXED for facts in files.values())
+            if source.name == SAMPLES:
+                return True
+    return False
+
+
+def _admin_action(action: str, subject: str, detail: str = "") -> Entry:
+    from appliance.audit.entries import AdminAction
+
+    return AdminAction("operator", action, subject, detail)
+
+
+def _record(settings: Settings, *entries: Entry) -> None:
+    """Put acts of the operator on record; the log may be open in the running appliance too."""
+    from appliance.audit.log import QueryLog
+
+    if entries:
+        with QueryLog(_log_path(settings)) as log:
+            for entry in entries:
+                log.append(entry)
+
+
+def _log_path(settings: Settings) -> Path:
+    from appliance.wiring import make_folder
+
+    return make_folder(settings).log
+
+
+def _ingest(operator: Operator, folder: Path, *, name: str, groups: list[str]) -> bool:
+    """Add the folder if it is new, sync it with a progress bar, and say how it ended."""
+    path = folder.expanduser().resolve()
+    source = next((item for item in operator.sources() if item.path == str(path)), None)
+    if source is None:
+        source = operator.add_source(name or path.name or "root", str(path), groups)
+    run = None
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("Looking at the folder", total=None)
+        for run in operator.sync(source.id):
+            bar.update(
+                task,
+                total=run.total,
+                completed=run.done,
+                description=escape(_printable(run.current)[-48:] or "Reading"),
+            )
+    if run is None or run.message:
+        err.print(f"[red]Error:[/red] {escape(run.message if run else 'The sync did not start.')}")
+        return False
+    counts = (
+        ", ".join(f"{count} {outcome}" for outcome, count in sorted(run.counts.items())) or "nothing to do: no files"
+    )
+    out.print(f"{escape(source.name)}: {counts}")
+    _print_troubled(operator, source.id)
+    return True
+
+
+def _print_troubled(operator: Operator, source_id: str = "") -> None:
+    """The files that were not taken in, with their reasons."""
+    table = _table("file", "state", "reason")
+    for state in (DocumentState.REFUSED, DocumentState.NEEDS_PASSWORD, DocumentState.FAILED):
+        wanted: dict[str, str | int] = {"state": state.value, "limit": 500}
+        if source_id:
+            wanted["source_id"] = source_id
+        for file in operator.files(**wanted).files:
+            table.add_row(escape(_printable(file.path)), state.value, escape(file.reason))
+    if table.row_count:
+        out.print(table)
+
+
+def _print_answer(answer: AnswerOut, shown: str) -> None:
+    if shown.strip() != answer.text:
+        out.print(("\n\n" if shown else "") + escape(_printable(answer.text)), end="")
+    out.print("")
+    for notice in answer.notices:
+        err.print(f"[yellow]{escape(notice)}[/yellow]")
+    for passage in answer.citations:
+        place = passage.place.label or (f"page {passage.place.page}" if passage.place.page else "")
+        out.print(
+            escape(f"  [{passage.number}] {_printable(passage.title)} ({passage.path}{', ' + place if place else ''})")
+        )
+    if answer.kind == "extractive":
+        err.print("[dim]Quoted from the documents; no language model took part.[/dim]")
+
+
+def _table(*columns: str, title: str = "") -> Table:
+    """A table that folds what is long: a path or a reason that is cut off helps nobody."""
+    table = Table(title=title or None, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _printable(untrusted_text: str) -> str:
+    """Text of a document or model without what a terminal would obey."""
+    return "".join(character for character in untrusted_text if character.isprintable() or character in "\n\t")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,248 @@
+"""Settings: one TOML file, then `STRONGROOM_*` environment variables on top; and the offline switches.
+
+Rules this module keeps:
+
+1. Unknown keys are refused, in the file and in the environment: a misspelt safety setting must not look set.
+2. `go_offline()` sets every switch that keeps a dependency from calling out. It runs before any vendor is imported
+   (the command line, the server and the parser worker call it first) and never weakens what the operator has set.
+3. Nothing here touches the network or creates a file.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping, MutableMapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from appliance.errors import ConfigurationError
+
+OFFLINE_SWITCHES: Mapping[str, str] = {
+    # unstructured: a ping on import and on every partition, and an advertisement in the log
+    "DO_NOT_TRACK": "1",
+    "SCARF_NO_ANALYTICS": "true",
+    "UNSTRUCTURED_DISABLE_NOTICE": "1",
+    # Hugging Face libraries: look-ups, telemetry, update check
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    # things that may come in with another package
+    "ORT_DISABLE_TELEMETRY": "1",
+    "ANONYMIZED_TELEMETRY": "False",
+    "HAYSTACK_TELEMETRY_ENABLED": "False",
+    "OTEL_SDK_DISABLED": "true",
+    "LANGCHAIN_TRACING_V2": "false",
+    "LLAMA_OFFLINE": "1",
+    "OLLAMA_NO_CLOUD": "1",
+    "QDRANT__TELEMETRY_DISABLED": "true",
+    "PIP_NO_INDEX": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
+
+
+def go_offline(environ: MutableMapping[str, str] | None = None) -> None:
+    """Set every offline switch. Overwrites what is there: an appliance has no online mode."""
+    (os.environ if environ is None else environ).update(OFFLINE_SWITCHES)
+
+
+class _Section(BaseModel):
+    # hide_input_in_errors: a misspelt key may hold a password
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class ServerSettings(_Section):
+    """Where the appliance listens, and under which names it may be reached."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8600
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
+    secure_cookie: bool = False  # set behind TLS
+    trust_forwarded_for: bool = False  # only behind a reverse proxy that replaces the header
+
+
+class IndexSettings(_Section):
+    """Qdrant in-process when `url` is empty, a Qdrant server otherwise."""
+
+    url: str = ""
+    api_key: SecretStr = SecretStr("")
+    collection: str = "strongroom"
+    timeout_s: Annotated[float, Field(gt=0)] = 30.0
+
+
+class EmbeddingSettings(_Section):
+    """A local sentence-transformers folder; empty means the model that is installed with the appliance."""
+
+    model_path: str = ""
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    threads: Annotated[int, Field(ge=0)] = 0  # 0: one per core
+
+
+class Provider(StrEnum):
+    """Who runs the language model."""
+
+    AUTO = "auto"  # llama.cpp if gguf_path is set, an OpenAI-compatible server if base_url is set, else Ollama
+    OLLAMA = "ollama"
+    LLAMACPP = "llamacpp"
+    OPENAI = "openai"
+    NONE = "none"  # extractive answers only
+
+
+class ModelSettings(_Section):
+    """The language model. `context_tokens` is what we ask of it; the model's own limit is respected if it is lower."""
+
+    provider: Provider = Provider.AUTO
+    name: str = "qwen3.5:9b"
+    ollama_host: str = "http://127.0.0.1:11434"
+    gguf_path: str = ""
+    threads: Annotated[int, Field(ge=0)] = 0  # of llama.cpp; 0: one per core
+    base_url: str = ""
+    api_key: SecretStr = SecretStr("")
+    context_tokens: Annotated[int, Field(ge=512)] = 8192
+    max_answer_tokens: Annotated[int, Field(ge=16)] = 1024
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    seed: int = 0
+    connect_timeout_s: Annotated[float, Field(gt=0)] = 3.0
+    token_timeout_s: Annotated[float, Field(gt=0)] = 120.0  # longest silence; the first token includes loading
+
+    @property
+    def resolved_provider(self) -> Provider:
+        """The provider that AUTO comes down to."""
+        if self.provider is not Provider.AUTO:
+            return self.provider
+        if self.gguf_path:
+            return Provider.LLAMACPP
+        return Provider.OPENAI if self.base_url else Provider.OLLAMA
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether somebody set up a model, so that its absence is worth telling readers about."""
+        return bool(self.model_fields_set & {"provider", "ollama_host", "gguf_path", "base_url", "name"})
+
+
+class IngestSettings(_Section):
+    """Limits of taking documents in."""
+
+    max_file_bytes: Annotated[int, Field(gt=0)] = 256 * 1024 * 1024
+    max_pages: Annotated[int, Field(gt=0)] = 10_000
+    timeout_s: Annotated[float, Field(gt=0)] = 60.0  # per file, plus page_timeout_s for each page
+    page_timeout_s: Annotated[float, Field(gt=0)] = 1.0
+    ocr_page_timeout_s: Annotated[float, Field(gt=0)] = 30.0
+    memory_bytes: Annotated[int, Field(gt=0)] = 2 * 1024**3  # address space of a parser
+    ocr_languages: tuple[str, ...] = ("eng", "deu", "fra", "ita", "spa")
+    chunk_tokens: Annotated[int, Field(ge=32)] = 200
+    overlap_tokens: Annotated[int, Field(ge=0)] = 32
+    workers: Annotated[int, Field(ge=1)] = 2
+
+
+class RetrievalSettings(_Section):
+    """How many chunks each leg brings, how many passages an answer may use, and when the documents do not say."""
+
+    candidates: Annotated[int, Field(ge=1)] = 60
+    passages: Annotated[int, Field(ge=1)] = 8
+    min_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.30
+
+
+class SignInSettings(_Section):
+    """Sessions and the brake on guessing."""
+
+    idle_timeout_s: Annotated[float, Field(gt=0)] = 8 * 3600
+    lifetime_s: Annotated[float, Field(gt=0)] = 24 * 3600
+    max_failures: Annotated[int, Field(ge=1)] = 5
+    failure_window_s: Annotated[float, Field(gt=0)] = 300
+
+
+class Settings(_Section):
+    """Everything that can be set. See docs/reference/settings.md."""
+
+    data_dir: Path = Path("var")
+    server: ServerSettings = ServerSettings()
+    index: IndexSettings = IndexSettings()
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    model: ModelSettings = ModelSettings()
+    ingest: IngestSettings = IngestSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    sign_in: SignInSettings = SignInSettings()
+
+
+ALIASES: Mapping[str, tuple[str, ...]] = {"QDRANT_URL": ("index", "url"), "OLLAMA_HOST": ("model", "ollama_host")}
+"""Variables other tools use for the same thing, and the setting each one sets."""
+
+CONFIG_VARIABLE = "STRONGROOM_CONFIG"
+FOREIGN_VARIABLES = ("STRONGROOM_TEST_", "STRONGROOM_API_URL")
+"""Beginnings of variables that other parts of the project read; they are not settings."""
+
+
+def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings in force: defaults, then the TOML file, then the environment.
+
+    Args:
+        path: The file; without it `STRONGROOM_CONFIG`, then `strongroom.toml` here if there is one.
+        environ: The environment; the process's own if not given. `STRONGROOM_SERVER__PORT` sets `server.port`.
+
+    Raises:
+        ConfigurationError: A file that cannot be read, an unknown key, or a value of the wrong kind.
+    """
+    environ = os.environ if environ is None else environ
+    values = _read_file(path or _configured_path(environ))
+    for name, keys in ALIASES.items():
+        if environ.get(name):
+            _put(values, keys, environ[name])
+    for name, value in sorted(environ.items()):
+        if name.startswith("STRONGROOM_") and name != CONFIG_VARIABLE and not name.startswith(FOREIGN_VARIABLES):
+            keys = tuple(name.removeprefix("STRONGROOM_").lower().split("__"))
+            _put(values, keys, _from_environment(value))
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from error
+
+
+def _configured_path(environ: Mapping[str, str]) -> Path | None:
+    if environ.get(CONFIG_VARIABLE):
+        return Path(environ[CONFIG_VARIABLE])
+    here = Path("strongroom.toml")
+    return here if here.is_file() else None
+
+
+def _read_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))  # editors on Windows put a byte order mark in front
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"The settings file {path} cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"The settings file {path} is not valid TOML: {error}.") from error
+
+
+def _put(values: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
+    for key in keys[:-1]:
+        inner = values.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ConfigurationError(f"Setting '{key}' is a value, not a section; '{'.'.join(keys)}' cannot be set.")
+        values = inner
+    values[keys[-1]] = value
+
+
+def _from_environment(value: str) -> Any:
+    """Lists are written `["a", "b"]`, as in the file; everything else is left to the setting's own type."""
+    if value.startswith("["):
+        try:
+            return tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            return value
+    return value
+
+
+def _explain(error: ValidationError) -> str:
+    problems = []
+    for item in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(part) for part in item["loc"])
+        problems.append(f"unknown setting '{key}'" if item["type"] == "extra_forbidden" else f"'{key}': {item['msg']}")
+    return f"Settings are wrong: {'; '.join(problems)}. See docs/reference/settings.md."

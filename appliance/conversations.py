@@ -1,0 +1,201 @@
+"""A person's own conversations: what they asked, what they were shown, in the order of asking.
+
+Rules this module keeps:
+
+1. Every call names the person; a conversation of somebody else is `NotFound`.
+2. A turn refers to its passages by chunk id. Whoever shows a passage checks access again at that moment.
+3. Deleting a conversation removes it from here. The query log keeps its own record.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from appliance.database import Database, Moment, metadata
+from appliance.domain import AnswerKind
+from appliance.errors import NotFound
+
+_TITLE_CHARACTERS = 80
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("person_id", String(64), nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("query_id", String(36), primary_key=True),
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("citations", Text, nullable=False),
+    Column("notices", Text, nullable=False),
+    Column("feedback", String(8), nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSummary:
+    """A conversation as the history lists it."""
+
+    id: str
+    title: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTurn:
+    """A question and what was shown for it. `citations` are (number, chunk id)."""
+
+    query_id: str
+    question: str
+    answer: str
+    kind: AnswerKind
+    citations: tuple[tuple[int, str], ...]
+    notices: tuple[str, ...]
+    asked_at: datetime
+    feedback: str = ""
+
+
+class Conversations:
+    """Conversations in SQL. Raises CatalogUnavailable when the database fails."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def start(self) -> str:
+        """An identifier for a new conversation; it is stored with its first turn."""
+        return str(uuid.uuid4())
+
+    def add(self, conversation_id: str, person_id: str, turn: StoredTurn) -> None:
+        """Append a turn. Raises NotFound when the conversation is somebody else's."""
+        with self._database.write() as connection:
+            owner = connection.execute(
+                select(conversations.c.person_id).where(conversations.c.id == conversation_id)
+            ).scalar()
+            if owner is None:
+                title = " ".join(turn.question.split())[:_TITLE_CHARACTERS]
+                connection.execute(
+                    insert(conversations).values(
+                        id=conversation_id, person_id=person_id, title=title, updated_at=turn.asked_at
+                    )
+                )
+            elif owner != person_id:
+                raise NotFound
+            else:
+                connection.execute(
+                    update(conversations).where(conversations.c.id == conversation_id).values(updated_at=turn.asked_at)
+                )
+            position = connection.execute(
+                select(func.count()).select_from(turns).where(turns.c.conversation_id == conversation_id)
+            ).scalar_one()
+            connection.execute(
+                insert(turns).values(
+                    query_id=turn.query_id,
+                    conversation_id=conversation_id,
+                    position=position,
+                    asked_at=turn.asked_at,
+                    question=turn.question,
+                    answer=turn.answer,
+                    kind=turn.kind.value,
+                    citations=json.dumps(turn.citations),
+                    notices=json.dumps(turn.notices),
+                    feedback=turn.feedback,
+                )
+            )
+
+    def recent(self, person_id: str, *, limit: int) -> list[ConversationSummary]:
+        """A person's conversations, newest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(conversations)
+                .where(conversations.c.person_id == person_id)
+                .order_by(conversations.c.updated_at.desc(), conversations.c.id)
+                .limit(limit)
+            )
+            return [ConversationSummary(id=row.id, title=row.title, updated_at=row.updated_at) for row in rows]
+
+    def turns(self, conversation_id: str, person_id: str) -> Sequence[StoredTurn]:
+        """The turns of a conversation, oldest first. Raises NotFound."""
+        with self._database.read() as connection:
+            _require(connection, conversation_id, person_id)
+            rows = connection.execute(
+                select(turns).where(turns.c.conversation_id == conversation_id).order_by(turns.c.position)
+            )
+            return [_turn(row) for row in rows]
+
+    def require_turn(self, query_id: str, person_id: str) -> None:
+        """Raises NotFound unless the person asked this query in one of their conversations."""
+        owned = select(conversations.c.id).where(conversations.c.person_id == person_id)
+        query = select(turns.c.query_id).where(turns.c.query_id == query_id, turns.c.conversation_id.in_(owned))
+        with self._database.read() as connection:
+            if connection.execute(query).first() is None:
+                raise NotFound
+
+    def set_feedback(self, query_id: str, person_id: str, verdict: str) -> None:
+        """Note a person's verdict on an answer of theirs. Raises NotFound."""
+        with self._database.write() as connection:
+            owned = select(conversations.c.id).where(conversations.c.person_id == person_id)
+            changed = connection.execute(
+                update(turns)
+                .where(turns.c.query_id == query_id, turns.c.conversation_id.in_(owned))
+                .values(feedback=verdict)
+            )
+        if changed.rowcount == 0:
+            raise NotFound
+
+    def delete(self, conversation_id: str, person_id: str) -> None:
+        """Remove a conversation. Raises NotFound."""
+        with self._database.write() as connection:
+            _require(connection, conversation_id, person_id)
+            connection.execute(delete(conversations).where(conversations.c.id == conversation_id))
+
+
+def _require(connection: Connection, conversation_id: str, person_id: str) -> None:
+    found = connection.execute(
+        select(conversations.c.id).where(conversations.c.id == conversation_id, conversations.c.person_id == person_id)
+    ).first()
+    if found is None:
+        raise NotFound
+
+
+def _turn(row: Row[Any]) -> StoredTurn:
+    return StoredTurn(
+        query_id=row.query_id,
+        question=row.question,
+        answer=row.answer,
+        kind=AnswerKind(row.kind),
+        citations=tuple((number, chunk) for number, chunk in json.loads(row.citations)),
+        notices=tuple(json.loads(row.notices)),
+        asked_at=row.asked_at,
+        feedback=row.feedback,
+    )

@@ -1,0 +1,180 @@
+"""Examines every part and says what to do about what is not well. Reads; repairs nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from appliance.audit.checkpoint import read as read_checkpoint
+from appliance.audit.log import checkpoint_path
+from appliance.audit.verify import verify
+from appliance.config import OFFLINE_SWITCHES, Provider
+from appliance.domain import DocumentState
+from appliance.errors import ApplianceError
+from appliance.wiring import Appliance
+from ingest.reconcile import compare
+
+_ENOUGH_DISK_BYTES = 2 * 1024**3
+_VERIFY_UP_TO = 100_000
+"""Entries the doctor still verifies by itself; `strongroom log verify` does any number."""
+
+
+class Status(StrEnum):
+    """How a part is."""
+
+    OK = "ok"
+    WARNING = "warning"  # works, but somebody should know
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `remedy` says what to do when it is not well."""
+
+    name: str
+    status: Status
+    detail: str
+    remedy: str = ""
+
+
+def examine(appliance: Appliance) -> list[Check]:
+    """Every check, in the order of the parts. A part that fails gives a check, never an exception."""
+    parts: tuple[tuple[str, Callable[[Appliance], Iterator[Check]]], ...] = (
+        ("data folder", _data_folder),
+        ("query log", _query_log),
+        ("catalog", _catalog),
+        ("index", _index),
+        ("embedding model", _embedding_model),
+        ("language model", _language_model),
+        ("text recognition", _text_recognition),
+        ("parser sandbox", _sandbox),
+        ("offline switches", _offline),
+    )
+    return [check for name, look in parts for check in _guarded(name, look, appliance)]
+
+
+def _guarded(name: str, look: Callable[[Appliance], Iterator[Check]], appliance: Appliance) -> list[Check]:
+    try:
+        return list(look(appliance))
+    except ApplianceError as error:
+        return [Check(name, Status.ERROR, str(error), "Do what the message says, then run the check again.")]
+
+
+def _data_folder(appliance: Appliance) -> Iterator[Check]:
+    free = shutil.disk_usage(appliance.folder.path).free
+    detail = f"{appliance.folder.path}, {free / 1024**3:.1f} GiB free"
+    if free < _ENOUGH_DISK_BYTES:
+        yield Check(
+            "data folder",
+            Status.WARNING,
+            detail,
+            "Make room: without it the query log stops, and with it every answer.",
+        )
+    elif appliance.folder.path.stat().st_mode & 0o077:
+        yield Check(
+            "data folder",
+            Status.WARNING,
+            f"{detail}; other accounts of this machine may look into it",
+            f"chmod 700 {appliance.folder.path}",
+        )
+    else:
+        yield Check("data folder", Status.OK, detail)
+
+
+def _query_log(appliance: Appliance) -> Iterator[Check]:
+    size = appliance.log.size()
+    if size > _VERIFY_UP_TO:
+        yield Check("query log", Status.OK, f"{size:,} entries; too many to verify here", "strongroom log verify")
+        return
+    checked = verify(appliance.log.path, read_checkpoint(checkpoint_path(appliance.log.path)))
+    yield Check("query log", Status.OK, f"{checked.size:,} entries, all verified")
+
+
+def _catalog(appliance: Appliance) -> Iterator[Check]:
+    states = appliance.catalog.states()
+    counts = ", ".join(f"{count} {state.value}" for state, count in sorted(states.items()))
+    trouble = sum(
+        states.get(state, 0) for state in (DocumentState.FAILED, DocumentState.REFUSED, DocumentState.NEEDS_PASSWORD)
+    )
+    if trouble:
+        remedy = "Admin > Files, or 'strongroom status --files', says which and why."
+        yield Check("catalog", Status.WARNING, counts, remedy)
+    else:
+        yield Check("catalog", Status.OK, counts or "no documents yet")
+
+
+def _index(appliance: Appliance) -> Iterator[Check]:
+    difference = compare(appliance.catalog, appliance.index)
+    where = appliance.settings.index.url or "Qdrant in this process"
+    if difference.surplus or difference.incomplete:
+        yield Check(
+            "index",
+            Status.WARNING,
+            f"{where}: {len(difference.incomplete)} documents incomplete, {len(difference.surplus)} surplus",
+            "Sync any source: the index is repaired from the catalog first.",
+        )
+    else:
+        yield Check("index", Status.OK, f"{where}: {appliance.index.count():,} chunks, agrees with the catalog")
+
+
+def _embedding_model(appliance: Appliance) -> Iterator[Check]:
+    embedder = appliance.embedder
+    detail = f"{embedder.model_id}, {embedder.dimension} dimensions, reads {embedder.max_tokens} tokens"
+    yield Check("embedding model", Status.OK, detail)
+
+
+def _language_model(appliance: Appliance) -> Iterator[Check]:
+    settings = appliance.settings.model
+    if appliance.model is None:
+        yield Check("language model", Status.OK, "none by choice: answers quote the passages")
+        return
+    try:
+        card = appliance.model.card()
+    except ApplianceError as error:
+        remedy = "Until then answers quote the passages."
+        if settings.resolved_provider is Provider.OLLAMA:
+            remedy = f"Start Ollama and bring the model '{settings.name}' to it (docs/operations/models.md). " + remedy
+        yield Check("language model", Status.WARNING, str(error), remedy)
+        return
+    detail = (
+        f"{card.name} through {card.provider}, {min(card.context_tokens, settings.context_tokens):,} tokens of context"
+    )
+    yield Check("language model", Status.OK, f"{detail}, {card.digest[:19]}")
+
+
+def _text_recognition(appliance: Appliance) -> Iterator[Check]:
+    remedy = "apt-get install tesseract-ocr tesseract-ocr-eng (and -deu, -fra, -ita, -spa, -osd as needed)"
+    program = shutil.which("tesseract")
+    if program is None:
+        yield Check("text recognition", Status.WARNING, "tesseract is not installed: scans give no text", remedy)
+        return
+    listing = subprocess.run([program, "--list-langs"], capture_output=True, text=True, timeout=20, check=False)
+    installed = set(listing.stdout.split()[1:])
+    missing = [name for name in appliance.settings.ingest.ocr_languages if name not in installed]
+    if missing:
+        yield Check("text recognition", Status.WARNING, f"tesseract lacks: {', '.join(missing)}", remedy)
+    else:
+        yield Check(
+            "text recognition", Status.OK, f"tesseract with {', '.join(appliance.settings.ingest.ocr_languages)}"
+        )
+
+
+def _sandbox(appliance: Appliance) -> Iterator[Check]:
+    report = appliance.parsers.report()
+    if report.missing:
+        remedy = "Enable what is named in the kernel, or ingest only documents you trust."
+        yield Check("parser sandbox", Status.WARNING, "; ".join(report.missing), remedy)
+    else:
+        yield Check("parser sandbox", Status.OK, "no network, own namespaces, system calls and files restricted")
+
+
+def _offline(_appliance: Appliance) -> Iterator[Check]:
+    wrong = [name for name, value in OFFLINE_SWITCHES.items() if os.environ.get(name) != value]
+    if wrong:
+        yield Check("offline switches", Status.ERROR, f"not set: {', '.join(wrong)}", "Start through 'strongroom'.")
+    else:
+        yield Check("offline switches", Status.OK, f"all {len(OFFLINE_SWITCHES)} set")

@@ -1,0 +1,257 @@
+"""The words of the system, as frozen values without I/O.
+
+Rules this module keeps:
+
+1. One word per idea: a file is a *document*, one state of its content a *version*, a piece of a version a *chunk*,
+   a scored chunk a *hit*, a hit put before the model a *passage*, a passage an answer points at a *citation*.
+2. An `AccessFilter` is always given, never assumed; an empty one matches nothing.
+3. Places are relative: boxes are fractions of the page, origin top left, so any rendering can mark them.
+4. Identifiers are text. They are derived (UUIDv5) where the same input must give the same identifier.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+EVERYONE = "everyone"
+"""The group every signed-in person belongs to."""
+
+_NAMESPACE = uuid.UUID("5d3c0b52-6d1e-5a8e-9d1c-8a4f6a0c7e11")
+
+
+class Role(StrEnum):
+    """What a person may do. Reading documents is decided by groups, not by roles."""
+
+    EMPLOYEE = "employee"
+    ADMIN = "admin"
+    COMPLIANCE = "compliance"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessFilter:
+    """The groups a search acts for. A chunk matches when it carries at least one of them; no groups match nothing."""
+
+    groups: frozenset[str]
+
+    def admits(self, groups: Iterable[str]) -> bool:
+        """Whether something labelled with `groups` may be seen."""
+        return not self.groups.isdisjoint(groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A person (or the operator of the machine) on whose behalf something is done."""
+
+    id: str
+    name: str
+    roles: frozenset[Role]
+    groups: frozenset[str]
+
+    @property
+    def access(self) -> AccessFilter:
+        """What this principal may read: their own groups and what everyone may read."""
+        return AccessFilter(self.groups | {EVERYONE})
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on a page, as fractions of its width and height (0 to 1), origin top left, after rotation."""
+
+    page: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a document something stands.
+
+    `page` counts from 1 (page, slide or sheet; None when the format has none), `label` is its name for people
+    ("Sheet Budget"), `boxes` mark it on the page image, `headings` is the path of headings above it.
+    """
+
+    page: int | None = None
+    label: str = ""
+    boxes: tuple[Box, ...] = ()
+    headings: tuple[str, ...] = ()
+
+
+class DocumentState(StrEnum):
+    """How a file stands. Every file ends in one of these, with a reason for people."""
+
+    INDEXED = "indexed"
+    REFUSED = "refused"  # against the rules: too large, a link, a bad access file
+    NEEDS_PASSWORD = "needs_password"  # noqa: S105 - a state, not a secret
+    FAILED = "failed"  # could not be read; `reason` says whether trying again can help
+    GONE = "gone"  # no longer in its folder, and no longer in the index
+
+
+class TextMeans(StrEnum):
+    """By which means a page gave its text."""
+
+    TEXT_LAYER = "text"
+    OCR = "ocr"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class PageCoverage:
+    """What one page gave: how many characters, by which means, and why none if none."""
+
+    page: int
+    means: TextMeans
+    characters: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A folder whose documents are kept in sync. `groups` is the access label of documents without a sidecar file."""
+
+    id: str
+    name: str
+    path: str
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file of a source, as it stands now. `version_id` is None until one version was indexed."""
+
+    id: str
+    source_id: str
+    path: str
+    title: str
+    media_type: str
+    state: DocumentState
+    reason: str
+    groups: frozenset[str]
+    size_bytes: int
+    updated_at: datetime
+    version_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One state of a document's content, as one parser read it."""
+
+    id: str
+    document_id: str
+    sha256: str
+    parser: str
+    created_at: datetime
+    pages: tuple[PageCoverage, ...] = ()
+    chunk_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a version that is searched and cited.
+
+    `text` is what the document says; `context` (title and headings) is put in front of it for embedding and BM25 only.
+    """
+
+    id: str
+    document_id: str
+    version_id: str
+    number: int
+    text: str
+    context: str
+    place: Place
+    language: str
+    token_count: int
+
+    @property
+    def search_text(self) -> str:
+        """What the index sees: context, then text."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk found for a question, with what was known when it was found.
+
+    `score` is the fused score (higher is better, comparable within one search only); `similarity` is the cosine of the
+    dense leg (None when only BM25 found it); ranks count from 1 and are None on a leg that did not return the chunk.
+    """
+
+    chunk: Chunk
+    title: str
+    path: str
+    source: str
+    version_sha256: str
+    score: float
+    rank: int
+    similarity: float | None = None
+    dense_rank: int | None = None
+    sparse_rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A numbered passage an answer points at. `number` is the n of its [n] marker."""
+
+    number: int
+    hit: Hit
+
+
+class AnswerKind(StrEnum):
+    """How an answer came about."""
+
+    GENERATED = "generated"  # a language model wrote it from the passages
+    EXTRACTIVE = "extractive"  # the passages themselves, quoted
+    ABSTAINED = "abstained"  # the documents do not say
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was shown: the text, the citations its markers point at, and what the reader must know about it."""
+
+    text: str
+    kind: AnswerKind
+    citations: tuple[Citation, ...]
+    notices: tuple[str, ...] = ()
+    unknown_markers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question and its answer, as an earlier part of a conversation."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The earlier turns that a follow-up question refers to, oldest first."""
+
+    id: str
+    turns: tuple[Turn, ...] = field(default=())
+
+
+def document_id(source_id: str, path: str) -> str:
+    """The identifier of the file at `path` (relative, with forward slashes) of a source."""
+    return str(uuid.uuid5(_NAMESPACE, f"document\0{source_id}\0{path}"))
+
+
+def version_id(document: str, content_sha256: str, parser: str) -> str:
+    """The identifier of one content of a document, as read by one parser version."""
+    return str(uuid.uuid5(_NAMESPACE, f"version\0{document}\0{content_sha256}\0{parser}"))
+
+
+def chunk_id(version: str, number: int, embedding_model: str) -> str:
+    """The identifier of chunk `number` of a version, under one embedding model."""
+    return str(uuid.uuid5(_NAMESPACE, f"chunk\0{version}\0{number}\0{embedding_model}"))
+
+
+def text_sha256(text: str) -> str:
+    """The SHA-256 of a text's UTF-8 bytes, in hex."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,157 @@
+"""The error tree. One root, one branch per neighbour; adapters raise nothing else.
+
+Rules this module keeps:
+
+1. A class knows its HTTP status and a stable code for programs; one handler maps them.
+2. A message is one or two sentences: what happened, to what, and what to do. It never holds a word of a document,
+   a question or an answer.
+"""
+
+from __future__ import annotations
+
+
+def place_of(error: BaseException) -> str:
+    """File and line where an error was raised: what may be logged of one whose message may hold what somebody wrote."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown place"
+
+
+class ApplianceError(Exception):
+    """Something went wrong that we can name."""
+
+    status = 500
+    code = "internal"
+
+
+class ConfigurationError(ApplianceError):
+    """A setting is wrong or unknown."""
+
+    code = "configuration"
+
+
+class DataFolderBusy(ApplianceError):
+    """Another process owns the data folder."""
+
+    status = 409
+    code = "data_folder_busy"
+
+
+class InvalidRequest(ApplianceError):
+    """What was asked for makes no sense as it stands."""
+
+    status = 422
+    code = "invalid_request"
+
+
+class NotFound(ApplianceError):
+    """There is no such thing, or this principal may not know of it: the two look the same."""
+
+    status = 404
+    code = "not_found"
+
+    def __init__(self, message: str = "Not found, or not yours to see.") -> None:
+        super().__init__(message)
+
+
+class Conflict(ApplianceError):
+    """It exists already, or is in use."""
+
+    status = 409
+    code = "conflict"
+
+
+class NotSignedIn(ApplianceError):
+    """No valid session or token."""
+
+    status = 401
+    code = "not_signed_in"
+
+    def __init__(self, message: str = "Sign in first.") -> None:
+        super().__init__(message)
+
+
+class AccessDenied(ApplianceError):
+    """Signed in, but this role may not do this."""
+
+    status = 403
+    code = "access_denied"
+
+    def __init__(self, message: str = "Your role does not include this.") -> None:
+        super().__init__(message)
+
+
+class TooManyAttempts(ApplianceError):
+    """Log-in is paused for this name or address."""
+
+    status = 429
+    code = "too_many_attempts"
+
+    def __init__(self, wait_s: float) -> None:
+        self.wait_s = wait_s
+        super().__init__(f"Too many failed sign-ins. Wait {max(1, round(wait_s))} seconds and try again.")
+
+
+class IndexUnavailable(ApplianceError):
+    """The vector index cannot be opened, reached or trusted."""
+
+    status = 503
+    code = "index_unavailable"
+
+
+class CatalogUnavailable(ApplianceError):
+    """The catalog database cannot be read or written."""
+
+    status = 503
+    code = "catalog_unavailable"
+
+
+class ModelUnavailable(ApplianceError):
+    """A model (embedding or language) cannot be loaded or reached."""
+
+    status = 503
+    code = "model_unavailable"
+
+
+class ContextOverflow(ModelUnavailable):
+    """The prompt is longer than the model's context window. Nothing was cut; nothing was answered."""
+
+    code = "context_overflow"
+
+
+class DocumentRejected(ApplianceError):
+    """A document cannot be taken in. The message is the reason shown to the admin."""
+
+    status = 422
+    code = "document_rejected"
+
+
+class DocumentNeedsPassword(DocumentRejected):
+    """A document is encrypted."""
+
+    code = "document_needs_password"
+
+
+class DocumentUnreadable(DocumentRejected):
+    """A document is damaged, gave no text, or took more time or memory than allowed."""
+
+    code = "document_unreadable"
+
+
+class AuditUnavailable(ApplianceError):
+    """The query log cannot be written, so nothing may be answered."""
+
+    status = 503
+    code = "audit_unavailable"
+
+
+class AuditBroken(ApplianceError):
+    """The query log does not verify. `seq` is the first bad entry (0-based), None when the log as a whole is wrong."""
+
+    status = 500
+    code = "audit_broken"
+
+    def __init__(self, message: str, seq: int | None = None) -> None:
+        self.seq = seq
+        super().__init__(message)

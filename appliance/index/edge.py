@@ -1,0 +1,400 @@
+"""The vector index in this process, on Qdrant Edge.
+
+A data folder holds `meta.json` and one shard folder that it names:
+
+    meta.json                  owner, format, embedding model, dimension, name of the shard folder; replaced whole
+    shard-<hex>/               the shard
+    building-<hex>/            a shard that is not finished; swept away on opening
+
+Rules this module keeps:
+
+1. `meta.json` is the switch: a new shard counts from the moment it is named there, and everything else is rubbish.
+2. A write is flushed before it returns. (The write-ahead log alone would survive the death of the process, but not a
+   power cut, and a withdrawn group must not come back after one.)
+3. Searches take no lock; the shard allows any number beside a write, and they release the interpreter. Writes take
+   turns.
+4. `EdgeShard.optimize` holds the interpreter for as long as it runs (seconds per ten thousand chunks), which would
+   stop every thread of the appliance. So a copy of the shard is optimised by a child process and then takes the place
+   of the original, unless something was written in between. It needs as much free disk as the shard has.
+5. Up to 100,000 chunks the dense leg is exact: the graph of HNSW was measured to lose hits behind a filter (0.66 of the
+   best 60 found among 20,000 random vectors, the worst case), and to gain a few milliseconds only. Beyond that it is
+   searched broadly, and which of the far hits it finds may depend on chunks the reader cannot see; scores never do.
+6. A relabelling or a deletion is checked before it returns. With a part of its write-ahead log missing, a shard opens
+   without complaint, counts operations anew and ignores writes to every chunk that has seen a later one.
+7. Vendor errors are bare `Exception`s, and panics that are no `Exception` at all: both become `IndexUnavailable`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from qdrant_edge import (
+    CountRequest,
+    Distance,
+    EdgeConfig,
+    EdgeOptimizersConfig,
+    EdgeShard,
+    EdgeSparseVectorParams,
+    EdgeVectorParams,
+    FacetRequest,
+    FieldCondition,
+    Filter,
+    IdfParams,
+    MatchAny,
+    MatchValue,
+    Modifier,
+    PayloadSchemaType,
+    Point,
+    Query,
+    QueryRequest,
+    SearchParams,
+    SparseVector,
+    UpdateOperation,
+    ValuesCount,
+)
+
+from appliance.domain import AccessFilter
+from appliance.errors import ApplianceError, IndexUnavailable
+from appliance.index.bm25 import document_terms, query_terms
+from appliance.index.layout import (
+    DENSE,
+    DOCUMENT_ID,
+    GROUPS,
+    LABELS,
+    SEARCH_EF,
+    SPARSE,
+    VERSION_ID,
+    Identity,
+    batches,
+    best,
+    first_ask,
+    labels,
+)
+from appliance.index.port import IndexEntry, IndexHit, IndexLegs, Vector
+
+_META = "meta.json"
+_SHARD = "shard-"
+_BUILDING = "building-"
+_MIN_FREE_BYTES = 64 * 1024**2  # more than a batch of entries can take
+_EXACT_UP_TO = 100_000
+"""Chunks. Below it no graph is built either (the vendor's threshold is in KiB of vectors of four bytes a number)."""
+_OPTIMIZE_ATTEMPTS = 3
+_OPTIMIZE = """
+import os, sys
+from qdrant_edge import EdgeShard
+os.nice(10)
+shard = EdgeShard.load(sys.argv[1])
+shard.optimize()
+shard.flush()
+shard.close()
+"""
+
+
+class EdgeIndex:
+    """`VectorIndex` in a folder of its own, which one process owns at a time. Safe for any number of threads."""
+
+    def __init__(self, path: Path, *, dimension: int, model_id: str, owner: str = "") -> None:
+        """Open the index at `path`, or create it where there is none.
+
+        Args:
+            path: The folder of the index.
+            dimension: How many numbers a vector has.
+            model_id: The embedding model that makes the vectors.
+            owner: The id of the data folder the index belongs to; empty for an index that belongs to none.
+
+        Raises:
+            IndexUnavailable: It is damaged, in use by another process, belongs to another data folder, was built with
+                another embedding model, or its disk is almost full.
+        """
+        self._path = path
+        self._identity = Identity(owner, model_id, dimension)
+        self._writing = threading.Lock()
+        self._optimizing = threading.Lock()
+        self._writes = 0
+        self._child: subprocess.Popen[bytes] | None = None
+        self._closed = False
+        with self._vendor_errors("be opened"):
+            path.mkdir(parents=True, exist_ok=True)
+            self._require_room()
+            if not (path / _META).exists():
+                self._create()
+            self._folder = path / self._read_meta()
+            self._current = _load(self._folder)
+            self._sweep()
+
+    def upsert(self, entries: Sequence[IndexEntry]) -> None:
+        """Write entries, replacing those with the same chunk id."""
+        operations = [
+            UpdateOperation.upsert_points([self._point(entry) for entry in batch]) for batch in batches(entries)
+        ]
+        self._write(operations)
+
+    def search(self, vector: Vector, text: str, *, access: AccessFilter, limit: int, language: str) -> IndexLegs:
+        """The best `limit` chunks of each leg among those `access` admits; ties broken by chunk id."""
+        numbers = self._identity.numbers(vector)
+        if not access.groups or limit < 1:
+            return IndexLegs((), ())
+        terms = query_terms(text, language)
+        visible = Filter(must=[FieldCondition(GROUPS, match=MatchAny(sorted(access.groups)))])
+        shard = self._shard()
+
+        def leg(query: Query, params: SearchParams) -> tuple[IndexHit, ...]:
+            def ask(size: int) -> list[IndexHit]:
+                request = QueryRequest(limit=size, query=query, filter=visible, params=params)
+                return [IndexHit(str(point.id), point.score) for point in shard.query(request)]
+
+            return best(ask(first_ask(limit)), limit, ask)
+
+        with self._vendor_errors("be searched"):
+            exact = shard.count(CountRequest(exact=False)) <= _EXACT_UP_TO
+            dense = leg(Query.Nearest(numbers, using=DENSE), SearchParams(hnsw_ef=SEARCH_EF, exact=exact))
+            if not terms.indices:
+                return IndexLegs(dense, ())
+            sparse = SparseVector(indices=list(terms.indices), values=list(terms.values))
+            population = SearchParams(idf=IdfParams(corpus=visible))
+            return IndexLegs(dense, leg(Query.Nearest(sparse, using=SPARSE), population))
+
+    def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
+        """Relabel every chunk of a document."""
+        document = _equals(DOCUMENT_ID, document_id)
+        labelled = [FieldCondition(GROUPS, match=MatchValue(group)) for group in sorted(groups)]
+        size = FieldCondition(GROUPS, values_count=ValuesCount(gte=len(groups), lte=len(groups)))
+        unchanged = Filter(must=[document], must_not=[Filter(must=[size, *labelled])])
+        self._write([UpdateOperation.set_payload_by_filter(document, {GROUPS: sorted(groups)})], unchanged)
+
+    def delete_version(self, version_id: str) -> None:
+        """Remove every chunk of a version."""
+        version = _equals(VERSION_ID, version_id)
+        self._write([UpdateOperation.delete_points_by_filter(version)], version)
+
+    def delete_document(self, document_id: str) -> None:
+        """Remove every chunk of a document."""
+        document = _equals(DOCUMENT_ID, document_id)
+        self._write([UpdateOperation.delete_points_by_filter(document)], document)
+
+    def count(self, *, document_id: str | None = None, version_id: str | None = None) -> int:
+        """How many chunks there are, of all or of one document or version. Exact."""
+        wanted = {DOCUMENT_ID: document_id, VERSION_ID: version_id}
+        conditions = [
+            FieldCondition(key, match=MatchValue(value)) for key, value in wanted.items() if value is not None
+        ]
+        with self._vendor_errors("be counted"):
+            return self._shard().count(CountRequest(exact=True, filter=Filter(must=[*conditions])))
+
+    def versions(self) -> Mapping[str, int]:
+        """Chunks per version id, for comparing with the catalog. Exact."""
+        with self._vendor_errors("be counted"):
+            shard = self._shard()
+            most = max(1, shard.count(CountRequest(exact=True)))
+            hits = shard.facet(FacetRequest(VERSION_ID, limit=most, exact=True)).hits
+            return {str(hit.value): hit.count for hit in hits}
+
+    def optimize(self) -> None:
+        """Build what makes searching fast, in a child process, while searches and writes go on.
+
+        Gives up silently when something was written during each of three attempts, or when another thread is at it:
+        the index stays right, only not as fast as it could be, and the next call tries again.
+
+        Raises:
+            IndexUnavailable: The child process failed, or the disk is full. The index goes on as it was.
+        """
+        if not self._optimizing.acquire(blocking=False):
+            return
+        try:
+            with self._vendor_errors("be optimised"):
+                for _ in range(_OPTIMIZE_ATTEMPTS):
+                    if self._optimize_copy():
+                        return
+        finally:
+            self._optimizing.release()
+
+    def close(self) -> None:
+        """Flush and let go of every resource. Closing twice is no error."""
+        with self._writing:
+            if self._closed:
+                return
+            self._closed = True
+            if self._child is not None:
+                self._child.terminate()
+            with self._vendor_errors("be closed"):
+                self._current.flush()
+                self._current.close()
+
+    def _shard(self) -> EdgeShard:
+        if self._closed:
+            raise IndexUnavailable(f"The vector index at {self._path} is closed: restart the appliance.")
+        return self._current
+
+    def _point(self, entry: IndexEntry) -> Point:
+        terms = document_terms(entry.text, entry.language)
+        sparse = SparseVector(indices=list(terms.indices), values=list(terms.values))
+        vectors: dict[str, Any] = {DENSE: self._identity.numbers(entry.vector), SPARSE: sparse}
+        try:
+            return Point(id=entry.chunk_id, vector=vectors, payload=labels(entry))
+        except ValueError as error:
+            raise IndexUnavailable(f"Chunk id '{entry.chunk_id}' is no UUID, so it cannot be indexed.") from error
+
+    def _write(self, operations: Sequence[UpdateOperation], none_left: Filter | None = None) -> None:
+        """Apply operations and flush. Raises IndexUnavailable if a chunk matches `none_left` after that."""
+        with self._writing, self._vendor_errors("be written"):
+            shard = self._shard()
+            self._require_room()
+            self._writes += 1
+            for operation in operations:
+                shard.update(operation)
+            shard.flush()
+            if none_left is not None and shard.count(CountRequest(exact=True, filter=none_left)):
+                raise IndexUnavailable(
+                    f"The vector index at {self._path} ignores writes, its log was damaged: restore the backup, or "
+                    "move the folder away and ingest the documents again."
+                )
+
+    def _require_room(self) -> None:
+        """The engine maps its files, also on opening: a page that finds no room ends the process with SIGBUS."""
+        if shutil.disk_usage(self._path).free < _MIN_FREE_BYTES:
+            raise IndexUnavailable(
+                f"The disk of the vector index at {self._path} is almost full. Nothing was written: check the "
+                "disk's space, then try again."
+            )
+
+    def _create(self) -> None:
+        if any(self._path.glob(f"{_SHARD}*")):
+            raise IndexUnavailable(
+                f"The vector index at {self._path} has lost its {_META}: restore the backup, or move the folder away "
+                "and ingest the documents again."
+            )
+        building = self._path / f"{_BUILDING}{uuid.uuid4().hex}"
+        building.mkdir(parents=True)
+        shard = EdgeShard.create(
+            str(building),
+            EdgeConfig(
+                vectors={DENSE: EdgeVectorParams(size=self._identity.dimension, distance=Distance.Cosine)},
+                sparse_vectors={SPARSE: EdgeSparseVectorParams(modifier=Modifier.Idf)},
+                optimizers=EdgeOptimizersConfig(indexing_threshold=_EXACT_UP_TO * self._identity.dimension * 4 // 1024),
+            ),
+        )
+        for label in LABELS:
+            shard.update(UpdateOperation.create_field_index(label, PayloadSchemaType.Keyword))
+        shard.flush()
+        shard.close()
+        self._adopt(building)
+
+    def _adopt(self, building: Path) -> Path:
+        """Make a finished shard the one that counts."""
+        folder = building.rename(self._path / f"{_SHARD}{uuid.uuid4().hex}")
+        _write_whole(self._path / _META, json.dumps({**self._identity.to_json(), "shard": folder.name}))
+        return folder
+
+    def _read_meta(self) -> str:
+        """The name of the shard folder, once the rest of `meta.json` was found in order."""
+        meta = json.loads((self._path / _META).read_text("utf-8"))
+        if not isinstance(meta, dict) or not isinstance(meta.get("shard"), str):
+            raise ValueError(_META)
+        self._identity.require(
+            meta, f"at {self._path}", "restore the whole backup, or move the folder away and ingest the documents again"
+        )
+        return str(meta["shard"])
+
+    def _sweep(self) -> None:
+        """Remove what an interrupted creation or optimisation left. Only once the shard is ours, so nobody uses it."""
+        for leftover in (*self._path.glob(f"{_BUILDING}*"), *self._path.glob(f"{_SHARD}*")):
+            if leftover != self._folder:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+    def _optimize_copy(self) -> bool:
+        """Optimise a copy and put it in place. False when writes came in between, and the copy was thrown away."""
+        copy = self._path / f"{_BUILDING}{uuid.uuid4().hex}"
+        try:
+            with self._writing:
+                self._shard().flush()
+                writes = self._writes
+                shutil.copytree(self._folder, copy)
+                self._child = _start_optimizing(copy)
+            if self._child.wait() != 0:
+                self._shard()  # closing ends the child too, and says so in its own words
+                raise OSError(f"optimising ended with status {self._child.returncode}")
+            with self._writing:
+                self._shard()
+                if self._writes != writes:
+                    return False
+                optimized, old = self._adopt(copy), self._folder
+                # The old shard is not closed: searches may be in it. It goes when the last of them lets go.
+                self._current, self._folder = _load(optimized), optimized
+            shutil.rmtree(old, ignore_errors=True)
+            return True
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+
+    @contextmanager
+    def _vendor_errors(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except ApplianceError:
+            raise
+        except BaseException as error:
+            if not isinstance(error, Exception) and type(error).__module__ != "pyo3_runtime":
+                raise  # KeyboardInterrupt and its kind; a panic of the vendor's comes from pyo3_runtime
+            raise IndexUnavailable(self._explain(what, error)) from error
+
+    def _explain(self, what: str, error: BaseException) -> str:
+        if "WouldBlock" in str(error):
+            return f"The vector index at {self._path} is in use by another process: stop that one first."
+        if isinstance(error, OSError):
+            return (
+                f"The vector index at {self._path} could not {what} ({error.strerror or type(error).__name__}): "
+                "check the disk's space and the folder's permissions."
+            )
+        return (
+            f"The vector index at {self._path} could not {what}: restart the appliance; if that does not help, "
+            "restore the backup, or move the folder away and ingest the documents again."
+        )
+
+
+def _equals(label: str, value: str) -> Filter:
+    return Filter(must=[FieldCondition(label, match=MatchValue(value))])
+
+
+def _load(folder: Path) -> EdgeShard:
+    """Load a shard, if both its halves are there.
+
+    The vendor takes a shard without segments for an empty one. Without the write-ahead log it counts operations from
+    the start again and silently ignores every write to a chunk that has seen a later one, a withdrawn group included.
+    """
+    for half in ("segments/*/segment.json", "wal/*"):
+        if not any(folder.glob(half)):
+            raise ValueError(f"shard {folder.name} has no {half}")
+    return EdgeShard.load(str(folder))
+
+
+def _start_optimizing(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-c", _OPTIMIZE, str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file whole or not at all, also across a power cut."""
+    part = path.with_suffix(".part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

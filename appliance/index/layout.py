@@ -1,0 +1,126 @@
+"""What a chunk looks like inside Qdrant, and what both adapters do alike.
+
+Rules this module keeps:
+
+1. A point is a chunk: its id the chunk's, one dense vector, one sparse vector, and a payload of labels only.
+2. The model that made the vectors is on record beside them; vectors of two models never meet in one index.
+3. So is the data folder an index belongs to. Reconciling deletes what the catalog does not know: a second data folder
+   on the same index would empty it.
+4. The cut at `limit` never falls inside a group of equal scores: what a reader sees does not depend on the order in
+   which the index happens to hold the points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy
+
+from appliance.errors import IndexUnavailable
+from appliance.index.port import IndexEntry, IndexHit, Vector
+
+DENSE = "dense"
+SPARSE = "bm25"
+DOCUMENT_ID = "document_id"
+VERSION_ID = "version_id"
+GROUPS = "groups"
+LABELS = (DOCUMENT_ID, VERSION_ID, GROUPS)
+"""The payload, and at the same time its keyword indexes."""
+
+SEARCH_EF = 256
+"""Breadth of the walk through an HNSW graph; far above any `limit` we ask for, so that recall stays near 1."""
+
+_FORMAT = 1
+_BATCH = 256
+_SPARE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose an index is, and what it was built for. Stored beside the vectors and compared on every opening."""
+
+    owner: str
+    model_id: str
+    dimension: int
+    format: int = _FORMAT
+
+    def to_json(self) -> dict[str, Any]:
+        """The record to store."""
+        return asdict(self)
+
+    def require(self, found: Mapping[str, Any], where: str, instead: str) -> None:
+        """Check a stored record against what is configured now.
+
+        Args:
+            found: The stored record.
+            where: Names the index to people.
+            instead: What to do when it is another data folder's, as the end of a sentence.
+
+        Raises:
+            IndexUnavailable: The index at `where` was built by another release, for another data folder, or with
+                another embedding model.
+        """
+        if found.get("format") != self.format:
+            raise IndexUnavailable(
+                f"The vector index {where} has format {found.get('format')}, this release reads format {self.format}: "
+                "use the release that wrote it, or ingest the documents again into a new data folder."
+            )
+        if found.get("owner") != self.owner:
+            raise IndexUnavailable(f"The vector index {where} belongs to another data folder; {instead}.")
+        if (found.get("model_id"), found.get("dimension")) != (self.model_id, self.dimension):
+            raise IndexUnavailable(
+                f"The vector index {where} was built with embedding model '{found.get('model_id')}' "
+                f"({found.get('dimension')} dimensions), not with '{self.model_id}' ({self.dimension}): "
+                "set that model again, or ingest the documents again into a new data folder."
+            )
+
+    def numbers(self, vector: Vector) -> list[float]:
+        """A vector as the index wants it.
+
+        Raises:
+            IndexUnavailable: It has another dimension than the index, or holds something that is no number.
+        """
+        if vector.shape != (self.dimension,):
+            raise IndexUnavailable(
+                f"A vector of shape {vector.shape} does not fit the index, which holds vectors of {self.dimension} "
+                "numbers: set the embedding model the index was built with."
+            )
+        if not numpy.isfinite(vector).all():
+            raise IndexUnavailable(
+                "A vector holds something that is no number and would poison the index: check the embedding model."
+            )
+        numbers: list[float] = vector.tolist()
+        return numbers
+
+
+def labels(entry: IndexEntry) -> dict[str, Any]:
+    """The payload of a chunk: identifiers and groups, no text."""
+    return {DOCUMENT_ID: entry.document_id, VERSION_ID: entry.version_id, GROUPS: sorted(entry.groups)}
+
+
+def batches(entries: Sequence[IndexEntry]) -> Iterator[Sequence[IndexEntry]]:
+    """The entries in portions that one request can carry, and that hold the interpreter for milliseconds only."""
+    for start in range(0, len(entries), _BATCH):
+        yield entries[start : start + _BATCH]
+
+
+def first_ask(limit: int) -> int:
+    """How many hits to ask for at first so that `best` rarely has to ask again."""
+    return limit + _SPARE
+
+
+def best(hits: Sequence[IndexHit], limit: int, ask_again: Callable[[int], Sequence[IndexHit]]) -> tuple[IndexHit, ...]:
+    """The best `limit` hits, equal scores in the order of their chunk ids.
+
+    Args:
+        hits: The answer to `first_ask(limit)`, best first.
+        limit: How many are wanted, at least 1.
+        ask_again: Fetches more when equal scores reach beyond what was fetched.
+    """
+    asked = first_ask(limit)
+    while len(hits) == asked and hits[-1].score == hits[limit - 1].score:
+        asked *= 4
+        hits = ask_again(asked)
+    return tuple(sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))[:limit])

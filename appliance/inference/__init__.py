@@ -1,0 +1,1 @@
+"""Models behind protocols (`port`); one module per vendor."""

@@ -1,0 +1,285 @@
+"""A language model behind Ollama's HTTP API (`/api/chat`, `/api/show`, `/api/tags`).
+
+Rules this module keeps:
+
+1. Every request says how long the context is and that nothing may be cut: `options.num_ctx`, `truncate: false` and
+   `shift: false` (fields of Ollama's `ChatRequest`; without them a server drops messages from the front in silence).
+2. A stream that ends without `"done": true` is an error.
+3. No proxy, no redirect, no credentials from the environment, and no model that Ollama would run on another host.
+4. A server's error text is read but never passed on: it may quote the prompt.
+
+The request options are those of the `ollama` package (0.6.3). The HTTP is ours, because its `chat()` has no way to send
+`truncate` and `shift`, takes a broken stream for a finished one, splits lines at U+0085 inside an answer, hides
+`remote_host`, follows redirects and sends OLLAMA_API_KEY from the environment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from ollama import Options
+
+from appliance.errors import ConfigurationError, ContextOverflow, ModelUnavailable
+from appliance.inference.context_window import (
+    at_most_prompt_tokens,
+    require_room,
+    require_whole_prompt,
+    tells_of_overflow,
+)
+from appliance.inference.port import Generation, Message, ModelCard
+from appliance.inference.thinking import strip_thinking
+from appliance.inference.token_bound import at_most_tokens
+from appliance.inference.wire import wire_messages
+
+_DEFAULT_PORT = 11434
+_LAST_PORT = 65535
+_THINKING = "thinking"
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What /api/show says. `context_tokens` is 0 if it does not say."""
+
+    context_tokens: int
+    quantisation: str
+    thinks: bool
+
+
+class OllamaModel:
+    """A model on an Ollama server.
+
+    Ollama has no way to ask its tokenizer, so `count_tokens` is an upper bound (see `token_bound`). The prompt is
+    refused here if the bound does not fit, the server refuses it if the truth does not fit, and the figures of the
+    last message are held against the prompt for servers too old to know `truncate`.
+    """
+
+    def __init__(
+        self, host: str, name: str, *, context_tokens: int, connect_timeout_s: float, token_timeout_s: float
+    ) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            host: The server as OLLAMA_HOST has it: `http://127.0.0.1:11434`, `127.0.0.1` or `127.0.0.1:11434`.
+            name: A model on that server, such as `qwen3.5:9b`.
+            context_tokens: The longest window to ask for; the model's own is respected if it is shorter.
+            connect_timeout_s: Longest wait for a connection.
+            token_timeout_s: Longest silence of the server; the first one includes loading the model.
+
+        Raises:
+            ConfigurationError: `host` is no address.
+        """
+        self._host = _base_url(host)
+        self._name = name
+        self._context_tokens = context_tokens
+        self._token_timeout_s = token_timeout_s
+        timeout = httpx.Timeout(token_timeout_s, connect=connect_timeout_s)
+        self._client = httpx.Client(base_url=self._host, timeout=timeout, trust_env=False, follow_redirects=False)
+        self._shown: _Shown | None = None
+
+    def card(self) -> ModelCard:
+        """The model as the server has it now. `digest` is that of its manifest."""
+        shown = self._show()
+        return ModelCard("ollama", self._name, self._digest(), self._window(shown), shown.quantisation)
+
+    def count_tokens(self, text: str) -> int:
+        """An upper bound, about twice the true number for English prose."""
+        return at_most_tokens(text)
+
+    def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+        """Pieces of the answer, without the model's thinking."""
+        shown = self._shown or self._show()
+        window = min(generation.context_tokens, self._window(shown))
+        require_room(at_most_prompt_tokens(messages), generation, window)
+        request = self._request(messages, generation, window, shown)
+        with closing(self._answer(request, messages, generation)) as pieces:
+            yield from strip_thinking(pieces)
+
+    def close(self) -> None:
+        """Drop the connections. A stream in progress breaks off with ModelUnavailable."""
+        self._client.close()
+
+    def _request(
+        self, messages: Sequence[Message], generation: Generation, window: int, shown: _Shown
+    ) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "model": self._name,
+            "messages": wire_messages(messages),
+            "stream": True,
+            "truncate": False,
+            "shift": False,
+            "options": Options(
+                num_ctx=window,
+                num_predict=generation.max_tokens,
+                temperature=generation.temperature,
+                seed=generation.seed,
+            ).model_dump(exclude_none=True),
+        }
+        if shown.thinks:
+            request["think"] = False
+        return request
+
+    def _answer(
+        self, request: Mapping[str, Any], messages: Sequence[Message], generation: Generation
+    ) -> Generator[str, None, None]:
+        with self._errors(), self._client.stream("POST", "/api/chat", json=request) as response:
+            if response.status_code != httpx.codes.OK:
+                response.read()
+                raise self._refusal(response.status_code, response.text)
+            for line in _lines(response):
+                part = self._json_object(line)
+                if "error" in part:
+                    raise self._refusal(_integer(part.get("status")) or 500, str(part["error"]))
+                # A model that was asked not to think may still do so (gpt-oss): that text is in `thinking`, unread.
+                if content := str(_object(part, "message").get("content") or ""):
+                    yield content
+                if part.get("done") is True:
+                    require_whole_prompt(
+                        messages,
+                        generation,
+                        prompt_tokens=_integer(part.get("prompt_eval_count")),
+                        answer_tokens=_integer(part.get("eval_count")),
+                        stopped_by_length=part.get("done_reason") == "length",
+                    )
+                    return
+        raise ModelUnavailable(f"Ollama at {self._host} ended its answer too soon. Ask again; see the server's log.")
+
+    def _show(self) -> _Shown:
+        with self._errors():
+            response = self._client.post("/api/show", json={"model": self._name})
+        shown = self._checked(response)
+        if shown.get("remote_host"):
+            raise ModelUnavailable(
+                f"Model '{self._name}' runs on another host, outside this room. Choose a local model."
+            )
+        lengths = [
+            value
+            for key, value in _object(shown, "model_info").items()
+            if key.endswith(".context_length") and isinstance(value, int)
+        ]
+        self._shown = _Shown(
+            max(lengths, default=0),
+            str(_object(shown, "details").get("quantization_level") or ""),
+            _THINKING in str(shown.get("capabilities")),
+        )
+        return self._shown
+
+    def _digest(self) -> str:
+        with self._errors():
+            response = self._client.get("/api/tags")
+        for model in _objects(self._checked(response).get("models")):
+            # A name without a tag means the tag "latest".
+            if model.get("name") in (self._name, f"{self._name}:latest"):
+                return f"sha256:{str(model.get('digest', '')).removeprefix('sha256:')}"
+        raise self._missing()
+
+    def _window(self, shown: _Shown) -> int:
+        return min(self._context_tokens, shown.context_tokens or self._context_tokens)
+
+    def _checked(self, response: httpx.Response) -> Mapping[str, Any]:
+        if response.status_code != httpx.codes.OK:
+            raise self._refusal(response.status_code, response.text)
+        return self._json_object(response.content)
+
+    def _json_object(self, text: bytes) -> Mapping[str, Any]:
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise ModelUnavailable(f"{self._host} does not answer like Ollama. Check model.ollama_host.")
+        return value
+
+    def _refusal(self, status: int, text: str) -> ModelUnavailable:
+        """The error for what the server said, in words of ours."""
+        if tells_of_overflow(text):
+            return ContextOverflow(
+                f"The prompt is longer than the window Ollama gave model '{self._name}'. "
+                "Use fewer passages, or raise model.context_tokens if the model allows it."
+            )
+        if status == httpx.codes.NOT_FOUND:
+            return self._missing()
+        if status == httpx.codes.SERVICE_UNAVAILABLE:
+            return ModelUnavailable(f"Ollama at {self._host} is busy. Wait a moment and ask again.")
+        if "memory" in text:
+            return ModelUnavailable(
+                f"Ollama at {self._host} has too little memory for model '{self._name}'. "
+                "Choose a smaller model or lower model.context_tokens."
+            )
+        return ModelUnavailable(
+            f"Ollama at {self._host} could not answer with model '{self._name}' (error {status}). See the server's log."
+        )
+
+    def _missing(self) -> ModelUnavailable:
+        return ModelUnavailable(
+            f"Model '{self._name}' is not on the Ollama server at {self._host}; import it with `ollama create` "
+            "from a model file, or copy it from another server's model folder."
+        )
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn what httpx raises into an error that says what to do."""
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise ModelUnavailable(
+                f"Ollama does not answer at {self._host}. Start it, or set model.ollama_host."
+            ) from error
+        except httpx.TimeoutException as error:
+            raise ModelUnavailable(
+                f"Ollama at {self._host} was silent for {self._token_timeout_s:g} seconds. "
+                "See its log, or raise model.token_timeout_s if it is loading a large model."
+            ) from error
+        except (httpx.HTTPError, httpx.StreamError, RuntimeError) as error:
+            # RuntimeError is httpx's word for a client that was closed under the request.
+            raise ModelUnavailable(
+                f"The connection to Ollama at {self._host} broke off. Ask again; see the server's log."
+            ) from error
+
+
+def _base_url(host: str) -> str:
+    """`host` as a URL. As with Ollama's own client, a host without scheme or port is http on port 11434.
+
+    Raises:
+        ConfigurationError: `host` is no address.
+    """
+    try:
+        if "://" in host:
+            url = httpx.URL(host)
+        else:
+            url = httpx.URL(f"http://{host or '127.0.0.1'}")
+            url = url.copy_with(port=url.port or _DEFAULT_PORT)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise ConfigurationError(f"model.ollama_host '{host}' is not an address.") from error
+    if url.scheme not in ("http", "https") or not url.host or (url.port or 0) > _LAST_PORT:
+        raise ConfigurationError(f"model.ollama_host '{host}' is not an address.")
+    if url.host == "0.0.0.0":  # noqa: S104 - where a server listens on all addresses, a client cannot connect
+        url = url.copy_with(host="127.0.0.1")
+    return str(url).rstrip("/")
+
+
+def _object(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = parent.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(values: Any) -> list[Mapping[str, Any]]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+
+
+def _integer(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _lines(response: httpx.Response) -> Iterator[bytes]:
+    """The lines of a body, split at the newline byte only; an answer may hold other line separators."""
+    rest = b""
+    for block in response.iter_bytes():
+        *lines, rest = (rest + block).split(b"\n")
+        yield from (line for line in lines if line.strip())
+    if rest.strip():
+        yield rest

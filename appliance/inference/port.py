@@ -1,0 +1,104 @@
+"""What the appliance asks of its models.
+
+Rules every implementation keeps:
+
+1. Nothing is downloaded, ever: a model is a local folder or file, or a server that is already there.
+2. Importing an implementation loads nothing; the model loads on first use.
+3. Only errors of `appliance.errors` come out: `ModelUnavailable` when the model cannot be loaded or reached,
+   `ContextOverflow` when a prompt does not fit. A server that dies in mid-stream raises too; nothing ends silently.
+4. A language model's `count_tokens` never counts too few.
+5. `stream` never lets a server cut the prompt: it sets the context window itself and refuses what does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from numpy import float32
+from numpy.typing import NDArray
+
+Vectors = NDArray[float32]
+
+
+class Embedder(Protocol):
+    """Turns text into vectors of length 1."""
+
+    @property
+    def model_id(self) -> str:
+        """Name and content digest of the model, stable across machines; part of every chunk id."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a text the model reads, special tokens included; the rest would be ignored."""
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens a text has, without special tokens and without truncation."""
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of shape (len(texts), dimension), in the order given."""
+
+    def embed_query(self, text: str) -> Vectors:
+        """A vector of shape (dimension,) for a question."""
+
+
+class MessageRole(StrEnum):
+    """Who says a message of a chat."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat."""
+
+    role: MessageRole
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What is on record about the model that answered. `digest` names the exact weights where the provider tells."""
+
+    provider: str
+    name: str
+    digest: str
+    context_tokens: int
+    quantisation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """How to generate. `context_tokens` is the window for prompt and answer; `max_tokens` the part of the answer."""
+
+    context_tokens: int
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+
+
+class LanguageModel(Protocol):
+    """Writes an answer to a chat, piece by piece."""
+
+    def card(self) -> ModelCard:
+        """Which model this is, asked of the provider now. Raises ModelUnavailable when it cannot be reached."""
+
+    def count_tokens(self, text: str) -> int:
+        """How many tokens a text takes at most."""
+
+    def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+        """Pieces of the answer as they are made. Raises ModelUnavailable or ContextOverflow, also in mid-stream.
+
+        Closing the iterator stops the generation.
+        """
+
+    def close(self) -> None:
+        """Let go of the model. Closing twice is no error."""

@@ -1,0 +1,11 @@
+"""Runs migrations on the connection it is given; there is no other way to run them."""
+
+from alembic import context
+
+from appliance import catalog, conversations  # noqa: F401 - they define the tables
+from appliance.auth import accounts  # noqa: F401
+from appliance.database import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
+with context.begin_transaction():
+    context.run_migrations()

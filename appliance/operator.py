@@ -1,0 +1,187 @@
+"""The command line's way to the appliance: HTTP, to the running one or to one started for the occasion.
+
+One code path for both: with nobody serving, the API is served inside this process on a loopback port for as long as
+the command takes, with the data folder locked. The operator is whoever can read the data folder; the secret that proves
+it lies there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+from pydantic import BaseModel
+
+from appliance.api.gate import GROUPS_HEADER, groups_header
+from appliance.api.schemas import (
+    AnswerOut,
+    AskEvent,
+    FilesOut,
+    HealthOut,
+    PassagesOut,
+    Problem,
+    RunOut,
+    SourceOut,
+    StartedOut,
+    TokenOut,
+)
+from appliance.config import Settings
+from appliance.errors import ApplianceError, ConfigurationError
+from appliance.server import create_headless_app
+from appliance.wiring import DataFolder, opened, running_at
+
+_START_S = 30
+_EVENTS: dict[str, type[BaseModel]] = {
+    AskEvent.STARTED: StartedOut,
+    AskEvent.PASSAGES: PassagesOut,
+    AskEvent.TOKEN: TokenOut,
+    AskEvent.ANSWER: AnswerOut,
+}
+
+
+class RemoteProblem(ApplianceError):
+    """The appliance said no; its code and its sentence."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class Operator:
+    """What the command line asks of the appliance. Raises RemoteProblem."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def sources(self) -> list[SourceOut]:
+        """Every source."""
+        return [SourceOut.model_validate(item) for item in self._json("GET", "/api/sources")]
+
+    def add_source(self, name: str, path: str, groups: Iterable[str]) -> SourceOut:
+        """Add a folder."""
+        body = {"name": name, "path": path, "groups": list(groups)}
+        return SourceOut.model_validate(self._json("POST", "/api/sources", body))
+
+    def sync(self, source_id: str) -> Iterator[RunOut]:
+        """Sync a source; how it stands, until it ended."""
+        run = RunOut.model_validate(self._json("POST", f"/api/sources/{source_id}/sync"))
+        while run.finished_at is None:
+            yield run
+            time.sleep(0.2)
+            run = next(item for item in self.runs() if item.id == run.id)
+        yield run
+
+    def runs(self) -> list[RunOut]:
+        """The latest syncs."""
+        return [RunOut.model_validate(item) for item in self._json("GET", "/api/runs")]
+
+    def files(self, **wanted: str | int) -> FilesOut:
+        """Files and how they stand."""
+        return FilesOut.model_validate(self._json("GET", "/api/files", params=wanted))
+
+    def health(self) -> HealthOut:
+        """Every check of the doctor."""
+        return HealthOut.model_validate(self._json("GET", "/api/health"))
+
+    def ask(self, question: str) -> Iterator[BaseModel]:
+        """Ask; the events of the answer as they come."""
+        with self._client.stream("POST", "/api/ask", json={"question": question}) as response:
+            if response.status_code != httpx.codes.OK:
+                response.read()
+                raise _problem(response)
+            name = ""
+            for line in response.iter_lines():
+                field, _, value = line.partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "data" and name == AskEvent.ERROR:
+                    problem = Problem.model_validate_json(value)
+                    raise RemoteProblem(problem.code, problem.message)
+                elif field == "data":
+                    yield _EVENTS[name].model_validate_json(value)
+
+    def _json(self, method: str, path: str, body: object = None, params: dict[str, Any] | None = None) -> Any:
+        response = self._client.request(method, path, json=body, params=params)
+        if response.is_error:
+            raise _problem(response)
+        return response.json()
+
+
+@contextmanager
+def connected(settings: Settings, groups: Iterable[str] = ()) -> Iterator[Operator]:
+    """The running appliance, or one of this command's own.
+
+    Args:
+        groups: The groups to read documents as, besides everyone's.
+
+    Raises:
+        ApplianceError: Whatever keeps the appliance from being opened or reached.
+    """
+    address = running_at(settings)
+    if address is not None:
+        with _client(settings, address, groups) as operator:
+            yield operator
+        return
+    with (
+        opened(settings) as appliance,
+        _served(create_headless_app(appliance)) as address,
+        _client(settings, address, groups) as operator,
+    ):
+        yield operator
+
+
+@contextmanager
+def _client(settings: Settings, address: str, groups: Iterable[str]) -> Iterator[Operator]:
+    try:
+        token = DataFolder(settings.data_dir).operator_token.read_text("utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The operator's token in {settings.data_dir} cannot be read ({error.strerror}). "
+            "Run this command as the account that runs the appliance."
+        ) from error
+    headers = {"Authorization": f"Bearer {token}", GROUPS_HEADER: groups_header(groups)}
+    timeout = httpx.Timeout(30, read=None)
+    with httpx.Client(base_url=address, headers=headers, timeout=timeout, trust_env=False) as client:
+        try:
+            yield Operator(client)
+        except httpx.HTTPError as error:
+            raise ConfigurationError(
+                f"The appliance at {address} does not answer ({type(error).__name__}). "
+                "Wait until it is ready, or stop it and run this command again."
+            ) from error
+
+
+@contextmanager
+def _served(app: Any) -> Iterator[str]:
+    """Serve `app` on a free loopback port in a thread."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", access_log=False))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.run, name="operator-server", daemon=True)
+    thread.start()
+    deadline = time.monotonic() + _START_S
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise ConfigurationError(
+                "A loopback port could not be opened for this command. Check the machine's limits."
+            )
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _problem(response: httpx.Response) -> RemoteProblem:
+    try:
+        problem = Problem.model_validate_json(response.content)
+    except ValueError:
+        return RemoteProblem(
+            "http", f"The appliance answered with status {response.status_code}. See 'strongroom doctor'."
+        )
+    return RemoteProblem(problem.code, problem.message)

@@ -1,0 +1,119 @@
+"""Serves the appliance: screens, API and sign-in on one port, one origin, one process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from appliance.api.app import routes
+from appliance.config import Settings
+from appliance.errors import ConfigurationError
+from appliance.headers import OuterLayer
+from appliance.wiring import Appliance, announce, opened
+
+_log = logging.getLogger(__name__)
+_STOP_S = 5
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+
+
+def create_app(appliance: Appliance) -> ASGIApp:
+    """The whole appliance as one ASGI application: Streamlit's screens with our routes beside them."""
+    import streamlit
+
+    from ui import streamlit_settings
+    from ui.script_error import on_script_error
+
+    streamlit_settings.apply(_hosts(appliance.settings))
+    script = find_spec("ui.app")
+    if script is None or script.origin is None:
+        raise ConfigurationError("The screens are not installed. Install the release again.")
+    screens = streamlit.App(script.origin, routes=routes(appliance), on_script_error=on_script_error)
+    return _outer_layer(screens, appliance)
+
+
+def create_headless_app(appliance: Appliance) -> ASGIApp:
+    """The API without the screens, for the command line."""
+    return _outer_layer(Starlette(routes=routes(appliance)), appliance)
+
+
+def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
+    """Serve until told to stop.
+
+    Args:
+        on_ready: Called with the address once it answers.
+
+    Raises:
+        DataFolderBusy: It runs already.
+        ConfigurationError: The port is taken.
+        ApplianceError: Whatever `wiring.opened` raises.
+    """
+    address = _own_address(settings)
+    os.environ["STRONGROOM_API_URL"] = address
+    with opened(settings) as appliance:
+        server = _server(create_app(appliance), settings)
+        threading.Thread(target=_warm_up, args=(appliance,), name="warm-up", daemon=True).start()
+
+        async def startup(sockets: Any = None) -> None:
+            await uvicorn.Server.startup(server, sockets)
+            if server.started:
+                announce(appliance.folder, address)
+                on_ready(address)
+
+        server.startup = startup  # type: ignore[method-assign]
+        server.run()
+        if not server.started:
+            raise ConfigurationError(
+                f"Cannot listen on {settings.server.host}:{settings.server.port}: another program has it, or the "
+                "address is not its own. Set server.host and server.port."
+            )
+
+
+def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.server.host,
+            port=settings.server.port,
+            log_level="error",
+            access_log=False,  # paths and queries of readers are not the server's business
+            server_header=False,
+            proxy_headers=settings.server.trust_forwarded_for,
+            timeout_graceful_shutdown=_STOP_S,
+            ws_max_size=4 * 1024 * 1024,
+        )
+    )
+
+
+def _outer_layer(app: ASGIApp, appliance: Appliance) -> ASGIApp:
+    """Around everything, so that errors of the application itself carry the headers too."""
+    return OuterLayer(app, allowed_hosts=_hosts(appliance.settings))
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """The names this server answers to. The loopback is always one: the screens and the command line come that way."""
+    return sorted({*settings.server.allowed_hosts, settings.server.host, *_LOOPBACK})
+
+
+def _own_address(settings: Settings) -> str:
+    """Where this machine itself reaches the server."""
+    host = settings.server.host
+    if host in _WILDCARDS:
+        host = _LOOPBACK[0] if host == "0.0.0.0" else _LOOPBACK[1]  # noqa: S104 - compared, not bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
+
+
+def _warm_up(appliance: Appliance) -> None:
+    """Load the embedding model before the first question has to wait for it."""
+    try:
+        appliance.embedder.embed_query("warm up")
+    except Exception as error:  # noqa: BLE001 - the edge of a background job; `doctor` and the first question say more
+        _log.error("The embedding model could not be loaded: %s", type(error).__name__)

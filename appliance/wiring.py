@@ -1,0 +1,311 @@
+"""The composition root: the one place that builds concrete things from settings.
+
+It is also the one module of the core that knows the ingestion service: the API starts syncs and draws page images
+through what is built here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance import __version__
+from appliance.answering.answerer import Answerer
+from appliance.audit.entries import LogClosed, LogOpened
+from appliance.audit.log import QueryLog
+from appliance.auth.accounts import Accounts
+from appliance.auth.sessions import Sessions
+from appliance.catalog import Catalog
+from appliance.config import ModelSettings, Provider, Settings
+from appliance.conversations import Conversations
+from appliance.database import Database
+from appliance.errors import ConfigurationError, DataFolderBusy
+from appliance.index.port import VectorIndex
+from appliance.inference.port import Embedder, LanguageModel
+from appliance.inference.sentence_transformers import SentenceTransformersEmbedder
+from appliance.retrieval.retriever import Retriever
+from ingest.parse.sandbox import ParserPool
+from ingest.pipeline import Pipeline
+from ingest.runs import Runs
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """Where the appliance keeps its state, and the names of what is in it."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """Catalog, accounts, conversations."""
+        return self.path / "strongroom.db"
+
+    @property
+    def log(self) -> Path:
+        """The query log."""
+        return self.path / "log" / "queries.db"
+
+    @property
+    def index(self) -> Path:
+        """The embedded vector index."""
+        return self.path / "index"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that owns the folder; holds the address it serves at."""
+        return self.path / "lock"
+
+    @property
+    def operator_token(self) -> Path:
+        """What lets the owner of the folder talk to the running appliance."""
+        return self.path / "operator.token"
+
+
+@dataclass(frozen=True, slots=True)
+class Appliance:
+    """Everything there is, built and wired."""
+
+    settings: Settings
+    folder: DataFolder
+    catalog: Catalog
+    accounts: Accounts
+    sessions: Sessions
+    conversations: Conversations
+    log: QueryLog
+    index: VectorIndex
+    embedder: Embedder
+    model: LanguageModel | None
+    retriever: Retriever
+    answerer: Answerer
+    parsers: ParserPool
+    renderers: ParserPool
+    runs: Runs
+    operator_token: str
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Appliance]:
+    """The appliance on its data folder, which nobody else may open meanwhile.
+
+    Raises:
+        DataFolderBusy: Another process owns the data folder.
+        ConfigurationError, CatalogUnavailable, IndexUnavailable, ModelUnavailable, AuditUnavailable, AuditBroken: A
+            part cannot be opened; the message says which and what to do.
+    """
+    with ExitStack() as stack:
+        yield _build(settings, stack)
+
+
+def accounts_of(settings: Settings) -> AbstractContextManager[Accounts]:
+    """The accounts alone, for the command line; the appliance may be running meanwhile."""
+
+    @contextmanager
+    def accounts() -> Iterator[Accounts]:
+        folder = make_folder(settings)
+        with contextlib.closing(_database(folder)) as database:
+            yield Accounts(database)
+
+    return accounts()
+
+
+def sessions_of(settings: Settings) -> AbstractContextManager[Sessions]:
+    """The sessions alone, for issuing tokens on the command line."""
+
+    @contextmanager
+    def sessions() -> Iterator[Sessions]:
+        folder = make_folder(settings)
+        with contextlib.closing(_database(folder)) as database:
+            yield Sessions(database, settings.sign_in)
+
+    return sessions()
+
+
+def _build(settings: Settings, stack: ExitStack) -> Appliance:
+    folder = make_folder(settings)
+    stack.enter_context(_owned(folder))
+    database = stack.enter_context(contextlib.closing(_database(folder)))
+    log = stack.enter_context(contextlib.closing(QueryLog(folder.log)))
+    log.append(LogOpened(release=__version__))
+    stack.callback(lambda: log.append(LogClosed(reason="stopped")))
+    embedder = build_embedder(settings)
+    index = stack.enter_context(contextlib.closing(build_index(settings, embedder, database.installation_id())))
+    model = build_model(settings.model)
+    if model is not None:
+        stack.enter_context(contextlib.closing(model))
+    catalog = Catalog(database)
+    parsers = ParserPool(settings.ingest, size=settings.ingest.workers)
+    renderers = ParserPool(settings.ingest, size=1)  # its own: a page picture does not queue behind a long document
+    stack.callback(renderers.close)
+    pipeline = Pipeline(catalog=catalog, index=index, embedder=embedder, parsers=parsers, settings=settings.ingest)
+    runs = stack.enter_context(contextlib.closing(Runs(pipeline)))
+    stack.callback(parsers.close)  # before the runs are waited for: a long document is not read to its end
+    stack.callback(runs.stop)  # before that: what they were reading is left for the next sync, it did not fail
+    retriever = Retriever(catalog=catalog, index=index, embedder=embedder, settings=settings.retrieval)
+    return Appliance(
+        settings=settings,
+        folder=folder,
+        catalog=catalog,
+        accounts=Accounts(database),
+        sessions=Sessions(database, settings.sign_in),
+        conversations=Conversations(database),
+        log=log,
+        index=index,
+        embedder=embedder,
+        model=model,
+        retriever=retriever,
+        answerer=Answerer(
+            retriever=retriever,
+            log=log,
+            embedder=embedder,
+            model=model,
+            model_expected=settings.model.is_chosen,
+            model_settings=settings.model,
+            settings=settings.retrieval,
+        ),
+        parsers=parsers,
+        renderers=renderers,
+        runs=runs,
+        operator_token=_operator_token(folder),
+    )
+
+
+def make_folder(settings: Settings) -> DataFolder:
+    """The data folder, made if it is not there, closed to other accounts of the machine."""
+    folder = DataFolder(settings.data_dir)
+    try:
+        for path in (folder.path, folder.log.parent):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The data folder {folder.path} cannot be made ({error.strerror}). Set data_dir to a folder you may write."
+        ) from error
+    return folder
+
+
+def build_embedder(settings: Settings) -> Embedder:
+    """The embedding model. Nothing is loaded yet."""
+    chosen = settings.embedding
+    path = Path(chosen.model_path) if chosen.model_path else None
+    return SentenceTransformersEmbedder(path, batch_size=chosen.batch_size, threads=chosen.threads)
+
+
+def build_index(settings: Settings, embedder: Embedder, owner: str) -> VectorIndex:
+    """Qdrant in-process, or the server the settings name, for the data folder whose id is `owner`."""
+    chosen = settings.index
+    if chosen.url:
+        from appliance.index.server import connect
+
+        return connect(
+            chosen.url,
+            api_key=chosen.api_key.get_secret_value(),
+            timeout_s=chosen.timeout_s,
+            collection=chosen.collection,
+            dimension=embedder.dimension,
+            model_id=embedder.model_id,
+            owner=owner,
+        )
+    from appliance.index.edge import EdgeIndex
+
+    folder = DataFolder(settings.data_dir).index
+    return EdgeIndex(folder, dimension=embedder.dimension, model_id=embedder.model_id, owner=owner)
+
+
+def build_model(settings: ModelSettings) -> LanguageModel | None:
+    """The language model the settings name; None for extractive answers. Nothing is loaded or asked yet."""
+    match settings.resolved_provider:
+        case Provider.NONE:
+            return None
+        case Provider.LLAMACPP:
+            from appliance.inference.llamacpp import LlamaCppModel
+
+            if not settings.gguf_path:
+                raise ConfigurationError("model.provider is 'llamacpp', but model.gguf_path names no GGUF file.")
+            return LlamaCppModel(
+                Path(settings.gguf_path), context_tokens=settings.context_tokens, threads=settings.threads
+            )
+        case Provider.OPENAI:
+            from appliance.inference.openai_compatible import OpenAICompatibleModel
+
+            if not settings.base_url:
+                raise ConfigurationError("model.provider is 'openai', but model.base_url names no server.")
+            return OpenAICompatibleModel(
+                settings.base_url,
+                settings.name,
+                settings.api_key.get_secret_value(),
+                context_tokens=settings.context_tokens,
+                connect_timeout_s=settings.connect_timeout_s,
+                token_timeout_s=settings.token_timeout_s,
+            )
+        case _:
+            from appliance.inference.ollama import OllamaModel
+
+            return OllamaModel(
+                settings.ollama_host,
+                settings.name,
+                context_tokens=settings.context_tokens,
+                connect_timeout_s=settings.connect_timeout_s,
+                token_timeout_s=settings.token_timeout_s,
+            )
+
+
+def running_at(settings: Settings) -> str | None:
+    """The address of the appliance that owns the data folder, None when nobody does."""
+    folder = DataFolder(settings.data_dir)
+    try:
+        with folder.lock.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return None
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return _written_address(folder)
+
+
+def announce(folder: DataFolder, address: str) -> None:
+    """Write where the owner of the folder serves, for those who find the lock held."""
+    folder.lock.write_text(json.dumps({"pid": os.getpid(), "address": address}), "utf-8")
+
+
+def _written_address(folder: DataFolder) -> str | None:
+    try:
+        return str(json.loads(folder.lock.read_text("utf-8"))["address"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+@contextmanager
+def _owned(folder: DataFolder) -> Iterator[None]:
+    with folder.lock.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataFolderBusy(
+                f"The data folder {folder.path} is in use by a running appliance"
+                f"{f' at {address}' if (address := _written_address(folder)) else ''}. "
+                "Stop it first, or give this one another data_dir."
+            ) from error
+        file.truncate(0)
+        yield
+        file.truncate(0)
+
+
+def _database(folder: DataFolder) -> Database:
+    database = Database(folder.database)
+    database.migrate()
+    return database
+
+
+def _operator_token(folder: DataFolder) -> str:
+    """A new secret for each start, readable by the owner of the data folder alone."""
+    token = secrets.token_urlsafe(32)
+    descriptor = os.open(folder.operator_token, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token)
+    return token

@@ -1,0 +1,146 @@
+"""Finds the files of a folder, without ever leaving it.
+
+Rules this module keeps:
+
+1. Links are never followed, neither to files nor to folders; only regular files are documents.
+2. What cannot be listed or examined is reported, so that nobody takes it for deleted.
+3. Sidecar files, hidden files and the droppings of desktops and editors are not documents (`is_ignored`).
+4. Paths are relative to the folder, with forward slashes, in a stable order.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from appliance.errors import InvalidRequest
+from ingest.access import SIDECAR_SUFFIX
+
+_LEFTOVERS = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A regular file: its path inside the folder, and what tells whether it changed."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedFile:
+    """Something that is in the folder but is no document, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A folder that cannot be listed, or a file that cannot be examined. What is there is unknown."""
+
+    path: str
+    reason: str
+
+
+Found = FoundFile | RefusedFile | Unreadable
+
+
+def discover(root: Path) -> Iterator[Found]:
+    """Walk `root`: the files of a folder by name, then its folders by name.
+
+    Raises:
+        InvalidRequest: `root` itself is missing, is no folder, or cannot be listed.
+    """
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            found, inner = _list(root, folder)
+        except OSError as error:
+            if not folder:
+                raise InvalidRequest(_why_not_listed(root, error)) from error
+            yield Unreadable(folder, f"The folder cannot be listed: {error.strerror}.")
+            continue
+        yield from found
+        folders.extend(reversed(inner))
+
+
+@contextmanager
+def open_folder(root: Path, folder: str) -> Iterator[int]:
+    """A descriptor of `folder` (relative to `root`), reached without following a link below `root`.
+
+    A path would not do: between the walk and the reading, somebody who may write to one folder could put a link to
+    another in its place and have that one's files taken in.
+
+    Raises:
+        OSError: A part of the path is missing, is a link, or is closed to this account.
+    """
+    descriptor = os.open(root, _FOLDER)
+    try:
+        for part in PurePosixPath(folder).parts:
+            inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder name is not a document by rule."""
+    return name.startswith((".", "~$")) or name.endswith((SIDECAR_SUFFIX, "~")) or name.lower() in _LEFTOVERS
+
+
+def _list(root: Path, folder: str) -> tuple[list[Found], list[str]]:
+    """What lies in a folder, and the folders in it."""
+    found: list[Found] = []
+    folders: list[str] = []
+    with open_folder(root, folder) as descriptor, os.scandir(descriptor) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if is_ignored(entry.name):
+                continue
+            item = _examine(entry, path)
+            if item is None:
+                folders.append(path)
+            else:
+                found.append(item)
+    return found, folders
+
+
+def _examine(entry: os.DirEntry[str], path: str) -> Found | None:
+    """What an entry of a folder is; None for a folder."""
+    if not _is_text(path):
+        return RefusedFile(path.encode("utf-8", "replace").decode(), "The name is not valid UTF-8. Rename it.")
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError as error:
+        return Unreadable(path, f"It cannot be examined: {error.strerror}.")
+    if stat.S_ISDIR(status.st_mode):
+        return None
+    if stat.S_ISLNK(status.st_mode):
+        return RefusedFile(path, "This is a link. Links are not followed; add the folder it points to as a source.")
+    if not stat.S_ISREG(status.st_mode):
+        return RefusedFile(path, "This is not a regular file (a pipe, socket or device).")
+    return FoundFile(path, status.st_size, status.st_mtime_ns)
+
+
+def _why_not_listed(root: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return f"The folder {root} does not exist. Check the path, or whether the share is mounted."
+    return f"The folder {root} cannot be listed ({error.strerror}). Give the appliance's account the right to read it."
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,278 @@
+"""What kind of file this is, by its content first and its name second.
+
+Rules this module keeps:
+
+1. Binary formats are known by their signature and, in containers (ZIP, OLE), by their members. A binary name on other
+   content is refused, except where the two are commonly mixed up and both are readable (a `.doc` that is RTF).
+2. Text formats look alike, so the name decides among them; without a name, a few unmistakable openings do.
+3. Containers are measured before anything opens them: members, expanded size, ratio, encryption.
+4. Nothing here depends on what is installed (libmagic's answers differ from version to version): the same bytes are
+   the same kind on every machine.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from enum import StrEnum
+from pathlib import PurePath
+
+import olefile  # type: ignore[import-untyped]
+
+from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
+
+MAX_MEMBERS = 10_000
+MAX_EXPANDED_BYTES = 1024**3
+MAX_RATIO = 200
+_RATIO_FLOOR_BYTES = 20 * 1024**2  # small files may well compress 200 times
+
+
+class Format(StrEnum):
+    """The formats we read; the value is the media type."""
+
+    PDF = "application/pdf"
+    DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+    XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    XLS = "application/vnd.ms-excel"
+    ODT = "application/vnd.oasis.opendocument.text"
+    EPUB = "application/epub+zip"
+    RTF = "application/rtf"
+    HTML = "text/html"
+    MARKDOWN = "text/markdown"
+    TEXT = "text/plain"
+    CSV = "text/csv"
+    TSV = "text/tab-separated-values"
+    EML = "message/rfc822"
+    MSG = "application/vnd.ms-outlook"
+    ORG = "text/org"
+    RST = "text/x-rst"
+    XML = "application/xml"
+    JSON = "application/json"
+    PNG = "image/png"
+    JPEG = "image/jpeg"
+    TIFF = "image/tiff"
+    BMP = "image/bmp"
+    GIF = "image/gif"
+    WEBP = "image/webp"
+
+
+IMAGES = frozenset({Format.PNG, Format.JPEG, Format.TIFF, Format.BMP, Format.GIF, Format.WEBP})
+_TEXTS = frozenset(
+    {Format.HTML, Format.MARKDOWN, Format.TEXT, Format.CSV, Format.TSV, Format.EML, Format.ORG, Format.RST}
+    | {Format.XML, Format.JSON}
+)
+_BY_SUFFIX = {
+    ".pdf": Format.PDF,
+    ".docx": Format.DOCX,
+    ".docm": Format.DOCX,
+    ".dotx": Format.DOCX,
+    ".pptx": Format.PPTX,
+    ".pptm": Format.PPTX,
+    ".ppsx": Format.PPTX,
+    ".xlsx": Format.XLSX,
+    ".xlsm": Format.XLSX,
+    ".xls": Format.XLS,
+    ".odt": Format.ODT,
+    ".epub": Format.EPUB,
+    ".rtf": Format.RTF,
+    ".html": Format.HTML,
+    ".htm": Format.HTML,
+    ".xhtml": Format.HTML,
+    ".md": Format.MARKDOWN,
+    ".markdown": Format.MARKDOWN,
+    ".txt": Format.TEXT,
+    ".text": Format.TEXT,
+    ".log": Format.TEXT,
+    ".vtt": Format.TEXT,
+    ".adoc": Format.TEXT,
+    ".asciidoc": Format.TEXT,
+    ".csv": Format.CSV,
+    ".tsv": Format.TSV,
+    ".tab": Format.TSV,
+    ".eml": Format.EML,
+    ".msg": Format.MSG,
+    ".org": Format.ORG,
+    ".rst": Format.RST,
+    ".xml": Format.XML,
+    ".json": Format.JSON,
+    ".ndjson": Format.JSON,
+    ".jsonl": Format.JSON,
+    ".png": Format.PNG,
+    ".jpg": Format.JPEG,
+    ".jpeg": Format.JPEG,
+    ".tif": Format.TIFF,
+    ".tiff": Format.TIFF,
+    ".bmp": Format.BMP,
+    ".gif": Format.GIF,
+    ".webp": Format.WEBP,
+}
+
+_CONVERT = {
+    ".doc": "is a Word 97-2003 file, a kind that is not read; save it as .docx or PDF",
+    ".ppt": "is a PowerPoint 97-2003 file, a kind that is not read; save it as .pptx or PDF",
+    ".xlsb": "is a binary workbook, a kind that is not read; save it as .xlsx",
+    ".ods": "is an OpenDocument spreadsheet, a kind that is not read; save it as .xlsx",
+    ".odp": "is an OpenDocument presentation, a kind that is not read; save it as .pptx or PDF",
+    ".pages": "is an Apple Pages file, a kind that is not read; export it as .docx or PDF",
+    ".numbers": "is an Apple Numbers file, a kind that is not read; export it as .xlsx",
+    ".key": "is an Apple Keynote file, a kind that is not read; export it as .pptx or PDF",
+    ".zip": "archives are not opened; unpack it into the folder",
+    ".gz": "archives are not opened; unpack it into the folder",
+    ".7z": "archives are not opened; unpack it into the folder",
+    ".tar": "archives are not opened; unpack it into the folder",
+    ".mbox": "mailboxes are not opened; export its mails as .eml files",
+}
+_SIGNATURES = (
+    (b"{\\rtf", Format.RTF),
+    (b"\x89PNG\r\n\x1a\n", Format.PNG),
+    (b"\xff\xd8\xff", Format.JPEG),
+    (b"II*\0", Format.TIFF),
+    (b"MM\0*", Format.TIFF),
+    (b"BM", Format.BMP),
+    (b"GIF87a", Format.GIF),
+    (b"GIF89a", Format.GIF),
+)
+_MIXED_UP = {".doc": {Format.DOCX, Format.RTF, Format.HTML}, ".xls": {Format.XLSX, Format.HTML}, ".ppt": {Format.PPTX}}
+_OOXML = (("word/", Format.DOCX), ("ppt/", Format.PPTX), ("xl/", Format.XLSX))
+_HEADER_LINE = re.compile(rb"(?im)^(from|to|date|subject|received|message-id|mime-version|return-path|x-[a-z-]+): ?")
+
+
+def detect(data: bytes, name: str) -> Format:
+    """The format of a file.
+
+    Raises:
+        DocumentUnreadable: It is empty or a damaged container, or it is not what its name says.
+        DocumentNeedsPassword: It is an encrypted container.
+        DocumentRejected: Files of this kind are not read, or it would expand beyond the limits.
+    """
+    if not data:
+        raise DocumentUnreadable("is empty")
+    suffix = PurePath(name.lower()).suffix
+    by_content = _binary_format(data, suffix)
+    by_name = _BY_SUFFIX.get(suffix)
+    if by_content is None:
+        return _text_format(data, suffix, by_name)
+    if by_name is None and suffix in _CONVERT and by_content in _MIXED_UP.get(suffix, set()):
+        return by_content
+    if by_name in (None, by_content) or by_content in _MIXED_UP.get(suffix, set()):
+        return by_content
+    if by_name in IMAGES and by_content in IMAGES:
+        return by_content
+    raise DocumentRejected(f"is named {suffix} but holds {by_content.value}; rename it if that is what it is")
+
+
+def _binary_format(data: bytes, suffix: str) -> Format | None:
+    if b"%PDF-" in data[:1024]:
+        return Format.PDF
+    if data[:4] in (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"):
+        return _zip_format(data, suffix)
+    if data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
+        return _ole_format(data)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return Format.WEBP
+    for signature, kind in _SIGNATURES:
+        if data.startswith(signature) and (kind is not Format.BMP or data[6:10] == bytes(4)):
+            return kind
+    return None
+
+
+def _zip_format(data: bytes, suffix: str) -> Format:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            kind = _members_format(archive, members)
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
+        raise DocumentUnreadable("is damaged: its ZIP container cannot be opened") from error
+    if len(members) > MAX_MEMBERS:
+        raise DocumentRejected(f"has {len(members):,} parts; the limit is {MAX_MEMBERS:,}")
+    expanded = sum(member.file_size for member in members)
+    if expanded > MAX_EXPANDED_BYTES or expanded > max(_RATIO_FLOOR_BYTES, MAX_RATIO * len(data)):
+        raise DocumentRejected(f"would expand from {len(data):,} to {expanded:,} bytes, which looks like a ZIP bomb")
+    if any(member.flag_bits & 1 for member in members):
+        raise DocumentNeedsPassword("is encrypted; remove its password and try again")
+    if kind is None:
+        advice = _CONVERT.get(suffix, "archives and files of this kind are not supported")
+        raise DocumentRejected(advice if suffix in _CONVERT else f"is not readable: {advice}")
+    return kind
+
+
+def _members_format(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Format | None:
+    names = {member.filename for member in members}
+    if "mimetype" in names and archive.getinfo("mimetype").file_size < 200:
+        declared = archive.read("mimetype").decode("ascii", "replace").strip()
+        if declared == Format.ODT.value and "META-INF/manifest.xml" in names:
+            with archive.open("META-INF/manifest.xml") as manifest:
+                if b"encryption-data" in manifest.read(1024**2):
+                    raise DocumentNeedsPassword("is encrypted; remove its password and try again")
+        return next((kind for kind in (Format.ODT, Format.EPUB) if kind.value == declared), None)
+    if "[Content_Types].xml" in names:
+        return next((kind for prefix, kind in _OOXML if any(name.startswith(prefix) for name in names)), None)
+    return None
+
+
+def _ole_format(data: bytes) -> Format:
+    try:
+        with olefile.OleFileIO(io.BytesIO(data)) as ole:
+            streams = {"/".join(path) for path in ole.listdir()}
+    except (OSError, ValueError, IndexError, TypeError, AttributeError, OverflowError) as error:
+        raise DocumentUnreadable("is damaged: its OLE container cannot be opened") from error
+    if {stream.lower() for stream in streams} & {"encryptedpackage", "encryptioninfo"}:
+        raise DocumentNeedsPassword("is encrypted; remove its password and try again")
+    if "__properties_version1.0" in streams:
+        return Format.MSG
+    if streams & {"Workbook", "Book", "WORKBOOK", "BOOK"}:
+        return Format.XLS
+    if "WordDocument" in streams:
+        raise DocumentRejected(_CONVERT[".doc"])
+    if "PowerPoint Document" in streams:
+        raise DocumentRejected(_CONVERT[".ppt"])
+    raise DocumentRejected("is an OLE file of an unknown kind; files of this kind are not supported")
+
+
+def _text_format(data: bytes, suffix: str, by_name: Format | None) -> Format:
+    """The format of what has no binary signature."""
+    opening = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
+    looks = _looks_like(opening)
+    if suffix in _CONVERT and looks not in _MIXED_UP.get(suffix, set()):
+        raise DocumentRejected(_CONVERT[suffix])
+    if by_name is not None and by_name not in _TEXTS:
+        if suffix == ".xls" and looks is Format.HTML:
+            return Format.HTML
+        raise DocumentUnreadable(f"is damaged, or not the {suffix} file its name says")
+    if not is_text(data):
+        raise DocumentRejected("holds neither text nor a known format; files of this kind are not supported")
+    if by_name is not None:
+        return by_name
+    if looks is not None:
+        return looks
+    if suffix:
+        raise DocumentRejected(f"ends in '{suffix}'; files of this kind are not supported")
+    return Format.TEXT
+
+
+def _looks_like(opening: bytes) -> Format | None:
+    lowered = opening[:1024].lower()
+    if lowered.startswith((b"<!doctype html", b"<html")) or b"<html" in lowered:
+        return Format.HTML
+    if lowered.startswith(b"<?xml"):
+        return Format.XML
+    head = opening.split(b"\n\n", 1)[0].split(b"\r\n\r\n", 1)[0]
+    names = {match.group(1).lower() for match in _HEADER_LINE.finditer(head)}
+    if len(names) >= 3 and _HEADER_LINE.match(head):
+        return Format.EML
+    return None
+
+
+def is_text(data: bytes) -> bool:
+    """Whether bytes are text in some encoding: few controls, and no zero bytes but those of UTF-16 and UTF-32."""
+    sample = data[:65536]
+    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return True
+    zeros = sample.count(0)
+    if zeros:
+        odd, even = sample[1::2].count(0), sample[0::2].count(0)
+        return max(odd, even) > len(sample) * 0.35 and min(odd, even) < len(sample) * 0.05
+    controls = sum(sample.count(code) for code in range(32) if code not in (7, 8, 9, 10, 12, 13, 27))
+    return controls <= len(sample) * 0.02

@@ -1,0 +1,256 @@
+"""What parsing gives, and the strict form in which it crosses the process boundary.
+
+Rules this module keeps:
+
+1. What comes out of a worker is untrusted: every type, size and range is checked before a value is built.
+2. Text is clean (`clean_text`): normal form NFKC, no control, bidi, zero-width, tag or soft-hyphen characters, no lone
+   surrogates. It is cleaned on both sides of the boundary; the second time because the worker may be taken over.
+3. Boxes are fractions of the page as it is shown (after rotation), origin top left.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePath
+from typing import Any, TypeVar
+
+from appliance.domain import Box, PageCoverage, TextMeans
+
+PARSER_VERSION = "1"
+"""Part of every version id: raise it when the same bytes would give other elements; documents are then read again."""
+
+MAX_TEXT = 1_000_000
+MAX_LABEL = 300
+MAX_REASON = 300
+MAX_ELEMENTS = 2_000_000
+MAX_BOXES = 5_000
+MAX_PAGES = 200_000
+MAX_ATTACHMENTS = 1_000
+MAX_LEVEL = 9
+
+_E = TypeVar("_E", bound=StrEnum)
+
+
+class ElementKind(StrEnum):
+    """What a piece of a document is."""
+
+    HEADING = "heading"
+    TEXT = "text"
+    LIST_ITEM = "list_item"
+    TABLE = "table"  # one row per line, cells separated by " | "
+    CODE = "code"
+    HEADER = "header"  # repeated at the head of pages
+    FOOTER = "footer"
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """A paragraph, heading, list item, table or the like, in reading order.
+
+    `page` counts from 1 (page, slide or sheet), `label` is its name for people, `level` is the depth of a heading
+    (1 is the highest) and 0 for everything else. There is one box per line where the format has places.
+    """
+
+    kind: ElementKind
+    text: str
+    page: int | None = None
+    label: str = ""
+    boxes: tuple[Box, ...] = ()
+    level: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file inside a mail. `reason` says why it gave no text; empty when its elements are among the document's."""
+
+    name: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A document as read. `sha256` and `size_bytes` are those of the bytes the parser was given.
+
+    `language` is a two-letter code, empty when unsure.
+    """
+
+    title: str
+    media_type: str
+    language: str
+    elements: tuple[Element, ...]
+    pages: tuple[PageCoverage, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    sha256: str = ""
+    size_bytes: int = 0
+
+
+class InvalidResult(ValueError):
+    """A worker sent something that is no result."""
+
+
+# Controls (but tab and newline), soft hyphen, Arabic letter mark and other format characters, zero-width and bidi
+# controls, variation selectors, noncharacters and the tag block: what no reader sees and an attacker hides in.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u115f\u1160\u17b4\u17b5"
+    "\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    "\ufdd0-\ufdef\U000110bd\U000110cd\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_LINE_ENDS = re.compile("\r\n|[\r\x0c\x85\u2028\u2029]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_BLANKS = re.compile("[^\\S\n]+")
+_POWER = re.compile("(?<=\\d)([\u00b2\u00b3\u00b9\u2070\u2074-\u2079]+)")
+_FRACTION = re.compile("(?<=\\d)(?=[\u00bc-\u00be\u2150-\u215e])")
+
+
+def clean_text(untrusted_text: str) -> str:
+    """The text as a reader would see it, in NFKC, with blanks collapsed and lines kept.
+
+    NFKC alone would turn "10²" into "102" and "1½" into "11/2"; these become "10^2" and "1 1/2".
+    """
+    text = untrusted_text
+    if not text.isascii():
+        text = _INVISIBLE.sub("", _SURROGATE.sub("\ufffd", text))
+        text = _FRACTION.sub(" ", _POWER.sub(r"^\1", text))
+        text = unicodedata.normalize("NFKC", text).replace("\u2044", "/")
+    text = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text).replace("\x0b", "\n"))
+    return "\n".join(line.strip() for line in _BLANKS.sub(" ", text).split("\n")).strip("\n")
+
+
+def clean_line(untrusted_text: str, limit: int = MAX_LABEL) -> str:
+    """The text on one line, at most `limit` characters: for names, labels and reasons."""
+    return " ".join(clean_text(untrusted_text[: limit * 4]).split())[:limit]
+
+
+def clean_name(untrusted_name: str) -> str:
+    """A file name for people: its last part, on one line."""
+    return clean_line(PurePath(untrusted_name.replace("\\", "/")).name) or "unnamed"
+
+
+def to_json(parsed: Parsed) -> bytes:
+    """The result as one JSON text in UTF-8."""
+    return json.dumps(
+        {
+            "title": parsed.title,
+            "media_type": parsed.media_type,
+            "language": parsed.language,
+            "elements": [
+                [e.kind.value, e.text, e.page, e.label, [_box_values(b) for b in e.boxes], e.level]
+                for e in parsed.elements
+            ],
+            "pages": [[p.page, p.means.value, p.characters, p.reason] for p in parsed.pages],
+            "attachments": [[a.name, a.reason] for a in parsed.attachments],
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+        allow_nan=False,
+    ).encode("utf-8", "replace")
+
+
+def from_json(untrusted_json: bytes) -> Parsed:
+    """The result a worker sent.
+
+    Raises:
+        InvalidResult: It is not exactly what `to_json` makes, or a value is out of range.
+    """
+    try:
+        value = json.loads(untrusted_json.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidResult("not JSON") from error
+    keys = {"title", "media_type", "language", "elements", "pages", "attachments"}
+    if not isinstance(value, dict) or set(value) != keys:
+        raise InvalidResult("wrong keys")
+    return Parsed(
+        title=clean_line(_text(value["title"], 4 * MAX_LABEL)),
+        media_type=_matching(value["media_type"], r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,100}"),
+        language=_matching(value["language"], r"([a-z]{2})?"),
+        elements=tuple(_element(item) for item in _rows(value["elements"], 6, MAX_ELEMENTS)),
+        pages=tuple(_coverage(item) for item in _rows(value["pages"], 4, MAX_PAGES)),
+        attachments=tuple(
+            Attachment(clean_name(_text(name, 4 * MAX_LABEL)), clean_line(_text(reason, 4 * MAX_REASON), MAX_REASON))
+            for name, reason in _rows(value["attachments"], 2, MAX_ATTACHMENTS)
+        ),
+    )
+
+
+def _element(row: list[Any]) -> Element:
+    kind, text, page, label, boxes, level = row
+    return Element(
+        kind=_enum(ElementKind, kind),
+        text=clean_text(_text(text, MAX_TEXT)),
+        page=None if page is None else _int(page, 1, MAX_PAGES),
+        label=clean_line(_text(label, 4 * MAX_LABEL)),
+        boxes=tuple(_box(item) for item in _rows(boxes, 5, MAX_BOXES)),
+        level=_int(level, 0, MAX_LEVEL),
+    )
+
+
+def _coverage(row: list[Any]) -> PageCoverage:
+    page, means, characters, reason = row
+    return PageCoverage(
+        page=_int(page, 1, MAX_PAGES),
+        means=_enum(TextMeans, means),
+        characters=_int(characters, 0, 2**31),
+        reason=clean_line(_text(reason, 4 * MAX_REASON), MAX_REASON),
+    )
+
+
+def _box_values(box: Box) -> list[float]:
+    return [box.page, *(round(value, 5) for value in (box.left, box.top, box.right, box.bottom))]
+
+
+def _box(row: list[Any]) -> Box:
+    page, *edges = row
+    for edge in edges:
+        if type(edge) not in (int, float) or not math.isfinite(edge) or not 0 <= edge <= 1:
+            raise InvalidResult("a box outside its page")
+    left, top, right, bottom = (float(edge) for edge in edges)
+    if left > right or top > bottom:
+        raise InvalidResult("a box inside out")
+    return Box(_int(page, 1, MAX_PAGES), left, top, right, bottom)
+
+
+def box_on_page(page: int, left: float, top: float, right: float, bottom: float) -> Box | None:
+    """The part of a rectangle (in fractions) that lies on the page; None if nothing does."""
+    left, top, right, bottom = max(0.0, left), max(0.0, top), min(1.0, right), min(1.0, bottom)
+    return Box(page, left, top, right, bottom) if left < right and top < bottom else None
+
+
+def _rows(value: object, width: int, limit: int) -> Iterable[list[Any]]:
+    if not isinstance(value, list) or len(value) > limit:
+        raise InvalidResult("not a list, or too long")
+    for item in value:
+        if not isinstance(item, list) or len(item) != width:
+            raise InvalidResult("a row of the wrong shape")
+        yield item
+
+
+def _text(value: object, limit: int) -> str:
+    if not isinstance(value, str) or len(value) > limit:
+        raise InvalidResult("not a text, or too long")
+    return value
+
+
+def _matching(value: object, pattern: str) -> str:
+    text = _text(value, 200)
+    if not re.fullmatch(pattern, text):
+        raise InvalidResult("a code of the wrong form")
+    return text
+
+
+def _int(value: object, low: int, high: int) -> int:
+    if type(value) is not int or not low <= value <= high:
+        raise InvalidResult("not a number in range")
+    return value
+
+
+def _enum(kind: type[_E], value: object) -> _E:
+    try:
+        return kind(_text(value, 40))
+    except ValueError as error:
+        raise InvalidResult("an unknown kind") from error

@@ -1,0 +1,31 @@
+"""Which language a document is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from appliance.inference.language import detect_language
+from ingest.parse.elements import Element, ElementKind
+
+LANGUAGES = ("da", "de", "en", "es", "fi", "fr", "hu", "it", "nl", "no", "pl", "pt", "ro", "ru", "sv", "tr")
+"""The languages told apart; more than have a stemmer, so that the others are not taken for one that has."""
+
+_SAMPLE_CHARACTERS = 4_000
+_MIN_LETTERS = 40
+_MIN_PROBABILITY = 0.9
+
+
+def load() -> None:
+    """Load the model now rather than for the first document."""
+    detect_language("x" * _MIN_LETTERS, LANGUAGES, letters=_MIN_LETTERS)
+
+
+def language_of(elements: Iterable[Element]) -> str:
+    """A two-letter code, empty when the text is too short or the answer not clear."""
+    sample = ""
+    for element in elements:
+        if element.kind in (ElementKind.TEXT, ElementKind.LIST_ITEM, ElementKind.HEADING):
+            sample += element.text[:1_000] + "\n"
+        if len(sample) > _SAMPLE_CHARACTERS:
+            break
+    return detect_language(sample, LANGUAGES, letters=_MIN_LETTERS, probability=_MIN_PROBABILITY)

@@ -1,0 +1,119 @@
+"""Office files (OOXML) made readable in full before a library reads them.
+
+python-docx, on which `unstructured` stands, passes over text that stands inside a wrapper: tracked insertions, fields,
+content controls, smart tags; and it knows neither text boxes nor foot- and endnotes. In a contract these are the text.
+So wrappers are opened, deletions dropped, text boxes follow the block they are anchored in, and notes come at the end.
+
+Files saved as "Strict Open XML" use other names for the same things; they are renamed to the usual ones.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+
+from lxml import etree  # type: ignore[import-untyped]
+
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
+_WRAPPERS = tuple(_W + tag for tag in ("ins", "moveTo", "fldSimple", "smartTag", "customXml", "sdt", "sdtContent"))
+_DELETED = tuple(_W + tag for tag in ("del", "moveFrom", "sdtPr", "sdtEndPr"))
+_STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/(\w+)")
+_MAIN = ("word/document.xml", "xl/workbook.xml", "ppt/presentation.xml")
+
+
+def transitional(data: bytes) -> bytes:
+    """The same file with the usual names, if it is a strict one."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        main = next((name for name in _MAIN if name in archive.namelist()), None)
+        if main is None or not _STRICT.search(archive.read(main)):
+            return data
+    return _rewritten(
+        data,
+        lambda name, part: (
+            _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/\2", part)
+            if name.endswith((".xml", ".rels"))
+            else part
+        ),
+    )
+
+
+def whole_docx(data: bytes) -> bytes:
+    """The Word document with all its text where python-docx sees it."""
+    data = transitional(data)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = archive.namelist()
+        if "word/document.xml" not in names:
+            return data
+        notes = [archive.read(name) for name in ("word/footnotes.xml", "word/endnotes.xml") if name in names]
+    return _rewritten(data, lambda name, part: _opened_up(part, notes) if name == "word/document.xml" else part)
+
+
+def _rewritten(data: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target:
+        for name in dict.fromkeys(source.namelist()):  # a name twice would be two files to a careless reader
+            target.writestr(name, change(name, source.read(name)))
+    return out.getvalue()
+
+
+def _opened_up(document: bytes, notes: Iterable[bytes]) -> bytes:
+    root = _tree(document)
+    body = root.find(f"{_W}body")
+    if body is None:
+        return document
+    _drop_fallbacks(root)
+    for block in list(body):
+        _follow_with_text_boxes(block)
+    _open_wrappers(root)
+    end = body.find(f"{_W}sectPr")
+    place = len(body) if end is None else body.index(end)
+    for paragraph in [paragraph for part in notes for paragraph in _note_paragraphs(part)]:
+        body.insert(place, paragraph)
+        place += 1
+    return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True))
+
+
+def _tree(part: bytes) -> etree._Element:
+    return etree.fromstring(part, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
+
+
+def _drop_fallbacks(root: etree._Element) -> None:
+    """Word writes drawings twice, for itself and for older programs; the second would be the same text again."""
+    for fallback in list(root.iter(f"{_MC}Fallback")):
+        parent = fallback.getparent()
+        if parent.find(f"{_MC}Choice") is not None:
+            parent.remove(fallback)
+
+
+def _follow_with_text_boxes(block: etree._Element) -> None:
+    place = block
+    for box in block.iter(f"{_W}txbxContent"):
+        if any(True for _ in box.iterancestors(f"{_W}txbxContent")):
+            continue  # inside another box, which brings it along
+        for paragraph in box:
+            if paragraph.tag == f"{_W}p":
+                moved = copy.deepcopy(paragraph)
+                place.addnext(moved)
+                place = moved
+
+
+def _open_wrappers(root: etree._Element) -> None:
+    for gone in list(root.iter(*_DELETED)):
+        gone.getparent().remove(gone)
+    for wrapper in list(root.iter(*_WRAPPERS)):
+        parent = wrapper.getparent()
+        place = parent.index(wrapper)
+        parent[place : place + 1] = list(wrapper)
+
+
+def _note_paragraphs(part: bytes) -> Iterator[etree._Element]:
+    root = _tree(part)
+    _drop_fallbacks(root)
+    _open_wrappers(root)
+    for note in root:
+        if note.get(f"{_W}type") in (None, "normal"):
+            yield from (copy.deepcopy(paragraph) for paragraph in note.iter(f"{_W}p"))

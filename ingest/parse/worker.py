@@ -1,0 +1,179 @@
+"""The parser process: `python -m ingest.parse.worker SCRATCH MEMORY_BYTES`. Reads jobs, answers, reaches nothing.
+
+Rules this module keeps:
+
+1. First the offline switches, then the confinement, then everything else; no document is read before both hold.
+2. Every document is read in a process of its own, forked from this one, which holds the loaded parsers and never sees
+   a document: one that takes its parser over cannot touch the next one's text, and leaves nothing behind.
+3. Standard input is a socket to the pool, over which each job's two pipes come and its exit status goes. The job's
+   process has the pipes only, and speaks `frames`. What a library prints goes nowhere: it may quote the document.
+4. A refusal is a predicate ("is encrypted; ...") of fixed words and numbers, never a library's message.
+5. What is not a refusal ends the process; the pool turns its death into one.
+"""
+
+from __future__ import annotations
+
+from appliance.config import go_offline
+
+go_offline()
+
+import contextlib  # noqa: E402
+import io  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import shutil  # noqa: E402
+import signal  # noqa: E402
+import socket  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from dataclasses import asdict  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any, BinaryIO  # noqa: E402
+
+from appliance.domain import Box  # noqa: E402
+from appliance.errors import ApplianceError, DocumentUnreadable  # noqa: E402
+from ingest.parse import confine, frames  # noqa: E402
+
+_PROGRESS_EVERY_S = 0.5
+_OFFICE_LOADED = 3
+"""Exit status of a job that loaded the office parsers: worth having them here, for the next ones."""
+
+
+class _Progress:
+    """Tells the pool that work goes on, a few times a second at most."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._last = 0.0
+
+    def __call__(self, done: int, total: int, ocr: bool) -> None:
+        now = time.monotonic()
+        if ocr or now - self._last >= _PROGRESS_EVERY_S:
+            self._last = now
+            note = {"done": done, "total": total, "ocr": ocr}
+            _send(self._out, frames.PROGRESS, json.dumps(note).encode())
+
+
+def _send(out: BinaryIO, kind: bytes, body: bytes) -> None:
+    out.write(frames.packed(kind, body))
+    out.flush()
+
+
+def _receive(source: BinaryIO) -> frames.Frame | None:
+    header = source.read(frames.HEADER.size)
+    if len(header) < frames.HEADER.size:
+        return None
+    kind, length = frames.header_of(header)
+    return frames.Frame(kind, source.read(length))
+
+
+def _document(source: BinaryIO) -> bytes:
+    whole = io.BytesIO()
+    while (frame := _receive(source)) is not None and frame.kind == frames.DATA:
+        whole.write(frame.body)
+    if frame is None or frame.kind != frames.END:
+        os._exit(0)  # the pool went away
+    return whole.getvalue()
+
+
+def _answer(job: dict[str, Any], data: bytes, out: BinaryIO) -> tuple[bytes, bytes]:
+    from ingest.parse import pdf, readers
+    from ingest.parse.elements import to_json
+
+    if job["job"] == "render":
+        boxes = [Box(*values) for values in job["boxes"]]
+        picture = readers.render(data, job["name"], job["page"], job["dpi"], boxes)
+        return frames.PICTURE, pdf.to_png(picture)
+    limits = readers.Limits(job["max_pages"], tuple(job["ocr_languages"]), job["ocr_page_timeout_s"])
+    result = to_json(readers.read(data, job["name"], limits, _Progress(out)))
+    if len(result) > frames.MAX_RESULT_BYTES:
+        raise DocumentUnreadable(f"gave more than {frames.MAX_RESULT_BYTES:,} bytes of text; split it")
+    return frames.RESULT, result
+
+
+def _do(job: dict[str, Any], data: bytes, out: BinaryIO) -> None:
+    try:
+        kind, body = _answer(job, data, out)
+    except ApplianceError as refusal:
+        kind, body = frames.REFUSAL, json.dumps({"code": refusal.code, "reason": str(refusal)}).encode()
+    except MemoryError:
+        reason = "needs more memory than ingest.memory_bytes allows"
+        kind, body = frames.REFUSAL, json.dumps({"code": DocumentUnreadable.code, "reason": reason}).encode()
+    except Exception as error:  # noqa: BLE001 - the edge of the untrusted parsers: whatever they raise is a refusal
+        reason = f"is damaged: it cannot be read ({type(error).__name__})"
+        kind, body = frames.REFUSAL, json.dumps({"code": DocumentUnreadable.code, "reason": reason}).encode()
+    _send(out, kind, body)
+
+
+def _one_job(source: int, out: int, *, office: bool) -> int:
+    """Read one job and answer it. Returns the exit status."""
+    reader, writer = os.fdopen(source, "rb", closefd=False), os.fdopen(out, "wb", closefd=False)
+    frame = _receive(reader)
+    if frame is None or frame.kind != frames.JOB:
+        return 1
+    _do(json.loads(frame.body), _document(reader), writer)
+    return _OFFICE_LOADED if "unstructured" in sys.modules and not office else 0
+
+
+def _in_a_process_of_its_own(control: socket.socket, source: int, out: int, *, office: bool) -> int:
+    """Let a child do one job. Returns its exit status, 128 + signal when it was killed."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            control.close()  # the child can answer its own job and nothing else
+            status = _one_job(source, out, office=office)
+        finally:
+            os._exit(status)
+    os.close(source)
+    os.close(out)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _clear_up(scratch: Path) -> None:
+    """Leave nothing of the last document: no process, no file."""
+    if os.getpid() == 1:  # in a process tree of our own; anywhere else -1 would mean everybody
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
+    for left in scratch.iterdir():
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Confine this process, say hello, and see to jobs until standard input ends."""
+    scratch, memory_bytes = Path(sys.argv[1]), int(sys.argv[2])
+    separate, private_scratch = confine.guard(scratch)
+    control = socket.socket(fileno=os.dup(0))
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    os.chdir(scratch)
+    holds = confine.restrict(scratch, memory_bytes, separate=separate, private_scratch=private_scratch)
+    from ingest.parse import language, ocr, readers, unstructured  # noqa: F401 - readers: to have it loaded
+
+    language.load()
+    ocr.installed_languages()
+    control.sendall(frames.packed(frames.HELLO, json.dumps(asdict(holds)).encode()))
+    office = False
+    while True:
+        _, pipes, _, _ = socket.recv_fds(control, 1, 2)
+        if len(pipes) != 2:
+            return  # the pool has gone
+        status = _in_a_process_of_its_own(control, *pipes, office=office)
+        _clear_up(scratch)
+        control.sendall(bytes([status]))
+        if status == _OFFICE_LOADED:
+            unstructured.load()
+            office = True
+
+
+if __name__ == "__main__":
+    main()

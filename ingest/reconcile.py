@@ -1,0 +1,65 @@
+"""Compares catalog and index both ways and repairs the index: the catalog is the truth.
+
+Chunks of versions the catalog does not call current are removed; a current version the index does not hold whole is
+embedded again from the catalog's text. Nothing is parsed. A run that was stopped or killed is completed by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event
+
+from appliance.catalog import Catalog
+from appliance.domain import Chunk, chunk_id
+from appliance.errors import ModelUnavailable
+from appliance.index.port import VectorIndex
+from appliance.inference.port import Embedder
+from ingest.embed import embed_and_index
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Version ids: `surplus` only the index knows, `incomplete` the index does not hold whole."""
+
+    surplus: tuple[str, ...]
+    incomplete: tuple[str, ...]
+
+
+def compare(catalog: Catalog, index: VectorIndex) -> Difference:
+    """What the index has too much and too little, by the catalog."""
+    desired, actual = catalog.current_versions(), index.versions()
+    return Difference(
+        surplus=tuple(sorted(version for version, count in actual.items() if count and version not in desired)),
+        incomplete=tuple(sorted(version for version, count in desired.items() if actual.get(version, 0) != count)),
+    )
+
+
+def reconcile(catalog: Catalog, index: VectorIndex, embedder: Embedder, stop: Event | None = None) -> Difference:
+    """Repair the index; returns what differed. Setting `stop` ends it after the version at hand.
+
+    Raises:
+        IndexUnavailable, CatalogUnavailable: A part failed.
+        ModelUnavailable: The embedding model cannot be loaded, or is not the one the documents were cut for.
+    """
+    difference = compare(catalog, index)
+    for version in difference.surplus:
+        index.delete_version(version)
+    for version in difference.incomplete:
+        if stop is not None and stop.is_set():
+            break
+        chunks, groups = catalog.version_chunks(version)
+        _require_same_model(chunks, embedder)
+        index.delete_version(version)
+        for _ in embed_and_index(chunks, groups, embedder, index):
+            pass
+    return difference
+
+
+def _require_same_model(chunks: Sequence[Chunk], embedder: Embedder) -> None:
+    """Another model may read fewer tokens than the chunks have, and would ignore the rest without a word."""
+    if any(chunk.id != chunk_id(chunk.version_id, chunk.number, embedder.model_id) for chunk in chunks):
+        raise ModelUnavailable(
+            f"The documents in the catalog were cut for another embedding model than {embedder.model_id}: set that one "
+            "again, or ingest the documents again into a new data folder."
+        )

@@ -1,0 +1,82 @@
+"""The compliance desk over HTTP."""
+
+from __future__ import annotations
+
+import json
+
+from appliance.audit.entries import LogExported, LogRead
+from appliance.audit.export import verify_export
+from appliance.wiring import Appliance
+from tests.api.conftest import Client
+from tests.api.test_ask import ask
+
+
+def test_a_query_is_found_by_text_person_kind_and_feedback(client: Client) -> None:
+    answer = ask(client, "hr", "Which retention period holds for job applications?")
+    client("hr").post(f"/api/queries/{answer['query_id']}/feedback", json={"verdict": "down"})
+    officer = client("compliance")
+    for params in (
+        {"text": "job APPLICATIONS"},
+        {"actor": "hr", "feedback": "down"},
+        {"kind": answer["kind"], "actor": "hr"},
+        {"since": "2000-01-01T00:00:00", "actor": "hr"},
+    ):
+        found = officer.get("/api/log/queries", params=params).json()["queries"]
+        assert answer["query_id"] in {item["query_id"] for item in found}, params
+    assert officer.get("/api/log/queries", params={"actor": "nobody"}).json()["queries"] == []
+    assert officer.get("/api/log/queries", params={"until": "2000-01-01T00:00:00"}).json()["queries"] == []
+
+
+def test_the_list_pages_without_gap_or_repetition(client: Client) -> None:
+    for number in range(5):
+        ask(client, "employee", f"How long are invoices kept, asked {number} times?")
+    officer, seen, before = client("compliance"), [], None
+    while True:
+        params = {"limit": 2, "text": "asked", **({"before": before} if before is not None else {})}
+        page = officer.get("/api/log/queries", params=params).json()
+        seen += [item["question"] for item in page["queries"]]
+        before = page["next_before"]
+        if before is None:
+            break
+    assert len(seen) == len(set(seen)) == 5
+
+
+def test_the_detail_holds_everything_on_record(client: Client) -> None:
+    answer = ask(client, "employee", "What may a hotel cost?")
+    detail = client("compliance").get(f"/api/log/queries/{answer['query_id']}").json()
+    assert detail["question"] == "What may a hotel cost?"
+    assert detail["answer"] == answer["text"]
+    assert detail["groups"] == ["everyone"]
+    assert detail["passages"][0]["cited"] is True
+    assert len(detail["passages"][0]["version_sha256"]) == 64
+    assert detail["latency_ms"]["total"] >= detail["latency_ms"]["retrieval"] > 0
+    assert len(detail["leaf_hash"]) == 64
+    assert client("compliance").get("/api/log/queries/unknown").status_code == 404
+
+
+def test_reading_and_exporting_the_log_is_itself_recorded(client: Client, appliance: Appliance) -> None:
+    officer = client("compliance")
+    before = appliance.log.size()
+    officer.get("/api/log/queries", params={"text": "salary"})
+    officer.get("/api/log/export")
+    types = [appliance.log.entry(seq).entry for seq in range(before, appliance.log.size())]
+    assert any(isinstance(entry, LogRead) and "salary" in entry.what for entry in types)
+    assert any(isinstance(entry, LogExported) for entry in types)
+    events = officer.get("/api/log/events").json()["events"]
+    assert {"log.read", "log.exported"} <= {event["type"] for event in events}
+
+
+def test_the_export_verifies_without_the_appliance(client: Client, appliance: Appliance) -> None:
+    response = client("compliance").get("/api/log/export")
+    assert "attachment" in response.headers["content-disposition"]
+    lines = response.text.splitlines()
+    assert verify_export(lines).complete
+    assert json.loads(lines[0])["complete"] is True
+
+
+def test_verification_says_that_all_is_well(client: Client) -> None:
+    result = client("compliance").post("/api/log/verify").json()
+    assert result["ok"] is True
+    assert result["first_bad"] is None
+    assert result["size"] > 0
+    assert len(result["root"]) == 64

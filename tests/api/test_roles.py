@@ -1,0 +1,99 @@
+"""Every route refuses the wrong role. The routes come from the OpenAPI schema, so that none can be forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from appliance.api.app import create_api, create_openai_api
+from appliance.wiring import Appliance
+from tests.api.conftest import Client
+
+ANYBODY = {"GET /api/ready", "POST /api/session"}
+SIGNED_IN = {
+    "GET /api/session", "DELETE /api/session",
+    "GET /api/tokens", "POST /api/tokens", "DELETE /api/tokens/{token_id}",
+    "GET /api/passages/{chunk_id}", "GET /api/passages/{chunk_id}/page.png",
+}  # fmt: skip
+EMPLOYEE = {
+    "POST /api/ask", "POST /api/queries/{query_id}/feedback",
+    "GET /api/conversations", "GET /api/conversations/{conversation_id}", "DELETE /api/conversations/{conversation_id}",
+    "GET /api/documents", "GET /api/documents/{document_id}", "GET /api/documents/{document_id}/pages/{page}.png",
+    "GET /v1/models", "POST /v1/chat/completions",
+}  # fmt: skip
+ADMIN = {
+    "GET /api/sources", "POST /api/sources", "PUT /api/sources/{source_id}/groups", "DELETE /api/sources/{source_id}",
+    "POST /api/sources/{source_id}/sync", "GET /api/runs", "GET /api/files",
+    "GET /api/people", "POST /api/people", "PATCH /api/people/{person_id}", "POST /api/people/{person_id}/password",
+    "GET /api/health",
+}  # fmt: skip
+COMPLIANCE = {
+    "GET /api/log/queries", "GET /api/log/queries/{query_id}", "GET /api/log/events", "POST /api/log/verify",
+    "GET /api/log/export",
+}  # fmt: skip
+
+ALLOWED = {
+    **dict.fromkeys(SIGNED_IN, {"employee", "admin", "compliance"}),
+    **dict.fromkeys(EMPLOYEE, {"employee"}),
+    **dict.fromkeys(ADMIN, {"admin"}),
+    **dict.fromkeys(COMPLIANCE, {"compliance"}),
+}
+
+
+def routes(appliance: Appliance) -> Iterator[str]:
+    for prefix, app in (("/api", create_api(appliance)), ("/v1", create_openai_api(appliance))):
+        for path, methods in app.openapi()["paths"].items():
+            for method in methods:
+                yield f"{method.upper()} {prefix}{path}"
+
+
+def call(client: Any, route: str) -> Any:
+    method, path = route.split(" ", 1)
+    for name in ("{page}",):
+        path = path.replace(name, "1")
+    while "{" in path:
+        path = path[: path.index("{")] + "unknown" + path[path.index("}") + 1 :]
+    return client.request(method, path, json={})
+
+
+def test_the_table_names_every_route(appliance: Appliance) -> None:
+    assert set(routes(appliance)) == ANYBODY | set(ALLOWED)
+
+
+@pytest.mark.parametrize("route", sorted(ALLOWED))
+def test_a_stranger_is_refused(client: Client, route: str) -> None:
+    response = call(client(""), route)
+    assert response.status_code == 401
+    assert response.json()["code"] == "not_signed_in"
+
+
+@pytest.mark.parametrize("route", sorted(ALLOWED))
+def test_a_forged_cookie_and_a_forged_token_are_refused(client: Client, route: str) -> None:
+    forged = client("")
+    forged.cookies.set("strongroom_session", "x" * 43)
+    assert call(forged, route).status_code == 401
+    bearer = client("")
+    bearer.headers["Authorization"] = "Bearer sr_" + "x" * 43
+    assert call(bearer, route).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("route", "role"),
+    [(route, role) for route in sorted(ALLOWED) for role in ("employee", "admin", "compliance")],
+)
+def test_a_role_is_admitted_or_refused_as_the_table_says(client: Client, route: str, role: str) -> None:
+    if role in ALLOWED[route]:
+        if route == "DELETE /api/session":
+            return  # would end the session the other tests share; test_signin.py has its own
+        assert call(client(role), route).status_code not in (401, 403)
+    else:
+        response = call(client(role), route)
+        assert response.status_code == 403
+        assert response.json()["code"] == "access_denied"
+
+
+def test_a_refused_request_is_refused_before_its_body_is_looked_at(client: Client) -> None:
+    response = client("employee").post("/api/people", content=b"{not json")
+    assert response.status_code == 403

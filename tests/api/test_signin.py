@@ -1,0 +1,169 @@
+"""The sign-in page, the cookie, signing out, and the brake on guessing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from appliance.audit.entries import SignedIn, SignedOut, SignInFailed
+from appliance.audit.records import LogFilter
+from appliance.config import ModelSettings, Provider, ServerSettings, Settings
+from appliance.domain import Role
+from appliance.server import create_headless_app
+from appliance.wiring import Appliance, opened
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
+    """An appliance of its own, with the brake as it ships."""
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("data"),
+        server=ServerSettings(allowed_hosts=("testserver",), secure_cookie=True),
+        model=ModelSettings(provider=Provider.NONE),
+    )
+    with opened(settings) as built:
+        built.accounts.add("reader", PASSWORD, (Role.EMPLOYEE,), ())
+        built.accounts.add("other", PASSWORD, (Role.EMPLOYEE,), ())
+        yield built
+
+
+@pytest.fixture
+def browser(fresh: Appliance) -> TestClient:
+    return TestClient(create_headless_app(fresh), base_url="https://testserver", follow_redirects=False)
+
+
+def log_in(browser: TestClient, name: str, password: str) -> int:
+    return browser.post("/login", data={"name": name, "password": password}).status_code
+
+
+def test_signing_in_sets_a_cookie_no_script_and_no_other_site_can_use(browser: TestClient, fresh: Appliance) -> None:
+    response = browser.post("/login", data={"name": "READER", "password": PASSWORD})
+    assert (response.status_code, response.headers["location"]) == (303, "/")
+    cookie = response.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert "secure" in cookie
+    assert "path=/" in cookie
+    assert browser.get("/api/session").json()["name"] == "reader"
+    assert any(isinstance(item.entry, SignedIn) for item in fresh.log.entries(LogFilter(type=SignedIn.type)))
+
+
+def test_a_new_session_never_takes_over_a_cookie_that_was_there(browser: TestClient) -> None:
+    browser.cookies.set("strongroom_session", "planted", domain="testserver.local", path="/")
+    browser.post("/login", data={"name": "reader", "password": PASSWORD})
+    assert browser.cookies.get("strongroom_session", path="/") != "planted"
+
+
+def test_signing_out_ends_the_session_on_the_server(browser: TestClient, fresh: Appliance) -> None:
+    log_in(browser, "reader", PASSWORD)
+    token = browser.cookies["strongroom_session"]
+    response = browser.post("/logout")
+    assert response.headers["location"] == "/login"
+    browser.cookies.set("strongroom_session", token)
+    assert browser.get("/api/session").status_code == 401
+    assert any(isinstance(item.entry, SignedOut) for item in fresh.log.entries(LogFilter(type=SignedOut.type)))
+    assert browser.post("/logout").status_code == 303  # twice is no error
+
+
+def test_the_api_signs_in_and_out_too(browser: TestClient) -> None:
+    response = browser.post("/api/session", json={"name": "reader", "password": PASSWORD})
+    assert response.json()["roles"] == ["employee"]
+    assert browser.delete("/api/session").status_code == 204
+    assert browser.get("/api/session").status_code == 401
+
+
+def test_a_wrong_password_and_an_unknown_name_look_the_same(browser: TestClient, fresh: Appliance) -> None:
+    wrong = browser.post("/login", data={"name": "other", "password": "not the password"})
+    unknown = browser.post("/login", data={"name": "nobody", "password": "not the password"})
+    assert wrong.status_code == unknown.status_code == 401
+    assert wrong.text == unknown.text
+    assert "wrong" in wrong.text
+    failed = fresh.log.entries(LogFilter(type=SignInFailed.type))
+    assert failed
+    assert "nobody" not in repr(failed)
+
+
+def test_guessing_is_braked_and_the_right_password_does_not_help(browser: TestClient) -> None:
+    for _ in range(5):
+        assert log_in(browser, "braked", "guess number one") == 401
+    response = browser.post("/login", data={"name": "braked", "password": PASSWORD})
+    assert response.status_code == 429
+    assert "Wait" in response.text
+    api = browser.post("/api/session", json={"name": "braked", "password": PASSWORD})
+    assert (api.status_code, api.json()["code"]) == (429, "too_many_attempts")
+    assert int(api.headers["retry-after"]) > 0
+
+
+def test_refusals_during_a_pause_do_not_fill_the_log(browser: TestClient, fresh: Appliance) -> None:
+    for _ in range(6):
+        log_in(browser, "flooder", "guess number one")
+    size = fresh.log.size()
+    for _ in range(20):
+        assert log_in(browser, "flooder", "guess number one") == 429
+    assert fresh.log.size() == size
+
+
+def test_tokens_are_made_in_a_session_listed_revoked_and_on_record(browser: TestClient, fresh: Appliance) -> None:
+    log_in(browser, "reader", PASSWORD)
+    size = fresh.log.size()
+    token = browser.post("/api/tokens", json={"label": "nightly report", "days": 2}).json()["token"]
+    assert fresh.log.size() == size + 1
+    [listed] = browser.get("/api/tokens").json()
+    assert listed["label"] == "nightly report"
+    assert token not in str(listed)
+    bearer = {"Authorization": f"Bearer {token}"}
+    program = TestClient(create_headless_app(fresh), base_url="https://testserver")
+    assert program.get("/v1/models", headers=bearer).status_code == 200
+    assert program.post("/api/tokens", json={"label": "another"}, headers=bearer).status_code == 403
+    assert browser.delete(f"/api/tokens/{listed['id']}").status_code == 204
+    assert program.get("/v1/models", headers=bearer).status_code == 401
+    assert browser.delete(f"/api/tokens/{listed['id']}").status_code == 404
+
+
+def test_the_page_carries_no_script_and_shows_messages_as_text(browser: TestClient) -> None:
+    page = browser.get("/login")
+    assert "<script" not in page.text
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    refused = browser.post("/login", data={"name": "<img src=x onerror=alert(1)>", "password": "x"})
+    assert "<img" not in refused.text
+
+
+def test_a_page_without_a_session_leads_to_the_sign_in(browser: TestClient) -> None:
+    response = browser.get("/")
+    assert (response.status_code, response.headers["location"]) == (303, "/login")
+
+
+def test_a_form_of_another_site_is_refused(browser: TestClient) -> None:
+    response = browser.post(
+        "/login", data={"name": "reader", "password": PASSWORD}, headers={"Origin": "https://evil.example"}
+    )
+    assert response.status_code == 403
+    assert browser.post("/logout", headers={"Origin": "null"}).status_code == 403
+
+
+@pytest.mark.parametrize("body", [b"", b"name=a", b"name=" + b"x" * 100_000, b"\xff\xfe=\x00"])
+def test_a_mangled_form_gets_a_page_and_no_traceback(browser: TestClient, body: bytes) -> None:
+    response = browser.post("/login", content=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert response.status_code in (400, 401, 413, 422, 429)
+    assert "Traceback" not in response.text
+
+
+def test_no_log_no_session(tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path,
+        server=ServerSettings(allowed_hosts=("testserver",)),
+        model=ModelSettings(provider=Provider.NONE),
+    )
+    with opened(settings) as built:
+        built.accounts.add("reader", PASSWORD, (Role.EMPLOYEE,), ())
+        client = TestClient(create_headless_app(built), base_url="http://testserver", follow_redirects=False)
+        built.log.close()
+        response = client.post("/login", data={"name": "reader", "password": PASSWORD})
+        assert response.status_code == 503
+        assert "set-cookie" not in response.headers
+        built.log.__init__(built.log.path)  # type: ignore[misc] - opened again, so that stopping can be recorded

@@ -1,0 +1,117 @@
+"""Answers without a language model: quotations, word for word, of the sentences nearest to the question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from appliance.answering.citations import MarkerGate
+from appliance.answering.extract import extract
+from appliance.index.port import Vector
+from appliance.inference.port import Vectors
+from tests.data.builders import ToyEmbedder, make_passages
+
+QUESTION = "How long is parental leave?"
+
+
+class Contrarian(ToyEmbedder):
+    """Finds every text far from every question: all cosines are negative."""
+
+    def embed_query(self, text: str) -> Vector:
+        vector: Vector = -super().embed_query(text)
+        return vector
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        return numpy.stack([-self.embed_query(text) for text in texts])
+
+
+def quote(*texts: str, question: str = QUESTION) -> str:
+    return extract(question, make_passages(*texts), ToyEmbedder())
+
+
+def test_the_nearest_sentence_is_quoted_with_its_neighbours_and_its_number() -> None:
+    assert quote("Ask early. Parental leave is sixteen weeks long. It is paid.") == (
+        "“Ask early. Parental leave is sixteen weeks long. It is paid.” [1]"
+    )
+
+
+def test_what_is_left_out_before_and_after_is_marked() -> None:
+    filler = "The canteen opens at noon on every day of the week. " * 8
+    text = quote(f"{filler}Parental leave is sixteen weeks long. {filler}")
+    assert text.startswith("“… The canteen")
+    assert text.endswith("week. …” [1]")
+    assert "Parental leave is sixteen weeks long." in text
+    assert len(text) < 520
+
+
+def test_rows_of_a_table_stay_on_their_lines() -> None:
+    assert quote("Leave | Weeks\nParental leave | 16\nOther | 2") == (
+        "“Leave | Weeks\nParental leave | 16\nOther | 2” [1]"
+    )
+
+
+def test_a_word_of_the_question_decides_between_rows_that_are_alike() -> None:
+    rows = "\n".join(f"Post {number}{number}: {'x' * 200}" for number in range(9))
+    for number in (2, 7):
+        assert f"Post {number}{number}:" in quote(rows, question=f"Which {'x' * 200} has number {number}{number}?")
+
+
+def test_passages_are_quoted_in_their_rank_and_those_with_nothing_near_left_out() -> None:
+    text = quote("How long is parental leave?", "Parking costs ten francs.", "How long parental leave is.")
+    assert text.split("\n\n") == ["“How long is parental leave?” [1]", "“How long parental leave is.” [3]"]
+
+
+def test_only_the_best_three_passages_are_quoted() -> None:
+    assert re.findall(r"\[(\d)\]", quote(*["Parental leave is long."] * 5)) == ["1", "2", "3"]
+
+
+def test_no_passage_or_no_text_gives_no_quotation() -> None:
+    assert quote() == ""
+    assert quote("", " \n ") == ""
+
+
+def test_something_is_quoted_even_when_everything_is_far_from_the_question() -> None:
+    """The words of a question may match where its meaning, as the model sees it, does not."""
+    text = extract(QUESTION, make_passages("Parental leave is sixteen weeks long."), Contrarian())
+    assert text == "“Parental leave is sixteen weeks long.” [1]"
+
+
+def test_a_very_long_sentence_is_cut_between_words_and_says_so() -> None:
+    text = quote("parental leave " * 200)
+    assert text.startswith("“parental leave parental")
+    assert text.endswith("leave …” [1]")
+    assert len(text) < 520
+    assert "… …" not in quote("parental leave " * 200 + "is long. Ask.")
+
+
+def test_a_documents_own_references_are_not_taken_for_citations() -> None:
+    passages = make_passages("Parental leave is long [2], see [7].", "How long is parental leave?")
+    text = extract(QUESTION, passages[:1], ToyEmbedder())
+    assert text == "“Parental leave is long (2), see (7).” [1]"
+    gate = MarkerGate(passages)
+    assert gate.feed(text) + gate.finish() == text
+    assert [citation.number for citation in gate.citations] == [1]
+
+
+sentences = st.lists(
+    st.sampled_from(
+        ["Leave is long.", "Dogs bark!", "How so?", "z. B. Parental", "a\tb", "\n", "»Zitat«.", "1.5 days;"]
+    ),
+    max_size=8,
+).map(" ".join)
+
+
+@settings(deadline=None)
+@given(st.lists(sentences, max_size=4))
+def test_every_quoted_piece_stands_in_its_passage_word_for_word(texts: list[str]) -> None:
+    passages = make_passages(*texts)
+    for line in filter(None, extract(QUESTION, passages, ToyEmbedder()).split("\n\n")):
+        match = re.fullmatch(r"(?s)“(.*)” \[(\d+)\]", line)
+        assert match
+        source = " ".join(passages[int(match[2]) - 1].hit.chunk.text.split())
+        for piece in match[1].split("…"):
+            assert " ".join(piece.split()) in source

@@ -1,0 +1,62 @@
+"""Follow-up questions: completed when they lean on the one before, and left alone when they stand by themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.answering.followup import standalone
+from appliance.domain import Turn
+
+BEFORE = [Turn("Who signs contracts?", "The board."), Turn("How long is parental leave?", "16 weeks [1].")]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "And for trainees?",
+        "why?",
+        "",
+        "What about people who work part time in Basel?",
+        "How many days of it can be taken in the following year?",
+        "Und wie ist die Regelung für Mitarbeitende in Teilzeit?",
+        "Wie lange kann man diesen Anspruch auch im Folgejahr noch geltend machen?",
+        "Et pour les apprentis qui travaillent à temps partiel ?",
+        "Combien de temps dure celui des apprentis de première année ?",
+        "E per i tirocinanti che lavorano a tempo parziale?",
+        "Quanto dura quello dei tirocinanti del primo anno di lavoro?",
+        "¿Y para los aprendices que trabajan a tiempo parcial?",
+        "¿Cuánto dura este permiso para los aprendices de primer año?",
+    ],
+)
+def test_a_question_that_leans_on_the_one_before_is_searched_with_it(question: str) -> None:
+    assert standalone(question, BEFORE) == f"How long is parental leave? {question}"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the notice period for permanent employees?",
+        "Is there a policy on working from home abroad?",
+        "Which one of the offices keeps the fire safety plan?",
+        "Wie beantrage ich das Elterngeld für Mitarbeitende in Zürich?",
+        "Gibt es eine Richtlinie zum Umgang mit Geschenken von Lieferanten?",
+        "Können Sie mir sagen, wer Dienstreisen nach Übersee genehmigt?",
+        "E-Mail-Richtlinie: Wer darf Anhänge an externe Empfänger senden?",
+        "Ma demande de remboursement a été refusée par le service comptable, que faire ?",
+        "Y a-t-il une politique pour le travail depuis l'étranger ?",
+        "Qual è il termine di disdetta per i contratti a tempo indeterminato?",
+        "¿Cuál es el plazo de preaviso para empleados con contrato indefinido?",
+        "¿Quién aprueba los viajes y las dietas del personal directivo?",
+    ],
+)
+def test_a_question_that_stands_by_itself_is_searched_alone(question: str) -> None:
+    assert standalone(question, BEFORE) == question
+
+
+def test_the_first_question_of_a_conversation_is_never_completed() -> None:
+    assert standalone("And for trainees?", []) == "And for trainees?"
+
+
+def test_a_follow_up_of_a_follow_up_belongs_to_the_first_question() -> None:
+    turns = (Turn("How many vacation days do employees get?", "25 [1]."), Turn("And for trainees?", "27 [1]."))
+    assert standalone("And for interns?", turns) == "How many vacation days do employees get? And for interns?"

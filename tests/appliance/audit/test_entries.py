@@ -1,0 +1,51 @@
+"""Entries stay readable as releases come and go."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from appliance.audit import entries
+from appliance.audit.entries import FeedbackGiven, PassagesRetrieved, SignedIn
+
+from .conftest import Close
+
+
+def test_an_entry_is_the_same_after_a_way_through_json(searched: PassagesRetrieved, closed: Close) -> None:
+    for entry in (searched, closed()):
+        head, content = json.loads(json.dumps(entries.split(entry)))
+        assert head == {"query_id": "q1", "actor": "u-records"}
+        assert entries.join(entry.type, head, content) == entry
+
+
+def test_what_a_newer_release_added_is_passed_over() -> None:
+    head = {"actor": "u1", "query_id": "q1", "tenant": "north"}
+    content = {"verdict": "up", "comment": "", "stars": 5}
+    assert entries.join("feedback.given", head, content) == FeedbackGiven("q1", "u1", "up")
+
+
+def test_what_an_older_release_did_not_know_gets_its_default() -> None:
+    assert entries.join("session.opened", {"actor": "u1"}, {}) == SignedIn("u1", "", "", "")
+
+
+@pytest.mark.parametrize(
+    ("head", "content"),
+    [
+        ({"actor": "u1", "query_id": "q1"}, {}),
+        ({"actor": "u1"}, {"verdict": "up"}),
+        ({"actor": "u1", "query_id": 7}, {"verdict": "up"}),
+        ({"actor": "u1", "query_id": "q1"}, {"verdict": ["up"]}),
+        ({"actor": "u1", "query_id": "q1"}, {"verdict": None}),
+    ],
+)
+def test_an_entry_with_a_field_missing_or_of_another_kind_is_not_read(
+    head: dict[str, object], content: dict[str, object]
+) -> None:
+    with pytest.raises(ValueError, match="recorded"):
+        entries.join("feedback.given", head, content)
+
+
+def test_an_entry_of_an_unknown_type_is_not_read() -> None:
+    with pytest.raises(ValueError, match="no entry type"):
+        entries.join("gossip.heard", {}, {})

@@ -1,0 +1,399 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Table, func, select
+
+from appliance.auth import accounts as tables
+from appliance.auth.accounts import Accounts
+from appliance.auth.sessions import ADDRESS_FACTOR, Sessions, TokenKind
+from appliance.config import SignInSettings
+from appliance.database import Database
+from appliance.domain import Role, text_sha256
+from appliance.errors import ApplianceError, InvalidRequest, NotFound, NotSignedIn, TooManyAttempts
+
+from .conftest import PASSWORD, Clock, Staff
+from .test_accounts import NOBODY, UNUSABLE_HASH, store_hash
+
+HERE = "192.0.2.10"
+ELSEWHERE = "192.0.2.20"
+WRONG = "not the password"
+WEEK = timedelta(days=7)
+
+
+def fail(sessions: Sessions, name: str, *, address: str = HERE) -> None:
+    with pytest.raises(NotSignedIn):
+        sessions.sign_in(name, WRONG, address)
+
+
+def seen_at(database: Database, token: str) -> datetime:
+    query = select(tables.sessions.c.last_seen_at).where(tables.sessions.c.token_sha256 == text_sha256(token))
+    with database.read() as connection:
+        at: datetime = connection.execute(query).scalar_one()
+    return at
+
+
+def rows(database: Database, table: Table) -> int:
+    with database.read() as connection:
+        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+# Sessions
+
+
+def test_a_session_says_who_signed_in_until_it_is_ended(sessions: Sessions, staff: Staff, clock: Clock) -> None:
+    session = sessions.sign_in("clerk", PASSWORD, HERE)
+    assert session.principal == staff.clerk
+    assert session.expires_at == clock.now + timedelta(hours=6)
+    assert sessions.authenticate(session.token) == staff.clerk
+    sessions.sign_out(session.token)
+    sessions.sign_out(session.token)
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(session.token)
+
+
+@pytest.mark.parametrize("token", ["", "guess", "\ud800", "sr_" + "x" * 10_000])
+def test_a_made_up_token_is_nobody(sessions: Sessions, token: str) -> None:
+    for kind in TokenKind:
+        with pytest.raises(NotSignedIn):
+            sessions.authenticate(token, kind=kind)
+
+
+def test_a_session_ends_when_it_was_idle_too_long(sessions: Sessions, clock: Clock) -> None:
+    token = sessions.sign_in("clerk", PASSWORD, HERE).token
+    clock.forward(minutes=59)
+    sessions.authenticate(token)
+    clock.forward(minutes=59)
+    sessions.authenticate(token)
+    clock.forward(minutes=60)
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(token)
+
+
+def test_a_session_in_use_still_ends_with_its_lifetime(sessions: Sessions, clock: Clock) -> None:
+    token = sessions.sign_in("clerk", PASSWORD, HERE).token
+    for _ in range(11):
+        clock.forward(minutes=30)
+        sessions.authenticate(token)
+    clock.forward(minutes=30)
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(token)
+
+
+def test_being_seen_is_written_at_most_once_a_minute(sessions: Sessions, clock: Clock, database: Database) -> None:
+    token = sessions.sign_in("clerk", PASSWORD, HERE).token
+    start = clock.now
+    clock.forward(seconds=59)
+    sessions.authenticate(token)
+    assert seen_at(database, token) == start
+    clock.forward(seconds=1)
+    sessions.authenticate(token)
+    assert seen_at(database, token) == clock.now
+
+
+def test_somebody_at_work_is_not_idle_even_when_the_timeout_is_shorter_than_a_minute(
+    database: Database, clock: Clock
+) -> None:
+    sessions = Sessions(database, SignInSettings(idle_timeout_s=30), clock)
+    token = sessions.sign_in("clerk", PASSWORD, HERE).token
+    for _ in range(5):
+        clock.forward(seconds=10)
+        sessions.authenticate(token)
+
+
+def test_a_change_of_groups_or_roles_acts_on_the_next_request(
+    sessions: Sessions, accounts: Accounts, staff: Staff
+) -> None:
+    token = sessions.issue_token(staff.clerk.id, "report", WEEK)
+    accounts.set_groups(staff.clerk.id, ["claims"])
+    accounts.set_roles(staff.clerk.id, [Role.COMPLIANCE])
+    principal = sessions.authenticate(token, kind=TokenKind.API)
+    assert principal.groups == {"claims"}
+    assert principal.roles == {Role.COMPLIANCE}
+
+
+def test_disabling_a_person_ends_their_sessions_for_good(sessions: Sessions, accounts: Accounts, staff: Staff) -> None:
+    token = sessions.sign_in("clerk", PASSWORD, HERE).token
+    api_token = sessions.issue_token(staff.clerk.id, "report", WEEK)
+    accounts.set_disabled(staff.clerk.id, disabled=True)
+    accounts.set_disabled(staff.clerk.id, disabled=False)
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(token)
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(api_token, kind=TokenKind.API)
+
+
+def test_a_disabled_person_holds_no_valid_session_however_it_came_about(
+    sessions: Sessions, staff: Staff, database: Database
+) -> None:
+    token = sessions.issue_token(staff.clerk.id, "report", WEEK)
+    with database.write() as connection:
+        connection.execute(tables.people.update().values(disabled=True))
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(token, kind=TokenKind.API)
+    with pytest.raises(NotSignedIn):
+        sessions.sign_in("clerk", PASSWORD, HERE)
+
+
+def test_a_new_password_ends_every_session_and_token_of_that_person_only(
+    sessions: Sessions, accounts: Accounts, staff: Staff
+) -> None:
+    theirs = sessions.sign_in("clerk", PASSWORD, HERE).token
+    api_token = sessions.issue_token(staff.clerk.id, "report", WEEK)
+    other = sessions.issue_token(staff.admin.id, "backup", WEEK)
+    accounts.set_password(staff.clerk.id, "another long password")
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(theirs)
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(api_token, kind=TokenKind.API)
+    assert sessions.authenticate(other, kind=TokenKind.API).id == staff.admin.id
+
+
+def test_a_password_changed_during_the_sign_in_opens_no_session(
+    database: Database, settings: SignInSettings, accounts: Accounts, staff: Staff, clock: Clock
+) -> None:
+    calls = 0
+
+    def clock_that_changes_the_password() -> datetime:
+        nonlocal calls
+        calls += 1
+        if calls == 3:  # after the two checks of the brake and the check of the password
+            store_hash(database, "clerk", UNUSABLE_HASH)
+        return clock()
+
+    sessions = Sessions(database, settings, clock_that_changes_the_password)
+    with pytest.raises(NotSignedIn, match="changed while"):
+        sessions.sign_in("clerk", PASSWORD, HERE)
+    assert rows(database, tables.sessions) == 0
+
+
+def test_everything_of_a_person_can_be_ended_at_once(sessions: Sessions, staff: Staff) -> None:
+    token = sessions.issue_token(staff.clerk.id, "report", WEEK)
+    other = sessions.issue_token(staff.admin.id, "backup", WEEK)
+    sessions.revoke_all(staff.clerk.id)
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(token, kind=TokenKind.API)
+    sessions.authenticate(other, kind=TokenKind.API)
+
+
+# Tokens
+
+
+def test_a_session_is_no_api_token_and_the_other_way_round(sessions: Sessions, staff: Staff) -> None:
+    session = sessions.sign_in("clerk", PASSWORD, HERE).token
+    token = sessions.issue_token(staff.clerk.id, "report", WEEK)
+    assert token.startswith("sr_")
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(session, kind=TokenKind.API)
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(token)
+    sessions.sign_out(token)  # ends browser sessions only
+    assert sessions.authenticate(token, kind=TokenKind.API) == staff.clerk
+
+
+def test_an_api_token_outlives_idleness_but_not_its_lifetime(sessions: Sessions, staff: Staff, clock: Clock) -> None:
+    token = sessions.issue_token(staff.clerk.id, "report", WEEK)
+    clock.forward(days=6)
+    sessions.authenticate(token, kind=TokenKind.API)
+    clock.forward(days=1)
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(token, kind=TokenKind.API)
+    assert sessions.tokens(staff.clerk.id) == []
+
+
+def test_tokens_are_listed_without_what_would_let_one_use_them(sessions: Sessions, staff: Staff, clock: Clock) -> None:
+    token = sessions.issue_token(staff.clerk.id, "  monthly report ", WEEK)
+    sessions.issue_token(staff.admin.id, "backup", WEEK)
+    sessions.sign_in("clerk", PASSWORD, HERE)
+    (listed,) = sessions.tokens(staff.clerk.id)
+    assert (listed.label, listed.created_at, listed.expires_at) == ("monthly report", clock.now, clock.now + WEEK)
+    assert token not in repr(listed)
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(listed.id, kind=TokenKind.API)
+
+
+def test_a_person_revokes_their_own_tokens_only(sessions: Sessions, staff: Staff) -> None:
+    token = sessions.issue_token(staff.clerk.id, "report", WEEK)
+    kept = sessions.issue_token(staff.clerk.id, "backup", WEEK)
+    revoked = next(listed.id for listed in sessions.tokens(staff.clerk.id) if listed.label == "report")
+    with pytest.raises(NotFound):
+        sessions.revoke_token(staff.admin.id, revoked)
+    sessions.authenticate(token, kind=TokenKind.API)
+    sessions.revoke_token(staff.clerk.id, revoked)
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(token, kind=TokenKind.API)
+    sessions.authenticate(kept, kind=TokenKind.API)
+
+
+@pytest.mark.parametrize("lifetime", [timedelta(0), timedelta(days=-1), timedelta(days=367), timedelta.max])
+def test_a_token_needs_a_sensible_lifetime(sessions: Sessions, staff: Staff, lifetime: timedelta) -> None:
+    with pytest.raises(InvalidRequest, match="366 days"):
+        sessions.issue_token(staff.clerk.id, "report", lifetime)
+
+
+def test_a_token_needs_a_label_and_an_enabled_owner(sessions: Sessions, accounts: Accounts, staff: Staff) -> None:
+    with pytest.raises(InvalidRequest, match="token label"):
+        sessions.issue_token(staff.clerk.id, " ", WEEK)
+    accounts.set_disabled(staff.clerk.id, disabled=True)
+    for person_id in (NOBODY, staff.clerk.id):
+        with pytest.raises(NotFound):
+            sessions.issue_token(person_id, "report", WEEK)
+
+
+def test_a_token_is_stored_only_as_its_hash_and_shown_only_once(
+    sessions: Sessions, staff: Staff, database: Database
+) -> None:
+    session = sessions.sign_in("clerk", PASSWORD, HERE)
+    token = sessions.issue_token(staff.clerk.id, "report", WEEK)
+    assert session.token not in repr(session)
+    files = list(database.path.parent.glob("strongroom.db*"))
+    stored = b"".join(file.read_bytes() for file in files)
+    assert text_sha256(token).encode() in stored
+    assert token.encode() not in stored
+    assert session.token.encode() not in stored
+
+
+def test_what_has_ended_is_deleted(sessions: Sessions, staff: Staff, clock: Clock, database: Database) -> None:
+    sessions.sign_in("clerk", PASSWORD, HERE)
+    sessions.issue_token(staff.clerk.id, "short", timedelta(hours=1))
+    kept = sessions.issue_token(staff.clerk.id, "long", WEEK)
+    fail(sessions, "admin")
+    assert sessions.purge() == 0
+    clock.forward(hours=1)
+    assert sessions.purge() == 2
+    assert rows(database, tables.sign_in_failures) == 0
+    sessions.authenticate(kept, kind=TokenKind.API)
+
+
+# The brake
+
+
+def test_a_name_is_paused_after_too_many_failures_wherever_they_came_from(sessions: Sessions, clock: Clock) -> None:
+    fail(sessions, "clerk")
+    clock.forward(seconds=100)
+    fail(sessions, "CLERK", address=ELSEWHERE)
+    clock.forward(seconds=50)
+    with pytest.raises(TooManyAttempts) as caught:
+        sessions.sign_in("clerk", PASSWORD, "192.0.2.30")
+    assert caught.value.wait_s == 150
+    clock.forward(seconds=149)
+    with pytest.raises(TooManyAttempts):
+        sessions.sign_in("clerk", PASSWORD, HERE)
+    clock.forward(seconds=1)
+    sessions.sign_in("clerk", PASSWORD, HERE)
+
+
+def test_a_pause_is_not_made_longer_by_trying(sessions: Sessions, clock: Clock) -> None:
+    fail(sessions, "clerk")
+    fail(sessions, "clerk")
+    for _ in range(4):
+        clock.forward(seconds=74)
+        with pytest.raises(TooManyAttempts):
+            sessions.sign_in("clerk", WRONG, HERE)
+    clock.forward(seconds=4)
+    sessions.sign_in("clerk", PASSWORD, HERE)
+
+
+def test_a_paused_name_does_not_pause_others_or_end_open_sessions(sessions: Sessions, staff: Staff) -> None:
+    token = sessions.sign_in("clerk", PASSWORD, HERE).token
+    fail(sessions, "clerk")
+    fail(sessions, "clerk")
+    assert sessions.authenticate(token) == staff.clerk
+    sessions.sign_in("admin", PASSWORD, HERE)
+
+
+def test_a_success_forgets_the_failures_of_that_name(sessions: Sessions) -> None:
+    fail(sessions, "admin")
+    for _ in range(2):
+        fail(sessions, "clerk")
+        sessions.sign_in("clerk", PASSWORD, HERE)
+    fail(sessions, "admin")  # the clerk's success did not help here
+    with pytest.raises(TooManyAttempts):
+        sessions.sign_in("admin", PASSWORD, HERE)
+
+
+@pytest.mark.parametrize("name", ["nobody", "not a name at all", "\ud800", "n" * 5000])
+def test_an_unknown_name_is_paused_like_a_known_one(sessions: Sessions, name: str) -> None:
+    for tried in ("clerk", name):
+        fail(sessions, tried)
+        fail(sessions, tried)
+    messages = set()
+    for tried in ("clerk", name):
+        with pytest.raises(TooManyAttempts) as caught:
+            sessions.sign_in(tried, WRONG, HERE)
+        messages.add(str(caught.value))
+    assert len(messages) == 1
+
+
+def test_an_address_is_paused_after_ten_times_as_many_failures(database: Database, clock: Clock) -> None:
+    sessions = Sessions(database, SignInSettings(max_failures=1), clock)
+    for number in range(ADDRESS_FACTOR):
+        fail(sessions, f"guess-{number}")
+    with pytest.raises(TooManyAttempts):
+        sessions.sign_in("clerk", PASSWORD, HERE)
+    sessions.sign_in("clerk", PASSWORD, ELSEWHERE)
+
+
+def test_a_restart_forgets_no_failure(
+    sessions: Sessions, settings: SignInSettings, clock: Clock, database: Database
+) -> None:
+    fail(sessions, "clerk")
+    fail(sessions, "clerk")
+    database.close()
+    reopened = Database(database.path)
+    try:
+        with pytest.raises(TooManyAttempts):
+            Sessions(reopened, settings, clock).sign_in("clerk", PASSWORD, HERE)
+    finally:
+        reopened.close()
+
+
+def test_a_paused_name_is_refused_before_its_hash_is_touched(sessions: Sessions, database: Database) -> None:
+    store_hash(database, "admin", UNUSABLE_HASH)
+    with pytest.raises(ApplianceError, match="cannot be checked"):
+        sessions.sign_in("admin", PASSWORD, HERE)
+    store_hash(database, "clerk", UNUSABLE_HASH)
+    with database.write() as connection:
+        failure = {"name_key": text_sha256("clerk"), "address": HERE, "at": sessions._clock()}
+        connection.execute(tables.sign_in_failures.insert(), [failure, failure])
+    with pytest.raises(TooManyAttempts):
+        sessions.sign_in("clerk", PASSWORD, HERE)
+
+
+def test_a_clock_set_back_pauses_for_no_more_than_a_window(sessions: Sessions, clock: Clock) -> None:
+    fail(sessions, "clerk")
+    fail(sessions, "clerk")
+    clock.forward(days=-30)
+    with pytest.raises(TooManyAttempts) as caught:
+        sessions.sign_in("clerk", PASSWORD, HERE)
+    assert caught.value.wait_s == 300
+
+
+def test_what_was_typed_as_a_name_is_not_kept(sessions: Sessions, database: Database) -> None:
+    fail(sessions, "a-password-in-the-wrong-field")
+    stored = b"".join(file.read_bytes() for file in database.path.parent.glob("strongroom.db*"))
+    assert b"wrong-field" not in stored
+    assert text_sha256("a-password-in-the-wrong-field").encode() in stored
+
+
+def test_guesses_sent_at_once_get_no_more_tries(sessions: Sessions) -> None:
+    def outcome(_: int) -> type[Exception] | None:
+        try:
+            sessions.sign_in("clerk", WRONG, HERE)
+        except (NotSignedIn, TooManyAttempts) as error:
+            return type(error)
+        return None
+
+    with ThreadPoolExecutor(6) as pool:
+        outcomes = list(pool.map(outcome, range(6)))
+    assert outcomes.count(NotSignedIn) == 2
+    assert outcomes.count(TooManyAttempts) == 4
+
+
+def test_one_person_may_sign_in_from_several_places_at_once(sessions: Sessions, staff: Staff) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        tokens = list(pool.map(lambda _: sessions.sign_in("clerk", PASSWORD, HERE).token, range(4)))
+    assert len(set(tokens)) == 4
+    assert all(sessions.authenticate(token) == staff.clerk for token in tokens)

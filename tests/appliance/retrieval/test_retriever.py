@@ -1,0 +1,221 @@
+"""The search story, with the real catalog and the real embedded index."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from appliance.catalog import Catalog
+from appliance.config import RetrievalSettings
+from appliance.database import Database
+from appliance.domain import AccessFilter, Chunk, DocumentState, Hit
+from appliance.errors import CatalogUnavailable, IndexUnavailable
+from appliance.index.edge import EdgeIndex
+from appliance.retrieval.retriever import Retriever
+from tests.data.builders import SOURCE, ToyEmbedder, index_entries, make_outcome, publish
+
+STAFF = AccessFilter(frozenset({"staff"}))
+LEGAL = AccessFilter(frozenset({"legal"}))
+GROUPS = ("staff", "legal", "board")
+QUESTION = "parental leave"
+
+
+class Shop:
+    """A catalog and an index that are kept in step, as ingestion keeps them."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.database = Database(folder / "catalog.db")
+        self.database.migrate()
+        self.catalog = Catalog(self.database)
+        self.catalog.add_source(SOURCE)
+        self.index = EdgeIndex(folder / "index", dimension=ToyEmbedder.dimension, model_id=ToyEmbedder.model_id)
+
+    def add(self, path: str, *texts: str, groups: frozenset[str] = STAFF.groups) -> list[Chunk]:
+        chunks = publish(self.catalog, path, *texts, groups=groups)
+        self.index.upsert(index_entries(chunks, groups))
+        return chunks
+
+    def ask(self, question: str, access: AccessFilter = STAFF, candidates: int = 60) -> list[Hit]:
+        retriever = Retriever(
+            catalog=self.catalog,
+            index=self.index,
+            embedder=ToyEmbedder(),
+            settings=RetrievalSettings(candidates=candidates),
+        )
+        return retriever.retrieve(question, access)
+
+    def texts(self, question: str = QUESTION, access: AccessFilter = STAFF) -> list[str]:
+        return [hit.chunk.text for hit in self.ask(question, access)]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    shop = Shop(tmp_path)
+    yield shop
+    shop.index.close()
+    shop.database.close()
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A document for every set of groups, all of them about parental leave."""
+    shop = Shop(tmp_path_factory.mktemp("mixed"))
+    for number in range(2 ** len(GROUPS)):
+        label = frozenset(group for bit, group in enumerate(GROUPS) if number >> bit & 1)
+        shop.add(f"{number}.txt", f"Parental leave, rule {number}.", groups=label)
+    yield shop
+    shop.index.close()
+    shop.database.close()
+
+
+# who sees what
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.frozensets(st.sampled_from([*GROUPS, "Staff", "nobody", ""])),
+    st.sampled_from(["parental leave", "rule 3", "", "entirely different", "\0"]),
+)
+def test_a_reader_gets_no_chunk_their_groups_do_not_admit(mixed: Shop, mine: frozenset[str], question: str) -> None:
+    access = AccessFilter(mine)
+    found = {hit.path for hit in mixed.ask(question, access)}
+    admitted = {
+        f"{number}.txt"
+        for number in range(2 ** len(GROUPS))
+        if access.admits(group for bit, group in enumerate(GROUPS) if number >> bit & 1)
+    }
+    assert found <= admitted
+    if question == "parental leave":
+        assert found == admitted  # and nothing is lost
+
+
+def test_no_groups_find_nothing(mixed: Shop) -> None:
+    assert mixed.ask(QUESTION, AccessFilter(frozenset())) == []
+
+
+def test_a_label_withdrawn_in_the_catalog_alone_already_holds_back_the_hit(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ingestion relabels the catalog first; until the index follows, it still returns the chunk."""
+    (chunk,) = shop.add("a.txt", "Parental leave is sixteen weeks.")
+    shop.catalog.relabel(chunk.document_id, frozenset({"legal"}))
+    with caplog.at_level(logging.WARNING):
+        assert shop.ask(QUESTION) == []
+    assert "1 hits of the index were withheld" in caplog.text
+    assert "Parental" not in caplog.text
+    assert "leave" not in caplog.text
+
+
+def test_a_label_withdrawn_in_the_index_alone_holds_back_the_hit_too(shop: Shop) -> None:
+    (chunk,) = shop.add("a.txt", "Parental leave is sixteen weeks.")
+    shop.index.set_groups(chunk.document_id, frozenset({"legal"}))
+    assert shop.ask(QUESTION) == []
+    assert shop.ask(QUESTION, LEGAL) == []
+
+
+def test_a_superseded_version_and_a_document_that_is_gone_are_not_found_even_if_the_index_still_has_them(
+    shop: Shop,
+) -> None:
+    shop.add("a.txt", "Parental leave is fourteen weeks.")
+    shop.add("a.txt", "Parental leave is sixteen weeks.")
+    shop.add("b.txt", "Parental leave is a secret.")
+    shop.catalog.record(make_outcome("b.txt", state=DocumentState.GONE), keep_version=False)
+    assert shop.index.count() == 3
+    assert shop.texts() == ["Parental leave is sixteen weeks."]
+
+
+def test_scores_say_nothing_about_documents_one_may_not_see(tmp_path: Path) -> None:
+    small, large = Shop(tmp_path / "small"), Shop(tmp_path / "large")
+    for shop in (small, large):
+        shop.add("a.txt", "Parental leave is sixteen weeks.")
+        shop.add("b.txt", "Leave the building by the stairs.")
+    for number in range(20):
+        large.add(f"closed-{number}.txt", f"Parental leave {number}.", groups=LEGAL.groups)
+    assert small.ask(QUESTION) == large.ask(QUESTION)
+    for shop in (small, large):
+        shop.index.close()
+        shop.database.close()
+
+
+# what is found, and how it is told
+
+
+def test_the_best_passage_comes_first_with_all_that_a_citation_shows(shop: Shop) -> None:
+    shop.add("rules/parking.txt", "Parking costs ten francs.", "Bicycles stand in the yard.")
+    (chunk,) = shop.add("rules/leave.txt", "Parental leave is sixteen weeks.")
+    first = shop.ask(QUESTION)[0]
+    assert (first.chunk, first.title, first.path, first.source) == (
+        chunk,
+        "rules/leave.txt",
+        "rules/leave.txt",
+        SOURCE.name,
+    )
+    assert (first.rank, first.dense_rank, first.sparse_rank) == (1, 1, 1)
+    assert first.similarity is not None
+    assert first.similarity > 0.5
+    assert len(first.version_sha256) == 64
+
+
+def test_ranks_count_from_one_without_gaps_and_scores_fall(mixed: Shop) -> None:
+    hits = mixed.ask(QUESTION, AccessFilter(frozenset(GROUPS)))
+    assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_the_same_passage_in_two_files_is_shown_once(shop: Shop) -> None:
+    shop.add("a.txt", "Parental leave is sixteen weeks.")
+    shop.add("copy of a.txt", "Parental leave is sixteen weeks.", "Something else.")
+    hits = shop.ask(QUESTION)
+    assert [hit.chunk.text for hit in hits] == ["Parental leave is sixteen weeks.", "Something else."]
+    assert [hit.rank for hit in hits] == [1, 2]
+
+
+def test_a_copy_one_may_not_see_does_not_hide_the_one_that_one_may(shop: Shop) -> None:
+    shop.add("a.txt", "Parental leave is sixteen weeks.", groups=LEGAL.groups)
+    shop.add("b.txt", "Parental leave is sixteen weeks.", groups=STAFF.groups)
+    assert [hit.path for hit in shop.ask(QUESTION, STAFF)] == ["b.txt"]
+    assert [hit.path for hit in shop.ask(QUESTION, LEGAL)] == ["a.txt"]
+
+
+def test_the_same_question_gives_the_same_hits(mixed: Shop) -> None:
+    access = AccessFilter(frozenset(GROUPS))
+    assert mixed.ask(QUESTION, access) == mixed.ask(QUESTION, access)
+
+
+def test_each_leg_brings_no_more_than_its_candidates(mixed: Shop) -> None:
+    assert 1 <= len(mixed.ask(QUESTION, AccessFilter(frozenset(GROUPS)), candidates=1)) <= 2
+
+
+@pytest.mark.parametrize("question", ["", " ", "?", "\0", "half a \ud83d smile", "x" * 20_000, "' OR 1=1 --"])
+def test_an_odd_question_breaks_nothing(mixed: Shop, question: str) -> None:
+    assert isinstance(mixed.ask(question), list)
+
+
+def test_an_empty_library_finds_nothing(shop: Shop) -> None:
+    assert shop.ask(QUESTION) == []
+
+
+# failures
+
+
+def test_a_closed_index_is_an_error_and_not_an_empty_answer(shop: Shop) -> None:
+    shop.add("a.txt", "Parental leave is sixteen weeks.")
+    shop.index.close()
+    with pytest.raises(IndexUnavailable):
+        shop.ask(QUESTION)
+
+
+def test_a_broken_catalog_is_an_error_and_not_an_empty_answer(shop: Shop, tmp_path: Path) -> None:
+    shop.add("a.txt", "Parental leave is sixteen weeks.")
+    shop.database.close()
+    for file in tmp_path.glob("catalog.db*"):
+        file.unlink()
+    (tmp_path / "catalog.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(CatalogUnavailable):
+        shop.ask(QUESTION)

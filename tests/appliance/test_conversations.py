@@ -1,0 +1,120 @@
+"""Conversations: one's own, in order, and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from appliance.conversations import Conversations, StoredTurn
+from appliance.database import Database
+from appliance.domain import AnswerKind
+from appliance.errors import Conflict, InvalidRequest, NotFound
+
+START = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def conversations(tmp_path: Path) -> Iterator[Conversations]:
+    database = Database(tmp_path / "catalog.db")
+    database.migrate()
+    yield Conversations(database)
+    database.close()
+
+
+def turn(number: int, question: str = "How long is leave?") -> StoredTurn:
+    return StoredTurn(
+        query_id=f"q{number}",
+        question=question,
+        answer=f"Answer {number} [1].",
+        kind=AnswerKind.GENERATED,
+        citations=((1, "chunk-1"), (3, "chunk-3")),
+        notices=("Said carefully, “quoted”.",),
+        asked_at=START + timedelta(minutes=number),
+    )
+
+
+def test_turns_come_back_as_they_were_in_the_order_of_asking(conversations: Conversations) -> None:
+    turns = [turn(2), turn(1), turn(3, "nul \0 and 😀")]  # the order of adding counts, not the clock
+    for item in turns:
+        conversations.add("c", "me", item)
+    assert list(conversations.turns("c", "me")) == turns
+
+
+def test_a_conversation_that_was_only_started_is_not_stored(conversations: Conversations) -> None:
+    key = conversations.start()
+    assert key != conversations.start()
+    assert conversations.recent("me", limit=10) == []
+    with pytest.raises(NotFound):
+        conversations.turns(key, "me")
+
+
+def test_a_conversation_is_called_by_its_first_question_on_one_short_line(conversations: Conversations) -> None:
+    conversations.add("c", "me", turn(1, "  How\n long\tis " + "very " * 40))
+    conversations.add("c", "me", turn(2, "And for trainees?"))
+    (summary,) = conversations.recent("me", limit=10)
+    assert summary.title.startswith("How long is very very")
+    assert len(summary.title) == 80
+    assert summary.updated_at == START + timedelta(minutes=2)
+
+
+def test_the_history_is_newest_first_and_no_longer_than_asked_for(conversations: Conversations) -> None:
+    for number, key in enumerate(["a", "b", "c"]):
+        conversations.add(key, "me", turn(number))
+    conversations.add("a", "me", turn(9))
+    assert [item.id for item in conversations.recent("me", limit=2)] == ["a", "c"]
+
+
+def test_a_conversation_of_somebody_else_is_not_there_for_any_call(conversations: Conversations) -> None:
+    conversations.add("c", "them", turn(1))
+    assert conversations.recent("me", limit=10) == []
+    for call in (
+        lambda: conversations.turns("c", "me"),
+        lambda: conversations.delete("c", "me"),
+        lambda: conversations.set_feedback("q1", "me", "up"),
+        lambda: conversations.add("c", "me", turn(2)),
+    ):
+        with pytest.raises(NotFound) as theirs:
+            call()
+        with pytest.raises(NotFound) as missing:
+            conversations.turns("no such conversation", "me")
+        assert str(theirs.value) == str(missing.value)
+    assert list(conversations.turns("c", "them")) == [turn(1)]
+
+
+def test_feedback_is_kept_with_its_answer_and_can_be_changed(conversations: Conversations) -> None:
+    conversations.add("c", "me", turn(1))
+    conversations.add("c", "me", turn(2))
+    conversations.set_feedback("q2", "me", "up")
+    conversations.set_feedback("q2", "me", "down")
+    assert [item.feedback for item in conversations.turns("c", "me")] == ["", "down"]
+
+
+def test_a_deleted_conversation_is_gone_with_its_turns_and_leaves_the_others(conversations: Conversations) -> None:
+    conversations.add("c", "me", turn(1))
+    conversations.add("d", "me", turn(2))
+    conversations.delete("c", "me")
+    assert [item.id for item in conversations.recent("me", limit=10)] == ["d"]
+    with pytest.raises(NotFound):
+        conversations.set_feedback("q1", "me", "up")
+    conversations.add("c", "me", turn(1))  # neither the conversation nor its turn is in the way
+    with pytest.raises(NotFound):
+        conversations.delete("unknown", "me")
+
+
+def test_the_same_answer_is_not_stored_twice_and_the_attempt_changes_nothing(conversations: Conversations) -> None:
+    conversations.add("c", "me", turn(1))
+    with pytest.raises(Conflict):
+        conversations.add("c", "me", replace(turn(1), asked_at=START + timedelta(days=1)))
+    (summary,) = conversations.recent("me", limit=10)
+    assert summary.updated_at == START + timedelta(minutes=1)
+
+
+def test_half_a_character_is_refused_in_words_and_nothing_is_stored(conversations: Conversations) -> None:
+    for bad in (turn(1, "half a \ud83d smile"), replace(turn(1), answer="\udc00")):
+        with pytest.raises(InvalidRequest, match="lone surrogate"):
+            conversations.add("c", "me", bad)
+    assert conversations.recent("me", limit=10) == []

@@ -1,0 +1,247 @@
+"""The database file: durable, migrated, and failing in sentences."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, insert, select, text
+
+from appliance import catalog, conversations  # noqa: F401 - they define the tables
+from appliance.auth import accounts  # noqa: F401
+from appliance.database import Database, metadata
+from appliance.errors import CatalogUnavailable, Conflict, InvalidRequest
+
+NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "catalog.db")
+    database.migrate()
+    yield database
+    database.close()
+
+
+def add_conversation(connection: Connection, key: str, title: str = "t") -> None:
+    connection.execute(insert(conversations.conversations).values(id=key, person_id="p", title=title, updated_at=NOW))
+
+
+def keys(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.execute(select(conversations.conversations.c.id)).scalars())
+
+
+# the schema
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(database: Database) -> None:
+    assert {"chunks", "turns", "people"} <= set(metadata.tables)
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    with database.write() as connection:
+        add_conversation(connection, "c")
+    with database.read() as connection:
+        before = connection.execute(text("SELECT type, name, sql FROM sqlite_master ORDER BY name")).all()
+    database.migrate()
+    with database.read() as connection:
+        assert connection.execute(text("SELECT type, name, sql FROM sqlite_master ORDER BY name")).all() == before
+    assert keys(database) == ["c"]
+
+
+def test_a_database_of_a_newer_release_is_refused_with_a_sentence_and_left_alone(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        add_conversation(connection, "c")
+    with pytest.raises(CatalogUnavailable, match=r"made by another release.*restore a backup"):
+        database.migrate()
+    with database.read() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+    assert keys(database) == ["c"]
+
+
+def test_a_migration_that_fails_leaves_no_half_of_a_schema(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE turns (something_else TEXT)")  # the first migration meets it half-way
+    database = Database(path)
+    with pytest.raises(CatalogUnavailable, match="turns already exists"):
+        database.migrate()
+    with database.read() as connection:
+        assert connection.execute(text("SELECT name FROM sqlite_master")).scalars().all() == ["turns"]
+    database.close()
+
+
+@pytest.mark.parametrize("name", ["50%", "a?b=c", "a#b", "a b", "Prüfung", "%(here)s"])
+def test_the_file_lies_where_it_was_asked_for_whatever_the_folder_is_called(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    database = Database(folder / "catalog.db")
+    database.migrate()
+    database.close()
+    assert [file.name for file in folder.iterdir()] == ["catalog.db"]
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+# durability and isolation
+
+
+def test_every_connection_is_durable_checks_references_and_overwrites_what_is_deleted(database: Database) -> None:
+    for transaction in (database.read, database.write):
+        with transaction() as connection:
+            values = [
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+            ]
+        assert values == ["wal", 2, 1, 1]
+
+
+def _write_and_die(path: Path) -> None:
+    database = Database(path)
+    with database.write() as connection:
+        add_conversation(connection, "committed")
+    with database.write() as connection:
+        add_conversation(connection, "not committed")
+        os._exit(9)
+
+
+def test_what_was_committed_survives_the_death_of_the_process_and_the_rest_does_not(database: Database) -> None:
+    process = multiprocessing.get_context("fork").Process(target=_write_and_die, args=(database.path,))
+    process.start()
+    process.join(30)
+    assert process.exitcode == 9
+    assert keys(database) == ["committed"]
+
+
+def test_an_error_inside_a_transaction_undoes_all_of_it(database: Database) -> None:
+    with pytest.raises(KeyError), database.write() as connection:
+        add_conversation(connection, "c")
+        raise KeyError
+    assert keys(database) == []
+
+
+def test_writers_take_turns_and_none_fails_half_way(database: Database) -> None:
+    """With a lock that is only taken at the first write, two that have read would both fail to write."""
+
+    def count_up(_: int) -> None:
+        for _ in range(10):
+            with database.write() as connection:
+                count = len(connection.execute(select(conversations.conversations.c.id)).all())
+                add_conversation(connection, str(count))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(count_up, range(4)))  # raises what a thread raised
+    assert sorted(map(int, keys(database))) == list(range(40))
+
+
+def test_a_reader_sees_one_state_while_somebody_writes(database: Database) -> None:
+    with database.read() as reader:
+        query = select(conversations.conversations.c.id)
+        assert reader.execute(query).all() == []
+        with database.write() as writer:
+            add_conversation(writer, "c")
+        assert reader.execute(query).all() == []
+    assert keys(database) == ["c"]
+
+
+# failures
+
+
+def test_a_violated_constraint_is_a_conflict(database: Database) -> None:
+    with database.write() as connection:
+        add_conversation(connection, "c")
+    with pytest.raises(Conflict), database.write() as connection:
+        add_conversation(connection, "c")
+
+
+def test_a_full_disk_is_reported_and_undone(database: Database) -> None:
+    with database.write() as connection:
+        add_conversation(connection, "small")
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")  # what SQLite says then is what it says on ENOSPC
+    with pytest.raises(CatalogUnavailable, match=r"full.*free disk space"), database.write() as connection:
+        add_conversation(connection, "large", title="x" * 1_000_000)
+    assert keys(database) == ["small"]
+
+
+def test_a_database_that_cannot_be_written_is_reported_and_still_read(database: Database) -> None:
+    with database.write() as connection:
+        add_conversation(connection, "c")
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+    with (
+        pytest.raises(CatalogUnavailable, match=r"readonly.*rights of the data folder"),
+        database.write() as connection,
+    ):
+        add_conversation(connection, "d")
+    assert keys(database) == ["c"]
+
+
+@pytest.mark.parametrize("content", [b"this is no database" * 100, b"SQLite format 3\0" + b"\xff" * 8000])
+def test_a_damaged_file_is_reported_with_its_name_and_without_its_content(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "catalog.db"
+    path.write_bytes(content)
+    database = Database(path)
+    with pytest.raises(CatalogUnavailable, match=r"catalog\.db cannot be used"):
+        database.migrate()
+    with pytest.raises(CatalogUnavailable, match=r"catalog\.db cannot be used"):
+        keys(database)
+    assert path.read_bytes() == content
+    database.close()
+
+
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(CatalogUnavailable, match="unable to open database file"):
+        Database(tmp_path / "missing" / "catalog.db").migrate()
+
+
+def test_no_value_of_a_failed_statement_is_in_the_message(database: Database) -> None:
+    with pytest.raises(CatalogUnavailable) as caught, database.write() as connection:
+        connection.execute(text("INSERT INTO nowhere VALUES (:secret)"), {"secret": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("title", ["\ud800", "half of \udc80 a character"])
+def test_half_a_character_cannot_be_stored_and_the_caller_is_told(database: Database, title: str) -> None:
+    with pytest.raises(InvalidRequest, match="lone surrogate"), database.write() as connection:
+        add_conversation(connection, "c", title=title)
+    assert keys(database) == []
+
+
+@pytest.mark.parametrize("title", ["a\0b", "\0", "\ufffe\uffff", "e\u0301", "😀", "\u202e"])
+def test_any_other_text_comes_back_as_it_was(database: Database, title: str) -> None:
+    with database.write() as connection:
+        add_conversation(connection, "c", title=title)
+    with database.read() as connection:
+        assert connection.execute(select(conversations.conversations.c.title)).scalar_one() == title
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=2)), timezone(timedelta(hours=-11, minutes=-30))])
+def test_a_moment_comes_back_aware_and_the_same_from_any_time_zone(database: Database, zone: timezone) -> None:
+    with database.write() as connection:
+        connection.execute(
+            insert(conversations.conversations).values(
+                id="c", person_id="p", title="t", updated_at=NOW.astimezone(zone)
+            )
+        )
+    with database.read() as connection:
+        found = connection.execute(select(conversations.conversations.c.updated_at)).scalar_one()
+    assert found == NOW
+    assert found.utcoffset() == timedelta(0)
+
+
+def test_closing_twice_is_no_error(database: Database) -> None:
+    database.close()
+    database.close()

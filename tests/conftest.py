@@ -1,0 +1,60 @@
+"""What holds for every test: offline switches before anything is imported, and a guard that refuses the network.
+
+The guard works inside Python and gives the test that reached out by name. `tests/offline/trap.py` watches from outside,
+system call by system call, whatever language made the call.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from appliance.config import go_offline
+
+go_offline()
+
+_LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "", None, b"localhost", b"127.0.0.1"}
+
+
+class NetworkAttempt(AssertionError):
+    """A test tried to leave the machine."""
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+    def check(address: Any) -> None:
+        if isinstance(address, tuple) and not _is_loopback(address[0]):
+            raise NetworkAttempt(f"a test tried to connect to {address[0]}")
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        check(address)
+        return connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
+        check(address)
+        return connect_ex(self, address)
+
+    def guarded_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host not in _LOOPBACK_NAMES and not _is_loopback(host):
+            raise NetworkAttempt(f"a test tried to look up {host}")
+        return getaddrinfo(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+    monkeypatch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+    yield
+
+
+def _is_loopback(host: Any) -> bool:
+    if host in _LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host.decode() if isinstance(host, bytes) else host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,216 @@
+"""Cutting: nothing too long for the model, nothing lost, one page per chunk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from appliance.domain import Box, Chunk, chunk_id
+from appliance.inference.port import Embedder
+from appliance.inference.sentence_transformers import SentenceTransformersEmbedder
+from ingest.chunk import ChunkLimits, split
+from ingest.parse.elements import Element, ElementKind, Parsed, clean_text
+from tests.ingest.conftest import ToyEmbedder
+
+EMBEDDER = SentenceTransformersEmbedder(None, batch_size=32, threads=0)  # counting tokens needs no weights
+LIMITS = ChunkLimits(chunk=200, overlap=32)
+NOT_SEARCHED = (ElementKind.HEADER, ElementKind.FOOTER)
+
+
+def _split(
+    *elements: Element, title: str = "Handbook", limits: ChunkLimits = LIMITS, embedder: Embedder = EMBEDDER
+) -> list[Chunk]:
+    parsed = Parsed(title, "text/plain", "en", elements, sha256="00")
+    return split(parsed, document_id="doc", version_id="ver", title=title, embedder=embedder, limits=limits)
+
+
+def _text(text: str, page: int | None = None) -> Element:
+    return Element(ElementKind.TEXT, text, page)
+
+
+def _heading(text: str, level: int = 1, page: int | None = None) -> Element:
+    return Element(ElementKind.HEADING, text, page, level=level)
+
+
+_WORDS = st.sampled_from(
+    [
+        "notice",
+        "period",
+        "Kündigungsfrist",
+        "a",
+        "Überstundenvergütung",
+        "(§ 4)",
+        "3.",
+        "end.",
+        "d41d8cd98f00b204e980",
+        "日本語",
+        "x" * 90,
+        "....",
+        "https://example.org/a?b=c",
+        "é",
+        "1,234.56",
+        "Why?",
+        "No!",
+    ]
+)
+_TEXTS = st.one_of(
+    st.lists(_WORDS, max_size=260).map(" ".join),
+    st.lists(_WORDS, max_size=60).map("\n".join),
+    st.text(max_size=700),
+    st.text(alphabet="ab", min_size=300, max_size=1500),
+).map(clean_text)
+
+
+@st.composite
+def _documents(draw: st.DrawFn) -> list[Element]:
+    elements = []
+    page = draw(st.sampled_from([None, 1]))
+    for _ in range(draw(st.integers(0, 8))):
+        if page is not None:
+            page += draw(st.integers(0, 1))
+        kind = draw(st.sampled_from(list(ElementKind)))
+        level = draw(st.integers(1, 4)) if kind is ElementKind.HEADING else 0
+        label = draw(st.sampled_from(["", "Sheet A"])) if page is None else ""
+        elements.append(Element(kind, draw(_TEXTS), page, label, level=level))
+    return elements
+
+
+def _is_in(text: str, chunks: list[Chunk]) -> bool:
+    """Whether a text stands whole in the chunks, blanks aside: each line goes on where the last ended, or overlaps it."""
+    wanted = _squeezed(text)
+    place = 0
+    for line in (_squeezed(line) for chunk in chunks for line in chunk.text.split("\n")):
+        start = wanted.rfind(line, 0, place + len(line))
+        place = max(place, start + len(line)) if start >= 0 else place
+    return place == len(wanted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_documents(), st.sampled_from(["", "Handbook", "A very long title " * 40]), st.integers(32, 400))
+def test_no_chunk_is_longer_than_the_model_reads(elements: list[Element], title: str, size: int) -> None:
+    for chunk in _split(*elements, title=title, limits=ChunkLimits(size, size // 6)):
+        assert EMBEDDER.count_tokens(chunk.search_text) <= EMBEDDER.max_tokens - 2
+        assert EMBEDDER.count_tokens(chunk.text) <= chunk.token_count <= size
+
+
+@settings(max_examples=60, deadline=None)
+@given(_documents())
+def test_a_chunk_lies_on_one_page_and_chunks_are_numbered_in_reading_order(elements: list[Element]) -> None:
+    chunks = _split(*elements, limits=ChunkLimits(60, 8))
+    assert [chunk.number for chunk in chunks] == list(range(len(chunks)))
+    pages = [chunk.place.page or 0 for chunk in chunks]
+    assert pages == sorted(pages)
+    assert set(pages) == {e.page or 0 for e in elements if e.kind not in NOT_SEARCHED and e.text.strip()}
+    for chunk in chunks:
+        on_page = [element for element in elements if element.page == chunk.place.page]
+        words = "".join(re.sub(r"\s+", "", element.text) for element in on_page)
+        assert all(part in words for part in map(_squeezed, chunk.text.split("\n")))
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"\s+", "", text)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_documents())
+def test_no_text_is_lost_but_headers_and_footers(elements: list[Element]) -> None:
+    chunks = _split(*elements, limits=ChunkLimits(60, 8))
+    for element in elements:
+        if element.kind not in NOT_SEARCHED:
+            assert _is_in(element.text, [chunk for chunk in chunks if chunk.place.page == element.page])
+
+
+def test_the_check_for_lost_text_notices_a_lost_sentence() -> None:
+    text = " ".join(f"Sentence {number} says {number * 7}." for number in range(80))
+    chunks = _split(_text(text), limits=ChunkLimits(60, 8))
+    assert len(chunks) > 5
+    assert _is_in(text, chunks)
+    assert not _is_in(text, chunks[:3] + chunks[4:])
+
+
+def test_headers_and_footers_are_not_searched() -> None:
+    header, footer = (Element(kind, "Confidential draft", 1) for kind in NOT_SEARCHED)
+    (chunk,) = _split(header, _text("The notice period is three months.", 1), footer)
+    assert "Confidential" not in chunk.search_text
+
+
+def test_the_same_document_gives_the_same_ids_and_another_model_gives_others() -> None:
+    elements = [_text(f"Paragraph {number}. " * 60) for number in range(4)]
+    ids = [chunk.id for chunk in _split(*elements)]
+    assert len(set(ids)) == len(ids) > 2
+    assert ids == [chunk.id for chunk in _split(*elements)]
+    assert ids == [chunk_id("ver", number, EMBEDDER.model_id) for number in range(len(ids))]
+    others = {chunk.id for chunk in _split(*elements, embedder=ToyEmbedder(max_tokens=256))}
+    assert others.isdisjoint(ids)
+
+
+def test_a_heading_stays_with_the_beginning_of_a_long_text() -> None:
+    long = " ".join(f"Clause {number} binds both parties." for number in range(120))
+    chunks = _split(_heading("Termination"), _text(long))
+    assert chunks[0].text.startswith("Termination\nClause 0 ")
+    assert all(chunk.place.headings == ("Termination",) for chunk in chunks)
+
+
+def test_a_heading_stays_with_a_text_that_just_fits_a_chunk_of_its_own() -> None:
+    text = "Nobody may open the vault alone. " * 28
+    assert 190 < EMBEDDER.count_tokens(text) < 200
+    chunks = _split(_heading("The vault and its keys"), _text(text))
+    assert chunks[0].text.startswith("The vault and its keys\nNobody may open")
+
+
+def test_context_is_title_and_path_of_headings_and_keeps_the_nearest_when_room_is_short() -> None:
+    chunks = _split(_heading("Leave"), _heading("Parental leave", 2), _text("Twelve weeks."))
+    assert [chunk.context for chunk in chunks] == ["Handbook > Leave > Parental leave"]
+    nested = [_heading(f"Heading number {level} {'of many words ' * 8}", level) for level in range(1, 6)]
+    last = _split(*nested, _text("Body. " * 90))[-1]
+    assert last.context.startswith("Heading number")
+    assert last.context.endswith(nested[-1].text)
+
+
+def test_a_sibling_heading_closes_the_one_before() -> None:
+    body = "Body text about one thing. " * 20
+    chunks = _split(_heading("One"), _heading("One A", 2), _text(body), _heading("Two"), _text(body))
+    assert [chunk.place.headings for chunk in chunks] == [("One", "One A"), ("Two",)]
+
+
+def test_short_sections_share_a_chunk() -> None:
+    sections = [item for n in range(4) for item in (_heading(f"Rule {n}", 2), _text("It is short."))]
+    assert len(_split(*sections)) == 1
+
+
+def test_boxes_are_kept_once_each() -> None:
+    box = Box(1, 0.1, 0.1, 0.5, 0.2)
+    (chunk,) = _split(
+        Element(ElementKind.TEXT, "One.", 1, boxes=(box,)), Element(ElementKind.TEXT, "Two.", 1, "", (box,))
+    )
+    assert chunk.place.boxes == (box,)
+
+
+@pytest.mark.parametrize("unit", ["x", "....", "0123456789abcdef", "—", "漢字", "🙂"])
+def test_text_without_any_place_to_cut_is_cut_all_the_same(unit: str) -> None:
+    text = unit * (6000 // len(unit))
+    chunks = _split(_text(text))
+    assert all(EMBEDDER.count_tokens(chunk.search_text) <= EMBEDDER.max_tokens - 2 for chunk in chunks)
+    assert _is_in(text, chunks) or set(unit) == {unit[0]}  # equal characters: any cut looks like any other
+    assert sum(len(chunk.text) for chunk in chunks) >= len(text)
+
+
+def _nothing() -> Iterator[Element]:
+    yield _text(" \n ")
+    yield Element(ElementKind.FOOTER, "Page 1 of 9", 1)
+
+
+def test_a_document_without_text_has_no_chunks() -> None:
+    assert _split(*_nothing()) == []
+
+
+def test_a_model_that_reads_little_still_gets_whole_chunks() -> None:
+    small = ToyEmbedder(max_tokens=24)
+    text = " ".join(f"word{number}" for number in range(200))
+    chunks = _split(_heading("A heading of five words"), _text(text), embedder=small)
+    assert all(small.count_tokens(chunk.search_text) <= 22 for chunk in chunks)
+    assert _is_in(text, chunks)

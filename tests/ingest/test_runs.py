@@ -1,0 +1,243 @@
+"""Syncs in the background: one at a time, each with an end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from appliance.config import IngestSettings
+from appliance.domain import DocumentState, Source
+from appliance.errors import AuditUnavailable, Conflict
+from appliance.inference.port import Vectors
+from ingest.parse.sandbox import ParserPool
+from ingest.pipeline import Outcome, Pipeline
+from ingest.runs import Run, Runs
+from tests.ingest.conftest import Room, ToyEmbedder, tally
+
+
+class HeldEmbedder(ToyEmbedder):
+    """Embeds when it is allowed to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+        self.go = threading.Event()
+        self.most_at_once = self._now = 0
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        self._now += 1
+        self.most_at_once = max(self.most_at_once, self._now)
+        self.asked.set()
+        assert self.go.wait(20)
+        self._now -= 1
+        return super().embed_passages(texts)
+
+
+@pytest.fixture
+def held(room: Room) -> Iterator[HeldEmbedder]:
+    embedder = HeldEmbedder()
+    room.embedder = embedder
+    yield embedder
+    embedder.go.set()
+
+
+def _second(room: Room) -> Source:
+    folder = room.folder.with_name("second")
+    folder.mkdir()
+    (folder / "x.txt").write_text("The vault opens at seven.")
+    source = replace(room.source, id="source-2", name="Second", path=str(folder))
+    room.catalog.add_source(source)
+    return source
+
+
+def _ended(*runs: Run) -> None:
+    limit = time.monotonic() + 20
+    while any(run.finished_at is None for run in runs):
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+def test_a_run_goes_on_in_the_background_and_tells_how_it_ended(room: Room, held: HeldEmbedder) -> None:
+    room.write("a.txt", "The notice period is three months.")
+    ends: list[Run] = []
+    with closing(Runs(room.pipeline())) as runs:
+        run = runs.start(room.source, on_end=ends.append)
+        assert held.asked.wait(20)
+        assert (run.finished_at, run.progress.total, run.progress.done) == (None, 1, 0)
+        assert run.progress.current == "a.txt"
+        assert runs.is_running(room.source.id)
+        held.go.set()
+        _ended(run)
+        assert not runs.is_running(room.source.id)
+        assert runs.latest() == [run]
+    assert ends == [run]
+    assert run.error is None
+    assert run.progress.counts == {Outcome.INDEXED: 1}
+
+
+def test_a_source_that_is_being_synced_or_waits_is_not_started_again(room: Room, held: HeldEmbedder) -> None:
+    room.write("a.txt", "The notice period is three months.")
+    second = _second(room)
+    with closing(Runs(room.pipeline())) as runs:
+        first = runs.start(room.source)
+        waiting = runs.start(second)
+        assert held.asked.wait(20)
+        for source in (room.source, second):
+            with pytest.raises(Conflict, match="being synced already"):
+                runs.start(source)
+        held.go.set()
+        _ended(first, waiting)
+        again = runs.start(room.source)
+        _ended(again)
+        assert runs.latest() == [again, waiting, first]
+
+
+def test_two_sources_are_never_synced_at_the_same_time(room: Room, held: HeldEmbedder) -> None:
+    room.write("a.txt", "The notice period is three months.")
+    with closing(Runs(room.pipeline())) as runs:
+        started = [runs.start(source) for source in (room.source, _second(room))]
+        assert held.asked.wait(20)
+        time.sleep(0.1)
+        assert sorted(run.progress.total is None for run in started) == [False, True]
+        held.go.set()
+        _ended(*started)
+    assert held.most_at_once == 1
+    assert room.agrees()
+
+
+def test_a_failed_run_says_why_in_a_sentence_and_the_next_can_start(room: Room) -> None:
+    room.folder.rename(room.folder.with_name("away"))
+    with closing(Runs(room.pipeline())) as runs:
+        run = runs.start(room.source)
+        _ended(run)
+        assert run.error is not None
+        assert "does not exist" in run.error
+        room.folder.mkdir()
+        again = runs.start(room.source)
+        _ended(again)
+        assert again.error is None
+
+
+def test_an_unexpected_failure_is_named_without_its_words(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(ToyEmbedder):
+        def embed_passages(self, texts: Sequence[str]) -> Vectors:
+            raise RuntimeError(f"cannot embed {texts[0]}")
+
+    room.embedder = Broken()
+    room.write("a.txt", "The merger is secret.")
+    with closing(Runs(room.pipeline())) as runs:
+        run = runs.start(room.source)
+        _ended(run)
+    assert run.error == "The sync failed unexpectedly (RuntimeError). Run 'strongroom doctor'."
+    assert "merger" not in caplog.text
+    assert "RuntimeError" in caplog.text
+
+
+def test_closing_waits_for_the_files_at_hand_and_marks_what_was_not_done(room: Room, held: HeldEmbedder) -> None:
+    for number in range(12):
+        room.write(f"{number:02}.txt", f"Rule {number} of the house.")
+    second = _second(room)
+    runs = Runs(room.pipeline())
+    ends: list[Run] = []
+    cut_short, never_begun = runs.start(room.source, on_end=ends.append), runs.start(second, on_end=ends.append)
+    assert held.asked.wait(20)
+    closer = threading.Thread(target=runs.close)
+    closer.start()
+    time.sleep(0.05)
+    assert closer.is_alive()
+    held.go.set()
+    closer.join(20)
+    assert not closer.is_alive()
+    assert len(ends) == 2
+    assert all(run.error and "was stopped" in run.error for run in (cut_short, never_begun))
+    assert 0 < cut_short.progress.done < 12
+    with pytest.raises(Conflict, match="stopping"):
+        runs.start(room.source)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("sync-", "parse"))]
+    assert room.agrees()
+
+
+def test_stopping_in_the_middle_of_a_long_document_is_quick_and_leaves_it_for_the_next_run(room: Room) -> None:
+    room.write("a.txt", "The notice period is three months.")
+    room.sync()
+    room.write("slow.csv", b"word;" * 12_000_000)
+    settings = IngestSettings(workers=1)
+    parsers = ParserPool(settings, size=1)
+    parsers.report()  # starts the worker, so that the document is what is being waited for
+    pipeline = Pipeline(
+        catalog=room.catalog, index=room.index, embedder=room.embedder, parsers=parsers, settings=settings
+    )
+    runs = Runs(pipeline)
+    run = runs.start(room.source)
+    time.sleep(1)
+    assert run.finished_at is None
+    began = time.monotonic()
+    runs.stop()
+    parsers.close()
+    runs.close()
+    assert time.monotonic() - began < 2
+    assert run.error is not None
+    assert "was stopped" in run.error
+    assert run.progress.counts == {Outcome.UNCHANGED: 1}
+    assert room.states() == {"a.txt": DocumentState.INDEXED}
+    room.write("slow.csv", "word;word")
+    assert tally(room.sync()) == {"unchanged": 1, "indexed": 1}
+    assert room.agrees()
+
+
+def test_stopping_while_a_long_document_is_embedded_leaves_it_for_the_next_run(room: Room, held: HeldEmbedder) -> None:
+    room.write("long.txt", "\n\n".join(f"Rule {number} of the house. " * 8 for number in range(200)))
+    runs = Runs(room.pipeline())
+    run = runs.start(room.source)
+    assert held.asked.wait(20)
+    runs.stop()
+    held.go.set()
+    runs.close()
+    assert run.progress.done == 0
+    assert run.error is not None
+    assert room.states() == {}
+    assert room.paths("Rule") == set()
+    assert tally(room.sync()) == {"indexed": 1}
+    assert room.agrees()
+
+
+def test_closing_waits_until_the_end_was_reported(room: Room) -> None:
+    room.write("a.txt", "The notice period is three months.")
+    reported = threading.Event()
+
+    def report(_: Run) -> None:
+        time.sleep(0.2)
+        reported.set()
+
+    runs = Runs(room.pipeline())
+    _ended(runs.start(room.source, on_end=report))
+    runs.close()
+    assert reported.is_set()
+
+
+def test_an_end_that_cannot_be_reported_is_logged_and_stops_nothing(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    def report(_: Run) -> None:
+        raise AuditUnavailable("The query log cannot be written.")
+
+    with closing(Runs(room.pipeline())) as runs:
+        run = runs.start(room.source, on_end=report)
+        _ended(run)
+    assert "The query log cannot be written." in caplog.text
+    assert run.error is None
+
+
+def test_only_the_latest_runs_are_remembered_and_no_thread_stays(room: Room) -> None:
+    with closing(Runs(room.pipeline())) as runs:
+        for _ in range(55):
+            run = runs.start(room.source)
+            _ended(run)
+        assert len(runs.latest()) == 50
+        assert runs.latest()[0] is run
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("sync-")]

@@ -1,0 +1,143 @@
+"""Hostile words in answers, titles, paths, passages, names and log entries: a real browser shows letters, no more."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.journeys.browser import DESKTOP, Visit, visit
+from tests.ui.payloads import PAYLOADS
+
+ALLOWED_TAGS = {"DIV", "SPAN", "P", "BR", "UL", "OL", "LI", "H3", "H4", "H5", "H6", "STRONG", "EM", "CODE", "PRE"} | {
+    "TABLE",
+    "THEAD",
+    "TBODY",
+    "TR",
+    "TH",
+    "TD",
+}
+
+INSPECT = """() => {
+  const found = {tags: [], attributes: [], loads: []};
+  for (const root of document.querySelectorAll('.sr-text')) {
+    for (const node of root.querySelectorAll('*')) {
+      found.tags.push(node.tagName);
+      for (const {name, value} of node.attributes)
+        if (!(name === 'start' || (name === 'class' && ['sr-chip', 'sr-scroll'].includes(value))))
+          found.attributes.push(node.tagName + ' ' + name + '=' + value);
+    }
+  }
+  for (const node of document.querySelectorAll('[src], [href], [srcset], [poster], [background], [action], [data]'))
+    for (const name of ['src', 'href', 'srcset', 'poster', 'background', 'action', 'data']) {
+      const value = node.getAttribute(name);
+      if (value && /evil|javascript:|^x$|^data:text/i.test(value)) found.loads.push(node.tagName + ' ' + value);
+    }
+  return found;
+}"""
+
+
+def assert_only_letters(visiting: Visit) -> None:
+    """Nothing that was written by an attacker is an element, an attribute, a load or a script."""
+    found = visiting.page.evaluate(INSPECT)
+    assert set(found["tags"]) <= ALLOWED_TAGS
+    assert found["attributes"] == []
+    assert found["loads"] == []
+    assert visiting.page.evaluate("window.owned") is None
+    assert (
+        visiting.page.evaluate("document.querySelectorAll('iframe, object, embed, video, audio, marquee').length") == 0
+    )
+    visiting.assert_nothing_left()
+
+
+def test_a_hostile_answer_stays_letters_while_it_streams_and_in_the_history(browser: Browser, hostile: str) -> None:
+    with visit(browser, hostile) as visiting:
+        visiting.sign_in("erin", "any password")
+        box = visiting.page.get_by_test_id("stChatInputTextArea")
+        box.fill("**b** ![x](http://evil.test/q.png) :smile: [a](http://evil.test) www.evil.test")
+        visiting.page.keyboard.press("Enter")
+        done = visiting.page.get_by_text("Was this helpful?")
+        for _ in range(200):  # look again and again while the answer grows
+            assert_only_letters(visiting)
+            if done.count():
+                break
+            visiting.page.wait_for_timeout(100)
+        assert done.count()
+        assert "window.owned=1" in visiting.page.locator(".sr-answer").inner_text()
+        visiting.page.get_by_role("button", name="New conversation").click()
+        visiting.page.get_by_text("Ask your documents").wait_for()
+        visiting.page.locator('[class*="st-key-history-"] button').first.click()
+        done.wait_for()
+        assert_only_letters(visiting)
+        history = visiting.page.locator('[class*="st-key-history-"]').first
+        assert history.locator("a, img, strong").count() == 0
+        assert "evil" in history.inner_text()
+
+
+def test_a_hostile_passage_stays_letters_in_its_dialog(browser: Browser, hostile: str) -> None:
+    with visit(browser, hostile) as visiting:
+        visiting.sign_in("erin", "any password")
+        visiting.ask("anything")
+        for number in (1, 2):
+            visiting.page.get_by_role("button", name=f"Open source {number}").click()
+            visiting.page.get_by_role("dialog").locator(".sr-source").first.wait_for()
+            visiting.settle()
+            assert_only_letters(visiting)
+            visiting.page.keyboard.press("Escape")
+            visiting.page.get_by_role("dialog").wait_for(state="detached")
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "tabs"),
+    [
+        ("erin", "/library", []),
+        ("adam", "/admin", ["Files", "People", "Health"]),
+        ("cora", "/compliance", ["Other events"]),
+    ],
+)
+def test_hostile_names_stay_letters_on_every_page(
+    browser: Browser, hostile: str, name: str, path: str, tabs: list[str]
+) -> None:
+    with visit(browser, hostile, DESKTOP) as visiting:
+        visiting.sign_in(name, "any password")
+        visiting.go(path)
+        visiting.page.get_by_text("window.owned").first.wait_for()
+        visiting.settle()
+        assert_only_letters(visiting)
+        for tab in tabs:
+            visiting.page.get_by_role("tab", name=tab).click()
+            visiting.settle()
+            assert_only_letters(visiting)
+
+
+def test_a_hostile_list_of_choices_stays_letters(browser: Browser, hostile: str) -> None:
+    with visit(browser, hostile) as visiting:
+        visiting.sign_in("erin", "any password")
+        visiting.go("/library")
+        visiting.page.get_by_text("window.owned").first.wait_for()
+        visiting.page.get_by_role("combobox").click()
+        visiting.page.get_by_role("option").nth(1).wait_for()
+        assert visiting.page.get_by_role("listbox").locator("a, img, strong, script").count() == 0
+        assert_only_letters(visiting)
+
+
+def test_the_watch_notices_what_it_is_there_for(browser: Browser, hostile: str) -> None:
+    with visit(browser, hostile, checked=False) as visiting:
+        visiting.go("/login")
+        visiting.page.set_content("<img src='http://evil.test/x.png'>")
+        visiting.page.evaluate("setTimeout(() => { throw new Error('seen') })")
+        visiting.page.wait_for_timeout(500)
+        assert visiting.seen.off_origin == ["http://evil.test/x.png"]
+        assert visiting.seen.script_errors
+
+
+def test_the_policy_stops_what_would_slip_through(browser: Browser, hostile: str) -> None:
+    with visit(browser, hostile, checked=False) as visiting:
+        visiting.sign_in("erin", "any password")
+        slipped = "<img src=x onerror=window.owned=1><svg onload=window.owned=1>"
+        visiting.page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", slipped)
+        visiting.page.wait_for_timeout(500)
+        assert visiting.page.evaluate("window.owned") is None
+
+
+def test_the_payloads_are_many() -> None:
+    assert len(PAYLOADS) >= 150

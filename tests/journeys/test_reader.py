@@ -1,0 +1,133 @@
+"""The employee's journey: sign in, ask, open what is cited, follow up, judge, come back, leave."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, expect
+
+from tests.journeys.browser import visit
+from tests.journeys.served import Served
+
+QUESTION = "How long are records of terminated treaties kept?"
+
+
+def test_an_answer_names_its_source_and_the_source_opens_on_its_page(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        page = visiting.page
+        visiting.ask(QUESTION)
+        expect(page.locator(".sr-answer").last).to_contain_text("ten years")
+        expect(page.get_by_text("Quoted from documents (no language model)")).to_be_visible()
+        card = page.locator('[class*="st-key-sr-card-"]', has_text="records-retention.pdf").first
+        card.get_by_role("button").click()
+        picture = page.get_by_role("dialog").locator("img.sr-page")
+        picture.wait_for()
+        visiting.wait_for_page_image()
+        assert "marked" in (picture.get_attribute("alt") or "")
+
+
+def test_a_source_without_pages_opens_as_text_with_the_passage_marked(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        visiting.ask("What may a hotel night cost?")
+        card = visiting.page.locator('[class*="st-key-sr-card-"]', has_text="travel.md").first
+        card.get_by_role("button").click()
+        expect(visiting.page.get_by_role("dialog").locator("mark")).to_contain_text("140 euros")
+
+
+def test_what_the_documents_do_not_say_is_said_to_be_missing(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        visiting.ask("Which football team won the cup in 1974?")
+        expect(visiting.page.get_by_text("Not in the documents", exact=True)).to_be_visible()
+        expect(visiting.page.get_by_role("button", name="Open source 1")).to_have_count(0)
+
+
+def test_a_reader_never_sees_a_document_of_another_group(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        visiting.ask("What does the board consider about the Lindqvist group?")
+        assert "Halyard" not in visiting.page.locator("body").inner_text()
+        visiting.go("/library")
+        expect(visiting.page.get_by_text("2 documents")).to_be_visible()
+        visiting.settle()
+        assert "Board papers" not in visiting.page.content()
+
+
+def test_a_conversation_goes_on_is_judged_found_again_and_deleted(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        page = visiting.page
+        visiting.ask("Since when does the retention period of treaty records run?")
+        page.get_by_test_id("stChatInputTextArea").fill("And how long is it?")
+        page.keyboard.press("Enter")
+        expect(page.locator(".sr-answer")).to_have_count(2, timeout=60_000)
+        page.get_by_role("button", name="Not helpful", exact=True).last.click()
+        page.get_by_label("What was wrong?").fill("The start is missing.")
+        page.get_by_role("button", name="Send", exact=True).click()
+        expect(page.get_by_text("Thank you. It is on record.")).to_be_visible()
+        page.get_by_role("button", name="New conversation").click()
+        expect(page.get_by_text("Ask your documents")).to_be_visible()
+        entry = page.get_by_role("button", name="Since when does the retention period")
+        entry.first.click()
+        expect(page.locator(".sr-answer")).to_have_count(2)
+        expect(page.get_by_text("You found this not helpful.")).to_be_visible()
+        row = page.locator('[class*="st-key-sr-history-current-"]')
+        row.get_by_role("button", name="Delete").click()
+        page.get_by_role("button", name="Delete conversation").click()
+        expect(entry).to_have_count(0)
+
+
+def test_the_library_shows_how_each_page_was_read(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        page = visiting.page
+        page.get_by_role("link", name="Library").click()
+        page.get_by_label("Search by title or path").fill("retention")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("1 document", exact=True)).to_be_visible()
+        visiting.settle()
+        page.get_by_role("button", name="Open document").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_text("2 of 2 pages gave text")).to_be_visible()
+        dialog.get_by_role("tab", name="Pages").click()
+        visiting.wait_for_page_image()
+        dialog.get_by_role("tab", name="Passages").click()
+        expect(dialog.get_by_text("kept for ten years").first).to_be_visible()
+        expect(dialog.get_by_text("A long document")).to_have_count(0)
+
+
+def test_a_session_that_ended_leads_back_to_the_sign_in_page(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        page = visiting.page
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/login")
+        visiting.go("/library")
+        page.get_by_role("link", name="Sign in again").click()
+        expect(page.get_by_label("Password")).to_be_visible()
+
+
+def test_a_stranger_gets_the_sign_in_page_and_one_sentence_for_a_wrong_password(
+    browser: Browser, served: Served
+) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.go("/")
+        page = visiting.page
+        assert page.url.endswith("/login")
+        expect(page.get_by_label("Name")).to_be_focused()
+        page.keyboard.type("nobody")
+        page.keyboard.press("Tab")
+        page.keyboard.type("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).not_to_be_empty()
+
+
+def test_a_page_of_another_role_is_not_there(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        expect(visiting.page.get_by_role("link", name="Library")).to_be_visible()
+        expect(visiting.page.get_by_role("link", name="Administration")).to_have_count(0)
+        expect(visiting.page.get_by_role("link", name="Query log")).to_have_count(0)
+        visiting.go("/admin")
+        expect(visiting.page.get_by_text("Page not found")).to_be_visible()
+        assert "Sync now" not in visiting.page.content()

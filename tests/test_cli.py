@@ -1,0 +1,301 @@
+"""`strongroom ...` as a person uses it: what it prints, what it says when something is wrong, and never a traceback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from appliance.cli import app
+from appliance.config import load_settings
+from tests.api.conftest import write_documents
+
+pytestmark = pytest.mark.integration
+
+PASSWORD = re.compile(r"[a-z2-9]{4}(?:-[a-z2-9]{4}){4}")
+
+
+class Room:
+    """A data folder and a folder of documents, and the command line on them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.first_ingestion = ""
+        self.data = root / "data"
+        self.documents = write_documents(root / "documents")
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("STRONGROOM_")},
+            "STRONGROOM_DATA_DIR": str(self.data),
+            "STRONGROOM_MODEL__PROVIDER": "none",
+            "STRONGROOM_SERVER__PORT": "8671",
+            "COLUMNS": "200",
+        }
+
+    def run(self, *arguments: str, ok: bool = True, **environment: str) -> str:
+        """Standard output and error of a command; its status must be zero, or must not, as `ok` says."""
+        result = subprocess.run(
+            [sys.executable, "-m", "appliance.cli", *arguments],
+            env={**self.environment, **environment}, capture_output=True, text=True, timeout=150, cwd=self.root, check=False,
+        )  # fmt: skip
+        text = result.stdout + result.stderr
+        assert "Traceback" not in text
+        assert (result.returncode == 0) == ok, text
+        return text
+
+    def copied(self, root: Path) -> Room:
+        """A room with a copy of this one's data, and the same documents."""
+        made = Room(root)
+        shutil.rmtree(made.data, ignore_errors=True)
+        shutil.copytree(self.data, made.data)
+        made.documents = self.documents
+        return made
+
+    def digests(self) -> dict[str, str]:
+        """The SHA-256 of every file of the data folder, less the side files that come and go with a connection."""
+        return {
+            str(path.relative_to(self.data)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(self.data.rglob("*"))
+            if path.is_file() and not path.name.endswith(("-wal", "-shm"))
+        }
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Room:
+    """Set up and filled once."""
+    made = Room(tmp_path_factory.mktemp("room"))
+    (made.documents / "empty.pdf").touch()
+    (made.documents / "broken.pdf").write_bytes(b"%PDF-1.7 nothing more")
+    made.run("init")
+    made.first_ingestion = made.run("ingest", str(made.documents))
+    return made
+
+
+def test_init_makes_an_account_per_role_once_and_then_changes_nothing(room: Room, tmp_path: Path) -> None:
+    fresh = Room(tmp_path)
+    first = fresh.run("init")
+    passwords = PASSWORD.findall(first)
+    assert len(set(passwords)) == 3
+    assert {"employee", "admin", "compliance"} <= set(first.split())
+    size = (fresh.data / "log" / "queries.db").stat().st_size
+    second = fresh.run("init")
+    assert "nothing was changed" in second
+    assert not any(password in second for password in passwords)
+    assert (fresh.data / "log" / "queries.db").stat().st_size == size
+    assert fresh.data.stat().st_mode & 0o077 == 0
+    assert (fresh.data / "strongroom.db").stat().st_mode & 0o077 == 0
+
+
+def test_init_prints_the_passwords_before_anything_can_go_wrong_with_the_samples(tmp_path: Path) -> None:
+    fresh = Room(tmp_path)
+    broken = {"STRONGROOM_EMBEDDING__MODEL_PATH": "/no/such/model"}
+    text = fresh.run("init", "--samples", str(fresh.documents), ok=False, **broken)
+    assert len(set(PASSWORD.findall(text))) == 3
+    again = fresh.run("init", "--samples", str(fresh.documents))  # the samples were never taken in
+    assert "4 indexed" in again
+    assert not PASSWORD.search(again)
+
+
+def test_init_takes_up_samples_that_were_left_half_done_and_leaves_finished_ones_alone(
+    room: Room, tmp_path: Path
+) -> None:
+    copy = room.copied(tmp_path)
+    samples = str(room.documents)
+    before = copy.digests()
+    # a model that cannot be loaded and an index that nobody serves: neither is asked for
+    idle = {"STRONGROOM_EMBEDDING__MODEL_PATH": "/no/such/model", "QDRANT_URL": "http://127.0.0.1:9"}
+    assert "nothing was changed" in copy.run("init", "--samples", samples, ok=True, **idle)
+    assert copy.digests() == before
+    with sqlite3.connect(copy.data / "strongroom.db") as database:
+        database.execute("DELETE FROM documents WHERE path = 'travel.md'")  # as if it had ended before this file
+    database.close()
+    assert "1 indexed" in copy.run("init", "--samples", samples)
+    assert "nothing was changed" in copy.run("init", "--samples", samples, ok=True, **idle)
+
+
+def test_ingesting_again_says_unchanged(room: Room) -> None:
+    text = room.run("ingest", str(room.documents))
+    assert "4 unchanged" in text
+    assert "indexed" not in text
+
+
+def test_asking_cites_and_respects_groups(room: Room) -> None:
+    text = room.run("ask", "What may a hotel in Zurich cost per night?")
+    assert "240 CHF" in text
+    assert "[1] Travel policy (travel.md)" in text
+
+
+def test_an_answer_as_json(room: Room) -> None:
+    text = room.run("ask", "--json", "--group", "hr", "What does a senior engineer earn a year?")
+    answer = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    assert answer["kind"] == "extractive"
+    assert "118,000" in answer["text"]
+
+
+def test_status_and_doctor_say_how_things_stand(room: Room) -> None:
+    text = room.run("status", "--files")
+    assert "not running" in text
+    assert "4 indexed" in text
+    doctor = room.run("doctor")
+    for part in ("query log", "catalog", "index", "embedding model", "parser sandbox", "offline switches"):
+        assert part in doctor
+
+
+def test_a_file_that_fails_is_named_with_its_reason(room: Room) -> None:
+    text = room.first_ingestion
+    assert re.search(r"empty\.pdf.*failed.*empty", text)
+    assert re.search(r"broken\.pdf.*(failed|refused)", text)
+    assert "4 indexed" in text
+
+
+def test_the_log_verifies_shows_and_exports(room: Room, tmp_path: Path) -> None:
+    assert "verifies" in room.run("log", "verify")
+    assert "question" in room.run("log", "show")
+    target = tmp_path / "export.jsonl"
+    room.run("log", "export", str(target))
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert "verifies" in room.run("log", "verify", "--export", str(target))
+    assert "cannot be written" in room.run("log", "export", str(target), ok=False)
+
+
+def test_a_log_changed_by_hand_is_found_out_with_the_entry_named(tmp_path: Path) -> None:
+    victim = Room(tmp_path)
+    victim.run("init")
+    victim.run("user", "add", "second", "--role", "employee")
+    path = victim.data / "log" / "queries.db"
+    with sqlite3.connect(path) as database:
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f'DROP TRIGGER "{name}"')
+        database.execute("UPDATE payloads SET payload = replace(payload, 'admin', 'nobod') WHERE seq = 1")
+    database.close()
+    text = victim.run("log", "verify", ok=False)
+    assert "does NOT verify" in text
+    assert "First bad entry: 1." in text
+
+
+def test_accounts_are_managed(room: Room) -> None:
+    assert "Password (shown this once)" in room.run("user", "add", "Visitor", "--role", "employee", "--group", "hr")
+    assert "already" in room.run("user", "add", "visitor", "--role", "employee", ok=False)
+    assert "admin" in room.run("user", "add", "both", "--role", "admin", "--role", "compliance", ok=False)
+    room.run("user", "groups", "visitor", "--group", "finance")
+    assert re.search(r"visitor.*finance", room.run("user", "list"))
+    assert "sr_" in room.run("user", "token", "visitor")
+    room.run("user", "disable", "visitor")
+    assert re.search(r"visitor.*disabled", room.run("user", "list"))
+    room.run("user", "enable", "visitor")
+    assert "New password" in room.run("user", "password", "visitor")
+    assert "There is no account 'ghost'" in room.run("user", "password", "ghost", ok=False)
+
+
+def test_no_account_is_made_that_is_not_on_record(room: Room, tmp_path: Path) -> None:
+    fresh, copy = Room(tmp_path / "fresh"), room.copied(tmp_path / "copy")
+    for hurt in (fresh, copy):
+        log = hurt.data / "log" / "queries.db"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"this is no log" * 1000)
+    fresh.run("init", ok=False)
+    assert "employee" not in fresh.run("user", "list")
+    copy.run("user", "add", "unrecorded", "--role", "employee", ok=False)
+    assert "unrecorded" not in copy.run("user", "list")
+
+
+def test_tokens_are_listed_and_revoked_one_by_one_or_all_together(room: Room) -> None:
+    room.run("user", "add", "robot", "--role", "employee")
+    for label in ("first", "second", "third"):
+        room.run("user", "token", "robot", "--label", label)
+
+    def listed() -> dict[str, str]:
+        text = room.run("user", "tokens", "robot")
+        assert "sr_" not in text
+        return {label: token_id for token_id, label in re.findall(r"\b([0-9a-f]{12})\b\W+(\w+)", text)}
+
+    ids = listed()
+    assert list(ids) == ["first", "second", "third"]
+    assert "has ended" in room.run("user", "revoke", "robot", ids["second"][:10])
+    assert list(listed()) == ["first", "third"]
+    assert "No token" in room.run("user", "revoke", "robot", ids["second"], ok=False)
+    assert "No token" in room.run("user", "revoke", "employee", ids["first"], ok=False)  # somebody else's
+    assert "--all" in room.run("user", "revoke", "robot", ok=False)
+    assert "--all" in room.run("user", "revoke", "robot", ids["first"], "--all", ok=False)
+    assert list(listed()) == ["first", "third"]
+    room.run("user", "revoke", "robot", "--all")
+    assert listed() == {}
+    export = room.root / "with-revocations.jsonl"
+    room.run("log", "export", str(export))
+    recorded = export.read_text("utf-8")
+    assert f"second ({ids['second']})" in recorded
+    assert "person.sessions_ended" in recorded
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "says"),
+    [
+        (("ingest", "/no/such/folder"), {}, "is not a folder"),
+        (("ask", "   "), {}, "question"),
+        (("status",), {"STRONGROOM_NO_SUCH_SETTING": "1"}, "unknown setting 'no_such_setting'"),
+        (("status",), {"STRONGROOM_SERVER__PORT": "many"}, "server.port"),
+        (("status",), {"STRONGROOM_CONFIG": "/no/such/file.toml"}, "cannot be read"),
+        (("status",), {"STRONGROOM_EMBEDDING__MODEL_PATH": "/no/such/model"}, "/no/such/model"),
+        (("status",), {"STRONGROOM_MODEL__PROVIDER": "llamacpp"}, "gguf_path"),
+        (("status",), {"QDRANT_URL": "http://127.0.0.1:9"}, "Qdrant server"),
+        (("log", "verify", "--checkpoint", "/no/such/file"), {}, "no checkpoint file"),
+        (("log", "verify", "--export", "/no/such/file"), {}, "cannot be read"),
+        (("status",), {"STRONGROOM_DATA_DIR": "/proc/nowhere"}, "data folder"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(
+    room: Room, arguments: tuple[str, ...], environment: dict[str, str], says: str
+) -> None:
+    text = room.run(*arguments, ok=False, **environment)
+    assert says in " ".join(text.split()), text
+    assert "Error" in text or "not" in text
+
+
+def test_a_damaged_index_is_said_and_rebuilt_once_it_is_moved_away(room: Room, tmp_path: Path) -> None:
+    hurt = room.copied(tmp_path)
+    index = hurt.data / "index"
+    (index / "meta.json").write_text("{", "utf-8")
+    assert "index" in hurt.run("status", ok=False)
+    index.rename(hurt.data / "index.damaged")
+    assert "incomplete" in hurt.run("doctor")
+    assert "4 unchanged" in hurt.run("ingest", str(hurt.documents))
+    assert "agrees with the catalog" in hurt.run("doctor")
+
+
+def test_every_command_explains_itself(room: Room) -> None:
+    import typer
+
+    command = typer.main.get_command(app)
+    names = [[name] for name in command.commands]  # type: ignore[attr-defined]
+    for group in ("log", "user"):
+        names += [[group, name] for name in command.commands[group].commands]  # type: ignore[attr-defined]
+    assert len(names) > 15
+    help_text = room.run("--help")
+    for name, *rest in names:
+        assert rest or name in help_text
+
+
+def test_the_service_its_command_and_the_steps_to_deploy_them_agree(tmp_path: Path) -> None:
+    deploy = Path(__file__).parents[1] / "deploy"
+    steps = (deploy.parent / "docs" / "operations" / "deploy.md").read_text("utf-8")
+    unit = (deploy / "systemd" / "strongroom.service").read_text("utf-8")
+    command = (deploy / "strongroom.sh").read_text("utf-8")
+    for text in (steps, unit, command):
+        assert "/etc/strongroom/strongroom.toml" in text
+        assert "/var/lib/strongroom" in text
+    written = re.search(r"<<'END'\n(.*?)\n +END\n", steps, re.DOTALL)
+    assert written
+    file = tmp_path / "strongroom.toml"
+    file.write_text(textwrap.dedent(written[1]), "utf-8")
+    settings = load_settings(file, {})
+    assert settings.data_dir == Path("/var/lib/strongroom/data")
+    assert settings.server.trust_forwarded_for
+    assert re.findall(r"STRONGROOM_\w+", unit) == re.findall(r"STRONGROOM_\w+", command) == ["STRONGROOM_CONFIG"]

@@ -1,0 +1,597 @@
+"""A stand-in for the API: it speaks the wire types over real HTTP and keeps its state in memory.
+
+It exists so that the screens can be tested against every shape an answer may take, hostile ones included. What the
+real appliance does is tested in tests/journeys.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from PIL import Image, ImageDraw
+from pydantic import BaseModel
+
+from appliance.api import schemas as wire
+from appliance.domain import AnswerKind, DocumentState, Role, TextMeans
+
+NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+POLICY = "4f1c1e0a-0000-4000-8000-000000000001"
+HANDBOOK = "4f1c1e0a-0000-4000-8000-000000000002"
+
+PEOPLE = {
+    "erin": wire.Me(
+        name="erin", display_name="Underwriting desk", roles=[Role.EMPLOYEE], groups=["everyone", "underwriting"]
+    ),
+    "adam": wire.Me(name="adam", display_name="Records office", roles=[Role.ADMIN, Role.EMPLOYEE], groups=["everyone"]),
+    "cora": wire.Me(name="cora", display_name="Compliance officer", roles=[Role.COMPLIANCE], groups=["everyone"]),
+}
+
+ANSWER = (
+    "Records of a **terminated** treaty are kept for ten years [1].\n\n"
+    "- The period starts on the day the last claim is settled [1].\n"
+    "- A litigation hold suspends it [2].\n\n"
+    "| Record | Years |\n|---|---|\n| Treaty wording | 10 |\n| Correspondence | 6 |\n"
+)
+
+
+def _place(page: int | None, label: str, *headings: str, image: bool = True) -> wire.PlaceOut:
+    return wire.PlaceOut(page=page, label=label, headings=list(headings), has_image=image)
+
+
+def passages() -> list[wire.PassageOut]:
+    """Two passages: one with a page image, one without."""
+    return [
+        wire.PassageOut(
+            number=1,
+            chunk_id="c-1",
+            document_id=POLICY,
+            version_id="v-1",
+            title="Records Retention Policy",
+            path="policies/records-retention.pdf",
+            source="Policies",
+            place=_place(4, "Page 4", "3 Retention periods", "3.2 Treaties"),
+            text="Records of terminated treaties are kept for ten years from the day the last claim is settled.",
+            rank=1,
+        ),
+        wire.PassageOut(
+            number=2,
+            chunk_id="c-2",
+            document_id=HANDBOOK,
+            version_id="v-2",
+            title="Litigation Hold Handbook",
+            path="handbooks/litigation-hold.docx",
+            source="Handbooks",
+            place=_place(None, "Section 2", "2 Effect of a hold", image=False),
+            text="A hold suspends every retention period until Legal releases it in writing.",
+            rank=2,
+        ),
+    ]
+
+
+class Standin:
+    """The state, and the routes that read and change it."""
+
+    def __init__(self, answer: str = ANSWER, *, poison: str = "", token_delay_s: float = 0.0) -> None:
+        """Make the state.
+
+        Args:
+            answer: What the model says to every question.
+            poison: Text put into every place where a document's or a person's words travel.
+            token_delay_s: How long each token takes.
+        """
+        self.answer = answer
+        self.poison = poison
+        self.token_delay_s = token_delay_s
+        self.turns: dict[str, list[wire.TurnOut]] = {}
+        self.feedback: list[tuple[str, wire.FeedbackIn]] = []
+        self.fail_ask_with: wire.Problem | None = None
+        self.sources = [
+            wire.SourceOut(
+                id="s-1",
+                name=f"Policies{poison}",
+                path="/srv/documents/policies",
+                groups=["everyone"],
+                states={DocumentState.INDEXED: 41, DocumentState.FAILED: 1, DocumentState.NEEDS_PASSWORD: 2},
+            ),
+            wire.SourceOut(
+                id="s-2",
+                name="Handbooks",
+                path="/srv/documents/handbooks",
+                groups=["underwriting", "claims"],
+                states={DocumentState.INDEXED: 12},
+            ),
+        ]
+        self.people = [
+            wire.PersonOut(
+                id=f"p-{me.name}",
+                name=me.name,
+                display_name=me.display_name,
+                roles=me.roles,
+                groups=[group for group in me.groups if group != "everyone"],
+                disabled=False,
+                created_at=NOW - timedelta(days=90),
+            )
+            for me in PEOPLE.values()
+        ]
+        self.runs: list[tuple[float, wire.RunOut]] = []
+        self.requests: list[tuple[str, str, Any]] = []
+
+    # asking
+
+    def passages(self) -> list[wire.PassageOut]:
+        """The passages, with the poison where a document's words stand."""
+        return [
+            hit.model_copy(
+                update={
+                    "title": hit.title + self.poison,
+                    "path": hit.path + self.poison,
+                    "text": hit.text + self.poison,
+                    "place": hit.place.model_copy(update={"headings": [*hit.place.headings, f"9{self.poison}"]}),
+                }
+            )
+            for hit in passages()
+        ]
+
+    def ask(self, body: wire.Question) -> Iterator[str]:
+        """The events of an answer."""
+        conversation, query = body.conversation_id or str(uuid.uuid4()), str(uuid.uuid4())
+        searched = body.question if body.conversation_id is None else f"{body.question} (records retention)"
+        yield _event("started", wire.StartedOut(query_id=query, conversation_id=conversation, searched_for=searched))
+        if self.fail_ask_with is not None:
+            yield _event("error", self.fail_ask_with)
+            return
+        unknown = "unknown" in body.question
+        hits = [] if unknown else self.passages()
+        yield _event("passages", wire.PassagesOut(passages=hits))
+        text = "The documents you may read do not answer this question." if unknown else self.answer
+        for word in text.split(" "):
+            time.sleep(self.token_delay_s)
+            yield _event("token", wire.TokenOut(text=word + " "))
+        kind = (
+            AnswerKind.ABSTAINED
+            if unknown
+            else AnswerKind.EXTRACTIVE
+            if "quote" in body.question
+            else AnswerKind.GENERATED
+        )
+        answer = wire.AnswerOut(
+            query_id=query,
+            conversation_id=conversation,
+            text=text,
+            kind=kind,
+            citations=hits,
+            notices=[f"One passage is from a document that has since changed.{self.poison}"],
+            model="qwen3.5:9b",
+        )
+        self.turns.setdefault(conversation, []).append(
+            wire.TurnOut(
+                query_id=query,
+                question=body.question,
+                answer=text,
+                kind=kind,
+                citations=hits,
+                withheld_citations=1,
+                notices=answer.notices,
+                asked_at=NOW,
+                feedback="",
+            )
+        )
+        yield _event("answer", answer)
+
+    def conversation(self, key: str) -> wire.ConversationDetail:
+        """A conversation of the history."""
+        turns = self.turns[key]
+        return wire.ConversationDetail(id=key, title=turns[0].question, updated_at=turns[-1].asked_at, turns=turns)
+
+    # documents
+
+    def document(self, number: int) -> wire.DocumentOut:
+        """One of the documents."""
+        names = [
+            "Records Retention Policy",
+            "Litigation Hold Handbook",
+            "Treaty Wording Standards 2026",
+            "Claims Manual",
+        ]
+        kinds = ["application/pdf", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"]
+        name = names[number % len(names)]
+        return wire.DocumentOut(
+            id=POLICY if number == 0 else HANDBOOK if number == 1 else f"d-{number}",
+            title=(name if number < len(names) else f"{name}, part {number}") + self.poison,
+            path=f"{'policies' if number % 2 == 0 else 'handbooks'}/{name.lower().replace(' ', '-')}-{number}.pdf",
+            source="Policies" if number % 2 == 0 else "Handbooks",
+            media_type=kinds[number % 2],
+            groups=["everyone"] if number % 2 == 0 else ["claims", "underwriting"],
+            size_bytes=181_000 * (number + 1),
+            updated_at=NOW - timedelta(days=3 * number),
+            version_id=f"v-{number}",
+        )
+
+    def document_detail(self, key: str) -> wire.DocumentDetail:
+        """A document with pages and passages."""
+        found = next(doc for doc in map(self.document, range(53)) if doc.id == key)
+        pages = [
+            wire.PageOut(page=1, means=TextMeans.TEXT_LAYER, characters=1830, reason=""),
+            wire.PageOut(page=2, means=TextMeans.TEXT_LAYER, characters=2210, reason=""),
+            wire.PageOut(page=3, means=TextMeans.OCR, characters=940, reason=""),
+            wire.PageOut(page=4, means=TextMeans.NONE, characters=0, reason="The page is blank."),
+        ]
+        parts = [
+            wire.PassageTextOut(
+                chunk_id=f"c-{n}",
+                number=n,
+                text=f"{passages()[(n + 1) % 2].text}{self.poison}",
+                place=_place(n if key == POLICY else None, f"Page {n}", "3 Retention periods", image=key == POLICY),
+            )
+            for n in range(1, 5)
+        ]
+        return wire.DocumentDetail(
+            **found.model_dump(),
+            sha256="9b1f" * 16,
+            indexed_at=NOW,
+            pages=pages if key == POLICY else [],
+            has_images=key == POLICY,
+            chunk_count=2_345 if key == HANDBOOK else len(parts),
+            passages=parts,
+        )
+
+    # people and runs
+
+    def run_now(self) -> list[wire.RunOut]:
+        """The runs, moved on by the time that passed."""
+        return [_moved_on(started, run) for started, run in reversed(self.runs)] or [_failed_run()]
+
+    # the log
+
+    def queries(self) -> list[wire.QueryOut]:
+        """Queries on record."""
+        kinds = [AnswerKind.GENERATED, AnswerKind.EXTRACTIVE, AnswerKind.ABSTAINED, None]
+        return [
+            wire.QueryOut(
+                seq=900 - n,
+                query_id=f"q-{n}",
+                asked_at=NOW - timedelta(minutes=37 * n),
+                actor="p-erin",
+                actor_name="erin",
+                groups=["everyone", "underwriting"],
+                origin="browser",
+                conversation_id="k-1",
+                question=f"How long are records of a terminated treaty kept?{self.poison}",
+                answer="" if kinds[n % 4] is None else self.answer + self.poison,
+                kind=kinds[n % 4],
+                model="qwen3.5:9b",
+                citations=2,
+                retrieved=12,
+                prompted=0 if kinds[n % 4] is AnswerKind.EXTRACTIVE else 8,
+                feedback=["", "up", "down", ""][n % 4],
+                error="model_unavailable" if kinds[n % 4] is None else "",
+                total_ms=None if kinds[n % 4] is None else 4210.0 + n,
+            )
+            for n in range(40)
+        ]
+
+
+def _moved_on(started: float, run: wire.RunOut) -> wire.RunOut:
+    done = min(60, int((time.monotonic() - started) * 12))
+    if done < 60:
+        return run.model_copy(update={"done": done, "current": f"policies/document-{done:02}.pdf"})
+    counts = {"indexed": 3, "unchanged": 55, "failed": 1, "needs_password": 1}
+    return run.model_copy(
+        update={"done": 60, "state": wire.RunState.FINISHED, "finished_at": NOW, "counts": counts, "current": ""}
+    )
+
+
+def _failed_run() -> wire.RunOut:
+    return wire.RunOut(
+        id="r-0",
+        source_id="s-2",
+        source="Handbooks",
+        state=wire.RunState.FAILED,
+        started_at=NOW,
+        finished_at=NOW,
+        total=None,
+        done=0,
+        counts={},
+        current="",
+        message="The folder is not mounted. Mount it and sync again.",
+    )
+
+
+def _event(name: str, data: BaseModel) -> str:
+    return f"event: {name}\ndata: {data.model_dump_json()}\n\n"
+
+
+def _problem(status: int, code: str, message: str) -> JSONResponse:
+    return JSONResponse({"code": code, "message": message}, status)
+
+
+def page_image(highlight: bool = True) -> bytes:
+    """A page with lines for text, one of them marked."""
+    image = Image.new("RGB", (850, 1100), "white")
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((90, 90, 460, 112), fill="#333333")
+    for line in range(28):
+        top = 160 + line * 30
+        if highlight and 9 <= line <= 11:
+            draw.rectangle((84, top - 6, 766, top + 20), fill="#ffe9a3")
+        draw.rectangle((90, top, 760 - (line * 37) % 90, top + 10), fill="#8a8f8d")
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one after the other
+    """The API under /api, speaking for `state`."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    api = APIRouter(prefix="/api")
+
+    @app.middleware("http")
+    async def signed_in(request: Request, call_next: Any) -> Response:
+        state.requests.append((request.method, request.url.path, dict(request.query_params)))
+        if request.cookies.get(wire.SESSION_COOKIE, "") not in PEOPLE:
+            return _problem(401, "not_signed_in", "Sign in first.")
+        return await call_next(request)
+
+    def me(request: Request) -> wire.Me:
+        return PEOPLE[request.cookies[wire.SESSION_COOKIE]]
+
+    api.add_api_route("/session", me, methods=["GET"])
+
+    @api.post("/ask")
+    def ask(body: wire.Question) -> StreamingResponse:
+        return StreamingResponse(state.ask(body), media_type="text/event-stream")
+
+    @api.get("/conversations")
+    def conversations() -> list[wire.ConversationOut]:
+        return [
+            wire.ConversationOut(**state.conversation(key).model_dump(exclude={"turns"}))
+            for key in reversed(state.turns)
+        ]
+
+    @api.get("/conversations/{key}", response_model=None)
+    def conversation(key: str) -> wire.ConversationDetail | JSONResponse:
+        if key not in state.turns:
+            return _problem(404, "not_found", "Not found, or not yours to see.")
+        return state.conversation(key)
+
+    @api.delete("/conversations/{key}", status_code=204)
+    def delete(key: str) -> None:
+        state.turns.pop(key)
+
+    @api.post("/queries/{key}/feedback", status_code=204)
+    def feedback(key: str, body: wire.FeedbackIn) -> None:
+        state.feedback.append((key, body))
+
+    @api.get("/documents")
+    def documents(text: str = "", source: str = "", limit: int = 25, offset: int = 0) -> wire.LibraryOut:
+        found = [doc for doc in map(state.document, range(53)) if text.lower() in doc.title.lower()]
+        found = [doc for doc in found if source in ("", doc.source)]
+        return wire.LibraryOut(
+            documents=found[offset : offset + limit], total=len(found), sources=["Handbooks", "Policies" + state.poison]
+        )
+
+    @api.get("/documents/{key}")
+    def document(key: str) -> wire.DocumentDetail:
+        return state.document_detail(key)
+
+    @api.get("/documents/{key}/pages/{page}.png")
+    def page(key: str, page: int) -> Response:
+        return Response(page_image(highlight=False), media_type="image/png")
+
+    @api.get("/passages/{key}")
+    def passage(key: str) -> wire.CitedPassage:
+        hit = next((hit for hit in state.passages() if hit.chunk_id == key), state.passages()[0])
+        return wire.CitedPassage(
+            **hit.model_dump(include={"chunk_id", "document_id", "title", "path", "source", "place", "text"}),
+            before=f"The register lists every record with its owner.{state.poison}",
+            after="Legal keeps the list of holds and reviews it every quarter.",
+            current=key != "c-2",
+        )
+
+    @api.get("/passages/{key}/page.png")
+    def marked_page(key: str) -> Response:
+        return Response(page_image(), media_type="image/png")
+
+    @api.get("/sources")
+    def sources() -> list[wire.SourceOut]:
+        return state.sources
+
+    @api.post("/sources", response_model=None)
+    def add_source(body: wire.SourceIn) -> wire.SourceOut | JSONResponse:
+        if not body.path.startswith("/srv/"):
+            return _problem(422, "invalid_request", f"There is no folder '{body.path}' on this machine.")
+        state.sources.append(wire.SourceOut(id=f"s-{len(state.sources) + 1}", states={}, **body.model_dump()))
+        return state.sources[-1]
+
+    @api.delete("/sources/{key}", status_code=204)
+    def remove_source(key: str) -> None:
+        state.sources = [source for source in state.sources if source.id != key]
+
+    @api.put("/sources/{key}/groups", status_code=204)
+    def groups(key: str, body: wire.SourceGroups) -> None:
+        state.sources = [
+            source.model_copy(update={"groups": body.groups}) if source.id == key else source
+            for source in state.sources
+        ]
+
+    @api.post("/sources/{key}/sync")
+    def sync(key: str) -> wire.RunOut:
+        source = next(source for source in state.sources if source.id == key)
+        run = wire.RunOut(
+            id=f"r-{len(state.runs) + 1}",
+            source_id=key,
+            source=source.name,
+            state=wire.RunState.RUNNING,
+            started_at=NOW,
+            finished_at=None,
+            total=60,
+            done=0,
+            counts={},
+            current="",
+            message="",
+        )
+        state.runs.append((time.monotonic(), run))
+        return run
+
+    @api.get("/runs")
+    def runs() -> list[wire.RunOut]:
+        return state.run_now()
+
+    @api.get("/files")
+    def files(
+        source_id: str = "",
+        wanted: Annotated[str, Query(alias="state")] = "",
+        text: str = "",
+        limit: int = 50,
+        offset: int = 0,
+    ) -> wire.FilesOut:
+        reasons = {
+            DocumentState.INDEXED: "Page 3 of 4 gave no text: blank.",
+            DocumentState.NEEDS_PASSWORD: "The file is encrypted. Save a copy without a password.",
+            DocumentState.FAILED: "The file is damaged: its cross-reference table points past the end.",
+            DocumentState.REFUSED: "The file is 412 MB; the limit is 256 MB. Split it, or raise ingest.max_file_bytes.",
+            DocumentState.GONE: "",
+        }
+        states = [DocumentState.INDEXED, *reasons]
+        listed = [
+            wire.FileOut(
+                document_id=f"d-{n}",
+                source="Policies",
+                path=f"policies/2026/quarter-{n % 4 + 1}/document-{n:02}.pdf{state.poison}",
+                state=states[n % len(states)],
+                reason=reasons[states[n % len(states)]] if n else "",
+                groups=["everyone"],
+                size_bytes=120_000 + n * 7_000,
+                updated_at=NOW,
+            )
+            for n in range(60)
+        ]
+        listed = [file for file in listed if wanted in ("", file.state)]
+        return wire.FilesOut(files=listed[offset : offset + limit], total=len(listed))
+
+    @api.get("/people")
+    def people() -> list[wire.PersonOut]:
+        return state.people
+
+    @api.post("/people")
+    def add_person(body: wire.PersonIn) -> wire.PersonCreated:
+        person = wire.PersonOut(
+            id=f"p-{body.name}", disabled=False, created_at=NOW, **body.model_dump(exclude={"password"})
+        )
+        state.people.append(person)
+        return wire.PersonCreated(**person.model_dump(), password="" if body.password else "maple-anchor-violet-seven")
+
+    @api.patch("/people/{key}", status_code=204)
+    def change_person(key: str, body: wire.PersonPatch) -> None:
+        changes = body.model_dump(exclude_unset=True)
+        state.people = [person.model_copy(update=changes) if person.id == key else person for person in state.people]
+
+    @api.post("/people/{key}/password")
+    def password(key: str, body: wire.NewPassword) -> wire.PersonCreated:
+        person = next(person for person in state.people if person.id == key)
+        return wire.PersonCreated(**person.model_dump(), password="" if body.password else "harbour-quiet-lemon-two")
+
+    @api.get("/health")
+    def health() -> wire.HealthOut:
+        return wire.HealthOut(
+            checks=[
+                wire.CheckOut(name="Catalog", status="ok", detail="1,204 documents, 31 MB.", remedy=""),
+                wire.CheckOut(name="Query log", status="ok", detail="900 entries, verified this morning.", remedy=""),
+                wire.CheckOut(
+                    name="Disk space",
+                    status="warning",
+                    detail="9 % of the data folder's disk is free.",
+                    remedy="Free space or move the data folder.",
+                ),
+                wire.CheckOut(
+                    name="Language model",
+                    status="error",
+                    detail="Ollama does not answer at 127.0.0.1:11434.",
+                    remedy="Start it with `systemctl start ollama`. Until then answers quote the documents.",
+                ),
+            ]
+        )
+
+    @api.get("/log/queries")
+    def queries(text: str = "", kind: str = "", before: int | None = None, limit: int = 25) -> wire.QueriesOut:
+        found = [query for query in state.queries() if before is None or query.seq < before]
+        found = [query for query in found if kind in ("", query.kind) and text.lower() in query.question.lower()]
+        page = found[:limit]
+        return wire.QueriesOut(queries=page, next_before=page[-1].seq if len(found) > limit else None)
+
+    @api.get("/log/queries/{key}")
+    def query(key: str) -> wire.QueryDetail:
+        found = next(query for query in state.queries() if query.query_id == key)
+        on_record = [
+            wire.RetrievedOut(
+                chunk_id=hit.chunk_id,
+                document_id=hit.document_id,
+                version_id=hit.version_id,
+                version_sha256="77ab" * 16,
+                title=hit.title,
+                path=hit.path,
+                page=hit.place.page,
+                rank=hit.rank,
+                number=hit.number if hit.number == 1 else None,
+                cited=hit.number == 1,
+            )
+            for hit in state.passages()
+        ]
+        return wire.QueryDetail(
+            **found.model_dump(),
+            model_digest="sha256:" + "5c" * 32,
+            model_provider="ollama",
+            quantisation="Q4_K_M",
+            prompt_sha256="1d" * 32,
+            prompt_template="answer-3",
+            parameters={"temperature": "0.0", "seed": "0", "num_ctx": "8192"},
+            answer_sha256="e0" * 32,
+            latency_ms={"retrieve": 31.2, "first_token": 812.0, "total": 4210.0},
+            notices=["One passage is from a document that has since changed."],
+            passages=on_record,
+            feedback_comment="The table misses the third row." if found.feedback == "down" else "",
+            leaf_hash="ab" * 32,
+        )
+
+    @api.get("/log/events")
+    def events(before: int | None = None, limit: int = 50) -> wire.EventsOut:
+        kinds = ["session.started", "log.read", "person.changed", "source.synced"]
+        listed = [
+            wire.EventOut(
+                seq=n,
+                time=NOW - timedelta(minutes=n),
+                type=kinds[n % 4],
+                actor="adam",
+                detail=f"From 10.0.4.{n}.{state.poison}",
+            )
+            for n in itertools.islice(itertools.count(899, -1), 120)
+            if before is None or n < before
+        ]
+        page = listed[:limit]
+        return wire.EventsOut(events=page, next_before=page[-1].seq if len(listed) > limit else None)
+
+    @api.post("/log/verify")
+    def verify() -> wire.VerifiedOut:
+        return wire.VerifiedOut(
+            ok=True,
+            size=900,
+            root="c4" * 32,
+            first_bad=None,
+            message="Every entry is where it was written and reads as it was written.",
+            checked_at=NOW,
+        )
+
+    @api.get("/log/export")
+    def export() -> PlainTextResponse:
+        return PlainTextResponse('{"seq": 1}\n', headers={"Content-Disposition": 'attachment; filename="log.jsonl"'})
+
+    app.include_router(api)
+    return app

@@ -1,0 +1,199 @@
+"""Untrusted text becomes HTML that can do nothing, and stays readable."""
+
+from __future__ import annotations
+
+import re
+import time
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.ui.payloads import PAYLOADS
+from ui.inert import label, one_line, plain, render, text
+
+ALLOWED = {
+    "div": {"class", "dir"},
+    "span": {"class"},
+    "ol": {"start"},
+    **{
+        name: set()
+        for name in (
+            "p br ul li h3 h4 h5 h6 strong em code pre table thead tbody tr th td".split()  # noqa: SIM905
+        )
+    },
+}
+VOID = {"br"}
+CLASSES = {"sr-text", "sr-chip", "sr-scroll"}
+HIDDEN = re.compile(
+    "[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u00ad\U000e0000-\U000e0fff\x00-\x08\x0e-\x1f\x7f-\x9f]"
+)
+
+
+class _Inspector(HTMLParser):
+    """Collects what a browser would make of the HTML, and whether every tag is closed."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.problems: list[str] = []
+        self.open: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ALLOWED:
+            self.problems.append(f"<{tag}>")
+        for name, value in attrs:
+            if name not in ALLOWED.get(tag, set()):
+                self.problems.append(f"{tag}[{name}]")
+            if name == "class" and value not in CLASSES:
+                self.problems.append(f"class={value}")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.problems.append(f"</{tag}> does not match")
+
+    def handle_comment(self, data: str) -> None:
+        self.problems.append("comment")
+
+    def handle_decl(self, decl: str) -> None:
+        self.problems.append("declaration")
+
+    def handle_pi(self, data: str) -> None:
+        self.problems.append("instruction")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def inspected(html: str) -> _Inspector:
+    inspector = _Inspector()
+    inspector.feed(html)
+    inspector.close()
+    return inspector
+
+
+def assert_inert(html: str) -> _Inspector:
+    found = inspected(html)
+    assert found.problems == []
+    assert found.open == []
+    return found
+
+
+def test_there_are_enough_payloads_to_mean_something() -> None:
+    assert len(set(PAYLOADS)) >= 150
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_a_hostile_text_stays_letters(payload: str) -> None:
+    found = assert_inert(render(payload, {1, 2}))
+    assert not HIDDEN.search(found.text)
+    assert_inert(text(payload))
+    assert inspected(text(payload)).text == plain(payload)
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_a_hostile_text_stays_letters_wherever_streaming_cuts_it(payload: str) -> None:
+    for end in range(1, min(len(payload), 120)):
+        assert_inert(render(payload[:end], {1, 2}))
+
+
+@given(st.text(alphabet=st.sampled_from("<>&\"'`*_#|[]()-+.:!~\\/ \n\t019abc\u202e\u200b\ufe0f\ud800é"), max_size=200))
+def test_any_mixture_of_signs_is_inert(untrusted: str) -> None:
+    assert_inert(render(untrusted, {1, 9}))
+    render(untrusted, {1}).encode("utf-8")
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_inert_and_can_be_sent(untrusted: str) -> None:
+    assert_inert(render(untrusted)).text.encode("utf-8")
+    label(untrusted).encode("utf-8")
+
+
+def test_paragraphs_lists_headings_and_emphasis_are_shown() -> None:
+    html = render("# Title\n\nOne **bold** and *slanted* line.\nNext line.\n\n- a\n- b\n  - c\n\n1. x\n2. y")
+    assert html == (
+        '<div class="sr-text" dir="auto"><h3>Title</h3>'
+        "<p>One <strong>bold</strong> and <em>slanted</em> line.<br>Next line.</p>"
+        "<ul><li>a</li><li>b<ul><li>c</li></ul></li></ul><ol><li>x</li><li>y</li></ol></div>"
+    )
+
+
+def test_code_is_kept_as_it_is() -> None:
+    html = render("Use `a < b` here.\n\n```python\nx = '**not bold**' # [1]\n```", {1})
+    assert "<code>a &lt; b</code>" in html
+    assert "<pre><code>x = &#x27;**not bold**&#x27; # [1]</code></pre>" in html
+
+
+def test_a_table_is_shown_as_a_table() -> None:
+    html = render("| Record | Years |\n|:---|---:|\n| Treaty | 10 [1] |", {1})
+    assert "<th>Record</th><th>Years</th>" in html
+    assert '<td>Treaty</td><td>10 <span class="sr-chip">1</span></td>' in html
+
+
+def test_only_markers_of_citations_become_chips() -> None:
+    html = render("Yes [1], [2, 3] and [4], array[1].", {1, 2, 3})
+    assert html.count('<span class="sr-chip">') == 4
+    assert "[4]" in html
+
+
+def test_a_list_that_starts_elsewhere_keeps_its_number() -> None:
+    assert '<ol start="3"><li>c</li>' in render("3. c\n4. d")
+
+
+def test_a_word_with_underscores_is_left_alone() -> None:
+    assert "<em>" not in render("ingest.max_file_bytes and snake_case_name, 2 * 3 * 4")
+
+
+def test_links_and_images_stay_the_characters_they_are_made_of() -> None:
+    html = render("[click](https://example.test) ![x](https://example.test/x.png)")
+    assert "[click](https://example.test) ![x](https://example.test/x.png)" in html
+    assert "<a" not in html
+    assert "<img" not in html
+
+
+def test_joiners_stay_where_a_script_needs_them() -> None:
+    assert plain("می\u200cخواهم") == "می\u200cخواهم"
+    assert plain("क्\u200dष") == "क्\u200dष"
+    assert plain("pay\u200dpal \u200c") == "paypal "
+
+
+def test_accents_stay_and_piles_of_marks_are_cut() -> None:
+    assert plain("e\u0301a\u0308") == "e\u0301a\u0308"
+    assert len(plain("x" + "\u0301" * 500)) == 4
+
+
+def test_half_a_surrogate_pair_does_not_break_the_page() -> None:
+    assert render("a\ud800b").encode("utf-8").count(b"\xef\xbf\xbd") == 1
+
+
+def test_rendering_takes_time_linear_in_the_length() -> None:
+    for bait in (
+        "[" * 100_000,
+        "*a" * 50_000,
+        "_a" * 50_000,
+        "`a" * 50_000,
+        "|-" * 50_000,
+        "- " * 50_000,
+        "**a" * 30_000,
+    ):
+        started = time.perf_counter()
+        render(bait, {1})
+        assert time.perf_counter() - started < 2.0, bait[:4]
+
+
+def test_a_label_has_no_sign_that_markdown_or_streamlit_acts_on() -> None:
+    made = label("**b** [x](http://evil.test) :smile: :material/home: $x$ <b> `c` www.evil.test a@evil.test")
+    assert "http:" not in made
+    assert ":" not in made
+    assert "www." not in made
+    assert "@" not in made
+    assert not re.search(r"(?<!\\)[*_`\[\]<>()#|~!]", made)
+
+
+def test_a_label_is_one_line_and_short() -> None:
+    assert one_line("a\n b\tc\u2028d") == "a b c d"
+    assert len(one_line("x" * 500, 60)) == 60
+    assert label("plain words, 3 of them") == r"plain words\, 3 of them"

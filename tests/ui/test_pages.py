@@ -1,0 +1,169 @@
+"""The pages run in Streamlit's own test runner against the stand-in API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from appliance.api import schemas as wire
+from tests.ui.api_standin import HANDBOOK, POLICY, Standin, create_api
+from tests.ui.test_client import Served
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def state() -> Standin:
+    return Standin()
+
+
+@pytest.fixture
+def base_url(state: Standin) -> Iterator[str]:
+    with Served(create_api(state)) as url:
+        yield url
+
+
+def _run_ask(url: str) -> None:
+    from ui import pieces
+    from ui.client import Client
+    from ui.pages import ask
+
+    with pieces.problems_shown():
+        ask.page(Client(url, "erin"))
+
+
+def _run_admin(url: str) -> None:
+    from ui import pieces
+    from ui.client import Client
+    from ui.pages import admin
+
+    client = Client(url, "adam")
+    with pieces.problems_shown():
+        admin.page(client, client.me())
+
+
+def _run_library(url: str) -> None:
+    from ui import pieces
+    from ui.client import Client
+    from ui.pages import library
+
+    with pieces.problems_shown():
+        library.page(Client(url, "erin"))
+
+
+def _run_log(url: str, session: str) -> None:
+    from ui import pieces
+    from ui.client import Client
+    from ui.pages import compliance
+
+    with pieces.problems_shown():
+        compliance.page(Client(url, session))
+
+
+def shown(at: AppTest) -> str:
+    """All the HTML on the page."""
+    assert not at.exception, at.exception
+    return "\n".join(element.proto.body for element in at.get("html"))
+
+
+def test_an_answer_shows_its_kind_its_sources_and_its_notices(base_url: str) -> None:
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+    assert "Ask your documents" in shown(at)
+    at.chat_input[0].set_value("How long?").run()
+    page = shown(at)
+    assert "Written by the language model from the sources below" in page
+    assert "records-retention.pdf" in page
+    assert "One passage is from a document that has since changed." in page
+    assert [button.label for button in at.button if button.label.startswith("Open source")] == [
+        "Open source 1",
+        "Open source 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [("quote it", "Quoted from documents (no language model)"), ("unknown matter", "Not in the documents")],
+)
+def test_an_answer_without_a_model_or_without_documents_says_so(base_url: str, question: str, words: str) -> None:
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+    at.chat_input[0].set_value(question).run()
+    assert words in shown(at)
+
+
+def test_a_question_that_failed_is_kept_and_can_be_asked_again(base_url: str, state: Standin) -> None:
+    state.fail_ask_with = wire.Problem(code="audit_unavailable", message="The query log cannot be written.")
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+    at.chat_input[0].set_value("How long?").run()
+    assert "The query log cannot be written." in shown(at)
+    assert "How long?" in shown(at)
+    state.fail_ask_with = None
+    at.button(key="ask-again").click().run()
+    assert "ten years" in shown(at)
+    assert "cannot be written" not in shown(at)
+
+
+def test_a_thumb_goes_on_record(base_url: str, state: Standin) -> None:
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+    at.chat_input[0].set_value("How long?").run()
+    next(button for button in at.button if button.label == "Helpful").click().run()
+    assert [body.verdict for _, body in state.feedback] == ["up"]
+    assert "You found this helpful." in shown(at)
+
+
+def test_an_open_tab_of_the_admin_is_the_only_one_that_is_asked_for(base_url: str, state: Standin) -> None:
+    at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20).run()
+    assert "/srv/documents/policies" in shown(at)
+    asked = {path for _, path, _ in state.requests}
+    assert asked == {"/api/session", "/api/sources", "/api/runs"}
+
+
+def test_drawing_the_log_again_does_not_read_it_again(base_url: str, state: Standin) -> None:
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
+    at.run()
+    at.button(key="verify").click().run()
+    assert "The log is intact: 900 entries checked." in shown(at)
+    readings = [path for _, path, _ in state.requests if path.startswith("/api/log/queries")]
+    assert len(readings) == 1
+    at.button(key="refresh").click().run()
+    assert len([path for _, path, _ in state.requests if path.startswith("/api/log/queries")]) == 2
+
+
+def test_the_log_tells_passages_in_the_prompt_from_passages_that_were_only_found(base_url: str) -> None:
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
+    assert "2 cited of 8 in the prompt" in shown(at)
+    assert "2 cited of 12 found" in shown(at)  # quoted, without a model
+    at.button(key="entry-q-0").click().run()
+    entry = shown(at)
+    assert "Retrieved passages" in entry
+    assert "In the prompt as" in entry
+    first, second = entry.split("records-retention.pdf")[-1], entry.split("litigation-hold.docx")[-1]
+    assert "[1]" in first.split("</tr>")[0]
+    assert "none" in second.split("</tr>")[0]
+
+
+def test_a_document_whose_passages_are_cut_says_how_many_there_are(base_url: str) -> None:
+    at = AppTest.from_function(_run_library, kwargs={"url": base_url}, default_timeout=20).run()
+    at.button(key=f"open-{HANDBOOK}").click().run()
+    assert "the first 4 of 2,345 passages" in shown(at)
+    at.button(key=f"open-{POLICY}").click().run()
+    assert "Passages" in shown(at)
+    assert "the first 4 of" not in shown(at)
+
+
+def test_a_password_that_was_noted_is_gone_at_once(base_url: str) -> None:
+    at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20)
+    at.session_state["admin-tab"] = "People"
+    at.run()
+    next(field for field in at.text_input if field.label == "Sign-in name").set_value("nina")
+    next(button for button in at.button if button.label == "Add person").click().run()
+    assert "maple-anchor-violet-seven" in shown(at)
+    at.button(key="password-noted").click().run()
+    assert "maple-anchor-violet-seven" not in shown(at)
+
+
+def test_a_session_that_ended_is_said_with_the_way_back(base_url: str) -> None:
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "nobody"}, default_timeout=20).run()
+    assert "Your session ended" in shown(at)
+    assert 'href="/login"' in shown(at)

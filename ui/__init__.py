@@ -1,0 +1,1 @@
+"""The screens: a Streamlit program that knows the appliance only through its API."""

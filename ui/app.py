@@ -1,0 +1,103 @@
+"""The script Streamlit runs for every reader: who is it, which pages are theirs, show one.
+
+The API decides what a reader may do; leaving a page out of the navigation is a courtesy, not a protection.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from appliance.api.schemas import SESSION_COOKIE, Me
+from appliance.domain import Role
+from ui import pieces
+from ui.client import ApiProblem, Client
+from ui.inert import Html, text
+from ui.pages import admin, ask, compliance, library
+
+API_URL = "STRONGROOM_API_URL"
+"""The environment variable that says where the API listens."""
+
+_STYLE = Path(__file__).parent / "static" / "strongroom.css"
+_READER = "strongroom_reader"
+_ADDRESSES = ("ask", "library", "admin", "compliance")
+
+
+def main() -> None:
+    """One run of the script."""
+    st.set_page_config(page_title="Strongroom", layout="centered", initial_sidebar_state="auto")
+    st.html(_STYLE)
+    client = Client(os.environ[API_URL], st.context.cookies.get(SESSION_COOKIE, ""))
+    try:
+        me = client.me()
+    except ApiProblem as problem:
+        _show_closed_door(problem)
+        return
+    _forget_another_reader(me)
+    _show(client, me)
+
+
+def _show(client: Client, me: Me) -> None:
+    pages = _pages_of(client, me)
+    # Streamlit serves the first page under "/" alone. A door in front of them gives every page an address that lasts.
+    door = st.Page(partial(st.switch_page, pages[0]), title="Strongroom", url_path="start", default=True)
+    chosen = st.navigation([door, *pages], position="hidden")
+    with st.sidebar:
+        pieces.show(Html('<div class="sr-wordmark">Strongroom</div>'))
+        with st.container(key="sr-nav", gap="xxsmall"):
+            for entry in pages:
+                st.page_link(entry, label=entry.title)
+        with st.container(key="sr-footer"):
+            pieces.show(_signed_in(me))
+    with pieces.problems_shown():
+        pieces.say_what_was_kept()
+        chosen.run()
+
+
+def _pages_of(client: Client, me: Me) -> list[StreamlitPage]:
+    listed = []
+    if Role.EMPLOYEE in me.roles:
+        listed.append(st.Page(partial(ask.page, client), title="Ask", url_path="ask"))
+        listed.append(st.Page(partial(library.page, client), title="Library", url_path="library"))
+    if Role.ADMIN in me.roles:
+        listed.append(st.Page(partial(admin.page, client, me), title="Administration", url_path="admin"))
+    if Role.COMPLIANCE in me.roles:
+        listed.append(st.Page(partial(compliance.page, client), title="Query log", url_path="compliance"))
+    return listed
+
+
+def _signed_in(me: Me) -> Html:
+    roles = ", ".join(role.value for role in me.roles)
+    name = me.name if me.display_name not in ("", me.name) else ""
+    return Html(
+        f'<div class="sr-who"><strong>{text(me.display_name or me.name)}</strong>'
+        f"<span>{text(pieces.dotted(name, roles))}</span>"
+        '<form method="post" action="/logout"><button type="submit">Sign out</button></form></div>'
+    )
+
+
+def _show_closed_door(problem: ApiProblem) -> None:
+    """Every address leads to the same door, so that Streamlit does not call any of them unknown."""
+    doors = [st.Page(partial(_door, problem), title="Strongroom", url_path=path) for path in ("start", *_ADDRESSES)]
+    st.navigation(doors, position="hidden").run()
+
+
+def _door(problem: ApiProblem) -> None:
+    if problem.signed_out:
+        pieces.show_signed_out()
+    else:
+        pieces.show(pieces.notice(problem.message, "bad"))
+
+
+def _forget_another_reader(me: Me) -> None:
+    """A browser tab keeps its state over a sign-out; nothing in it may reach the next reader."""
+    if st.session_state.get(_READER) != me.name:
+        st.session_state.clear()
+        st.session_state[_READER] = me.name
+
+
+main()

@@ -1,0 +1,334 @@
+"""The only door from the screens to the appliance: HTTP, with the wire types of the API.
+
+Rules this module keeps:
+
+1. The reader's session cookie travels with every call. The API alone decides what it allows.
+2. Every failure is an `ApiProblem` with a sentence for people. It never carries what was sent or received.
+3. Identifiers are quoted before they become part of a path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from appliance.api.schemas import (
+    SESSION_COOKIE,
+    AnswerOut,
+    AskEvent,
+    CitedPassage,
+    ConversationDetail,
+    ConversationOut,
+    DocumentDetail,
+    EventsOut,
+    FeedbackIn,
+    FilesOut,
+    HealthOut,
+    LibraryOut,
+    Me,
+    NewPassword,
+    PassagesOut,
+    PersonCreated,
+    PersonIn,
+    PersonOut,
+    PersonPatch,
+    Problem,
+    QueriesOut,
+    QueryDetail,
+    Question,
+    RunOut,
+    SourceGroups,
+    SourceIn,
+    SourceOut,
+    StartedOut,
+    TokenOut,
+    VerifiedOut,
+)
+
+AskPart = StartedOut | PassagesOut | TokenOut | AnswerOut
+
+_PARTS: Mapping[str, type[AskPart]] = {
+    AskEvent.STARTED: StartedOut,
+    AskEvent.PASSAGES: PassagesOut,
+    AskEvent.TOKEN: TokenOut,
+    AskEvent.ANSWER: AnswerOut,
+}
+_Query = Mapping[str, str | int | None]
+_NO_QUERY: _Query = {}
+_Out = TypeVar("_Out", bound=BaseModel)
+_SESSION = re.compile(r"[\w.~+/=-]{1,4096}", re.ASCII)  # anything else could not be a session and might end the header
+_TIMEOUT = httpx.Timeout(30.0)
+_ANSWER_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # the longest silence while a model loads and reads
+_UNREADABLE = Problem(code="unreadable", message="The appliance sent something this page cannot read. Reload the page.")
+CUT_OFF = Problem(code="cut_off", message="The answer was cut off before its end. Ask again.")
+_UNREACHABLE = Problem(code="unreachable", message="The appliance does not answer. Try again in a moment.")
+
+
+class ApiProblem(Exception):
+    """The API said no, or could not be understood. `message` is for people."""
+
+    def __init__(self, problem: Problem, status: int = 0) -> None:
+        super().__init__(problem.message)
+        self.code = problem.code
+        self.message = problem.message
+        self.status = status
+
+    @property
+    def signed_out(self) -> bool:
+        """Whether the reader has to sign in again."""
+        return self.status == httpx.codes.UNAUTHORIZED
+
+
+class Client:
+    """The API on behalf of one signed-in reader."""
+
+    def __init__(self, base_url: str, session: str) -> None:
+        """Open a door.
+
+        Args:
+            base_url: Where the API listens, without `/api`.
+            session: The value of the reader's session cookie; empty when there is none.
+        """
+        self._http = httpx.Client(
+            base_url=base_url,
+            headers={"Cookie": f"{SESSION_COOKIE}={session}"} if _SESSION.fullmatch(session) else {},
+            timeout=_TIMEOUT,
+            transport=_connections(),
+            trust_env=False,
+        )
+
+    # the person
+
+    def me(self) -> Me:
+        """Who is signed in. Raises ApiProblem with status 401 when nobody is."""
+        return self._get(Me, "/api/session")
+
+    # asking
+
+    def ask(self, question: str, conversation_id: str | None = None) -> Iterator[AskPart]:
+        """The parts of an answer as they arrive. Raises ApiProblem where the API reports an error."""
+        body = checked(Question, question=question, conversation_id=conversation_id)
+        with (
+            _http_errors_named(),
+            self._http.stream("POST", "/api/ask", json=_json(body), timeout=_ANSWER_TIMEOUT) as response,
+        ):
+            if response.is_error:
+                response.read()
+                raise _problem_of(response)
+            for event, data in _server_sent_events(_lines(response.iter_bytes())):
+                if event == AskEvent.ERROR:
+                    raise ApiProblem(_parsed(Problem, data))
+                if event in _PARTS:
+                    yield _parsed(_PARTS[event], data)
+
+    def conversations(self) -> list[ConversationOut]:
+        """One's own conversations, newest first."""
+        return self._get_list(ConversationOut, "/api/conversations")
+
+    def conversation(self, conversation_id: str) -> ConversationDetail:
+        """One conversation with its turns."""
+        return self._get(ConversationDetail, f"/api/conversations/{_part(conversation_id)}")
+
+    def delete_conversation(self, conversation_id: str) -> None:
+        """Take a conversation out of one's history."""
+        self._send("DELETE", f"/api/conversations/{_part(conversation_id)}")
+
+    def give_feedback(self, query_id: str, feedback: FeedbackIn) -> None:
+        """Put a verdict on record."""
+        self._send("POST", f"/api/queries/{_part(query_id)}/feedback", feedback)
+
+    def passage(self, chunk_id: str) -> CitedPassage:
+        """A cited passage in its surroundings."""
+        return self._get(CitedPassage, f"/api/passages/{_part(chunk_id)}")
+
+    # documents
+
+    def documents(self, text: str = "", source: str = "", limit: int = 25, offset: int = 0) -> LibraryOut:
+        """A page of the library."""
+        return self._get(
+            LibraryOut, "/api/documents", {"text": text, "source": source, "limit": limit, "offset": offset}
+        )
+
+    def document(self, document_id: str) -> DocumentDetail:
+        """A document with its pages and passages."""
+        return self._get(DocumentDetail, f"/api/documents/{_part(document_id)}")
+
+    # running the appliance
+
+    def sources(self) -> list[SourceOut]:
+        """The folders kept in sync."""
+        return self._get_list(SourceOut, "/api/sources")
+
+    def add_source(self, source: SourceIn) -> SourceOut:
+        """Start keeping a folder in sync."""
+        return self._post(SourceOut, "/api/sources", source)
+
+    def remove_source(self, source_id: str) -> None:
+        """Stop keeping a folder in sync and take its documents out of the index."""
+        self._send("DELETE", f"/api/sources/{_part(source_id)}")
+
+    def set_source_groups(self, source_id: str, groups: SourceGroups) -> None:
+        """Change who sees the documents of a folder."""
+        self._send("PUT", f"/api/sources/{_part(source_id)}/groups", groups)
+
+    def sync(self, source_id: str) -> RunOut:
+        """Compare a folder with the index now."""
+        return self._post(RunOut, f"/api/sources/{_part(source_id)}/sync")
+
+    def runs(self) -> list[RunOut]:
+        """The syncs, newest first."""
+        return self._get_list(RunOut, "/api/runs")
+
+    def files(self, source_id: str = "", state: str = "", text: str = "", limit: int = 50, offset: int = 0) -> FilesOut:
+        """A page of files with their states."""
+        return self._get(
+            FilesOut,
+            "/api/files",
+            {"source_id": source_id, "state": state, "text": text, "limit": limit, "offset": offset},
+        )
+
+    def people(self) -> list[PersonOut]:
+        """The accounts."""
+        return self._get_list(PersonOut, "/api/people")
+
+    def add_person(self, person: PersonIn) -> PersonCreated:
+        """Make an account."""
+        return self._post(PersonCreated, "/api/people", person)
+
+    def change_person(self, person_id: str, patch: PersonPatch) -> None:
+        """Change an account; only what the patch sets."""
+        self._send("PATCH", f"/api/people/{_part(person_id)}", patch)
+
+    def set_password(self, person_id: str, password: NewPassword) -> PersonCreated:
+        """Set a password, made up by the appliance if it is empty."""
+        return self._post(PersonCreated, f"/api/people/{_part(person_id)}/password", password)
+
+    def health(self) -> HealthOut:
+        """How the parts are."""
+        return self._get(HealthOut, "/api/health")
+
+    # the query log
+
+    def queries(self, filters: Mapping[str, str], before: int | None = None, limit: int = 25) -> QueriesOut:
+        """Queries on record, newest first."""
+        return self._get(QueriesOut, "/api/log/queries", {**filters, "before": before, "limit": limit})
+
+    def query(self, query_id: str) -> QueryDetail:
+        """Everything on record about one query."""
+        return self._get(QueryDetail, f"/api/log/queries/{_part(query_id)}")
+
+    def events(self, before: int | None = None, limit: int = 50) -> EventsOut:
+        """Entries of the log that are not queries, newest first."""
+        return self._get(EventsOut, "/api/log/events", {"before": before, "limit": limit})
+
+    def verify_log(self) -> VerifiedOut:
+        """Check the whole log."""
+        return self._post(VerifiedOut, "/api/log/verify")
+
+    # how
+
+    def _send(self, method: str, path: str, body: BaseModel | None = None, query: _Query = _NO_QUERY) -> httpx.Response:
+        given = {name: str(value) for name, value in query.items() if value not in (None, "")}
+        with _http_errors_named():
+            response = self._http.request(method, path, params=given, json=None if body is None else _json(body))
+        if response.is_error:
+            raise _problem_of(response)
+        return response
+
+    def _get(self, kind: type[_Out], path: str, query: _Query = _NO_QUERY) -> _Out:
+        return _parsed(kind, self._send("GET", path, query=query).content)
+
+    def _get_list(self, kind: type[_Out], path: str) -> list[_Out]:
+        content = self._send("GET", path).content
+        with _invalid_data_named():
+            return TypeAdapter(list[kind]).validate_json(content)  # type: ignore[valid-type]
+
+    def _post(self, kind: type[_Out], path: str, body: BaseModel | None = None) -> _Out:
+        return _parsed(kind, self._send("POST", path, body).content)
+
+
+@cache
+def _connections() -> httpx.HTTPTransport:
+    """The connections of this process, shared and never closed: a dialog calls long after the run that opened it."""
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepalive_expiry=2.0)  # below the server's
+    return httpx.HTTPTransport(limits=limits, trust_env=False)
+
+
+def _part(identifier: str) -> str:
+    """An identifier as one segment of a path; dots too, so that it cannot climb."""
+    return quote(identifier, safe="").replace(".", "%2E")
+
+
+def _json(body: BaseModel) -> object:
+    return body.model_dump(mode="json", exclude_unset=True)
+
+
+def checked(kind: type[_Out], **values: object) -> _Out:
+    """The body of a request, or a sentence that says what is wrong with it."""
+    try:
+        return kind.model_validate({name: value for name, value in values.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = " ".join(str(part) for part in first["loc"])
+        raise ApiProblem(Problem(code="invalid_request", message=f"{field.capitalize()}: {first['msg']}.")) from None
+
+
+def _parsed(kind: type[_Out], data: str | bytes) -> _Out:
+    with _invalid_data_named():
+        return kind.model_validate_json(data)
+
+
+@contextmanager
+def _invalid_data_named() -> Iterator[None]:
+    try:
+        yield
+    except ValidationError:
+        raise ApiProblem(_UNREADABLE) from None  # the original would carry the data
+
+
+@contextmanager
+def _http_errors_named() -> Iterator[None]:
+    try:
+        yield
+    except httpx.HTTPError:
+        raise ApiProblem(_UNREACHABLE) from None
+
+
+def _problem_of(response: httpx.Response) -> ApiProblem:
+    try:
+        return ApiProblem(Problem.model_validate_json(response.content), response.status_code)
+    except ValidationError:
+        return ApiProblem(_UNREADABLE, response.status_code)
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
+    """Lines that end in a newline. httpx's own also end at U+2028 and U+0085, which JSON may hold unescaped."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line.removesuffix(b"\r").decode("utf-8", "replace") for line in whole)
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
+def _server_sent_events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
+    """Event names with their data (WHATWG HTML, server-sent events; identifiers and retry are not used)."""
+    event, data = "", list[str]()
+    for line in lines:
+        if not line:
+            if data:
+                yield event, "\n".join(data)
+            event, data = "", []
+            continue
+        field, _, value = line.partition(":")
+        if field == "event":
+            event = value.removeprefix(" ")
+        elif field == "data":
+            data.append(value.removeprefix(" "))

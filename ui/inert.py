@@ -1,0 +1,214 @@
+"""Untrusted text made showable: what a model or a document wrote becomes HTML that can do nothing.
+
+Rules this module keeps:
+
+1. Every leaf is escaped. The only tags are the ones written here, and none of them takes a value from the text.
+2. There are no links and no images. Their Markdown stays visible as the characters it is made of.
+3. Characters that hide or reorder text (control, bidirectional, zero-width, tag characters) are removed, and a pile
+   of combining marks is cut, so what is read is what is there.
+4. Streaming and history use the same function.
+5. Everything here is pure and takes time linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Collection, Sequence
+from typing import NewType
+
+Html = NewType("Html", str)
+"""HTML that this package made. `show` takes nothing else, so a type checker sees text that was not escaped."""
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
+_LINE_ENDS = re.compile(r"\r\n?|[\u0085\u2028\u2029\v\f]")
+_HIDDEN = re.compile(
+    "["
+    "\x00-\x08\x0e-\x1f\x7f-\x9f"  # control
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0"  # invisible
+    "\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # zero-width, bidirectional, annotation
+    "\ufe00-\ufe0d\U000e0000-\U000e0fff"  # variation selectors and tags, which can carry a hidden message
+    "\U0001d173-\U0001d17a"  # musical format
+    "]"
+)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_JOINERS = re.compile("(?<![\u0600-\u0dff])[\u200c\u200d]|[\u200c\u200d](?![\u0600-\u0dff])")
+_SELECTOR_RUN = re.compile("[\ufe0e\ufe0f]{2,}")
+_MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+_PILE_OF_MARKS = re.compile(f"([{_MARKS}]{{3}})[{_MARKS}]+")
+
+_FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
+_HEADING = re.compile(r"\s{0,3}(#{1,6})\s+(\S.*)")
+_ITEM = re.compile(r"(\s*)(?:([-*+\u2022])|(\d{1,9})[.)])\s+(\S.*)")
+_TABLE_RULE = re.compile(r"\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?\s*)?")
+_CELL_BORDER = re.compile(r"(?<!\\)\|")
+_MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3}){0,9})\]")
+_CODE = re.compile(r"`([^`\n]+)`")
+_BOLD = re.compile(r"\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*|(?<!\w)__(?=\S)([^_\n]+?)(?<=\S)__(?!\w)")
+_ITALIC = re.compile(
+    r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])|(?<![\w_])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?!\w)"
+)
+
+_MAX_DEPTH = 3
+_MAX_COLUMNS = 20
+
+
+def plain(untrusted: str) -> str:
+    """The text without characters that hide, reorder or command. Line ends become a single newline."""
+    text = _LINE_ENDS.sub("\n", _ANSI.sub("", untrusted))
+    text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", _HIDDEN.sub("", text))
+    text = _SELECTOR_RUN.sub("", _JOINERS.sub("", text))
+    return _PILE_OF_MARKS.sub(r"\1", text)
+
+
+def text(untrusted: object) -> Html:
+    """The text as one escaped run, its line ends kept by the style sheet."""
+    return Html(html.escape(plain(str(untrusted)), quote=True))
+
+
+def one_line(untrusted: str, limit: int = 120) -> str:
+    """The text on one line, cut at `limit` characters with an ellipsis. Not escaped."""
+    line = " ".join(plain(untrusted).split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def label(untrusted: str, limit: int = 120) -> str:
+    r"""The text for a Streamlit label, which is Markdown: every sign Markdown could act on is defused.
+
+    A backslash stops Markdown itself. Emoji names, directives and bare addresses are found by Streamlit after the
+    backslashes are gone, so the signs they need (`:`, `@`, the dot of `www.`) get a look-alike instead.
+    """
+    line = one_line(untrusted, limit).translate(_LOOK_ALIKES)
+    line = re.sub(r"\b(www)\.", "\\1\N{ONE DOT LEADER}", line, flags=re.IGNORECASE)
+    return re.sub(r"([!-/;-@\[-`{-~])", r"\\\1", line)
+
+
+_LOOK_ALIKES = str.maketrans({":": "\N{RATIO}", "@": "\N{FULLWIDTH COMMERCIAL AT}", "$": "\N{FULLWIDTH DOLLAR SIGN}"})
+
+
+def render(untrusted: str, cited: Collection[int] = ()) -> Html:
+    """The text as blocks: paragraphs, headings, lists, code and simple tables.
+
+    Args:
+        untrusted: What a model or a document wrote.
+        cited: The numbers that are citations; `[n]` becomes a chip for these and stays text for others.
+    """
+    lines = plain(untrusted).replace("\t", "    ").split("\n")
+    blocks: list[str] = []
+    at = 0
+    while at < len(lines):
+        if not lines[at].strip():
+            at += 1
+            continue
+        block, at = _block(lines, at, cited)
+        blocks.append(block)
+    return Html(f'<div class="sr-text" dir="auto">{"".join(blocks)}</div>')
+
+
+def _block(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
+    line = lines[at]
+    if _FENCE.match(line):
+        return _code_block(lines, at)
+    if heading := _HEADING.match(line):
+        level = min(6, len(heading[1]) + 2)  # the page's own headings stand above
+        return f"<h{level}>{_inline(heading[2].rstrip(' #'), cited)}</h{level}>", at + 1
+    if _is_table(lines, at):
+        return _table(lines, at, cited)
+    if _ITEM.match(line):
+        return _list(lines, at, cited)
+    return _paragraph(lines, at, cited)
+
+
+def _code_block(lines: Sequence[str], at: int) -> tuple[str, int]:
+    fence = _FENCE.match(lines[at])
+    mark = fence[1] if fence else "```"
+    end = at + 1
+    while end < len(lines) and not lines[end].strip().startswith(mark):
+        end += 1
+    return f"<pre><code>{html.escape(chr(10).join(lines[at + 1 : end]))}</code></pre>", end + 1
+
+
+def _is_table(lines: Sequence[str], at: int) -> bool:
+    return "|" in lines[at] and at + 1 < len(lines) and bool(_TABLE_RULE.fullmatch(lines[at + 1]))
+
+
+def _cells(line: str, cited: Collection[int]) -> list[str]:
+    cells = _CELL_BORDER.split(line.strip().removeprefix("|").removesuffix("|"))[:_MAX_COLUMNS]
+    return [_inline(cell.strip().replace("\\|", "|"), cited) for cell in cells]
+
+
+def _table(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
+    head = "".join(f"<th>{cell}</th>" for cell in _cells(lines[at], cited))
+    end = at + 2
+    rows = []
+    while end < len(lines) and "|" in lines[end]:
+        rows.append("".join(f"<td>{cell}</td>" for cell in _cells(lines[end], cited)))
+        end += 1
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return (
+        f'<div class="sr-scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
+        end,
+    )
+
+
+def _list(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
+    """A list with up to three levels; a line that is indented and no item continues the item above."""
+    parts: list[str] = []
+    open_lists: list[tuple[int, str]] = []  # indentation and tag, outermost first
+    while at < len(lines):
+        item = _ITEM.match(lines[at])
+        if item is None:
+            if not lines[at].startswith(" ") or not lines[at].strip():
+                break
+            parts.append(f"<br>{_inline(lines[at].strip(), cited)}")
+            at += 1
+            continue
+        indent, tag = len(item[1]), "ul" if item[2] else "ol"
+        while len(open_lists) > 1 and indent < open_lists[-1][0]:
+            parts.append(f"</li></{open_lists.pop()[1]}>")
+        deeper = not open_lists or (indent > open_lists[-1][0] + 1 and len(open_lists) < _MAX_DEPTH)
+        if deeper:
+            start = f' start="{int(item[3])}"' if tag == "ol" and item[3] != "1" else ""
+            parts.append(f"<{tag}{start}>")
+            open_lists.append((indent, tag))
+        elif len(open_lists) == 1 and tag != open_lists[0][1]:
+            break  # another kind of list starts
+        else:
+            parts.append("</li>")
+        parts.append(f"<li>{_inline(item[4], cited)}")
+        at += 1
+    parts += [f"</li></{tag}>" for _, tag in reversed(open_lists)]
+    return "".join(parts), at
+
+
+def _paragraph(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
+    end = at + 1
+    while end < len(lines) and lines[end].strip() and not _starts_block(lines, end):
+        end += 1
+    return f"<p>{'<br>'.join(_inline(line.strip(), cited) for line in lines[at:end])}</p>", end
+
+
+def _starts_block(lines: Sequence[str], at: int) -> bool:
+    return any(sign.match(lines[at]) for sign in (_FENCE, _HEADING, _ITEM)) or _is_table(lines, at)
+
+
+def _inline(line: str, cited: Collection[int]) -> str:
+    """Code spans first: nothing inside them means anything."""
+    pieces = _CODE.split(line)
+    return "".join(
+        f"<code>{html.escape(piece)}</code>" if odd else _emphasis(html.escape(piece), cited)
+        for odd, piece in zip((n % 2 for n in range(len(pieces))), pieces, strict=True)
+    )
+
+
+def _emphasis(escaped: str, cited: Collection[int]) -> str:
+    escaped = _BOLD.sub(lambda found: f"<strong>{found[1] or found[2]}</strong>", escaped)
+    escaped = _ITALIC.sub(lambda found: f"<em>{found[1] or found[2]}</em>", escaped)
+    return _MARKER.sub(lambda found: _chips(found, cited), escaped)
+
+
+def _chips(found: re.Match[str], cited: Collection[int]) -> str:
+    numbers = [int(number) for number in found[1].split(",")]
+    if not all(number in cited for number in numbers):
+        return found[0]
+    return "".join(f'<span class="sr-chip">{number}</span>' for number in numbers)

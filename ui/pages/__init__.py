@@ -1,0 +1,1 @@
+"""One module per page. Each has one public function, `page(client, me)`."""

@@ -1,0 +1,241 @@
+"""Ask: a question, the answer as it is written, and the passages it stands on."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from appliance.api.schemas import (
+    AnswerOut,
+    FeedbackIn,
+    PassageOut,
+    PassagesOut,
+    StartedOut,
+    TokenOut,
+    TurnOut,
+)
+from appliance.domain import AnswerKind
+from ui import pieces
+from ui.client import CUT_OFF, ApiProblem, Client, checked
+from ui.inert import Html, label, render, text
+from ui.passage_view import open_passage
+
+KIND_BADGES: dict[AnswerKind, tuple[str, pieces.Tone]] = {
+    AnswerKind.GENERATED: ("Written by the language model from the sources below", "quiet"),
+    AnswerKind.EXTRACTIVE: ("Quoted from documents (no language model)", "quiet"),
+    AnswerKind.ABSTAINED: ("Not in the documents", "warn"),
+}
+_VERDICTS = {
+    "": "Was this helpful?",
+    "up": "You found this helpful.",
+    "down": "You found this not helpful.",
+}
+_STATE = "strongroom_ask"
+_REDRAW_S = 0.08  # a token may come every few milliseconds; a page need not be drawn as often
+
+
+@dataclass
+class _Conversation:
+    """The conversation on the screen. `asking` is the question under way or the one that got no answer."""
+
+    id: str | None = None
+    turns: list[TurnOut] = field(default_factory=list)
+    asking: str = ""
+    problem: str = ""
+
+
+def page(client: Client) -> None:
+    """Show the conversation and take the next question."""
+    conversation = st.session_state.setdefault(_STATE, _Conversation())
+    with st.sidebar:
+        _show_history(client, conversation)
+    if not conversation.turns and not conversation.asking:
+        _show_welcome()
+    for turn in conversation.turns:
+        _show_turn(client, turn)
+    asked = st.chat_input("Ask a question", key="question", max_chars=20_000)
+    if asked and asked.strip():
+        _ask(client, conversation, asked.strip())
+    elif conversation.asking:
+        _offer_again(client, conversation)
+
+
+def _show_welcome() -> None:
+    pieces.show(
+        Html(
+            '<div class="sr-empty"><h1>Ask your documents</h1>'
+            "<p>Every answer names the passages it stands on. Open one to see it on its page. "
+            "If the documents do not say, the answer will tell you so.</p></div>"
+        )
+    )
+
+
+def _ask(client: Client, conversation: _Conversation, question: str) -> None:
+    conversation.asking, conversation.problem = question, ""
+    pieces.show(_question(question))
+    slot = st.empty()
+    try:
+        turn = _stream(client, conversation, question, slot)
+    except ApiProblem as problem:
+        if problem.signed_out:
+            raise
+        conversation.problem = problem.message
+    else:
+        conversation.turns.append(turn)
+        conversation.asking = ""
+    st.rerun()
+
+
+def _stream(client: Client, conversation: _Conversation, question: str, slot: DeltaGenerator) -> TurnOut:
+    """The finished turn; draws what has arrived on the way."""
+    _draw(slot, _progress("Searching the documents"))
+    written, drawn_at = "", 0.0
+    numbers: frozenset[int] = frozenset()
+    for part in client.ask(question, conversation.id):
+        match part:
+            case StartedOut():
+                conversation.id = part.conversation_id
+            case PassagesOut():
+                numbers = frozenset(passage.number for passage in part.passages)
+                _draw(slot, _progress(f"Reading {pieces.count(len(part.passages), 'passage')}"))
+            case TokenOut():
+                written += part.text
+                if time.monotonic() - drawn_at > _REDRAW_S:
+                    _draw(slot, render(written, numbers))
+                    drawn_at = time.monotonic()
+            case AnswerOut():
+                return _turn(question, part)
+    raise ApiProblem(CUT_OFF)
+
+
+def _draw(slot: DeltaGenerator, html: Html) -> None:
+    slot.html(html)
+
+
+def _turn(question: str, answer: AnswerOut) -> TurnOut:
+    return TurnOut(
+        query_id=answer.query_id,
+        question=question,
+        answer=answer.text,
+        kind=answer.kind,
+        citations=answer.citations,
+        withheld_citations=0,
+        notices=answer.notices,
+        asked_at=datetime.now(UTC),
+        feedback="",
+    )
+
+
+def _offer_again(client: Client, conversation: _Conversation) -> None:
+    """The last question got no answer: it was refused, or the reader clicked away while it was written."""
+    pieces.show(_question(conversation.asking))
+    pieces.show(pieces.notice(conversation.problem or "The answer was interrupted.", "bad"))
+    if st.button("Ask again", key="ask-again"):
+        _ask(client, conversation, conversation.asking)
+
+
+def _show_turn(client: Client, turn: TurnOut) -> None:
+    words, tone = KIND_BADGES[turn.kind]
+    pieces.show(_question(turn.question))
+    numbers = frozenset(passage.number for passage in turn.citations)
+    pieces.show(Html(f'<div class="sr-answer">{render(turn.answer, numbers)}{pieces.badge(words, tone)}</div>'))
+    for words in turn.notices:
+        pieces.show(pieces.notice(words, "warn"))
+    if turn.citations:
+        _show_sources(client, turn)
+    if turn.withheld_citations:
+        withheld = pieces.count(turn.withheld_citations, "source")
+        pieces.show(pieces.line(f"{withheld} of this answer may no longer be shown to you."))
+    _take_feedback(client, turn)
+
+
+def _show_sources(client: Client, turn: TurnOut) -> None:
+    with st.container(key=f"sr-sources-{turn.query_id}", gap="xsmall"):
+        pieces.show(Html('<h2 class="sr-small-head">Sources</h2>'))
+        for passage in turn.citations:
+            with st.container(key=f"sr-card-{turn.query_id}-{passage.number}", border=True):
+                pieces.show(_source(passage))
+                if st.button(f"Open source {passage.number}", key=f"open-{turn.query_id}-{passage.number}"):
+                    open_passage(client, passage.chunk_id)
+
+
+def _source(passage: PassageOut) -> Html:
+    place, file = pieces.where(passage.place), pieces.dotted(passage.source, passage.path)
+    return Html(
+        f'<div class="sr-source"><span class="sr-chip">{passage.number}</span>'
+        f"<div><strong>{text(passage.title)}</strong><p>{text(place)}</p><p>{text(file)}</p></div></div>"
+    )
+
+
+def _question(words: str) -> Html:
+    return Html(f'<div class="sr-question" dir="auto"><span class="sr-hidden">You asked: </span>{text(words)}</div>')
+
+
+def _progress(words: str) -> Html:
+    return Html(f'<p class="sr-progress" role="status">{text(words)}</p>')
+
+
+def _take_feedback(client: Client, turn: TurnOut) -> None:
+    """Two thumbs; after the lower one, a line for what was wrong."""
+    with st.container(horizontal=True, vertical_alignment="center", key=f"sr-feedback-{turn.query_id}", gap="small"):
+        pieces.show(pieces.line(_VERDICTS[turn.feedback]), "content")
+        if st.button("Helpful", icon=":material/thumb_up:", type="tertiary", key=f"up-{turn.query_id}"):
+            _give(client, turn, FeedbackIn(verdict="up"))
+        if st.button("Not helpful", icon=":material/thumb_down:", type="tertiary", key=f"down-{turn.query_id}"):
+            _give(client, turn, FeedbackIn(verdict="down"))
+    if turn.feedback == "down":
+        with st.form(f"comment-{turn.query_id}", border=False, clear_on_submit=True):
+            comment = st.text_input("What was wrong? (optional, goes on record)", max_chars=2000)
+            if st.form_submit_button("Send") and comment.strip():
+                _give(client, turn, checked(FeedbackIn, verdict="down", comment=comment), "Thank you. It is on record.")
+
+
+def _give(client: Client, turn: TurnOut, feedback: FeedbackIn, thanks: str = "") -> None:
+    client.give_feedback(turn.query_id, feedback)
+    conversation: _Conversation = st.session_state[_STATE]
+    conversation.turns = [
+        kept.model_copy(update={"feedback": feedback.verdict}) if kept.query_id == turn.query_id else kept
+        for kept in conversation.turns
+    ]
+    if thanks:
+        pieces.say_after_rerun(thanks)
+    st.rerun()
+
+
+def _show_history(client: Client, conversation: _Conversation) -> None:
+    if st.button("New conversation", icon=":material/add:", width="stretch", key="new-conversation"):
+        st.session_state[_STATE] = _Conversation()
+        st.rerun()
+    listed = client.conversations()
+    if not listed:
+        return
+    with st.container(key="sr-history", gap="xxsmall"):
+        pieces.show(Html('<h2 class="sr-small-head">Earlier</h2>'))
+        for entry in listed:
+            current = "current" if entry.id == conversation.id else "other"
+            with st.container(horizontal=True, key=f"sr-history-{current}-{entry.id}", gap="xxsmall"):
+                if st.button(label(entry.title, 60), key=f"history-{entry.id}", type="tertiary", width="stretch"):
+                    _open(client, entry.id)
+                if st.button("Delete", icon=":material/delete:", key=f"delete-{entry.id}", type="tertiary"):
+                    _confirm_delete(client, entry.id)
+
+
+def _open(client: Client, conversation_id: str) -> None:
+    detail = client.conversation(conversation_id)
+    st.session_state[_STATE] = _Conversation(id=detail.id, turns=list(detail.turns))
+    st.rerun()
+
+
+@st.dialog("Delete this conversation?")
+def _confirm_delete(client: Client, conversation_id: str) -> None:
+    pieces.show(pieces.line("It leaves your history. The query log keeps its record of what was asked and answered."))
+    if st.button("Delete conversation", type="primary", key="confirm-delete"):
+        with pieces.problems_shown():
+            client.delete_conversation(conversation_id)
+            if st.session_state[_STATE].id == conversation_id:
+                st.session_state[_STATE] = _Conversation()
+            st.rerun()

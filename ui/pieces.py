@@ -1,0 +1,188 @@
+"""The pieces pages are made of: small functions that give safe HTML, and the one function that shows it.
+
+Text of documents, models and people reaches the page only as `Html` made by `ui.inert` or here, or through
+`inert.label`. Streamlit's own Markdown (`st.markdown`, `st.caption`, `st.error`, ...) is for our own words alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Literal
+from urllib.parse import quote
+
+import streamlit as st
+
+from appliance.api.schemas import PlaceOut
+from ui.client import ApiProblem
+from ui.inert import Html, text
+
+Tone = Literal["quiet", "good", "warn", "bad"]
+
+_FLASH = "strongroom_flash"
+_UNITS = ("bytes", "KB", "MB", "GB")
+
+
+def show(html: Html, width: Literal["stretch", "content"] = "stretch") -> None:
+    """Put safe HTML on the page. Streamlit's DOMPurify looks at it once more in the browser."""
+    st.html(html, width=width)
+
+
+def join(parts: Iterable[Html]) -> Html:
+    """Safe parts, one after the other."""
+    return Html("".join(parts))
+
+
+def heading(title: str, lead: str = "", *, wide: bool = False) -> None:
+    """The title of a page, in our own words. A wide page has room for tables."""
+    width = " sr-wide" if wide else ""
+    show(
+        Html(f'<header class="sr-head{width}"><h1>{text(title)}</h1>{f"<p>{text(lead)}</p>" if lead else ""}</header>')
+    )
+
+
+def line(words: str, style: str = "sr-muted") -> Html:
+    """One line of text."""
+    return Html(f'<p class="{style}">{text(words)}</p>')
+
+
+def badge(words: str, tone: Tone = "quiet") -> Html:
+    """A short label with a tone; the words carry the meaning, the tone repeats it."""
+    return Html(f'<span class="sr-badge sr-{tone}">{text(words)}</span>')
+
+
+def badges(labels: Iterable[str]) -> Html:
+    """A row of quiet badges."""
+    return join(badge(words) for words in labels)
+
+
+def notice(words: str, tone: Tone = "quiet") -> Html:
+    """A framed message. A bad one is announced by screen readers."""
+    role = "alert" if tone == "bad" else "status"
+    return Html(f'<div class="sr-notice sr-{tone}" role="{role}">{text(words)}</div>')
+
+
+def fields(pairs: Iterable[tuple[str, Html]]) -> Html:
+    """Names with their values; a pair without a value is left out."""
+    rows = "".join(f"<div><dt>{text(name)}</dt><dd>{value}</dd></div>" for name, value in pairs if value)
+    return Html(f'<dl class="sr-fields">{rows}</dl>')
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Html]]) -> Html:
+    """A table. On a narrow screen each row becomes a small card, its cells named by their column."""
+    head = "".join(f'<th scope="col">{text(column)}</th>' for column in columns)
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td data-label="{text(name)}">{cell}</td>' for name, cell in zip(columns, row, strict=True))
+        + "</tr>"
+        for row in rows
+    )
+    return Html(f'<table class="sr-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def code(words: str) -> Html:
+    """A hash or an identifier; nothing when there is none."""
+    return Html(f"<code>{text(words)}</code>" if words else "")
+
+
+def page_image(path: str, alt: str) -> Html:
+    """A page as a picture, fetched by the reader's own browser with the reader's own session.
+
+    `st.image` would copy the page to an address that asks for no session.
+    """
+    return Html(f'<img class="sr-page" src="{text(path)}" alt="{text(alt)}">')
+
+
+def segment(identifier: str) -> str:
+    """An identifier as one segment of an address."""
+    return quote(identifier, safe="").replace(".", "%2E")
+
+
+def link_button(words: str, path: str, *, download: bool = False) -> Html:
+    """A link to one of our own addresses that looks like a button."""
+    return Html(f'<a class="sr-button" href="{text(path)}"{" download" if download else ""}>{text(words)}</a>')
+
+
+def dotted(*parts: str) -> str:
+    """Parts on one line with dots between them; empty ones are left out."""
+    return " \N{MIDDLE DOT} ".join(part for part in parts if part)
+
+
+def where(place: PlaceOut) -> str:
+    """Where a passage stands, for people: its page, then its headings."""
+    named = place.label or (f"Page {place.page}" if place.page is not None else "")
+    return dotted(named, " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} ".join(place.headings))
+
+
+def moment(at: datetime | None) -> str:
+    """A time in UTC, to the minute; a dash when there is none."""
+    return at.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC") if at else "\N{EN DASH}"
+
+
+def size(size_bytes: int) -> str:
+    """A size for people, in units of 1000."""
+    amount, unit = float(size_bytes), 0
+    while amount >= 1000 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1000, unit + 1
+    return f"{amount:.0f} {_UNITS[unit]}" if unit == 0 or amount >= 10 else f"{amount:.1f} {_UNITS[unit]}"
+
+
+def listed(names: Collection[str]) -> str:
+    """Names in alphabetical order, with commas."""
+    return ", ".join(sorted(names))
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A number with its noun."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def say_after_rerun(words: str, tone: Tone = "good") -> None:
+    """Keep a message for the run that follows."""
+    st.session_state.setdefault(_FLASH, []).append((words, tone))
+
+
+def say_what_was_kept() -> None:
+    """Show the messages of the run before."""
+    for words, tone in st.session_state.pop(_FLASH, []):
+        show(notice(words, tone))
+
+
+@contextmanager
+def problems_shown() -> Iterator[None]:
+    """Show what the API refused instead of failing. Page bodies, dialogs and fragments run inside one each."""
+    try:
+        yield
+    except ApiProblem as problem:
+        if problem.signed_out:
+            show_signed_out()
+        else:
+            show(notice(problem.message, "bad"))
+
+
+def show_signed_out() -> None:
+    """Say that the session is over and offer the way back."""
+    show(
+        Html(
+            '<div class="sr-empty"><h1>Your session ended</h1><p>Sign in again to go on. Nothing you asked is lost.</p>'
+            f"{link_button('Sign in again', '/login')}</div>"
+        )
+    )
+
+
+def pager(key: str, total: int, limit: int) -> int:
+    """Offer the pages of a list and give back the offset of the current one."""
+    last = max(0, (total - 1) // limit)
+    at = min(int(st.session_state.get(key, 0)), last)
+    if last == 0:
+        return 0
+    with st.container(horizontal=True, vertical_alignment="center", key=f"sr-pager-{key}"):
+        if st.button("Previous", key=f"{key}-previous", disabled=at == 0):
+            st.session_state[key] = at - 1
+            st.rerun(scope="app")
+        show(line(f"Page {at + 1} of {last + 1}"), "content")
+        if st.button("Next", key=f"{key}-next", disabled=at == last):
+            st.session_state[key] = at + 1
+            st.rerun(scope="app")
+    return at * limit

@@ -1,0 +1,71 @@
+"""How Streamlit is set up: locked down, offline, and in our colours.
+
+Rules this module keeps:
+
+1. Options are set in the process. Streamlit reads `STREAMLIT_*` variables only when its own command line starts it;
+   an `st.App` under uvicorn ignores them.
+2. `apply` runs before `st.App` is made, because routes and theme are built from the options at that moment.
+3. Fonts are the ones Streamlit carries; nothing is loaded from another origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from streamlit import config
+
+LOCKED_DOWN: Mapping[str, object] = {
+    "browser.gatherUsageStats": False,
+    "client.allowedOrigins": [],  # no page may steer ours by postMessage; the default trusts hosts of the vendor
+    "client.showErrorDetails": "none",  # no tracebacks to users
+    "client.showErrorLinks": False,
+    "client.showSidebarNavigation": False,
+    "client.toolbarMode": "minimal",
+    "runner.magicEnabled": False,
+    "server.address": "127.0.0.1",  # a concrete address: with none, Streamlit looks its public one up
+    "server.enableAgentApi": False,
+    "server.enableCORS": True,
+    "server.enableStaticServing": False,
+    "server.enableXsrfProtection": True,
+    "server.fileWatcherType": "none",
+    "server.headless": True,
+    "server.maxUploadSize": 1,  # MB; nothing is uploaded through the screens
+    "server.runOnSave": False,
+    "server.xsrfCookieSameSite": "strict",
+}
+
+THEME: Mapping[str, object] = {
+    "theme.base": "light",
+    "theme.primaryColor": "#1d5b4b",
+    "theme.backgroundColor": "#ffffff",
+    "theme.secondaryBackgroundColor": "#f4f3ee",
+    "theme.textColor": "#1b2421",
+    "theme.borderColor": "#dcd9cf",
+    "theme.linkColor": "#1d5b4b",
+    "theme.codeTextColor": "#1b2421",
+    "theme.codeBackgroundColor": "#f4f3ee",
+    "theme.redColor": "#a3321f",
+    "theme.greenColor": "#1d5b4b",
+    "theme.font": "sans-serif",
+    "theme.headingFont": "serif",
+    "theme.headingFontSizes": ["1.9rem", "1.35rem", "1.12rem", "1rem", "1rem", "1rem"],
+    "theme.headingFontWeights": [600, 600, 600, 600, 600, 600],
+    "theme.baseRadius": "0.45rem",
+    "theme.showWidgetBorder": True,
+    "theme.showSidebarBorder": True,
+    "theme.paddingTop": "1.25rem",
+    "theme.paddingBottom": "4rem",
+    "theme.sidebar.backgroundColor": "#f4f3ee",
+    "theme.sidebar.secondaryBackgroundColor": "#e9e7df",
+    "theme.sidebar.borderColor": "#dcd9cf",
+}
+
+
+def apply(allowed_hosts: Sequence[str] = ()) -> None:
+    """Set every option in this process.
+
+    Args:
+        allowed_hosts: The names the appliance may be reached under; with none given Streamlit accepts any.
+    """
+    for name, value in {**LOCKED_DOWN, **THEME, "server.allowedHosts": list(allowed_hosts)}.items():
+        config.set_option(name, value)
