@@ -1,14 +1,34 @@
-"""A real browser whose every request is watched: one that leaves the origin fails the test."""
+"""A real browser whose every request is watched: one that leaves the origin fails the test.
+
+A journey clicks, types and presses through `Visit` alone, which waits until the page is quiet (`quiet.py` says why) and
+then acts. A test keeps this rule.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, Response, WebSocket, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Dialog,
+    Locator,
+    Page,
+    Request,
+    Response,
+    WebSocket,
+    expect,
+    sync_playwright,
+)
+from playwright.sync_api import Error as PlaywrightError
+
+from tests.journeys.quiet import Runs, wait_until_quiet
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = (
@@ -26,7 +46,10 @@ ARGUMENTS = (
 )
 DESKTOP = (1280, 800)
 PHONE = (390, 844)
-SCREENSHOTS = Path(__file__).parents[2] / "artefacts" / "screenshots"
+_ARTEFACTS = Path(__file__).parents[2] / "artefacts"
+SCREENSHOTS = _ARTEFACTS / "screenshots"
+FAILURES = _ARTEFACTS / "failures"
+_LAST_LOOK_MS = 10_000
 
 
 @dataclass
@@ -45,9 +68,13 @@ class Visit:
     def __init__(self, context: BrowserContext, base_url: str) -> None:
         self.base_url = base_url
         self.seen = Seen()
+        self.unanswered: list[str] = []
+        """What came back with an error or not at all: no failure by itself, and the cause of many."""
         self.page: Page = context.new_page()
+        self._runs = Runs(self.page)
         context.on("request", self._on_request)
         context.on("response", self._on_response)
+        context.on("requestfailed", lambda request: self.unanswered.append(f"{request.failure} {request.url}"))
         self.page.on("websocket", self._on_websocket)
         self.page.on("pageerror", lambda error: self.seen.script_errors.append(str(error)))
         self.page.on("dialog", self._on_dialog)
@@ -65,6 +92,8 @@ class Visit:
             self.seen.off_origin.append(socket.url)
 
     def _on_response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.unanswered.append(f"{response.status} {response.url}")
         if "text/html" in response.headers.get("content-type", "") and not response.headers.get(
             "content-security-policy"
         ):
@@ -78,46 +107,83 @@ class Visit:
         """Open a page of the appliance."""
         self.page.goto(f"{self.base_url}{path}")
 
+    def settle(self) -> None:
+        """Wait until nothing is on its way to the page and nothing on it moves."""
+        wait_until_quiet(self.page, self._runs)
+
+    def click(self, target: Locator) -> None:
+        """Click once the page is quiet."""
+        self.settle()
+        target.click()
+
+    def press(self, key: str) -> None:
+        """Press a key once the page is quiet."""
+        self.settle()
+        self.page.keyboard.press(key)
+
+    def type(self, words: str) -> None:
+        """Type where the focus is, once the page is quiet."""
+        self.settle()
+        self.page.keyboard.type(words)
+
+    def fill(self, target: Locator, words: str) -> None:
+        """Write into a field once the page is quiet; the words have to stay there."""
+        self.settle()
+        target.fill(words)
+        expect(target).to_have_value(words)
+
+    def enter(self, target: Locator, words: str) -> None:
+        """Write into a field and press Enter there."""
+        self.fill(target, words)
+        target.press("Enter")
+
+    def enter_twice(self, target: Locator, words: str, gap_ms: int) -> None:
+        """Write into a field and press Enter, and once more before anything can have happened."""
+        self.enter(target, words)
+        self.page.wait_for_timeout(gap_ms)
+        self.page.keyboard.press("Enter")
+
+    def close_dialog(self) -> None:
+        """Close the open dialog with Escape and wait until it is gone."""
+        self.press("Escape")
+        expect(self.page.get_by_role("dialog")).to_have_count(0)
+
     def sign_in(self, name: str, password: str) -> None:
         """Sign in and wait for the first page."""
         self.go("/login")
-        self.page.get_by_label("Name").fill(name)
-        self.page.get_by_label("Password").fill(password)
-        self.page.get_by_role("button", name="Sign in").click()
+        self.fill(self.page.get_by_label("Name"), name)
+        self.fill(self.page.get_by_label("Password"), password)
+        self.click(self.page.get_by_role("button", name="Sign in"))
+        # The sign-in page has a heading too, and to leave it before it has answered would be no sign-in.
+        self.page.wait_for_url(lambda url: urlsplit(url).path not in ("/login", "/"))
         self.page.locator("h1").first.wait_for()
+        self.settle()
 
-    def show_navigation(self) -> None:
-        """On a phone the navigation lies behind a button."""
-        if self.page.viewport_size and self.page.viewport_size["width"] < 600:
-            self.page.get_by_test_id("stExpandSidebarButton").click()
+    def put(self, question: str) -> None:
+        """Put a question without waiting for the answer."""
+        self.enter(self.page.get_by_test_id("stChatInputTextArea"), question)
 
     def ask(self, question: str) -> None:
         """Ask, and wait until the answer is complete."""
+        self.settle()
         answers = self.page.get_by_text("Was this helpful?")
         before = answers.count()
-        self.page.get_by_test_id("stChatInputTextArea").fill(question)
-        self.page.keyboard.press("Enter")
+        self.put(question)
         answers.nth(before).wait_for(timeout=60_000)
-
-    def settle(self) -> None:
-        """Wait until the script of the page has run to its end."""
-        self.page.wait_for_timeout(300)
-        self.page.locator('[data-test-script-state="notRunning"]').first.wait_for(state="attached")
 
     def wait_for_page_image(self) -> None:
         """Wait until the picture of a page has arrived. (The policy forbids `wait_for_function`: it is an eval.)"""
         picture = self.page.locator("img.sr-page").first
-        for _ in range(150):
+        for _ in range(600):
             if picture.evaluate("image => image.complete && image.naturalWidth > 300"):
                 return
             self.page.wait_for_timeout(100)
         answer = self.page.request.get(f"{self.base_url}{picture.get_attribute('src')}")
         raise AssertionError(f"The picture of the page did not arrive: {answer.status} {answer.text()[:300]}")
 
-    def photograph(self, name: str, *, settled: bool = False) -> None:
+    def photograph(self, name: str) -> None:
         """Keep what the window shows under artefacts/screenshots."""
-        if not settled:
-            self.settle()
+        self.settle()
         size = self.page.viewport_size or {"width": 0}
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}-{size['width']}.png")
@@ -138,14 +204,36 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+def _last_look(visiting: Visit) -> str:
+    """What the window showed when a test failed: words for its message; words and a picture under artefacts/failures."""
+    test = os.environ.get("PYTEST_CURRENT_TEST", "journey").rsplit("::", 1)[-1]
+    name = re.sub(r"\W+", "-", test)[:100]
+    page = visiting.page
+    try:
+        words = page.locator("body").inner_text(timeout=_LAST_LOOK_MS)
+        run = page.locator("[data-test-script-state]").evaluate_all(
+            "all => all.map(node => node.dataset.testScriptState)"
+        )
+        shown = f"{page.url}, script {run}, {visiting.seen}, unanswered: {visiting.unanswered}\n{words}"
+        FAILURES.mkdir(parents=True, exist_ok=True)
+        (FAILURES / f"{name}.txt").write_text(shown, encoding="utf-8")
+        page.screenshot(path=FAILURES / f"{name}.png", timeout=_LAST_LOOK_MS)
+    except PlaywrightError as error:
+        return f"The window cannot be looked at: {error}"
+    return f"The window showed ({FAILURES / name}.png): {shown}"
+
+
 @contextmanager
 def visit(browser: Browser, base_url: str, size: tuple[int, int] = DESKTOP, *, checked: bool = True) -> Iterator[Visit]:
-    """A window of its own, with no cookies; checked when it closes."""
+    """A window of its own, with no cookies; checked when it closes. A failure tells what the window showed."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, accept_downloads=True)
+    visiting = Visit(context, base_url)
     try:
-        visiting = Visit(context, base_url)
         yield visiting
         if checked:
             visiting.assert_nothing_left()
+    except BaseException as failure:  # a timeout of pytest is no Exception
+        failure.add_note(_last_look(visiting))
+        raise
     finally:
         context.close()

@@ -18,24 +18,23 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.compliance)
         page = visiting.page
-        page.get_by_label("Words in the question or answer").fill("train journeys")
-        page.keyboard.press("Enter")
+        visiting.enter(page.get_by_label("Words in the question or answer"), "train journeys")
         card = page.locator('[class*="st-key-sr-card-"]', has_text=question).first
         expect(card).to_contain_text("erin")
         expect(card).to_contain_text("found")
         assert "in the prompt" not in card.inner_text()  # nothing was put before a model: there is none
-        card.get_by_role("button").click()
+        visiting.click(card.get_by_role("button"))
         dialog = page.get_by_role("dialog")
         expect(dialog).to_contain_text("second class")
         for name in ("Person", "Groups then", "Model", "Prompt SHA-256", "Answer SHA-256", "Leaf hash"):
             expect(dialog.locator("dt", has_text=name).first).to_be_visible()
         expect(dialog.get_by_role("row", name="travel.md").first).to_be_visible()
         expect(dialog.get_by_role("row", name="travel.md").first).to_contain_text("[")  # its number
-        page.keyboard.press("Escape")
-        page.get_by_role("button", name="Verify the log").click()
+        visiting.close_dialog()
+        visiting.click(page.get_by_role("button", name="Verify the log"))
         expect(page.get_by_text("The log is intact")).to_be_visible()
         with page.expect_download() as download:
-            page.get_by_role("link", name="Export the log").click()
+            visiting.click(page.get_by_role("link", name="Export the log"))
         lines = download.value.path().read_text("utf-8").splitlines()
         assert len(lines) > 5
         assert all(json.loads(entry) for entry in lines)
@@ -45,15 +44,16 @@ def test_other_events_are_listed_and_a_page_drawn_again_reads_the_log_once(brows
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.compliance)
         page = visiting.page
-        page.get_by_role("tab", name="Other events").click()
+        visiting.click(page.get_by_role("tab", name="Other events"))
         expect(page.get_by_role("row").nth(2)).to_be_visible()
+        visiting.settle()
         numbers = page.get_by_role("row").nth(1).get_by_role("cell").first
         newest = int(numbers.inner_text())
         for tab in ("Questions", "Other events", "Questions", "Other events"):
-            page.get_by_role("tab", name=tab).click()
+            visiting.click(page.get_by_role("tab", name=tab))
             visiting.settle()
         assert int(numbers.inner_text()) == newest
-        page.get_by_role("button", name="Refresh").click()
+        visiting.click(page.get_by_role("button", name="Refresh"))
         expect(numbers).not_to_have_text(str(newest))
         assert int(numbers.inner_text()) - newest <= 2
 
@@ -61,6 +61,5 @@ def test_other_events_are_listed_and_a_page_drawn_again_reads_the_log_once(brows
 def test_a_filter_that_matches_nothing_says_so(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.compliance)
-        visiting.page.get_by_label("Words in the question or answer").fill("zzzz-no-such-word")
-        visiting.page.keyboard.press("Enter")
+        visiting.enter(visiting.page.get_by_label("Words in the question or answer"), "zzzz-no-such-word")
         expect(visiting.page.get_by_text("No entry matches.")).to_be_visible()

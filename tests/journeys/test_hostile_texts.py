@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.journeys.browser import DESKTOP, Visit, visit
 from tests.ui.payloads import PAYLOADS
@@ -52,20 +52,18 @@ def assert_only_letters(visiting: Visit) -> None:
 def test_a_hostile_answer_stays_letters_while_it_streams_and_in_the_history(browser: Browser, hostile: str) -> None:
     with visit(browser, hostile) as visiting:
         visiting.sign_in("erin", "any password")
-        box = visiting.page.get_by_test_id("stChatInputTextArea")
-        box.fill("**b** ![x](http://evil.test/q.png) :smile: [a](http://evil.test) www.evil.test")
-        visiting.page.keyboard.press("Enter")
+        visiting.put("**b** ![x](http://evil.test/q.png) :smile: [a](http://evil.test) www.evil.test")
         done = visiting.page.get_by_text("Was this helpful?")
-        for _ in range(200):  # look again and again while the answer grows
+        for _ in range(600):  # look again and again while the answer grows
             assert_only_letters(visiting)
             if done.count():
                 break
             visiting.page.wait_for_timeout(100)
         assert done.count()
         assert "window.owned=1" in visiting.page.locator(".sr-answer").inner_text()
-        visiting.page.get_by_role("button", name="New conversation").click()
+        visiting.click(visiting.page.get_by_role("button", name="New conversation"))
         visiting.page.get_by_text("Ask your documents").wait_for()
-        visiting.page.locator('[class*="st-key-history-"] button').first.click()
+        visiting.click(visiting.page.locator('[class*="st-key-history-"] button').first)
         done.wait_for()
         assert_only_letters(visiting)
         history = visiting.page.locator('[class*="st-key-history-"]').first
@@ -78,19 +76,18 @@ def test_a_hostile_passage_stays_letters_in_its_dialog(browser: Browser, hostile
         visiting.sign_in("erin", "any password")
         visiting.ask("anything")
         for number in (1, 2):
-            visiting.page.get_by_role("button", name=f"Open source {number}").click()
+            visiting.click(visiting.page.get_by_role("button", name=f"Open source {number}"))
             visiting.page.get_by_role("dialog").locator(".sr-source").first.wait_for()
             visiting.settle()
             assert_only_letters(visiting)
-            visiting.page.keyboard.press("Escape")
-            visiting.page.get_by_role("dialog").wait_for(state="detached")
+            visiting.close_dialog()
 
 
 @pytest.mark.parametrize(
     ("name", "path", "tabs"),
     [
         ("erin", "/library", []),
-        ("adam", "/admin", ["Files", "People", "Health"]),
+        ("adam", "/admin", ["Runs", "Files", "Review", "People", "Health"]),
         ("cora", "/compliance", ["Other events"]),
     ],
 )
@@ -104,9 +101,47 @@ def test_hostile_names_stay_letters_on_every_page(
         visiting.settle()
         assert_only_letters(visiting)
         for tab in tabs:
-            visiting.page.get_by_role("tab", name=tab).click()
+            visiting.click(visiting.page.get_by_role("tab", name=tab))
             visiting.settle()
             assert_only_letters(visiting)
+
+
+def test_hostile_files_previews_and_versions_in_review_stay_letters(browser: Browser, hostile: str) -> None:
+    with visit(browser, hostile) as visiting:
+        visiting.sign_in("adam", "any password")
+        page = visiting.page
+        visiting.go("/admin")
+        for tab, opener in (
+            ("Sources", "Preview"),
+            ("Sources", "Settings"),
+            ("Files", "Open file"),
+            ("Review", "Review"),
+        ):
+            visiting.click(page.get_by_role("tab", name=tab))
+            visiting.settle()
+            visiting.click(page.get_by_role("button", name=opener, exact=True).first)
+            page.get_by_role("dialog").get_by_text("window.owned").first.wait_for(state="attached")
+            visiting.settle()
+            assert_only_letters(visiting)
+            visiting.close_dialog()
+
+
+def test_what_belongs_to_a_hostile_document_is_opened_and_left_again(browser: Browser, hostile: str) -> None:
+    with visit(browser, hostile) as visiting:
+        visiting.sign_in("erin", "any password")
+        visiting.go("/library")
+        visiting.click(visiting.page.get_by_role("button", name="Open document").first)
+        dialog = visiting.page.get_by_role("dialog")
+        for tab in ("Passages", "Pages", "History", "Related"):
+            visiting.click(dialog.get_by_role("tab", name=tab))
+            visiting.settle()
+            assert_only_letters(visiting)
+        visiting.click(dialog.get_by_role("button", name="Open document").first)
+        expect(dialog.get_by_role("heading", name="Litigation Hold Handbook")).to_be_visible()
+        visiting.click(dialog.get_by_role("tab", name="Passages"))
+        visiting.click(dialog.get_by_role("button", name="Back to the document before"))
+        expect(dialog.get_by_role("tab", name="Related")).to_be_visible()
+        assert_only_letters(visiting)
 
 
 def test_a_hostile_list_of_choices_stays_letters(browser: Browser, hostile: str) -> None:
@@ -114,7 +149,7 @@ def test_a_hostile_list_of_choices_stays_letters(browser: Browser, hostile: str)
         visiting.sign_in("erin", "any password")
         visiting.go("/library")
         visiting.page.get_by_text("window.owned").first.wait_for()
-        visiting.page.get_by_role("combobox").click()
+        visiting.click(visiting.page.get_by_role("combobox"))
         visiting.page.get_by_role("option").nth(1).wait_for()
         assert visiting.page.get_by_role("listbox").locator("a, img, strong, script").count() == 0
         assert_only_letters(visiting)
@@ -125,7 +160,10 @@ def test_the_watch_notices_what_it_is_there_for(browser: Browser, hostile: str) 
         visiting.go("/login")
         visiting.page.set_content("<img src='http://evil.test/x.png'>")
         visiting.page.evaluate("setTimeout(() => { throw new Error('seen') })")
-        visiting.page.wait_for_timeout(500)
+        for _ in range(200):
+            if visiting.seen.off_origin and visiting.seen.script_errors:
+                break
+            visiting.page.wait_for_timeout(100)
         assert visiting.seen.off_origin == ["http://evil.test/x.png"]
         assert visiting.seen.script_errors
 

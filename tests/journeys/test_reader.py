@@ -18,7 +18,7 @@ def test_an_answer_names_its_source_and_the_source_opens_on_its_page(browser: Br
         expect(page.locator(".sr-answer").last).to_contain_text("ten years")
         expect(page.get_by_text("Quoted from documents (no language model)")).to_be_visible()
         card = page.locator('[class*="st-key-sr-card-"]', has_text="records-retention.pdf").first
-        card.get_by_role("button").click()
+        visiting.click(card.get_by_role("button"))
         picture = page.get_by_role("dialog").locator("img.sr-page")
         picture.wait_for()
         visiting.wait_for_page_image()
@@ -30,7 +30,7 @@ def test_a_source_without_pages_opens_as_text_with_the_passage_marked(browser: B
         visiting.sign_in(*served.accounts.employee)
         visiting.ask("What may a hotel night cost?")
         card = visiting.page.locator('[class*="st-key-sr-card-"]', has_text="travel.md").first
-        card.get_by_role("button").click()
+        visiting.click(card.get_by_role("button"))
         expect(visiting.page.get_by_role("dialog").locator("mark")).to_contain_text("140 euros")
 
 
@@ -58,22 +58,21 @@ def test_a_conversation_goes_on_is_judged_found_again_and_deleted(browser: Brows
         visiting.sign_in(*served.accounts.employee)
         page = visiting.page
         visiting.ask("Since when does the retention period of treaty records run?")
-        page.get_by_test_id("stChatInputTextArea").fill("And how long is it?")
-        page.keyboard.press("Enter")
+        visiting.put("And how long is it?")
         expect(page.locator(".sr-answer")).to_have_count(2, timeout=60_000)
-        page.get_by_role("button", name="Not helpful", exact=True).last.click()
-        page.get_by_label("What was wrong?").fill("The start is missing.")
-        page.get_by_role("button", name="Send", exact=True).click()
+        visiting.click(page.get_by_role("button", name="Not helpful", exact=True).last)
+        visiting.fill(page.get_by_label("What was wrong?"), "The start is missing.")
+        visiting.click(page.get_by_role("button", name="Send", exact=True))
         expect(page.get_by_text("Thank you. It is on record.")).to_be_visible()
-        page.get_by_role("button", name="New conversation").click()
+        visiting.click(page.get_by_role("button", name="New conversation"))
         expect(page.get_by_text("Ask your documents")).to_be_visible()
         entry = page.get_by_role("button", name="Since when does the retention period")
-        entry.first.click()
+        visiting.click(entry.first)
         expect(page.locator(".sr-answer")).to_have_count(2)
         expect(page.get_by_text("You found this not helpful.")).to_be_visible()
         row = page.locator('[class*="st-key-sr-history-current-"]')
-        row.get_by_role("button", name="Delete").click()
-        page.get_by_role("button", name="Delete conversation").click()
+        visiting.click(row.get_by_role("button", name="Delete"))
+        visiting.click(page.get_by_role("button", name="Delete conversation"))
         expect(entry).to_have_count(0)
 
 
@@ -81,17 +80,16 @@ def test_the_library_shows_how_each_page_was_read(browser: Browser, served: Serv
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.employee)
         page = visiting.page
-        page.get_by_role("link", name="Library").click()
-        page.get_by_label("Search by title or path").fill("retention")
-        page.keyboard.press("Enter")
+        visiting.click(page.get_by_role("link", name="Library"))
+        visiting.enter(page.get_by_label("Search by title or path"), "retention")
         expect(page.get_by_text("1 document", exact=True)).to_be_visible()
         visiting.settle()
-        page.get_by_role("button", name="Open document").click()
+        visiting.click(page.get_by_role("button", name="Open document"))
         dialog = page.get_by_role("dialog")
-        expect(dialog.get_by_text("2 of 2 pages gave text")).to_be_visible()
-        dialog.get_by_role("tab", name="Pages").click()
+        expect(dialog.get_by_text("2 of 2 pages gave text").first).to_be_visible()
+        visiting.click(dialog.get_by_role("tab", name="Pages"))
         visiting.wait_for_page_image()
-        dialog.get_by_role("tab", name="Passages").click()
+        visiting.click(dialog.get_by_role("tab", name="Passages"))
         expect(dialog.get_by_text("kept for ten years").first).to_be_visible()
         expect(dialog.get_by_text("A long document")).to_have_count(0)
 
@@ -100,10 +98,10 @@ def test_a_session_that_ended_leads_back_to_the_sign_in_page(browser: Browser, s
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.employee)
         page = visiting.page
-        page.get_by_role("button", name="Sign out").click()
+        visiting.click(page.get_by_role("button", name="Sign out"))
         page.wait_for_url("**/login")
         visiting.go("/library")
-        page.get_by_role("link", name="Sign in again").click()
+        visiting.click(page.get_by_role("link", name="Sign in again"))
         expect(page.get_by_label("Password")).to_be_visible()
 
 
@@ -115,10 +113,10 @@ def test_a_stranger_gets_the_sign_in_page_and_one_sentence_for_a_wrong_password(
         page = visiting.page
         assert page.url.endswith("/login")
         expect(page.get_by_label("Name")).to_be_focused()
-        page.keyboard.type("nobody")
-        page.keyboard.press("Tab")
-        page.keyboard.type("wrong")
-        page.keyboard.press("Enter")
+        visiting.type("nobody")
+        visiting.press("Tab")
+        visiting.type("wrong")
+        visiting.press("Enter")
         expect(page.get_by_role("alert")).not_to_be_empty()
 
 

@@ -35,7 +35,7 @@ def assert_presentable(visiting: Visit, name: str) -> None:
 def test_the_sign_in_page(browser: Browser, served: Served, size: tuple[int, int]) -> None:
     with visit(browser, served.base_url, size) as visiting:
         visiting.go("/login")
-        visiting.photograph("login", settled=True)
+        visiting.photograph("login")
         assert visiting.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert visiting.page.evaluate(UNNAMED) == []
         assert visiting.page.locator("script").count() == 0
@@ -48,15 +48,15 @@ def test_the_pages_of_the_employee(browser: Browser, served: Served, size: tuple
         assert_presentable(visiting, "ask-empty")
         visiting.ask("How long are records of terminated treaties kept?")
         assert_presentable(visiting, "ask-answer")
-        visiting.page.get_by_role("button", name="Open source 1").click()
+        visiting.click(visiting.page.get_by_role("button", name="Open source 1"))
         visiting.page.get_by_role("dialog").locator("img.sr-page").wait_for()
         visiting.wait_for_page_image()
         assert_presentable(visiting, "ask-source")
-        visiting.page.keyboard.press("Escape")
+        visiting.close_dialog()
         visiting.go("/library")
         visiting.page.get_by_role("button", name="Open document").first.wait_for()
         assert_presentable(visiting, "library")
-        visiting.page.get_by_role("button", name="Open document").first.click()
+        visiting.click(visiting.page.get_by_role("button", name="Open document").first)
         visiting.page.locator(".sr-fields").wait_for()
         assert_presentable(visiting, "library-document")
 
@@ -68,10 +68,14 @@ def test_the_pages_of_the_admin(browser: Browser, served: Served, size: tuple[in
         visiting.go("/admin")
         visiting.page.get_by_role("button", name="Sync now").first.wait_for()
         assert_presentable(visiting, "admin-sources")
-        for tab in ("Files", "People", "Health"):
-            visiting.page.get_by_role("tab", name=tab).click()
+        for tab in ("Runs", "Files", "Review", "People", "Health"):
+            visiting.click(visiting.page.get_by_role("tab", name=tab))
             visiting.settle()
             assert_presentable(visiting, f"admin-{tab.lower()}")
+        visiting.click(visiting.page.get_by_role("tab", name="Files"))
+        visiting.click(visiting.page.locator('[class*="st-key-sr-card-"]', has_text=".pdf").get_by_role("button").first)
+        visiting.page.locator(".sr-strip").wait_for()
+        assert_presentable(visiting, "admin-file")
 
 
 @SIZES
@@ -81,14 +85,14 @@ def test_the_pages_of_the_compliance_officer(browser: Browser, served: Served, s
         visiting.ask("What may a hotel night cost?")
     with visit(browser, served.base_url, size) as visiting:
         visiting.sign_in(*served.accounts.compliance)
-        visiting.page.get_by_role("button", name="Verify the log").click()
+        visiting.click(visiting.page.get_by_role("button", name="Verify the log"))
         visiting.page.get_by_text("The log is intact").wait_for()
         assert_presentable(visiting, "log")
-        visiting.page.locator('[class*="st-key-sr-card-"] button').first.click()
+        visiting.click(visiting.page.locator('[class*="st-key-sr-card-"] button').first)
         visiting.page.locator("dt", has_text="Leaf hash").wait_for()
         assert_presentable(visiting, "log-entry")
-        visiting.page.keyboard.press("Escape")
-        visiting.page.get_by_role("tab", name="Other events").click()
+        visiting.close_dialog()
+        visiting.click(visiting.page.get_by_role("tab", name="Other events"))
         visiting.page.get_by_role("row").nth(1).wait_for()
         assert_presentable(visiting, "log-events")
 
@@ -97,18 +101,16 @@ def test_the_keyboard_alone_is_enough_to_ask_and_to_open_a_source(browser: Brows
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.employee)
         visiting.ask("What may a hotel night cost?")
-        visiting.settle()
         page = visiting.page
         source = page.get_by_role("button", name="Open source 1")
-        page.locator("body").press("Tab")
+        visiting.press("Tab")
         for _ in range(40):
             if source.evaluate("node => node === document.activeElement"):
                 break
-            page.keyboard.press("Tab")
+            visiting.press("Tab")
         expect(source).to_be_focused()
         ring = source.evaluate("node => getComputedStyle(node, '::after').outlineWidth")
         assert ring == "3px"
-        page.keyboard.press("Enter")
+        visiting.press("Enter")
         expect(page.get_by_role("dialog")).to_be_visible()
-        page.keyboard.press("Escape")
-        expect(page.get_by_role("dialog")).to_have_count(0)
+        visiting.close_dialog()
