@@ -41,6 +41,11 @@ OFFLINE_SWITCHES: Mapping[str, str] = {
     "LLAMA_OFFLINE": "1",
     "OLLAMA_NO_CLOUD": "1",
     "QDRANT__TELEMETRY_DISABLED": "true",
+    # Ray: usage reports (it posts one that says they are off, unless the address is changed), metrics
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
+    "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9/",
+    "RAY_enable_metrics_collection": "0",
     "PIP_NO_INDEX": "1",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
 }
@@ -75,10 +80,20 @@ class IndexSettings(_Section):
     timeout_s: Annotated[float, Field(gt=0)] = 30.0
 
 
+class EmbeddingBackend(StrEnum):
+    """The engine that computes embeddings. Vectors of both may stand in one index."""
+
+    AUTO = "auto"  # torch where it has a GPU or the model is not of the BERT family, else OpenVINO
+    TORCH = "torch"
+    OPENVINO = "openvino"
+
+
 class EmbeddingSettings(_Section):
     """A local sentence-transformers folder; empty means the model that is installed with the appliance."""
 
     model_path: str = ""
+    backend: EmbeddingBackend = EmbeddingBackend.AUTO
+    cache_bytes: Annotated[int, Field(ge=0)] = 512 * 1024**2  # vectors kept by content; 0: none
     batch_size: Annotated[int, Field(ge=1)] = 32
     threads: Annotated[int, Field(ge=0)] = 0  # 0: one per core
 
@@ -138,6 +153,18 @@ class IngestSettings(_Section):
     chunk_tokens: Annotated[int, Field(ge=32)] = 200
     overlap_tokens: Annotated[int, Field(ge=0)] = 32
     workers: Annotated[int, Field(ge=1)] = 2
+    retry_after_s: Annotated[float, Field(gt=0)] = 300.0  # then twice as long each time
+    retry_at_most_s: Annotated[float, Field(gt=0)] = 86_400.0
+    quarantine_after: Annotated[int, Field(ge=1)] = 3  # times that a file may break its parser
+    settle_s: Annotated[float, Field(ge=0)] = 2.0  # a watched folder is synced when it was quiet for so long
+    max_missing_share: Annotated[float, Field(gt=0, le=1)] = 0.5  # of a source's documents gone at once, unconfirmed
+
+
+class ClusterSettings(_Section):
+    """A Ray cluster that parses and embeds, or none. The index and the catalog stay with this process."""
+
+    address: str = ""
+    workers: Annotated[int, Field(ge=0)] = 0  # parsers and embedders each; 0: as many as the cluster has cores
 
 
 class RetrievalSettings(_Section):
@@ -166,6 +193,7 @@ class Settings(_Section):
     embedding: EmbeddingSettings = EmbeddingSettings()
     model: ModelSettings = ModelSettings()
     ingest: IngestSettings = IngestSettings()
+    cluster: ClusterSettings = ClusterSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     sign_in: SignInSettings = SignInSettings()
 

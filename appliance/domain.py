@@ -21,6 +21,9 @@ from enum import StrEnum
 EVERYONE = "everyone"
 """The group every signed-in person belongs to."""
 
+MEMBER_MARK = " › "
+"""Stands between the path of a container and the path of a file in it, where people read it."""
+
 _NAMESPACE = uuid.UUID("5d3c0b52-6d1e-5a8e-9d1c-8a4f6a0c7e11")
 
 
@@ -87,9 +90,12 @@ class DocumentState(StrEnum):
     """How a file stands. Every file ends in one of these, with a reason for people."""
 
     INDEXED = "indexed"
-    REFUSED = "refused"  # against the rules: too large, a link, a bad access file
+    DUPLICATE = "duplicate"  # the same content, under the same label, is indexed as another document of its source
+    PENDING_REVIEW = "pending_review"  # read, and kept from every reader until a curator approves it
     NEEDS_PASSWORD = "needs_password"  # noqa: S105 - a state, not a secret
-    FAILED = "failed"  # could not be read; `reason` says whether trying again can help
+    REFUSED = "refused"  # against the rules: too large, a link, a bad access file, turned down by a curator
+    QUARANTINED = "quarantined"  # broke its parser again and again; not opened any more unless somebody says so
+    FAILED = "failed"  # could not be read; tried again at `retry_at`, or not until something changes
     GONE = "gone"  # no longer in its folder, and no longer in the index
 
 
@@ -101,29 +107,69 @@ class TextMeans(StrEnum):
     NONE = "none"
 
 
+LOW_CONFIDENCE = 0.6
+"""A page that text recognition read with less is likely to be wrong in places."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageCoverage:
-    """What one page gave: how many characters, by which means, and why none if none."""
+    """What one page gave: how many characters, by which means, and why none if none.
+
+    `confidence` (0 to 1) is how sure text recognition was of its words on average; None where it was not needed.
+    """
 
     page: int
     means: TextMeans
     characters: int
     reason: str = ""
+    confidence: float | None = None
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether text recognition was so unsure of the page that a reader should know."""
+        return self.confidence is not None and self.confidence < LOW_CONFIDENCE
+
+
+class SourceKind(StrEnum):
+    """Where the files of a source come from."""
+
+    FOLDER = "folder"  # a folder of the organisation's own, which is only ever read
+    UPLOADS = "uploads"  # a folder the appliance keeps, filled by people through the browser
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A folder whose documents are kept in sync. `groups` is the access label of documents without a sidecar file."""
+    """A folder whose documents are kept in sync. `groups` is the access label of documents without a sidecar file.
+
+    `include` and `exclude` are glob patterns over paths inside the folder (`**` crosses folders); no `include` takes
+    everything in. `language` (two letters) overrides what would be detected. Every `compare_every_s` seconds the whole
+    folder is compared, whatever was noticed in between by watching it; 0 means only when somebody asks. What a curated
+    source holds is read, but not found by anybody before a curator approves it. A paused one is left as it is.
+    """
 
     id: str
     name: str
     path: str
     groups: frozenset[str]
+    kind: SourceKind = SourceKind.FOLDER
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    owner: str = ""
+    language: str = ""
+    compare_every_s: int = 3600
+    watched: bool = True
+    curated: bool = False
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file of a source, as it stands now. `version_id` is None until one version was indexed."""
+    """A file of a source, as it stands now. `version_id` is None until one version was indexed.
+
+    `member` is its path in the container that lies at `path` in the folder (a mail's attachment, a file in an archive),
+    empty for a file of its own; `container_id` is that container's document. `retry_at` is when a failed one is tried
+    again. `pending_version_id` is the version that waits for a curator.
+    """
 
     id: str
     source_id: str
@@ -136,11 +182,35 @@ class Document:
     size_bytes: int
     updated_at: datetime
     version_id: str | None = None
+    duplicate_of: str | None = None
+    container_id: str | None = None
+    member: str = ""
+    attempts: int = 0
+    retry_at: datetime | None = None
+    pending_version_id: str | None = None
+
+    @property
+    def full_path(self) -> str:
+        """The path for people: of the file, and in its container."""
+        return f"{self.path}{MEMBER_MARK}{self.member}" if self.member else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFacts:
+    """What a document says of itself, each empty when it does not. Dates are ISO 8601, as exact as they were given.
+
+    `thread` names the conversation a mail belongs to: the Message-ID of its first mail as far as it is known.
+    """
+
+    author: str = ""
+    created: str = ""
+    modified: str = ""
+    thread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One state of a document's content, as one parser read it."""
+    """One state of a document's content, as one parser read it. `superseded_at` is None for the one in force."""
 
     id: str
     document_id: str
@@ -149,6 +219,8 @@ class Version:
     created_at: datetime
     pages: tuple[PageCoverage, ...] = ()
     chunk_count: int = 0
+    superseded_at: datetime | None = None
+    facts: DocumentFacts = DocumentFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +309,10 @@ class Conversation:
     turns: tuple[Turn, ...] = field(default=())
 
 
-def document_id(source_id: str, path: str) -> str:
-    """The identifier of the file at `path` (relative, with forward slashes) of a source."""
-    return str(uuid.uuid5(_NAMESPACE, f"document\0{source_id}\0{path}"))
+def document_id(source_id: str, path: str, member: str = "") -> str:
+    """The identifier of the file at `path` (relative, with forward slashes) of a source, or of a member of it."""
+    inside = f"\0{member}" if member else ""
+    return str(uuid.uuid5(_NAMESPACE, f"document\0{source_id}\0{path}{inside}"))
 
 
 def version_id(document: str, content_sha256: str, parser: str) -> str:

@@ -139,6 +139,18 @@ class DocumentUnreadable(DocumentRejected):
     code = "document_unreadable"
 
 
+class ParserBroken(DocumentUnreadable):
+    """The parser died, hung or gave nonsense on a document. Trying again may help; doing so for ever does not."""
+
+    code = "parser_broken"
+
+
+class FileUnavailable(DocumentUnreadable):
+    """A file could not be opened or read to its end. That may change without the file changing."""
+
+    code = "file_unavailable"
+
+
 class AuditUnavailable(ApplianceError):
     """The query log cannot be written, so nothing may be answered."""
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from appliance import catalog, conversations  # noqa: F401 - they define the tables
+from appliance import catalog, conversations, history  # noqa: F401 - they define the tables
 from appliance.auth import accounts  # noqa: F401
 from appliance.database import metadata
 

@@ -211,9 +211,9 @@ def test_a_file_that_cannot_be_read_this_time_keeps_its_version_and_says_why(cat
 
 def test_a_failed_reading_leaves_title_size_and_kind_of_the_version_in_use(catalog: Catalog) -> None:
     publish(catalog, "a.txt", "text", title="The travel policy")
-    before, facts = inventory(catalog).documents[0], catalog.files(SOURCE.id)["a.txt"]
+    before = inventory(catalog).documents[0]
     failed = make_outcome("a.txt", state=DocumentState.NEEDS_PASSWORD, reason="It is encrypted.", groups={"legal"})
-    failed = replace(failed, title="a", size_bytes=99, media_type="application/pdf", modified_ns=2, parser="p/2")
+    failed = replace(failed, title="a", size_bytes=99, media_type="application/pdf", modified_ns=2, judged="p/2")
     catalog.record(failed, keep_version=True)
     after = inventory(catalog).documents[0]
     assert (after.title, after.size_bytes, after.media_type) == ("The travel policy", 4, "text/plain")
@@ -221,7 +221,7 @@ def test_a_failed_reading_leaves_title_size_and_kind_of_the_version_in_use(catal
     assert (after.state, after.reason, after.groups) == (failed.state, failed.reason, {"legal"})
     assert after.updated_at >= before.updated_at
     known = catalog.files(SOURCE.id)["a.txt"]
-    assert (known.modified_ns, known.parser, known.sha256) == (2, "p/2", facts.sha256)
+    assert (known.modified_ns, known.judged, known.sha256) == (2, "p/2", "")
 
 
 def test_a_failed_reading_of_a_document_without_a_version_is_recorded_whole(catalog: Catalog) -> None:
@@ -316,7 +316,7 @@ def test_a_title_with_half_a_character_is_refused_in_words(catalog: Catalog) -> 
 
 def test_a_sync_finds_its_own_facts_again(catalog: Catalog) -> None:
     chunks = publish(catalog, "a.txt", "text", groups={"staff", "legal"})
-    catalog.touch(chunks[0].document_id, size_bytes=7, modified_ns=2**62)
+    catalog.touch(chunks[0].document_id, size_bytes=7, modified_ns=2**62, changed_ns=3)
     facts = catalog.files(SOURCE.id)["a.txt"]
     assert (facts.size_bytes, facts.modified_ns, facts.state) == (7, 2**62, DocumentState.INDEXED)
     assert (facts.groups, facts.version_id) == (frozenset({"staff", "legal"}), chunks[0].version_id)
@@ -332,13 +332,17 @@ def test_two_sources_cannot_share_a_name_or_a_folder(catalog: Catalog) -> None:
     assert catalog.sources() == [SOURCE]
 
 
-def test_a_source_gets_other_groups_and_an_unknown_one_is_not_found(catalog: Catalog) -> None:
-    catalog.set_source_groups(SOURCE.id, frozenset({"legal"}))
-    assert catalog.source(SOURCE.id).groups == {"legal"}
+def test_a_source_is_changed_and_an_unknown_one_is_not_found(catalog: Catalog) -> None:
+    changed = replace(
+        SOURCE, groups=frozenset({"legal"}), include=("**/*.pdf",), exclude=("old/**",), owner="Records", language="de"
+    )
+    changed = replace(changed, compare_every_s=60, watched=False, curated=True, paused=True)
+    catalog.change_source(changed)
+    assert catalog.source(SOURCE.id) == changed
     with pytest.raises(NotFound):
         catalog.source("unknown")
     with pytest.raises(NotFound):
-        catalog.set_source_groups("unknown", frozenset({"legal"}))
+        catalog.change_source(replace(SOURCE, id="unknown"))
 
 
 # searching titles

@@ -11,15 +11,20 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, insert, select, text
 
-from appliance import catalog, conversations  # noqa: F401 - they define the tables
+from appliance import catalog, conversations, history  # noqa: F401 - they define the tables
+from appliance import database as database_module
 from appliance.auth import accounts  # noqa: F401
 from appliance.database import Database, metadata
+from appliance.domain import AccessFilter, PageCoverage, TextMeans
 from appliance.errors import CatalogUnavailable, Conflict, InvalidRequest
 
+STAFF = AccessFilter(frozenset({"staff"}))
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 
 
@@ -245,3 +250,44 @@ def test_a_moment_comes_back_aware_and_the_same_from_any_time_zone(database: Dat
 def test_closing_twice_is_no_error(database: Database) -> None:
     database.close()
     database.close()
+
+
+def test_what_the_first_release_wrote_is_carried_over(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+    _upgrade(database, "0001")
+    at, document = "2026-01-01 12:00:00.000000", "d" * 36
+    pages = '[{"page":1,"means":"text","characters":7,"reason":""}]'
+    with database.write() as connection:
+        connection.exec_driver_sql(f"INSERT INTO sources VALUES ('s', 'Rules', '/srv/rules', '[\"staff\"]', '{at}')")
+        for key, state, parser, version, modified in (
+            (document, "indexed", "1", "'new'", 5),
+            ("refused", "refused", "1 max_pages=9", "NULL", 5),
+            ("moving", "indexed", "1", "NULL", -1),
+        ):
+            connection.exec_driver_sql(
+                f"INSERT INTO documents VALUES ('{key}', 's', '{key}.txt', 'Title', 'text/plain', '{state}', '', 7,"
+                f" {modified}, 'sha', '{parser}', '{at}', {version})"
+            )
+            connection.exec_driver_sql(f"INSERT INTO document_groups VALUES ('{key}', 'staff')")
+        for version in ("old", "new"):
+            connection.exec_driver_sql(
+                f"INSERT INTO versions VALUES ('{version}', '{document}', 'sha', '1', '{at}', '{pages}', 1)"
+            )
+    database.migrate()
+    known = catalog.Catalog(database).files("s")
+    assert known["refused.txt"].judged == "1 max_pages=9"
+    assert [facts.settled for _, facts in sorted(known.items())] == [True, False, True]
+    new, old = sorted(catalog.Catalog(database).history(document, STAFF), key=lambda item: item.version.id)
+    assert (new.title, new.version.superseded_at) == ("Title", None)
+    assert old.version.superseded_at is not None
+    assert new.version.pages == (PageCoverage(1, TextMeans.TEXT_LAYER, 7),)
+    assert catalog.Catalog(database).source("s").compare_every_s == 3600
+    database.close()
+
+
+def _upgrade(database: Database, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database_module.__file__).parent / "migrations"))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)

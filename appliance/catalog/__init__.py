@@ -1,0 +1,41 @@
+"""The catalog: sources, documents, versions and chunks. It is the truth; the vector index follows it.
+
+Rules this package keeps:
+
+1. A reader's question always carries an `AccessFilter`; what it does not admit is not there.
+2. Publishing a version is one transaction: before it the old version is the document, after it the new one.
+3. The text of a superseded version stays readable for old citations; the text of a document that is gone does not.
+4. Nothing is silent: every file a sync saw has a row with a state and a reason.
+5. A version that waits for a curator is seen by curators who may read the document, and by nobody else.
+"""
+
+from __future__ import annotations
+
+from appliance.catalog.changes import ChangedLine, Changes, changes_between
+from appliance.catalog.ingestion import NO_SIGNATURE, FileFacts, FileOutcome, IngestCatalog, Signature
+from appliance.catalog.library import ChunkInContext, LibraryCatalog, LibraryPage, Release, Similar
+from appliance.catalog.sources import Receipt, SourceCatalog
+from appliance.database import Database
+
+__all__ = [
+    "NO_SIGNATURE",
+    "Catalog",
+    "ChangedLine",
+    "Changes",
+    "ChunkInContext",
+    "FileFacts",
+    "FileOutcome",
+    "LibraryPage",
+    "Receipt",
+    "Release",
+    "Signature",
+    "Similar",
+    "changes_between",
+]
+
+
+class Catalog(SourceCatalog, IngestCatalog, LibraryCatalog):
+    """Sources, documents, versions and chunks in SQL. Raises CatalogUnavailable when the database fails."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database

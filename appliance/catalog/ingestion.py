@@ -1,0 +1,484 @@
+"""Documents as ingestion sees them: what is known of a file, how it ended, and its versions.
+
+Two steps put content before readers. `stage` keeps a version that nobody sees yet; `publish` makes a version the
+document's current one, in one transaction: before it the old version is the document, after it the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from appliance.catalog.tables import (
+    MAX_VARIABLES,
+    chunk_of,
+    chunk_row,
+    chunks,
+    documents,
+    labels_of,
+    now,
+    put_groups,
+    sources,
+    version_bands,
+    version_of,
+    version_row,
+    versions,
+)
+from appliance.database import Database
+from appliance.domain import Chunk, DocumentState, Version
+from appliance.errors import Conflict, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What is known of a file, to tell whether it has to be read again.
+
+    `sha256` is of the content that was read last, `judged` what a refusal depended on besides the file's times.
+    `settled` is False while the label is being changed: the index may not have followed yet.
+    """
+
+    document_id: str
+    source_id: str
+    path: str
+    member: str
+    container_id: str | None
+    state: DocumentState
+    reason: str
+    size_bytes: int
+    modified_ns: int
+    changed_ns: int
+    sha256: str
+    parser: str
+    judged: str
+    settled: bool
+    groups: frozenset[str]
+    version_id: str | None
+    pending_version_id: str | None
+    attempts: int
+    retry_at: datetime | None
+    duplicate_of: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutcome:
+    """What a sync found out about a file. `sha256` and `parser` are empty when it was never read."""
+
+    document_id: str
+    source_id: str
+    path: str
+    title: str
+    media_type: str
+    state: DocumentState
+    reason: str
+    groups: frozenset[str]
+    size_bytes: int
+    modified_ns: int
+    changed_ns: int = 0
+    sha256: str = ""
+    parser: str = ""
+    judged: str = ""
+    attempts: int = 0
+    retry_at: datetime | None = None
+    member: str = ""
+    container_id: str | None = None
+    duplicate_of: str | None = None
+    thread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What tells near-duplicates: `values` to estimate how much two texts share, `bands` to find candidates by."""
+
+    values: bytes = b""
+    bands: tuple[int, ...] = ()
+
+
+NO_SIGNATURE = Signature()
+
+
+class IngestCatalog:
+    """Files, outcomes and versions."""
+
+    _database: Database
+
+    def files(self, source_id: str) -> dict[str, FileFacts]:
+        """What is known of every file of a source that is not gone, by path. Files in containers are not there."""
+        return {
+            facts.path: facts
+            for facts in self._facts(documents.c.source_id == source_id, documents.c.container_id.is_(None))
+        }
+
+    def members(self, container_id: str) -> dict[str, FileFacts]:
+        """What is known of the files in a container that are not gone, by their path in it."""
+        return {facts.member: facts for facts in self._facts(documents.c.container_id == container_id)}
+
+    def containers(self, source_id: str) -> frozenset[str]:
+        """The documents of a source that have members."""
+        query = select(documents.c.container_id).where(
+            documents.c.source_id == source_id, documents.c.container_id.is_not(None)
+        )
+        with self._database.read() as connection:
+            return frozenset(connection.execute(query.distinct()).scalars())
+
+    def duplicates_of(self, document_id: str) -> list[FileFacts]:
+        """The documents that are kept as duplicates of this one."""
+        return self._facts(documents.c.duplicate_of == document_id)
+
+    def approved(self, source_id: str) -> list[FileFacts]:
+        """The documents of a source of which a curator has released a version that is still pending."""
+        return self._facts(
+            documents.c.source_id == source_id,
+            documents.c.approved_by != "",
+            documents.c.pending_version_id.is_not(None),
+        )
+
+    def facts(self, document_id: str) -> FileFacts:
+        """What is known of one file. Raises NotFound."""
+        found = self._facts(documents.c.id == document_id)
+        if not found:
+            raise NotFound
+        return found[0]
+
+    def original_of(self, source_id: str, sha256: str, groups: frozenset[str], *, other_than: str) -> str | None:
+        """A document of the source with this content in force, under exactly this label; None if there is none."""
+        query = (
+            select(documents.c.id)
+            .join(versions, versions.c.id == documents.c.version_id)
+            .where(
+                documents.c.source_id == source_id,
+                documents.c.state == DocumentState.INDEXED.value,
+                documents.c.settled.is_(True),
+                documents.c.id != other_than,
+                versions.c.sha256 == sha256,
+            )
+            .order_by(documents.c.path, documents.c.member)
+            .limit(MAX_VARIABLES)
+        )
+        with self._database.read() as connection:
+            found = list(connection.execute(query).scalars())
+            labels = labels_of(connection, found)
+        return next((document for document in found if labels.get(document, frozenset()) == groups), None)
+
+    def record(self, outcome: FileOutcome, *, keep_version: bool) -> None:
+        """Record how a file ended without a new version.
+
+        With `keep_version` an earlier version stays the document's (the file could not be read this time), with its
+        title, size and media type; without it the document has none any more (it is refused, or gone) and its text is
+        removed.
+        """
+        with self._database.write() as connection:
+            if keep_version and _judge_anew(connection, outcome):
+                return
+            _put_document(connection, outcome, version_id=None)
+            if not keep_version:
+                _drop_pending(connection, outcome.document_id)
+                connection.execute(delete(chunks).where(chunks.c.document_id == outcome.document_id))
+                _supersede(connection, outcome.document_id, None)
+
+    def publish(
+        self, outcome: FileOutcome, version: Version, new_chunks: Sequence[Chunk], signature: Signature = NO_SIGNATURE
+    ) -> None:
+        """Make `version` the document's current one, with its chunks, in one transaction."""
+        with self._database.write() as connection:
+            _put_document(connection, outcome, version_id=version.id)
+            _drop_pending(connection, outcome.document_id)
+            _put_version(connection, outcome, version, new_chunks, signature)
+            _put_in_force(connection, outcome.document_id, version.id)
+
+    def stage(
+        self, outcome: FileOutcome, version: Version, new_chunks: Sequence[Chunk], signature: Signature = NO_SIGNATURE
+    ) -> None:
+        """Keep `version` for a curator. What readers see stays as it is."""
+        with self._database.write() as connection:
+            known = connection.execute(
+                select(documents.c.version_id, documents.c.title).where(documents.c.id == outcome.document_id)
+            ).first()
+            title = known.title if known is not None and known.version_id else outcome.title
+            _put_document(connection, replace(outcome, title=title), version_id=known.version_id if known else None)
+            _drop_pending(connection, outcome.document_id)
+            _put_version(connection, outcome, version, new_chunks, signature)
+            connection.execute(
+                update(documents)
+                .where(documents.c.id == outcome.document_id)
+                .values(pending_version_id=version.id, approved_by="")
+            )
+
+    def approve(self, document_id: str, person_id: str, *, version_id: str | None = None) -> None:
+        """Release the version that is pending; the next sync publishes it.
+
+        Raises NotFound when none is pending, or another one than `version_id`.
+        """
+        with self._database.write() as connection:
+            changed = connection.execute(
+                update(documents)
+                .where(documents.c.id == document_id, _is_pending(version_id))
+                .values(approved_by=person_id)
+            )
+        if changed.rowcount == 0:
+            raise NotFound("Nothing of this document waits for review.")
+
+    def publish_pending(self, document_id: str) -> None:
+        """Make the version that was pending the current one. Raises NotFound when there is none."""
+        with self._database.write() as connection:
+            row = connection.execute(
+                select(versions)
+                .join(documents, documents.c.pending_version_id == versions.c.id)
+                .where(documents.c.id == document_id)
+            ).first()
+            if row is None:
+                raise NotFound("Nothing of this document waits for review.")
+            connection.execute(
+                update(documents)
+                .where(documents.c.id == document_id)
+                .values(
+                    state=DocumentState.INDEXED.value,
+                    reason="",
+                    title=row.title,
+                    media_type=row.media_type,
+                    version_id=row.id,
+                    pending_version_id=None,
+                    approved_by="",
+                    updated_at=now(),
+                )
+            )
+            _put_in_force(connection, document_id, row.id)
+
+    def turn_down(self, document_id: str, reason: str, *, version_id: str | None = None) -> None:
+        """Drop the version that is pending. The file is not read again until it changes.
+
+        A version approved earlier stays in force. Raises NotFound when none is pending, or another than `version_id`.
+        """
+        with self._database.write() as connection:
+            row = connection.execute(
+                select(documents.c.version_id).where(documents.c.id == document_id, _is_pending(version_id))
+            ).first()
+            if row is None:
+                raise NotFound("Nothing of this document waits for review.")
+            _drop_pending(connection, document_id)
+            state = DocumentState.INDEXED if row.version_id else DocumentState.REFUSED
+            connection.execute(
+                update(documents)
+                .where(documents.c.id == document_id)
+                .values(state=state.value, reason=reason, approved_by="", updated_at=now())
+            )
+
+    def repoint(self, document_id: str, original_id: str) -> None:
+        """Let a duplicate be that of another document."""
+        with self._database.write() as connection:
+            connection.execute(update(documents).where(documents.c.id == document_id).values(duplicate_of=original_id))
+
+    def touch(self, document_id: str, *, size_bytes: int, modified_ns: int, changed_ns: int) -> None:
+        """Note that a file with the same content has new file times."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(documents)
+                .where(documents.c.id == document_id)
+                .values(size_bytes=size_bytes, modified_ns=modified_ns, changed_ns=changed_ns)
+            )
+
+    def relabel(self, document_id: str, groups: frozenset[str], *, settled: bool = True) -> None:
+        """Change who may see a document, from the next question on. `settled`: the index agrees."""
+        with self._database.write() as connection:
+            put_groups(connection, document_id, groups)
+            connection.execute(update(documents).where(documents.c.id == document_id).values(settled=settled))
+
+    def forget_judgement(self, document_ids: Sequence[str]) -> None:
+        """Let the next sync read these files again, whatever was said of them before."""
+        with self._database.write() as connection:
+            for start in range(0, len(document_ids), MAX_VARIABLES):
+                connection.execute(
+                    update(documents)
+                    .where(documents.c.id.in_(document_ids[start : start + MAX_VARIABLES]))
+                    .values(judged="", parser="", attempts=0, retry_at=None)
+                )
+
+    def current_versions(self) -> dict[str, int]:
+        """Chunks per current version: what the index should hold."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(versions.c.id, versions.c.chunk_count)
+                .join(documents, documents.c.version_id == versions.c.id)
+                .where(documents.c.state != DocumentState.GONE.value, versions.c.chunk_count > 0)
+            )
+            return {row.id: row.chunk_count for row in rows}
+
+    def version_chunks(self, version_id: str) -> tuple[list[Chunk], frozenset[str]]:
+        """The chunks of a version in order, and the label of its document. For rebuilding the index."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(chunks).where(chunks.c.version_id == version_id).order_by(chunks.c.number)
+            ).all()
+            labels = labels_of(connection, [rows[0].document_id]) if rows else {}
+        found = [chunk_of(row) for row in rows]
+        return found, labels.get(found[0].document_id, frozenset()) if found else frozenset()
+
+    def stored_version(self, version_id: str) -> tuple[Version, str, str, Signature]:
+        """A version with its title, media type and signature, whoever may see it. Raises NotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(select(versions).where(versions.c.id == version_id)).first()
+            if row is None:
+                raise NotFound
+            bands = connection.execute(
+                select(version_bands.c.value)
+                .where(version_bands.c.version_id == version_id)
+                .order_by(version_bands.c.band)
+            )
+            return version_of(row), row.title, row.media_type, Signature(row.signature, tuple(bands.scalars()))
+
+    def next_retry(self, source_id: str, *, after: datetime | None = None) -> datetime | None:
+        """When the first of the failed files of a source is to be tried again; of those due later than `after`."""
+        due = documents.c.retry_at.is_not(None) if after is None else documents.c.retry_at > after
+        query = (
+            select(documents.c.retry_at)
+            .where(documents.c.source_id == source_id, documents.c.state == DocumentState.FAILED.value, due)
+            .order_by(documents.c.retry_at)
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            found: datetime | None = connection.execute(query).scalar()
+            return found
+
+    def _facts(self, *conditions: Any) -> list[FileFacts]:
+        query = select(documents).where(documents.c.state != DocumentState.GONE.value, *conditions)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(documents.c.path, documents.c.member)).all()
+            labels = labels_of(connection, [row.id for row in rows])
+        return [
+            FileFacts(
+                document_id=row.id,
+                source_id=row.source_id,
+                path=row.path,
+                member=row.member,
+                container_id=row.container_id,
+                state=DocumentState(row.state),
+                reason=row.reason,
+                size_bytes=row.size_bytes,
+                modified_ns=row.modified_ns,
+                changed_ns=row.changed_ns,
+                sha256=row.sha256,
+                parser=row.parser,
+                judged=row.judged,
+                settled=row.settled,
+                groups=labels.get(row.id, frozenset()),
+                version_id=row.version_id,
+                pending_version_id=row.pending_version_id,
+                attempts=row.attempts,
+                retry_at=row.retry_at,
+                duplicate_of=row.duplicate_of,
+            )
+            for row in rows
+        ]
+
+
+def _is_pending(version_id: str | None) -> Any:
+    """That a version waits for a curator: this one, or any."""
+    pending = documents.c.pending_version_id
+    return pending.is_not(None) if version_id is None else pending == version_id
+
+
+def _judge_anew(connection: Connection, outcome: FileOutcome) -> bool:
+    """Note how the file ended on a document that has a version, which stays as it is; returns whether it has one."""
+    changed = connection.execute(
+        update(documents)
+        .where(documents.c.id == outcome.document_id, documents.c.version_id.is_not(None))
+        .values(
+            state=outcome.state.value,
+            reason=outcome.reason,
+            modified_ns=outcome.modified_ns,
+            changed_ns=outcome.changed_ns,
+            judged=outcome.judged,
+            sha256="",  # of the content as it is now nobody knows
+            attempts=outcome.attempts,
+            retry_at=outcome.retry_at,
+            updated_at=now(),
+        )
+    )
+    if changed.rowcount == 0:
+        return False
+    put_groups(connection, outcome.document_id, outcome.groups)
+    return True
+
+
+def _put_document(connection: Connection, outcome: FileOutcome, *, version_id: str | None) -> None:
+    values: dict[str, Any] = {
+        "source_id": outcome.source_id,
+        "path": outcome.path,
+        "member": outcome.member,
+        "container_id": outcome.container_id,
+        "title": outcome.title,
+        "media_type": outcome.media_type,
+        "state": outcome.state.value,
+        "reason": outcome.reason,
+        "size_bytes": outcome.size_bytes,
+        "modified_ns": outcome.modified_ns,
+        "changed_ns": outcome.changed_ns,
+        "sha256": outcome.sha256,
+        "parser": outcome.parser,
+        "judged": outcome.judged,
+        "settled": True,
+        "attempts": outcome.attempts,
+        "retry_at": outcome.retry_at,
+        "thread": outcome.thread,
+        "duplicate_of": outcome.duplicate_of,
+        "updated_at": now(),
+        "version_id": version_id,
+    }
+    changed = connection.execute(update(documents).where(documents.c.id == outcome.document_id).values(**values))
+    if changed.rowcount == 0:
+        known = connection.execute(select(sources.c.id).where(sources.c.id == outcome.source_id)).first()
+        if known is None:
+            raise Conflict("The source was removed while its files were being read. Nothing was stored.")
+        connection.execute(insert(documents).values(id=outcome.document_id, approved_by="", **values))
+    put_groups(connection, outcome.document_id, outcome.groups)
+
+
+def _put_version(
+    connection: Connection, outcome: FileOutcome, version: Version, new_chunks: Sequence[Chunk], signature: Signature
+) -> None:
+    connection.execute(delete(chunks).where(chunks.c.version_id == version.id))
+    connection.execute(delete(versions).where(versions.c.id == version.id))
+    row = version_row(version, outcome.title, outcome.media_type, signature.values) | {"chunk_count": len(new_chunks)}
+    connection.execute(insert(versions).values(**row))
+    if signature.bands:
+        bands = [{"version_id": version.id, "band": band, "value": value} for band, value in enumerate(signature.bands)]
+        connection.execute(insert(version_bands), bands)
+    if new_chunks:
+        connection.execute(insert(chunks), [chunk_row(chunk) for chunk in new_chunks])
+
+
+def _put_in_force(connection: Connection, document_id: str, version_id: str) -> None:
+    moment = now()
+    connection.execute(
+        update(versions).where(versions.c.id == version_id).values(published_at=moment, superseded_at=None)
+    )
+    _supersede(connection, document_id, version_id, moment)
+
+
+def _supersede(connection: Connection, document_id: str, but: str | None, moment: datetime | None = None) -> None:
+    """The versions of a document that were in force are no longer, but for one."""
+    connection.execute(
+        update(versions)
+        .where(
+            versions.c.document_id == document_id,
+            versions.c.id != (but or ""),
+            versions.c.published_at.is_not(None),
+            versions.c.superseded_at.is_(None),
+        )
+        .values(superseded_at=moment or now())
+    )
+
+
+def _drop_pending(connection: Connection, document_id: str) -> None:
+    """Forget a version that waits for review, its text included."""
+    never_published = select(versions.c.id).where(
+        versions.c.document_id == document_id, versions.c.published_at.is_(None)
+    )
+    connection.execute(delete(chunks).where(chunks.c.version_id.in_(never_published)))
+    connection.execute(delete(versions).where(versions.c.document_id == document_id, versions.c.published_at.is_(None)))
+    connection.execute(
+        update(documents).where(documents.c.id == document_id).values(pending_version_id=None, approved_by="")
+    )

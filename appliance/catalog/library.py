@@ -1,0 +1,336 @@
+"""Documents as people see them: the inventory of those who run the appliance, and what a reader may see.
+
+A reader's question always carries an `AccessFilter`; what it does not admit is not there, nor is a version that no
+curator has released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, Select, func, or_, select
+
+from appliance.catalog.tables import (
+    MAX_VARIABLES,
+    admitted,
+    chunk_of,
+    chunks,
+    document_of,
+    documents,
+    labels_of,
+    sources,
+    version_bands,
+    version_of,
+    versions,
+)
+from appliance.database import Database
+from appliance.domain import MEMBER_MARK, AccessFilter, Chunk, Document, DocumentState, Version
+from appliance.errors import NotFound
+
+_MAX_RELATED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkInContext:
+    """A chunk with what a citation shows beside it. `current` is False for a superseded version."""
+
+    chunk: Chunk
+    title: str
+    path: str
+    source: str
+    version_sha256: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryPage:
+    """A page of the library: the documents, and how many there are in all that the reader may see."""
+
+    documents: tuple[Document, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version with the time from which it was the document."""
+
+    version: Version
+    published_at: datetime
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """A document much like another one. `signature` of it, to estimate how much the two share."""
+
+    document: Document
+    signature: bytes
+
+
+class LibraryCatalog:
+    """What there is, by state and reason for admins, by title and text for those who may read it."""
+
+    _database: Database
+
+    # documents, as the admin sees them: states and reasons, never text
+
+    def states(self, source_id: str | None = None) -> dict[DocumentState, int]:
+        """How many files are in each state."""
+        query = select(documents.c.state, func.count()).group_by(documents.c.state)
+        if source_id is not None:
+            query = query.where(documents.c.source_id == source_id)
+        with self._database.read() as connection:
+            return {DocumentState(state): count for state, count in connection.execute(query)}
+
+    def inventory(
+        self, *, source_id: str | None, state: DocumentState | None, text: str, limit: int, offset: int
+    ) -> LibraryPage:
+        """Every file with its state, for those who run the appliance, by path. Filters are optional.
+
+        Titles come from within the documents: neither what `text` matches nor the order may tell of them.
+        """
+        query = select(documents)
+        if source_id is not None:
+            query = query.where(documents.c.source_id == source_id)
+        if state is not None:
+            query = query.where(documents.c.state == state.value)
+        found = _matching(query, text, documents.c.path, documents.c.member)
+        return self._page(found, documents.c.path, limit, offset)
+
+    # what a reader may see
+
+    def library(
+        self, access: AccessFilter, *, text: str, source_id: str | None, limit: int, offset: int
+    ) -> LibraryPage:
+        """The documents a reader may see, by title. `text` matches title and path."""
+        query = select(documents).where(documents.c.version_id.is_not(None), admitted(access))
+        if source_id is not None:
+            query = query.where(documents.c.source_id == source_id)
+        found = _matching(query, text, documents.c.title, documents.c.path, documents.c.member)
+        return self._page(found, documents.c.title, limit, offset)
+
+    def visible_source_ids(self, access: AccessFilter) -> frozenset[str]:
+        """The sources that hold at least one document the reader may see."""
+        query = select(documents.c.source_id).where(documents.c.version_id.is_not(None), admitted(access)).distinct()
+        with self._database.read() as connection:
+            return frozenset(connection.execute(query).scalars())
+
+    def document(self, document_id: str, access: AccessFilter) -> Document:
+        """One document. Raises NotFound, the same for an unknown one and for one the reader may not see."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(documents).where(
+                    documents.c.id == document_id, documents.c.version_id.is_not(None), admitted(access)
+                )
+            ).first()
+            if row is None:
+                raise NotFound
+            return document_of(row, labels_of(connection, [row.id]))
+
+    def version(self, version_id: str, access: AccessFilter) -> Version:
+        """One version, current or superseded, of a document the reader may see. Raises NotFound."""
+        with self._database.read() as connection:
+            return _visible_version(connection, version_id, access)
+
+    def passages(self, version_id: str, access: AccessFilter, *, limit: int, offset: int) -> list[Chunk]:
+        """The chunks of a version in order. Raises NotFound."""
+        with self._database.read() as connection:
+            _visible_version(connection, version_id, access)  # in the same transaction: no label changes in between
+            rows = connection.execute(
+                select(chunks)
+                .where(chunks.c.version_id == version_id)
+                .order_by(chunks.c.number)
+                .limit(limit)
+                .offset(offset)
+            )
+            return [chunk_of(row) for row in rows]
+
+    def visible_chunks(
+        self, chunk_ids: Iterable[str], access: AccessFilter, *, current_only: bool
+    ) -> dict[str, ChunkInContext]:
+        """Those of the given chunks that the reader may see now, by id; with `current_only` no superseded ones."""
+        wanted = list(dict.fromkeys(chunk_ids))
+        found: dict[str, ChunkInContext] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(wanted), MAX_VARIABLES):
+                query = (
+                    select(
+                        chunks,
+                        documents.c.title,
+                        documents.c.path,
+                        documents.c.member,
+                        documents.c.version_id.label("current_version"),
+                        versions.c.sha256,
+                        sources.c.name.label("source"),
+                    )
+                    .join(documents, documents.c.id == chunks.c.document_id)
+                    .join(versions, versions.c.id == chunks.c.version_id)
+                    .join(sources, sources.c.id == documents.c.source_id)
+                    .where(
+                        chunks.c.id.in_(wanted[start : start + MAX_VARIABLES]),
+                        documents.c.version_id.is_not(None),
+                        versions.c.published_at.is_not(None),
+                        admitted(access),
+                    )
+                )
+                if current_only:
+                    query = query.where(documents.c.version_id == chunks.c.version_id)
+                for row in connection.execute(query):
+                    found[row.id] = ChunkInContext(
+                        chunk=chunk_of(row),
+                        title=row.title,
+                        path=f"{row.path}{MEMBER_MARK}{row.member}" if row.member else row.path,
+                        source=row.source,
+                        version_sha256=row.sha256,
+                        current=row.current_version == row.version_id,
+                    )
+        return found
+
+    # how documents hang together
+
+    def coverage(self, document_id: str) -> tuple[Document, Version | None]:
+        """A file, and its version in force or else the one in review: its pages, for admins. Raises NotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(select(documents).where(documents.c.id == document_id)).first()
+            if row is None:
+                raise NotFound
+            wanted = row.version_id or row.pending_version_id or ""
+            version = connection.execute(select(versions).where(versions.c.id == wanted)).first()
+            return document_of(row, labels_of(connection, [row.id])), version_of(version) if version else None
+
+    def history(self, document_id: str, access: AccessFilter) -> list[Release]:
+        """The versions a document had, newest first. Raises NotFound."""
+        self.document(document_id, access)
+        query = (
+            select(versions)
+            .where(versions.c.document_id == document_id, versions.c.published_at.is_not(None))
+            .order_by(versions.c.published_at.desc(), versions.c.id)
+        )
+        with self._database.read() as connection:
+            return [Release(version_of(row), row.published_at, row.title) for row in connection.execute(query)]
+
+    def copies(self, document_id: str, access: AccessFilter) -> list[Document]:
+        """The documents that are kept as duplicates of one; they carry its label."""
+        return self._related(documents.c.duplicate_of == document_id, admitted(access))
+
+    def members_of(self, document_id: str, access: AccessFilter) -> list[Document]:
+        """The files in a container that the reader may see."""
+        return self._related(
+            documents.c.container_id == document_id, documents.c.version_id.is_not(None), admitted(access)
+        )
+
+    def thread_of(self, document_id: str, access: AccessFilter) -> list[Document]:
+        """The other mails of a mail's conversation that the reader may see."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(documents.c.thread, documents.c.source_id).where(documents.c.id == document_id)
+            ).first()
+        if row is None or not row.thread:
+            return []
+        return self._related(
+            documents.c.thread == row.thread,
+            documents.c.source_id == row.source_id,
+            documents.c.id != document_id,
+            documents.c.version_id.is_not(None),
+            admitted(access),
+        )
+
+    def candidates(self, version_id: str, access: AccessFilter) -> tuple[bytes, list[Similar]]:
+        """The signature of a version, and the documents that may be much like it, as far as the reader may see them."""
+        own = select(version_bands.c.band, version_bands.c.value).where(version_bands.c.version_id == version_id)
+        band = own.subquery()
+        query = (
+            select(documents, versions.c.signature)
+            .join(versions, versions.c.id == documents.c.version_id)
+            .join(version_bands, version_bands.c.version_id == versions.c.id)
+            .join(band, (band.c.band == version_bands.c.band) & (band.c.value == version_bands.c.value))
+            .where(versions.c.id != version_id, admitted(access))
+            .distinct()
+            .limit(_MAX_RELATED)
+        )
+        with self._database.read() as connection:
+            signature = connection.execute(select(versions.c.signature).where(versions.c.id == version_id)).scalar()
+            rows = connection.execute(query).all()
+            labels = labels_of(connection, [row.id for row in rows])
+        return signature or b"", [Similar(document_of(row, labels), row.signature) for row in rows]
+
+    # what waits for a curator
+
+    def pending(self, access: AccessFilter, *, limit: int, offset: int) -> LibraryPage:
+        """The documents that wait for review and that the curator may read, by path."""
+        query = select(documents).where(_in_review(), admitted(access))
+        return self._page(query, documents.c.path, limit, offset)
+
+    def pending_count(self) -> int:
+        """How many documents wait for review, whoever may read them."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(documents).where(_in_review())).scalar_one())
+
+    def pending_document(
+        self, document_id: str, access: AccessFilter, *, limit: int
+    ) -> tuple[Document, Release, list[Chunk]]:
+        """A document that waits for review, with the version in question and its first passages. Raises NotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(documents).where(
+                    documents.c.id == document_id, documents.c.pending_version_id.is_not(None), admitted(access)
+                )
+            ).first()
+            if row is None:
+                raise NotFound
+            version = connection.execute(select(versions).where(versions.c.id == row.pending_version_id)).one()
+            passages = connection.execute(
+                select(chunks).where(chunks.c.version_id == version.id).order_by(chunks.c.number).limit(limit)
+            )
+            found = document_of(row, labels_of(connection, [row.id]))
+            return (
+                found,
+                Release(version_of(version), version.created_at, version.title),
+                [chunk_of(item) for item in passages],
+            )
+
+    def _related(self, *conditions: Any) -> list[Document]:
+        query = select(documents).where(*conditions).order_by(documents.c.path, documents.c.member).limit(_MAX_RELATED)
+        with self._database.read() as connection:
+            rows: Sequence[Any] = connection.execute(query).all()
+            labels = labels_of(connection, [row.id for row in rows])
+        return [document_of(row, labels) for row in rows]
+
+    def _page(self, query: Select[Any], order: Column[str], limit: int, offset: int) -> LibraryPage:
+        with self._database.read() as connection:
+            total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+            ordered = query.order_by(func.lower(order), documents.c.path, documents.c.member, documents.c.id)
+            rows = connection.execute(ordered.limit(limit).offset(offset)).all()
+            labels = labels_of(connection, [row.id for row in rows])
+        return LibraryPage(documents=tuple(document_of(row, labels) for row in rows), total=total)
+
+
+def _in_review() -> Any:
+    return documents.c.pending_version_id.is_not(None) & (documents.c.approved_by == "")
+
+
+def _visible_version(connection: Connection, version_id: str, access: AccessFilter) -> Version:
+    row = connection.execute(
+        select(versions)
+        .join(documents, documents.c.id == versions.c.document_id)
+        .where(
+            versions.c.id == version_id,
+            versions.c.published_at.is_not(None),
+            documents.c.version_id.is_not(None),
+            admitted(access),
+        )
+    ).first()
+    if row is None:
+        raise NotFound
+    return version_of(row)
+
+
+def _matching(query: Select[Any], text: str, *columns: Column[str]) -> Select[Any]:
+    """Narrow to documents that hold every word of `text` in one of `columns`, upper and lower case alike."""
+    for word in text.split():
+        pattern = "%" + word.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
+        query = query.where(or_(*(column.ilike(pattern, escape="\\") for column in columns)))
+    return query

@@ -1,0 +1,117 @@
+"""The folders that are kept in sync, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from appliance.catalog.tables import documents, labels_of, now, put_groups, receipts, source_of, source_row, sources
+from appliance.database import Database
+from appliance.domain import Source
+from appliance.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """That a document left the index: how many chunks it had there before, and how many were counted after."""
+
+    id: str
+    removed_at: datetime
+    source: str
+    path: str
+    document_id: str
+    version_id: str
+    sha256: str
+    chunks_before: int
+    chunks_after: int
+
+
+class SourceCatalog:
+    """Sources, and the receipts for what was removed from them."""
+
+    _database: Database
+
+    def add_source(self, source: Source) -> None:
+        """Record a folder. Raises Conflict when its name or path is taken."""
+        with self._database.write() as connection:
+            connection.execute(insert(sources).values(**source_row(source), created_at=now()))
+
+    def sources(self) -> list[Source]:
+        """Every source, by name."""
+        with self._database.read() as connection:
+            return [source_of(row) for row in connection.execute(select(sources).order_by(sources.c.name))]
+
+    def source(self, source_id: str) -> Source:
+        """One source. Raises NotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(select(sources).where(sources.c.id == source_id)).first()
+        if row is None:
+            raise NotFound("There is no such source.")
+        return source_of(row)
+
+    def change_source(self, source: Source, *, was: Source | None = None) -> None:
+        """Put `source` in the place of the one with its id; what follows from it, the next sync does.
+
+        But for one thing: who is no longer among its groups loses sight at once of the documents under its default
+        label, even if the folder cannot be reached. The next sync lets the index follow.
+
+        Args:
+            was: The source as it was read: only what differs is written, so that two people changing two things do not
+                undo each other's.
+
+        Raises:
+            NotFound: There is none.
+            Conflict: Another one has its name.
+        """
+        values = source_row(source)
+        if was is not None:
+            before = source_row(was)
+            values = {name: value for name, value in values.items() if value != before[name]}
+        with self._database.write() as connection:
+            row = connection.execute(select(sources).where(sources.c.id == source.id)).first()
+            if row is None:
+                raise NotFound("There is no such source.")
+            if values:
+                connection.execute(update(sources).where(sources.c.id == source.id).values(**values))
+            if "groups" in values:
+                _narrow(connection, source.id, source_of(row).groups, source.groups)
+
+    def remove_source(self, source_id: str) -> None:
+        """Forget a source and everything that came from it: from now on no reader sees its documents.
+
+        The index is emptied of them afterwards. If that is cut short, the next sync of any source completes it.
+        """
+        with self._database.write() as connection:
+            connection.execute(delete(sources).where(sources.c.id == source_id))
+
+    def add_receipts(self, given: Sequence[Receipt]) -> None:
+        """Keep the proof that documents left the index."""
+        if not given:
+            return
+        with self._database.write() as connection:
+            connection.execute(
+                insert(receipts), [{name: getattr(receipt, name) for name in Receipt.__slots__} for receipt in given]
+            )
+
+    def receipts(self, *, document_id: str | None = None, limit: int = 1000, offset: int = 0) -> list[Receipt]:
+        """The receipts, newest first."""
+        query = select(receipts).order_by(receipts.c.removed_at.desc(), receipts.c.id).limit(limit).offset(offset)
+        if document_id is not None:
+            query = query.where(receipts.c.document_id == document_id)
+        with self._database.read() as connection:
+            return [Receipt(**row._mapping) for row in connection.execute(query)]
+
+
+def _narrow(connection: Connection, source_id: str, old: frozenset[str], new: frozenset[str]) -> None:
+    """Take the groups that a source no longer has from the documents that are labelled as it was."""
+    lost = old - new
+    if not lost:
+        return
+    found = connection.execute(select(documents.c.id).where(documents.c.source_id == source_id)).scalars().all()
+    labelled = labels_of(connection, found)
+    for document in (document for document in found if labelled.get(document) == old):
+        put_groups(connection, document, old & new)
+        connection.execute(update(documents).where(documents.c.id == document).values(settled=False))

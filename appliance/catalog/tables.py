@@ -1,0 +1,328 @@
+"""The catalog's tables, and how their rows become the values of the domain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    exists,
+    insert,
+    select,
+)
+
+from appliance.database import Moment, metadata
+from appliance.domain import (
+    AccessFilter,
+    Box,
+    Chunk,
+    Document,
+    DocumentFacts,
+    DocumentState,
+    PageCoverage,
+    Place,
+    Source,
+    SourceKind,
+    TextMeans,
+    Version,
+)
+
+MAX_VARIABLES = 500  # identifiers in one statement; SQLite allows far more, plans stay small
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("path", Text, nullable=False, unique=True),
+    Column("groups", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("include", Text, nullable=False),
+    Column("exclude", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("compare_every_s", Integer, nullable=False),
+    Column("watched", Boolean, nullable=False),
+    Column("curated", Boolean, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("source_id", ForeignKey("sources.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("path", Text, nullable=False),
+    Column("member", Text, nullable=False),
+    Column("container_id", String(36), nullable=True, index=True),
+    Column("title", Text, nullable=False),
+    Column("media_type", String(200), nullable=False),
+    Column("state", String(32), nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("modified_ns", BigInteger, nullable=False),
+    Column("changed_ns", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("parser", String(64), nullable=False),
+    Column("judged", Text, nullable=False),
+    Column("settled", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("retry_at", Moment, nullable=True),
+    Column("thread", Text, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("version_id", String(36), nullable=True),
+    Column("pending_version_id", String(36), nullable=True),
+    Column("approved_by", String(64), nullable=False),
+    Column("duplicate_of", String(36), nullable=True, index=True),
+)
+
+document_groups = Table(
+    "document_groups",
+    metadata,
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    Column("group_name", String(100), primary_key=True),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("parser", String(64), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("media_type", String(200), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("published_at", Moment, nullable=True),
+    Column("superseded_at", Moment, nullable=True),
+    Column("pages", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("chunk_count", Integer, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+
+version_bands = Table(
+    "version_bands",
+    metadata,
+    Column("version_id", ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True),
+    Column("band", Integer, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    Index("ix_version_bands_value", "value", "band"),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("version_id", ForeignKey("versions.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("number", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("context", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("token_count", Integer, nullable=False),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("removed_at", Moment, nullable=False, index=True),
+    Column("source", String(200), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("document_id", String(36), nullable=False),
+    Column("version_id", String(36), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("chunks_before", Integer, nullable=False),
+    Column("chunks_after", Integer, nullable=False),
+)
+
+
+def admitted(access: AccessFilter) -> Any:
+    """The SQL form of `AccessFilter.admits` for a document."""
+    return exists().where(
+        document_groups.c.document_id == documents.c.id, document_groups.c.group_name.in_(sorted(access.groups))
+    )
+
+
+def labels_of(connection: Connection, document_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    """The groups of documents, by document; one without any is not there."""
+    found: dict[str, set[str]] = {}
+    for start in range(0, len(document_ids), MAX_VARIABLES):
+        part = document_ids[start : start + MAX_VARIABLES]
+        for row in connection.execute(select(document_groups).where(document_groups.c.document_id.in_(part))):
+            found.setdefault(row.document_id, set()).add(row.group_name)
+    return {key: frozenset(groups) for key, groups in found.items()}
+
+
+def put_groups(connection: Connection, document_id: str, groups: frozenset[str]) -> None:
+    """Label a document."""
+    connection.execute(delete(document_groups).where(document_groups.c.document_id == document_id))
+    if groups:
+        connection.execute(
+            insert(document_groups), [{"document_id": document_id, "group_name": name} for name in sorted(groups)]
+        )
+
+
+def source_of(row: Row[Any]) -> Source:
+    """A source from its row."""
+    return Source(
+        id=row.id,
+        name=row.name,
+        path=row.path,
+        groups=frozenset(json.loads(row.groups)),
+        kind=SourceKind(row.kind),
+        include=tuple(json.loads(row.include)),
+        exclude=tuple(json.loads(row.exclude)),
+        owner=row.owner,
+        language=row.language,
+        compare_every_s=row.compare_every_s,
+        watched=row.watched,
+        curated=row.curated,
+        paused=row.paused,
+    )
+
+
+def source_row(source: Source) -> dict[str, Any]:
+    """The row of a source, but for its times."""
+    return {
+        "id": source.id,
+        "name": source.name,
+        "path": source.path,
+        "groups": dump(sorted(source.groups)),
+        "kind": source.kind.value,
+        "include": dump(source.include),
+        "exclude": dump(source.exclude),
+        "owner": source.owner,
+        "language": source.language,
+        "compare_every_s": source.compare_every_s,
+        "watched": source.watched,
+        "curated": source.curated,
+        "paused": source.paused,
+    }
+
+
+def document_of(row: Row[Any], labels: Mapping[str, frozenset[str]]) -> Document:
+    """A document from its row and the labels of its page of rows."""
+    return Document(
+        id=row.id,
+        source_id=row.source_id,
+        path=row.path,
+        title=row.title,
+        media_type=row.media_type,
+        state=DocumentState(row.state),
+        reason=row.reason,
+        groups=labels.get(row.id, frozenset()),
+        size_bytes=row.size_bytes,
+        updated_at=row.updated_at,
+        version_id=row.version_id,
+        duplicate_of=row.duplicate_of,
+        container_id=row.container_id,
+        member=row.member,
+        attempts=row.attempts,
+        retry_at=row.retry_at,
+        pending_version_id=row.pending_version_id,
+    )
+
+
+def version_of(row: Row[Any]) -> Version:
+    """A version from its row."""
+    pages = (PageCoverage(page, TextMeans(means), *rest) for page, means, *rest in json.loads(row.pages))
+    return Version(
+        id=row.id,
+        document_id=row.document_id,
+        sha256=row.sha256,
+        parser=row.parser,
+        created_at=row.created_at,
+        pages=tuple(pages),
+        chunk_count=row.chunk_count,
+        superseded_at=row.superseded_at,
+        facts=DocumentFacts(**json.loads(row.facts)),
+    )
+
+
+def version_row(version: Version, title: str, media_type: str, signature: bytes) -> dict[str, Any]:
+    """The row of a version that is not published yet."""
+    return {
+        "id": version.id,
+        "document_id": version.document_id,
+        "sha256": version.sha256,
+        "parser": version.parser,
+        "title": title,
+        "media_type": media_type,
+        "created_at": version.created_at,
+        "published_at": None,
+        "superseded_at": None,
+        "pages": dump([astuple(page) for page in version.pages]),
+        "facts": dump(asdict(version.facts)),
+        "chunk_count": version.chunk_count,
+        "signature": signature,
+    }
+
+
+def chunk_of(row: Row[Any]) -> Chunk:
+    """A chunk from its row."""
+    place = json.loads(row.place)
+    return Chunk(
+        id=row.id,
+        document_id=row.document_id,
+        version_id=row.version_id,
+        number=row.number,
+        text=row.text,
+        context=row.context,
+        place=Place(
+            page=place["page"],
+            label=place["label"],
+            boxes=tuple(Box(*box) for box in place["boxes"]),
+            headings=tuple(place["headings"]),
+        ),
+        language=row.language,
+        token_count=row.token_count,
+    )
+
+
+def chunk_row(chunk: Chunk) -> dict[str, Any]:
+    """The row of a chunk."""
+    place = chunk.place
+    boxes = [
+        [box.page, *(round(edge, 5) for edge in (box.left, box.top, box.right, box.bottom))] for box in place.boxes
+    ]
+    return {
+        "id": chunk.id,
+        "document_id": chunk.document_id,
+        "version_id": chunk.version_id,
+        "number": chunk.number,
+        "text": chunk.text,
+        "context": chunk.context,
+        "place": dump({"page": place.page, "label": place.label, "boxes": boxes, "headings": place.headings}),
+        "language": chunk.language,
+        "token_count": chunk.token_count,
+    }
+
+
+def dump(value: object) -> str:
+    """Compact JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
