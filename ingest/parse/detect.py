@@ -21,11 +21,18 @@ from pathlib import PurePath
 import olefile  # type: ignore[import-untyped]
 
 from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
+from ingest.parse import archives
+from ingest.parse.encodings import wide_encoding
+from ingest.parse.mailbox import looks_like_mailbox
 
 MAX_MEMBERS = 10_000
 MAX_EXPANDED_BYTES = 1024**3
 MAX_RATIO = 200
 _RATIO_FLOOR_BYTES = 20 * 1024**2  # small files may well compress 200 times
+
+
+OLE_SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+ENCRYPTED, WRONG_PASSWORD = archives.ENCRYPTED, archives.WRONG_PASSWORD
 
 
 class Format(StrEnum):
@@ -36,7 +43,11 @@ class Format(StrEnum):
     PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
     XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     XLS = "application/vnd.ms-excel"
+    DOC = "application/msword"
+    PPT = "application/vnd.ms-powerpoint"
     ODT = "application/vnd.oasis.opendocument.text"
+    ODS = "application/vnd.oasis.opendocument.spreadsheet"
+    ODP = "application/vnd.oasis.opendocument.presentation"
     EPUB = "application/epub+zip"
     RTF = "application/rtf"
     HTML = "text/html"
@@ -56,7 +67,17 @@ class Format(StrEnum):
     BMP = "image/bmp"
     GIF = "image/gif"
     WEBP = "image/webp"
+    MBOX = "application/mbox"
+    ZIP = "application/zip"
+    TAR = "application/x-tar"  # compressed or not
+    GZIP = "application/gzip"  # these three: a single compressed file
+    BZIP2 = "application/x-bzip2"
+    XZ = "application/x-xz"
 
+
+COMPRESSED = frozenset({Format.GZIP, Format.BZIP2, Format.XZ})
+CONTAINERS = COMPRESSED | {Format.MBOX, Format.ZIP, Format.TAR}
+"""What has nothing to say itself; mails have, and files in them as well."""
 
 IMAGES = frozenset({Format.PNG, Format.JPEG, Format.TIFF, Format.BMP, Format.GIF, Format.WEBP})
 _TEXTS = frozenset(
@@ -68,13 +89,30 @@ _BY_SUFFIX = {
     ".docx": Format.DOCX,
     ".docm": Format.DOCX,
     ".dotx": Format.DOCX,
+    ".dotm": Format.DOCX,
     ".pptx": Format.PPTX,
     ".pptm": Format.PPTX,
     ".ppsx": Format.PPTX,
+    ".ppsm": Format.PPTX,
+    ".potx": Format.PPTX,
+    ".potm": Format.PPTX,
     ".xlsx": Format.XLSX,
     ".xlsm": Format.XLSX,
+    ".xltx": Format.XLSX,
+    ".xltm": Format.XLSX,
     ".xls": Format.XLS,
+    ".xlt": Format.XLS,
+    ".doc": Format.DOC,
+    ".dot": Format.DOC,
+    ".ppt": Format.PPT,
+    ".pps": Format.PPT,
+    ".pot": Format.PPT,
     ".odt": Format.ODT,
+    ".ott": Format.ODT,
+    ".ods": Format.ODS,
+    ".ots": Format.ODS,
+    ".odp": Format.ODP,
+    ".otp": Format.ODP,
     ".epub": Format.EPUB,
     ".rtf": Format.RTF,
     ".html": Format.HTML,
@@ -86,6 +124,9 @@ _BY_SUFFIX = {
     ".text": Format.TEXT,
     ".log": Format.TEXT,
     ".vtt": Format.TEXT,
+    ".srt": Format.TEXT,
+    ".ics": Format.TEXT,
+    ".vcf": Format.TEXT,
     ".adoc": Format.TEXT,
     ".asciidoc": Format.TEXT,
     ".csv": Format.CSV,
@@ -107,22 +148,29 @@ _BY_SUFFIX = {
     ".bmp": Format.BMP,
     ".gif": Format.GIF,
     ".webp": Format.WEBP,
+    ".mbox": Format.MBOX,
+    ".mbx": Format.MBOX,
+    ".zip": Format.ZIP,
+    ".tar": Format.TAR,
+    ".tgz": Format.TAR,
+    ".tbz2": Format.TAR,
+    ".txz": Format.TAR,
+    ".gz": Format.GZIP,
+    ".bz2": Format.BZIP2,
+    ".xz": Format.XZ,
 }
 
 _CONVERT = {
-    ".doc": "is a Word 97-2003 file, a kind that is not read; save it as .docx or PDF",
-    ".ppt": "is a PowerPoint 97-2003 file, a kind that is not read; save it as .pptx or PDF",
     ".xlsb": "is a binary workbook, a kind that is not read; save it as .xlsx",
-    ".ods": "is an OpenDocument spreadsheet, a kind that is not read; save it as .xlsx",
-    ".odp": "is an OpenDocument presentation, a kind that is not read; save it as .pptx or PDF",
     ".pages": "is an Apple Pages file, a kind that is not read; export it as .docx or PDF",
     ".numbers": "is an Apple Numbers file, a kind that is not read; export it as .xlsx",
     ".key": "is an Apple Keynote file, a kind that is not read; export it as .pptx or PDF",
-    ".zip": "archives are not opened; unpack it into the folder",
-    ".gz": "archives are not opened; unpack it into the folder",
-    ".7z": "archives are not opened; unpack it into the folder",
-    ".tar": "archives are not opened; unpack it into the folder",
-    ".mbox": "mailboxes are not opened; export its mails as .eml files",
+    **{
+        suffix: f"is a {suffix} archive, a kind that is not opened; pack it as .zip or unpack it into the folder"
+        for suffix in (".7z", ".rar", ".zst", ".lz", ".lzma", ".z", ".cab", ".arj")
+    },
+    ".pst": "is an Outlook data file, a kind that is not opened; export its mails as .eml or .msg",
+    ".ost": "is an Outlook data file, a kind that is not opened; export its mails as .eml or .msg",
 }
 _SIGNATURES = (
     (b"{\\rtf", Format.RTF),
@@ -133,8 +181,35 @@ _SIGNATURES = (
     (b"BM", Format.BMP),
     (b"GIF87a", Format.GIF),
     (b"GIF89a", Format.GIF),
+    (b"\x1f\x8b", Format.GZIP),
+    (b"BZh", Format.BZIP2),
+    (b"\xfd7zXZ\0", Format.XZ),
 )
-_MIXED_UP = {".doc": {Format.DOCX, Format.RTF, Format.HTML}, ".xls": {Format.XLSX, Format.HTML}, ".ppt": {Format.PPTX}}
+_REFUSED = (
+    (b"7z\xbc\xaf\x27\x1c", _CONVERT[".7z"]),
+    (b"Rar!\x1a\x07", _CONVERT[".rar"]),
+    (b"!BDN", _CONVERT[".pst"]),
+)
+_DECLARED = (Format.ODT, Format.ODS, Format.ODP, Format.EPUB)
+_OLE_STREAMS = (
+    ("__properties_version1.0", Format.MSG),
+    ("workbook", Format.XLS),
+    ("book", Format.XLS),
+    ("worddocument", Format.DOC),
+    ("powerpoint document", Format.PPT),
+)
+_ZIPPED = {Format.DOCX, Format.PPTX, Format.XLSX, Format.ODT, Format.ODS, Format.ODP, Format.EPUB}
+_MIXED_UP = {
+    ".doc": {Format.DOCX, Format.RTF, Format.HTML},
+    ".dot": {Format.DOCX, Format.RTF},
+    ".xls": {Format.XLSX, Format.HTML},
+    ".xlsx": {Format.XLS},
+    ".docx": {Format.DOC},
+    ".pptx": {Format.PPT},
+    ".ppt": {Format.PPTX},
+    ".zip": _ZIPPED,
+    **{suffix: {Format.TAR, *COMPRESSED} for suffix in (".gz", ".bz2", ".xz", ".tar", ".tgz", ".tbz2", ".txz")},
+}
 _OOXML = (("word/", Format.DOCX), ("ppt/", Format.PPTX), ("xl/", Format.XLSX))
 _HEADER_LINE = re.compile(rb"(?im)^(from|to|date|subject|received|message-id|mime-version|return-path|x-[a-z-]+): ?")
 
@@ -164,18 +239,35 @@ def detect(data: bytes, name: str) -> Format:
 
 
 def _binary_format(data: bytes, suffix: str) -> Format | None:
-    if b"%PDF-" in data[:1024]:
+    if data.startswith(b"%PDF-"):
         return Format.PDF
     if data[:4] in (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"):
         return _zip_format(data, suffix)
-    if data[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
+    if data[:8] == OLE_SIGNATURE:
         return _ole_format(data)
+    for signature, advice in _REFUSED:
+        if data.startswith(signature):
+            raise DocumentRejected(advice)
+    if kind := _signed_format(data):
+        return Format.TAR if kind in COMPRESSED and archives.looks_like_tar(data) else kind
+    if _is_tar(data, suffix):
+        return Format.TAR
+    # junk before a PDF is common, and so are texts, mails and archives that have one near their beginning
+    return Format.PDF if b"%PDF-" in data[:1024] and _BY_SUFFIX.get(suffix) in (None, Format.PDF) else None
+
+
+def _signed_format(data: bytes) -> Format | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return Format.WEBP
     for signature, kind in _SIGNATURES:
         if data.startswith(signature) and (kind is not Format.BMP or data[6:10] == bytes(4)):
             return kind
     return None
+
+
+def _is_tar(data: bytes, suffix: str) -> bool:
+    named, empty = suffix == ".tar", not any(data[:512])
+    return (named and empty) or ((named or data[257:262] == b"ustar") and archives.looks_like_tar(data))
 
 
 def _zip_format(data: bytes, suffix: str) -> Format:
@@ -190,24 +282,34 @@ def _zip_format(data: bytes, suffix: str) -> Format:
     expanded = sum(member.file_size for member in members)
     if expanded > MAX_EXPANDED_BYTES or expanded > max(_RATIO_FLOOR_BYTES, MAX_RATIO * len(data)):
         raise DocumentRejected(f"would expand from {len(data):,} to {expanded:,} bytes, which looks like a ZIP bomb")
-    if any(member.flag_bits & 1 for member in members):
-        raise DocumentNeedsPassword("is encrypted; remove its password and try again")
     if kind is None:
-        advice = _CONVERT.get(suffix, "archives and files of this kind are not supported")
-        raise DocumentRejected(advice if suffix in _CONVERT else f"is not readable: {advice}")
+        return _plain_zip(suffix)
+    if any(member.flag_bits & 1 for member in members):
+        raise DocumentNeedsPassword(ENCRYPTED)
     return kind
+
+
+def _plain_zip(suffix: str) -> Format:
+    """A ZIP that is not the container of a known format: an archive, if its name does not say otherwise."""
+    if suffix in _CONVERT:
+        raise DocumentRejected(_CONVERT[suffix])
+    if suffix and suffix not in _BY_SUFFIX:
+        raise DocumentRejected(f"ends in '{suffix}'; files of this kind are not supported")
+    return Format.ZIP
 
 
 def _members_format(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> Format | None:
     names = {member.filename for member in members}
     if "mimetype" in names and archive.getinfo("mimetype").file_size < 200:
-        declared = archive.read("mimetype").decode("ascii", "replace").strip()
-        if declared == Format.ODT.value and "META-INF/manifest.xml" in names:
+        declared = archive.read("mimetype").decode("ascii", "replace").strip().removesuffix("-template")
+        if "META-INF/manifest.xml" in names and declared.startswith("application/vnd.oasis"):
             with archive.open("META-INF/manifest.xml") as manifest:
                 if b"encryption-data" in manifest.read(1024**2):
-                    raise DocumentNeedsPassword("is encrypted; remove its password and try again")
-        return next((kind for kind in (Format.ODT, Format.EPUB) if kind.value == declared), None)
+                    raise DocumentNeedsPassword(ENCRYPTED)
+        return next((kind for kind in _DECLARED if kind.value == declared), None)
     if "[Content_Types].xml" in names:
+        if "xl/workbook.bin" in names:
+            raise DocumentRejected(_CONVERT[".xlsb"])
         return next((kind for prefix, kind in _OOXML if any(name.startswith(prefix) for name in names)), None)
     return None
 
@@ -215,19 +317,14 @@ def _members_format(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) ->
 def _ole_format(data: bytes) -> Format:
     try:
         with olefile.OleFileIO(io.BytesIO(data)) as ole:
-            streams = {"/".join(path) for path in ole.listdir()}
+            streams = {"/".join(path).lower() for path in ole.listdir()}
     except (OSError, ValueError, IndexError, TypeError, AttributeError, OverflowError) as error:
         raise DocumentUnreadable("is damaged: its OLE container cannot be opened") from error
-    if {stream.lower() for stream in streams} & {"encryptedpackage", "encryptioninfo"}:
-        raise DocumentNeedsPassword("is encrypted; remove its password and try again")
-    if "__properties_version1.0" in streams:
-        return Format.MSG
-    if streams & {"Workbook", "Book", "WORKBOOK", "BOOK"}:
-        return Format.XLS
-    if "WordDocument" in streams:
-        raise DocumentRejected(_CONVERT[".doc"])
-    if "PowerPoint Document" in streams:
-        raise DocumentRejected(_CONVERT[".ppt"])
+    if streams & {"encryptedpackage", "encryptioninfo"}:
+        raise DocumentNeedsPassword(ENCRYPTED)
+    for stream, kind in _OLE_STREAMS:
+        if stream in streams:
+            return kind
     raise DocumentRejected("is an OLE file of an unknown kind; files of this kind are not supported")
 
 
@@ -235,11 +332,13 @@ def _text_format(data: bytes, suffix: str, by_name: Format | None) -> Format:
     """The format of what has no binary signature."""
     opening = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
     looks = _looks_like(opening)
+    if looks is Format.MBOX and by_name in (None, Format.MBOX):
+        return looks
     if suffix in _CONVERT and looks not in _MIXED_UP.get(suffix, set()):
         raise DocumentRejected(_CONVERT[suffix])
     if by_name is not None and by_name not in _TEXTS:
-        if suffix == ".xls" and looks is Format.HTML:
-            return Format.HTML
+        if looks is not None and looks in _MIXED_UP.get(suffix, set()):
+            return looks
         raise DocumentUnreadable(f"is damaged, or not the {suffix} file its name says")
     if not is_text(data):
         raise DocumentRejected("holds neither text nor a known format; files of this kind are not supported")
@@ -254,6 +353,8 @@ def _text_format(data: bytes, suffix: str, by_name: Format | None) -> Format:
 
 def _looks_like(opening: bytes) -> Format | None:
     lowered = opening[:1024].lower()
+    if looks_like_mailbox(opening):
+        return Format.MBOX
     if lowered.startswith((b"<!doctype html", b"<html")) or b"<html" in lowered:
         return Format.HTML
     if lowered.startswith(b"<?xml"):
@@ -268,11 +369,9 @@ def _looks_like(opening: bytes) -> Format | None:
 def is_text(data: bytes) -> bool:
     """Whether bytes are text in some encoding: few controls, and no zero bytes but those of UTF-16 and UTF-32."""
     sample = data[:65536]
-    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if sample.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
         return True
-    zeros = sample.count(0)
-    if zeros:
-        odd, even = sample[1::2].count(0), sample[0::2].count(0)
-        return max(odd, even) > len(sample) * 0.35 and min(odd, even) < len(sample) * 0.05
+    if 0 in sample:
+        return bool(wide_encoding(sample))
     controls = sum(sample.count(code) for code in range(32) if code not in (7, 8, 9, 10, 12, 13, 27))
     return controls <= len(sample) * 0.02

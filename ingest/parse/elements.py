@@ -15,14 +15,14 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePath
 from typing import Any, TypeVar
 
-from appliance.domain import Box, PageCoverage, TextMeans
+from appliance.domain import Box, DocumentFacts, PageCoverage, TextMeans
 
-PARSER_VERSION = "1"
+PARSER_VERSION = "2"
 """Part of every version id: raise it when the same bytes would give other elements; documents are then read again."""
 
 MAX_TEXT = 1_000_000
@@ -31,8 +31,11 @@ MAX_REASON = 300
 MAX_ELEMENTS = 2_000_000
 MAX_BOXES = 5_000
 MAX_PAGES = 200_000
-MAX_ATTACHMENTS = 1_000
+MAX_MEMBERS = 100_000  # a large mailbox; archives have a lower limit of their own
+MAX_MEMBER_PATH = 1_000
 MAX_LEVEL = 9
+
+Facts = DocumentFacts
 
 _E = TypeVar("_E", bound=StrEnum)
 
@@ -65,19 +68,16 @@ class Element:
     level: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A file inside a mail. `reason` says why it gave no text; empty when its elements are among the document's."""
-
-    name: str
-    reason: str = ""
+NO_FACTS = Facts()
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """A document as read. `sha256` and `size_bytes` are those of the bytes the parser was given.
 
-    `language` is a two-letter code, empty when unsure.
+    `language` is a two-letter code, empty when unsure. A container (a mail, a mailbox, an archive) has the files in it
+    as `members`, those of containers in it included; they are documents of their own. Only a container may be without
+    elements.
     """
 
     title: str
@@ -85,9 +85,24 @@ class Parsed:
     language: str
     elements: tuple[Element, ...]
     pages: tuple[PageCoverage, ...] = ()
-    attachments: tuple[Attachment, ...] = ()
+    members: tuple[Member, ...] = ()
+    facts: Facts = NO_FACTS
     sha256: str = ""
     size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file in a container: its path there (with forward slashes, unique), and what it says or why it is not read.
+
+    `path` goes through containers in containers: "mail.eml/plan.pdf". `code` is that of the error class, and `reason`
+    a predicate ("is encrypted; ..."), both empty when it was read.
+    """
+
+    path: str
+    parsed: Parsed | None = None
+    code: str = ""
+    reason: str = ""
 
 
 class InvalidResult(ValueError):
@@ -129,27 +144,34 @@ def clean_line(untrusted_text: str, limit: int = MAX_LABEL) -> str:
 
 def clean_name(untrusted_name: str) -> str:
     """A file name for people: its last part, on one line."""
-    return clean_line(PurePath(untrusted_name.replace("\\", "/")).name) or "unnamed"
+    line = clean_line(untrusted_name, 4 * MAX_LABEL).replace("\\", "/")  # cleaned first: NFKC makes slashes of others
+    return PurePath(line).name[:MAX_LABEL].strip() or "unnamed"
 
 
 def to_json(parsed: Parsed) -> bytes:
     """The result as one JSON text in UTF-8."""
-    return json.dumps(
-        {
-            "title": parsed.title,
-            "media_type": parsed.media_type,
-            "language": parsed.language,
-            "elements": [
-                [e.kind.value, e.text, e.page, e.label, [_box_values(b) for b in e.boxes], e.level]
-                for e in parsed.elements
-            ],
-            "pages": [[p.page, p.means.value, p.characters, p.reason] for p in parsed.pages],
-            "attachments": [[a.name, a.reason] for a in parsed.attachments],
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
-        allow_nan=False,
-    ).encode("utf-8", "replace")
+    value = _values(parsed) | {"members": [_member_values(member) for member in parsed.members]}
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")
+
+
+def _values(parsed: Parsed) -> dict[str, Any]:
+    facts = parsed.facts
+    return {
+        "title": parsed.title,
+        "media_type": parsed.media_type,
+        "language": parsed.language,
+        "elements": [
+            [e.kind.value, e.text, e.page, e.label, [_box_values(b) for b in e.boxes], e.level] for e in parsed.elements
+        ],
+        "pages": [[p.page, p.means.value, p.characters, p.reason, p.confidence] for p in parsed.pages],
+        "facts": [facts.author, facts.created, facts.modified, facts.thread],
+    }
+
+
+def _member_values(member: Member) -> list[Any]:
+    inner = member.parsed
+    read = None if inner is None else _values(inner) | {"sha256": inner.sha256, "size_bytes": inner.size_bytes}
+    return [member.path, read, member.code, member.reason]
 
 
 def from_json(untrusted_json: bytes) -> Parsed:
@@ -162,20 +184,60 @@ def from_json(untrusted_json: bytes) -> Parsed:
         value = json.loads(untrusted_json.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise InvalidResult("not JSON") from error
-    keys = {"title", "media_type", "language", "elements", "pages", "attachments"}
-    if not isinstance(value, dict) or set(value) != keys:
+    parsed = _parsed(value, {"members"})
+    members = tuple(_member(row) for row in _rows(value["members"], 4, MAX_MEMBERS))
+    if len({member.path for member in members}) != len(members):
+        raise InvalidResult("two members of one path")
+    return replace(parsed, members=members)
+
+
+_KEYS = {"title", "media_type", "language", "elements", "pages", "facts"}
+
+
+def _parsed(value: object, more: set[str]) -> Parsed:
+    if not isinstance(value, dict) or set(value) != _KEYS | more:
         raise InvalidResult("wrong keys")
     return Parsed(
         title=clean_line(_text(value["title"], 4 * MAX_LABEL)),
         media_type=_matching(value["media_type"], r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,100}"),
         language=_matching(value["language"], r"([a-z]{2})?"),
         elements=tuple(_element(item) for item in _rows(value["elements"], 6, MAX_ELEMENTS)),
-        pages=tuple(_coverage(item) for item in _rows(value["pages"], 4, MAX_PAGES)),
-        attachments=tuple(
-            Attachment(clean_name(_text(name, 4 * MAX_LABEL)), clean_line(_text(reason, 4 * MAX_REASON), MAX_REASON))
-            for name, reason in _rows(value["attachments"], 2, MAX_ATTACHMENTS)
-        ),
+        pages=tuple(_coverage(item) for item in _rows(value["pages"], 5, MAX_PAGES)),
+        facts=_facts(value["facts"]),
     )
+
+
+def _facts(value: object) -> Facts:
+    (row,) = _rows([value], 4, 1)
+    author, created, modified, thread = (clean_line(_text(item, 4 * MAX_LABEL)) for item in row)
+    return Facts(author, _date(created), _date(modified), thread)
+
+
+def _date(text: str) -> str:
+    return _matching(text, r"(\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?)?)?)?)?")
+
+
+def _member(row: list[Any]) -> Member:
+    path, inner, code, reason = row
+    parsed = None
+    if inner is not None:
+        parsed = _parsed(inner, {"sha256", "size_bytes"})
+        digest, size = _matching(inner["sha256"], "[0-9a-f]{64}"), _int(inner["size_bytes"], 0, 2**62)
+        parsed = replace(parsed, sha256=digest, size_bytes=size)
+    return Member(
+        path=_member_path(_text(path, MAX_MEMBER_PATH)),
+        parsed=parsed,
+        code=_matching(code, "[a-z_]{0,40}"),
+        reason=clean_line(_text(reason, 4 * MAX_REASON), MAX_REASON),
+    )
+
+
+def _member_path(untrusted_path: str) -> str:
+    """A path that leads nowhere: it only names, but somebody may show or join it one day."""
+    parts = untrusted_path.split("/")
+    if not all(part == clean_name(part) and part not in (".", "..") for part in parts):
+        raise InvalidResult("a member path that is not clean")
+    return untrusted_path
 
 
 def _element(row: list[Any]) -> Element:
@@ -191,13 +253,20 @@ def _element(row: list[Any]) -> Element:
 
 
 def _coverage(row: list[Any]) -> PageCoverage:
-    page, means, characters, reason = row
+    page, means, characters, reason, confidence = row
     return PageCoverage(
         page=_int(page, 1, MAX_PAGES),
         means=_enum(TextMeans, means),
         characters=_int(characters, 0, 2**31),
         reason=clean_line(_text(reason, 4 * MAX_REASON), MAX_REASON),
+        confidence=None if confidence is None else _share(confidence),
     )
+
+
+def _share(value: object) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= 1:  # type: ignore[operator]
+        raise InvalidResult("not a share")
+    return float(value)  # type: ignore[arg-type]
 
 
 def _box_values(box: Box) -> list[float]:

@@ -15,91 +15,18 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
-HYPHEN = "\x02"
-"""How pdfium marks a hyphen that only a line end put there."""
+from ingest.parse.grid import table_lines
+from ingest.parse.rows import CELL_GAP, HYPHEN, Cell, Row, Word, is_figure, rows_of
 
-_CELL_GAP = 1.1  # of the height of the line (about 1.3 em): wider is a gap between cells, not words
 _MIN_COLUMN_ROWS = 4
 _MIN_COLUMN_CHARACTERS = 18
 _MAX_PARAGRAPH = 1_500
-_CURRENCY = re.compile(r"[$€£¥(]+|US\$|CHF|EUR|USD|GBP")
-_CLOSING = re.compile(r"[)%]+")
 _BULLETS = "•◦▪▸‣●○■□–—*·\uf0b7\uf0a7"
 _BULLET = re.compile(rf"([{_BULLETS}]|\(?\d{{1,2}}[.)]|\(?[a-z][.)])\s+\S")
 _MARKER = re.compile(rf"[{_BULLETS}]|(item |note )?\(?(\d{{1,2}}|[a-z]|[ivx]+)(\.\d{{1,2}})*[.):]?", re.IGNORECASE)
-
-
-@dataclass(slots=True)
-class Word:
-    """Text without blanks, and where it stands."""
-
-    text: str
-    left: float
-    top: float
-    right: float
-    bottom: float
-    bold: bool = False
-
-    @property
-    def height(self) -> float:
-        """The height of its line box."""
-        return self.bottom - self.top
-
-
-@dataclass(slots=True)
-class Cell:
-    """Words on one base line without a wide gap."""
-
-    words: list[Word]
-
-    @property
-    def left(self) -> float:
-        """Where it begins."""
-        return self.words[0].left
-
-    @property
-    def right(self) -> float:
-        """Where it ends."""
-        return self.words[-1].right
-
-    @property
-    def text(self) -> str:
-        """Its words, with blanks between them."""
-        return " ".join(word.text for word in self.words)
-
-
-@dataclass(slots=True)
-class Row:
-    """Cells on one base line."""
-
-    cells: list[Cell]
-    left: float = field(init=False)
-    top: float = field(init=False)
-    right: float = field(init=False)
-    bottom: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        words = [word for cell in self.cells for word in cell.words]
-        self.left, self.right = min(word.left for word in words), max(word.right for word in words)
-        self.top, self.bottom = min(word.top for word in words), max(word.bottom for word in words)
-
-    @property
-    def height(self) -> float:
-        """The usual height of its words."""
-        return statistics.median(word.height for cell in self.cells for word in cell.words)
-
-    @property
-    def bold(self) -> bool:
-        """Whether all of it is bold."""
-        return all(word.bold for cell in self.cells for word in cell.words)
-
-    @property
-    def text(self) -> str:
-        """Its cells, separated by " | "."""
-        return " | ".join(cell.text for cell in self.cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +38,9 @@ class Block:
 
     @property
     def text(self) -> str:
-        """One line per row for a table; running text, hyphens at line ends undone, for a paragraph."""
+        """One line per row for a table, running text for a paragraph. Has `HYPHEN` at what were line ends."""
         if self.table:
-            return "\n".join(row.text for row in self.rows).replace(HYPHEN, "-")
+            return "\n".join(table_lines(self.rows))
         return running_text(row.text for row in self.rows)
 
     @property
@@ -133,37 +60,21 @@ class Block:
 
 
 def running_text(lines: Iterable[str]) -> str:
-    """Lines joined to a paragraph."""
+    """Lines joined to a paragraph. A hyphen that a line end put there stays marked as such."""
     text = ""
     for line in lines:
-        if text.endswith(HYPHEN) and "-" not in text.rsplit(" ", 1)[-1]:
-            text = text[:-1] + line
-        elif text.endswith(HYPHEN):  # the last hyphen of "year-on-year"
-            text = text[:-1] + "-" + line
-        elif text.endswith("-") and text[-2:-1].isalpha() and line[:1].isalpha():
+        if text.endswith(HYPHEN):
             text += line
+        elif text.endswith("-") and text[-2:-1].isalpha() and line[:1].isalpha():
+            text = text[:-1] + HYPHEN + line
         else:
             text = f"{text} {line}" if text else line
-    return text.replace(HYPHEN, "-")
+    return text
 
 
 def blocks_in_order(words: Sequence[Word]) -> list[Block]:
     """The blocks of a page, in reading order."""
     return [block for rows in _in_columns(rows_of(words), depth=0) for block in blocks_of(rows)]
-
-
-def rows_of(words: Sequence[Word]) -> list[Row]:
-    """Rows from top to bottom."""
-    lines: list[list[Word]] = []
-    centre = 0.0
-    for word in sorted(words, key=lambda word: word.top + word.bottom):
-        middle = (word.top + word.bottom) / 2
-        if lines and abs(middle - centre) <= 0.35 * min(word.height, lines[-1][0].height):
-            lines[-1].append(word)
-        else:
-            lines.append([word])
-            centre = middle
-    return [Row(_figures_joined(list(_cells(line)))) for line in lines]
 
 
 def _settled(rows: Sequence[Row]) -> list[Row]:
@@ -175,36 +86,13 @@ def _settled(rows: Sequence[Row]) -> list[Row]:
             gap = (second.left - first.right) / max(row.height, 0.1)
             marker = _MARKER.fullmatch(first.text) and second.text[:1].isalpha() and gap < 6
             around = [*rows[max(0, number - 1) : number], *rows[number + 1 : number + 2]]
-            stretched = gap < 2 * _CELL_GAP and all(len(other.cells) == 1 for other in around)
+            stretched = gap < 2 * CELL_GAP and all(len(other.cells) == 1 for other in around)
             letters = sum(character.isalpha() for character in second.text) > 0.5 * len(second.text)
             if marker or (stretched and letters):
                 settled.append(Row([Cell([*first.words, *second.words])]))
                 continue
         settled.append(row)
     return settled
-
-
-def _cells(line: list[Word]) -> Iterator[Cell]:
-    line.sort(key=lambda word: word.left)
-    cell = [line[0]]
-    for word in line[1:]:
-        if word.left - max(w.right for w in cell[-2:]) > _CELL_GAP * max(word.height, cell[-1].height):
-            yield Cell(cell)
-            cell = []
-        cell.append(word)
-    yield Cell(cell)
-
-
-def _figures_joined(cells: Sequence[Cell]) -> list[Cell]:
-    """A currency sign in a cell of its own belongs to the figure after it, a closing bracket to the one before."""
-    joined: list[Cell] = []
-    for cell in cells:
-        previous = joined[-1] if joined else None
-        if previous and (_CURRENCY.fullmatch(previous.text) or _CLOSING.fullmatch(cell.text)):
-            joined[-1] = Cell([*previous.words, *cell.words])
-        else:
-            joined.append(cell)
-    return joined
 
 
 def _in_columns(rows: list[Row], depth: int) -> Iterator[list[Row]]:
@@ -286,11 +174,20 @@ def _sides(band: Sequence[Row], gutter: float, min_rows: int) -> tuple[list[Row]
 
 
 def _is_text(rows: Sequence[Row]) -> bool:
+    """Whether a column is of running text; a table that stands in it does not make it less so."""
     texts = [row.text for row in rows]
     characters = sum(len(text) for text in texts)
     digits = sum(character.isdigit() for text in texts for character in text)
     cells = sum(len(row.cells) for row in rows)
-    return characters >= _MIN_COLUMN_CHARACTERS * len(rows) and digits < 0.25 * characters and cells < 1.7 * len(rows)
+    if characters >= _MIN_COLUMN_CHARACTERS * len(rows) and digits < 0.25 * characters and cells < 1.7 * len(rows):
+        return True
+    running = sum(_is_running(row) for row in rows)
+    return running >= max(2 * _MIN_COLUMN_ROWS, 0.3 * len(rows))
+
+
+def _is_running(row: Row) -> bool:
+    digits = sum(character.isdigit() for character in row.text)
+    return len(row.cells) == 1 and len(row.text) >= 1.5 * _MIN_COLUMN_CHARACTERS and digits < 0.2 * len(row.text)
 
 
 def blocks_of(rows_as_cut: Sequence[Row]) -> Iterator[Block]:
@@ -298,11 +195,16 @@ def blocks_of(rows_as_cut: Sequence[Row]) -> Iterator[Block]:
     rows = _settled(rows_as_cut)
     spacing = _line_spacing(rows)
     right_edge = max((row.right for row in rows), default=0.0)
+    left_edge = min((row.left for row in rows), default=0.0)
     block: list[Row] = []
     table = False
     for number, row in enumerate(rows):
         following = rows[number + 1] if number + 1 < len(rows) else None
-        tabular = _is_tabular(row) or (table and _is_label_in_table(row, following))
+        tabular = _is_tabular(row) or (
+            _is_label_in_table(row, following) or _is_under_column(block, row)
+            if table
+            else _is_head_of_table(row, following, spacing, left_edge)
+        )
         if block and (tabular != table or not _continues(block, row, spacing, right_edge, table=table)):
             yield Block(tuple(block), table)
             block = []
@@ -319,6 +221,26 @@ def _is_tabular(row: Row) -> bool:
 def _is_label_in_table(row: Row, following: Row | None) -> bool:
     """A short line between table rows is one of them: a group of rows, or the first half of a long label."""
     return following is not None and _is_tabular(following) and len(row.text) < 90 and not row.text.endswith(".")
+
+
+def _is_under_column(block: Sequence[Row], row: Row) -> bool:
+    """A line of one cell that goes on below a column of the table other than the first."""
+    last = next((other for other in reversed(block) if _is_tabular(other)), None)
+    if last is None or row.bottom - block[-1].bottom > 1.8 * row.height:
+        return False
+    return any(row.left < cell.right and cell.left < row.right for cell in last.cells[1:]) and (
+        row.left > last.cells[0].right
+    )
+
+
+def _is_head_of_table(row: Row, following: Row | None, spacing: float, left_edge: float) -> bool:
+    """A short line that stands over the columns of the table it precedes: "Year ended December 31,"."""
+    if following is None or not _is_tabular(following) or len(row.text) > 80:
+        return False
+    near = following.bottom - row.bottom < max(1.8, 1.5 * spacing) * max(row.height, 0.1)
+    label_ends = left_edge if is_figure(following.cells[0].text) else following.cells[0].right
+    over = max(label_ends, left_edge + 0.2 * (following.right - left_edge))
+    return near and over < row.left and row.right <= following.right + 2 * row.height and row.text[-1] != ":"
 
 
 def _line_spacing(rows: Sequence[Row]) -> float:

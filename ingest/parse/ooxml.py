@@ -17,12 +17,40 @@ from collections.abc import Callable, Iterable, Iterator
 
 from lxml import etree  # type: ignore[import-untyped]
 
+from appliance.domain import DocumentFacts
+from ingest.parse.elements import clean_line
+from ingest.parse.facts import iso_text
+
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
+_DC, _DCTERMS = "{http://purl.org/dc/elements/1.1/}", "{http://purl.org/dc/terms/}"
+_CP = "{http://schemas.openxmlformats.org/package/2006/metadata/core-properties}"
+_NO_TITLES = ("PowerPoint Presentation", "PowerPoint-Präsentation", "Présentation PowerPoint", "Document", "Untitled")
 _WRAPPERS = tuple(_W + tag for tag in ("ins", "moveTo", "fldSimple", "smartTag", "customXml", "sdt", "sdtContent"))
 _DELETED = tuple(_W + tag for tag in ("del", "moveFrom", "sdtPr", "sdtEndPr"))
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/(\w+)")
-_MAIN = ("word/document.xml", "xl/workbook.xml", "ppt/presentation.xml")
+_DOCUMENT = "word/document.xml"
+_MAIN = (_DOCUMENT, "xl/workbook.xml", "ppt/presentation.xml")
+
+
+def meta_of(data: bytes) -> tuple[str, DocumentFacts]:
+    """Title and facts as the file's properties give them; nothing where they do not."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            core = _tree(archive.read("docProps/core.xml"))
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, NotImplementedError, etree.XMLSyntaxError):
+        return "", DocumentFacts()
+
+    def said(tag: str) -> str:
+        return clean_line(core.findtext(tag) or "")
+
+    facts = DocumentFacts(
+        author=said(f"{_DC}creator") or said(f"{_CP}lastModifiedBy"),
+        created=iso_text(said(f"{_DCTERMS}created")),
+        modified=iso_text(said(f"{_DCTERMS}modified")),
+    )
+    title = said(f"{_DC}title")
+    return ("" if title in _NO_TITLES else title), facts
 
 
 def transitional(data: bytes) -> bytes:
@@ -46,10 +74,10 @@ def whole_docx(data: bytes) -> bytes:
     data = transitional(data)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = archive.namelist()
-        if "word/document.xml" not in names:
+        if _DOCUMENT not in names:
             return data
         notes = [archive.read(name) for name in ("word/footnotes.xml", "word/endnotes.xml") if name in names]
-    return _rewritten(data, lambda name, part: _opened_up(part, notes) if name == "word/document.xml" else part)
+    return _rewritten(data, lambda name, part: _opened_up(part, notes) if name == _DOCUMENT else part)
 
 
 def _rewritten(data: bytes, change: Callable[[str, bytes], bytes]) -> bytes:

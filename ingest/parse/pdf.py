@@ -2,22 +2,20 @@
 
 Rules this module keeps:
 
-1. Places are those of the page as shown. pdfium gives characters in the page's own axes; one affine map, asked of
-   pdfium itself, accounts for rotation and crop box at once. Sideways text is turned for layout and back after.
-2. Size of type is the height of pdfium's loose character box. The nominal font size is wrong wherever the page scales
-   its text ("1.0" for a 14-point heading).
-3. Only what lies on the page counts: some files carry the neighbouring page outside the crop box.
-4. A page without usable text but with pictures is read by OCR; every page ends with a coverage entry.
+1. A page gives its text layer as a reader sees it (`pdf_text`), its blocks in reading order (`layout`).
+2. A page without a usable text layer is read by text recognition: one with next to no text but ink, one whose text is
+   garbage (`legible`), one whose codes mean no characters. Of two readings the more legible counts.
+3. Pictures beside text are read too where they may hold text and are large enough; words that the text layer has at
+   the same place are not said twice. Pages that need neither cost no text recognition.
+4. Notes that reviewers put on a page follow its text (`pdf_notes`).
+5. Every page ends with a coverage entry: by which means it was read, how sure that was, and what was left out.
 """
 
 from __future__ import annotations
 
-import ctypes
 import io
-import math
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -25,25 +23,36 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as c
 from PIL import Image
 
-from appliance.domain import Box, PageCoverage, TextMeans
+from appliance.domain import PageCoverage, TextMeans
 from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable, InvalidRequest
-from ingest.parse.elements import Element, ElementKind, box_on_page, clean_line, clean_text
-from ingest.parse.layout import HYPHEN, Block, Row, Word, blocks_in_order
-from ingest.parse.ocr import Scanner
+from ingest.parse.elements import Element, ElementKind, Facts, clean_line
+from ingest.parse.headings import Draft, finished
+from ingest.parse.layout import Block, blocks_in_order
+from ingest.parse.legible import LEGIBLE, legibility
+from ingest.parse.ocr import Reading, Scanner, coverage_of
+from ingest.parse.pdf_facts import facts_of
+from ingest.parse.pdf_notes import notes_on
+from ingest.parse.pdf_text import TextLayer, sight_of, text_layer
+from ingest.parse.pdf_view import View, pictures_of
+from ingest.parse.rows import Row, Word
+from ingest.parse.sight import Area, Sight, may_hold_text, overlap
 
 MIN_CHARACTERS = 20
 """A page with fewer is taken to have no text layer worth the name."""
 
-_MAX_CHARACTERS_ON_PAGE = 200_000
+_FEW_CHARACTERS = 200  # a head, a stamp or a page number: not what a page with a large picture says
+_LARGE_PICTURE = 0.5  # of the page
+_SMALL_PICTURE = 0.04  # of the page; smaller ones are logos and signatures
+_MAX_PICTURES_READ = 3  # on one page, the largest
+_SENSELESS = 0.3  # share of codes without a meaning that makes a text layer useless
+_BETTER = 0.15  # by so much more legible text recognition must be
+_SOME_INK = 0.0005  # of the page
+_PICTURE_INK = 0.004  # of the page: less is lines and rules
+_MUCH_INK = 0.01  # of a picture
 _MAX_RENDER_PIXELS = 25_000_000
 _MARGIN = 0.08  # of the page's height: where running heads and feet stand
-_SCALE = 1_000_000
-_INVISIBLE_POINTS = 1.5
-_HYPHENS = frozenset({2, 0xFFFE})
-_BLANKS = frozenset({0x85, 0xA0, 0x1680, *range(0x2000, 0x200C), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF})
 
-_Edges = tuple[float, float, float, float]
-"""Left, bottom, right, top in a page's own axes."""
+_ENCRYPTED = "is encrypted; remove its password and try again"
 
 Progress = Callable[[int, int, bool], None]
 """Told (pages done, pages in all, whether the next page needs OCR)."""
@@ -51,20 +60,24 @@ Progress = Callable[[int, int, bool], None]
 
 @dataclass(frozen=True, slots=True)
 class PdfText:
-    """What a PDF says."""
+    """What a PDF says, and what it says of itself."""
 
     title: str
     elements: tuple[Element, ...]
     pages: tuple[PageCoverage, ...]
+    facts: Facts
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[pdfium.PdfDocument]:
+def _opened(data: bytes, password: str = "") -> Iterator[pdfium.PdfDocument]:
     try:
-        document = pdfium.PdfDocument(data)
+        document = pdfium.PdfDocument(data, password=password or None)
     except pdfium.PdfiumError as error:
         if getattr(error, "err_code", None) in (c.FPDF_ERR_PASSWORD, c.FPDF_ERR_SECURITY):
-            raise DocumentNeedsPassword("is encrypted; remove its password and try again") from error
+            given = "was not opened by the password given"
+            raise DocumentNeedsPassword(
+                given if password else "is encrypted; remove its password and try again"
+            ) from error
         raise DocumentUnreadable("is damaged: it cannot be opened as a PDF") from error
     try:
         yield document
@@ -72,28 +85,31 @@ def _opened(data: bytes) -> Iterator[pdfium.PdfDocument]:
         document.close()
 
 
-def parse_pdf(data: bytes, scanner: Scanner, max_pages: int, progress: Progress) -> PdfText:
-    """The text of a PDF.
+def parse_pdf(data: bytes, scanner: Scanner, max_pages: int, progress: Progress, password: str = "") -> PdfText:
+    """The text of a PDF. `password` opens an encrypted one.
 
     Raises:
         DocumentNeedsPassword, DocumentUnreadable: It is encrypted, or not a PDF that can be opened.
         DocumentRejected: It has more than `max_pages` pages.
     """
-    with _opened(data) as document:
+    with _opened(data, password) as document:
         count = len(document)
         if count > max_pages:
             message = f"has {count:,} pages; the limit is {max_pages:,}. Split it, or raise ingest.max_pages"
             raise DocumentRejected(message)
-        drafts: list[_Draft] = []
+        reader = _PageReader(scanner, lambda index: progress(index, count, True))
+        drafts: list[Draft] = []
         coverage: list[PageCoverage] = []
         for index in range(count):
             progress(index, count, False)
-            page_drafts, covered = _read_page(document, index, scanner, lambda: progress(index, count, True))  # noqa: B023
+            page_drafts, covered = reader.read(document, index)
             drafts += page_drafts
             coverage.append(covered)
         progress(count, count, False)
         title = clean_line(str(document.get_metadata_dict().get("Title", "")))
-    return PdfText(title if _is_title(title) else "", tuple(_finished(drafts, count)), tuple(coverage))
+        facts = facts_of(document, data)
+    elements = tuple(finished(drafts, count))
+    return PdfText(title if _is_title(title) else "", elements, tuple(coverage), facts)
 
 
 def _is_title(text: str) -> bool:
@@ -102,48 +118,174 @@ def _is_title(text: str) -> bool:
     return len(text) >= 6 and " " in text and junk is None
 
 
-@dataclass(slots=True)
-class _Draft:
-    """An element with what is needed to decide, once all pages are read, what it is."""
+@dataclass(frozen=True, slots=True)
+class _PageReader:
+    """Reads pages, with text recognition where it is needed; `before_ocr` is told the page's index first."""
 
-    element: Element
-    height: float
-    bold: bool
-    margin: bool
-    lines: int
+    scanner: Scanner
+    before_ocr: Callable[[int], None]
+
+    def read(self, document: pdfium.PdfDocument, index: int) -> tuple[list[Draft], PageCoverage]:
+        """What one page says, and how that was found."""
+        number = index + 1
+        try:
+            page = document[index]
+        except pdfium.PdfiumError:
+            return [], PageCoverage(number, TextMeans.NONE, 0, "the page is damaged and cannot be opened")
+        try:
+            view = View.of(page)
+            if view.width <= 0 or view.height <= 0:
+                return [], PageCoverage(number, TextMeans.NONE, 0, "the page is blank")
+            notes = list(notes_on(page, view, number))
+            page = _flattened(document, page, index)
+            sight = sight_of(page)
+            layer = text_layer(document, page, view, sight)
+            drafts, covered = self._read_text(page, number, view, sight, layer)
+            return drafts + [_recognised(note) for note in notes], _with_notes(covered, notes)
+        except pdfium.PdfiumError:
+            return [], PageCoverage(number, TextMeans.NONE, 0, "the page is damaged and cannot be read")
+        finally:
+            page.close()
+
+    def _read_text(
+        self, page: pdfium.PdfPage, number: int, view: View, sight: Sight, layer: TextLayer
+    ) -> tuple[list[Draft], PageCoverage]:
+        sight.read(layer.areas)
+        score = legibility(word.text for _, word in layer.words)
+        senseless = layer.senseless > _SENSELESS * (layer.senseless + layer.characters)
+        if layer.characters < MIN_CHARACTERS or senseless or score < LEGIBLE:
+            return self._read_instead(page, number, view, sight, layer, 0.0 if senseless else score)
+        return self._read_beside(page, number, view, sight, layer)
+
+    def _read_instead(
+        self, page: pdfium.PdfPage, number: int, view: View, sight: Sight, layer: TextLayer, score: float
+    ) -> tuple[list[Draft], PageCoverage]:
+        """A page whose text layer says nothing, or garbage: as text recognition sees it, if that is better."""
+        drafts = _drafts_of(layer, view, number)
+        usable = layer.characters >= MIN_CHARACTERS
+        if not usable and sight.unread()[0] < _SOME_INK:
+            return drafts, _account(number, layer, drafts, "" if drafts else "the page is blank")
+        self.before_ocr(number - 1)
+        reading = self.scanner.recognise(_picture(page, self.scanner.resolution_dpi))
+        elements = reading.elements(number)
+        covered = coverage_of(number, reading, elements)
+        if usable and legibility(word.text for word in reading.words) < score + _BETTER:
+            return drafts, _account(number, layer, drafts, "" if score >= LEGIBLE else "its text layer may be garbage")
+        if covered.characters <= layer.characters and not usable:
+            return drafts, _account(number, layer, drafts, f"the page is a picture: {covered.reason}".rstrip(": "))
+        if not elements:
+            return drafts, _account(number, layer, drafts, f"its text layer is garbage: {covered.reason}")
+        return [_recognised(element) for element in elements], _with_reason(covered, _hidden_reason(layer))
+
+    def _read_beside(
+        self, page: pdfium.PdfPage, number: int, view: View, sight: Sight, layer: TextLayer
+    ) -> tuple[list[Draft], PageCoverage]:
+        """A page with a text layer, and what its pictures say that the text layer does not."""
+        drafts = _drafts_of(layer, view, number)
+        covered = _account(number, layer, drafts, "")
+        areas = _worth_reading(page, view, sight, layer)
+        if not areas:
+            return drafts, covered
+        whole = _picture(page, self.scanner.resolution_dpi)
+        for area in areas:
+            picture = whole.crop(_pixels(area, whole))
+            if _size(area) < _LARGE_PICTURE and not may_hold_text(picture):
+                continue
+            self.before_ocr(number - 1)
+            reading = _not_said(self.scanner.recognise(picture), area, layer.areas)
+            elements = [element for element in reading.elements(number, area) if _says_something(element)]
+            drafts += [_recognised(element) for element in elements]
+            covered = _with_picture(covered, reading, elements)
+        return drafts, covered
 
 
-def _read_page(
-    document: pdfium.PdfDocument, index: int, scanner: Scanner, before_ocr: Callable[[], None]
-) -> tuple[list[_Draft], PageCoverage]:
-    number = index + 1
-    try:
-        page = _page(document, index)
-    except pdfium.PdfiumError:
-        return [], PageCoverage(number, TextMeans.NONE, 0, "the page is damaged and cannot be opened")
-    try:
-        drafts = _text_layer(page, number)
-        characters = sum(len(draft.element.text) for draft in drafts)
-        if characters >= MIN_CHARACTERS or not _has_pictures(page):
-            if characters:
-                return drafts, PageCoverage(number, TextMeans.TEXT_LAYER, characters)
-            return [], PageCoverage(number, TextMeans.NONE, 0, "the page is blank")
-        before_ocr()
-        elements, covered = scanner.read(_picture(page, scanner.resolution_dpi), number)
-        if covered.characters <= characters:
-            reason = f"the page is a picture: {covered.reason}"[:250]
-            means = TextMeans.TEXT_LAYER if characters else TextMeans.NONE
-            return drafts, PageCoverage(number, means, characters, reason)
-        return [_Draft(element, 0.0, bold=False, margin=False, lines=9) for element in elements], covered
-    except pdfium.PdfiumError:
-        return [], PageCoverage(number, TextMeans.NONE, 0, "the page is damaged and cannot be read")
-    finally:
-        page.close()
+def _worth_reading(page: pdfium.PdfPage, view: View, sight: Sight, layer: TextLayer) -> list[Area]:
+    """The pictures of a page that may hold text its text layer has not."""
+    if sight.unread()[0] < _PICTURE_INK:
+        return []
+    worth: list[Area] = []
+    for area in sorted(pictures_of(page, view), key=_size, reverse=True):
+        of_area, of_ink = sight.unread(area)
+        if _size(area) < _SMALL_PICTURE or of_area < _MUCH_INK or of_ink < 0.3:
+            continue
+        if _size(area) < _LARGE_PICTURE or layer.characters < _FEW_CHARACTERS or layer.over_picture:
+            worth.append(area)
+    return worth[:_MAX_PICTURES_READ]
 
 
-def _page(document: pdfium.PdfDocument, index: int) -> pdfium.PdfPage:
-    """A page with what was filled into its form fields, or written on it as a text box or stamp, as part of it."""
-    page = document[index]
+def _size(area: Area) -> float:
+    return (area[2] - area[0]) * (area[3] - area[1])
+
+
+def _pixels(area: Area, picture: Image.Image) -> tuple[int, int, int, int]:
+    left, top, right, bottom = area
+    return (
+        int(left * picture.width),
+        int(top * picture.height),
+        max(int(left * picture.width) + 1, int(right * picture.width)),
+        max(int(top * picture.height) + 1, int(bottom * picture.height)),
+    )
+
+
+def _not_said(reading: Reading, within: Area, said: tuple[Area, ...]) -> Reading:
+    """The reading without what the text layer has at the same place, and without what is likely no text at all."""
+    near = [area for area in said if overlap(area, within)]
+    across, down = (within[2] - within[0]) / reading.width, (within[3] - within[1]) / reading.height
+
+    def is_said(box: tuple[int, int, int, int]) -> bool:
+        x, y = within[0] + (box[0] + box[2]) / 2 * across, within[1] + (box[1] + box[3]) / 2 * down
+        return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in near)
+
+    return reading.sure().only(lambda word: not is_said(word.box))
+
+
+def _says_something(element: Element) -> bool:
+    letters = sum(character.isalnum() for character in element.text)
+    return letters >= max(3, 0.5 * len(element.text.replace(" ", "")))
+
+
+# --- the account of a page ------------------------------------------------------------------------------------------
+
+
+def _account(number: int, layer: TextLayer, drafts: list[Draft], reason: str) -> PageCoverage:
+    characters = sum(len(draft.element.text) for draft in drafts)
+    means = TextMeans.TEXT_LAYER if characters else TextMeans.NONE
+    return _with_reason(PageCoverage(number, means, characters, reason[:250]), _hidden_reason(layer))
+
+
+def _hidden_reason(layer: TextLayer) -> str:
+    return f"{layer.hidden:,} characters that nobody sees were left out" if layer.hidden else ""
+
+
+def _with_reason(covered: PageCoverage, reason: str) -> PageCoverage:
+    return replace(covered, reason="; ".join(filter(None, (covered.reason, reason))))
+
+
+def _with_picture(covered: PageCoverage, reading: Reading, elements: list[Element]) -> PageCoverage:
+    """The account with a picture on the page added to it."""
+    read = sum(len(element.text) for element in elements)
+    if not read or reading.confidence is None:
+        return covered
+    mostly = TextMeans.OCR if read > covered.characters else covered.means
+    sure = reading.confidence if covered.confidence is None else min(covered.confidence, reading.confidence)
+    return replace(covered, means=mostly, characters=covered.characters + read, confidence=sure)
+
+
+def _with_notes(covered: PageCoverage, notes: list[Element]) -> PageCoverage:
+    """The account with the notes on the page added to it."""
+    if not notes:
+        return covered
+    characters = covered.characters + sum(len(note.text) for note in notes)
+    means = TextMeans.TEXT_LAYER if covered.means is TextMeans.NONE else covered.means
+    return replace(covered, means=means, characters=characters)
+
+
+def _recognised(element: Element) -> Draft:
+    return Draft(element, 0.0, bold=False, margin=False, lines=9)
+
+
+def _flattened(document: pdfium.PdfDocument, page: pdfium.PdfPage, index: int) -> pdfium.PdfPage:
+    """The page with what was filled into its form fields, or written on it as a text box or stamp, as part of it."""
     for number in range(c.FPDFPage_GetAnnotCount(page)):
         note = c.FPDFPage_GetAnnot(page, number)
         kind = c.FPDFAnnot_GetSubtype(note)
@@ -156,78 +298,14 @@ def _page(document: pdfium.PdfDocument, index: int) -> pdfium.PdfPage:
     return page
 
 
-def _has_pictures(page: pdfium.PdfPage) -> bool:
-    """Whether anything but text is painted: a scan is an image, but may also come as a form, paths or inline image."""
-    return any(item.type != c.FPDF_PAGEOBJ_TEXT for item in page.get_objects(max_depth=3))
+# --- from blocks to elements ----------------------------------------------------------------------------------------
 
 
-# --- the text layer -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """The map from a page's own axes to points on the page as shown."""
-
-    width: float
-    height: float
-    a: float
-    b: float
-    c: float
-    d: float
-    e: float
-    f: float
-    turns: int  # the page's rotation, in quarter turns clockwise
-
-    @classmethod
-    def of(cls, page: pdfium.PdfPage) -> _View:
-        width, height = page.get_size()
-
-        def place(x: float, y: float) -> tuple[float, float]:
-            across, down = ctypes.c_int(), ctypes.c_int()
-            c.FPDF_PageToDevice(page, 0, 0, _SCALE, _SCALE, 0, x, y, ctypes.byref(across), ctypes.byref(down))
-            return across.value * width / _SCALE, down.value * height / _SCALE
-
-        (x0, y0), (x1, y1), (x2, y2) = place(0, 0), place(1000, 0), place(0, 1000)
-        across, up = ((x1 - x0) / 1000, (y1 - y0) / 1000), ((x2 - x0) / 1000, (y2 - y0) / 1000)
-        return cls(width, height, across[0], up[0], x0, across[1], up[1], y0, page.get_rotation() // 90)
-
-    def rectangle(self, left: float, bottom: float, right: float, top: float) -> tuple[float, float, float, float]:
-        x0, y0 = self.a * left + self.b * bottom + self.c, self.d * left + self.e * bottom + self.f
-        x1, y1 = self.a * right + self.b * top + self.c, self.d * right + self.e * top + self.f
-        return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
-
-    def turned(self, box: tuple[float, float, float, float], turns: int) -> tuple[float, float, float, float]:
-        """A box of text that reads at `turns` quarter turns clockwise, in axes where it reads from left to right."""
-        x0, y0, x1, y1 = box
-        if turns == 1:
-            return y0, self.width - x1, y1, self.width - x0
-        if turns == 2:
-            return self.width - x1, self.height - y1, self.width - x0, self.height - y0
-        if turns == 3:
-            return self.height - y1, x0, self.height - y0, x1
-        return box
-
-    def fractions(self, row: Row, turns: int, page: int) -> Box | None:
-        """The place of a row that was laid out in turned axes."""
-        u0, v0, u1, v1 = row.left, row.top, row.right, row.bottom
-        x0, y0, x1, y1 = u0, v0, u1, v1
-        if turns == 1:
-            x0, y0, x1, y1 = self.width - v1, u0, self.width - v0, u1
-        elif turns == 2:
-            x0, y0, x1, y1 = self.width - u1, self.height - v1, self.width - u0, self.height - v0
-        elif turns == 3:
-            x0, y0, x1, y1 = v0, self.height - u1, v1, self.height - u0
-        return box_on_page(page, x0 / self.width, y0 / self.height, x1 / self.width, y1 / self.height)
-
-
-def _text_layer(page: pdfium.PdfPage, number: int) -> list[_Draft]:
-    view = _View.of(page)
-    if view.width <= 0 or view.height <= 0:
-        return []
+def _drafts_of(layer: TextLayer, view: View, number: int) -> list[Draft]:
     by_turns: dict[int, list[Word]] = {}
-    for turns, word in _words(page, view):
+    for turns, word in layer.words:
         by_turns.setdefault(turns, []).append(word)
-    drafts: list[_Draft] = []
+    drafts: list[Draft] = []
     for turns, words in sorted(by_turns.items(), key=lambda item: -len(item[1])):
         reach = view.height if turns % 2 == 0 else view.width
         for block in blocks_in_order(words):
@@ -235,198 +313,28 @@ def _text_layer(page: pdfium.PdfPage, number: int) -> list[_Draft]:
     return drafts
 
 
-def _words(page: pdfium.PdfPage, view: _View) -> Iterator[tuple[int, Word]]:
-    text_page = page.get_textpage()
-    try:
-        yield from _words_of(text_page, view)
-    finally:
-        text_page.close()
+def _in_margin(row: Row, reach: float) -> bool:
+    return not _MARGIN * reach < (row.top + row.bottom) / 2 < (1 - _MARGIN) * reach
 
 
-def _words_of(text_page: pdfium.PdfTextPage, view: _View) -> Iterator[tuple[int, Word]]:
-    """Words, with the quarter turns each stands at.
-
-    A word's box spans its first and last character: asking for every character's would take most of the time. Where
-    these two do not fit one word (pdfium left out a blank, or the last is a raised figure) every one is asked for.
-    """
-    raw = text_page.raw
-    fonts: dict[int, bool] = {}
-    for start, letters in _spans(raw, min(text_page.count_chars(), _MAX_CHARACTERS_ON_PAGE)):
-        one = other = _character_box(raw, start)
-        if len(letters) > 1:
-            other = _character_box(raw, start + len(letters) - 1)
-        parts = [(start, letters, _union(one, other))]
-        if len(letters) > 1 and not _is_one_word(letters, one, other):
-            parts = list(_taken_apart(raw, start, letters))
-        for first, text, page_box in parts:
-            box = view.rectangle(*page_box)
-            if _is_visible(box, view):
-                turns = (round(c.FPDFText_GetCharAngle(raw, first) / (math.pi / 2)) + view.turns) % 4
-                yield turns, Word(text, *view.turned(box, turns), _is_bold(raw, first, fonts))
-
-
-def _spans(raw: c.FPDF_TEXTPAGE, count: int) -> Iterator[tuple[int, str]]:
-    """Characters without a blank between them: the index of the first, and the text."""
-    letters: list[str] = []
-    unicode_of = c.FPDFText_GetUnicode
-    for index in range(count):
-        code = unicode_of(raw, index)
-        if code in _HYPHENS:
-            yield index - len(letters), "".join(letters) + HYPHEN
-            letters = []
-        elif code <= 32 or code in _BLANKS:
-            if letters:
-                yield index - len(letters), "".join(letters)
-                letters = []
-        else:
-            letters.append(chr(code) if code < 0x110000 else "\ufffd")
-    if letters:
-        yield count - len(letters), "".join(letters)
-
-
-def _character_box(raw: c.FPDF_TEXTPAGE, index: int) -> _Edges:
-    rectangle = c.FS_RECTF()
-    c.FPDFText_GetLooseCharBox(raw, index, ctypes.byref(rectangle))
-    return rectangle.left, rectangle.bottom, rectangle.right, rectangle.top
-
-
-def _union(one: _Edges, other: _Edges) -> _Edges:
-    return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
-
-
-def _is_one_word(letters: str, one: _Edges, other: _Edges) -> bool:
-    long, short = _extent(_union(one, other))
-    first, last = _extent(one)[0], _extent(other)[0]
-    raised = letters[-1].isdigit() and letters[-2].isdigit() and last < 0.8 * first
-    return long <= 1.3 * min(first, last) * len(letters) and short <= 2 * max(first, last) and not raised
-
-
-def _taken_apart(raw: c.FPDF_TEXTPAGE, start: int, letters: str) -> Iterator[tuple[int, str, _Edges]]:
-    first, box = start, _character_box(raw, start)
-    last = box
-    for index in range(start + 1, start + len(letters)):
-        here = _character_box(raw, index)
-        if _breaks(last, here, letters[index - start - 1 : index - start + 1]):
-            yield first, letters[first - start : index - start], box
-            first, box = index, here
-        else:
-            box = _union(box, here)
-        last = here
-    yield first, letters[first - start :], box
-
-
-def _extent(box: _Edges) -> tuple[float, float]:
-    """The longer and the shorter side."""
-    width, height = box[2] - box[0], box[3] - box[1]
-    return (width, height) if width > height else (height, width)
-
-
-def _breaks(last: _Edges, here: _Edges, letters: str) -> bool:
-    """Whether a character starts a new word although no blank stands before it."""
-    size = max(_extent(last)[0], 0.1)
-    across = max(here[0] - last[2], last[0] - here[2])
-    down = max(here[1] - last[3], last[1] - here[3])
-    # a note mark behind a figure: "1,234" and a small raised "2" are not "1,2342"
-    raised = letters.isdigit() and _extent(here)[0] < 0.8 * _extent(last)[0]
-    return max(across, down) > 0.8 * size or raised
-
-
-def _is_visible(box: tuple[float, float, float, float], view: _View) -> bool:
-    left, top, right, bottom = box
-    middle, centre = (left + right) / 2, (top + bottom) / 2
-    on_page = 0 <= middle <= view.width and 0 <= centre <= view.height
-    return on_page and max(right - left, bottom - top) >= _INVISIBLE_POINTS
-
-
-def _is_bold(text_page: c.FPDF_TEXTPAGE, index: int, fonts: dict[int, bool]) -> bool:
-    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
-    length = c.FPDFText_GetFontInfo(text_page, index, name, 128, ctypes.byref(flags))
-    key = hash((name.value, flags.value))
-    if key not in fonts:
-        said = name.value.decode("latin-1").lower()
-        forced = bool(flags.value & 0x40000)  # PDF 32000, table 123: ForceBold
-        named = any(part in said for part in ("bold", "black", "heavy", "semibd")) or said.endswith("medi")
-        fonts[key] = length > 0 and (forced or named)
-    return fonts[key]
-
-
-# --- from blocks to elements ----------------------------------------------------------------------------------------
-
-
-def _drafts(block: Block, view: _View, turns: int, page: int, reach: float) -> list[_Draft]:
-    """One draft per block; lines in the margins stand alone, so that running heads and feet can be told apart."""
-    if not block.table or len(block.rows) == 1:
-        inner = [row for row in block.rows if _MARGIN * reach < (row.top + row.bottom) / 2 < (1 - _MARGIN) * reach]
-        if len(inner) not in (0, len(block.rows)):
-            alone = [row for row in block.rows if row not in inner]
-            parts = [Block((row,), block.table) for row in alone] + [Block(tuple(inner), block.table)]
-            parts.sort(key=lambda part: block.rows.index(part.rows[0]))
+def _drafts(block: Block, view: View, turns: int, page: int, reach: float) -> list[Draft]:
+    """One draft per block; short lines in the margins stand alone, so that running heads and feet can be told apart."""
+    if not block.table:
+        width = max(row.right for row in block.rows) - min(row.left for row in block.rows)
+        alone = [row for row in block.rows if _in_margin(row, reach) and row.right - row.left < 0.6 * width]
+        if alone and len(alone) < len(block.rows):
+            inner = Block(tuple(row for row in block.rows if row not in alone), False)
+            parts = sorted([*(Block((row,), False) for row in alone), inner], key=lambda part: part.rows[0].top)
             return [draft for part in parts for draft in _drafts(part, view, turns, page, reach)]
-    text = clean_text(block.text)
-    if not text:
+    text = block.text
+    if not text.strip():
         return []
     middle = (block.rows[0].top + block.rows[-1].bottom) / 2
     margin = not _MARGIN * reach < middle < (1 - _MARGIN) * reach
     kind = ElementKind.TABLE if block.table else ElementKind.LIST_ITEM if block.is_list_item else ElementKind.TEXT
     boxes = tuple(box for row in block.rows if (box := view.fractions(row, turns, page)))
     element = Element(kind, text, page=page, boxes=boxes)
-    return [_Draft(element, block.height, bold=block.bold, margin=margin, lines=len(block.rows))]
-
-
-def _finished(drafts: Sequence[_Draft], pages: int) -> Iterator[Element]:
-    """The elements, with running heads and feet and headings marked."""
-    sizes: Counter[float] = Counter()
-    repeats: Counter[str] = Counter()
-    for draft in drafts:
-        sizes[_size(draft)] += len(draft.element.text)
-        if draft.margin:
-            repeats[_pattern(draft.element.text)] += 1
-    body = max(sizes, key=lambda size: (sizes[size], -size), default=0.0)
-    enough = 3 if pages > 3 else 2
-    running = {pattern for pattern, count in repeats.items() if count >= enough}
-    ranks = _levels(drafts, body, running)
-    for draft in drafts:
-        element = draft.element
-        if draft.margin and draft.lines == 1 and _pattern(element.text) in running:
-            top = bool(element.boxes) and element.boxes[0].top < 0.5
-            yield replace(element, kind=ElementKind.HEADER if top else ElementKind.FOOTER)
-        elif level := ranks.get(_size(draft), 0) if _may_head(draft) else 0:
-            yield replace(element, kind=ElementKind.HEADING, level=level)
-        elif _may_head(draft) and _is_bold_heading(draft, body):
-            yield replace(element, kind=ElementKind.HEADING, level=min(9, len(set(ranks.values())) + 1))
-        else:
-            yield element
-
-
-def _size(draft: _Draft) -> float:
-    return round(draft.height * 2) / 2
-
-
-def _pattern(text: str) -> str:
-    return re.sub(r"\d+|\b[ivxlc]+\b", "#", text.lower())[:120]
-
-
-def _levels(drafts: Sequence[_Draft], body: float, running: set[str]) -> dict[float, int]:
-    """The level of each size of type that is clearly larger than the body's; at most five."""
-    larger = {
-        _size(draft)
-        for draft in drafts
-        if _size(draft) >= 1.15 * body > 0 and _may_head(draft) and _pattern(draft.element.text) not in running
-    }
-    return {size: min(rank, 5) for rank, size in enumerate(sorted(larger, reverse=True), start=1)}
-
-
-def _may_head(draft: _Draft) -> bool:
-    text = draft.element.text
-    readable = sum(character.isalpha() for character in text) >= max(2, 0.4 * len(text))
-    return draft.element.kind is not ElementKind.TABLE and draft.lines <= 3 and len(text) <= 200 and readable
-
-
-def _is_bold_heading(draft: _Draft, body: float) -> bool:
-    text = draft.element.text
-    upright = text[0].isupper() or text[0].isdigit()
-    sized = draft.height >= 0.95 * body
-    return draft.bold and sized and draft.lines <= 2 and len(text) <= 120 and upright and text[-1] not in ".,;"
+    return [Draft(element, block.height, bold=block.bold, margin=margin, lines=len(block.rows))]
 
 
 # --- pictures of pages ----------------------------------------------------------------------------------------------
@@ -446,17 +354,17 @@ def _picture(page: pdfium.PdfPage, dpi: float) -> Image.Image:
         bitmap.close()
 
 
-def render_pdf(data: bytes, page: int, dpi: float) -> Image.Image:
+def render_pdf(data: bytes, page: int, dpi: float, password: str = "") -> Image.Image:
     """A picture of one page (counted from 1), as it is shown.
 
     Raises:
         InvalidRequest: There is no such page.
     """
-    with _opened(data) as document:
+    with _opened(data, password) as document:
         if not 1 <= page <= len(document):
             raise InvalidRequest(f"has {len(document)} pages; there is no page {page}")
         try:
-            opened = _page(document, page - 1)
+            opened = _flattened(document, document[page - 1], page - 1)
             try:
                 return _picture(opened, dpi)
             finally:

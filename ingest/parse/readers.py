@@ -2,40 +2,59 @@
 
 Rules this module keeps:
 
-1. A document without any text is an error with a reason, never an empty success.
-2. Files inside a mail are read the same way, `MAX_NESTING` deep; one that cannot be read is listed with its reason.
+1. A document without any text is an error with a reason, never an empty success. A container (a mail, a mailbox, an
+   archive) may be without text of its own, not without files in it.
+2. The files in a container are read the same way, `MAX_NESTING` containers deep. One that cannot be read is a member
+   with a reason, and the others are read all the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from PIL import Image, ImageChops
 
-from appliance.domain import Box, PageCoverage, TextMeans
+from appliance.domain import Box, DocumentFacts, PageCoverage, TextMeans
 from appliance.errors import DocumentRejected, DocumentUnreadable, InvalidRequest
-from ingest.parse import mail, plain, sheets
-from ingest.parse.detect import IMAGES, Format, detect
-from ingest.parse.elements import MAX_ATTACHMENTS, Attachment, Element, ElementKind, Parsed, clean_line
+from ingest.parse import archives, legacy, mail, ooxml, opendocument, plain, protected, sheets, web
+from ingest.parse.detect import COMPRESSED, CONTAINERS, IMAGES, Format, detect
+from ingest.parse.elements import (
+    MAX_MEMBER_PATH,
+    MAX_MEMBERS,
+    NO_FACTS,
+    Element,
+    ElementKind,
+    Member,
+    Parsed,
+    clean_line,
+)
+from ingest.parse.epub import Book
+from ingest.parse.inclosed import MAX_PATH, Allowance, Bomb, Inclosed, Overfull
 from ingest.parse.language import language_of
+from ingest.parse.mailbox import open_mailbox
 from ingest.parse.ocr import Scanner, frames
 from ingest.parse.pdf import Progress, parse_pdf, render_pdf
+from ingest.parse.sidetexts import SideTexts, inserted_pages, side_texts
 from ingest.parse.unstructured import partition
 
-MAX_NESTING = 3
+MAX_NESTING = 5
 MAX_RENDER_DPI = 300
-_MAX_INCLOSED_BYTES = 256 * 1024**2
+_SMALLEST_LETTER_PX = 6
+_CONVERSION_PAGES = 20
+"""What starting LibreOffice is worth in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a document may ask for."""
+    """How much a document may ask for. `password` opens it, and files in it, if they are encrypted."""
 
     max_pages: int
     ocr_languages: tuple[str, ...]
     ocr_page_timeout_s: float
+    password: str = ""
 
     @property
     def scanner(self) -> Scanner:
@@ -45,24 +64,95 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
+    """What one file gave. `files` are still to be taken out and read."""
+
     elements: tuple[Element, ...]
     title: str = ""
     pages: tuple[PageCoverage, ...] = ()
-    attachments: tuple[Attachment, ...] = ()
+    facts: DocumentFacts = NO_FACTS
+    files: Iterable[Inclosed] = ()
+
+
+class _Work:
+    """Progress over a document and the files in it: the pages of each count on from those of the one before."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._before = self._total = 0
+
+    def __call__(self, done: int, total: int, ocr: bool) -> None:
+        self._total = max(self._total, self._before + total)
+        self._progress(self._before + done, self._total, ocr)
+
+    def next_file(self) -> None:
+        """Begin the next file, which is worth a page whatever is in it."""
+        self._before = self._total
+        self(0, 1, False)
 
 
 def read(data: bytes, name: str, limits: Limits, progress: Progress) -> Parsed:
-    """The document as elements.
+    """The document as elements, with the files in it as members.
 
     Raises:
         DocumentRejected: It is of a kind we do not read, over a limit, encrypted, damaged, or has no text.
     """
-    kind, reading = _read(data, name, limits, progress, depth=0)
-    elements = reading.elements
-    if not any(element.text for element in elements):
-        raise DocumentUnreadable(f"gave no text: {_why_empty(reading.pages)}")
-    title = clean_line(reading.title) or _first_title(elements, kind) or clean_line(PurePath(name).stem)
-    return Parsed(title, kind.value, language_of(elements), elements, reading.pages, reading.attachments)
+    return _Reader(limits, _Work(progress)).document(data, name)
+
+
+class _Reader:
+    """Reads one document with everything in it; what it has taken out so far counts against one allowance."""
+
+    def __init__(self, limits: Limits, work: _Work) -> None:
+        self._limits, self._work = limits, work
+        self._allowance = Allowance()
+        self._members = 0
+
+    def document(self, data: bytes, name: str, within: str = "", depth: int = 0) -> Parsed:
+        """A document, and its members with paths that begin with `within`."""
+        data = protected.opened(data, self._limits.password)
+        kind = detect(data, name)
+        reading = _read(data, kind, name, self._limits, self._work, self._allowance)
+        members = tuple(self._read_members(reading.files, within, depth))
+        elements = reading.elements
+        if not members and not any(element.text for element in elements):
+            raise DocumentUnreadable(f"gave no text: {_why_empty(reading.pages)}")
+        title = clean_line(reading.title) or _first_title(elements, kind) or clean_line(PurePath(name).stem)
+        return Parsed(title, kind.value, language_of(elements), elements, reading.pages, members, reading.facts)
+
+    def _read_members(self, files: Iterable[Inclosed], within: str, depth: int) -> Iterator[Member]:
+        if len(within) + MAX_PATH > MAX_MEMBER_PATH:
+            raise DocumentRejected("lies under names that are too long")
+        for inclosed in files:
+            self._members += 1
+            if self._members > MAX_MEMBERS:
+                raise Overfull(f"holds more than {MAX_MEMBERS:,} files; split it")
+            self._work.next_file()
+            yield from self._read_member(inclosed, within + inclosed.path, depth)
+
+    def _read_member(self, inclosed: Inclosed, path: str, depth: int) -> Iterator[Member]:
+        try:
+            data = self._taken_out(inclosed, depth)
+        except Bomb:
+            raise
+        except DocumentRejected as refusal:
+            yield Member(path, None, refusal.code, str(refusal))
+            return
+        try:
+            parsed = self.document(data, inclosed.name, f"{path}/", depth + 1)
+        except Overfull:
+            raise
+        except DocumentRejected as refusal:
+            yield Member(path, None, refusal.code, str(refusal))
+            return
+        facts = replace(parsed.facts, thread=inclosed.thread) if inclosed.thread else parsed.facts
+        digest = hashlib.sha256(data).hexdigest()
+        yield Member(path, replace(parsed, members=(), facts=facts, sha256=digest, size_bytes=len(data)))
+        yield from parsed.members
+
+    def _taken_out(self, inclosed: Inclosed, depth: int) -> bytes:
+        if depth == MAX_NESTING:
+            raise DocumentRejected(f"is nested more than {MAX_NESTING} deep")
+        return inclosed.take()
 
 
 def _why_empty(pages: Iterable[PageCoverage]) -> str:
@@ -78,19 +168,55 @@ def _first_title(elements: Iterable[Element], kind: Format) -> str:
     return min(heads, key=lambda head: head.level).text[:200] if heads else ""
 
 
-def _read(data: bytes, name: str, limits: Limits, progress: Progress, depth: int) -> tuple[Format, _Reading]:
-    kind = detect(data, name)
+def _read(data: bytes, kind: Format, name: str, limits: Limits, progress: Progress, allowance: Allowance) -> _Reading:
     if kind is Format.PDF:
-        text = parse_pdf(data, limits.scanner, limits.max_pages, progress)
-        return kind, _Reading(text.elements, text.title, text.pages)
+        text = parse_pdf(data, limits.scanner, limits.max_pages, progress, password=limits.password)
+        return _Reading(text.elements, text.title, text.pages, text.facts)
     if kind in IMAGES:
-        return kind, _read_image(data, limits, progress)
-    if kind is Format.EML:
-        return kind, _read_mail(mail.open_eml(data), limits, progress, depth)
-    if kind is Format.MSG:
-        return kind, _read_mail(mail.open_msg(data), limits, progress, depth)
-    elements = tuple(element for element in _elements(data, kind, name, progress) if element.text)
-    return kind, _Reading(elements, pages=tuple(_coverage(elements)))
+        return _read_image(data, limits, progress)
+    if kind in (Format.EML, Format.MSG):
+        return _read_mail(mail.open_eml(data) if kind is Format.EML else mail.open_msg(data), progress)
+    if kind in CONTAINERS:
+        return _Reading((), PurePath(name).name, files=_inside(data, kind, name, limits.password, allowance))
+    if kind in legacy.MODERN:
+        progress(0, _CONVERSION_PAGES, False)
+        data, kind = legacy.modern(data, kind), legacy.MODERN[kind]
+    title, facts = _own_words(data, kind)
+    elements = [element for element in _elements(data, kind, name, progress) if element.text]
+    if kind in _OOXML:
+        elements = _with_side_texts(elements, side_texts(data, kind))
+    for page in inserted_pages(data) if kind is Format.DOCX else ():
+        elements += partition(page, Format.HTML, name)
+    return _Reading(tuple(elements), title, tuple(_coverage(elements)), facts)
+
+
+_OOXML = (Format.DOCX, Format.PPTX, Format.XLSX)
+
+
+def _with_side_texts(elements: list[Element], beside: SideTexts) -> list[Element]:
+    """The elements with what stands beside them, each after those of its page; hidden slides are called so."""
+    whole = sorted([*elements, *beside.elements], key=lambda element: element.page or 0)
+    return [
+        replace(element, label=f"{element.label} (hidden)") if element.page in beside.hidden else element
+        for element in whole
+    ]
+
+
+def _own_words(data: bytes, kind: Format) -> tuple[str, DocumentFacts]:
+    """Title and facts as the document gives them, where its format has a place for them."""
+    if kind in _OOXML:
+        return ooxml.meta_of(data)
+    if kind in _OPENDOCUMENT:
+        return opendocument.meta_of(data)
+    if kind is Format.HTML:
+        return web.meta_of(data)
+    if kind is Format.EPUB:
+        book = Book(data)
+        return book.title, book.facts
+    return "", NO_FACTS
+
+
+_OPENDOCUMENT = (Format.ODT, Format.ODS, Format.ODP)
 
 
 class _Rows:
@@ -110,8 +236,10 @@ class _Rows:
 
 
 def _elements(data: bytes, kind: Format, name: str, progress: Progress) -> Iterator[Element]:
-    if kind in (Format.TEXT, Format.JSON):
+    if kind is Format.TEXT:
         return plain.parse_text(data)
+    if kind is Format.JSON:
+        return plain.parse_json(data)
     if kind in (Format.CSV, Format.TSV):
         return plain.parse_separated(data, tabs=kind is Format.TSV)
     if kind is Format.XML:
@@ -120,6 +248,10 @@ def _elements(data: bytes, kind: Format, name: str, progress: Progress) -> Itera
         return sheets.parse_xlsx(data, _Rows(progress))
     if kind is Format.XLS:
         return sheets.parse_xls(data, _Rows(progress))
+    if kind in _OPENDOCUMENT:
+        return opendocument.parse_opendocument(data, kind, _Rows(progress))
+    if kind is Format.EPUB:
+        return (element for page in Book(data).chapters() for element in partition(page, Format.HTML, name))
     return partition(data, kind, name)
 
 
@@ -142,48 +274,39 @@ def _read_image(data: bytes, limits: Limits, progress: Progress) -> _Reading:
         if number > limits.max_pages:
             raise DocumentRejected(f"has more than {limits.max_pages:,} pages; split it, or raise ingest.max_pages")
         progress(number - 1, number, True)
-        found, covered = limits.scanner.read(picture, number)
+        if _may_show_text(picture):
+            found, covered = limits.scanner.read(picture, number)
+        else:
+            found, covered = [], PageCoverage(number, TextMeans.NONE, 0, "the picture is blank")
         elements += found
         pages.append(covered)
     return _Reading(tuple(elements), pages=tuple(pages))
 
 
-def _read_mail(opened: mail.Mail, limits: Limits, progress: Progress, depth: int) -> _Reading:
-    body_kind = Format.HTML if opened.is_html else Format.TEXT
-    elements = [opened.header_element(), *_elements(opened.body, body_kind, "body", progress)] if opened.body else []
-    elements = elements or [opened.header_element()]
-    attachments: list[Attachment] = []
-    for inclosed in opened.files:
-        try:
-            if depth + 1 >= MAX_NESTING:
-                raise DocumentRejected(f"is nested more than {MAX_NESTING} deep")
-            if len(inclosed.data) > _MAX_INCLOSED_BYTES:
-                raise DocumentRejected("is too large")
-            _, inner = _read(inclosed.data, inclosed.name, limits, progress, depth + 1)
-        except DocumentRejected as refusal:
-            attachments.append(Attachment(inclosed.name, str(refusal)))
-            continue
-        label = clean_line(f"Attachment {inclosed.name}")
-        elements.append(Element(ElementKind.HEADING, f"Attachment: {inclosed.name}", label=label, level=1))
-        # pages and boxes would be those of the attachment, which cannot be shown by itself
-        elements += [
-            replace(element, page=None, boxes=(), label=element.label if depth and element.label else label)
-            for element in inner.elements
-        ]
-        attachments.append(Attachment(inclosed.name))
-        attachments += inner.attachments
+def _may_show_text(picture: Image.Image) -> bool:
+    """Whether it has room for a letter and more than one colour; there are files with thousands that have not."""
+    return min(picture.size) >= _SMALLEST_LETTER_PX and picture.getcolors(1) is None
+
+
+def _read_mail(opened: mail.Mail, progress: Progress) -> _Reading:
+    elements = [opened.header_element()]
+    for body in opened.bodies:
+        elements += _elements(body.data, Format.HTML if body.is_html else Format.TEXT, "body", progress)
+    elements += opened.files_elements()
     return _Reading(
-        tuple(e for e in elements if e.text), title=opened.subject, attachments=tuple(attachments[:MAX_ATTACHMENTS])
+        tuple(element for element in elements if element.text), opened.subject, facts=opened.facts, files=opened.files
     )
 
 
-def render(data: bytes, name: str, page: int, dpi: float, boxes: Iterable[Box]) -> Image.Image:
-    """A picture of one page (counted from 1) with places marked in yellow.
+def render(data: bytes, name: str, page: int, dpi: float, boxes: Iterable[Box], *, member: str = "") -> Image.Image:
+    """A picture of one page (counted from 1) with places marked in yellow, of a file in the container if `member`.
 
     Raises:
         DocumentRejected: It is neither a PDF nor an image.
-        InvalidRequest: There is no such page.
+        InvalidRequest: There is no such page, or no such member.
     """
+    if member:
+        data, name = _member(data, name, member, Allowance())
     kind = detect(data, name)
     dpi = min(max(dpi, 20.0), MAX_RENDER_DPI)
     if kind is Format.PDF:
@@ -193,6 +316,33 @@ def render(data: bytes, name: str, page: int, dpi: float, boxes: Iterable[Box]) 
     else:
         raise DocumentRejected("has no pages that can be shown; its text can")
     return _marked(picture, [box for box in boxes if box.page == page])
+
+
+def _member(data: bytes, name: str, path: str, allowance: Allowance) -> tuple[bytes, str]:
+    """The bytes and the name of a file in a container, or in a container in it."""
+    for inclosed in _inside(data, detect(data, name), name, "", allowance):
+        if path == inclosed.path:
+            return inclosed.take(), inclosed.name
+        if path.startswith(f"{inclosed.path}/"):
+            return _member(inclosed.take(), inclosed.name, path.removeprefix(f"{inclosed.path}/"), allowance)
+    raise InvalidRequest("has no such file in it")
+
+
+def _inside(data: bytes, kind: Format, name: str, password: str, allowance: Allowance) -> Iterable[Inclosed]:
+    """The files in a container; none in anything else."""
+    if kind is Format.EML:
+        return mail.open_eml(data).files
+    if kind is Format.MSG:
+        return mail.open_msg(data).files
+    if kind is Format.MBOX:
+        return open_mailbox(data)
+    if kind is Format.ZIP:
+        return archives.open_zip(data, allowance.of(len(data)), password)
+    if kind is Format.TAR:
+        return archives.open_tar(data, allowance.of(len(data)))
+    if kind in COMPRESSED:
+        return archives.open_compressed(data, name, allowance.of(len(data)))
+    return ()
 
 
 def _image_page(data: bytes, page: int, dpi: float) -> Image.Image:

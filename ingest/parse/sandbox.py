@@ -5,16 +5,20 @@ Rules this module keeps:
 1. A document is opened here, once, without following a link, and only if it is a regular file; its bytes go through a
    pipe and are hashed on the way. The worker opens nothing.
 2. A worker that is silent too long, takes too long in all, dies, or talks nonsense is killed with everything it
-   started; the document gets `DocumentUnreadable` with the reason, the next one a fresh worker.
+   started; the document gets `ParserBroken` with the reason, the next one a fresh worker. How long it may take grows
+   with the document: with its size, and with the pages it is seen to have, as far as its size makes them credible.
 3. Workers stay alive between documents (loading the parsers takes seconds); each document has a process of its own,
    forked by the worker, so that none can touch the next.
 4. Closing ends the workers that are busy too. A document they had at hand was not read; nothing is said against it.
 5. What a worker sends is checked (`elements.from_json`) before anybody sees it.
+6. A worker's scratch folder is locked as long as its pool lives. One without a lock was left behind by an appliance
+   that was killed, and is removed by the next.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -30,7 +34,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Self, TypeVar
 
 import appliance
@@ -42,42 +46,64 @@ from appliance.errors import (
     DocumentNeedsPassword,
     DocumentRejected,
     DocumentUnreadable,
+    FileUnavailable,
     InvalidRequest,
+    ParserBroken,
 )
+from ingest.folders import open_folder
 from ingest.parse import frames
 from ingest.parse.confine import Confinement
 from ingest.parse.elements import InvalidResult, Parsed, clean_line, clean_name, from_json
 
 START_TIMEOUT_S = 60.0
+_WORKER = "ingest.parse.worker"
 _GRACE_S = 5.0  # for the worker to notice by itself that OCR of a page took too long
 _PNG = b"\x89PNG\r\n\x1a\n"
 _Checked = TypeVar("_Checked")
-_REFUSALS = {kind.code: kind for kind in (DocumentRejected, DocumentNeedsPassword, DocumentUnreadable, InvalidRequest)}
+_REFUSALS = {
+    kind.code: kind
+    for kind in (DocumentRejected, DocumentNeedsPassword, DocumentUnreadable, ParserBroken, InvalidRequest)
+}
+_SCRATCH_PREFIX = "strongroom-parse-"
+_NEW_SCRATCH_S = 60.0  # so long may pass between making a folder and locking it
+_SMALL_FILE_CPU_S = 15.0
+_BYTES_PER_CPU_S = 128 * 1024  # of what is larger, timeout_s is the limit
+_PAGES_OF_ANY_FILE = 200
+_BYTES_PER_PAGE = 16  # less is no page, however well it is compressed
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxReport:
     """Which protections hold on this machine; `missing` says what does not, in words for the operator."""
 
-    namespaces: bool
-    landlock: bool
-    seccomp: bool
-    private_scratch: bool
-    network_refused: bool
+    holds: Confinement
+
+    @property
+    def network_refused(self) -> bool:
+        """Whether the network is out of a parser's reach."""
+        return self.holds.network
 
     @property
     def missing(self) -> tuple[str, ...]:
         """What this machine does not grant, and what that means."""
+        holds = self.holds
         words = {
             "no new namespaces (unprivileged user namespaces are switched off): parsers share the process tree": (
-                self.namespaces
+                holds.namespaces
             ),
-            "no Landlock (needs Linux 5.13): parsers can read files this account can read": self.landlock,
-            "no seccomp filter: parsers rely on namespaces alone to stay off the network": self.seccomp,
-            "no memory-backed scratch folder: conversions leave deleted files on the disk": self.private_scratch,
-            "the network is within reach of parsers: do not ingest documents you do not trust": self.network_refused,
+            "no root folder of their own (needs Linux 5.12, mounts in a namespace): parsers see the names of files": (
+                holds.own_root
+            ),
+            "no Landlock (needs Linux 5.13): files are kept from parsers by one layer less": holds.landlock,
+            "neither of these two: parsers can read the files this account can read": holds.own_root or holds.landlock,
+            "no seccomp filter: parsers rely on namespaces alone to stay off the network": holds.seccomp,
+            "no memory-backed scratch folder: conversions leave deleted files on the disk": holds.private_scratch,
+            "no limit on processes (needs Linux 6.14 if the appliance runs as root): parsers may start any number": (
+                holds.few_processes
+            ),
+            "the network is within reach of parsers: do not ingest documents you do not trust": holds.network,
         }
-        return tuple(text for text, holds in words.items() if not holds)
+        return tuple(text for text, kept in words.items() if not kept)
 
 
 class ParserPool:
@@ -85,19 +111,44 @@ class ParserPool:
 
     def __init__(self, settings: IngestSettings, *, size: int) -> None:
         self._settings = settings
+        self._size = size
         self._slots = threading.BoundedSemaphore(size)
         self._lock = threading.Condition()
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False
+        _sweep(Path(tempfile.gettempdir()))
 
-    def parse(self, path: Path, *, name: str) -> Parsed:
+    @property
+    def size(self) -> int:
+        """How many documents can be parsed at a time."""
+        return self._size
+
+    def parse_in(self, root: Path, path: str, *, password: str = "") -> Parsed:
+        """`parse` of the document at `path` below `root`, reached without following a link below `root`.
+
+        Raises:
+            FileUnavailable: It cannot be opened.
+            DocumentRejected, ConfigurationError: As for `parse`.
+        """
+        place = PurePosixPath(path)
+        try:
+            with open_folder(root, str(place.parent)) as folder:
+                return self.parse(Path(f"/proc/self/fd/{folder}") / place.name, name=path, password=password)
+        except OSError as error:
+            raise FileUnavailable(f"Document '{clean_name(path)}' cannot be opened: {error.strerror}.") from error
+
+    def parse(self, path: Path, *, name: str, password: str = "") -> Parsed:
         """What the document at `path` says; `name` (its file name) helps to tell its format and appears in messages.
+
+        `password` opens an encrypted document; it is kept nowhere.
 
         Raises:
             DocumentRejected: It is no regular file, too large, or of a kind that is not read.
             DocumentNeedsPassword: It is encrypted.
-            DocumentUnreadable: It is damaged, has no text, or took more time or memory than allowed.
+            DocumentUnreadable: It is damaged or has no text.
+            ParserBroken: The parser died of it, took more time or memory than allowed, or gave nonsense.
+            FileUnavailable: It cannot be opened or read.
             ConfigurationError: No parser can be started on this machine, or the pool was closed meanwhile.
         """
         job = {
@@ -106,14 +157,18 @@ class ParserPool:
             "max_pages": self._settings.max_pages,
             "ocr_languages": list(self._settings.ocr_languages),
             "ocr_page_timeout_s": self._settings.ocr_page_timeout_s,
+            "password": password,
         }
         parsed, digest, size = self._run(path, name, job, frames.RESULT, from_json)
         return replace(parsed, sha256=digest, size_bytes=size)
 
-    def render(self, path: Path, page: int, dpi: float, boxes: Iterable[Box] = (), *, sha256: str = "") -> bytes:
+    def render(
+        self, path: Path, page: int, dpi: float, boxes: Iterable[Box] = (), *, sha256: str = "", member: str = ""
+    ) -> bytes:
         """A PNG of one page (counted from 1), with `boxes` marked in yellow. PDFs and images only.
 
         Args:
+            member: The path of a file in the container that lies at `path`; empty for the file itself.
             sha256: What the file's content must hash to, if the picture is to show one version and no other.
 
         Raises:
@@ -123,6 +178,7 @@ class ParserPool:
         """
         places = [[box.page, box.left, box.top, box.right, box.bottom] for box in boxes]
         job = {"job": "render", "name": clean_name(path.name), "page": page, "dpi": dpi, "boxes": places[:500]}
+        job["member"] = member
         picture, digest, _ = self._run(path, path.name, job, frames.PICTURE, _png)
         if sha256 and digest != sha256:
             raise DocumentRejected(
@@ -133,8 +189,7 @@ class ParserPool:
     def report(self) -> SandboxReport:
         """Which protections hold, as a worker found when it started."""
         with self._worker() as worker:
-            holds = worker.greet()
-        return SandboxReport(holds.namespaces, holds.landlock, holds.seccomp, holds.private_scratch, holds.network)
+            return SandboxReport(worker.greet())
 
     def close(self) -> None:
         """End every worker, those that are busy included. Closing twice is no error."""
@@ -166,10 +221,13 @@ class ParserPool:
                 raise refusal.kind(f"Document '{shown}' {refusal.reason}.") from None
             except _Broken as broken:
                 worker.kill()
-                raise DocumentUnreadable(f"Document '{shown}' {broken.reason}.") from None
+                raise ParserBroken(f"Document '{shown}' {broken.reason}.") from None
             except InvalidResult as error:
                 worker.kill()
-                raise DocumentUnreadable(f"Document '{shown}' made the parser give an invalid result.") from error
+                raise ParserBroken(f"Document '{shown}' made the parser give an invalid result.") from error
+            except OSError as error:
+                worker.kill()
+                raise FileUnavailable(f"Document '{shown}' cannot be read to its end: {error.strerror}.") from error
 
     @contextlib.contextmanager
     def _worker(self) -> Iterator[_Worker]:
@@ -231,7 +289,7 @@ def _opened(path: Path, shown: str, max_bytes: int) -> Iterator[int]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         why = error.strerror or "it cannot be opened"
-        raise DocumentRejected(f"Document '{shown}' cannot be opened: {why}. Links are not followed.") from error
+        raise FileUnavailable(f"Document '{shown}' cannot be opened: {why}. Links are not followed.") from error
     try:
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):
@@ -270,15 +328,40 @@ class _Ended(Exception):
     """The other side closed before it had said what it had to."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Budget:
+    """What a document of a size may take. It grows with the size: a bomb is small."""
+
+    settings: IngestSettings
+    size_bytes: int
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time before any page is known."""
+        return min(self.settings.timeout_s, _SMALL_FILE_CPU_S + self.size_bytes / _BYTES_PER_CPU_S)
+
+    @property
+    def pages(self) -> int:
+        """How many pages at most count for more time."""
+        return min(self.settings.max_pages, _PAGES_OF_ANY_FILE + self.size_bytes // _BYTES_PER_PAGE)
+
+    def for_job(self) -> dict[str, object]:
+        """The part of it that the worker keeps an eye on itself."""
+        page_cpu_s = self.settings.page_timeout_s
+        most = self.cpu_s + self.pages * page_cpu_s
+        return {"size_bytes": self.size_bytes, "cpu_s": self.cpu_s, "page_cpu_s": page_cpu_s, "most_cpu_s": most}
+
+
 class _Clock:
     """How long the worker may be silent, and how long it may take in all.
 
     Both grow with what it reports: a long book takes longer than a letter, a page to be recognised longer than one with
-    text. It cannot report itself more time than `max_pages` pages are worth.
+    text. It cannot report itself more time than the budget's pages are worth.
     """
 
-    def __init__(self, settings: IngestSettings) -> None:
-        self._settings = settings
+    def __init__(self, budget: _Budget) -> None:
+        self._settings = budget.settings
+        self._most_pages = budget.pages
         self._start = self._heard = time.monotonic()
         self._ocr_pages = self._pages = 0
         self._ocr = False
@@ -290,9 +373,9 @@ class _Clock:
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise _Broken("made the parser talk nonsense") from error
         self._heard = time.monotonic()
-        self._pages = max(self._pages, min(total, self._settings.max_pages))
+        self._pages = max(self._pages, min(total, self._most_pages))
         self._ocr = ocr
-        self._ocr_pages = min(self._ocr_pages + ocr, self._settings.max_pages)
+        self._ocr_pages = min(self._ocr_pages + ocr, self._most_pages)
 
     def left_s(self) -> float:
         """Until the worker must be heard of; raises when it should have been."""
@@ -315,11 +398,12 @@ class _Worker:
 
     def __init__(self, settings: IngestSettings) -> None:
         self._settings = settings
-        self._scratch = Path(tempfile.mkdtemp(prefix="strongroom-parse-"))
+        self._scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX))
+        self._scratch_lock: int | None = _locked(self._scratch)
         self._control, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "ingest.parse.worker", str(self._scratch), str(settings.memory_bytes)],
+                [sys.executable, "-P", "-m", _WORKER, str(self._scratch), str(settings.memory_bytes)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -329,7 +413,7 @@ class _Worker:
             )
         except OSError as error:
             self._control.close()
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._remove_scratch()
             raise ConfigurationError(f"The document parser cannot be started: {error.strerror}.") from error
         finally:
             theirs.close()
@@ -376,11 +460,18 @@ class _Worker:
         self.strike()
         self._process.wait()
         self._control.close()
+        self._remove_scratch()
+
+    def _remove_scratch(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._scratch_lock is not None:
+            os.close(self._scratch_lock)
+            self._scratch_lock = None
 
     def run(self, descriptor: int, job: dict[str, object], wanted: bytes) -> tuple[bytes, str, int]:
         """Hand over a document and wait. Returns the answer, and SHA-256 and size of what was handed over."""
-        clock = _Clock(self._settings)
+        budget = _Budget(self._settings, os.fstat(descriptor).st_size)
+        job, clock = {**job, **budget.for_job()}, _Clock(budget)
         with contextlib.ExitStack() as pipes:
             to_job, from_job = self._begin(pipes)
             try:
@@ -436,10 +527,12 @@ class _Worker:
     def _death(self, clock: _Clock) -> _Refused:
         """Why a job ended without an answer. The worker itself is still good."""
         status = self._status(clock)
+        if status == 128 + signal.SIGXCPU:
+            return _Refused(ParserBroken, "was given up: it took more processor time than its size explains")
         if status > 128:
             reason = f"made the parser crash (signal {status - 128}); it is damaged or needs more memory than "
-            return _Refused(DocumentUnreadable, f"{reason}ingest.memory_bytes allows")
-        return _Refused(DocumentUnreadable, f"made the parser stop (exit status {status})")
+            return _Refused(ParserBroken, f"{reason}ingest.memory_bytes allows")
+        return _Refused(ParserBroken, f"made the parser stop (exit status {status})")
 
 
 def _wait(descriptor: int, event: int, left_s: _LeftS) -> None:
@@ -507,3 +600,25 @@ def _environment(scratch: Path) -> dict[str, str]:
         **{name: str(scratch) for name in ("HOME", "TMPDIR", "NUMBA_CACHE_DIR", "MPLCONFIGDIR", "XDG_CACHE_HOME")},
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT"), "1"),
     }
+
+
+def _locked(folder: Path) -> int:
+    """A descriptor that locks a folder until it is closed or this process ends."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _sweep(temporary: Path) -> None:
+    """Remove the scratch folders that killed appliances of this account left behind, never one in use."""
+    for left in temporary.glob(f"{_SCRATCH_PREFIX}*"):
+        with contextlib.suppress(OSError):  # in use, somebody else's, or no folder: it stays
+            status = left.lstat()
+            if status.st_uid == os.getuid() and time.time() - status.st_mtime > _NEW_SCRATCH_S:
+                lock = _locked(left)
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(lock)

@@ -1,6 +1,7 @@
 """Workbooks: XLSX through openpyxl in its streaming mode, XLS through xlrd. One sheet is one page.
 
 Values are given as a person reads them: dates in ISO form, percentages as such, no trailing zeros.
+A small file can name one long text in every cell; what it would give in all is limited (`MAX_CHARACTERS`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 import openpyxl  # type: ignore[import-untyped]
 import xlrd  # type: ignore[import-untyped]
 
-from appliance.errors import DocumentNeedsPassword, DocumentUnreadable
+from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
 from ingest.parse.elements import Element
 from ingest.parse.ooxml import transitional
 from ingest.parse.tables import table_elements
+
+MAX_CHARACTERS = 100_000_000
+"""On one sheet."""
 
 Tick = Callable[[], None]
 """Called once per row, so that a long workbook is seen to get on."""
@@ -52,14 +56,24 @@ def parse_xlsx(data: bytes, tick: Tick) -> Iterator[Element]:
             if hasattr(sheet, "reset_dimensions"):
                 sheet.reset_dimensions()  # the file's own claim may be a million rows, or one
             rows = ([_cell_text(cell) for cell in row] for row in sheet.iter_rows())
-            yield from table_elements(_counted(rows, tick), page=number, label=f"Sheet {sheet.title}")
+            yield from table_elements(
+                _counted(rows, tick), page=number, label=_label(sheet.title, sheet.sheet_state != "visible")
+            )
     except _DAMAGE as error:
         raise DocumentUnreadable("is damaged: it cannot be opened as a workbook") from error
 
 
+def _label(name: str, hidden: bool) -> str:
+    return f"Sheet {name} (hidden)" if hidden else f"Sheet {name}"
+
+
 def _counted(rows: Iterable[list[str]], tick: Tick) -> Iterator[list[str]]:
+    characters = 0
     for row in rows:
         tick()
+        characters += sum(map(len, row))
+        if characters > MAX_CHARACTERS:
+            raise DocumentRejected(f"would give more than {MAX_CHARACTERS:,} characters on one sheet; split it")
         yield row
 
 
@@ -95,7 +109,9 @@ def parse_xls(data: bytes, tick: Tick) -> Iterator[Element]:
             for number in range(book.nsheets):
                 sheet = book.sheet_by_index(number)
                 rows = ([_xls_text(cell, book.datemode) for cell in row] for row in sheet.get_rows())
-                yield from table_elements(_counted(rows, tick), page=number + 1, label=f"Sheet {sheet.name}")
+                yield from table_elements(
+                    _counted(rows, tick), page=number + 1, label=_label(sheet.name, sheet.visibility != 0)
+                )
                 book.unload_sheet(number)
     except xlrd.XLRDError as error:
         if "encrypted" in str(error):

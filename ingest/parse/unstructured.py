@@ -7,7 +7,7 @@ Rules this module keeps:
    is a sentence or a title; we take titles from what the document itself declares (styles, h1-h6) and need no guess.
 2. No HTML leaves this module. The library's table markup becomes rows of text.
 3. Nothing is fetched: bytes go in, never a file name or an address; attachments are ours to open, not the library's.
-4. What pandoc converts (ODT, RTF, EPUB, ORG, RST) it converts in its sandbox mode: no include directive is followed.
+4. What pandoc converts (RTF, ORG, RST) it converts in its sandbox mode: no include directive is followed.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ from __future__ import annotations
 import functools
 import io
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from lxml import html  # type: ignore[import-untyped]
 
-from appliance.errors import DocumentUnreadable
+from appliance.errors import DocumentRejected, DocumentUnreadable
 from ingest.parse.detect import Format
-from ingest.parse.elements import MAX_LEVEL, Element, ElementKind, clean_text
+from ingest.parse.elements import MAX_LEVEL, Element, ElementKind, clean_line, clean_text
+from ingest.parse.encodings import decoded
 from ingest.parse.ooxml import transitional, whole_docx
-from ingest.parse.plain import decoded
+from ingest.parse.rtf import in_unicode
 from ingest.parse.tables import table_elements
+from ingest.parse.web import html_text, whole_html
 
 _KINDS = {
     "Title": ElementKind.HEADING,
@@ -36,6 +39,11 @@ _KINDS = {
 }
 
 
+_MARKS = re.compile(r"[\[\]*_`<>]")
+_MAX_MARKS = 500  # in a line of Markdown; the parser tries each with each
+_OUTSIDE = ("http://", "https://", "mailto:")
+
+
 def partition(data: bytes, kind: Format, name: str) -> Iterator[Element]:
     """The elements of a document.
 
@@ -44,7 +52,7 @@ def partition(data: bytes, kind: Format, name: str) -> Iterator[Element]:
     """
     try:
         found = _partitioner(kind)(data, name)
-    except MemoryError:
+    except (MemoryError, DocumentRejected):
         raise
     except Exception as error:  # the edge of an untrusted parser: it raises whatever its parsers raise
         raise DocumentUnreadable(f"is damaged: it cannot be read ({type(error).__name__})") from error
@@ -87,30 +95,31 @@ def _partitioner(kind: Format) -> Callable[[bytes, str], Iterable[Any]]:
     if kind is Format.HTML:
         from unstructured.partition.html import partition_html
 
-        return lambda data, name: partition_html(text=_html_text(data), metadata_filename=name, **common)
+        return lambda data, name: partition_html(text=whole_html(html_text(data)), metadata_filename=name, **common)
     if kind is Format.MARKDOWN:
-        from unstructured.partition.md import partition_md
+        import markdown  # type: ignore[import-untyped]
+        from unstructured.partition.html import partition_html
 
-        return lambda data, name: partition_md(text=decoded(data), metadata_filename=name, **common)
+        return lambda data, name: partition_html(
+            text=whole_html(markdown.markdown(_tamed(decoded(data)), extensions=["tables", "fenced_code"])),
+            metadata_filename=name,
+            **common,
+        )
     return _converted(kind, common)
+
+
+def _tamed(text: str) -> str:
+    """Markdown without the marks of lines that have so many that they mean nothing."""
+    lines = (_MARKS.sub(" ", line) if len(_MARKS.findall(line)) > _MAX_MARKS else line for line in text.split("\n"))
+    return "\n".join(lines)
 
 
 def _converted(kind: Format, common: dict[str, Any]) -> Callable[[bytes, str], Iterable[Any]]:
     """The formats that pandoc converts first."""
-    if kind is Format.ODT:
-        from unstructured.partition.odt import partition_odt
-
-        return lambda data, name: partition_odt(
-            file=io.BytesIO(data), metadata_filename=name, strategy="fast", **common
-        )
     if kind is Format.RTF:
         from unstructured.partition.rtf import partition_rtf
 
-        return lambda data, name: partition_rtf(file=io.BytesIO(data), metadata_filename=name, **common)
-    if kind is Format.EPUB:
-        from unstructured.partition.epub import partition_epub
-
-        return lambda data, name: partition_epub(file=io.BytesIO(data), metadata_filename=name, **common)
+        return lambda data, name: partition_rtf(file=io.BytesIO(in_unicode(data)), metadata_filename=name, **common)
     if kind is Format.ORG:
         from unstructured.partition.org import partition_org
 
@@ -136,22 +145,6 @@ def _replace_language_model() -> None:
     logging.getLogger("unstructured").setLevel(logging.CRITICAL)  # its messages may quote the document
 
 
-def _html_text(data: bytes) -> str:
-    """The page as text, by the encoding it declares where that is not its byte-order mark or UTF-8."""
-    import re
-
-    declared = re.search(rb"""(?i)<meta[^>]+charset=["']?([a-z0-9_-]{3,20})""", data[:2048])
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        if declared:
-            try:
-                return data.decode(declared.group(1).decode("ascii"), "replace")
-            except LookupError:
-                return decoded(data)
-    return decoded(data)
-
-
 def _elements(found: Iterable[Any], *, slides: bool) -> Iterator[Element]:
     for item in found:
         metadata = item.metadata
@@ -170,8 +163,20 @@ def _elements(found: Iterable[Any], *, slides: bool) -> Iterator[Element]:
                 kind = ElementKind.TEXT
             else:
                 level = min(MAX_LEVEL, max(1, metadata.category_depth + 1))
-        for piece in _pieces(text):
+        for piece in _pieces(_with_addresses(text, metadata.links or ())):
             yield Element(kind, piece, page=page, label=label, level=level)
+
+
+def _with_addresses(text: str, links: Iterable[Any]) -> str:
+    """The text with the addresses of its links behind their words."""
+    place, parts = 0, []
+    for link in links:
+        words, address = clean_text(link["text"] or ""), clean_line(link["url"] or "", 500)
+        start = text.find(words, place)
+        if words and start >= 0 and address.startswith(_OUTSIDE) and address.removeprefix("mailto:") not in words:
+            parts.append(f"{text[place : start + len(words)]} ({address})")
+            place = start + len(words)
+    return "".join([*parts, text[place:]])
 
 
 def _pieces(text: str, limit: int = 100_000) -> Iterator[str]:

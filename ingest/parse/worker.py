@@ -31,7 +31,7 @@ from pathlib import Path  # noqa: E402
 from typing import Any, BinaryIO  # noqa: E402
 
 from appliance.domain import Box  # noqa: E402
-from appliance.errors import ApplianceError, DocumentUnreadable  # noqa: E402
+from appliance.errors import ApplianceError, DocumentUnreadable, ParserBroken  # noqa: E402
 from ingest.parse import confine, frames  # noqa: E402
 
 _PROGRESS_EVERY_S = 0.5
@@ -40,13 +40,18 @@ _OFFICE_LOADED = 3
 
 
 class _Progress:
-    """Tells the pool that work goes on, a few times a second at most."""
+    """Tells the pool that work goes on, a few times a second at most; pages are worth processor time."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: BinaryIO, cpu_s: float, page_cpu_s: float) -> None:
         self._out = out
         self._last = 0.0
+        self._cpu_s, self._page_cpu_s = cpu_s, page_cpu_s
+        self._pages = 0
 
     def __call__(self, done: int, total: int, ocr: bool) -> None:
+        if total > self._pages:
+            self._pages = total
+            confine.allow_cpu(self._cpu_s + total * self._page_cpu_s)
         now = time.monotonic()
         if ocr or now - self._last >= _PROGRESS_EVERY_S:
             self._last = now
@@ -82,10 +87,12 @@ def _answer(job: dict[str, Any], data: bytes, out: BinaryIO) -> tuple[bytes, byt
 
     if job["job"] == "render":
         boxes = [Box(*values) for values in job["boxes"]]
-        picture = readers.render(data, job["name"], job["page"], job["dpi"], boxes)
+        picture = readers.render(data, job["name"], job["page"], job["dpi"], boxes, member=job["member"])
         return frames.PICTURE, pdf.to_png(picture)
-    limits = readers.Limits(job["max_pages"], tuple(job["ocr_languages"]), job["ocr_page_timeout_s"])
-    result = to_json(readers.read(data, job["name"], limits, _Progress(out)))
+    limits = readers.Limits(
+        job["max_pages"], tuple(job["ocr_languages"]), job["ocr_page_timeout_s"], password=job["password"]
+    )
+    result = to_json(readers.read(data, job["name"], limits, _Progress(out, job["cpu_s"], job["page_cpu_s"])))
     if len(result) > frames.MAX_RESULT_BYTES:
         raise DocumentUnreadable(f"gave more than {frames.MAX_RESULT_BYTES:,} bytes of text; split it")
     return frames.RESULT, result
@@ -98,7 +105,7 @@ def _do(job: dict[str, Any], data: bytes, out: BinaryIO) -> None:
         kind, body = frames.REFUSAL, json.dumps({"code": refusal.code, "reason": str(refusal)}).encode()
     except MemoryError:
         reason = "needs more memory than ingest.memory_bytes allows"
-        kind, body = frames.REFUSAL, json.dumps({"code": DocumentUnreadable.code, "reason": reason}).encode()
+        kind, body = frames.REFUSAL, json.dumps({"code": ParserBroken.code, "reason": reason}).encode()
     except Exception as error:  # noqa: BLE001 - the edge of the untrusted parsers: whatever they raise is a refusal
         reason = f"is damaged: it cannot be read ({type(error).__name__})"
         kind, body = frames.REFUSAL, json.dumps({"code": DocumentUnreadable.code, "reason": reason}).encode()
@@ -111,7 +118,9 @@ def _one_job(source: int, out: int, *, office: bool) -> int:
     frame = _receive(reader)
     if frame is None or frame.kind != frames.JOB:
         return 1
-    _do(json.loads(frame.body), _document(reader), writer)
+    job = json.loads(frame.body)
+    confine.limit_job(job["size_bytes"], job["cpu_s"], job["most_cpu_s"])
+    _do(job, _document(reader), writer)
     return _OFFICE_LOADED if "unstructured" in sys.modules and not office else 0
 
 
@@ -132,31 +141,35 @@ def _in_a_process_of_its_own(control: socket.socket, source: int, out: int, *, o
     return code if code >= 0 else 128 - code
 
 
-def _clear_up(scratch: Path) -> None:
-    """Leave nothing of the last document: no process, no file."""
+def _clear_up(scratch: Path) -> bool:
+    """Leave nothing of the last document: no process, no file. Returns whether that worked."""
     if os.getpid() == 1:  # in a process tree of our own; anywhere else -1 would mean everybody
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG) != (0, 0):
-            pass
+        with contextlib.suppress(ChildProcessError):
+            while True:  # until none is left: orphans are children of the first process
+                os.waitpid(-1, 0)
     for left in scratch.iterdir():
         if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
+            with contextlib.suppress(RecursionError):
+                shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink(missing_ok=True)
+    return not any(scratch.iterdir())
 
 
 def main() -> None:
     """Confine this process, say hello, and see to jobs until standard input ends."""
     scratch, memory_bytes = Path(sys.argv[1]), int(sys.argv[2])
-    separate, private_scratch = confine.guard(scratch)
+    separation = confine.guard(scratch)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the first process of a tree is deaf to signals it does not handle
     control = socket.socket(fileno=os.dup(0))
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
+    os.close(nowhere)
     os.chdir(scratch)
-    holds = confine.restrict(scratch, memory_bytes, separate=separate, private_scratch=private_scratch)
+    holds = confine.restrict(scratch, memory_bytes, separation)
     from ingest.parse import language, ocr, readers, unstructured  # noqa: F401 - readers: to have it loaded
 
     language.load()
@@ -168,7 +181,8 @@ def main() -> None:
         if len(pipes) != 2:
             return  # the pool has gone
         status = _in_a_process_of_its_own(control, *pipes, office=office)
-        _clear_up(scratch)
+        if not _clear_up(scratch):
+            return  # what it left would be there for the next document; the pool starts another worker
         control.sendall(bytes([status]))
         if status == _OFFICE_LOADED:
             unstructured.load()

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import io
+import re
+import struct
+import subprocess
+import sys
+import tarfile
+import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
+from email.message import EmailMessage
+from pathlib import Path
 
 import docx
 import openpyxl  # type: ignore[import-untyped]
@@ -14,6 +25,9 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 from PIL import Image, ImageDraw, ImageFont
 from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
+
+from ingest.parse import legacy
+from ingest.parse.detect import Format
 
 LOREM = (
     "The retention period for trading records is seven years and begins on the day the record was made. "
@@ -130,8 +144,6 @@ def saved(document: object) -> bytes:
 
 
 def mail() -> bytes:
-    from email.message import EmailMessage
-
     message = EmailMessage()
     message["From"], message["To"] = "desk@bank.example", "archive@bank.example"
     message["Subject"], message["Date"] = "Limits for June", "Mon, 01 Jun 2026 09:00:00 +0000"
@@ -231,3 +243,257 @@ def billion_laughs() -> bytes:
 def nested_parts(depth: int) -> bytes:
     text = "".join(f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n' for n in range(depth))
     return f"From: a@bank.example\nSubject: deep\n{text}Content-Type: text/plain\n\nbottom\n".encode()
+
+
+def archive(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as target, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a name given twice
+        for name, data in files:
+            target.writestr(name, data)
+    return out.getvalue()
+
+
+def tar(*files: tuple[str, bytes | tarfile.TarInfo], mode: str = "w") -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as target:  # type: ignore[call-overload]
+        for name, data in files:
+            if isinstance(data, tarfile.TarInfo):
+                data.name = name
+                target.addfile(data)
+            else:
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                target.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def letter(subject: str, own: str, *before: str, date: str = "Mon, 01 Jun 2026 09:00:00 +0000") -> EmailMessage:
+    """A mail in a conversation."""
+    message = EmailMessage()
+    message["From"], message["To"] = "desk@bank.example", "archive@bank.example"
+    message["Subject"], message["Date"] = subject, date
+    message["Message-ID"] = f"<{own}@bank.example>"
+    if before:
+        message["References"] = " ".join(f"<{identity}@bank.example>" for identity in before)
+    message.set_content(f"This is about {subject}.\n\nFrom now on the desk answers.\n")
+    return message
+
+
+def mailbox(*mails: EmailMessage) -> bytes:
+    """The mails in one file, as mail programs write it."""
+    text = b""
+    for message in mails:
+        quoted = re.sub(rb"(?m)^(>*From )", rb">\1", message.as_bytes())
+        text += b"From desk@bank.example Mon Jun  1 09:00:00 2026\n" + quoted + b"\n"
+    return text
+
+
+def encrypted_zip(password: str, *files: tuple[str, bytes]) -> bytes:
+    """A ZIP under the old cipher of the format (APPNOTE.TXT 6.1), which the standard library reads and does not write."""
+    out = bytearray(archive(*files, method=zipfile.ZIP_STORED))
+    with zipfile.ZipFile(io.BytesIO(bytes(out))) as plain:
+        infos = plain.infolist()
+    sealed = io.BytesIO()
+    directory = io.BytesIO()
+    for info, (name, data) in zip(infos, files, strict=True):
+        body = _zip_cipher(password.encode(), bytes(11) + bytes([info.CRC >> 24]) + data)
+        fields = (20, 1, 0, 0, 33, info.CRC, len(body), len(data), len(name.encode()), 0)
+        offset = sealed.tell()
+        sealed.write(b"PK\x03\x04" + struct.pack("<5H3I2H", *fields) + name.encode() + body)
+        directory.write(b"PK\x01\x02\x14\x00" + struct.pack("<5H3I2H", *fields))
+        directory.write(struct.pack("<3H2I", 0, 0, 0, 0, offset) + name.encode())
+    start, size = sealed.tell(), directory.tell()
+    end = b"PK\x05\x06" + struct.pack("<4H2IH", 0, 0, len(files), len(files), size, start, 0)
+    return sealed.getvalue() + directory.getvalue() + end
+
+
+def _zip_cipher(password: bytes, plain: bytes) -> bytes:
+    keys = [0x12345678, 0x23456789, 0x34567890]
+
+    def step(byte: int) -> None:
+        keys[0] = ~zlib.crc32(bytes([byte]), ~keys[0] & 0xFFFFFFFF) & 0xFFFFFFFF
+        keys[1] = ((keys[1] + (keys[0] & 0xFF)) * 134775813 + 1) & 0xFFFFFFFF
+        keys[2] = ~zlib.crc32(bytes([keys[1] >> 24]), ~keys[2] & 0xFFFFFFFF) & 0xFFFFFFFF
+
+    for byte in password:
+        step(byte)
+    out = bytearray()
+    for byte in plain:
+        mask = (keys[2] & 0xFFFF) | 2
+        out.append(byte ^ ((mask * (mask ^ 1)) >> 8 & 0xFF))
+        step(byte)
+    return bytes(out)
+
+
+def aes_zip(password: str, name: str, data: bytes) -> bytes:
+    """A ZIP with one member encrypted by AES-256, written after the published description (winzip.com/aes_info)."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    salt = bytes(range(16))
+    keys = hashlib.pbkdf2_hmac("sha1", password.encode(), salt, 1_000, 66)
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(data) + packer.flush()
+    sealed = b""
+    for number in range(0, len(packed), 16):
+        counter = (number // 16 + 1).to_bytes(16, "little")
+        mask = Cipher(algorithms.AES(keys[:32]), modes.ECB()).encryptor().update(counter)
+        sealed += bytes(a ^ b for a, b in zip(packed[number : number + 16], mask, strict=False))
+    body = salt + keys[64:] + sealed + hmac.digest(keys[32:64], sealed, "sha1")[:10]
+    extra = struct.pack("<HHH2sBH", 0x9901, 7, 2, b"AE", 3, 8)
+    fields = (51, 1, 99, 0, 33, 0, len(body), len(data), len(name), len(extra))
+    head = b"PK\x03\x04" + struct.pack("<5H3I2H", *fields) + name.encode() + extra + body
+    entry = b"PK\x01\x02\x33\x00" + struct.pack("<5H3I2H", *fields) + struct.pack("<3H2I", 0, 0, 0, 0, 0)
+    entry += name.encode() + extra
+    return head + entry + b"PK\x05\x06" + struct.pack("<4H2IH", 0, 0, 1, 1, len(entry), len(head), 0)
+
+
+def overlapping_zip() -> bytes:
+    """Two entries that share one compressed file."""
+    data = archive(("a.txt", b"words " * 1000))
+    directory, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    entry = data[directory:end]
+    twice = entry + entry.replace(b"a.txt", b"b.txt")
+    return data[:directory] + twice + b"PK\x05\x06" + struct.pack("<4H2IH", 0, 0, 2, 2, len(twice), directory, 0)
+
+
+def photograph(size: tuple[int, int] = (600, 400)) -> Image.Image:
+    """A picture without paper or text: every shade of grey, next to each other."""
+    noise = Image.effect_noise(size, 90)
+    return noise.convert("RGB")
+
+
+def over_a_scan(image: Image.Image, words: Sequence[str], *, mode: int = 3) -> bytes:
+    """A page that is a picture with a text layer over it, as scanners write it."""
+    from reportlab.lib.utils import ImageReader
+
+    def draw(canvas: Canvas) -> None:
+        canvas.drawImage(ImageReader(image), 0, 0, 600, 800)
+        text = canvas.beginText(50, 735)
+        text.setTextRenderMode(mode)
+        text.setLeading(38)
+        for line in words:
+            text.textLine(line)
+        canvas.drawText(text)
+
+    return pdf(draw)
+
+
+def with_characters_mapped_to(character: str, document: bytes) -> bytes:
+    """A PDF that shows its text as before, but says of every letter that it is `character`."""
+    lines = "/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <00> <FF> endcodespacerange"
+    letters = " ".join(f"<{code:02X}> <{ord(character):04X}>" for code in range(0x21, 0x7F))
+    cmap = f"{lines} {0x7F - 0x21} beginbfchar {letters} endbfchar endcmap end"
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(document)) as opened:
+        for page in opened.pages:
+            for font in page.Resources.Font.values():
+                font.ToUnicode = opened.make_stream(cmap.encode())
+        opened.save(out)
+    return out.getvalue()
+
+
+_OPENDOCUMENT = " ".join(
+    f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name if name != "draw" else "drawing"}:1.0"'
+    for name in ("office", "text", "table", "draw", "style", "meta", "presentation")
+)
+
+
+def opendocument(kind: str, body: str, *, automatic: str = "", edges: str = "") -> bytes:
+    """A text, spreadsheet or presentation of OpenDocument with that body."""
+    spaces = f'{_OPENDOCUMENT} xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    content = f"<office:body><office:{kind}>{body}</office:{kind}></office:body>"
+    return archive(
+        ("mimetype", f"application/vnd.oasis.opendocument.{kind}".encode()),
+        (
+            "content.xml",
+            f"<office:document-content {spaces}><office:automatic-styles>{automatic}</office:automatic-styles>"
+            f"{content}</office:document-content>".encode(),
+        ),
+        (
+            "styles.xml",
+            f"<office:document-styles {spaces}><office:master-styles><style:master-page>{edges}</style:master-page>"
+            "</office:master-styles></office:document-styles>".encode(),
+        ),
+        (
+            "meta.xml",
+            f"<office:document-meta {spaces}><office:meta><dc:title>Plan 2026</dc:title>"
+            "<meta:initial-creator>A. Writer</meta:initial-creator>"
+            "<meta:creation-date>2026-06-01T09:00:00.123</meta:creation-date><dc:date>2026-06-02T10:00:00Z</dc:date>"
+            "</office:meta></office:document-meta>".encode(),
+        ),
+    )
+
+
+def numbered_word() -> bytes:
+    """Clauses that Word numbers "1.", "1.1", "(a)"."""
+    document = docx.Document()
+    texts = ((0, "Fees"), (1, "Monthly"), (2, "first case"), (2, "second case"), (1, "Yearly"), (0, "Term"))
+    for depth, text in texts:
+        paragraph = document.add_paragraph(text)
+        reference = f'<w:numPr %s><w:ilvl w:val="{depth}"/><w:numId w:val="77"/></w:numPr>' % nsdecls("w")
+        paragraph._p.get_or_add_pPr().append(parse_xml(reference))
+    levels = (("decimal", "%1."), ("decimal", "%1.%2"), ("lowerLetter", "(%3)"))
+    shape = "".join(
+        f'<w:lvl w:ilvl="{depth}"><w:start w:val="1"/><w:numFmt w:val="{kind}"/><w:lvlText w:val="{pattern}"/></w:lvl>'
+        for depth, (kind, pattern) in enumerate(levels)
+    )
+    part = (
+        f'<w:numbering {nsdecls("w")}><w:abstractNum w:abstractNumId="5">{shape}</w:abstractNum>'
+        '<w:num w:numId="77"><w:abstractNumId w:val="5"/></w:num></w:numbering>'
+    )
+    return with_part(saved(document), "word/numbering.xml", part.encode())
+
+
+def commented_workbook() -> bytes:
+    book = openpyxl.Workbook()
+    book.active["B2"] = "40"
+    book.active["B2"].comment = openpyxl.comments.Comment("Checked twice.", "A. Checker")
+    hidden = book.create_sheet("Old prices")
+    hidden.append(["Fee", "30"])
+    hidden.sheet_state = "hidden"
+    return saved(book)
+
+
+def under_password(document: bytes, password: str) -> bytes:
+    """An Office file encrypted as Office does it."""
+    import msoffcrypto  # type: ignore[import-untyped]
+
+    out = io.BytesIO()
+    msoffcrypto.OfficeFile(io.BytesIO(document)).encrypt(password, out)
+    return out.getvalue()
+
+
+def of_before_2007(data: bytes, kind: str, folder: Path) -> bytes:
+    """The same document as programs of before 2007 wrote it, by LibreOffice."""
+    source, target, program = folder / "modern", folder / f"old.{kind}", legacy.program_for(Format.DOC)
+    source.write_bytes(data)
+    command = [sys.executable, "-m", "ingest.parse.office", str(program), source, target, kind, folder / "profile"]
+    subprocess.run(command, check=True, capture_output=True)
+    return target.read_bytes()
+
+
+def encrypted_opendocument(document: bytes, password: str) -> bytes:
+    """The same document encrypted as LibreOffice does it (AES-256 in CBC mode)."""
+    import base64
+
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    salt, start = bytes(range(16)), bytes(range(16, 32))
+    key = hashlib.pbkdf2_hmac("sha1", hashlib.sha256(password.encode()).digest(), salt, 1_000, 32)
+    entries, parts = "", [("mimetype", part_of(document, "mimetype"))]
+    for name in ("content.xml", "styles.xml", "meta.xml"):
+        packer = zlib.compressobj(wbits=-15)
+        packed = packer.compress(part_of(document, name)) + packer.flush()
+        checksum = base64.b64encode(hashlib.sha256(packed[:1024]).digest()).decode()
+        missing = 16 - len(packed) % 16
+        encryptor = Cipher(algorithms.AES(key), modes.CBC(start)).encryptor()
+        parts.append((name, encryptor.update(packed + bytes(missing - 1) + bytes([missing]))))
+        entries += (
+            f'<m:file-entry m:full-path="{name}"><m:encryption-data m:checksum="{checksum}"><m:algorithm '
+            'm:algorithm-name="http://www.w3.org/2001/04/xmlenc#aes256-cbc" '
+            f'm:initialisation-vector="{base64.b64encode(start).decode()}"/><m:key-derivation m:iteration-count="1000" '
+            f'm:salt="{base64.b64encode(salt).decode()}"/></m:encryption-data></m:file-entry>'
+        )
+    manifest = f'<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">{entries}</m:manifest>'
+    return archive(*parts, ("META-INF/manifest.xml", manifest.encode()))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
 
@@ -27,6 +28,14 @@ from tests.ingest.parse import documents as made
         (b"<!DOCTYPE html><html>", "page", Format.HTML),
         (b"From: a\nTo: b\nSubject: c\n\nhi", "mail", Format.EML),
         ("Größe".encode("utf-16"), "a.txt", Format.TEXT),
+        (made.archive(("a.pdf", made.pdf(made.text_page(["a"]))), method=zipfile.ZIP_STORED), "a.zip", Format.ZIP),
+        (made.tar(("a.pdf", made.pdf(made.text_page(["a"])))), "a.tar", Format.TAR),
+        (made.tar(("a.txt", b"a"), mode="w:gz"), "a.tgz", Format.TAR),
+        (gzip.compress(b"words"), "a.txt.gz", Format.GZIP),
+        (made.mailbox(made.letter("Limits", "1")), "Inbox", Format.MBOX),
+        (made.mailbox(made.letter("Limits", "1")), "a.eml", Format.EML),
+        (made.word(), "a.zip", Format.DOCX),
+        (b"How a PDF begins: %PDF-1.7", "a.txt", Format.TEXT),
     ],
 )
 def test_content_then_name_tells_the_format(data: bytes, name: str, kind: Format) -> None:
@@ -45,7 +54,12 @@ def test_content_then_name_tells_the_format(data: bytes, name: str, kind: Format
         (b"import os", "a.py", DocumentRejected, "ends in '.py'"),
         (made.word()[:2000], "a.docx", DocumentUnreadable, "damaged"),
         (b"PK\x03\x04" + bytes(50), "a.zip", DocumentUnreadable, "damaged"),
-        (b"anything", "old.ppt", DocumentRejected, "save it as .pptx"),
+        (b"anything", "old.ppt", DocumentUnreadable, "not the .ppt file"),
+        (b"anything", "old.pages", DocumentRejected, "export it as .docx"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(50), "a.7z", DocumentRejected, "pack it as .zip"),
+        (made.archive(("a.class", b"x")), "a.jar", DocumentRejected, "ends in '.jar'"),
+        (made.archive(("a.txt", b"x")), "a.docx", DocumentRejected, "is named .docx but holds application/zip"),
+        (made.archive(("Index/Document.iwa", b"x")), "a.numbers", DocumentRejected, "export it as .xlsx"),
         (made.zip_bomb(), "a.docx", DocumentRejected, "ZIP bomb"),
     ],
 )

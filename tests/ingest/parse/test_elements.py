@@ -6,10 +6,11 @@ import pytest
 
 from appliance.domain import Box, PageCoverage, TextMeans
 from ingest.parse.elements import (
-    Attachment,
     Element,
     ElementKind,
+    Facts,
     InvalidResult,
+    Member,
     Parsed,
     clean_name,
     clean_text,
@@ -26,7 +27,22 @@ PARSED = Parsed(
         Element(ElementKind.TABLE, "a | b\nc | d", page=2, label="Sheet A"),
     ),
     pages=(PageCoverage(1, TextMeans.TEXT_LAYER, 5), PageCoverage(2, TextMeans.NONE, 0, "the page is blank")),
-    attachments=(Attachment("a.xlsx"), Attachment("b.bin", "is not supported")),
+    members=(
+        Member(
+            "mail.eml/a.xlsx",
+            Parsed(
+                "Budget",
+                "text/csv",
+                "",
+                (Element(ElementKind.TABLE, "a | b", page=1),),
+                facts=Facts(created="2026-06-01"),
+                sha256="0" * 64,
+                size_bytes=9,
+            ),
+        ),
+        Member("mail.eml/b.bin", None, "document_rejected", "is not supported"),
+    ),
+    facts=Facts("A. Writer", "2026-06-01T09:00:00+02:00", "2026-06-02", "first@bank.example"),
 )
 
 
@@ -52,7 +68,20 @@ def test_a_result_survives_the_way_through_the_pipe() -> None:
         (("elements", 0, 4), [[1, "0", 0, 1, 1]]),
         (("pages", 0, 1), "magic"),
         (("pages", 0, 2), -1),
-        (("attachments", 0), ["a", "b", "c"]),
+        (("pages", 0, 4), 1.5),
+        (("pages", 0, 4), True),
+        (("facts", 1), "yesterday"),
+        (("facts",), ["a"]),
+        (("members", 0), ["a", None, "b"]),
+        (("members", 0, 0), "../a.xlsx"),
+        (("members", 0, 0), "/a.xlsx"),
+        (("members", 0, 0), "mail.eml/b.bin"),
+        (("members", 0, 0), "a\\b.xlsx"),
+        (("members", 0, 0), "pay\u202eroll.xlsx"),
+        (("members", 0, 1, "sha256"), "abc"),
+        (("members", 0, 1, "size_bytes"), -1),
+        (("members", 0, 1, "elements", 0, 0), "script"),
+        (("members", 1, 2), "<script>"),
     ],
 )
 def test_what_is_not_exactly_a_result_is_refused(path: tuple[str | int, ...], value: object) -> None:
@@ -113,3 +142,11 @@ def test_a_name_is_its_last_part_on_one_line() -> None:
     assert clean_name("../../etc/pass\u202ewd\n") == "passwd"
     assert clean_name("C:\\x\\report.pdf") == "report.pdf"
     assert clean_name("") == "unnamed"
+
+
+@pytest.mark.parametrize(
+    "untrusted", ["a\uff0fb.pdf", "a\uff3cb.pdf", "\u2024\u2024/x", "x" * 299 + " y", " a \x00", "\ud800"]
+)
+def test_a_clean_name_stays_as_it_is_when_it_is_cleaned_again(untrusted: str) -> None:
+    assert clean_name(clean_name(untrusted)) == clean_name(untrusted)
+    assert "/" not in clean_name(untrusted)

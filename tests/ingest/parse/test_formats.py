@@ -10,7 +10,9 @@ import pytest
 
 from appliance.domain import TextMeans
 from appliance.errors import DocumentRejected, DocumentUnreadable
-from ingest.parse.elements import Attachment, ElementKind, Parsed
+from ingest.parse import confine, legacy
+from ingest.parse.detect import Format
+from ingest.parse.elements import ElementKind, Parsed
 from ingest.parse.sandbox import ParserPool
 from tests.ingest.parse import documents as made
 
@@ -199,40 +201,31 @@ def test_a_row_of_a_million_characters_comes_in_parts_and_nothing_is_lost(read: 
     assert text.endswith("end")
 
 
-def test_a_mail_gives_headers_body_and_what_is_attached(read: Read) -> None:
-    parsed = read("limits.eml", made.mail())
-    assert parsed.title == "Limits for June"
-    assert parsed.elements[0].text.split("\n") == [
-        "From: desk@bank.example",
-        "To: archive@bank.example",
-        "Date: Mon, 01 Jun 2026 09:00:00 +0000",
-        "Subject: Limits for June",
+def test_a_mailbox_comes_through_the_sandbox_with_its_mails_and_their_attachments(read: Read) -> None:
+    mail = made.letter("Limits", "1")
+    mail.add_attachment(made.workbook(), maintype="application", subtype="octet-stream", filename="limits.xlsx")
+    parsed = read("Inbox.mbox", made.mailbox(mail, made.letter("Re: Limits", "2", "1")))
+    assert [member.path for member in parsed.members] == [
+        "0001 Limits.eml",
+        "0001 Limits.eml/limits.xlsx",
+        "0002 Re Limits.eml",
     ]
-    assert parsed.elements[1].text == "Please find the new limits attached."
-    attached = [element for element in parsed.elements if element.label == "Attachment limits.xlsx"]
-    assert attached[0].text == "Attachment: limits.xlsx"
-    assert any("Unit 0 | 1000.5 | 25%" in element.text for element in parsed.elements)
-    assert [a.name for a in parsed.attachments] == ["limits.xlsx", "tool.bin"]
-    assert parsed.attachments[0] == Attachment("limits.xlsx")
-    assert "not supported" in parsed.attachments[1].reason
+    assert all(member.parsed is not None and member.parsed.elements for member in parsed.members)
 
 
-def test_mails_within_mails_are_opened_so_deep_and_no_deeper(read: Read) -> None:
-    from email.message import EmailMessage
+def test_a_page_in_an_archive_is_drawn_in_the_sandbox(pool: ParserPool, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(made.archive(("plan.pdf", made.pdf(made.text_page(["Seen."])))))
+    assert pool.render(path, 1, 50.0, member="plan.pdf").startswith(b"\x89PNG")
 
-    message = EmailMessage()
-    message.set_content("level 0")
-    for level in range(1, 6):
-        outer = EmailMessage()
-        outer["Subject"] = f"level {level}"
-        outer.set_content(f"This is level {level}")
-        outer.add_attachment(message)
-        message = outer
-    parsed = read("deep.eml", message.as_bytes())
-    text = " ".join(element.text for element in parsed.elements)
-    assert "This is level 3" in text
-    assert "This is level 2" not in text
-    assert any("nested more than 3 deep" in attachment.reason for attachment in parsed.attachments)
+
+@pytest.mark.skipif(
+    legacy.program_for(Format.DOC) is None or "/etc/libreoffice" not in confine.readable_paths(),
+    reason="LibreOffice is not installed, or the confinement does not let it read its settings",
+)
+def test_libreoffice_runs_within_the_confinement(read: Read, tmp_path: Path) -> None:
+    old = made.of_before_2007(made.word(), "doc", tmp_path)
+    assert facts(read("policy.doc", old))[:2] == facts(read("policy.docx", made.word()))[:2]
 
 
 def test_invisible_characters_never_leave_the_parser(read: Read) -> None:

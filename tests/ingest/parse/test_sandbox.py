@@ -23,7 +23,9 @@ from appliance.errors import (
     DocumentNeedsPassword,
     DocumentRejected,
     DocumentUnreadable,
+    FileUnavailable,
     InvalidRequest,
+    ParserBroken,
 )
 from ingest.parse import sandbox
 from ingest.parse.sandbox import ParserPool
@@ -288,3 +290,49 @@ def test_an_image_is_rendered_no_larger_than_asked(pool: ParserPool, tmp_path: P
     with Image.open(io.BytesIO(pool.render(path, 1, 72, [Box(1, 0, 0, 0.5, 0.5)]))) as picture:
         assert max(picture.size) <= 842
         assert picture.getpixel((2, 2)) == (255, 236, 110)
+
+
+def test_scratch_folders_of_killed_appliances_are_removed_and_those_in_use_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    gone, new, other = tmp_path / "strongroom-parse-gone", tmp_path / "strongroom-parse-new", tmp_path / "other"
+    elsewhere = tmp_path / "elsewhere"
+    for folder in (gone / "deep", new, other, elsewhere):
+        folder.mkdir(parents=True)
+    (elsewhere / "file").write_text("kept")
+    (gone / "link").symlink_to(elsewhere)
+    (tmp_path / "strongroom-parse-link").symlink_to(elsewhere)
+    with ParserPool(IngestSettings(), size=1) as pool:
+        pool.report()
+        (used,) = set(tmp_path.glob("strongroom-parse-*")) - {
+            gone,
+            new,
+            tmp_path / "strongroom-parse-link",
+        }
+        for folder in (gone, used, other):
+            os.utime(folder, (0, 0))
+        with ParserPool(IngestSettings(), size=1):
+            assert not gone.exists()
+            assert used.exists()
+        assert pool.parse(put(tmp_path, "a.pdf", letter()), name="a.pdf").elements
+    assert not used.exists()
+    assert new.exists()  # somebody may be about to lock it
+    assert other.exists()
+    assert (elsewhere / "file").read_text() == "kept"
+
+
+def test_a_parser_that_broke_is_told_from_a_document_that_is_damaged(pool: ParserPool, tmp_path: Path) -> None:
+    slow = put(tmp_path, "slow.csv", b"word;" * 12_000_000)
+    with ParserPool(IngestSettings(timeout_s=0.5), size=1) as impatient, pytest.raises(ParserBroken):
+        impatient.parse(slow, name="slow.csv")
+    with ParserPool(IngestSettings(memory_bytes=400 * 1024**2), size=1) as small, pytest.raises(ParserBroken):
+        small.parse(put(tmp_path, "large.txt", b"much text. " * 12_000_000), name="large.txt")
+    with pytest.raises(DocumentUnreadable) as damaged:
+        pool.parse(put(tmp_path, "a.pdf", letter()[:200]), name="a.pdf")
+    assert type(damaged.value) is DocumentUnreadable
+
+
+def test_a_file_that_cannot_be_opened_is_told_from_one_that_is_damaged(pool: ParserPool, tmp_path: Path) -> None:
+    with pytest.raises(FileUnavailable, match="cannot be opened"):
+        pool.parse(tmp_path / "missing.pdf", name="missing.pdf")

@@ -1,0 +1,275 @@
+"""Parses a folder of real files through the sandbox and says what came of it, per format.
+
+    python bench/parsing.py FOLDER [--only EXT,EXT] [--outcomes] [--missed] [--against unstructured]
+
+FOLDER has `docs/` and `manifest.jsonl`: one JSON object a line with doc (the file's name), ext, category ("malformed"
+and "encrypted" files among them), and what its text must and must not contain: must_contain, must_not_contain,
+hard_contain (wanted, but some of it is a matter of taste; counted apart).
+
+Rules of the score: upper and lower case matter; runs of blanks and the bars between table cells count as one blank;
+both sides are cleaned as the parser cleans text. A string of a file that was not read is missed. A file "read" gave
+text, its own or that of a file in it; "password" means reported as encrypted; "failed" means damaged, given up or
+without text; "refused" is everything else that was turned down with a reason. "error" must be 0.
+
+`--outcomes` lists every malformed and encrypted file with what was said about it, `--missed` every string that was not
+found, `--against unstructured` reads each file with that library's `partition` too, as it is installed here (without its extra
+for PDF and images, with a blank language model), in a process without network and under limits. Figures are only comparable within one run on one machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from appliance.config import IngestSettings, go_offline
+
+go_offline()
+
+from appliance.errors import ApplianceError, DocumentNeedsPassword, DocumentUnreadable
+from ingest.parse.elements import clean_text
+from ingest.parse.sandbox import ParserPool
+
+_AGAINST_TIMEOUT_S = 120
+_AGAINST_BYTES = 4 * 1024**3
+_OUTCOMES = ("read", "refused", "failed", "password", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One file and what is expected of it."""
+
+    path: Path
+    ext: str
+    category: str
+    wanted: tuple[str, ...]
+    unwanted: tuple[str, ...]
+    hard: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one file: how it ended, its text, the reason if there is none, and how long it took."""
+
+    ended: str
+    text: str
+    reason: str
+    seconds: float
+
+
+@dataclass(slots=True)
+class Score:
+    """What came of the files of one format."""
+
+    ended: Counter[str] = field(default_factory=Counter)
+    wanted: int = 0
+    found: int = 0
+    wanted_of_read: int = 0
+    unwanted: int = 0
+    hard: int = 0
+    hard_found: int = 0
+    seconds: float = 0.0
+    slowest: tuple[float, str] = (0.0, "")
+
+    def add(self, sample: Sample, outcome: Outcome) -> None:
+        """Count one file."""
+        text = _plain(outcome.text)
+        self.ended[outcome.ended] += 1
+        self.wanted += len(sample.wanted)
+        self.wanted_of_read += len(sample.wanted) if outcome.ended == "read" else 0
+        self.found += sum(_plain(string) in text for string in sample.wanted)
+        self.unwanted += sum(_plain(string) in text for string in sample.unwanted)
+        self.hard += len(sample.hard)
+        self.hard_found += sum(_plain(string) in text for string in sample.hard)
+        self.seconds += outcome.seconds
+        self.slowest = max(self.slowest, (outcome.seconds, sample.path.name))
+
+
+def read_manifest(folder: Path, only: frozenset[str]) -> list[Sample]:
+    """The files of a folder, of the formats in `only` if there are any in it."""
+    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text("utf-8").splitlines() if line.strip()]
+    return [
+        Sample(folder / "docs" / row["doc"], row["ext"], row["category"], *(_strings(row, name) for name in _EXPECTED))
+        for row in rows
+        if not only or row["ext"] in only
+    ]
+
+
+_EXPECTED = ("must_contain", "must_not_contain", "hard_contain")
+
+
+def _strings(row: dict[str, Any], name: str) -> tuple[str, ...]:
+    return tuple(string for string in row.get(name, ()) if _plain(string))
+
+
+def _plain(text: str) -> str:
+    return " ".join(clean_text(text).replace("|", " ").split())
+
+
+def text_of(parsed: Any) -> str:
+    """All that was read: title, labels and elements, and those of the files in it."""
+    lines = [parsed.title]
+    for element in parsed.elements:
+        lines += [element.label, element.text] if element.label else [element.text]
+    for member in getattr(parsed, "members", ()):
+        lines += [member.path, text_of(member.parsed) if member.parsed else ""]
+    return "\n".join(lines)
+
+
+def through_the_sandbox(pool: ParserPool, path: Path) -> Outcome:
+    """What the appliance makes of a file."""
+    start = time.perf_counter()
+    try:
+        ended, text, reason = "read", text_of(pool.parse(path, name=path.name)), ""
+    except DocumentNeedsPassword as error:
+        ended, text, reason = "password", "", str(error)
+    except DocumentUnreadable as error:
+        ended, text, reason = "failed", "", str(error)
+    except ApplianceError as error:
+        ended, text, reason = "refused", "", str(error)
+    except Exception as error:  # noqa: BLE001 - a measurement goes on, and counts it
+        ended, text, reason = "error", "", repr(error)
+    return Outcome(ended, text, reason, time.perf_counter() - start)
+
+
+class ByUnstructured:
+    """What `unstructured.partition.auto.partition` makes of files: one process without network, which loads the library
+    once and reads each file in a fork of itself under limits."""
+
+    def __init__(self) -> None:
+        command = ["unshare", "--map-root-user", "--net", sys.executable, __file__, "--partition"]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def __call__(self, path: Path) -> Outcome:
+        """What came of one file."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(path, file=self._process.stdin, flush=True)
+        said = json.loads(self._process.stdout.readline())
+        return Outcome("read" if said["text"].strip() else "failed", said["text"], said["reason"], said["seconds"])
+
+
+def partition_files() -> None:
+    """Read the files named on standard input with unstructured; print what it says, one JSON text a line."""
+    from unstructured.partition.auto import partition
+
+    from ingest.parse import unstructured
+
+    unstructured.load()  # puts a blank pipeline where the library would download a language model, and fail
+    for line in sys.stdin:
+        path = Path(line.rstrip("\n"))
+        start = time.perf_counter()
+        source, target = os.pipe()
+        if os.fork() == 0:
+            os.close(source)
+            _partition_one(path, target, partition)
+        os.close(target)
+        with os.fdopen(source, encoding="utf-8") as answer:
+            whole = answer.read()
+        os.wait()
+        said = json.loads(whole) if whole.endswith("}") else {"text": "", "reason": "died, or took too long"}
+        print(json.dumps(said | {"seconds": time.perf_counter() - start}), flush=True)
+
+
+def _partition_one(path: Path, target: int, partition: Callable[..., Iterable[object]]) -> None:
+    """In a process of its own, which ends here."""
+    resource.setrlimit(resource.RLIMIT_AS, (_AGAINST_BYTES, _AGAINST_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (_AGAINST_TIMEOUT_S, _AGAINST_TIMEOUT_S))
+    signal.alarm(_AGAINST_TIMEOUT_S)
+    try:
+        said = {"text": "\n".join(map(str, partition(filename=str(path)))), "reason": ""}
+    except BaseException as error:  # noqa: BLE001 - whatever it raises is its outcome
+        said = {"text": "", "reason": type(error).__name__}
+    with os.fdopen(target, "w", encoding="utf-8") as answer:
+        answer.write(json.dumps(said))
+    os._exit(0)
+
+
+def measure(samples: Sequence[Sample], read: Callable[[Path], Outcome], name: str) -> list[Outcome]:
+    """Read every file once and print the table."""
+    scores: dict[str, Score] = {}
+    outcomes = []
+    for sample in samples:
+        outcomes.append(read(sample.path))
+        scores.setdefault(sample.ext, Score()).add(sample, outcomes[-1])
+        scores.setdefault("all", Score()).add(sample, outcomes[-1])
+    _print_table(name, scores)
+    return outcomes
+
+
+def _print_table(name: str, scores: dict[str, Score]) -> None:
+    whole = scores.pop("all", Score())
+    print(
+        f"\n{name}\n\n| format | files | {' | '.join(_OUTCOMES)} | must contain | of files read | must not | hard | seconds | slowest |"
+    )
+    print("|---|" + "--:|" * 11 + "---|")
+    rows = sorted(scores.items(), key=lambda item: (-item[1].ended.total(), item[0]))
+    for ext, score in [*rows, ("all", whole)]:
+        ended = " | ".join(str(score.ended[kind]) for kind in _OUTCOMES)
+        slowest = f"{score.slowest[1]} {score.slowest[0]:.1f} s"
+        print(
+            f"| {ext} | {score.ended.total()} | {ended} | {score.found}/{score.wanted} | {score.found}/{score.wanted_of_read} "
+            f"| {score.unwanted} | {score.hard_found}/{score.hard} | {score.seconds:.1f} | {slowest} |"
+        )
+
+
+def print_outcomes(samples: Iterable[Sample], outcomes: Iterable[Outcome]) -> None:
+    """What came of every malformed and encrypted file."""
+    print("\nmalformed and encrypted files\n")
+    for sample, outcome in zip(samples, outcomes, strict=True):
+        if sample.category in ("malformed", "encrypted"):
+            said = f"{len(outcome.text)} characters" if outcome.ended == "read" else outcome.reason
+            print(f"{sample.category:<9} {outcome.ended:<8} {outcome.seconds:5.1f} s  {sample.path.name}: {said}")
+
+
+def print_missed(samples: Iterable[Sample], outcomes: Iterable[Outcome]) -> None:
+    """Every string that was not found although it should be, or found although it should not."""
+    print("\nmissed (-) and unwanted (+) strings\n")
+    for sample, outcome in zip(samples, outcomes, strict=True):
+        text = _plain(outcome.text)
+        missed = [f"  - {string!r}" for string in sample.wanted if _plain(string) not in text]
+        missed += [f"  + {string!r}" for string in sample.unwanted if _plain(string) in text]
+        if missed:
+            print(f"{sample.path.name} ({outcome.ended}) {outcome.reason}", *missed, sep="\n")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--only", default="", help="extensions, separated by commas")
+    parser.add_argument("--outcomes", action="store_true")
+    parser.add_argument("--missed", action="store_true")
+    parser.add_argument("--against", choices=["unstructured"])
+    parser.add_argument("--partition", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.partition:
+        partition_files()
+        return
+    if not given.folder:
+        parser.error("which folder?")
+    samples = read_manifest(given.folder, frozenset(filter(None, given.only.split(","))))
+    with ParserPool(IngestSettings(), size=1) as pool:
+        outcomes = measure(samples, lambda path: through_the_sandbox(pool, path), "through the sandbox")
+    if given.outcomes:
+        print_outcomes(samples, outcomes)
+    if given.missed:
+        print_missed(samples, outcomes)
+    if given.against:
+        measure(samples, ByUnstructured(), f"by {given.against} alone")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What stands beside the text of an Office file (OOXML): comments, text boxes of sheets, texts in diagrams.
+
+The libraries that read these files pass over it. It comes with the page (slide or sheet) it belongs to.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from lxml import etree  # type: ignore[import-untyped]
+
+from ingest.parse.detect import Format
+from ingest.parse.elements import Element, ElementKind, clean_line, clean_text
+
+_A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
+_R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
+_DAMAGE = (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, NotImplementedError, etree.XMLSyntaxError)
+_MAX_PARTS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A slide or sheet: the part it is in, and how it is called."""
+
+    part: str
+    number: int | None
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class SideTexts:
+    """What was found, and which slides are hidden."""
+
+    elements: tuple[Element, ...] = ()
+    hidden: frozenset[int] = frozenset()
+
+
+def side_texts(data: bytes, kind: Format) -> SideTexts:
+    """Comments, text boxes and diagrams; nothing where the file is too damaged to tell."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            pages = list(_pages(archive, kind))
+            found = [element for page in pages for element in _beside(archive, page)]
+            hidden = {page.number for page in pages if kind is Format.PPTX and _is_hidden(archive, page.part)}
+    except _DAMAGE:
+        return SideTexts()
+    return SideTexts(tuple(found), frozenset(number for number in hidden if number))
+
+
+def inserted_pages(data: bytes) -> list[bytes]:
+    """Web pages that stand in a Word document as they are ("altChunk"), which is how some programs write theirs."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            parts = [part for _, (kind, part) in _related(archive, "word/document.xml") if kind == "aFChunk"]
+            pages = [archive.read(part) for part in parts if part.endswith((".htm", ".html", ".xhtml"))]
+    except _DAMAGE:
+        return []
+    return pages
+
+
+def _pages(archive: zipfile.ZipFile, kind: Format) -> Iterator[_Page]:
+    if kind is Format.DOCX:
+        yield _Page("word/document.xml", None, "")
+        return
+    main = "ppt/presentation.xml" if kind is Format.PPTX else "xl/workbook.xml"
+    related = dict(_related(archive, main))
+    number = 0
+    for item in _tree(archive.read(main)).iter("{*}sldId", "{*}sheet"):
+        part = related.get(next((value for name, value in item.items() if name.endswith("}id")), ""), ("", ""))[1]
+        if part and "chartsheet" not in part:
+            number += 1
+            name = f"Slide {number}" if kind is Format.PPTX else f"Sheet {item.get('name', number)}"
+            yield _Page(part, number, clean_line(name))
+
+
+def _is_hidden(archive: zipfile.ZipFile, part: str) -> bool:
+    return bool(_tree(archive.read(part)).get("show") in ("0", "false"))
+
+
+def _beside(archive: zipfile.ZipFile, page: _Page) -> Iterator[Element]:
+    names = set(archive.namelist())
+    for kind, part in sorted(value for _, value in _related(archive, page.part)):
+        if part not in names:
+            continue
+        if kind == "diagramData" or (kind == "drawing" and part.startswith("xl/")):
+            yield from _paragraphs(_tree(archive.read(part)), page)
+        elif kind == "comments" and not part.startswith("xl/threaded"):
+            yield from _comments(_tree(archive.read(part)), page)
+
+
+def _related(archive: zipfile.ZipFile, part: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """What a part refers to inside the file: identity, kind and name of the other part."""
+    folder, name = posixpath.split(part)
+    path = f"{folder}/_rels/{name}.rels"
+    if path not in archive.NameToInfo:
+        return
+    for item in list(_tree(archive.read(path)))[:_MAX_PARTS]:
+        if isinstance(item.tag, str) and item.get("TargetMode") != "External":
+            target = item.get("Target", "")
+            whole = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
+            yield item.get("Id", ""), (item.get("Type", "").rpartition("/")[2], whole)
+
+
+def _paragraphs(root: etree._Element, page: _Page) -> Iterator[Element]:
+    for paragraph in root.iter(f"{_A}p"):
+        text = clean_text("".join(item.text or "" for item in paragraph.iter(f"{_A}t")))
+        if text:
+            yield Element(ElementKind.TEXT, text, page=page.number, label=page.label)
+
+
+def _comments(root: etree._Element, page: _Page) -> Iterator[Element]:
+    """Comments of Word (with paragraphs), Excel (with numbered authors) and PowerPoint (one text each)."""
+    authors = [item.text or "" for item in root.iterfind("{*}authors/{*}author")]
+    for comment in root.iter("{*}comment", "{*}cm"):
+        author = next((value for name, value in comment.items() if name.endswith("}author")), "")
+        number = comment.get("authorId", "")
+        if authors and number.isascii() and number.isdigit() and int(number) < len(authors):
+            author = authors[int(number)]
+        text = clean_text("\n".join(_lines(comment)))
+        if text:
+            place = f" on {comment.get('ref')}" if comment.get("ref") else ""
+            by = f" by {clean_line(author)}" if author else ""
+            yield Element(ElementKind.TEXT, f"Comment{place}{by}: {text}", page=page.number, label=page.label)
+
+
+def _lines(comment: etree._Element) -> Iterable[str]:
+    blocks = list(comment.iter("{*}p")) or [comment]
+    for block in blocks:
+        yield "".join(item.text or "" for item in block.iter("{*}t", "{*}text", "{*}tab"))
+
+
+def _tree(part: bytes) -> etree._Element:
+    return etree.fromstring(part, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))

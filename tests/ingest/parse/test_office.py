@@ -1,0 +1,170 @@
+"""Office files: what stands beside their text, numbers Word only shows, passwords, and formats of before 2007."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.domain import DocumentFacts
+from appliance.errors import DocumentNeedsPassword, DocumentRejected
+from ingest.parse import legacy, readers
+from ingest.parse.detect import Format
+from ingest.parse.elements import ElementKind, Parsed
+from tests.ingest.parse import documents as made
+
+
+def read(data: bytes, name: str, password: str = "") -> Parsed:
+    return readers.read(data, name, readers.Limits(100, (), 30.0, password), lambda done, total, ocr: None)
+
+
+def texts(data: bytes, name: str) -> list[str]:
+    return [element.text for element in read(data, name).elements]
+
+
+def test_the_numbers_word_shows_before_clauses_are_text() -> None:
+    assert texts(made.numbered_word(), "a.docx") == [
+        "1. Fees",
+        "1.1 Monthly",
+        "(a) first case",
+        "(b) second case",
+        "1.2 Yearly",
+        "2. Term",
+    ]
+
+
+def test_comments_and_hidden_sheets_of_a_workbook_are_read_and_named() -> None:
+    parsed = read(made.commented_workbook(), "a.xlsx")
+    assert [(element.page, element.label, element.text) for element in parsed.elements] == [
+        (1, "Sheet Sheet", "| 40"),
+        (1, "Sheet Sheet", "Comment on B2 by A. Checker: Checked twice."),
+        (2, "Sheet Old prices (hidden)", "Fee | 30"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (rb"{\rtf1\ansi\ansicpg1250 \'c8l\'e1nek}", "Článek"),
+        (
+            rb"{\rtf1\ansi\deff0{\fonttbl{\f0\fcharset0 A;}{\f1\fcharset204 B;}}Fee {\f1 \'d1\'f3\'ec\'ec\'e0} 5}",
+            "Fee Сумма 5",
+        ),
+        (rb"{\rtf1{\fonttbl{\f0\fcharset128 A;}}\f0 \'83\'5c\'93\'8c\'8b\'9e}", "ソ東京"),
+        (rb"{\rtf1{\fonttbl{\f0\fcharset128 A;}}\f0 \'83\\\'93\'8c\'8b\'9e}", "ソ東京"),
+        (rb"{\rtf1\ansi\uc1 \u268\'c8l\u225\'e1nek \{x\}}", "Článek {x}"),
+        (rb"{\rtf1\ansi Gr\'f6\'dfe}", "Größe"),
+        (b"{\\rtf1\\ansi Gr\xf6\xdfe}", "Größe"),
+    ],
+)
+def test_letters_of_an_rtf_file_are_those_of_its_code_pages(source: bytes, text: str) -> None:
+    assert texts(source, "a.rtf") == [text]
+
+
+def test_rtf_nested_too_deep_is_refused() -> None:
+    with pytest.raises(DocumentRejected, match="nested more than 1,000 deep"):
+        read(b"{\\rtf1 " + b"{" * 5_000 + b"x" + b"}" * 5_001, "a.rtf")
+
+
+def test_a_web_page_that_stands_in_a_word_file_is_read() -> None:
+    data = made.with_part(made.word(), "word/page.htm", b"<p>Inserted as it was.</p>")
+    relation = b'<Relationship Id="rPage" Type="x/relationships/aFChunk" Target="page.htm"/></Relationships>'
+    rels = made.part_of(data, "word/_rels/document.xml.rels").replace(b"</Relationships>", relation)
+    data = made.with_part(data, "word/_rels/document.xml.rels", rels)
+    kinds = made.part_of(data, "[Content_Types].xml")
+    kinds = kinds.replace(b"<Default ", b'<Default Extension="htm" ContentType="text/html"/><Default ', 1)
+    data = made.with_part(data, "[Content_Types].xml", kinds)
+    assert texts(data, "a.docx")[-1] == "Inserted as it was."
+
+
+def test_links_of_a_word_file_keep_their_address() -> None:
+    import docx
+    from docx.opc.constants import RELATIONSHIP_TYPE
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import nsdecls
+
+    document = docx.Document()
+    paragraph = document.add_paragraph("Read ")
+    identity = document.part.relate_to("https://bank.example/x", RELATIONSHIP_TYPE.HYPERLINK, is_external=True)
+    link = f'<w:hyperlink {nsdecls("w", "r")} r:id="{identity}"><w:r><w:t>the terms</w:t></w:r></w:hyperlink>'
+    paragraph._p.append(parse_xml(link))
+    assert texts(made.saved(document), "a.docx") == ["Read the terms (https://bank.example/x)"]
+
+
+def test_title_and_facts_come_from_the_properties() -> None:
+    import datetime as dt
+
+    import docx
+
+    document = docx.Document()
+    document.core_properties.title, document.core_properties.author = "Fees 2026", "A. Writer"
+    document.core_properties.created = dt.datetime(2026, 6, 1, 9, tzinfo=dt.UTC)
+    document.core_properties.modified = dt.datetime(2026, 6, 2, 9, tzinfo=dt.UTC)
+    document.add_heading("Something else", level=1)
+    parsed = read(made.saved(document), "a.docx")
+    assert parsed.title == "Fees 2026"
+    assert parsed.facts == DocumentFacts("A. Writer", "2026-06-01T09:00:00Z", "2026-06-02T09:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"), [("a.docx", made.word()), ("a.xlsx", made.workbook()), ("a.pptx", made.slides())]
+)
+def test_an_encrypted_office_file_is_opened_by_its_password(name: str, plain: bytes) -> None:
+    data = made.under_password(plain, "geheim")
+    assert read(data, name, "geheim").elements == read(plain, name).elements
+    with pytest.raises(DocumentNeedsPassword, match="is encrypted; give its password"):
+        read(data, name)
+    with pytest.raises(DocumentNeedsPassword, match="was not opened by the password given"):
+        read(data, name, "geheimnis")
+
+
+def test_a_workbook_excel_opens_unasked_is_opened_unasked() -> None:
+    assert read(made.under_password(made.workbook(), "VelvetSweatshop"), "a.xlsx").elements
+
+
+def test_a_password_does_no_harm_where_none_is_needed() -> None:
+    assert read(made.word(), "a.docx", "geheim").elements
+
+
+def test_a_member_is_opened_by_the_password_as_well() -> None:
+    whole = made.archive(("a.docx", made.under_password(made.word(), "geheim")), ("b.docx", made.word()))
+    assert [member.code for member in read(whole, "a.zip", "geheim").members] == ["", ""]
+    assert [member.code for member in read(whole, "a.zip").members] == ["document_needs_password", ""]
+
+
+needs_libreoffice = pytest.mark.skipif(
+    any(legacy.program_for(kind) is None for kind in legacy.MODERN), reason="LibreOffice is not installed"
+)
+
+
+@needs_libreoffice
+def test_a_word_97_file_is_read_like_one_of_today(tmp_path: Path) -> None:
+    parsed = read(made.of_before_2007(made.word(), "doc", tmp_path), "policy.doc")
+    assert parsed.media_type == "application/msword"
+    assert [(element.kind, element.text) for element in parsed.elements][:2] == [
+        (ElementKind.HEADING, "Retention policy"),
+        (ElementKind.TEXT, "Records are kept for seven years."),
+    ]
+    assert parsed.elements[3].text == "Telephone notes"
+
+
+@needs_libreoffice
+def test_powerpoint_97_slides_are_read_like_those_of_today(tmp_path: Path) -> None:
+    parsed = read(made.of_before_2007(made.slides(), "ppt", tmp_path), "review.ppt")
+    assert {(element.page, element.text) for element in parsed.elements} >= {
+        (1, "Quarterly review"),
+        (2, "Costs stay level"),
+    }
+
+
+@needs_libreoffice
+def test_a_damaged_word_97_file_is_refused(tmp_path: Path) -> None:
+    whole = made.of_before_2007(made.word(), "doc", tmp_path)
+    with pytest.raises(DocumentRejected):
+        read(whole[:600] + bytes(len(whole) - 600), "policy.doc")
+
+
+def test_without_libreoffice_the_refusal_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(legacy, "_PROGRAMS", ())
+    with pytest.raises(DocumentRejected, match=r"libreoffice-impress-nogui.*save it as \.pptx or PDF"):
+        legacy.modern(b"", Format.PPT)
