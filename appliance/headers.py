@@ -5,18 +5,22 @@ Rules this module keeps:
 1. A request whose Host is not one of ours is refused (DNS rebinding), and so is one that changes something and comes
    from a page of another origin (cross-site request forgery).
 2. Every response carries the Content-Security-Policy and its companions: whatever slips into a page can load nothing.
-3. Doors of Streamlit that nobody needs are closed: metrics and uploads.
-4. A request body is bounded.
+3. Doors of Streamlit that nobody needs are closed. That of uploads, where Streamlit asks for no session, opens for
+   those who may upload.
+4. A request body is bounded, and may be as large as a document only where documents are uploaded.
 5. An error nobody foresaw is logged by type and place. Its message, which may hold what somebody wrote, goes nowhere.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -52,7 +56,10 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
 
-CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/upload_file", "/_stcore/agent", "/media", "/component")
+CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent", "/media", "/component")
+UPLOAD_DOOR = "/_stcore/upload_file"
+_UPLOADS = re.compile(rf"{UPLOAD_DOOR}/.+|/api/sources/[^/]+/uploads")
+_FORM_BYTES = 64 * 1024  # what a form puts around a file
 _MAX_DIGITS = 20  # of a Content-Length, as in h11; Python refuses to read numbers of thousands of digits
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -60,9 +67,24 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 class OuterLayer:
     """ASGI middleware with the rules above."""
 
-    def __init__(self, app: ASGIApp, *, allowed_hosts: Iterable[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        allowed_hosts: Iterable[str],
+        max_upload_bytes: int = 0,
+        may_upload: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """Put the layer around `app`.
+
+        Args:
+            max_upload_bytes: How large an uploaded document may be.
+            may_upload: Whether the holder of a session cookie may upload; asked outside of the event loop.
+        """
         self._app = app
         self._hosts = frozenset(host.lower() for host in allowed_hosts)
+        self._max_upload_bytes = max_upload_bytes
+        self._may_upload = may_upload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -82,13 +104,14 @@ class OuterLayer:
             await send(message)
 
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope, headers)
+        limit = self._limit(scope["path"])
+        refusal = self._refusal(scope, headers, limit) or await self._upload_refusal(scope["path"], headers)
         if refusal is not None:
             await refusal(scope, receive, send_with_headers)
         elif scope["path"] == "/" and f"{SESSION_COOKIE}=" not in headers.get("cookie", ""):
             await RedirectResponse("/login", 303)(scope, receive, send_with_headers)
         else:
-            await self._guarded(scope, _Bounded(receive), send_with_headers)
+            await self._guarded(scope, _Bounded(receive, limit), send_with_headers)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The application, without its errors: a server would print them with their message."""
@@ -109,7 +132,20 @@ class OuterLayer:
                 refusal = _problem("internal", "Something went wrong inside the appliance. Try again.", 500)
                 await refusal(scope, receive, send)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> JSONResponse | None:
+    def _limit(self, path: str) -> int:
+        """How many bytes the body of a request to `path` may have."""
+        if self._max_upload_bytes and _UPLOADS.fullmatch(path):
+            return self._max_upload_bytes + _FORM_BYTES
+        return MAX_BODY_BYTES
+
+    async def _upload_refusal(self, path: str, headers: Headers) -> JSONResponse | None:
+        if not path.startswith(UPLOAD_DOOR):
+            return None
+        session = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE, "")
+        allowed = await run_in_threadpool(self._may_upload, session)
+        return None if allowed else _problem("not_found", "There is nothing here.", 404)
+
+    def _refusal(self, scope: Scope, headers: Headers, limit: int) -> JSONResponse | None:
         if _host_name(headers.get("host", "")) not in self._hosts:
             return _problem("wrong_host", "This name is not one of server.allowed_hosts.", 421)
         if scope["method"] not in _SAFE_METHODS and not self._is_own(headers.get("origin"), headers.get("host", "")):
@@ -117,8 +153,8 @@ class OuterLayer:
         if scope["path"].startswith(CLOSED_PATHS):
             return _problem("not_found", "There is nothing here.", 404)
         length = headers.get("content-length", "0")
-        if not (length.isascii() and length.isdigit()) or len(length) > _MAX_DIGITS or int(length) > MAX_BODY_BYTES:
-            return _problem("too_large", f"A request may have {MAX_BODY_BYTES:,} bytes.", 413)
+        if not (length.isascii() and length.isdigit()) or len(length) > _MAX_DIGITS or int(length) > limit:
+            return _problem("too_large", f"This request may have {limit:,} bytes.", 413)
         return None
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -146,9 +182,9 @@ class OuterLayer:
 class _Bounded:
     """A `receive` that ends a body which is longer than it may be, whatever its headers say."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
-        self._left = MAX_BODY_BYTES
+        self._left = limit
 
     async def __call__(self) -> Message:
         message = await self._receive()

@@ -14,8 +14,10 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from appliance.api.app import routes
+from appliance.auth.sessions import TokenKind
 from appliance.config import Settings
-from appliance.errors import ConfigurationError
+from appliance.domain import Role
+from appliance.errors import CatalogUnavailable, ConfigurationError, NotSignedIn
 from appliance.headers import OuterLayer
 from appliance.wiring import Appliance, announce, opened
 
@@ -32,7 +34,7 @@ def create_app(appliance: Appliance) -> ASGIApp:
     from ui import streamlit_settings
     from ui.script_error import on_script_error
 
-    streamlit_settings.apply(_hosts(appliance.settings))
+    streamlit_settings.apply(_hosts(appliance.settings), appliance.settings.ingest.max_file_bytes)
     script = find_spec("ui.app")
     if script is None or script.origin is None:
         raise ConfigurationError("The screens are not installed. Install the release again.")
@@ -66,6 +68,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
             await uvicorn.Server.startup(server, sockets)
             if server.started:
                 announce(appliance.folder, address)
+                _keep_in_sync(appliance)
                 on_ready(address)
 
         server.startup = startup  # type: ignore[method-assign]
@@ -75,6 +78,15 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
                 f"Cannot listen on {settings.server.host}:{settings.server.port}: another program has it, or the "
                 "address is not its own. Set server.host and server.port."
             )
+
+
+def _keep_in_sync(appliance: Appliance) -> None:
+    """Watch the sources, and go on with the syncs that the last process did not finish."""
+    appliance.watcher.start()
+    cut_short = {run.source_id for run in appliance.interrupted}
+    for source in appliance.catalog.sources():
+        if source.id in cut_short and not source.paused:
+            appliance.watcher.notice(source.id)
 
 
 def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
@@ -95,7 +107,20 @@ def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
 
 def _outer_layer(app: ASGIApp, appliance: Appliance) -> ASGIApp:
     """Around everything, so that errors of the application itself carry the headers too."""
-    return OuterLayer(app, allowed_hosts=_hosts(appliance.settings))
+    return OuterLayer(
+        app,
+        allowed_hosts=_hosts(appliance.settings),
+        max_upload_bytes=appliance.settings.ingest.max_file_bytes,
+        may_upload=lambda session: _is_admin(appliance, session),
+    )
+
+
+def _is_admin(appliance: Appliance, session: str) -> bool:
+    """Whether a session cookie is that of somebody who may upload documents."""
+    try:
+        return Role.ADMIN in appliance.sessions.authenticate(session, kind=TokenKind.SESSION).roles
+    except (NotSignedIn, CatalogUnavailable):
+        return False
 
 
 def _hosts(settings: Settings) -> list[str]:

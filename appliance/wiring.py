@@ -18,7 +18,7 @@ from pathlib import Path
 
 from appliance import __version__
 from appliance.answering.answerer import Answerer
-from appliance.audit.entries import LogClosed, LogOpened
+from appliance.audit.entries import AdminAction, LogClosed, LogOpened
 from appliance.audit.log import QueryLog
 from appliance.auth.accounts import Accounts
 from appliance.auth.sessions import Sessions
@@ -27,13 +27,26 @@ from appliance.config import ModelSettings, Provider, Settings
 from appliance.conversations import Conversations
 from appliance.database import Database
 from appliance.errors import ConfigurationError, DataFolderBusy
+from appliance.history import RunHistory, RunRecord
 from appliance.index.port import VectorIndex
+from appliance.inference.embedders import embedder_for
 from appliance.inference.port import Embedder, LanguageModel
-from appliance.inference.sentence_transformers import SentenceTransformersEmbedder
 from appliance.retrieval.retriever import Retriever
+from ingest.cluster.embedder import ClusterEmbedder
+from ingest.cluster.link import Link
+from ingest.cluster.parsers import ClusterParsers
+from ingest.embedding_cache import CachingEmbedder
 from ingest.parse.sandbox import ParserPool
-from ingest.pipeline import Pipeline
-from ingest.runs import Runs
+from ingest.pipeline import Outcome, Pipeline
+from ingest.runs import Run, Runs
+from ingest.watch import Watcher
+
+_DEEDS = frozenset({Outcome.INDEXED, Outcome.RELABELLED, Outcome.DUPLICATE, Outcome.GONE})
+_ITSELF = "appliance"
+"""Who did what nobody asked for."""
+
+UPLOAD_PREFIX = ".upload-"
+"""How the name of a file begins that is still being uploaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,11 @@ class DataFolder:
         return self.path / "log" / "queries.db"
 
     @property
+    def embeddings(self) -> Path:
+        """Vectors kept by content."""
+        return self.path / "embeddings.db"
+
+    @property
     def index(self) -> Path:
         """The embedded vector index."""
         return self.path / "index"
@@ -61,6 +79,11 @@ class DataFolder:
     def lock(self) -> Path:
         """Held by the process that owns the folder; holds the address it serves at."""
         return self.path / "lock"
+
+    @property
+    def uploads(self) -> Path:
+        """What people uploaded, in a folder per source."""
+        return self.path / "uploads"
 
     @property
     def operator_token(self) -> Path:
@@ -84,9 +107,13 @@ class Appliance:
     model: LanguageModel | None
     retriever: Retriever
     answerer: Answerer
-    parsers: ParserPool
+    parsers: ParserPool | ClusterParsers
     renderers: ParserPool
+    pipeline: Pipeline
     runs: Runs
+    history: RunHistory
+    watcher: Watcher
+    interrupted: tuple[RunRecord, ...]
     operator_token: str
 
 
@@ -130,23 +157,39 @@ def sessions_of(settings: Settings) -> AbstractContextManager[Sessions]:
 def _build(settings: Settings, stack: ExitStack) -> Appliance:
     folder = make_folder(settings)
     stack.enter_context(_owned(folder))
+    _forget_half_uploads(folder)
     database = stack.enter_context(contextlib.closing(_database(folder)))
     log = stack.enter_context(contextlib.closing(QueryLog(folder.log)))
     log.append(LogOpened(release=__version__))
     stack.callback(lambda: log.append(LogClosed(reason="stopped")))
     embedder = build_embedder(settings)
+    link = build_link(settings)
+    if link is not None:
+        stack.enter_context(contextlib.closing(link))
+        embedder = ClusterEmbedder(embedder, link)
+    if settings.embedding.cache_bytes:
+        cached = CachingEmbedder(embedder, folder.embeddings, max_bytes=settings.embedding.cache_bytes)
+        embedder = stack.enter_context(contextlib.closing(cached))
     index = stack.enter_context(contextlib.closing(build_index(settings, embedder, database.installation_id())))
     model = build_model(settings.model)
     if model is not None:
         stack.enter_context(contextlib.closing(model))
     catalog = Catalog(database)
-    parsers = ParserPool(settings.ingest, size=settings.ingest.workers)
+    parsers = ParserPool(settings.ingest, size=settings.ingest.workers) if link is None else ClusterParsers(link)
     renderers = ParserPool(settings.ingest, size=1)  # its own: a page picture does not queue behind a long document
     stack.callback(renderers.close)
     pipeline = Pipeline(catalog=catalog, index=index, embedder=embedder, parsers=parsers, settings=settings.ingest)
-    runs = stack.enter_context(contextlib.closing(Runs(pipeline)))
+    history = RunHistory(database)
+    runs = stack.enter_context(contextlib.closing(Runs(pipeline, history)))
+    watcher = Watcher(
+        catalog,
+        history,
+        lambda source: runs.request(source, on_end=lambda run: _record_by_itself(log, run)),
+        settle_s=settings.ingest.settle_s,
+    )
     stack.callback(parsers.close)  # before the runs are waited for: a long document is not read to its end
     stack.callback(runs.stop)  # before that: what they were reading is left for the next sync, it did not fail
+    stack.callback(watcher.close)  # first of all: it starts no more
     retriever = Retriever(catalog=catalog, index=index, embedder=embedder, settings=settings.retrieval)
     return Appliance(
         settings=settings,
@@ -171,9 +214,21 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
         ),
         parsers=parsers,
         renderers=renderers,
+        pipeline=pipeline,
         runs=runs,
+        history=history,
+        watcher=watcher,
+        interrupted=tuple(runs.resume()),
         operator_token=_operator_token(folder),
     )
+
+
+def _record_by_itself(log: QueryLog, run: Run) -> None:
+    """Put a sync that nobody asked for on record, if it did anything."""
+    counts = {name.value: count for name, count in run.progress.counts.items() if name is not Outcome.UNCHANGED}
+    if run.error or _DEEDS & run.progress.counts.keys():
+        told = ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()))
+        log.append(AdminAction(_ITSELF, "source.sync_ended", run.source.name, run.error or told))
 
 
 def make_folder(settings: Settings) -> DataFolder:
@@ -189,11 +244,24 @@ def make_folder(settings: Settings) -> DataFolder:
     return folder
 
 
+def _forget_half_uploads(folder: DataFolder) -> None:
+    """Remove what was being uploaded when the last process ended."""
+    for left in folder.uploads.glob(f"*/{UPLOAD_PREFIX}*"):
+        left.unlink(missing_ok=True)
+
+
 def build_embedder(settings: Settings) -> Embedder:
     """The embedding model. Nothing is loaded yet."""
     chosen = settings.embedding
     path = Path(chosen.model_path) if chosen.model_path else None
-    return SentenceTransformersEmbedder(path, batch_size=chosen.batch_size, threads=chosen.threads)
+    return embedder_for(path, backend=chosen.backend, batch_size=chosen.batch_size, threads=chosen.threads)
+
+
+def build_link(settings: Settings) -> Link | None:
+    """The way to the Ray cluster that the settings name, None without one. Nothing is connected yet."""
+    if not settings.cluster.address:
+        return None
+    return Link(settings.cluster, limits=settings.ingest, embedding=settings.embedding)
 
 
 def build_index(settings: Settings, embedder: Embedder, owner: str) -> VectorIndex:

@@ -5,7 +5,8 @@ Rules this module keeps:
 1. The nearest label wins: `NAME.access.toml` beside a file, then `.access.toml` in its folder or the closest folder
    above it, then the default of the source.
 2. A sidecar that cannot be read or understood refuses the files it covers. A mistake never opens a document.
-3. A sidecar holds `groups = ["name", ...]` and nothing else. An empty list means nobody.
+3. No link is followed on the way to a sidecar: who may write to one folder cannot borrow another one's label.
+4. A sidecar holds `groups = ["name", ...]` and nothing else. An empty list means nobody.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from appliance.errors import DocumentRejected
+from ingest.folders import SIDECAR_SUFFIX, open_folder
 
-SIDECAR_SUFFIX = ".access.toml"
 _MAX_SIDECAR_BYTES = 64 * 1024
 _MAX_GROUP_CHARACTERS = 100
 
@@ -66,7 +67,7 @@ class AccessLabels:
 def _read_sidecar(root: Path, path: str) -> frozenset[str] | None:
     """The groups a sidecar names, None when there is no such file."""
     try:
-        descriptor = os.open(root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = _open_sidecar(root, PurePosixPath(path))
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -81,6 +82,11 @@ def _read_sidecar(root: Path, path: str) -> frozenset[str] | None:
     finally:
         os.close(descriptor)
     return _parse_sidecar(content, path)
+
+
+def _open_sidecar(root: Path, path: PurePosixPath) -> int:
+    with open_folder(root, str(path.parent)) as folder:
+        return os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
 
 
 def _cannot_exist(root: Path, path: str, error: OSError) -> bool:

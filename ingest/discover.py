@@ -13,24 +13,27 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from appliance.errors import InvalidRequest
-from ingest.access import SIDECAR_SUFFIX
+from ingest.folders import SIDECAR_SUFFIX
+from ingest.folders import open_folder as open_folder  # for those who read what was found
 
 _LEFTOVERS = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A regular file: its path inside the folder, and what tells whether it changed."""
+    """A regular file: its path inside the folder, and what tells whether it changed.
+
+    `changed_ns` is when anything about it changed last, its times included: nobody can set it back.
+    """
 
     path: str
     size_bytes: int
     modified_ns: int
+    changed_ns: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +75,6 @@ def discover(root: Path) -> Iterator[Found]:
         folders.extend(reversed(inner))
 
 
-@contextmanager
-def open_folder(root: Path, folder: str) -> Iterator[int]:
-    """A descriptor of `folder` (relative to `root`), reached without following a link below `root`.
-
-    A path would not do: between the walk and the reading, somebody who may write to one folder could put a link to
-    another in its place and have that one's files taken in.
-
-    Raises:
-        OSError: A part of the path is missing, is a link, or is closed to this account.
-    """
-    descriptor = os.open(root, _FOLDER)
-    try:
-        for part in PurePosixPath(folder).parts:
-            inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def is_ignored(name: str) -> bool:
     """Whether a file or folder name is not a document by rule."""
     return name.startswith((".", "~$")) or name.endswith((SIDECAR_SUFFIX, "~")) or name.lower() in _LEFTOVERS
@@ -129,7 +111,7 @@ def _examine(entry: os.DirEntry[str], path: str) -> Found | None:
         return RefusedFile(path, "This is a link. Links are not followed; add the folder it points to as a source.")
     if not stat.S_ISREG(status.st_mode):
         return RefusedFile(path, "This is not a regular file (a pipe, socket or device).")
-    return FoundFile(path, status.st_size, status.st_mtime_ns)
+    return FoundFile(path, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _why_not_listed(root: Path, error: OSError) -> str:

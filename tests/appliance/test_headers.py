@@ -210,6 +210,38 @@ def test_the_policy_lets_a_page_load_nothing_from_elsewhere_and_be_framed_by_nob
     assert "'unsafe-inline'" in policy["style-src"]
 
 
+@pytest.fixture(scope="module")
+def uploads() -> Iterator[TestClient]:
+    routes = [Route("/{path:path}", _echo, methods=METHODS)]
+    layer = Middleware(
+        OuterLayer,
+        allowed_hosts=("localhost",),
+        max_upload_bytes=3 * MAX_BODY_BYTES,
+        may_upload=lambda session: session == "admin",
+    )
+    with TestClient(Starlette(routes=routes, middleware=[layer]), base_url="http://localhost") as client:
+        yield client
+
+
+@pytest.mark.parametrize("cookie", ["", "strongroom_session=", "strongroom_session=employee", "other=admin"])
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "OPTIONS", "GET"])
+def test_the_door_of_uploads_is_closed_to_all_who_may_not_upload(uploads: TestClient, cookie: str, method: str) -> None:
+    assert uploads.request(method, "/_stcore/upload_file/a/b", headers={"cookie": cookie}).status_code == 404
+
+
+def test_who_may_upload_sends_a_document_and_not_more(uploads: TestClient) -> None:
+    admin = {"cookie": "strongroom_session=admin"}
+    for path in ("/_stcore/upload_file/a/b", "/api/sources/s/uploads"):
+        assert uploads.put(path, content=b"x" * 3 * MAX_BODY_BYTES, headers=admin).status_code == 200
+        assert uploads.put(path, content=b"x" * (4 * MAX_BODY_BYTES), headers=admin).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/api/sources", "/api/sources/s/sync", "/api/sources/s/uploads/x", "/page"])
+def test_nothing_else_takes_a_body_as_large_as_a_document(uploads: TestClient, path: str) -> None:
+    admin = {"cookie": "strongroom_session=admin"}
+    assert uploads.post(path, content=b"x" * (MAX_BODY_BYTES + 1), headers=admin).status_code == 413
+
+
 @pytest.mark.parametrize("path", ["/_stcore/metrics", "/_stcore/metrics/x", "/_stcore/upload_file/a/b"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
 def test_doors_of_the_screens_that_nobody_needs_are_closed(client: TestClient, method: str, path: str) -> None:

@@ -21,11 +21,12 @@ from appliance.catalog import Catalog, FileFacts
 from appliance.config import IngestSettings
 from appliance.database import Database
 from appliance.domain import AccessFilter, Document, DocumentState, Source
+from appliance.history import FileReport, RunHistory
 from appliance.index.edge import EdgeIndex
 from appliance.inference.port import Embedder, Vectors
 from ingest.parse.elements import Parsed
 from ingest.parse.sandbox import ParserPool
-from ingest.pipeline import Outcome, Pipeline, Progress
+from ingest.pipeline import Outcome, Pipeline, Progress, Wish
 from ingest.reconcile import Difference, compare
 
 STAFF = frozenset({"staff"})
@@ -64,9 +65,9 @@ class CountingPool(ParserPool):
         super().__init__(settings, size=size)
         self.parsed: list[str] = []
 
-    def parse(self, path: Path, *, name: str) -> Parsed:
-        self.parsed.append(name)
-        return super().parse(path, name=name)
+    def parse_in(self, root: Path, path: str, *, password: str = "") -> Parsed:
+        self.parsed.append(path)
+        return super().parse_in(root, path, password=password)
 
 
 @dataclass
@@ -83,6 +84,12 @@ class Room:
     settings: IngestSettings
     source: Source
     progress: Progress = field(default_factory=Progress)
+    report: dict[str, FileReport] = field(default_factory=dict)
+
+    @property
+    def history(self) -> RunHistory:
+        """The runs on record."""
+        return RunHistory(self.database)
 
     def write(self, path: str, text: str | bytes) -> Path:
         """A file in the folder; a file that is there already gets a later time, however fast the test is."""
@@ -94,11 +101,18 @@ class Room:
             os.utime(file, ns=(before + 1, before + 1))
         return file
 
-    def sync(self, *, stop: Event | None = None) -> Mapping[Outcome, int]:
-        """One run; `progress` and `parsers.parsed` tell about this run only."""
+    def sync(self, *, stop: Event | None = None, wish: Wish | None = None) -> Mapping[Outcome, int]:
+        """One run; `progress`, `report` and `parsers.parsed` tell about this run only."""
         self.progress = Progress()
+        self.report = {}
         self.parsers.parsed.clear()
-        return self.pipeline().sync(self.source, progress=self.progress, stop=stop)
+        return self.pipeline().sync(
+            self.source,
+            wish=wish,
+            progress=self.progress,
+            stop=stop,
+            on_file=lambda file: self.report.__setitem__(file.path, file),
+        )
 
     def pipeline(self, **changes: int) -> Pipeline:
         settings = self.settings.model_copy(update=changes)
@@ -130,11 +144,11 @@ class Room:
     def document(self, path: str) -> Document:
         """A file as the admin sees it."""
         page = self.catalog.inventory(source_id=self.source.id, state=None, text="", limit=500, offset=0)
-        return next(document for document in page.documents if document.path == path)
+        return next(document for document in page.documents if document.full_path == path)
 
     def states(self) -> dict[str, DocumentState]:
         page = self.catalog.inventory(source_id=self.source.id, state=None, text="", limit=500, offset=0)
-        return {document.path: document.state for document in page.documents}
+        return {document.full_path: document.state for document in page.documents}
 
     def difference(self) -> Difference:
         return compare(self.catalog, self.index)

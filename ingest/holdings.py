@@ -1,0 +1,208 @@
+"""Changes what catalog and index hold of one document, each time in the order that keeps readers safe and served.
+
+Rules this module keeps:
+
+1. A new version is written to the index first, made current in the catalog second, and the old one removed third:
+   there is no moment without a valid version.
+2. Who loses sight of a document loses it in the catalog first, which decides what a reader is shown; who gains it,
+   gains it in the index first. Until both agree the document is not settled, and the next run completes it.
+3. What is kept once for several documents (duplicates) is handed over before the one that has it lets go of it.
+4. What leaves the index is counted before and after, and a receipt is kept.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from appliance.catalog import Catalog, FileFacts, FileOutcome, Receipt, Signature
+from appliance.domain import Chunk, DocumentState, Source, Version, chunk_id, version_id
+from appliance.errors import ApplianceError, Conflict, NotFound
+from appliance.index.port import VectorIndex
+from appliance.inference.port import Embedder
+from ingest.embed import embed_and_index
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version that was read: what becomes of its document, its chunks, and what tells its near-duplicates."""
+
+    outcome: FileOutcome
+    version: Version
+    chunks: Sequence[Chunk]
+    signature: Signature
+    before: FileFacts | None
+
+
+class Holdings:
+    """Catalog and index, changed together."""
+
+    def __init__(self, catalog: Catalog, index: VectorIndex, embedder: Embedder) -> None:
+        self._catalog = catalog
+        self._index = index
+        self._embedder = embedder
+
+    def publish(self, new: NewVersion) -> None:
+        """Put a version that the index holds in force, and remove the one before.
+
+        Raises:
+            Conflict: The source was removed meanwhile; the index forgets the document again.
+        """
+        outcome, version, before = new.outcome, new.version, new.before
+        old = before.version_id if before else None
+        if old == version.id:
+            self._make_exact(new)
+        if before is not None and old is not None:
+            self._hand_over(before, unless_sha256=version.sha256)
+        try:
+            self._catalog.publish(outcome, version, new.chunks, new.signature)
+        except Conflict:
+            self._index.delete_document(outcome.document_id)
+            raise
+        if old is not None and old != version.id:
+            self._index.delete_version(old)
+
+    def keep_as_duplicate(self, outcome: FileOutcome, before: FileFacts | None) -> None:
+        """Record a document whose content is another one's: it is searched there."""
+        if before is not None and before.version_id is not None:
+            self._hand_over(before, unless_sha256="")
+        self._catalog.record(outcome, keep_version=False)
+        if before is not None and before.version_id is not None:
+            self._index.delete_document(outcome.document_id)
+
+    def release(self, known: FileFacts) -> None:
+        """Publish the version of a document that a curator has approved."""
+        pending = known.pending_version_id or ""
+        chunks, groups = self._catalog.version_chunks(pending)
+        for _ in embed_and_index(chunks, groups, self._embedder, self._index):
+            pass
+        if known.version_id is not None:
+            self._hand_over(known, unless_sha256=known.sha256)
+        self._catalog.publish_pending(known.document_id)
+        if known.version_id is not None:
+            self._index.delete_version(known.version_id)
+
+    def relabel(self, known: FileFacts, groups: frozenset[str]) -> None:
+        """Put a document under the label `groups`."""
+        document = known.document_id
+        if known.duplicate_of is not None:
+            self._part_from_original(known, groups)
+        elif known.version_id is None:
+            self._catalog.relabel(document, groups)
+        else:
+            self._hand_over(known, unless_groups=groups)
+            self._catalog.relabel(document, known.groups & groups, settled=False)
+            self._index.set_groups(document, groups)
+            self._catalog.relabel(document, groups)
+
+    def remove(self, source: Source, known: FileFacts, outcome: FileOutcome) -> Receipt | None:
+        """Nothing of a document stays: first nobody sees it, then the index forgets it, and that is counted.
+
+        Raises:
+            ApplianceError: The index still holds some of it.
+        """
+        if known.version_id is None:
+            self._catalog.record(outcome, keep_version=False)
+            return None
+        self._hand_over(known)
+        before = self._index.count(document_id=known.document_id)
+        self._catalog.record(outcome, keep_version=False)
+        self._index.delete_document(known.document_id)
+        after = self._index.count(document_id=known.document_id)
+        if after:
+            raise ApplianceError(
+                f"The index still holds {after} chunks of a deleted document. Run 'strongroom reconcile'."
+            )
+        return receipt_for(source, known, before, after)
+
+    def _part_from_original(self, known: FileFacts, groups: frozenset[str]) -> None:
+        """A duplicate gets a label of its own, and with it a copy of its own, unless it agrees with the original's."""
+        try:
+            original = self._catalog.facts(known.duplicate_of or "")
+        except NotFound:
+            self._catalog.forget_judgement([known.document_id])  # the next sync reads it for itself
+            original = known
+        if original.groups == groups or original.version_id is None:
+            self._catalog.relabel(known.document_id, groups)
+            return
+        self._catalog.relabel(known.document_id, known.groups & groups)
+        self._copy(original.version_id, replace(known, groups=groups))
+
+    def _hand_over(
+        self, known: FileFacts, *, unless_sha256: str | None = None, unless_groups: frozenset[str] | None = None
+    ) -> None:
+        """Give the content of a document to its duplicates, which are about to lose it.
+
+        Args:
+            unless_sha256: The content it will have; duplicates of that stay.
+            unless_groups: The label it will have; duplicates under that stay.
+        """
+        heir: FileFacts | None = None
+        for duplicate in self._catalog.duplicates_of(known.document_id):
+            if duplicate.sha256 == unless_sha256 or duplicate.groups == unless_groups:
+                continue
+            if heir is None or heir.groups != duplicate.groups:
+                heir = duplicate
+                self._copy(known.version_id or "", heir)
+            else:
+                self._catalog.repoint(duplicate.document_id, heir.document_id)
+
+    def _copy(self, version: str, heir: FileFacts) -> None:
+        """Index a version for another document of the same content."""
+        stored, title, media_type, signature = self._catalog.stored_version(version)
+        own = version_id(heir.document_id, stored.sha256, stored.parser)
+        chunks = [
+            replace(
+                chunk,
+                id=chunk_id(own, chunk.number, self._embedder.model_id),
+                document_id=heir.document_id,
+                version_id=own,
+            )
+            for chunk in self._catalog.version_chunks(version)[0]
+        ]
+        for _ in embed_and_index(chunks, heir.groups, self._embedder, self._index):
+            pass
+        outcome = FileOutcome(
+            document_id=heir.document_id,
+            source_id=heir.source_id,
+            path=heir.path,
+            member=heir.member,
+            container_id=heir.container_id,
+            title=title,
+            media_type=media_type,
+            state=DocumentState.INDEXED,
+            reason="",
+            groups=heir.groups,
+            size_bytes=heir.size_bytes,
+            modified_ns=heir.modified_ns,
+            changed_ns=heir.changed_ns,
+            sha256=stored.sha256,
+            parser=stored.parser,
+        )
+        made = replace(stored, id=own, document_id=heir.document_id, created_at=datetime.now(UTC), superseded_at=None)
+        self._catalog.publish(outcome, made, chunks, signature)
+
+    def _make_exact(self, new: NewVersion) -> None:
+        """A version read again may have fewer chunks than it had; the index then still holds the last of them."""
+        if self._index.count(version_id=new.version.id) == len(new.chunks):
+            return
+        self._index.delete_version(new.version.id)
+        for _ in embed_and_index(new.chunks, new.outcome.groups, self._embedder, self._index):
+            pass
+
+
+def receipt_for(source: Source, known: FileFacts, before: int, after: int) -> Receipt:
+    """The proof that a document left the index."""
+    return Receipt(
+        id=str(uuid.uuid4()),
+        removed_at=datetime.now(UTC),
+        source=source.name,
+        path=f"{known.path}/{known.member}" if known.member else known.path,
+        document_id=known.document_id,
+        version_id=known.version_id or "",
+        sha256=known.sha256,
+        chunks_before=before,
+        chunks_after=after,
+    )

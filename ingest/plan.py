@@ -1,0 +1,219 @@
+"""What a sync would do: the folder as it is, compared with what the catalog knows of it.
+
+A plan is the answer to a dry run and the order of work of a sync; making one changes nothing.
+
+Rules this module keeps:
+
+1. Every file that is or was there has one step.
+2. Only what a walk of the folder found missing is to be removed: nothing below a folder that could not be listed.
+3. A file is not read twice without need: not when nothing changed, nor when reading it would end as it did last time.
+4. A label that cannot be known refuses the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import chain
+
+from wcmatch import glob
+
+from appliance.catalog import FileFacts
+from appliance.config import IngestSettings
+from appliance.domain import DocumentState, Source
+from appliance.errors import DocumentRejected, InvalidRequest
+from ingest.access import AccessLabels
+from ingest.discover import Found, FoundFile, RefusedFile, Unreadable
+from ingest.parse.elements import PARSER_VERSION
+
+_GLOB = glob.GLOBSTAR | glob.BRACE | glob.DOTGLOB | glob.IGNORECASE | glob.FORCEUNIX
+_READ = frozenset({DocumentState.INDEXED, DocumentState.DUPLICATE, DocumentState.PENDING_REVIEW})
+_TROUBLED = frozenset(
+    {DocumentState.REFUSED, DocumentState.NEEDS_PASSWORD, DocumentState.QUARANTINED, DocumentState.FAILED}
+)
+
+
+FEW = 20
+"""So many documents may be missing from a folder at once without anybody confirming it."""
+
+
+class Action(StrEnum):
+    """What is to be done about a file."""
+
+    READ = "read"  # it is new
+    READ_AGAIN = "read_again"  # it changed, or reading it may end differently now
+    REFUSE = "refuse"
+    FAIL = "fail"  # it cannot be reached
+    REMOVE = "remove"
+    LEAVE = "leave"
+
+
+class Again(StrEnum):
+    """Which files to read although nothing about them changed."""
+
+    NOTHING = "nothing"
+    TROUBLED = "troubled"  # those that were not taken in, whatever was said of them
+    EVERYTHING = "everything"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is to be done about one file. `groups` is its label from now on; `reason` is why it is refused or fails."""
+
+    action: Action
+    file: FoundFile
+    known: FileFacts | None
+    groups: frozenset[str] = frozenset()
+    reason: str = ""
+    left_out: bool = False  # by the patterns; the file itself is there
+
+    @property
+    def path(self) -> str:
+        """The file's path inside the folder."""
+        return self.file.path
+
+    @property
+    def relabels(self) -> bool:
+        """Whether the document's label is to be changed, or the index may not have followed the last change."""
+        return self.known is not None and (self.known.groups != self.groups or not self.known.settled)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of a sync, files in the order of the walk. `left_out` counts files that the patterns leave out."""
+
+    steps: tuple[Step, ...]
+    left_out: int = 0
+
+    def of(self, *actions: Action) -> list[Step]:
+        """The steps with one of these actions."""
+        return [step for step in self.steps if step.action in actions]
+
+    @property
+    def is_empty_folder(self) -> bool:
+        """Whether nothing at all was found."""
+        return not self.left_out and all(step.action is Action.REMOVE for step in self.steps)
+
+    @property
+    def lost(self) -> list[Step]:
+        """Documents with content whose files are missing."""
+        removed = [step for step in self.of(Action.REMOVE) if not step.left_out]
+        return [step for step in removed if step.known is not None and step.known.version_id]
+
+    def unconfirmed(self, max_missing_share: float) -> int:
+        """How many documents are missing beyond what a folder is likely to lose; 0 if they may go."""
+        lost = len(self.lost)
+        if self.is_empty_folder:
+            return lost
+        held = sum(step.known is not None and step.known.version_id is not None for step in self.steps)
+        return lost if lost > FEW and lost > max_missing_share * held else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Says whether a file that is as it was would end as it did."""
+
+    settings: IngestSettings
+    now: datetime
+    again: Again = Again.NOTHING
+
+    def criteria(self, size_bytes: int) -> str:
+        """What a refusal depends on besides the file's times: the parser, its limits, and the file's size."""
+        settings = self.settings
+        limits = f"max_pages={settings.max_pages} memory={settings.memory_bytes} timeout={settings.timeout_s:g}"
+        return f"{PARSER_VERSION} {limits} bytes={size_bytes}"
+
+    def must_read(self, file: FoundFile, known: FileFacts) -> bool:
+        """Whether the file has to be read (or at least hashed) again."""
+        if self.again is Again.EVERYTHING or (self.again is Again.TROUBLED and known.state in _TROUBLED):
+            return True
+        if (known.modified_ns, known.changed_ns) != (file.modified_ns, file.changed_ns):
+            return True
+        if is_turned_down(known):
+            return known.size_bytes != file.size_bytes
+        if known.state in _READ:
+            return known.size_bytes != file.size_bytes or known.parser != PARSER_VERSION
+        if known.judged != self.criteria(file.size_bytes):
+            return True
+        return known.retry_at is not None and known.retry_at <= self.now
+
+    def may_be_same(self, file: FoundFile, known: FileFacts) -> bool:
+        """Whether it is enough to hash the file, and to leave it if its content is what was read."""
+        as_read = is_turned_down(known) or (known.state in _READ and known.parser == PARSER_VERSION)
+        return as_read and self.again is Again.NOTHING and known.size_bytes == file.size_bytes
+
+
+def make_plan(
+    source: Source, found: Iterable[Found], known: Mapping[str, FileFacts], labels: AccessLabels, judge: Judge
+) -> Plan:
+    """What to do about each file found in the folder of `source`, and about each known one that was not found."""
+    everything = list(found)
+    wanted = [item for item in everything if isinstance(item, Unreadable) or is_wanted(source, item.path)]
+    steps = [_step(item, known.get(item.path), labels, judge) for item in wanted]
+    present = {item.path for item in wanted}
+    left_out = {item.path for item in everything} - present
+    hidden = tuple(f"{item.path}/" for item in wanted if isinstance(item, Unreadable))
+    for path, facts in known.items():
+        if path not in present and not path.startswith(hidden):
+            reason = "The patterns of its source leave the file out." if path in left_out else "The file was deleted."
+            file = FoundFile(path, 0, 0)
+            steps.append(Step(Action.REMOVE, file, facts, reason=reason, left_out=path in left_out))
+    return Plan(tuple(steps), len(left_out))
+
+
+def require_patterns(patterns: Sequence[str]) -> None:
+    """Raises InvalidRequest when one of them can match no path, or when there are more than can be matched."""
+    for pattern in patterns:
+        if "\0" in pattern or pattern.startswith("/") or ".." in pattern.split("/"):
+            raise InvalidRequest(
+                f"The pattern '{pattern}' matches no path inside a folder. Write it as 'drafts/**' or '**/*.pdf'."
+            )
+    try:
+        for expression in chain(*glob.translate(list(patterns), flags=_GLOB)):
+            re.compile(expression)
+    except Exception as error:  # the library has no public one for "too many"
+        raise InvalidRequest(
+            "The patterns cannot be used: with their braces they stand for too many others, or one is not complete. "
+            "Give fewer, like 'drafts/**' or '**/*.pdf'."
+        ) from error
+
+
+def is_wanted(source: Source, path: str) -> bool:
+    """Whether the patterns of a source take a file in."""
+    if source.include and not glob.globmatch(path, list(source.include), flags=_GLOB):
+        return False
+    return not (source.exclude and glob.globmatch(path, list(source.exclude), flags=_GLOB))
+
+
+def is_turned_down(known: FileFacts) -> bool:
+    """Whether a curator refused the content, as no other refusal knows it; `forget_judgement` takes that back."""
+    return known.state is DocumentState.REFUSED and bool(known.parser) and known.version_id is None
+
+
+def _step(item: Found, known: FileFacts | None, labels: AccessLabels, judge: Judge) -> Step:
+    if isinstance(item, RefusedFile):
+        return Step(Action.REFUSE, FoundFile(item.path, 0, 0), known, reason=item.reason)
+    if isinstance(item, Unreadable):
+        groups = known.groups if known else frozenset[str]()
+        return Step(Action.FAIL, FoundFile(item.path, 0, 0), known, groups, item.reason)
+    try:
+        groups = labels.groups(item.path)
+        _require_size(item, judge.settings)
+    except DocumentRejected as error:
+        return Step(Action.REFUSE, item, known, reason=str(error))
+    if known is None:
+        return Step(Action.READ, item, None, groups)
+    if judge.must_read(item, known):
+        return Step(Action.READ_AGAIN, item, known, groups)
+    return Step(Action.LEAVE, item, known, groups)
+
+
+def _require_size(file: FoundFile, settings: IngestSettings) -> None:
+    if file.size_bytes > settings.max_file_bytes:
+        raise DocumentRejected(
+            f"The file has {file.size_bytes:,} bytes; the limit is {settings.max_file_bytes:,}. "
+            "Split it, or raise ingest.max_file_bytes."
+        )

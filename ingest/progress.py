@@ -1,0 +1,91 @@
+"""How far a run is, and how the files it dealt with ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from appliance.domain import DocumentState
+from appliance.history import RunProgress
+
+
+class Outcome(StrEnum):
+    """What one run did with one file, or in which state it left it."""
+
+    INDEXED = "indexed"
+    UNCHANGED = "unchanged"
+    RELABELLED = "relabelled"
+    DUPLICATE = "duplicate"
+    PENDING_REVIEW = "pending_review"
+    NEEDS_PASSWORD = "needs_password"  # noqa: S105 - a state, not a secret
+    REFUSED = "refused"
+    QUARANTINED = "quarantined"
+    FAILED = "failed"
+    GONE = "gone"
+    MISSING = "missing"  # not in the folder any more, but too many at once to believe it
+
+
+TROUBLE = (Outcome.NEEDS_PASSWORD, Outcome.REFUSED, Outcome.QUARANTINED, Outcome.FAILED, Outcome.MISSING)
+"""The outcomes an admin should look at."""
+
+OUTCOME_OF: Mapping[DocumentState, Outcome] = {
+    DocumentState.INDEXED: Outcome.UNCHANGED,
+    DocumentState.DUPLICATE: Outcome.UNCHANGED,
+    DocumentState.PENDING_REVIEW: Outcome.PENDING_REVIEW,
+    DocumentState.NEEDS_PASSWORD: Outcome.NEEDS_PASSWORD,
+    DocumentState.REFUSED: Outcome.REFUSED,
+    DocumentState.QUARANTINED: Outcome.QUARANTINED,
+    DocumentState.FAILED: Outcome.FAILED,
+}
+"""How a file that is left as it is counts."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is. Written by the run, read by anybody.
+
+    `total` is None until the folder was walked; it grows when a container turns out to hold files. `to_read_bytes` and
+    `read_bytes` are of the files that have to be read: what the time left is estimated by.
+    """
+
+    total: int | None = None
+    done: int = 0
+    current: str = ""
+    pages: int = 0
+    chunks: int = 0
+    to_read_bytes: int = 0
+    read_bytes: int = 0
+    reading_since: float | None = None
+    counts: dict[Outcome, int] = field(default_factory=dict)
+
+    def count(self, outcome: Outcome) -> None:
+        """One more file ended this way."""
+        self.counts[outcome] = self.counts.get(outcome, 0) + 1
+        self.done += 1
+
+    @property
+    def failures(self) -> int:
+        """Files that an admin should look at."""
+        return sum(self.counts.get(outcome, 0) for outcome in TROUBLE)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long reading will go on at the pace so far; None while that cannot be told."""
+        if self.reading_since is None or not self.read_bytes:
+            return None
+        elapsed_s = time.monotonic() - self.reading_since
+        return elapsed_s * max(0, self.to_read_bytes - self.read_bytes) / self.read_bytes
+
+    @property
+    def pages_per_s(self) -> float | None:
+        """Pages read a second so far; None while that cannot be told."""
+        if self.reading_since is None or not self.pages:
+            return None
+        return self.pages / max(0.001, time.monotonic() - self.reading_since)
+
+    def record(self) -> RunProgress:
+        """What is kept of it."""
+        counts = {outcome.value: number for outcome, number in list(self.counts.items())}
+        return RunProgress(self.total, self.done, self.pages, self.chunks, counts)

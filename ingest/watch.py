@@ -1,0 +1,181 @@
+"""Starts syncs by itself: soon after something changed in a watched folder, when a folder is to be compared again, and
+when a file that failed is to be tried again.
+
+Rules this module keeps:
+
+1. What was noticed only tells when to look: a sync always compares the whole folder, since mounts lose events.
+2. A folder that cannot be watched (a share without events, too few watches allowed) is still compared on its schedule;
+   `unwatched` says which, and why.
+3. A paused source is left alone. A sync that is running is followed by another if something changed meanwhile.
+4. A failure of the keeper's own is logged and tried again; it never ends the keeping.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from watchfiles import watch
+
+from appliance.catalog import Catalog
+from appliance.domain import Source
+from appliance.errors import ApplianceError
+from appliance.history import RunHistory
+
+_log = logging.getLogger(__name__)
+_TICK_S = 1.0
+_AT_MOST_SETTLES = 10  # a folder that is never quiet is synced after so many times `settle_s`
+_WATCH_AGAIN_S = 60.0  # how long to wait before a folder that could not be watched is tried again
+_STEP_MS = 200
+
+
+@dataclass(slots=True)
+class _Noticed:
+    """When changes of a folder were noticed first and last, on the monotonic clock."""
+
+    first: float
+    last: float
+
+
+class Watcher:
+    """Keeps sources in sync without anybody asking. Start it once; closing it waits for its threads."""
+
+    def __init__(
+        self, catalog: Catalog, history: RunHistory, request: Callable[[Source], object], *, settle_s: float
+    ) -> None:
+        """Watch nothing yet.
+
+        Args:
+            request: Syncs a source in the background, once more if it is being synced.
+            settle_s: How long a folder must be quiet before it is synced.
+        """
+        self._catalog = catalog
+        self._history = history
+        self._request = request
+        self._settle_s = settle_s
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._noticed: dict[str, _Noticed] = {}
+        self._eyes: dict[str, _Eye] = {}
+        self._keeper = threading.Thread(target=self._keep, name="watcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to keep the sources in sync."""
+        self._keeper.start()
+
+    def close(self) -> None:
+        """Stop, and wait for it."""
+        self._stop.set()
+        if self._keeper.is_alive():
+            self._keeper.join()
+        for eye in self._eyes.values():
+            eye.close()
+
+    def unwatched(self) -> Mapping[str, str]:
+        """Why a source that should be watched is not, by its id."""
+        return {source_id: eye.problem for source_id, eye in self._eyes.items() if eye.problem}
+
+    def notice(self, source_id: str) -> None:
+        """Something changed in the folder of a source."""
+        now = time.monotonic()
+        with self._lock:
+            known = self._noticed.get(source_id)
+            self._noticed[source_id] = _Noticed(known.first if known else now, now)
+
+    def _keep(self) -> None:
+        while not self._stop.wait(min(_TICK_S, self._settle_s / 2 or _TICK_S)):
+            try:
+                sources = {source.id: source for source in self._catalog.sources() if not source.paused}
+                self._look_at(sources)
+                for source in sources.values():
+                    if self._is_due(source):
+                        self._request(source)
+            except ApplianceError as error:
+                _log.warning("Sources are not kept in sync at the moment: %s", error)
+
+    def _look_at(self, sources: Mapping[str, Source]) -> None:
+        """Watch the folders that are to be watched, and no others."""
+        wanted = {source.id: source.path for source in sources.values() if source.watched}
+        for source_id, eye in list(self._eyes.items()):
+            if wanted.get(source_id) != eye.path or eye.is_over(_WATCH_AGAIN_S):
+                eye.close()
+                del self._eyes[source_id]
+        for source_id, path in wanted.items():
+            if source_id not in self._eyes:
+                self._eyes[source_id] = _Eye(source_id, path, self.notice)
+
+    def _is_due(self, source: Source) -> bool:
+        latest = self._history.latest_of(source.id)
+        if latest is None:
+            return False  # nobody has synced it yet: the first time is for a person to decide
+        if self._has_settled(source.id):
+            return True
+        now = datetime.now(UTC)
+        if latest.finished_at is None:
+            return False
+        if source.compare_every_s and now - latest.started_at >= timedelta(seconds=source.compare_every_s):
+            return True
+        retry_at = self._catalog.next_retry(source.id, after=latest.started_at)
+        return retry_at is not None and retry_at <= now
+
+    def _has_settled(self, source_id: str) -> bool:
+        """Whether changes were noticed, and it has been quiet since, or never is."""
+        now = time.monotonic()
+        with self._lock:
+            noticed = self._noticed.get(source_id)
+            if noticed is None:
+                return False
+            quiet = now - noticed.last >= self._settle_s
+            if quiet or now - noticed.first >= _AT_MOST_SETTLES * self._settle_s:
+                del self._noticed[source_id]
+                return True
+        return False
+
+
+class _Eye:
+    """Watches one folder in a thread of its own."""
+
+    def __init__(self, source_id: str, path: str, notice: Callable[[str], None]) -> None:
+        self.path = path
+        self.problem = ""
+        self._source_id = source_id
+        self._notice = notice
+        self._stop = threading.Event()
+        self._ended: float | None = None
+        self._thread = threading.Thread(target=self._watch, name=f"watch-{source_id[:8]}", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._stop.set()
+        self._thread.join()
+
+    def is_over(self, for_s: float) -> bool:
+        """Whether watching ended by itself so long ago."""
+        return self._ended is not None and time.monotonic() - self._ended >= for_s
+
+    def _watch(self) -> None:
+        try:
+            os.scandir(self.path).close()  # the library would watch nothing, without a word
+            changes = watch(
+                Path(self.path),
+                watch_filter=None,
+                stop_event=self._stop,
+                step=_STEP_MS,
+                rust_timeout=500,
+                raise_interrupt=False,
+                ignore_permission_denied=True,
+            )
+            for _ in changes:
+                self._notice(self._source_id)
+        except (OSError, RuntimeError) as error:  # the library raises both, depending on where it fails
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            self.problem = f"The folder cannot be watched ({reason}); it is compared on its schedule instead."
+            _log.warning("A source cannot be watched (%s); it is compared on its schedule instead.", reason)
+        self._ended = time.monotonic()

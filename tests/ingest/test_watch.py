@@ -1,0 +1,124 @@
+"""Syncs that nobody asks for: after a change, on schedule, and when a retry is due."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+
+from appliance.catalog import FileOutcome
+from appliance.domain import DocumentState, Source
+from appliance.history import RunHistory, RunRecord, runs
+from ingest.watch import Watcher
+from tests.data.builders import make_outcome
+from tests.ingest.conftest import Room
+
+_LIMIT_S = 30
+
+
+class Asked:
+    """Takes requests for syncs down, and records that they ran."""
+
+    def __init__(self, history: RunHistory) -> None:
+        self._history = history
+        self.sources: list[str] = []
+        self.again = threading.Event()
+
+    def __call__(self, source: Source) -> None:
+        self.sources.append(source.id)
+        now = datetime.now(UTC)
+        self._history.begin(RunRecord(str(len(self.sources)), source.id, source.name, now, now))
+        self.again.set()
+
+
+@pytest.fixture
+def asked(room: Room) -> Asked:
+    return Asked(room.history)
+
+
+@pytest.fixture
+def watching(room: Room, asked: Asked) -> Iterator[Watcher]:
+    with closing(Watcher(room.catalog, room.history, asked, settle_s=0.1)) as watcher:
+        yield watcher
+
+
+def _eventually(holds: Callable[[], bool]) -> None:
+    limit = time.monotonic() + _LIMIT_S
+    while not holds():
+        assert time.monotonic() < limit, "it did not happen"
+        time.sleep(0.02)
+
+
+def _ran(room: Room, *, ago: timedelta) -> None:
+    room.history.begin(RunRecord("first", room.source.id, "Library", datetime.now(UTC) - ago, datetime.now(UTC) - ago))
+
+
+def test_a_change_in_a_watched_folder_is_followed_by_a_sync(room: Room, asked: Asked, watching: Watcher) -> None:
+    _ran(room, ago=timedelta())
+    watching.start()
+
+    def touched() -> bool:
+        room.write("deep/a.txt", "The canteen opens at noon.")  # again and again: watching begins some time after start
+        return asked.again.wait(0.2)
+
+    _eventually(touched)
+    assert set(asked.sources) == {room.source.id}
+
+
+def test_a_folder_is_compared_on_its_schedule_and_not_before(room: Room, asked: Asked, watching: Watcher) -> None:
+    room.catalog.change_source(replace(room.source, watched=False, compare_every_s=3600))
+    _ran(room, ago=timedelta(minutes=59))
+    watching.start()
+    assert not asked.again.wait(0.5)
+    with room.database.write() as connection:
+        connection.execute(update(runs).values(started_at=datetime.now(UTC) - timedelta(minutes=61)))
+    _eventually(lambda: len(asked.sources) == 1)
+    assert not any(len(asked.sources) > 1 for _ in range(3) if not time.sleep(0.1))
+
+
+def test_a_source_that_was_never_synced_is_left_to_a_person(room: Room, asked: Asked, watching: Watcher) -> None:
+    room.catalog.change_source(replace(room.source, watched=False, compare_every_s=1))
+    watching.start()
+    watching.notice(room.source.id)
+    assert not asked.again.wait(0.5)
+
+
+def test_a_paused_source_is_left_alone(room: Room, asked: Asked, watching: Watcher) -> None:
+    room.catalog.change_source(replace(room.source, paused=True))
+    _ran(room, ago=timedelta(days=2))
+    watching.start()
+    watching.notice(room.source.id)
+    assert not asked.again.wait(0.5)
+    room.catalog.change_source(room.source)
+    _eventually(lambda: asked.sources != [])
+
+
+def test_a_file_that_is_due_again_is_tried_again(room: Room, asked: Asked, watching: Watcher) -> None:
+    room.catalog.change_source(replace(room.source, watched=False, compare_every_s=0))
+    _ran(room, ago=timedelta(minutes=10))
+    room.catalog.record(_due_failure(room), keep_version=True)
+    watching.start()
+    _eventually(lambda: asked.sources == [room.source.id])
+
+
+def _due_failure(room: Room) -> FileOutcome:
+    failed = make_outcome("a.txt", state=DocumentState.FAILED)
+    return replace(failed, source_id=room.source.id, retry_at=datetime.now(UTC) - timedelta(minutes=5))
+
+
+def test_a_folder_that_is_not_there_is_named_and_the_others_are_kept(
+    room: Room, asked: Asked, watching: Watcher
+) -> None:
+    room.catalog.add_source(replace(room.source, id="lost", name="Lost", path=str(room.folder / "nowhere")))
+    _ran(room, ago=timedelta())
+    watching.start()
+    _eventually(lambda: "lost" in watching.unwatched())
+    assert "schedule" in watching.unwatched()["lost"]
+    watching.notice(room.source.id)
+    _eventually(lambda: asked.sources == [room.source.id])
