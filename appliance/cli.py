@@ -12,8 +12,9 @@ import os  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from datetime import timedelta  # noqa: E402
+from enum import StrEnum  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import TYPE_CHECKING, Annotated  # noqa: E402
+from typing import TYPE_CHECKING, Annotated, Any  # noqa: E402
 
 import typer  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -21,12 +22,13 @@ from rich.markup import escape  # noqa: E402
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: E402
 from rich.table import Table  # noqa: E402
 
+from appliance.api.schemas import Reread  # noqa: E402
 from appliance.config import Settings, load_settings  # noqa: E402
 from appliance.domain import EVERYONE, DocumentState, Role  # noqa: E402
 from appliance.errors import ApplianceError, AuditBroken, InvalidRequest, NotFound  # noqa: E402
 
 if TYPE_CHECKING:
-    from appliance.api.schemas import AnswerOut
+    from appliance.api.schemas import AnswerOut, PreviewOut, RunOut, SourceOut
     from appliance.audit.entries import Entry
     from appliance.auth.accounts import Accounts
     from appliance.auth.sessions import IssuedToken, Sessions
@@ -50,6 +52,14 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Groups = Annotated[list[str], typer.Option("--group", "-g", help="A group; may be given several times.")]
 
+
+class ReportFormat(StrEnum):
+    """How a report is written."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
 DEMO_ACCOUNTS: tuple[tuple[str, tuple[Role, ...], tuple[str, ...]], ...] = (
     ("employee", (Role.EMPLOYEE,), ("hr",)),
     ("admin", (Role.EMPLOYEE, Role.ADMIN), ()),
@@ -58,6 +68,8 @@ DEMO_ACCOUNTS: tuple[tuple[str, tuple[Role, ...], tuple[str, ...]], ...] = (
 SAMPLES = "Samples"
 """The name of the source that `init` makes."""
 
+_TROUBLED = (DocumentState.REFUSED, DocumentState.NEEDS_PASSWORD, DocumentState.QUARANTINED, DocumentState.FAILED)
+_RUN_ID_CHARACTERS = 8
 _TOKEN_ID_CHARACTERS = 12  # shown of a token's id; any beginning that only one token has is taken
 
 
@@ -115,13 +127,73 @@ def init(
 @app.command()
 def ingest(
     folder: Annotated[Path, typer.Argument(help="The folder to take in; given again, it is synced.")],
-    group: Groups = [EVERYONE],  # noqa: B006 - Typer's way
+    group: Annotated[list[str] | None, typer.Option("--group", "-g", help="Who sees it; else everyone.")] = None,
     name: Annotated[str, typer.Option(help="What to call it; the folder's name if not given.")] = "",
+    include: Annotated[list[str] | None, typer.Option(help="Take in only what matches, as '**/*.pdf'.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Leave out what matches, as 'drafts/**'.")] = None,
+    language: Annotated[str, typer.Option(help="Two letters; overrides what is detected.")] = "",
+    curated: Annotated[bool, typer.Option("--curated", help="Nothing is found before a curator approved it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    reread: Annotated[
+        Reread, typer.Option(help="Read files although they did not change: those in trouble, or everything.")
+    ] = Reread.NOTHING,
+    missing_ok: Annotated[
+        bool, typer.Option("--missing-ok", help="Whatever is missing from the folder may be removed.")
+    ] = False,
 ) -> None:
     """Take a folder of documents in, or bring one up to date."""
+    more = {"include": include, "exclude": exclude, "language": language, "curated": curated}
+    given: dict[str, Any] = {key: value for key, value in more.items() if value}
+    path = folder.expanduser().resolve()
     with _operator(load_settings()) as operator:
-        ok = _ingest(operator, folder, name=name, groups=group)
+        source = _source_at(operator, path)
+        if source is not None and (given or group):
+            raise InvalidRequest(
+                f"'{source.name}' is a source already, with settings of its own. Change them in Admin > Sources."
+            )
+        wanted = (name or path.name or "root", str(path), group or [EVERYONE])
+        if dry_run:
+            _print_preview(operator.preview(source.id, reread) if source else operator.preview_new(*wanted, **given))
+            return
+        source = source or operator.add_source(*wanted, **given)
+        ok = _sync(operator, source, again=reread, missing_ok=missing_ok)
     raise typer.Exit(0 if ok else 1)
+
+
+@app.command()
+def report(
+    run: Annotated[
+        str,
+        typer.Argument(metavar="[RUN]", help="The run's id, or its beginning, as 'status' shows it."),
+    ] = "",
+    kind: Annotated[ReportFormat, typer.Option("--format", help="For a spreadsheet, or for a program.")] = (
+        ReportFormat.CSV
+    ),
+) -> None:
+    """Print what a sync did with each file, and why."""
+    with _operator(load_settings()) as operator:
+        found = [item for item in operator.runs() if item.id.startswith(run.lower())]
+        if not found:
+            raise NotFound(f"No run begins with '{run}'. 'strongroom status' shows the latest of each source.")
+        if run and len(found) > 1:
+            raise InvalidRequest(f"{len(found)} runs begin with '{run}'. Give more of the id.")
+        for piece in operator.report(found[0].id, kind.value):
+            sys.stdout.write(piece)
+
+
+@app.command()
+def reconcile(
+    check: Annotated[bool, typer.Option("--check", help="Only compare; the status is 1 when they differ.")] = False,
+) -> None:
+    """Compare the index with the catalog, which is the truth, and repair the index."""
+    with _operator(load_settings()) as operator:
+        found = operator.difference() if check else operator.reconcile()
+    if not found.surplus and not found.incomplete:
+        out.print("The index agrees with the catalog.")
+        return
+    what = f"{found.incomplete} documents were incomplete in the index, {found.surplus} in it should not be there"
+    out.print(f"{what}: repaired." if found.repaired else f"{what}. Repair it with: strongroom reconcile")
+    raise typer.Exit(0 if found.repaired else 1)
 
 
 @app.command()
@@ -161,13 +233,17 @@ def status(
     address = running_at(settings)
     out.print(f"Appliance: {'running at ' + address if address else 'not running'}, data in {settings.data_dir}")
     with _operator(settings) as operator:
-        table = _table("source", "folder", "visible to", "files")
+        runs: dict[str, RunOut] = {}
+        for run in operator.runs():
+            runs.setdefault(run.source_id, run)
+        table = _table("source", "folder", "visible to", "files", "latest sync (UTC)")
         for source in operator.sources():
             counts = (
                 ", ".join(f"{count} {state.value}" for state, count in sorted(source.states.items()))
                 or "not synced yet"
             )
-            table.add_row(escape(source.name), escape(source.path), escape(", ".join(source.groups)), counts)
+            latest = "paused" if source.paused else _run_told(runs.get(source.id))
+            table.add_row(escape(source.name), escape(source.path), escape(", ".join(source.groups)), counts, latest)
         out.print(table)
         if files:
             _print_troubled(operator)
@@ -505,43 +581,86 @@ def _log_path(settings: Settings) -> Path:
     return make_folder(settings).log
 
 
+def _source_at(operator: Operator, path: Path) -> SourceOut | None:
+    """The source over a folder, None if there is none."""
+    return next((item for item in operator.sources() if item.path == str(path)), None)
+
+
 def _ingest(operator: Operator, folder: Path, *, name: str, groups: list[str]) -> bool:
-    """Add the folder if it is new, sync it with a progress bar, and say how it ended."""
+    """Add the folder if it is new, sync it, and say how it ended."""
     path = folder.expanduser().resolve()
-    source = next((item for item in operator.sources() if item.path == str(path)), None)
-    if source is None:
-        source = operator.add_source(name or path.name or "root", str(path), groups)
+    source = _source_at(operator, path) or operator.add_source(name, str(path), groups)
+    return _sync(operator, source)
+
+
+def _sync(operator: Operator, source: SourceOut, *, again: Reread = Reread.NOTHING, missing_ok: bool = False) -> bool:
+    """Sync a source, show how far it is, and say how it ended."""
     run = None
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("Looking at the folder", total=None)
-        for run in operator.sync(source.id):
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
+    figures = (TextColumn("{task.fields[figures]}"), TimeElapsedColumn())
+    with Progress(*columns, *figures, console=err, transient=True) as bar:
+        task = bar.add_task("Looking at the folder", total=None, figures="")
+        for run in operator.sync(source.id, again=again, missing_ok=missing_ok):
             bar.update(
                 task,
                 total=run.total,
                 completed=run.done,
-                description=escape(_printable(run.current)[-48:] or "Reading"),
+                description=escape(_printable(run.current)[-40:] or "Reading"),
+                figures=_figures(run),
             )
-    if run is None or run.message:
-        err.print(f"[red]Error:[/red] {escape(run.message if run else 'The sync did not start.')}")
-        return False
-    counts = (
-        ", ".join(f"{count} {outcome}" for outcome, count in sorted(run.counts.items())) or "nothing to do: no files"
-    )
-    out.print(f"{escape(source.name)}: {counts}")
+    if run is None:
+        raise ApplianceError("The sync did not start. Run 'strongroom doctor'.")
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(run.counts.items()))
+    out.print(f"{escape(source.name)}: {counts or 'nothing to do: no files'}")
+    if run.pages or run.chunks:
+        out.print(f"Read {run.pages:,} pages, indexed {run.chunks:,} chunks.")
+    if run.message:
+        err.print(f"[red]Error:[/red] {escape(run.message)}")
     _print_troubled(operator, source.id)
-    return True
+    return not run.message
+
+
+def _run_told(run: RunOut | None) -> str:
+    """When a source was synced last, how that ended, and what 'report' calls it."""
+    if run is None:
+        return ""
+    return f"{run.started_at:%Y-%m-%d %H:%M}, {run.state.value}, run {run.id[:_RUN_ID_CHARACTERS]}"
+
+
+def _figures(run: RunOut) -> str:
+    """How a run is getting on, in numbers."""
+    parts = [f"{run.pages:,} pages", f"{run.chunks:,} chunks"]
+    if run.pages_per_s is not None:
+        parts.append(f"{run.pages_per_s:.1f} pages/s")
+    if run.seconds_left is not None:
+        parts.append(f"{timedelta(seconds=round(run.seconds_left))} left")
+    if run.failures:
+        parts.append(f"[yellow]{run.failures:,} to look at[/yellow]")
+    return ", ".join(parts)
+
+
+def _print_preview(preview: PreviewOut) -> None:
+    """What a sync would do, file by file as far as the API tells."""
+    counts = ", ".join(f"{count} {action.replace('_', ' ')}" for action, count in preview.counts.items() if count)
+    out.print(f"A sync would: {counts or 'find no files'}. Nothing was changed.")
+    if preview.needs_confirmation:
+        err.print("[yellow]So many files are missing that their documents are kept without --missing-ok.[/yellow]")
+    table = _table("file", "would be", "why")
+    for file in preview.files:
+        table.add_row(escape(_printable(file.path)), file.action.replace("_", " "), escape(_printable(file.reason)))
+    if table.row_count:
+        out.print(table)
 
 
 def _print_troubled(operator: Operator, source_id: str = "") -> None:
     """The files that were not taken in, with their reasons."""
     table = _table("file", "state", "reason")
-    for state in (DocumentState.REFUSED, DocumentState.NEEDS_PASSWORD, DocumentState.FAILED):
+    for state in _TROUBLED:
         wanted: dict[str, str | int] = {"state": state.value, "limit": 500}
         if source_id:
             wanted["source_id"] = source_id
         for file in operator.files(**wanted).files:
-            table.add_row(escape(_printable(file.path)), state.value, escape(file.reason))
+            table.add_row(escape(_printable(file.path)), state.value, escape(_printable(file.reason)))
     if table.row_count:
         out.print(table)
 

@@ -23,6 +23,9 @@ _VERIFY_UP_TO = 100_000
 """Entries the doctor still verifies by itself; `strongroom log verify` does any number."""
 
 
+_TROUBLED = (DocumentState.FAILED, DocumentState.QUARANTINED, DocumentState.REFUSED, DocumentState.NEEDS_PASSWORD)
+
+
 class Status(StrEnum):
     """How a part is."""
 
@@ -47,6 +50,7 @@ def examine(appliance: Appliance) -> list[Check]:
         ("data folder", _data_folder),
         ("query log", _query_log),
         ("catalog", _catalog),
+        ("sources", _sources),
         ("index", _index),
         ("embedding model", _embedding_model),
         ("language model", _language_model),
@@ -97,14 +101,26 @@ def _query_log(appliance: Appliance) -> Iterator[Check]:
 def _catalog(appliance: Appliance) -> Iterator[Check]:
     states = appliance.catalog.states()
     counts = ", ".join(f"{count} {state.value}" for state, count in sorted(states.items()))
-    trouble = sum(
-        states.get(state, 0) for state in (DocumentState.FAILED, DocumentState.REFUSED, DocumentState.NEEDS_PASSWORD)
-    )
-    if trouble:
+    if any(states.get(state) for state in _TROUBLED):
         remedy = "Admin > Files, or 'strongroom status --files', says which and why."
         yield Check("catalog", Status.WARNING, counts, remedy)
     else:
         yield Check("catalog", Status.OK, counts or "no documents yet")
+
+
+def _sources(appliance: Appliance) -> Iterator[Check]:
+    sources = appliance.catalog.sources()
+    paused = [source.name for source in sources if source.paused]
+    unwatched = appliance.watcher.unwatched()
+    problems = [f"'{source.name}': {unwatched[source.id]}" for source in sources if source.id in unwatched]
+    if problems:
+        remedy = "Check the mount, or fs.inotify.max_user_watches; until then the folder is compared on its schedule."
+        yield Check("sources", Status.WARNING, " ".join(problems), remedy)
+    elif paused:
+        remedy = "Resume them in Admin > Sources when they are to be kept in sync again."
+        yield Check("sources", Status.WARNING, f"paused: {', '.join(paused)}", remedy)
+    else:
+        yield Check("sources", Status.OK, f"{len(sources)} kept in sync")
 
 
 def _index(appliance: Appliance) -> Iterator[Check]:
@@ -115,7 +131,7 @@ def _index(appliance: Appliance) -> Iterator[Check]:
             "index",
             Status.WARNING,
             f"{where}: {len(difference.incomplete)} documents incomplete, {len(difference.surplus)} surplus",
-            "Sync any source: the index is repaired from the catalog first.",
+            "strongroom reconcile (a sync of any source does so too, before anything else)",
         )
     else:
         yield Check("index", Status.OK, f"{where}: {appliance.index.count():,} chunks, agrees with the catalog")

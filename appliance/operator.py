@@ -21,10 +21,13 @@ from appliance.api.gate import GROUPS_HEADER, groups_header
 from appliance.api.schemas import (
     AnswerOut,
     AskEvent,
+    DifferenceOut,
     FilesOut,
     HealthOut,
     PassagesOut,
+    PreviewOut,
     Problem,
+    Reread,
     RunOut,
     SourceOut,
     StartedOut,
@@ -62,14 +65,25 @@ class Operator:
         """Every source."""
         return [SourceOut.model_validate(item) for item in self._json("GET", "/api/sources")]
 
-    def add_source(self, name: str, path: str, groups: Iterable[str]) -> SourceOut:
-        """Add a folder."""
-        body = {"name": name, "path": path, "groups": list(groups)}
+    def add_source(self, name: str, path: str, groups: Iterable[str], **more: Any) -> SourceOut:
+        """Add a folder; `more` are the other fields of `SourceIn`."""
+        body = {"name": name, "path": path, "groups": list(groups), **more}
         return SourceOut.model_validate(self._json("POST", "/api/sources", body))
 
-    def sync(self, source_id: str) -> Iterator[RunOut]:
+    def preview(self, source_id: str, again: Reread = Reread.NOTHING) -> PreviewOut:
+        """What a sync of a source would do now."""
+        params = {"again": again.value}
+        return PreviewOut.model_validate(self._json("GET", f"/api/sources/{source_id}/preview", params=params))
+
+    def preview_new(self, name: str, path: str, groups: Iterable[str], **more: Any) -> PreviewOut:
+        """What a sync of a folder would do that is not a source yet."""
+        body = {"name": name, "path": path, "groups": list(groups), **more}
+        return PreviewOut.model_validate(self._json("POST", "/api/sources/preview", body))
+
+    def sync(self, source_id: str, *, again: Reread = Reread.NOTHING, missing_ok: bool = False) -> Iterator[RunOut]:
         """Sync a source; how it stands, until it ended."""
-        run = RunOut.model_validate(self._json("POST", f"/api/sources/{source_id}/sync"))
+        body = {"again": again.value, "missing_ok": missing_ok}
+        run = RunOut.model_validate(self._json("POST", f"/api/sources/{source_id}/sync", body))
         while run.finished_at is None:
             yield run
             time.sleep(0.2)
@@ -79,6 +93,22 @@ class Operator:
     def runs(self) -> list[RunOut]:
         """The latest syncs."""
         return [RunOut.model_validate(item) for item in self._json("GET", "/api/runs")]
+
+    def report(self, run_id: str, kind: str) -> Iterator[str]:
+        """What a sync did with each file, as CSV or JSON, piece by piece."""
+        with self._client.stream("GET", f"/api/runs/{run_id}/report", params={"format": kind}) as response:
+            if response.status_code != httpx.codes.OK:
+                response.read()
+                raise _problem(response)
+            yield from response.iter_text()
+
+    def difference(self) -> DifferenceOut:
+        """Where index and catalog differ."""
+        return DifferenceOut.model_validate(self._json("GET", "/api/index/difference"))
+
+    def reconcile(self) -> DifferenceOut:
+        """Make the index agree with the catalog; what differed."""
+        return DifferenceOut.model_validate(self._json("POST", "/api/index/reconcile"))
 
     def files(self, **wanted: str | int) -> FilesOut:
         """Files and how they stand."""

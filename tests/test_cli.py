@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -127,6 +128,67 @@ def test_ingesting_again_says_unchanged(room: Room) -> None:
     assert "indexed" not in text
 
 
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(room: Room, tmp_path: Path) -> None:
+    copy = room.copied(tmp_path / "copy")
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "new.txt").write_text("The pump is blue.", "utf-8")
+    (folder / "left.tmp").write_text("Nobody wants this.", "utf-8")
+    (folder / "large.txt").write_text("x" * 2000, "utf-8")
+    small = {"STRONGROOM_INGEST__MAX_FILE_BYTES": "1000"}
+    text = copy.run("ingest", str(folder), "--dry-run", "--exclude", "*.tmp", ok=True, **small)
+    assert "1 read" in text
+    assert "1 refuse" in text
+    assert "1 left out" in text
+    assert "Nothing was changed" in text
+    assert re.search(r"new\.txt.*read.*new", text)
+    assert re.search(r"large\.txt.*refuse.*limit is 1,000", text)
+    again = copy.run("ingest", str(room.documents), "--dry-run", "--reread", "everything")
+    assert "read again" in again
+    assert "papers" not in copy.run("status")
+
+
+def test_a_folder_is_added_with_patterns_and_a_curator_and_keeps_them(room: Room, tmp_path: Path) -> None:
+    copy = room.copied(tmp_path / "copy")
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "new.txt").write_text("The pump is blue.", "utf-8")
+    (folder / "left.tmp").write_text("Nobody wants this.", "utf-8")
+    text = copy.run("ingest", str(folder), "--include", "*.txt", "--curated", "--language", "en", "--group", "hr")
+    assert "papers: 1 pending_review" in text
+    assert "1 pending_review" in copy.run("ingest", str(folder))
+    for option in (("--include", "*"), ("--curated",), ("--group", "everyone"), ("--language", "de")):
+        assert "is a source already" in copy.run("ingest", str(folder), *option, ok=False)
+    assert "pattern" in copy.run("ingest", str(tmp_path), "--include", "/etc/*", ok=False)
+    (folder / "new.txt").unlink()
+    (folder / "other.txt").write_text("The valve is red.", "utf-8")
+    assert "1 gone" in copy.run("ingest", str(folder), "--missing-ok")
+
+
+def test_an_ingestion_says_how_much_it_read(room: Room) -> None:
+    assert re.search(r"Read \d+ pages, indexed \d+ chunks\.", room.first_ingestion)
+
+
+def test_the_report_of_a_run_is_a_table_or_json(room: Room) -> None:
+    latest = re.search(r"run ([0-9a-f]{8})", room.run("status"))
+    assert latest
+    table = list(csv.DictReader(room.run("report", latest[1]).splitlines()))
+    assert {row["path"]: row["outcome"] for row in table} == {"broken.pdf": "failed", "empty.pdf": "failed"}
+    assert all(row["reason"] for row in table)
+    report = json.loads(room.run("report", "--format", "json"))
+    assert report["run"]["source"] == "documents"
+    assert "No run begins with" in room.run("report", "ffffffff-ffff", ok=False)
+
+
+def test_reconciling_says_what_differed_and_repairs_it(room: Room, tmp_path: Path) -> None:
+    assert "agrees with the catalog" in room.run("reconcile", "--check")
+    hurt = room.copied(tmp_path)
+    shutil.rmtree(hurt.data / "index")
+    assert "4 documents were incomplete" in hurt.run("reconcile", "--check", ok=False)
+    assert "repaired" in hurt.run("reconcile")
+    assert "agrees with the catalog" in hurt.run("reconcile", "--check")
+
+
 def test_asking_cites_and_respects_groups(room: Room) -> None:
     text = room.run("ask", "What may a hotel in Zurich cost per night?")
     assert "240 CHF" in text
@@ -145,7 +207,7 @@ def test_status_and_doctor_say_how_things_stand(room: Room) -> None:
     assert "not running" in text
     assert "4 indexed" in text
     doctor = room.run("doctor")
-    for part in ("query log", "catalog", "index", "embedding model", "parser sandbox", "offline switches"):
+    for part in ("query log", "catalog", "sources", "index", "embedding model", "parser sandbox", "offline switches"):
         assert part in doctor
 
 

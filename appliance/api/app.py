@@ -8,7 +8,22 @@ from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute, Mount
 
 from appliance import __version__
-from appliance.api import ask, conversations, documents, health, log, openai, people, session, sources
+from appliance.api import (
+    ask,
+    conversations,
+    documents,
+    files,
+    health,
+    log,
+    openai,
+    people,
+    reviews,
+    runs,
+    session,
+    sources,
+    upkeep,
+    uploads,
+)
 from appliance.api.problems import map_errors
 from appliance.api.signin import signin_routes
 from appliance.wiring import Appliance
@@ -19,6 +34,11 @@ _API = (
     conversations.router,
     documents.router,
     sources.router,
+    uploads.router,
+    runs.router,
+    files.router,
+    reviews.router,
+    upkeep.router,
     people.router,
     health.router,
     log.router,

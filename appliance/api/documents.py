@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from appliance.api.gate import Employee, SignedIn, TheAppliance
-from appliance.api.schemas import CitedPassage, DocumentDetail, LibraryOut, PageOut, PassageTextOut
-from appliance.api.wire import document_out, has_images, place_out
-from appliance.catalog import ChunkInContext
-from appliance.domain import Box, Document, Principal
-from appliance.errors import Conflict, DocumentRejected, InvalidRequest, NotFound
+from appliance.api.gate import Employee, EmployeeOrAdmin, SignedIn, TheAppliance
+from appliance.api.pictures import picture
+from appliance.api.schemas import ChangesOut, CitedPassage, DocumentDetail, LibraryOut, RelatedOut, VersionOut
+from appliance.api.wire import changes_out, document_out, has_images, page_out, passage_text_out, place_out
+from appliance.catalog import ChunkInContext, Release, changes_between
+from appliance.domain import Chunk, Document, Principal, Version
+from appliance.errors import InvalidRequest, NotFound
 from appliance.wiring import Appliance
+from ingest.similar import SIMILAR, resemblance
 
 router = APIRouter(tags=["documents"])
-_DPI = 110
 _MAX_PASSAGES = 2000
+_ALL_PASSAGES = 1_000_000
 
 
 @router.get("/documents")
@@ -45,33 +47,50 @@ def library(
 
 @router.get("/documents/{document_id}")
 def document(document_id: str, reader: Employee, appliance: TheAppliance) -> DocumentDetail:
-    """One document: its page coverage and its passages in reading order."""
-    found = appliance.catalog.document(document_id, reader.access)
-    version = appliance.catalog.version(found.version_id or "", reader.access)
-    passages = appliance.catalog.passages(version.id, reader.access, limit=_MAX_PASSAGES, offset=0)
+    """One document: its page coverage, its passages in reading order, and what belongs to it."""
+    catalog = appliance.catalog
+    found = catalog.document(document_id, reader.access)
+    version = catalog.version(found.version_id or "", reader.access)
+    passages = catalog.passages(version.id, reader.access, limit=_MAX_PASSAGES, offset=0)
+    names = {item.id: item.name for item in catalog.sources()}
     return DocumentDetail(
-        **document_out(found, appliance.catalog.source(found.source_id).name).model_dump(),
+        **document_out(found, names.get(found.source_id, "")).model_dump(),
         sha256=version.sha256,
         indexed_at=version.created_at,
-        pages=[
-            PageOut(page=page.page, means=page.means, characters=page.characters, reason=page.reason)
-            for page in version.pages
-        ],
+        pages=[page_out(page) for page in version.pages],
         has_images=has_images(found.media_type),
         chunk_count=version.chunk_count,
-        passages=[
-            PassageTextOut(chunk_id=chunk.id, number=chunk.number, text=chunk.text, place=place_out(chunk.place))
-            for chunk in passages
-        ],
+        passages=[passage_text_out(chunk) for chunk in passages],
+        author=version.facts.author,
+        created=version.facts.created,
+        modified=version.facts.modified,
+        versions=[_version_out(release) for release in catalog.history(document_id, reader.access)],
+        copies=[_related_out(item, names) for item in catalog.copies(document_id, reader.access)],
+        similar=_similar(appliance, version, reader, names),
+        members=[_related_out(item, names) for item in catalog.members_of(document_id, reader.access)],
+        thread=[_related_out(item, names) for item in catalog.thread_of(document_id, reader.access)],
     )
 
 
+@router.get("/documents/{document_id}/changes")
+def changes(
+    document_id: str,
+    reader: Employee,
+    appliance: TheAppliance,
+    older: Annotated[str, Query(max_length=36)],
+    newer: Annotated[str, Query(max_length=36)],
+) -> ChangesOut:
+    """What one version of a document added and removed of another."""
+    texts = [_version_text(appliance, reader, document_id, version) for version in (older, newer)]
+    return changes_out(changes_between(*texts))
+
+
 @router.get("/documents/{document_id}/pages/{page}.png", response_class=Response)
-def page_image(document_id: str, page: int, reader: Employee, appliance: TheAppliance) -> Response:
+def page_image(document_id: str, page: int, reader: EmployeeOrAdmin, appliance: TheAppliance) -> Response:
     """A page of a document as a picture."""
     found = appliance.catalog.document(document_id, reader.access)
     sha256 = appliance.catalog.version(found.version_id or "", reader.access).sha256
-    return _picture(appliance, found, sha256, page, ())
+    return picture(appliance, found, sha256, page)
 
 
 @router.get("/passages/{chunk_id}")
@@ -105,7 +124,7 @@ def passage_image(chunk_id: str, reader: SignedIn, appliance: TheAppliance) -> R
     place = item.chunk.place
     if place.page is None or not place.boxes:
         raise InvalidRequest("This passage has no page picture. Its text is shown instead.")
-    return _picture(appliance, found, item.version_sha256, place.page, place.boxes)
+    return picture(appliance, found, item.version_sha256, place.page, place.boxes)
 
 
 def _cited(appliance: Appliance, chunk_id: str, reader: Principal) -> ChunkInContext:
@@ -115,15 +134,38 @@ def _cited(appliance: Appliance, chunk_id: str, reader: Principal) -> ChunkInCon
     return found[chunk_id]
 
 
-def _picture(appliance: Appliance, found: Document, sha256: str, page: int, boxes: tuple[Box, ...]) -> Response:
-    """Draws a page of the file as it was read; a file that changed since is not passed off as what was cited."""
-    source = appliance.catalog.source(found.source_id)
-    try:
-        image = appliance.renderers.render(Path(source.path) / found.path, page, _DPI, boxes, sha256=sha256)
-    except DocumentRejected as error:
-        raise Conflict(str(error)) from error
-    return Response(
-        image,
-        media_type="image/png",
-        headers={"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"},
+def _version_text(appliance: Appliance, reader: Principal, document_id: str, version_id: str) -> list[Chunk]:
+    """The passages of a version, if it is one of the document's."""
+    if appliance.catalog.version(version_id, reader.access).document_id != document_id:
+        raise NotFound
+    return appliance.catalog.passages(version_id, reader.access, limit=_ALL_PASSAGES, offset=0)
+
+
+def _version_out(release: Release) -> VersionOut:
+    version = release.version
+    return VersionOut(
+        id=version.id,
+        sha256=version.sha256,
+        title=release.title,
+        published_at=release.published_at,
+        superseded_at=version.superseded_at,
+        chunk_count=version.chunk_count,
     )
+
+
+def _related_out(found: Document, names: Mapping[str, str], resemblance: float | None = None) -> RelatedOut:
+    return RelatedOut(
+        id=found.id,
+        title=found.title,
+        path=found.full_path,
+        source=names.get(found.source_id, ""),
+        resemblance=resemblance,
+    )
+
+
+def _similar(appliance: Appliance, version: Version, reader: Principal, names: Mapping[str, str]) -> list[RelatedOut]:
+    """The documents that are much like one, as far as the reader may see them, most alike first."""
+    own, candidates = appliance.catalog.candidates(version.id, reader.access)
+    scored = ((resemblance(own, item.signature), item.document) for item in candidates)
+    alike = sorted((pair for pair in scored if pair[0] >= SIMILAR), key=lambda pair: (-pair[0], pair[1].full_path))
+    return [_related_out(document, names, round(share, 2)) for share, document in alike]

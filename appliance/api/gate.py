@@ -58,10 +58,11 @@ def _operator(request: Request) -> Principal:
     return Principal(OPERATOR, OPERATOR, _OPERATOR_ROLES, groups)
 
 
-def _holding(role: Role) -> Callable[[Principal], Principal]:
+def _holding(*roles: Role) -> Callable[[Principal], Principal]:
     def check(principal: Annotated[Principal, Depends(signed_in)]) -> Principal:
-        if role not in principal.roles:
-            raise AccessDenied(f"This needs the role '{role.value}'. Ask an administrator if you should have it.")
+        if principal.roles.isdisjoint(roles):
+            wanted = "' or '".join(role.value for role in roles)
+            raise AccessDenied(f"This needs the role '{wanted}'. Ask an administrator if you should have it.")
         return principal
 
     return check
@@ -83,4 +84,5 @@ SignedIn = Annotated[Principal, Depends(signed_in)]
 InBrowser = Annotated[Principal, Depends(_in_browser)]
 Employee = Annotated[Principal, Depends(_holding(Role.EMPLOYEE))]
 Admin = Annotated[Principal, Depends(_holding(Role.ADMIN))]
+EmployeeOrAdmin = Annotated[Principal, Depends(_holding(Role.EMPLOYEE, Role.ADMIN))]
 Compliance = Annotated[Principal, Depends(_holding(Role.COMPLIANCE))]

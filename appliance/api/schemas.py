@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from appliance.domain import AnswerKind, DocumentState, Role, TextMeans
+from appliance.domain import AnswerKind, DocumentState, Role, SourceKind, TextMeans
 
 MAX_QUESTION_CHARACTERS = 20_000
 
@@ -222,18 +222,66 @@ class LibraryOut(_Out):
 
 
 class PageOut(_Out):
-    """What one page gave: by which means, how many characters, and why none if none."""
+    """What one page gave: by which means, how many characters, and why none if none.
+
+    `confidence` (0 to 1) is how sure text recognition was; `unsure` says that it was too unsure to rely on.
+    """
 
     page: int
     means: TextMeans
     characters: int
     reason: str
+    confidence: float | None = None
+    unsure: bool = False
+
+
+class RelatedOut(_Out):
+    """Another document that belongs to one: a copy, a near-duplicate, a file in it, a mail of the same conversation.
+
+    `resemblance` (0 to 1) is the share of text that near-duplicates have in common, None for the others.
+    """
+
+    id: str
+    title: str
+    path: str
+    source: str
+    resemblance: float | None = None
+
+
+class VersionOut(_Out):
+    """One state of a document's content, and from when to when it was in force; `superseded_at` is None for now."""
+
+    id: str
+    sha256: str
+    title: str
+    published_at: datetime
+    superseded_at: datetime | None
+    chunk_count: int
+
+
+class ChangedLineOut(_Out):
+    """A line that one version has and the other has not."""
+
+    text: str
+    page: int | None
+
+
+class ChangesOut(_Out):
+    """What a newer version of a document added and removed; cut to the first lines of very many."""
+
+    added: list[ChangedLineOut]
+    removed: list[ChangedLineOut]
+    added_count: int
+    removed_count: int
 
 
 class DocumentDetail(DocumentOut):
     """A document with its page coverage and its passages in reading order.
 
     `chunk_count` is how many passages it has; `passages` are the first of them where a document is very long.
+    `versions` are newest first. `copies` have the same content under the same label and are searched as this one;
+    `similar` are much like it; `members` are the files in it, `thread` the other mails of its conversation. `author`,
+    `created` and `modified` are what the document says of itself, empty where it does not.
     """
 
     sha256: str
@@ -242,6 +290,14 @@ class DocumentDetail(DocumentOut):
     has_images: bool
     chunk_count: int
     passages: list[PassageTextOut]
+    author: str = ""
+    created: str = ""
+    modified: str = ""
+    versions: list[VersionOut] = []
+    copies: list[RelatedOut] = []
+    similar: list[RelatedOut] = []
+    members: list[RelatedOut] = []
+    thread: list[RelatedOut] = []
 
 
 class PassageTextOut(_Out):
@@ -271,28 +327,101 @@ class CitedPassage(_Out):
 # running the appliance
 
 
+Patterns = Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(max_length=200)]
+SourceLanguage = Annotated[str, Field(pattern=r"^([a-z]{2})?$")]
+CompareMinutes = Annotated[int, Field(ge=0, le=366 * 24 * 60)]
+SourceGroupNames = Annotated[list[GroupName], Field(min_length=1, max_length=200)]
+
+
 class SourceIn(_In):
-    """A folder to keep in sync. `groups` see its documents unless a sidecar file says otherwise."""
+    """A folder to keep in sync, or a place for uploads (then without a path: the appliance keeps the files).
+
+    `groups` see its documents unless a sidecar file says otherwise. `include` and `exclude` are glob patterns over the
+    paths in it. `language` overrides what is detected. Every `compare_every_minutes` the whole folder is compared, 0
+    for never by itself; a `watched` one is synced soon after something changes. What a `curated` one holds is found by
+    nobody before a curator has approved it; places for uploads are curated unless said otherwise.
+    """
 
     name: Name
-    path: Annotated[str, Field(min_length=1, max_length=4096)]
-    groups: Annotated[list[GroupName], Field(min_length=1, max_length=200)]
+    path: Annotated[str, Field(max_length=4096)] = ""
+    groups: SourceGroupNames
+    kind: SourceKind = SourceKind.FOLDER
+    include: Patterns = []
+    exclude: Patterns = []
+    owner: Annotated[str, Field(max_length=200)] = ""
+    language: SourceLanguage = ""
+    compare_every_minutes: CompareMinutes = 60
+    watched: bool = True
+    curated: bool | None = None
 
 
-class SourceGroups(_In):
-    """A new default label for a source."""
+class SourcePatch(_In):
+    """Changes to a source; what is left out stays. They act by a sync, which starts at once."""
 
-    groups: Annotated[list[GroupName], Field(min_length=1, max_length=200)]
+    name: Name | None = None
+    groups: SourceGroupNames | None = None
+    include: Patterns | None = None
+    exclude: Patterns | None = None
+    owner: Annotated[str, Field(max_length=200)] | None = None
+    language: SourceLanguage | None = None
+    compare_every_minutes: CompareMinutes | None = None
+    watched: bool | None = None
+    curated: bool | None = None
 
 
 class SourceOut(_Out):
-    """A folder kept in sync, and how its files stand."""
+    """A folder kept in sync, and how its files stand. `retry_at` is when the first of the failed ones is due again."""
 
     id: str
     name: str
     path: str
     groups: list[str]
     states: dict[DocumentState, int]
+    kind: SourceKind = SourceKind.FOLDER
+    include: list[str] = []
+    exclude: list[str] = []
+    owner: str = ""
+    language: str = ""
+    compare_every_minutes: int = 60
+    watched: bool = True
+    curated: bool = False
+    paused: bool = False
+    retry_at: datetime | None = None
+
+
+class Reread(StrEnum):
+    """Which files a sync reads although nothing about them changed."""
+
+    NOTHING = "nothing"
+    TROUBLED = "troubled"
+    EVERYTHING = "everything"
+
+
+class SyncIn(_In):
+    """What is wanted of a sync beyond the usual. `missing_ok` confirms that files which are missing may be removed."""
+
+    again: Reread = Reread.NOTHING
+    missing_ok: bool = False
+
+
+class PreviewFileOut(_Out):
+    """What a sync would do with one file, and why."""
+
+    path: str
+    action: str
+    reason: str
+
+
+class PreviewOut(_Out):
+    """What a sync would do now: how many files by action, and the first of those it would touch.
+
+    `counts` has `read` (new), `read_again` (changed, or to be tried again), `relabel`, `refuse`, `fail`, `remove`,
+    `leave`, and `left_out` (by the patterns). `needs_confirmation` says that so much is missing that it would be kept.
+    """
+
+    counts: dict[str, int]
+    files: list[PreviewFileOut]
+    needs_confirmation: bool
 
 
 class RunState(StrEnum):
@@ -304,7 +433,10 @@ class RunState(StrEnum):
 
 
 class RunOut(_Out):
-    """One sync of one source. `total` is None until the folder was walked; `message` says why it failed."""
+    """One sync of one source. `total` is None until the folder was walked; `message` says why it failed.
+
+    `failures` are files to look at. `pages_per_s` and `seconds_left` are None while they cannot be told.
+    """
 
     id: str
     source_id: str
@@ -317,10 +449,36 @@ class RunOut(_Out):
     counts: dict[str, int]
     current: str
     message: str
+    pages: int = 0
+    chunks: int = 0
+    failures: int = 0
+    pages_per_s: float | None = None
+    seconds_left: float | None = None
+
+
+class ReportFileOut(_Out):
+    """What a run did with one file, and why."""
+
+    path: str
+    outcome: str
+    reason: str
+    pages: int
+    chunks: int
+
+
+class ReportOut(_Out):
+    """A run, and every file it did something with or that needs a look. Files found as they were are only counted."""
+
+    run: RunOut
+    files: list[ReportFileOut]
 
 
 class FileOut(_Out):
-    """A file as the admin sees it: where, in which state, and why. Never its text."""
+    """A file as the admin sees it: where, in which state, and why. Never its text.
+
+    `path` goes on inside a container, which `container_id` names. `retry_at` is when a failed one is tried again,
+    `attempts` how often it was tried. `source_kind` says whether it was uploaded, and so can be withdrawn here.
+    """
 
     document_id: str
     source: str
@@ -330,6 +488,10 @@ class FileOut(_Out):
     groups: list[str]
     size_bytes: int
     updated_at: datetime
+    source_kind: SourceKind = SourceKind.FOLDER
+    container_id: str | None = None
+    attempts: int = 0
+    retry_at: datetime | None = None
 
 
 class FilesOut(_Out):
@@ -337,6 +499,100 @@ class FilesOut(_Out):
 
     files: list[FileOut]
     total: int
+
+
+class FilesIn(_In):
+    """Files by their documents' ids."""
+
+    document_ids: Annotated[list[Annotated[str, Field(max_length=36)]], Field(min_length=1, max_length=500)]
+
+
+class FilePassword(_In):
+    """The password that opens an encrypted file. It is used once and kept nowhere."""
+
+    password: Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class CoverageOut(_Out):
+    """Which pages of a file gave text, and by which means. Never the text.
+
+    `may_open` says whether this admin may read the document, and so look at its pages; `has_images` whether it has any
+    to look at.
+    """
+
+    document_id: str
+    path: str
+    state: DocumentState
+    reason: str
+    pages: list[PageOut]
+    has_images: bool
+    may_open: bool
+
+
+class ReceiptOut(_Out):
+    """That a document left the index: its chunks there before and after."""
+
+    id: str
+    removed_at: datetime
+    source: str
+    path: str
+    document_id: str
+    version_id: str
+    sha256: str
+    chunks_before: int
+    chunks_after: int
+
+
+class ReviewOut(_Out):
+    """A document that waits for a curator. `replaces` says that an approved version is in force meanwhile."""
+
+    document_id: str
+    version_id: str
+    path: str
+    source: str
+    groups: list[str]
+    read_at: datetime
+    replaces: bool
+
+
+class ReviewsOut(_Out):
+    """What waits for review and this admin may read. `withheld` waits too, for somebody who may read it."""
+
+    reviews: list[ReviewOut]
+    total: int
+    withheld: int
+
+
+class ReviewDetail(ReviewOut):
+    """A version in question: what it says, what its pages gave, and what it changes of the one in force."""
+
+    title: str
+    media_type: str
+    has_images: bool
+    pages: list[PageOut]
+    chunk_count: int
+    passages: list[PassageTextOut]
+    changes: ChangesOut | None
+
+
+class Approval(_In):
+    """Releases the version that was looked at; without `version_id` whichever waits by now."""
+
+    version_id: Annotated[str, Field(max_length=36)] = ""
+
+
+class Rejection(Approval):
+    """Why a curator turns a document down."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class DifferenceOut(_Out):
+    """Where index and catalog differ: versions only the index knows, and versions it does not hold whole."""
+
+    surplus: int
+    incomplete: int
+    repaired: bool
 
 
 class PersonIn(_In):

@@ -1,126 +1,211 @@
-"""Sources, syncs and files: how documents get in, and how each of them stands. For admins."""
+"""Sources: folders that are kept in sync, and places for uploads. For admins."""
 
 from __future__ import annotations
 
+import shutil
 import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 
 from appliance.api.gate import Admin, TheAppliance, record_act
-from appliance.api.schemas import FileOut, FilesOut, RunOut, RunState, SourceGroups, SourceIn, SourceOut
-from appliance.audit.entries import AdminAction
-from appliance.domain import DocumentState, Principal, Source
-from appliance.errors import Conflict, InvalidRequest
+from appliance.api.runs import request_sync, require_not_paused, run_out, start_sync
+from appliance.api.schemas import (
+    PreviewFileOut,
+    PreviewOut,
+    Reread,
+    RunOut,
+    SourceIn,
+    SourceOut,
+    SourcePatch,
+    SyncIn,
+)
+from appliance.catalog import FileFacts
+from appliance.domain import Source, SourceKind
+from appliance.errors import ApplianceError, Conflict, InvalidRequest
 from appliance.wiring import Appliance
-from ingest.runs import Run
+from ingest.holdings import receipt_for
+from ingest.pipeline import Again, Wish
+from ingest.plan import Action, Plan, Step, require_patterns
 
-router = APIRouter(tags=["sources"])
+router = APIRouter(prefix="/sources", tags=["sources"])
+_PREVIEWED = 200
+_RECORDED_AT_ONCE = 100
+_AT_REST = frozenset({"name", "owner", "compare_every_s", "watched"})
+"""What may change about a source without any document being looked at again."""
+_WHY = {Action.READ: "It is new.", Action.READ_AGAIN: "It changed, or reading it may end differently now."}
 
 
-@router.get("/sources")
+@router.get("")
 def sources(_admin: Admin, appliance: TheAppliance) -> list[SourceOut]:
     """Every source, and how its files stand."""
     return [_source_out(appliance, source) for source in appliance.catalog.sources()]
 
 
-@router.post("/sources", status_code=201)
+@router.post("", status_code=201)
 def add_source(wanted: SourceIn, admin: Admin, appliance: TheAppliance) -> SourceOut:
-    """Add a folder. Nothing is read until it is synced."""
-    path = Path(wanted.path)
-    if not path.is_absolute() or not path.is_dir():
+    """Add a folder, or make a place for uploads. Nothing is read until it is synced."""
+    source = _new_source(appliance, wanted)
+    record_act(appliance, admin, "source.added", source.name, _told(source))
+    if source.kind is SourceKind.UPLOADS:
+        _add_uploads(appliance, source)
+    else:
+        appliance.catalog.add_source(source)
+    return _source_out(appliance, source)
+
+
+@router.post("/preview")
+def preview_new(wanted: SourceIn, _admin: Admin, appliance: TheAppliance) -> PreviewOut:
+    """What a sync of a folder would do that is not a source yet. Nothing is added, read or changed."""
+    source = _new_source(appliance, wanted)
+    if source.kind is SourceKind.UPLOADS:
+        raise InvalidRequest("A place for uploads is empty at first: there is nothing to look at. Name a folder.")
+    return _preview_out(appliance, appliance.pipeline.preview(source))
+
+
+@router.patch("/{source_id}")
+def change_source(source_id: str, wanted: SourcePatch, admin: Admin, appliance: TheAppliance) -> SourceOut:
+    """Change a source; what follows for its documents, a sync does that starts at once."""
+    source = appliance.catalog.source(source_id)
+    changes = {name: value for name, value in _changes(wanted).items() if value != getattr(source, name)}
+    if not changes:
+        return _source_out(appliance, source)
+    changed = replace(source, **changes)
+    require_patterns(changed.include)
+    require_patterns(changed.exclude)
+    acts = not changes.keys() <= _AT_REST
+    if acts:
+        require_not_paused(source)
+    told = "; ".join(f"{name}: {_value_told(value)}" for name, value in sorted(changes.items()))
+    record_act(appliance, admin, "source.changed", source.name, told)
+    appliance.catalog.change_source(changed, was=source)
+    if acts:
+        appliance.runs.cancel(source_id)  # what goes on was begun under the label and the patterns of before
+        request_sync(appliance, admin, changed)
+    return _source_out(appliance, changed)
+
+
+@router.delete("/{source_id}", status_code=204)
+def remove_source(source_id: str, admin: Admin, appliance: TheAppliance) -> Response:
+    """Forget a source: its documents leave the index and the catalog, each with a receipt.
+
+    The files of a folder stay where they are; what was uploaded is removed.
+    """
+    source = appliance.catalog.source(source_id)
+    if appliance.runs.is_running(source_id):
+        raise Conflict(f"'{source.name}' is being synced. Wait for the run to end, or pause it, then remove it.")
+    record_act(appliance, admin, "source.removed", source.name)
+    indexed = [
+        (facts, appliance.index.count(document_id=facts.document_id))
+        for facts in _every_file(appliance, source_id)
+        if facts.version_id is not None
+    ]
+    appliance.catalog.remove_source(source_id)  # first: from now on no reader sees its documents
+    _empty_index(appliance, source, indexed)
+    if source.kind is SourceKind.UPLOADS:
+        shutil.rmtree(_uploads_folder(appliance, source.id), ignore_errors=True)
+    return Response(status_code=204)
+
+
+@router.post("/{source_id}/sync", status_code=202)
+def sync(source_id: str, admin: Admin, appliance: TheAppliance, wanted: SyncIn | None = None) -> RunOut:
+    """Make the index agree with the folder, in the background."""
+    wanted = wanted or SyncIn()
+    told = [f"reading again: {wanted.again.value}"] if wanted.again is not Reread.NOTHING else []
+    told += ["missing files may go"] if wanted.missing_ok else []
+    wish = Wish(again=Again(wanted.again.value), missing_ok=wanted.missing_ok)
+    return run_out(start_sync(appliance, admin, appliance.catalog.source(source_id), wish, "; ".join(told)))
+
+
+@router.get("/{source_id}/preview")
+def preview(source_id: str, _admin: Admin, appliance: TheAppliance, again: Reread = Reread.NOTHING) -> PreviewOut:
+    """What a sync would do now. Nothing is read but the folder and its labels, and nothing is changed."""
+    source = appliance.catalog.source(source_id)
+    return _preview_out(appliance, appliance.pipeline.preview(source, again=Again(again.value)))
+
+
+@router.post("/{source_id}/pause")
+def pause(source_id: str, admin: Admin, appliance: TheAppliance) -> SourceOut:
+    """Leave a source as it is until it is resumed; a sync that is running ends early."""
+    source = appliance.catalog.source(source_id)
+    record_act(appliance, admin, "source.paused", source.name)
+    paused = replace(source, paused=True)
+    appliance.catalog.change_source(paused, was=source)  # first: from now on nothing starts by itself
+    appliance.runs.cancel(source_id)
+    return _source_out(appliance, paused)
+
+
+@router.post("/{source_id}/resume")
+def resume(source_id: str, admin: Admin, appliance: TheAppliance) -> SourceOut:
+    """Keep a source in sync again, at once and from now on."""
+    source = appliance.catalog.source(source_id)
+    record_act(appliance, admin, "source.resumed", source.name)
+    resumed = replace(source, paused=False)
+    appliance.catalog.change_source(resumed, was=source)
+    request_sync(appliance, admin, resumed)
+    return _source_out(appliance, resumed)
+
+
+def _new_source(appliance: Appliance, wanted: SourceIn) -> Source:
+    """The source that was asked for. Nothing is made yet.
+
+    Raises:
+        InvalidRequest: The folder or a pattern is none, or the folder is the appliance's own.
+        Conflict: The folder overlaps with that of another source.
+    """
+    require_patterns(wanted.include)
+    require_patterns(wanted.exclude)
+    source_id = str(uuid.uuid4())
+    uploads = wanted.kind is SourceKind.UPLOADS
+    if uploads and wanted.path:
+        raise InvalidRequest("A place for uploads has no path: the appliance keeps the files. Leave the path out.")
+    path = _uploads_folder(appliance, source_id) if uploads else _folder(appliance, wanted.path)
+    return Source(
+        id=source_id,
+        name=wanted.name,
+        path=str(path),
+        groups=frozenset(wanted.groups),
+        kind=wanted.kind,
+        include=tuple(wanted.include),
+        exclude=tuple(wanted.exclude),
+        owner=wanted.owner,
+        language=wanted.language,
+        compare_every_s=60 * wanted.compare_every_minutes,
+        watched=wanted.watched,
+        curated=uploads if wanted.curated is None else wanted.curated,
+    )
+
+
+def _folder(appliance: Appliance, given: str) -> Path:
+    """The folder at a path that somebody gave."""
+    path = Path(given)
+    if not path.is_absolute() or "\0" in given or not path.is_dir():
         raise InvalidRequest(
-            f"'{wanted.path}' is not a folder on the machine that runs the appliance. Give its full path there."
+            f"'{given}' is not a folder on the machine that runs the appliance. Give its full path there."
         )
     path = path.resolve()
     _refuse_data_folder(appliance, path)
     _refuse_overlap(appliance, path)
-    source = Source(str(uuid.uuid4()), wanted.name, str(path), frozenset(wanted.groups))
-    record_act(appliance, admin, "source.added", source.name, f"groups: {', '.join(sorted(source.groups))}")
-    appliance.catalog.add_source(source)
-    return _source_out(appliance, source)
+    return path
 
 
-@router.put("/sources/{source_id}/groups")
-def set_groups(source_id: str, wanted: SourceGroups, admin: Admin, appliance: TheAppliance) -> SourceOut:
-    """Change who sees the documents of a source that have no label of their own, by a sync that starts at once."""
-    source = appliance.catalog.source(source_id)
-    groups = frozenset(wanted.groups)
-    if appliance.runs.is_running(source_id):
-        raise Conflict(f"'{source.name}' is being synced. Wait for the run to end, then change its groups again.")
-    record_act(appliance, admin, "source.relabelled", source.name, f"groups: {', '.join(sorted(groups))}")
-    appliance.catalog.set_source_groups(source_id, groups)
-    _start_sync(appliance, admin, appliance.catalog.source(source_id))
-    return _source_out(appliance, appliance.catalog.source(source_id))
+def _uploads_folder(appliance: Appliance, source_id: str) -> Path:
+    return appliance.folder.uploads.resolve() / source_id
 
 
-@router.delete("/sources/{source_id}", status_code=204)
-def remove_source(source_id: str, admin: Admin, appliance: TheAppliance) -> Response:
-    """Forget a source: its documents leave the index and the catalog. The files stay where they are."""
-    source = appliance.catalog.source(source_id)
-    if appliance.runs.is_running(source_id):
-        raise Conflict(f"'{source.name}' is being synced. Wait for the run to end, then remove it.")
-    record_act(appliance, admin, "source.removed", source.name)
-    documents = [facts.document_id for facts in appliance.catalog.files(source_id).values()]
-    appliance.catalog.remove_source(source_id)  # first: from now on no reader sees its documents
-    for document_id in documents:
-        appliance.index.delete_document(document_id)
-    return Response(status_code=204)
-
-
-@router.post("/sources/{source_id}/sync", status_code=202)
-def sync(source_id: str, admin: Admin, appliance: TheAppliance) -> RunOut:
-    """Make the index agree with the folder, in the background."""
-    return _run_out(_start_sync(appliance, admin, appliance.catalog.source(source_id)))
-
-
-@router.get("/runs")
-def runs(_admin: Admin, appliance: TheAppliance) -> list[RunOut]:
-    """The latest syncs, newest first, with their progress."""
-    return [_run_out(run) for run in appliance.runs.latest()]
-
-
-@router.get("/files")
-def files(
-    _admin: Admin,
-    appliance: TheAppliance,
-    source_id: Annotated[str | None, Query(max_length=36)] = None,
-    state: DocumentState | None = None,
-    text: Annotated[str, Query(max_length=500)] = "",
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    offset: Annotated[int, Query(ge=0)] = 0,
-) -> FilesOut:
-    """Every file that was ever seen, its state, and the reason."""
-    names = {source.id: source.name for source in appliance.catalog.sources()}
-    page = appliance.catalog.inventory(source_id=source_id, state=state, text=text, limit=limit, offset=offset)
-    return FilesOut(
-        files=[
-            FileOut(
-                document_id=document.id,
-                source=names.get(document.source_id, ""),
-                path=document.path,
-                state=document.state,
-                reason=document.reason,
-                groups=sorted(document.groups),
-                size_bytes=document.size_bytes,
-                updated_at=document.updated_at,
-            )
-            for document in page.documents
-        ],
-        total=page.total,
-    )
-
-
-def _start_sync(appliance: Appliance, admin: Principal, source: Source) -> Run:
-    """Sync in the background, with both ends on record. Raises Conflict when the source is being synced already."""
-    record_act(appliance, admin, "source.synced", source.name)
-
-    def record_end(run: Run) -> None:
-        counts = ", ".join(f"{name.value}: {count}" for name, count in sorted(run.progress.counts.items()))
-        appliance.log.append(AdminAction(admin.id, "source.sync_ended", source.name, run.error or counts))
-
-    return appliance.runs.start(source, on_end=record_end)
+def _add_uploads(appliance: Appliance, source: Source) -> None:
+    """Make the folder of a place for uploads, and record it; a name that is taken leaves no folder."""
+    folder = Path(source.path)
+    folder.mkdir(mode=0o700, parents=True)
+    try:
+        appliance.catalog.add_source(source)
+    except ApplianceError:
+        folder.rmdir()
+        raise
 
 
 def _refuse_data_folder(appliance: Appliance, path: Path) -> None:
@@ -140,6 +225,45 @@ def _refuse_overlap(appliance: Appliance, path: Path) -> None:
             raise Conflict(f"This folder overlaps with the source '{other.name}' ({other.path}). Choose another one.")
 
 
+def _changes(wanted: SourcePatch) -> dict[str, Any]:
+    """What somebody wants to change, as the fields of a `Source`."""
+    given: dict[str, Any] = {name: value for name, value in wanted.model_dump().items() if value is not None}
+    if "groups" in given:
+        given["groups"] = frozenset(given["groups"])
+    for name in {"include", "exclude"} & given.keys():
+        given[name] = tuple(given[name])
+    if "compare_every_minutes" in given:
+        given["compare_every_s"] = 60 * given.pop("compare_every_minutes")
+    return given
+
+
+def _every_file(appliance: Appliance, source_id: str) -> Iterator[FileFacts]:
+    """The files of a source, those in containers included."""
+    yield from appliance.catalog.files(source_id).values()
+    for container in appliance.catalog.containers(source_id):
+        yield from appliance.catalog.members(container).values()
+
+
+def _empty_index(appliance: Appliance, source: Source, indexed: list[tuple[FileFacts, int]]) -> None:
+    """Take documents out of the index, and keep a receipt for each."""
+    for start in range(0, len(indexed), _RECORDED_AT_ONCE):
+        receipts = []
+        for facts, before in indexed[start : start + _RECORDED_AT_ONCE]:
+            appliance.index.delete_document(facts.document_id)
+            receipts.append(receipt_for(source, facts, before, appliance.index.count(document_id=facts.document_id)))
+        appliance.catalog.add_receipts(receipts)
+
+
+def _told(source: Source) -> str:
+    """A new source on record."""
+    told = f"kind: {source.kind.value}; groups: {', '.join(sorted(source.groups))}"
+    return f"{told}; curated" if source.curated else told
+
+
+def _value_told(value: object) -> str:
+    return ", ".join(sorted(value)) if isinstance(value, frozenset | tuple) else str(value)
+
+
 def _source_out(appliance: Appliance, source: Source) -> SourceOut:
     return SourceOut(
         id=source.id,
@@ -147,24 +271,34 @@ def _source_out(appliance: Appliance, source: Source) -> SourceOut:
         path=source.path,
         groups=sorted(source.groups),
         states=appliance.catalog.states(source.id),
+        kind=source.kind,
+        include=list(source.include),
+        exclude=list(source.exclude),
+        owner=source.owner,
+        language=source.language,
+        compare_every_minutes=source.compare_every_s // 60,
+        watched=source.watched,
+        curated=source.curated,
+        paused=source.paused,
+        retry_at=appliance.catalog.next_retry(source.id),
     )
 
 
-def _run_out(run: Run) -> RunOut:
-    state = RunState.RUNNING
-    if run.finished_at is not None:
-        state = RunState.FAILED if run.error else RunState.FINISHED
-    progress = run.progress
-    return RunOut(
-        id=run.id,
-        source_id=run.source.id,
-        source=run.source.name,
-        state=state,
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-        total=progress.total,
-        done=progress.done,
-        counts={name.value: count for name, count in list(progress.counts.items())},
-        current=progress.current,
-        message=run.error or "",
+def _preview_out(appliance: Appliance, plan: Plan) -> PreviewOut:
+    counts = Counter(_action(step) for step in plan.steps)
+    touched = [step for step in plan.steps if _action(step) != Action.LEAVE][:_PREVIEWED]
+    return PreviewOut(
+        counts=dict(counts) | {"left_out": plan.left_out},
+        files=[PreviewFileOut(path=step.path, action=_action(step), reason=_why(step)) for step in touched],
+        needs_confirmation=plan.unconfirmed(appliance.settings.ingest.max_missing_share) > 0,
     )
+
+
+def _action(step: Step) -> str:
+    return "relabel" if step.action is Action.LEAVE and step.relabels else step.action.value
+
+
+def _why(step: Step) -> str:
+    if _action(step) == "relabel":
+        return f"It will be seen by: {', '.join(sorted(step.groups)) or 'nobody'}."
+    return step.reason or _WHY.get(step.action, "")

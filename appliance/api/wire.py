@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from appliance.api.schemas import DocumentOut, PassageOut, PlaceOut
-from appliance.catalog import ChunkInContext
-from appliance.domain import Citation, Document, Hit, Place
+from appliance.api.schemas import (
+    ChangedLineOut,
+    ChangesOut,
+    DocumentOut,
+    PageOut,
+    PassageOut,
+    PassageTextOut,
+    PlaceOut,
+)
+from appliance.catalog import ChangedLine, Changes, ChunkInContext
+from appliance.domain import Chunk, Citation, Document, Hit, PageCoverage, Place
 
 _PICTURED = ("application/pdf", "image/")
+_MAX_CHANGED_LINES = 500
 
 
 def has_images(media_type: str) -> bool:
@@ -34,7 +43,7 @@ def document_out(document: Document, source: str) -> DocumentOut:
     return DocumentOut(
         id=document.id,
         title=document.title,
-        path=document.path,
+        path=document.full_path,
         source=source,
         media_type=document.media_type,
         groups=sorted(document.groups),
@@ -42,6 +51,37 @@ def document_out(document: Document, source: str) -> DocumentOut:
         updated_at=document.updated_at,
         version_id=document.version_id or "",
     )
+
+
+def page_out(page: PageCoverage) -> PageOut:
+    """What one page gave."""
+    return PageOut(
+        page=page.page,
+        means=page.means,
+        characters=page.characters,
+        reason=page.reason,
+        confidence=page.confidence,
+        unsure=page.is_unsure,
+    )
+
+
+def passage_text_out(chunk: Chunk) -> PassageTextOut:
+    """A passage outside of any answer."""
+    return PassageTextOut(chunk_id=chunk.id, number=chunk.number, text=chunk.text, place=place_out(chunk.place))
+
+
+def changes_out(changes: Changes) -> ChangesOut:
+    """What came and went between two versions: the first lines, and how many there are."""
+    return ChangesOut(
+        added=[_line_out(line) for line in changes.added[:_MAX_CHANGED_LINES]],
+        removed=[_line_out(line) for line in changes.removed[:_MAX_CHANGED_LINES]],
+        added_count=len(changes.added),
+        removed_count=len(changes.removed),
+    )
+
+
+def _line_out(line: ChangedLine) -> ChangedLineOut:
+    return ChangedLineOut(text=line.text, page=line.page)
 
 
 def _passage(number: int, rank: int, item: Hit | ChunkInContext) -> PassageOut:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from appliance.config import ModelSettings, Provider, ServerSettings, Settings, SignInSettings
+from appliance.audit.entries import AdminAction
+from appliance.config import IngestSettings, ModelSettings, Provider, ServerSettings, Settings, SignInSettings
 from appliance.domain import EVERYONE, Role, Source
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
@@ -109,3 +115,139 @@ def events(response: httpx.Response) -> list[tuple[str, str]]:
             name, data = block.split("\n", 1)
             found.append((name.removeprefix("event: "), data.removeprefix("data: ")))
     return found
+
+
+@dataclass
+class Desk:
+    """An admin at a desk of their own: sources over folders that the test writes, and what came of them."""
+
+    appliance: Appliance
+    client: Client
+    root: Path
+    seen: int
+
+    @property
+    def admin(self) -> TestClient:
+        return self.client("admin")
+
+    def folder(self, **files: str | bytes) -> Path:
+        """A new folder with these files; a name's double underscores are its dots."""
+        made = self.root / f"folder-{len(list(self.root.iterdir()))}"
+        made.mkdir()
+        for name, content in files.items():
+            write(made / name.replace("__", "."), content)
+        return made
+
+    def add(self, folder: Path | None = None, **wanted: Any) -> str:
+        """A new source: over a folder, or without one a place for uploads. Returns its id."""
+        kind = {"kind": "uploads"} if folder is None else {"path": str(folder)}
+        body = {"name": f"Source {uuid.uuid4()}", "groups": [EVERYONE], "watched": False, **kind, **wanted}
+        answer = self.admin.post("/api/sources", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def sync(self, key: str, **wanted: Any) -> dict[str, Any]:
+        """Sync to the end; the run as the API tells of it."""
+        answer = self.admin.post(f"/api/sources/{key}/sync", json=wanted or None)
+        assert answer.status_code == 202, answer.text
+        return self.ended(answer)
+
+    def ended(self, answer: httpx.Response) -> dict[str, Any]:
+        """The run that an answer tells of, and every other one, once they have ended."""
+        assert answer.status_code == 202, answer.text
+        self.wait()
+        return next(run for run in self.runs() if run["id"] == answer.json()["id"])
+
+    def runs(self) -> list[dict[str, Any]]:
+        return list(self.admin.get("/api/runs").json())
+
+    def runs_of(self, key: str) -> list[dict[str, Any]]:
+        return [run for run in self.runs() if run["source_id"] == key]
+
+    def name(self, key: str) -> str:
+        return next(str(source["name"]) for source in self.admin.get("/api/sources").json() if source["id"] == key)
+
+    def wait(self) -> None:
+        """Until nothing is being synced."""
+        while unfinished := [run for run in self.appliance.runs.latest() if run.finished_at is None]:
+            for run in unfinished:
+                self.appliance.runs.wait(run.id, 100)
+
+    def upload(self, key: str, name: str, content: str | bytes) -> httpx.Response:
+        return self.admin.post(f"/api/sources/{key}/uploads", files={"file": (name, content)})
+
+    def files(self, key: str) -> dict[str, dict[str, Any]]:
+        """The files of a source that are not gone, by path."""
+        found = self.admin.get("/api/files", params={"source_id": key, "limit": 500}).json()["files"]
+        return {file["path"]: file for file in found if file["state"] != "gone"}
+
+    def states(self, key: str) -> dict[str, str]:
+        return {path: str(file["state"]) for path, file in self.files(key).items()}
+
+    def id_of(self, key: str, path: str) -> str:
+        return str(self.files(key)[path]["document_id"])
+
+    def finds(self, who: str, words: str) -> bool:
+        """Whether somebody who asks for these words is shown a passage that has them."""
+        answer = self.client(who).post("/api/ask", json={"question": words})
+        assert answer.status_code == 200, answer.text
+        passages = [data for name, data in events(answer) if name == "passages"]
+        return any(words in passage["text"] for data in passages for passage in json.loads(data)["passages"])
+
+    def acts(self) -> list[tuple[str, str, str]]:
+        """What admins did since the test began: action, subject, detail."""
+        recorded = reversed(self.appliance.log.entries(limit=500))
+        entries = [item.entry for item in recorded if item.seq >= self.seen]
+        return [(entry.action, entry.subject, entry.detail) for entry in entries if isinstance(entry, AdminAction)]
+
+    def actions(self) -> list[str]:
+        """What admins did themselves since the test began."""
+        return [action for action, _, _ in self.acts() if action != "source.sync_ended"]
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """A file; one that was there already gets a later time, however fast the test is."""
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    if path.stat().st_mtime_ns <= before:
+        os.utime(path, ns=(before + 1, before + 1))
+    return path
+
+
+@pytest.fixture(scope="session")
+def _workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Appliance, Client]]:
+    """An appliance without any source, to add some to, and clients of it. Its routes are made once: that takes long."""
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("workshop"),
+        server=ServerSettings(allowed_hosts=("testserver",)),
+        model=ModelSettings(provider=Provider.NONE),
+        ingest=IngestSettings(max_file_bytes=3_000_000),
+    )
+    people = {**PEOPLE, "hr-admin": ((Role.ADMIN,), ("hr",))}
+    with opened(settings) as built:
+        for name, (roles, groups) in people.items():
+            built.accounts.add(name, PASSWORD, roles, groups)
+        sessions = {name: built.sessions.sign_in(name, PASSWORD, "127.0.0.1").token for name in people}
+        served = create_headless_app(built)
+
+        def make(name: str) -> TestClient:
+            made = TestClient(served, base_url=BASE, follow_redirects=False)
+            made.cookies.set("strongroom_session", sessions[name], domain="testserver.local", path="/")
+            return made
+
+        yield built, make
+
+
+@pytest.fixture
+def desk(_workshop: tuple[Appliance, Client], tmp_path: Path) -> Iterator[Desk]:
+    """The workshop, left without a source afterwards."""
+    built, make = _workshop
+    at = Desk(built, make, tmp_path, built.log.size())
+    yield at
+    for source in built.catalog.sources():
+        built.runs.cancel(source.id)
+    at.wait()
+    for source in built.catalog.sources():
+        assert at.admin.delete(f"/api/sources/{source.id}").status_code == 204
+    assert built.index.count() == 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from email.message import EmailMessage
 
 import pytest
 from PIL import Image
 
 from appliance.domain import AccessFilter
 from appliance.wiring import Appliance
-from tests.api.conftest import Client
+from tests.api.conftest import Client, Desk, write
 
 UNKNOWN = "00000000-0000-0000-0000-00000000beef"
 
@@ -109,3 +110,93 @@ def test_a_file_that_changed_is_not_passed_off_as_what_was_cited(client: Client,
 def _yellow(png: bytes) -> int:
     image = Image.open(io.BytesIO(png)).convert("RGB")
     return sum(red > 200 and green > 180 and blue < 190 for red, green, blue in image.getdata())
+
+
+TEXT = [f"Machine number {number} is checked every {number + 3} weeks by two people." for number in range(40)]
+
+
+def test_an_earlier_version_is_listed_and_what_changed_is_shown_line_by_line(desk: Desk) -> None:
+    folder = desk.folder(press__md="# Press\n\nIt weighs nine tons.\n\nIt stands in hall four.\n")
+    key = desk.add(folder)
+    desk.sync(key)
+    document = desk.id_of(key, "press.md")
+    write(folder / "press.md", "# Press\n\nIt weighs nine tons.\n\nIt stands in hall nine.\n\nIt is loud.\n")
+    desk.sync(key)
+    reader = desk.client("employee")
+    newer, older = reader.get(f"/api/documents/{document}").json()["versions"]
+    assert newer["superseded_at"] is None
+    assert older["published_at"] < older["superseded_at"] <= newer["published_at"]
+    assert older["sha256"] != newer["sha256"]
+    changes = reader.get(f"/api/documents/{document}/changes", params={"older": older["id"], "newer": newer["id"]})
+    assert {side: [line["text"] for line in changes.json()[side]] for side in ("added", "removed")} == {
+        "added": ["It stands in hall nine.", "It is loud."],
+        "removed": ["It stands in hall four."],
+    }
+    assert (changes.json()["added_count"], changes.json()["removed_count"]) == (2, 1)
+    assert not desk.finds("employee", "It stands in hall four.")
+
+
+def test_changes_are_of_versions_of_this_document_that_the_reader_may_see(desk: Desk) -> None:
+    folder = desk.folder(open__txt="The pump is blue.")
+    write(folder / "hr" / "pay.txt", "A fitter earns 80,000 CHF.")
+    write(folder / "hr" / ".access.toml", 'groups = ["hr"]')
+    key = desk.add(folder)
+    desk.sync(key)
+    mine, theirs = desk.id_of(key, "open.txt"), desk.id_of(key, "hr/pay.txt")
+    [own] = desk.client("employee").get(f"/api/documents/{mine}").json()["versions"]
+    [foreign] = desk.client("hr").get(f"/api/documents/{theirs}").json()["versions"]
+
+    def status(who: str, document: str, older: str, newer: str) -> int:
+        path = f"/api/documents/{document}/changes"
+        return desk.client(who).get(path, params={"older": older, "newer": newer}).status_code
+
+    assert status("employee", mine, own["id"], own["id"]) == 200
+    assert status("employee", mine, own["id"], foreign["id"]) == 404
+    assert status("employee", theirs, foreign["id"], foreign["id"]) == 404
+    assert status("hr", mine, own["id"], foreign["id"]) == 404  # they may see both, but not as one document
+    assert status("employee", mine, own["id"], UNKNOWN) == 404
+
+
+def test_copies_and_near_copies_are_named_to_those_who_may_see_them(desk: Desk) -> None:
+    folder = desk.folder(one__txt="\n".join(TEXT), two__txt="\n".join(TEXT))
+    write(folder / "near.txt", "\n".join([*TEXT[:-1], "The last machine is new."]))
+    write(folder / "hr" / "hidden.txt", "\n".join([*TEXT[:-1], "The last machine is secret."]))
+    write(folder / "hr" / ".access.toml", 'groups = ["hr"]')
+    write(folder / "other.txt", "\n".join(f"Sentence {number} tells of something else." for number in range(40)))
+    key = desk.add(folder)
+    desk.sync(key)
+    assert desk.states(key)["two.txt"] == "duplicate"
+    document = desk.id_of(key, "one.txt")
+
+    def related(who: str) -> dict[str, list[str]]:
+        detail = desk.client(who).get(f"/api/documents/{document}").json()
+        return {kind: sorted(item["path"] for item in detail[kind]) for kind in ("copies", "similar")}
+
+    assert related("employee") == {"copies": ["two.txt"], "similar": ["near.txt"]}
+    assert related("hr") == {"copies": ["two.txt"], "similar": ["hr/hidden.txt", "near.txt"]}
+    detail = desk.client("employee").get(f"/api/documents/{document}").json()
+    assert 0.8 <= detail["similar"][0]["resemblance"] <= 1
+
+
+def test_what_a_document_says_of_itself_and_the_mails_of_its_conversation_are_shown(desk: Desk) -> None:
+    folder = desk.folder()
+    for number, before in enumerate(([], ["<0@plant.example>"], ["<0@plant.example>", "<1@plant.example>"])):
+        message = EmailMessage()
+        message["From"], message["To"] = "works@plant.example", "office@plant.example"
+        message["Subject"], message["Date"] = "The press", f"Mon, 0{number + 1} Jun 2026 09:00:00 +0000"
+        message["Message-ID"] = f"<{number}@plant.example>"
+        if before:
+            message["References"], message["In-Reply-To"] = " ".join(before), before[-1]
+        message.set_content(f"This is letter number {number} about the press.")
+        write(folder / f"{number}.eml", message.as_bytes())
+    write(folder / "hr" / "2.eml", (folder / "2.eml").read_bytes())
+    (folder / "2.eml").unlink()
+    write(folder / "hr" / ".access.toml", 'groups = ["hr"]')
+    key = desk.add(folder)
+    desk.sync(key)
+    path = f"/api/documents/{desk.id_of(key, '0.eml')}"
+    detail = desk.client("employee").get(path).json()
+    assert "works@plant.example" in detail["author"]
+    assert detail["created"].startswith("2026-06-01")
+    assert [item["path"] for item in detail["thread"]] == ["1.eml"]
+    assert [item["path"] for item in desk.client("hr").get(path).json()["thread"]] == ["1.eml", "hr/2.eml"]

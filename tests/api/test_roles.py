@@ -20,12 +20,22 @@ SIGNED_IN = {
 EMPLOYEE = {
     "POST /api/ask", "POST /api/queries/{query_id}/feedback",
     "GET /api/conversations", "GET /api/conversations/{conversation_id}", "DELETE /api/conversations/{conversation_id}",
-    "GET /api/documents", "GET /api/documents/{document_id}", "GET /api/documents/{document_id}/pages/{page}.png",
+    "GET /api/documents", "GET /api/documents/{document_id}", "GET /api/documents/{document_id}/changes",
     "GET /v1/models", "POST /v1/chat/completions",
 }  # fmt: skip
+EMPLOYEE_OR_ADMIN = {"GET /api/documents/{document_id}/pages/{page}.png"}
 ADMIN = {
-    "GET /api/sources", "POST /api/sources", "PUT /api/sources/{source_id}/groups", "DELETE /api/sources/{source_id}",
-    "POST /api/sources/{source_id}/sync", "GET /api/runs", "GET /api/files",
+    "GET /api/sources", "POST /api/sources", "POST /api/sources/preview",
+    "PATCH /api/sources/{source_id}", "DELETE /api/sources/{source_id}",
+    "POST /api/sources/{source_id}/sync", "GET /api/sources/{source_id}/preview",
+    "POST /api/sources/{source_id}/pause", "POST /api/sources/{source_id}/resume",
+    "POST /api/sources/{source_id}/uploads",
+    "GET /api/runs", "GET /api/runs/{run_id}/report",
+    "GET /api/files", "POST /api/files/retry", "POST /api/files/{document_id}/password",
+    "DELETE /api/files/{document_id}", "GET /api/files/{document_id}/coverage",
+    "GET /api/reviews", "GET /api/reviews/{document_id}", "GET /api/reviews/{document_id}/pages/{page}.png",
+    "POST /api/reviews/{document_id}/approve", "POST /api/reviews/{document_id}/reject",
+    "GET /api/index/difference", "POST /api/index/reconcile", "GET /api/receipts",
     "GET /api/people", "POST /api/people", "PATCH /api/people/{person_id}", "POST /api/people/{person_id}/password",
     "GET /api/health",
 }  # fmt: skip
@@ -37,6 +47,7 @@ COMPLIANCE = {
 ALLOWED = {
     **dict.fromkeys(SIGNED_IN, {"employee", "admin", "compliance"}),
     **dict.fromkeys(EMPLOYEE, {"employee"}),
+    **dict.fromkeys(EMPLOYEE_OR_ADMIN, {"employee", "admin"}),
     **dict.fromkeys(ADMIN, {"admin"}),
     **dict.fromkeys(COMPLIANCE, {"compliance"}),
 }

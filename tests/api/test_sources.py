@@ -14,9 +14,11 @@ from appliance.config import IngestSettings, ModelSettings, Provider, ServerSett
 from appliance.domain import EVERYONE, AccessFilter, DocumentState, Role
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
-from tests.api.conftest import BASE, PASSWORD, write_documents
+from tests.api.conftest import BASE, PASSWORD, Desk, write, write_documents
+from tests.ingest.parse.documents import mail
 
-SLOW = b"word;" * 12_000_000  # a table that takes many seconds to read
+MAIL = mail()
+SLOW = b"# Head\n\n* item *one* [a](b)\n" * 100_000  # takes longer to read than any of these tests
 
 
 @contextmanager
@@ -98,7 +100,7 @@ def test_narrower_groups_act_by_a_sync_that_starts_at_once(
         return appliance.catalog.library(access, text="", source_id=None, limit=1, offset=0).total
 
     assert (seen(everyone), seen(board)) == (3, 0)
-    answer = admin.put(f"/api/sources/{key}/groups", json={"groups": ["board"]})
+    answer = admin.patch(f"/api/sources/{key}", json={"groups": ["board"]})
     assert (answer.status_code, answer.json()["groups"]) == (200, ["board"])
     runs = admin.get("/api/runs").json()
     assert [run["source_id"] for run in runs] == [key, key]
@@ -107,17 +109,21 @@ def test_narrower_groups_act_by_a_sync_that_starts_at_once(
     assert admin.get("/api/runs").json()[0]["counts"] == {"relabelled": 3, "unchanged": 1}
 
 
-def test_groups_of_a_source_that_is_being_synced_are_left_as_they_are(
-    admin: TestClient, appliance: Appliance, tmp_path: Path
-) -> None:
-    (tmp_path / "documents").mkdir()
-    (tmp_path / "documents" / "slow.csv").write_bytes(SLOW)
-    key = _add(admin, tmp_path / "documents")
+def test_new_groups_do_not_wait_for_a_long_sync_to_end(admin: TestClient, appliance: Appliance, tmp_path: Path) -> None:
+    folder = write_documents(tmp_path / "documents")
+    key = _add(admin, folder)
     admin.post(f"/api/sources/{key}/sync")
-    answer = admin.put(f"/api/sources/{key}/groups", json={"groups": ["board"]})
-    assert answer.status_code == 409
-    assert "change its groups again" in answer.json()["message"]
-    assert appliance.catalog.source(key).groups == {EVERYONE}
+    _wait(appliance)
+    (folder / "slow.md").write_bytes(SLOW)
+    admin.post(f"/api/sources/{key}/sync")
+    _busy(appliance)
+    assert admin.patch(f"/api/sources/{key}", json={"groups": ["board"]}).status_code == 200
+    (folder / "slow.md").unlink()
+    everyone = AccessFilter(frozenset({EVERYONE}))
+    limit = time.monotonic() + 60
+    while appliance.catalog.library(everyone, text="", source_id=None, limit=1, offset=0).total:
+        assert time.monotonic() < limit
+        time.sleep(0.05)
 
 
 def test_a_page_picture_does_not_queue_behind_a_long_document_and_neither_does_the_end(tmp_path: Path) -> None:
@@ -131,7 +137,7 @@ def test_a_page_picture_does_not_queue_behind_a_long_document_and_neither_does_t
         admin.post(f"/api/sources/{key}/sync")
         _wait(appliance)
         manual = next(item for item in admin.get("/api/files").json()["files"] if item["path"] == "manual.pdf")
-        (folder / "slow.csv").write_bytes(SLOW)
+        (folder / "slow.md").write_bytes(SLOW)
         admin.post(f"/api/sources/{key}/sync")
         _busy(appliance)
         picture = employee.get(f"/api/documents/{manual['document_id']}/pages/1.png")
@@ -146,3 +152,187 @@ def test_a_page_picture_does_not_queue_behind_a_long_document_and_neither_does_t
     assert "was stopped" in run.error
     with _opened(tmp_path) as again:
         assert again.catalog.states() == {DocumentState.INDEXED: 4}
+
+
+def test_a_source_keeps_what_it_was_given_and_takes_changes(desk: Desk) -> None:
+    key = desk.add(
+        desk.folder(), name="Contracts", groups=["legal", "board"], include=["**/*.txt"], exclude=["drafts/**"],
+        owner="Legal", language="de", compare_every_minutes=5, watched=False, curated=True,
+    )  # fmt: skip
+    given = desk.admin.get("/api/sources").json()[0]
+    assert given | {"path": "", "states": {}, "retry_at": None} == {
+        "id": key, "name": "Contracts", "path": "", "groups": ["board", "legal"], "states": {}, "kind": "folder",
+        "include": ["**/*.txt"], "exclude": ["drafts/**"], "owner": "Legal", "language": "de",
+        "compare_every_minutes": 5, "watched": False, "curated": True, "paused": False, "retry_at": None,
+    }  # fmt: skip
+    changes = {"name": "Treaties", "owner": "", "compare_every_minutes": 0}
+    assert desk.admin.patch(f"/api/sources/{key}", json=changes).json() == given | changes
+    assert desk.runs_of(key) == []  # nothing about the documents changed
+    assert desk.admin.patch(f"/api/sources/{key}", json={}).json() == given | changes
+    assert desk.admin.patch(f"/api/sources/{key}", json={"exclude": []}).json()["exclude"] == []
+    assert len(desk.runs_of(key)) == 1
+    added, renamed, *_ = desk.acts()
+    assert added == ("source.added", "Contracts", "kind: folder; groups: board, legal; curated")
+    assert renamed == ("source.changed", "Contracts", "compare_every_s: 0; name: Treaties; owner: ")
+
+
+@pytest.mark.parametrize(
+    "wrong", [["/etc/**"], ["../**"], ["a/../../b"], ["{1..5000}"], ["x\0"], ["{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}"] * 30]
+)
+def test_a_pattern_that_can_match_nothing_or_too_much_is_refused_in_a_sentence(desk: Desk, wrong: list[str]) -> None:
+    key = desk.add(desk.folder())
+    body = {"name": "Other", "path": str(desk.folder()), "groups": [EVERYONE], "include": wrong}
+    answers = (
+        desk.admin.post("/api/sources", json=body),
+        desk.admin.post("/api/sources/preview", json=body),
+        desk.admin.patch(f"/api/sources/{key}", json={"exclude": wrong}),
+    )
+    for answer in answers:
+        assert answer.status_code == 422
+        assert "pattern" in answer.json()["message"]
+    assert len(desk.admin.get("/api/sources").json()) == 1
+
+
+def test_what_a_new_pattern_leaves_out_is_gone_after_the_sync_that_follows(desk: Desk) -> None:
+    key = desk.add(desk.folder(kept__txt="The pump is blue.", left__txt="The valve is red."))
+    desk.sync(key)
+    desk.admin.patch(f"/api/sources/{key}", json={"exclude": ["left*"]})
+    desk.wait()
+    assert desk.states(key) == {"kept.txt": "indexed"}
+    assert not desk.finds("employee", "The valve is red.")
+
+
+def test_a_preview_counts_what_a_sync_would_do_and_changes_nothing(desk: Desk) -> None:
+    folder = desk.folder(same__txt="The pump is blue.", old__txt="The valve is red.", gone__txt="The hose is long.")
+    key = desk.add(folder, exclude=["*.tmp"])
+    desk.sync(key)
+    files, acts, runs = desk.files(key), desk.acts(), desk.runs()
+    write(folder / "old.txt", "The valve is green, and larger than it was.")
+    write(folder / "new.txt", "The seal is new.")
+    write(folder / "left.tmp", "Nobody wants this.")
+    write(folder / "large.txt", b"x" * 3_000_001)
+    (folder / "gone.txt").unlink()
+    preview = desk.admin.get(f"/api/sources/{key}/preview").json()
+    assert preview["counts"] == {"leave": 1, "read_again": 1, "read": 1, "refuse": 1, "remove": 1, "left_out": 1}
+    assert {file["path"]: file["action"] for file in preview["files"]} == {
+        "old.txt": "read_again", "new.txt": "read", "large.txt": "refuse", "gone.txt": "remove"
+    }  # fmt: skip
+    assert all(file["reason"] for file in preview["files"])
+    assert not preview["needs_confirmation"]
+    again = desk.admin.get(f"/api/sources/{key}/preview", params={"again": "everything"}).json()
+    assert again["counts"]["read_again"] == 2
+    write(folder / ".access.toml", 'groups = ["hr"]')
+    assert desk.admin.get(f"/api/sources/{key}/preview").json()["counts"]["relabel"] == 1
+    assert (desk.files(key), desk.acts(), desk.runs()) == (files, acts, runs)
+    assert desk.finds("employee", "The valve is red.")
+
+
+def test_a_folder_can_be_looked_at_before_it_becomes_a_source(desk: Desk, tmp_path: Path) -> None:
+    folder = desk.folder(one__txt="The pump is blue.", two__pdf="no pdf")
+    body = {"name": "New", "path": str(folder), "groups": [EVERYONE], "include": ["*.txt"]}
+    preview = desk.admin.post("/api/sources/preview", json=body).json()
+    assert preview["counts"] == {"read": 1, "left_out": 1}
+    assert desk.admin.get("/api/sources").json() == []
+    assert desk.acts() == []
+    assert desk.admin.post("/api/sources/preview", json=body | {"kind": "uploads", "path": ""}).status_code == 422
+    inside = desk.appliance.folder.path / "log"
+    assert desk.admin.post("/api/sources/preview", json=body | {"path": str(inside)}).status_code == 422
+
+
+def test_pausing_ends_a_running_sync_and_nothing_starts_until_it_is_resumed(desk: Desk) -> None:
+    folder = desk.folder(first__txt="The pump is blue.")
+    write(folder / "long.txt", "".join(f"Sentence {number} is about the press.\n" for number in range(40_000)))
+    key = desk.add(folder)
+    desk.admin.post(f"/api/sources/{key}/sync")
+    assert desk.admin.post(f"/api/sources/{key}/pause").json()["paused"]
+    desk.wait()
+    run = desk.runs_of(key)[0]
+    assert run["state"] == "failed"
+    assert "paused" in run["message"]
+    assert desk.states(key).get("long.txt") is None
+    (folder / "long.txt").unlink()
+    for answer in (
+        desk.admin.post(f"/api/sources/{key}/sync"),
+        desk.admin.patch(f"/api/sources/{key}", json={"groups": ["hr"]}),
+    ):
+        assert answer.status_code == 409
+        assert "Resume it first" in answer.json()["message"]
+    assert desk.admin.patch(f"/api/sources/{key}", json={"owner": "Works"}).status_code == 200
+    source = desk.appliance.catalog.source(key)
+    desk.appliance.runs.request(source)  # as the watcher would, if it saw the source a moment before
+    desk.wait()
+    assert "paused" in desk.runs_of(key)[0]["message"]
+    assert desk.states(key) == {} or "first.txt" in desk.states(key)
+    assert not desk.admin.post(f"/api/sources/{key}/resume").json()["paused"]
+    desk.wait()
+    assert desk.runs_of(key)[0]["state"] == "finished"
+    assert desk.states(key) == {"first.txt": "indexed"}
+    assert [action for action in desk.actions() if action != "source.synced"] == [
+        "source.added", "source.paused", "source.changed", "source.resumed"
+    ]  # fmt: skip
+
+
+def test_when_most_files_are_missing_their_documents_are_kept_until_somebody_confirms(desk: Desk) -> None:
+    folder = desk.folder()
+    for number in range(24):
+        write(folder / f"{number:02}.txt", f"Pump number {number} is blue.")
+    key = desk.add(folder)
+    desk.sync(key)
+    documents = {path: file["document_id"] for path, file in desk.files(key).items()}
+    for number in range(22):
+        (folder / f"{number:02}.txt").unlink()
+    assert desk.admin.get(f"/api/sources/{key}/preview").json()["needs_confirmation"]
+    run = desk.sync(key)
+    assert run["state"] == "failed"
+    assert "22 documents" in run["message"]
+    assert "confirm" in run["message"]
+    assert run["counts"] == {"missing": 22, "unchanged": 2}
+    assert run["failures"] == 22
+    assert len(desk.states(key)) == 24
+    assert desk.finds("employee", "Pump number 3 is blue.")
+    run = desk.sync(key, missing_ok=True)
+    assert (run["state"], run["counts"]) == ("finished", {"gone": 22, "unchanged": 2})
+    assert not desk.finds("employee", "Pump number 3 is blue.")
+    receipts = desk.admin.get("/api/receipts", params={"limit": 22}).json()
+    assert {receipt["path"] for receipt in receipts} == {f"{number:02}.txt" for number in range(22)}
+    assert all((receipt["chunks_before"], receipt["chunks_after"]) == (1, 0) for receipt in receipts)
+    [own] = desk.admin.get("/api/receipts", params={"document_id": documents["03.txt"]}).json()
+    assert own["path"] == "03.txt"
+    assert ("source.synced", desk.name(key), "missing files may go") in desk.acts()
+
+
+def test_a_folder_that_is_suddenly_empty_needs_confirming_too(desk: Desk) -> None:
+    folder = desk.folder(one__txt="The pump is blue.")
+    key = desk.add(folder)
+    desk.sync(key)
+    (folder / "one.txt").unlink()
+    assert desk.admin.get(f"/api/sources/{key}/preview").json()["needs_confirmation"]
+    assert "is empty" in desk.sync(key)["message"]
+    assert desk.sync(key, missing_ok=True)["counts"] == {"gone": 1}
+
+
+def test_removing_a_source_leaves_a_receipt_for_each_document_and_the_files_where_they_are(desk: Desk) -> None:
+    folder = desk.folder(one__txt="The pump is blue.", letter__eml=MAIL)
+    key = desk.add(folder)
+    desk.sync(key)
+    held = {file["document_id"] for file in desk.files(key).values() if file["state"] == "indexed"}
+    assert len(held) == 3  # the mail's table is a document of its own
+    assert desk.admin.delete(f"/api/sources/{key}").status_code == 204
+    receipts = [item for item in desk.admin.get("/api/receipts").json() if item["document_id"] in held]
+    assert {(item["chunks_before"] > 0, item["chunks_after"]) for item in receipts} == {(True, 0)}
+    assert {item["document_id"] for item in receipts} == held
+    assert not desk.finds("employee", "The pump is blue.")
+    assert desk.appliance.index.count() == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["letter.eml", "one.txt"]
+    assert desk.actions()[-1] == "source.removed"
+
+
+def test_reading_everything_again_reads_what_did_not_change(desk: Desk) -> None:
+    key = desk.add(desk.folder(one__txt="The pump is blue.", two__pdf=b"%PDF-1.7 broken"))
+    desk.sync(key)
+    assert desk.sync(key)["counts"] == {"unchanged": 1, "failed": 1}
+    before = desk.files(key)["two.pdf"]["updated_at"]
+    desk.sync(key, again="troubled")
+    assert desk.files(key)["two.pdf"]["updated_at"] > before
+    assert desk.sync(key, again="everything")["counts"] == {"indexed": 1, "failed": 1}
+    assert desk.admin.post(f"/api/sources/{key}/sync", json={"again": "sometimes"}).status_code == 422

@@ -1,0 +1,114 @@
+"""What waits for a curator: looking at it, releasing it, turning it down. For admins, within what they may read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from appliance.api.gate import Admin, TheAppliance, record_act
+from appliance.api.pictures import picture
+from appliance.api.runs import request_sync, require_not_paused, run_out
+from appliance.api.schemas import Approval, ChangesOut, Rejection, ReviewDetail, ReviewOut, ReviewsOut, RunOut
+from appliance.api.wire import changes_out, has_images, page_out, passage_text_out
+from appliance.catalog import changes_between
+from appliance.domain import Document, Principal
+from appliance.errors import Conflict
+from appliance.wiring import Appliance
+
+router = APIRouter(prefix="/reviews", tags=["reviews"])
+_MAX_PASSAGES = 2000
+_ALL_PASSAGES = 1_000_000
+
+
+@router.get("")
+def reviews(
+    admin: Admin,
+    appliance: TheAppliance,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> ReviewsOut:
+    """What waits for review, as far as this admin may read it; how much waits besides is a number."""
+    names = {source.id: source.name for source in appliance.catalog.sources()}
+    page = appliance.catalog.pending(admin.access, limit=limit, offset=offset)
+    return ReviewsOut(
+        reviews=[_review_out(document, names.get(document.source_id, "")) for document in page.documents],
+        total=page.total,
+        withheld=appliance.catalog.pending_count() - page.total,
+    )
+
+
+@router.get("/{document_id}")
+def review(document_id: str, admin: Admin, appliance: TheAppliance) -> ReviewDetail:
+    """The version in question: what it says, and what it changes of the one in force."""
+    document, release, passages = appliance.catalog.pending_document(document_id, admin.access, limit=_MAX_PASSAGES)
+    version = release.version
+    listed = _review_out(document, appliance.catalog.source(document.source_id).name)
+    return ReviewDetail(
+        **listed.model_dump() | {"read_at": version.created_at},
+        title=release.title,
+        media_type=document.media_type,
+        has_images=has_images(document.media_type),
+        pages=[page_out(page) for page in version.pages],
+        chunk_count=version.chunk_count,
+        passages=[passage_text_out(chunk) for chunk in passages],
+        changes=_changes(appliance, admin, document),
+    )
+
+
+@router.get("/{document_id}/pages/{page}.png", response_class=Response)
+def review_page(document_id: str, page: int, admin: Admin, appliance: TheAppliance) -> Response:
+    """A page of the version in question as a picture."""
+    document, release, _ = appliance.catalog.pending_document(document_id, admin.access, limit=0)
+    return picture(appliance, document, release.version.sha256, page)
+
+
+@router.post("/{document_id}/approve", status_code=202)
+def approve(document_id: str, admin: Admin, appliance: TheAppliance, given: Approval | None = None) -> RunOut:
+    """Release the version in question. The sync that starts at once puts it before readers."""
+    document, version_id = _looked_at(appliance, admin, document_id, given)
+    source = appliance.catalog.source(document.source_id)
+    require_not_paused(source)
+    record_act(appliance, admin, "review.approved", f"{source.name}: {document.full_path}", f"version: {version_id}")
+    appliance.catalog.approve(document_id, admin.id, version_id=version_id)
+    return run_out(request_sync(appliance, admin, source))
+
+
+@router.post("/{document_id}/reject", status_code=204)
+def reject(document_id: str, given: Rejection, admin: Admin, appliance: TheAppliance) -> Response:
+    """Turn the version in question down. The file is not read again until it changes."""
+    document, version_id = _looked_at(appliance, admin, document_id, given)
+    subject = f"{appliance.catalog.source(document.source_id).name}: {document.full_path}"
+    record_act(appliance, admin, "review.rejected", subject, f"version: {version_id}; {given.reason}")
+    appliance.catalog.turn_down(document_id, f"Turned down by a curator: {given.reason}", version_id=version_id)
+    return Response(status_code=204)
+
+
+def _looked_at(
+    appliance: Appliance, admin: Principal, document_id: str, given: Approval | None
+) -> tuple[Document, str]:
+    """The document and the version that waits. Raises Conflict when another one was looked at."""
+    document, release, _ = appliance.catalog.pending_document(document_id, admin.access, limit=0)
+    if given is not None and given.version_id and given.version_id != release.version.id:
+        raise Conflict("The file has changed since you looked at it. Look at the version that waits now, then decide.")
+    return document, release.version.id
+
+
+def _changes(appliance: Appliance, admin: Principal, document: Document) -> ChangesOut | None:
+    if document.version_id is None:
+        return None
+    older = appliance.catalog.passages(document.version_id, admin.access, limit=_ALL_PASSAGES, offset=0)
+    newer = appliance.catalog.pending_document(document.id, admin.access, limit=_ALL_PASSAGES)[2]
+    return changes_out(changes_between(older, newer))
+
+
+def _review_out(document: Document, source: str) -> ReviewOut:
+    return ReviewOut(
+        document_id=document.id,
+        version_id=document.pending_version_id or "",
+        path=document.full_path,
+        source=source,
+        groups=sorted(document.groups),
+        read_at=document.updated_at,
+        replaces=document.version_id is not None,
+    )

@@ -1,0 +1,144 @@
+"""Syncs: starting them with both ends on record, watching them, and the report of what each did. For admins."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from appliance.api.gate import Admin, TheAppliance
+from appliance.api.schemas import ReportFileOut, RunOut, RunState
+from appliance.audit.entries import AdminAction
+from appliance.domain import Principal, Source
+from appliance.errors import Conflict
+from appliance.history import FileReport, RunRecord
+from appliance.wiring import Appliance
+from ingest.pipeline import Outcome, Wish
+from ingest.progress import TROUBLE
+from ingest.runs import Run
+
+router = APIRouter(prefix="/runs", tags=["runs"])
+_MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_COLUMNS = ("path", "outcome", "reason", "pages", "chunks")
+
+
+@router.get("")
+def runs(_admin: Admin, appliance: TheAppliance) -> list[RunOut]:
+    """The latest syncs, newest first, with their progress. Those before a restart are there too."""
+    live = {run.id: run for run in appliance.runs.latest()}
+    known = appliance.history.latest()
+    listed = {record.id for record in known}
+    waiting = [run_out(run) for run in live.values() if run.finished_at is None and run.id not in listed]
+    return waiting + [run_out(live[record.id]) if record.id in live else _record_out(record) for record in known]
+
+
+@router.get("/{run_id}/report", response_class=StreamingResponse)
+def report(
+    run_id: str,
+    _admin: Admin,
+    appliance: TheAppliance,
+    format: Literal["csv", "json"] = "csv",  # noqa: A002
+) -> StreamingResponse:
+    """What a sync did with each file, to keep or to open in a spreadsheet. JSON is a `ReportOut`."""
+    run = appliance.history.run(run_id)
+    files = appliance.history.files(run_id)
+    live = next((item for item in appliance.runs.latest() if item.id == run_id), None)
+    pieces = _csv(files) if format == "csv" else _json(run_out(live) if live else _record_out(run), files)
+    name = f"sync-{run.started_at:%Y%m%d-%H%M%S}.{format}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return StreamingResponse(pieces, media_type=_MEDIA[format], headers=headers)
+
+
+def start_sync(appliance: Appliance, admin: Principal, source: Source, wish: Wish, detail: str = "") -> Run:
+    """Sync in the background, with both ends on record. Raises Conflict when it is being synced already, or paused."""
+    require_not_paused(source)
+    appliance.log.append(AdminAction(admin.id, "source.synced", source.name, detail))
+    return appliance.runs.start(source, wish=wish, on_end=_recorder(appliance, admin, source))
+
+
+def request_sync(appliance: Appliance, admin: Principal, source: Source) -> Run:
+    """Sync in the background, once more if it is being synced already. Raises Conflict when it is paused."""
+    require_not_paused(source)
+    appliance.log.append(AdminAction(admin.id, "source.synced", source.name))
+    return appliance.runs.request(source, on_end=_recorder(appliance, admin, source))
+
+
+def require_not_paused(source: Source) -> None:
+    """Raises Conflict when a source is paused."""
+    if source.paused:
+        raise Conflict(f"'{source.name}' is paused, so nothing of it is synced. Resume it first.")
+
+
+def run_out(run: Run) -> RunOut:
+    """A sync of this process."""
+    return _record_out(run.record()).model_copy(
+        update={
+            "current": run.progress.current,
+            "pages_per_s": run.progress.pages_per_s if run.finished_at is None else None,
+            "seconds_left": run.progress.seconds_left if run.finished_at is None else None,
+        }
+    )
+
+
+def _record_out(run: RunRecord) -> RunOut:
+    state = RunState.RUNNING
+    if run.finished_at is not None:
+        state = RunState.FAILED if run.error else RunState.FINISHED
+    progress = run.progress
+    return RunOut(
+        id=run.id,
+        source_id=run.source_id,
+        source=run.source,
+        state=state,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        total=progress.total,
+        done=progress.done,
+        counts=dict(progress.counts),
+        current="",
+        message=run.error,
+        pages=progress.pages,
+        chunks=progress.chunks,
+        failures=sum(progress.counts.get(outcome.value, 0) for outcome in TROUBLE),
+    )
+
+
+def _recorder(appliance: Appliance, admin: Principal, source: Source) -> Callable[[Run], None]:
+    def record_end(run: Run) -> None:
+        counts = sorted((Outcome(name).value, count) for name, count in run.progress.counts.items())
+        told = ", ".join(f"{name}: {count}" for name, count in counts)
+        appliance.log.append(AdminAction(admin.id, "source.sync_ended", source.name, run.error or told))
+
+    return record_end
+
+
+def _csv(files: Iterable[FileReport]) -> Iterator[str]:
+    yield _csv_line(_COLUMNS)
+    for file in files:
+        yield _csv_line((_inert(file.path), file.outcome, _inert(file.reason), str(file.pages), str(file.chunks)))
+
+
+def _csv_line(values: Iterable[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, quoting=csv.QUOTE_ALL).writerow(values)
+    return line.getvalue()
+
+
+def _inert(text: str) -> str:
+    """A spreadsheet takes a cell that begins like this for a formula, and would obey the name of a file."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _json(run: RunOut, files: Iterable[FileReport]) -> Iterator[str]:
+    yield f'{{"run":{run.model_dump_json()},"files":['
+    for number, file in enumerate(files):
+        line = ReportFileOut(
+            path=file.path, outcome=file.outcome, reason=file.reason, pages=file.pages, chunks=file.chunks
+        )
+        yield ("," if number else "") + line.model_dump_json()
+    yield "]}"

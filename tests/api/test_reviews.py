@@ -1,0 +1,184 @@
+"""Curation over HTTP: what waits is seen by curators who may read the document, and by nobody else before they say so."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.conftest import Desk, write
+from tests.ingest.parse.documents import pdf, text_page
+
+FIRST = "The press stands in hall four."
+SECOND = "The press stands in hall nine."
+UNKNOWN = "00000000-0000-0000-0000-00000000beef"
+
+
+def approve(desk: Desk, document: str, who: str = "admin", **body: str) -> dict[str, object]:
+    return desk.ended(desk.client(who).post(f"/api/reviews/{document}/approve", json=body or None))
+
+
+def waiting(desk: Desk, who: str = "admin") -> list[str]:
+    return [item["path"] for item in desk.client(who).get("/api/reviews").json()["reviews"]]
+
+
+def assert_nobody_sees(desk: Desk, document: str, sentence: str) -> None:
+    """Neither a question, nor the library, nor a page, a passage or a chat shows anything of the document."""
+    chunk = desk.admin.get(f"/api/reviews/{document}").json()["passages"][0]["chunk_id"]
+    for who in ("employee", "hr"):
+        client = desk.client(who)
+        assert not desk.finds(who, sentence)
+        assert client.get("/api/documents").json()["total"] == 0
+        assert client.get("/api/documents").json()["sources"] == []
+        for path in ("/api/documents/{}", "/api/documents/{}/pages/1.png"):
+            hidden, missing = (client.get(path.format(item)) for item in (document, UNKNOWN))
+            assert (hidden.status_code, hidden.content) == (404, missing.content)
+        chat = {"model": "strongroom", "messages": [{"role": "user", "content": sentence}]}
+        token = client.post("/api/tokens", json={"label": "chat"}).json()["token"]
+        answer = desk.client("compliance").post(
+            "/v1/chat/completions", json=chat, headers={"Authorization": f"Bearer {token}"}
+        )
+        assert answer.status_code == 200
+        assert sentence not in answer.text
+    for who in ("employee", "hr", "admin", "hr-admin", "compliance"):
+        for path in ("/api/passages/{}", "/api/passages/{}/page.png"):
+            hidden, missing = (desk.client(who).get(path.format(item)) for item in (chunk, UNKNOWN))
+            assert (hidden.status_code, hidden.content) == (404, missing.content)
+    assert desk.appliance.index.count(document_id=document) == 0
+
+
+def test_what_waits_for_a_curator_is_seen_by_nobody_and_found_once_it_is_approved(desk: Desk) -> None:
+    key = desk.add()
+    run = desk.ended(desk.upload(key, "press.pdf", pdf(text_page([FIRST]))))
+    assert run["counts"] == {"pending_review": 1}
+    document = desk.id_of(key, "press.pdf")
+    assert_nobody_sees(desk, document, FIRST)
+    [listed] = desk.admin.get("/api/reviews").json()["reviews"]
+    assert (listed["path"], listed["source"], listed["replaces"]) == ("press.pdf", desk.name(key), False)
+    detail = desk.admin.get(f"/api/reviews/{document}").json()
+    assert FIRST in detail["passages"][0]["text"]
+    assert (detail["changes"], detail["has_images"], len(detail["pages"])) == (None, True, 1)
+    assert desk.admin.get(f"/api/reviews/{document}/pages/1.png").content.startswith(b"\x89PNG")
+    assert approve(desk, document, version_id=listed["version_id"])["state"] == "finished"
+    assert desk.finds("employee", FIRST)
+    assert desk.client("employee").get("/api/documents").json()["total"] == 1
+    assert waiting(desk) == []
+    assert desk.admin.get(f"/api/reviews/{document}").status_code == 404
+    assert desk.states(key) == {"press.pdf": "indexed"}
+    assert desk.sync(key)["counts"] == {"unchanged": 1}
+    approved = [act for act in desk.acts() if act[0] == "review.approved"]
+    assert approved == [("review.approved", f"{desk.name(key)}: press.pdf", f"version: {listed['version_id']}")]
+    assert FIRST not in str(desk.acts())
+
+
+def test_an_admin_reviews_only_what_they_may_read_and_is_told_how_much_else_waits(desk: Desk) -> None:
+    folder = desk.folder(open__txt=FIRST)
+    write(folder / "hr" / "pay.txt", "A fitter earns 80,000 CHF.")
+    write(folder / "hr" / ".access.toml", 'groups = ["hr"]')
+    key = desk.add(folder, curated=True)
+    desk.sync(key)
+    closed = desk.id_of(key, "hr/pay.txt")
+    assert (waiting(desk), waiting(desk, "hr-admin")) == (["open.txt"], ["hr/pay.txt", "open.txt"])
+    counts = {who: desk.client(who).get("/api/reviews").json() for who in ("admin", "hr-admin")}
+    assert [(item["total"], item["withheld"]) for item in counts.values()] == [(1, 1), (2, 0)]
+    for method, path in (
+        ("GET", "/api/reviews/{}"), ("GET", "/api/reviews/{}/pages/1.png"), ("POST", "/api/reviews/{}/approve"),
+        ("POST", "/api/reviews/{}/reject"),
+    ):  # fmt: skip
+        body = {"reason": "No."} if path.endswith("reject") else None
+        hidden, missing = (desk.admin.request(method, path.format(item), json=body) for item in (closed, UNKNOWN))
+        assert (hidden.status_code, hidden.content) == (404, missing.content)
+    assert not [action for action in desk.actions() if action.startswith("review.")]
+    approve(desk, closed, "hr-admin")
+    assert (desk.finds("hr", "A fitter earns 80,000 CHF."), desk.finds("employee", "A fitter earns")) == (True, False)
+
+
+def test_what_was_turned_down_is_not_read_again_before_it_changes(desk: Desk) -> None:
+    folder = desk.folder(press__txt=FIRST)
+    key = desk.add(folder, curated=True)
+    desk.sync(key)
+    document = desk.id_of(key, "press.txt")
+    answer = desk.admin.post(f"/api/reviews/{document}/reject", json={"reason": "It is a draft."})
+    assert answer.status_code == 204
+    file = desk.files(key)["press.txt"]
+    assert (file["state"], file["reason"]) == ("refused", "Turned down by a curator: It is a draft.")
+    assert waiting(desk) == []
+    for again in ("nothing", "nothing"):
+        assert desk.sync(key, again=again)["counts"] == {"refused": 1}
+    write(folder / "press.txt", FIRST)  # saved again as it is
+    desk.sync(key)
+    assert desk.files(key)["press.txt"]["reason"] == file["reason"]
+    write(folder / "press.txt", SECOND)
+    assert desk.sync(key)["counts"] == {"pending_review": 1}
+    assert waiting(desk) == ["press.txt"]
+    desk.admin.post(f"/api/reviews/{document}/reject", json={"reason": "Still a draft."})
+    desk.admin.post("/api/files/retry", json={"document_ids": [document]})
+    desk.wait()
+    assert waiting(desk) == ["press.txt"]  # somebody asked for it
+    assert not desk.finds("employee", "The press stands")
+    turned_down = [detail for action, _, detail in desk.acts() if action == "review.rejected"]
+    assert [detail.split("; ")[1] for detail in turned_down] == ["It is a draft.", "Still a draft."]
+
+
+def test_an_approved_version_stays_while_the_next_waits_and_when_that_is_turned_down(desk: Desk) -> None:
+    key = desk.add()
+    desk.ended(desk.upload(key, "press.txt", f"# Press\n\nIt weighs nine tons.\n\n{FIRST}"))
+    document = desk.id_of(key, "press.txt")
+    approve(desk, document)
+    desk.ended(desk.upload(key, "press.txt", f"# Press\n\nIt weighs nine tons.\n\n{SECOND}"))
+    assert (desk.finds("employee", FIRST), desk.finds("employee", SECOND)) == (True, False)
+    [listed] = desk.admin.get("/api/reviews").json()["reviews"]
+    assert listed["replaces"]
+    changes = desk.admin.get(f"/api/reviews/{document}").json()["changes"]
+    assert ([line["text"] for line in changes["added"]], [line["text"] for line in changes["removed"]]) == (
+        [SECOND], [FIRST]
+    )  # fmt: skip
+    assert len(desk.client("employee").get(f"/api/documents/{document}").json()["versions"]) == 1
+    desk.admin.post(f"/api/reviews/{document}/reject", json={"reason": "Wrong hall."})
+    assert (desk.finds("employee", FIRST), desk.finds("employee", SECOND)) == (True, False)
+    assert desk.states(key) == {"press.txt": "indexed"}
+    assert desk.sync(key)["counts"] == {"unchanged": 1}
+    assert waiting(desk) == []
+
+
+def test_a_version_that_came_after_the_one_that_was_looked_at_is_not_approved_with_it(desk: Desk) -> None:
+    folder = desk.folder(press__txt=FIRST)
+    key = desk.add(folder, curated=True)
+    desk.sync(key)
+    document = desk.id_of(key, "press.txt")
+    looked_at = desk.admin.get(f"/api/reviews/{document}").json()["version_id"]
+    write(folder / "press.txt", SECOND)
+    desk.sync(key)
+    for act in ("approve", "reject"):
+        body = {"version_id": looked_at} | ({"reason": "No."} if act == "reject" else {})
+        answer = desk.admin.post(f"/api/reviews/{document}/{act}", json=body)
+        assert answer.status_code == 409
+        assert "changed since you looked" in answer.json()["message"]
+    assert waiting(desk) == ["press.txt"]
+    assert not desk.finds("employee", "The press stands")
+
+
+def test_nothing_is_approved_while_the_source_is_paused(desk: Desk) -> None:
+    key = desk.add()
+    desk.ended(desk.upload(key, "press.txt", FIRST))
+    document = desk.id_of(key, "press.txt")
+    desk.admin.post(f"/api/sources/{key}/pause")
+    assert desk.admin.post(f"/api/reviews/{document}/approve").status_code == 409
+    desk.admin.post(f"/api/sources/{key}/resume")
+    desk.wait()
+    assert waiting(desk) == ["press.txt"]
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "x" * 501}, {"reason": "x", "more": "y"}])
+def test_turning_down_needs_a_reason(desk: Desk, body: dict[str, str]) -> None:
+    assert desk.admin.post(f"/api/reviews/{UNKNOWN}/reject", json=body).status_code == 422
+
+
+def test_the_files_of_a_mail_wait_each_for_themselves(desk: Desk) -> None:
+    from tests.api.test_files import letter
+
+    key = desk.add(desk.folder(letter__eml=letter(("press.txt", FIRST.encode()))), curated=True)
+    desk.sync(key)
+    assert waiting(desk) == ["letter.eml", "letter.eml › press.txt"]
+    approve(desk, desk.id_of(key, "letter.eml › press.txt"))
+    assert waiting(desk) == ["letter.eml"]
+    assert desk.finds("employee", FIRST)
+    assert not desk.finds("employee", "Please find the manual")
