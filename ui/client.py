@@ -10,7 +10,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
@@ -22,13 +22,18 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from appliance.api.schemas import (
     SESSION_COOKIE,
     AnswerOut,
+    Approval,
     AskEvent,
+    ChangesOut,
     CitedPassage,
     ConversationDetail,
     ConversationOut,
+    CoverageOut,
     DocumentDetail,
     EventsOut,
     FeedbackIn,
+    FilePassword,
+    FilesIn,
     FilesOut,
     HealthOut,
     LibraryOut,
@@ -39,15 +44,22 @@ from appliance.api.schemas import (
     PersonIn,
     PersonOut,
     PersonPatch,
+    PreviewOut,
     Problem,
     QueriesOut,
     QueryDetail,
     Question,
+    ReceiptOut,
+    Rejection,
+    Reread,
+    ReviewDetail,
+    ReviewsOut,
     RunOut,
-    SourceGroups,
     SourceIn,
     SourceOut,
+    SourcePatch,
     StartedOut,
+    SyncIn,
     TokenOut,
     VerifiedOut,
 )
@@ -66,6 +78,7 @@ _Out = TypeVar("_Out", bound=BaseModel)
 _SESSION = re.compile(r"[\w.~+/=-]{1,4096}", re.ASCII)  # anything else could not be a session and might end the header
 _TIMEOUT = httpx.Timeout(30.0)
 _ANSWER_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # the longest silence while a model loads and reads
+_PREVIEW_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # walking a folder of very many files on a slow share
 _UNREADABLE = Problem(code="unreadable", message="The appliance sent something this page cannot read. Reload the page.")
 CUT_OFF = Problem(code="cut_off", message="The answer was cut off before its end. Ask again.")
 _UNREACHABLE = Problem(code="unreachable", message="The appliance does not answer. Try again in a moment.")
@@ -160,6 +173,10 @@ class Client:
         """A document with its pages and passages."""
         return self._get(DocumentDetail, f"/api/documents/{_part(document_id)}")
 
+    def changes(self, document_id: str, older: str, newer: str) -> ChangesOut:
+        """What one version of a document changed of another."""
+        return self._get(ChangesOut, f"/api/documents/{_part(document_id)}/changes", {"older": older, "newer": newer})
+
     # running the appliance
 
     def sources(self) -> list[SourceOut]:
@@ -167,20 +184,48 @@ class Client:
         return self._get_list(SourceOut, "/api/sources")
 
     def add_source(self, source: SourceIn) -> SourceOut:
-        """Start keeping a folder in sync."""
+        """Start keeping a folder in sync, or make a place for uploads."""
         return self._post(SourceOut, "/api/sources", source)
+
+    def preview_folder(self, source: SourceIn) -> PreviewOut:
+        """What a sync of a folder would do that is not a source yet. Nothing is added."""
+        return _parsed(PreviewOut, self._send("POST", "/api/sources/preview", source, timeout=_PREVIEW_TIMEOUT).content)
+
+    def change_source(self, source_id: str, patch: SourcePatch) -> SourceOut:
+        """Change a source; only what the patch sets."""
+        return _parsed(SourceOut, self._send("PATCH", f"/api/sources/{_part(source_id)}", patch).content)
 
     def remove_source(self, source_id: str) -> None:
         """Stop keeping a folder in sync and take its documents out of the index."""
         self._send("DELETE", f"/api/sources/{_part(source_id)}")
 
-    def set_source_groups(self, source_id: str, groups: SourceGroups) -> None:
-        """Change who sees the documents of a folder."""
-        self._send("PUT", f"/api/sources/{_part(source_id)}/groups", groups)
+    def pause(self, source_id: str) -> SourceOut:
+        """Leave a source as it is until it is resumed; a sync that is running ends."""
+        return self._post(SourceOut, f"/api/sources/{_part(source_id)}/pause")
 
-    def sync(self, source_id: str) -> RunOut:
+    def resume(self, source_id: str) -> SourceOut:
+        """Keep a paused source in sync again."""
+        return self._post(SourceOut, f"/api/sources/{_part(source_id)}/resume")
+
+    def sync(self, source_id: str, wish: SyncIn | None = None) -> RunOut:
         """Compare a folder with the index now."""
-        return self._post(RunOut, f"/api/sources/{_part(source_id)}/sync")
+        return self._post(RunOut, f"/api/sources/{_part(source_id)}/sync", wish)
+
+    def preview(self, source_id: str, again: Reread = Reread.NOTHING) -> PreviewOut:
+        """What a sync would do now. Nothing is changed."""
+        path = f"/api/sources/{_part(source_id)}/preview"
+        return _parsed(
+            PreviewOut, self._send("GET", path, query={"again": again.value}, timeout=_PREVIEW_TIMEOUT).content
+        )
+
+    def upload(self, source_id: str, name: str, content: bytes) -> RunOut:
+        """Put a file into a place for uploads. One of the same name becomes its earlier version."""
+        path = f"/api/sources/{_part(source_id)}/uploads"
+        with _http_errors_named():
+            response = self._http.post(path, files={"file": (name, content, "application/octet-stream")})
+        if response.is_error:
+            raise _problem_of(response)
+        return _parsed(RunOut, response.content)
 
     def runs(self) -> list[RunOut]:
         """The syncs, newest first."""
@@ -193,6 +238,48 @@ class Client:
             "/api/files",
             {"source_id": source_id, "state": state, "text": text, "limit": limit, "offset": offset},
         )
+
+    def try_again(self, document_ids: Sequence[str]) -> list[RunOut]:
+        """Read files again although nothing about them changed."""
+        content = self._send("POST", "/api/files/retry", checked(FilesIn, document_ids=list(document_ids))).content
+        return _parsed_list(RunOut, content)
+
+    def open_with(self, document_id: str, password: FilePassword) -> RunOut:
+        """Read an encrypted file with a password that is kept nowhere."""
+        return self._post(RunOut, f"/api/files/{_part(document_id)}/password", password)
+
+    def withdraw(self, document_id: str) -> RunOut:
+        """Remove an uploaded file."""
+        return _parsed(RunOut, self._send("DELETE", f"/api/files/{_part(document_id)}").content)
+
+    def coverage(self, document_id: str) -> CoverageOut:
+        """Which pages of a file gave text, and by which means."""
+        return self._get(CoverageOut, f"/api/files/{_part(document_id)}/coverage")
+
+    def receipts(self, document_id: str = "", limit: int = 25, offset: int = 0) -> list[ReceiptOut]:
+        """That documents left the index, newest first."""
+        query: _Query = {"document_id": document_id, "limit": limit, "offset": offset}
+        return self._get_list(ReceiptOut, "/api/receipts", query)
+
+    # reviewing
+
+    def reviews(self, limit: int = 25, offset: int = 0) -> ReviewsOut:
+        """A page of what waits for a curator and the reader may read."""
+        return self._get(ReviewsOut, "/api/reviews", {"limit": limit, "offset": offset})
+
+    def review(self, document_id: str) -> ReviewDetail:
+        """A version in question."""
+        return self._get(ReviewDetail, f"/api/reviews/{_part(document_id)}")
+
+    def approve(self, document_id: str, approval: Approval) -> RunOut:
+        """Let readers find the version that was looked at."""
+        return self._post(RunOut, f"/api/reviews/{_part(document_id)}/approve", approval)
+
+    def turn_down(self, document_id: str, rejection: Rejection) -> None:
+        """Keep a document from readers, with the reason."""
+        self._send("POST", f"/api/reviews/{_part(document_id)}/reject", rejection)
+
+    # people and health
 
     def people(self) -> list[PersonOut]:
         """The accounts."""
@@ -234,10 +321,18 @@ class Client:
 
     # how
 
-    def _send(self, method: str, path: str, body: BaseModel | None = None, query: _Query = _NO_QUERY) -> httpx.Response:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: BaseModel | None = None,
+        query: _Query = _NO_QUERY,
+        timeout: httpx.Timeout = _TIMEOUT,
+    ) -> httpx.Response:
         given = {name: str(value) for name, value in query.items() if value not in (None, "")}
+        sent = None if body is None else _json(body)
         with _http_errors_named():
-            response = self._http.request(method, path, params=given, json=None if body is None else _json(body))
+            response = self._http.request(method, path, params=given, json=sent, timeout=timeout)
         if response.is_error:
             raise _problem_of(response)
         return response
@@ -245,10 +340,8 @@ class Client:
     def _get(self, kind: type[_Out], path: str, query: _Query = _NO_QUERY) -> _Out:
         return _parsed(kind, self._send("GET", path, query=query).content)
 
-    def _get_list(self, kind: type[_Out], path: str) -> list[_Out]:
-        content = self._send("GET", path).content
-        with _invalid_data_named():
-            return TypeAdapter(list[kind]).validate_json(content)  # type: ignore[valid-type]
+    def _get_list(self, kind: type[_Out], path: str, query: _Query = _NO_QUERY) -> list[_Out]:
+        return _parsed_list(kind, self._send("GET", path, query=query).content)
 
     def _post(self, kind: type[_Out], path: str, body: BaseModel | None = None) -> _Out:
         return _parsed(kind, self._send("POST", path, body).content)
@@ -270,7 +363,7 @@ def _json(body: BaseModel) -> object:
     return body.model_dump(mode="json", exclude_unset=True)
 
 
-def checked(kind: type[_Out], **values: object) -> _Out:
+def checked(kind: type[_Out], /, **values: object) -> _Out:
     """The body of a request, or a sentence that says what is wrong with it."""
     try:
         return kind.model_validate({name: value for name, value in values.items() if value is not None})
@@ -283,6 +376,11 @@ def checked(kind: type[_Out], **values: object) -> _Out:
 def _parsed(kind: type[_Out], data: str | bytes) -> _Out:
     with _invalid_data_named():
         return kind.model_validate_json(data)
+
+
+def _parsed_list(kind: type[_Out], data: bytes) -> list[_Out]:
+    with _invalid_data_named():
+        return TypeAdapter(list[kind]).validate_json(data)  # type: ignore[valid-type]
 
 
 @contextmanager

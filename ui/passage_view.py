@@ -1,13 +1,17 @@
-"""A cited passage in its place: the page with the passage marked, or the text around it."""
+"""Passages: a cited one in its place (the page with it marked, or the text around it), and a document's own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from appliance.api.schemas import CitedPassage
+from appliance.api.schemas import CitedPassage, PassageTextOut
 from ui import pieces
 from ui.client import Client
-from ui.inert import Html, text
+from ui.inert import Html, render, text
+
+_AT_ONCE = 10
 
 
 @st.dialog("Cited passage", width="medium")
@@ -44,3 +48,27 @@ def _in_context(passage: CitedPassage) -> Html:
         f'<div class="sr-context" dir="auto"><span>{text(passage.before)}</span>\n'
         f"<mark>{text(passage.text)}</mark>\n<span>{text(passage.after)}</span></div>"
     )
+
+
+def show_passages(passages: Sequence[PassageTextOut], of: int, key: str) -> None:
+    """Show the passages of a document inside a dialog, some at first and more when asked.
+
+    Args:
+        passages: In reading order; of a very long document the first ones.
+        of: How many the document has.
+        key: Tells apart what is shown at the same time.
+    """
+    if len(passages) < of:
+        whole = pieces.count(of, "passage")
+        pieces.show(pieces.line(f"A long document: here are the first {len(passages):,} of {whole}."))
+    shown = int(st.session_state.get(f"shown-{key}", _AT_ONCE))
+    for passage in passages[:shown]:
+        pieces.show(_passage(passage))
+    if shown < len(passages) and st.button("Show more passages", key=f"more-{key}"):
+        st.session_state[f"shown-{key}"] = shown + _AT_ONCE
+        st.rerun(scope="fragment")
+
+
+def _passage(passage: PassageTextOut) -> Html:
+    place = pieces.where(passage.place) or f"Passage {passage.number}"
+    return Html(f'<div class="sr-passage"><p class="sr-muted">{text(place)}</p>{render(passage.text)}</div>')

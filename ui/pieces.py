@@ -104,6 +104,12 @@ def link_button(words: str, path: str, *, download: bool = False) -> Html:
     return Html(f'<a class="sr-button" href="{text(path)}"{" download" if download else ""}>{text(words)}</a>')
 
 
+def text_link(words: str, path: str, about: str, *, download: bool = False) -> Html:
+    """A link to one of our own addresses in running text. `about` says more than its words do."""
+    extra = " download" if download else ""
+    return Html(f'<a class="sr-link" href="{text(path)}" title="{text(about)}"{extra}>{text(words)}</a>')
+
+
 def dotted(*parts: str) -> str:
     """Parts on one line with dots between them; empty ones are left out."""
     return " \N{MIDDLE DOT} ".join(part for part in parts if part)
@@ -126,6 +132,17 @@ def size(size_bytes: int) -> str:
     while amount >= 1000 and unit < len(_UNITS) - 1:
         amount, unit = amount / 1000, unit + 1
     return f"{amount:.0f} {_UNITS[unit]}" if unit == 0 or amount >= 10 else f"{amount:.1f} {_UNITS[unit]}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time for people, in its two largest units."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 and whole < 600 else f"{round(whole / 60)} min"
+    hours, minutes = divmod(round(whole / 60), 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def listed(names: Collection[str]) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 
 from streamlit import config
 
+_MB = 1024**2
+
 LOCKED_DOWN: Mapping[str, object] = {
     "browser.gatherUsageStats": False,
     "client.allowedOrigins": [],  # no page may steer ours by postMessage; the default trusts hosts of the vendor
@@ -29,7 +31,6 @@ LOCKED_DOWN: Mapping[str, object] = {
     "server.enableXsrfProtection": True,
     "server.fileWatcherType": "none",
     "server.headless": True,
-    "server.maxUploadSize": 1,  # MB; nothing is uploaded through the screens
     "server.runOnSave": False,
     "server.xsrfCookieSameSite": "strict",
 }
@@ -61,11 +62,13 @@ THEME: Mapping[str, object] = {
 }
 
 
-def apply(allowed_hosts: Sequence[str] = ()) -> None:
+def apply(allowed_hosts: Sequence[str] = (), max_upload_bytes: int = _MB) -> None:
     """Set every option in this process.
 
     Args:
         allowed_hosts: The names the appliance may be reached under; with none given Streamlit accepts any.
+        max_upload_bytes: How large a document may be that is handed over through the screens.
     """
-    for name, value in {**LOCKED_DOWN, **THEME, "server.allowedHosts": list(allowed_hosts)}.items():
+    given = {"server.allowedHosts": list(allowed_hosts), "server.maxUploadSize": -(-max_upload_bytes // _MB)}
+    for name, value in {**LOCKED_DOWN, **THEME, **given}.items():
         config.set_option(name, value)

@@ -11,18 +11,19 @@ import itertools
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Any
 
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from PIL import Image, ImageDraw
 from pydantic import BaseModel
 
 from appliance.api import schemas as wire
-from appliance.domain import AnswerKind, DocumentState, Role, TextMeans
+from appliance.domain import AnswerKind, Role, TextMeans
+from tests.ui import ingest_standin
+from tests.ui.ingest_standin import NOW, Intake, problem
 
-NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 POLICY = "4f1c1e0a-0000-4000-8000-000000000001"
 HANDBOOK = "4f1c1e0a-0000-4000-8000-000000000002"
 
@@ -93,22 +94,7 @@ class Standin:
         self.turns: dict[str, list[wire.TurnOut]] = {}
         self.feedback: list[tuple[str, wire.FeedbackIn]] = []
         self.fail_ask_with: wire.Problem | None = None
-        self.sources = [
-            wire.SourceOut(
-                id="s-1",
-                name=f"Policies{poison}",
-                path="/srv/documents/policies",
-                groups=["everyone"],
-                states={DocumentState.INDEXED: 41, DocumentState.FAILED: 1, DocumentState.NEEDS_PASSWORD: 2},
-            ),
-            wire.SourceOut(
-                id="s-2",
-                name="Handbooks",
-                path="/srv/documents/handbooks",
-                groups=["underwriting", "claims"],
-                states={DocumentState.INDEXED: 12},
-            ),
-        ]
+        self.intake = Intake(poison)
         self.people = [
             wire.PersonOut(
                 id=f"p-{me.name}",
@@ -121,7 +107,6 @@ class Standin:
             )
             for me in PEOPLE.values()
         ]
-        self.runs: list[tuple[float, wire.RunOut]] = []
         self.requests: list[tuple[str, str, Any]] = []
 
     # asking
@@ -220,10 +205,13 @@ class Standin:
         found = next(doc for doc in map(self.document, range(53)) if doc.id == key)
         pages = [
             wire.PageOut(page=1, means=TextMeans.TEXT_LAYER, characters=1830, reason=""),
-            wire.PageOut(page=2, means=TextMeans.TEXT_LAYER, characters=2210, reason=""),
-            wire.PageOut(page=3, means=TextMeans.OCR, characters=940, reason=""),
-            wire.PageOut(page=4, means=TextMeans.NONE, characters=0, reason="The page is blank."),
+            wire.PageOut(page=2, means=TextMeans.OCR, characters=2210, reason="", confidence=0.43, unsure=True),
+            wire.PageOut(page=3, means=TextMeans.OCR, characters=940, reason="", confidence=0.95),
+            wire.PageOut(page=4, means=TextMeans.NONE, characters=0, reason=f"The page is blank.{self.poison}"),
         ]
+        related = wire.RelatedOut(
+            id=HANDBOOK, title=f"Holds{self.poison}", path=f"a/b.docx{self.poison}", source="Handbooks"
+        )
         parts = [
             wire.PassageTextOut(
                 chunk_id=f"c-{n}",
@@ -241,13 +229,29 @@ class Standin:
             has_images=key == POLICY,
             chunk_count=2_345 if key == HANDBOOK else len(parts),
             passages=parts,
+            author=f"Records office{self.poison}",
+            created="2026-02-03",
+            modified="2026-10-30T14:05:00Z",
+            versions=self.versions(3 if key == POLICY else 1),
+            copies=[related] if key == POLICY else [],
+            similar=[related.model_copy(update={"resemblance": 0.87})] if key == POLICY else [],
+            members=[related] if key == POLICY else [],
+            thread=[related] if key == POLICY else [],
         )
 
-    # people and runs
-
-    def run_now(self) -> list[wire.RunOut]:
-        """The runs, moved on by the time that passed."""
-        return [_moved_on(started, run) for started, run in reversed(self.runs)] or [_failed_run()]
+    def versions(self, number: int) -> list[wire.VersionOut]:
+        """States of a document's content, newest first."""
+        return [
+            wire.VersionOut(
+                id=f"v-{n}",
+                sha256=f"{n}b1f" * 16,
+                title="Records Retention Policy",
+                published_at=NOW - timedelta(days=30 * (number - n)),
+                superseded_at=None if n == number else NOW - timedelta(days=30 * (number - n - 1)),
+                chunk_count=10 + n,
+            )
+            for n in range(number, 0, -1)
+        ]
 
     # the log
 
@@ -279,38 +283,8 @@ class Standin:
         ]
 
 
-def _moved_on(started: float, run: wire.RunOut) -> wire.RunOut:
-    done = min(60, int((time.monotonic() - started) * 12))
-    if done < 60:
-        return run.model_copy(update={"done": done, "current": f"policies/document-{done:02}.pdf"})
-    counts = {"indexed": 3, "unchanged": 55, "failed": 1, "needs_password": 1}
-    return run.model_copy(
-        update={"done": 60, "state": wire.RunState.FINISHED, "finished_at": NOW, "counts": counts, "current": ""}
-    )
-
-
-def _failed_run() -> wire.RunOut:
-    return wire.RunOut(
-        id="r-0",
-        source_id="s-2",
-        source="Handbooks",
-        state=wire.RunState.FAILED,
-        started_at=NOW,
-        finished_at=NOW,
-        total=None,
-        done=0,
-        counts={},
-        current="",
-        message="The folder is not mounted. Mount it and sync again.",
-    )
-
-
 def _event(name: str, data: BaseModel) -> str:
     return f"event: {name}\ndata: {data.model_dump_json()}\n\n"
-
-
-def _problem(status: int, code: str, message: str) -> JSONResponse:
-    return JSONResponse({"code": code, "message": message}, status)
 
 
 def page_image(highlight: bool = True) -> bytes:
@@ -337,7 +311,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     async def signed_in(request: Request, call_next: Any) -> Response:
         state.requests.append((request.method, request.url.path, dict(request.query_params)))
         if request.cookies.get(wire.SESSION_COOKIE, "") not in PEOPLE:
-            return _problem(401, "not_signed_in", "Sign in first.")
+            return problem(401, "not_signed_in", "Sign in first.")
         return await call_next(request)
 
     def me(request: Request) -> wire.Me:
@@ -359,7 +333,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     @api.get("/conversations/{key}", response_model=None)
     def conversation(key: str) -> wire.ConversationDetail | JSONResponse:
         if key not in state.turns:
-            return _problem(404, "not_found", "Not found, or not yours to see.")
+            return problem(404, "not_found", "Not found, or not yours to see.")
         return state.conversation(key)
 
     @api.delete("/conversations/{key}", status_code=204)
@@ -382,6 +356,10 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     def document(key: str) -> wire.DocumentDetail:
         return state.document_detail(key)
 
+    @api.get("/documents/{key}/changes")
+    def changed(key: str, older: str, newer: str) -> wire.ChangesOut:
+        return ingest_standin.changes(state.poison)
+
     @api.get("/documents/{key}/pages/{page}.png")
     def page(key: str, page: int) -> Response:
         return Response(page_image(highlight=False), media_type="image/png")
@@ -399,83 +377,6 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     @api.get("/passages/{key}/page.png")
     def marked_page(key: str) -> Response:
         return Response(page_image(), media_type="image/png")
-
-    @api.get("/sources")
-    def sources() -> list[wire.SourceOut]:
-        return state.sources
-
-    @api.post("/sources", response_model=None)
-    def add_source(body: wire.SourceIn) -> wire.SourceOut | JSONResponse:
-        if not body.path.startswith("/srv/"):
-            return _problem(422, "invalid_request", f"There is no folder '{body.path}' on this machine.")
-        state.sources.append(wire.SourceOut(id=f"s-{len(state.sources) + 1}", states={}, **body.model_dump()))
-        return state.sources[-1]
-
-    @api.delete("/sources/{key}", status_code=204)
-    def remove_source(key: str) -> None:
-        state.sources = [source for source in state.sources if source.id != key]
-
-    @api.put("/sources/{key}/groups", status_code=204)
-    def groups(key: str, body: wire.SourceGroups) -> None:
-        state.sources = [
-            source.model_copy(update={"groups": body.groups}) if source.id == key else source
-            for source in state.sources
-        ]
-
-    @api.post("/sources/{key}/sync")
-    def sync(key: str) -> wire.RunOut:
-        source = next(source for source in state.sources if source.id == key)
-        run = wire.RunOut(
-            id=f"r-{len(state.runs) + 1}",
-            source_id=key,
-            source=source.name,
-            state=wire.RunState.RUNNING,
-            started_at=NOW,
-            finished_at=None,
-            total=60,
-            done=0,
-            counts={},
-            current="",
-            message="",
-        )
-        state.runs.append((time.monotonic(), run))
-        return run
-
-    @api.get("/runs")
-    def runs() -> list[wire.RunOut]:
-        return state.run_now()
-
-    @api.get("/files")
-    def files(
-        source_id: str = "",
-        wanted: Annotated[str, Query(alias="state")] = "",
-        text: str = "",
-        limit: int = 50,
-        offset: int = 0,
-    ) -> wire.FilesOut:
-        reasons = {
-            DocumentState.INDEXED: "Page 3 of 4 gave no text: blank.",
-            DocumentState.NEEDS_PASSWORD: "The file is encrypted. Save a copy without a password.",
-            DocumentState.FAILED: "The file is damaged: its cross-reference table points past the end.",
-            DocumentState.REFUSED: "The file is 412 MB; the limit is 256 MB. Split it, or raise ingest.max_file_bytes.",
-            DocumentState.GONE: "",
-        }
-        states = [DocumentState.INDEXED, *reasons]
-        listed = [
-            wire.FileOut(
-                document_id=f"d-{n}",
-                source="Policies",
-                path=f"policies/2026/quarter-{n % 4 + 1}/document-{n:02}.pdf{state.poison}",
-                state=states[n % len(states)],
-                reason=reasons[states[n % len(states)]] if n else "",
-                groups=["everyone"],
-                size_bytes=120_000 + n * 7_000,
-                updated_at=NOW,
-            )
-            for n in range(60)
-        ]
-        listed = [file for file in listed if wanted in ("", file.state)]
-        return wire.FilesOut(files=listed[offset : offset + limit], total=len(listed))
 
     @api.get("/people")
     def people() -> list[wire.PersonOut]:
@@ -593,5 +494,10 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     def export() -> PlainTextResponse:
         return PlainTextResponse('{"seq": 1}\n', headers={"Content-Disposition": 'attachment; filename="log.jsonl"'})
 
+    @api.get("/reviews/{key}/pages/{page}.png")
+    def page_in_question(key: str, page: int) -> Response:
+        return Response(page_image(highlight=False), media_type="image/png")
+
+    ingest_standin.add_routes(api, state.intake)
     app.include_router(api)
     return app

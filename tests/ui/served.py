@@ -16,10 +16,12 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 from starlette.routing import Mount, Route
 
 from appliance.config import go_offline
+from appliance.domain import Role
 from appliance.headers import OuterLayer
 from tests.ui.api_standin import PEOPLE, Standin, create_api
 from tests.ui.payloads import PAYLOADS, SHORT
 
+MAX_UPLOAD_BYTES = 4 * 1024 * 1024
 ROOT = Path(__file__).parents[2]
 LOGIN = ROOT / "appliance" / "api" / "static"
 
@@ -47,7 +49,7 @@ def create_app(state: Standin, port: int) -> Any:
     os.environ["STRONGROOM_API_URL"] = f"http://127.0.0.1:{port}"
     from ui import streamlit_settings
 
-    streamlit_settings.apply(["127.0.0.1", "localhost"])
+    streamlit_settings.apply(["127.0.0.1", "localhost"], MAX_UPLOAD_BYTES)
     import streamlit as st
 
     async def style(_request: Request) -> FileResponse:
@@ -62,7 +64,14 @@ def create_app(state: Standin, port: int) -> Any:
             Route("/logout", _logout, methods=["POST"]),
             Mount("/api", app=_Prefixed(api)),
         ],
-        middleware=[Middleware(OuterLayer, allowed_hosts=("127.0.0.1", "localhost"))],
+        middleware=[
+            Middleware(
+                OuterLayer,
+                allowed_hosts=("127.0.0.1", "localhost"),
+                max_upload_bytes=MAX_UPLOAD_BYTES,
+                may_upload=lambda session: session in PEOPLE and Role.ADMIN in PEOPLE[session].roles,
+            )
+        ],
     )
 
 

@@ -43,6 +43,9 @@ def test_contrast_is_measured_as_the_standard_says() -> None:
         ("ink", "mark"),
         ("muted", "green-tint"),
         ("muted", "amber-tint"),
+        ("ink", "green-tint"),
+        ("ink", "red-tint"),
+        ("muted", "red-tint"),
     ],
 )
 def test_words_stand_out_from_what_is_behind_them(ink: str, paper: str) -> None:

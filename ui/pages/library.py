@@ -1,22 +1,22 @@
-"""Library: the documents a reader may see, how each was read, and its passages."""
+"""Library: the documents a reader may see, how each was read, what it says, what it said before, what belongs to it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from appliance.api.schemas import DocumentDetail, DocumentOut, PageOut, PassageTextOut
-from appliance.domain import TextMeans
+from appliance.api.schemas import DocumentDetail, DocumentOut, RelatedOut, VersionOut
 from ui import pieces
+from ui.changes_view import show_changes
 from ui.client import Client
-from ui.inert import Html, render, text
+from ui.coverage_view import Pictures, show_coverage, summary
+from ui.inert import Html, text
+from ui.passage_view import show_passages
 
 _LIMIT = 20
-_PASSAGES = 10
-_MEANS = {
-    TextMeans.TEXT_LAYER: "Text of the file",
-    TextMeans.OCR: "Read from the image (OCR)",
-    TextMeans.NONE: "No text",
-}
+_WAY = "library-way"
+"""The documents one went through from the one that was opened, to find back."""
 
 
 def page(client: Client) -> None:
@@ -35,7 +35,8 @@ def page(client: Client) -> None:
         with st.container(key=f"sr-card-{document.id}", border=True):
             pieces.show(_entry(document))
             if st.button("Open document", key=f"open-{document.id}"):
-                _open(client, document.id)
+                st.session_state[_WAY] = [document.id]
+                _open(client)
     pieces.pager("library-page", found.total, _LIMIT)
 
 
@@ -58,19 +59,39 @@ def _entry(document: DocumentOut) -> Html:
 
 
 @st.dialog("Document", width="medium")
-def _open(client: Client, document_id: str) -> None:
+def _open(client: Client) -> None:
     with pieces.problems_shown():
-        document = client.document(document_id)
+        way: list[str] = st.session_state[_WAY]
+        document = client.document(way[-1])
+        if len(way) > 1 and st.button("Back to the document before", key=f"back-{len(way)}"):
+            st.session_state[_WAY] = way[:-1]
+            st.rerun(scope="fragment")
         pieces.show(Html(f'<div class="sr-source"><div><h2>{text(document.title)}</h2></div></div>'))
-        names = ["Passages", "Pages"] if document.pages or document.has_images else ["Passages"]
-        about, *others = st.tabs(["About", *names])
-        with about:
-            pieces.show(_facts(document))
-        with others[0]:
-            _show_passages(document)
-        if len(others) > 1:
-            with others[1]:
-                _show_pages(document)
+        names = _tabs_of(document)
+        for name, tab in zip(names, st.tabs(names, key=f"document-tab-{document.id}"), strict=True):
+            with tab:
+                _show(client, name, document)
+
+
+def _tabs_of(document: DocumentDetail) -> list[str]:
+    related = document.members or document.thread or document.copies or document.similar
+    there = {"Pages": document.pages, "History": document.versions, "Related": related}
+    return ["About", "Passages", *(name for name, content in there.items() if content)]
+
+
+def _show(client: Client, name: str, document: DocumentDetail) -> None:
+    if name == "About":
+        pieces.show(_facts(document))
+    elif name == "Passages":
+        show_passages(document.passages, document.chunk_count, document.id)
+    elif name == "Pages":
+        address = f"/api/documents/{pieces.segment(document.id)}"
+        pictures = Pictures(address, document.title, opened=1) if document.has_images else None
+        show_coverage(document.pages, document.id, pictures)
+    elif name == "History":
+        _show_history(client, document)
+    else:
+        _show_related(document)
 
 
 def _facts(document: DocumentDetail) -> Html:
@@ -78,60 +99,76 @@ def _facts(document: DocumentDetail) -> Html:
         [
             ("Source", text(document.source)),
             ("Path", text(document.path)),
+            ("Author", text(document.author)),
+            ("Written", text(document.created)),
+            ("Last edited", text(document.modified)),
             ("Seen by", text(pieces.listed(document.groups))),
             ("Size", text(pieces.size(document.size_bytes))),
             ("Changed", text(pieces.moment(document.updated_at))),
             ("Indexed", text(pieces.moment(document.indexed_at))),
-            ("Read", text(_coverage(document.pages))),
+            ("Read", text(summary(document.pages))),
             ("Passages", text(f"{document.chunk_count:,}")),
             ("SHA-256", pieces.code(document.sha256)),
         ]
     )
 
 
-def _coverage(pages: list[PageOut]) -> str:
-    if not pages:
-        return ""
-    read = sum(page.means is not TextMeans.NONE for page in pages)
-    by_ocr = sum(page.means is TextMeans.OCR for page in pages)
-    return f"{read:,} of {pieces.count(len(pages), 'page')} gave text{f', {by_ocr:,} of them by OCR' if by_ocr else ''}"
+# what it said before
 
 
-def _show_passages(document: DocumentDetail) -> None:
-    if len(document.passages) < document.chunk_count:
-        of = pieces.count(document.chunk_count, "passage")
-        pieces.show(pieces.line(f"A long document: here are the first {len(document.passages):,} of {of}."))
-    shown = int(st.session_state.get(f"shown-{document.id}", _PASSAGES))
-    for passage in document.passages[:shown]:
-        pieces.show(_passage(passage))
-    if shown < len(document.passages) and st.button("Show more passages", key=f"more-{document.id}"):
-        st.session_state[f"shown-{document.id}"] = shown + _PASSAGES
-        st.rerun(scope="fragment")
-
-
-def _passage(passage: PassageTextOut) -> Html:
-    place = pieces.where(passage.place) or f"Passage {passage.number}"
-    return Html(f'<div class="sr-passage"><p class="sr-muted">{text(place)}</p>{render(passage.text)}</div>')
-
-
-def _show_pages(document: DocumentDetail) -> None:
-    if document.has_images and document.pages:
-        number = st.number_input(
-            f"Page (1 to {len(document.pages)})", 1, len(document.pages), 1, key=f"page-{document.id}"
-        )
-        alt = f"Page {number} of {document.title}"
-        pieces.show(pieces.page_image(f"/api/documents/{pieces.segment(document.id)}/pages/{number}.png", alt))
-        for page in document.pages:
-            if page.page == number:
-                facts = pieces.dotted(_MEANS[page.means], f"{page.characters:,} characters", page.reason)
-                pieces.show(pieces.line(facts))
-    thin = [page for page in document.pages if page.means is not TextMeans.TEXT_LAYER]
-    if not thin:
-        pieces.show(pieces.line("Every page gave the text of the file."))
+def _show_history(client: Client, document: DocumentDetail) -> None:
+    versions = document.versions
+    rows = [_version(len(versions) - at, version) for at, version in enumerate(versions)]  # newest first
+    pieces.show(pieces.table(("Version", "In force", "Passages", "SHA-256"), rows))
+    if len(versions) < 2:
+        pieces.show(pieces.line("The document has not changed since it was taken in."))
         return
-    rows = [
-        (text(page.page), text(_MEANS[page.means]), text(f"{page.characters:,}"), text(page.reason))
-        for page in thin[:200]
-    ]
-    pieces.show(Html('<h3 class="sr-small-head">Pages without a text layer</h3>'))
-    pieces.show(pieces.table(("Page", "Read by", "Characters", "Why"), rows))
+    at = st.selectbox(
+        "What changed with",
+        range(len(versions) - 1),
+        format_func=lambda at: f"Version {len(versions) - at}",
+        key=f"changes-{document.id}",
+    )
+    show_changes(client.changes(document.id, versions[at + 1].id, versions[at].id))
+
+
+def _version(number: int, version: VersionOut) -> tuple[Html, ...]:
+    since = pieces.moment(version.published_at)
+    until = f"until {pieces.moment(version.superseded_at)}" if version.superseded_at else "now in force"
+    return (
+        text(number),
+        Html(f"{text(f'since {since}')}<br>{text(until)}"),
+        text(f"{version.chunk_count:,}"),
+        pieces.code(version.sha256[:16]),
+    )
+
+
+# what belongs to it
+
+
+def _show_related(document: DocumentDetail) -> None:
+    _show_group("Files in it", "", document.members)
+    _show_group("Mails of the same conversation", "", document.thread)
+    _show_group("Copies", "They have the same content, and are found as this document.", document.copies)
+    _show_group("Similar documents", "", document.similar)
+
+
+def _show_group(title: str, lead: str, related: Sequence[RelatedOut]) -> None:
+    if not related:
+        return
+    pieces.show(Html(f'<h3 class="sr-small-head">{text(title)}</h3>'))
+    if lead:
+        pieces.show(pieces.line(lead))
+    for document in related:
+        key = f"{title[:6].strip().lower()}-{document.id}"  # a document may belong in two ways
+        with st.container(key=f"sr-card-{key}", border=True):
+            pieces.show(_related(document))
+            if st.button("Open document", key=f"related-{key}"):
+                st.session_state[_WAY] = [*st.session_state[_WAY], document.id]
+                st.rerun(scope="fragment")
+
+
+def _related(document: RelatedOut) -> Html:
+    share = "" if document.resemblance is None else f"{document.resemblance:.0%} of the text in common"
+    facts = pieces.dotted(document.source, document.path, share)
+    return Html(f'<div class="sr-source"><div><strong>{text(document.title)}</strong><p>{text(facts)}</p></div></div>')

@@ -1,0 +1,389 @@
+"""The admin's pages for taking documents in, and what the library shows of it, against the stand-in API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from appliance.api import schemas as wire
+from tests.ui.api_standin import HANDBOOK, POLICY, Standin, create_api
+from tests.ui.ingest_standin import CLOSED, LONG_SCAN, WITHDRAWABLE, Intake
+from tests.ui.test_client import Served
+
+pytestmark = pytest.mark.integration
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def state() -> Standin:
+    return Standin()
+
+
+@pytest.fixture
+def intake(state: Standin) -> Intake:
+    return state.intake
+
+
+@pytest.fixture
+def base_url(state: Standin) -> Iterator[str]:
+    with Served(create_api(state)) as url:
+        yield url
+
+
+def _run_admin(url: str) -> None:
+    from ui import pieces
+    from ui.client import Client
+    from ui.pages import admin
+
+    client = Client(url, "adam")
+    with pieces.problems_shown():
+        pieces.say_what_was_kept()
+        admin.page(client, client.me())
+
+
+def _run_library(url: str) -> None:
+    from ui import pieces
+    from ui.client import Client
+    from ui.pages import library
+
+    with pieces.problems_shown():
+        library.page(Client(url, "erin"))
+
+
+@pytest.fixture
+def opened(base_url: str) -> Open:
+    """Opens a tab of the administration."""
+
+    def opening(tab: str = "Sources", **kept: object) -> AppTest:
+        at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20)
+        at.session_state["admin-tab"] = tab
+        for name, value in kept.items():
+            at.session_state[name] = value
+        return at.run()
+
+    return opening
+
+
+@pytest.fixture
+def library(base_url: str) -> AppTest:
+    return AppTest.from_function(_run_library, kwargs={"url": base_url}, default_timeout=20).run()
+
+
+def shown(at: AppTest) -> str:
+    """All the HTML on the page."""
+    assert not at.exception, at.exception
+    return "\n".join(element.proto.body for element in at.get("html"))
+
+
+def press(at: AppTest, words: str, dialog: str = "") -> AppTest:
+    """Press the one button with these words, in the dialog that the button with the key `dialog` opens."""
+    (button,) = [button for button in at.button if button.label == words]
+    button.click()
+    return again(at, dialog)
+
+
+def again(at: AppTest, dialog: str = "") -> AppTest:
+    """Run once more. The test runner knows no runs of a dialog alone, so the button that opens it is held down."""
+    if dialog:
+        at.button(key=dialog).click()
+    return at.run()
+
+
+def field(at: AppTest, kind: str, words: str) -> object:
+    """The one field with this label."""
+    (found,) = [field for field in at.get(kind) if field.label == words]
+    return found
+
+
+# sources
+
+
+def test_a_panel_says_how_a_source_is_kept(opened: Open) -> None:
+    page = shown(opened())
+    for words in (
+        "41 indexed",
+        "2 need a password",
+        "Compared every hour, watched for changes",
+        "Compared every day, not watched",
+        "Owner: Records office",
+        "Language: en",
+        "Takes in only **/*.pdf, **/*.docx",
+        "Leaves out drafts/**",
+        "tried again 20 Nov 2026, 10:10 UTC",
+        ">uploads<",
+        ">curated<",
+        "1 waiting for review",
+    ):
+        assert words in page, words
+    assert "/var/lib/strongroom/uploads" not in page  # nobody is to put files there by hand
+
+
+def test_a_source_is_paused_and_resumed(opened: Open, intake: Intake) -> None:
+    at = opened()
+    at.button(key="pause-s-1").click().run()
+    assert intake.source("s-1").paused
+    assert "Policies is left as it is until you resume it." in shown(at)
+    assert at.button(key="sync-s-1").disabled
+    at.button(key="resume-s-1").click().run()
+    assert not intake.source("s-1").paused
+    assert not at.button(key="sync-s-1").disabled
+
+
+def test_a_preview_says_what_a_sync_would_do_and_starts_it_as_it_was_looked_at(opened: Open, intake: Intake) -> None:
+    at = opened()
+    at.button(key="preview-s-1").click().run()
+    page = shown(at)
+    assert "Files to be read (new)" in page
+    assert "Files left out by the patterns" in page
+    assert "new/report.pdf" in page
+    assert "It is new." in page
+    assert "would keep their documents and ask first" not in page
+    at.radio(key="preview-again-s-1").set_value(wire.Reread.EVERYTHING)
+    again(at, "preview-s-1")
+    assert "would keep their documents and ask first" in shown(at)
+    press(at, "Sync like this", "preview-s-1")
+    assert intake.wishes == [("s-1", wire.SyncIn(again=wire.Reread.EVERYTHING))]
+
+
+def test_files_are_read_again_as_chosen(opened: Open, intake: Intake) -> None:
+    at = opened()
+    at.button(key="reread-s-2").click().run()
+    at.radio(key="reread-what-s-2").set_value(wire.Reread.EVERYTHING)
+    press(at, "Read again now", "reread-s-2")
+    assert intake.wishes == [("s-2", wire.SyncIn(again=wire.Reread.EVERYTHING))]
+
+
+def test_missing_files_are_removed_only_after_a_confirmation(opened: Open, intake: Intake) -> None:
+    at = opened()
+    assert "They were kept" in shown(at)
+    at.button(key="missing-s-2").click().run()
+    assert intake.wishes == []
+    assert "30 documents of Handbooks leave the index" in shown(at)
+    press(at, "Remove them from the index", "missing-s-2")
+    assert intake.wishes == [("s-2", wire.SyncIn(missing_ok=True))]
+
+
+def test_a_sync_that_runs_is_followed_after_a_reload(opened: Open, intake: Intake) -> None:
+    run = intake.begin("s-1")
+    intake.runs[0] = (intake.runs[0][0] - 2.1, run)  # two seconds ago
+    at = opened()
+    page = shown(at)
+    assert "pages/s" in page
+    assert "left" in page
+    assert "file to look at" in page
+    assert "policies/document-" in page
+    assert at.button(key="sync-s-1").disabled
+
+
+def test_settings_send_only_what_was_changed(opened: Open, intake: Intake, state: Standin) -> None:
+    at = opened()
+    at.button(key="settings-open-s-1").click().run()
+    at.text_area(key="exclude-s-1").set_value("drafts/**\n\n  old/** \n")
+    at.selectbox(key="every-s-1").set_value(0)
+    before = intake.source("s-1")
+    press(at, "Save settings", "settings-open-s-1")
+    assert intake.source("s-1") == before.model_copy(
+        update={"exclude": ["drafts/**", "old/**"], "compare_every_minutes": 0}
+    )
+    assert "The settings of Policies are changed." in shown(at)
+    at.button(key="settings-open-s-1").click().run()
+    press(at, "Save settings", "settings-open-s-1")
+    assert "Nothing was changed." in shown(at)
+    assert [method for method, path, _ in state.requests if path == "/api/sources/s-1"] == ["PATCH"]
+
+
+def test_a_folder_is_looked_at_first_and_added_with_its_settings(opened: Open, intake: Intake) -> None:
+    at = opened()
+    field(at, "text_input", "Name").set_value("Claims")  # type: ignore[attr-defined]
+    field(at, "text_input", "Folder on this machine").set_value("/srv/claims")  # type: ignore[attr-defined]
+    at.text_area(key="include-add").set_value("**/*.md")
+    at.text_input(key="language-add").set_value("DE")
+    at.checkbox(key="curated-add").set_value(True)
+    press(at, "Preview first")
+    assert "Nothing in Claims is changed by looking." in shown(at)
+    assert len(intake.sources) == 3
+    press(at, "Add folder")
+    added = intake.sources[-1]
+    assert (added.name, added.include, added.language, added.curated) == ("Claims", ["**/*.md"], "de", True)
+    assert "Added Claims." in shown(at)
+
+
+def test_a_place_for_uploads_is_added_and_files_are_handed_over(opened: Open, intake: Intake) -> None:
+    at = opened()
+    field(at, "text_input", "Name of the place").set_value("Expert opinions")  # type: ignore[attr-defined]
+    press(at, "Add place for uploads")
+    assert intake.sources[-1].kind == "uploads"
+    assert intake.sources[-1].curated
+    at = opened()
+    at.file_uploader(key="files-s-3").set_value(
+        [("annex.pdf", b"%PDF-", "application/pdf"), (".hidden", b"x", "text/plain")]
+    )
+    next(button for button in at.button if button.label == "Take these files in").click().run()
+    assert intake.uploaded == [("s-3", "annex.pdf", 5)]
+    page = shown(at)
+    assert "1 of 2 files taken." in page
+    assert "is a hidden name" in page
+    assert page.index(".hidden") < page.index("annex.pdf")  # what went wrong comes first
+    row = page.split("annex.pdf")[1].split("</tr>")[0]
+    assert "sr-badge" in row
+
+
+def test_uploading_nothing_says_so(opened: Open, intake: Intake) -> None:
+    at = opened()
+    press(at, "Take these files in")
+    assert "Choose the files to upload first." in shown(at)
+    assert intake.uploaded == []
+
+
+# runs
+
+
+def test_the_runs_are_listed_with_their_reports(opened: Open) -> None:
+    page = shown(opened("Runs"))
+    assert "12 unchanged, 30 missing and kept" in page
+    assert "4 s" in page
+    assert 'href="/api/runs/r-0/report?format=csv"' in page
+    assert 'href="/api/runs/r-0/report?format=json"' in page
+
+
+# files
+
+
+def test_every_state_can_be_asked_for(opened: Open) -> None:
+    at = opened("Files")
+    offered = set(at.selectbox(key="files-state").options)
+    assert {"Duplicate", "Waiting for review", "Quarantined", "Needs a password", "Gone"} <= offered
+    at.selectbox(key="files-state").set_value("quarantined").run()
+    page = shown(at)
+    assert "It broke its parser 3 times." in page
+    assert ">indexed<" not in page
+
+
+def test_a_file_in_trouble_says_how_often_it_was_tried_and_when_again(opened: Open) -> None:
+    page = shown(opened("Files", **{"files-state": "failed"}))
+    assert "tried 3 times" in page
+    assert "tried again 20 Nov 2026, 11:30 UTC" in page
+
+
+def test_the_pages_of_a_long_file_come_in_groups_and_each_says_how_it_was_read(opened: Open) -> None:
+    at = opened("Files")
+    at.button(key=f"open-{LONG_SCAN}").click().run()
+    page = shown(at)
+    assert page.count("<li><a class=") == 200
+    assert 'title="Page 3 · Read from the image, not surely · 940 characters · sure to 41%"' in page
+    assert 'title="Page 11 · No text · 0 characters · The page is blank."' in page
+    assert f'href="/api/documents/{LONG_SCAN}/pages/3.png"' in page
+    groups = at.selectbox(key=f"group-file-{LONG_SCAN}")
+    assert groups.options[6] == "1,201 to 1,400, 18 without text, 30 unsure"
+    groups.set_value(6)
+    again(at, f"open-{LONG_SCAN}")
+    assert "/pages/1400.png" in shown(at)
+    at.number_input(key=f"page-file-{LONG_SCAN}").set_value(1_203)
+    again(at, f"open-{LONG_SCAN}")
+    assert f'<img class="sr-page" src="/api/documents/{LONG_SCAN}/pages/1203.png"' in shown(at)
+
+
+def test_pages_somebody_may_not_read_are_counted_but_not_opened(opened: Open) -> None:
+    at = opened("Files")
+    at.button(key=f"open-{CLOSED}").click().run()
+    page = shown(at)
+    assert page.count('<li><span class="sr-cell') == 24
+    assert ".png" not in page
+    assert "shown to those who may read them: board" in page
+
+
+def test_a_password_is_given_once_and_not_kept(opened: Open, intake: Intake) -> None:
+    at = opened("Files")
+    at.button(key="open-d-2").click().run()
+    field(at, "text_input", "Password of the file").set_value("a long secret")  # type: ignore[attr-defined]
+    press(at, "Open with this password", "open-d-2")
+    assert intake.passwords == [("d-2", "a long secret")]
+    assert "is being read with the password" in shown(at)
+    assert "a long secret" not in shown(at)
+    assert "a long secret" not in str(at.session_state._state.filtered_state)
+
+
+def test_one_file_or_all_in_trouble_are_tried_again(opened: Open, intake: Intake) -> None:
+    at = opened("Files")
+    at.button(key="open-d-3").click().run()
+    press(at, "Try again", "open-d-3")
+    assert intake.retried == ["d-3"]
+    at = opened("Files", **{"files-source": "s-1"})
+    press(at, "Try 3 files in trouble again")
+    assert intake.wishes == [("s-1", wire.SyncIn(again=wire.Reread.TROUBLED))]
+
+
+def test_only_an_upload_can_be_withdrawn(opened: Open, intake: Intake) -> None:
+    at = opened("Files")
+    at.button(key="open-d-1").click().run()
+    assert not [button for button in at.button if button.label == "Withdraw file"]
+    at.button(key=f"open-{WITHDRAWABLE}").click().run()
+    press(at, "Withdraw file", f"open-{WITHDRAWABLE}")
+    assert intake.withdrawn == [WITHDRAWABLE]
+
+
+def test_a_file_that_is_gone_shows_its_receipt(opened: Open) -> None:
+    at = opened("Files")
+    at.button(key="open-d-8").click().run()
+    page = shown(at)
+    assert "12 before, 0 after" in page
+    assert "sr-strip" not in page
+    assert not [button for button in at.button if button.label == "Try again"]
+
+
+# review
+
+
+def test_a_document_is_reviewed_and_approved_as_it_was_seen(opened: Open, intake: Intake) -> None:
+    at = opened("Review")
+    assert "2 documents wait for review." in shown(at)
+    assert "2 more wait for somebody who may read them." in shown(at)
+    at.button(key="review-w-0").click().run()
+    page = shown(at)
+    assert "Added: 612 lines, here are the first 1" in page
+    assert '<span class="sr-hidden">Removed: </span><del dir="auto">Notice is given six months' in page
+    assert "4 Termination" in page
+    assert "/api/reviews/w-0/pages/1.png" in page
+    press(at, "Approve", "review-w-0")
+    assert intake.approved == [("w-0", "w-0-v")]
+    assert "1 document waits for review." in shown(at)
+
+
+def test_a_document_is_turned_down_with_a_reason_only(opened: Open, intake: Intake) -> None:
+    at = opened("Review")
+    at.button(key="review-w-1").click().run()
+    press(at, "Turn down", "review-w-1")
+    assert "Say why you turn it down" in shown(at)
+    assert intake.turned_down == []
+    field(at, "text_input", "Reason, if you turn it down").set_value("Superseded by annex C.")  # type: ignore[attr-defined]
+    press(at, "Turn down", "review-w-1")
+    assert intake.turned_down == [("w-1", "Superseded by annex C.")]
+
+
+# library
+
+
+def test_the_history_of_a_document_shows_what_each_version_changed(library: AppTest, state: Standin) -> None:
+    library.button(key=f"open-{POLICY}").click().run()
+    page = shown(library)
+    assert "since 20 Nov 2026, 09:30 UTC" in page
+    assert "now in force" in page
+    assert "Notice is given three months" in page
+    library.selectbox(key=f"changes-{POLICY}").set_value(1)
+    again(library, f"open-{POLICY}")
+    asked = [query for _, path, query in state.requests if path.endswith("/changes")]
+    assert asked[0] == {"older": "v-2", "newer": "v-3"}
+    assert asked[-1] == {"older": "v-1", "newer": "v-2"}
+
+
+def test_what_belongs_to_a_document_is_listed_with_what_it_says_of_itself(library: AppTest) -> None:
+    library.button(key=f"open-{POLICY}").click().run()
+    page = shown(library)
+    for words in ("Files in it", "Mails of the same conversation", "Copies", "87% of the text in common"):
+        assert words in page, words
+    assert "Records office" in page
+    assert "2026-02-03" in page
+    assert library.button(key=f"related-copies-{HANDBOOK}").label == "Open document"
