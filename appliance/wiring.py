@@ -257,8 +257,8 @@ def build_embedder(settings: Settings) -> Embedder:
     in_process = settings.model.resolved_provider is Provider.LLAMACPP
     if in_process and chosen.backend is not EmbeddingBackend.TORCH:
         raise ConfigurationError(
-            "OpenVINO and llama.cpp cannot share a process: it crashes when it is told to stop. Set embedding.backend to "
-            "'torch', or let Ollama or another server run the language model."
+            "OpenVINO and llama.cpp cannot share a process: it crashes when it is told to stop. Set embedding.backend "
+            "to 'torch', or let Ollama or another server run the language model."
         )
     return embedder_for(path, backend=chosen.backend, batch_size=chosen.batch_size, threads=chosen.threads)
 
