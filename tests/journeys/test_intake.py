@@ -88,7 +88,7 @@ def test_a_folder_is_looked_at_added_with_settings_synced_and_accounted_for(
         expect(row).to_contain_text("finished")
         with page.expect_download() as download:
             visiting.click(row.get_by_role("link", name="CSV"))
-        assert "audit.pdf,indexed" in download.value.path().read_text("utf-8-sig")
+        assert '"audit.pdf","indexed"' in download.value.path().read_text("utf-8-sig")
         with page.expect_download() as download:
             visiting.click(row.get_by_role("link", name="JSON"))
         report = json.loads(download.value.path().read_text("utf-8"))
