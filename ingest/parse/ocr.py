@@ -23,7 +23,7 @@ from functools import cache
 
 from PIL import Image, ImageOps
 
-from appliance.domain import LOW_CONFIDENCE, Box, PageCoverage, TextMeans
+from appliance.domain import Box, PageCoverage, TextMeans
 from appliance.errors import DocumentRejected, DocumentUnreadable, ParserBroken
 from ingest.parse.elements import Element, ElementKind, box_on_page, clean_text
 from ingest.parse.layout import Block, blocks_in_order
@@ -62,13 +62,14 @@ class Reading:
         characters = sum(len(word.text) for word in self.words)
         return sum(word.confidence * len(word.text) for word in self.words) / characters if characters else None
 
+    def covering(self, page: int, characters: int) -> PageCoverage:
+        """The account of a page that gave so many characters through it."""
+        return PageCoverage(page, TextMeans.OCR, characters, confidence=self.confidence)
+
     def sure(self) -> Reading:
         """The reading without paragraphs it was unsure of: in a picture these are mostly lines and leaves."""
-        sure = {
-            key
-            for key, words in _by_paragraph(self.words).items()
-            if not is_unsure(replace(self, words=tuple(words)).confidence)
-        }
+        paragraphs = {key: replace(self, words=tuple(words)) for key, words in _by_paragraph(self.words).items()}
+        sure = {key for key, reading in paragraphs.items() if not reading.covering(1, 0).is_unsure}
         return self.only(lambda word: word.paragraph in sure)
 
     def only(self, holds: Callable[[Recognised], bool]) -> Reading:
@@ -104,13 +105,8 @@ def coverage_of(page: int, reading: Reading, elements: Iterable[Element]) -> Pag
     if not characters:
         reason = reading.reason or "text recognition found no text in the picture"
         return PageCoverage(page, TextMeans.NONE, 0, reason)
-    reason = "text recognition was unsure of its words" if is_unsure(reading.confidence) else ""
-    return PageCoverage(page, TextMeans.OCR, characters, reason, reading.confidence)
-
-
-def is_unsure(confidence: float | None) -> bool:
-    """Whether text recognition was so unsure that a reader should know."""
-    return confidence is not None and confidence < LOW_CONFIDENCE
+    covered = reading.covering(page, characters)
+    return replace(covered, reason="text recognition was unsure of its words") if covered.is_unsure else covered
 
 
 @dataclass(frozen=True, slots=True)
