@@ -8,6 +8,7 @@ Rules this module keeps:
    `unwatched` says which, and why.
 3. A paused source is left alone. A sync that is running is followed by another if something changed meanwhile.
 4. A failure of the keeper's own is logged and tried again; it never ends the keeping.
+5. A mount that does not answer holds nothing up: the thread that waits for it is waited for a while, then left behind.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _TICK_S = 1.0
 _AT_MOST_SETTLES = 10  # a folder that is never quiet is synced after so many times `settle_s`
 _WATCH_AGAIN_S = 60.0  # how long to wait before a folder that could not be watched is tried again
 _STEP_MS = 200
+_END_S = 5.0  # how long threads are waited for that look every half second whether they are to end
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class _Noticed:
 
 
 class Watcher:
-    """Keeps sources in sync without anybody asking. Start it once; closing it waits for its threads."""
+    """Keeps sources in sync without anybody asking. Start it once."""
 
     def __init__(
         self, catalog: Catalog, history: RunHistory, request: Callable[[Source], object], *, settle_s: float
@@ -74,8 +76,11 @@ class Watcher:
         self._stop.set()
         if self._keeper.is_alive():
             self._keeper.join()
+        limit = time.monotonic() + _END_S
         for eye in self._eyes.values():
-            eye.close()
+            eye.stop()
+        for eye in self._eyes.values():
+            eye.wait(limit - time.monotonic())
 
     def unwatched(self) -> Mapping[str, str]:
         """Why a source that should be watched is not, by its id."""
@@ -104,7 +109,7 @@ class Watcher:
         wanted = {source.id: source.path for source in sources.values() if source.watched}
         for source_id, eye in list(self._eyes.items()):
             if wanted.get(source_id) != eye.path or eye.is_over(_WATCH_AGAIN_S):
-                eye.close()
+                eye.stop()
                 del self._eyes[source_id]
         for source_id, path in wanted.items():
             if source_id not in self._eyes:
@@ -139,7 +144,7 @@ class Watcher:
 
 
 class _Eye:
-    """Watches one folder in a thread of its own."""
+    """Watches one folder in a thread of its own, which the process does not wait for when it ends."""
 
     def __init__(self, source_id: str, path: str, notice: Callable[[str], None]) -> None:
         self.path = path
@@ -151,10 +156,13 @@ class _Eye:
         self._thread = threading.Thread(target=self._watch, name=f"watch-{source_id[:8]}", daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Stop watching."""
+    def stop(self) -> None:
+        """Stop watching; its thread ends soon, unless the folder is on a mount that does not answer."""
         self._stop.set()
-        self._thread.join()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for the thread, but not for ever: nothing can end a call that a dead mount does not answer."""
+        self._thread.join(max(0.0, timeout_s))
 
     def is_over(self, for_s: float) -> bool:
         """Whether watching ended by itself so long ago."""

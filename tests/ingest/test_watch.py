@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import update
@@ -122,3 +123,41 @@ def test_a_folder_that_is_not_there_is_named_and_the_others_are_kept(
     assert "schedule" in watching.unwatched()["lost"]
     watching.notice(room.source.id)
     _eventually(lambda: asked.sources == [room.source.id])
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A mount that does not answer; set once somebody waits for it."""
+    answers, waiting = threading.Event(), threading.Event()
+
+    def hang(_: str) -> None:
+        waiting.set()
+        answers.wait(_LIMIT_S)
+        raise OSError
+
+    monkeypatch.setattr("ingest.watch.os", SimpleNamespace(scandir=hang))
+    monkeypatch.setattr("ingest.watch._END_S", 0.2)
+    yield waiting
+    answers.set()
+
+
+def test_a_mount_that_does_not_answer_keeps_nobody_from_closing(
+    room: Room, asked: Asked, hanging: threading.Event
+) -> None:
+    watcher = Watcher(room.catalog, room.history, asked, settle_s=0.1)
+    watcher.start()
+    assert hanging.wait(_LIMIT_S)
+    closing = threading.Thread(target=watcher.close, daemon=True)
+    closing.start()
+    closing.join(_LIMIT_S / 2)
+    assert not closing.is_alive()
+
+
+def test_a_mount_that_does_not_answer_is_let_go_and_the_keeping_goes_on(
+    room: Room, asked: Asked, hanging: threading.Event, watching: Watcher
+) -> None:
+    _ran(room, ago=timedelta(minutes=1))
+    watching.start()
+    assert hanging.wait(_LIMIT_S)
+    room.catalog.change_source(replace(room.source, watched=False, compare_every_s=1))
+    assert asked.again.wait(_LIMIT_S / 2)
