@@ -4,7 +4,8 @@ Rules this module keeps:
 
 1. EML through the standard library, MSG (Outlook) through python-oxmsg. Bodies in HTML go the way of web pages.
 2. Of alternatives of the same text the richest is read; parts that follow one another are all read.
-3. A mail in a mail is a file in it, in EML whatever it was.
+3. A mail in a mail is a file in it, in EML whatever it was, and named by a digest where it has no file name: names of
+   files are seen by people who may not read the mail, its subject is not for them.
 4. What only serves the mail program (signatures, pictures of the layout without a name) is no attachment.
 """
 
@@ -16,6 +17,7 @@ import email.errors
 import email.header
 import email.policy
 import email.utils
+import hashlib
 import io
 import re
 from collections.abc import Iterator
@@ -54,7 +56,6 @@ _NAMELESS = {
 }
 _TEXTS = ("text/plain", "text/html")
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,250})>")
-_MEANT_IN_PATHS = re.compile(r'[/\\:*?"<>|]+')
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
@@ -205,7 +206,8 @@ class _Parts:
         if kind in _TEXTS and not attached and not name:
             self._body(part, kind)
         elif kind == "message/rfc822":
-            self._inclose(name or _mail_name(part), _inner_mail(part))
+            inner = _inner_mail(part)
+            self._inclose(name or neutral_name(inner), inner)
         elif kind not in _SIGNATURES and (name or attached or kind in _NAMELESS):
             content = part.get_payload(decode=True)
             self._inclose(name or _NAMELESS.get(kind, "attachment"), content if isinstance(content, bytes) else b"")
@@ -236,16 +238,9 @@ def _inner_mail(part: EmailMessage) -> bytes:
     return first.as_bytes() if isinstance(first, EmailMessage) else b""
 
 
-def _mail_name(part: EmailMessage) -> str:
-    payload = part.get_payload()
-    first = payload[0] if isinstance(payload, list) and payload else None
-    return mail_name(header_text(first, "Subject") if isinstance(first, EmailMessage) else "")
-
-
-def mail_name(untrusted_subject: str) -> str:
-    """A file name for a mail: its subject, without what has a meaning in paths."""
-    subject = _MEANT_IN_PATHS.sub(" ", clean_line(untrusted_subject, 80)).strip(" .")
-    return f"{subject or 'mail'}.eml"
+def neutral_name(content: bytes) -> str:
+    """A file name for a mail that has none: it tells nothing of the mail, and is always the same for the same one."""
+    return f"mail {hashlib.sha256(content).hexdigest()[:16]}.eml"
 
 
 def _text(part: EmailMessage) -> str:
@@ -278,6 +273,7 @@ def open_msg(data: bytes) -> Mail:
 _INTERNET_MESSAGE_ID, _REFERENCES, _IN_REPLY_TO = 0x1035, 0x1039, 0x1042
 _SHORT_NAME, _EMBEDDED = 0x3704, "__substg1.0_3701000D"
 _EMBEDDED_HEADER_BYTES = 24
+_BOUNDARY = "=_part"  # the library would draw lots; all parts are in base64, which has no "_"
 
 
 class _EmbeddedMessage(oxmsg.Message):
@@ -327,15 +323,15 @@ def _outlook_file(item: Attachment, depth: int) -> tuple[str, bytes]:
     storages = cast("Storage", item._storage).storages  # the library does not open a mail in a mail
     embedded = next((inner for inner in storages if inner.name == _EMBEDDED), None)
     if embedded is not None and depth < MAX_DEPTH:
-        inner = _EmbeddedMessage(embedded)
-        return mail_name(inner.subject), _as_eml(_outlook_mail(inner, depth + 1))
+        inner = _as_eml(_outlook_mail(_EmbeddedMessage(embedded), depth + 1))
+        return neutral_name(inner), inner
     name = item.file_name or item.properties.str_prop_value(_SHORT_NAME) or "attachment"
     return name, item.file_bytes or b""
 
 
 def _as_eml(mail: Mail) -> bytes:
     """A mail written as EML."""
-    whole = MIMEMultipart()
+    whole = MIMEMultipart(boundary=_BOUNDARY)
     for name, value in mail.headers:
         if value and name != "Date":
             whole[name] = email.header.Header(value, "utf-8").encode()

@@ -2,8 +2,8 @@
 
 Rules this module keeps:
 
-1. A mail is called by its place in the file and its subject ("0012 Limits.eml"), so that mails that come in at the end
-   leave the names of those before as they are.
+1. A mail is called by a digest ("mail 3f0c….eml"): file lists are seen by people who may not read the mail. Neither
+   its place nor the other mails count, so that mails that come and go leave the names of the others as they are.
 2. Mails come thread by thread, an answer after what it answers; threads come in the order of their first mail. Each
    mail is given the Message-ID of the first of its thread, which it alone may not know.
 3. Only the headers of all mails are in memory at once; of their contents, one at a time.
@@ -18,11 +18,12 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.message import EmailMessage
 
 from appliance.errors import DocumentRejected, DocumentUnreadable
 from ingest.parse.elements import MAX_MEMBERS, clean_line
 from ingest.parse.inclosed import Inclosed, Names
-from ingest.parse.mail import Thread, header_text, mail_name, sent_on, thread_of
+from ingest.parse.mail import Thread, header_text, neutral_name, sent_on, thread_of
 
 _BEGIN = re.compile(
     rb"^From (?:- |[^\r\n]{0,200}\d\d?:\d\d)[^\r\n]{0,200}\r?\n(?=(?:>From [^\r\n]*\r?\n)?(?:[!-9;-~]{1,80}:|\r?\n))",
@@ -38,7 +39,7 @@ class _Mail:
     number: int
     start: int
     end: int
-    subject: str
+    name: str
     sent: str
     thread: Thread
 
@@ -59,7 +60,7 @@ def open_mailbox(data: bytes) -> Iterator[Inclosed]:
     if not mails:
         raise DocumentUnreadable("is empty: there are no mails in it")
     names = Names()
-    paths = {mail.number: names.path(f"{mail.number:04} {mail.subject}") for mail in mails}
+    paths = {mail.number: names.path(mail.name) for mail in mails}
     for root, mail in _by_thread(mails):
         yield Inclosed(paths[mail.number], functools.partial(_content, data, mail.start, mail.end), clean_line(root))
 
@@ -78,8 +79,18 @@ def _mails(data: bytes) -> Iterator[_Mail]:
         found = _HEADERS_END.search(data, start, min(end, start + _MAX_HEADER_BYTES))
         stop = found.start() if found else min(end, start + _MAX_HEADER_BYTES)
         headers = parser.parsebytes(data[start:stop])
-        subject = mail_name(header_text(headers, "Subject"))
-        yield _Mail(number, start, end, subject, sent_on(headers), thread_of(headers))
+        name = neutral_name(_identity(headers) + data[stop:end].strip())  # blank lines part it from the next
+        yield _Mail(number, start, end, name, sent_on(headers), thread_of(headers))
+
+
+def _identity(headers: EmailMessage) -> bytes:
+    """What tells a mail from others before its body: its Message-ID, or else who sent it, and when.
+
+    Two mails can have one Message-ID, so the body counts as well; the other headers do not, because mail programs write
+    in them what has become of the mail.
+    """
+    own = thread_of(headers).own or f"{header_text(headers, 'From')} {header_text(headers, 'Date')}"
+    return own.encode("utf-8", "replace") + b"\0"
 
 
 def _by_thread(mails: list[_Mail]) -> Iterator[tuple[str, _Mail]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.policy
+import re
 from email.message import EmailMessage
 
 import pytest
@@ -96,8 +97,11 @@ def test_a_mail_in_a_mail_and_an_attachment_without_a_name_are_members() -> None
     message.add_attachment(made.pdf(made.text_page(["seen"])), maintype="application", subtype="pdf")
     message.add_attachment(b"words", maintype="text", subtype="plain", filename="..\\..\\a.txt")
     message.add_attachment(b"words", maintype="text", subtype="plain", filename="a.txt")
-    assert [member.path for member in read(message.as_bytes()).members] == [
-        "Inner plan 2026.eml",
+    found = read(message.as_bytes()).members
+    assert found[0].parsed is not None
+    assert found[0].parsed.title == "Inner: plan/2026"
+    assert re.fullmatch("mail [0-9a-f]{16}.eml", found[0].path)
+    assert [member.path for member in found[1:]] == [
         "attachment.pdf",
         "a.txt",
         "a (2).txt",
@@ -109,23 +113,48 @@ def test_an_encrypted_mail_asks_for_its_key() -> None:
         mail.open_eml(b"Content-Type: multipart/encrypted; boundary=x\n\n--x\n\n--x--\n")
 
 
-def test_a_mailbox_lists_its_mails_thread_by_thread_under_names_that_stay() -> None:
+def test_a_mailbox_lists_its_mails_thread_by_thread_and_what_is_in_them() -> None:
     plan = made.letter("Plan", "1")
     answer = made.letter("Re: Plan", "2", "1", date="Tue, 02 Jun 2026 09:00:00 +0000")
     late = made.letter("Re: Plan", "3", "2", date="Mon, 01 Jun 2026 08:00:00 +0000")  # a clock that is wrong
     other = made.letter("Lunch", "4")
     other.add_attachment(made.pdf(made.text_page(["menu"])), maintype="application", subtype="pdf", filename="menu.pdf")
     parsed = read(made.mailbox(late, other, plan, answer), "Inbox.mbox")
-    found = {member.path: member.parsed.facts.thread for member in parsed.members if member.parsed}
-    assert list(found.items()) == [
-        ("0003 Plan.eml", "1@bank.example"),
-        ("0004 Re Plan.eml", "1@bank.example"),
-        ("0001 Re Plan.eml", "1@bank.example"),
-        ("0002 Lunch.eml", "4@bank.example"),
-        ("0002 Lunch.eml/menu.pdf", ""),
+    assert [(member.parsed.title, member.parsed.facts.thread) for member in parsed.members if member.parsed] == [
+        ("Plan", "1@bank.example"),
+        ("Re: Plan", "1@bank.example"),
+        ("Re: Plan", "1@bank.example"),
+        ("Lunch", "4@bank.example"),
+        ("menu", ""),
     ]
-    more = read(made.mailbox(late, other, plan, answer, made.letter("New", "5")), "Inbox.mbox")
-    assert set(found) < {member.path for member in more.members}
+    assert parsed.members[4].path == f"{parsed.members[3].path}/menu.pdf"
+
+
+def paths(*mails: EmailMessage) -> dict[str, str]:
+    """The member paths of a mailbox, and the title of each."""
+    members = read(made.mailbox(*mails), "Inbox.mbox").members
+    return {member.path: member.parsed.title for member in members if member.parsed}
+
+
+def test_names_of_mails_tell_nothing_and_do_not_change_when_others_come_or_go() -> None:
+    mails = [made.letter("Dismissal of A. Reader", "1"), made.letter("Plan", "2"), made.letter("Lunch", "3")]
+    whole = paths(*mails)
+    assert all(re.fullmatch("mail [0-9a-f]{16}.eml", path) for path in whole)
+    assert paths(mails[2], mails[1]).items() < whole.items()
+    assert whole.items() < paths(made.letter("New", "4"), *mails).items()
+    mails[1]["X-Status"] = "RO"  # what a mail program writes when it was read and answered
+    assert paths(*mails) == whole
+
+
+def test_mails_of_one_message_id_or_of_none_are_told_apart_by_their_bodies() -> None:
+    one, other = made.letter("Plan A", "1"), made.letter("Plan B", "1")
+    both = paths(one, other)
+    assert len(both) == 2
+    assert paths(other).items() < both.items()
+    for mail_without in (one, other):
+        del mail_without["Message-ID"]
+    assert len(paths(one, other)) == 2
+    assert len(paths(one, one)) == 2
 
 
 def test_lines_that_begin_with_from_part_no_mails_and_are_unquoted() -> None:
@@ -175,6 +204,7 @@ def outlook(*, to: str = "") -> mail.Mail:
 @pytest.mark.parametrize("to", ["", "B <b@bank.example>", "someone odd <>, ;;"])
 def test_an_outlook_mail_in_another_is_handed_on_as_a_mail(to: str) -> None:
     data = mail._as_eml(outlook(to=to))
+    assert data == mail._as_eml(outlook(to=to))
     parsed = read(data)
     assert "Gr\u00f6\u00dfe" in texts(parsed)
     assert (parsed.title, parsed.facts.thread) == ("Inner", "1@bank.example")
