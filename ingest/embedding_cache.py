@@ -10,8 +10,10 @@ Rules this module keeps:
    replaced by an empty one; when it cannot be written, embedding goes on without it. Neither is an error.
 3. A vector is the same whether it was computed or found: both went through the 16-bit numbers of the file.
 4. Each vector carries a checksum with the hash it belongs to: one that a failing disk has changed is not believed.
-5. The file does not grow beyond its limit: what was not used for longest goes first. What was not used for a month goes
-   in any case, so that little stays of documents that were deleted; freed space is overwritten.
+5. The file does not grow beyond its limit: what was not used for longest goes first, and what was not used for a month
+   in any case.
+6. What is to be forgotten is afterwards neither in the file nor in the log beside it: freed space is overwritten, and
+   the log is emptied. If that fails, the whole file goes; if that fails too, it is an error.
 """
 
 from __future__ import annotations
@@ -24,13 +26,13 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from appliance.errors import place_of
+from appliance.errors import ApplianceError, place_of
 from appliance.inference.port import Embedder, Vectors
 
 _Result = TypeVar("_Result")
@@ -103,12 +105,28 @@ class CachingEmbedder:
             found |= made
         return _unpacked([found[key] for key in keys], self.dimension)
 
+    def forget(self, texts: Iterable[str]) -> None:
+        """Keep no vector of these texts. Raises ApplianceError when the file can be neither changed nor removed."""
+        keys = [_key(self._inner.model_id, text) for text in texts]
+        with self._lock:
+            if self._file is None and not self._path.exists():
+                return
+            try:
+                self._opened().forget(keys)
+            except (sqlite3.Error, OSError):
+                self._close()
+                try:
+                    _delete(self._path)
+                except OSError as error:
+                    raise ApplianceError(
+                        f"The cache of embeddings {self._path} cannot be made to forget what was removed "
+                        f"({error.strerror}). Remove it, then sync again."
+                    ) from error
+
     def close(self) -> None:
         """Close the file. Closing twice is no error; embedding again opens it again."""
         with self._lock:
-            if self._file is not None:
-                self._file.close()
-            self._file = None
+            self._close()
 
     def _found(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         nothing: dict[bytes, bytes] = {}
@@ -126,18 +144,24 @@ class CachingEmbedder:
             if not self._is_usable:
                 return otherwise
             try:
-                if self._file is None:
-                    self._file = _VectorFile(self._path, self._max_rows)
-                return work(self._file)
+                return work(self._opened())
             except (sqlite3.Error, OSError) as error:
                 self._recover(error)
                 return otherwise
 
-    def _recover(self, error: Exception) -> None:
-        """Replace a damaged file; do without one that fails for another reason."""
+    def _opened(self) -> _VectorFile:
+        if self._file is None:
+            self._file = _VectorFile(self._path, self._max_rows)
+        return self._file
+
+    def _close(self) -> None:
         if self._file is not None:
             self._file.close()
-            self._file = None
+        self._file = None
+
+    def _recover(self, error: Exception) -> None:
+        """Replace a damaged file; do without one that fails for another reason."""
+        self._close()
         code = getattr(error, "sqlite_errorcode", None)
         if code is not None and code & 0xFF in _DAMAGED:
             _log.warning("The cache of embeddings %s is damaged; a new one is begun.", self._path)
@@ -149,6 +173,12 @@ class CachingEmbedder:
         _log.warning("The cache of embeddings %s cannot be used (%s at %s); nothing is kept until the next start.",
                      self._path, type(error).__name__, place_of(error))  # fmt: skip
         self._is_usable = False
+
+
+def forget(embedder: Embedder, texts: Iterable[str]) -> None:
+    """No vector of these texts is kept, if `embedder` keeps any. Raises ApplianceError."""
+    if isinstance(embedder, CachingEmbedder):
+        embedder.forget(texts)
 
 
 class _VectorFile:
@@ -195,6 +225,16 @@ class _VectorFile:
                     "DELETE FROM vectors WHERE key IN (SELECT key FROM vectors ORDER BY used LIMIT ?)",
                     (max(0, surplus),),
                 ).rowcount
+
+    def forget(self, keys: Sequence[bytes]) -> None:
+        """Overwrite rows, also where the log holds them still: what was deleted stays readable there otherwise."""
+        with self._connection:
+            before = self._connection.total_changes
+            self._connection.executemany("DELETE FROM vectors WHERE key = ?", [(key,) for key in keys])
+            self._rows -= self._connection.total_changes - before
+        is_busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise sqlite3.OperationalError("the log cannot be emptied")
 
     def close(self) -> None:
         """Close the file, whatever state it is in."""

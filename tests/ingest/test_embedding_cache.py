@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from appliance.errors import ModelUnavailable
+from appliance.errors import ApplianceError, ModelUnavailable
 from appliance.inference.port import Vectors
-from ingest.embedding_cache import CachingEmbedder
+from ingest.embedding_cache import CachingEmbedder, forget
 from tests.data.builders import ToyEmbedder
+from tests.ingest.conftest import ToyEmbedder as DenseEmbedder
 
 TEXTS = ["two doors", "a cellar", "two doors", "", "lone \udc80 surrogate"]
 
@@ -189,6 +190,53 @@ def test_what_was_not_used_for_a_month_is_gone(file: Path, monkeypatch: pytest.M
     _embed(file, ["a cellar"])
     days = 40
     assert _embed(file)[1] == ["two doors", "", "lone \udc80 surrogate"]
+
+
+def _left(file: Path, texts: Sequence[str]) -> int:
+    """In how many places some file of the cache still holds the vectors of these texts, whole or in part."""
+    written = b"".join(path.read_bytes() for path in file.parent.glob("embeddings.db*"))
+    packed = [vector.astype("<f2").tobytes() for vector in DenseEmbedder().embed_passages(texts)]
+    return sum(row[start : start + 16] in written for row in packed for start in (0, 40, len(row) - 16))
+
+
+def test_what_is_to_be_forgotten_is_nowhere_in_the_files_and_the_rest_is_kept(file: Path) -> None:
+    texts = [f"text {number}" for number in range(500)]
+    gone, kept = texts[::3], [text for number, text in enumerate(texts) if number % 3]
+    cache = CachingEmbedder(DenseEmbedder(), file)
+    for start in range(0, 500, 50):
+        cache.embed_passages(texts[start : start + 50])
+    assert _left(file, gone) == 3 * len(gone)
+    cache.forget(gone)
+    assert _left(file, gone) == 0
+    cache.close()
+    assert _left(file, gone) == 0
+    assert _left(file, kept) == 3 * len(kept)
+    assert _embed(file, kept)[1] == []
+    assert _embed(file, gone)[1] == gone
+
+
+def test_forgetting_makes_no_file(file: Path) -> None:
+    CachingEmbedder(CountingEmbedder(), file).forget(TEXTS)
+    forget(CountingEmbedder(), TEXTS)  # an embedder that keeps nothing
+    assert not file.exists()
+
+
+def test_a_file_that_cannot_forget_is_thrown_away(file: Path) -> None:
+    cache = CachingEmbedder(DenseEmbedder(), file)
+    cache.embed_passages(TEXTS)
+    cache.close()
+    file.write_bytes(b"no database" + file.read_bytes())
+    assert _left(file, ["two doors"]) == 3
+    cache.forget(["two doors"])
+    assert _left(file, ["two doors"]) == 0
+    assert len(_embed(file)[1]) == 4
+
+
+def test_it_is_an_error_when_what_was_to_be_forgotten_may_still_be_there(tmp_path: Path) -> None:
+    folder = tmp_path / "embeddings.db"
+    folder.mkdir()
+    with pytest.raises(ApplianceError, match=r"embeddings\.db cannot be made to forget .* Remove it"):
+        CachingEmbedder(CountingEmbedder(), folder).forget(["the heliotrope ledger"])
 
 
 def test_a_model_that_fails_is_reported_and_nothing_is_kept(file: Path) -> None:
