@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from appliance.domain import AccessFilter, Chunk
+from appliance.errors import ModelUnavailable
 from appliance.index.edge import EdgeIndex
 from appliance.index.port import IndexEntry
 from appliance.inference.port import Vectors
-from ingest.embed import embed_and_index, embed_and_index_all
+from ingest.embed import Steps, embed_and_index
 from tests.data.builders import ToyEmbedder, make_chunk
 
 READERS = frozenset({"readers"})
@@ -28,6 +31,26 @@ class CountingEmbedder(ToyEmbedder):
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         self.calls.append(len(texts))
         return super().embed_passages(texts)
+
+
+class WaitingEmbedder(CountingEmbedder):
+    """Embeds once it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_go_on = threading.Event()
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        assert self.may_go_on.wait(20)
+        return super().embed_passages(texts)
+
+
+class FailingEmbedder(CountingEmbedder):
+    """A model that is not there."""
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        super().embed_passages(texts)
+        raise ModelUnavailable("The embedding model cannot be loaded.")
 
 
 class CountingIndex(EdgeIndex):
@@ -69,7 +92,9 @@ def test_a_large_document_is_written_in_several_steps_and_whole(index: CountingI
 def test_small_documents_share_a_step_and_keep_their_own_labels(index: CountingIndex) -> None:
     embedder = CountingEmbedder()
     documents = [(_chunks(f"note-{number}", 3), BOARD if number % 2 else READERS) for number in range(50)]
-    assert list(embed_and_index_all(documents, embedder, index)) == [150]
+    with Steps(embedder, index) as steps:
+        assert [written for chunks, groups in documents for written in steps.put(chunks, groups)] == []
+        assert list(steps.drain()) == [150]
     assert embedder.calls == [150]
     assert index.writes == [150]
     vector = embedder.embed_query("note piece")
@@ -82,11 +107,45 @@ def test_small_documents_share_a_step_and_keep_their_own_labels(index: CountingI
 def test_nothing_to_write_is_no_step(index: CountingIndex) -> None:
     embedder = CountingEmbedder()
     assert list(embed_and_index([], READERS, embedder, index)) == []
-    assert list(embed_and_index_all([([], READERS), ([], BOARD)], embedder, index)) == []
+    with Steps(embedder, index) as steps:
+        assert [*steps.put([], BOARD), *steps.settle(), *steps.drain()] == []
     assert embedder.calls == index.writes == []
 
 
 def test_stopping_between_steps_leaves_the_rest_unwritten(index: CountingIndex) -> None:
     steps = embed_and_index(_chunks("report", 300), READERS, CountingEmbedder(), index)
     assert next(steps) == 256
+    steps.close()
     assert index.count(document_id="report") == 256
+
+
+def test_embedding_goes_on_while_the_caller_does_other_things_but_only_so_far(index: CountingIndex) -> None:
+    embedder = WaitingEmbedder()
+    with Steps(embedder, index) as steps:
+        assert list(islice(steps.put(_chunks("a", 512), READERS), 1)) == []  # two steps may be ahead
+        assert index.writes == []
+        embedder.may_go_on.set()
+        assert next(steps.put(_chunks("b", 256), READERS)) == 256  # a third one: the first has to be written
+        assert index.count(document_id="a") == 256
+        assert list(steps.drain()) == [256, 256]
+    assert embedder.calls == [256, 256, 256]
+
+
+def test_what_is_there_is_embedded_at_once_when_the_model_has_nothing_to_do(index: CountingIndex) -> None:
+    embedder = WaitingEmbedder()
+    with Steps(embedder, index) as steps:
+        list(steps.put(_chunks("a", 3), READERS))
+        assert list(steps.settle()) == []  # being embedded
+        list(steps.put(_chunks("b", 4), READERS))
+        assert list(steps.settle()) == []  # waits for the model, and gathers
+        list(steps.put(_chunks("c", 5), READERS))
+        embedder.may_go_on.set()
+        assert list(steps.drain()) == [3, 9]
+
+
+def test_an_error_of_the_model_reaches_the_caller_and_nothing_more_is_embedded(index: CountingIndex) -> None:
+    embedder = FailingEmbedder()
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"), Steps(embedder, index) as steps:
+        list(steps.put(_chunks("a", 1_024), READERS))
+    assert index.writes == []
+    assert len(embedder.calls) <= 3
