@@ -69,15 +69,19 @@ class PdfText:
 
 
 @contextmanager
-def _opened(data: bytes, password: str = "") -> Iterator[pdfium.PdfDocument]:
+def open_pdf(data: bytes, password: str = "") -> Iterator[pdfium.PdfDocument]:
+    """The document, until it is done with.
+
+    Raises:
+        DocumentNeedsPassword: It is encrypted, and not by `password`.
+        DocumentUnreadable: It cannot be opened.
+    """
     try:
         document = pdfium.PdfDocument(data, password=password or None)
     except pdfium.PdfiumError as error:
         if getattr(error, "err_code", None) in (c.FPDF_ERR_PASSWORD, c.FPDF_ERR_SECURITY):
             given = "was not opened by the password given"
-            raise DocumentNeedsPassword(
-                given if password else "is encrypted; remove its password and try again"
-            ) from error
+            raise DocumentNeedsPassword(given if password else _ENCRYPTED) from error
         raise DocumentUnreadable("is damaged: it cannot be opened as a PDF") from error
     try:
         yield document
@@ -92,7 +96,7 @@ def parse_pdf(data: bytes, scanner: Scanner, max_pages: int, progress: Progress,
         DocumentNeedsPassword, DocumentUnreadable: It is encrypted, or not a PDF that can be opened.
         DocumentRejected: It has more than `max_pages` pages.
     """
-    with _opened(data, password) as document:
+    with open_pdf(data, password) as document:
         count = len(document)
         if count > max_pages:
             message = f"has {count:,} pages; the limit is {max_pages:,}. Split it, or raise ingest.max_pages"
@@ -360,7 +364,7 @@ def render_pdf(data: bytes, page: int, dpi: float, password: str = "") -> Image.
     Raises:
         InvalidRequest: There is no such page.
     """
-    with _opened(data, password) as document:
+    with open_pdf(data, password) as document:
         if not 1 <= page <= len(document):
             raise InvalidRequest(f"has {len(document)} pages; there is no page {page}")
         try:

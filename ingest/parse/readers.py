@@ -4,8 +4,8 @@ Rules this module keeps:
 
 1. A document without any text is an error with a reason, never an empty success. A container (a mail, a mailbox, an
    archive) may be without text of its own, not without files in it.
-2. The files in a container are read the same way, `MAX_NESTING` containers deep. One that cannot be read is a member
-   with a reason, and the others are read all the same.
+2. The files in a container, attached to a document or embedded in it, are read the same way, `MAX_NESTING` deep. One
+   that cannot be read is a member with a reason, and the others are read all the same.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ from ingest.parse.elements import (
     Parsed,
     clean_line,
 )
+from ingest.parse.embedded import files_in_ooxml, files_in_opendocument
 from ingest.parse.epub import Book
 from ingest.parse.inclosed import MAX_PATH, Allowance, Bomb, Inclosed, Overfull
 from ingest.parse.language import language_of
 from ingest.parse.mailbox import open_mailbox
 from ingest.parse.ocr import Scanner, frames
 from ingest.parse.pdf import Progress, parse_pdf, render_pdf
+from ingest.parse.pdf_files import files_in_pdf
 from ingest.parse.sidetexts import SideTexts, inserted_pages, side_texts
 from ingest.parse.unstructured import partition
 
@@ -169,25 +171,26 @@ def _first_title(elements: Iterable[Element], kind: Format) -> str:
 
 
 def _read(data: bytes, kind: Format, name: str, limits: Limits, progress: Progress, allowance: Allowance) -> _Reading:
-    if kind is Format.PDF:
-        text = parse_pdf(data, limits.scanner, limits.max_pages, progress, password=limits.password)
-        return _Reading(text.elements, text.title, text.pages, text.facts)
     if kind in IMAGES:
         return _read_image(data, limits, progress)
     if kind in (Format.EML, Format.MSG):
         return _read_mail(mail.open_eml(data) if kind is Format.EML else mail.open_msg(data), progress)
-    if kind in CONTAINERS:
-        return _Reading((), PurePath(name).name, files=_inside(data, kind, name, limits.password, allowance))
     if kind in legacy.MODERN:
         progress(0, _CONVERSION_PAGES, False)
-        data, kind = legacy.modern(data, kind), legacy.MODERN[kind]
+        return _read(legacy.modern(data, kind), legacy.MODERN[kind], name, limits, progress, allowance)
+    inside = _inside(data, kind, name, limits.password, allowance)
+    if kind in CONTAINERS:
+        return _Reading((), PurePath(name).name, files=inside)
+    if kind is Format.PDF:
+        text = parse_pdf(data, limits.scanner, limits.max_pages, progress, password=limits.password)
+        return _Reading(text.elements, text.title, text.pages, text.facts, inside)
     title, facts = _own_words(data, kind)
     elements = [element for element in _elements(data, kind, name, progress) if element.text]
     if kind in _OOXML:
         elements = _with_side_texts(elements, side_texts(data, kind))
     for page in inserted_pages(data) if kind is Format.DOCX else ():
         elements += partition(page, Format.HTML, name)
-    return _Reading(tuple(elements), title, tuple(_coverage(elements)), facts)
+    return _Reading(tuple(elements), title, tuple(_coverage(elements)), facts, inside)
 
 
 _OOXML = (Format.DOCX, Format.PPTX, Format.XLSX)
@@ -329,7 +332,7 @@ def _member(data: bytes, name: str, path: str, allowance: Allowance) -> tuple[by
 
 
 def _inside(data: bytes, kind: Format, name: str, password: str, allowance: Allowance) -> Iterable[Inclosed]:
-    """The files in a container; none in anything else."""
+    """The files in a container or a document."""
     if kind is Format.EML:
         return mail.open_eml(data).files
     if kind is Format.MSG:
@@ -342,6 +345,19 @@ def _inside(data: bytes, kind: Format, name: str, password: str, allowance: Allo
         return archives.open_tar(data, allowance.of(len(data)))
     if kind in COMPRESSED:
         return archives.open_compressed(data, name, allowance.of(len(data)))
+    if kind in legacy.MODERN:
+        return _attached(legacy.modern(data, kind), legacy.MODERN[kind], password, allowance)
+    return _attached(data, kind, password, allowance)
+
+
+def _attached(data: bytes, kind: Format, password: str, allowance: Allowance) -> Iterable[Inclosed]:
+    """The files attached to a document, or embedded in it. It is not opened before the first is asked for."""
+    if kind is Format.PDF:
+        return files_in_pdf(data, password, allowance.of(len(data)))
+    if kind in _OOXML:
+        return files_in_ooxml(data, allowance.of(len(data)))
+    if kind in _OPENDOCUMENT:
+        return files_in_opendocument(data, allowance.of(len(data)))
     return ()
 
 

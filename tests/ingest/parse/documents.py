@@ -497,3 +497,57 @@ def encrypted_opendocument(document: bytes, password: str) -> bytes:
         )
     manifest = f'<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">{entries}</m:manifest>'
     return archive(*parts, ("META-INF/manifest.xml", manifest.encode()))
+
+
+def compound(**streams: bytes) -> bytes:
+    """An OLE file with these streams (MS-CFB), each so long that it needs no mini sectors."""
+    streams = {name: data.ljust(4096, b"\0") for name, data in streams.items()}
+    free, end = 0xFFFFFFFF, 0xFFFFFFFE
+    table: list[int] = []
+    content = entries = b""
+    starts: list[int] = []
+
+    def put(data: bytes) -> None:
+        nonlocal content
+        count = max(1, -(-len(data) // 512))
+        starts.append(len(table))
+        table.extend([*range(len(table) + 1, len(table) + count), end])
+        content += data.ljust(count * 512, b"\0")
+
+    def entry(name: str, kind: int, links: tuple[int, int, int], start: int, size: int) -> bytes:
+        text = name.encode("utf-16-le") + b"\0\0"
+        return struct.pack("<64sHBB3I36sIQ", text, len(text), kind, 1, *links, bytes(36), start, size)
+
+    for data in streams.values():
+        put(data)
+    entries = entry("Root Entry", 5, (free, free, 1), end, 0)
+    for number, (name, data) in enumerate(streams.items(), start=1):
+        following = number + 1 if number < len(streams) else free
+        entries += entry(name, 2, (free, following, free), starts[number - 1], len(data))
+    put(entries)
+    sectors = -(-(len(table) + len(table) // 100 + 1) // 128)
+    first = len(table)
+    table.extend([0xFFFFFFFD] * sectors)
+    table.extend([free] * (sectors * 128 - len(table)))
+    places = struct.pack("<109I", *range(first, first + sectors), *[free] * (109 - sectors))
+    head = struct.pack("<8s16s5H6s9I", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", bytes(16), 62, 3, 0xFFFE, 9, 6, bytes(6),
+                       0, sectors, starts[-1], 0, 0, end, 0, end, 0)  # fmt: skip
+    return head + places + content + struct.pack(f"<{len(table)}I", *table)
+
+
+def in_ole(name: str, data: bytes) -> bytes:
+    """A file as programs of long ago put it into a document: an OLE object of the kind "Package"."""
+    path = f"C:\\{name}\0".encode("cp1252")
+    inner = struct.pack("<H", 2) + name.encode("cp1252") + b"\0" + path + struct.pack("<2I", 0x30000, len(path)) + path
+    inner += struct.pack("<I", len(data)) + data
+    return compound(**{"\x01Ole10Native": struct.pack("<I", len(inner)) + inner})
+
+
+def with_files(document: bytes, *files: tuple[str, bytes]) -> bytes:
+    """A PDF with files attached to it."""
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(document)) as opened:
+        for name, data in files:
+            opened.attachments[name] = pikepdf.AttachedFileSpec(opened, data, filename=name)
+        opened.save(out)
+    return out.getvalue()
