@@ -46,8 +46,9 @@ def review(document_id: str, admin: Admin, appliance: TheAppliance) -> ReviewDet
     listed = _review_out(document, appliance.catalog.source(document.source_id).name)
     return ReviewDetail(
         **listed.model_dump() | {"read_at": version.created_at},
-        title=release.title,
+        title=document.title,
         media_type=document.media_type,
+        size_bytes=document.size_bytes,
         has_images=has_images(document.media_type),
         pages=[page_out(page) for page in version.pages],
         chunk_count=version.chunk_count,

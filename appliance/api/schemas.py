@@ -568,6 +568,7 @@ class ReviewDetail(ReviewOut):
 
     title: str
     media_type: str
+    size_bytes: int
     has_images: bool
     pages: list[PageOut]
     chunk_count: int

@@ -7,7 +7,7 @@ document's current one, in one transaction: before it the old version is the doc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +37,8 @@ from appliance.errors import Conflict, NotFound
 class FileFacts:
     """What is known of a file, to tell whether it has to be read again.
 
-    `sha256` is of the content that was read last, `judged` what a refusal depended on besides the file's times.
+    `sha256` and `size_bytes` are of the content that was read last, which may wait for a curator or be turned down;
+    `judged` is what a refusal depended on besides the file's times.
     `settled` is False while the label is being changed: the index may not have followed yet.
     """
 
@@ -98,6 +99,8 @@ class Signature:
 
 
 NO_SIGNATURE = Signature()
+_OF_THE_VERSION = ("title", "media_type", "size_bytes", "thread")
+"""What is shown of a document belongs to its version in force, whatever waits for a curator."""
 
 
 class IngestCatalog:
@@ -193,18 +196,18 @@ class IngestCatalog:
         self, outcome: FileOutcome, version: Version, new_chunks: Sequence[Chunk], signature: Signature = NO_SIGNATURE
     ) -> None:
         """Keep `version` for a curator. What readers see stays as it is."""
+        seen = (documents.c.version_id, *(documents.c[name] for name in _OF_THE_VERSION))
         with self._database.write() as connection:
-            known = connection.execute(
-                select(documents.c.version_id, documents.c.title).where(documents.c.id == outcome.document_id)
+            in_force = connection.execute(
+                select(*seen).where(documents.c.id == outcome.document_id, documents.c.version_id.is_not(None))
             ).first()
-            title = known.title if known is not None and known.version_id else outcome.title
-            _put_document(connection, replace(outcome, title=title), version_id=known.version_id if known else None)
+            _put_document(connection, outcome, version_id=None)
             _drop_pending(connection, outcome.document_id)
             _put_version(connection, outcome, version, new_chunks, signature)
             connection.execute(
                 update(documents)
                 .where(documents.c.id == outcome.document_id)
-                .values(pending_version_id=version.id, approved_by="")
+                .values(pending_version_id=version.id, approved_by="", **(in_force._asdict() if in_force else {}))
             )
 
     def approve(self, document_id: str, person_id: str, *, version_id: str | None = None) -> None:
@@ -239,6 +242,8 @@ class IngestCatalog:
                     reason="",
                     title=row.title,
                     media_type=row.media_type,
+                    size_bytes=documents.c.read_bytes,
+                    thread=version_of(row).facts.thread,
                     version_id=row.id,
                     pending_version_id=None,
                     approved_by="",
@@ -277,7 +282,7 @@ class IngestCatalog:
             connection.execute(
                 update(documents)
                 .where(documents.c.id == document_id)
-                .values(size_bytes=size_bytes, modified_ns=modified_ns, changed_ns=changed_ns)
+                .values(read_bytes=size_bytes, modified_ns=modified_ns, changed_ns=changed_ns)
             )
 
     def relabel(self, document_id: str, groups: frozenset[str], *, settled: bool = True) -> None:
@@ -356,7 +361,7 @@ class IngestCatalog:
                 container_id=row.container_id,
                 state=DocumentState(row.state),
                 reason=row.reason,
-                size_bytes=row.size_bytes,
+                size_bytes=row.read_bytes,
                 modified_ns=row.modified_ns,
                 changed_ns=row.changed_ns,
                 sha256=row.sha256,
@@ -414,6 +419,7 @@ def _put_document(connection: Connection, outcome: FileOutcome, *, version_id: s
         "state": outcome.state.value,
         "reason": outcome.reason,
         "size_bytes": outcome.size_bytes,
+        "read_bytes": outcome.size_bytes,
         "modified_ns": outcome.modified_ns,
         "changed_ns": outcome.changed_ns,
         "sha256": outcome.sha256,

@@ -7,7 +7,7 @@ curator has released.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -272,7 +272,7 @@ class LibraryCatalog:
     def pending_document(
         self, document_id: str, access: AccessFilter, *, limit: int
     ) -> tuple[Document, Release, list[Chunk]]:
-        """A document that waits for review, with the version in question and its first passages. Raises NotFound."""
+        """A document as the version in question would make it, that version and its first passages. Raises NotFound."""
         with self._database.read() as connection:
             row = connection.execute(
                 select(documents).where(
@@ -287,7 +287,7 @@ class LibraryCatalog:
             )
             found = document_of(row, labels_of(connection, [row.id]))
             return (
-                found,
+                replace(found, title=version.title, media_type=version.media_type, size_bytes=row.read_bytes),
                 Release(version_of(version), version.created_at, version.title),
                 [chunk_of(item) for item in passages],
             )

@@ -77,6 +77,7 @@ documents = Table(
     Column("state", String(32), nullable=False, index=True),
     Column("reason", Text, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
+    Column("read_bytes", BigInteger, nullable=False),
     Column("modified_ns", BigInteger, nullable=False),
     Column("changed_ns", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),

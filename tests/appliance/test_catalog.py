@@ -18,6 +18,7 @@ from appliance.domain import (
     AccessFilter,
     Box,
     Chunk,
+    DocumentFacts,
     DocumentState,
     PageCoverage,
     Place,
@@ -222,6 +223,40 @@ def test_a_failed_reading_leaves_title_size_and_kind_of_the_version_in_use(catal
     assert after.updated_at >= before.updated_at
     known = catalog.files(SOURCE.id)["a.txt"]
     assert (known.modified_ns, known.judged, known.sha256) == (2, "p/2", "")
+
+
+def test_what_waits_for_a_curator_has_its_own_size_and_kind_and_leaves_those_of_the_version_in_force(
+    catalog: Catalog,
+) -> None:
+    in_force = publish(catalog, "a.txt", "text", title="The travel policy")[0]
+    outcome = make_outcome("a.txt", title="Draft", text="longer text", state=DocumentState.PENDING_REVIEW)
+    outcome = replace(outcome, media_type="application/pdf", thread="<1@x>")
+    facts = DocumentFacts(thread="<1@x>")
+    version = Version("v2", outcome.document_id, outcome.sha256, outcome.parser, datetime.now(UTC), facts=facts)
+    for _ in range(2):  # a version that waits may be replaced by another
+        catalog.stage(outcome, version, [make_chunk("longer text", document=outcome.document_id, version="v2")])
+        shown = catalog.document(outcome.document_id, STAFF)
+        assert (shown.title, shown.size_bytes, shown.media_type) == ("The travel policy", 4, "text/plain")
+        assert shown.version_id == in_force.version_id
+        waits, _, _ = catalog.pending_document(outcome.document_id, STAFF, limit=1)
+        assert (waits.title, waits.size_bytes, waits.media_type) == ("Draft", 11, "application/pdf")
+        assert catalog.files(SOURCE.id)["a.txt"].size_bytes == 11  # what tells whether the file changed
+    other = replace(make_outcome("b.txt", text="b"), thread="<1@x>")
+    catalog.publish(other, Version("v3", other.document_id, other.sha256, other.parser, datetime.now(UTC)), [])
+    assert catalog.thread_of(other.document_id, STAFF) == []
+    catalog.publish_pending(outcome.document_id)
+    shown = catalog.document(outcome.document_id, STAFF)
+    assert (shown.title, shown.size_bytes, shown.media_type) == ("Draft", 11, "application/pdf")
+    assert [found.path for found in catalog.thread_of(other.document_id, STAFF)] == ["a.txt"]
+
+
+def test_turning_down_a_version_leaves_the_size_of_the_one_in_force_and_the_file_is_known(catalog: Catalog) -> None:
+    publish(catalog, "a.txt", "text")
+    outcome = make_outcome("a.txt", text="longer text", state=DocumentState.PENDING_REVIEW)
+    catalog.stage(outcome, Version("v2", outcome.document_id, outcome.sha256, outcome.parser, datetime.now(UTC)), [])
+    catalog.turn_down(outcome.document_id, "Not true.")
+    assert catalog.document(outcome.document_id, STAFF).size_bytes == 4
+    assert catalog.files(SOURCE.id)["a.txt"].size_bytes == 11
 
 
 def test_a_failed_reading_of_a_document_without_a_version_is_recorded_whole(catalog: Catalog) -> None:

@@ -285,6 +285,26 @@ def test_what_the_first_release_wrote_is_carried_over(tmp_path: Path) -> None:
     database.close()
 
 
+def test_a_size_of_before_is_that_of_the_file_and_of_the_version(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+    _upgrade(database, "0002")
+    at = "2026-01-01 12:00:00.000000"
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO sources (id, name, path, groups, created_at) VALUES ('s', 'Rules', '/srv', '[]', '{at}')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO documents (id, source_id, path, title, media_type, state, reason, size_bytes, modified_ns,"
+            f" sha256, parser, updated_at) VALUES ('d', 's', 'a.txt', 't', 'text/plain', 'indexed', '', 7, 5, 'sha',"
+            f" '1', '{at}')"
+        )
+    database.migrate()
+    found = catalog.Catalog(database)
+    assert found.files("s")["a.txt"].size_bytes == 7
+    assert found.inventory(source_id="s", state=None, text="", limit=1, offset=0).documents[0].size_bytes == 7
+    database.close()
+
+
 def _upgrade(database: Database, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(database_module.__file__).parent / "migrations"))

@@ -181,9 +181,11 @@ def test_the_approved_version_stays_until_the_next_one_is_approved(room: Room) -
     document = _facts(room, "a.txt").document_id
     room.catalog.approve(document, "curator")
     room.sync()
-    room.write("a.txt", "The canteen opens at one.")
+    room.write("a.txt", "The canteen opens at one, or a little later.")
     assert tally(room.sync()) == {"pending_review": 1}
     assert (room.paths("noon"), room.paths("at one")) == ({"a.txt"}, set())
+    room.sync()
+    assert room.parsers.parsed == []
     room.catalog.turn_down(document, "Turned down: not true.")
     assert tally(room.sync()) == {"unchanged": 1}
     assert room.parsers.parsed == []

@@ -197,6 +197,7 @@ class Intake:
             **review.model_dump(),
             title=f"Framework agreement{self.poison}",
             media_type="application/pdf",
+            size_bytes=2_400_000,
             has_images=review.replaces,
             pages=pages(4, self.poison) if review.replaces else [],
             chunk_count=2,

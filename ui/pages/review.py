@@ -64,7 +64,8 @@ def _open(client: Client, document_id: str) -> None:
 
 
 def _heading(review: ReviewDetail) -> Html:
-    facts = pieces.dotted(review.source, review.path, f"to be seen by {pieces.listed(review.groups)}")
+    seen_by = f"to be seen by {pieces.listed(review.groups)}"
+    facts = pieces.dotted(review.source, review.path, seen_by, pieces.size(review.size_bytes))
     lines = "".join(f"<p>{text(words)}</p>" for words in (facts, summary(review.pages)) if words)
     return Html(f'<div class="sr-source"><div><h2>{text(review.title)}</h2>{lines}</div></div>')
 
