@@ -7,8 +7,9 @@ Rules this module keeps:
    garbage (`legible`), one whose codes mean no characters. Of two readings the more legible counts.
 3. Pictures beside text are read too where they may hold text and are large enough; words that the text layer has at
    the same place are not said twice. Pages that need neither cost no text recognition.
-4. Notes that reviewers put on a page follow its text (`pdf_notes`).
-5. Every page ends with a coverage entry: by which means it was read, how sure that was, and what was left out.
+4. Headings are told by the type, or else by the outline; pages are called as the document calls them (`pdf_outline`).
+5. Notes that reviewers put on a page follow its text (`pdf_notes`).
+6. Every page ends with a coverage entry: by which means it was read, how sure that was, and what was left out.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from ingest.parse.legible import LEGIBLE, legibility
 from ingest.parse.ocr import Reading, Scanner, coverage_of
 from ingest.parse.pdf_facts import facts_of
 from ingest.parse.pdf_notes import notes_on
+from ingest.parse.pdf_outline import outline_of, page_names, with_outline
 from ingest.parse.pdf_text import TextLayer, sight_of, text_layer
 from ingest.parse.pdf_view import View, pictures_of
 from ingest.parse.rows import Row, Word
@@ -111,9 +113,10 @@ def parse_pdf(data: bytes, scanner: Scanner, max_pages: int, progress: Progress,
             coverage.append(covered)
         progress(count, count, False)
         title = clean_line(str(document.get_metadata_dict().get("Title", "")))
-        facts = facts_of(document, data)
-    elements = tuple(finished(drafts, count))
-    return PdfText(title if _is_title(title) else "", elements, tuple(coverage), facts)
+        facts, outline, names = facts_of(document, data), outline_of(document), page_names(document)
+    elements = with_outline(list(finished(drafts, count)), outline)
+    named = (replace(element, label=names.get(element.page or 0, "")) for element in elements)
+    return PdfText(title if _is_title(title) else "", tuple(named), tuple(coverage), facts)
 
 
 def _is_title(text: str) -> bool:

@@ -551,3 +551,27 @@ def with_files(document: bytes, *files: tuple[str, bytes]) -> bytes:
             opened.attachments[name] = pikepdf.AttachedFileSpec(opened, data, filename=name)
         opened.save(out)
     return out.getvalue()
+
+
+def with_outline(document: bytes, *entries: tuple[str, int, int]) -> bytes:
+    """A PDF with bookmarks: title, depth (0 is the highest), page (counted from 0)."""
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(document)) as opened:
+        with opened.open_outline() as outline:
+            above: list[pikepdf.OutlineItem] = []
+            for title, depth, page in entries:
+                item = pikepdf.OutlineItem(title, page)
+                (above[depth - 1].children if depth else outline.root).append(item)
+                above[depth:] = [item]
+        opened.save(out)
+    return out.getvalue()
+
+
+def with_page_labels(document: bytes, romans: int) -> bytes:
+    """A PDF whose first pages are called i, ii, iii and the others 1, 2, 3."""
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(document)) as opened:
+        styles = [0, pikepdf.Dictionary(S=pikepdf.Name.r), romans, pikepdf.Dictionary(S=pikepdf.Name.D)]
+        opened.Root.PageLabels = pikepdf.Dictionary(Nums=pikepdf.Array(styles))
+        opened.save(out)
+    return out.getvalue()
