@@ -1,11 +1,11 @@
-"""A language model from a GGUF file, run inside this process by llama.cpp (`xllamacpp`).
+"""A language model from a GGUF file, run by llama.cpp (`xllamacpp`) in a process that is started for it.
 
 Rules this module keeps:
 
-1. The file is checked before native code reads it, and loaded on first use.
-2. llama.cpp's server part cannot be had without a listening socket. It listens on a Unix socket in a folder that only
-   this user can enter; no port is opened. Chat and token counts go over that socket, so the code that reads an answer
-   is the one for OpenAI-compatible servers; the package's callbacks offer no token counts.
+1. The file is checked before native code reads it, and loaded on first use. Native code reads it in a process of its
+   own (`llamacpp_process`): one that dies of it costs an answer, and is started anew for the next.
+2. llama.cpp listens on a Unix socket that only this user can reach; no port is opened. Chat and token counts go over
+   that socket, so the code that reads an answer is the one for OpenAI-compatible servers.
 3. Token counts come from the model's own tokenizer and are exact.
 4. One answer at a time; others wait in llama.cpp's queue. Nothing of a prompt is kept for the next one: a shared
    prefix would answer faster and so tell one reader what another has asked.
@@ -13,7 +13,6 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -21,41 +20,44 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import xllamacpp
 
-from appliance.errors import ModelUnavailable
+from appliance.errors import ContextOverflow, ModelUnavailable
 from appliance.inference.context_window import require_room
 from appliance.inference.file_digest import sha256_of
 from appliance.inference.gguf_header import GgufHeader, read_gguf_header
+from appliance.inference.llamacpp_process import LlamaCppProcess
 from appliance.inference.openai_compatible import NO_THINKING, ChatServer
 from appliance.inference.port import Generation, Message, ModelCard
 from appliance.inference.wire import valid_text, wire_messages
 
-_HTTP_THREADS = 16
-"""Each answer, also one that waits, holds a thread; counting tokens needs one too."""
-
-_BATCH_TOKENS = 512
-"""A prompt is read in batches; a closed stream is noticed between two of them."""
-
-_MAX_SOCKET_PATH = 107  # bytes, Linux
 _COUNT_TIMEOUT_S = 60.0
 
 
 class LlamaCppModel:
     """A model from a GGUF file."""
 
-    def __init__(self, gguf_path: Path, *, context_tokens: int, threads: int, token_timeout_s: float = 600.0) -> None:
+    def __init__(
+        self,
+        gguf_path: Path,
+        *,
+        context_tokens: int,
+        threads: int,
+        load_timeout_s: float = 600.0,
+        token_timeout_s: float = 600.0,
+    ) -> None:
         """Load nothing yet.
 
         Args:
             gguf_path: The model file.
             context_tokens: The window to allocate; the length the model was trained for is respected if it is shorter.
             threads: Threads for computing; 0 leaves it to llama.cpp, which takes one per core.
+            load_timeout_s: Longest wait for the model to load.
             token_timeout_s: Longest silence; the first one includes waiting for other answers and reading the prompt.
         """
         self._path = gguf_path
         self._context_tokens = context_tokens
         self._threads = threads
+        self._load_timeout_s = load_timeout_s
         self._token_timeout_s = token_timeout_s
         self._lock = threading.Lock()
         self._engine: _Engine | None = None
@@ -78,8 +80,14 @@ class LlamaCppModel:
         engine = self._loaded()
         window = min(generation.context_tokens, engine.context_tokens)
         require_room(engine.count_prompt(messages), generation, window)
-        with closing(engine.chat.stream(self._path.stem, messages, generation)) as pieces:
-            yield from pieces
+        try:
+            with closing(engine.chat.stream(self._path.stem, messages, generation)) as pieces:
+                yield from pieces
+        except ContextOverflow:
+            raise
+        except ModelUnavailable:
+            engine.process.require_alive()
+            raise
 
     def close(self) -> None:
         """Free the memory; the next use loads again. A stream in progress breaks off with ModelUnavailable."""
@@ -90,78 +98,41 @@ class LlamaCppModel:
 
     def _loaded(self) -> _Engine:
         with self._lock:
+            if self._engine is not None and self._engine.process.has_ended:
+                self._engine.close()
+                self._engine = None
             if self._engine is None:
-                self._engine = self._load()
-            return self._engine
+                self._engine = self._started()
+            engine = self._engine
+        engine.process.wait_until_loaded(self._load_timeout_s)  # outside the lock, so that closing need not wait
+        return engine
 
-    def _load(self) -> _Engine:
+    def _started(self) -> _Engine:
         window = self._window(read_gguf_header(self._path))
-        # Deleted with the engine; 0700 by tempfile's promise.
-        folder = tempfile.TemporaryDirectory(prefix="strongroom-model-", ignore_cleanup_errors=True)
-        socket = Path(folder.name) / "llama.sock"
-        if len(bytes(socket)) > _MAX_SOCKET_PATH:
-            folder.cleanup()
-            raise ModelUnavailable("The path of the folder for temporary files is too long. Set TMPDIR to a short one.")
-        try:
-            server = xllamacpp.Server(self._parameters(window, socket))
-        except RuntimeError as error:
-            folder.cleanup()
-            raise ModelUnavailable(
-                f"llama.cpp cannot load {self._path}: the file is damaged, of a kind it does not know, or too large "
-                "for this machine's memory. Compare its digest, or choose a smaller model or a shorter context."
-            ) from error
-        return _Engine(server, folder, socket, window, self._token_timeout_s)
-
-    def _parameters(self, window: int, socket: Path) -> Any:
-        parameters = xllamacpp.CommonParams()
-        parameters.model.path = str(self._path)
-        parameters.n_ctx = window
-        parameters.n_parallel = 1
-        parameters.n_batch = _BATCH_TOKENS
-        parameters.n_ubatch = _BATCH_TOKENS
-        parameters.fit_params = False  # it would shorten the context in silence to fit the memory
-        parameters.ctx_shift = False
-        parameters.cache_prompt = False
-        parameters.cache_ram_mib = 0
-        parameters.warmup = False
-        parameters.offline = True
-        parameters.ui = False
-        parameters.endpoint_slots = False
-        parameters.hostnames = [str(socket)]  # an empty list crashes the process
-        parameters.n_threads_http = _HTTP_THREADS
-        parameters.verbosity = -1  # higher levels print prompts
-        if self._threads:
-            parameters.cpuparams.n_threads = self._threads
-            parameters.cpuparams_batch.n_threads = self._threads
-        return parameters
+        process = LlamaCppProcess(self._path, context_tokens=window, threads=self._threads)
+        return _Engine(process, window, self._token_timeout_s)
 
     def _window(self, header: GgufHeader) -> int:
         return min(self._context_tokens, header.context_tokens or self._context_tokens)
 
 
 class _Engine:
-    """A loaded model and the way to it."""
+    """A model that loads or is loaded, and the way to it."""
 
-    def __init__(
-        self,
-        server: Any,
-        folder: tempfile.TemporaryDirectory[str],
-        socket: Path,
-        context_tokens: int,
-        token_timeout_s: float,
-    ) -> None:
-        self._server: Any = server
-        self._folder = folder
+    def __init__(self, process: LlamaCppProcess, context_tokens: int, token_timeout_s: float) -> None:
+        self.process = process
         self.context_tokens = context_tokens
         self._http = httpx.Client(
-            base_url="http://llama.cpp", transport=httpx.HTTPTransport(uds=str(socket)), timeout=_COUNT_TIMEOUT_S
+            base_url="http://llama.cpp",
+            transport=httpx.HTTPTransport(uds=str(process.socket)),
+            timeout=_COUNT_TIMEOUT_S,
         )
         self.chat = ChatServer(
             "http://llama.cpp/v1",
             "",
             _COUNT_TIMEOUT_S,
             token_timeout_s,
-            transport=httpx.HTTPTransport(uds=str(socket)),
+            transport=httpx.HTTPTransport(uds=str(process.socket)),
         )
 
     def count(self, text: str, *, special: bool) -> int:
@@ -175,18 +146,17 @@ class _Engine:
         return self.count(str(templated["prompt"]), special=True)
 
     def close(self) -> None:
+        self.process.stop()
         self.chat.close()
         self._http.close()
-        # The last reference: freeing the server ends its threads and waits for them.
-        self._server = None
-        self._folder.cleanup()
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         try:
             response = self._http.post(path, json=body)
         except (httpx.HTTPError, RuntimeError) as error:
             # RuntimeError is httpx's word for a client that was closed under the request.
-            raise ModelUnavailable("The language model was stopped. Ask again.") from error
+            self.process.require_alive()
+            raise ModelUnavailable("llama.cpp does not answer. Ask again.") from error
         if response.status_code != httpx.codes.OK:
             # The text is left out: it may quote the prompt.
             raise ModelUnavailable(

@@ -95,7 +95,7 @@ def test_an_ollama_that_is_not_there_gives_the_passages_with_a_notice(data: Path
         assert "127.0.0.1:9" in str(answer["notices"])
 
 
-def test_llama_cpp_runs_in_this_process_and_streams(data: Path, tmp_path: Path) -> None:
+def test_llama_cpp_answers_and_streams(data: Path, tmp_path: Path) -> None:
     path = make_tiny_gguf(tmp_path / "tiny.gguf")
     model = ModelSettings(provider=Provider.LLAMACPP, gguf_path=str(path), context_tokens=4096, max_answer_tokens=48)
     with served(data, model) as (appliance, client):
