@@ -92,7 +92,7 @@ class EmbeddingSettings(_Section):
     """A local sentence-transformers folder; empty means the model that is installed with the appliance."""
 
     model_path: str = ""
-    backend: EmbeddingBackend = EmbeddingBackend.TORCH
+    backend: EmbeddingBackend = EmbeddingBackend.AUTO
     cache_bytes: Annotated[int, Field(ge=0)] = 512 * 1024**2  # vectors kept by content; 0: none
     batch_size: Annotated[int, Field(ge=1)] = 32
     threads: Annotated[int, Field(ge=0)] = 0  # 0: one per core

@@ -23,7 +23,7 @@ from appliance.audit.log import QueryLog
 from appliance.auth.accounts import Accounts
 from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
-from appliance.config import EmbeddingBackend, ModelSettings, Provider, Settings
+from appliance.config import ModelSettings, Provider, Settings
 from appliance.conversations import Conversations
 from appliance.database import Database
 from appliance.errors import ConfigurationError, DataFolderBusy
@@ -254,12 +254,6 @@ def build_embedder(settings: Settings) -> Embedder:
     """The embedding model. Nothing is loaded yet."""
     chosen = settings.embedding
     path = Path(chosen.model_path) if chosen.model_path else None
-    in_process = settings.model.resolved_provider is Provider.LLAMACPP
-    if in_process and chosen.backend is not EmbeddingBackend.TORCH:
-        raise ConfigurationError(
-            "OpenVINO and llama.cpp cannot share a process: it crashes when it is told to stop. Set embedding.backend "
-            "to 'torch', or let Ollama or another server run the language model."
-        )
     return embedder_for(path, backend=chosen.backend, batch_size=chosen.batch_size, threads=chosen.threads)
 
 

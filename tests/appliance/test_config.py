@@ -13,18 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.config import (
-    OFFLINE_SWITCHES,
-    EmbeddingBackend,
-    EmbeddingSettings,
-    ModelSettings,
-    Provider,
-    Settings,
-    go_offline,
-    load_settings,
-)
+from appliance.config import OFFLINE_SWITCHES, Provider, Settings, go_offline, load_settings
 from appliance.errors import ConfigurationError
-from appliance.wiring import build_embedder
 
 # What each dependency was seen to do, and the value that stops it; kept apart from the code on purpose.
 MUST_BE_SET = {
@@ -244,11 +234,3 @@ def test_a_secret_is_not_shown_when_settings_are_printed() -> None:
 def test_the_provider_follows_from_what_is_set(toml: str, provider: Provider, chosen: bool) -> None:
     settings = load(toml)
     assert (settings.model.resolved_provider, settings.model.is_chosen) == (provider, chosen)
-
-
-def test_two_engines_that_cannot_share_a_process_are_refused() -> None:
-    settings = Settings(
-        embedding=EmbeddingSettings(backend=EmbeddingBackend.OPENVINO), model=ModelSettings(gguf_path="/models/m.gguf")
-    )
-    with pytest.raises(ConfigurationError, match="cannot share a process"):
-        build_embedder(settings)
