@@ -4,7 +4,7 @@ Rules this module keeps:
 
 1. What is deleted in tracked changes is not read; what is inserted is. Notes and comments follow the paragraph they
    belong to, headers and footers of pages come once, before and after everything else.
-2. Sheets and slides are pages, with their names; hidden ones are read and say so.
+2. Sheets and slides are pages, with their names; hidden ones (rows and columns as well) are read and say so.
 3. A row or cell repeated a million times is one that is empty: repetitions are counted, not followed.
 """
 
@@ -21,6 +21,7 @@ from appliance.errors import DocumentUnreadable
 from ingest.parse.detect import Format
 from ingest.parse.elements import MAX_LEVEL, Element, ElementKind, clean_line, clean_text
 from ingest.parse.facts import iso_text
+from ingest.parse.hidden import SheetRow, sheet_elements
 from ingest.parse.tables import table_elements
 
 _NAMESPACES = "urn:oasis:names:tc:opendocument:xmlns:"
@@ -41,6 +42,10 @@ _ASIDE = frozenset(
 )
 _SILENT = frozenset({f"{_TEXT}tracked-changes", f"{_OFFICE}forms", f"{_TEXT}sequence-decls", f"{_PRESENTATION}notes"})
 _BLOCKS = frozenset({f"{_TEXT}p", f"{_TEXT}h"})
+_GROUPS = frozenset(
+    f"{_TABLE}table-{name}"
+    for name in ("header-rows", "rows", "row-group", "header-columns", "columns", "column-group")
+)
 _MAX_REPEATS = 1_000
 _MAX_CELLS = 16_384
 
@@ -119,7 +124,7 @@ def _blocks(parent: etree._Element, *, listed: bool = False) -> Iterator[Element
         if child.tag in _BLOCKS:
             yield from _paragraph(child, listed=listed)
         elif child.tag == f"{_TABLE}table":
-            yield from table_elements(_rows(child, lambda: None))
+            yield from table_elements(_rows(child))
         elif child.tag == f"{_TEXT}list":
             yield from _blocks(child, listed=True)
         elif child.tag == f"{_OFFICE}annotation":
@@ -197,19 +202,37 @@ def _address(child: etree._Element) -> str:
     )
 
 
-def _rows(table: etree._Element, tick: Tick) -> Iterator[list[str]]:
+def _rows(table: etree._Element) -> Iterator[list[str]]:
+    return (cells for _, cells in _sheet_rows(table, lambda: None))
+
+
+def _sheet_rows(table: etree._Element, tick: Tick) -> Iterator[SheetRow]:
     for row in _own(table, f"{_TABLE}table-row"):
         tick()
         cells = _cells(row)
-        yield from [cells] * (_repeats(row, "rows", _MAX_REPEATS) if any(cells) else 1)
+        yield from [(_is_hidden(row), cells)] * (_repeats(row, "rows", _MAX_REPEATS) if any(cells) else 1)
+
+
+def _is_hidden(row_or_column: etree._Element) -> bool:
+    return bool(row_or_column.get(f"{_TABLE}visibility", "visible") != "visible")
+
+
+def _hidden_columns(table: etree._Element) -> set[int]:
+    hidden, place = set[int](), 0
+    for column in _own(table, f"{_TABLE}table-column"):
+        after = place + _repeats(column, "columns", _MAX_CELLS)
+        if _is_hidden(column):
+            hidden.update(range(place, min(after, _MAX_CELLS)))
+        place = after
+    return hidden
 
 
 def _own(table: etree._Element, tag: str) -> Iterator[etree._Element]:
-    """The rows of a table, in row groups as well, but not those of tables in it."""
+    """The rows (or columns) of a table, in groups as well, but not those of tables in it."""
     for child in table:
         if child.tag == tag:
             yield child
-        elif child.tag in (f"{_TABLE}table-header-rows", f"{_TABLE}table-rows", f"{_TABLE}table-row-group"):
+        elif child.tag in _GROUPS:
             yield from _own(child, tag)
 
 
@@ -247,7 +270,7 @@ def _sheets(content: etree._Element, tick: Tick) -> Iterator[Element]:
     for number, sheet in enumerate(sheets, start=1):
         name = clean_line(sheet.get(f"{_TABLE}name", str(number)), 200)
         label = f"Sheet {name} (hidden)" if sheet.get(f"{_TABLE}style-name") in hidden else f"Sheet {name}"
-        yield from table_elements(_rows(sheet, tick), page=number, label=label)
+        yield from sheet_elements(_sheet_rows(sheet, tick), _hidden_columns(sheet), page=number, label=label)
         for shapes in sheet.iterfind(f"{_TABLE}shapes"):
             for element in _blocks(shapes):
                 yield _placed(element, number, label)

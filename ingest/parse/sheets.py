@@ -1,6 +1,7 @@
 """Workbooks: XLSX through openpyxl in its streaming mode, XLS through xlrd. One sheet is one page.
 
-Values are given as a person reads them: dates in ISO form, percentages as such, no trailing zeros.
+Values are given as a person reads them: dates in ISO form, percentages as such, no trailing zeros. Sheets, rows and
+columns that a workbook hides are called hidden.
 A small file can name one long text in every cell; what it would give in all is limited (`MAX_CHARACTERS`).
 """
 
@@ -8,23 +9,31 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from typing import IO
 
 import openpyxl  # type: ignore[import-untyped]
 import xlrd  # type: ignore[import-untyped]
 
 from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
 from ingest.parse.elements import Element
+from ingest.parse.hidden import sheet_elements
 from ingest.parse.ooxml import transitional
-from ingest.parse.tables import table_elements
 
 MAX_CHARACTERS = 100_000_000
 """On one sheet."""
 
 Tick = Callable[[], None]
 """Called once per row, so that a long workbook is seen to get on."""
+
+_ROW_OR_COLUMN = re.compile(rb"<(?:\w+:)?(row|col)\b([^<>]*)>")
+_ATTRIBUTE = re.compile(rb"""\b(r|min|max|hidden)=["']([^"']*)["']""")
+_PIECE_BYTES = 1024**2
+_MAX_TAG = 4_096
+_MAX_COLUMNS = 16_384
 
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -55,12 +64,37 @@ def parse_xlsx(data: bytes, tick: Tick) -> Iterator[Element]:
         for number, sheet in enumerate(book.worksheets, start=1):
             if hasattr(sheet, "reset_dimensions"):
                 sheet.reset_dimensions()  # the file's own claim may be a million rows, or one
+            with sheet._get_source() as source:
+                hidden_rows, hidden_columns = _hidden_in(source)
             rows = ([_cell_text(cell) for cell in row] for row in sheet.iter_rows())
-            yield from table_elements(
-                _counted(rows, tick), page=number, label=_label(sheet.title, sheet.sheet_state != "visible")
-            )
+            counted = ((at in hidden_rows, row) for at, row in enumerate(_counted(rows, tick), start=1))
+            label = _label(sheet.title, sheet.sheet_state != "visible")
+            yield from sheet_elements(counted, hidden_columns, page=number, label=label)
     except _DAMAGE as error:
         raise DocumentUnreadable("is damaged: it cannot be opened as a workbook") from error
+
+
+def _hidden_in(source: IO[bytes]) -> tuple[frozenset[int], frozenset[int]]:
+    """The rows (counted from 1) and columns (counted from 0) that a sheet hides, which openpyxl does not tell."""
+    rows, columns, row, rest = set[int](), set[int](), 0, b""
+    while piece := source.read(_PIECE_BYTES):
+        text, opened, rest = (rest + piece).rpartition(b"<")
+        rest = opened + rest[-_MAX_TAG:]
+        for kind, tag in _ROW_OR_COLUMN.findall(text):
+            said = dict(_ATTRIBUTE.findall(tag))
+            if kind == b"row":
+                row = _number(said.get(b"r"), row + 1)
+            if said.get(b"hidden") in (b"1", b"true"):
+                if kind == b"row":
+                    rows.add(row)
+                else:
+                    first = _number(said.get(b"min"), 1)
+                    columns.update(range(first - 1, min(_number(said.get(b"max"), first), _MAX_COLUMNS)))
+    return frozenset(rows), frozenset(columns)
+
+
+def _number(text: bytes | None, otherwise: int) -> int:
+    return int(text) if text is not None and text.isdigit() and len(text) < 8 else otherwise
 
 
 def _label(name: str, hidden: bool) -> str:
@@ -105,14 +139,10 @@ def parse_xls(data: bytes, tick: Tick) -> Iterator[Element]:
         DocumentNeedsPassword, DocumentUnreadable: It is encrypted, or damaged.
     """
     try:
-        with xlrd.open_workbook(file_contents=data, on_demand=True, ragged_rows=True, logfile=io.StringIO()) as book:
-            for number in range(book.nsheets):
-                sheet = book.sheet_by_index(number)
-                rows = ([_xls_text(cell, book.datemode) for cell in row] for row in sheet.get_rows())
-                yield from table_elements(
-                    _counted(rows, tick), page=number + 1, label=_label(sheet.name, sheet.visibility != 0)
-                )
-                book.unload_sheet(number)
+        try:
+            return iter(list(_xls_sheets(data, tick, formats=True)))
+        except _DAMAGE:  # damage in what only says how it looks: then without
+            return iter(list(_xls_sheets(data, tick, formats=False)))
     except xlrd.XLRDError as error:
         if "encrypted" in str(error):
             raise DocumentNeedsPassword("is encrypted; remove its password and try again") from error
@@ -121,14 +151,36 @@ def parse_xls(data: bytes, tick: Tick) -> Iterator[Element]:
         raise DocumentUnreadable("is damaged: it cannot be opened as a workbook") from error
 
 
-def _xls_text(cell: xlrd.sheet.Cell, datemode: int) -> str:
+def _xls_sheets(data: bytes, tick: Tick, *, formats: bool) -> Iterator[Element]:
+    with xlrd.open_workbook(
+        file_contents=data, formatting_info=formats, on_demand=True, ragged_rows=True, logfile=io.StringIO()
+    ) as book:
+        for number in range(book.nsheets):
+            sheet = book.sheet_by_index(number)
+            rows = ([_xls_text(cell, book) for cell in row] for row in sheet.get_rows())
+            hidden = {at for at, info in sheet.rowinfo_map.items() if info.hidden}
+            counted = ((at in hidden, row) for at, row in enumerate(_counted(rows, tick)))
+            columns = {at for at, info in sheet.colinfo_map.items() if info.hidden}
+            label = _label(sheet.name, sheet.visibility != 0)
+            yield from sheet_elements(counted, columns, page=number + 1, label=label)
+            book.unload_sheet(number)
+
+
+def _xls_text(cell: xlrd.sheet.Cell, book: xlrd.Book) -> str:
     if cell.ctype == xlrd.XL_CELL_DATE:
         try:
-            return value_text(xlrd.xldate_as_datetime(cell.value, datemode))
+            return value_text(xlrd.xldate_as_datetime(cell.value, book.datemode))
         except (ValueError, OverflowError):
             return value_text(cell.value)
     if cell.ctype == xlrd.XL_CELL_BOOLEAN:
         return value_text(bool(cell.value))
     if cell.ctype == xlrd.XL_CELL_ERROR:
         return str(xlrd.error_text_from_code.get(cell.value, "#ERROR"))
-    return value_text(cell.value)
+    return value_text(cell.value, percent=cell.ctype == xlrd.XL_CELL_NUMBER and _is_percentage(cell, book))
+
+
+def _is_percentage(cell: xlrd.sheet.Cell, book: xlrd.Book) -> bool:
+    if cell.xf_index is None or not 0 <= cell.xf_index < len(book.xf_list):
+        return False
+    shape = book.format_map.get(book.xf_list[cell.xf_index].format_key)
+    return shape is not None and shape.format_str.endswith("%")

@@ -575,3 +575,43 @@ def with_page_labels(document: bytes, romans: int) -> bytes:
         opened.Root.PageLabels = pikepdf.Dictionary(Nums=pikepdf.Array(styles))
         opened.save(out)
     return out.getvalue()
+
+
+def workbook_that_hides() -> bytes:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.title = "Pay"
+    for row in (("Name", "Pay", "Grade"), ("A. Reader", 50, 3), ("C. Gone", 70, 5), ("B. Writer", 60, 4)):
+        sheet.append(row)
+    sheet.row_dimensions[3].hidden = True
+    sheet.column_dimensions["B"].hidden = True
+    return saved(book)
+
+
+def old_workbook(rows: Sequence[Sequence[str | float]], *, hidden_row: int, hidden_column: int) -> bytes:
+    """An Excel 97 workbook (MS-XLS) with one sheet; numbers below 1 are shown as percentages."""
+
+    def record(kind: int, body: bytes) -> bytes:
+        return struct.pack("<HH", kind, len(body)) + body
+
+    def text(value: str) -> bytes:
+        return struct.pack("<HB", len(value), 0) + value.encode("latin-1")
+
+    sheet = record(0x809, struct.pack("<4H2I", 0x600, 0x10, 0, 0, 0, 0))
+    sheet += record(0x7D, struct.pack("<6H", hidden_column, hidden_column, 2_000, 0, 1, 0))
+    for number, row in enumerate(rows):
+        flags = 0x100 | (0x20 if number == hidden_row else 0)
+        sheet += record(0x208, struct.pack("<6HI", number, 0, len(row), 255, 0, 0, flags))
+        for column, value in enumerate(row):
+            place = struct.pack("<3H", number, column, 1 if isinstance(value, float) else 0)
+            kind, body = (0x204, text(value)) if isinstance(value, str) else (0x203, struct.pack("<d", value))
+            sheet += record(kind, place + body)
+    sheet += record(0x0A, b"")
+    book = record(0x809, struct.pack("<4H2I", 0x600, 5, 0, 0, 0, 0)) + record(0x42, struct.pack("<H", 1200))
+    font = struct.pack("<5H4B", 200, 0, 0x7FFF, 400, 0, 0, 0, 0, 0) + struct.pack("<2B", 5, 0) + b"Arial"
+    book += record(0x31, font)
+    book += b"".join(record(0xE0, struct.pack("<3H14x", 0, shape, 0)) for shape in (0, 9))  # General, 0%
+    name = b"Sheet1"
+    start = len(book) + 4 + 8 + len(name) + 4
+    book += record(0x85, struct.pack("<IBBBB", start, 0, 0, len(name), 0) + name) + record(0x0A, b"")
+    return compound(Workbook=book + sheet)

@@ -8,7 +8,7 @@ import pytest
 
 from appliance.domain import DocumentFacts
 from appliance.errors import DocumentNeedsPassword, DocumentRejected
-from ingest.parse import legacy, readers
+from ingest.parse import legacy, readers, sheets
 from ingest.parse.detect import Format
 from ingest.parse.elements import ElementKind, Parsed
 from tests.ingest.parse import documents as made
@@ -39,6 +39,38 @@ def test_comments_and_hidden_sheets_of_a_workbook_are_read_and_named() -> None:
         (1, "Sheet Sheet", "| 40"),
         (1, "Sheet Sheet", "Comment on B2 by A. Checker: Checked twice."),
         (2, "Sheet Old prices (hidden)", "Fee | 30"),
+    ]
+
+
+def tables(data: bytes, name: str) -> list[tuple[str, str]]:
+    return [(element.label, element.text) for element in read(data, name).elements]
+
+
+HIDDEN = [
+    ("Sheet Pay", "Name | Grade\nA. Reader | 3\nB. Writer | 4"),
+    ("Sheet Pay, hidden rows", "Name | Pay | Grade\nC. Gone | 70 | 5"),
+    ("Sheet Pay, hidden columns", "Name | Pay\nA. Reader | 50\nB. Writer | 60"),
+]
+
+
+def test_hidden_rows_and_columns_of_a_workbook_are_called_so() -> None:
+    assert tables(made.workbook_that_hides(), "a.xlsx") == HIDDEN
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_hidden_rows_are_found_wherever_the_file_is_cut(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "_PIECE_BYTES", size)
+    assert tables(made.workbook_that_hides(), "a.xlsx") == HIDDEN
+
+
+def test_an_old_workbook_says_what_is_hidden_and_shows_percentages() -> None:
+    book = made.old_workbook(
+        [["Name", "Pay", "Share"], ["A. Reader", 50, 0.25], ["C. Gone", 70, 0.5]], hidden_row=2, hidden_column=1
+    )
+    assert tables(book, "a.xls") == [
+        ("Sheet Sheet1", "Name | Share\nA. Reader | 25%"),
+        ("Sheet Sheet1, hidden rows", "Name | Pay | Share\nC. Gone | 70 | 50%"),
+        ("Sheet Sheet1, hidden columns", "Name | Pay\nA. Reader | 50"),
     ]
 
 

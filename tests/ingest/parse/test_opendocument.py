@@ -70,6 +70,21 @@ def test_a_workbook_gives_its_sheets_as_pages_with_dates_and_hidden_ones_named_s
     ]
 
 
+def test_hidden_rows_and_columns_of_a_workbook_are_called_so() -> None:
+    columns = "<table:table-column/><table:table-column-group><table:table-column table:visibility='collapse'/>"
+    columns += "</table:table-column-group><table:table-column table:number-columns-repeated='9'/>"
+    rows = row("Name", "Pay", "Grade") + row("A. Reader", "50", "3")
+    rows += row("C. Gone", "70", "5", more='table:visibility="filter"') + row("B. Writer", "60", "4")
+    parsed = read(
+        made.opendocument("spreadsheet", f'<table:table table:name="Pay">{columns}{rows}</table:table>'), "a.ods"
+    )
+    assert [(element.label, element.text) for element in parsed.elements] == [
+        ("Sheet Pay", "Name | Grade\nA. Reader | 3\nB. Writer | 4"),
+        ("Sheet Pay, hidden rows", "Name | Pay | Grade\nC. Gone | 70 | 5"),
+        ("Sheet Pay, hidden columns", "Name | Pay\nA. Reader | 50\nB. Writer | 60"),
+    ]
+
+
 def test_repetitions_are_counted_and_not_followed() -> None:
     empty = '<table:table-row table:number-rows-repeated="1048576"><table:table-cell table:number-columns-repeated="16384"/>'
     same = row("same", more='table:number-rows-repeated="999999999"')
