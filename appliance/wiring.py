@@ -35,7 +35,7 @@ from appliance.retrieval.retriever import Retriever
 from ingest.cluster.embedder import ClusterEmbedder
 from ingest.cluster.link import Link
 from ingest.cluster.parsers import ClusterParsers
-from ingest.embedding_cache import CachingEmbedder
+from ingest.embedding_cache import CachingEmbedder, delete_cache
 from ingest.parse.sandbox import ParserPool
 from ingest.pipeline import Outcome, Pipeline
 from ingest.runs import Run, Runs
@@ -167,9 +167,12 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
     if link is not None:
         stack.enter_context(contextlib.closing(link))
         embedder = ClusterEmbedder(embedder, link)
+    ingesting: Embedder = embedder  # may have a cache; answers have none, or it would keep the sentences they quote
     if settings.embedding.cache_bytes:
         cached = CachingEmbedder(embedder, folder.embeddings, max_bytes=settings.embedding.cache_bytes)
-        embedder = stack.enter_context(contextlib.closing(cached))
+        ingesting = stack.enter_context(contextlib.closing(cached))
+    else:
+        delete_cache(folder.embeddings)  # of a time when there was room for one
     index = stack.enter_context(contextlib.closing(build_index(settings, embedder, database.installation_id())))
     model = build_model(settings.model)
     if model is not None:
@@ -178,7 +181,7 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
     parsers = ParserPool(settings.ingest, size=settings.ingest.workers) if link is None else ClusterParsers(link)
     renderers = ParserPool(settings.ingest, size=1)  # its own: a page picture does not queue behind a long document
     stack.callback(renderers.close)
-    pipeline = Pipeline(catalog=catalog, index=index, embedder=embedder, parsers=parsers, settings=settings.ingest)
+    pipeline = Pipeline(catalog=catalog, index=index, embedder=ingesting, parsers=parsers, settings=settings.ingest)
     history = RunHistory(database)
     runs = stack.enter_context(contextlib.closing(Runs(pipeline, history)))
     watcher = Watcher(
@@ -200,7 +203,7 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
         conversations=Conversations(database),
         log=log,
         index=index,
-        embedder=embedder,
+        embedder=ingesting,
         model=model,
         retriever=retriever,
         answerer=Answerer(

@@ -1,7 +1,7 @@
 """An `Embedder` that computes each text once: vectors are kept in a file and found again by the text's hash.
 
-Moved files, copies, the same letterhead on every page, a folder that is ingested again and an index that is rebuilt
-from the catalog cost no computing.
+Copies, the same letterhead on every page, what did not change in a document that did, and an index that is rebuilt from
+the catalog cost no computing.
 
 Rules this module keeps:
 
@@ -116,7 +116,7 @@ class CachingEmbedder:
             except (sqlite3.Error, OSError):
                 self._close()
                 try:
-                    _delete(self._path)
+                    delete_cache(self._path)
                 except OSError as error:
                     raise ApplianceError(
                         f"The cache of embeddings {self._path} cannot be made to forget what was removed "
@@ -166,7 +166,7 @@ class CachingEmbedder:
         if code is not None and code & 0xFF in _DAMAGED:
             _log.warning("The cache of embeddings %s is damaged; a new one is begun.", self._path)
             try:
-                _delete(self._path)
+                delete_cache(self._path)
                 return
             except OSError as unwritable:
                 error = unwritable
@@ -265,7 +265,8 @@ def _opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _delete(path: Path) -> None:
+def delete_cache(path: Path) -> None:
+    """Remove the file, and what is beside it while it is written. Raises OSError."""
     for name in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         name.unlink(missing_ok=True)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -157,3 +159,15 @@ def test_a_verdict_on_an_unknown_query_is_not_recorded(client: Client, appliance
     size = appliance.log.size()
     assert client("employee").post("/api/queries/unknown/feedback", json={"verdict": "up"}).status_code == 404
     assert appliance.log.size() == size
+
+
+def test_asking_keeps_no_vector_of_what_an_answer_quotes(client: Client, appliance: Appliance) -> None:
+    def kept() -> int:
+        connection = sqlite3.connect(appliance.folder.embeddings)
+        with closing(connection):
+            return int(connection.execute("SELECT count(*) FROM vectors").fetchone()[0])
+
+    before = kept()
+    assert before
+    assert ask(client, "employee", "How long are invoices kept?")["kind"] == "extractive"
+    assert kept() == before
