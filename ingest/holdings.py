@@ -7,13 +7,15 @@ Rules this module keeps:
 2. Who loses sight of a document loses it in the catalog first, which decides what a reader is shown; who gains it,
    gains it in the index first. Until both agree the document is not settled, and the next run completes it.
 3. What is kept once for several documents (duplicates) is handed over before the one that has it lets go of it.
-4. What leaves the index is counted before and after, and a receipt is kept.
+4. Nothing of a document that goes stays: first nobody sees it, then cache and index forget it, and that is counted;
+   then its text goes and the receipt is kept, in one transaction. Cut short before, the next run does all of it again.
+5. The vectors of a text that leaves the index leave the cache. One that stands elsewhere too is computed again.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -23,6 +25,7 @@ from appliance.errors import ApplianceError, Conflict, NotFound
 from appliance.index.port import VectorIndex
 from appliance.inference.port import Embedder
 from ingest.embed import embed_and_index
+from ingest.embedding_cache import forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +59,27 @@ class Holdings:
             self._make_exact(new)
         if before is not None and old is not None:
             self._hand_over(before, unless_sha256=version.sha256)
+        replaced = self._texts(old)
         try:
             self._catalog.publish(outcome, version, new.chunks, new.signature)
         except Conflict:
             self._index.delete_document(outcome.document_id)
+            forget(self._embedder, _search_texts(new.chunks))
             raise
+        forget(self._embedder, replaced - _search_texts(new.chunks))
         if old is not None and old != version.id:
             self._index.delete_version(old)
+
+    def discard(self, new: NewVersion) -> None:
+        """Take a version that was not put in force out of the index."""
+        self._index.delete_version(new.version.id)
+        forget(self._embedder, _search_texts(new.chunks))
 
     def keep_as_duplicate(self, outcome: FileOutcome, before: FileFacts | None) -> None:
         """Record a document whose content is another one's: it is searched there."""
         if before is not None and before.version_id is not None:
             self._hand_over(before, unless_sha256="")
+            forget(self._embedder, self._texts(before.version_id))
         self._catalog.record(outcome, keep_version=False)
         if before is not None and before.version_id is not None:
             self._index.delete_document(outcome.document_id)
@@ -82,6 +94,7 @@ class Holdings:
             self._hand_over(known, unless_sha256=known.sha256)
         self._catalog.publish_pending(known.document_id)
         if known.version_id is not None:
+            forget(self._embedder, self._texts(known.version_id) - _search_texts(chunks))
             self._index.delete_version(known.version_id)
 
     def relabel(self, known: FileFacts, groups: frozenset[str]) -> None:
@@ -97,25 +110,54 @@ class Holdings:
             self._index.set_groups(document, groups)
             self._catalog.relabel(document, groups)
 
-    def remove(self, source: Source, known: FileFacts, outcome: FileOutcome) -> Receipt | None:
-        """Nothing of a document stays: first nobody sees it, then the index forgets it, and that is counted.
+    def remove(self, source: Source, known: FileFacts, outcome: FileOutcome) -> None:
+        """Nothing of a document stays, and a receipt says so.
 
         Raises:
-            ApplianceError: The index still holds some of it.
+            ApplianceError: The index or the cache of embeddings still holds some of it; nobody sees it any more.
         """
-        if known.version_id is None:
-            self._catalog.record(outcome, keep_version=False)
-            return None
-        self._hand_over(known)
-        before = self._index.count(document_id=known.document_id)
-        self._catalog.record(outcome, keep_version=False)
-        self._index.delete_document(known.document_id)
-        after = self._index.count(document_id=known.document_id)
+        receipt: Receipt | None = None
+        if known.version_id is not None:
+            self._hand_over(known)
+            self._catalog.relabel(known.document_id, frozenset(), settled=False)
+            receipt = self._take_out(source, known)
+        self._catalog.record(outcome, keep_version=False, receipt=receipt)
+
+    def remove_source(self, source: Source) -> None:
+        """Nothing of a source stays, with a receipt for each of its documents.
+
+        Raises:
+            ApplianceError: The index or the cache of embeddings still holds some of it. It is paused, and nobody sees
+                its documents any more; removing it again completes it.
+        """
+        self._catalog.hide_source(source.id)
+        held = [known for known in self._catalog.every_file(source.id) if known.version_id is not None]
+        self._catalog.remove_source(source.id, [self._take_out(source, known) for known in held])
+
+    def _take_out(self, source: Source, known: FileFacts) -> Receipt:
+        """Let the cache and the index forget a document that nobody sees any more; returns the proof."""
+        document = known.document_id
+        forget(self._embedder, _search_texts(self._catalog.document_chunks(document)))
+        before = self._index.count(document_id=document)
+        self._index.delete_document(document)
+        after = self._index.count(document_id=document)
         if after:
-            raise ApplianceError(
-                f"The index still holds {after} chunks of a deleted document. Run 'strongroom reconcile'."
-            )
-        return receipt_for(source, known, before, after)
+            raise ApplianceError(f"The index still holds {after} chunks of a document that is to go. Sync again.")
+        return Receipt(
+            id=str(uuid.uuid4()),
+            removed_at=datetime.now(UTC),
+            source=source.name,
+            path=f"{known.path}/{known.member}" if known.member else known.path,
+            document_id=document,
+            version_id=known.version_id or "",
+            sha256=known.sha256,
+            chunks_before=before,
+            chunks_after=after,
+        )
+
+    def _texts(self, version: str | None) -> frozenset[str]:
+        """What the embedding model was given of a version."""
+        return _search_texts(self._catalog.version_chunks(version)[0]) if version else frozenset()
 
     def _part_from_original(self, known: FileFacts, groups: frozenset[str]) -> None:
         """A duplicate gets a label of its own, and with it a copy of its own, unless it agrees with the original's."""
@@ -193,16 +235,5 @@ class Holdings:
             pass
 
 
-def receipt_for(source: Source, known: FileFacts, before: int, after: int) -> Receipt:
-    """The proof that a document left the index."""
-    return Receipt(
-        id=str(uuid.uuid4()),
-        removed_at=datetime.now(UTC),
-        source=source.name,
-        path=f"{known.path}/{known.member}" if known.member else known.path,
-        document_id=known.document_id,
-        version_id=known.version_id or "",
-        sha256=known.sha256,
-        chunks_before=before,
-        chunks_after=after,
-    )
+def _search_texts(chunks: Iterable[Chunk]) -> frozenset[str]:
+    return frozenset(chunk.search_text for chunk in chunks)

@@ -249,7 +249,7 @@ class Intake:
         try:
             groups = self._sync.labels().groups(outcome.path)
         except DocumentRejected as error:
-            self._index.delete_version(new.version.id)
+            self._holdings.discard(new)
             whole = document_id(outcome.source_id, outcome.path)  # of a member its container: that is what is refused
             file = FoundFile(outcome.path, outcome.size_bytes, outcome.modified_ns)
             self._settling.refuse_file(file, self._settling.known(whole), str(error))

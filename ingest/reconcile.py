@@ -1,7 +1,8 @@
 """Compares catalog and index both ways and repairs the index: the catalog is the truth.
 
 Chunks of versions the catalog does not call current are removed; a current version the index does not hold whole is
-embedded again from the catalog's text. Nothing is parsed. A run that was stopped or killed is completed by the next.
+embedded again from the catalog's text. Nothing is parsed. A run that was stopped or killed is completed by the next,
+and so is what the cache of embeddings was to forget.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from appliance.errors import ModelUnavailable
 from appliance.index.port import VectorIndex
 from appliance.inference.port import Embedder
 from ingest.embed import embed_and_index
+from ingest.embedding_cache import forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ def reconcile(catalog: Catalog, index: VectorIndex, embedder: Embedder, stop: Ev
     """
     difference = compare(catalog, index)
     for version in difference.surplus:
+        forget(embedder, (chunk.search_text for chunk in catalog.version_chunks(version)[0]))
         index.delete_version(version)
     for version in difference.incomplete:
         if stop is not None and stop.is_set():

@@ -98,9 +98,7 @@ class Settling:
             return
         file = FoundFile(known.path, 0, 0)
         place = Place(known.source_id, file, known, frozenset(), known.member, known.container_id)
-        receipt = self._holdings.remove(self._sync.source, known, place.outcome(state, reason))
-        if receipt is not None:
-            self._catalog.add_receipts([receipt])
+        self._holdings.remove(self._sync.source, known, place.outcome(state, reason))
 
     def follow_label(self, known: FileFacts, groups: frozenset[str]) -> None:
         """Relabel a document whose label changed since the run began."""

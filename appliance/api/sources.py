@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,17 +23,15 @@ from appliance.api.schemas import (
     SourcePatch,
     SyncIn,
 )
-from appliance.catalog import FileFacts
 from appliance.domain import Source, SourceKind
 from appliance.errors import ApplianceError, Conflict, InvalidRequest
 from appliance.wiring import Appliance
-from ingest.holdings import receipt_for
+from ingest.holdings import Holdings
 from ingest.pipeline import Again, Wish
 from ingest.plan import Action, Plan, Step, require_patterns
 
 router = APIRouter(prefix="/sources", tags=["sources"])
 _PREVIEWED = 200
-_RECORDED_AT_ONCE = 100
 _AT_REST = frozenset({"name", "owner", "compare_every_s", "watched"})
 """What may change about a source without any document being looked at again."""
 _WHY = {Action.READ: "It is new.", Action.READ_AGAIN: "It changed, or reading it may end differently now."}
@@ -99,13 +96,7 @@ def remove_source(source_id: str, admin: Admin, appliance: TheAppliance) -> Resp
     if appliance.runs.is_running(source_id):
         raise Conflict(f"'{source.name}' is being synced. Wait for the run to end, or pause it, then remove it.")
     record_act(appliance, admin, "source.removed", source.name)
-    indexed = [
-        (facts, appliance.index.count(document_id=facts.document_id))
-        for facts in _every_file(appliance, source_id)
-        if facts.version_id is not None
-    ]
-    appliance.catalog.remove_source(source_id)  # first: from now on no reader sees its documents
-    _empty_index(appliance, source, indexed)
+    Holdings(appliance.catalog, appliance.index, appliance.embedder).remove_source(source)
     if source.kind is SourceKind.UPLOADS:
         shutil.rmtree(_uploads_folder(appliance, source.id), ignore_errors=True)
     return Response(status_code=204)
@@ -235,23 +226,6 @@ def _changes(wanted: SourcePatch) -> dict[str, Any]:
     if "compare_every_minutes" in given:
         given["compare_every_s"] = 60 * given.pop("compare_every_minutes")
     return given
-
-
-def _every_file(appliance: Appliance, source_id: str) -> Iterator[FileFacts]:
-    """The files of a source, those in containers included."""
-    yield from appliance.catalog.files(source_id).values()
-    for container in appliance.catalog.containers(source_id):
-        yield from appliance.catalog.members(container).values()
-
-
-def _empty_index(appliance: Appliance, source: Source, indexed: list[tuple[FileFacts, int]]) -> None:
-    """Take documents out of the index, and keep a receipt for each."""
-    for start in range(0, len(indexed), _RECORDED_AT_ONCE):
-        receipts = []
-        for facts, before in indexed[start : start + _RECORDED_AT_ONCE]:
-            appliance.index.delete_document(facts.document_id)
-            receipts.append(receipt_for(source, facts, before, appliance.index.count(document_id=facts.document_id)))
-        appliance.catalog.add_receipts(receipts)
 
 
 def _told(source: Source) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from appliance.catalog.sources import Receipt, put_receipts
 from appliance.catalog.tables import (
     MAX_VARIABLES,
     chunk_of,
@@ -119,6 +120,10 @@ class IngestCatalog:
         """What is known of the files in a container that are not gone, by their path in it."""
         return {facts.member: facts for facts in self._facts(documents.c.container_id == container_id)}
 
+    def every_file(self, source_id: str) -> list[FileFacts]:
+        """What is known of every file of a source that is not gone, those in containers included."""
+        return self._facts(documents.c.source_id == source_id)
+
     def containers(self, source_id: str) -> frozenset[str]:
         """The documents of a source that have members."""
         query = select(documents.c.container_id).where(
@@ -166,12 +171,12 @@ class IngestCatalog:
             labels = labels_of(connection, found)
         return next((document for document in found if labels.get(document, frozenset()) == groups), None)
 
-    def record(self, outcome: FileOutcome, *, keep_version: bool) -> None:
+    def record(self, outcome: FileOutcome, *, keep_version: bool, receipt: Receipt | None = None) -> None:
         """Record how a file ended without a new version.
 
         With `keep_version` an earlier version stays the document's (the file could not be read this time), with its
         title, size and media type; without it the document has none any more (it is refused, or gone) and its text is
-        removed.
+        removed. `receipt` is the proof that it left the index.
         """
         with self._database.write() as connection:
             if keep_version and _judge_anew(connection, outcome):
@@ -181,6 +186,8 @@ class IngestCatalog:
                 _drop_pending(connection, outcome.document_id)
                 connection.execute(delete(chunks).where(chunks.c.document_id == outcome.document_id))
                 _supersede(connection, outcome.document_id, None)
+            if receipt is not None:
+                put_receipts(connection, [receipt])
 
     def publish(
         self, outcome: FileOutcome, version: Version, new_chunks: Sequence[Chunk], signature: Signature = NO_SIGNATURE
@@ -320,6 +327,12 @@ class IngestCatalog:
             labels = labels_of(connection, [rows[0].document_id]) if rows else {}
         found = [chunk_of(row) for row in rows]
         return found, labels.get(found[0].document_id, frozenset()) if found else frozenset()
+
+    def document_chunks(self, document_id: str) -> list[Chunk]:
+        """The chunks of every version of a document."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(chunks).where(chunks.c.document_id == document_id))
+            return [chunk_of(row) for row in rows]
 
     def stored_version(self, version_id: str) -> tuple[Version, str, str, Signature]:
         """A version with its title, media type and signature, whoever may see it. Raises NotFound."""

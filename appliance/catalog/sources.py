@@ -8,7 +8,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from appliance.catalog.tables import documents, labels_of, now, put_groups, receipts, source_of, source_row, sources
+from appliance.catalog.tables import (
+    document_groups,
+    documents,
+    labels_of,
+    now,
+    put_groups,
+    receipts,
+    source_of,
+    source_row,
+    sources,
+)
 from appliance.database import Database
 from appliance.domain import Source
 from appliance.errors import NotFound
@@ -79,22 +89,19 @@ class SourceCatalog:
             if "groups" in values:
                 _narrow(connection, source.id, source_of(row).groups, source.groups)
 
-    def remove_source(self, source_id: str) -> None:
-        """Forget a source and everything that came from it: from now on no reader sees its documents.
+    def hide_source(self, source_id: str) -> None:
+        """From now on no reader sees the documents of a source, and nothing of it is synced."""
+        documents_of_it = select(documents.c.id).where(documents.c.source_id == source_id)
+        with self._database.write() as connection:
+            connection.execute(update(sources).where(sources.c.id == source_id).values(paused=True))
+            connection.execute(delete(document_groups).where(document_groups.c.document_id.in_(documents_of_it)))
+            connection.execute(update(documents).where(documents.c.source_id == source_id).values(settled=False))
 
-        The index is emptied of them afterwards. If that is cut short, the next sync of any source completes it.
-        """
+    def remove_source(self, source_id: str, given: Sequence[Receipt] = ()) -> None:
+        """Forget a source and everything that came from it, and keep the proof that its documents left the index."""
         with self._database.write() as connection:
             connection.execute(delete(sources).where(sources.c.id == source_id))
-
-    def add_receipts(self, given: Sequence[Receipt]) -> None:
-        """Keep the proof that documents left the index."""
-        if not given:
-            return
-        with self._database.write() as connection:
-            connection.execute(
-                insert(receipts), [{name: getattr(receipt, name) for name in Receipt.__slots__} for receipt in given]
-            )
+            put_receipts(connection, given)
 
     def receipts(self, *, document_id: str | None = None, limit: int = 1000, offset: int = 0) -> list[Receipt]:
         """The receipts, newest first."""
@@ -103,6 +110,13 @@ class SourceCatalog:
             query = query.where(receipts.c.document_id == document_id)
         with self._database.read() as connection:
             return [Receipt(**row._mapping) for row in connection.execute(query)]
+
+
+def put_receipts(connection: Connection, given: Sequence[Receipt]) -> None:
+    """Keep the proof that documents left the index."""
+    rows = [{name: getattr(receipt, name) for name in Receipt.__slots__} for receipt in given]
+    if rows:
+        connection.execute(insert(receipts), rows)
 
 
 def _narrow(connection: Connection, source_id: str, old: frozenset[str], new: frozenset[str]) -> None:
