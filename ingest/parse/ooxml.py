@@ -3,6 +3,7 @@
 python-docx, on which `unstructured` stands, passes over text that stands inside a wrapper: tracked insertions, fields,
 content controls, smart tags; and it knows neither text boxes nor foot- and endnotes. In a contract these are the text.
 So wrappers are opened, deletions dropped, text boxes follow the block they are anchored in, and notes come at the end.
+Headings that are not called so become ones, and hidden text goes (`word`).
 
 Files saved as "Strict Open XML" use other names for the same things; they are renamed to the usual ones.
 """
@@ -20,6 +21,7 @@ from lxml import etree  # type: ignore[import-untyped]
 from appliance.domain import DocumentFacts
 from ingest.parse.elements import clean_line
 from ingest.parse.facts import iso_text
+from ingest.parse.word import Styles
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
@@ -29,7 +31,7 @@ _NO_TITLES = ("PowerPoint Presentation", "PowerPoint-Präsentation", "Présentat
 _WRAPPERS = tuple(_W + tag for tag in ("ins", "moveTo", "fldSimple", "smartTag", "customXml", "sdt", "sdtContent"))
 _DELETED = tuple(_W + tag for tag in ("del", "moveFrom", "sdtPr", "sdtEndPr"))
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/(\w+)")
-_DOCUMENT = "word/document.xml"
+_DOCUMENT, _STYLES = "word/document.xml", "word/styles.xml"
 _MAIN = (_DOCUMENT, "xl/workbook.xml", "ppt/presentation.xml")
 
 
@@ -77,7 +79,16 @@ def whole_docx(data: bytes) -> bytes:
         if _DOCUMENT not in names:
             return data
         notes = [archive.read(name) for name in ("word/footnotes.xml", "word/endnotes.xml") if name in names]
-    return _rewritten(data, lambda name, part: _opened_up(part, notes) if name == _DOCUMENT else part)
+        document = _tree(archive.read(_DOCUMENT))
+        styles = _tree(archive.read(_STYLES)) if _STYLES in names else None
+    _open_up(document, notes)
+    if styles is not None:
+        known = Styles(styles)
+        known.take_out_hidden(document)
+        for body in document.iterchildren(f"{_W}body"):
+            known.name_headings(body)
+    changed = {_DOCUMENT: document, _STYLES: styles}
+    return _rewritten(data, lambda name, part: part if changed.get(name) is None else _written(changed[name]))
 
 
 def _rewritten(data: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
@@ -88,11 +99,10 @@ def _rewritten(data: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
     return out.getvalue()
 
 
-def _opened_up(document: bytes, notes: Iterable[bytes]) -> bytes:
-    root = _tree(document)
+def _open_up(root: etree._Element, notes: Iterable[bytes]) -> None:
     body = root.find(f"{_W}body")
     if body is None:
-        return document
+        return
     _drop_fallbacks(root)
     for block in list(body):
         _follow_with_text_boxes(block)
@@ -102,6 +112,9 @@ def _opened_up(document: bytes, notes: Iterable[bytes]) -> bytes:
     for paragraph in [paragraph for part in notes for paragraph in _note_paragraphs(part)]:
         body.insert(place, paragraph)
         place += 1
+
+
+def _written(root: etree._Element) -> bytes:
     return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True))
 
 

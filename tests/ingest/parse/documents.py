@@ -615,3 +615,39 @@ def old_workbook(rows: Sequence[Sequence[str | float]], *, hidden_row: int, hidd
     start = len(book) + 4 + 8 + len(name) + 4
     book += record(0x85, struct.pack("<IBBBB", start, 0, 0, len(name), 0) + name) + record(0x0A, b"")
     return compound(Workbook=book + sheet)
+
+
+def word_without_heading_styles() -> bytes:
+    """Headings by an outline level of a style of one's own, of the paragraph itself, and by bold type."""
+
+    def outline_level(level: int) -> str:
+        return f'<w:outlineLvl {nsdecls("w")} w:val="{level}"/>'
+
+    document = docx.Document()
+    own = document.styles.add_style("Clause", 1)
+    own.base_style = document.styles["Normal"]
+    own.element.get_or_add_pPr().append(parse_xml(outline_level(0)))
+    based = document.styles.add_style("Clause Narrow", 1)
+    based.base_style = own
+    document.add_paragraph("Fees", style="Clause Narrow")
+    document.add_paragraph("They are due in June.")
+    direct = document.add_paragraph("Exceptions")
+    direct._p.get_or_add_pPr().append(parse_xml(outline_level(1)))
+    document.add_paragraph("There are none.")
+    document.add_paragraph().add_run("Late payment").bold = True
+    mixed = document.add_paragraph("It costs ")
+    mixed.add_run("interest").bold = True
+    document.add_paragraph().add_run("This is important, and a sentence.").bold = True
+    document.add_table(rows=1, cols=1).rows[0].cells[0].paragraphs[0].add_run("Bold cell").bold = True
+    return saved(document)
+
+
+def word_with_hidden_text() -> bytes:
+    document = docx.Document()
+    style = document.styles.add_style("Unseen", 2)
+    style.font.hidden = True
+    paragraph = document.add_paragraph("The fee is 40")
+    paragraph.add_run(" or 30 for friends").font.hidden = True
+    paragraph.add_run(" and secret", style="Unseen")
+    paragraph.add_run(" euros", style="Unseen").font.hidden = False
+    return saved(document)

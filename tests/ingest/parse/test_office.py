@@ -33,6 +33,41 @@ def test_the_numbers_word_shows_before_clauses_are_text() -> None:
     ]
 
 
+def test_headings_of_a_word_file_need_not_be_called_so() -> None:
+    elements = read(made.word_without_heading_styles(), "a.docx").elements
+    assert [(element.level, element.text) for element in elements] == [
+        (1, "Fees"),
+        (0, "They are due in June."),
+        (2, "Exceptions"),
+        (0, "There are none."),
+        (9, "Late payment"),
+        (0, "It costs interest"),
+        (0, "This is important, and a sentence."),
+        (0, "Bold cell"),
+    ]
+
+
+def test_a_word_file_that_is_all_bold_has_no_headings_for_it() -> None:
+    import docx
+
+    document = docx.Document()
+    for text in ("One line", "Another line", "A third"):
+        document.add_paragraph().add_run(text).bold = True
+    assert {element.level for element in read(made.saved(document), "a.docx").elements} == {0}
+
+
+def test_hidden_text_of_a_word_file_is_left_out() -> None:
+    assert texts(made.word_with_hidden_text(), "a.docx") == ["The fee is 40 euros"]
+
+
+def test_bold_numbered_clauses_are_headings_with_their_numbers() -> None:
+    document = made.part_of(made.numbered_word(), "word/document.xml").replace(
+        b"<w:t>Fees", b"<w:rPr><w:b/></w:rPr><w:t>Fees"
+    )
+    found = read(made.with_part(made.numbered_word(), "word/document.xml", document), "a.docx").elements
+    assert [(element.level, element.text) for element in found][:2] == [(9, "1. Fees"), (0, "1.1 Monthly")]
+
+
 def test_comments_and_hidden_sheets_of_a_workbook_are_read_and_named() -> None:
     parsed = read(made.commented_workbook(), "a.xlsx")
     assert [(element.page, element.label, element.text) for element in parsed.elements] == [
