@@ -32,7 +32,7 @@ from appliance.inference.llamacpp_server import LOADED, Job
 _PROGRAM = "appliance.inference.llamacpp_server"
 _MAX_SOCKET_PATH = 107  # bytes, Linux
 _LAST_BREATH_S = 0.5
-_SILENT = "silent"
+_SILENT, _STOPPED = "silent", "stopped"
 
 
 class LlamaCppProcess:
@@ -63,12 +63,14 @@ class LlamaCppProcess:
         """Return when the model is there. Raises ModelUnavailable when it does not come; the process is gone then."""
         with self._lock:
             if self._told is None:
-                self._told = _one_line(cast("IO[bytes]", self._process.stdout), timeout_s)
+                told = _one_line(cast("IO[bytes]", self._process.stdout), timeout_s)
+                self._told = _STOPPED if self._was_stopped else told
                 if self._told != LOADED:
                     self._end()
         if self._told == LOADED:
             return
-        self._raise_if_stopped()
+        if self._told == _STOPPED:
+            raise _stopped()
         if self._told == _SILENT:
             raise ModelUnavailable(
                 f"llama.cpp did not load {self._gguf_path} within {timeout_s:g} seconds and was stopped. Compare the "
@@ -92,7 +94,8 @@ class LlamaCppProcess:
         """
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_LAST_BREATH_S)
-        self._raise_if_stopped()
+        if self._was_stopped:
+            raise _stopped()
         if self.has_ended:
             raise ModelUnavailable(
                 f"llama.cpp died at its work ({self._manner_of_death()}). Ask again: the model is loaded anew. If that "
@@ -131,13 +134,13 @@ class LlamaCppProcess:
     def _to_child(self) -> IO[bytes]:
         return cast("IO[bytes]", self._process.stdin)
 
-    def _raise_if_stopped(self) -> None:
-        if self._was_stopped:
-            raise ModelUnavailable("The language model was stopped. Ask again.")
-
     def _manner_of_death(self) -> str:
         status = self._process.returncode
         return str(signal.strsignal(-status)) if status < 0 else f"status {status}"
+
+
+def _stopped() -> ModelUnavailable:
+    return ModelUnavailable("The language model was stopped. Ask again.")
 
 
 def _one_line(pipe: IO[bytes], timeout_s: float) -> str:
