@@ -6,9 +6,12 @@ stops soon.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import Self
 
 from appliance.domain import Chunk
@@ -18,7 +21,32 @@ from appliance.inference.port import Embedder, Vectors
 _AT_ONCE = 256  # chunks in a step
 _AHEAD = 2  # steps that may be embedded before the first of them is written
 
+_WRITE_EVERY_S = 1.0  # a write costs the same few disk accesses for one chunk as for a hundred
+
 _Labelled = tuple[Chunk, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Chunks with their labels, and their vectors as soon as they are there."""
+
+    chunks: Sequence[_Labelled]
+    vectors: Future[Vectors]
+
+    def entries(self) -> list[IndexEntry]:
+        """What is written; waits for the vectors."""
+        return [
+            IndexEntry(
+                chunk_id=chunk.id,
+                document_id=chunk.document_id,
+                version_id=chunk.version_id,
+                groups=groups,
+                vector=vector,
+                text=chunk.search_text,
+                language=chunk.language,
+            )
+            for (chunk, groups), vector in zip(self.chunks, self.vectors.result(), strict=True)
+        ]
 
 
 def embed_and_index(
@@ -33,16 +61,17 @@ def embed_and_index(
 class Steps:
     """A bounded queue between those who cut documents and the index: embeds in a thread, writes in the caller's.
 
-    Chunks of small documents share a step. Steps keep the order, so what was put first is written first. What is
-    embedded while the caller does other things is at most `_AHEAD` steps.
+    Chunks of small documents share steps and writes; both keep the order, so what was put first is written first. What
+    is embedded and not written is at most `_AHEAD` full steps.
     """
 
     def __init__(self, embedder: Embedder, index: VectorIndex) -> None:
         self._embedder = embedder
         self._index = index
         self._filling: list[_Labelled] = []
-        self._embedding: deque[tuple[list[_Labelled], Future[Vectors]]] = deque()
+        self._embedding: deque[_Step] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
+        self._written_at = time.monotonic()
 
     def put(self, chunks: Sequence[Chunk], groups: frozenset[str]) -> Iterator[int]:
         """Take chunks in, to be found under the label `groups`; yields how many were written meanwhile.
@@ -54,18 +83,21 @@ class Steps:
             self._filling.append((chunk, groups))
             if len(self._filling) == _AT_ONCE:
                 self._embed()
-                while len(self._embedding) > _AHEAD:
+                while sum(len(step.chunks) for step in self._embedding) > _AHEAD * _AT_ONCE:
                     yield self._write()
 
     def settle(self) -> Iterator[int]:
-        """Begin a step with what there is, and write what is embedded by now. Raises as `put` does."""
-        if not self._embedding:
+        """Embed what there is if the model is idle, and write what is embedded if it is much or has waited for long.
+
+        Raises as `put` does.
+        """
+        if not self._embedding or self._embedding[-1].vectors.done():
             self._embed()
-        while self._embedding and self._embedding[0][1].done():
+        while (count := self._embedded()) and (count >= _AT_ONCE or self._waited_s() >= _WRITE_EVERY_S):
             yield self._write()
 
     def drain(self) -> Iterator[int]:
-        """Write everything that was put; yields how many each step wrote. Raises as `put` does."""
+        """Write everything that was put; yields how many each write wrote. Raises as `put` does."""
         self._embed()
         while self._embedding:
             yield self._write()
@@ -82,24 +114,24 @@ class Steps:
 
     def _embed(self) -> None:
         if self._filling:
-            step, self._filling = self._filling, []
-            texts = [chunk.search_text for chunk, _ in step]
-            self._embedding.append((step, self._thread.submit(self._embedder.embed_passages, texts)))
+            texts = [chunk.search_text for chunk, _ in self._filling]
+            self._embedding.append(_Step(self._filling, self._thread.submit(self._embedder.embed_passages, texts)))
+            self._filling = []
+
+    def _embedded(self) -> int:
+        """How many chunks wait for nothing but to be written."""
+        return sum(len(step.chunks) for step in takewhile(lambda step: step.vectors.done(), self._embedding))
+
+    def _waited_s(self) -> float:
+        return time.monotonic() - self._written_at
 
     def _write(self) -> int:
-        step, vectors = self._embedding.popleft()
-        self._index.upsert(
-            [
-                IndexEntry(
-                    chunk_id=chunk.id,
-                    document_id=chunk.document_id,
-                    version_id=chunk.version_id,
-                    groups=groups,
-                    vector=vector,
-                    text=chunk.search_text,
-                    language=chunk.language,
-                )
-                for (chunk, groups), vector in zip(step, vectors.result(), strict=True)
-            ]
-        )
-        return len(step)
+        """Write the first step, and those after it that are embedded too, as one if they are small."""
+        entries = self._embedding.popleft().entries()
+        while self._embedding and self._embedding[0].vectors.done():
+            if len(entries) + len(self._embedding[0].chunks) > _AT_ONCE:
+                break
+            entries += self._embedding.popleft().entries()
+        self._index.upsert(entries)
+        self._written_at = time.monotonic()
+        return len(entries)

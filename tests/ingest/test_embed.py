@@ -140,7 +140,28 @@ def test_what_is_there_is_embedded_at_once_when_the_model_has_nothing_to_do(inde
         assert list(steps.settle()) == []  # waits for the model, and gathers
         list(steps.put(_chunks("c", 5), READERS))
         embedder.may_go_on.set()
-        assert list(steps.drain()) == [3, 9]
+        assert sum(steps.drain()) == 12
+    assert embedder.calls == [3, 9]
+
+
+def test_small_writes_are_gathered_but_nothing_waits_long(
+    index: CountingIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("ingest.embed.time.monotonic", lambda: now)
+    embedder = CountingEmbedder()
+    with Steps(embedder, index) as steps:
+        written = []
+        for number in range(5):
+            list(steps.put(_chunks(f"note-{number}", 2), READERS))
+            while len(embedder.calls) <= number:  # the model is idle again soon
+                written += list(steps.settle())
+        assert written == []
+        now += 1.0
+        while not written:
+            written += list(steps.settle())
+        assert sum(written) + sum(steps.drain()) == 10
+    assert len(index.writes) <= 2
 
 
 def test_an_error_of_the_model_reaches_the_caller_and_nothing_more_is_embedded(index: CountingIndex) -> None:
