@@ -1,6 +1,8 @@
-"""What stands beside the text of an Office file (OOXML): comments, text boxes of sheets, texts in diagrams.
+"""What stands beside the text of an Office file (OOXML): comments, text boxes of sheets, texts in diagrams, and what
+every slide shows because its master does.
 
-The libraries that read these files pass over it. It comes with the page (slide or sheet) it belongs to.
+The libraries that read these files pass over it. It comes with the page (slide or sheet) it belongs to, a master's with
+the first slide that shows it.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import io
 import posixpath
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lxml import etree  # type: ignore[import-untyped]
 
@@ -45,6 +47,7 @@ def side_texts(data: bytes, kind: Format) -> SideTexts:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             pages = list(_pages(archive, kind))
             found = [element for page in pages for element in _beside(archive, page)]
+            found += _of_masters(archive, pages) if kind is Format.PPTX else ()
             hidden = {page.number for page in pages if kind is Format.PPTX and _is_hidden(archive, page.part)}
     except _DAMAGE:
         return SideTexts()
@@ -90,6 +93,24 @@ def _beside(archive: zipfile.ZipFile, page: _Page) -> Iterator[Element]:
             yield from _paragraphs(_tree(archive.read(part)), page)
         elif kind == "comments" and not part.startswith("xl/threaded"):
             yield from _comments(_tree(archive.read(part)), page)
+
+
+def _of_masters(archive: zipfile.ZipFile, pages: Iterable[_Page]) -> Iterator[Element]:
+    """The texts of layouts and masters, but not of their placeholders, which only say what is to come there."""
+    seen = {""}
+    for page in pages:
+        layout = _first_related(archive, page.part, "slideLayout")
+        for part in (layout, _first_related(archive, layout, "slideMaster")):
+            if part in seen:
+                continue
+            seen.add(part)
+            for shape in _tree(archive.read(part)).iter("{*}sp"):
+                if shape.find("{*}nvSpPr/{*}nvPr/{*}ph") is None:
+                    yield from _paragraphs(shape, replace(page, label="Slide master"))
+
+
+def _first_related(archive: zipfile.ZipFile, part: str, kind: str) -> str:
+    return next((name for _, (found, name) in _related(archive, part) if found == kind), "")
 
 
 def _related(archive: zipfile.ZipFile, part: str) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -651,3 +651,11 @@ def word_with_hidden_text() -> bytes:
     paragraph.add_run(" and secret", style="Unseen")
     paragraph.add_run(" euros", style="Unseen").font.hidden = False
     return saved(document)
+
+
+def slides_with_a_master_text(text: str) -> bytes:
+    deck = pptx.Presentation(io.BytesIO(slides()))
+    box = deck.slides[0].shapes.add_textbox(0, 0, 100, 100)
+    box.text_frame.text = text
+    deck.slide_master.shapes._spTree.append(box._element)  # moves it there
+    return saved(deck)

@@ -33,6 +33,12 @@ def test_the_numbers_word_shows_before_clauses_are_text() -> None:
     ]
 
 
+def test_what_the_master_shows_on_every_slide_is_read_once() -> None:
+    found = read(made.slides_with_a_master_text("For internal use only"), "a.pptx").elements
+    assert [(e.page, e.label) for e in found if e.text == "For internal use only"] == [(1, "Slide master")]
+    assert not any("Click to edit" in e.text for e in found)
+
+
 def test_headings_of_a_word_file_need_not_be_called_so() -> None:
     elements = read(made.word_without_heading_styles(), "a.docx").elements
     assert [(element.level, element.text) for element in elements] == [
