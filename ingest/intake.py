@@ -144,7 +144,7 @@ class Intake:
         """Have a document indexed, but for a duplicate, and for what waits for a curator."""
         parsed = read.parsed
         if self._sync.wish.again is Again.NOTHING and place.known is not None and _was_turned_down(place.known, parsed):
-            self._sync.note(place.shown, Outcome.REFUSED, place.known.reason)
+            self._sync.note(place.shown, Outcome.REFUSED, place.known.reason, is_news=False)
             return
         if self._waiting.holds(parsed.sha256, place.groups):
             self._indexed(self._steps.drain())  # so that it is found as the original
@@ -286,7 +286,8 @@ class Intake:
             retry_at=retry_at,
         )
         self._catalog.record(outcome, keep_version=True)
-        self._sync.note(place.shown, OUTCOME_OF[state], reason)
+        is_known = place.known is not None and (place.known.state, place.known.reason) == (state, reason)
+        self._sync.note(place.shown, OUTCOME_OF[state], reason, is_news=not (unreachable and is_known))
 
     def _verdict(self, known: FileFacts | None, error: DocumentRejected) -> tuple[DocumentState, int, datetime | None]:
         """In which state a file that could not be read is, after how many attempts, and when it is tried again."""

@@ -64,7 +64,8 @@ class Settling:
             self._remove_whole(known, DocumentState.REFUSED, reason)
         place = Place(self._sync.source.id, file, known, frozenset())
         self._catalog.record(place.outcome(DocumentState.REFUSED, reason), keep_version=False)
-        self._sync.note(file.path, Outcome.REFUSED, reason)
+        is_news = known is None or (known.state, known.reason) != (DocumentState.REFUSED, reason)
+        self._sync.note(file.path, Outcome.REFUSED, reason, is_news=is_news)
 
     def release(self) -> frozenset[str]:
         """Publish what curators have approved; returns the documents."""
@@ -89,7 +90,7 @@ class Settling:
             outcome = OUTCOME_OF[step.known.state]
             if outcome is Outcome.UNCHANGED and step.relabels:
                 outcome = Outcome.RELABELLED
-            self._sync.note(step.path, outcome, step.known.reason)
+            self._sync.note(step.path, outcome, step.known.reason, is_news=step.relabels)
 
     def remove_one(self, listed: FileFacts, state: DocumentState, reason: str) -> None:
         """Nothing stays of a document, with a receipt."""

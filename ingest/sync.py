@@ -56,12 +56,14 @@ class Sync:
         """The labels as they are now."""
         return AccessLabels(self.root, self.source.groups)
 
-    def note(self, path: str, outcome: Outcome, reason: str = "", *, pages: int = 0, chunks: int = 0) -> None:
-        """One more file ended, and how."""
+    def note(
+        self, path: str, outcome: Outcome, reason: str = "", *, pages: int = 0, chunks: int = 0, is_news: bool = True
+    ) -> None:
+        """One more file ended, and how. What is no news (a file that was left as it was) is counted, not reported."""
         self.progress.current = path
         self.progress.pages += pages
         self.progress.count(outcome)
-        if outcome is not Outcome.UNCHANGED:
+        if is_news and outcome is not Outcome.UNCHANGED:
             self.on_file(FileReport(path, outcome.value, reason, pages, chunks))
         self.on_change(self.progress)
 

@@ -22,7 +22,7 @@ from ingest.parse.elements import Parsed
 from ingest.pipeline import Again, Progress, Wish
 from ingest.plan import Action
 from tests.data.builders import make_outcome
-from tests.ingest.conftest import BOARD, STAFF, CountingPool, Room, tally
+from tests.ingest.conftest import BOARD, STAFF, CountingPool, Room, mode, tally
 
 READER = AccessFilter(STAFF)
 _LONG = "The notice period of the lease is three months to the end of a quarter. " * 12
@@ -148,6 +148,35 @@ def test_a_file_attached_to_many_mails_is_indexed_once(room: Room) -> None:
     room.sync()
     assert len(room.paths("opens at noon") - {f"{holder} › rules.txt"}) == 1
     assert room.agrees()
+
+
+# reports
+
+
+def test_a_report_tells_what_a_sync_did_or_found_and_not_what_it_left_alone(room: Room) -> None:
+    room.write("torn.docx", b"PK\x03\x04" + b"\x00" * 100)
+    room.write("large.txt", "x" * 1_000_001)
+    (room.folder / "link").symlink_to("nowhere")
+    room.write("waits.txt", "The canteen opens at noon.")
+    room.catalog.change_source(replace(room.source, curated=True))
+    counts = {"failed": 1, "refused": 2, "pending_review": 1}
+    assert tally(room.sync()) == counts
+    assert set(room.report) == {"torn.docx", "large.txt", "link", "waits.txt"}
+    assert tally(room.sync()) == counts
+    assert room.report == {}
+    room.write("large.txt", "x" * 1_000_002)  # the sentence about it is another one
+    room.write("torn.docx.access.toml", 'groups = ["board"]')
+    room.sync()
+    assert set(room.report) == {"large.txt", "torn.docx"}
+
+
+def test_a_folder_that_stays_out_of_reach_is_reported_once(room: Room) -> None:
+    room.write("closed/a.txt", "The canteen opens at noon.")
+    with mode(room.folder / "closed", 0):
+        assert tally(room.sync()) == {"failed": 1}
+        assert set(room.report) == {"closed"}
+        assert tally(room.sync()) == {"failed": 1}
+        assert room.report == {}
 
 
 # curated sources
