@@ -39,7 +39,7 @@ def meta_of(data: bytes) -> tuple[str, DocumentFacts]:
     """Title and facts as the file's properties give them; nothing where they do not."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            core = _tree(archive.read("docProps/core.xml"))
+            core = tree(archive.read("docProps/core.xml"))
     except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, NotImplementedError, etree.XMLSyntaxError):
         return "", DocumentFacts()
 
@@ -61,7 +61,7 @@ def transitional(data: bytes) -> bytes:
         main = next((name for name in _MAIN if name in archive.namelist()), None)
         if main is None or not _STRICT.search(archive.read(main)):
             return data
-    return _rewritten(
+    return rewritten(
         data,
         lambda name, part: (
             _STRICT.sub(rb"http://schemas.openxmlformats.org/\1/2006/\2", part)
@@ -79,8 +79,8 @@ def whole_docx(data: bytes) -> bytes:
         if _DOCUMENT not in names:
             return data
         notes = [archive.read(name) for name in ("word/footnotes.xml", "word/endnotes.xml") if name in names]
-        document = _tree(archive.read(_DOCUMENT))
-        styles = _tree(archive.read(_STYLES)) if _STYLES in names else None
+        document = tree(archive.read(_DOCUMENT))
+        styles = tree(archive.read(_STYLES)) if _STYLES in names else None
     _open_up(document, notes)
     if styles is not None:
         known = Styles(styles)
@@ -88,10 +88,11 @@ def whole_docx(data: bytes) -> bytes:
         for body in document.iterchildren(f"{_W}body"):
             known.name_headings(body)
     changed = {_DOCUMENT: document, _STYLES: styles}
-    return _rewritten(data, lambda name, part: part if changed.get(name) is None else _written(changed[name]))
+    return rewritten(data, lambda name, part: part if changed.get(name) is None else written(changed[name]))
 
 
-def _rewritten(data: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
+def rewritten(data: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
+    """The package with every part as `change` makes it, given its name and its bytes."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target:
         for name in dict.fromkeys(source.namelist()):  # a name twice would be two files to a careless reader
@@ -114,11 +115,13 @@ def _open_up(root: etree._Element, notes: Iterable[bytes]) -> None:
         place += 1
 
 
-def _written(root: etree._Element) -> bytes:
+def written(root: etree._Element) -> bytes:
+    """A tree as a part of a package."""
     return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True))
 
 
-def _tree(part: bytes) -> etree._Element:
+def tree(part: bytes) -> etree._Element:
+    """A part of a package as a tree; what lies outside the file is not loaded."""
     return etree.fromstring(part, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
 
 
@@ -152,7 +155,7 @@ def _open_wrappers(root: etree._Element) -> None:
 
 
 def _note_paragraphs(part: bytes) -> Iterator[etree._Element]:
-    root = _tree(part)
+    root = tree(part)
     _drop_fallbacks(root)
     _open_wrappers(root)
     for note in root:

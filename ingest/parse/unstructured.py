@@ -25,8 +25,9 @@ from appliance.errors import DocumentRejected, DocumentUnreadable
 from ingest.parse.detect import Format
 from ingest.parse.elements import MAX_LEVEL, Element, ElementKind, clean_line, clean_text
 from ingest.parse.encodings import decoded
-from ingest.parse.ooxml import transitional, whole_docx
+from ingest.parse.ooxml import whole_docx
 from ingest.parse.rtf import in_unicode
+from ingest.parse.slides import whole_pptx
 from ingest.parse.tables import table_elements
 from ingest.parse.web import html_text, whole_html
 
@@ -85,7 +86,7 @@ def _partitioner(kind: Format) -> Callable[[bytes, str], Iterable[Any]]:
         from unstructured.partition.pptx import partition_pptx
 
         return lambda data, name: partition_pptx(
-            file=io.BytesIO(transitional(data)),
+            file=io.BytesIO(whole_pptx(data)),
             metadata_filename=name,
             strategy="fast",
             include_page_breaks=False,

@@ -24,6 +24,7 @@ import pptx
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 from PIL import Image, ImageDraw, ImageFont
+from pptx.util import Pt
 from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
 
 from ingest.parse import legacy
@@ -658,4 +659,12 @@ def slides_with_a_master_text(text: str) -> bytes:
     box = deck.slides[0].shapes.add_textbox(0, 0, 100, 100)
     box.text_frame.text = text
     deck.slide_master.shapes._spTree.append(box._element)  # moves it there
+    return saved(deck)
+
+
+def slide_with_a_shape(left: int, top: int, text: str) -> bytes:
+    """A shape of 100 by 100 points on a slide of 1,000 by 750."""
+    deck = pptx.Presentation(io.BytesIO(slides()))
+    deck.slide_width, deck.slide_height = Pt(1_000), Pt(750)
+    deck.slides[0].shapes.add_textbox(Pt(left), Pt(top), Pt(100), Pt(100)).text_frame.text = text
     return saved(deck)

@@ -39,6 +39,22 @@ def test_what_the_master_shows_on_every_slide_is_read_once() -> None:
     assert not any("Click to edit" in e.text for e in found)
 
 
+@pytest.mark.parametrize(
+    ("left", "top", "is_shown"),
+    [
+        (-50, -20, True),
+        (900, 300, True),
+        (-150, 300, False),
+        (300, -150, False),
+        (1_100, 300, False),
+        (300, 800, False),
+    ],
+)
+def test_shapes_that_are_partly_on_a_slide_are_read_and_others_are_not(left: int, top: int, is_shown: bool) -> None:
+    data = made.slide_with_a_shape(left, top, "Seen or not")
+    assert ("Seen or not" in texts(data, "a.pptx")) is is_shown
+
+
 def test_headings_of_a_word_file_need_not_be_called_so() -> None:
     elements = read(made.word_without_heading_styles(), "a.docx").elements
     assert [(element.level, element.text) for element in elements] == [
