@@ -12,19 +12,23 @@ text, its own or that of a file in it; "password" means reported as encrypted; "
 without text; "refused" is everything else that was turned down with a reason. "error" must be 0.
 
 `--outcomes` lists every malformed and encrypted file with what was said about it, `--missed` every string that was not
-found, `--against unstructured` reads each file with that library's `partition` too, as it is installed here (without its extra
-for PDF and images, with a blank language model), in a process without network and under limits. Figures are only comparable within one run on one machine.
+found. `--against unstructured` reads each file with that library's `partition` too, right after us: as it is installed
+here (without its extras for PDF and images, which bring torch; with a blank language model where it would download
+one), loaded beforehand like our worker, in a process without network and under limits. Speeds are of files that were
+read (by both); comparable within one run on one machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -40,8 +44,15 @@ from appliance.errors import ApplianceError, DocumentNeedsPassword, DocumentUnre
 from ingest.parse.elements import clean_text
 from ingest.parse.sandbox import ParserPool
 
-_AGAINST_TIMEOUT_S = 120
+_AGAINST_TIMEOUT_S = 60
 _AGAINST_BYTES = 4 * 1024**3
+_WORDS = "These are words enough to guess their language by, which is done with what loads at first use. " * 5
+_FIRST = {
+    "a.html": f"<p>{_WORDS}</p>".encode(),
+    "a.csv": b"a,b\n1,2\n",
+    "a.txt": _WORDS.encode("utf-16"),
+    "a.md": f"# Words\n\n{_WORDS}".encode(),
+}
 _OUTCOMES = ("read", "refused", "failed", "password", "error")
 
 
@@ -59,12 +70,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one file: how it ended, its text, the reason if there is none, and how long it took."""
+    """What came of one file: how it ended, its text, the reason if there is none, how long it took, and its pages."""
 
     ended: str
     text: str
     reason: str
     seconds: float
+    pages: int = 0
 
 
 @dataclass(slots=True)
@@ -126,11 +138,19 @@ def text_of(parsed: Any) -> str:
     return "\n".join(lines)
 
 
+def pages_of(parsed: Any) -> int:
+    """Its pages, slides or sheets, and those of the files in it; 0 for what has none."""
+    return len(parsed.pages) + sum(
+        pages_of(member.parsed) for member in getattr(parsed, "members", ()) if member.parsed
+    )
+
+
 def through_the_sandbox(pool: ParserPool, path: Path) -> Outcome:
     """What the appliance makes of a file."""
-    start = time.perf_counter()
+    start, pages = time.perf_counter(), 0
     try:
-        ended, text, reason = "read", text_of(pool.parse(path, name=path.name)), ""
+        parsed = pool.parse(path, name=path.name)
+        ended, text, reason, pages = "read", text_of(parsed), "", pages_of(parsed)
     except DocumentNeedsPassword as error:
         ended, text, reason = "password", "", str(error)
     except DocumentUnreadable as error:
@@ -139,7 +159,7 @@ def through_the_sandbox(pool: ParserPool, path: Path) -> Outcome:
         ended, text, reason = "refused", "", str(error)
     except Exception as error:  # noqa: BLE001 - a measurement goes on, and counts it
         ended, text, reason = "error", "", repr(error)
-    return Outcome(ended, text, reason, time.perf_counter() - start)
+    return Outcome(ended, text, reason, time.perf_counter() - start, pages)
 
 
 class ByUnstructured:
@@ -168,6 +188,8 @@ def partition_files() -> None:
     from ingest.parse import unstructured
 
     unstructured.load()  # puts a blank pipeline where the library would download a language model, and fail
+    for name, text in _FIRST.items():
+        list(partition(file=io.BytesIO(text), metadata_filename=name))  # much of it loads at first use
     for line in sys.stdin:
         path = Path(line.rstrip("\n"))
         start = time.perf_counter()
@@ -197,16 +219,41 @@ def _partition_one(path: Path, target: int, partition: Callable[..., Iterable[ob
     os._exit(0)
 
 
-def measure(samples: Sequence[Sample], read: Callable[[Path], Outcome], name: str) -> list[Outcome]:
-    """Read every file once and print the table."""
+def print_score(name: str, samples: Iterable[Sample], outcomes: Iterable[Outcome]) -> None:
+    """What came of the files, per format."""
     scores: dict[str, Score] = {}
-    outcomes = []
-    for sample in samples:
-        outcomes.append(read(sample.path))
-        scores.setdefault(sample.ext, Score()).add(sample, outcomes[-1])
-        scores.setdefault("all", Score()).add(sample, outcomes[-1])
+    for sample, outcome in zip(samples, outcomes, strict=True):
+        scores.setdefault(sample.ext, Score()).add(sample, outcome)
+        scores.setdefault("all", Score()).add(sample, outcome)
     _print_table(name, scores)
-    return outcomes
+
+
+def print_speed(samples: Sequence[Sample], ours: Sequence[Outcome], theirs: Sequence[Outcome], name: str) -> None:
+    """How fast the files that were read were read, per format; `theirs` is empty if nobody else read them."""
+    print(f"\nspeed{f', and that of {name} with the same files' if theirs else ''}\n")
+    print("| format | files | MB | pages | MB/s | pages/s |" + (f" {name} MB/s | pages/s | times |" if theirs else ""))
+    print("|---|" + "--:|" * (8 if theirs else 5))
+    for ext in sorted({sample.ext for sample in samples}):
+        numbers = [number for number, sample in enumerate(samples) if sample.ext == ext]
+        read = [number for number in numbers if ours[number].ended == "read"]
+        both = [number for number in read if theirs and theirs[number].ended == "read"]
+        counted = both or read
+        if not counted:
+            continue
+        size = sum(samples[number].path.stat().st_size for number in counted) / 1e6
+        pages = sum(ours[number].pages for number in counted)
+        seconds = sum(ours[number].seconds for number in counted)
+        cells = [ext, str(len(counted)), f"{size:.2f}", str(pages or ""), *_rates(size, pages, seconds)]
+        if both:
+            other = sum(theirs[number].seconds for number in both)
+            cells += [*_rates(size, pages, other), f"{other / seconds:.1f}"]
+        elif theirs:
+            cells += ["reads none", "", ""]
+        print("| " + " | ".join(cells) + " |")
+
+
+def _rates(megabytes: float, pages: int, seconds: float) -> tuple[str, str]:
+    return f"{megabytes / seconds:.2f}", f"{pages / seconds:.1f}" if pages else ""
 
 
 def _print_table(name: str, scores: dict[str, Score]) -> None:
@@ -261,14 +308,31 @@ def main() -> None:
     if not given.folder:
         parser.error("which folder?")
     samples = read_manifest(given.folder, frozenset(filter(None, given.only.split(","))))
+    other = ByUnstructured() if given.against else None
+    ours: list[Outcome] = []
+    theirs: list[Outcome] = []
     with ParserPool(IngestSettings(), size=1) as pool:
-        outcomes = measure(samples, lambda path: through_the_sandbox(pool, path), "through the sandbox")
+        _warm_up(pool)
+        for sample in samples:
+            ours.append(through_the_sandbox(pool, sample.path))
+            theirs += [other(sample.path)] if other else []
+    print_score("through the sandbox", samples, ours)
+    if other:
+        print_score(f"by {given.against} alone", samples, theirs)
+    print_speed(samples, ours, theirs, given.against)
     if given.outcomes:
-        print_outcomes(samples, outcomes)
+        print_outcomes(samples, ours)
     if given.missed:
-        print_missed(samples, outcomes)
-    if given.against:
-        measure(samples, ByUnstructured(), f"by {given.against} alone")
+        print_missed(samples, ours)
+
+
+def _warm_up(pool: ParserPool) -> None:
+    """Let the worker load what it loads for the first file of its kind."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "a.html"
+        page.write_bytes(_FIRST[page.name])
+        for _ in range(2):
+            pool.parse(page, name=page.name)
 
 
 if __name__ == "__main__":
