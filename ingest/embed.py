@@ -18,7 +18,7 @@ from appliance.domain import Chunk
 from appliance.index.port import IndexEntry, VectorIndex
 from appliance.inference.port import Embedder, Vectors
 
-_AT_ONCE = 256  # chunks in a step
+AT_ONCE = 256  # chunks in a step
 _AHEAD = 2  # steps that may be embedded before the first of them is written
 
 _WRITE_EVERY_S = 1.0  # a write costs the same few disk accesses for one chunk as for a hundred
@@ -81,9 +81,9 @@ class Steps:
         """
         for chunk in chunks:
             self._filling.append((chunk, groups))
-            if len(self._filling) == _AT_ONCE:
+            if len(self._filling) == AT_ONCE:
                 self._embed()
-                while sum(len(step.chunks) for step in self._embedding) > _AHEAD * _AT_ONCE:
+                while sum(len(step.chunks) for step in self._embedding) > _AHEAD * AT_ONCE:
                     yield self._write()
 
     def settle(self) -> Iterator[int]:
@@ -93,7 +93,7 @@ class Steps:
         """
         if not self._embedding or self._embedding[-1].vectors.done():
             self._embed()
-        while (count := self._embedded()) and (count >= _AT_ONCE or self._waited_s() >= _WRITE_EVERY_S):
+        while (count := self._embedded()) and (count >= AT_ONCE or self._waited_s() >= _WRITE_EVERY_S):
             yield self._write()
 
     def drain(self) -> Iterator[int]:
@@ -129,7 +129,7 @@ class Steps:
         """Write the first step, and those after it that are embedded too, as one if they are small."""
         entries = self._embedding.popleft().entries()
         while self._embedding and self._embedding[0].vectors.done():
-            if len(entries) + len(self._embedding[0].chunks) > _AT_ONCE:
+            if len(entries) + len(self._embedding[0].chunks) > AT_ONCE:
                 break
             entries += self._embedding.popleft().entries()
         self._index.upsert(entries)

@@ -8,7 +8,8 @@ Rules this module keeps:
    to stop, what is not in force yet is taken out of the index again; a run that is killed leaves that to the next one.
 3. A container comes after everything in it: once it is known as it is now, nobody looks into it again, so by then
    everything in it must be in its state, and what is no longer in it must be gone.
-4. A document whose content another one has, under the same label, is indexed there and nowhere else.
+4. A long version is written under no label, so that nobody's search meets it before it is in force.
+5. A document whose content another one has, under the same label, is indexed there and nowhere else.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from appliance.errors import (
 )
 from appliance.index.port import VectorIndex
 from ingest.discover import FoundFile
-from ingest.embed import Steps
+from ingest.embed import AT_ONCE, Steps
 from ingest.holdings import Holdings, NewVersion
 from ingest.parse.detect import CONTAINERS
 from ingest.parse.elements import PARSER_VERSION, Parsed
@@ -39,6 +40,8 @@ from ingest.progress import OUTCOME_OF, Outcome
 from ingest.reading import Read, Reading, Unread
 from ingest.settling import Settling
 from ingest.sync import Place, Sync
+
+_NOBODY: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -161,7 +164,7 @@ class Intake:
             self._stage(place, new)
         else:
             self._waiting.versions.append(new)
-            self._indexed(self._steps.put(new.chunks, new.outcome.groups))
+            self._indexed(self._steps.put(new.chunks, _NOBODY if _is_hidden(new) else new.outcome.groups))
 
     def _keep_as_duplicate(self, place: Place, new: NewVersion, original: str) -> None:
         reason = f"The same content as '{self._catalog.facts(original).path}', under the same label."
@@ -254,7 +257,7 @@ class Intake:
             file = FoundFile(outcome.path, outcome.size_bytes, outcome.modified_ns)
             self._settling.refuse_file(file, self._settling.known(whole), str(error))
             return
-        if groups != outcome.groups:
+        if groups != outcome.groups or _is_hidden(new):
             self._index.set_groups(outcome.document_id, groups)
             new = replace(new, outcome=replace(outcome, groups=groups))
         new = replace(new, before=self._settling.fresh(new.before))  # a duplicate may have been given its original's
@@ -306,6 +309,17 @@ class Intake:
                 return DocumentState.FAILED, 0, None
             case _:
                 return DocumentState.REFUSED, 0, None
+
+
+def _is_hidden(new: NewVersion) -> bool:
+    """Whether nobody finds a version before all of it is in the index.
+
+    The catalog shows nobody what is not in force, but chunks that only the index admits take the places of others among
+    the hits of a search. Of a small document that takes a moment, of a long one minutes. What is in force already, and
+    read once more, stays in sight.
+    """
+    in_force = new.before is not None and new.before.version_id == new.version.id
+    return len(new.chunks) > AT_ONCE and not in_force
 
 
 def _was_turned_down(known: FileFacts, parsed: Parsed) -> bool:

@@ -29,7 +29,7 @@ from appliance.errors import (
     NotFound,
 )
 from appliance.inference.sentence_transformers import SentenceTransformersEmbedder
-from ingest.pipeline import Progress
+from ingest.pipeline import Again, Outcome, Progress, Wish
 from tests.ingest.conftest import BOARD, STAFF, CountingPool, Room, ToyEmbedder, mode, open_room, tally
 
 ROOT = Path(__file__).parents[2]
@@ -136,6 +136,32 @@ def test_a_changed_file_is_superseded_and_at_no_moment_missing(room: Room) -> No
     assert room.paths("opens at seven") == set()
     assert room.index.count(version_id=version) == 0
     assert room.agrees()
+
+
+def test_a_long_document_takes_no_place_among_the_hits_before_it_is_in_force(room: Room) -> None:
+    room.write("short.txt", "The turbine is oiled in spring.")
+    room.sync()
+    room.write("long.txt", " ".join(f"The turbine of hall {number} is oiled in spring." for number in range(2_000)))
+    admitted: list[int] = []
+
+    def on_change(progress: Progress) -> None:
+        if progress.chunks and not progress.counts.get(Outcome.INDEXED):
+            admitted.append(room.indexed("turbine", STAFF))
+
+    room.pipeline().sync(room.source, on_change=on_change)
+    assert len(admitted) > 1
+    assert set(admitted) == {1}
+    assert room.indexed("turbine", STAFF) == 50
+    assert room.agrees()
+
+
+def test_a_long_document_that_is_in_force_stays_in_sight_while_it_is_read_once_more(room: Room) -> None:
+    room.write("long.txt", " ".join(f"The turbine of hall {number} is oiled in spring." for number in range(2_000)))
+    room.sync()
+    with _watching(room, "turbine of hall") as seen:
+        assert tally(room.sync(wish=Wish(again=Again.EVERYTHING))) == {"indexed": 1}
+    assert len(seen) > 5
+    assert all(found == {"long.txt"} for found in seen)
 
 
 def test_a_document_read_again_after_a_failure_is_at_no_moment_missing(room: Room) -> None:
