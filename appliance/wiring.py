@@ -179,7 +179,7 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
         stack.enter_context(contextlib.closing(model))
     catalog = Catalog(database)
     parsers = ParserPool(settings.ingest, size=settings.ingest.workers) if link is None else ClusterParsers(link)
-    renderers = ParserPool(settings.ingest, size=1)  # its own: a page picture does not queue behind a long document
+    renderers = ParserPool(settings.ingest, size=1, urgent=True)  # a picture does not queue behind a long document
     stack.callback(renderers.close)
     pipeline = Pipeline(catalog=catalog, index=index, embedder=ingesting, parsers=parsers, settings=settings.ingest)
     history = RunHistory(database)

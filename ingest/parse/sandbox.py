@@ -57,6 +57,7 @@ from ingest.parse.elements import InvalidResult, Parsed, clean_line, clean_name,
 
 START_TIMEOUT_S = 60.0
 _WORKER = "ingest.parse.worker"
+_NICENESS = 10  # about a tenth of a core against a process that answers questions, all of it when there is none
 _GRACE_S = 5.0  # for the worker to notice by itself that OCR of a page took too long
 _PNG = b"\x89PNG\r\n\x1a\n"
 _Checked = TypeVar("_Checked")
@@ -109,9 +110,17 @@ class SandboxReport:
 class ParserPool:
     """Parses and renders documents in confined processes, at most `size` at a time. Safe to share between threads."""
 
-    def __init__(self, settings: IngestSettings, *, size: int) -> None:
+    def __init__(self, settings: IngestSettings, *, size: int, urgent: bool = False) -> None:
+        """Start nothing yet.
+
+        Args:
+            settings: The limits.
+            size: Documents at a time.
+            urgent: Whether somebody waits for the result; if not, the processes leave the cores to those who do.
+        """
         self._settings = settings
         self._size = size
+        self._urgent = urgent
         self._slots = threading.BoundedSemaphore(size)
         self._lock = threading.Condition()
         self._idle: list[_Worker] = []
@@ -256,7 +265,7 @@ class ParserPool:
             if worker is not None and not worker.alive():
                 worker.kill()
                 worker = None
-            worker = worker or _Worker(self._settings)
+            worker = worker or _Worker(self._settings, urgent=self._urgent)
             self._busy.add(worker)
             return worker
 
@@ -396,14 +405,17 @@ class _Clock:
 class _Worker:
     """One parser process, seen from outside. All but `strike` is for the thread that has it at hand."""
 
-    def __init__(self, settings: IngestSettings) -> None:
+    def __init__(self, settings: IngestSettings, *, urgent: bool) -> None:
         self._settings = settings
         self._scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX))
         self._scratch_lock: int | None = _locked(self._scratch)
         self._control, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", _WORKER, str(self._scratch), str(settings.memory_bytes)],
+                [
+                    *(sys.executable, "-P", "-m", _WORKER, str(self._scratch), str(settings.memory_bytes)),
+                    str(0 if urgent else _NICENESS),
+                ],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The parser process: `python -m ingest.parse.worker SCRATCH MEMORY_BYTES`. Reads jobs, answers, reaches nothing.
+"""The parser process: `python -m ingest.parse.worker SCRATCH MEMORY_BYTES NICENESS`. Reads jobs, answers, reaches nothing.
 
 Rules this module keeps:
 
@@ -160,7 +160,8 @@ def _clear_up(scratch: Path) -> bool:
 
 def main() -> None:
     """Confine this process, say hello, and see to jobs until standard input ends."""
-    scratch, memory_bytes = Path(sys.argv[1]), int(sys.argv[2])
+    scratch, memory_bytes, niceness = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    os.nice(niceness)
     separation = confine.guard(scratch)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the first process of a tree is deaf to signals it does not handle
     control = socket.socket(fileno=os.dup(0))
