@@ -6,7 +6,7 @@ Rules this module keeps:
 2. Inputs have a few channels that are much wider than the rest, and 8 bits for the widest leave little for the others.
    So width is moved from the input into the weights, channel by channel, before both are rounded (SmoothQuant). How
    much: half way for most layers; most of it for the second feed-forward product, whose input is the most uneven.
-   With the installed model the lowest cosine to float32 over 160 scientific abstracts is .993.
+   With the installed model the cosine to float32 over the 5,183 abstracts of SciFact is .996 on average, .988 at worst.
 3. Weights are rounded to 255 steps for each output, inputs to 256 steps between the ends that were found.
 """
 

