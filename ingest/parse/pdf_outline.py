@@ -20,6 +20,7 @@ from ingest.parse.elements import MAX_LEVEL, Element, ElementKind, clean_line
 _MAX_ENTRIES = 10_000
 _MAX_TITLE = 200
 _MAX_NAME = 20
+_PLAIN = (ElementKind.TEXT, ElementKind.LIST_ITEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,10 @@ def with_outline(elements: Sequence[Element], outline: Iterable[Entry]) -> Itera
 
 def _with_headings(elements: list[Element], entries: Iterable[Entry]) -> list[Element]:
     """The elements of one page. Of entries that do not stand there only the first is taken: its place is a guess."""
+    places = {_squeezed(element.text): number for number, element in enumerate(elements) if element.kind in _PLAIN}
     first: Entry | None = None
     for entry in entries:
-        found = next((number for number, element in enumerate(elements) if _is_named(element, entry)), None)
+        found = places.pop(_squeezed(entry.title), None)
         if found is not None:
             elements[found] = replace(elements[found], kind=ElementKind.HEADING, level=entry.level)
         first = first or (entry if found is None else None)
@@ -67,9 +69,8 @@ def _with_headings(elements: list[Element], entries: Iterable[Entry]) -> list[El
     return elements
 
 
-def _is_named(element: Element, entry: Entry) -> bool:
-    plain = element.kind in (ElementKind.TEXT, ElementKind.LIST_ITEM)
-    return plain and "".join(element.text.split()).casefold() == "".join(entry.title.split()).casefold()
+def _squeezed(text: str) -> str:
+    return "".join(text[: 2 * _MAX_TITLE].split()).casefold()
 
 
 def page_names(document: pdfium.PdfDocument) -> dict[int, str]:
