@@ -34,7 +34,7 @@ from ingest.discover import FoundFile
 from ingest.embed import AT_ONCE, Steps
 from ingest.holdings import Holdings, NewVersion
 from ingest.parse.detect import CONTAINERS
-from ingest.parse.elements import PARSER_VERSION, Parsed
+from ingest.parse.elements import Parsed
 from ingest.plan import Action, Again, Plan, Step, is_turned_down
 from ingest.progress import OUTCOME_OF, Outcome
 from ingest.reading import Read, Reading, Unread
@@ -209,7 +209,7 @@ class Intake:
             media_type=parsed.media_type,
             size_bytes=parsed.size_bytes,
             sha256=parsed.sha256,
-            parser=PARSER_VERSION,
+            parser=self._sync.judge.reading,
             judged=self._sync.judge.criteria(place.file.size_bytes),
             thread=parsed.facts.thread,
         )
@@ -217,7 +217,7 @@ class Intake:
             id=read.version_id,
             document_id=place.document_id,
             sha256=parsed.sha256,
-            parser=PARSER_VERSION,
+            parser=self._sync.judge.reading,
             created_at=datetime.now(UTC),
             pages=parsed.pages,
             chunk_count=len(read.chunks),

@@ -73,7 +73,7 @@ class Pipeline:
         Raises:
             InvalidRequest: The folder is missing, or cannot be listed.
         """
-        return self._plan(source, Judge(self._settings, datetime.now(UTC), again))
+        return self._plan(Judge(source, self._settings, datetime.now(UTC), again))
 
     def sync(
         self,
@@ -92,7 +92,7 @@ class Pipeline:
             progress: Filled while the run goes on, for those who watch.
             stop: Ends the run early; what was done stays done, the files at hand are left for the next run.
             on_change: Called from this thread whenever `progress` changed.
-            on_file: Told how each file ended, but for those that were left as they are and are well.
+            on_file: Told how each file ended, but for those that are as they were.
 
         Raises:
             InvalidRequest: The folder is missing, cannot be listed, is suddenly empty, or too much of it is missing.
@@ -107,7 +107,7 @@ class Pipeline:
         sync = Sync(
             source=source,
             wish=wish,
-            judge=Judge(self._settings, datetime.now(UTC), wish.again),
+            judge=Judge(source, self._settings, datetime.now(UTC), wish.again),
             progress=progress or Progress(),
             stop=stop or Event(),
             on_change=on_change,
@@ -115,7 +115,7 @@ class Pipeline:
             containers=set(self._catalog.containers(source.id)),
         )
         reconcile(self._catalog, self._index, self._embedder, sync.stop)
-        plan = self._plan(source, sync.judge)
+        plan = self._plan(sync.judge)
         missing = _require_folder(source, plan, wish, self._settings)
         sync.progress.total = len(plan.steps)
         sync.planned.update((step.path, step.groups) for step in plan.steps)
@@ -132,10 +132,11 @@ class Pipeline:
             raise InvalidRequest(_too_much_missing(source, missing))
         return sync.progress.counts
 
-    def _plan(self, source: Source, judge: Judge) -> Plan:
+    def _plan(self, judge: Judge) -> Plan:
+        source = judge.source
         root = Path(source.path)
-        labels = AccessLabels(root, source.groups)
-        return make_plan(source, discover(root), self._catalog.files(source.id), labels, judge)
+        known, inside = self._catalog.files(source.id), self._catalog.untaken_members(source.id)
+        return make_plan(judge, discover(root), known, inside, AccessLabels(root, source.groups))
 
     def _read(self, sync: Sync, plan: Plan, settling: Settling) -> None:
         """Parse, chunk, embed, index: each stage a bounded number of documents ahead of the next."""

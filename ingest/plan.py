@@ -7,6 +7,7 @@ Rules this module keeps:
 1. Every file that is or was there has one step.
 2. Only what a walk of the folder found missing is to be removed: nothing below a folder that could not be listed.
 3. A file is not read twice without need: not when nothing changed, nor when reading it would end as it did last time.
+   A container is read again when one of the documents in it is to be tried again.
 4. A label that cannot be known refuses the file.
 """
 
@@ -61,13 +62,17 @@ class Again(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is to be done about one file. `groups` is its label from now on; `reason` is why it is refused or fails."""
+    """What is to be done about one file. `groups` is its label from now on; `reason` is why it is refused or fails.
+
+    `may_be_same`: it is enough to hash the file, and to leave it if its content is what was read.
+    """
 
     action: Action
     file: FoundFile
     known: FileFacts | None
     groups: frozenset[str] = frozenset()
     reason: str = ""
+    may_be_same: bool = False
     left_out: bool = False  # by the patterns; the file itself is there
 
     @property
@@ -116,9 +121,15 @@ class Plan:
 class Judge:
     """Says whether a file that is as it was would end as it did."""
 
+    source: Source
     settings: IngestSettings
     now: datetime
     again: Again = Again.NOTHING
+
+    @property
+    def reading(self) -> str:
+        """What a version depends on besides the file's content: the parser, and the language it is said to be in."""
+        return f"{PARSER_VERSION} {self.source.language}" if self.source.language else PARSER_VERSION
 
     def criteria(self, size_bytes: int) -> str:
         """What a refusal depends on besides the file's times: the parser, its limits, and the file's size."""
@@ -126,33 +137,45 @@ class Judge:
         limits = f"max_pages={settings.max_pages} memory={settings.memory_bytes} timeout={settings.timeout_s:g}"
         return f"{PARSER_VERSION} {limits} bytes={size_bytes}"
 
-    def must_read(self, file: FoundFile, known: FileFacts) -> bool:
-        """Whether the file has to be read (or at least hashed) again."""
+    def step(self, file: FoundFile, known: FileFacts, groups: frozenset[str], inside: Sequence[FileFacts]) -> Step:
+        """What is to be done about a file that is known, and was taken in or not. `inside` are documents in it."""
+        was_read = known.state in _READ or is_turned_down(known)
+        same_size = known.size_bytes == file.size_bytes
+        same_times = (known.modified_ns, known.changed_ns) == (file.modified_ns, file.changed_ns)
+        due = self._is_due(known, file) or (was_read and any(self._is_due(facts, file) for facts in inside))
+        if due or not same_times or (was_read and not same_size):
+            return Step(Action.READ_AGAIN, file, known, groups, may_be_same=was_read and same_size and not due)
+        return Step(Action.LEAVE, file, known, groups)
+
+    def _is_due(self, known: FileFacts, file: FoundFile) -> bool:
+        """Whether a document may end differently although the file it is, or is in, did not change."""
         if self.again is Again.EVERYTHING or (self.again is Again.TROUBLED and known.state in _TROUBLED):
             return True
-        if (known.modified_ns, known.changed_ns) != (file.modified_ns, file.changed_ns):
-            return True
         if is_turned_down(known):
-            return known.size_bytes != file.size_bytes
+            return False
         if known.state in _READ:
-            return known.size_bytes != file.size_bytes or known.parser != PARSER_VERSION
-        if known.judged != self.criteria(file.size_bytes):
-            return True
-        return known.retry_at is not None and known.retry_at <= self.now
-
-    def may_be_same(self, file: FoundFile, known: FileFacts) -> bool:
-        """Whether it is enough to hash the file, and to leave it if its content is what was read."""
-        as_read = is_turned_down(known) or (known.state in _READ and known.parser == PARSER_VERSION)
-        return as_read and self.again is Again.NOTHING and known.size_bytes == file.size_bytes
+            return known.parser != self.reading
+        return known.judged != self.criteria(file.size_bytes) or (
+            known.retry_at is not None and known.retry_at <= self.now
+        )
 
 
 def make_plan(
-    source: Source, found: Iterable[Found], known: Mapping[str, FileFacts], labels: AccessLabels, judge: Judge
+    judge: Judge,
+    found: Iterable[Found],
+    known: Mapping[str, FileFacts],
+    inside: Mapping[str, Sequence[FileFacts]],
+    labels: AccessLabels,
 ) -> Plan:
-    """What to do about each file found in the folder of `source`, and about each known one that was not found."""
+    """What to do about each file found in the folder of a source, and about each known one that was not found.
+
+    Args:
+        known: What is known of the files, by path.
+        inside: What is known of the documents in containers that were not taken in, by container.
+    """
     everything = list(found)
-    wanted = [item for item in everything if isinstance(item, Unreadable) or is_wanted(source, item.path)]
-    steps = [_step(item, known.get(item.path), labels, judge) for item in wanted]
+    wanted = [item for item in everything if isinstance(item, Unreadable) or is_wanted(judge.source, item.path)]
+    steps = [_step(item, known.get(item.path), inside, labels, judge) for item in wanted]
     present = {item.path for item in wanted}
     left_out = {item.path for item in everything} - present
     hidden = tuple(f"{item.path}/" for item in wanted if isinstance(item, Unreadable))
@@ -193,7 +216,13 @@ def is_turned_down(known: FileFacts) -> bool:
     return known.state is DocumentState.REFUSED and bool(known.parser) and known.version_id is None
 
 
-def _step(item: Found, known: FileFacts | None, labels: AccessLabels, judge: Judge) -> Step:
+def _step(
+    item: Found,
+    known: FileFacts | None,
+    inside: Mapping[str, Sequence[FileFacts]],
+    labels: AccessLabels,
+    judge: Judge,
+) -> Step:
     if isinstance(item, RefusedFile):
         return Step(Action.REFUSE, FoundFile(item.path, 0, 0), known, reason=item.reason)
     if isinstance(item, Unreadable):
@@ -206,9 +235,7 @@ def _step(item: Found, known: FileFacts | None, labels: AccessLabels, judge: Jud
         return Step(Action.REFUSE, item, known, reason=str(error))
     if known is None:
         return Step(Action.READ, item, None, groups)
-    if judge.must_read(item, known):
-        return Step(Action.READ_AGAIN, item, known, groups)
-    return Step(Action.LEAVE, item, known, groups)
+    return judge.step(item, known, groups, inside.get(known.document_id, ()))
 
 
 def _require_size(file: FoundFile, settings: IngestSettings) -> None:

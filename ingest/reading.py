@@ -22,17 +22,23 @@ from typing import Protocol
 
 from appliance.catalog import Signature
 from appliance.domain import Chunk, document_id, version_id
-from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable, FileUnavailable
+from appliance.errors import (
+    DocumentNeedsPassword,
+    DocumentRejected,
+    DocumentUnreadable,
+    FileUnavailable,
+    ParserBroken,
+)
 from appliance.inference.port import Embedder
 from ingest.chunk import ChunkLimits, split
 from ingest.discover import open_folder
-from ingest.parse.elements import PARSER_VERSION, Member, Parsed
+from ingest.parse.elements import Member, Parsed
 from ingest.plan import Step
 from ingest.similar import signature_of
 from ingest.sync import Sync
 
 _STOP_CHECK_S = 0.5  # how often a run that waits for its parsers looks whether it is to stop
-_REJECTIONS = {kind.code: kind for kind in (DocumentRejected, DocumentNeedsPassword, DocumentUnreadable)}
+_REJECTIONS = {kind.code: kind for kind in (DocumentRejected, DocumentNeedsPassword, DocumentUnreadable, ParserBroken)}
 
 
 class Unread(StrEnum):
@@ -118,7 +124,7 @@ class Reader:
 
     def _is_same(self, step: Step) -> bool:
         """Whether a file with other times has the content it had. Raises OSError."""
-        if step.known is None or not self._sync.judge.may_be_same(step.file, step.known):
+        if step.known is None or not step.may_be_same:
             return False
         path = PurePosixPath(step.path)
         with open_folder(self._sync.root, str(path.parent)) as folder:
@@ -126,7 +132,7 @@ class Reader:
 
     def _cut(self, path: str, parsed: Parsed, *, member: str = "") -> Read:
         document = document_id(self._sync.source.id, path, member)
-        version = version_id(document, parsed.sha256, PARSER_VERSION)
+        version = version_id(document, parsed.sha256, self._sync.judge.reading)
         title = parsed.title or PurePosixPath(member or path).stem
         chunks = split(
             replace(parsed, language=self._sync.source.language or parsed.language),

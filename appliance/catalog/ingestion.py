@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from appliance.catalog.sources import Receipt, put_receipts
 from appliance.catalog.tables import (
@@ -119,6 +119,15 @@ class IngestCatalog:
     def members(self, container_id: str) -> dict[str, FileFacts]:
         """What is known of the files in a container that are not gone, by their path in it."""
         return {facts.member: facts for facts in self._facts(documents.c.container_id == container_id)}
+
+    def untaken_members(self, source_id: str) -> dict[str, list[FileFacts]]:
+        """What is known of the files in containers that were not taken in, or are to be read again, by container."""
+        found: dict[str, list[FileFacts]] = {}
+        taken = (DocumentState.INDEXED.value, DocumentState.DUPLICATE.value, DocumentState.PENDING_REVIEW.value)
+        untaken = or_(documents.c.state.not_in(taken), documents.c.parser == "")
+        for facts in self._facts(documents.c.source_id == source_id, documents.c.container_id.is_not(None), untaken):
+            found.setdefault(facts.container_id or "", []).append(facts)
+        return found
 
     def every_file(self, source_id: str) -> list[FileFacts]:
         """What is known of every file of a source that is not gone, those in containers included."""

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from appliance.catalog import FileFacts, changes_between
+from appliance.catalog import FileFacts, FileOutcome, changes_between
 from appliance.catalog.tables import documents
 from appliance.domain import AccessFilter, DocumentState, document_id
 from appliance.errors import InvalidRequest, NotFound, ParserBroken
-from ingest.parse.elements import Parsed
+from ingest.parse.elements import Member, Parsed
 from ingest.pipeline import Again, Progress, Wish
 from ingest.plan import Action
 from tests.data.builders import make_outcome
@@ -148,6 +148,148 @@ def test_a_file_attached_to_many_mails_is_indexed_once(room: Room) -> None:
     room.sync()
     assert len(room.paths("opens at noon") - {f"{holder} › rules.txt"}) == 1
     assert room.agrees()
+
+
+class _ChoosyPool(CountingPool):
+    """The real pool, but that it has something against one file in an archive."""
+
+    against = ""
+
+    def parse_in(self, root: Path, path: str, *, password: str = "") -> Parsed:
+        parsed = super().parse_in(root, path, password=password)
+        if not self.against:
+            return parsed
+        rest = tuple(member for member in parsed.members if member.path != "rent.txt")
+        return replace(parsed, members=(Member("rent.txt", None, self.against, "was not read"), *rest))
+
+
+@pytest.fixture
+def choosy(room: Room, monkeypatch: pytest.MonkeyPatch) -> Room:
+    """A room with an archive of two files, one of which broke its parser."""
+    monkeypatch.setattr(room.parsers, "__class__", _ChoosyPool)
+    monkeypatch.setattr(_ChoosyPool, "against", ParserBroken.code)
+    room.write("old.zip", _zip(rent="The rent is due on the third.", heat="Heating is included."))
+    assert tally(room.sync()) == {"indexed": 2, "failed": 1}
+    assert tally(room.sync()) == {"unchanged": 1}
+    assert room.parsers.parsed == []
+    return room
+
+
+def test_an_archive_is_read_again_when_a_file_in_it_is_due(choosy: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = choosy
+    _let_time_pass(room)
+    assert room.pipeline().preview(room.source).of(Action.READ_AGAIN)[0].path == "old.zip"
+    room.sync()
+    assert room.document("old.zip › rent.txt").attempts == 2
+    room.sync()
+    assert room.parsers.parsed == []
+    os.utime(room.folder / "old.zip")
+    _let_time_pass(room)
+    monkeypatch.setattr(_ChoosyPool, "against", "")
+    room.sync()  # read, though its content is what it was
+    assert room.paths("due on the third") == {"old.zip › rent.txt"}
+    assert room.agrees()
+    assert tally(room.sync()) == {"unchanged": 1}
+    assert room.parsers.parsed == []
+
+
+def test_a_file_in_an_archive_is_quarantined_as_any_other_and_read_when_somebody_says_so(
+    choosy: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = choosy
+    for _ in range(2):
+        _let_time_pass(room)
+        room.sync()
+    assert room.states()["old.zip › rent.txt"] is DocumentState.QUARANTINED
+    _let_time_pass(room)
+    room.sync()
+    assert room.parsers.parsed == []
+    monkeypatch.setattr(_ChoosyPool, "against", "")
+    room.sync(wish=Wish(again=Again.TROUBLED))
+    assert room.paths("due on the third") == {"old.zip › rent.txt"}
+
+
+def test_an_archive_is_read_again_when_a_limit_changed_that_a_file_in_it_was_over(
+    choosy: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = choosy
+    monkeypatch.setattr(_ChoosyPool, "against", "document_rejected")
+    _let_time_pass(room)
+    room.sync()
+    assert room.states()["old.zip › rent.txt"] is DocumentState.REFUSED
+    room.sync()
+    assert room.parsers.parsed == []
+    monkeypatch.setattr(_ChoosyPool, "against", "")
+    room.settings = room.settings.model_copy(update={"max_pages": room.settings.max_pages + 1})
+    room.sync()
+    assert room.paths("due on the third") == {"old.zip › rent.txt"}
+
+
+def test_a_file_in_an_archive_whose_judgement_is_forgotten_is_read_again(choosy: Room) -> None:
+    known = choosy.catalog.members(_facts(choosy, "old.zip").document_id)
+    choosy.catalog.forget_judgement([known["heat.txt"].document_id])
+    choosy.sync()
+    assert choosy.parsers.parsed == ["old.zip"]
+    choosy.sync()
+    assert choosy.parsers.parsed == []
+
+
+def test_an_archive_that_failed_itself_is_not_read_before_its_time_for_a_file_in_it(choosy: Room) -> None:
+    failed = replace(_outcome_of(_facts(choosy, "old.zip")), retry_at=datetime.now(UTC) + timedelta(hours=1))
+    choosy.catalog.record(failed, keep_version=True)
+    inner = _facts_in(choosy, "old.zip", "rent.txt")
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    choosy.catalog.record(replace(_outcome_of(inner), retry_at=past), keep_version=True)
+    choosy.sync()
+    assert choosy.parsers.parsed == []
+
+
+def _facts_in(room: Room, path: str, member: str) -> FileFacts:
+    return room.catalog.members(_facts(room, path).document_id)[member]
+
+
+def _outcome_of(known: FileFacts) -> FileOutcome:
+    """A failure of a file, judged as it was."""
+    return replace(
+        make_outcome(known.path, state=DocumentState.FAILED),
+        document_id=known.document_id,
+        source_id=known.source_id,
+        member=known.member,
+        container_id=known.container_id,
+        modified_ns=known.modified_ns,
+        changed_ns=known.changed_ns,
+        judged=known.judged,
+    )
+
+
+# the language of a source
+
+
+def test_a_changed_language_takes_effect_with_the_next_sync_and_the_dry_run_shows_it(room: Room) -> None:
+    room.write("a.txt", "Die Kündigungsfrist beträgt drei Monate.")
+    room.write("copy.txt", "Die Kündigungsfrist beträgt drei Monate.")
+    room.write("old.zip", _zip(rent="Die Miete ist am dritten Werktag fällig."))
+    room.sync()
+    room.catalog.change_source(replace(room.source, language="it"))
+    [source] = room.catalog.sources()
+    steps = room.pipeline().preview(source).of(Action.READ_AGAIN)
+    assert [step.path for step in steps] == ["a.txt", "copy.txt", "old.zip"]
+    os.utime(room.folder / "a.txt")  # other times are no reason to look at its content only
+    assert tally(room.sync()) == {"indexed": 3, "duplicate": 1}
+    versions = room.catalog.current_versions()
+    assert {chunk.language for version in versions for chunk in room.catalog.version_chunks(version)[0]} == {"it"}
+    assert room.paths("drei Monate") <= {"a.txt", "copy.txt"}
+    assert room.agrees()
+    assert tally(room.sync()) == {"unchanged": 3}
+    assert room.parsers.parsed == []
+
+
+def test_a_changed_language_asks_no_curator_about_what_was_approved(room: Room) -> None:
+    room.write("a.txt", "Die Kündigungsfrist beträgt drei Monate.")
+    room.sync()
+    room.catalog.change_source(replace(room.source, curated=True, language="it"))
+    assert tally(room.sync()) == {"indexed": 1}
+    assert room.paths("drei Monate") == {"a.txt"}
 
 
 # reports
