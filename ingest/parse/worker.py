@@ -1,4 +1,6 @@
-"""The parser process: `python -m ingest.parse.worker SCRATCH MEMORY_BYTES NICENESS`. Reads jobs, answers, reaches nothing.
+"""The parser process: `python -m ingest.parse.worker SCRATCH MEMORY_BYTES NICENESS`.
+
+It reads jobs, answers, and reaches nothing.
 
 Rules this module keeps:
 
@@ -37,6 +39,9 @@ from ingest.parse import confine, frames  # noqa: E402
 _PROGRESS_EVERY_S = 0.5
 _OFFICE_LOADED = 3
 """Exit status of a job that loaded the office parsers: worth having them here, for the next ones."""
+_TOO_LARGE = json.dumps(
+    {"code": ParserBroken.code, "reason": "needs more memory than ingest.memory_bytes allows"}
+).encode()
 
 
 class _Progress:
@@ -104,8 +109,7 @@ def _do(job: dict[str, Any], data: bytes, out: BinaryIO) -> None:
     except ApplianceError as refusal:
         kind, body = frames.REFUSAL, json.dumps({"code": refusal.code, "reason": str(refusal)}).encode()
     except MemoryError:
-        reason = "needs more memory than ingest.memory_bytes allows"
-        kind, body = frames.REFUSAL, json.dumps({"code": ParserBroken.code, "reason": reason}).encode()
+        kind, body = frames.REFUSAL, _TOO_LARGE  # made beforehand: there may be no memory for it here
     except Exception as error:  # noqa: BLE001 - the edge of the untrusted parsers: whatever they raise is a refusal
         reason = f"is damaged: it cannot be read ({type(error).__name__})"
         kind, body = frames.REFUSAL, json.dumps({"code": DocumentUnreadable.code, "reason": reason}).encode()
