@@ -39,18 +39,21 @@ class FolderEmbedder(ABC):
         self._given = path
 
     @abstractmethod
-    def _embed(self, texts: list[str], prompt: str) -> Vectors:
-        """Vectors of length 1 of the texts, each with `prompt` before it. Raises ModelUnavailable."""
+    def _embed(self, texts: list[str], prompt: str, *, urgent: bool) -> Vectors:
+        """Vectors of length 1 of the texts, each with `prompt` before it; `urgent` when somebody waits for them.
+
+        Raises ModelUnavailable.
+        """
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Vectors of the texts, each with the folder's passage prompt before it. Raises ModelUnavailable."""
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
-        return self._embed([valid_text(text) for text in texts], self._passage_prompt)
+        return self._embed([valid_text(text) for text in texts], self._passage_prompt, urgent=False)
 
     def embed_query(self, text: str) -> Vectors:
         """The vector of a question, with the folder's query prompt before it. Raises ModelUnavailable."""
-        vector: Vectors = self._embed([valid_text(text)], self._prompts.get("query") or "")[0]
+        vector: Vectors = self._embed([valid_text(text)], self._prompts.get("query") or "", urgent=True)[0]
         return vector
 
     @cached_property

@@ -39,7 +39,7 @@ class SentenceTransformersEmbedder(FolderEmbedder):
         self._lock = threading.Lock()
         self._model: Any = None
 
-    def _embed(self, texts: list[str], prompt: str) -> Vectors:
+    def _embed(self, texts: list[str], prompt: str, *, urgent: bool) -> Vectors:  # noqa: ARG002 - torch knows no order
         model = self._loaded()
         try:
             # Sorts the texts by length, computes them in batches and puts the results back in order.

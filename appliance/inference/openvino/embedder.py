@@ -9,7 +9,8 @@ Rules this module keeps:
 3. Vectors may stand beside those of torch in one index: cosine to them is above .999 in bfloat16, and 8 bits are used
    only if a few texts embedded both ways agree to .99 (single texts may fall a little short of that). So all engines
    share the model's id.
-4. A question waits for a small batch at most, however many passages are being embedded.
+4. A question waits for no passage: it has an engine of its own, and the threads that compute passages leave the cores
+   to everybody else.
 5. Embedding needs no lock: a request belongs to one thread while it is in use, and the tokenizer is never changed.
 """
 
@@ -19,6 +20,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,8 +41,11 @@ if TYPE_CHECKING:
     from appliance.inference.openvino.runtime import Precision
 
 _STEP = 16  # texts are padded to a multiple of this many tokens; each length is prepared once
-_BATCH_TOKENS = 256  # one thread gains nothing from more, and a question may have to wait for one batch
+_BATCH_TOKENS = 256  # one thread gains nothing from more
 _GOOD_ENOUGH = 0.99  # cosine to float32
+_NICENESS = (
+    10  # of threads that compute passages: a tenth of a core where somebody wants it, all of it where nobody does
+)
 
 _Ids = Sequence[int]
 
@@ -100,6 +105,14 @@ class _Engine:
         self.idle.extend(requests)
 
 
+@dataclass(frozen=True, slots=True)
+class _Engines:
+    """One model, loaded for those who wait and for those who do not."""
+
+    questions: _Engine
+    passages: _Engine
+
+
 class OpenVinoEmbedder(FolderEmbedder):
     """An embedding model of the BERT family in a sentence-transformers folder, on the CPU."""
 
@@ -115,15 +128,16 @@ class OpenVinoEmbedder(FolderEmbedder):
         self._threads = threads or len(os.sched_getaffinity(0))
         self._wanted = precision
         self._lock = threading.Lock()
-        self._engine: _Engine | None = None
+        self._engines: _Engines | None = None
 
     @property
     def precision(self) -> Precision:
         """What the products are computed in; loads the model. Raises ModelUnavailable."""
-        return self._loaded().precision
+        return self._loaded().questions.precision
 
-    def _embed(self, texts: list[str], prompt: str) -> Vectors:
-        engine = self._loaded()
+    def _embed(self, texts: list[str], prompt: str, *, urgent: bool) -> Vectors:
+        engines = self._loaded()
+        engine = engines.questions if urgent else engines.passages
         try:
             return engine.vectors([prompt + text for text in texts], self.dimension)
         except RuntimeError:
@@ -133,13 +147,13 @@ class OpenVinoEmbedder(FolderEmbedder):
                 'again; if that does not help, set embedding.backend to "torch".'
             ) from None
 
-    def _loaded(self) -> _Engine:
+    def _loaded(self) -> _Engines:
         with self._lock:
-            if self._engine is None:
-                self._engine = self._load()
-            return self._engine
+            if self._engines is None:
+                self._engines = self._load()
+            return self._engines
 
-    def _load(self) -> _Engine:
+    def _load(self) -> _Engines:
         folder = self._folder
         weights_of(folder)
         architecture = architecture_of(folder)
@@ -149,29 +163,44 @@ class OpenVinoEmbedder(FolderEmbedder):
                 'to "auto" or "torch".'
             )
         try:
-            engine = self._started(architecture)
-            engine.vectors(["a first call"], self.dimension)
+            engines = self._started(architecture)
+            engines.questions.vectors(["a first call"], self.dimension)
         except (OSError, ValueError, RuntimeError, LookupError, TypeError, ImportError, SafetensorError) as error:
             raise ModelUnavailable(
                 f"The embedding model in {folder} cannot be loaded. Copy the folder again and compare digests."
             ) from error
-        return engine
+        return engines
 
-    def _started(self, architecture: Architecture) -> _Engine:
+    def _started(self, architecture: Architecture) -> _Engines:
         from appliance.inference.openvino.graph import build
         from appliance.inference.openvino.int8 import build_int8, measure
         from appliance.inference.openvino.runtime import Precision, best_precision
 
         weights = read_weights(architecture.folder)
         precision = self._wanted or best_precision()
+        exact = build(architecture, weights)
         if precision is not Precision.INT8:
-            return self._compiled(build(architecture, weights), architecture, precision)
-        exact = self._compiled(build(architecture, weights), architecture, Precision.FLOAT32)
-        batches = _batches(_ids(exact.tokenizer, MEASURED), exact.longest)
+            return self._both(exact, self._compiled(exact, architecture, precision), architecture)
+        reference = self._compiled(exact, architecture, Precision.FLOAT32)
+        batches = _batches(_ids(reference.tokenizer, MEASURED), reference.longest)
         widths = measure(architecture, weights, [(batch.ids, batch.mask) for batch in batches])
-        small = self._compiled(build_int8(architecture, weights, widths), architecture, precision)
-        cosines = np.sum(exact.vectors(JUDGED, self.dimension) * small.vectors(JUDGED, self.dimension), axis=1)
-        return small if cosines.min() >= _GOOD_ENOUGH else exact
+        small = build_int8(architecture, weights, widths)
+        judged = self._compiled(small, architecture, precision)
+        cosines = np.sum(reference.vectors(JUDGED, self.dimension) * judged.vectors(JUDGED, self.dimension), axis=1)
+        if cosines.min() >= _GOOD_ENOUGH:
+            return self._both(small, judged, architecture)
+        return self._both(exact, reference, architecture)
+
+    def _both(self, graph: Any, questions: _Engine, architecture: Architecture) -> _Engines:
+        """The engine for questions, and one for passages, whose threads inherit the priority of the one that asks."""
+
+        def passages() -> _Engine:
+            engine = self._compiled(graph, architecture, questions.precision)
+            engine.vectors(["a first call"], self.dimension)
+            return engine
+
+        with ThreadPoolExecutor(1, initializer=os.nice, initargs=(_NICENESS,)) as thread:
+            return _Engines(questions, thread.submit(passages).result())
 
     def _compiled(self, graph: Any, architecture: Architecture, precision: Precision) -> _Engine:
         from appliance.inference.openvino.runtime import Precision, compiled

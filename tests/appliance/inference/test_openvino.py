@@ -221,6 +221,32 @@ def test_a_signal_reaches_its_handler_after_embedders_came_and_went() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 7
 
 
+def _computed_ns(thread: str) -> int:
+    """How long a thread of this process has been on a core; 0 for one that has ended."""
+    try:
+        return int(Path(f"/proc/self/task/{thread}/schedstat").read_text("ascii").split()[0])
+    except FileNotFoundError:
+        return 0
+
+
+def test_passages_leave_the_cores_to_questions() -> None:
+    def in_the_background() -> int:
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        threads = [name for name in os.listdir("/proc/self/task") if name not in before]  # noqa: PTH208 - names
+        low = [name for name in threads if os.getpriority(os.PRIO_PROCESS, int(name)) > own]
+        return sum(_computed_ns(name) for name in low)
+
+    before = set(os.listdir("/proc/self/task"))  # noqa: PTH208 - names
+    embedder = OpenVinoEmbedder(None, threads=2)
+    embedder.embed_query("a first call")
+    loaded = in_the_background()
+    for number in range(50):
+        embedder.embed_query(f"Who keeps record {number} of the inspection?")
+    asked = in_the_background() - loaded
+    embedder.embed_passages([f"Record {number} of the inspection is kept for ten years." for number in range(50)])
+    assert asked * 10 < in_the_background() - loaded - asked
+
+
 def test_weights_that_are_missing_are_reported(folder: Path) -> None:
     change(folder / "config.json", num_hidden_layers=7)
     with pytest.raises(ModelUnavailable, match="cannot be loaded"):
