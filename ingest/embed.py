@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Self
 
 from appliance.domain import Chunk
@@ -49,13 +49,10 @@ class _Step:
         ]
 
 
-def embed_and_index(
-    chunks: Sequence[Chunk], groups: frozenset[str], embedder: Embedder, index: VectorIndex
-) -> Generator[int]:
-    """Write chunks to the index under the label `groups`; yields how many each step wrote."""
+def embed_and_index(chunks: Sequence[Chunk], groups: frozenset[str], embedder: Embedder, index: VectorIndex) -> None:
+    """Write chunks to the index under the label `groups`, all of them. Raises ModelUnavailable, IndexUnavailable."""
     with Steps(embedder, index) as steps:
-        yield from steps.put(chunks, groups)
-        yield from steps.drain()
+        deque(chain(steps.put(chunks, groups), steps.drain()), maxlen=0)  # runs both to their end
 
 
 class Steps:

@@ -88,8 +88,7 @@ class Holdings:
         """Publish the version of a document that a curator has approved."""
         pending = known.pending_version_id or ""
         chunks, groups = self._catalog.version_chunks(pending)
-        for _ in embed_and_index(chunks, groups, self._embedder, self._index):
-            pass
+        embed_and_index(chunks, groups, self._embedder, self._index)
         if known.version_id is not None:
             self._hand_over(known, unless_sha256=known.sha256)
         self._catalog.publish_pending(known.document_id)
@@ -204,8 +203,7 @@ class Holdings:
             )
             for chunk in self._catalog.version_chunks(version)[0]
         ]
-        for _ in embed_and_index(chunks, heir.groups, self._embedder, self._index):
-            pass
+        embed_and_index(chunks, heir.groups, self._embedder, self._index)
         outcome = FileOutcome(
             document_id=heir.document_id,
             source_id=heir.source_id,
@@ -231,8 +229,7 @@ class Holdings:
         if self._index.count(version_id=new.version.id) == len(new.chunks):
             return
         self._index.delete_version(new.version.id)
-        for _ in embed_and_index(new.chunks, new.outcome.groups, self._embedder, self._index):
-            pass
+        embed_and_index(new.chunks, new.outcome.groups, self._embedder, self._index)
 
 
 def _search_texts(chunks: Iterable[Chunk]) -> frozenset[str]:

@@ -54,8 +54,7 @@ def reconcile(catalog: Catalog, index: VectorIndex, embedder: Embedder, stop: Ev
         chunks, groups = catalog.version_chunks(version)
         _require_same_model(chunks, embedder)
         index.delete_version(version)
-        for _ in embed_and_index(chunks, groups, embedder, index):
-            pass
+        embed_and_index(chunks, groups, embedder, index)
     return difference
 
 
