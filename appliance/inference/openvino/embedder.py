@@ -178,14 +178,17 @@ class OpenVinoEmbedder(FolderEmbedder):
 
         weights = read_weights(architecture.folder)
         precision = self._wanted or best_precision()
+        # OpenVINO gives the threads of an engine that is gone to the next with as many streams, whatever priority they
+        # have: so there are never as many for questions as for passages.
+        streams = 2 if self._threads == 1 else 1
         exact = build(architecture, weights)
         if precision is not Precision.INT8:
-            return self._both(exact, self._compiled(exact, architecture, precision), architecture)
-        reference = self._compiled(exact, architecture, Precision.FLOAT32)
+            return self._both(exact, self._compiled(exact, architecture, precision, streams=streams), architecture)
+        reference = self._compiled(exact, architecture, Precision.FLOAT32, streams=streams)
         batches = _batches(_ids(reference.tokenizer, MEASURED), reference.longest)
         widths = measure(architecture, weights, [(batch.ids, batch.mask) for batch in batches])
         small = build_int8(architecture, weights, widths)
-        judged = self._compiled(small, architecture, precision)
+        judged = self._compiled(small, architecture, precision, streams=streams)
         cosines = np.sum(reference.vectors(JUDGED, self.dimension) * judged.vectors(JUDGED, self.dimension), axis=1)
         if cosines.min() >= _GOOD_ENOUGH:
             return self._both(small, judged, architecture)
@@ -195,21 +198,21 @@ class OpenVinoEmbedder(FolderEmbedder):
         """The engine for questions, and one for passages, whose threads inherit the priority of the one that asks."""
 
         def passages() -> _Engine:
-            engine = self._compiled(graph, architecture, questions.precision)
+            engine = self._compiled(graph, architecture, questions.precision, streams=self._threads)
             engine.vectors(["a first call"], self.dimension)
             return engine
 
         with ThreadPoolExecutor(1, initializer=os.nice, initargs=(_NICENESS,)) as thread:
             return _Engines(questions, thread.submit(passages).result())
 
-    def _compiled(self, graph: Any, architecture: Architecture, precision: Precision) -> _Engine:
+    def _compiled(self, graph: Any, architecture: Architecture, precision: Precision, *, streams: int) -> _Engine:
         from appliance.inference.openvino.runtime import Precision, compiled
 
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision is Precision.BFLOAT16 else "f32",
             "PERFORMANCE_HINT": "THROUGHPUT",  # a stream is one thread, so a batch has one
-            "NUM_STREAMS": self._threads,
-            "INFERENCE_NUM_THREADS": self._threads,
+            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": streams,
             "ENABLE_CPU_PINNING": False,  # parsers and other processes want their share of every core
         }
         tokenizer = self._new_tokenizer()
@@ -220,7 +223,7 @@ class OpenVinoEmbedder(FolderEmbedder):
             compiled=compiled(graph, options),
             precision=precision,
             longest=architecture.positions,
-            streams=self._threads,
+            streams=streams,
         )
 
 
