@@ -49,7 +49,7 @@ from appliance.errors import ApplianceError, DocumentNeedsPassword, DocumentUnre
 from ingest.parse.elements import clean_text
 from ingest.parse.sandbox import ParserPool
 
-_AGAINST_TIMEOUT_S = 60
+_AGAINST_TIMEOUT_S = 30
 _AGAINST_BYTES = 4 * 1024**3
 _WORDS = "These are words enough to guess their language by, which is done with what loads at first use. " * 5
 _FIRST = {
@@ -174,6 +174,9 @@ class ByUnstructured:
     once and reads each file in a fork of itself under limits."""
 
     def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
         command = ["unshare", "--map-root-user", "--net", sys.executable, __file__, "--partition"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -184,7 +187,11 @@ class ByUnstructured:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(path, file=self._process.stdin, flush=True)
-        said = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        if not line:
+            self._start()
+            return Outcome("failed", "", "its process died", 0.0)
+        said = json.loads(line)
         return Outcome("read" if said["text"].strip() else "failed", said["text"], said["reason"], said["seconds"])
 
 
@@ -194,6 +201,8 @@ def partition_files() -> None:
 
     from ingest.parse import unstructured
 
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what the libraries print is no answer
     unstructured.load()  # puts a blank pipeline where the library would download a language model, and fail
     for name, text in _FIRST.items():
         list(partition(file=io.BytesIO(text), metadata_filename=name))  # much of it loads at first use
@@ -209,7 +218,7 @@ def partition_files() -> None:
             whole = answer.read()
         os.wait()
         said = json.loads(whole) if whole.endswith("}") else {"text": "", "reason": "died, or took too long"}
-        print(json.dumps(said | {"seconds": time.perf_counter() - start}), flush=True)
+        print(json.dumps(said | {"seconds": time.perf_counter() - start}), file=answers, flush=True)
 
 
 def _partition_one(path: Path, target: int, partition: Callable[..., Iterable[object]]) -> None:
