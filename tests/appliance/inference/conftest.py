@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,3 +21,12 @@ def llama_server(tiny_gguf: Path) -> Iterator[str]:
     """The base URL of a llama.cpp server on loopback, with a window of 1,024 tokens."""
     with serve_over_http(tiny_gguf, context_tokens=1024) as base_url:
         yield base_url
+
+
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder for temporary files, of this process and those it starts: one of a short name, as sockets want it."""
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
+        monkeypatch.setattr("tempfile.tempdir", folder)
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)

@@ -139,17 +139,14 @@ def test_no_port_is_opened_and_signals_stay_ours(tiny_gguf: Path) -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def test_nothing_is_left_in_the_folder_for_temporary_files(
-    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_nothing_is_left_in_the_folder_for_temporary_files(tiny_gguf: Path, temporary: Path) -> None:
     model = LlamaCppModel(tiny_gguf, context_tokens=256, threads=1)
     model.count_tokens("ten years")
-    (folder,) = tmp_path.iterdir()
+    (folder,) = temporary.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
     model.close()
     model.close()
-    assert list(tmp_path.iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_model_that_is_closed_under_a_stream_ends_it_with_an_error(tiny_gguf: Path) -> None:

@@ -22,22 +22,12 @@ from appliance.inference.llamacpp_process import LlamaCppProcess
 from appliance.inference.port import Generation, Message, MessageRole
 from tests.appliance.inference.processes import llama_processes
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("temporary")]
 
 QUESTION = (Message(MessageRole.USER, "How long are inspection records kept?"),)
 GENERATION = Generation(context_tokens=1024, max_tokens=24, seed=1)
 LONG = replace(GENERATION, max_tokens=900)
 _SOON_S = 10.0
-
-
-@pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files, of this process and those it starts."""
-    folder = tmp_path / "t"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    monkeypatch.setenv("TMPDIR", str(folder))
-    return folder
 
 
 @pytest.fixture
