@@ -16,8 +16,10 @@ class Page(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 def stop(*_):
-    {at_the_end}
-    sys.exit()
+    try:
+        {at_the_end}
+    finally:  # in the middle of a request the server would survive the error of an address out of reach
+        sys.exit()
 signal.signal(signal.SIGTERM, stop)
 http.server.HTTPServer(("127.0.0.1", {port}), Page).serve_forever()
 """
