@@ -37,6 +37,7 @@ from appliance.errors import ApplianceError, DocumentUnreadable, ParserBroken  #
 from ingest.parse import confine, frames  # noqa: E402
 
 _PROGRESS_EVERY_S = 0.5
+_AUTOGROUP_TRIES, _AUTOGROUP_AGAIN_S = 50, 0.13
 _OFFICE_LOADED = 3
 """Exit status of a job that loaded the office parsers: worth having them here, for the next ones."""
 _TOO_LARGE = json.dumps(
@@ -162,10 +163,29 @@ def _clear_up(scratch: Path) -> bool:
     return not any(scratch.iterdir())
 
 
+def _leave_the_cores_to_others(niceness: int) -> None:
+    """Lower the priority of this process and its session, all the way if nobody waits for it.
+
+    Where the kernel schedules by sessions (autogroup), the niceness of a process counts within its session only, and
+    this one is alone in its own.
+    """
+    os.nice(niceness)
+    if niceness:
+        for _ in range(_AUTOGROUP_TRIES):
+            try:
+                Path("/proc/self/autogroup").write_text(str(niceness))
+            except BlockingIOError:  # unless it is root, the kernel lets the whole machine do so ten times a second
+                time.sleep(_AUTOGROUP_AGAIN_S)
+            except OSError:  # it does not schedule by sessions
+                return
+            else:
+                return
+
+
 def main() -> None:
     """Confine this process, say hello, and see to jobs until standard input ends."""
     scratch, memory_bytes, niceness = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    os.nice(niceness)
+    _leave_the_cores_to_others(niceness)
     separation = confine.guard(scratch)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the first process of a tree is deaf to signals it does not handle
     control = socket.socket(fileno=os.dup(0))

@@ -63,6 +63,12 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def sessions_are_scheduled() -> bool:
+    with contextlib.suppress(OSError):  # a kernel without
+        return "autogroup" in Path("/proc/self/autogroup").read_text()
+    return False
+
+
 def all_ended(pids: Iterable[int], within_s: float = 5) -> bool:
     limit = time.monotonic() + within_s
     while any(map(is_running, pids)) and time.monotonic() < limit:
@@ -212,6 +218,18 @@ def test_closing_ends_a_parser_that_is_still_starting(tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="were closed"):
             parsing.result()
         assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(("urgent", "niceness"), [(True, 0), (False, 10)])
+def test_parsers_leave_the_cores_to_others_unless_somebody_waits(*, urgent: bool, niceness: int) -> None:
+    own, before = os.getpriority(os.PRIO_PROCESS, 0), descendants().keys()
+    with ParserPool(IngestSettings(), size=1, urgent=urgent) as pool:
+        pool.report()
+        parser = descendants().keys() - before
+        assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in parser} == {min(19, own + niceness)}
+        if sessions_are_scheduled():
+            said = {Path(f"/proc/{pid}/autogroup").read_text().split(" nice ")[1].strip() for pid in parser}
+            assert said == {str(niceness)}
 
 
 def test_a_parser_does_not_outlive_the_appliance(tmp_path: Path) -> None:
