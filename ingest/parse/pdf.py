@@ -31,7 +31,7 @@ from ingest.parse.headings import Draft, finished
 from ingest.parse.layout import Block, blocks_in_order
 from ingest.parse.legible import LEGIBLE, legibility
 from ingest.parse.ocr import Reading, Scanner, coverage_of
-from ingest.parse.pdf_facts import facts_of
+from ingest.parse.pdf_facts import entry_of, facts_of
 from ingest.parse.pdf_notes import notes_on
 from ingest.parse.pdf_outline import outline_of, page_names, with_outline
 from ingest.parse.pdf_text import TextLayer, sight_of, text_layer
@@ -112,7 +112,7 @@ def parse_pdf(data: bytes, scanner: Scanner, max_pages: int, progress: Progress,
             drafts += page_drafts
             coverage.append(covered)
         progress(count, count, False)
-        title = clean_line(str(document.get_metadata_dict().get("Title", "")))
+        title = clean_line(entry_of(document, "Title"))
         facts, outline, names = facts_of(document, data), outline_of(document), page_names(document)
     elements = with_outline(list(finished(drafts, count)), outline)
     named = (replace(element, label=names.get(element.page or 0, "")) for element in elements)

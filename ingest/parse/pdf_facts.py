@@ -5,8 +5,10 @@ XMP lies in the file as plain XML (so that programs that know nothing of PDF fin
 
 from __future__ import annotations
 
+import functools
 import html
 import re
+from collections.abc import Callable
 
 import pypdfium2 as pdfium
 
@@ -24,13 +26,26 @@ _DATE = re.compile(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:(Z)|([+
 
 def facts_of(document: pdfium.PdfDocument, data: bytes) -> Facts:
     """Its facts, each empty where it has none. `data` is the file, which is searched for an XMP packet."""
-    said = document.get_metadata_dict()
+    author, created, modified = (entry_of(document, key) for key in ("Author", "CreationDate", "ModDate"))
     packet = _packet(data)
     return Facts(
-        author=clean_line(str(said.get("Author", ""))) or clean_line("; ".join(_authors(packet))),
-        created=_iso(str(said.get("CreationDate", ""))) or _iso(_first(_CREATED, packet)),
-        modified=_iso(str(said.get("ModDate", ""))) or _iso(_first(_MODIFIED, packet)),
+        author=clean_line(author) or clean_line("; ".join(_authors(packet))),
+        created=_iso(created) or _iso(_first(_CREATED, packet)),
+        modified=_iso(modified) or _iso(_first(_MODIFIED, packet)),
     )
+
+
+def entry_of(document: pdfium.PdfDocument, key: str) -> str:
+    """An entry of its Info dictionary."""
+    return said_by(functools.partial(document.get_metadata_value, key))
+
+
+def said_by(say: Callable[[], str]) -> str:
+    """A title, name or the like; empty if it is no text, which the library takes for an error in the whole file."""
+    try:
+        return say()
+    except UnicodeDecodeError:
+        return ""
 
 
 def _packet(data: bytes) -> str:

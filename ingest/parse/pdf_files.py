@@ -12,6 +12,7 @@ import pypdfium2.raw as c
 from appliance.errors import DocumentUnreadable
 from ingest.parse.inclosed import Expansion, Inclosed, Names
 from ingest.parse.pdf import open_pdf
+from ingest.parse.pdf_facts import said_by
 
 
 def files_in_pdf(data: bytes, password: str, expansion: Expansion) -> Iterator[Inclosed]:
@@ -21,7 +22,7 @@ def files_in_pdf(data: bytes, password: str, expansion: Expansion) -> Iterator[I
         for number in range(document.count_attachments()):
             try:
                 attachment = document.get_attachment(number)
-                name = attachment.get_name()
+                name = said_by(attachment.get_name) or "attachment"
             except pdfium.PdfiumError:
                 continue  # an entry of the list that is no file
             yield Inclosed(names.path(name), functools.partial(_content, attachment, expansion))

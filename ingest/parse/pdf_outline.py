@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby, islice
 
 import pypdfium2 as pdfium
 
 from ingest.parse.elements import MAX_LEVEL, Element, ElementKind, clean_line
+from ingest.parse.pdf_facts import said_by
 
 _MAX_ENTRIES = 10_000
 _MAX_TITLE = 200
@@ -36,7 +38,7 @@ def outline_of(document: pdfium.PdfDocument) -> list[Entry]:
     """The entries that point at a page, in their order."""
     entries: list[Entry] = []
     for bookmark in islice(document.get_toc(max_depth=MAX_LEVEL), _MAX_ENTRIES):
-        place, title = bookmark.get_dest(), clean_line(bookmark.get_title(), _MAX_TITLE)
+        place, title = bookmark.get_dest(), clean_line(said_by(bookmark.get_title), _MAX_TITLE)
         page = None if place is None else place.get_index()
         if title and page is not None:
             entries.append(Entry(title, bookmark.level + 1, page + 1))
@@ -77,7 +79,7 @@ def page_names(document: pdfium.PdfDocument) -> dict[int, str]:
     """How people call the pages (counted from 1) whose label is not their number."""
     count, names = len(document), dict[int, str]()
     for index in range(count):
-        name = clean_line(document.get_page_label(index), _MAX_NAME)
+        name = clean_line(said_by(partial(document.get_page_label, index)), _MAX_NAME)
         if name and name != str(index + 1):
             names[index + 1] = f"Page {name} ({index + 1:,} of {count:,})"
     return names

@@ -71,3 +71,25 @@ def test_an_outline_that_goes_in_circles_ends() -> None:
         first.First = first
         opened.save(out)
     assert read(out.getvalue())
+
+
+def test_a_name_that_is_no_text_costs_nothing_but_itself() -> None:
+    import io
+
+    import pikepdf
+
+    broken = pikepdf.String(b"\xfe\xff\xd8\x00\x00A\x00B")  # half a pair of surrogates
+    marked = made.with_outline(made.with_files(PLAIN, ("a.txt", b"Fees.")), ("Broken", 0, 0), ("Part two", 0, 1))
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(marked)) as opened:
+        opened.Root.Outlines.First.Title = broken
+        label = pikepdf.Dictionary(S=pikepdf.Name.D, P=broken)
+        opened.Root.PageLabels = pikepdf.Dictionary(Nums=pikepdf.Array([0, label]))
+        file = opened.Root.Names.EmbeddedFiles.Names[1]
+        file.F = file.UF = broken
+        opened.trailer.Info = opened.make_indirect(pikepdf.Dictionary(Title=broken, Author=broken))
+        opened.save(out)
+    parsed = readers.read(out.getvalue(), "a.pdf", readers.Limits(100, (), 30.0), lambda done, total, ocr: None)
+    assert [(e.page, e.text) for e in parsed.elements if e.level] == [(2, "Part two")]
+    assert {e.label for e in parsed.elements} == {""}
+    assert [member.path for member in parsed.members] == ["attachment"]
