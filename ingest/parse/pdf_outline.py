@@ -58,16 +58,26 @@ def with_outline(elements: Sequence[Element], outline: Iterable[Entry]) -> Itera
 
 
 def _with_headings(elements: list[Element], entries: Iterable[Entry]) -> list[Element]:
-    """The elements of one page. Of entries that do not stand there only the first is taken: its place is a guess."""
-    places = {_squeezed(element.text): number for number, element in enumerate(elements) if element.kind in _PLAIN}
-    first: Entry | None = None
+    """The elements of one page.
+
+    Of entries that do not stand there only the first is taken, after the one before it: its place is a guess.
+    """
+    places: dict[str, int] = {}
+    for number, element in enumerate(elements):
+        if element.kind in _PLAIN:
+            places.setdefault(_squeezed(element.text), number)
+    guess: tuple[int, Entry] | None = None
+    after = 0
     for entry in entries:
         found = places.pop(_squeezed(entry.title), None)
         if found is not None:
             elements[found] = replace(elements[found], kind=ElementKind.HEADING, level=entry.level)
-        first = first or (entry if found is None else None)
-    if first is not None and elements:
-        elements.insert(0, Element(ElementKind.HEADING, first.title, page=first.page, level=first.level))
+            after = found + 1
+        elif guess is None:
+            guess = after, entry
+    if guess is not None and elements:
+        place, entry = guess
+        elements.insert(place, Element(ElementKind.HEADING, entry.title, page=entry.page, level=entry.level))
     return elements
 
 

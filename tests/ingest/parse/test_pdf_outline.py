@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ingest.parse import readers
 from ingest.parse.elements import Element, ElementKind
+from ingest.parse.pdf_outline import Entry, with_outline
 from tests.ingest.parse import documents as made
 
 PLAIN = made.pdf(
@@ -93,3 +94,16 @@ def test_a_name_that_is_no_text_costs_nothing_but_itself() -> None:
     assert [(e.page, e.text) for e in parsed.elements if e.level] == [(2, "Part two")]
     assert {e.label for e in parsed.elements} == {""}
     assert [member.path for member in parsed.members] == ["attachment"]
+
+
+def test_a_guessed_place_is_after_the_entry_before_and_of_words_said_twice_the_first_are_the_heading() -> None:
+    said = [Element(ElementKind.TEXT, text, page=1) for text in ("Preface", "Summary", "The sum.", "Summary", "End.")]
+    found = with_outline(said, [Entry("Summary", 1, 1), Entry("Annex", 1, 1), Entry("Another", 1, 1)])
+    assert [(element.level, element.text) for element in found] == [
+        (0, "Preface"),
+        (1, "Summary"),
+        (1, "Annex"),
+        (0, "The sum."),
+        (0, "Summary"),
+        (0, "End."),
+    ]
