@@ -134,9 +134,9 @@ class Runs:
         return [run for run in latest.values() if run.error == _INTERRUPTED]
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """No sync begins or goes on meanwhile. Raises Conflict when one is going on."""
-        if not self._turn.acquire(blocking=False):
+    def alone(self, *, wait_s: float = 0) -> Iterator[None]:
+        """No sync begins or goes on meanwhile. Raises Conflict when one is still going on after `wait_s`."""
+        if not self._turn.acquire(timeout=wait_s):
             raise Conflict("A source is being synced. Wait for the run to end, or pause it, and try again.")
         try:
             yield

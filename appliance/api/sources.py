@@ -32,6 +32,7 @@ from ingest.plan import Action, Plan, Step, require_patterns
 
 router = APIRouter(prefix="/sources", tags=["sources"])
 _PREVIEWED = 200
+_WAIT_S = 5.0  # for a short sync to end; behind a long one nobody is kept waiting
 _AT_REST = frozenset({"name", "owner", "compare_every_s", "watched"})
 """What may change about a source without any document being looked at again."""
 _WHY = {Action.READ: "It is new.", Action.READ_AGAIN: "It changed, or reading it may end differently now."}
@@ -90,15 +91,17 @@ def change_source(source_id: str, wanted: SourcePatch, admin: Admin, appliance: 
 def remove_source(source_id: str, admin: Admin, appliance: TheAppliance) -> Response:
     """Forget a source: its documents leave the index and the catalog, each with a receipt.
 
-    The files of a folder stay where they are; what was uploaded is removed.
+    The files of a folder stay where they are; what was uploaded is removed. No source is synced meanwhile: the sync
+    would take what is half removed for incomplete, and put it back.
     """
     source = appliance.catalog.source(source_id)
     if appliance.runs.is_running(source_id):
         raise Conflict(f"'{source.name}' is being synced. Wait for the run to end, or pause it, then remove it.")
-    record_act(appliance, admin, "source.removed", source.name)
-    Holdings(appliance.catalog, appliance.index, appliance.embedder).remove_source(source)
-    if source.kind is SourceKind.UPLOADS:
-        shutil.rmtree(_uploads_folder(appliance, source.id), ignore_errors=True)
+    with appliance.runs.alone(wait_s=_WAIT_S):
+        record_act(appliance, admin, "source.removed", source.name)
+        Holdings(appliance.catalog, appliance.index, appliance.embedder).remove_source(source)
+        if source.kind is SourceKind.UPLOADS:
+            shutil.rmtree(_uploads_folder(appliance, source.id), ignore_errors=True)
     return Response(status_code=204)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from appliance.catalog import Receipt
 from appliance.config import IngestSettings, ModelSettings, Provider, ServerSettings, Settings
 from appliance.domain import EVERYONE, AccessFilter, DocumentState, Role
 from appliance.server import create_headless_app
@@ -325,6 +326,44 @@ def test_removing_a_source_leaves_a_receipt_for_each_document_and_the_files_wher
     assert desk.appliance.index.count() == 0
     assert sorted(path.name for path in folder.iterdir()) == ["letter.eml", "one.txt"]
     assert desk.actions()[-1] == "source.removed"
+
+
+def test_while_a_source_is_removed_no_other_is_synced_and_puts_back_what_is_half_removed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, other = desk.add(desk.folder(one__txt="The pump is blue.")), desk.add(desk.folder(two__txt="The seal is new."))
+    desk.sync(key)
+    catalog, runs = desk.appliance.catalog, desk.appliance.runs
+    remove, meanwhile = catalog.remove_source, []
+
+    def remove_while_another_is_asked_for(source_id: str, given: Sequence[Receipt]) -> None:
+        run = runs.request(catalog.source(other))  # as the watcher would
+        runs.wait(run.id, 0.5)
+        meanwhile.append(run.finished_at)
+        remove(source_id, given)
+
+    monkeypatch.setattr(catalog, "remove_source", remove_while_another_is_asked_for)
+    assert desk.admin.delete(f"/api/sources/{key}").status_code == 204
+    monkeypatch.undo()
+    assert meanwhile == [None]
+    desk.wait()
+    assert desk.states(other) == {"two.txt": "indexed"}
+    assert desk.appliance.index.count() == 1
+
+
+def test_removing_a_source_does_not_wait_for_a_long_sync_of_another_but_says_what_to_do(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.api.sources._WAIT_S", 0.1)
+    key = desk.add(desk.folder(one__txt="The pump is blue."))
+    desk.sync(key)
+    with desk.appliance.runs.alone():  # as a sync is
+        answer = desk.admin.delete(f"/api/sources/{key}")
+    assert answer.status_code == 409
+    assert "or pause it, and try again" in answer.json()["message"]
+    assert "source.removed" not in desk.actions()
+    assert desk.states(key) == {"one.txt": "indexed"}
+    assert desk.finds("employee", "The pump is blue.")
 
 
 def test_reading_everything_again_reads_what_did_not_change(desk: Desk) -> None:
