@@ -7,7 +7,7 @@ Rules this module keeps:
 2. A folder that cannot be watched (a share without events, too few watches allowed) is still compared on its schedule;
    `unwatched` says which, and why.
 3. A paused source is left alone. A sync that is running is followed by another if something changed meanwhile.
-4. A failure of the keeper's own is logged and tried again; it never ends the keeping.
+4. A failure of the keeper's own is logged and tried again; it never ends the keeping, nor holds up another source.
 5. A mount that does not answer holds nothing up: the thread that waits for it is waited for a while, then left behind.
 """
 
@@ -17,7 +17,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from watchfiles import watch
 from appliance.catalog import Catalog
 from appliance.domain import Source
 from appliance.errors import ApplianceError
-from appliance.history import RunHistory
+from appliance.history import RunHistory, RunRecord
 
 _log = logging.getLogger(__name__)
 _TICK_S = 1.0
@@ -84,7 +85,7 @@ class Watcher:
 
     def unwatched(self) -> Mapping[str, str]:
         """Why a source that should be watched is not, by its id."""
-        return {source_id: eye.problem for source_id, eye in self._eyes.items() if eye.problem}
+        return {source_id: eye.problem for source_id, eye in self._eyes.copy().items() if eye.problem}
 
     def notice(self, source_id: str) -> None:
         """Something changed in the folder of a source."""
@@ -95,14 +96,13 @@ class Watcher:
 
     def _keep(self) -> None:
         while not self._stop.wait(min(_TICK_S, self._settle_s / 2 or _TICK_S)):
-            try:
+            with _going_on():
                 sources = {source.id: source for source in self._catalog.sources() if not source.paused}
-                self._look_at(sources)
+                with _going_on():
+                    self._look_at(sources)
                 for source in sources.values():
-                    if self._is_due(source):
-                        self._request(source)
-            except ApplianceError as error:
-                _log.warning("Sources are not kept in sync at the moment: %s", error)
+                    with _going_on():
+                        self._sync_if_due(source)
 
     def _look_at(self, sources: Mapping[str, Source]) -> None:
         """Watch the folders that are to be watched, and no others."""
@@ -115,12 +115,22 @@ class Watcher:
             if source_id not in self._eyes:
                 self._eyes[source_id] = _Eye(source_id, path, self.notice)
 
-    def _is_due(self, source: Source) -> bool:
+    def _sync_if_due(self, source: Source) -> None:
         latest = self._history.latest_of(source.id)
         if latest is None:
-            return False  # nobody has synced it yet: the first time is for a person to decide
-        if self._has_settled(source.id):
-            return True
+            return  # nobody has synced it yet: the first time is for a person to decide
+        settled = self._take_settled(source.id)
+        if settled is None and not self._is_due(source, latest):
+            return
+        try:
+            self._request(source)
+        except Exception:
+            if settled is not None:
+                self._put_back(source.id, settled)
+            raise
+
+    def _is_due(self, source: Source, latest: RunRecord) -> bool:
+        """Whether a source is to be synced although nothing was noticed."""
         now = datetime.now(UTC)
         if latest.finished_at is None:
             return False
@@ -129,18 +139,33 @@ class Watcher:
         retry_at = self._catalog.next_retry(source.id, after=latest.started_at)
         return retry_at is not None and retry_at <= now
 
-    def _has_settled(self, source_id: str) -> bool:
-        """Whether changes were noticed, and it has been quiet since, or never is."""
+    def _take_settled(self, source_id: str) -> _Noticed | None:
+        """The changes that were noticed, if it has been quiet since, or never is."""
         now = time.monotonic()
         with self._lock:
             noticed = self._noticed.get(source_id)
             if noticed is None:
-                return False
+                return None
             quiet = now - noticed.last >= self._settle_s
             if quiet or now - noticed.first >= _AT_MOST_SETTLES * self._settle_s:
-                del self._noticed[source_id]
-                return True
-        return False
+                return self._noticed.pop(source_id)
+        return None
+
+    def _put_back(self, source_id: str, noticed: _Noticed) -> None:
+        with self._lock:
+            later = self._noticed.get(source_id, noticed)
+            self._noticed[source_id] = _Noticed(noticed.first, later.last)
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    """Whatever fails in here is logged, and tried again soon."""
+    try:
+        yield
+    except ApplianceError as error:
+        _log.warning("Sources are not kept in sync at the moment: %s", error)
+    except Exception as error:  # noqa: BLE001 - the edge of a background job: it must not end
+        _log.error("Sources are not kept in sync at the moment (%s).", type(error).__name__)
 
 
 class _Eye:

@@ -15,6 +15,7 @@ from sqlalchemy import update
 
 from appliance.catalog import FileOutcome
 from appliance.domain import DocumentState, Source
+from appliance.errors import CatalogUnavailable
 from appliance.history import RunHistory, RunRecord, runs
 from ingest.watch import Watcher
 from tests.data.builders import make_outcome
@@ -30,8 +31,11 @@ class Asked:
         self._history = history
         self.sources: list[str] = []
         self.again = threading.Event()
+        self.failures: dict[str, list[Exception]] = {}
 
     def __call__(self, source: Source) -> None:
+        if self.failures.get(source.id):
+            raise self.failures[source.id].pop()
         self.sources.append(source.id)
         now = datetime.now(UTC)
         self._history.begin(RunRecord(str(len(self.sources)), source.id, source.name, now, now))
@@ -123,6 +127,36 @@ def test_a_folder_that_is_not_there_is_named_and_the_others_are_kept(
     assert "schedule" in watching.unwatched()["lost"]
     watching.notice(room.source.id)
     _eventually(lambda: asked.sources == [room.source.id])
+
+
+def test_a_change_that_was_noticed_is_not_forgotten_when_a_sync_cannot_begin(
+    room: Room, asked: Asked, watching: Watcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    room.catalog.change_source(replace(room.source, watched=False, compare_every_s=0))
+    _ran(room, ago=timedelta())
+    asked.failures[room.source.id] = [RuntimeError("about a.txt"), CatalogUnavailable("It is locked.")]
+    watching.notice(room.source.id)
+    watching.start()
+    _eventually(lambda: asked.sources == [room.source.id])
+    assert "It is locked." in caplog.text
+    assert "RuntimeError" in caplog.text
+    assert "about a.txt" not in caplog.text
+    assert not any(len(asked.sources) > 1 for _ in range(3) if not time.sleep(0.1))
+
+
+def test_a_source_that_cannot_be_synced_holds_up_no_other(room: Room, asked: Asked, watching: Watcher) -> None:
+    (room.folder / "second").mkdir()
+    first = replace(room.source, watched=False, compare_every_s=1)
+    second = replace(first, id="second", name="Second", path=str(room.folder / "second"))
+    room.catalog.change_source(first)
+    room.catalog.add_source(second)
+    for source in (first, second):
+        at = datetime.now(UTC) - timedelta(minutes=1)
+        room.history.begin(RunRecord(f"before-{source.id}", source.id, source.name, at, at))
+    looked_at_first, other = room.catalog.sources()
+    asked.failures[looked_at_first.id] = [CatalogUnavailable("It is locked.")] * 1_000
+    watching.start()
+    _eventually(lambda: other.id in asked.sources)
 
 
 @pytest.fixture
