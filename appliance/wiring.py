@@ -188,6 +188,7 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
         catalog,
         history,
         lambda source: runs.request(source, on_end=lambda run: _record_by_itself(log, run)),
+        is_running=runs.is_running,
         settle_s=settings.ingest.settle_s,
     )
     stack.callback(parsers.close)  # before the runs are waited for: a long document is not read to its end

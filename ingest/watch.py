@@ -50,17 +50,26 @@ class Watcher:
     """Keeps sources in sync without anybody asking. Start it once."""
 
     def __init__(
-        self, catalog: Catalog, history: RunHistory, request: Callable[[Source], object], *, settle_s: float
+        self,
+        catalog: Catalog,
+        history: RunHistory,
+        request: Callable[[Source], object],
+        *,
+        is_running: Callable[[str], bool],
+        settle_s: float,
     ) -> None:
         """Watch nothing yet.
 
         Args:
             request: Syncs a source in the background, once more if it is being synced.
+            is_running: Whether a source is being synced. The history may lack the end of a run, if it could not be
+                written then.
             settle_s: How long a folder must be quiet before it is synced.
         """
         self._catalog = catalog
         self._history = history
         self._request = request
+        self._is_running = is_running
         self._settle_s = settle_s
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -131,9 +140,9 @@ class Watcher:
 
     def _is_due(self, source: Source, latest: RunRecord) -> bool:
         """Whether a source is to be synced although nothing was noticed."""
-        now = datetime.now(UTC)
-        if latest.finished_at is None:
+        if self._is_running(source.id):
             return False
+        now = datetime.now(UTC)
         if source.compare_every_s and now - latest.started_at >= timedelta(seconds=source.compare_every_s):
             return True
         retry_at = self._catalog.next_retry(source.id, after=latest.started_at)

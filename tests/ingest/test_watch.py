@@ -32,6 +32,7 @@ class Asked:
         self.sources: list[str] = []
         self.again = threading.Event()
         self.failures: dict[str, list[Exception]] = {}
+        self.running: set[str] = set()
 
     def __call__(self, source: Source) -> None:
         if self.failures.get(source.id):
@@ -41,6 +42,9 @@ class Asked:
         self._history.begin(RunRecord(str(len(self.sources)), source.id, source.name, now, now))
         self.again.set()
 
+    def is_running(self, source_id: str) -> bool:
+        return source_id in self.running
+
 
 @pytest.fixture
 def asked(room: Room) -> Asked:
@@ -49,7 +53,7 @@ def asked(room: Room) -> Asked:
 
 @pytest.fixture
 def watching(room: Room, asked: Asked) -> Iterator[Watcher]:
-    with closing(Watcher(room.catalog, room.history, asked, settle_s=0.1)) as watcher:
+    with closing(Watcher(room.catalog, room.history, asked, is_running=asked.is_running, settle_s=0.1)) as watcher:
         yield watcher
 
 
@@ -85,6 +89,18 @@ def test_a_folder_is_compared_on_its_schedule_and_not_before(room: Room, asked: 
         connection.execute(update(runs).values(started_at=datetime.now(UTC) - timedelta(minutes=61)))
     _eventually(lambda: len(asked.sources) == 1)
     assert not any(len(asked.sources) > 1 for _ in range(3) if not time.sleep(0.1))
+
+
+def test_a_run_whose_end_could_not_be_written_ends_no_schedule_and_one_that_goes_on_is_left_alone(
+    room: Room, asked: Asked, watching: Watcher
+) -> None:
+    room.catalog.change_source(replace(room.source, watched=False, compare_every_s=1))
+    room.history.begin(RunRecord("first", room.source.id, "Library", datetime.now(UTC) - timedelta(minutes=1)))
+    asked.running.add(room.source.id)
+    watching.start()
+    assert not asked.again.wait(0.5)
+    asked.running.clear()
+    _eventually(lambda: asked.sources != [])
 
 
 def test_a_source_that_was_never_synced_is_left_to_a_person(room: Room, asked: Asked, watching: Watcher) -> None:
@@ -178,7 +194,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 def test_a_mount_that_does_not_answer_keeps_nobody_from_closing(
     room: Room, asked: Asked, hanging: threading.Event
 ) -> None:
-    watcher = Watcher(room.catalog, room.history, asked, settle_s=0.1)
+    watcher = Watcher(room.catalog, room.history, asked, is_running=asked.is_running, settle_s=0.1)
     watcher.start()
     assert hanging.wait(_LIMIT_S)
     closing = threading.Thread(target=watcher.close, daemon=True)
