@@ -7,7 +7,8 @@ Rules this module keeps:
 2. The picture goes in through a pipe and the words come out through one: nothing of a document is written down.
 3. A page that cannot be read says why in its coverage. A missing tesseract is a reason, not an error.
 4. How sure tesseract was goes with the page: the mean over its words, weighted by their characters.
-5. Paragraphs are tesseract's, but a page with a table is laid out like one with a text layer, so that rows stay rows.
+5. A page's limit is of processor time: a parser that leaves the cores to others must not lose pages by that.
+6. Paragraphs are tesseract's, but a page with a table is laid out like one with a text layer, so that rows stay rows.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 from PIL import Image, ImageOps
 
 from appliance.domain import Box, PageCoverage, TextMeans
 from appliance.errors import DocumentRejected, DocumentUnreadable, ParserBroken
+from ingest.parse import confine
 from ingest.parse.elements import Element, ElementKind, box_on_page, clean_text
 from ingest.parse.layout import Block, blocks_in_order
 from ingest.parse.rows import Row, Word
@@ -33,6 +36,7 @@ from ingest.parse.sight import Area
 MAX_PIXELS = 100_000_000
 _WORKING_PIXELS = 25_000_000  # larger pictures are shrunk to this; A4 at 400 dpi has 15 million
 _MIN_CONFIDENCE = 0.1  # words below are stains, not words
+_PATIENCE = 10  # times its processor time, by the clock: for a process that hangs
 _WHOLE: Area = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -111,7 +115,7 @@ def coverage_of(page: int, reading: Reading, elements: Iterable[Element]) -> Pag
 
 @dataclass(frozen=True, slots=True)
 class Scanner:
-    """How pictures are read: with which languages, and for how long at most."""
+    """How pictures are read: with which languages, and with how much processor time at most."""
 
     languages: tuple[str, ...]
     timeout_s: float
@@ -135,8 +139,8 @@ class Scanner:
             grey = grey.resize((max(1, int(grey.width * scale)), max(1, int(grey.height * scale))))
         try:
             table = self._run(grey, usable)
-        except subprocess.TimeoutExpired:
-            return Reading((), 1, 1, f"text recognition took more than {self.timeout_s:.0f} s")
+        except subprocess.TimeoutExpired as error:
+            return Reading((), 1, 1, f"text recognition took more than {error.timeout:.0f} s")
         except OSError as error:  # no process or memory to be had now: not to be told from a page without text later
             raise ParserBroken("needs text recognition, which could not be started; try again") from error
         return Reading(tuple(_words(table)), grey.width, grey.height)
@@ -151,10 +155,13 @@ class Scanner:
                 [*command, "--psm", mode, "tsv"],
                 input=picture,
                 capture_output=True,
-                timeout=self.timeout_s,
+                timeout=_PATIENCE * self.timeout_s,
                 check=False,
                 env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+                preexec_fn=partial(confine.allow_cpu, self.timeout_s),
             )
+            if done.returncode == -signal.SIGXCPU:
+                raise subprocess.TimeoutExpired(done.args, self.timeout_s)
             if done.returncode == 0 and done.stdout.count(b"\n") > 2:
                 return done.stdout.decode("utf-8", "replace")
         return ""

@@ -7,6 +7,7 @@ Rules this module keeps:
 2. A worker that is silent too long, takes too long in all, dies, or talks nonsense is killed with everything it
    started; the document gets `ParserBroken` with the reason, the next one a fresh worker. How long it may take grows
    with the document: with its size, and with the pages it is seen to have, as far as its size makes them credible.
+   By the clock it may take longer where it leaves the cores to others, with no more processor time.
 3. Workers stay alive between documents (loading the parsers takes seconds); each document has a process of its own,
    forked by the worker, so that none can touch the next.
 4. Closing ends the workers that are busy too. A document they had at hand was not read; nothing is said against it.
@@ -58,6 +59,7 @@ from ingest.parse.elements import InvalidResult, Parsed, clean_line, clean_name,
 START_TIMEOUT_S = 60.0
 _WORKER = "ingest.parse.worker"
 _NICENESS = 10  # about a tenth of a core against a process that answers questions, all of it when there is none
+_PATIENCE = 10  # so much longer may a parser take that gets a tenth of a core
 _GRACE_S = 5.0  # for the worker to notice by itself that OCR of a page took too long
 _PNG = b"\x89PNG\r\n\x1a\n"
 _Checked = TypeVar("_Checked")
@@ -368,8 +370,9 @@ class _Clock:
     text. It cannot report itself more time than the budget's pages are worth.
     """
 
-    def __init__(self, budget: _Budget) -> None:
+    def __init__(self, budget: _Budget, *, patience: float) -> None:
         self._settings = budget.settings
+        self._patience = patience
         self._most_pages = budget.pages
         self._start = self._heard = time.monotonic()
         self._ocr_pages = self._pages = 0
@@ -396,7 +399,7 @@ class _Clock:
             + self._pages * self._settings.page_timeout_s
             + self._ocr_pages * (self._settings.ocr_page_timeout_s + _GRACE_S)
         )
-        left = min(self._heard + silence_s, self._start + total_s) - now
+        left = min(self._heard + self._patience * silence_s, self._start + self._patience * total_s) - now
         if left <= 0:
             raise _Broken(f"was given up: the parser was stopped after {now - self._start:.0f} s")
         return left
@@ -407,6 +410,7 @@ class _Worker:
 
     def __init__(self, settings: IngestSettings, *, urgent: bool) -> None:
         self._settings = settings
+        self._patience = 1 if urgent else _PATIENCE
         self._scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX))
         self._scratch_lock: int | None = _locked(self._scratch)
         self._control, theirs = socket.socketpair()
@@ -483,7 +487,7 @@ class _Worker:
     def run(self, descriptor: int, job: dict[str, object], wanted: bytes) -> tuple[bytes, str, int]:
         """Hand over a document and wait. Returns the answer, and SHA-256 and size of what was handed over."""
         budget = _Budget(self._settings, os.fstat(descriptor).st_size)
-        job, clock = {**job, **budget.for_job()}, _Clock(budget)
+        job, clock = {**job, **budget.for_job()}, _Clock(budget, patience=self._patience)
         with contextlib.ExitStack() as pipes:
             to_job, from_job = self._begin(pipes)
             try:

@@ -200,7 +200,7 @@ def test_a_parser_cannot_get_itself_time_without_end(
     monkeypatch.setattr(sandbox, "_WORKER", "tests.ingest.parse.taken_over")
     monkeypatch.setattr(sandbox, "_GRACE_S", 0.1)
     settings = IngestSettings(timeout_s=1, page_timeout_s=0.1, ocr_page_timeout_s=0.1, max_pages=5)
-    with ParserPool(settings, size=1) as pool:
+    with ParserPool(settings, size=1, urgent=True) as pool:
         pool.report()
         began = time.monotonic()
         with pytest.raises(ParserBroken, match="was given up"):

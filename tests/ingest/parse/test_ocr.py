@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from appliance.domain import LOW_CONFIDENCE, TextMeans
 from appliance.errors import ParserBroken
+from ingest.parse import ocr
 from ingest.parse.elements import ElementKind
 from ingest.parse.ocr import Reading, Recognised, Scanner, coverage_of, installed_languages
 from tests.ingest.parse import documents as made
@@ -89,3 +92,27 @@ def test_text_recognition_that_cannot_be_started_now_is_no_empty_page(monkeypatc
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ParserBroken, match="try again"):
         SCANNER.read(made.picture(["Dividends are paid"]), 1)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("does", "patience", "reason"),
+    [
+        ("sleep 1.5", 10, ""),  # it waits for a core
+        ("while :; do :; done", 60, "text recognition took more than 1 s"),
+        ("sleep 60", 2, "text recognition took more than 2 s"),
+    ],
+)
+def test_the_limit_of_a_page_is_of_processor_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, patience: int, reason: str
+) -> None:
+    word = "5\\t1\\t1\\t1\\t1\\t1\\t10\\t10\\t50\\t20\\t96\\tretention"
+    tesseract = tmp_path / "tesseract"
+    tesseract.write_text(f"#!/bin/sh\n{does}\nprintf 'level\\n{word}\\n\\n'\n")
+    tesseract.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(ocr, "installed_languages", lambda: frozenset({"eng"}))
+    monkeypatch.setattr(ocr, "_PATIENCE", patience)
+    reading = Scanner(("eng",), 1).recognise(Image.new("L", (100, 100)))
+    assert reading.reason == reason
+    assert [found.text for found in reading.words] == ([] if reason else ["retention"])

@@ -27,7 +27,7 @@ from appliance.errors import (
     InvalidRequest,
     ParserBroken,
 )
-from ingest.parse import sandbox
+from ingest.parse import ocr, sandbox
 from ingest.parse.sandbox import ParserPool
 from tests.ingest.parse import documents as made
 
@@ -126,14 +126,28 @@ def test_a_file_over_the_limit_is_refused_with_the_setting_to_change(tmp_path: P
         small.parse(put(tmp_path, "a.txt", b"x" * 1001), name="a.txt")
 
 
-def test_a_document_that_takes_too_long_is_given_up_and_the_next_one_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("urgent", "why"), [(True, r"the parser was stopped after \d+ s"), (False, "it took more processor time")]
+)
+def test_a_document_that_takes_too_long_is_given_up_and_the_next_one_is_read(
+    tmp_path: Path, *, urgent: bool, why: str
+) -> None:
     slow = put(tmp_path, "slow.csv", b"word;" * 12_000_000)
-    with ParserPool(IngestSettings(timeout_s=1.5), size=1) as impatient:
+    with ParserPool(IngestSettings(timeout_s=1.5), size=1, urgent=urgent) as impatient:
         started = time.monotonic()
-        with pytest.raises(DocumentUnreadable, match=r"was given up: the parser was stopped after \d+ s"):
+        with pytest.raises(DocumentUnreadable, match=f"was given up: {why}"):
             impatient.parse(slow, name="slow.csv")
         assert time.monotonic() - started < 10
         assert impatient.parse(put(tmp_path, "a.pdf", letter()), name="a.pdf").elements
+
+
+def test_a_parser_that_leaves_the_cores_to_others_is_waited_for_longer() -> None:
+    budget = sandbox._Budget(IngestSettings(timeout_s=60, ocr_page_timeout_s=90), 1_000)
+    urgent, patient = sandbox._Clock(budget, patience=1), sandbox._Clock(budget, patience=sandbox._PATIENCE)
+    assert 59 < urgent.left_s() <= 60
+    assert 590 < patient.left_s() <= 600
+    patient.progress(b'{"done": 0, "total": 1, "ocr": true}')
+    assert patient.left_s() > 90 * ocr._PATIENCE  # a page that hangs is lost, not the document
 
 
 def test_a_document_that_needs_too_much_memory_is_refused_and_the_next_one_is_read(tmp_path: Path) -> None:
