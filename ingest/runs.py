@@ -70,9 +70,9 @@ class _Notebook:
 
     def write(self) -> None:
         """Write everything down that is not yet."""
-        files, self._files = self._files, []
         self._last = time.monotonic()
-        self._history.note(self._run.record(), files)
+        self._history.note(self._run.record(), self._files)
+        self._files = []
 
 
 class Runs:

@@ -12,7 +12,8 @@ import pytest
 
 from appliance.config import IngestSettings
 from appliance.domain import DocumentState, Source
-from appliance.errors import AuditUnavailable, Conflict
+from appliance.errors import AuditUnavailable, CatalogUnavailable, Conflict
+from appliance.history import FileReport, RunHistory, RunRecord
 from appliance.inference.port import Vectors
 from ingest.parse.sandbox import ParserPool
 from ingest.pipeline import Outcome, Pipeline
@@ -231,6 +232,31 @@ def test_an_end_that_cannot_be_reported_is_logged_and_stops_nothing(
         _ended(run)
     assert "The query log cannot be written." in caplog.text
     assert run.error is None
+
+
+class FailingHistory(RunHistory):
+    """Cannot be written at first."""
+
+    failures = 1
+
+    def note(self, run: RunRecord, files: Sequence[FileReport] = ()) -> None:
+        if files and self.failures:
+            self.failures -= 1
+            raise CatalogUnavailable("It is locked.")
+        super().note(run, files)
+
+
+def test_what_a_run_did_with_a_file_is_written_down_later_when_it_cannot_be_at_once(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.runs._NOTE_EVERY_S", 0.0)
+    for number in range(3):
+        room.write(f"{number}.txt", f"Rule {number} of the house.")
+    with closing(Runs(room.pipeline(), FailingHistory(room.database))) as runs:
+        run = runs.start(room.source)
+        runs.wait(run.id)
+    assert run.progress.done > 0
+    assert len(list(room.history.files(run.id))) == run.progress.done
 
 
 def test_only_the_latest_runs_are_remembered_and_no_thread_stays(room: Room) -> None:
