@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Column, ForeignKey, Integer, Row, String, Table, Text, delete, insert, select, update
+from sqlalchemy import Column, ForeignKey, Integer, Row, String, Table, Text, delete, func, insert, select, update
 
 from appliance.database import Database, Moment, metadata
 from appliance.errors import NotFound
@@ -125,6 +125,13 @@ class RunHistory:
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else _run(row)
+
+    def latest_of_each(self) -> list[RunRecord]:
+        """The latest run of every source."""
+        newest = select(runs.c.source_id, func.max(runs.c.started_at).label("at")).group_by(runs.c.source_id).subquery()
+        query = select(runs).join(newest, (newest.c.source_id == runs.c.source_id) & (newest.c.at == runs.c.started_at))
+        with self._database.read() as connection:
+            return [_run(row) for row in connection.execute(query)]
 
     def run(self, run_id: str) -> RunRecord:
         """One run. Raises NotFound."""

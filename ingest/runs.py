@@ -128,10 +128,7 @@ class Runs:
         """
         for run in self._history.interrupted():
             self._history.note(replace(run, finished_at=datetime.now(UTC), error=_INTERRUPTED))
-        latest: dict[str, RunRecord] = {}
-        for run in self._history.latest():
-            latest.setdefault(run.source_id, run)
-        return [run for run in latest.values() if run.error == _INTERRUPTED]
+        return [run for run in self._history.latest_of_each() if run.error == _INTERRUPTED]
 
     @contextmanager
     def alone(self, *, wait_s: float = 0) -> Iterator[None]:

@@ -45,6 +45,12 @@ def test_a_run_without_an_end_was_cut_short(history: RunHistory) -> None:
     assert [run.id for run in history.interrupted()] == ["s1"]
 
 
+def test_the_latest_run_of_every_source_is_found(history: RunHistory) -> None:
+    for run in (_run(0, "a"), _run(1, "b"), _run(2, "a")):
+        history.begin(run)
+    assert sorted(run.id for run in history.latest_of_each()) == ["a2", "b1"]
+
+
 def test_the_latest_runs_of_each_source_are_kept_with_their_files(history: RunHistory) -> None:
     history.begin(_run(0, "other"))
     for number in range(KEPT + 3):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -257,6 +258,18 @@ def test_what_a_run_did_with_a_file_is_written_down_later_when_it_cannot_be_at_o
         runs.wait(run.id)
     assert run.progress.done > 0
     assert len(list(room.history.files(run.id))) == run.progress.done
+
+
+def test_a_run_that_was_cut_short_is_resumed_however_many_other_sources_were_synced_since(room: Room) -> None:
+    now = datetime.now(UTC)
+    room.history.begin(RunRecord("long", room.source.id, "Library", now - timedelta(hours=9)))
+    for number in range(60):
+        began = now - timedelta(minutes=number)
+        room.history.begin(RunRecord(f"run-{number}", f"other-{number}", "Other", began, began))
+    with closing(Runs(room.pipeline(), room.history)) as runs:
+        assert [run.source_id for run in runs.resume()] == [room.source.id]
+        room.history.begin(RunRecord("whole", room.source.id, "Library", now, now))
+        assert runs.resume() == []
 
 
 def test_only_the_latest_runs_are_remembered_and_no_thread_stays(room: Room) -> None:
