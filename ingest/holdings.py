@@ -39,6 +39,10 @@ class NewVersion:
     before: FileFacts | None
 
 
+_NOBODY: frozenset[str] = frozenset()
+"""The label of chunks that are not in force: no search meets them."""
+
+
 class Holdings:
     """Catalog and index, changed together."""
 
@@ -47,11 +51,15 @@ class Holdings:
         self._index = index
         self._embedder = embedder
 
-    def publish(self, new: NewVersion) -> None:
+    def publish(self, new: NewVersion, source: Source) -> None:
         """Put a version that the index holds in force, and remove the one before.
 
+        Args:
+            new: The version, and what is known of its document by now.
+            source: As it was when the document was read.
+
         Raises:
-            Conflict: The source was removed meanwhile; the index forgets the document again.
+            Conflict: The source was removed or changed meanwhile; the version is not put in force.
         """
         outcome, version, before = new.outcome, new.version, new.before
         old = before.version_id if before else None
@@ -61,10 +69,10 @@ class Holdings:
             self._hand_over(before, unless_sha256=version.sha256)
         replaced = self._texts(old)
         try:
-            self._catalog.publish(outcome, version, new.chunks, new.signature)
+            self._catalog.publish(outcome, version, new.chunks, new.signature, source=source)
         except Conflict:
-            self._index.delete_document(outcome.document_id)
-            forget(self._embedder, _search_texts(new.chunks))
+            if old != version.id:
+                self.discard(new)
             raise
         forget(self._embedder, replaced - _search_texts(new.chunks))
         if old is not None and old != version.id:
@@ -73,6 +81,10 @@ class Holdings:
     def discard(self, new: NewVersion) -> None:
         """Take a version that was not put in force out of the index."""
         self._index.delete_version(new.version.id)
+        self.forget(new)
+
+    def forget(self, new: NewVersion) -> None:
+        """Let the cache of embeddings forget a version that is not put in force."""
         forget(self._embedder, _search_texts(new.chunks))
 
     def keep_as_duplicate(self, outcome: FileOutcome, before: FileFacts | None) -> None:
@@ -88,9 +100,10 @@ class Holdings:
         """Publish the version of a document that a curator has approved."""
         pending = known.pending_version_id or ""
         chunks, groups = self._catalog.version_chunks(pending)
-        embed_and_index(chunks, groups, self._embedder, self._index)
+        embed_and_index(chunks, _NOBODY, self._embedder, self._index)
         if known.version_id is not None:
             self._hand_over(known, unless_sha256=known.sha256)
+        self._index.set_groups(known.document_id, groups)
         self._catalog.publish_pending(known.document_id)
         if known.version_id is not None:
             forget(self._embedder, self._texts(known.version_id) - _search_texts(chunks))
@@ -146,7 +159,7 @@ class Holdings:
             id=str(uuid.uuid4()),
             removed_at=datetime.now(UTC),
             source=source.name,
-            path=f"{known.path}/{known.member}" if known.member else known.path,
+            path=known.shown,
             document_id=document,
             version_id=known.version_id or "",
             sha256=known.sha256,
@@ -203,7 +216,8 @@ class Holdings:
             )
             for chunk in self._catalog.version_chunks(version)[0]
         ]
-        embed_and_index(chunks, heir.groups, self._embedder, self._index)
+        embed_and_index(chunks, _NOBODY, self._embedder, self._index)
+        self._index.set_groups(heir.document_id, heir.groups)
         outcome = FileOutcome(
             document_id=heir.document_id,
             source_id=heir.source_id,

@@ -14,6 +14,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from appliance.catalog import Catalog, FileFacts, FileOutcome
 from appliance.config import IngestSettings
 from appliance.domain import DocumentState, Version, document_id
 from appliance.errors import (
+    ApplianceError,
     DocumentNeedsPassword,
     DocumentRejected,
     DocumentUnreadable,
@@ -120,9 +122,18 @@ class Intake:
         """Put in force whatever was read; told to stop, take out what is not."""
         if not self._sync.stop.is_set():
             self._indexed(self._steps.drain())
-        for new in self._waiting.versions:
-            if new.before is None or new.before.version_id != new.version.id:
-                self._index.delete_version(new.version.id)
+        for new in self._unpublished():
+            self._holdings.discard(new)
+
+    def abandon(self) -> None:
+        """After an error: let the cache forget what will not be published. The index is for the next sync to repair."""
+        for new in self._unpublished():
+            with contextlib.suppress(ApplianceError):
+                self._holdings.forget(new)
+
+    def _unpublished(self) -> list[NewVersion]:
+        """What was read and is not in force, this time or before."""
+        return [new for new in self._waiting.versions if new.before is None or new.before.version_id != new.version.id]
 
     # one document
 
@@ -153,6 +164,7 @@ class Intake:
             self._indexed(self._steps.drain())  # so that it is found as the original
         if self._sync.stop.is_set():
             return
+        place = replace(place, known=self._settling.fresh(place.known))  # it may have been given its original's content
         new = self._new_version(place, read)
         in_force = self._is_in_force(place, parsed)
         original = self._catalog.original_of(place.source_id, parsed.sha256, place.groups, other_than=place.document_id)
@@ -167,7 +179,7 @@ class Intake:
             self._indexed(self._steps.put(new.chunks, _NOBODY if _is_hidden(new) else new.outcome.groups))
 
     def _keep_as_duplicate(self, place: Place, new: NewVersion, original: str) -> None:
-        reason = f"The same content as '{self._catalog.facts(original).path}', under the same label."
+        reason = f"The same content as '{self._catalog.facts(original).shown}', under the same label."
         outcome = replace(new.outcome, state=DocumentState.DUPLICATE, reason=reason, duplicate_of=original)
         self._drop_passed(place.document_id)
         self._holdings.keep_as_duplicate(outcome, place.known)
@@ -176,6 +188,9 @@ class Intake:
     def _stage(self, place: Place, new: NewVersion) -> None:
         """Keep a version for a curator to look at."""
         reason = "Waits for a curator."
+        self._indexed(self._steps.drain())  # a container comes after everything in it
+        if self._sync.stop.is_set():
+            return
         self._drop_passed(place.document_id)
         if place.known is not None:
             self._settling.follow_label(place.known, place.groups)
@@ -257,12 +272,15 @@ class Intake:
             file = FoundFile(outcome.path, outcome.size_bytes, outcome.modified_ns)
             self._settling.refuse_file(file, self._settling.known(whole), str(error))
             return
+        before = self._settling.fresh(new.before)
+        if before is not None:
+            self._settling.follow_label(before, groups)  # what duplicates are given depends on it
         if groups != outcome.groups or _is_hidden(new):
             self._index.set_groups(outcome.document_id, groups)
             new = replace(new, outcome=replace(outcome, groups=groups))
         new = replace(new, before=self._settling.fresh(new.before))  # a duplicate may have been given its original's
         self._drop_passed(outcome.document_id)
-        self._holdings.publish(new)
+        self._holdings.publish(new, self._sync.source)
         shown = f"{outcome.path}/{outcome.member}" if outcome.member else outcome.path
         self._sync.note(shown, Outcome.INDEXED, outcome.reason, pages=len(new.version.pages), chunks=len(new.chunks))
 
@@ -275,7 +293,7 @@ class Intake:
 
     def _fail(self, place: Place, error: DocumentRejected) -> None:
         """The file could not be read this time. An earlier version stays, and the reason says so."""
-        state, attempts, retry_at = self._verdict(place.known, error)
+        state, attempts, retry_at = self._verdict(place, error)
         reason = str(error)
         if place.known is not None:
             self._settling.follow_label(place.known, place.groups)
@@ -292,14 +310,15 @@ class Intake:
         is_known = place.known is not None and (place.known.state, place.known.reason) == (state, reason)
         self._sync.note(place.shown, OUTCOME_OF[state], reason, is_news=not (unreachable and is_known))
 
-    def _verdict(self, known: FileFacts | None, error: DocumentRejected) -> tuple[DocumentState, int, datetime | None]:
-        """In which state a file that could not be read is, after how many attempts, and when it is tried again."""
-        attempts = (known.attempts if known else 0) + 1
+    def _verdict(self, place: Place, error: DocumentRejected) -> tuple[DocumentState, int, datetime | None]:
+        """In which state a file that could not be read is, how often it broke its parser, and when to try it again."""
+        before = place.known.attempts if place.known is not None and _is_as_it_was(place.file, place.known) else 0
+        attempts = before + 1
         match error:
             case DocumentNeedsPassword():
                 return DocumentState.NEEDS_PASSWORD, 0, None
             case FileUnavailable():
-                return DocumentState.FAILED, attempts, None  # opening a file costs nothing: every sync tries
+                return DocumentState.FAILED, before, None  # opening a file costs nothing: every sync tries
             case ParserBroken() if attempts >= self._settings.quarantine_after:
                 return DocumentState.QUARANTINED, attempts, None
             case ParserBroken():
@@ -309,6 +328,11 @@ class Intake:
                 return DocumentState.FAILED, 0, None
             case _:
                 return DocumentState.REFUSED, 0, None
+
+
+def _is_as_it_was(file: FoundFile, known: FileFacts) -> bool:
+    """Whether a file was not written since; one that is out of reach has no time."""
+    return file.modified_ns in (0, known.modified_ns)
 
 
 def _is_hidden(new: NewVersion) -> bool:

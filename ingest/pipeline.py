@@ -114,12 +114,13 @@ class Pipeline:
             on_file=on_file,
             containers=set(self._catalog.containers(source.id)),
         )
-        reconcile(self._catalog, self._index, self._embedder, sync.stop)
         plan = self._plan(sync.judge)
         missing = _require_folder(source, plan, wish, self._settings)
         sync.progress.total = len(plan.steps)
         sync.planned.update((step.path, step.groups) for step in plan.steps)
         settling = Settling(sync, self._catalog, self._holdings)
+        settling.withdraw(plan)
+        reconcile(self._catalog, self._index, self._embedder, sync.stop)
         settling.relabel(plan)
         settling.remove(plan, spare=missing)
         settling.refuse(plan)
@@ -154,12 +155,16 @@ class Pipeline:
                 steps=steps,
                 settings=self._settings,
             )
-            intake.fail(plan)
-            for finished in Reader(sync, self._parsers, self._embedder, limits).read(to_read):
-                for step, reading in finished:
-                    intake.take(step, reading)
-                intake.settle()
-            intake.finish()
+            try:
+                intake.fail(plan)
+                for finished in Reader(sync, self._parsers, self._embedder, limits).read(to_read):
+                    for step, reading in finished:
+                        intake.take(step, reading)
+                    intake.settle()
+                intake.finish()
+            except BaseException:
+                intake.abandon()
+                raise
 
     def _optimize(self, progress: Progress) -> None:
         self._chunks_since_optimize += progress.chunks

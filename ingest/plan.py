@@ -105,15 +105,14 @@ class Plan:
     @property
     def lost(self) -> list[Step]:
         """Documents with content whose files are missing."""
-        removed = [step for step in self.of(Action.REMOVE) if not step.left_out]
-        return [step for step in removed if step.known is not None and step.known.version_id]
+        return [step for step in self.of(Action.REMOVE) if not step.left_out and _was_read(step.known)]
 
     def unconfirmed(self, max_missing_share: float) -> int:
         """How many documents are missing beyond what a folder is likely to lose; 0 if they may go."""
         lost = len(self.lost)
         if self.is_empty_folder:
             return lost
-        held = sum(step.known is not None and step.known.version_id is not None for step in self.steps)
+        held = sum(_was_read(step.known) for step in self.steps)
         return lost if lost > FEW and lost > max_missing_share * held else 0
 
 
@@ -209,6 +208,13 @@ def is_wanted(source: Source, path: str) -> bool:
     if source.include and not glob.globmatch(path, list(source.include), flags=_GLOB):
         return False
     return not (source.exclude and glob.globmatch(path, list(source.exclude), flags=_GLOB))
+
+
+def _was_read(known: FileFacts | None) -> bool:
+    """Whether something would be lost with a document: its content, or what a curator has or is to decide of it."""
+    if known is None:
+        return False
+    return bool(known.version_id or known.pending_version_id or known.duplicate_of) or is_turned_down(known)
 
 
 def is_turned_down(known: FileFacts) -> bool:

@@ -27,13 +27,18 @@ class Settling:
         self._catalog = catalog
         self._holdings = holdings
 
+    def withdraw(self, plan: Plan) -> None:
+        """Let those who lose sight of a document lose it, in the catalog alone: neither index nor model is needed."""
+        for step in plan.steps:
+            stays = step.groups if step.action is not Action.REFUSE else frozenset[str]()
+            if step.action is Action.REMOVE or step.known is None or not step.known.groups - stays:
+                continue
+            for facts in self._whole(step.known):
+                self._catalog.relabel(facts.document_id, facts.groups & stays, settled=False)
+
     def relabel(self, plan: Plan) -> None:
-        """Put documents under the labels of the plan; those who lose sight of one lose it before anybody gains any."""
+        """Put documents under the labels of the plan."""
         steps = [step for step in plan.steps if step.relabels and step.action not in (Action.REMOVE, Action.REFUSE)]
-        for step in steps:
-            if step.known is not None and step.known.groups - step.groups:
-                for facts in self._whole(step.known):
-                    self._catalog.relabel(facts.document_id, facts.groups & step.groups, settled=False)
         for step in sorted(steps, key=lambda step: _comes_late(step.known)):
             if self._sync.stop.is_set():
                 return
@@ -56,6 +61,8 @@ class Settling:
     def refuse(self, plan: Plan) -> None:
         """Refuse the files that are against the rules."""
         for step in plan.of(Action.REFUSE):
+            if self._sync.stop.is_set():
+                return
             self.refuse_file(step.file, step.known, step.reason)
 
     def refuse_file(self, file: FoundFile, known: FileFacts | None, reason: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, case, delete, insert, or_, select, update
 
 from appliance.catalog.sources import Receipt, put_receipts
 from appliance.catalog.tables import (
@@ -20,9 +20,11 @@ from appliance.catalog.tables import (
     chunk_row,
     chunks,
     documents,
+    dump,
     labels_of,
     now,
     put_groups,
+    source_of,
     sources,
     version_bands,
     version_of,
@@ -30,7 +32,7 @@ from appliance.catalog.tables import (
     versions,
 )
 from appliance.database import Database
-from appliance.domain import Chunk, DocumentState, Version
+from appliance.domain import Chunk, DocumentState, Source, Version
 from appliance.errors import Conflict, NotFound
 
 
@@ -63,6 +65,11 @@ class FileFacts:
     attempts: int
     retry_at: datetime | None
     duplicate_of: str | None
+
+    @property
+    def shown(self) -> str:
+        """The path in reports, through its container."""
+        return f"{self.path}/{self.member}" if self.member else self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,16 +200,27 @@ class IngestCatalog:
             _put_document(connection, outcome, version_id=None)
             if not keep_version:
                 _drop_pending(connection, outcome.document_id)
-                connection.execute(delete(chunks).where(chunks.c.document_id == outcome.document_id))
+                _drop_texts(connection, outcome.document_id)
                 _supersede(connection, outcome.document_id, None)
             if receipt is not None:
                 put_receipts(connection, [receipt])
 
     def publish(
-        self, outcome: FileOutcome, version: Version, new_chunks: Sequence[Chunk], signature: Signature = NO_SIGNATURE
+        self,
+        outcome: FileOutcome,
+        version: Version,
+        new_chunks: Sequence[Chunk],
+        signature: Signature = NO_SIGNATURE,
+        *,
+        source: Source | None = None,
     ) -> None:
-        """Make `version` the document's current one, with its chunks, in one transaction."""
+        """Make `version` the document's current one, with its chunks, in one transaction.
+
+        Raises Conflict when the source is gone, or no longer labels and reviews as `source` does.
+        """
         with self._database.write() as connection:
+            if source is not None:
+                _require_unchanged(connection, source)
             _put_document(connection, outcome, version_id=version.id)
             _drop_pending(connection, outcome.document_id)
             _put_version(connection, outcome, version, new_chunks, signature)
@@ -254,8 +272,8 @@ class IngestCatalog:
                 update(documents)
                 .where(documents.c.id == document_id)
                 .values(
-                    state=DocumentState.INDEXED.value,
-                    reason="",
+                    state=_unless_failed(documents.c.state, DocumentState.INDEXED.value),
+                    reason=_unless_failed(documents.c.reason, ""),
                     title=row.title,
                     media_type=row.media_type,
                     size_bytes=documents.c.read_bytes,
@@ -284,7 +302,12 @@ class IngestCatalog:
             connection.execute(
                 update(documents)
                 .where(documents.c.id == document_id)
-                .values(state=state.value, reason=reason, approved_by="", updated_at=now())
+                .values(
+                    state=_unless_failed(documents.c.state, state.value),
+                    reason=_unless_failed(documents.c.reason, reason),
+                    approved_by="",
+                    updated_at=now(),
+                )
             )
 
     def repoint(self, document_id: str, original_id: str) -> None:
@@ -401,6 +424,11 @@ class IngestCatalog:
         ]
 
 
+def _unless_failed(column: Any, value: str) -> Any:
+    """A value for `column`, which a document keeps whose file could not be read since: it says why."""
+    return case((documents.c.sha256 == "", column), else_=value)
+
+
 def _is_pending(version_id: str | None) -> Any:
     """That a version waits for a curator: this one, or any."""
     pending = documents.c.pending_version_id
@@ -411,7 +439,10 @@ def _judge_anew(connection: Connection, outcome: FileOutcome) -> bool:
     """Note how the file ended on a document that has a version, which stays as it is; returns whether it has one."""
     changed = connection.execute(
         update(documents)
-        .where(documents.c.id == outcome.document_id, documents.c.version_id.is_not(None))
+        .where(
+            documents.c.id == outcome.document_id,
+            or_(documents.c.version_id.is_not(None), documents.c.duplicate_of.is_not(None)),
+        )
         .values(
             state=outcome.state.value,
             reason=outcome.reason,
@@ -428,6 +459,16 @@ def _judge_anew(connection: Connection, outcome: FileOutcome) -> bool:
         return False
     put_groups(connection, outcome.document_id, outcome.groups)
     return True
+
+
+def _require_unchanged(connection: Connection, source: Source) -> None:
+    """Raises Conflict when a source is gone, or no longer labels and reviews as it did."""
+    row = connection.execute(select(sources).where(sources.c.id == source.id)).first()
+    if row is None:
+        raise Conflict("The source was removed while its files were being read. Nothing was stored.")
+    now_is = source_of(row)
+    if (now_is.groups, now_is.curated) != (source.groups, source.curated):
+        raise Conflict(f"'{source.name}' was changed while its files were being read. Sync it again.")
 
 
 def _put_document(connection: Connection, outcome: FileOutcome, *, version_id: str | None) -> None:
@@ -498,6 +539,14 @@ def _supersede(connection: Connection, document_id: str, but: str | None, moment
         )
         .values(superseded_at=moment or now())
     )
+
+
+def _drop_texts(connection: Connection, document_id: str) -> None:
+    """Remove what a document said, its title and what tells its likes included; that it was there stays on record."""
+    its = versions.c.document_id == document_id
+    connection.execute(delete(chunks).where(chunks.c.document_id == document_id))
+    connection.execute(delete(version_bands).where(version_bands.c.version_id.in_(select(versions.c.id).where(its))))
+    connection.execute(update(versions).where(its).values(title="", facts=dump({}), signature=b""))
 
 
 def _drop_pending(connection: Connection, document_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import Event
 from typing import Any, Never
 
 import pytest
@@ -57,6 +58,33 @@ def _kept(room: Room, vectors: Sequence[bytes]) -> int:
     """How many of them some file of the cache holds, whole or in part."""
     written = b"".join(path.read_bytes() for path in room.data.glob("embeddings.db*"))
     return sum(vector[:16] in written or vector[-16:] in written for vector in vectors)
+
+
+@pytest.mark.parametrize("cut", ["stop", "index"])
+def test_what_was_embedded_and_never_published_is_forgotten(
+    caching: Room, inner: _ActingEmbedder, monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    room, stop = caching, Event()
+    room.sync()
+    room.write("secret.txt", _OLD)
+    texts: list[str] = []
+    embed = inner.embed_passages
+
+    def watching(given: Sequence[str]) -> Vectors:
+        texts.extend(given)
+        if cut == "stop":
+            stop.set()
+        return embed(given)
+
+    monkeypatch.setattr(inner, "embed_passages", watching)
+    if cut == "stop":
+        room.sync(stop=stop)
+    else:
+        with _failing(monkeypatch, room.index, "upsert", IndexUnavailable("The index is away.")):
+            room.sync()
+    assert texts
+    assert _kept(room, [vector.astype("<f2").tobytes() for vector in ToyEmbedder().embed_passages(texts)]) == 0
+    assert room.index.count() == 1
 
 
 def _fill(room: Room, text: str = _OLD) -> list[bytes]:

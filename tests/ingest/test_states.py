@@ -432,6 +432,21 @@ def test_a_file_that_breaks_its_parser_is_tried_again_later_and_then_quarantined
     assert room.parsers.parsed == []
 
 
+def test_only_what_broke_a_parser_leads_to_quarantine(breaking: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = breaking
+    file = room.write("a.txt", "boom")
+    assert tally(room.sync()) == {"failed": 1}
+    _let_time_pass(room)
+    with mode(file, 0o000):
+        for _ in range(3):
+            assert tally(room.sync()) == {"failed": 1}
+    assert tally(room.sync()) == {"failed": 1}  # the second time
+    assert _facts(room, "a.txt").attempts == 2
+    room.write("a.txt", "quite another content")
+    assert tally(room.sync()) == {"failed": 1}
+    assert _facts(room, "a.txt").attempts == 1
+
+
 def test_a_quarantined_file_is_read_when_somebody_says_so_or_it_changes(breaking: Room) -> None:
     room = breaking
     room.write("a.txt", "boom")
@@ -695,10 +710,11 @@ def test_what_was_approved_stays_in_force_when_everything_is_read_again(room: Ro
 def test_a_deleted_document_no_longer_waits_for_review(room: Room) -> None:
     room.catalog.change_source(replace(room.source, curated=True))
     room.write("a.txt", "The canteen opens at noon.")
+    room.write("b.txt", "The shop is closed.")
     room.sync()
     (room.folder / "a.txt").unlink()
     room.sync()
-    assert room.catalog.pending_count() == 0
+    assert room.catalog.pending_count() == 1
 
 
 def test_patterns_may_leave_out_most_of_a_folder(room: Room) -> None:
