@@ -91,10 +91,15 @@ def split_name(path: str) -> tuple[str, str]:
 def _clean_parts(untrusted_name: str) -> list[str]:
     """The parts of a path, none of which leads anywhere, together at most `MAX_PATH` characters."""
     line = clean_line(untrusted_name, _MAX_GIVEN).replace("\\", "/")
-    parts = [_clean_part(part) for part in line.split("/") if part.strip() not in ("", ".", "..")] or ["unnamed"]
-    while len(parts) > 1 and len("/".join(parts)) > MAX_PATH:
-        del parts[0]
-    return parts
+    parts: list[str] = []
+    length = -1  # there is a slash less than there are parts
+    for part in reversed([part for part in line.split("/") if part.strip() not in ("", ".", "..")] or ["unnamed"]):
+        clean = _clean_part(part)
+        length += len(clean) + 1
+        if parts and length > MAX_PATH:
+            break
+        parts.append(clean)
+    return parts[::-1]
 
 
 def _clean_part(part: str) -> str:

@@ -152,6 +152,18 @@ def test_a_path_of_many_folders_keeps_its_end() -> None:
     assert path.endswith("folder/plan.pdf")
 
 
+def test_folders_that_a_path_loses_anyway_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned: list[str] = []
+
+    def clean_name(part: str) -> str:
+        cleaned.append(part)
+        return part
+
+    monkeypatch.setattr(inclosed, "clean_name", clean_name)
+    assert Names().path("a/" * 4_900 + "b.txt").endswith("/a/b.txt")
+    assert len(cleaned) < inclosed.MAX_PATH
+
+
 def test_no_two_files_have_one_path_and_none_is_the_folder_of_another() -> None:
     names = Names()
     given = ["a.zip", "a.zip/b.txt", "a.zip", "A.ZIP", "c/d", "c", "c (2)", "../a.zip", "a.tar.gz", "a.tar.gz"]
