@@ -19,7 +19,6 @@ import io
 import lzma
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import PurePosixPath
@@ -29,6 +28,7 @@ from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUn
 from ingest.discover import is_ignored
 from ingest.parse import aes
 from ingest.parse.inclosed import Expansion, Inclosed, Names, split_name
+from ingest.parse.package import DAMAGE
 
 MAX_FILES = 10_000
 WRONG_PASSWORD = "was not opened by the password given"  # noqa: S105 - a sentence, not a secret
@@ -39,18 +39,6 @@ _LOCAL_HEADER_BYTES = 30
 _ENCRYPTED_FLAG, _UTF8_FLAG = 0x1, 0x800
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA})
 _DROPPINGS = frozenset({"__MACOSX"})
-_DAMAGE = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    gzip.BadGzipFile,
-    EOFError,
-    OSError,
-    ValueError,
-    OverflowError,
-    NotImplementedError,
-)
 
 
 def open_zip(data: bytes, expansion: Expansion, password: str) -> Iterator[Inclosed]:
@@ -76,7 +64,7 @@ def open_zip(data: bytes, expansion: Expansion, password: str) -> Iterator[Inclo
 def _opened_zip(data: bytes) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(io.BytesIO(data))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DocumentUnreadable("is damaged: its ZIP container cannot be opened") from error
 
 
@@ -119,7 +107,7 @@ def _check_password(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], pass
     try:
         with _member(archive, smallest, password) as source:
             source.read(1)
-    except (*_DAMAGE, RuntimeError) as error:
+    except (*DAMAGE, RuntimeError) as error:
         raise DocumentNeedsPassword(WRONG_PASSWORD) from error
 
 
@@ -132,7 +120,7 @@ def _unzip(archive: zipfile.ZipFile, info: zipfile.ZipInfo, expansion: Expansion
     try:
         with _member(archive, info, password) as source:
             return _all_of(source, expansion)
-    except (*_DAMAGE, RuntimeError) as error:
+    except (*DAMAGE, RuntimeError) as error:
         if encrypted:
             raise DocumentNeedsPassword(WRONG_PASSWORD) from error
         raise DocumentUnreadable("is damaged: it cannot be taken out of its archive") from error
@@ -184,7 +172,7 @@ def looks_like_tar(data: bytes) -> bool:
     try:
         with decompressed(data) as source:
             tarfile.TarInfo.frombuf(source.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
-    except _DAMAGE:
+    except DAMAGE:
         return False
     return True
 
@@ -198,7 +186,7 @@ def open_compressed(data: bytes, name: str, expansion: Expansion) -> Iterator[In
         try:
             with decompressed(data) as source:
                 return _all_of(source, expansion)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise DocumentUnreadable("is damaged: it cannot be decompressed") from error
 
     yield Inclosed(Names().path(inner), take)
@@ -223,7 +211,7 @@ def open_tar(data: bytes, expansion: Expansion) -> Iterator[Inclosed]:
                     raise DocumentRejected(f"holds more than {MAX_FILES:,} files; that is the limit. Split it")
                 yield Inclosed(names.path(info.name), functools.partial(_untar, archive, info))
                 archive.members.clear()  # type: ignore[attr-defined] # it would remember every one of them
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if not count:
             raise DocumentUnreadable("is damaged: it cannot be opened as an archive") from error
         yield Inclosed(names.path("(rest of the archive)"), _broken_off)
@@ -244,7 +232,7 @@ def _untar(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     try:
         source = archive.extractfile(info)
         whole = b"" if source is None else _all_of(source, None)  # counted where it comes from
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DocumentUnreadable("is damaged: its archive breaks off in it") from error
     if len(whole) < info.size:
         raise DocumentUnreadable("is damaged: its archive breaks off in it")

@@ -2,8 +2,9 @@
 
 Rules this module keeps:
 
-1. Objects are parts of the package (OOXML: in a folder "embeddings"; OpenDocument: as its manifest says). Old programs
-   wrap them in OLE; what is in the wrapping is given, under the name it had where the wrapping knows that.
+1. Objects are parts of the package (OOXML: those that the document refers to, by way of other parts or not;
+   OpenDocument: as its manifest says). Old programs wrap them in OLE; what is in the wrapping is given, under the name
+   it had where the wrapping knows that.
 2. An object in which there is no file (a formula, some program's drawing) is passed over: what it shows is a picture.
 3. What is taken out is counted (`inclosed`), and read as untrusted as every other file.
 """
@@ -12,19 +13,18 @@ from __future__ import annotations
 
 import functools
 import io
-import re
 import struct
 import zipfile
 from collections.abc import Iterator
 
 import olefile  # type: ignore[import-untyped]
-from lxml import etree  # type: ignore[import-untyped]
 
 from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
 from ingest.parse.detect import OLE_SIGNATURE, detect
 from ingest.parse.inclosed import Expansion, Inclosed, Names
+from ingest.parse.package import DAMAGE, related, tree
 
-_EMBEDDINGS = re.compile(r"(?i)(?:word|ppt|xl)/embeddings/([^/]+)")
+_OBJECTS = ("package", "oleObject")
 _MANIFEST = "META-INF/manifest.xml"
 _M = "{urn:oasis:names:tc:opendocument:xmlns:manifest:1.0}"
 _OPENDOCUMENT = tuple(f"application/vnd.oasis.opendocument.{kind}" for kind in ("text", "spreadsheet", "presentation"))
@@ -33,29 +33,33 @@ _SUFFIXES = dict(zip(_OPENDOCUMENT, (".odt", ".ods", ".odp"), strict=True))
 _OBJECT_PARTS = ("content.xml", "styles.xml", "meta.xml")
 _WRAPPED = ("Package", "CONTENTS")  # an OOXML file, a PDF
 _NATIVE = "\x01Ole10Native"  # any file, with its name
-_DAMAGE = (
-    zipfile.BadZipFile,
-    OSError,
-    EOFError,
-    KeyError,
-    ValueError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    NotImplementedError,
-    struct.error,
-    etree.XMLSyntaxError,
-)
 
 
 def files_in_ooxml(data: bytes, expansion: Expansion) -> Iterator[Inclosed]:
     """The files in a DOCX, PPTX or XLSX."""
     names = Names()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for part in sorted(set(archive.namelist())):
-            if found := _EMBEDDINGS.fullmatch(part):
-                yield from _object(archive, part, found[1], names, expansion)
+        for part in sorted(_objects(archive)):
+            yield from _object(archive, part, part.rpartition("/")[2], names, expansion)
+
+
+def _objects(archive: zipfile.ZipFile) -> set[str]:
+    """The parts with objects in them that can be reached from the document."""
+    objects, seen, to_visit = set[str](), {""}, [""]
+    while to_visit:
+        try:
+            found = list(related(archive, to_visit.pop()))
+        except DAMAGE:
+            continue  # in what only says where things are
+        for other in found:
+            if other.part not in archive.NameToInfo:
+                continue
+            if other.kind in _OBJECTS:
+                objects.add(other.part)
+            elif other.part not in seen:
+                seen.add(other.part)
+                to_visit.append(other.part)
+    return objects
 
 
 def files_in_opendocument(data: bytes, expansion: Expansion) -> Iterator[Inclosed]:
@@ -71,33 +75,37 @@ def files_in_opendocument(data: bytes, expansion: Expansion) -> Iterator[Inclose
 
 
 def _declared(archive: zipfile.ZipFile) -> list[tuple[str, str]]:
-    """The objects that the manifest lists, each with its kind."""
+    """The objects that the manifest lists and the package has, each with its kind."""
     try:
-        manifest = etree.fromstring(archive.read(_MANIFEST), etree.XMLParser(resolve_entities=False, no_network=True))
-    except _DAMAGE:
+        manifest = tree(archive.read(_MANIFEST))
+    except DAMAGE:
         return []
-    entries = [
-        (entry.get(f"{_M}full-path", ""), entry.get(f"{_M}media-type", ""))
-        for entry in manifest.iter(f"{_M}file-entry")
-    ]
-    return [(path, kind) for path, kind in entries if path != "/" and kind in (*_OPENDOCUMENT, _OLE_OBJECT)]
+    entries = {
+        entry.get(f"{_M}full-path", ""): entry.get(f"{_M}media-type", "") for entry in manifest.iter(f"{_M}file-entry")
+    }
+    return [(path, kind) for path, kind in entries.items() if path and _main_part(path, kind) in archive.NameToInfo]
+
+
+def _main_part(path: str, kind: str) -> str:
+    """The part without which there is no such object; empty if it is of another kind."""
+    return path if kind == _OLE_OBJECT else f"{path}content.xml" if kind in _OPENDOCUMENT else ""
 
 
 def _package(archive: zipfile.ZipFile, folder: str, kind: str, expansion: Expansion) -> bytes:
-    """An object that is a folder of the package, as a file of its own."""
+    """An object that is a folder of the package, as a file of its own: without times, the same whenever it is made."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as target:
-        target.writestr("mimetype", kind)
+        target.writestr(zipfile.ZipInfo("mimetype"), kind)
         for name in _OBJECT_PARTS:
             if f"{folder}{name}" in archive.NameToInfo:
-                target.writestr(name, _part(archive, f"{folder}{name}", expansion))
+                target.writestr(zipfile.ZipInfo(name), _part(archive, f"{folder}{name}", expansion))
     return out.getvalue()
 
 
 def _part(archive: zipfile.ZipFile, part: str, expansion: Expansion) -> bytes:
     try:
         data = archive.read(part)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise DocumentUnreadable("is damaged: it cannot be taken out of its document") from error
     expansion.count(len(data))
     return data
@@ -137,7 +145,7 @@ def _unwrapped(data: bytes) -> tuple[str, bytes] | None:
         detect(data, "object")
     except DocumentNeedsPassword:
         return "", data
-    except (*_DAMAGE, DocumentRejected):
+    except (*DAMAGE, DocumentRejected):
         return None
     return "", data  # a document of before 2007, which is an OLE file itself
 

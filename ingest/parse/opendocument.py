@@ -22,6 +22,7 @@ from ingest.parse.detect import Format
 from ingest.parse.elements import MAX_LEVEL, Element, ElementKind, clean_line, clean_text
 from ingest.parse.facts import iso_text
 from ingest.parse.hidden import SheetRow, sheet_elements
+from ingest.parse.package import DAMAGE
 from ingest.parse.tables import table_elements
 
 _NAMESPACES = "urn:oasis:names:tc:opendocument:xmlns:"
@@ -62,7 +63,7 @@ def parse_opendocument(data: bytes, kind: Format, tick: Tick) -> Iterator[Elemen
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             content = _tree(archive, "content.xml")
             styles = _tree(archive, "styles.xml") if "styles.xml" in archive.namelist() else None
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, etree.XMLSyntaxError) as error:
+    except DAMAGE as error:
         raise DocumentUnreadable("is damaged: its content cannot be read") from error
     if kind is Format.ODS:
         yield from _sheets(content, tick)
@@ -80,7 +81,7 @@ def meta_of(data: bytes) -> tuple[str, DocumentFacts]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             meta = _tree(archive, "meta.xml")
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, etree.XMLSyntaxError):
+    except DAMAGE:
         return "", DocumentFacts()
 
     def said(*tags: str) -> str:

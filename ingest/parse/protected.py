@@ -19,6 +19,7 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from appliance.errors import DocumentNeedsPassword
 from ingest.parse.detect import ENCRYPTED, OLE_SIGNATURE, WRONG_PASSWORD
+from ingest.parse.package import DAMAGE, tree
 
 _EVERYBODYS = ("VelvetSweatshop", "/01Hannes Ruescher/01")
 """Excel and PowerPoint encrypt files that are only protected against changes, under these, and open them unasked."""
@@ -72,8 +73,7 @@ def _opened_package(data: bytes, password: str) -> bytes:
         with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w") as target:
             if _MANIFEST not in source.namelist():
                 return data
-            parser = etree.XMLParser(resolve_entities=False, no_network=True)
-            manifest = etree.fromstring(source.read(_MANIFEST), parser)
+            manifest = tree(source.read(_MANIFEST))
             if manifest.find(f".//{_M}encryption-data") is None:
                 return data
             target.writestr("mimetype", source.read("mimetype"))
@@ -83,7 +83,7 @@ def _opened_package(data: bytes, password: str) -> bytes:
                     target.writestr(name, _part(source.read(name), entry.find(f"{_M}encryption-data"), password))
     except (zipfile.BadZipFile, etree.XMLSyntaxError):
         return data  # its own reader will say more
-    except (zlib.error, KeyError, ValueError, OSError, EOFError) as error:
+    except DAMAGE as error:
         raise DocumentNeedsPassword(WRONG_PASSWORD) from error
     return out.getvalue()
 

@@ -204,9 +204,51 @@ def part_of(document: bytes, name: str) -> bytes:
         return archive.read(name)
 
 
+MAIN = {"docx": "word/document.xml", "pptx": "ppt/presentation.xml", "xlsx": "xl/workbook.xml"}
+"""Where Office has the document, presentation or workbook."""
+
+
+def with_related_part(document: bytes, name: str, part: bytes, kind: str, *, by: str = MAIN["docx"]) -> bytes:
+    """An Office file with one part put in to which another one refers."""
+    folder, _, referrer = by.rpartition("/")
+    rels, suffix = f"{folder}/_rels/{referrer}.rels", name.rpartition(".")[2]
+    identity = "r" + hashlib.sha256(name.encode()).hexdigest()[:8]
+    relation = f'<Relationship Id="{identity}" Type="x/relationships/{kind}" Target="/{name}"/></Relationships>'
+    document = changed(document, rels, b"</Relationships>", relation.encode())
+    if f'Extension="{suffix}"'.encode() not in part_of(document, "[Content_Types].xml"):
+        default = f'<Default Extension="{suffix}" ContentType="application/octet-stream"/></Types>'
+        document = changed(document, "[Content_Types].xml", b"</Types>", default.encode())
+    return with_part(document, name, part)
+
+
+def changed(document: bytes, name: str, old: bytes, new: bytes) -> bytes:
+    """An Office file with something else in one of its parts."""
+    part = part_of(document, name)
+    assert old in part, part
+    return with_part(document, name, part.replace(old, new))
+
+
+def renamed_main(document: bytes, kind: str, name: str) -> bytes:
+    """An Office file whose main part is called otherwise (in the same folder)."""
+    usual = MAIN[kind]
+    rels = [f"{'/_rels/'.join(path.rsplit('/', 1))}.rels" for path in (usual, name)]
+    document = with_part(document, name, part_of(document, usual))
+    document = with_part(document, rels[1], part_of(document, rels[0]))
+    document = without_part(without_part(document, usual), rels[0])
+    for referrer in ("_rels/.rels", "[Content_Types].xml"):
+        document = changed(document, referrer, usual.encode(), name.encode())
+    return document
+
+
+def without_part(document: bytes, name: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(document)) as source:
+        return archive(*((other, source.read(other)) for other in source.namelist() if other != name))
+
+
 def word_with_a_note() -> bytes:
     note = '<w:footnotes %s><w:footnote w:id="2"><w:p><w:r><w:t>Save on public holidays.</w:t></w:r></w:p></w:footnote>'
-    return with_part(word(), "word/footnotes.xml", (note % nsdecls("w") + "</w:footnotes>").encode())
+    part = (note % nsdecls("w") + "</w:footnotes>").encode()
+    return with_related_part(word(), "word/footnotes.xml", part, "footnotes")
 
 
 def word_with_a_text_box() -> bytes:
