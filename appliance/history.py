@@ -100,6 +100,11 @@ class RunHistory:
             )
             connection.execute(delete(runs).where(runs.c.id.in_(old)))
 
+    def forget(self, run_id: str) -> None:
+        """Take a run back that did not begin after all."""
+        with self._database.write() as connection:
+            connection.execute(delete(runs).where(runs.c.id == run_id))
+
     def note(self, run: RunRecord, files: Sequence[FileReport] = ()) -> None:
         """Record how far a run is, or how it ended, with the files it dealt with since the last time."""
         with self._database.write() as connection:

@@ -182,7 +182,14 @@ class Runs:
         arguments = (run, wish, on_end)
         thread = threading.Thread(target=self._run, args=arguments, name=f"sync-{run.id[:8]}", daemon=True)
         self._threads[run.id] = thread
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # the machine has no thread to give
+            del self._runs[run.id], self._threads[run.id]
+            _report(lambda: self._history.forget(run.id))
+            raise ApplianceError(
+                f"The sync of '{source.name}' could not begin: the machine has no thread left for it. Try again later."
+            ) from error
         return run
 
     def _run(self, run: Run, wish: Wish, on_end: Callable[[Run], None]) -> None:

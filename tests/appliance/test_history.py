@@ -45,6 +45,13 @@ def test_a_run_without_an_end_was_cut_short(history: RunHistory) -> None:
     assert [run.id for run in history.interrupted()] == ["s1"]
 
 
+def test_a_run_that_is_taken_back_leaves_nothing(history: RunHistory) -> None:
+    history.begin(_run(0))
+    history.begin(_run(1))
+    history.forget("s1")
+    assert [run.id for run in history.latest()] == ["s0"]
+
+
 def test_the_latest_run_of_every_source_is_found(history: RunHistory) -> None:
     for run in (_run(0, "a"), _run(1, "b"), _run(2, "a")):
         history.begin(run)

@@ -13,7 +13,7 @@ import pytest
 
 from appliance.config import IngestSettings
 from appliance.domain import DocumentState, Source
-from appliance.errors import AuditUnavailable, CatalogUnavailable, Conflict
+from appliance.errors import ApplianceError, AuditUnavailable, CatalogUnavailable, Conflict
 from appliance.history import FileReport, RunHistory, RunRecord
 from appliance.inference.port import Vectors
 from ingest.parse.sandbox import ParserPool
@@ -233,6 +233,26 @@ def test_an_end_that_cannot_be_reported_is_logged_and_stops_nothing(
         _ended(run)
     assert "The query log cannot be written." in caplog.text
     assert run.error is None
+
+
+def _no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_a_run_that_gets_no_thread_leaves_its_source_free_for_the_next(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.write("a.txt", "The notice period is three months.")
+    with closing(Runs(room.pipeline(), room.history)) as runs:
+        for begin in (runs.start, runs.request):
+            with monkeypatch.context() as patched, pytest.raises(ApplianceError, match="no thread left"):
+                patched.setattr(threading.Thread, "start", _no_thread)
+                begin(room.source)
+            assert not runs.is_running(room.source.id)
+            assert (runs.latest(), room.history.latest()) == ([], [])
+        run = runs.start(room.source)
+        _ended(run)
+    assert run.progress.counts == {Outcome.INDEXED: 1}
 
 
 class FailingHistory(RunHistory):
