@@ -5,7 +5,7 @@ Rules this module keeps:
 1. Links are never followed, neither to files nor to folders; only regular files are documents.
 2. What cannot be listed or examined is reported, so that nobody takes it for deleted.
 3. Sidecar files, hidden files and the droppings of desktops and editors are not documents (`is_ignored`).
-4. Paths are relative to the folder, with forward slashes, in a stable order.
+4. Paths are relative to the folder, with forward slashes, in a stable order. No two files share one.
 """
 
 from __future__ import annotations
@@ -85,10 +85,13 @@ def _list(root: Path, folder: str) -> tuple[list[Found], list[str]]:
     found: list[Found] = []
     folders: list[str] = []
     with open_folder(root, folder) as descriptor, os.scandir(descriptor) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            path = f"{folder}/{entry.name}" if folder else entry.name
+        listed = sorted(entries, key=lambda entry: entry.name)
+        names = {entry.name for entry in listed}
+        for entry in listed:
             if is_ignored(entry.name):
                 continue
+            name = entry.name if _is_text(entry.name) else _spelled(entry.name, names)
+            path = f"{folder}/{name}" if folder else name
             item = _examine(entry, path)
             if item is None:
                 folders.append(path)
@@ -99,8 +102,8 @@ def _list(root: Path, folder: str) -> tuple[list[Found], list[str]]:
 
 def _examine(entry: os.DirEntry[str], path: str) -> Found | None:
     """What an entry of a folder is; None for a folder."""
-    if not _is_text(path):
-        return RefusedFile(path.encode("utf-8", "replace").decode(), "The name is not valid UTF-8. Rename it.")
+    if not _is_text(entry.name):
+        return RefusedFile(path, "The name is not valid UTF-8. Rename it.")
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError as error:
@@ -120,9 +123,18 @@ def _why_not_listed(root: Path, error: OSError) -> str:
     return f"The folder {root} cannot be listed ({error.strerror}). Give the appliance's account the right to read it."
 
 
-def _is_text(path: str) -> bool:
+def _is_text(name: str) -> bool:
     try:
-        path.encode("utf-8")
+        name.encode("utf-8")
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _spelled(name: str, taken: set[str]) -> str:
+    """A name that is no text, with its wrong bytes written out; never as another file of its folder is called."""
+    spelled = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    while spelled in taken:
+        spelled += "'"
+    taken.add(spelled)
+    return spelled

@@ -79,8 +79,24 @@ def test_a_name_that_is_not_utf8_is_refused_under_a_name_that_can_be_shown(tmp_p
     (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("text")
     (tmp_path / os.fsdecode(b"dir\xff")).mkdir()
     refused = _refused(tmp_path)
-    assert set(refused) == {"caf?.txt", "dir?"}
+    assert set(refused) == {r"caf\xe9.txt", r"dir\xff"}
     assert all("UTF-8" in reason for reason in refused.values())
+
+
+def test_a_name_that_is_not_utf8_is_never_shown_as_that_of_another_file(tmp_path: Path) -> None:
+    names = [
+        rb"a?.txt",
+        b"a\xff.txt",
+        b"a\xfe.txt",
+        rb"a\xff.txt",
+        rb"a\xff.txt'",
+        b"b\xff" + rb"\xfe",
+        rb"b\xff" + b"\xfe",
+    ]
+    for name in names:
+        (tmp_path / os.fsdecode(name)).write_text("text")
+    assert set(_files(tmp_path)) == {"a?.txt", r"a\xff.txt", r"a\xff.txt'"}
+    assert list(_refused(tmp_path)) == [r"a\xfe.txt", r"a\xff.txt''", r"b\xff\xfe", r"b\xff\xfe'"]
 
 
 def test_a_folder_that_cannot_be_listed_is_reported_and_the_rest_is_walked(tmp_path: Path) -> None:

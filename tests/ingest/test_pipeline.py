@@ -344,6 +344,16 @@ def test_every_file_that_is_not_taken_in_has_a_state_and_a_reason(room: Room) ->
     assert room.agrees()
 
 
+def test_a_name_that_is_not_utf8_costs_no_other_file_its_place(room: Room) -> None:
+    room.write("a?.txt", "The canteen opens at noon.")
+    room.write(os.fsdecode(b"a\xff.txt"), "The canteen is closed.")
+    for _ in range(3):
+        room.sync()
+        assert room.paths("noon") == {"a?.txt"}
+        assert room.states() == {"a?.txt": DocumentState.INDEXED, r"a\xff.txt": DocumentState.REFUSED}
+    assert room.catalog.receipts() == []
+
+
 def test_what_is_refused_for_what_it_is_is_not_read_again_until_it_changes(room: Room) -> None:
     room.write("locked.pdf", _locked_pdf())
     room.write("program.exe", b"\x7fELF" + bytes(500))
