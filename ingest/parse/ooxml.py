@@ -14,13 +14,14 @@ import copy
 import io
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from lxml import etree  # type: ignore[import-untyped]
 
 from appliance.domain import DocumentFacts
 from ingest.parse.elements import clean_line
 from ingest.parse.facts import iso_text
+from ingest.parse.package import DAMAGE, main_part, parts_of, rewritten, tree, written
 from ingest.parse.word import Styles
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -31,8 +32,6 @@ _NO_TITLES = ("PowerPoint Presentation", "PowerPoint-Präsentation", "Présentat
 _WRAPPERS = tuple(_W + tag for tag in ("ins", "moveTo", "fldSimple", "smartTag", "customXml", "sdt", "sdtContent"))
 _DELETED = tuple(_W + tag for tag in ("del", "moveFrom", "sdtPr", "sdtEndPr"))
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/(\w+)")
-_DOCUMENT, _STYLES = "word/document.xml", "word/styles.xml"
-_MAIN = (_DOCUMENT, "xl/workbook.xml", "ppt/presentation.xml")
 
 
 def meta_of(data: bytes) -> tuple[str, DocumentFacts]:
@@ -40,7 +39,7 @@ def meta_of(data: bytes) -> tuple[str, DocumentFacts]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             core = tree(archive.read("docProps/core.xml"))
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, NotImplementedError, etree.XMLSyntaxError):
+    except DAMAGE:
         return "", DocumentFacts()
 
     def said(tag: str) -> str:
@@ -58,8 +57,8 @@ def meta_of(data: bytes) -> tuple[str, DocumentFacts]:
 def transitional(data: bytes) -> bytes:
     """The same file with the usual names, if it is a strict one."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        main = next((name for name in _MAIN if name in archive.namelist()), None)
-        if main is None or not _STRICT.search(archive.read(main)):
+        main = main_part(archive)
+        if not main or not _STRICT.search(archive.read(main)):
             return data
     return rewritten(
         data,
@@ -75,29 +74,22 @@ def whole_docx(data: bytes) -> bytes:
     """The Word document with all its text where python-docx sees it."""
     data = transitional(data)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = archive.namelist()
-        if _DOCUMENT not in names:
+        main = main_part(archive)
+        if not main:
             return data
-        notes = [archive.read(name) for name in ("word/footnotes.xml", "word/endnotes.xml") if name in names]
-        document = tree(archive.read(_DOCUMENT))
-        styles = tree(archive.read(_STYLES)) if _STYLES in names else None
+        notes = [archive.read(name) for name in parts_of(archive, main, "footnotes", "endnotes")]
+        changed = {name: tree(archive.read(name)) for name in (main, *parts_of(archive, main, "header", "footer"))}
+        styles = next(((name, tree(archive.read(name))) for name in parts_of(archive, main, "styles")), None)
+    document = changed[main]
     _open_up(document, notes)
+    known = Styles(etree.Element("none") if styles is None else styles[1])
+    for part in changed.values():
+        known.take_out_hidden(part)
     if styles is not None:
-        known = Styles(styles)
-        known.take_out_hidden(document)
         for body in document.iterchildren(f"{_W}body"):
             known.name_headings(body)
-    changed = {_DOCUMENT: document, _STYLES: styles}
-    return rewritten(data, lambda name, part: part if changed.get(name) is None else written(changed[name]))
-
-
-def rewritten(data: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
-    """The package with every part as `change` makes it, given its name and its bytes."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target:
-        for name in dict.fromkeys(source.namelist()):  # a name twice would be two files to a careless reader
-            target.writestr(name, change(name, source.read(name)))
-    return out.getvalue()
+        changed[styles[0]] = styles[1]
+    return rewritten(data, lambda name, part: written(changed[name]) if name in changed else part)
 
 
 def _open_up(root: etree._Element, notes: Iterable[bytes]) -> None:
@@ -113,16 +105,6 @@ def _open_up(root: etree._Element, notes: Iterable[bytes]) -> None:
     for paragraph in [paragraph for part in notes for paragraph in _note_paragraphs(part)]:
         body.insert(place, paragraph)
         place += 1
-
-
-def written(root: etree._Element) -> bytes:
-    """A tree as a part of a package."""
-    return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8", standalone=True))
-
-
-def tree(part: bytes) -> etree._Element:
-    """A part of a package as a tree; what lies outside the file is not loaded."""
-    return etree.fromstring(part, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
 
 
 def _drop_fallbacks(root: etree._Element) -> None:

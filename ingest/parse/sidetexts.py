@@ -8,7 +8,6 @@ the first slide that shows it.
 from __future__ import annotations
 
 import io
-import posixpath
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -17,11 +16,10 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from ingest.parse.detect import Format
 from ingest.parse.elements import Element, ElementKind, clean_line, clean_text
+from ingest.parse.package import DAMAGE, main_part, parts_of, related, tree
+from ingest.parse.slides import shown, slide_size
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
-_R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
-_DAMAGE = (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, NotImplementedError, etree.XMLSyntaxError)
-_MAX_PARTS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def side_texts(data: bytes, kind: Format) -> SideTexts:
             found = [element for page in pages for element in _beside(archive, page)]
             found += _of_masters(archive, pages) if kind is Format.PPTX else ()
             hidden = {page.number for page in pages if kind is Format.PPTX and _is_hidden(archive, page.part)}
-    except _DAMAGE:
+    except DAMAGE:
         return SideTexts()
     return SideTexts(tuple(found), frozenset(number for number in hidden if number))
 
@@ -58,22 +56,22 @@ def inserted_pages(data: bytes) -> list[bytes]:
     """Web pages that stand in a Word document as they are ("altChunk"), which is how some programs write theirs."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            parts = [part for _, (kind, part) in _related(archive, "word/document.xml") if kind == "aFChunk"]
+            parts = parts_of(archive, main_part(archive), "aFChunk")
             pages = [archive.read(part) for part in parts if part.endswith((".htm", ".html", ".xhtml"))]
-    except _DAMAGE:
+    except DAMAGE:
         return []
     return pages
 
 
 def _pages(archive: zipfile.ZipFile, kind: Format) -> Iterator[_Page]:
+    main = main_part(archive)
     if kind is Format.DOCX:
-        yield _Page("word/document.xml", None, "")
+        yield _Page(main, None, "")
         return
-    main = "ppt/presentation.xml" if kind is Format.PPTX else "xl/workbook.xml"
-    related = dict(_related(archive, main))
+    parts = {other.id: other.part for other in related(archive, main)}
     number = 0
-    for item in _tree(archive.read(main)).iter("{*}sldId", "{*}sheet"):
-        part = related.get(next((value for name, value in item.items() if name.endswith("}id")), ""), ("", ""))[1]
+    for item in tree(archive.read(main)).iter("{*}sldId", "{*}sheet"):
+        part = parts.get(next((value for name, value in item.items() if name.endswith("}id")), ""), "")
         if part and "chartsheet" not in part:
             number += 1
             name = f"Slide {number}" if kind is Format.PPTX else f"Sheet {item.get('name', number)}"
@@ -81,49 +79,42 @@ def _pages(archive: zipfile.ZipFile, kind: Format) -> Iterator[_Page]:
 
 
 def _is_hidden(archive: zipfile.ZipFile, part: str) -> bool:
-    return bool(_tree(archive.read(part)).get("show") in ("0", "false"))
+    return bool(tree(archive.read(part)).get("show") in ("0", "false"))
 
 
 def _beside(archive: zipfile.ZipFile, page: _Page) -> Iterator[Element]:
-    names = set(archive.namelist())
-    for kind, part in sorted(value for _, value in _related(archive, page.part)):
-        if part not in names:
+    for kind, part in sorted((other.kind, other.part) for other in related(archive, page.part)):
+        if part not in archive.NameToInfo:
             continue
         if kind == "diagramData" or (kind == "drawing" and part.startswith("xl/")):
-            yield from _paragraphs(_tree(archive.read(part)), page)
+            yield from _paragraphs(shown(tree(archive.read(part))), page)
         elif kind == "comments" and not part.startswith("xl/threaded"):
-            yield from _comments(_tree(archive.read(part)), page)
+            yield from _comments(tree(archive.read(part)), page)
 
 
 def _of_masters(archive: zipfile.ZipFile, pages: Iterable[_Page]) -> Iterator[Element]:
     """The texts of layouts and masters, but not of their placeholders, which only say what is to come there."""
-    seen = {""}
+    seen = set[str]()
+    size = slide_size(archive)
     for page in pages:
-        layout = _first_related(archive, page.part, "slideLayout")
-        for part in (layout, _first_related(archive, layout, "slideMaster")):
+        for part in _above(archive, page.part):
             if part in seen:
                 continue
             seen.add(part)
-            for shape in _tree(archive.read(part)).iter("{*}sp"):
+            for shape in shown(tree(archive.read(part)), size).iter("{*}sp"):
                 if shape.find("{*}nvSpPr/{*}nvPr/{*}ph") is None:
                     yield from _paragraphs(shape, replace(page, label="Slide master"))
 
 
-def _first_related(archive: zipfile.ZipFile, part: str, kind: str) -> str:
-    return next((name for _, (found, name) in _related(archive, part) if found == kind), "")
-
-
-def _related(archive: zipfile.ZipFile, part: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """What a part refers to inside the file: identity, kind and name of the other part."""
-    folder, name = posixpath.split(part)
-    path = f"{folder}/_rels/{name}.rels"
-    if path not in archive.NameToInfo:
-        return
-    for item in list(_tree(archive.read(path)))[:_MAX_PARTS]:
-        if isinstance(item.tag, str) and item.get("TargetMode") != "External":
-            target = item.get("Target", "")
-            whole = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
-            yield item.get("Id", ""), (item.get("Type", "").rpartition("/")[2], whole)
+def _above(archive: zipfile.ZipFile, slide: str) -> Iterator[str]:
+    """The layout of a slide and the master of that, as far as their shapes are shown on it."""
+    part = slide
+    for kind in ("slideLayout", "slideMaster"):
+        above = parts_of(archive, part, kind)
+        if not above or tree(archive.read(part)).get("showMasterSp") in ("0", "false"):
+            return
+        part = above[0]
+        yield part
 
 
 def _paragraphs(root: etree._Element, page: _Page) -> Iterator[Element]:
@@ -152,7 +143,3 @@ def _lines(comment: etree._Element) -> Iterable[str]:
     blocks = list(comment.iter("{*}p")) or [comment]
     for block in blocks:
         yield "".join(item.text or "" for item in block.iter("{*}t", "{*}text", "{*}tab"))
-
-
-def _tree(part: bytes) -> etree._Element:
-    return etree.fromstring(part, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))

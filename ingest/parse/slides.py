@@ -1,8 +1,8 @@
 """PowerPoint files with the shapes on each slide that its readers see.
 
 The library behind takes a shape that begins above or left of the slide to be off it, however far it reaches into it,
-and one right of or below the slide to be on it. Here the former begins at the edge, and what is wholly off the slide
-goes: nobody is shown it.
+and one right of or below the slide to be on it. Here the former begins at the edge, and what is wholly off the slide,
+or hidden ("selection pane"), goes: nobody is shown it.
 """
 
 from __future__ import annotations
@@ -14,28 +14,37 @@ from collections.abc import Iterator
 
 from lxml import etree  # type: ignore[import-untyped]
 
-from ingest.parse.ooxml import rewritten, transitional, tree, written
+from ingest.parse.ooxml import transitional
+from ingest.parse.package import main_part, parts_of, rewritten, tree, written
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
-_SLIDE = re.compile(r"ppt/slides/[^/]+\.xml")
-_PRESENTATION = "ppt/presentation.xml"
 _SHAPES = tuple(_P + name for name in ("sp", "graphicFrame", "grpSp", "pic", "cxnSp"))
+
+Size = tuple[int, int]
 
 
 def whole_pptx(data: bytes) -> bytes:
     """The presentation with the shapes that are shown."""
     data = transitional(data)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        size = tree(archive.read(_PRESENTATION)).find(f"{_P}sldSz")
-    if size is None:
-        return data
-    width, height = _length(size, "cx"), _length(size, "cy")
-    return rewritten(data, lambda name, part: _shown(part, width, height) if _SLIDE.fullmatch(name) else part)
+        size, slides = slide_size(archive), set(parts_of(archive, main_part(archive), "slide"))
+    return rewritten(data, lambda name, part: written(shown(tree(part), size)) if name in slides else part)
 
 
-def _shown(part: bytes, width: int, height: int) -> bytes:
-    root = tree(part)
+def slide_size(archive: zipfile.ZipFile) -> Size:
+    """How wide and high slides are; zeros where the file does not say."""
+    size = tree(archive.read(main_part(archive))).find(f"{_P}sldSz")
+    return (0, 0) if size is None else (_length(size, "cx"), _length(size, "cy"))
+
+
+def shown(root: etree._Element, size: Size = (0, 0)) -> etree._Element:
+    """A slide, layout, master or drawing without the shapes that nobody sees."""
+    for name in [name for name in root.iter("{*}cNvPr") if name.get("hidden") in ("1", "true")]:
+        shape = name.getparent().getparent()
+        if shape is not None and shape.getparent() is not None and not shape.tag.endswith("}spTree"):
+            shape.getparent().remove(shape)
+    width, height = size
     for shape, offset, extent in list(_placed(root)):
         left, top = _length(offset, "x"), _length(offset, "y")
         right, bottom = left + _length(extent, "cx"), top + _length(extent, "cy")
@@ -44,7 +53,7 @@ def _shown(part: bytes, width: int, height: int) -> bytes:
         elif left < 0 or top < 0:
             offset.set("x", str(max(0, left)))
             offset.set("y", str(max(0, top)))
-    return written(root)
+    return root
 
 
 def _placed(root: etree._Element) -> Iterator[tuple[etree._Element, etree._Element, etree._Element]]:

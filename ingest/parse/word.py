@@ -36,9 +36,14 @@ class Styles:
         self._usual = next((_id(s) for s in styles if s.get(f"{_W}type") == "paragraph" and _is_default(s)), "")
 
     def take_out_hidden(self, root: etree._Element) -> None:
-        """Remove the runs that are not shown."""
+        """Remove the runs and the rows of tables that are not shown, and tables that have no others."""
         for run in [run for run in root.iter(f"{_W}r") if self._holds(run, "vanish")]:
             run.getparent().remove(run)
+        for row in [row for row in root.iter(f"{_W}tr") if _says(row, "hidden", "trPr")]:
+            table = row.getparent()
+            table.remove(row)
+            if table.tag == f"{_W}tbl" and table.find(f"{_W}tr") is None:
+                table.getparent().remove(table)
 
     def name_headings(self, body: etree._Element) -> None:
         """Give the headings among the paragraphs of a body a style that is called so."""
@@ -122,9 +127,9 @@ def _name(style: etree._Element) -> str:
     return "" if name is None else str(name.get(f"{_W}val", "")).lower()
 
 
-def _says(item: etree._Element, what: str) -> bool | None:
-    """Whether a run or style is bold or the like; None if it does not say."""
-    found = item.find(f"{_W}rPr/{_W}{what}")
+def _says(item: etree._Element, what: str, properties: str = "rPr") -> bool | None:
+    """Whether a run, style or row is bold or the like; None if it does not say."""
+    found = item.find(f"{_W}{properties}/{_W}{what}")
     return None if found is None else found.get(f"{_W}val", "1") not in _OFF
 
 

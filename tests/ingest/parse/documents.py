@@ -693,14 +693,47 @@ def word_with_hidden_text() -> bytes:
     paragraph.add_run(" or 30 for friends").font.hidden = True
     paragraph.add_run(" and secret", style="Unseen")
     paragraph.add_run(" euros", style="Unseen").font.hidden = False
+    head = document.sections[0].header.paragraphs[0]
+    head.add_run("Fees")
+    head.add_run(" of friends").font.hidden = True
+    for texts in (("Class", "Secret class"), ("Secret table",)):
+        table = document.add_table(rows=0, cols=1)
+        for text in texts:
+            row = table.add_row()
+            row.cells[0].text = text
+            if text.startswith("Secret"):
+                row._tr.get_or_add_trPr().append(parse_xml(f"<w:hidden {nsdecls('w')}/>"))
     return saved(document)
 
 
-def slides_with_a_master_text(text: str) -> bytes:
+def without_styles(document: bytes) -> bytes:
+    """A Word file that has no styles."""
+    document = without_part(document, "word/styles.xml")
+    for name, entry in (("word/_rels/document.xml.rels", b"Relationship"), ("[Content_Types].xml", b"Override")):
+        part = part_of(document, name)
+        document = with_part(document, name, re.sub(b"<" + entry + b"[^>]*styles[.]xml[^>]*/>", b"", part))
+    return document
+
+
+def slides_with_a_master_text(text: str, *, left: int = 0, unshown: str = "") -> bytes:
+    """A text on the master of the first of two slides, which the slide or its layout may not show."""
     deck = pptx.Presentation(io.BytesIO(slides()))
-    box = deck.slides[0].shapes.add_textbox(0, 0, 100, 100)
+    box = deck.slides[0].shapes.add_textbox(left, 0, 100, 100)
     box.text_frame.text = text
     deck.slide_master.shapes._spTree.append(box._element)  # moves it there
+    for hides in {"slide": deck.slides, "layout": deck.slide_layouts}.get(unshown, ()):
+        hides._element.set("showMasterSp", "0")
+    return saved(deck)
+
+
+def hidden_in_the_selection_pane(document: bytes, text: str) -> bytes:
+    """A presentation with a shape on its first slide, alone or in a group, that is hidden."""
+    deck = pptx.Presentation(io.BytesIO(document))
+    shapes = deck.slides[0].shapes
+    for parent in (shapes, shapes.add_group_shape().shapes):
+        box = parent.add_textbox(0, 0, Pt(100), Pt(100))
+        box.text_frame.text = text
+        box._element.nvSpPr.cNvPr.set("hidden", "1")
     return saved(deck)
 
 

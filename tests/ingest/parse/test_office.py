@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,12 @@ def test_what_the_master_shows_on_every_slide_is_read_once() -> None:
     found = read(made.slides_with_a_master_text("For internal use only"), "a.pptx").elements
     assert [(e.page, e.label) for e in found if e.text == "For internal use only"] == [(1, "Slide master")]
     assert not any("Click to edit" in e.text for e in found)
+
+
+@pytest.mark.parametrize("wrong", [{"left": -1_000}, {"unshown": "layout"}, {"unshown": "slide"}])
+def test_what_a_master_has_but_no_slide_shows_is_not_read(wrong: dict[str, Any]) -> None:
+    found = read(made.slides_with_a_master_text("For nobody", **wrong), "a.pptx").elements
+    assert found == read(made.slides(), "a.pptx").elements
 
 
 @pytest.mark.parametrize(
@@ -79,7 +86,25 @@ def test_a_word_file_that_is_all_bold_has_no_headings_for_it() -> None:
 
 
 def test_hidden_text_of_a_word_file_is_left_out() -> None:
-    assert texts(made.word_with_hidden_text(), "a.docx") == ["The fee is 40 euros"]
+    assert texts(made.word_with_hidden_text(), "a.docx") == ["Fees", "The fee is 40 euros", "Class"]
+
+
+def test_hidden_text_is_left_out_of_a_word_file_without_styles() -> None:
+    found = texts(made.without_styles(made.word_with_hidden_text()), "a.docx")
+    assert found == ["Fees", "The fee is 40 and secret euros", "Class"]
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"), [(made.word_with_hidden_text(), "docx"), (made.slides(), "pptx"), (made.workbook(), "xlsx")]
+)
+def test_the_main_part_of_an_office_file_may_have_any_name(data: bytes, kind: str) -> None:
+    name = made.MAIN[kind].replace(".xml", "2.xml")
+    assert read(made.renamed_main(data, kind, name), f"a.{kind}").elements == read(data, f"a.{kind}").elements
+
+
+def test_shapes_hidden_in_the_selection_pane_are_left_out() -> None:
+    found = read(made.hidden_in_the_selection_pane(made.slides(), "Secret"), "a.pptx").elements
+    assert found == read(made.slides(), "a.pptx").elements
 
 
 def test_bold_numbered_clauses_are_headings_with_their_numbers() -> None:
