@@ -46,7 +46,7 @@ def retry(wanted: FilesIn, admin: Admin, appliance: TheAppliance) -> list[RunOut
         require_not_paused(source)
     for facts in given:
         record_act(appliance, admin, "file.retried", _subject(sources[facts.source_id], facts))
-    appliance.catalog.forget_judgement([_in_folder(facts) for facts in given])
+    appliance.catalog.forget_judgement([document for facts in given for document in _to_judge(facts)])
     return [run_out(request_sync(appliance, admin, source)) for source in sources.values()]
 
 
@@ -59,7 +59,7 @@ def give_password(document_id: str, given: FilePassword, admin: Admin, appliance
     if appliance.runs.is_running(source.id):
         raise Conflict(f"'{source.name}' is being synced. Wait for the run to end, then give the password again.")
     record_act(appliance, admin, "file.password_given", _subject(source, facts))
-    appliance.catalog.forget_judgement([_in_folder(facts)])
+    appliance.catalog.forget_judgement(_to_judge(facts))
     wish = Wish(passwords={facts.path: given.password})
     return run_out(start_sync(appliance, admin, source, wish))
 
@@ -111,9 +111,9 @@ def _file_out(document: Document, source: Source | None) -> FileOut:
     )
 
 
-def _in_folder(facts: FileFacts) -> str:
-    """The document of the file that has to be read: a file in a container is read with it."""
-    return facts.container_id or facts.document_id
+def _to_judge(facts: FileFacts) -> list[str]:
+    """The documents to be judged anew: a file in a container is read with it, and what was said of either may stand."""
+    return [facts.document_id, facts.container_id] if facts.container_id else [facts.document_id]
 
 
 def _subject(source: Source, facts: FileFacts) -> str:

@@ -180,3 +180,16 @@ def test_trying_a_file_in_another_again_reads_the_other(desk: Desk) -> None:
     assert answer.status_code == 202
     assert desk.files(key)["letter.eml › broken.pdf"]["updated_at"] > member["updated_at"]
     assert desk.runs_of(key)[0]["counts"].get("indexed") == 1  # the mail itself
+
+
+def test_trying_a_file_in_another_again_takes_back_that_a_curator_turned_it_down(desk: Desk) -> None:
+    papers = archive(("heat.txt", b"Heating is included."), ("rent.txt", b"The rent is due on the third."))
+    key = desk.add(desk.folder(papers__zip=papers), curated=True)
+    desk.sync(key)
+    document = desk.id_of(key, "papers.zip › rent.txt")
+    assert desk.admin.post(f"/api/reviews/{document}/reject", json={"reason": "A draft."}).status_code == 204
+    desk.sync(key)
+    assert desk.states(key)["papers.zip › rent.txt"] == "refused"
+    desk.admin.post("/api/files/retry", json={"document_ids": [document]})
+    desk.wait()
+    assert desk.states(key)["papers.zip › rent.txt"] == "pending_review"
