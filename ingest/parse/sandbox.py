@@ -19,18 +19,15 @@ Rules this module keeps:
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -51,6 +48,7 @@ from appliance.errors import (
     InvalidRequest,
     ParserBroken,
 )
+from appliance.scratch import ScratchFolder, sweep
 from ingest.folders import open_folder
 from ingest.parse import frames
 from ingest.parse.confine import Confinement
@@ -68,7 +66,6 @@ _REFUSALS = {
     for kind in (DocumentRejected, DocumentNeedsPassword, DocumentUnreadable, ParserBroken, InvalidRequest)
 }
 _SCRATCH_PREFIX = "strongroom-parse-"
-_NEW_SCRATCH_S = 60.0  # so long may pass between making a folder and locking it
 _SMALL_FILE_CPU_S = 15.0
 _BYTES_PER_CPU_S = 128 * 1024  # of what is larger, timeout_s is the limit
 _PAGES_OF_ANY_FILE = 200
@@ -128,7 +125,7 @@ class ParserPool:
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False
-        _sweep(Path(tempfile.gettempdir()))
+        sweep(_SCRATCH_PREFIX)
 
     @property
     def size(self) -> int:
@@ -411,25 +408,24 @@ class _Worker:
     def __init__(self, settings: IngestSettings, *, urgent: bool) -> None:
         self._settings = settings
         self._patience = 1 if urgent else _PATIENCE
-        self._scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX))
-        self._scratch_lock: int | None = _locked(self._scratch)
+        self._scratch = ScratchFolder(_SCRATCH_PREFIX)
         self._control, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-P", "-m", _WORKER, str(self._scratch), str(settings.memory_bytes)),
+                    *(sys.executable, "-P", "-m", _WORKER, str(self._scratch.path), str(settings.memory_bytes)),
                     str(0 if urgent else _NICENESS),
                 ],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=_environment(self._scratch),
-                cwd=self._scratch,
+                env=_environment(self._scratch.path),
+                cwd=self._scratch.path,
                 start_new_session=True,
             )
         except OSError as error:
             self._control.close()
-            self._remove_scratch()
+            self._scratch.remove()
             raise ConfigurationError(f"The document parser cannot be started: {error.strerror}.") from error
         finally:
             theirs.close()
@@ -476,13 +472,7 @@ class _Worker:
         self.strike()
         self._process.wait()
         self._control.close()
-        self._remove_scratch()
-
-    def _remove_scratch(self) -> None:
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        if self._scratch_lock is not None:
-            os.close(self._scratch_lock)
-            self._scratch_lock = None
+        self._scratch.remove()
 
     def run(self, descriptor: int, job: dict[str, object], wanted: bytes) -> tuple[bytes, str, int]:
         """Hand over a document and wait. Returns the answer, and SHA-256 and size of what was handed over."""
@@ -616,25 +606,3 @@ def _environment(scratch: Path) -> dict[str, str]:
         **{name: str(scratch) for name in ("HOME", "TMPDIR", "NUMBA_CACHE_DIR", "MPLCONFIGDIR", "XDG_CACHE_HOME")},
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT"), "1"),
     }
-
-
-def _locked(folder: Path) -> int:
-    """A descriptor that locks a folder until it is closed or this process ends."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _sweep(temporary: Path) -> None:
-    """Remove the scratch folders that killed appliances of this account left behind, never one in use."""
-    for left in temporary.glob(f"{_SCRATCH_PREFIX}*"):
-        with contextlib.suppress(OSError):  # in use, somebody else's, or no folder: it stays
-            status = left.lstat()
-            if status.st_uid == os.getuid() and time.time() - status.st_mtime > _NEW_SCRATCH_S:
-                lock = _locked(left)
-                shutil.rmtree(left, ignore_errors=True)
-                os.close(lock)
