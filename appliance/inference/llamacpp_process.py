@@ -4,11 +4,11 @@ Rules this module keeps:
 
 1. llama.cpp is not imported here. A GGUF file is foreign data for native code; what it breaks is a process that holds
    one model and nothing else, and not the one with the log and the index.
-2. The child gets no descriptor but its three standard ones, and no setting of ours: some are secrets. It gets the
-   offline switches.
+2. The child gets no descriptor but its three standard ones. Of our environment it gets what native libraries and GPUs
+   need, and the offline switches; the rest is ours or another program's, and some of it is secret.
 3. The socket lies in a folder that only this user can enter.
 4. However the child ends, the next use can tell. However the parent ends, the child ends too (see `llamacpp_server`),
-   and takes the folder along; only one that is killed while it loads leaves that, empty.
+   and takes the folder along. If it is killed as well, the folder stays until the next model is started.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import IO, cast
@@ -28,8 +27,12 @@ import appliance
 from appliance.config import OFFLINE_SWITCHES
 from appliance.errors import ModelUnavailable
 from appliance.inference.llamacpp_server import LOADED, Job
+from appliance.scratch import ScratchFolder, sweep
 
 _PROGRAM = "appliance.inference.llamacpp_server"
+_FOLDER_PREFIX = "strongroom-model-"
+_PASSED_ON = frozenset({"HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR"})
+_PASSED_ON_PREFIXES = ("CUDA_", "GGML_", "HIP_", "HSA_", "LC_", "OMP_", "ROCR_", "VK_")
 _MAX_SOCKET_PATH = 107  # bytes, Linux
 _LAST_BREATH_S = 0.5
 _SILENT, _STOPPED = "silent", "stopped"
@@ -45,15 +48,16 @@ class LlamaCppProcess:
             ModelUnavailable: It cannot be started.
         """
         self._gguf_path = gguf_path
-        self._folder = tempfile.TemporaryDirectory(prefix="strongroom-model-", ignore_cleanup_errors=True)  # 0700
-        self.socket = Path(self._folder.name) / "llama.sock"
+        sweep(_FOLDER_PREFIX)
+        self._folder = ScratchFolder(_FOLDER_PREFIX)
+        self.socket = self._folder.path / "llama.sock"
         self._lock = threading.Lock()
         self._told: str | None = None
         self._was_stopped = False
         try:
             self._process = self._started()
         except ModelUnavailable:
-            self._folder.cleanup()
+            self._folder.remove()
             raise
         job = Job(str(gguf_path.absolute()), context_tokens, threads, str(self.socket))
         with contextlib.suppress(BrokenPipeError):  # it has died; waiting for it says so
@@ -128,7 +132,7 @@ class LlamaCppProcess:
         self._process.kill()
         self._process.wait()
         self._to_child.close()
-        self._folder.cleanup()
+        self._folder.remove()
 
     @property
     def _to_child(self) -> IO[bytes]:
@@ -154,7 +158,9 @@ def _one_line(pipe: IO[bytes], timeout_s: float) -> str:
 
 
 def _environment() -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("STRONGROOM_")}
-    code = [str(Path(appliance.__path__[0]).parent), *filter(None, [inherited.get("PYTHONPATH")])]
+    inherited = {
+        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
+    }
+    code = [str(Path(appliance.__path__[0]).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     # Without the last one, llama.cpp starts a debugger on itself when it fails, and prints what it holds.
     return {**inherited, **OFFLINE_SWITCHES, "PYTHONPATH": os.pathsep.join(code), "GGML_NO_BACKTRACE": "1"}

@@ -6,7 +6,7 @@ Rules this program keeps:
    model loads it cannot look there (llama.cpp holds the interpreter), so until then the kernel is told to kill it with
    its parent. Not for longer: the kernel would do so already when the *thread* ends that started it.
 2. One line goes back: that the model is loaded, or why not. Nothing else that is printed goes anywhere, and no core
-   file is left: both may hold a prompt.
+   file is left: both may hold a prompt. No other process of this account may look into this one.
 3. When to stop is the parent's business. What a service manager or a terminal sends to all processes alike is ignored.
 """
 
@@ -33,7 +33,9 @@ _HTTP_THREADS = 16
 _BATCH_TOKENS = 512
 """A prompt is read in batches; a closed stream is noticed between two of them."""
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4  # linux/prctl.h
+
+_libc = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # that limit does not hold where core files go to a program
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as to_parent:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # nowhere
         job = Job(**json.loads(sys.stdin.buffer.readline()))
@@ -108,7 +111,7 @@ def _parameters(job: Job, parameters: Any) -> Any:
 
 
 def _die_with_parent(wanted: bool) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL if wanted else 0, 0, 0, 0)
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL if wanted else 0, 0, 0, 0)
 
 
 def _is_at_its_end(descriptor: int) -> bool:

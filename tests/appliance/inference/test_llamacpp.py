@@ -18,7 +18,7 @@ import pytest
 from appliance.errors import ContextOverflow, ModelUnavailable
 from appliance.inference.llamacpp import LlamaCppModel
 from appliance.inference.port import Generation, Message, MessageRole
-from tests.appliance.inference.processes import llama_processes
+from tests.appliance.inference.processes import llama_processes, seen_from_inside
 from tests.data.tiny_gguf import CONTEXT_TOKENS, train_tokenizer
 
 pytestmark = pytest.mark.integration
@@ -212,7 +212,7 @@ def test_a_folder_is_not_a_model_file(tmp_path: Path) -> None:
 def _listening_ports() -> set[str]:
     listen = "0A"
     rows = [row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/self/net/{name}").read_text().splitlines()]
-    folders = [Path(f"/proc/{process}/fd") for process in (os.getpid(), *llama_processes())]
+    folders = [seen_from_inside(process) / "fd" for process in (os.getpid(), *llama_processes())]
     own = {link for folder in folders for fd in folder.iterdir() if (link := _link(fd)).startswith("socket:")}
     return {row[1] for row in rows if row[3] == listen and f"socket:[{row[9]}]" in own}
 
