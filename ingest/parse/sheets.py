@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-import re
-import struct
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO
+from xml.parsers import expat
 
 import openpyxl  # type: ignore[import-untyped]
 import xlrd  # type: ignore[import-untyped]
@@ -22,6 +20,7 @@ from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUn
 from ingest.parse.elements import Element
 from ingest.parse.hidden import sheet_elements
 from ingest.parse.ooxml import transitional
+from ingest.parse.package import DAMAGE
 
 MAX_CHARACTERS = 100_000_000
 """On one sheet."""
@@ -29,28 +28,11 @@ MAX_CHARACTERS = 100_000_000
 Tick = Callable[[], None]
 """Called once per row, so that a long workbook is seen to get on."""
 
-_ROW_OR_COLUMN = re.compile(rb"<(?:\w+:)?(row|col)\b([^<>]*)>")
-_ATTRIBUTE = re.compile(rb"""\b(r|min|max|hidden)=["']([^"']*)["']""")
+_ROW, _COLUMN = (f"http://schemas.openxmlformats.org/spreadsheetml/2006/main {tag}" for tag in ("row", "col"))
 _PIECE_BYTES = 1024**2
-_MAX_TAG = 4_096
 _MAX_COLUMNS = 16_384
 
-_DAMAGE = (
-    zipfile.BadZipFile,
-    ValueError,
-    KeyError,
-    TypeError,
-    IndexError,
-    AttributeError,
-    OSError,
-    EOFError,
-    SyntaxError,  # what the XML parsers raise
-    AssertionError,
-    NotImplementedError,
-    OverflowError,
-    xlrd.XLRDError,
-    struct.error,
-)
+_DAMAGE = (*DAMAGE, xlrd.XLRDError)
 
 
 def parse_xlsx(data: bytes, tick: Tick) -> Iterator[Element]:
@@ -75,26 +57,42 @@ def parse_xlsx(data: bytes, tick: Tick) -> Iterator[Element]:
 
 
 def _hidden_in(source: IO[bytes]) -> tuple[frozenset[int], frozenset[int]]:
-    """The rows (counted from 1) and columns (counted from 0) that a sheet hides, which openpyxl does not tell."""
-    rows, columns, row, rest = set[int](), set[int](), 0, b""
+    """The rows (counted from 1) and columns (counted from 0) that a sheet hides, which openpyxl does not tell.
+
+    A sheet that hides rows by default ("zeroHeight") hides those that are not written at all: there is nothing in them.
+    """
+    rows, columns, row = set[int](), bytearray(_MAX_COLUMNS), 0
+
+    def start(name: str, said: dict[str, str]) -> None:
+        nonlocal row
+        if name == _ROW:
+            row = _number(said.get("r"), row + 1)
+            if _is_hidden(said):
+                rows.add(row)
+        elif name == _COLUMN and _is_hidden(said):
+            first = max(1, _number(said.get("min"), 1))
+            last = min(_number(said.get("max"), first), _MAX_COLUMNS)
+            columns[first - 1 : last] = b"\1" * (last - first + 1)
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler = start
+    parser.EntityDeclHandler = _refuse_entities
     while piece := source.read(_PIECE_BYTES):
-        text, opened, rest = (rest + piece).rpartition(b"<")
-        rest = opened + rest[-_MAX_TAG:]
-        for kind, tag in _ROW_OR_COLUMN.findall(text):
-            said = dict(_ATTRIBUTE.findall(tag))
-            if kind == b"row":
-                row = _number(said.get(b"r"), row + 1)
-            if said.get(b"hidden") in (b"1", b"true"):
-                if kind == b"row":
-                    rows.add(row)
-                else:
-                    first = _number(said.get(b"min"), 1)
-                    columns.update(range(first - 1, min(_number(said.get(b"max"), first), _MAX_COLUMNS)))
-    return frozenset(rows), frozenset(columns)
+        parser.Parse(piece)
+    parser.Parse(b"", True)
+    return frozenset(rows), frozenset(at for at, hidden in enumerate(columns) if hidden)
 
 
-def _number(text: bytes | None, otherwise: int) -> int:
-    return int(text) if text is not None and text.isdigit() and len(text) < 8 else otherwise
+def _is_hidden(said: dict[str, str]) -> bool:
+    return said.get("hidden", "").strip() in ("1", "true")
+
+
+def _refuse_entities(*_: object) -> None:
+    raise ValueError("entities")
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 8 else otherwise
 
 
 def _label(name: str, hidden: bool) -> str:

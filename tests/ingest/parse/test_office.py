@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from appliance.domain import DocumentFacts
-from appliance.errors import DocumentNeedsPassword, DocumentRejected
+from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
 from ingest.parse import legacy, readers, sheets
 from ingest.parse.detect import Format
 from ingest.parse.elements import ElementKind, Parsed
@@ -143,6 +144,30 @@ def test_hidden_rows_and_columns_of_a_workbook_are_called_so() -> None:
 def test_hidden_rows_are_found_wherever_the_file_is_cut(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheets, "_PIECE_BYTES", size)
     assert tables(made.workbook_that_hides(), "a.xlsx") == HIDDEN
+
+
+def written_in_utf_16(part: bytes) -> bytes:
+    return ('<?xml version="1.0" encoding="UTF-16"?>' + part.decode()).encode("utf-16")
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        lambda part: part.replace(b' hidden="1"', b" hidden = '1'"),
+        lambda part: part.replace(b' hidden="1"', b' hidden="&#49;"'),
+        written_in_utf_16,
+    ],
+)
+def test_hidden_rows_are_found_however_they_are_written(otherwise: Callable[[bytes], bytes]) -> None:
+    book, name = made.workbook_that_hides(), "xl/worksheets/sheet1.xml"
+    assert tables(made.with_part(book, name, otherwise(made.part_of(book, name))), "a.xlsx") == HIDDEN
+
+
+def test_a_sheet_with_entities_is_refused() -> None:
+    book, name = made.workbook(), "xl/worksheets/sheet1.xml"
+    part = b'<!DOCTYPE x [<!ENTITY a "b">]>' + made.part_of(book, name)
+    with pytest.raises(DocumentUnreadable, match="is damaged"):
+        read(made.with_part(book, name, part), "a.xlsx")
 
 
 def test_an_old_workbook_says_what_is_hidden_and_shows_percentages() -> None:
