@@ -63,8 +63,6 @@ class Holdings:
         """
         outcome, version, before = new.outcome, new.version, new.before
         old = before.version_id if before else None
-        if old == version.id:
-            self._make_exact(new)
         if before is not None and old is not None:
             self._hand_over(before, unless_sha256=version.sha256)
         replaced = self._texts(old)
@@ -237,13 +235,6 @@ class Holdings:
         )
         made = replace(stored, id=own, document_id=heir.document_id, created_at=datetime.now(UTC), superseded_at=None)
         self._catalog.publish(outcome, made, chunks, signature)
-
-    def _make_exact(self, new: NewVersion) -> None:
-        """A version read again may have fewer chunks than it had; the index then still holds the last of them."""
-        if self._index.count(version_id=new.version.id) == len(new.chunks):
-            return
-        self._index.delete_version(new.version.id)
-        embed_and_index(new.chunks, new.outcome.groups, self._embedder, self._index)
 
 
 def _search_texts(chunks: Iterable[Chunk]) -> frozenset[str]:

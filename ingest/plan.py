@@ -127,8 +127,9 @@ class Judge:
 
     @property
     def reading(self) -> str:
-        """What a version depends on besides the file's content: the parser, and the language it is said to be in."""
-        return f"{PARSER_VERSION} {self.source.language}" if self.source.language else PARSER_VERSION
+        """What a version depends on besides the file's content: the parser, how text is cut, an imposed language."""
+        cut = f"{self.settings.chunk_tokens}+{self.settings.overlap_tokens}"
+        return " ".join(filter(None, (PARSER_VERSION, cut, self.source.language)))
 
     def criteria(self, size_bytes: int) -> str:
         """What a refusal depends on besides the file's times: the parser, its limits, and the file's size."""

@@ -23,6 +23,7 @@ from typing import Protocol
 from appliance.catalog import Signature
 from appliance.domain import Chunk, document_id, version_id
 from appliance.errors import (
+    ApplianceError,
     DocumentNeedsPassword,
     DocumentRejected,
     DocumentUnreadable,
@@ -120,7 +121,13 @@ class Reader:
         except DocumentRejected as error:
             # It could not be opened: that may change without the file changing, so it is no refusal for good.
             return FileUnavailable(str(error)) if isinstance(error.__cause__, OSError) else error
-        return self._cut(step.path, parsed)
+        try:
+            return self._cut(step.path, parsed)
+        except ApplianceError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of a job: a text that defeats the splitter ends no run
+            kind = type(error).__name__
+            return DocumentUnreadable(f"Document '{step.path}' could not be cut into passages ({kind}).")
 
     def _is_same(self, step: Step) -> bool:
         """Whether a file with other times has the content it had. Raises OSError."""

@@ -12,11 +12,13 @@ from typing import Any, Never
 import pytest
 from sqlalchemy import func, select
 
+import ingest.reading
 from appliance.catalog.tables import version_bands, versions
-from appliance.domain import DocumentState, Source
+from appliance.domain import Chunk, DocumentState, Source
 from appliance.errors import Conflict, IndexUnavailable, InvalidRequest, ModelUnavailable
 from appliance.inference.port import Vectors
 from ingest.holdings import Holdings, NewVersion
+from ingest.parse.elements import Parsed
 from ingest.pipeline import Again, Wish
 from tests.ingest.conftest import BOARD, STAFF, Room, ToyEmbedder, mode, tally
 
@@ -227,6 +229,38 @@ def test_what_waits_for_a_curator_counts_as_lost_when_its_folder_is_suddenly_emp
     shutil.move(room.folder.with_name("away"), room.folder / "in")
     room.sync()
     assert room.states()["in/4.txt"] is DocumentState.INDEXED
+
+
+# what is read again
+
+
+def test_other_sizes_of_passages_are_another_version_and_there_is_always_one(room: Room) -> None:
+    room.write("long.txt", _LONG)
+    room.sync()
+    before = room.known()["long.txt"].version_id
+    room.settings = room.settings.model_copy(update={"chunk_tokens": 44})
+    found: list[set[str]] = []
+    room.embedder = _ActingEmbedder(lambda: found.append(room.paths("turbine of hall")))
+    assert tally(room.sync()) == {"indexed": 1}
+    assert len(found) > 1
+    assert all(paths == {"long.txt"} for paths in found)
+    assert room.known()["long.txt"].version_id != before
+    assert room.agrees()
+
+
+def test_a_text_that_defeats_the_splitter_ends_no_run(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = ingest.reading.split
+
+    def defeated(parsed: Parsed, **given: Any) -> list[Chunk]:
+        if given["title"] == "a":
+            raise ValueError("quotes its input")
+        return split(parsed, **given)
+
+    monkeypatch.setattr("ingest.reading.split", defeated)
+    room.write("a.txt", "The canteen opens at noon.")
+    room.write("b.txt", "Something else.")
+    assert tally(room.sync()) == {"failed": 1, "indexed": 1}
+    assert room.document("a.txt").reason == "Document 'a.txt' could not be cut into passages (ValueError)."
 
 
 # what is left of a document that is gone
