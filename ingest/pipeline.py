@@ -41,7 +41,7 @@ from ingest.embed import Steps
 from ingest.holdings import Holdings
 from ingest.intake import Intake
 from ingest.plan import FEW, Action, Again, Judge, Plan, make_plan
-from ingest.progress import Outcome, Progress
+from ingest.progress import OUTCOME_OF, TROUBLE, Outcome, Progress
 from ingest.reading import Parsers, Reader
 from ingest.reconcile import reconcile
 from ingest.settling import Settling
@@ -116,6 +116,7 @@ class Pipeline:
         )
         plan = self._plan(sync.judge)
         missing = _require_folder(source, plan, wish, self._settings)
+        self._remember(source, wish.again)
         sync.progress.total = len(plan.steps)
         sync.planned.update((step.path, step.groups) for step in plan.steps)
         settling = Settling(sync, self._catalog, self._holdings)
@@ -132,6 +133,14 @@ class Pipeline:
         if missing:
             raise InvalidRequest(_too_much_missing(source, missing))
         return sync.progress.counts
+
+    def _remember(self, source: Source, again: Again) -> None:
+        """Put on record what is wanted to be read again, so that the next run completes it if this one is cut short."""
+        if again is Again.NOTHING:
+            return
+        known = self._catalog.every_file(source.id)
+        wanted = [item for item in known if again is Again.EVERYTHING or OUTCOME_OF.get(item.state) in TROUBLE]
+        self._catalog.forget_judgement([item.document_id for item in wanted])
 
     def _plan(self, judge: Judge) -> Plan:
         source = judge.source

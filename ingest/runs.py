@@ -29,6 +29,7 @@ _KEEP = 50
 _NOTE_EVERY_S = 2.0
 _NOTE_FILES = 500
 _INTERRUPTED = "The appliance was stopped during the sync. Sync again to complete it."
+_PAUSED = "The sync was paused. The next one completes it."
 
 
 @dataclass(slots=True)
@@ -128,7 +129,7 @@ class Runs:
         """
         for run in self._history.interrupted():
             self._history.note(replace(run, finished_at=datetime.now(UTC), error=_INTERRUPTED))
-        return [run for run in self._history.latest_of_each() if run.error == _INTERRUPTED]
+        return [run for run in self._history.latest_of_each() if run.error.startswith(_INTERRUPTED)]
 
     @contextmanager
     def alone(self, *, wait_s: float = 0) -> Iterator[None]:
@@ -221,7 +222,7 @@ class Runs:
                 on_file=notebook.file,
             )
         if run.cancelled.is_set() and run.progress.done != run.progress.total:
-            run.error = _INTERRUPTED if self._stop.is_set() else "The sync was paused. The next one completes it."
+            run.error = (_INTERRUPTED if self._stop.is_set() else _PAUSED) + _to_be_said_again(wish)
 
     def _end(self, run: Run) -> None:
         """Last of all, because `close` waits for the report too: forget the thread, and do what was asked meanwhile."""
@@ -239,6 +240,12 @@ class Runs:
         finished = [run.id for run in self._runs.values() if run.finished_at is not None]
         for run_id in finished[: max(0, len(self._runs) - _KEEP)]:
             del self._runs[run_id]
+
+
+def _to_be_said_again(wish: Wish) -> str:
+    """What the next run does not do by itself, because somebody has to mean it each time."""
+    said = " Give the password again." if wish.passwords else ""
+    return f"{said} If files are still missing, confirm once more that they may go." if wish.missing_ok else said
 
 
 def _report(report: Callable[[], None]) -> None:

@@ -609,6 +609,25 @@ def test_a_run_that_is_stopped_ends_after_the_file_at_hand_and_the_next_complete
     assert len(room.paths("of the house")) == 10
 
 
+@pytest.mark.parametrize(
+    ("again", "completed"), [(Again.EVERYTHING, {"indexed", "failed"}), (Again.TROUBLED, {"failed"})]
+)
+def test_what_was_to_be_read_again_is_read_by_the_next_run_when_one_is_cut_short(
+    room: Room, again: Again, completed: set[str]
+) -> None:
+    room.write("a.txt", "The notice period is three months.")
+    room.write("broken.pdf", b"%PDF-1.7 broken")
+    room.sync()
+    stop = threading.Event()
+    stop.set()
+    room.sync(stop=stop, wish=Wish(again=again))
+    assert room.parsers.parsed == []
+    assert tally(room.sync()).keys() - {"unchanged"} == completed
+    assert len(room.parsers.parsed) == len(completed)
+    room.sync()
+    assert room.parsers.parsed == []
+
+
 def test_a_document_without_a_searchable_word_is_not_called_indexed(room: Room) -> None:
     room.write("blank.txt", "\n \n")
     assert tally(room.sync()) == {"failed": 1}

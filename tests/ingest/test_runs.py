@@ -17,7 +17,7 @@ from appliance.errors import ApplianceError, AuditUnavailable, CatalogUnavailabl
 from appliance.history import FileReport, RunHistory, RunRecord
 from appliance.inference.port import Vectors
 from ingest.parse.sandbox import ParserPool
-from ingest.pipeline import Outcome, Pipeline
+from ingest.pipeline import Outcome, Pipeline, Wish
 from ingest.runs import Run, Runs
 from tests.ingest.conftest import Room, ToyEmbedder, tally
 
@@ -278,6 +278,30 @@ def test_what_a_run_did_with_a_file_is_written_down_later_when_it_cannot_be_at_o
         runs.wait(run.id)
     assert run.progress.done > 0
     assert len(list(room.history.files(run.id))) == run.progress.done
+
+
+def test_a_run_that_was_cut_short_says_what_has_to_be_said_again(room: Room, held: HeldEmbedder) -> None:
+    room.write("a.txt", "The notice period is three months.")
+    wish = Wish(passwords={"a.txt": "open-sesame"}, missing_ok=True)
+    runs = Runs(room.pipeline(), room.history)
+    paused = runs.start(room.source, wish=wish)
+    assert held.asked.wait(20)
+    runs.cancel(room.source.id)
+    held.go.set()
+    runs.wait(paused.id, 20)
+    held.asked.clear()
+    held.go.clear()
+    stopped = runs.start(room.source, wish=wish)
+    assert held.asked.wait(20)
+    runs.stop()
+    held.go.set()
+    runs.close()
+    for run, what in ((paused, "was paused"), (stopped, "was stopped")):
+        assert run.error is not None
+        assert what in run.error
+        assert "Give the password again. If files are still missing, confirm" in run.error
+        assert "sesame" not in run.error
+    assert [run.id for run in Runs(room.pipeline(), room.history).resume()] == [stopped.id]
 
 
 def test_a_run_that_was_cut_short_is_resumed_however_many_other_sources_were_synced_since(room: Room) -> None:
