@@ -172,27 +172,29 @@ class OpenVinoEmbedder(FolderEmbedder):
         return engines
 
     def _started(self, architecture: Architecture) -> _Engines:
+        # OpenVINO gives the threads of an engine that is gone to the next with as many streams, whatever priority they
+        # have: so there are never as many for questions as for passages.
+        graph, questions = self._chosen(architecture, streams=2 if self._threads == 1 else 1)
+        return self._both(graph, questions, architecture)
+
+    def _chosen(self, architecture: Architecture, *, streams: int) -> tuple[Any, _Engine]:
+        """The graph to compute with and an engine of it. What it was chosen against is free again on return."""
         from appliance.inference.openvino.graph import build
         from appliance.inference.openvino.int8 import build_int8, measure
         from appliance.inference.openvino.runtime import Precision, best_precision
 
         weights = read_weights(architecture.folder)
         precision = self._wanted or best_precision()
-        # OpenVINO gives the threads of an engine that is gone to the next with as many streams, whatever priority they
-        # have: so there are never as many for questions as for passages.
-        streams = 2 if self._threads == 1 else 1
         exact = build(architecture, weights)
         if precision is not Precision.INT8:
-            return self._both(exact, self._compiled(exact, architecture, precision, streams=streams), architecture)
+            return exact, self._compiled(exact, architecture, precision, streams=streams)
         reference = self._compiled(exact, architecture, Precision.FLOAT32, streams=streams)
         batches = _batches(_ids(reference.tokenizer, MEASURED), reference.longest)
         widths = measure(architecture, weights, [(batch.ids, batch.mask) for batch in batches])
         small = build_int8(architecture, weights, widths)
         judged = self._compiled(small, architecture, precision, streams=streams)
         cosines = np.sum(reference.vectors(JUDGED, self.dimension) * judged.vectors(JUDGED, self.dimension), axis=1)
-        if cosines.min() >= _GOOD_ENOUGH:
-            return self._both(small, judged, architecture)
-        return self._both(exact, reference, architecture)
+        return (small, judged) if cosines.min() >= _GOOD_ENOUGH else (exact, reference)
 
     def _both(self, graph: Any, questions: _Engine, architecture: Architecture) -> _Engines:
         """The engine for questions, and one for passages, whose threads inherit the priority of the one that asks."""
