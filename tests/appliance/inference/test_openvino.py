@@ -38,6 +38,11 @@ def folder(tmp_path: Path) -> Path:
     return copy_of_installed(tmp_path / "my-model")
 
 
+@pytest.fixture
+def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.inference.embedders.torch_has_gpu", lambda: False)
+
+
 def _cosines(left: Vectors, right: Vectors) -> Vectors:
     cosines: Vectors = np.sum(left * right, axis=1)
     return cosines
@@ -94,6 +99,7 @@ def _tiny_model(path: Path, *, roberta: bool, pooling: str) -> Path:
     return path / "model"
 
 
+@pytest.mark.usefixtures("without_gpu")
 @pytest.mark.parametrize("roberta", [False, True])
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_other_models_of_the_family_are_computed_as_torch_does(tmp_path: Path, *, roberta: bool, pooling: str) -> None:
@@ -107,6 +113,7 @@ def test_other_models_of_the_family_are_computed_as_torch_does(tmp_path: Path, *
     assert _cosines(exact, torch[::-1]).min() < 0.99, "the texts are too alike to tell anything"
 
 
+@pytest.mark.usefixtures("without_gpu")
 @pytest.mark.parametrize(
     ("file", "values"),
     [
@@ -131,6 +138,7 @@ def test_a_model_that_would_be_computed_otherwise_is_left_to_torch(
         embedder_for(folder, backend=EmbeddingBackend.OPENVINO, batch_size=8, threads=0).embed_query("x")
 
 
+@pytest.mark.usefixtures("without_gpu")
 def test_weights_that_numpy_cannot_read_are_left_to_torch(folder: Path) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -140,6 +148,7 @@ def test_weights_that_numpy_cannot_read_are_left_to_torch(folder: Path) -> None:
     assert isinstance(embedder_for(folder, batch_size=8, threads=0), SentenceTransformersEmbedder)
 
 
+@pytest.mark.usefixtures("without_gpu")
 def test_the_engine_is_the_one_that_is_named_or_the_best_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(embedder_for(None, batch_size=8, threads=0), OpenVinoEmbedder)
     named = embedder_for(None, backend=EmbeddingBackend.TORCH, batch_size=8, threads=0)
@@ -185,8 +194,9 @@ def test_eight_bits_that_are_not_good_enough_are_not_used(monkeypatch: pytest.Mo
 def test_neither_torch_nor_telemetry_is_imported_and_nothing_is_left_at_home(tmp_path: Path) -> None:
     program = (
         "import sys\n"
-        "from appliance.inference.embedders import embedder_for\n"
-        "e = embedder_for(None, batch_size=8, threads=1)\n"
+        "from appliance.inference import embedders\n"
+        "embedders.torch_has_gpu = lambda: False\n"
+        "e = embedders.embedder_for(None, batch_size=8, threads=1)\n"
         "print('openvino' in sys.modules)\n"
         "print(e.embed_query('ten years').shape, e.embed_passages(['a', 'b']).shape)\n"
         "print('openvino' in sys.modules, sys.modules['openvino_telemetry'])\n"
@@ -222,6 +232,9 @@ def test_a_signal_reaches_its_handler_after_embedders_came_and_went() -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="the kernel does not count the processor time of threads"
+)
 def test_passages_leave_the_cores_to_questions() -> None:
     """In a process of its own: OpenVINO hands the threads of engines that are gone to new ones."""
     program = (
