@@ -141,8 +141,10 @@ class Holdings:
                 its documents any more; removing it again completes it.
         """
         self._catalog.hide_source(source.id)
-        held = [known for known in self._catalog.every_file(source.id) if known.version_id is not None]
-        self._catalog.remove_source(source.id, [self._take_out(source, known) for known in held])
+        for known in self._catalog.every_file(source.id):
+            if known.version_id is not None:
+                self._catalog.record(_gone(known), keep_version=False, receipt=self._take_out(source, known))
+        self._catalog.remove_source(source.id)
 
     def _take_out(self, source: Source, known: FileFacts) -> Receipt:
         """Let the cache and the index forget a document that nobody sees any more; returns the proof."""
@@ -235,6 +237,24 @@ class Holdings:
         )
         made = replace(stored, id=own, document_id=heir.document_id, created_at=datetime.now(UTC), superseded_at=None)
         self._catalog.publish(outcome, made, chunks, signature)
+
+
+def _gone(known: FileFacts) -> FileOutcome:
+    """How a document ends whose source is removed."""
+    return FileOutcome(
+        document_id=known.document_id,
+        source_id=known.source_id,
+        path=known.path,
+        member=known.member,
+        container_id=known.container_id,
+        title=known.shown,
+        media_type="application/octet-stream",
+        state=DocumentState.GONE,
+        reason="Its source was removed.",
+        groups=frozenset(),
+        size_bytes=0,
+        modified_ns=0,
+    )
 
 
 def _search_texts(chunks: Iterable[Chunk]) -> frozenset[str]:

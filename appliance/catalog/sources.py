@@ -97,11 +97,10 @@ class SourceCatalog:
             connection.execute(delete(document_groups).where(document_groups.c.document_id.in_(documents_of_it)))
             connection.execute(update(documents).where(documents.c.source_id == source_id).values(settled=False))
 
-    def remove_source(self, source_id: str, given: Sequence[Receipt] = ()) -> None:
-        """Forget a source and everything that came from it, and keep the proof that its documents left the index."""
+    def remove_source(self, source_id: str) -> None:
+        """Forget a source and everything that came from it but the receipts."""
         with self._database.write() as connection:
             connection.execute(delete(sources).where(sources.c.id == source_id))
-            put_receipts(connection, given)
 
     def receipts(self, *, document_id: str | None = None, limit: int = 1000, offset: int = 0) -> list[Receipt]:
         """The receipts, newest first."""

@@ -215,6 +215,20 @@ def test_what_a_run_that_was_cut_short_should_have_forgotten_is_forgotten_by_the
     assert caching.agrees()
 
 
+def test_receipts_count_what_was_there_although_removing_a_source_takes_two_attempts(
+    caching: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(caching)
+    held = caching.index.count()
+    holdings = Holdings(caching.catalog, caching.index, caching.embedder)
+    with _failing(monkeypatch, caching.catalog, "remove_source", CatalogUnavailable("The disk is full.")):
+        holdings.remove_source(caching.source)
+    holdings.remove_source(caching.source)
+    receipts = caching.catalog.receipts()
+    assert sorted(receipt.path for receipt in receipts) == ["a.txt", "other.txt"]
+    assert sum(receipt.chunks_before for receipt in receipts) == held > 3
+
+
 def test_removing_a_source_that_is_cut_short_hides_it_and_is_completed_with_its_receipts(
     caching: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
