@@ -8,18 +8,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from appliance.config import IngestSettings
 from appliance.domain import DocumentState, Source
-from appliance.errors import ApplianceError, AuditUnavailable, CatalogUnavailable, Conflict
+from appliance.errors import ApplianceError, AuditUnavailable, CatalogUnavailable, ConfigurationError, Conflict
 from appliance.history import FileReport, RunHistory, RunRecord
 from appliance.inference.port import Vectors
-from ingest.parse.sandbox import ParserPool
+from ingest.parse.elements import Parsed
 from ingest.pipeline import Outcome, Pipeline, Wish
 from ingest.runs import Run, Runs
-from tests.ingest.conftest import Room, ToyEmbedder, tally
+from tests.ingest.conftest import CountingPool, Room, ToyEmbedder, tally
 
 
 class HeldEmbedder(ToyEmbedder):
@@ -164,25 +165,40 @@ def test_closing_waits_for_the_files_at_hand_and_marks_what_was_not_done(room: R
     assert room.agrees()
 
 
-def test_stopping_in_the_middle_of_a_long_document_is_quick_and_leaves_it_for_the_next_run(room: Room) -> None:
+class WatchedPool(CountingPool):
+    """Tells when it begins to parse a document, and which it was kept from parsing to the end."""
+
+    def __init__(self, settings: IngestSettings) -> None:
+        super().__init__(settings, size=1)
+        self.began = threading.Event()
+        self.cut_short: list[str] = []
+
+    def parse_in(self, root: Path, path: str, *, password: str = "") -> Parsed:
+        self.began.set()
+        try:
+            return super().parse_in(root, path, password=password)
+        except ConfigurationError:  # it was closed
+            self.cut_short.append(path)
+            raise
+
+
+def test_stopping_in_the_middle_of_a_long_document_leaves_it_for_the_next_run(room: Room) -> None:
     room.write("a.txt", "The notice period is three months.")
     room.sync()
     room.write("slow.csv", b"word;" * 12_000_000)
-    settings = IngestSettings(workers=1)
-    parsers = ParserPool(settings, size=1)
-    parsers.report()  # starts the worker, so that the document is what is being waited for
+    settings = room.settings.model_copy(update={"workers": 1, "max_file_bytes": 100_000_000})
+    parsers = WatchedPool(settings)
     pipeline = Pipeline(
         catalog=room.catalog, index=room.index, embedder=room.embedder, parsers=parsers, settings=settings
     )
     runs = Runs(pipeline, room.history)
     run = runs.start(room.source)
-    time.sleep(1)
-    assert run.finished_at is None
-    began = time.monotonic()
+    assert parsers.began.wait(20)
+    time.sleep(0.2)  # until the worker has it; stopped before, it is not read either
     runs.stop()
     parsers.close()
     runs.close()
-    assert time.monotonic() - began < 2
+    assert parsers.cut_short == ["slow.csv"]  # nobody waited for its end
     assert run.error is not None
     assert "was stopped" in run.error
     assert run.progress.counts == {Outcome.UNCHANGED: 1}
