@@ -138,7 +138,7 @@ class Intake:
     # one document
 
     def _take_whole(self, place: Place, read: Read) -> None:
-        """A file, and before it the files in it if it is a container."""
+        """A file, and before it the files in it."""
         container = place.document_id
         known = self._catalog.members(container) if container in self._sync.containers else {}
         self._sync.progress.total = (self._sync.progress.total or 0) + len(read.members)
@@ -160,18 +160,20 @@ class Intake:
         if self._sync.wish.again is Again.NOTHING and place.known is not None and _was_turned_down(place.known, parsed):
             self._sync.note(place.shown, Outcome.REFUSED, place.known.reason, is_news=False)
             return
-        if self._waiting.holds(parsed.sha256, place.groups):
-            self._indexed(self._steps.drain())  # so that it is found as the original
+        is_silent = not read.chunks and parsed.media_type not in CONTAINERS
+        comes_at_once = is_silent or self._original_of(place, parsed) is not None
+        if self._waiting.holds(parsed.sha256, place.groups) or (read.members and comes_at_once):
+            self._indexed(self._steps.drain())  # so that it is found as the original, or what is in it comes first
         if self._sync.stop.is_set():
             return
         place = replace(place, known=self._settling.fresh(place.known))  # it may have been given its original's content
         new = self._new_version(place, read)
         in_force = self._is_in_force(place, parsed)
-        original = self._catalog.original_of(place.source_id, parsed.sha256, place.groups, other_than=place.document_id)
-        if original is not None and read.chunks and not read.members and not in_force:
+        original = self._original_of(place, parsed)
+        if original is not None and read.chunks and not in_force:
             self._keep_as_duplicate(place, new, original)
-        elif not read.chunks and not read.members and parsed.media_type not in CONTAINERS:
-            self._fail(place, DocumentUnreadable("The file holds no text but the headers and footers of its pages."))
+        elif is_silent:
+            self._fail_silent(place, read)
         elif self._sync.source.curated and not in_force:
             self._stage(place, new)
         else:
@@ -208,6 +210,10 @@ class Intake:
             known.document_id, size_bytes=file.size_bytes, modified_ns=file.modified_ns, changed_ns=file.changed_ns
         )
         self._sync.note(step.path, Outcome.RELABELLED if relabelled else Outcome.UNCHANGED)
+
+    def _original_of(self, place: Place, parsed: Parsed) -> str | None:
+        """Another document that has this content, under the same label."""
+        return self._catalog.original_of(place.source_id, parsed.sha256, place.groups, other_than=place.document_id)
 
     def _is_in_force(self, place: Place, parsed: Parsed) -> bool:
         """Whether exactly this content is what the document says already."""
@@ -290,6 +296,14 @@ class Intake:
             self._settling.remove_one(known, DocumentState.GONE, "It is no longer in its container.")
 
     # what could not be read
+
+    def _fail_silent(self, place: Place, read: Read) -> None:
+        """A document without text is no success. The files in it are documents all the same."""
+        self._drop_passed(place.document_id)
+        reason = "The file holds no text but the headers and footers of its pages."
+        if read.members:
+            reason = "The file itself gave no text. The files in it are documents of their own."
+        self._fail(place, DocumentUnreadable(reason))
 
     def _fail(self, place: Place, error: DocumentRejected) -> None:
         """The file could not be read this time. An earlier version stays, and the reason says so."""

@@ -25,7 +25,7 @@ from ingest.parse import archives
 from ingest.parse.encodings import wide_encoding
 from ingest.parse.mailbox import looks_like_mailbox
 
-MAX_MEMBERS = 10_000
+MAX_PARTS = 10_000
 MAX_EXPANDED_BYTES = 1024**3
 MAX_RATIO = 200
 _RATIO_FLOOR_BYTES = 20 * 1024**2  # small files may well compress 200 times
@@ -277,8 +277,8 @@ def _zip_format(data: bytes, suffix: str) -> Format:
             kind = _members_format(archive, members)
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
         raise DocumentUnreadable("is damaged: its ZIP container cannot be opened") from error
-    if len(members) > MAX_MEMBERS:
-        raise DocumentRejected(f"has {len(members):,} parts; the limit is {MAX_MEMBERS:,}")
+    if len(members) > MAX_PARTS:
+        raise DocumentRejected(f"has {len(members):,} parts; the limit is {MAX_PARTS:,}")
     expanded = sum(member.file_size for member in members)
     if expanded > MAX_EXPANDED_BYTES or expanded > max(_RATIO_FLOOR_BYTES, MAX_RATIO * len(data)):
         raise DocumentRejected(f"would expand from {len(data):,} to {expanded:,} bytes, which looks like a ZIP bomb")

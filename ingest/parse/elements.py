@@ -31,7 +31,7 @@ MAX_REASON = 300
 MAX_ELEMENTS = 2_000_000
 MAX_BOXES = 5_000
 MAX_PAGES = 200_000
-MAX_MEMBERS = 100_000  # a large mailbox; archives have a lower limit of their own
+MAX_MEMBERS = 100_000  # a large mailbox; archives and documents have a lower limit of their own
 MAX_MEMBER_PATH = 1_000
 MAX_LEVEL = 9
 
@@ -75,9 +75,9 @@ NO_FACTS = Facts()
 class Parsed:
     """A document as read. `sha256` and `size_bytes` are those of the bytes the parser was given.
 
-    `language` is a two-letter code, empty when unsure. A container (a mail, a mailbox, an archive) has the files in it
-    as `members`, those of containers in it included; they are documents of their own. Only a container may be without
-    elements.
+    `language` is a two-letter code, empty when unsure. `members` are the files in it (in an archive or a mailbox,
+    attached to a mail or a PDF, embedded in an Office file) and the files in those; they are documents of their own. A
+    mailbox or an archive has no elements; any other document without them gave no text, and is there for its members.
     """
 
     title: str
@@ -93,9 +93,9 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in a container: its path there (with forward slashes, unique), and what it says or why it is not read.
+    """A file in another one: its path there (with forward slashes, unique), and what it says or why it is not read.
 
-    `path` goes through containers in containers: "mail.eml/plan.pdf". `code` is that of the error class, and `reason`
+    `path` goes through files in files: "mail.eml/plan.pdf". `code` is that of the error class, and `reason`
     a predicate ("is encrypted; ..."), both empty when it was read.
     """
 

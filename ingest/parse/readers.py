@@ -2,10 +2,10 @@
 
 Rules this module keeps:
 
-1. A document without any text is an error with a reason, never an empty success. A container (a mail, a mailbox, an
-   archive) may be without text of its own, not without files in it.
+1. A document without any text is an error with a reason, never an empty success. A container (a mailbox, an archive)
+   may be without text of its own, not without files in it.
 2. The files in a container, attached to a document or embedded in it, are read the same way, `MAX_NESTING` deep. One
-   that cannot be read is a member with a reason, and the others are read all the same.
+   that cannot be read is a member with a reason, and the others are read all the same: those in it as well.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ def read(data: bytes, name: str, limits: Limits, progress: Progress) -> Parsed:
     """The document as elements, with the files in it as members.
 
     Raises:
-        DocumentRejected: It is of a kind we do not read, over a limit, encrypted, damaged, or has no text.
+        DocumentRejected: It is of a kind we do not read, over a limit, encrypted, damaged, or has no text. If there are
+            files in it, that it has no text is for the caller to see: they would be lost.
     """
     return _Reader(limits, _Work(progress)).document(data, name)
 
@@ -115,9 +116,9 @@ class _Reader:
         kind = detect(data, name)
         reading = _read(data, kind, name, self._limits, self._work, self._allowance)
         members = tuple(self._read_members(reading.files, within, depth))
-        elements = reading.elements
-        if not members and not any(element.text for element in elements):
-            raise DocumentUnreadable(f"gave no text: {_why_empty(reading.pages)}")
+        elements = tuple(element for element in reading.elements if element.text)
+        if not members and not elements:
+            raise _silent(reading.pages)
         title = clean_line(reading.title) or _first_title(elements, kind) or clean_line(PurePath(name).stem)
         return Parsed(title, kind.value, language_of(elements), elements, reading.pages, members, reading.facts)
 
@@ -146,15 +147,23 @@ class _Reader:
         except DocumentRejected as refusal:
             yield Member(path, None, refusal.code, str(refusal))
             return
-        facts = replace(parsed.facts, thread=inclosed.thread) if inclosed.thread else parsed.facts
-        digest = hashlib.sha256(data).hexdigest()
-        yield Member(path, replace(parsed, members=(), facts=facts, sha256=digest, size_bytes=len(data)))
+        if not parsed.elements and parsed.media_type not in CONTAINERS:
+            silent = _silent(parsed.pages)
+            yield Member(path, None, silent.code, str(silent))
+        else:
+            facts = replace(parsed.facts, thread=inclosed.thread) if inclosed.thread else parsed.facts
+            digest = hashlib.sha256(data).hexdigest()
+            yield Member(path, replace(parsed, members=(), facts=facts, sha256=digest, size_bytes=len(data)))
         yield from parsed.members
 
     def _taken_out(self, inclosed: Inclosed, depth: int) -> bytes:
         if depth == MAX_NESTING:
             raise DocumentRejected(f"is nested more than {MAX_NESTING} deep")
         return inclosed.take()
+
+
+def _silent(pages: Iterable[PageCoverage]) -> DocumentUnreadable:
+    return DocumentUnreadable(f"gave no text: {_why_empty(pages)}")
 
 
 def _why_empty(pages: Iterable[PageCoverage]) -> str:

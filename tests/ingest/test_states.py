@@ -38,10 +38,14 @@ def _mail(subject: str, *, attachment: str) -> bytes:
 
 
 def _zip(**files: str) -> bytes:
+    return _zip_of(*((f"{name}.txt", text.encode()) for name, text in files.items()))
+
+
+def _zip_of(*files: tuple[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(f"{name}.txt", text)
+        for name, data in files:
+            archive.writestr(name, data)
     return buffer.getvalue()
 
 
@@ -735,3 +739,92 @@ def test_an_archive_in_an_archive_is_no_failure(room: Room) -> None:
     room.sync()
     assert DocumentState.FAILED not in room.states().values()
     assert len(room.paths("at ten")) == 1
+
+
+# files in documents
+
+
+def _blank_pdf_with(**files: str) -> bytes:
+    from tests.ingest.parse.documents import pdf, with_files
+
+    return with_files(pdf(lambda _: None), *((f"{name}.txt", text.encode()) for name, text in files.items()))
+
+
+def test_a_document_without_text_has_failed_whatever_is_in_it_and_what_is_in_it_is_read(room: Room) -> None:
+    room.write("a.pdf", _blank_pdf_with(rent="The rent is due on the third.", heat="Heating is included."))
+    room.write("b.zip", _zip_of(("inner.pdf", _blank_pdf_with(fee="The fee is forty."))))
+    assert tally(room.sync()) == {"failed": 2, "indexed": 4}
+    assert _facts(room, "a.pdf").reason == "The file itself gave no text. The files in it are documents of their own."
+    assert "gave no text: the page is blank" in _facts_in(room, "b.zip", "inner.pdf").reason
+    assert room.paths("due on the third") == {"a.pdf › rent.txt"}
+    assert room.paths("fee is forty") == {"b.zip › inner.pdf/fee.txt"}
+    assert tally(room.sync()) == {"unchanged": 1, "failed": 1}
+    room.write("a.pdf.access.toml", 'groups = ["board"]')
+    room.sync()
+    assert (room.paths("due on the third"), room.paths("due", BOARD)) == (set(), {"a.pdf › rent.txt"})
+    room.write("a.pdf", _blank_pdf_with(heat="Heating is included."))
+    room.sync()
+    assert room.states()["a.pdf › rent.txt"] is DocumentState.GONE
+    assert room.states()["a.pdf › heat.txt"] is DocumentState.INDEXED
+    (room.folder / "a.pdf").unlink()
+    room.sync()
+    assert room.states()["a.pdf › heat.txt"] is DocumentState.GONE
+    assert room.agrees()
+
+
+def test_a_document_without_text_whose_taking_in_was_cut_short_is_completed_by_the_next_sync(room: Room) -> None:
+    room.write("a.pdf", _blank_pdf_with(**{f"n{number}": f"Rule {number} of the house." for number in range(6)}))
+    stop = threading.Event()
+
+    def stop_after_two(progress: Progress) -> None:
+        if progress.done == 2:
+            stop.set()
+
+    room.pipeline().sync(room.source, stop=stop, on_change=stop_after_two)
+    assert len(room.paths("of the house")) < 6
+    room.sync()
+    assert len(room.paths("of the house")) == 6
+    assert room.agrees()
+
+
+def test_a_mail_of_nothing_but_a_file_is_no_failure(room: Room) -> None:
+    message = EmailMessage()
+    message.add_attachment(b"Heating is included.", maintype="text", subtype="plain", filename="rules.txt")
+    room.write("a.eml", message.as_bytes())
+    assert tally(room.sync()) == {"indexed": 2}
+
+
+@pytest.mark.parametrize("change", ["deleted", "changed", "relabelled"])
+def test_a_duplicate_with_files_in_it_takes_over_with_them_when_its_original_goes(room: Room, change: str) -> None:
+    document = _mail("Rules", attachment="The canteen opens at noon.")
+    room.write("a.eml", document)
+    room.sync()
+    room.write("b.eml", document)
+    assert tally(room.sync()) == {"duplicate": 2, "unchanged": 1}
+    states = room.states()
+    assert (states["b.eml"], states["b.eml › rules.txt"]) == (DocumentState.DUPLICATE, DocumentState.DUPLICATE)
+    assert tally(room.sync()) == {"unchanged": 2}
+    if change == "deleted":
+        (room.folder / "a.eml").unlink()
+    elif change == "changed":
+        room.write("a.eml", "From: a@example.org\nSubject: Closed\n\nThe canteen is closed.\n")
+    else:
+        room.write("a.eml.access.toml", 'groups = ["board"]')
+    room.sync()
+    assert room.paths("opens at noon") == {"b.eml › rules.txt"}
+    assert room.states()["b.eml"] is DocumentState.INDEXED
+    assert room.agrees()
+    room.sync()
+    assert room.paths("opens at noon") == {"b.eml › rules.txt"}
+
+
+def test_copies_with_files_in_them_found_together_are_indexed_once(room: Room) -> None:
+    document = _mail("Rules", attachment="The canteen opens at noon.")
+    for number in range(3):
+        room.write(f"{number}.eml", document)
+    assert tally(room.sync()) == {"indexed": 2, "duplicate": 4}
+    for number in range(2):
+        (room.folder / f"{number}.eml").unlink()
+    room.sync()
+    assert room.paths("opens at noon") == {"2.eml › rules.txt"}
+    assert room.agrees()

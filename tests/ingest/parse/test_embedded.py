@@ -125,6 +125,18 @@ def test_files_attached_to_a_pdf_are_members_and_can_be_shown() -> None:
     assert readers.render(whole, "a.pdf", 1, 40, (), member="annex.pdf").size[1] > 300
 
 
+def test_what_is_attached_to_a_document_makes_no_text_of_its_own() -> None:
+    limits = readers.Limits(100, (), 30.0)
+    blank = made.with_files(made.pdf(lambda canvas: None), ("run.exe", b"MZ\0\0"))
+    parsed = readers.read(blank, "a.pdf", limits, lambda done, total, ocr: None)
+    assert (parsed.elements, [member.code for member in parsed.members]) == ((), [DocumentRejected.code])
+    inner, attached = readers.read(
+        made.archive(("a.pdf", blank)), "a.zip", limits, lambda done, total, ocr: None
+    ).members
+    assert (inner.parsed, inner.reason) == (None, "gave no text: the page is blank")
+    assert attached.path == "a.pdf/run.exe"
+
+
 def test_of_more_attached_files_than_an_archive_may_hold_the_rest_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pdf_files, "MAX_FILES", 2)
     whole = made.pdf(made.text_page([made.LOREM]))
