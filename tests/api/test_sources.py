@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from appliance.catalog import Receipt
 from appliance.config import IngestSettings, ModelSettings, Provider, ServerSettings, Settings
 from appliance.domain import EVERYONE, AccessFilter, DocumentState, Role
 from appliance.server import create_headless_app
@@ -334,15 +334,15 @@ def test_while_a_source_is_removed_no_other_is_synced_and_puts_back_what_is_half
     key, other = desk.add(desk.folder(one__txt="The pump is blue.")), desk.add(desk.folder(two__txt="The seal is new."))
     desk.sync(key)
     catalog, runs = desk.appliance.catalog, desk.appliance.runs
-    remove, meanwhile = catalog.remove_source, []
+    record, meanwhile = catalog.record, []
 
-    def remove_while_another_is_asked_for(source_id: str, given: Sequence[Receipt]) -> None:
+    def record_while_another_is_asked_for(*given: Any, **how: Any) -> None:
         run = runs.request(catalog.source(other))  # as the watcher would
         runs.wait(run.id, 0.5)
         meanwhile.append(run.finished_at)
-        remove(source_id, given)
+        record(*given, **how)
 
-    monkeypatch.setattr(catalog, "remove_source", remove_while_another_is_asked_for)
+    monkeypatch.setattr(catalog, "record", record_while_another_is_asked_for)
     assert desk.admin.delete(f"/api/sources/{key}").status_code == 204
     monkeypatch.undo()
     assert meanwhile == [None]
