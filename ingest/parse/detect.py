@@ -24,6 +24,7 @@ from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUn
 from ingest.parse import archives
 from ingest.parse.encodings import wide_encoding
 from ingest.parse.mailbox import looks_like_mailbox
+from ingest.parse.package import DAMAGE
 
 MAX_PARTS = 10_000
 MAX_EXPANDED_BYTES = 1024**3
@@ -275,7 +276,7 @@ def _zip_format(data: bytes, suffix: str) -> Format:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
             kind = _members_format(archive, members)
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
+    except (*DAMAGE, RuntimeError) as error:
         raise DocumentUnreadable("is damaged: its ZIP container cannot be opened") from error
     if len(members) > MAX_PARTS:
         raise DocumentRejected(f"has {len(members):,} parts; the limit is {MAX_PARTS:,}")
@@ -318,7 +319,7 @@ def _ole_format(data: bytes) -> Format:
     try:
         with olefile.OleFileIO(io.BytesIO(data)) as ole:
             streams = {"/".join(path).lower() for path in ole.listdir()}
-    except (OSError, ValueError, IndexError, TypeError, AttributeError, OverflowError) as error:
+    except DAMAGE as error:
         raise DocumentUnreadable("is damaged: its OLE container cannot be opened") from error
     if streams & {"encryptedpackage", "encryptioninfo"}:
         raise DocumentNeedsPassword(ENCRYPTED)

@@ -8,17 +8,15 @@ import zipfile
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from lxml import etree  # type: ignore[import-untyped]
-
 from appliance.domain import DocumentFacts
 from appliance.errors import DocumentUnreadable
 from ingest.parse.elements import clean_line
 from ingest.parse.facts import iso_text
+from ingest.parse.package import DAMAGE, tree
 
 _CONTAINER, _PACKAGE = "{urn:oasis:names:tc:opendocument:xmlns:container}", "{http://www.idpf.org/2007/opf}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
 _PAGES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document")
-_DAMAGE = (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError, NotImplementedError, etree.XMLSyntaxError)
 
 
 class Book:
@@ -32,10 +30,10 @@ class Book:
         """
         try:
             self._archive = zipfile.ZipFile(io.BytesIO(data))
-            rootfile = _tree(self._archive.read("META-INF/container.xml")).find(f".//{_CONTAINER}rootfile")
+            rootfile = tree(self._archive.read("META-INF/container.xml")).find(f".//{_CONTAINER}rootfile")
             self._path = "" if rootfile is None else rootfile.get("full-path", "")
-            self._package = _tree(self._archive.read(self._path))
-        except _DAMAGE as error:
+            self._package = tree(self._archive.read(self._path))
+        except DAMAGE as error:
             raise DocumentUnreadable("is damaged: it has no table of its parts") from error
 
     @property
@@ -65,13 +63,9 @@ class Book:
                 continue
             try:
                 page = self._archive.read(posixpath.normpath(posixpath.join(folder, unquote(item.get("href", "")))))
-            except _DAMAGE:
+            except DAMAGE:
                 continue
             found = True
             yield page
         if not found:
             raise DocumentUnreadable("is damaged: none of its chapters can be taken out")
-
-
-def _tree(part: bytes) -> etree._Element:
-    return etree.fromstring(part, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))

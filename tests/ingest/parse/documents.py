@@ -245,6 +245,16 @@ def without_part(document: bytes, name: str) -> bytes:
         return archive(*((other, source.read(other)) for other in source.namelist() if other != name))
 
 
+def with_broken_part(document: bytes, name: str) -> bytes:
+    """A package in which one part cannot be decompressed."""
+    with zipfile.ZipFile(io.BytesIO(document)) as source:
+        packed = bytearray(archive(*((part, source.read(part)) for part in source.namelist())))
+    with zipfile.ZipFile(io.BytesIO(bytes(packed))) as opened:
+        start = opened.getinfo(name).header_offset + 30 + len(name)
+    packed[start : start + 8] = b"\xff" * 8
+    return bytes(packed)
+
+
 def word_with_a_note() -> bytes:
     note = '<w:footnotes %s><w:footnote w:id="2"><w:p><w:r><w:t>Save on public holidays.</w:t></w:r></w:p></w:footnote>'
     part = (note % nsdecls("w") + "</w:footnotes>").encode()

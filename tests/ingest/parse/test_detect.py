@@ -60,6 +60,7 @@ def test_content_then_name_tells_the_format(data: bytes, name: str, kind: Format
         (made.archive(("a.class", b"x")), "a.jar", DocumentRejected, "ends in '.jar'"),
         (made.archive(("a.txt", b"x")), "a.docx", DocumentRejected, "is named .docx but holds application/zip"),
         (made.archive(("Index/Document.iwa", b"x")), "a.numbers", DocumentRejected, "export it as .xlsx"),
+        (made.with_broken_part(made.epub(), "mimetype"), "a.epub", DocumentUnreadable, "damaged"),
         (made.zip_bomb(), "a.docx", DocumentRejected, "ZIP bomb"),
     ],
 )

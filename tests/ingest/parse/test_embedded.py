@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
-
 import pytest
 
 from appliance.errors import DocumentRejected, DocumentUnreadable
@@ -150,15 +146,9 @@ def test_damage_in_what_is_embedded_is_a_reason_and_costs_nothing_else() -> None
     name = "word/embeddings/annex.txt"
     whole = made.with_related_part(made.word(), name, b"Fees are due. " * 200, "package")
     whole = made.with_related_part(whole, "word/embeddings/other.txt", b"Fees are due.", "package")
-    with zipfile.ZipFile(io.BytesIO(whole)) as parts:
-        packed = bytearray(made.archive(*((part, parts.read(part)) for part in parts.namelist())))
-    with zipfile.ZipFile(io.BytesIO(bytes(packed))) as parts:
-        start = parts.getinfo(name).header_offset + 30 + len(name)
-    packed[start : start + 8] = b"\xff" * 8
-    with pytest.raises(zlib.error), zipfile.ZipFile(io.BytesIO(bytes(packed))) as parts:
-        parts.read(name)
+    whole = made.with_broken_part(whole, name)
     # the library that reads the text wants every part whole: only the files are taken out here
-    found = {file.path: file for file in embedded.files_in_ooxml(bytes(packed), inclosed.Allowance().of(len(packed)))}
+    found = {file.path: file for file in embedded.files_in_ooxml(whole, inclosed.Allowance().of(len(whole)))}
     assert found["other.txt"].take() == b"Fees are due."
     with pytest.raises(DocumentUnreadable, match="is damaged"):
         found["annex.txt"].take()
