@@ -28,7 +28,8 @@ from appliance.errors import (
     ParserBroken,
     place_of,
 )
-from appliance.inference.sentence_transformers import SentenceTransformersEmbedder
+from appliance.inference.embedders import embedder_for
+from appliance.inference.port import Embedder
 from ingest.cluster import wire
 from ingest.discover import open_folder
 from ingest.parse.elements import PARSER_VERSION, Parsed, clean_name, to_json
@@ -107,12 +108,12 @@ class ParsingWorker(Worker):
 class EmbeddingWorker(Worker):
     """Embeds texts with the model that the settings name, on this machine."""
 
-    _embedder: SentenceTransformersEmbedder
+    _embedder: Embedder
 
     def _ready(self, setup: wire.Setup, facts: wire.Facts) -> wire.Facts:
         chosen = setup.embedding
         path = Path(chosen.model_path) if chosen.model_path else None
-        self._embedder = SentenceTransformersEmbedder(path, batch_size=chosen.batch_size, threads=1)
+        self._embedder = embedder_for(path, backend=chosen.backend, batch_size=chosen.batch_size, threads=1)
         return facts
 
     def _work(self, head: bytes, body: bytes, /) -> _Answer:

@@ -26,7 +26,7 @@ import numpy
 import pytest
 
 from appliance import __version__
-from appliance.config import ClusterSettings, EmbeddingSettings
+from appliance.config import ClusterSettings, EmbeddingBackend, EmbeddingSettings
 from appliance.errors import (
     ConfigurationError,
     DocumentNeedsPassword,
@@ -35,10 +35,13 @@ from appliance.errors import (
     ModelUnavailable,
     ParserBroken,
 )
+from appliance.inference.embedders import embedder_for
+from appliance.inference.openvino.embedder import OpenVinoEmbedder
 from appliance.inference.sentence_transformers import SentenceTransformersEmbedder
 from ingest.cluster import wire
 from ingest.cluster.embedder import ClusterEmbedder
 from ingest.cluster.link import Link
+from ingest.cluster.node import EmbeddingWorker
 from ingest.cluster.parsers import ClusterParsers, _check_same_file
 from ingest.parse.elements import PARSER_VERSION, Parsed
 from ingest.parse.sandbox import ParserPool
@@ -311,8 +314,26 @@ def test_a_result_counts_only_for_the_file_that_is_here(tmp_path: Path) -> None:
         _check_same_file(tmp_path, "link.txt", seen)
 
 
+@pytest.mark.parametrize(
+    ("backend", "kind"),
+    [(EmbeddingBackend.TORCH, SentenceTransformersEmbedder), (EmbeddingBackend.OPENVINO, OpenVinoEmbedder)],
+)
+def test_a_node_embeds_with_the_engine_of_the_settings(backend: EmbeddingBackend, kind: type) -> None:
+    setup = wire.Setup(
+        address="",
+        workers=1,
+        release=__version__,
+        parser_version=PARSER_VERSION,
+        ingest=_LIMITS,
+        embedding=EmbeddingSettings(backend=backend),
+    )
+    worker = EmbeddingWorker(setup.packed(), "n")
+    assert worker.hello()[0] == wire.Kind.ANSWER
+    assert isinstance(worker._embedder, kind)
+
+
 def test_vectors_come_back_in_order_and_equal_to_those_computed_here(link: Link) -> None:
-    local = SentenceTransformersEmbedder(None, batch_size=32, threads=1)
+    local = embedder_for(None, batch_size=32, threads=1)
     embedder = ClusterEmbedder(local, link)
     texts = [f"Rule {number}: leave is {number * 3 % 41} days. {made.LOREM * (number % 3)}" for number in range(40)]
     vectors = embedder.embed_passages(texts)
