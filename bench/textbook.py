@@ -1,5 +1,5 @@
 """Ingests a folder the textbook way: llama-index's `SimpleDirectoryReader` and `VectorStoreIndex`, on qdrant-client's
-local mode, with all-MiniLM-L6-v2 in torch. What `bench/speed.py` compares with; prints one line of JSON.
+local mode, with all-MiniLM-L6-v2 in torch. What `bench/ingestion.py` compares with; prints one line of JSON.
 
     python bench/textbook.py FOLDER [CHUNK_TOKENS]
 
