@@ -14,8 +14,8 @@ without text; "refused" is everything else that was turned down with a reason. "
 `--outcomes` lists every malformed and encrypted file with what was said about it, `--missed` every string that was not
 found. `--against unstructured` reads each file with that library's `partition` too, right after us: as it is installed
 here (without its extras for PDF and images, which bring torch; with a blank language model where it would download
-one), loaded beforehand like our worker, in a process without network and under limits. Speeds are of files that were
-read (by both); comparable within one run on one machine.
+one), loaded beforehand like our worker, in a process of the same priority without network and under limits. Speeds are
+of files that were read (by both); comparable within one run on one machine.
 """
 
 from __future__ import annotations
@@ -366,7 +366,8 @@ def main() -> None:
         parser.error("which folder?")
     samples = read_manifest(given.folder, frozenset(filter(None, given.only.split(","))))
     other = ByUnstructured() if given.against else None
-    with ParserPool(IngestSettings(), size=1) as pool, tempfile.TemporaryDirectory() as made:
+    # urgent: a parser that leaves the cores to others would be compared with one that does not
+    with ParserPool(IngestSettings(), size=1, urgent=True) as pool, tempfile.TemporaryDirectory() as made:
         _warm_up(pool)
         ours, theirs = read_all(samples, pool, other)
         large = made_files(Path(made))
