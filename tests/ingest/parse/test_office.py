@@ -41,6 +41,19 @@ def test_what_the_master_shows_on_every_slide_is_read_once() -> None:
     assert not any("Click to edit" in e.text for e in found)
 
 
+def test_text_boxes_of_a_workbook_are_read_unless_they_are_hidden() -> None:
+    box = "<x:sp><x:nvSpPr><x:cNvPr id='1' hidden='%d'/></x:nvSpPr><a:p><a:t>%s</a:t></a:p></x:sp>"
+    spaces = "xmlns:x='urn:x' xmlns:a='http://schemas.openxmlformats.org/drawingml/2006/main'"
+    drawing = f"<x:wsDr {spaces}>{box % (0, 'Seen')}{box % (1, 'Not seen')}</x:wsDr>"
+    sheet = "xl/worksheets/sheet1.xml"
+    rels = b"<Relationships xmlns='http://schemas.openxmlformats.org/package/2006/relationships'></Relationships>"
+    book = made.with_part(made.workbook(), "xl/worksheets/_rels/sheet1.xml.rels", rels)
+    book = made.with_related_part(book, "xl/drawings/drawing1.xml", drawing.encode(), "drawing", by=sheet)
+    found = texts(book, "a.xlsx")
+    assert "Seen" in found
+    assert "Not seen" not in found
+
+
 @pytest.mark.parametrize("wrong", [{"left": -1_000}, {"unshown": "layout"}, {"unshown": "slide"}])
 def test_what_a_master_has_but_no_slide_shows_is_not_read(wrong: dict[str, Any]) -> None:
     found = read(made.slides_with_a_master_text("For nobody", **wrong), "a.pptx").elements
