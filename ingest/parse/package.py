@@ -68,8 +68,16 @@ def rewritten(data: bytes, change: Callable[[str, bytes], bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as target:
         for name in dict.fromkeys(source.namelist()):  # a name twice would be two files to a careless reader
-            target.writestr(name, change(name, source.read(name)))
+            target.writestr(name, change(name, _readable(source, name)))
     return out.getvalue()
+
+
+def _readable(archive: zipfile.ZipFile, part: str) -> bytes:
+    """A part; nothing if it is damaged, for not every part is text: whoever needs it will find that it is empty."""
+    try:
+        return archive.read(part)
+    except DAMAGE:
+        return b""
 
 
 def related(archive: zipfile.ZipFile, part: str = "") -> Iterator[Relationship]:
