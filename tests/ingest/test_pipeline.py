@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
@@ -708,15 +709,53 @@ def _killed_sync(room: Room, empty_database: Path, after_s: float) -> bool:
     return not finished
 
 
+_ARCHIVE = "3/papers.zip"
+_LONG = "1/long.txt"
+
+
+def _rule(number: int, round_number: int) -> str:
+    return f"Rule {number} of round {round_number}. " + "It is kept. " * 20
+
+
+def _slips(round_number: int) -> dict[str, str]:
+    """What is in the archive: a sentence by path."""
+    return {f"{name}.txt": f"Slip{name} from week{round_number}." for name in ("a", "b")}
+
+
+def _write_others(room: Room, round_number: int) -> None:
+    """A document that takes two steps to embed, and an archive of two."""
+    room.write(_LONG, " ".join(f"Lamp{number} burns edition{round_number} tonight." for number in range(1_600)))
+    data = BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, sentence in _slips(round_number).items():
+            archive.writestr(name, sentence)
+    room.write(_ARCHIVE, data.getvalue())
+
+
 def _disturb(room: Room, dice: random.Random, round_number: int) -> None:
-    """New, changed, deleted and relabelled files."""
+    """New, changed, copied, deleted and relabelled files."""
     for _ in range(16):
         number = dice.randrange(40)
-        room.write(f"{number % 4}/{number}.txt", f"Rule {number} of round {round_number}. " + "It is kept. " * 20)
-    files = sorted(room.folder.rglob("*.txt"))
-    for file in dice.sample(files, 2):
-        file.unlink()
+        room.write(f"{number % 4}/{number}.txt", _rule(number, round_number))
+    if dice.random() < 0.5:
+        _write_others(room, round_number)
+    for _ in range(3):
+        copied = dice.choice(sorted(_rules(room)))
+        room.write(f"{dice.randrange(4)}/copy{dice.randrange(8)}.txt", (room.folder / copied).read_text())
+    for path in dice.sample(sorted([*_rules(room), _LONG, _ARCHIVE]), 2):
+        (room.folder / path).unlink(missing_ok=True)
     room.write(f"{dice.randrange(4)}/.access.toml", f'groups = ["{dice.choice(["staff", "board"])}"]')
+
+
+def _rules(room: Room) -> dict[str, str]:
+    """The first sentence of each file with a rule, copies included, by path."""
+    files = (file for file in room.folder.rglob("*.txt") if file != room.folder / _LONG)
+    return {str(file.relative_to(room.folder)): f"{file.read_text().split('.')[0]}." for file in files}
+
+
+def _label(room: Room, path: str) -> frozenset[str]:
+    sidecar = room.folder / Path(path).parent / ".access.toml"
+    return frozenset({sidecar.read_text().split('"')[1]}) if sidecar.exists() else STAFF
 
 
 def _sweep(tmp_path: Path, empty_database: Path, parsers: CountingPool, moments: int) -> None:
@@ -725,29 +764,45 @@ def _sweep(tmp_path: Path, empty_database: Path, parsers: CountingPool, moments:
     folder.mkdir()
     shell = Room(folder, data, None, None, None, None, parsers, None, None)  # type: ignore[arg-type]
     for number in range(40):
-        shell.write(f"{number % 4}/{number}.txt", f"Rule {number} of round 0. " + "It is kept. " * 20)
+        shell.write(f"{number % 4}/{number}.txt", _rule(number, 0))
+    _write_others(shell, 0)
     interrupted = 0
     for moment in range(moments):
-        interrupted += _killed_sync(shell, empty_database, dice.uniform(0.0, 0.4))
+        interrupted += _killed_sync(shell, empty_database, dice.uniform(0.0, 1.0))
         _disturb(shell, dice, moment + 1)
+    _write_others(shell, moments)
     assert interrupted > 0
     room = open_room(folder, data, empty_database, parsers)
     room.sync()
-    files = {str(file.relative_to(folder)): file.read_text().split(".")[0] for file in folder.rglob("*.txt")}
     assert room.agrees()
-    assert {path for path, state in room.states().items() if state is DocumentState.INDEXED} == set(files)
-    for path, sentence in files.items():
-        sidecar = folder / Path(path).parent / ".access.toml"
-        group = sidecar.read_text().split('"')[1] if sidecar.exists() else "staff"
-        assert path in room.paths(sentence, frozenset({group}))
-        other = {"staff": BOARD, "board": STAFF}[group]
-        assert path not in room.paths(sentence, other)
-    labels = {group: room.indexed("Rule", frozenset({group})) for group in ("staff", "board")}
-    expected = {group: sum(group in facts.groups for facts in room.known().values()) for group in labels}
-    assert all(bool(labels[group]) == bool(expected[group]) for group in labels)
-    assert tally(room.sync()) == {"unchanged": len(files)}
+    rules, slips = _rules(room), {f"{_ARCHIVE} › {name}": sentence for name, sentence in _slips(moments).items()}
+    _require_found(room, {**rules, **slips, _LONG: f"edition{moments} tonight."})
+    assert tally(room.sync()) == {"unchanged": len(rules) + 2}
     room.index.close()
     room.database.close()
+
+
+def _require_found(room: Room, sentences: Mapping[str, str]) -> None:
+    """Each document is found by whom its label admits, a duplicate through its original, and nothing else is there."""
+    known = room.catalog.every_file(room.source.id)
+    path_of = {facts.document_id: f"{facts.path} › {facts.member}" if facts.member else facts.path for facts in known}
+    held = {path_of[facts.document_id]: facts for facts in known}
+    assert held.keys() == {*sentences, _ARCHIVE}
+    assert held[_ARCHIVE].groups == _label(room, _ARCHIVE)
+    for path, sentence in sentences.items():
+        facts, label = held[path], _label(room, path)
+        assert facts.groups == label
+        holder = path
+        if facts.state is DocumentState.DUPLICATE:
+            holder = path_of[facts.duplicate_of or ""]
+            assert (held[holder].state, held[holder].groups) == (DocumentState.INDEXED, label)
+        else:
+            assert facts.state is DocumentState.INDEXED
+        assert holder in room.paths(sentence, label)
+        alike = {other for other in sentences if sentences[other] == sentence}
+        for group in (STAFF, BOARD):
+            assert room.paths(sentence, group) <= {other for other in alike if _label(room, other) == group}
+    assert room.catalog.current_versions()[held[_LONG].version_id or ""] > 256
 
 
 def test_syncs_killed_at_random_moments_are_completed_by_the_next(
