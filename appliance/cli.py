@@ -643,6 +643,8 @@ def _print_preview(preview: PreviewOut) -> None:
     """What a sync would do, file by file as far as the API tells."""
     counts = ", ".join(f"{count} {action.replace('_', ' ')}" for action, count in preview.counts.items() if count)
     out.print(f"A sync would: {counts or 'find no files'}. Nothing was changed.")
+    if sum(preview.counts.values()) == preview.counts.get("left_out", 0) > 0:
+        err.print("[yellow]The patterns leave out every file of the folder. Check them.[/yellow]")
     if preview.needs_confirmation:
         err.print("[yellow]So many files are missing that their documents are kept without --missing-ok.[/yellow]")
     table = _table("file", "would be", "why")

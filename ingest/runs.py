@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _KEEP = 50
 _NOTE_EVERY_S = 2.0
 _NOTE_FILES = 500
-_INTERRUPTED = "The appliance was stopped during the sync. Sync again to complete it."
+_INTERRUPTED = "The appliance was stopped during the sync. It starts the sync again by itself when it is back."
 _PAUSED = "The sync was paused. The next one completes it."
 
 

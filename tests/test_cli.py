@@ -144,6 +144,8 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(room: Room, tmp_path
     assert "Nothing was changed" in text
     assert re.search(r"new\.txt.*read.*new", text)
     assert re.search(r"large\.txt.*refuse.*limit is 1,000", text)
+    assert "leave out every file" not in text
+    assert "leave out every file" in copy.run("ingest", str(folder), "--dry-run", "--include", "**/*.pfd")
     again = copy.run("ingest", str(room.documents), "--dry-run", "--reread", "everything")
     assert "read again" in again
     assert "papers" not in copy.run("status")

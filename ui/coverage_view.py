@@ -59,7 +59,7 @@ def show_coverage(pages: Sequence[PageOut], key: str, pictures: Pictures | None)
         pictures: None when there are none, or this reader may not see them.
     """
     if not pages:
-        pieces.show(pieces.line("The file has no pages, or none was read yet."))
+        pieces.show(pieces.line("This kind of file has no pages to show, or it was not read yet."))
         return
     pieces.show(pieces.line(summary(pages)))
     group = _choose_group(pages, key)

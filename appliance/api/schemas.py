@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from appliance.domain import AnswerKind, DocumentState, Role, SourceKind, TextMeans
 
@@ -23,6 +23,9 @@ SESSION_COOKIE = "strongroom_session"
 """The cookie a browser proves itself with; the screens pass it on."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+Password = Annotated[str, StringConstraints(strip_whitespace=False, max_length=1024)]
+"""As it was typed: a space may be part of it."""
+
 GroupName = Annotated[str, Field(pattern=r"^[\w.@ -]{1,100}$")]
 
 
@@ -48,7 +51,7 @@ class Credentials(_In):
     """What signing in takes."""
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
-    password: Annotated[str, Field(min_length=1, max_length=1024)]
+    password: Annotated[Password, Field(min_length=1)]
 
 
 class Me(_Out):
@@ -510,7 +513,7 @@ class FilesIn(_In):
 class FilePassword(_In):
     """The password that opens an encrypted file. It is used once and kept nowhere."""
 
-    password: Annotated[str, Field(min_length=1, max_length=1024)]
+    password: Annotated[Password, Field(min_length=1)]
 
 
 class CoverageOut(_Out):
@@ -601,7 +604,7 @@ class PersonIn(_In):
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     display_name: Annotated[str, Field(max_length=200)] = ""
-    password: Annotated[str, Field(max_length=1024)] = ""
+    password: Password = ""
     roles: Annotated[list[Role], Field(min_length=1)]
     groups: list[GroupName] = []
 
@@ -617,7 +620,7 @@ class PersonPatch(_In):
 class NewPassword(_In):
     """Sets a password; empty makes one up."""
 
-    password: Annotated[str, Field(max_length=1024)] = ""
+    password: Password = ""
 
 
 class PersonOut(_Out):

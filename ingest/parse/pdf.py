@@ -26,6 +26,7 @@ from PIL import Image
 
 from appliance.domain import PageCoverage, TextMeans
 from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable, InvalidRequest
+from ingest.parse.detect import ENCRYPTED, WRONG_PASSWORD
 from ingest.parse.elements import Element, ElementKind, Facts, clean_line
 from ingest.parse.headings import Draft, finished
 from ingest.parse.layout import Block, blocks_in_order
@@ -54,7 +55,6 @@ _MUCH_INK = 0.01  # of a picture
 _MAX_RENDER_PIXELS = 25_000_000
 _MARGIN = 0.08  # of the page's height: where running heads and feet stand
 
-_ENCRYPTED = "is encrypted; remove its password and try again"
 
 Progress = Callable[[int, int, bool], None]
 """Told (pages done, pages in all, whether the next page needs OCR)."""
@@ -82,8 +82,7 @@ def open_pdf(data: bytes, password: str = "") -> Iterator[pdfium.PdfDocument]:
         document = pdfium.PdfDocument(data, password=password or None)
     except pdfium.PdfiumError as error:
         if getattr(error, "err_code", None) in (c.FPDF_ERR_PASSWORD, c.FPDF_ERR_SECURITY):
-            given = "was not opened by the password given"
-            raise DocumentNeedsPassword(given if password else _ENCRYPTED) from error
+            raise DocumentNeedsPassword(WRONG_PASSWORD if password else ENCRYPTED) from error
         raise DocumentUnreadable("is damaged: it cannot be opened as a PDF") from error
     try:
         yield document

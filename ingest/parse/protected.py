@@ -16,11 +16,13 @@ import zlib
 import msoffcrypto  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from lxml import etree  # type: ignore[import-untyped]
+from msoffcrypto.exceptions import InvalidKeyError  # type: ignore[import-untyped]
 
 from appliance.errors import DocumentNeedsPassword
 from ingest.parse.detect import ENCRYPTED, OLE_SIGNATURE, WRONG_PASSWORD
 from ingest.parse.package import DAMAGE, tree
 
+_UNKNOWN = "is encrypted in a way that no password opens here; save it without a password, and sync again"
 _EVERYBODYS = ("VelvetSweatshop", "/01Hannes Ruescher/01")
 """Excel and PowerPoint encrypt files that are only protected against changes, under these, and open them unasked."""
 
@@ -42,7 +44,7 @@ def opened(data: bytes, password: str) -> bytes:
     if not data.startswith(OLE_SIGNATURE) or not _is_encrypted(data):
         return data
     for tried in (password, *_EVERYBODYS) if password else _EVERYBODYS:
-        if plain := _decrypted(data, tried):
+        if plain := _decrypted(data, tried, is_given=tried == password):
             return plain
     raise DocumentNeedsPassword(WRONG_PASSWORD if password else ENCRYPTED)
 
@@ -54,15 +56,22 @@ def _is_encrypted(data: bytes) -> bool:
         return False
 
 
-def _decrypted(data: bytes, password: str) -> bytes:
-    """The plain document; empty if the password is another (or the encryption is one the library does not know)."""
+def _decrypted(data: bytes, password: str, *, is_given: bool) -> bytes:
+    """The plain document; empty if the password is another.
+
+    Raises DocumentNeedsPassword when the library does not know the encryption, whatever the password somebody gave.
+    """
     plain = io.BytesIO()
     try:
         office = msoffcrypto.OfficeFile(io.BytesIO(data))
         office.load_key(password=password, verify_password=True)
         office.decrypt(plain)
-    except Exception:  # noqa: BLE001 - the edge of an untrusted parser: it raises whatever its parsers raise
+    except InvalidKeyError:
         return b""
+    except Exception as error:
+        if not is_given:
+            return b""
+        raise DocumentNeedsPassword(_UNKNOWN) from error
     return plain.getvalue()
 
 

@@ -17,6 +17,7 @@ import openpyxl  # type: ignore[import-untyped]
 import xlrd  # type: ignore[import-untyped]
 
 from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
+from ingest.parse.detect import ENCRYPTED
 from ingest.parse.elements import Element
 from ingest.parse.hidden import sheet_elements
 from ingest.parse.ooxml import transitional
@@ -143,7 +144,7 @@ def parse_xls(data: bytes, tick: Tick) -> Iterator[Element]:
             return iter(list(_xls_sheets(data, tick, formats=False)))
     except xlrd.XLRDError as error:
         if "encrypted" in str(error):
-            raise DocumentNeedsPassword("is encrypted; remove its password and try again") from error
+            raise DocumentNeedsPassword(ENCRYPTED) from error
         raise DocumentUnreadable("is damaged: it cannot be opened as a workbook") from error
     except _DAMAGE as error:
         raise DocumentUnreadable("is damaged: it cannot be opened as a workbook") from error

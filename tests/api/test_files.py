@@ -40,6 +40,16 @@ def holds(folder: Path, text: str) -> list[str]:
     return [str(path) for path in files if text.encode() in path.read_bytes()]
 
 
+def test_a_space_may_be_part_of_a_password(desk: Desk) -> None:
+    folder = desk.folder()
+    (folder / "lease.pdf").write_bytes(locked_pdf("   ", "The lease ends in March."))
+    key = desk.add(folder)
+    assert desk.sync(key)["counts"] == {"needs_password": 1}
+    document = desk.files(key)["lease.pdf"]["document_id"]
+    run = desk.ended(desk.admin.post(f"/api/files/{document}/password", json={"password": "   "}))
+    assert run["counts"] == {"indexed": 1}
+
+
 def test_the_right_password_opens_a_file_and_is_written_down_nowhere(desk: Desk) -> None:
     key = desk.add(desk.folder(lease__pdf=locked_pdf(SECRET, "The lease of the hall ends in May.")))
     assert desk.sync(key)["counts"] == {"needs_password": 1}

@@ -41,6 +41,7 @@ class Intake:
 
     def __init__(self, poison: str = "") -> None:
         self.poison = poison
+        self.all_left_out = False
         self.sources = [
             wire.SourceOut(
                 id="s-1",
@@ -311,6 +312,8 @@ def _add_source_routes(api: APIRouter, state: Intake) -> None:  # noqa: C901 - a
             wire.PreviewFileOut(path=f"new/report.pdf{state.poison}", action="read", reason="It is new."),
             wire.PreviewFileOut(path="old/report.pdf", action="remove", reason=f"It is gone.{state.poison}"),
         ]
+        if state.all_left_out:
+            return wire.PreviewOut(counts={"read": 0, "left_out": 25}, files=[], needs_confirmation=False)
         counts = {"read": 1, "read_again": 0, "remove": 1, "leave": 58, "left_out": 4}
         if again is wire.Reread.EVERYTHING:
             counts |= {"read_again": 58, "leave": 0}

@@ -132,6 +132,14 @@ def test_a_source_is_paused_and_resumed(opened: Open, intake: Intake) -> None:
     assert not at.button(key="sync-s-1").disabled
 
 
+def test_a_preview_warns_when_the_patterns_leave_out_every_file(opened: Open, intake: Intake) -> None:
+    intake.all_left_out = True
+    at = opened()
+    at.button(key="preview-s-1").click().run()
+    assert "leave out every file" in shown(at)
+    assert "touch no file" not in shown(at)
+
+
 def test_a_preview_says_what_a_sync_would_do_and_starts_it_as_it_was_looked_at(opened: Open, intake: Intake) -> None:
     at = opened()
     at.button(key="preview-s-1").click().run()

@@ -148,7 +148,10 @@ def _show_preview(found: PreviewOut, name: str) -> None:
 
 def _show_touched(found: PreviewOut) -> None:
     if not found.files:
-        pieces.show(pieces.notice("A sync would touch no file.", "good"))
+        if sum(found.counts.values()) == found.counts.get("left_out", 0) > 0:
+            pieces.show(pieces.notice("The patterns leave out every file of the folder. Check them.", "warn"))
+        else:
+            pieces.show(pieces.notice("A sync would touch no file.", "good"))
         return
     touched = sum(number for name, number in found.counts.items() if name not in ("leave", "left_out"))
     if touched > len(found.files):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import pytest
 
@@ -268,6 +268,18 @@ def test_an_encrypted_office_file_is_opened_by_its_password(name: str, plain: by
         read(data, name)
     with pytest.raises(DocumentNeedsPassword, match="was not opened by the password given"):
         read(data, name, "geheimnis")
+
+
+def test_an_encryption_that_is_not_known_does_not_blame_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> Never:
+        raise ValueError("Invalid key size (160) for AES.")  # as cryptography says of a kind Word 2007 could write
+
+    monkeypatch.setattr("msoffcrypto.format.ooxml.OOXMLFile.load_key", unknown)
+    data = made.under_password(made.word(), "geheim")
+    with pytest.raises(DocumentNeedsPassword, match="is encrypted; give its password"):
+        read(data, "a.docx")
+    with pytest.raises(DocumentNeedsPassword, match="in a way that no password opens here"):
+        read(data, "a.docx", "geheim")
 
 
 def test_a_workbook_excel_opens_unasked_is_opened_unasked() -> None:

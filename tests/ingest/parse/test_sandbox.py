@@ -87,7 +87,7 @@ def test_the_hash_is_of_the_bytes_that_were_parsed(pool: ParserPool, tmp_path: P
     ("name", "data", "error", "said"),
     [
         ("a.pdf", b"", DocumentUnreadable, r"^Document 'a.pdf' is empty\.$"),
-        ("a.pdf", made.encrypted_pdf(), DocumentNeedsPassword, r"^Document 'a.pdf' is encrypted; remove"),
+        ("a.pdf", made.encrypted_pdf(), DocumentNeedsPassword, r"^Document 'a.pdf' is encrypted; give"),
         ("a.pdf", letter()[:200], DocumentUnreadable, r"damaged"),
         ("a.pdf", made.pdf(lambda _: None), DocumentUnreadable, r"gave no text: the page is blank\.$"),
         ("a.docx", made.zip_bomb(), DocumentRejected, r"ZIP bomb"),
