@@ -39,7 +39,7 @@ class NewVersion:
     before: FileFacts | None
 
 
-_NOBODY: frozenset[str] = frozenset()
+NOBODY: frozenset[str] = frozenset()
 """The label of chunks that are not in force: no search meets them."""
 
 
@@ -98,7 +98,7 @@ class Holdings:
         """Publish the version of a document that a curator has approved."""
         pending = known.pending_version_id or ""
         chunks, groups = self._catalog.version_chunks(pending)
-        embed_and_index(chunks, _NOBODY, self._embedder, self._index)
+        embed_and_index(chunks, NOBODY, self._embedder, self._index)
         if known.version_id is not None:
             self._hand_over(known, unless_sha256=known.sha256)
         self._index.set_groups(known.document_id, groups)
@@ -216,7 +216,7 @@ class Holdings:
             )
             for chunk in self._catalog.version_chunks(version)[0]
         ]
-        embed_and_index(chunks, _NOBODY, self._embedder, self._index)
+        embed_and_index(chunks, NOBODY, self._embedder, self._index)
         self._index.set_groups(heir.document_id, heir.groups)
         outcome = FileOutcome(
             document_id=heir.document_id,

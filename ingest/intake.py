@@ -34,7 +34,7 @@ from appliance.errors import (
 from appliance.index.port import VectorIndex
 from ingest.discover import FoundFile
 from ingest.embed import AT_ONCE, Steps
-from ingest.holdings import Holdings, NewVersion
+from ingest.holdings import NOBODY, Holdings, NewVersion
 from ingest.parse.detect import CONTAINERS
 from ingest.parse.elements import Parsed
 from ingest.plan import Action, Again, Plan, Step, is_turned_down
@@ -42,8 +42,6 @@ from ingest.progress import OUTCOME_OF, Outcome
 from ingest.reading import Read, Reading, Unread
 from ingest.settling import Settling
 from ingest.sync import Place, Sync
-
-_NOBODY: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -161,8 +159,8 @@ class Intake:
             self._sync.note(place.shown, Outcome.REFUSED, place.known.reason, is_news=False)
             return
         is_silent = not read.chunks and parsed.media_type not in CONTAINERS
-        comes_at_once = is_silent or self._original_of(place, parsed) is not None
-        if self._waiting.holds(parsed.sha256, place.groups) or (read.members and comes_at_once):
+        comes_at_once = read.members and (is_silent or self._original_of(place, parsed) is not None)
+        if comes_at_once or self._waiting.holds(parsed.sha256, place.groups):
             self._indexed(self._steps.drain())  # so that it is found as the original, or what is in it comes first
         if self._sync.stop.is_set():
             return
@@ -178,7 +176,7 @@ class Intake:
             self._stage(place, new)
         else:
             self._waiting.versions.append(new)
-            self._indexed(self._steps.put(new.chunks, _NOBODY if _is_hidden(new) else new.outcome.groups))
+            self._indexed(self._steps.put(new.chunks, NOBODY if _is_hidden(new) else new.outcome.groups))
 
     def _keep_as_duplicate(self, place: Place, new: NewVersion, original: str) -> None:
         reason = f"The same content as '{self._catalog.facts(original).shown}', under the same label."
