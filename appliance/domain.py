@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 EVERYONE = "everyone"
 """The group every signed-in person belongs to."""
@@ -61,9 +62,11 @@ class Principal:
         return AccessFilter(self.groups | {EVERYONE})
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle on a page, as fractions of its width and height (0 to 1), origin top left, after rotation."""
+class Box(NamedTuple):
+    """A rectangle on a page, as fractions of its width and height (0 to 1), origin top left, after rotation.
+
+    A tuple because a search makes a thousand of them.
+    """
 
     page: int
     left: float

@@ -292,7 +292,7 @@ def chunk_of(row: Row[Any]) -> Chunk:
         place=Place(
             page=place["page"],
             label=place["label"],
-            boxes=tuple(Box(*box) for box in place["boxes"]),
+            boxes=tuple(map(Box._make, place["boxes"])),
             headings=tuple(place["headings"]),
         ),
         language=row.language,
