@@ -172,6 +172,7 @@ class RetrievalSettings(_Section):
 
     candidates: Annotated[int, Field(ge=1)] = 60
     passages: Annotated[int, Field(ge=1)] = 8
+    glossary_path: str = ""  # the organisation's own words that mean the same; see docs/operations/glossary.md
     min_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.30
 
 

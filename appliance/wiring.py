@@ -31,6 +31,7 @@ from appliance.history import RunHistory, RunRecord
 from appliance.index.port import VectorIndex
 from appliance.inference.embedders import embedder_for
 from appliance.inference.port import Embedder, LanguageModel
+from appliance.retrieval.glossary import load_glossary
 from appliance.retrieval.retriever import Retriever
 from ingest.cluster.embedder import ClusterEmbedder
 from ingest.cluster.link import Link
@@ -194,7 +195,13 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
     stack.callback(parsers.close)  # before the runs are waited for: a long document is not read to its end
     stack.callback(runs.stop)  # before that: what they were reading is left for the next sync, it did not fail
     stack.callback(watcher.close)  # first of all: it starts no more
-    retriever = Retriever(catalog=catalog, index=index, embedder=embedder, settings=settings.retrieval)
+    retriever = Retriever(
+        catalog=catalog,
+        index=index,
+        embedder=embedder,
+        settings=settings.retrieval,
+        glossary=load_glossary(settings.retrieval.glossary_path),
+    )
     return Appliance(
         settings=settings,
         folder=folder,

@@ -1,7 +1,13 @@
 """Embeds chunks and writes them to the index, a step at a time, of one document or of many.
 
-A step is large enough to keep every core busy and to make few writes, and small enough that a run that is told to stop
-stops soon.
+Rules this module keeps:
+
+1. A step is large enough to keep every core busy and to make few writes, and small enough that a run that is told to
+   stop stops soon.
+2. On pages a chunk ends where it is full and not where a thought does, so its vector leans towards those of the chunks
+   before and after it: the rows of a table carry what its head says. Documents without pages are cut at headings, and
+   their vectors are left as they are. (docs/decisions/0010-what-speaks-for-a-passage.md has the measurements.)
+3. The vector of a chunk depends on its document alone, never on what shared a step with it.
 """
 
 from __future__ import annotations
@@ -14,8 +20,10 @@ from dataclasses import dataclass
 from itertools import chain, takewhile
 from typing import Self
 
+import numpy
+
 from appliance.domain import Chunk
-from appliance.index.port import IndexEntry, VectorIndex
+from appliance.index.port import IndexEntry, Vector, VectorIndex
 from appliance.inference.port import Embedder, Vectors
 
 AT_ONCE = 256  # chunks in a step
@@ -23,36 +31,56 @@ _AHEAD = 2  # steps that may be embedded before the first of them is written
 
 _WRITE_EVERY_S = 1.0  # a write costs the same few disk accesses for one chunk as for a hundred
 
-_Labelled = tuple[Chunk, frozenset[str]]
+_TINY = 1e-9
+_LEAN = 0.4  # how far a vector leans towards the mean of itself and its neighbours
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A chunk to be written, its label, what its document is called (with the first chunk), and its neighbours."""
+
+    chunk: Chunk
+    groups: frozenset[str]
+    names: str
+    beside: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Chunks with their labels, and their vectors as soon as they are there."""
+    """Chunks to be written, and the vectors of all their texts as soon as they are there."""
 
-    chunks: Sequence[_Labelled]
+    items: Sequence[_Item]
+    texts: Sequence[str]
     vectors: Future[Vectors]
 
     def entries(self) -> list[IndexEntry]:
         """What is written; waits for the vectors."""
+        vector_of = dict(zip(self.texts, self.vectors.result(), strict=True))
         return [
             IndexEntry(
-                chunk_id=chunk.id,
-                document_id=chunk.document_id,
-                version_id=chunk.version_id,
-                groups=groups,
-                vector=vector,
-                text=chunk.search_text,
-                language=chunk.language,
+                chunk_id=item.chunk.id,
+                document_id=item.chunk.document_id,
+                version_id=item.chunk.version_id,
+                groups=item.groups,
+                vector=_leaning(vector_of[item.chunk.search_text], [vector_of[text] for text in item.beside]),
+                text=item.chunk.search_text,
+                language=item.chunk.language,
+                names=item.names,
             )
-            for (chunk, groups), vector in zip(self.chunks, self.vectors.result(), strict=True)
+            for item in self.items
         ]
 
 
-def embed_and_index(chunks: Sequence[Chunk], groups: frozenset[str], embedder: Embedder, index: VectorIndex) -> None:
-    """Write chunks to the index under the label `groups`, all of them. Raises ModelUnavailable, IndexUnavailable."""
+def embed_and_index(
+    chunks: Sequence[Chunk], groups: frozenset[str], names: str, embedder: Embedder, index: VectorIndex
+) -> None:
+    """Write the chunks of a document to the index under the label `groups`, all of them.
+
+    Raises:
+        ModelUnavailable, IndexUnavailable: A part failed.
+    """
     with Steps(embedder, index) as steps:
-        deque(chain(steps.put(chunks, groups), steps.drain()), maxlen=0)  # runs both to their end
+        deque(chain(steps.put(chunks, groups, names), steps.drain()), maxlen=0)  # runs both to their end
 
 
 class Steps:
@@ -65,22 +93,28 @@ class Steps:
     def __init__(self, embedder: Embedder, index: VectorIndex) -> None:
         self._embedder = embedder
         self._index = index
-        self._filling: list[_Labelled] = []
+        self._filling: list[_Item] = []
         self._embedding: deque[_Step] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
         self._written_at = time.monotonic()
 
-    def put(self, chunks: Sequence[Chunk], groups: frozenset[str]) -> Iterator[int]:
-        """Take chunks in, to be found under the label `groups`; yields how many were written meanwhile.
+    def put(self, chunks: Sequence[Chunk], groups: frozenset[str], names: str) -> Iterator[int]:
+        """Take in the chunks of a document; yields how many were written meanwhile.
+
+        Args:
+            chunks: All of them, in order.
+            groups: The label under which they are found.
+            names: What the document is called: its title and its path.
 
         Raises:
             ModelUnavailable, IndexUnavailable: A part failed.
         """
-        for chunk in chunks:
-            self._filling.append((chunk, groups))
+        for number, chunk in enumerate(chunks):
+            beside = _beside(chunks, number)
+            self._filling.append(_Item(chunk, groups, "" if number else names, beside))
             if len(self._filling) == AT_ONCE:
                 self._embed()
-                while sum(len(step.chunks) for step in self._embedding) > _AHEAD * AT_ONCE:
+                while sum(len(step.items) for step in self._embedding) > _AHEAD * AT_ONCE:
                     yield self._write()
 
     def settle(self) -> Iterator[int]:
@@ -111,13 +145,15 @@ class Steps:
 
     def _embed(self) -> None:
         if self._filling:
-            texts = [chunk.search_text for chunk, _ in self._filling]
-            self._embedding.append(_Step(self._filling, self._thread.submit(self._embedder.embed_passages, texts)))
+            own = (item.chunk.search_text for item in self._filling)
+            texts = list(dict.fromkeys(chain(own, *(item.beside for item in self._filling))))
+            vectors = self._thread.submit(self._embedder.embed_passages, texts)
+            self._embedding.append(_Step(self._filling, texts, vectors))
             self._filling = []
 
     def _embedded(self) -> int:
         """How many chunks wait for nothing but to be written."""
-        return sum(len(step.chunks) for step in takewhile(lambda step: step.vectors.done(), self._embedding))
+        return sum(len(step.items) for step in takewhile(lambda step: step.vectors.done(), self._embedding))
 
     def _waited_s(self) -> float:
         return time.monotonic() - self._written_at
@@ -126,9 +162,26 @@ class Steps:
         """Write the first step, and those after it that are embedded too, as one if they are small."""
         entries = self._embedding.popleft().entries()
         while self._embedding and self._embedding[0].vectors.done():
-            if len(entries) + len(self._embedding[0].chunks) > AT_ONCE:
+            if len(entries) + len(self._embedding[0].items) > AT_ONCE:
                 break
             entries += self._embedding.popleft().entries()
         self._index.upsert(entries)
         self._written_at = time.monotonic()
         return len(entries)
+
+
+def _beside(chunks: Sequence[Chunk], number: int) -> tuple[str, ...]:
+    """The texts of a chunk's neighbours in a document with pages: rule 2."""
+    if chunks[number].place.page is None:
+        return ()
+    return tuple(chunks[other].search_text for other in (number - 1, number + 1) if 0 <= other < len(chunks))
+
+
+def _leaning(vector: Vector, beside: Sequence[Vector]) -> Vector:
+    """A vector that leans towards its neighbours, of length 1."""
+    if not beside:
+        return vector
+    mean = numpy.mean([vector, *beside], axis=0)
+    leaning = (1 - _LEAN) * vector + _LEAN * mean / max(float(numpy.linalg.norm(mean)), _TINY)
+    leaning /= max(float(numpy.linalg.norm(leaning)), _TINY)
+    return numpy.asarray(leaning, dtype=numpy.float32)

@@ -26,6 +26,7 @@ from appliance.index.port import VectorIndex
 from appliance.inference.port import Embedder
 from ingest.embed import embed_and_index
 from ingest.embedding_cache import forget
+from ingest.names import document_names, names_of_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Holdings:
         """Publish the version of a document that a curator has approved."""
         pending = known.pending_version_id or ""
         chunks, groups = self._catalog.version_chunks(pending)
-        embed_and_index(chunks, NOBODY, self._embedder, self._index)
+        embed_and_index(chunks, NOBODY, names_of_version(self._catalog, pending), self._embedder, self._index)
         if known.version_id is not None:
             self._hand_over(known, unless_sha256=known.sha256)
         self._index.set_groups(known.document_id, groups)
@@ -216,7 +217,8 @@ class Holdings:
             )
             for chunk in self._catalog.version_chunks(version)[0]
         ]
-        embed_and_index(chunks, NOBODY, self._embedder, self._index)
+        names = document_names(title, heir.path, heir.member)
+        embed_and_index(chunks, NOBODY, names, self._embedder, self._index)
         self._index.set_groups(heir.document_id, heir.groups)
         outcome = FileOutcome(
             document_id=heir.document_id,

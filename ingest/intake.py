@@ -35,6 +35,7 @@ from appliance.index.port import VectorIndex
 from ingest.discover import FoundFile
 from ingest.embed import AT_ONCE, Steps
 from ingest.holdings import NOBODY, Holdings, NewVersion
+from ingest.names import document_names
 from ingest.parse.detect import CONTAINERS
 from ingest.parse.elements import Parsed
 from ingest.plan import Action, Again, Plan, Step, is_turned_down
@@ -176,7 +177,11 @@ class Intake:
             self._stage(place, new)
         else:
             self._waiting.versions.append(new)
-            self._indexed(self._steps.put(new.chunks, NOBODY if _is_hidden(new) else new.outcome.groups))
+            outcome = new.outcome
+            label = NOBODY if _is_hidden(new) else outcome.groups
+            self._indexed(
+                self._steps.put(new.chunks, label, document_names(outcome.title, outcome.path, outcome.member))
+            )
 
     def _keep_as_duplicate(self, place: Place, new: NewVersion, original: str) -> None:
         reason = f"The same content as '{self._catalog.facts(original).shown}', under the same label."

@@ -18,6 +18,7 @@ from appliance.index.port import VectorIndex
 from appliance.inference.port import Embedder
 from ingest.embed import embed_and_index
 from ingest.embedding_cache import forget
+from ingest.names import names_of_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def reconcile(catalog: Catalog, index: VectorIndex, embedder: Embedder, stop: Ev
         chunks, groups = catalog.version_chunks(version)
         _require_same_model(chunks, embedder)
         index.delete_version(version)
-        embed_and_index(chunks, groups, embedder, index)
+        embed_and_index(chunks, groups, names_of_version(catalog, version), embedder, index)
     return difference
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -49,6 +50,7 @@ _STOP_WORDS = {
     "it": Language.Italian,
     "es": Language.Spanish,
 }
+LANGUAGES_WITH_STOP_WORDS = tuple(_STOP_WORDS)
 _UNKNOWN = ""
 _AVERAGE_LENGTH = 150.0
 """Words in a typical chunk. A constant: a measured mean would tell a reader about documents they may not see."""
@@ -72,7 +74,7 @@ class SparseTerms:
 
 def document_terms(text: str, language: str) -> SparseTerms:
     """The sparse vector of a chunk written in `language` (a code such as "de")."""
-    spelled = _one_spelling(text)
+    spelled = one_spelling(text)
     code = language if language in _STEMMERS else _UNKNOWN
     words = _stemming(code).embed_document(_words(spelled, code))
     names = _whole().embed_document(_names(spelled))
@@ -86,7 +88,7 @@ def document_terms(text: str, language: str) -> SparseTerms:
 
 def query_terms(text: str, language: str) -> SparseTerms:
     """The sparse vector of a question. `language` decides only which stop words are left out of it."""
-    spelled = _one_spelling(text)
+    spelled = one_spelling(text)
     words = _words(spelled, language if language in _STEMMERS else _UNKNOWN)
     found = set(_whole().embed_query(_names(spelled)).indices)
     for stemmer in (_UNKNOWN, *_STEMMERS):
@@ -94,14 +96,21 @@ def query_terms(text: str, language: str) -> SparseTerms:
     return _terms(dict.fromkeys(found, 1.0))
 
 
-def _one_spelling(text: str) -> str:
+def whole_terms(words: Iterable[str]) -> SparseTerms:
+    """The vector of words without blanks, looked up as they are but for case and accents, each with the weight 1."""
+    found = sorted(set(_whole().embed_query(" ".join(words)).indices))
+    return _terms(dict.fromkeys(found, 1.0))
+
+
+def one_spelling(text: str) -> str:
+    """A text in the spelling in which words are compared: rule 4, but for accents and case."""
     readable = text.encode("utf-8", "replace").decode("utf-8")  # the encoder refuses lone surrogates
     return unicodedata.normalize("NFKC", readable.translate(_SPELLING))
 
 
 def _words(spelled: str, stop: str) -> str:
     words = (word[:_LONGEST_WORD] for word in _WORD.findall(spelled))
-    return " ".join(word for word in words if not (stop and _is_stop_word(word, stop)))
+    return " ".join(word for word in words if not (stop and is_stop_word(word, stop)))
 
 
 def _names(spelled: str) -> str:
@@ -115,8 +124,8 @@ def _terms(weights: dict[int, float]) -> SparseTerms:
 
 
 @lru_cache(maxsize=16_384)
-def _is_stop_word(word: str, language: str) -> bool:
-    """Asked of the encoder before accents are folded, which is how its lists are written."""
+def is_stop_word(word: str, language: str) -> bool:
+    """Whether a language leaves a word out. Asked before accents are folded: so its lists are written."""
     return not _stopping(language).embed_query(word).indices
 
 

@@ -33,7 +33,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ from qdrant_edge import (
     FacetRequest,
     FieldCondition,
     Filter,
+    HasIdCondition,
+    HasVectorCondition,
     IdfParams,
     MatchAny,
     MatchValue,
@@ -71,6 +73,7 @@ from appliance.index.layout import (
     DOCUMENT_ID,
     GROUPS,
     LABELS,
+    NAMES,
     SEARCH_EF,
     SPARSE,
     VERSION_ID,
@@ -79,8 +82,10 @@ from appliance.index.layout import (
     best,
     first_ask,
     labels,
+    strengths,
 )
-from appliance.index.port import IndexEntry, IndexHit, IndexLegs, Vector
+from appliance.index.names import name_terms, naming_terms
+from appliance.index.port import IndexEntry, IndexHit, IndexLegs, NamedDocument, Vector
 
 _META = "meta.json"
 _SHARD = "shard-"
@@ -139,24 +144,71 @@ class EdgeIndex:
         ]
         self._write(operations)
 
-    def search(self, vector: Vector, text: str, *, access: AccessFilter, limit: int, language: str) -> IndexLegs:
+    def search(
+        self,
+        vector: Vector,
+        text: str,
+        *,
+        access: AccessFilter,
+        limit: int,
+        language: str,
+        documents: Collection[str] | None = None,
+    ) -> IndexLegs:
         """The best `limit` chunks of each leg among those `access` admits; ties broken by chunk id."""
+        if documents is None:
+            return self._legs(vector, text, language, access, limit, ())
+        return self._legs(vector, text, language, access, limit, (_any_of(DOCUMENT_ID, documents),))
+
+    def compare(
+        self, vector: Vector, text: str, *, access: AccessFilter, language: str, chunk_ids: Collection[str]
+    ) -> IndexLegs:
+        """The scores of the given chunks, as far as `access` admits them, as `search` would give them."""
+        given = HasIdCondition({uuid.UUID(chunk_id) for chunk_id in chunk_ids})
+        return self._legs(vector, text, language, access, len(chunk_ids), (given,))
+
+    def named(self, question: str, *, access: AccessFilter, limit: int) -> tuple[NamedDocument, ...]:
+        """The `limit` documents that the question names most clearly among those `access` admits, best first."""
+        terms = naming_terms(question)
+        if not access.groups or not terms.indices or limit < 1:
+            return ()
+        visible = _visible(access)
+        query = Query.Nearest(SparseVector(indices=list(terms.indices), values=list(terms.values)), using=NAMES)
+        params = SearchParams(idf=IdfParams(corpus=visible))
+        documents: dict[str, str] = {}
+
+        def ask(size: int) -> list[IndexHit]:
+            request = QueryRequest(limit=size, query=query, filter=visible, params=params, with_payload=[DOCUMENT_ID])
+            points = self._shard().query(request)
+            documents.update((str(point.id), (point.payload or {})[DOCUMENT_ID]) for point in points)
+            return [IndexHit(str(point.id), point.score) for point in points]
+
+        with self._vendor_errors("be searched"):
+            found = best(ask(first_ask(limit)), limit, ask)
+            everything = Filter(must=[visible, HasVectorCondition(NAMES)])
+            named = self._shard().count(CountRequest(exact=True, filter=everything)) if found else 0
+        return strengths(((documents[hit.chunk_id], hit.score) for hit in found), named)
+
+    def _legs(
+        self, vector: Vector, text: str, language: str, access: AccessFilter, limit: int, among: Sequence[Any]
+    ) -> IndexLegs:
+        """Both legs among the chunks that meet the conditions `among`; IDF over everything that `access` admits."""
         numbers = self._identity.numbers(vector)
         if not access.groups or limit < 1:
             return IndexLegs((), ())
         terms = query_terms(text, language)
-        visible = Filter(must=[FieldCondition(GROUPS, match=MatchAny(sorted(access.groups)))])
+        visible = _visible(access)
+        wanted = Filter(must=[visible, *among]) if among else visible
         shard = self._shard()
 
         def leg(query: Query, params: SearchParams) -> tuple[IndexHit, ...]:
             def ask(size: int) -> list[IndexHit]:
-                request = QueryRequest(limit=size, query=query, filter=visible, params=params)
+                request = QueryRequest(limit=size, query=query, filter=wanted, params=params)
                 return [IndexHit(str(point.id), point.score) for point in shard.query(request)]
 
             return best(ask(first_ask(limit)), limit, ask)
 
         with self._vendor_errors("be searched"):
-            exact = shard.count(CountRequest(exact=False)) <= _EXACT_UP_TO
+            exact = bool(among) or shard.count(CountRequest(exact=False)) <= _EXACT_UP_TO
             dense = leg(Query.Nearest(numbers, using=DENSE), SearchParams(hnsw_ef=SEARCH_EF, exact=exact))
             if not terms.indices:
                 return IndexLegs(dense, ())
@@ -239,6 +291,9 @@ class EdgeIndex:
         terms = document_terms(entry.text, entry.language)
         sparse = SparseVector(indices=list(terms.indices), values=list(terms.values))
         vectors: dict[str, Any] = {DENSE: self._identity.numbers(entry.vector), SPARSE: sparse}
+        names = name_terms(entry.names)
+        if names.indices:
+            vectors[NAMES] = SparseVector(indices=list(names.indices), values=list(names.values))
         try:
             return Point(id=entry.chunk_id, vector=vectors, payload=labels(entry))
         except ValueError as error:
@@ -279,7 +334,7 @@ class EdgeIndex:
             str(building),
             EdgeConfig(
                 vectors={DENSE: EdgeVectorParams(size=self._identity.dimension, distance=Distance.Cosine)},
-                sparse_vectors={SPARSE: EdgeSparseVectorParams(modifier=Modifier.Idf)},
+                sparse_vectors={name: EdgeSparseVectorParams(modifier=Modifier.Idf) for name in (SPARSE, NAMES)},
                 optimizers=EdgeOptimizersConfig(indexing_threshold=_EXACT_UP_TO * self._identity.dimension * 4 // 1024),
             ),
         )
@@ -358,6 +413,14 @@ class EdgeIndex:
             f"The vector index at {self._path} could not {what}: restart the appliance; if that does not help, "
             "restore the backup, or move the folder away and ingest the documents again."
         )
+
+
+def _visible(access: AccessFilter) -> Filter:
+    return Filter(must=[_any_of(GROUPS, access.groups)])
+
+
+def _any_of(label: str, values: Collection[str]) -> FieldCondition:
+    return FieldCondition(label, match=MatchAny(sorted(values)))
 
 
 def _equals(label: str, value: str) -> Filter:

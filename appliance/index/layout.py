@@ -2,7 +2,8 @@
 
 Rules this module keeps:
 
-1. A point is a chunk: its id the chunk's, one dense vector, one sparse vector, and a payload of labels only.
+1. A point is a chunk: its id the chunk's, one dense vector, one sparse vector, and a payload of labels only. One
+   chunk of each version has a second sparse vector: the names of the document.
 2. The model that made the vectors is on record beside them; vectors of two models never meet in one index.
 3. So is the data folder an index belongs to. Reconciling deletes what the catalog does not know: a second data folder
    on the same index would empty it.
@@ -12,17 +13,19 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy
 
 from appliance.errors import IndexUnavailable
-from appliance.index.port import IndexEntry, IndexHit, Vector
+from appliance.index.port import IndexEntry, IndexHit, NamedDocument, Vector
 
 DENSE = "dense"
 SPARSE = "bm25"
+NAMES = "names"
 DOCUMENT_ID = "document_id"
 VERSION_ID = "version_id"
 GROUPS = "groups"
@@ -32,7 +35,7 @@ LABELS = (DOCUMENT_ID, VERSION_ID, GROUPS)
 SEARCH_EF = 256
 """Breadth of the walk through an HNSW graph; far above any `limit` we ask for, so that recall stays near 1."""
 
-_FORMAT = 1
+_FORMAT = 2
 _BATCH = 256
 _SPARE = 16
 
@@ -104,6 +107,21 @@ def batches(entries: Sequence[IndexEntry]) -> Iterator[Sequence[IndexEntry]]:
     """The entries in portions that one request can carry, and that hold the interpreter for milliseconds only."""
     for start in range(0, len(entries), _BATCH):
         yield entries[start : start + _BATCH]
+
+
+def strengths(scored: Iterable[tuple[str, float]], named: int) -> tuple[NamedDocument, ...]:
+    """What the index says of names, on the scale of `NamedDocument`; the best of a document that is there twice.
+
+    Args:
+        scored: Document ids with the sum of the IDF of the words in common.
+        named: How many documents with a name the reader may see.
+    """
+    best_of: dict[str, float] = {}
+    for document, score in scored:
+        best_of[document] = max(score, best_of.get(document, 0.0))
+    scale = math.log(1 + named)
+    found = [NamedDocument(document, score / scale) for document, score in best_of.items() if scale]
+    return tuple(sorted(found, key=lambda item: (-item.strength, item.document_id)))
 
 
 def first_ask(limit: int) -> int:

@@ -13,7 +13,7 @@ Rules every implementation keeps (the contract suite in `tests/contracts/test_ve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,7 +27,10 @@ Vector = NDArray[float32]
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """A chunk as the index sees it: `vector` has shape (dimension,) and length 1; `text` feeds BM25 and is not kept."""
+    """A chunk as the index sees it: `vector` has shape (dimension,) and length 1; `text` feeds BM25 and is not kept.
+
+    `names` is what the document is called (title, path), and goes with one chunk of each version.
+    """
 
     chunk_id: str
     document_id: str
@@ -36,6 +39,7 @@ class IndexEntry:
     vector: Vector
     text: str
     language: str
+    names: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,18 @@ class IndexHit:
 
     chunk_id: str
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDocument:
+    """A document that a question names. `strength` is 1 for a word that stands in the name of this document alone.
+
+    It is the sum of the IDF of the common words, taken over the names of the documents that `access` admits, divided by
+    the logarithm of their number: comparable whether there are ten documents or a million.
+    """
+
+    document_id: str
+    strength: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +76,31 @@ class VectorIndex(Protocol):
     def upsert(self, entries: Sequence[IndexEntry]) -> None:
         """Write entries, replacing those with the same chunk id."""
 
-    def search(self, vector: Vector, text: str, *, access: AccessFilter, limit: int, language: str) -> IndexLegs:
-        """The best `limit` chunks of each leg among those `access` admits; ties broken by chunk id."""
+    def search(
+        self,
+        vector: Vector,
+        text: str,
+        *,
+        access: AccessFilter,
+        limit: int,
+        language: str,
+        documents: Collection[str] | None = None,
+    ) -> IndexLegs:
+        """The best `limit` chunks of each leg among those `access` admits; ties broken by chunk id.
+
+        With `documents` only theirs; BM25 statistics stay those of everything that `access` admits.
+        """
+
+    def compare(
+        self, vector: Vector, text: str, *, access: AccessFilter, language: str, chunk_ids: Collection[str]
+    ) -> IndexLegs:
+        """The scores of the given chunks, as far as `access` admits them, as `search` would give them.
+
+        A chunk without a word of the text is not in the sparse leg.
+        """
+
+    def named(self, question: str, *, access: AccessFilter, limit: int) -> tuple[NamedDocument, ...]:
+        """The `limit` documents that the question names most clearly among those `access` admits, best first."""
 
     def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
         """Relabel every chunk of a document."""

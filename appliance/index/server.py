@@ -15,8 +15,9 @@ no payload indexes, so it is not asked for any; it is not made for several threa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from pydantic import ValidationError
 from qdrant_client import QdrantClient, models
@@ -25,12 +26,13 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from appliance.domain import AccessFilter
 from appliance.errors import IndexUnavailable
-from appliance.index.bm25 import document_terms, query_terms
+from appliance.index.bm25 import SparseTerms, document_terms, query_terms
 from appliance.index.layout import (
     DENSE,
     DOCUMENT_ID,
     GROUPS,
     LABELS,
+    NAMES,
     SEARCH_EF,
     SPARSE,
     VERSION_ID,
@@ -39,8 +41,10 @@ from appliance.index.layout import (
     best,
     first_ask,
     labels,
+    strengths,
 )
-from appliance.index.port import IndexEntry, IndexHit, IndexLegs, Vector
+from appliance.index.names import name_terms, naming_terms
+from appliance.index.port import IndexEntry, IndexHit, IndexLegs, NamedDocument, Vector
 
 _RECORD = "strongroom"
 _OLDEST = (1, 19)
@@ -111,29 +115,78 @@ class ServerIndex:
             for batch in batches(entries):
                 self._client.upsert(self._collection, [self._point(entry) for entry in batch], wait=True)
 
-    def search(self, vector: Vector, text: str, *, access: AccessFilter, limit: int, language: str) -> IndexLegs:
+    def search(
+        self,
+        vector: Vector,
+        text: str,
+        *,
+        access: AccessFilter,
+        limit: int,
+        language: str,
+        documents: Collection[str] | None = None,
+    ) -> IndexLegs:
         """The best `limit` chunks of each leg among those `access` admits; ties broken by chunk id."""
+        if documents is None:
+            return self._legs(vector, text, language, access, limit, ())
+        return self._legs(vector, text, language, access, limit, (_any_of(DOCUMENT_ID, documents),))
+
+    def compare(
+        self, vector: Vector, text: str, *, access: AccessFilter, language: str, chunk_ids: Collection[str]
+    ) -> IndexLegs:
+        """The scores of the given chunks, as far as `access` admits them, as `search` would give them."""
+        given = models.HasIdCondition(has_id=sorted(chunk_ids))
+        return self._legs(vector, text, language, access, len(chunk_ids), (given,))
+
+    def named(self, question: str, *, access: AccessFilter, limit: int) -> tuple[NamedDocument, ...]:
+        """The `limit` documents that the question names most clearly among those `access` admits, best first."""
+        terms = naming_terms(question)
+        if not access.groups or not terms.indices or limit < 1:
+            return ()
+        visible = _visible(access)
+        request = models.QueryRequest(
+            query=_terms(terms),
+            using=NAMES,
+            filter=visible,
+            params=models.SearchParams(idf=models.IdfCorpusParams(corpus=visible)),
+            limit=first_ask(limit),
+            with_payload=[DOCUMENT_ID],
+        )
+        documents: dict[str, str] = {}
+
+        def ask(size: int) -> list[IndexHit]:
+            wanted = request.model_copy(update={"limit": size})
+            points = self._client.query_batch_points(self._collection, [wanted])[0].points
+            documents.update((str(point.id), (point.payload or {})[DOCUMENT_ID]) for point in points)
+            return [IndexHit(str(point.id), point.score) for point in points]
+
+        with self._vendor_errors("be searched"):
+            found = best(ask(first_ask(limit)), limit, ask)
+            everything = models.Filter(must=[visible, models.HasVectorCondition(has_vector=NAMES)])
+            named = self._client.count(self._collection, count_filter=everything, exact=True).count if found else 0
+        return strengths(((documents[hit.chunk_id], hit.score) for hit in found), named)
+
+    def _legs(
+        self, vector: Vector, text: str, language: str, access: AccessFilter, limit: int, among: Sequence[Any]
+    ) -> IndexLegs:
+        """Both legs among the chunks that meet the conditions `among`; IDF over everything that `access` admits."""
         numbers = self._identity.numbers(vector)
         if not access.groups or limit < 1:
             return IndexLegs((), ())
         terms = query_terms(text, language)
-        visible = models.Filter(
-            must=[models.FieldCondition(key=GROUPS, match=models.MatchAny(any=sorted(access.groups)))]
-        )
+        visible = _visible(access)
+        wanted = models.Filter(must=[visible, *among]) if among else visible
         size = first_ask(limit)
         dense = models.QueryRequest(
             query=models.NearestQuery(nearest=numbers),
             using=DENSE,
-            filter=visible,
-            params=None if self._local else models.SearchParams(hnsw_ef=SEARCH_EF),
+            filter=wanted,
+            params=None if self._local else models.SearchParams(hnsw_ef=SEARCH_EF, exact=bool(among)),
             limit=size,
         )
         sparse = models.QueryRequest(
-            query=models.NearestQuery(
-                nearest=models.SparseVector(indices=list(terms.indices), values=list(terms.values))
-            ),
+            query=_terms(terms),
             using=SPARSE,
-            filter=visible,
+            filter=wanted,
             params=models.SearchParams(idf=models.IdfCorpusParams(corpus=visible)),
             limit=size,
         )
@@ -195,7 +248,9 @@ class ServerIndex:
         self._client.create_collection(
             self._collection,
             vectors_config={DENSE: models.VectorParams(size=self._identity.dimension, distance=models.Distance.COSINE)},
-            sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            sparse_vectors_config={
+                name: models.SparseVectorParams(modifier=models.Modifier.IDF) for name in (SPARSE, NAMES)
+            },
             metadata={_RECORD: self._identity.to_json()},
         )
 
@@ -218,15 +273,14 @@ class ServerIndex:
                 self._client.create_payload_index(self._collection, label, models.PayloadSchemaType.KEYWORD, wait=True)
 
     def _point(self, entry: IndexEntry) -> models.PointStruct:
-        terms = document_terms(entry.text, entry.language)
-        return models.PointStruct(
-            id=entry.chunk_id,
-            vector={
-                DENSE: self._identity.numbers(entry.vector),
-                SPARSE: models.SparseVector(indices=list(terms.indices), values=list(terms.values)),
-            },
-            payload=labels(entry),
-        )
+        vectors: dict[str, Any] = {
+            DENSE: self._identity.numbers(entry.vector),
+            SPARSE: _sparse(document_terms(entry.text, entry.language)),
+        }
+        names = name_terms(entry.names)
+        if names.indices:
+            vectors[NAMES] = _sparse(names)
+        return models.PointStruct(id=entry.chunk_id, vector=vectors, payload=labels(entry))
 
     def _ask(self, requests: Sequence[models.QueryRequest]) -> list[list[IndexHit]]:
         responses = self._client.query_batch_points(self._collection, requests)
@@ -253,6 +307,22 @@ class ServerIndex:
         if isinstance(error, UnexpectedResponse):
             return f"{index}: it answered with status {error.status_code}; see the server's log."
         return f"{index}: check that the server runs, and index.url and index.timeout_s."
+
+
+def _sparse(terms: SparseTerms) -> models.SparseVector:
+    return models.SparseVector(indices=list(terms.indices), values=list(terms.values))
+
+
+def _terms(terms: SparseTerms) -> models.NearestQuery:
+    return models.NearestQuery(nearest=_sparse(terms))
+
+
+def _visible(access: AccessFilter) -> models.Filter:
+    return models.Filter(must=[_any_of(GROUPS, access.groups)])
+
+
+def _any_of(label: str, values: Collection[str]) -> models.FieldCondition:
+    return models.FieldCondition(key=label, match=models.MatchAny(any=sorted(values)))
 
 
 def _equals(wanted: Mapping[str, str]) -> models.Filter:

@@ -1,30 +1,50 @@
-"""The story of a search: embed the question -> search within access -> fuse -> check access -> rank."""
+"""The story of a search: complete the question -> search within access -> check access -> compare -> fuse -> rank.
+
+Rules this module keeps:
+
+1. Every request to the index carries the reader's access, and what comes back is checked against the catalog once more
+   before it counts for anything: neither a score nor a rank depends on what the reader may not see.
+2. A document that the question names is searched by itself too: its passages need not be among the best of all.
+3. Every candidate is scored on both legs. A leg that did not bring it is asked how good it is all the same.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from appliance.catalog import Catalog, ChunkInContext
 from appliance.config import RetrievalSettings
 from appliance.domain import AccessFilter, Hit, text_sha256
-from appliance.index.port import VectorIndex
+from appliance.index.port import IndexLegs, NamedDocument, VectorIndex
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder
-from appliance.retrieval.fusion import FusedHit, fuse
+from appliance.retrieval.fusion import FusedHit, fuse, only
+from appliance.retrieval.glossary import Glossary
 
 _log = logging.getLogger(__name__)
+
+_NAMED = 50  # documents that the index is asked for by name
+_SEARCHED_BY_NAME = 8  # of them, the clearest, are searched by themselves
 
 
 class Retriever:
     """Hybrid search within what a reader may see."""
 
     def __init__(
-        self, *, catalog: Catalog, index: VectorIndex, embedder: Embedder, settings: RetrievalSettings
+        self,
+        *,
+        catalog: Catalog,
+        index: VectorIndex,
+        embedder: Embedder,
+        settings: RetrievalSettings,
+        glossary: Glossary,
     ) -> None:
         self._catalog = catalog
         self._index = index
         self._embedder = embedder
         self._settings = settings
+        self._glossary = glossary
 
     def retrieve(self, question: str, access: AccessFilter) -> list[Hit]:
         """The hits for a question, best first, each text once.
@@ -34,41 +54,53 @@ class Retriever:
         """
         if not access.groups:
             return []
-        legs = self._index.search(
-            self._embedder.embed_query(question),
-            question,
-            access=access,
-            limit=self._settings.candidates,
-            language=detect_language(question),
-        )
-        fused = fuse(legs)
-        admitted = self._catalog.visible_chunks([hit.chunk_id for hit in fused], access, current_only=True)
-        if len(admitted) < len(fused):
+        asked = self._glossary.complete(question)
+        language = detect_language(question)
+        vector = self._embedder.embed_query(asked)
+        limit = self._settings.candidates
+        named = self._index.named(question, access=access, limit=_NAMED)
+        found = _chunk_ids(self._index.search(vector, asked, access=access, limit=limit, language=language))
+        if named:
+            inside = frozenset(document.document_id for document in named[:_SEARCHED_BY_NAME])
+            found |= _chunk_ids(
+                self._index.search(vector, asked, access=access, limit=limit, language=language, documents=inside)
+            )
+        admitted = self._catalog.visible_chunks(sorted(found), access, current_only=True)
+        if len(admitted) < len(found):
             # A label or version changed between the two looks, or catalog and index disagree.
-            _log.warning("%d hits of the index were withheld by the catalog", len(fused) - len(admitted))
-        return _ranked([(hit, admitted[hit.chunk_id]) for hit in fused if hit.chunk_id in admitted])
+            _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(admitted))
+        legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(admitted))
+        return _ranked(legs, admitted, named)[:limit]
 
 
-def _ranked(found: list[tuple[FusedHit, ChunkInContext]]) -> list[Hit]:
+def _chunk_ids(legs: IndexLegs) -> set[str]:
+    return {hit.chunk_id for hit in (*legs.dense, *legs.sparse)}
+
+
+def _ranked(legs: IndexLegs, admitted: dict[str, ChunkInContext], named: Sequence[NamedDocument]) -> list[Hit]:
+    document_of = {chunk_id: item.chunk.document_id for chunk_id, item in admitted.items()}
     hits: list[Hit] = []
     seen: set[str] = set()
-    for fused, item in found:
+    for fused in fuse(only(legs, admitted), document_of=document_of, named=named):
+        item = admitted[fused.chunk_id]
         digest = text_sha256(item.chunk.text)
         if digest in seen:  # the same passage in two files: the better ranked one stands for both
             continue
         seen.add(digest)
-        hits.append(
-            Hit(
-                chunk=item.chunk,
-                title=item.title,
-                path=item.path,
-                source=item.source,
-                version_sha256=item.version_sha256,
-                score=fused.score,
-                rank=len(hits) + 1,
-                similarity=fused.similarity,
-                dense_rank=fused.dense_rank,
-                sparse_rank=fused.sparse_rank,
-            )
-        )
+        hits.append(_hit(fused, item, rank=len(hits) + 1))
     return hits
+
+
+def _hit(fused: FusedHit, item: ChunkInContext, *, rank: int) -> Hit:
+    return Hit(
+        chunk=item.chunk,
+        title=item.title,
+        path=item.path,
+        source=item.source,
+        version_sha256=item.version_sha256,
+        score=fused.score,
+        rank=rank,
+        similarity=fused.similarity,
+        dense_rank=fused.dense_rank,
+        sparse_rank=fused.sparse_rank,
+    )

@@ -56,7 +56,7 @@ def built(tmp_path: Path) -> Path:
 def test_the_folder_is_made_with_its_parents_and_says_what_it_holds(built: Path) -> None:
     meta = json.loads((built / "meta.json").read_text())
     assert {**meta, "shard": ""} == {
-        "format": 1,
+        "format": 2,
         "owner": OWNER,
         "model_id": MODEL,
         "dimension": DIMENSION,
@@ -76,8 +76,8 @@ def test_a_second_owner_is_told_that_the_index_is_in_use(built: Path) -> None:
 
 def test_an_index_of_another_format_is_refused(built: Path) -> None:
     meta = json.loads((built / "meta.json").read_text())
-    (built / "meta.json").write_text(json.dumps({**meta, "format": 2}))
-    with pytest.raises(IndexUnavailable, match="format 2, this release reads format 1"):
+    (built / "meta.json").write_text(json.dumps({**meta, "format": 3}))
+    with pytest.raises(IndexUnavailable, match="format 3, this release reads format 2"):
         open_index(built)
 
 

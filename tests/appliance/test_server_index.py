@@ -92,7 +92,7 @@ class Breaking:
                         "flush_interval_sec": 5,
                     },
                     "metadata": {
-                        "strongroom": {"format": 1, "owner": OWNER, "model_id": MODEL, "dimension": DIMENSION}
+                        "strongroom": {"format": 2, "owner": OWNER, "model_id": MODEL, "dimension": DIMENSION}
                     },
                 },
             }
@@ -109,6 +109,10 @@ def broken(failure: Handler) -> ServerIndex:
 EVERY_CALL: dict[str, Callable[[ServerIndex], object]] = {
     "upsert": lambda index: index.upsert([chunk(1)]),
     "search": lambda index: ask(index, "budget"),
+    "compare": lambda index: index.compare(
+        chunk(1).vector, "budget", access=STAFF, language="en", chunk_ids=[chunk(1).chunk_id]
+    ),
+    "named": lambda index: index.named("What of the Budget?", access=STAFF, limit=3),
     "set_groups": lambda index: index.set_groups("doc-1", STAFF.groups),
     "delete_version": lambda index: index.delete_version("ver-1"),
     "delete_document": lambda index: index.delete_document("doc-1"),

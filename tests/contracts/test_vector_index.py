@@ -128,6 +128,7 @@ def chunk(
     version: str = "ver-1",
     seed: int | None = None,
     language: str = "en",
+    names: str = "",
 ) -> IndexEntry:
     return IndexEntry(
         chunk_id=str(uuid.UUID(int=number)),
@@ -137,7 +138,13 @@ def chunk(
         vector=vector(number if seed is None else seed),
         text=text,
         language=language,
+        names=names,
     )
+
+
+def filing(number: int, names: str, *, groups: frozenset[str] = STAFF.groups) -> IndexEntry:
+    """The first chunk of a document of its own."""
+    return chunk(number, groups=groups, document=f"doc-{number}", version=f"ver-{number}", names=names)
 
 
 def ask(index: VectorIndex, text: str, access: AccessFilter, *, seed: int = 0, limit: int = 10) -> IndexLegs:
@@ -213,6 +220,74 @@ def test_equal_scores_come_in_the_order_of_their_chunk_ids_wherever_the_cut_fall
     expected = [str(uuid.UUID(int=number)) for number in range(1, 5)]
     assert [hit.chunk_id for hit in legs.dense] == expected
     assert [hit.chunk_id for hit in legs.sparse] == expected
+
+
+# ---- searching in parts
+
+
+def test_a_search_in_some_documents_finds_no_others_and_scores_as_in_all(index: VectorIndex) -> None:
+    index.upsert([chunk(number, "budget report", document=f"doc-{number % 3}") for number in range(1, 30)])
+    everything = ask(index, "budget", STAFF, limit=30)
+    some = index.search(
+        vector(0), "budget", access=STAFF, limit=30, language="en", documents=frozenset({"doc-1", "doc-x"})
+    )
+    wanted = {str(uuid.UUID(int=number)) for number in range(1, 30, 3)}
+    assert ids(some) == (wanted, wanted)
+    scores = {hit.chunk_id: hit.score for hit in everything.sparse}
+    assert all(hit.score == pytest.approx(scores[hit.chunk_id], abs=1e-6) for hit in some.sparse)
+
+
+def test_chunks_are_compared_as_a_search_would_score_them_and_closed_ones_are_not(index: VectorIndex) -> None:
+    index.upsert([chunk(number, f"budget {number}") for number in range(1, 30)] + [chunk(99, groups=BOARD.groups)])
+    everything = ask(index, "budget 7", STAFF, limit=40)
+    given = [str(uuid.UUID(int=number)) for number in (3, 7, 99, 500)]
+    compared = index.compare(vector(0), "budget 7", access=STAFF, language="en", chunk_ids=given)
+    assert ids(compared) == (set(given[:2]), set(given[:2]))
+    for one, other in ((compared.dense, everything.dense), (compared.sparse, everything.sparse)):
+        scores = {hit.chunk_id: hit.score for hit in other}
+        assert [hit.score for hit in one] == pytest.approx([scores[hit.chunk_id] for hit in one], abs=1e-6)
+    assert index.compare(vector(0), "budget", access=NOBODY, language="en", chunk_ids=given) == IndexLegs((), ())
+    assert index.compare(vector(0), "budget", access=STAFF, language="en", chunk_ids=[]) == IndexLegs((), ())
+
+
+# ---- names
+
+
+def test_a_document_is_named_by_its_company_and_its_year_however_they_are_written(index: VectorIndex) -> None:
+    names = ["NORTHWIND_2021_10K", "NORTHWIND_2022_10K", "FABRIKAM_2022_10K", "BlueYonder_2022Q2_10Q"]
+    index.upsert([filing(number, name) for number, name in enumerate(names, start=1)] + [chunk(50)])
+
+    def first(question: str) -> str:
+        return index.named(question, access=STAFF, limit=5)[0].document_id
+
+    assert first("What was the capex of Northwind in FY2022?") == "doc-2"
+    assert first("And of Fabrikam?") == "doc-3"
+    assert first("Did Blue Yonder grow in Q2 2022?") == "doc-4"
+    assert index.named("how many filings are there?", access=STAFF, limit=5) == ()
+    assert index.named("Who is Contoso?", access=STAFF, limit=5) == ()
+
+
+def test_a_name_that_one_document_alone_has_is_as_strong_among_few_as_among_many(index: VectorIndex) -> None:
+    index.upsert([filing(number, f"Report {number}") for number in range(100, 110)] + [filing(1, "Merger")])
+    few = index.named("What of the Merger?", access=STAFF, limit=3)
+    index.upsert([filing(number, f"Report {number}") for number in range(110, 500)])
+    many = index.named("What of the Merger?", access=STAFF, limit=3)
+    assert [item.document_id for item in (*few, *many)] == ["doc-1", "doc-1"]
+    assert few[0].strength == pytest.approx(many[0].strength, abs=0.2)
+    assert len(index.named("Which Report?", access=STAFF, limit=3)) == 3
+
+
+def test_names_of_closed_documents_neither_show_nor_weigh(index: VectorIndex) -> None:
+    question = "Does Budget 17 or the Merger say so?"
+    index.upsert([filing(number, f"Budget {number}") for number in range(11, 20)])
+    before = index.named(question, access=STAFF, limit=20)
+    index.upsert([filing(number, "Budget Merger 17", groups=BOARD.groups) for number in range(100, 160)])
+    assert index.named(question, access=STAFF, limit=20) == before
+    assert before[0].document_id == "doc-17"
+    assert {item.document_id for item in before} == {f"doc-{number}" for number in range(11, 20)}
+    assert index.named(question, access=NOBODY, limit=20) == ()
+    index.delete_document("doc-17")
+    assert "doc-17" not in {item.document_id for item in index.named(question, access=STAFF, limit=20)}
 
 
 # ---- rules 1 and 2: access

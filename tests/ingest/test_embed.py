@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from appliance.domain import AccessFilter, Chunk
+from appliance.domain import AccessFilter, Chunk, Place
 from appliance.errors import ModelUnavailable
 from appliance.index.edge import EdgeIndex
 from appliance.index.port import IndexEntry
@@ -20,6 +21,7 @@ from tests.data.builders import ToyEmbedder, make_chunk
 
 READERS = frozenset({"readers"})
 BOARD = frozenset({"board"})
+NAMES = "Annual report report_2024"
 
 
 class CountingEmbedder(ToyEmbedder):
@@ -77,14 +79,16 @@ def index(tmp_path: Path) -> Iterable[CountingIndex]:
 def _chunks(document: str, count: int) -> list[Chunk]:
     version = str(uuid.uuid5(uuid.NAMESPACE_OID, document))
     return [
-        make_chunk(f"{document} piece {number}", number=number, document=document, version=version)
+        replace(
+            make_chunk(f"{document} piece {number}", number=number, document=document, version=version), place=Place()
+        )
         for number in range(count)
     ]
 
 
 def test_a_large_document_is_written_in_several_steps_and_whole(index: CountingIndex) -> None:
     embedder = CountingEmbedder()
-    embed_and_index(_chunks("report", 600), READERS, embedder, index)
+    embed_and_index(_chunks("report", 600), READERS, NAMES, embedder, index)
     assert embedder.calls == index.writes == [256, 256, 88]
     assert index.count(document_id="report") == 600
 
@@ -93,7 +97,7 @@ def test_small_documents_share_a_step_and_keep_their_own_labels(index: CountingI
     embedder = CountingEmbedder()
     documents = [(_chunks(f"note-{number}", 3), BOARD if number % 2 else READERS) for number in range(50)]
     with Steps(embedder, index) as steps:
-        assert [written for chunks, groups in documents for written in steps.put(chunks, groups)] == []
+        assert [written for chunks, groups in documents for written in steps.put(chunks, groups, NAMES)] == []
         assert list(steps.drain()) == [150]
     assert embedder.calls == [150]
     assert index.writes == [150]
@@ -106,15 +110,15 @@ def test_small_documents_share_a_step_and_keep_their_own_labels(index: CountingI
 
 def test_nothing_to_write_is_no_step(index: CountingIndex) -> None:
     embedder = CountingEmbedder()
-    embed_and_index([], READERS, embedder, index)
+    embed_and_index([], READERS, NAMES, embedder, index)
     with Steps(embedder, index) as steps:
-        assert [*steps.put([], BOARD), *steps.settle(), *steps.drain()] == []
+        assert [*steps.put([], BOARD, NAMES), *steps.settle(), *steps.drain()] == []
     assert embedder.calls == index.writes == []
 
 
 def test_stopping_between_steps_leaves_the_rest_unwritten(index: CountingIndex) -> None:
     with Steps(CountingEmbedder(), index) as steps:
-        list(steps.put(_chunks("report", 300), READERS))
+        list(steps.put(_chunks("report", 300), READERS, NAMES))
         assert next(steps.drain()) == 256
     assert index.count(document_id="report") == 256
 
@@ -122,10 +126,10 @@ def test_stopping_between_steps_leaves_the_rest_unwritten(index: CountingIndex) 
 def test_embedding_goes_on_while_the_caller_does_other_things_but_only_so_far(index: CountingIndex) -> None:
     embedder = WaitingEmbedder()
     with Steps(embedder, index) as steps:
-        assert list(islice(steps.put(_chunks("a", 512), READERS), 1)) == []  # two steps may be ahead
+        assert list(islice(steps.put(_chunks("a", 512), READERS, NAMES), 1)) == []  # two steps may be ahead
         assert index.writes == []
         embedder.may_go_on.set()
-        assert next(steps.put(_chunks("b", 256), READERS)) == 256  # a third one: the first has to be written
+        assert next(steps.put(_chunks("b", 256), READERS, NAMES)) == 256  # a third one: the first has to be written
         assert index.count(document_id="a") == 256
         assert list(steps.drain()) == [256, 256]
     assert embedder.calls == [256, 256, 256]
@@ -134,11 +138,11 @@ def test_embedding_goes_on_while_the_caller_does_other_things_but_only_so_far(in
 def test_what_is_there_is_embedded_at_once_when_the_model_has_nothing_to_do(index: CountingIndex) -> None:
     embedder = WaitingEmbedder()
     with Steps(embedder, index) as steps:
-        list(steps.put(_chunks("a", 3), READERS))
+        list(steps.put(_chunks("a", 3), READERS, NAMES))
         assert list(steps.settle()) == []  # being embedded
-        list(steps.put(_chunks("b", 4), READERS))
+        list(steps.put(_chunks("b", 4), READERS, NAMES))
         assert list(steps.settle()) == []  # waits for the model, and gathers
-        list(steps.put(_chunks("c", 5), READERS))
+        list(steps.put(_chunks("c", 5), READERS, NAMES))
         embedder.may_go_on.set()
         assert sum(steps.drain()) == 12
     assert embedder.calls == [3, 9]
@@ -153,7 +157,7 @@ def test_small_writes_are_gathered_but_nothing_waits_long(
     with Steps(embedder, index) as steps:
         written = []
         for number in range(5):
-            list(steps.put(_chunks(f"note-{number}", 2), READERS))
+            list(steps.put(_chunks(f"note-{number}", 2), READERS, NAMES))
             while len(embedder.calls) <= number:  # the model is idle again soon
                 written += list(steps.settle())
         assert written == []
@@ -167,6 +171,53 @@ def test_small_writes_are_gathered_but_nothing_waits_long(
 def test_an_error_of_the_model_reaches_the_caller_and_nothing_more_is_embedded(index: CountingIndex) -> None:
     embedder = FailingEmbedder()
     with pytest.raises(ModelUnavailable, match="cannot be loaded"), Steps(embedder, index) as steps:
-        list(steps.put(_chunks("a", 1_024), READERS))
+        list(steps.put(_chunks("a", 1_024), READERS, NAMES))
     assert index.writes == []
     assert len(embedder.calls) <= 3
+
+
+def test_the_first_chunk_of_a_document_carries_its_names(index: CountingIndex) -> None:
+    embed_and_index(_chunks("report", 3), READERS, "The Annual Report report_2024", CountingEmbedder(), index)
+    found = index.named("What does the Report of 2024 say?", access=AccessFilter(READERS), limit=5)
+    assert [item.document_id for item in found] == ["report"]
+
+
+def test_on_pages_a_vector_leans_towards_its_neighbours_and_elsewhere_it_does_not(index: CountingIndex) -> None:
+    embedder = CountingEmbedder()
+    alone = dict(_cosines(index, embedder, _chunks("flowing", 3)))
+    pages = [replace(chunk, place=Place(page=1 + chunk.number // 2)) for chunk in _chunks("paged", 3)]
+    on_pages = dict(_cosines(index, embedder, pages))
+    assert list(alone.values()) == pytest.approx([1.0] * 3, abs=1e-5)
+    assert all(0.5 < cosine < 0.9999 for cosine in on_pages.values())
+
+
+def test_a_vector_is_the_same_whatever_shared_a_step_with_it(index: CountingIndex) -> None:
+    pages = [replace(chunk, place=Place(page=1)) for chunk in _chunks("paged", 300)]
+    alone = _cosines(index, CountingEmbedder(), pages)
+    index.delete_document("paged")
+    with Steps(CountingEmbedder(), index) as steps:
+        list(steps.put(_chunks("other", 100), READERS, NAMES))
+        list(steps.put(pages, READERS, NAMES))
+        list(steps.drain())
+    assert _cosines_in(index, CountingEmbedder(), pages) == pytest.approx(alone, abs=1e-6)
+
+
+def _cosines(index: CountingIndex, embedder: CountingEmbedder, chunks: Sequence[Chunk]) -> dict[str, float]:
+    embed_and_index(chunks, READERS, NAMES, embedder, index)
+    return _cosines_in(index, embedder, chunks)
+
+
+def _cosines_in(index: CountingIndex, embedder: CountingEmbedder, chunks: Sequence[Chunk]) -> dict[str, float]:
+    """How near each chunk in the index is to its own text."""
+    return {
+        chunk.id: index.compare(
+            embedder.embed_query(chunk.search_text),
+            "",
+            access=AccessFilter(READERS),
+            language="en",
+            chunk_ids=[chunk.id],
+        )
+        .dense[0]
+        .score
+        for chunk in chunks
+    }

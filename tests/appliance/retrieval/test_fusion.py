@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.index.port import IndexHit, IndexLegs
+from appliance.index.port import IndexHit, IndexLegs, NamedDocument
 from appliance.retrieval.fusion import fuse
 
 scores = st.integers(-4, 200).map(lambda quarters: quarters / 4)
@@ -39,7 +38,7 @@ def test_every_chunk_that_a_leg_found_is_there_once_and_no_other(found: IndexLeg
 def test_the_list_is_best_first_and_equal_scores_are_in_the_order_of_chunk_ids(found: IndexLegs) -> None:
     order = [(-hit.score, hit.chunk_id) for hit in fuse(found)]
     assert order == sorted(order)
-    assert all(0.0 <= hit.score <= 1.0 for hit in fuse(found))
+    assert all(hit.score <= 1.0 for hit in fuse(found))
 
 
 @settings(deadline=None)
@@ -67,14 +66,32 @@ def test_a_hit_of_both_legs_comes_before_the_best_of_one() -> None:
 
 
 def test_how_much_better_a_hit_is_counts_not_only_its_rank() -> None:
-    found = IndexLegs(leg(a=0.9, b=0.2, c=0.1), leg(c=5.0, b=4.9, d=0.1))
-    assert [hit.chunk_id for hit in fuse(found)] == ["b", "a", "c", "d"]
+    found = IndexLegs(leg(a=0.9, b=0.6, c=0.5), leg(c=5.0, b=4.9, d=0.1))
+    assert [hit.chunk_id for hit in fuse(found)] == ["b", "c", "a", "d"]
 
 
-@pytest.mark.parametrize("score", [0.0, -0.5, 7.0])
-def test_a_leg_with_equal_scores_counts_each_as_its_best(score: float) -> None:
-    fused = fuse(IndexLegs(leg(b=score, a=score), ()))
-    assert [(hit.chunk_id, hit.score) for hit in fused] == [("a", 0.5), ("b", 0.5)]
+def test_the_scores_of_a_leg_are_shares_of_its_best() -> None:
+    fused = fuse(IndexLegs(leg(b=7.0, a=7.0, c=3.5), leg(a=2.0)), dense_weight=0.5)
+    assert [(hit.chunk_id, hit.score) for hit in fused] == [("a", 1.0), ("b", 0.5), ("c", 0.25)]
+
+
+def test_where_nothing_is_near_the_order_of_the_leg_stays() -> None:
+    fused = fuse(IndexLegs(leg(b=-0.1, a=-0.4), ()))
+    assert [hit.chunk_id for hit in fused] == ["b", "a"]
+    assert fused[0].score == 0.0
+
+
+def test_a_named_document_comes_first_if_it_is_named_clearly_and_a_common_word_changes_little() -> None:
+    found = IndexLegs(leg(a=0.9, b=0.8, c=0.7), leg(a=9.0, b=8.0, c=7.0))
+    documents = {"a": "first", "b": "second", "c": "second"}
+
+    def order(*named: NamedDocument) -> list[str]:
+        return [hit.chunk_id for hit in fuse(found, document_of=documents, named=named)]
+
+    assert order() == ["a", "b", "c"]
+    assert order(NamedDocument("second", 2.0), NamedDocument("first", 0.4)) == ["b", "c", "a"]
+    assert order(NamedDocument("second", 0.3)) == ["a", "b", "c"]
+    assert order(NamedDocument("unknown", 2.0)) == ["a", "b", "c"]
 
 
 @settings(deadline=None)

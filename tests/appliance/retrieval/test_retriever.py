@@ -16,6 +16,7 @@ from appliance.database import Database
 from appliance.domain import AccessFilter, Chunk, DocumentState, Hit
 from appliance.errors import CatalogUnavailable, IndexUnavailable
 from appliance.index.edge import EdgeIndex
+from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.retriever import Retriever
 from tests.data.builders import SOURCE, ToyEmbedder, index_entries, make_outcome, publish
 
@@ -23,6 +24,7 @@ STAFF = AccessFilter(frozenset({"staff"}))
 LEGAL = AccessFilter(frozenset({"legal"}))
 GROUPS = ("staff", "legal", "board")
 QUESTION = "parental leave"
+GLOSSARY = Glossary([["capex", "purchases of property"]])
 
 
 class Shop:
@@ -47,6 +49,7 @@ class Shop:
             index=self.index,
             embedder=ToyEmbedder(),
             settings=RetrievalSettings(candidates=candidates),
+            glossary=GLOSSARY,
         )
         return retriever.retrieve(question, access)
 

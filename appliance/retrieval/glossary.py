@@ -1,0 +1,117 @@
+"""Words that mean the same: completes a question with what its documents may call the thing.
+
+An embedding model of this size and BM25 alike miss that "capex" stands in a cash flow statement as "purchases of
+property, plant and equipment". So a question that holds one name of a thing is searched together with its other names.
+What comes with the appliance are common abbreviations and terms of accounting, personnel and IT; an organisation adds
+its own.
+
+The file is TOML: a list of lists, each of them the names of one thing.
+
+    same = [
+        ["capex", "capital expenditure", "purchases of property, plant and equipment"],
+        ["AU certificate", "sick note", "certificate of incapacity for work"],
+    ]
+
+Names are compared word by word, regardless of plural s and of case, but for abbreviations of two or three capitals:
+"AU" is a sick note, "au" a French word. Only the question is completed, never a document: a change acts at once.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+
+from appliance.errors import ConfigurationError
+
+_SHIPPED = "glossary.toml"
+_WORD = re.compile(r"[^\W_]+(?:[&/][^\W_]+)*")
+_MOST_ADDED = 6  # things that one question is completed with: it is to stay the question
+_LONGEST_NAME = 12  # words
+_SHORT = 3  # letters of an abbreviation whose capitals count
+
+
+class Glossary:
+    """Names of the same things. Pure once it is made."""
+
+    def __init__(self, things: Iterable[Sequence[str]] = ()) -> None:
+        self._things: list[Sequence[str]] = [tuple(names) for names in things]
+        self._named: dict[tuple[str, ...], list[int]] = {}
+        for number, names in enumerate(self._things):
+            for name in names:
+                self._named.setdefault(_words(name), []).append(number)
+        self._longest = max(map(len, self._named), default=0)
+
+    def complete(self, question: str) -> str:
+        """The question, followed by the other names of what it names; the question itself when it names nothing."""
+        added = [name for number in self._found(question) for name in self._others(number, question)]
+        return f"{question} ({'; '.join(dict.fromkeys(added))})" if added else question
+
+    def _found(self, question: str) -> list[int]:
+        """The things that a question names, in the order in which it names them; longer names before shorter ones."""
+        words = _words(question)
+        found: dict[int, None] = {}
+        position = 0
+        while position < len(words):
+            for length in range(min(self._longest, len(words) - position), 0, -1):
+                things = self._named.get(words[position : position + length])
+                if things:
+                    found.update(dict.fromkeys(things))
+                    position += length - 1
+                    break
+            position += 1
+        return list(found)[:_MOST_ADDED]
+
+    def _others(self, number: int, question: str) -> list[str]:
+        present = " ".join(_words(question))
+        return [name for name in self._things[number] if f" {' '.join(_words(name))} " not in f" {present} "]
+
+
+def load_glossary(path: str = "") -> Glossary:
+    """The shipped glossary and, where there is a path, an organisation's own. Raises ConfigurationError."""
+    shipped = resources.files(__package__).joinpath(_SHIPPED).read_text("utf-8")
+    things = _read(shipped, _SHIPPED)
+    if path:
+        try:
+            things = [*_read(Path(path).read_text("utf-8-sig"), path), *things]
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"The glossary of retrieval.glossary_path cannot be read: {error}.") from error
+    return Glossary(things)
+
+
+def _read(text: str, name: str) -> list[list[str]]:
+    try:
+        things = tomllib.loads(text).get("same")
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"The glossary {name} is not valid TOML: {error}.") from error
+    if not isinstance(things, list):
+        raise ConfigurationError(f"The glossary {name} has no list 'same' of lists of names.")
+    for number, names in enumerate(things, start=1):
+        if not _is_thing(names):
+            raise ConfigurationError(
+                f"Entry {number} of the glossary {name} is not a list of two or more names of at most "
+                f"{_LONGEST_NAME} words each."
+            )
+    return things
+
+
+def _is_thing(names: object) -> bool:
+    return (
+        isinstance(names, list)
+        and len(names) > 1
+        and all(isinstance(name, str) and 0 < len(_words(name)) <= _LONGEST_NAME for name in names)
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word if _is_abbreviation(word) else _singular(word.casefold()) for word in _WORD.findall(text))
+
+
+def _is_abbreviation(word: str) -> bool:
+    return 2 <= len(word) <= _SHORT and word.isalpha() and word.isupper()
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
