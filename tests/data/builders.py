@@ -166,8 +166,8 @@ def publish(
     return chunks
 
 
-def index_entries(chunks: Iterable[Chunk], groups: Iterable[str]) -> list[IndexEntry]:
-    """Chunks as the index takes them, embedded by `ToyEmbedder`."""
+def index_entries(chunks: Iterable[Chunk], groups: Iterable[str], names: str = "") -> list[IndexEntry]:
+    """The chunks of a document as the index takes them, embedded by `ToyEmbedder`."""
     embedder = ToyEmbedder()
     return [
         IndexEntry(
@@ -178,6 +178,7 @@ def index_entries(chunks: Iterable[Chunk], groups: Iterable[str]) -> list[IndexE
             vector=embedder.embed_query(chunk.search_text),
             text=chunk.search_text,
             language=chunk.language,
+            names="" if chunk.number else names,
         )
         for chunk in chunks
     ]

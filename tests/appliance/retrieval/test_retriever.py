@@ -40,7 +40,7 @@ class Shop:
 
     def add(self, path: str, *texts: str, groups: frozenset[str] = STAFF.groups) -> list[Chunk]:
         chunks = publish(self.catalog, path, *texts, groups=groups)
-        self.index.upsert(index_entries(chunks, groups))
+        self.index.upsert(index_entries(chunks, groups, path.removesuffix(".txt")))
         return chunks
 
     def ask(self, question: str, access: AccessFilter = STAFF, candidates: int = 60) -> list[Hit]:
@@ -191,8 +191,50 @@ def test_the_same_question_gives_the_same_hits(mixed: Shop) -> None:
     assert mixed.ask(QUESTION, access) == mixed.ask(QUESTION, access)
 
 
-def test_each_leg_brings_no_more_than_its_candidates(mixed: Shop) -> None:
-    assert 1 <= len(mixed.ask(QUESTION, AccessFilter(frozenset(GROUPS)), candidates=1)) <= 2
+def test_no_more_hits_than_candidates_come_back(mixed: Shop) -> None:
+    assert len(mixed.ask(QUESTION, AccessFilter(frozenset(GROUPS)), candidates=2)) == 2
+
+
+def test_a_document_that_the_question_names_comes_before_others_that_say_the_same(shop: Shop) -> None:
+    shop.add("NORTHWIND_2021.txt", "Dividends were paid in spring.", "Nothing else.")
+    shop.add("NORTHWIND_2022.txt", "Dividends were paid in autumn.")
+    shop.add("FABRIKAM_2022.txt", "Dividends were paid in summer.")
+    for document, name in (("NORTHWIND_2021", "Northwind in FY2021"), ("FABRIKAM_2022", "Fabrikam in 2022")):
+        assert shop.ask(f"When were dividends of {name} paid?")[0].path == f"{document}.txt"
+    assert len(shop.ask("When were dividends of Northwind in FY2021 paid?")) == 4
+
+
+def test_a_passage_of_a_named_document_is_found_although_many_others_are_nearer(shop: Shop) -> None:
+    for number in range(30):
+        shop.add(f"other-{number}.txt", f"Dividends dividends dividends, case {number}.")
+    shop.add("NORTHWIND_2021.txt", "Dividends dividends were paid in spring.")
+    assert "NORTHWIND_2021.txt" in {hit.path for hit in shop.ask("Dividends dividends of Northwind?", candidates=5)}
+
+
+def test_a_name_that_only_closed_documents_have_changes_nothing(tmp_path: Path) -> None:
+    small, large = Shop(tmp_path / "small"), Shop(tmp_path / "large")
+    for shop in (small, large):
+        shop.add("NORTHWIND_2022.txt", "Dividends were paid in autumn.")
+        shop.add("FABRIKAM_2022.txt", "Dividends were paid in summer.")
+    for number in range(20):
+        large.add(f"FABRIKAM_2022_{number}.txt", f"Dividends {number}.", groups=LEGAL.groups)
+    for question in ("Dividends of Northwind in 2022?", "Dividends of Fabrikam 17?"):
+        assert small.ask(question) == large.ask(question)
+    for shop in (small, large):
+        shop.index.close()
+        shop.database.close()
+
+
+def test_other_names_of_a_thing_are_searched_for_too(shop: Shop) -> None:
+    shop.add("a.txt", "Purchases of property were ten million.")
+    shop.add("b.txt", "The capexists met in spring.")
+    assert shop.ask("What was the capex?")[0].path == "a.txt"
+
+
+def test_every_hit_is_scored_on_both_legs_whichever_found_it(shop: Shop) -> None:
+    for number in range(20):
+        shop.add(f"{number}.txt", f"Parental leave is rule {number} of the house, as are {'others ' * number}.")
+    assert all(hit.similarity is not None and hit.dense_rank for hit in shop.ask(QUESTION, candidates=4))
 
 
 @pytest.mark.parametrize("question", ["", " ", "?", "\0", "half a \ud83d smile", "x" * 20_000, "' OR 1=1 --"])

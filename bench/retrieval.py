@@ -1,0 +1,286 @@
+"""Measures retrieval on sets of documents and questions with known evidence, and prints a table.
+
+    python bench/retrieval.py DATA [--sets NAME ...] [--textbook PYTHON] [--most QUESTIONS] [--json FILE]
+
+DATA is a folder of sets, each with documents (`docs/`, or `corpus.jsonl` with a passage a line) and `queries*.jsonl` in the
+form of a golden set (docs/operations/evaluation.md). What is known about each set stands in `SETS`. Everything goes
+through the product with its shipped defaults: files are written, ingested and searched as an employee would search them.
+
+--textbook  Also ask the textbook pipeline (bench/textbook.py), in the environment that PYTHON is the interpreter of.
+--most      No more questions than so many of each set, evenly chosen.
+--json      Write every figure, and for each question what was found, to FILE.
+
+A set whose documents differ in who asks about them (one language, one document) is ingested as one source for each, under
+a group of its own: a reader of that group searches there and nowhere else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from appliance.config import ModelSettings, Provider, Settings, go_offline
+
+go_offline()
+
+from appliance.answering.abstention import answerability
+from appliance.domain import EVERYONE, AccessFilter, Chunk, Hit, Place, Source
+from appliance.evaluation.golden import Evidence
+from appliance.evaluation.metrics import auroc, ndcg, percentile, recall
+from appliance.evaluation.relevance import judged
+from appliance.wiring import Appliance, opened
+
+_Row = Mapping[str, Any]
+_DOCUMENT_CUT = 5
+_COLUMNS = ("set", "system", "questions", "nDCG@10", "R@5", "R@10", "document@5", "AUROC", "p50 ms", "p95 ms")
+
+
+def _by_document(row: _Row) -> list[Evidence]:
+    return [Evidence(doc=piece["doc"]) for piece in row["evidence"]]
+
+
+def _by_page(row: _Row) -> list[Evidence]:
+    return [Evidence(doc=piece["doc"], page=piece["page"]) for piece in row["evidence"]]
+
+
+def _by_passage(row: _Row) -> list[Evidence]:
+    return [Evidence(doc=piece["passage"]) for piece in row["evidence"]]
+
+
+def _asked(row: _Row) -> bool:
+    return not row.get("meta", {}).get("ambiguous")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a set is put to use: what counts as found, which questions count, and to which group each belongs."""
+
+    evidence: Callable[[_Row], list[Evidence]]
+    counts: Callable[[_Row], bool] = _asked
+    group_of_question: Callable[[_Row], str] = lambda _: EVERYONE
+    group_of_document: Callable[[_Row], str] = lambda _: EVERYONE
+
+
+SETS = {
+    "scifact": Kind(_by_document),
+    "finance_pdf": Kind(_by_page),
+    "handbook": Kind(_by_document),
+    "obliqa": Kind(_by_passage),
+    "mmlongbench_pdf": Kind(
+        _by_page,
+        counts=lambda row: bool(row["meta"].get("text_answerable")),
+        group_of_question=lambda row: str(row["meta"]["target_doc"]),
+        group_of_document=lambda row: str(row["id"]),
+    ),
+    "squad2": Kind(_by_passage),
+    "xquad": Kind(
+        _by_passage, group_of_question=lambda row: str(row["lang"]), group_of_document=lambda row: str(row["lang"])
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, its evidence (none where the documents do not say), and the group that asks it."""
+
+    id: str
+    text: str
+    evidence: list[Evidence]
+    group: str
+    language: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of the questions of a set."""
+
+    gains: list[tuple[str, tuple[int, ...], int, bool]] = field(default_factory=list)
+    answerable: list[float] = field(default_factory=list)
+    unanswerable: list[float] = field(default_factory=list)
+    took_ms: list[float] = field(default_factory=list)
+
+    def add(self, question: Question, hits: Sequence[Hit], score: float | None, ms: float | None) -> None:
+        """One more question."""
+        if ms is not None:
+            self.took_ms.append(ms)
+        if score is not None:
+            (self.answerable if question.evidence else self.unanswerable).append(score)
+        if question.evidence:
+            units = judged(hits, question.evidence)
+            right = any(unit.right_document for unit in units[:_DOCUMENT_CUT])
+            self.gains.append((question.id, tuple(unit.gain for unit in units), len(question.evidence), right))
+
+    def row(self, name: str, system: str) -> list[str]:
+        """A line of the table."""
+        count = max(1, len(self.gains))
+        means = [
+            sum(measure(gains, pieces) for _, gains, pieces, _ in self.gains) / count
+            for measure in (
+                ndcg,
+                lambda gains, pieces: recall(gains, pieces, 5),
+                lambda g, pieces: recall(g, pieces, 10),
+            )
+        ]
+        right = sum(right for *_, right in self.gains) / count
+        area = auroc(self.answerable, self.unanswerable)
+        times = [percentile(self.took_ms, share) for share in (0.5, 0.95)]
+        return [
+            name,
+            system,
+            str(len(self.gains)),
+            *(f"{mean:.3f}" for mean in (*means, right)),
+            "" if area is None else f"{area:.3f}",
+            *("" if ms is None else f"{ms:.1f}" for ms in times),
+        ]
+
+
+def read_questions(folder: Path, kind: Kind, most: int) -> list[Question]:
+    """The questions of a set that count, no more than `most` with evidence and `most` without."""
+    rows = [
+        json.loads(line)
+        for path in sorted(folder.glob("queries*.jsonl"))
+        for line in path.read_text("utf-8").splitlines()
+        if line.strip()
+    ]
+    questions = [
+        Question(
+            row["id"],
+            row["question"],
+            list(dict.fromkeys(kind.evidence(row))) if row.get("answerable", True) else [],
+            kind.group_of_question(row),
+            row.get("lang", ""),
+        )
+        for row in rows
+        if not row.get("answerable", True) or (kind.counts(row) and row["evidence"])
+    ]
+    return [
+        *_evenly([q for q in questions if q.evidence], most),
+        *_evenly([q for q in questions if not q.evidence], most),
+    ]
+
+
+def _evenly(items: Sequence[Question], most: int) -> Sequence[Question]:
+    return items if not most or len(items) <= most else [items[n * len(items) // most] for n in range(most)]
+
+
+def documents_by_group(folder: Path, kind: Kind, into: Path) -> dict[str, Path]:
+    """A folder of files for each group; passages become files."""
+    if (folder / "docs").is_dir() and not (folder / "corpus.jsonl").exists():
+        return _linked(folder / "docs", kind, into)
+    for path in sorted(folder.glob("*corpus.jsonl")):
+        for line in path.read_text("utf-8").splitlines():
+            row = json.loads(line)
+            target = into / kind.group_of_document(row) / f"{row['id']}.md"
+            target.parent.mkdir(exist_ok=True)
+            title = row.get("title", "")
+            target.write_text(f"# {title}\n\n{row['text']}\n" if title else row["text"], encoding="utf-8")
+    return {path.name: path for path in into.iterdir()}
+
+
+def _linked(docs: Path, kind: Kind, into: Path) -> dict[str, Path]:
+    """Files as they are, hard links where the disk allows: a source does not follow symbolic ones."""
+    for path in (path for path in docs.rglob("*") if path.is_file()):
+        group = kind.group_of_document({"id": str(path.relative_to(docs))})
+        target = into / group / path.relative_to(docs)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    return {path.name: path for path in into.iterdir()}
+
+
+@contextmanager
+def _ingested(folders: Mapping[str, Path]) -> Iterator[Appliance]:
+    """An appliance that has ingested each folder under the group of its name."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as data:
+        settings = Settings(data_dir=Path(data), model=ModelSettings(provider=Provider.NONE))
+        with opened(settings) as appliance:
+            for group, folder in folders.items():
+                source = Source(str(uuid.uuid4()), group, str(folder), frozenset({group}), watched=False)
+                appliance.catalog.add_source(source)
+                run = appliance.runs.start(source)
+                appliance.runs.wait(run.id)
+                if run.error:
+                    raise SystemExit(run.error)
+                print(f"  {group}: {run.progress.total} files, {run.progress.chunks} chunks", file=sys.stderr)
+            appliance.index.optimize()
+            yield appliance
+
+
+def ask_product(folders: Mapping[str, Path], questions: Iterable[Question]) -> dict[str, Tally]:
+    """What the product finds, by language of the question and altogether."""
+    tallies: dict[str, Tally] = {}
+    with _ingested(folders) as appliance:
+        appliance.retriever.retrieve("a first question loads the model", AccessFilter(frozenset({EVERYONE})))
+        for question in questions:
+            begun = time.perf_counter()
+            hits = appliance.retriever.retrieve(question.text, AccessFilter(frozenset({question.group})))
+            ms = (time.perf_counter() - begun) * 1000
+            score = answerability(question.text, hits)
+            for key in ("", question.language):
+                tallies.setdefault(key, Tally()).add(question, hits, score, ms)
+    return tallies
+
+
+def ask_textbook(python: Path, folders: Mapping[str, Path], questions: Sequence[Question]) -> dict[str, Tally]:
+    """What the textbook pipeline finds in the same folders; groups are folders there, one store each."""
+    tallies: dict[str, Tally] = {}
+    for group, folder in folders.items():
+        asked = [question for question in questions if question.group == group]
+        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+            json.dump([question.text for question in asked], file)
+            file.flush()
+            command = [str(python), str(Path(__file__).with_name("textbook.py")), str(folder), "--ask", file.name]
+            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        answers = json.loads(output.splitlines()[-1])["found"]
+        for question, found in zip(asked, answers, strict=True):
+            hits = [_foreign(rank, *place) for rank, place in enumerate(found["places"], start=1)]
+            for key in ("", question.language):
+                tallies.setdefault(key, Tally()).add(question, hits, None, found["ms"])
+    return tallies
+
+
+def _foreign(rank: int, path: str, page: int | None) -> Hit:
+    """A place that another system found, as a hit of ours."""
+    chunk = Chunk(f"{path} {page} {rank}", path, path, rank, "", "", Place(page=page), "", 0)
+    return Hit(chunk, Path(path).stem, path, "", "", -float(rank), rank)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
+    parser.add_argument("--textbook", type=Path)
+    parser.add_argument("--most", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    kept: list[dict[str, Any]] = []
+    print(f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}", flush=True)
+    for name in given.sets:
+        kind = SETS[name]
+        questions = read_questions(given.data / name, kind, given.most)
+        with tempfile.TemporaryDirectory(prefix="bench-") as into:
+            folders = documents_by_group(given.data / name, kind, Path(into))
+            results = {"strongroom": ask_product(folders, questions)}
+            if given.textbook:
+                results["textbook"] = ask_textbook(given.textbook, folders, questions)
+        for system, tallies in results.items():
+            for language, tally in tallies.items():
+                if language or len(tallies) != 2:
+                    print(f"| {' | '.join(tally.row(f'{name} {language}'.strip(), system))} |", flush=True)
+                kept.append({"set": name, "system": system, "language": language, **asdict(tally)})
+    if given.json:
+        given.json.write_text(json.dumps(kept), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
