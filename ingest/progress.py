@@ -42,12 +42,17 @@ OUTCOME_OF: Mapping[DocumentState, Outcome] = {
 """How a file that is left as it is counts."""
 
 
+_FILES_FOR_A_PACE = 5
+_SHARE_FOR_A_PACE = 0.05
+
+
 @dataclass(slots=True)
 class Progress:
     """How far a run is. Written by the run, read by anybody.
 
-    `total` is None until the folder was walked; it grows when a container turns out to hold files. `to_read_bytes` and
-    `read_bytes` are of the files that have to be read: what the time left is estimated by.
+    `total` is None until the folder was walked; it grows when a container turns out to hold files. `to_read_bytes`,
+    `read_bytes`, `read_files` and `last_read` (when) are of the files that have to be read: what the time left is
+    estimated by.
     """
 
     total: int | None = None
@@ -57,13 +62,21 @@ class Progress:
     chunks: int = 0
     to_read_bytes: int = 0
     read_bytes: int = 0
+    read_files: int = 0
     reading_since: float | None = None
+    last_read: float = 0.0
     counts: dict[Outcome, int] = field(default_factory=dict)
 
     def count(self, outcome: Outcome) -> None:
         """One more file ended this way."""
         self.counts[outcome] = self.counts.get(outcome, 0) + 1
         self.done += 1
+
+    def note_read(self, size_bytes: int) -> None:
+        """One more file was read, or could not be."""
+        self.read_bytes += size_bytes
+        self.read_files += 1
+        self.last_read = time.monotonic()
 
     @property
     def failures(self) -> int:
@@ -72,11 +85,17 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """How long reading will go on at the pace so far; None while that cannot be told."""
-        if self.reading_since is None or not self.read_bytes:
+        """How long reading will go on at the pace so far, by bytes; None while that cannot be told.
+
+        A few files tell no pace, nor does a small part of all there is to read; and when the next file takes longer
+        than everything that is left was to take, nothing is known any more.
+        """
+        is_known = self.read_files >= _FILES_FOR_A_PACE and self.read_bytes >= _SHARE_FOR_A_PACE * self.to_read_bytes
+        if self.reading_since is None or not self.read_bytes or not is_known:
             return None
-        elapsed_s = time.monotonic() - self.reading_since
-        return elapsed_s * max(0, self.to_read_bytes - self.read_bytes) / self.read_bytes
+        seconds_a_byte = (self.last_read - self.reading_since) / self.read_bytes
+        left_s = seconds_a_byte * (self.to_read_bytes - self.read_bytes) - (time.monotonic() - self.last_read)
+        return left_s if left_s >= 0 else None
 
     @property
     def pages_per_s(self) -> float | None:
