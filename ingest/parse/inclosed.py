@@ -35,11 +35,13 @@ class Inclosed:
     """A file in a container. `take` gives its bytes or raises DocumentRejected; ask before going on to the next.
 
     `thread` is the Message-ID its conversation begins with, where the container knows that better than the file.
+    `may_decorate`: a picture in it may be there for the looks alone, as a logo in a mail is.
     """
 
     path: str
     take: Callable[[], bytes]
     thread: str = ""
+    may_decorate: bool = False
 
     @property
     def name(self) -> str:

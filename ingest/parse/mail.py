@@ -216,7 +216,7 @@ class _Parts:
         self.bodies.append(Body(_text(part).encode("utf-8", "replace"), kind == "text/html"))
 
     def _inclose(self, name: str, data: bytes) -> None:
-        self.files.append(Inclosed(self._names.path(clean_name(name)), lambda: data))
+        self.files.append(_inclosed(self._names.path(clean_name(name)), data))
 
 
 def _without_poorer_texts(parts: list[EmailMessage]) -> list[EmailMessage]:
@@ -299,7 +299,7 @@ def _outlook_mail(message: oxmsg.Message, depth: int) -> Mail:
 
 
 def _inclosed(path: str, data: bytes) -> Inclosed:
-    return Inclosed(path, lambda: data)
+    return Inclosed(path, lambda: data, may_decorate=True)
 
 
 def _outlook_headers(message: oxmsg.Message) -> tuple[tuple[str, str], ...]:

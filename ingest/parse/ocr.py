@@ -35,6 +35,7 @@ from ingest.parse.sight import Area
 
 MAX_PIXELS = 100_000_000
 _WORKING_PIXELS = 25_000_000  # larger pictures are shrunk to this; A4 at 400 dpi has 15 million
+NOTHING_FOUND = "text recognition found no text in the picture"
 _MIN_CONFIDENCE = 0.1  # words below are stains, not words
 _PATIENCE = 10  # times its processor time, by the clock: for a process that hangs
 _WHOLE: Area = (0.0, 0.0, 1.0, 1.0)
@@ -107,7 +108,7 @@ def coverage_of(page: int, reading: Reading, elements: Iterable[Element]) -> Pag
     """The account of a page that was read by text recognition."""
     characters = sum(len(element.text) for element in elements)
     if not characters:
-        reason = reading.reason or "text recognition found no text in the picture"
+        reason = reading.reason or NOTHING_FOUND
         return PageCoverage(page, TextMeans.NONE, 0, reason)
     covered = reading.covering(page, characters)
     return replace(covered, reason="text recognition was unsure of its words") if covered.is_unsure else covered

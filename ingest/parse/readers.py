@@ -36,7 +36,7 @@ from ingest.parse.epub import Book
 from ingest.parse.inclosed import MAX_PATH, Allowance, Bomb, Inclosed, Overfull
 from ingest.parse.language import language_of
 from ingest.parse.mailbox import open_mailbox
-from ingest.parse.ocr import Scanner, frames
+from ingest.parse.ocr import NOTHING_FOUND, Scanner, frames
 from ingest.parse.pdf import Progress, parse_pdf, render_pdf
 from ingest.parse.pdf_files import files_in_pdf
 from ingest.parse.sidetexts import SideTexts, inserted_pages, side_texts
@@ -45,6 +45,7 @@ from ingest.parse.unstructured import partition
 MAX_NESTING = 5
 MAX_RENDER_DPI = 300
 _SMALLEST_LETTER_PX = 6
+_BLANK = "the picture is blank"
 _CONVERSION_PAGES = 20
 """What starting LibreOffice is worth in time."""
 
@@ -110,7 +111,9 @@ class _Reader:
         self._allowance = Allowance()
         self._members = 0
 
-    def document(self, data: bytes, name: str, within: str = "", depth: int = 0) -> Parsed:
+    def document(
+        self, data: bytes, name: str, within: str = "", depth: int = 0, *, may_decorate: bool = False
+    ) -> Parsed:
         """A document, and its members with paths that begin with `within`."""
         data = protected.opened(data, self._limits.password)
         kind = detect(data, name)
@@ -118,7 +121,7 @@ class _Reader:
         members = tuple(self._read_members(reading.files, within, depth))
         elements = tuple(element for element in reading.elements if element.text)
         if not members and not elements:
-            raise _silent(reading.pages)
+            raise _decoration() if may_decorate and _is_mute_picture(kind, reading.pages) else _silent(reading.pages)
         title = clean_line(reading.title) or _first_title(elements, kind) or clean_line(PurePath(name).stem)
         return Parsed(title, kind.value, language_of(elements), elements, reading.pages, members, reading.facts)
 
@@ -141,7 +144,7 @@ class _Reader:
             yield Member(path, None, refusal.code, str(refusal))
             return
         try:
-            parsed = self.document(data, inclosed.name, f"{path}/", depth + 1)
+            parsed = self.document(data, inclosed.name, f"{path}/", depth + 1, may_decorate=inclosed.may_decorate)
         except Overfull:
             raise
         except DocumentRejected as refusal:
@@ -160,6 +163,16 @@ class _Reader:
         if depth == MAX_NESTING:
             raise DocumentRejected(f"is nested more than {MAX_NESTING} deep")
         return inclosed.take()
+
+
+def _is_mute_picture(kind: Format, pages: Iterable[PageCoverage]) -> bool:
+    """Whether it is a picture in which text was looked for in vain, not one that could not be looked at."""
+    return kind in IMAGES and all(page.reason in (_BLANK, NOTHING_FOUND) for page in pages)
+
+
+def _decoration() -> DocumentRejected:
+    """What a logo in a mail is: nothing went wrong, and there is nothing in it to find."""
+    return DocumentRejected("is a picture without text, such as a logo: there is nothing in it to find")
 
 
 def _silent(pages: Iterable[PageCoverage]) -> DocumentUnreadable:
@@ -289,7 +302,7 @@ def _read_image(data: bytes, limits: Limits, progress: Progress) -> _Reading:
         if _may_show_text(picture):
             found, covered = limits.scanner.read(picture, number)
         else:
-            found, covered = [], PageCoverage(number, TextMeans.NONE, 0, "the picture is blank")
+            found, covered = [], PageCoverage(number, TextMeans.NONE, 0, _BLANK)
         elements += found
         pages.append(covered)
     return _Reading(tuple(elements), pages=tuple(pages))

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 import pytest
 
 from appliance.domain import DocumentFacts
-from appliance.errors import DocumentNeedsPassword, DocumentUnreadable
+from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
 from ingest.parse import mail, readers
 from ingest.parse.elements import Member, Parsed, from_json, to_json
 from tests.ingest.parse import documents as made
@@ -89,6 +89,19 @@ def test_signatures_and_pictures_of_the_layout_are_no_attachments() -> None:
     message = made.letter("Signed", "1")
     message.add_attachment(b"0", maintype="application", subtype="pkcs7-signature", filename="smime.p7s")
     assert read(message.as_bytes()).members == ()
+
+
+def test_a_picture_without_text_in_a_mail_is_refused_for_what_it_is() -> None:
+    message = made.letter("With a logo", "1")
+    logo = made.image_file(made.picture([], size=(120, 60)), "PNG")
+    message.add_attachment(logo, maintype="image", subtype="png", filename="logo.png")
+    message.add_attachment(b"no picture at all", maintype="image", subtype="png", filename="broken.png")
+    (member, broken) = read(message.as_bytes()).members
+    assert (member.path, member.code) == ("logo.png", DocumentRejected.code)
+    assert member.reason.startswith("is a picture without text")
+    assert broken.reason != member.reason
+    archive = read(made.archive(("scan.png", logo)), "scans.zip")
+    assert archive.members[0].code == DocumentUnreadable.code
 
 
 def test_a_mail_in_a_mail_and_an_attachment_without_a_name_are_members() -> None:
