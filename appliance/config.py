@@ -20,6 +20,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from appliance.errors import ConfigurationError
+from appliance.invalid import named, told
 
 OFFLINE_SWITCHES: Mapping[str, str] = {
     # unstructured: a ping on import and on every partition, and an advertisement in the log
@@ -272,6 +273,7 @@ def _from_environment(value: str) -> Any:
 def _explain(error: ValidationError) -> str:
     problems = []
     for item in error.errors(include_url=False, include_input=False):
-        key = ".".join(str(part) for part in item["loc"])
-        problems.append(f"unknown setting '{key}'" if item["type"] == "extra_forbidden" else f"'{key}': {item['msg']}")
+        key = named(item["loc"])
+        wrong = told(item["type"], item.get("ctx"))
+        problems.append(f"unknown setting '{key}'" if item["type"] == "extra_forbidden" else f"'{key}' {wrong}")
     return f"Settings are wrong: {'; '.join(problems)}. See docs/reference/settings.md."

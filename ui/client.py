@@ -63,6 +63,7 @@ from appliance.api.schemas import (
     TokenOut,
     VerifiedOut,
 )
+from appliance.invalid import named, told
 
 AskPart = StartedOut | PassagesOut | TokenOut | AnswerOut
 
@@ -368,9 +369,10 @@ def checked(kind: type[_Out], /, **values: object) -> _Out:
     try:
         return kind.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        field = " ".join(str(part) for part in first["loc"])
-        raise ApiProblem(Problem(code="invalid_request", message=f"{field.capitalize()}: {first['msg']}.")) from None
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = named(first["loc"]).replace("_", " ").capitalize() or "What was given"
+        message = f"{field} {told(first['type'], first.get('ctx'))}."
+        raise ApiProblem(Problem(code="invalid_request", message=message)) from None
 
 
 def _parsed(kind: type[_Out], data: str | bytes) -> _Out:

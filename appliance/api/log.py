@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from appliance import invalid
 from appliance.api.gate import Compliance, TheAppliance
 from appliance.api.schemas import (
     EventOut,
@@ -41,7 +42,7 @@ def queries(
     text: Annotated[str, Query(max_length=500)] = "",
     actor: Annotated[str, Query(max_length=64)] = "",
     kind: AnswerKind | None = None,
-    feedback: Annotated[str, Query(pattern="^(up|down|)$")] = "",
+    feedback: Annotated[str, Query(pattern=invalid.VERDICT)] = "",
     since: datetime | None = None,
     until: datetime | None = None,
     before: Annotated[int | None, Query(ge=0)] = None,

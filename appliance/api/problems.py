@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from appliance.api.schemas import Problem
 from appliance.errors import ApplianceError, TooManyAttempts, place_of
+from appliance.invalid import named, told
 
 _log = logging.getLogger(__name__)
 _UNEXPECTED = "Something went wrong inside the appliance. Try again; if it happens again, tell the administrator."
@@ -45,8 +47,13 @@ async def _ours(_request: Request, error: Exception) -> JSONResponse:
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     """Says which field is wrong and why, and never repeats what was sent."""
     details = error.errors() if isinstance(error, RequestValidationError) else []
-    fields = [f"{'.'.join(str(part) for part in item['loc'][1:]) or 'the request'}: {item['msg']}" for item in details]
-    return _problem("invalid_request", f"The request is not valid. {'; '.join(fields)}.", 422)
+    fields = [f"'{_named(item['loc'])}' {told(item['type'], item.get('ctx'))}" for item in details]
+    return _problem("invalid_request", f"The request is not valid: {'; '.join(fields)}.", 422)
+
+
+def _named(location: Sequence[int | str]) -> str:
+    """The name of a field, without where in the request it stood."""
+    return named(location[1:]) or "the body"
 
 
 async def _http(_request: Request, error: Exception) -> JSONResponse:

@@ -1,0 +1,42 @@
+"""A request that does not fit is answered in plain words, without what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from appliance.api.app import create_api
+from appliance.invalid import MEANT_BY
+from appliance.wiring import Appliance
+from tests.api.conftest import Desk
+
+pytestmark = pytest.mark.integration
+
+
+def patterns_in(value: object) -> Iterator[str]:
+    """Every pattern in a JSON schema."""
+    if isinstance(value, dict):
+        yield from (inner for name, inner in value.items() if name == "pattern" and isinstance(inner, str))
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from patterns_in(inner)
+
+
+def test_every_pattern_of_the_api_is_told_by_what_it_means(appliance: Appliance) -> None:
+    patterns = set(patterns_in(create_api(appliance).openapi()))
+    assert patterns
+    assert patterns <= MEANT_BY.keys()
+
+
+def test_a_wrong_request_is_answered_in_plain_words(desk: Desk) -> None:
+    body = {"name": "Policies", "path": "/srv", "groups": ["hr", "<h/r>"], "kind": "xml"}
+    answer = desk.admin.post("/api/sources", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["message"] == (
+        "The request is not valid: 'groups (number 2)' must be 1 to 100 letters, digits, spaces and signs of . @ _ -; "
+        "'kind' must be 'folder' or 'uploads'."
+    )
+    answer = desk.admin.get("/api/files", params={"limit": "many"})
+    assert answer.json()["message"] == "The request is not valid: 'limit' must be a whole number."
+    answer = desk.admin.post("/api/sources", content=b"{", headers={"Content-Type": "application/json"})
+    assert "is not valid JSON" in answer.json()["message"]
