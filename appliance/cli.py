@@ -24,8 +24,9 @@ from rich.table import Table  # noqa: E402
 
 from appliance.api.schemas import Reread  # noqa: E402
 from appliance.config import Settings, load_settings  # noqa: E402
-from appliance.domain import EVERYONE, DocumentState, Role  # noqa: E402
+from appliance.domain import EVERYONE, TROUBLED, DocumentState, Role  # noqa: E402
 from appliance.errors import ApplianceError, AuditBroken, InvalidRequest, NotFound  # noqa: E402
+from appliance.wording import STATES, action, actions, outcomes, standing  # noqa: E402
 
 if TYPE_CHECKING:
     from appliance.api.schemas import AnswerOut, PreviewOut, RunOut, SourceOut
@@ -68,7 +69,6 @@ DEMO_ACCOUNTS: tuple[tuple[str, tuple[Role, ...], tuple[str, ...]], ...] = (
 SAMPLES = "Samples"
 """The name of the source that `init` makes."""
 
-_TROUBLED = (DocumentState.REFUSED, DocumentState.NEEDS_PASSWORD, DocumentState.QUARANTINED, DocumentState.FAILED)
 _RUN_ID_CHARACTERS = 8
 _TOKEN_ID_CHARACTERS = 12  # shown of a token's id; any beginning that only one token has is taken
 
@@ -147,14 +147,14 @@ def ingest(
     path = folder.expanduser().resolve()
     with _operator(load_settings()) as operator:
         source = _source_at(operator, path)
-        if source is not None and (given or group):
-            raise InvalidRequest(
-                f"'{source.name}' is a source already, with settings of its own. Change them in Admin > Sources."
-            )
+        if source is not None:
+            _refuse_other_settings(source, name=name, groups=group, **given)
         wanted = (name or path.name or "root", str(path), group or [EVERYONE])
         if dry_run:
             _print_preview(operator.preview(source.id, reread) if source else operator.preview_new(*wanted, **given))
             return
+        if source is None and (include or exclude):
+            _require_some_file(operator.preview_new(*wanted, **given), path)
         source = source or operator.add_source(*wanted, **given)
         ok = _sync(operator, source, again=reread, missing_ok=missing_ok)
     raise typer.Exit(0 if ok else 1)
@@ -238,10 +238,7 @@ def status(
             runs.setdefault(run.source_id, run)
         table = _table("source", "folder", "visible to", "files", "latest sync (UTC)")
         for source in operator.sources():
-            counts = (
-                ", ".join(f"{count} {state.value}" for state, count in sorted(source.states.items()))
-                or "not synced yet"
-            )
+            counts = standing(source.states) or "not synced yet"
             latest = "paused" if source.paused else _run_told(runs.get(source.id))
             table.add_row(escape(source.name), escape(source.path), escape(", ".join(source.groups)), counts, latest)
         out.print(table)
@@ -586,6 +583,32 @@ def _source_at(operator: Operator, path: Path) -> SourceOut | None:
     return next((item for item in operator.sources() if item.path == str(path)), None)
 
 
+def _refuse_other_settings(source: SourceOut, *, name: str, groups: list[str] | None, **given: Any) -> None:
+    """Raises InvalidRequest when options ask for other settings than a source has: they would do nothing."""
+    asked = {"name": name, "group": groups, **given}
+    stands = {**source.model_dump(), "group": source.groups}
+    other = [option for option, value in asked.items() if value and _in_order(value) != _in_order(stands[option])]
+    if other:
+        options = ", ".join(f"--{option}" for option in other)
+        raise InvalidRequest(
+            f"'{source.name}' is a source already, with other settings than {options} would give it. "
+            "Nothing was synced. Leave them out to sync it as it is, or change it in Admin > Sources."
+        )
+
+
+def _in_order(value: Any) -> Any:
+    return sorted(set(value)) if isinstance(value, list) else value
+
+
+def _require_some_file(preview: PreviewOut, folder: Path) -> None:
+    """Raises InvalidRequest when the patterns leave nothing of a new folder."""
+    if preview.matches_nothing:
+        raise InvalidRequest(
+            f"--include and --exclude leave out every file of {folder} ({preview.counts['left_out']:,}), so it was not "
+            "added. Check the patterns: '**/*.pdf' stands for the PDFs in all its folders."
+        )
+
+
 def _ingest(operator: Operator, folder: Path, *, name: str, groups: list[str]) -> bool:
     """Add the folder if it is new, sync it, and say how it ended."""
     path = folder.expanduser().resolve()
@@ -610,12 +633,13 @@ def _sync(operator: Operator, source: SourceOut, *, again: Reread = Reread.NOTHI
             )
     if run is None:
         raise ApplianceError("The sync did not start. Run 'strongroom doctor'.")
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(run.counts.items()))
-    out.print(f"{escape(source.name)}: {counts or 'nothing to do: no files'}")
+    out.print(f"{escape(source.name)}, this sync: {outcomes(run.counts) or 'nothing to do: no files'}")
     if run.pages or run.chunks:
         out.print(f"Read {run.pages:,} pages, indexed {run.chunks:,} chunks.")
     if run.message:
         err.print(f"[red]Error:[/red] {escape(run.message)}")
+    states = next((item.states for item in operator.sources() if item.id == source.id), {})
+    out.print(f"{escape(source.name)}, all its files now: {standing(states) or 'none'}")
     _print_troubled(operator, source.id)
     return not run.message
 
@@ -641,28 +665,29 @@ def _figures(run: RunOut) -> str:
 
 def _print_preview(preview: PreviewOut) -> None:
     """What a sync would do, file by file as far as the API tells."""
-    counts = ", ".join(f"{count} {action.replace('_', ' ')}" for action, count in preview.counts.items() if count)
-    out.print(f"A sync would: {counts or 'find no files'}. Nothing was changed.")
-    if sum(preview.counts.values()) == preview.counts.get("left_out", 0) > 0:
+    counts = ", ".join(f"{count:,} {words}" for words, count in actions(preview.counts))
+    out.print(f"Files: {counts or 'none'}. Nothing was changed.")
+    if preview.matches_nothing:
         err.print("[yellow]The patterns leave out every file of the folder. Check them.[/yellow]")
     if preview.needs_confirmation:
         err.print("[yellow]So many files are missing that their documents are kept without --missing-ok.[/yellow]")
-    table = _table("file", "would be", "why")
+    table = _table("file", "a sync would", "why")
     for file in preview.files:
-        table.add_row(escape(_printable(file.path)), file.action.replace("_", " "), escape(_printable(file.reason)))
+        table.add_row(escape(_printable(file.path)), action(file.action), escape(_printable(file.reason)))
     if table.row_count:
         out.print(table)
 
 
 def _print_troubled(operator: Operator, source_id: str = "") -> None:
     """The files that were not taken in, with their reasons."""
-    table = _table("file", "state", "reason")
-    for state in _TROUBLED:
+    table = _table("source", "file", "state", "reason")
+    for state in TROUBLED:
         wanted: dict[str, str | int] = {"state": state.value, "limit": 500}
         if source_id:
             wanted["source_id"] = source_id
         for file in operator.files(**wanted).files:
-            table.add_row(escape(_printable(file.path)), state.value, escape(_printable(file.reason)))
+            told = (file.source, file.path, STATES[state], file.reason)
+            table.add_row(*(escape(_printable(words)) for words in told))
     if table.row_count:
         out.print(table)
 

@@ -13,17 +13,15 @@ from appliance.audit.checkpoint import read as read_checkpoint
 from appliance.audit.log import checkpoint_path
 from appliance.audit.verify import verify
 from appliance.config import OFFLINE_SWITCHES, Provider
-from appliance.domain import DocumentState
+from appliance.domain import TROUBLED
 from appliance.errors import ApplianceError
 from appliance.wiring import Appliance
+from appliance.wording import standing
 from ingest.reconcile import compare
 
 _ENOUGH_DISK_BYTES = 2 * 1024**3
 _VERIFY_UP_TO = 100_000
 """Entries the doctor still verifies by itself; `strongroom log verify` does any number."""
-
-
-_TROUBLED = (DocumentState.FAILED, DocumentState.QUARANTINED, DocumentState.REFUSED, DocumentState.NEEDS_PASSWORD)
 
 
 class Status(StrEnum):
@@ -100,8 +98,8 @@ def _query_log(appliance: Appliance) -> Iterator[Check]:
 
 def _catalog(appliance: Appliance) -> Iterator[Check]:
     states = appliance.catalog.states()
-    counts = ", ".join(f"{count} {state.value}" for state, count in sorted(states.items()))
-    if any(states.get(state) for state in _TROUBLED):
+    counts = standing(states)
+    if any(states.get(state) for state in TROUBLED):
         remedy = "Admin > Files, or 'strongroom status --files', says which and why."
         yield Check("catalog", Status.WARNING, counts, remedy)
     else:

@@ -22,9 +22,6 @@ from typing import NamedTuple
 EVERYONE = "everyone"
 """The group every signed-in person belongs to."""
 
-MEMBER_MARK = " › "
-"""Stands between the path of a container and the path of a file in it, where people read it."""
-
 _NAMESPACE = uuid.UUID("5d3c0b52-6d1e-5a8e-9d1c-8a4f6a0c7e11")
 
 
@@ -100,6 +97,15 @@ class DocumentState(StrEnum):
     QUARANTINED = "quarantined"  # broke its parser again and again; not opened any more unless somebody says so
     FAILED = "failed"  # could not be read; tried again at `retry_at`, or not until something changes
     GONE = "gone"  # no longer in its folder, and no longer in the index
+
+
+TROUBLED = (
+    DocumentState.NEEDS_PASSWORD,
+    DocumentState.REFUSED,
+    DocumentState.QUARANTINED,
+    DocumentState.FAILED,
+)
+"""The states of files that were not taken in. A file may leave them by being read again."""
 
 
 class TextMeans(StrEnum):
@@ -195,7 +201,7 @@ class Document:
     @property
     def full_path(self) -> str:
         """The path for people: of the file, and in its container."""
-        return f"{self.path}{MEMBER_MARK}{self.member}" if self.member else self.path
+        return shown_path(self.path, self.member)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +316,11 @@ class Conversation:
 
     id: str
     turns: tuple[Turn, ...] = field(default=())
+
+
+def shown_path(path: str, member: str) -> str:
+    """The path of a file for people, through its container if it is a `member` of one."""
+    return f"{path} › {member}" if member else path
 
 
 def document_id(source_id: str, path: str, member: str = "") -> str:

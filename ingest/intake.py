@@ -91,7 +91,7 @@ class Intake:
     def take(self, step: Step, reading: Reading) -> None:
         """Deal with a file that was read, or could not be."""
         self._sync.progress.current = step.path
-        self._sync.progress.read_bytes += step.file.size_bytes
+        self._sync.progress.note_read(step.file.size_bytes)
         try:
             groups = self._sync.labels().groups(step.path)
         except DocumentRejected as error:
@@ -290,8 +290,9 @@ class Intake:
         new = replace(new, before=self._settling.fresh(new.before))  # a duplicate may have been given its original's
         self._drop_passed(outcome.document_id)
         self._holdings.publish(new, self._sync.source)
-        shown = f"{outcome.path}/{outcome.member}" if outcome.member else outcome.path
-        self._sync.note(shown, Outcome.INDEXED, outcome.reason, pages=len(new.version.pages), chunks=len(new.chunks))
+        self._sync.note(
+            outcome.shown, Outcome.INDEXED, outcome.reason, pages=len(new.version.pages), chunks=len(new.chunks)
+        )
 
     def _drop_passed(self, container_id: str) -> None:
         """Remove what is no longer in a container, now that what took its place is there."""

@@ -24,7 +24,7 @@ from wcmatch import glob
 
 from appliance.catalog import FileFacts
 from appliance.config import IngestSettings
-from appliance.domain import DocumentState, Source
+from appliance.domain import TROUBLED, DocumentState, Source
 from appliance.errors import DocumentRejected, InvalidRequest
 from ingest.access import AccessLabels
 from ingest.discover import Found, FoundFile, RefusedFile, Unreadable
@@ -32,10 +32,6 @@ from ingest.parse.elements import PARSER_VERSION
 
 _GLOB = glob.GLOBSTAR | glob.BRACE | glob.DOTGLOB | glob.IGNORECASE | glob.FORCEUNIX
 _READ = frozenset({DocumentState.INDEXED, DocumentState.DUPLICATE, DocumentState.PENDING_REVIEW})
-_TROUBLED = frozenset(
-    {DocumentState.REFUSED, DocumentState.NEEDS_PASSWORD, DocumentState.QUARANTINED, DocumentState.FAILED}
-)
-
 
 FEW = 20
 """So many documents may be missing from a folder at once without anybody confirming it."""
@@ -149,7 +145,7 @@ class Judge:
 
     def _is_due(self, known: FileFacts, file: FoundFile) -> bool:
         """Whether a document may end differently although the file it is, or is in, did not change."""
-        if self.again is Again.EVERYTHING or (self.again is Again.TROUBLED and known.state in _TROUBLED):
+        if self.again is Again.EVERYTHING or (self.again is Again.TROUBLED and known.state in TROUBLED):
             return True
         if is_turned_down(known):
             return False

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from threading import Event
 
 from appliance.catalog import FileFacts, FileOutcome
-from appliance.domain import DocumentState, Source, document_id
+from appliance.domain import DocumentState, Source, document_id, shown_path
 from appliance.history import FileReport
 from ingest.access import AccessLabels
 from ingest.discover import FoundFile
@@ -92,7 +92,7 @@ class Place:
     @property
     def shown(self) -> str:
         """The path in reports."""
-        return f"{self.file.path}/{self.member}" if self.member else self.file.path
+        return shown_path(self.file.path, self.member)
 
     def outcome(self, state: DocumentState, reason: str) -> FileOutcome:
         """What the catalog is told of the document, as far as the place tells it."""

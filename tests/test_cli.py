@@ -119,14 +119,15 @@ def test_init_takes_up_samples_that_were_left_half_done_and_leaves_finished_ones
     with sqlite3.connect(copy.data / "strongroom.db") as database:
         database.execute("DELETE FROM documents WHERE path = 'travel.md'")  # as if it had ended before this file
     database.close()
-    assert "1 indexed" in copy.run("init", "--samples", samples)
+    assert "1 read and indexed" in copy.run("init", "--samples", samples)
     assert "nothing was changed" in copy.run("init", "--samples", samples, ok=True, **idle)
 
 
 def test_ingesting_again_says_unchanged(room: Room) -> None:
     text = room.run("ingest", str(room.documents))
-    assert "4 unchanged" in text
-    assert "indexed" not in text
+    assert "this sync: 4 unchanged" in text
+    assert "all its files now: 4 indexed" in text
+    assert "read and indexed" not in text
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(room: Room, tmp_path: Path) -> None:
@@ -138,9 +139,9 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(room: Room, tmp_path
     (folder / "large.txt").write_text("x" * 2000, "utf-8")
     small = {"STRONGROOM_INGEST__MAX_FILE_BYTES": "1000"}
     text = copy.run("ingest", str(folder), "--dry-run", "--exclude", "*.tmp", ok=True, **small)
-    assert "1 read" in text
-    assert "1 refuse" in text
-    assert "1 left out" in text
+    assert "1 to be read (new)" in text
+    assert "1 to be refused" in text
+    assert "1 left out by the patterns" in text
     assert "Nothing was changed" in text
     assert re.search(r"new\.txt.*read.*new", text)
     assert re.search(r"large\.txt.*refuse.*limit is 1,000", text)
@@ -158,14 +159,32 @@ def test_a_folder_is_added_with_patterns_and_a_curator_and_keeps_them(room: Room
     (folder / "new.txt").write_text("The pump is blue.", "utf-8")
     (folder / "left.tmp").write_text("Nobody wants this.", "utf-8")
     text = copy.run("ingest", str(folder), "--include", "*.txt", "--curated", "--language", "en", "--group", "hr")
-    assert "papers: 1 pending_review" in text
-    assert "1 pending_review" in copy.run("ingest", str(folder))
-    for option in (("--include", "*"), ("--curated",), ("--group", "everyone"), ("--language", "de")):
-        assert "is a source already" in copy.run("ingest", str(folder), *option, ok=False)
+    assert "papers, this sync: 1 waiting for review" in text
+    assert "papers, all its files now: 1 waiting for review" in text
+    assert "1 waiting for review" in copy.run("status")
+    assert "1 waiting for review" in copy.run("doctor")
+    same = ("--include", "*.txt", "--curated", "--language", "en", "--group", "hr", "--name", "papers")
+    assert "1 waiting for review" in copy.run("ingest", str(folder), *same)
+    for option in (
+        ("--include", "*"), ("--exclude", "*.md"), ("--group", "everyone"), ("--language", "de"), ("--name", "Letters")
+    ):  # fmt: skip
+        text = copy.run("ingest", str(folder), *option, ok=False)
+        assert "is a source already" in text
+        assert option[0] in text
     assert "pattern" in copy.run("ingest", str(tmp_path), "--include", "/etc/*", ok=False)
     (folder / "new.txt").unlink()
     (folder / "other.txt").write_text("The valve is red.", "utf-8")
-    assert "1 gone" in copy.run("ingest", str(folder), "--missing-ok")
+    assert "1 removed" in copy.run("ingest", str(folder), "--missing-ok")
+
+
+def test_a_folder_of_which_the_patterns_take_in_nothing_is_not_added(room: Room, tmp_path: Path) -> None:
+    copy = room.copied(tmp_path / "copy")
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "new.txt").write_text("The pump is blue.", "utf-8")
+    text = copy.run("ingest", str(folder), "--include", "**/*.pfd", ok=False)
+    assert "leave out every file" in text
+    assert "papers" not in copy.run("status")
 
 
 def test_an_ingestion_says_how_much_it_read(room: Room) -> None:
@@ -210,6 +229,7 @@ def test_status_and_doctor_say_how_things_stand(room: Room) -> None:
     text = room.run("status", "--files")
     assert "not running" in text
     assert "4 indexed" in text
+    assert re.search(r"documents.*broken\.pdf.*failed", text)
     doctor = room.run("doctor")
     for part in ("query log", "catalog", "sources", "index", "embedding model", "parser sandbox", "offline switches"):
         assert part in doctor

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from appliance import invalid
 from appliance.domain import AnswerKind, DocumentState, Role, SourceKind, TextMeans
 
 MAX_QUESTION_CHARACTERS = 20_000
@@ -26,7 +27,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Password = Annotated[str, StringConstraints(strip_whitespace=False, max_length=1024)]
 """As it was typed: a space may be part of it."""
 
-GroupName = Annotated[str, Field(pattern=r"^[\w.@ -]{1,100}$")]
+GroupName = Annotated[str, Field(pattern=invalid.GROUP_NAME)]
 
 
 class _In(BaseModel):
@@ -95,7 +96,7 @@ class Question(_In):
     """A question, alone or as the next turn of a conversation."""
 
     question: Annotated[str, Field(min_length=1, max_length=MAX_QUESTION_CHARACTERS)]
-    conversation_id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")] | None = None
+    conversation_id: Annotated[str, Field(pattern=invalid.CONVERSATION)] | None = None
 
 
 class PlaceOut(_Out):
@@ -331,7 +332,7 @@ class CitedPassage(_Out):
 
 
 Patterns = Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(max_length=200)]
-SourceLanguage = Annotated[str, Field(pattern=r"^([a-z]{2})?$")]
+SourceLanguage = Annotated[str, Field(pattern=invalid.LANGUAGE)]
 CompareMinutes = Annotated[int, Field(ge=0, le=366 * 24 * 60)]
 SourceGroupNames = Annotated[list[GroupName], Field(min_length=1, max_length=200)]
 
@@ -425,6 +426,11 @@ class PreviewOut(_Out):
     counts: dict[str, int]
     files: list[PreviewFileOut]
     needs_confirmation: bool
+
+    @property
+    def matches_nothing(self) -> bool:
+        """Whether there are files, and the patterns leave out every one."""
+        return sum(self.counts.values()) == self.counts.get("left_out", 0) > 0
 
 
 class RunState(StrEnum):

@@ -32,7 +32,7 @@ from appliance.catalog.tables import (
     versions,
 )
 from appliance.database import Database
-from appliance.domain import Chunk, DocumentState, Source, Version
+from appliance.domain import Chunk, DocumentState, Source, Version, shown_path
 from appliance.errors import Conflict, NotFound
 
 
@@ -69,7 +69,7 @@ class FileFacts:
     @property
     def shown(self) -> str:
         """The path in reports, through its container."""
-        return f"{self.path}/{self.member}" if self.member else self.path
+        return shown_path(self.path, self.member)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,11 @@ class FileOutcome:
     container_id: str | None = None
     duplicate_of: str | None = None
     thread: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The path in reports, through its container."""
+        return shown_path(self.path, self.member)
 
 
 @dataclass(frozen=True, slots=True)

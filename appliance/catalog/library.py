@@ -27,7 +27,7 @@ from appliance.catalog.tables import (
     versions,
 )
 from appliance.database import Database
-from appliance.domain import MEMBER_MARK, AccessFilter, Chunk, Document, DocumentState, Version
+from appliance.domain import AccessFilter, Chunk, Document, DocumentState, Version, shown_path
 from appliance.errors import NotFound
 
 _MAX_RELATED = 100
@@ -182,7 +182,7 @@ class LibraryCatalog:
                     found[row.id] = ChunkInContext(
                         chunk=chunk_of(row),
                         title=row.title,
-                        path=f"{row.path}{MEMBER_MARK}{row.member}" if row.member else row.path,
+                        path=shown_path(row.path, row.member),
                         source=row.source,
                         version_sha256=row.sha256,
                         current=row.current_version == row.version_id,

@@ -127,6 +127,13 @@ def test_files_in_an_archive_are_documents_under_the_label_of_the_archive(room: 
     assert room.agrees()
 
 
+def test_a_file_in_an_archive_is_called_the_same_in_lists_and_reports(room: Room) -> None:
+    room.write("old.zip", _zip(rent="The rent is due on the third.", copy="The rent is due on the third.", none=""))
+    room.sync()
+    assert set(room.report) == set(room.states())
+    assert "old.zip › none.txt" in room.report
+
+
 def test_what_leaves_an_archive_leaves_the_index_and_so_does_all_of_it_with_the_archive(room: Room) -> None:
     room.write("old.zip", _zip(rent="The rent is due on the third.", heat="Heating is included."))
     room.sync()

@@ -21,6 +21,7 @@ from appliance.api.schemas import (
 from appliance.domain import EVERYONE, Role
 from ui import pieces
 from ui.client import Client, checked
+from ui.following import begin
 from ui.inert import Html, text
 from ui.pages import files, review, runs, sources
 from ui.pages.source_form import groups_input
@@ -36,6 +37,7 @@ _PASSWORD = "strongroom_new_password"  # noqa: S105 - the name of a place, not a
 
 def page(client: Client, me: Me) -> None:
     """Show the tabs; only the open one asks the appliance for anything."""
+    begin()
     pieces.heading("Administration", wide=True)
     known = client.sources()
     shown: dict[str, Callable[[], None]] = {

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from appliance import wording
 from appliance.api.schemas import CoverageOut, FileOut, FilePassword, ReceiptOut, Reread, SourceOut, SyncIn
-from appliance.domain import DocumentState, SourceKind
+from appliance.domain import TROUBLED, DocumentState, SourceKind
 from ui import pieces, states
 from ui.client import Client, checked
 from ui.coverage_view import Pictures, show_coverage
+from ui.following import dialog, follow
 from ui.inert import Html, text
 
 _LIMIT = 25
@@ -22,6 +24,7 @@ _LIMIT = 25
 
 def page(client: Client, sources: list[SourceOut]) -> None:
     """Show the filters, the files, and what left the index."""
+    follow(client, client.runs())
     wanted, source_id, state = _filters(sources)
     offset = int(st.session_state.get("files-page", 0)) * _LIMIT
     found = client.files(source_id, state, wanted, _LIMIT, offset)
@@ -42,7 +45,7 @@ def page(client: Client, sources: list[SourceOut]) -> None:
 
 def _filters(sources: Sequence[SourceOut]) -> tuple[str, str, str]:
     names = {"": "All sources"} | {source.id: source.name for source in sources}
-    words = {"": "All states"} | {state.value: name.capitalize() for state, (name, _) in states.STATES.items()}
+    words = {"": "All states"} | {state.value: words.capitalize() for state, words in wording.STATES.items()}
     search, by_source, by_state = st.columns([2, 1, 1])
     wanted = search.text_input("Search by path", key="files-text")
     source = by_source.selectbox("Source", list(names), format_func=names.__getitem__, key="files-source")
@@ -54,7 +57,7 @@ def _filters(sources: Sequence[SourceOut]) -> tuple[str, str, str]:
 
 
 def _offer_troubled(client: Client, source: SourceOut | None) -> None:
-    troubled = 0 if source is None else sum(source.states.get(state, 0) for state in states.TROUBLED)
+    troubled = 0 if source is None else sum(source.states.get(state, 0) for state in TROUBLED)
     if source is None or not troubled:
         return
     number = pieces.count(troubled, "file")
@@ -65,14 +68,17 @@ def _offer_troubled(client: Client, source: SourceOut | None) -> None:
 
 
 def _entry(file: FileOut) -> Html:
-    facts = pieces.dotted(
-        file.source, f"seen by {pieces.listed(file.groups)}", pieces.size(file.size_bytes), _due(file)
-    )
+    facts = pieces.dotted(file.source, f"seen by {pieces.listed(file.groups)}", _size(file), _due(file))
     reason = f"<p>{text(file.reason)}</p>" if file.reason else ""
     return Html(
-        f'<div class="sr-source"><div><strong>{text(file.path)}</strong><br>{pieces.badge(*states.STATES[file.state])}'
+        f'<div class="sr-source"><div><strong>{text(file.path)}</strong><br>{states.badge(file.state)}'
         f"{reason}<p>{text(facts)}</p></div></div>"
     )
+
+
+def _size(file: FileOut) -> str:
+    """Nothing for a size nobody knows: of a file in another one that could not be read, or of one that is gone."""
+    return pieces.size(file.size_bytes) if file.size_bytes else ""
 
 
 def _due(file: FileOut) -> str:
@@ -84,7 +90,7 @@ def _due(file: FileOut) -> str:
 # one file
 
 
-@st.dialog("File", width="medium")
+@dialog("File", "medium")
 def _open(client: Client, file: FileOut) -> None:
     with pieces.problems_shown():
         coverage = client.coverage(file.document_id)
@@ -100,11 +106,11 @@ def _open(client: Client, file: FileOut) -> None:
 def _facts(file: FileOut, coverage: CoverageOut) -> Html:
     return pieces.fields(
         [
-            ("State", pieces.badge(*states.STATES[coverage.state])),
+            ("State", states.badge(coverage.state)),
             ("Reason", text(coverage.reason)),
             ("Source", text(file.source)),
             ("Seen by", text(pieces.listed(file.groups))),
-            ("Size", text(pieces.size(file.size_bytes))),
+            ("Size", text(_size(file))),
             ("Looked at", text(pieces.moment(file.updated_at))),
             ("Attempts", text(file.attempts or "")),
             ("Tried again", text(pieces.moment(file.retry_at) if file.retry_at else "")),

@@ -9,6 +9,7 @@ from ui import pieces
 from ui.changes_view import show_changes
 from ui.client import Client, checked
 from ui.coverage_view import Pictures, show_coverage, summary
+from ui.following import dialog, follow
 from ui.inert import Html, text
 from ui.passage_view import show_passages
 
@@ -17,6 +18,7 @@ _LIMIT = 25
 
 def page(client: Client) -> None:
     """Show what waits, and how much waits for others."""
+    follow(client, client.runs())
     offset = int(st.session_state.get("reviews-page", 0)) * _LIMIT
     waiting = client.reviews(_LIMIT, offset)
     if waiting.total:
@@ -47,7 +49,7 @@ def _entry(review: ReviewOut) -> Html:
     )
 
 
-@st.dialog("Review", width="medium")
+@dialog("Review", "medium")
 def _open(client: Client, document_id: str) -> None:
     with pieces.problems_shown():
         review = client.review(document_id)

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
+from appliance import wording
 from appliance.api.schemas import RunOut, RunState, SourceOut, SyncIn
 from ui import pieces, states
 from ui.client import Client
+from ui.following import BUSY_S, IDLE_S, dialog, redraw
 from ui.inert import Html, text
 
-_POLL_S = 1.5
 _LISTED = 15
 
 
@@ -29,12 +30,12 @@ def show_latest(client: Client, source: SourceOut, run: RunOut | None) -> None:
     if run is None:
         pieces.show(pieces.line("Not synced yet."))
     elif run.state is RunState.RUNNING:
-        st.fragment(_follow, run_every=_POLL_S)(client, run.id)
+        st.fragment(_follow, run_every=BUSY_S)(client, run.id)
     elif run.state is RunState.FAILED:
         _show_failed(client, source, run)
     else:
-        did = states.outcomes(run) or "nothing to do"
-        pieces.show(pieces.line(f"Synced {pieces.moment(run.finished_at)}: {did}."))
+        did = wording.outcomes(run.counts) or "nothing to do"
+        pieces.show(pieces.line(f"What the last sync did, {pieces.moment(run.finished_at)}: {did}."))
 
 
 def _follow(client: Client, run_id: str) -> None:
@@ -42,8 +43,10 @@ def _follow(client: Client, run_id: str) -> None:
     with pieces.problems_shown():
         run = next((run for run in client.runs() if run.id == run_id), None)
         if run is None or run.state is not RunState.RUNNING:
-            st.rerun(scope="app")
-        elif run.total:
+            redraw()
+            pieces.show(pieces.line("The sync has ended."))
+            return
+        if run.total:
             st.progress(min(1.0, run.done / run.total), text=f"{run.done:,} of {pieces.count(run.total, 'file')}")
         else:
             st.progress(0.0, text="Looking through the folder")
@@ -62,7 +65,7 @@ def _speed(run: RunOut) -> str:
 
 
 def _show_failed(client: Client, source: SourceOut, run: RunOut) -> None:
-    missing = run.counts.get(states.MISSING, 0)
+    missing = run.counts.get(wording.MISSING, 0)
     if source.paused and not missing:
         pieces.show(pieces.line(run.message))
         return
@@ -71,7 +74,7 @@ def _show_failed(client: Client, source: SourceOut, run: RunOut) -> None:
         _confirm_missing(client, source, missing)
 
 
-@st.dialog("Remove the missing files?")
+@dialog("Remove the missing files?")
 def _confirm_missing(client: Client, source: SourceOut, missing: int) -> None:
     with pieces.problems_shown():
         number = pieces.count(missing, "document")
@@ -90,16 +93,20 @@ def _confirm_missing(client: Client, source: SourceOut, missing: int) -> None:
 
 
 def page(client: Client) -> None:
-    """Show the latest runs; as long as one goes on, again and again."""
-    running = any(run.state is RunState.RUNNING for run in client.runs())
-    st.fragment(_list, run_every=_POLL_S if running else None)(client, follow=running)
+    """Show the latest runs, again and again; more often as long as one goes on."""
+    busy = _is_one_running(client.runs())
+    st.fragment(_list, run_every=BUSY_S if busy else IDLE_S)(client, busy=busy)
 
 
-def _list(client: Client, *, follow: bool) -> None:
+def _is_one_running(runs: Iterable[RunOut]) -> bool:
+    return any(run.state is RunState.RUNNING for run in runs)
+
+
+def _list(client: Client, *, busy: bool) -> None:
     with pieces.problems_shown():
         runs = client.runs()
-        if follow and not any(run.state is RunState.RUNNING for run in runs):
-            st.rerun(scope="app")
+        if _is_one_running(runs) is not busy:
+            redraw()
         if not runs:
             pieces.show(pieces.notice("No source was synced yet."))
             return
@@ -115,7 +122,7 @@ def _table(runs: Sequence[RunOut]) -> None:
 
 def _row(run: RunOut) -> tuple[Html, ...]:
     took = "" if run.finished_at is None else pieces.duration((run.finished_at - run.started_at).total_seconds())
-    did = states.outcomes(run)
+    did = f"In this sync: {wording.outcomes(run.counts)}" if run.counts else ""
     read = pieces.dotted(pieces.count(run.pages, "page"), pieces.count(run.chunks, "passage")) if run.pages else ""
     lines = "".join(f"<br><small>{text(words)}</small>" for words in (run.message, did, read) if words)
     return (

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 import streamlit as st
 
+from appliance import wording
 from appliance.api.schemas import PreviewFileOut, PreviewOut, Reread, RunState, SourceIn, SourceOut, SyncIn
 from appliance.domain import SourceKind
 from ui import pieces, states
 from ui.client import Client
+from ui.following import dialog, follow
 from ui.inert import Html, text
 from ui.pages import runs, uploads
 from ui.pages.source_form import add_folder_form, add_uploads_form, change_form, schedule
@@ -23,7 +25,9 @@ _AGAIN = {
 
 def page(client: Client, sources: list[SourceOut]) -> None:
     """Show a panel for each source, and the forms to add one."""
-    latest = runs.latest_by_source(client.runs())
+    known_runs = client.runs()
+    follow(client, known_runs)
+    latest = runs.latest_by_source(known_runs)
     if not sources:
         pieces.show(pieces.notice("No folder is kept in sync yet. Add the first one below."))
     for source in sources:
@@ -65,14 +69,15 @@ def _about(source: SourceOut) -> Html:
     ]
     where = f"<p><code>{text(source.path)}</code></p>" if source.kind is SourceKind.FOLDER else ""
     numbers = pieces.join(
-        pieces.badge(states.counted(state, number), states.STATES[state][1])
-        for state, number in source.states.items()
-        if number
+        states.badge(state, wording.counted(state, source.states[state]))
+        for state in wording.STATES
+        if source.states.get(state)
     )
+    standing = f'<span class="sr-muted">All its files now:</span> {numbers}' if numbers else ""
     lines = "".join(f"<p>{text(words)}</p>" for words in _facts(source) if words)
     return Html(
         f'<div class="sr-source"><div><h2>{text(source.name)} {pieces.join(marks)}</h2>{where}{lines}'
-        f"<p>{numbers}</p></div></div>"
+        f"<p>{standing}</p></div></div>"
     )
 
 
@@ -118,7 +123,7 @@ def _offer_pause(client: Client, source: SourceOut) -> None:
 # the dialogs
 
 
-@st.dialog("What a sync would do", width="medium")
+@dialog("What a sync would do", "medium")
 def _preview(client: Client, source: SourceOut) -> None:
     with pieces.problems_shown():
         again = _choose_again(source, "preview-again", list(_AGAIN))
@@ -128,7 +133,7 @@ def _preview(client: Client, source: SourceOut) -> None:
             st.rerun()
 
 
-@st.dialog("What a sync would do", width="medium")
+@dialog("What a sync would do", "medium")
 def _preview_folder(client: Client, wanted: SourceIn) -> None:
     with pieces.problems_shown():
         _show_preview(client.preview_folder(wanted), wanted.name)
@@ -141,14 +146,14 @@ def _show_preview(found: PreviewOut, name: str) -> None:
         words = "So many files are missing that a sync would keep their documents and ask first."
         pieces.show(pieces.notice(words, "warn"))
     pieces.show(
-        pieces.fields((f"Files {words}", text(f"{number:,}")) for words, number in states.actions(found.counts))
+        pieces.fields((f"Files {words}", text(f"{number:,}")) for words, number in wording.actions(found.counts))
     )
     _show_touched(found)
 
 
 def _show_touched(found: PreviewOut) -> None:
     if not found.files:
-        if sum(found.counts.values()) == found.counts.get("left_out", 0) > 0:
+        if found.matches_nothing:
             pieces.show(pieces.notice("The patterns leave out every file of the folder. Check them.", "warn"))
         else:
             pieces.show(pieces.notice("A sync would touch no file.", "good"))
@@ -161,14 +166,14 @@ def _show_touched(found: PreviewOut) -> None:
 
 
 def _touched(file: PreviewFileOut) -> tuple[Html, ...]:
-    return (text(file.path), pieces.badge(states.action(file.action)), text(file.reason))
+    return (text(file.path), pieces.badge(wording.action(file.action)), text(file.reason))
 
 
 def _choose_again(source: SourceOut, key: str, choices: list[Reread]) -> Reread:
     return st.radio("What is to be read", choices, format_func=_AGAIN.__getitem__, key=f"{key}-{source.id}")
 
 
-@st.dialog("Read files again")
+@dialog("Read files again")
 def _read_again(client: Client, source: SourceOut) -> None:
     with pieces.problems_shown():
         pieces.show(
@@ -180,7 +185,7 @@ def _read_again(client: Client, source: SourceOut) -> None:
             st.rerun()
 
 
-@st.dialog("Settings")
+@dialog("Settings")
 def _settings(client: Client, source: SourceOut, known: set[str]) -> None:
     with pieces.problems_shown():
         patch = change_form(source, known)
@@ -194,7 +199,7 @@ def _settings(client: Client, source: SourceOut, known: set[str]) -> None:
         st.rerun()
 
 
-@st.dialog("Remove this source?")
+@dialog("Remove this source?")
 def _remove(client: Client, source: SourceOut) -> None:
     kept = source.kind is SourceKind.FOLDER
     fate = "The files stay where they are." if kept else "The uploaded files are deleted with it."

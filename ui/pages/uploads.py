@@ -74,4 +74,4 @@ def _row(client: Client, source: SourceOut, sent: _Sent) -> tuple[Html, ...]:
     now = next((file for file in found if file.path == sent.name), None)
     if now is None:
         return (text(sent.name), pieces.badge("taken"), Html(""))
-    return (text(sent.name), pieces.badge(*states.STATES[now.state]), text(now.reason))
+    return (text(sent.name), states.badge(now.state), text(now.reason))

@@ -1,0 +1,71 @@
+"""The words people read for how files stand and how a sync left them: the same on screens, command line and in checks.
+
+What machines exchange (the API, the reports in CSV and JSON) keeps the values of `DocumentState` and of outcomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from appliance.domain import DocumentState
+
+STATES: Mapping[DocumentState, str] = {
+    DocumentState.INDEXED: "indexed",
+    DocumentState.DUPLICATE: "duplicate",
+    DocumentState.PENDING_REVIEW: "waiting for review",
+    DocumentState.NEEDS_PASSWORD: "needs a password",
+    DocumentState.REFUSED: "refused",
+    DocumentState.QUARANTINED: "quarantined",
+    DocumentState.FAILED: "failed",
+    DocumentState.GONE: "gone",
+}
+MISSING = "missing"
+"""Files that a sync kept although they are not in the folder any more: so many are that it asks first."""
+
+_OUTCOMES = {
+    "indexed": "read and indexed",
+    "needs_password": "needing a password",
+    "pending_review": "waiting for review",
+    "gone": "removed",
+    MISSING: "missing and kept",
+}
+_ACTIONS = {
+    "read": "to be read (new)",
+    "read_again": "to be read again",
+    "relabel": "to be relabelled",
+    "refuse": "to be refused",
+    "fail": "that cannot be reached",
+    "remove": "to be removed",
+    "leave": "to be left as they are",
+    "left_out": "left out by the patterns",
+}
+
+
+def counted(state: DocumentState, number: int) -> str:
+    """A number of files in a state."""
+    words = STATES[state]
+    return f"{number:,} {words.replace('needs', 'need', 1) if number != 1 else words}"
+
+
+def standing(states: Mapping[DocumentState, int]) -> str:
+    """How files stand, in one line, in the order of the states; empty when there are none."""
+    return ", ".join(counted(state, states[state]) for state in STATES if states.get(state))
+
+
+def outcomes(counts: Mapping[str, int]) -> str:
+    """What a sync did, in one line; empty when it looked at no file."""
+    return ", ".join(f"{number:,} {_OUTCOMES.get(name, _spaced(name))}" for name, number in counts.items() if number)
+
+
+def actions(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """What a sync would do, with how many files; what it would do with none is left out."""
+    return [(_ACTIONS.get(name, _spaced(name)), number) for name, number in counts.items() if number]
+
+
+def action(name: str) -> str:
+    """What a sync would do with one file."""
+    return {"read": "read", "relabel": "give another label", "fail": "cannot be reached"}.get(name, _spaced(name))
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
