@@ -32,6 +32,7 @@ from appliance.api.schemas import (
     DocumentDetail,
     EventsOut,
     FeedbackIn,
+    FileOut,
     FilePassword,
     FilesIn,
     FilesOut,
@@ -233,12 +234,14 @@ class Client:
         return self._get_list(RunOut, "/api/runs")
 
     def files(self, source_id: str = "", state: str = "", text: str = "", limit: int = 50, offset: int = 0) -> FilesOut:
-        """A page of files with their states."""
-        return self._get(
-            FilesOut,
-            "/api/files",
-            {"source_id": source_id, "state": state, "text": text, "limit": limit, "offset": offset},
-        )
+        """A page of files with their states, by path."""
+        query: _Query = {"source_id": source_id, "state": state, "text": text, "limit": limit, "offset": offset}
+        return self._get(FilesOut, "/api/files", query)
+
+    def latest_files(self, source_id: str, limit: int) -> list[FileOut]:
+        """The files of a source that were looked at last."""
+        query: _Query = {"source_id": source_id, "limit": limit, "latest_first": "true"}
+        return self._get(FilesOut, "/api/files", query).files
 
     def try_again(self, document_ids: Sequence[str]) -> list[RunOut]:
         """Read files again although nothing about them changed."""

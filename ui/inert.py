@@ -49,6 +49,8 @@ _ITALIC = re.compile(
     r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])|(?<![\w_])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?!\w)"
 )
 
+_ADDRESS = re.compile(r"(?<=\s)\((?:https?://|ftp://|mailto:)[^\s()<>]{1,500}\)")  # put behind a link's words
+
 _MAX_DEPTH = 3
 _MAX_COLUMNS = 20
 
@@ -64,6 +66,11 @@ def plain(untrusted: str) -> str:
 def text(untrusted: object) -> Html:
     """The text as one escaped run, its line ends kept by the style sheet."""
     return Html(html.escape(plain(str(untrusted)), quote=True))
+
+
+def quoted(untrusted: str) -> Html:
+    """The text of a document as `text` gives it, the addresses behind the words of its links set apart."""
+    return Html(_with_addresses_apart(text(untrusted)))
 
 
 def one_line(untrusted: str, limit: int = 120) -> str:
@@ -204,7 +211,12 @@ def _inline(line: str, cited: Collection[int]) -> str:
 def _emphasis(escaped: str, cited: Collection[int]) -> str:
     escaped = _BOLD.sub(lambda found: f"<strong>{found[1] or found[2]}</strong>", escaped)
     escaped = _ITALIC.sub(lambda found: f"<em>{found[1] or found[2]}</em>", escaped)
-    return _MARKER.sub(lambda found: _chips(found, cited), escaped)
+    return _with_addresses_apart(_MARKER.sub(lambda found: _chips(found, cited), escaped))
+
+
+def _with_addresses_apart(escaped: str) -> str:
+    """The same characters; the style sheet shows the beginning of an address, and all of it under the pointer."""
+    return _ADDRESS.sub(lambda found: f'<span class="sr-address">{found[0]}</span>', escaped)
 
 
 def _chips(found: re.Match[str], cited: Collection[int]) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from appliance.api.schemas import CitedPassage, PassageTextOut
 from ui import pieces
 from ui.client import Client
-from ui.inert import Html, render, text
+from ui.inert import Html, quoted, render, text
 
 _AT_ONCE = 10
 
@@ -45,8 +45,8 @@ def _heading(passage: CitedPassage) -> Html:
 
 def _in_context(passage: CitedPassage) -> Html:
     return Html(
-        f'<div class="sr-context" dir="auto"><span>{text(passage.before)}</span>\n'
-        f"<mark>{text(passage.text)}</mark>\n<span>{text(passage.after)}</span></div>"
+        f'<div class="sr-context" dir="auto"><span>{quoted(passage.before)}</span>\n'
+        f"<mark>{quoted(passage.text)}</mark>\n<span>{quoted(passage.after)}</span></div>"
     )
 
 

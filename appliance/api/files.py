@@ -28,10 +28,13 @@ def files(
     text: Annotated[str, Query(max_length=500)] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     offset: Annotated[int, Query(ge=0)] = 0,
+    latest_first: bool = False,
 ) -> FilesOut:
-    """Every file that was ever seen, its state, and the reason."""
+    """Every file that was ever seen, its state, and the reason: by path, or those first that were looked at last."""
     sources = {source.id: source for source in appliance.catalog.sources()}
-    page = appliance.catalog.inventory(source_id=source_id, state=state, text=text, limit=limit, offset=offset)
+    page = appliance.catalog.inventory(
+        source_id=source_id, state=state, text=text, limit=limit, offset=offset, latest_first=latest_first
+    )
     return FilesOut(
         files=[_file_out(document, sources.get(document.source_id)) for document in page.documents], total=page.total
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, func, or_, select
 
 from appliance.catalog.tables import (
     MAX_VARIABLES,
@@ -86,9 +86,18 @@ class LibraryCatalog:
             return {DocumentState(state): count for state, count in connection.execute(query)}
 
     def inventory(
-        self, *, source_id: str | None, state: DocumentState | None, text: str, limit: int, offset: int
+        self,
+        *,
+        source_id: str | None,
+        state: DocumentState | None,
+        text: str,
+        limit: int,
+        offset: int,
+        latest_first: bool = False,
     ) -> LibraryPage:
-        """Every file with its state, for those who run the appliance, by path. Filters are optional.
+        """Every file with its state, for those who run the appliance, by path or by when it was looked at last.
+
+        Filters are optional.
 
         Titles come from within the documents: neither what `text` matches nor the order may tell of them.
         """
@@ -98,7 +107,8 @@ class LibraryCatalog:
         if state is not None:
             query = query.where(documents.c.state == state.value)
         found = _matching(query, text, documents.c.path, documents.c.member)
-        return self._page(found, documents.c.path, limit, offset)
+        order = documents.c.updated_at.desc() if latest_first else func.lower(documents.c.path)
+        return self._page(found, order, limit, offset)
 
     # what a reader may see
 
@@ -110,7 +120,7 @@ class LibraryCatalog:
         if source_id is not None:
             query = query.where(documents.c.source_id == source_id)
         found = _matching(query, text, documents.c.title, documents.c.path, documents.c.member)
-        return self._page(found, documents.c.title, limit, offset)
+        return self._page(found, func.lower(documents.c.title), limit, offset)
 
     def visible_source_ids(self, access: AccessFilter) -> frozenset[str]:
         """The sources that hold at least one document the reader may see."""
@@ -262,7 +272,7 @@ class LibraryCatalog:
     def pending(self, access: AccessFilter, *, limit: int, offset: int) -> LibraryPage:
         """The documents that wait for review and that the curator may read, by path."""
         query = select(documents).where(_in_review(), admitted(access))
-        return self._page(query, documents.c.path, limit, offset)
+        return self._page(query, func.lower(documents.c.path), limit, offset)
 
     def pending_count(self) -> int:
         """How many documents wait for review, whoever may read them."""
@@ -299,10 +309,10 @@ class LibraryCatalog:
             labels = labels_of(connection, [row.id for row in rows])
         return [document_of(row, labels) for row in rows]
 
-    def _page(self, query: Select[Any], order: Column[str], limit: int, offset: int) -> LibraryPage:
+    def _page(self, query: Select[Any], order: ColumnElement[Any], limit: int, offset: int) -> LibraryPage:
         with self._database.read() as connection:
             total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
-            ordered = query.order_by(func.lower(order), documents.c.path, documents.c.member, documents.c.id)
+            ordered = query.order_by(order, documents.c.path, documents.c.member, documents.c.id)
             rows = connection.execute(ordered.limit(limit).offset(offset)).all()
             labels = labels_of(connection, [row.id for row in rows])
         return LibraryPage(documents=tuple(document_of(row, labels) for row in rows), total=total)

@@ -354,6 +354,7 @@ def _add_file_routes(api: APIRouter, state: Intake) -> None:
         text: str = "",
         limit: int = 50,
         offset: int = 0,
+        latest_first: bool = False,
     ) -> wire.FilesOut:
         sent = [
             file.model_copy(update={"path": name, "document_id": f"u-{at}"})
@@ -363,6 +364,7 @@ def _add_file_routes(api: APIRouter, state: Intake) -> None:
         ]
         listed = sent if source_id == "s-3" else state.files()
         listed = [file for file in listed if wanted in ("", file.state) and text in file.path]
+        listed = listed[::-1] if latest_first else listed
         return wire.FilesOut(files=listed[offset : offset + limit], total=len(listed))
 
     @api.post("/files/retry", status_code=202)

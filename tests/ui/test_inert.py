@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ui.payloads import PAYLOADS
-from ui.inert import label, one_line, plain, render, text
+from ui.inert import label, one_line, plain, quoted, render, text
 
 ALLOWED = {
     "div": {"class", "dir"},
@@ -25,7 +25,7 @@ ALLOWED = {
     },
 }
 VOID = {"br"}
-CLASSES = {"sr-text", "sr-chip", "sr-scroll"}
+CLASSES = {"sr-text", "sr-chip", "sr-scroll", "sr-address"}
 HIDDEN = re.compile(
     "[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u00ad\U000e0000-\U000e0fff\x00-\x08\x0e-\x1f\x7f-\x9f]"
 )
@@ -197,3 +197,15 @@ def test_a_label_is_one_line_and_short() -> None:
     assert one_line("a\n b\tc\u2028d") == "a b c d"
     assert len(one_line("x" * 500, 60)) == 60
     assert label("plain words, 3 of them") == r"plain words\, 3 of them"
+
+
+def test_the_address_behind_the_words_of_a_link_is_set_apart_and_stays_whole() -> None:
+    passage = "See the rules (https://bank.example/a_b?c=1&d=<2>) and (the annex)."
+    plain_words = "See the rules (https://bank.example/rules_of_june) and (the annex)."
+    apart = '<span class="sr-address">(https://bank.example/rules_of_june)</span>'
+    assert render(plain_words) == f'<div class="sr-text" dir="auto"><p>See the rules {apart} and (the annex).</p></div>'
+    assert quoted(plain_words) == f"See the rules {apart} and (the annex)."
+    assert quoted(passage) == f"{text(passage)}".replace(
+        "(https://bank.example/a_b?c=1&amp;d=&lt;2&gt;)",
+        '<span class="sr-address">(https://bank.example/a_b?c=1&amp;d=&lt;2&gt;)</span>',
+    )

@@ -182,7 +182,8 @@ def _open(client: Client, query_id: str) -> None:
             pieces.show(Html('<h3 class="sr-small-head">Retrieved passages</h3>'))
             rows = [_passage_row(passage) for passage in query.passages]
             number = "In the prompt as" if query.prompt_sha256 else "Number"  # without a model there is no prompt
-            pieces.show(pieces.table(("Rank", "Document", "Page", number, "Cited", "Version (SHA-256)"), rows))
+            with st.container(key="sr-retrieved"):
+                pieces.show(pieces.table(("Rank", "Document", "Page", number, "Cited", "Version (SHA-256)"), rows))
 
 
 def _on_record(query: QueryDetail) -> Html:

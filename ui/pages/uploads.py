@@ -1,4 +1,8 @@
-"""Uploading: files go from the browser to a place for uploads, and what became of each is said."""
+"""Uploading: files go from the browser to a place for uploads, and what became of each is said.
+
+What the appliance took in is asked of it, so that a page that is opened again shows it too. What it did not take is
+remembered here, for this window.
+"""
 
 from __future__ import annotations
 
@@ -25,18 +29,30 @@ class _Sent:
 
 
 def show_uploads(client: Client, source: SourceOut) -> None:
-    """Offer to upload files to a source, and show what became of those sent last."""
+    """Offer to upload files to a source, and show what became of the latest ones."""
     with st.form(f"upload-{source.id}", clear_on_submit=True, border=False):
         files = st.file_uploader("Files to upload", accept_multiple_files=True, key=f"files-{source.id}")
         if st.form_submit_button("Take these files in"):
             _send(client, source, files)
             st.rerun()
-    sent = sorted(st.session_state.get(_place(source), ()), key=lambda file: not file.problem)  # what went wrong first
-    if sent:
-        columns = ("File", "State", "Reason")
-        pieces.show(pieces.table(columns, [_row(client, source, file) for file in sent[:_FOLLOWED]]))
-    if len(sent) > _FOLLOWED:
-        pieces.show(pieces.line(f"And {len(sent) - _FOLLOWED:,} more: they are listed under Files."))
+    rows = _rows(client, source)
+    if rows:
+        pieces.show(Html('<h3 class="sr-small-head">Latest uploads</h3>'))
+        pieces.show(pieces.table(("File", "State", "Reason"), rows[:_FOLLOWED]))
+    if len(rows) > _FOLLOWED:
+        pieces.show(pieces.line("Those before are listed under Files."))
+
+
+def _rows(client: Client, source: SourceOut) -> list[tuple[Html, ...]]:
+    """What was sent from this window and is not read yet, what was not taken first; then what was read last."""
+    known = client.latest_files(source.id, _FOLLOWED + 1)
+    read = {file.path for file in known}
+    sent: list[_Sent] = st.session_state.get(_place(source), [])
+    waiting = [file for file in sent if file.problem or file.name not in read]
+    return [
+        *(_sent_row(file) for file in sorted(waiting, key=lambda file: not file.problem)),
+        *((text(file.path), states.badge(file.state), text(file.reason)) for file in known),
+    ]
 
 
 def _place(source: SourceOut) -> str:
@@ -67,11 +83,6 @@ def _send_one(client: Client, source: SourceOut, file: UploadedFile) -> _Sent:
     return _Sent(file.name)
 
 
-def _row(client: Client, source: SourceOut, sent: _Sent) -> tuple[Html, ...]:
-    if sent.problem:
-        return (text(sent.name), pieces.badge("not taken", "bad"), text(sent.problem))
-    found = client.files(source.id, text=sent.name, limit=_FOLLOWED).files
-    now = next((file for file in found if file.path == sent.name), None)
-    if now is None:
-        return (text(sent.name), pieces.badge("taken"), Html(""))
-    return (text(sent.name), states.badge(now.state), text(now.reason))
+def _sent_row(sent: _Sent) -> tuple[Html, ...]:
+    mark = pieces.badge("not taken", "bad") if sent.problem else pieces.badge("taken")
+    return (text(sent.name), mark, text(sent.problem))
