@@ -205,8 +205,9 @@ def ask(
     """Ask the documents everybody may see, and those of the groups you name. The question goes on record."""
     from appliance.api.schemas import AnswerOut, StartedOut, TokenOut
 
-    shown = ""
-    with _operator(load_settings(), group) as operator:
+    shown, settings = "", load_settings()
+    _require_one_spelling(settings, group)
+    with _operator(settings, group) as operator:
         for event in operator.ask(question):
             if isinstance(event, StartedOut) and event.searched_for != question:
                 err.print(f"[dim]Searched for: {escape(event.searched_for)}[/dim]")
@@ -349,6 +350,7 @@ def user_add(
     from appliance.wiring import accounts_of
 
     settings, password = load_settings(), generate_password()
+    _require_one_spelling(settings, group)
     with accounts_of(settings) as accounts:
         _record(settings, _admin_action("person.added", name))
         accounts.add(name, password, role, group)
@@ -386,6 +388,7 @@ def user_password(name: str) -> None:
 @user_app.command("groups")
 def user_groups(name: str, group: Groups = []) -> None:  # noqa: B006
     """Set the groups of a person, replacing those they have."""
+    _require_one_spelling(load_settings(), group)
     with _person(name, "person.groups_set", ", ".join(group)) as (accounts, person_id):
         accounts.set_groups(person_id, group)
     out.print(f"{escape(name)} is now in: {escape(', '.join(group)) or 'no group'}")
@@ -488,6 +491,15 @@ def _person(name: str, action: str, detail: str = "") -> Iterator[tuple[Accounts
         person_id = _person_id(accounts, name)
         _record(settings, _admin_action(action, name, detail))
         yield accounts, person_id
+
+
+def _require_one_spelling(settings: Settings, groups: list[str]) -> None:
+    """Raises InvalidRequest when a group is written otherwise than one that is in use."""
+    from appliance.auth.groups import require_one_spelling
+    from appliance.wiring import known_groups
+
+    if groups:
+        require_one_spelling(groups, known_groups(settings))
 
 
 def _person_id(accounts: Accounts, name: str) -> str:

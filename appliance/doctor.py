@@ -12,6 +12,7 @@ from enum import StrEnum
 from appliance.audit.checkpoint import read as read_checkpoint
 from appliance.audit.log import checkpoint_path
 from appliance.audit.verify import verify
+from appliance.auth.groups import groups_in_use, written_differently
 from appliance.config import OFFLINE_SWITCHES, Provider
 from appliance.domain import TROUBLED
 from appliance.errors import ApplianceError
@@ -49,6 +50,7 @@ def examine(appliance: Appliance) -> list[Check]:
         ("query log", _query_log),
         ("catalog", _catalog),
         ("sources", _sources),
+        ("groups", _groups),
         ("index", _index),
         ("embedding model", _embedding_model),
         ("language model", _language_model),
@@ -119,6 +121,17 @@ def _sources(appliance: Appliance) -> Iterator[Check]:
         yield Check("sources", Status.WARNING, f"paused: {', '.join(paused)}", remedy)
     else:
         yield Check("sources", Status.OK, f"{len(sources)} kept in sync")
+
+
+def _groups(appliance: Appliance) -> Iterator[Check]:
+    in_use = groups_in_use(appliance.accounts, appliance.catalog)
+    alike = written_differently(in_use)
+    if alike:
+        remedy = "They are different groups. Write one name for all: in access files, in Admin > Sources and People."
+        told = "; ".join(" and ".join(f"'{name}'" for name in names) for names in alike)
+        yield Check("groups", Status.WARNING, f"differ only in upper and lower case: {told}", remedy)
+    else:
+        yield Check("groups", Status.OK, f"{len(in_use)} in use")
 
 
 def _index(appliance: Appliance) -> Iterator[Check]:

@@ -21,6 +21,7 @@ from appliance.answering.answerer import Answerer
 from appliance.audit.entries import AdminAction, LogClosed, LogOpened
 from appliance.audit.log import QueryLog
 from appliance.auth.accounts import Accounts
+from appliance.auth.groups import groups_in_use
 from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
 from appliance.config import ModelSettings, Provider, Settings
@@ -141,6 +142,12 @@ def accounts_of(settings: Settings) -> AbstractContextManager[Accounts]:
             yield Accounts(database)
 
     return accounts()
+
+
+def known_groups(settings: Settings) -> frozenset[str]:
+    """The groups in use, for the command line; the appliance may be running meanwhile."""
+    with contextlib.closing(_database(make_folder(settings))) as database:
+        return groups_in_use(Accounts(database), Catalog(database))
 
 
 def sessions_of(settings: Settings) -> AbstractContextManager[Sessions]:

@@ -15,6 +15,7 @@ from fastapi import Depends, Request
 
 from appliance.api.schemas import SESSION_COOKIE
 from appliance.audit.entries import AdminAction
+from appliance.auth.groups import groups_in_use, require_one_spelling
 from appliance.auth.sessions import TokenKind
 from appliance.domain import Principal, Role
 from appliance.errors import AccessDenied, NotSignedIn
@@ -77,6 +78,11 @@ def _in_browser(request: Request, principal: Annotated[Principal, Depends(signed
 def record_act(appliance: Appliance, principal: Principal, action: str, subject: str, detail: str = "") -> None:
     """Put an act of an administrator on record before it is done. Raises AuditUnavailable: then it is not done."""
     appliance.log.append(AdminAction(principal.id, action, subject, detail))
+
+
+def require_known_spelling(appliance: Appliance, groups: Iterable[str]) -> None:
+    """Raises InvalidRequest when a group is written otherwise than one that is in use."""
+    require_one_spelling(groups, groups_in_use(appliance.accounts, appliance.catalog))
 
 
 TheAppliance = Annotated[Appliance, Depends(appliance_of)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fastapi import APIRouter
 
-from appliance.api.gate import Admin, TheAppliance, record_act
+from appliance.api.gate import Admin, TheAppliance, record_act, require_known_spelling
 from appliance.api.schemas import NewPassword, PersonCreated, PersonIn, PersonOut, PersonPatch
 from appliance.auth.accounts import Person, generate_password
 
@@ -22,6 +22,7 @@ def people(_admin: Admin, appliance: TheAppliance) -> list[PersonOut]:
 @router.post("", status_code=201)
 def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> PersonCreated:
     """Make an account. A password that was made up is in the answer, this once."""
+    require_known_spelling(appliance, wanted.groups)
     made_up = "" if wanted.password else generate_password()
     record_act(appliance, admin, "person.added", wanted.name, _rights(wanted.roles, wanted.groups))
     principal = appliance.accounts.add(
@@ -34,6 +35,7 @@ def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> Perso
 def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: TheAppliance) -> PersonOut:
     """Change roles, groups, or whether the account may sign in. Acts on the next request of that person."""
     person = appliance.accounts.person(person_id)
+    require_known_spelling(appliance, wanted.groups or ())
     if wanted.roles is not None:
         record_act(appliance, admin, "person.roles_set", person.name, _rights(wanted.roles, ()))
         appliance.accounts.set_roles(person_id, wanted.roles)

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from appliance.api.gate import Admin, TheAppliance, record_act
+from appliance.api.gate import Admin, TheAppliance, record_act, require_known_spelling
 from appliance.api.runs import request_sync, require_not_paused, run_out, start_sync
 from appliance.api.schemas import (
     PreviewFileOut,
@@ -73,6 +73,7 @@ def change_source(source_id: str, wanted: SourcePatch, admin: Admin, appliance: 
     if not changes:
         return _source_out(appliance, source)
     changed = replace(source, **changes)
+    require_known_spelling(appliance, changed.groups - source.groups)
     require_patterns(changed.include)
     require_patterns(changed.exclude)
     acts = not changes.keys() <= _AT_REST
@@ -151,6 +152,7 @@ def _new_source(appliance: Appliance, wanted: SourceIn) -> Source:
         InvalidRequest: The folder or a pattern is none, or the folder is the appliance's own.
         Conflict: The folder overlaps with that of another source.
     """
+    require_known_spelling(appliance, wanted.groups)
     require_patterns(wanted.include)
     require_patterns(wanted.exclude)
     source_id = str(uuid.uuid4())

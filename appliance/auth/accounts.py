@@ -186,6 +186,11 @@ class Accounts:
             _change(connection, person_id, password_hash=password_hash)
             end_sessions(connection, person_id)
 
+    def groups(self) -> frozenset[str]:
+        """Every group that somebody is in."""
+        with self._database.read() as connection:
+            return frozenset(connection.execute(select(memberships.c.group_name).distinct()).scalars())
+
     def set_groups(self, person_id: str, groups: Iterable[str]) -> None:
         """Replace a person's groups. Acts on their next request. Raises NotFound, InvalidRequest."""
         wanted = _checked_groups(groups)

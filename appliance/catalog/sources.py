@@ -54,6 +54,12 @@ class SourceCatalog:
         with self._database.read() as connection:
             return [source_of(row) for row in connection.execute(select(sources).order_by(sources.c.name))]
 
+    def groups(self) -> frozenset[str]:
+        """Every group that a source or a document is labelled with."""
+        with self._database.read() as connection:
+            labels = connection.execute(select(document_groups.c.group_name).distinct()).scalars()
+            return frozenset(labels).union(*(source.groups for source in self.sources()))
+
     def source(self, source_id: str) -> Source:
         """One source. Raises NotFound."""
         with self._database.read() as connection:

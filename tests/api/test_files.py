@@ -203,3 +203,14 @@ def test_trying_a_file_in_another_again_takes_back_that_a_curator_turned_it_down
     desk.admin.post("/api/files/retry", json={"document_ids": [document]})
     desk.wait()
     assert desk.states(key)["papers.zip › rent.txt"] == "pending_review"
+
+
+def test_files_are_listed_by_path_or_those_first_that_were_looked_at_last(desk: Desk) -> None:
+    key = desk.add(desk.folder(a__txt="The first.", b__txt="The second."))
+    desk.sync(key)
+    write(Path(desk.appliance.catalog.source(key).path) / "a.txt", "The first, again.")
+    desk.sync(key)
+    listed = desk.admin.get("/api/files", params={"source_id": key}).json()["files"]
+    latest = desk.admin.get("/api/files", params={"source_id": key, "latest_first": True, "limit": 1}).json()["files"]
+    assert [file["path"] for file in listed] == ["a.txt", "b.txt"]
+    assert [file["path"] for file in latest] == ["a.txt"]

@@ -9,7 +9,7 @@ import pytest
 from appliance.api.app import create_api
 from appliance.invalid import MEANT_BY
 from appliance.wiring import Appliance
-from tests.api.conftest import Desk
+from tests.api.conftest import Desk, write
 
 pytestmark = pytest.mark.integration
 
@@ -40,3 +40,32 @@ def test_a_wrong_request_is_answered_in_plain_words(desk: Desk) -> None:
     assert answer.json()["message"] == "The request is not valid: 'limit' must be a whole number."
     answer = desk.admin.post("/api/sources", content=b"{", headers={"Content-Type": "application/json"})
     assert "is not valid JSON" in answer.json()["message"]
+
+
+def test_another_spelling_of_a_group_is_refused_wherever_a_group_is_given(desk: Desk) -> None:
+    folder = desk.folder(a__txt="The archive moves in May.")
+    body = {"name": "Papers", "path": str(folder), "groups": ["HR"]}
+    person = {"name": "novice", "roles": ["employee"], "groups": ["Hr"]}
+    key = desk.add(folder, groups=["hr"])
+    novice = next(person["id"] for person in desk.admin.get("/api/people").json() if person["name"] == "employee")
+    for answer in (
+        desk.admin.post("/api/sources", json=body | {"path": str(desk.folder())}),
+        desk.admin.patch(f"/api/sources/{key}", json={"groups": ["hr", "HR"]}),
+        desk.admin.post("/api/people", json=person),
+        desk.admin.patch(f"/api/people/{novice}", json={"groups": ["HR"]}),
+    ):
+        assert answer.status_code == 422, answer.text
+        assert "Write 'hr'." in answer.json()["message"]
+    assert "person.added" not in desk.actions()
+    assert desk.sync(key)["counts"] == {"indexed": 1}
+    assert (desk.finds("employee", "archive moves"), desk.finds("hr", "archive moves")) == (False, True)
+
+
+def test_groups_that_differ_in_an_access_file_alone_are_named_by_the_doctor(desk: Desk) -> None:
+    folder = desk.folder(a__txt="The archive moves in May.")
+    write(folder / "a.txt.access.toml", 'groups = ["HR"]')
+    desk.sync(desk.add(folder))
+    assert not desk.finds("hr", "archive moves")  # what is written is what counts
+    checks = {check["name"]: check for check in desk.admin.get("/api/health").json()["checks"]}
+    assert checks["groups"]["status"] == "warning"
+    assert "'HR' and 'hr'" in checks["groups"]["detail"]

@@ -150,10 +150,41 @@ def test_an_encrypted_file_is_opened_with_its_password(browser: Browser, served:
         visiting.fill(dialog.get_by_label("Password of the file"), "lantern-9")
         visiting.click(dialog.get_by_role("button", name="Open with this password"))
         expect(visiting.page.get_by_text("is being read with the password")).to_be_visible()
+        expect(_card(visiting, "minutes.pdf")).to_contain_text("indexed", timeout=_SYNC_MS)  # by itself
         _open_tab(visiting, "Sources")
         expect(_panel(visiting, "Sealed").get_by_text("1 indexed", exact=True)).to_be_visible(timeout=_SYNC_MS)
         visiting.settle()
         assert "lantern-9" not in visiting.page.content()
+
+
+def test_an_open_page_follows_a_sync_that_begins_behind_it_and_loses_nothing_typed(
+    browser: Browser, served: Served, tmp_path: Path
+) -> None:
+    folder = tmp_path / "behind"
+    folder.mkdir()
+    (folder / "memo.md").write_text("# Memo\n\nThe archive moves in May.\n", encoding="utf-8")
+    with desk(served, "Behind the scenes") as admin, visit(browser, served.base_url) as visiting:
+        key = admin.add("Behind the scenes", folder)
+        visiting.sign_in(*served.accounts.admin)
+        page = visiting.page
+        visiting.go("/admin")
+        panel = _panel(visiting, "Behind the scenes")
+        expect(panel).to_contain_text("Not synced yet")
+        visiting.click(page.get_by_text("Add a folder"))
+        visiting.fill(page.get_by_label("Name", exact=True), "Half written")
+        admin.sync(key)
+        expect(panel.get_by_text("1 indexed", exact=True)).to_be_visible(timeout=_SYNC_MS)
+        expect(page.get_by_label("Name", exact=True)).to_have_value("Half written")
+
+        visiting.click(panel.get_by_role("button", name="Settings"))
+        dialog = page.get_by_role("dialog")
+        visiting.fill(dialog.get_by_role("textbox", name="Owner"), "Records office")
+        (folder / "note.md").write_text("# Note\n\nThe cellar stays open.\n", encoding="utf-8")
+        admin.sync(key)
+        page.wait_for_timeout(2 * 4_000)  # the page has looked twice
+        expect(dialog.get_by_role("textbox", name="Owner")).to_have_value("Records office")
+        visiting.close_dialog()
+        expect(panel.get_by_text("2 indexed", exact=True)).to_be_visible()
 
 
 def test_a_paused_source_is_left_alone_until_it_is_resumed(browser: Browser, served: Served, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ class Intake:
                 state=states[n % len(states)],
                 reason=f"{_REASONS[states[n % len(states)]]}{self.poison}" if n else "",
                 groups=["everyone"] if f"d-{n}" != CLOSED else ["board"],
-                size_bytes=120_000 + n * 7_000,
+                size_bytes=120_000 + n * 7_000 if states[n % len(states)] is not DocumentState.NEEDS_PASSWORD else 0,
                 updated_at=NOW,
                 source_kind=SourceKind.UPLOADS if f"d-{n}" == WITHDRAWABLE else SourceKind.FOLDER,
                 attempts=3 if states[n % len(states)] is DocumentState.FAILED else 0,

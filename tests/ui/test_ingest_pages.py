@@ -246,6 +246,33 @@ def test_uploading_nothing_says_so(opened: Open, intake: Intake) -> None:
     assert intake.uploaded == []
 
 
+def test_the_latest_uploads_are_listed_when_the_page_is_opened_again(opened: Open, intake: Intake) -> None:
+    intake.uploaded = [("s-3", "annex.pdf", 5), ("s-3", "lease.pdf", 7)]
+    page = shown(opened())
+    assert "Latest uploads" in page
+    assert page.index("lease.pdf") < page.index("annex.pdf")
+
+
+def test_what_stands_and_what_the_last_sync_did_are_told_apart(opened: Open, intake: Intake) -> None:
+    run = intake.begin("s-1")
+    intake.runs[0] = (intake.runs[0][0] - 60, run)  # it ended long ago
+    page = shown(opened())
+    assert "All its files now:" in page
+    did = page.split("What the last sync did")[1].split("</p>")[0]
+    assert "3 read and indexed, 55 unchanged, 1 failed, 1 needing a password" in did
+
+
+def test_a_page_is_drawn_anew_once_a_sync_begins_unless_a_dialog_is_open(opened: Open, intake: Intake) -> None:
+    at = opened()
+    assert not at.button(key="sync-s-1").disabled
+    intake.begin("s-1")
+    at.button(key="settings-open-s-2").click().run()  # the whole page, with what began
+    assert at.button(key="sync-s-1").disabled
+    assert at.session_state["strongroom_dialog_is_open"]
+    at.run()
+    assert not at.session_state["strongroom_dialog_is_open"]
+
+
 # runs
 
 
@@ -268,6 +295,12 @@ def test_every_state_can_be_asked_for(opened: Open) -> None:
     page = shown(at)
     assert "It broke its parser 3 times." in page
     assert ">indexed<" not in page
+
+
+def test_a_size_nobody_knows_is_not_told(opened: Open) -> None:
+    page = shown(opened("Files", **{"files-state": "needs_password"}))
+    assert "needs a password" in page
+    assert "bytes" not in page
 
 
 def test_a_file_in_trouble_says_how_often_it_was_tried_and_when_again(opened: Open) -> None:
