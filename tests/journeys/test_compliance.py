@@ -30,6 +30,8 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
             expect(dialog.locator("dt", has_text=name).first).to_be_visible()
         expect(dialog.get_by_role("row", name="travel.md").first).to_be_visible()
         expect(dialog.get_by_role("row", name="travel.md").first).to_contain_text("[")  # its number
+        table = dialog.locator(".st-key-sr-retrieved .sr-table")
+        assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
         visiting.close_dialog()
         visiting.click(page.get_by_role("button", name="Verify the log"))
         expect(page.get_by_text("The log is intact")).to_be_visible()

@@ -42,6 +42,7 @@ class Intake:
     def __init__(self, poison: str = "") -> None:
         self.poison = poison
         self.all_left_out = False
+        self.files_per_s = 12
         self.sources = [
             wire.SourceOut(
                 id="s-1",
@@ -118,7 +119,8 @@ class Intake:
 
     def runs_now(self) -> list[wire.RunOut]:
         """The runs, moved on by the time that passed, and one of yesterday that found too much missing."""
-        return [_moved_on(started, run, self.poison) for started, run in reversed(self.runs)] + [_missing(self.poison)]
+        moved = [_moved_on(started, run, self) for started, run in reversed(self.runs)]
+        return [*moved, _missing(self.poison)]
 
     def files(self) -> list[wire.FileOut]:
         """Sixty files, in every state."""
@@ -233,12 +235,14 @@ def changes(poison: str = "") -> wire.ChangesOut:
     )
 
 
-def _moved_on(started: float, run: wire.RunOut, poison: str) -> wire.RunOut:
-    done = min(60, int((time.monotonic() - started) * 12))
+def _moved_on(started: float, run: wire.RunOut, state: Intake) -> wire.RunOut:
+    done = min(60, int((time.monotonic() - started) * state.files_per_s))
     if done < 60:
         going = {"pages": done * 9, "chunks": done * 31, "failures": done // 25, "pages_per_s": 108.4}
-        current = f"policies/document-{done:02}.pdf{poison}"
-        return run.model_copy(update={"done": done, "current": current, "seconds_left": (60 - done) / 12, **going})
+        current = f"policies/document-{done:02}.pdf{state.poison}"
+        return run.model_copy(
+            update={"done": done, "current": current, "seconds_left": (60 - done) / state.files_per_s, **going}
+        )
     counts = {"indexed": 3, "unchanged": 55, "failed": 1, "needs_password": 1}
     ended = {"finished_at": run.started_at + timedelta(seconds=95), "current": "", "pages": 540, "chunks": 1_860}
     return run.model_copy(update={"done": 60, "state": wire.RunState.FINISHED, "counts": counts, **ended})

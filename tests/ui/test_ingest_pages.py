@@ -176,7 +176,8 @@ def test_missing_files_are_removed_only_after_a_confirmation(opened: Open, intak
 
 def test_a_sync_that_runs_is_followed_after_a_reload(opened: Open, intake: Intake) -> None:
     run = intake.begin("s-1")
-    intake.runs[0] = (intake.runs[0][0] - 2.1, run)  # two seconds ago
+    intake.files_per_s = 1
+    intake.runs[0] = (intake.runs[0][0] - 30, run)  # half of it is done
     at = opened()
     page = shown(at)
     assert "pages/s" in page
