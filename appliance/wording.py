@@ -24,8 +24,14 @@ MISSING = "missing"
 
 _OUTCOMES = {
     "indexed": "read and indexed",
-    "needs_password": "needing a password",
+    "unchanged": "unchanged",
+    "relabelled": "relabelled",
+    "duplicate": "duplicate",
     "pending_review": "waiting for review",
+    "needs_password": "needing a password",
+    "refused": "refused",
+    "quarantined": "quarantined",
+    "failed": "failed",
     "gone": "removed",
     MISSING: "missing and kept",
 }
@@ -53,8 +59,8 @@ def standing(states: Mapping[DocumentState, int]) -> str:
 
 
 def outcomes(counts: Mapping[str, int]) -> str:
-    """What a sync did, in one line; empty when it looked at no file."""
-    return ", ".join(f"{number:,} {_OUTCOMES.get(name, _spaced(name))}" for name, number in counts.items() if number)
+    """What a sync did, in one line, in the order of the outcomes; empty when it looked at no file."""
+    return ", ".join(f"{counts[name]:,} {words}" for name, words in _OUTCOMES.items() if counts.get(name))
 
 
 def actions(counts: Mapping[str, int]) -> list[tuple[str, int]]:

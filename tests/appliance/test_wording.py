@@ -1,0 +1,26 @@
+"""Every state and outcome has its words, in one order."""
+
+from __future__ import annotations
+
+from appliance.domain import DocumentState
+from appliance.wording import STATES, counted, outcomes, standing
+from ingest.progress import Outcome
+
+
+def test_every_state_has_words_without_the_signs_of_programs() -> None:
+    assert STATES.keys() == set(DocumentState)
+    assert not any("_" in words for words in STATES.values())
+    assert counted(DocumentState.NEEDS_PASSWORD, 1) == "1 needs a password"
+    assert counted(DocumentState.NEEDS_PASSWORD, 1_200) == "1,200 need a password"
+
+
+def test_files_are_told_in_the_order_of_their_states_however_they_were_counted() -> None:
+    states = {DocumentState.FAILED: 2, DocumentState.INDEXED: 4, DocumentState.GONE: 0}
+    assert standing(states) == "4 indexed, 2 failed"
+
+
+def test_every_outcome_of_a_sync_is_told() -> None:
+    told = outcomes({outcome.value: 1 for outcome in reversed(Outcome)})
+    assert told.count(",") == len(Outcome) - 1
+    assert "_" not in told
+    assert outcomes({"failed": 2, "unchanged": 4}) == "4 unchanged, 2 failed"
