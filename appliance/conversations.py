@@ -22,6 +22,7 @@ from sqlalchemy import (
     ForeignKey,
     Integer,
     Row,
+    Select,
     String,
     Table,
     Text,
@@ -84,6 +85,15 @@ class StoredTurn:
     notices: tuple[str, ...]
     asked_at: datetime
     feedback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PraisedTurn:
+    """A turn whose answer the person who asked found helpful, and their questions before it, oldest first."""
+
+    person_id: str
+    turn: StoredTurn
+    earlier: tuple[str, ...]
 
 
 class Conversations:
@@ -161,6 +171,21 @@ class Conversations:
             if connection.execute(query).first() is None:
                 raise NotFound
 
+    def praised(self) -> list[PraisedTurn]:
+        """Every turn whose answer was found helpful, whoever asked, by the time of asking.
+
+        For machines alone: nobody but the person is shown what they asked.
+        """
+        query = (
+            select(turns, conversations.c.person_id).join(conversations).order_by(turns.c.asked_at, turns.c.query_id)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query.where(turns.c.feedback == "up")).all()
+            return [
+                PraisedTurn(row.person_id, _turn(row), tuple(connection.execute(_questions_before(row)).scalars()))
+                for row in rows
+            ]
+
     def set_feedback(self, query_id: str, person_id: str, verdict: str) -> None:
         """Note a person's verdict on an answer of theirs. Raises NotFound."""
         with self._database.write() as connection:
@@ -186,6 +211,11 @@ def _require(connection: Connection, conversation_id: str, person_id: str) -> No
     ).first()
     if found is None:
         raise NotFound
+
+
+def _questions_before(row: Row[Any]) -> Select[Any]:
+    same = turns.c.conversation_id == row.conversation_id
+    return select(turns.c.question).where(same, turns.c.position < row.position).order_by(turns.c.position)
 
 
 def _turn(row: Row[Any]) -> StoredTurn:

@@ -24,7 +24,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from appliance.api.schemas import SESSION_COOKIE
+from appliance.api.schemas import MAX_GOLDEN_BYTES, SESSION_COOKIE
 from appliance.errors import place_of
 
 _log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ SECURITY_HEADERS = {
 }
 
 CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent", "/media", "/component")
+GOLDEN_SETS = "/api/evaluations"
 UPLOAD_DOOR = "/_stcore/upload_file"
 _UPLOADS = re.compile(rf"{UPLOAD_DOOR}/.+|/api/sources/[^/]+/uploads")
 _FORM_BYTES = 64 * 1024  # what a form puts around a file
@@ -136,7 +137,7 @@ class OuterLayer:
         """How many bytes the body of a request to `path` may have."""
         if self._max_upload_bytes and _UPLOADS.fullmatch(path):
             return self._max_upload_bytes + _FORM_BYTES
-        return MAX_BODY_BYTES
+        return MAX_GOLDEN_BYTES if path == GOLDEN_SETS else MAX_BODY_BYTES
 
     async def _upload_refusal(self, path: str, headers: Headers) -> JSONResponse | None:
         if not path.startswith(UPLOAD_DOOR):

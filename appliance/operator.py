@@ -21,7 +21,11 @@ from appliance.api.gate import GROUPS_HEADER, groups_header
 from appliance.api.schemas import (
     AnswerOut,
     AskEvent,
+    ComparisonOut,
     DifferenceOut,
+    EvaluationOut,
+    EvaluationsOut,
+    EvaluationState,
     FilesOut,
     HealthOut,
     PassagesOut,
@@ -135,8 +139,41 @@ class Operator:
                 elif field == "data":
                     yield _EVENTS[name].model_validate_json(value)
 
+    def evaluations(self) -> EvaluationsOut:
+        """The latest evaluations, and what every metric means."""
+        return EvaluationsOut.model_validate(self._json("GET", "/api/evaluations"))
+
+    def evaluate(self, name: str, golden: bytes, groups: Iterable[str], **more: Any) -> EvaluationOut:
+        """Start an evaluation of a golden set, read as `groups`; `more` are `limit` and `answers`."""
+        params = {"name": name, "group": list(groups), **more}
+        return EvaluationOut.model_validate(self._json("POST", "/api/evaluations", golden, params))
+
+    def evaluate_feedback(self, **more: Any) -> EvaluationOut:
+        """Start an evaluation of what people found helpful; `more` as for `evaluate`."""
+        return EvaluationOut.model_validate(self._json("POST", "/api/evaluations/feedback", params=more))
+
+    def follow(self, run: EvaluationOut) -> Iterator[EvaluationOut]:
+        """How an evaluation stands, until it ended."""
+        while run.state is EvaluationState.RUNNING:
+            yield run
+            time.sleep(0.2)
+            run = next(item for item in self.evaluations().evaluations if item.id == run.id)
+        yield run
+
+    def cancel_evaluation(self, run_id: str) -> None:
+        """End an evaluation that is running."""
+        response = self._client.post(f"/api/evaluations/{run_id}/cancel")
+        if response.is_error:
+            raise _problem(response)
+
+    def comparison(self, run_id: str, before: str, max_drop: float) -> ComparisonOut:
+        """An evaluation against an earlier one, or against the last that asked the same."""
+        params = {"before": before, "max_drop": max_drop}
+        return ComparisonOut.model_validate(self._json("GET", f"/api/evaluations/{run_id}/comparison", params=params))
+
     def _json(self, method: str, path: str, body: object = None, params: dict[str, Any] | None = None) -> Any:
-        response = self._client.request(method, path, json=body, params=params)
+        content = {"content": body} if isinstance(body, bytes) else {"json": body}
+        response = self._client.request(method, path, params=params, **content)
         if response.is_error:
             raise _problem(response)
         return response.json()

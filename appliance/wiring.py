@@ -11,13 +11,14 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from appliance import __version__
-from appliance.answering.answerer import Answerer
+from appliance.answering.answerer import Answerer, Record
+from appliance.answering.prompt import TEMPLATE
 from appliance.audit.entries import AdminAction, LogClosed, LogOpened
 from appliance.audit.log import QueryLog
 from appliance.auth.accounts import Accounts
@@ -27,7 +28,11 @@ from appliance.catalog import Catalog
 from appliance.config import ModelSettings, Provider, Settings
 from appliance.conversations import Conversations
 from appliance.database import Database
+from appliance.domain import DocumentState
 from appliance.errors import ConfigurationError, DataFolderBusy
+from appliance.evaluation.runner import Examiner, OnRecordAsAWhole
+from appliance.evaluation.runs import Evaluations
+from appliance.evaluation.store import EvaluationStore
 from appliance.history import RunHistory, RunRecord
 from appliance.index.port import VectorIndex
 from appliance.inference.embedders import embedder_for
@@ -109,6 +114,7 @@ class Appliance:
     model: LanguageModel | None
     retriever: Retriever
     answerer: Answerer
+    evaluations: Evaluations
     parsers: ParserPool | ClusterParsers
     renderers: ParserPool
     pipeline: Pipeline
@@ -209,6 +215,27 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
         settings=settings.retrieval,
         glossary=load_glossary(settings.retrieval.glossary_path),
     )
+
+    def answerer_for(record: Record) -> Answerer:
+        return Answerer(
+            retriever=retriever,
+            log=record,
+            embedder=embedder,
+            model=model,
+            model_expected=settings.model.is_chosen,
+            model_settings=settings.model,
+            settings=settings.retrieval,
+        )
+
+    answerer = answerer_for(log)
+    evaluations = Evaluations(
+        Examiner(retriever, answerer_for(OnRecordAsAWhole())),
+        EvaluationStore(database),
+        log,
+        in_force=_in_force(settings, catalog, embedder, model),
+        is_busy=lambda: answerer.is_busy,
+    )
+    stack.enter_context(contextlib.closing(evaluations))
     return Appliance(
         settings=settings,
         folder=folder,
@@ -221,15 +248,8 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
         embedder=ingesting,
         model=model,
         retriever=retriever,
-        answerer=Answerer(
-            retriever=retriever,
-            log=log,
-            embedder=embedder,
-            model=model,
-            model_expected=settings.model.is_chosen,
-            model_settings=settings.model,
-            settings=settings.retrieval,
-        ),
+        answerer=answerer,
+        evaluations=evaluations,
         parsers=parsers,
         renderers=renderers,
         pipeline=pipeline,
@@ -239,6 +259,44 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
         interrupted=tuple(runs.resume()),
         operator_token=_operator_token(folder),
     )
+
+
+def _in_force(
+    settings: Settings, catalog: Catalog, embedder: Embedder, model: LanguageModel | None
+) -> Callable[[bool], Mapping[str, str]]:
+    """What the result of an evaluation depends on besides its questions, by name; asked anew for each."""
+
+    def in_force(answers: bool) -> dict[str, str]:
+        states = catalog.states()
+        values = {
+            "release": __version__,
+            "documents": str(states.get(DocumentState.INDEXED, 0)),
+            "embedding.model": embedder.model_id,
+            "ingest.chunk_tokens": str(settings.ingest.chunk_tokens),
+            "ingest.overlap_tokens": str(settings.ingest.overlap_tokens),
+            **{f"retrieval.{name}": str(value) for name, value in settings.retrieval.model_dump().items()},
+        }
+        return values | _model_in_force(settings.model, model) if answers else values
+
+    return in_force
+
+
+def _model_in_force(settings: ModelSettings, model: LanguageModel | None) -> dict[str, str]:
+    """The language model and how it is asked. Raises ModelUnavailable: quoted passages would measure something else."""
+    if model is None:
+        return {"model": "none: answers are quoted passages"}
+    card = model.card()
+    return {
+        "model": card.name,
+        "model.provider": card.provider,
+        "model.digest": card.digest,
+        "model.quantisation": card.quantisation,
+        "model.context_tokens": str(min(settings.context_tokens, card.context_tokens)),
+        "model.max_answer_tokens": str(settings.max_answer_tokens),
+        "model.temperature": str(settings.temperature),
+        "model.seed": str(settings.seed),
+        "prompt": TEMPLATE,
+    }
 
 
 def _record_by_itself(log: QueryLog, run: Run) -> None:

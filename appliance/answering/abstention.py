@@ -25,6 +25,15 @@ def documents_may_say(question: str, hits: Sequence[Hit], *, min_similarity: flo
     return bool(words) and any(_share(words, hit) >= _ENOUGH_WORDS for hit in best)
 
 
+def answerability(question: str, hits: Sequence[Hit]) -> float:
+    """How likely it is that the hits answer the question, from 0 to 1: the score behind the decision, for measuring."""
+    words = {word.lower() for word in _WORD.findall(question)}
+    best = hits[:_LOOK_AT]
+    similarities = [hit.similarity for hit in best if hit.similarity is not None]
+    shares = [_share(words, hit) for hit in best] if words else []
+    return min(1.0, max(0.0, *similarities, *shares)) if similarities or shares else 0.0
+
+
 def _share(words: set[str], hit: Hit) -> float:
     found = {word.lower() for word in _WORD.findall(hit.chunk.search_text)}
     return len(words & found) / len(words)

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from appliance.answering.abstention import documents_may_say
 from appliance.answering.citations import MarkerGate
@@ -24,6 +25,7 @@ from appliance.answering.prompt import NOT_IN_DOCUMENTS, TEMPLATE, Prompt, build
 from appliance.audit.entries import (
     AnswerClosed,
     CitedPassage,
+    Entry,
     GenerationParameters,
     Latency,
     ModelUsed,
@@ -31,7 +33,6 @@ from appliance.audit.entries import (
     QuestionReceived,
     RetrievedPassage,
 )
-from appliance.audit.log import QueryLog
 from appliance.config import ModelSettings, RetrievalSettings
 from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal, text_sha256
 from appliance.errors import ApplianceError, ContextOverflow, ModelUnavailable
@@ -93,6 +94,13 @@ class Answered:
 AnswerEvent = Started | Found | Token | Answered
 
 
+class Record(Protocol):
+    """What an answer is put on record in: the query log, for everything that is shown to anybody."""
+
+    def append(self, entry: Entry) -> object:
+        """Write an entry. Raises AuditUnavailable."""
+
+
 @dataclass(slots=True)
 class _Course:
     """What has happened to a question so far: the material of its records."""
@@ -126,7 +134,7 @@ class Answerer:
         self,
         *,
         retriever: Retriever,
-        log: QueryLog,
+        log: Record,
         embedder: Embedder,
         model: LanguageModel | None,
         model_expected: bool,
@@ -140,6 +148,16 @@ class Answerer:
         self._model_expected = model_expected
         self._model_settings = model_settings
         self._settings = settings
+        self._open: set[str] = set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a question is being answered now."""
+        return bool(self._open)
+
+    def may_answer(self, question: str, hits: Sequence[Hit]) -> bool:
+        """Whether the hits for a question are worth an answer, or the documents do not say."""
+        return documents_may_say(question, hits, min_similarity=self._settings.min_similarity)
 
     def ask(
         self, question: str, principal: Principal, conversation: Conversation, *, origin: str
@@ -162,6 +180,7 @@ class Answerer:
             started=time.monotonic(),
         )
         self._log.append(_received(course, origin))  # no record, no answer
+        self._open.add(course.query_id)
         try:
             yield Started(course.query_id, conversation.id, course.searched_for)
             answer = yield from self._answer(course)
@@ -174,13 +193,15 @@ class Answerer:
         except Exception:  # the edge of a question: whatever it was, the record says that there was no answer
             self._log.append(_closed(course, _unanswered(course), error=ApplianceError.code))
             raise
+        finally:
+            self._open.discard(course.query_id)
         self._log.append(_closed(course, answer))
         yield Answered(course.query_id, answer, course.card.name if course.card else "")
 
     def _answer(self, course: _Course) -> Generator[AnswerEvent, None, Answer]:
         course.hits = self._retriever.retrieve(course.searched_for, course.principal.access)
         course.retrieval_ms = course.elapsed_ms()
-        if not documents_may_say(course.searched_for, course.hits, min_similarity=self._settings.min_similarity):
+        if not self.may_answer(course.searched_for, course.hits):
             return self._abstain(course)
         if self._model is not None:
             try:

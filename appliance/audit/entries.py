@@ -205,6 +205,34 @@ class AdminAction:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredValue:
+    """A metric of an evaluation; None where there was nothing to measure."""
+
+    name: str
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationEnded:
+    """Somebody measured the answers with a set of questions, none of which is on record by itself.
+
+    `groups` is what was read as, empty where each question was asked as the person who asked it. `error` is the
+    sentence for people when it did not get to its end.
+    """
+
+    type: ClassVar[str] = "evaluation.ended"
+    actor: str
+    evaluation_id: str
+    set_name: str
+    set_sha256: str
+    groups: tuple[str, ...]
+    questions: int
+    answers: bool
+    metrics: tuple[MeasuredValue, ...]
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LogOpened:
     """The appliance started. An opening without a closing before it means that it went down without saying so."""
 
@@ -239,6 +267,7 @@ Entry = (
     | LogRead
     | LogExported
     | AdminAction
+    | EvaluationEnded
     | LogOpened
     | LogClosed
     | ClockStepped

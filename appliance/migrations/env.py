@@ -5,6 +5,7 @@ from alembic import context
 from appliance import catalog, conversations, history  # noqa: F401 - they define the tables
 from appliance.auth import accounts  # noqa: F401
 from appliance.database import metadata
+from appliance.evaluation import store  # noqa: F401
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
 with context.begin_transaction():

@@ -37,6 +37,9 @@ ADMIN = {
     "POST /api/reviews/{document_id}/approve", "POST /api/reviews/{document_id}/reject",
     "GET /api/index/difference", "POST /api/index/reconcile", "GET /api/receipts",
     "GET /api/people", "POST /api/people", "PATCH /api/people/{person_id}", "POST /api/people/{person_id}/password",
+    "GET /api/evaluations", "POST /api/evaluations", "POST /api/evaluations/feedback",
+    "GET /api/evaluations/{evaluation_id}", "DELETE /api/evaluations/{evaluation_id}",
+    "GET /api/evaluations/{evaluation_id}/comparison", "POST /api/evaluations/{evaluation_id}/cancel",
     "GET /api/health",
 }  # fmt: skip
 COMPLIANCE = {

@@ -1,0 +1,267 @@
+"""Measuring the answers with a golden set: starting a run, its history, two runs side by side. For admins.
+
+Rules this module keeps:
+
+1. A set that somebody brings is asked with groups that they have themselves: what a run finds tells of the documents.
+2. The set of what people found helpful is asked as those people, and tells identifiers and numbers.
+3. That a run begins is on record before it does, and what came out before anybody sees it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+
+from appliance.api.gate import Admin, TheAppliance, record_act
+from appliance.api.schemas import (
+    ComparisonOut,
+    EvaluationDetail,
+    EvaluationOut,
+    EvaluationsOut,
+    EvaluationState,
+    FoundPlaceOut,
+    GroupName,
+    MetricChangeOut,
+    MetricOut,
+    QuestionChangeOut,
+    QuestionResultOut,
+    SettingChangeOut,
+)
+from appliance.domain import EVERYONE, Principal, Role
+from appliance.errors import AccessDenied, NotFound
+from appliance.evaluation.compare import Comparison, compare
+from appliance.evaluation.feedback import NAME, digest_of, exercises_from
+from appliance.evaluation.golden import read_golden
+from appliance.evaluation.metrics import BY_NAME, METRICS, ndcg_of
+from appliance.evaluation.results import Evaluation, QuestionResult, SetKind
+from appliance.evaluation.runner import exercises_for
+from appliance.evaluation.runs import Order
+from appliance.wiring import Appliance
+
+router = APIRouter(prefix="/evaluations", tags=["evaluations"])
+LAST = "last"
+"""Stands for the latest run before that asked the same."""
+
+Groups = Annotated[list[GroupName], Query(max_length=100)]
+Limit = Annotated[int | None, Query(ge=1, le=20_000)]
+
+
+@router.get("")
+def evaluations(_admin: Admin, appliance: TheAppliance) -> EvaluationsOut:
+    """The latest evaluations, newest first, and what every metric means."""
+    return EvaluationsOut(
+        metrics=[
+            MetricOut(
+                name=metric.name,
+                title=metric.title,
+                meaning=metric.meaning,
+                higher_is_better=metric.higher_is_better,
+                gated=metric.gated,
+            )
+            for metric in METRICS
+        ],
+        evaluations=[_out(run) for run in appliance.evaluations.latest()],
+    )
+
+
+@router.post("", status_code=202)
+async def start(
+    request: Request,
+    admin: Admin,
+    appliance: TheAppliance,
+    name: Annotated[str, Query(max_length=200)] = "golden set",
+    group: Groups = [],  # noqa: B006
+    limit: Limit = None,
+    answers: bool = False,
+) -> EvaluationOut:
+    """Run the golden set in the body, JSON lines, in the background. `group` is what it reads as, besides everyone."""
+    body = await request.body()
+    return await to_thread.run_sync(_start_file, appliance, admin, body, name, frozenset(group), limit, answers)
+
+
+@router.post("/feedback", status_code=202)
+def start_from_feedback(
+    admin: Admin, appliance: TheAppliance, limit: Limit = None, answers: bool = False
+) -> EvaluationOut:
+    """Run what people asked and found helpfully answered, each as the person who asked, in the background."""
+    readers = {
+        person.id: Principal(person.id, "", person.roles, person.groups)
+        for person in appliance.accounts.people()
+        if not person.disabled and Role.EMPLOYEE in person.roles
+    }
+    exercises = exercises_from(appliance.conversations.praised(), readers, appliance.catalog)[:limit]
+    order = Order(NAME, SetKind.FEEDBACK, digest_of(exercises), exercises, (), answers, admin.id)
+    return _started(appliance, admin, order)
+
+
+@router.get("/{evaluation_id}")
+def evaluation(
+    evaluation_id: str,
+    _admin: Admin,
+    appliance: TheAppliance,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> EvaluationDetail:
+    """One evaluation and its questions, those that went worst first."""
+    run = appliance.evaluations.run(evaluation_id)
+    results = sorted(appliance.evaluations.results(evaluation_id), key=_goodness)
+    return EvaluationDetail(
+        **_out(run).model_dump(),
+        questions=[_question_out(result) for result in results[offset : offset + limit]],
+        question_count=len(results),
+    )
+
+
+@router.get("/{evaluation_id}/comparison")
+def comparison(
+    evaluation_id: str,
+    _admin: Admin,
+    appliance: TheAppliance,
+    before: Annotated[str, Query(max_length=36)] = LAST,
+    max_drop: Annotated[float, Query(ge=0, le=1)] = 0.02,
+) -> ComparisonOut:
+    """This evaluation against an earlier one: what got better and worse, and whether a metric fell too far."""
+    runs = appliance.evaluations
+    after = runs.run(evaluation_id)
+    earlier = runs.before(after) if before == LAST else runs.run(before)
+    if earlier is None:
+        raise NotFound("No earlier evaluation asked the same questions in the same way. Name one to compare with.")
+    sides = ((earlier, runs.results(earlier.id)), (after, runs.results(after.id)))
+    return _comparison_out(compare(*sides, max_drop=max_drop), max_drop)
+
+
+@router.post("/{evaluation_id}/cancel", status_code=204)
+def cancel(evaluation_id: str, admin: Admin, appliance: TheAppliance) -> Response:
+    """End an evaluation that is running."""
+    run = appliance.evaluations.run(evaluation_id)
+    record_act(appliance, admin, "evaluation.cancelled", run.name)
+    appliance.evaluations.cancel(evaluation_id)
+    return Response(status_code=204)
+
+
+@router.delete("/{evaluation_id}", status_code=204)
+def remove(evaluation_id: str, admin: Admin, appliance: TheAppliance) -> Response:
+    """Forget an evaluation with its questions. The query log keeps its record."""
+    run = appliance.evaluations.run(evaluation_id)
+    record_act(appliance, admin, "evaluation.removed", run.name)
+    appliance.evaluations.remove(evaluation_id)
+    return Response(status_code=204)
+
+
+def _start_file(
+    appliance: Appliance,
+    admin: Principal,
+    body: bytes,
+    name: str,
+    groups: frozenset[str],
+    limit: int | None,
+    answers: bool,
+) -> EvaluationOut:
+    if not groups <= admin.access.groups:
+        raise AccessDenied(
+            "An evaluation reads with groups of your own. Have yourself added to the group, or run it on the machine "
+            "with 'strongroom eval'."
+        )
+    golden = read_golden(name, body, limit=limit)
+    exercises = exercises_for(golden.questions, groups)
+    read_as = tuple(sorted({EVERYONE, *groups}))
+    return _started(appliance, admin, Order(name, SetKind.FILE, golden.sha256, exercises, read_as, answers, admin.id))
+
+
+def _started(appliance: Appliance, admin: Principal, order: Order) -> EvaluationOut:
+    read_as = ", ".join(order.groups) or "those who asked"
+    detail = f"{len(order.exercises)} questions, sha256 {order.set_sha256}, read as {read_as}"
+    record_act(appliance, admin, "evaluation.started", order.name, detail)
+    return _out(appliance.evaluations.start(order))
+
+
+def _goodness(result: QuestionResult) -> tuple[float, str]:
+    """Sorts what went worst to the front."""
+    quality = ndcg_of(result)
+    if quality is None:
+        quality = float(result.abstained is not result.answerable)
+    return (quality, result.question_id)
+
+
+def _out(run: Evaluation) -> EvaluationOut:
+    state = EvaluationState.RUNNING
+    if run.finished_at is not None:
+        state = EvaluationState.FAILED if run.error else EvaluationState.FINISHED
+    return EvaluationOut(
+        id=run.id,
+        name=run.name,
+        from_feedback=run.kind is SetKind.FEEDBACK,
+        set_sha256=run.set_sha256,
+        groups=list(run.groups),
+        answers=run.answers,
+        state=state,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        total=run.total,
+        done=run.done,
+        message=run.error,
+        metrics=dict(run.metrics),
+        settings=dict(run.settings),
+    )
+
+
+def _question_out(result: QuestionResult) -> QuestionResultOut:
+    return QuestionResultOut(
+        question_id=result.question_id,
+        question=result.question,
+        answerable=result.answerable,
+        ndcg=ndcg_of(result),
+        first_rank=next((rank for rank, gain in enumerate(result.gains, start=1) if gain), None),
+        pieces=result.pieces,
+        found=sum(result.gains),
+        abstained=result.abstained,
+        citations=result.citations,
+        right_citations=result.right_citations,
+        retrieval_ms=result.retrieval_ms,
+        answer_ms=result.answer_ms,
+        places=[
+            FoundPlaceOut(document_id=place.document_id, path=place.path, page=place.page, relevant=place.relevant)
+            for place in result.places
+        ],
+    )
+
+
+def _comparison_out(found: Comparison, max_drop: float) -> ComparisonOut:
+    return ComparisonOut(
+        before=_out(found.before),
+        after=_out(found.after),
+        max_drop=max_drop,
+        passes=found.passes,
+        shared=found.shared,
+        before_only=found.before_only,
+        after_only=found.after_only,
+        better=found.better,
+        worse=found.worse,
+        p_value=found.p_value,
+        metrics=[
+            MetricChangeOut(
+                name=change.name,
+                title=BY_NAME[change.name].title,
+                before=change.before,
+                after=change.after,
+                higher_is_better=BY_NAME[change.name].higher_is_better,
+                fails=change.fails,
+            )
+            for change in found.metrics
+        ],
+        questions=[
+            QuestionChangeOut(
+                question_id=change.question_id,
+                question=change.question,
+                what=change.what,
+                before=change.before,
+                after=change.after,
+            )
+            for change in found.questions
+        ],
+        settings=[
+            SettingChangeOut(name=change.name, before=change.before, after=change.after) for change in found.settings
+        ],
+    )

@@ -1,0 +1,172 @@
+"""What differs between two runs, and whether the later one may stand. Pure.
+
+Rules this module keeps:
+
+1. Metrics are compared over the questions that both runs asked, and over nothing else.
+2. The gate fails when a gated metric is worse by more than the amount given. What one run alone measured does not fail.
+3. The p-value is that of the sign test, exact and two-sided: how often as many questions would change in one direction
+   by chance alone (Dixon, Mood: "The Statistical Sign Test", JASA 1946). It informs; it does not gate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from appliance.errors import InvalidRequest
+from appliance.evaluation.metrics import BY_NAME, METRICS, NDCG, Metric, citation_precision, ndcg_of
+from appliance.evaluation.results import Evaluation, QuestionResult
+
+_SAME = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class MetricChange:
+    """A metric before and after. `fails` when it got worse by more than is allowed."""
+
+    name: str
+    before: float | None
+    after: float | None
+    fails: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionChange:
+    """What changed for one question: `what` is measured from 0 to 1, higher is better."""
+
+    question_id: str
+    question: str
+    what: str
+    before: float
+    after: float
+
+    @property
+    def change(self) -> float:
+        """By how much it got better."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class SettingChange:
+    """Something that was in force in one run and not in the other; empty where it was not there at all."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs side by side. `shared` is how many questions both asked, `before_only` and `after_only` how many one."""
+
+    before: Evaluation
+    after: Evaluation
+    shared: int
+    before_only: int
+    after_only: int
+    metrics: tuple[MetricChange, ...]
+    questions: tuple[QuestionChange, ...]
+    better: int
+    worse: int
+    p_value: float
+    settings: tuple[SettingChange, ...]
+
+    @property
+    def passes(self) -> bool:
+        """Whether no metric fell further than allowed."""
+        return not any(metric.fails for metric in self.metrics)
+
+
+def compare(
+    before: tuple[Evaluation, Sequence[QuestionResult]],
+    after: tuple[Evaluation, Sequence[QuestionResult]],
+    *,
+    max_drop: float,
+) -> Comparison:
+    """The later run against the earlier one.
+
+    Raises:
+        InvalidRequest: One did not get to its end, or they have no question in common.
+    """
+    for run, _ in (before, after):
+        if not run.is_whole:
+            raise InvalidRequest("A run that did not get to its end cannot be compared. Run the evaluation again.")
+    pairs = _shared(before[1], after[1])
+    if not pairs:
+        raise InvalidRequest("The two runs have no question in common. Compare runs of the same golden set.")
+    old, new = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    changes = sorted(_changes(pairs), key=lambda change: (change.change, change.question_id))
+    orders = [change for change in changes if change.what == BY_NAME[NDCG].title]
+    better = sum(change.change > 0 for change in orders)
+    return Comparison(
+        before=before[0],
+        after=after[0],
+        shared=len(pairs),
+        before_only=len(before[1]) - len(pairs),
+        after_only=len(after[1]) - len(pairs),
+        metrics=tuple(_metric_change(metric, old, new, max_drop) for metric in METRICS),
+        questions=tuple(changes),
+        better=better,
+        worse=len(orders) - better,
+        p_value=sign_test(better, len(orders) - better),
+        settings=tuple(_setting_changes(_circumstances(before[0]), _circumstances(after[0]))),
+    )
+
+
+def sign_test(better: int, worse: int) -> float:
+    """The probability that chance alone divides as many changes so unevenly, or more so."""
+    changed = better + worse
+    tail = sum(math.comb(changed, few) for few in range(min(better, worse) + 1))
+    return float(min(1, 2 * tail / 2**changed)) if changed else 1.0
+
+
+def _shared(
+    before: Iterable[QuestionResult], after: Iterable[QuestionResult]
+) -> list[tuple[QuestionResult, QuestionResult]]:
+    """The questions both runs asked: the same id, words and kind, with as much evidence."""
+    known = {_identity(result): result for result in before}
+    return [(known[_identity(result)], result) for result in after if _identity(result) in known]
+
+
+def _identity(result: QuestionResult) -> tuple[str, str, bool, int]:
+    return (result.question_id, result.question, result.answerable, result.pieces)
+
+
+def _metric_change(
+    metric: Metric, before: Sequence[QuestionResult], after: Sequence[QuestionResult], max_drop: float
+) -> MetricChange:
+    old, new = metric.measure(before), metric.measure(after)
+    fell = 0.0
+    if old is not None and new is not None:
+        fell = old - new if metric.higher_is_better else new - old
+    return MetricChange(metric.name, old, new, metric.gated and fell > max_drop + _SAME)
+
+
+def _changes(pairs: Iterable[tuple[QuestionResult, QuestionResult]]) -> Iterator[QuestionChange]:
+    for old, new in pairs:
+        measures = (
+            (BY_NAME[NDCG].title, ndcg_of(old), ndcg_of(new)),
+            ("Rightly answered or not", _rightly(old), _rightly(new)),
+            (BY_NAME["citation_precision"].title, citation_precision(old), citation_precision(new)),
+        )
+        for what, was, now in measures:
+            if was is not None and now is not None and abs(now - was) > _SAME:
+                yield QuestionChange(new.question_id, new.question, what, was, now)
+
+
+def _rightly(result: QuestionResult) -> float:
+    """1 where an answerable question is answered, or an unanswerable one is not."""
+    return float(result.abstained is not result.answerable)
+
+
+def _circumstances(run: Evaluation) -> dict[str, str]:
+    """Everything besides the questions that a result depends on."""
+    reader = ", ".join(run.groups) or "whoever asked"
+    return {**run.settings, "read as": reader, "golden set": f"{run.name} ({run.set_sha256[:12]})"}
+
+
+def _setting_changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[SettingChange]:
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name, "") != after.get(name, ""):
+            yield SettingChange(name, before.get(name, ""), after.get(name, ""))

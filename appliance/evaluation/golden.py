@@ -1,0 +1,161 @@
+"""Golden sets: questions with the place of their answer, as people write them down. Pure.
+
+One JSON object a line (`docs/operations/evaluation.md` tells how to write one). Rules this module keeps:
+
+1. A line that cannot be used is an error that names the line and says what to do; no question is left out silently.
+2. Keys that are not known are passed over: sets carry notes of their own.
+3. The hash of a set covers what a run depends on, and nothing else: not the order of keys, not the notes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from appliance.errors import InvalidRequest
+
+MAX_QUESTIONS = 20_000
+_MAX_CHARACTERS = 20_000  # of one text, as for a question that a person asks
+_MAX_EVIDENCE = 100  # of one question
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where an answer stands: a document, and in it a page (from 1), a quote or a passage where one is given.
+
+    `doc` is a file name, a path in its source, a title or a document's id. What says more exactly where is what counts:
+    the page, else the quote, else the passage (a chunk's id, or the name of a document that is one passage).
+    """
+
+    doc: str = ""
+    page: int | None = None
+    quote: str = ""
+    passage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenQuestion:
+    """A question whose right answer is known: where it stands, or that the documents do not hold it.
+
+    One that is said to be answerable without evidence counts for abstention alone.
+    """
+
+    id: str
+    question: str
+    evidence: tuple[Evidence, ...]
+    answerable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenSet:
+    """Questions, under the name of the file they came in."""
+
+    name: str
+    questions: tuple[GoldenQuestion, ...]
+
+    @property
+    def sha256(self) -> str:
+        """What tells two sets apart."""
+        lines = (json.dumps(asdict(question), ensure_ascii=False, sort_keys=True) for question in self.questions)
+        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_golden(name: str, untrusted: bytes, *, limit: int | None = None) -> GoldenSet:
+    """The golden set of a JSONL file; with a `limit` its first questions.
+
+    Raises:
+        InvalidRequest: A line cannot be used; the message names it.
+    """
+    try:
+        lines = untrusted.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        at = untrusted.count(b"\n", 0, error.start) + 1
+        raise InvalidRequest(f"Line {at} of the golden set is not UTF-8. Save the file as UTF-8.") from error
+    return golden_set(name, _questions(lines), limit=limit)
+
+
+def golden_set(name: str, questions: Iterable[GoldenQuestion], *, limit: int | None = None) -> GoldenSet:
+    """A set of these questions. Raises InvalidRequest when it has none, or too many."""
+    found = tuple(questions)
+    if not found:
+        raise InvalidRequest("The golden set holds no question. Write one JSON object a line, with 'question'.")
+    if len(found) > MAX_QUESTIONS:
+        raise InvalidRequest(f"The golden set has {len(found):,} questions; the limit is {MAX_QUESTIONS:,}. Split it.")
+    return GoldenSet(name, found[:limit])
+
+
+def _questions(lines: Sequence[str]) -> Iterator[GoldenQuestion]:
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        question = _Line(number).read(line)
+        if question.id in seen:
+            raise InvalidRequest(
+                f"Line {number} of the golden set has the same 'id' as line {seen[question.id]}. Give it another."
+            )
+        seen[question.id] = number
+        yield question
+
+
+class _Line:
+    """One line: what it holds, or what is wrong with it."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def read(self, line: str) -> GoldenQuestion:
+        """The question of the line. Raises InvalidRequest."""
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise self._wrong("is not JSON. Write one object a line, without line breaks inside it") from error
+        if not isinstance(values, dict):
+            raise self._wrong('is not a JSON object. Write {"question": ..., "evidence": [...]}')
+        question = self._text(values, "question")
+        if not question:
+            raise self._wrong("has no 'question'. Write the question as a text")
+        answerable = values.get("answerable", True)
+        if not isinstance(answerable, bool):
+            raise self._wrong("has an 'answerable' that is neither true nor false")
+        evidence = self._evidence(values) if answerable else ()
+        if not evidence and "answerable" not in values:
+            raise self._wrong("names no 'evidence'. Say where the answer stands, or set \"answerable\"")
+        return GoldenQuestion(self._id(values), question, evidence, answerable)
+
+    def _id(self, values: dict[str, Any]) -> str:
+        given = values.get("id")
+        if isinstance(given, int) and not isinstance(given, bool):
+            return str(given)
+        return self._text(values, "id") or f"line {self._number}"
+
+    def _evidence(self, values: dict[str, Any]) -> tuple[Evidence, ...]:
+        given = values.get("evidence") or []
+        if not isinstance(given, list) or len(given) > _MAX_EVIDENCE:
+            raise self._wrong(f"has an 'evidence' that is not a list of at most {_MAX_EVIDENCE} places")
+        return tuple(dict.fromkeys(self._place(item) for item in given))
+
+    def _place(self, item: object) -> Evidence:
+        if not isinstance(item, dict):
+            raise self._wrong('has a piece of evidence that is not an object. Write {"doc": "file.pdf", "page": 3}')
+        page = item.get("page")
+        if page is not None and (not isinstance(page, int) or isinstance(page, bool) or page < 1):
+            raise self._wrong("has a 'page' that is not a whole number from 1 on")
+        doc, quote, passage = (self._text(item, name) for name in ("doc", "quote", "passage"))
+        if not doc and not passage:
+            raise self._wrong("has a piece of evidence without 'doc'. Name the file, its path or its title")
+        return Evidence(doc, page, quote, passage)
+
+    def _text(self, values: dict[str, Any], name: str) -> str:
+        given = values.get(name)
+        if given is None:
+            return ""
+        if not isinstance(given, str) or len(given) > _MAX_CHARACTERS:
+            raise self._wrong(f"has a '{name}' that is not a text of at most {_MAX_CHARACTERS:,} characters")
+        return given.strip()
+
+    def _wrong(self, what: str) -> InvalidRequest:
+        return InvalidRequest(f"Line {self._number} of the golden set {what}.")

@@ -1,0 +1,123 @@
+"""Which of the hits for a question are the evidence its golden set names. Pure.
+
+Rules this module keeps:
+
+1. Hits are ranked as units of what the evidence names: passages where it names a quote or a passage, else pages where
+   it names a page, else documents. A unit counts once, at its best hit, however many of its passages were found.
+2. Each piece of evidence is found once, by the first unit that holds it.
+3. Names and quotes are compared without regard to case, spaces and punctuation: parsers and people differ in those.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from appliance.domain import MEMBER_MARK, Hit
+from appliance.evaluation.golden import Evidence
+
+DEPTH = 10
+"""How many units of a ranking are looked at."""
+
+_WORD = re.compile(r"[^\W_]+")
+_FEW_WORDS = 5  # a chunk of fewer words that stands in a quote proves nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A passage, page or document at its rank. `gain` is how many pieces of evidence it is the first to hold."""
+
+    hit: Hit
+    gain: int
+    right_document: bool
+
+
+def judged(hits: Sequence[Hit], evidence: Sequence[Evidence]) -> list[Unit]:
+    """The first units of a ranking, best first, each with what it found."""
+    missing = list(evidence)
+    units: list[Unit] = []
+    for hit in _units(hits, _unit_of(evidence)):
+        found = [piece for piece in missing if holds(hit, piece)]
+        missing = [piece for piece in missing if piece not in found]
+        units.append(Unit(hit, len(found), any(_is_document(hit, piece) for piece in evidence)))
+    return units
+
+
+def holds(hit: Hit, piece: Evidence) -> bool:
+    """Whether a hit is a piece of evidence."""
+    if not _is_document(hit, piece):
+        return False
+    if piece.page is not None:
+        return piece.page in _pages(hit)
+    if piece.quote:
+        return _quotes(hit.chunk.text, piece.quote)
+    return not piece.passage or _is_passage(hit, piece.passage)
+
+
+def _unit_of(evidence: Sequence[Evidence]) -> Callable[[Hit], Hashable]:
+    if any(piece.page is None and (piece.quote or piece.passage) for piece in evidence):
+        return lambda hit: hit.chunk.id
+    if any(piece.page is not None for piece in evidence):
+        return lambda hit: (hit.chunk.document_id, hit.chunk.place.page)
+    return lambda hit: hit.chunk.document_id
+
+
+def _units(hits: Iterable[Hit], unit_of: Callable[[Hit], Hashable]) -> list[Hit]:
+    """The best hit of each of the first units."""
+    best: dict[Hashable, Hit] = {}
+    for hit in hits:
+        best.setdefault(unit_of(hit), hit)
+        if len(best) == DEPTH:
+            break
+    return list(best.values())
+
+
+def _is_document(hit: Hit, piece: Evidence) -> bool:
+    """Whether a hit is of the document of a piece of evidence; a set may keep each passage in a file of its own."""
+    return bool(piece.doc and _is_called(hit, piece.doc)) or bool(piece.passage and _is_passage(hit, piece.passage))
+
+
+def _is_passage(hit: Hit, passage: str) -> bool:
+    return hit.chunk.id == passage or _is_called(hit, passage)
+
+
+def _is_called(hit: Hit, name: str) -> bool:
+    """Whether a document goes by this name: its id, path or end of a path, file name without its ending, or title."""
+    wanted = _name(name)
+    path = _name(hit.path)
+    bare = str(PurePosixPath(path).with_suffix("")) if path else ""
+    return hit.chunk.document_id == name or any(
+        called == wanted or called.endswith(f"/{wanted}") for called in (path, bare, _name(hit.title))
+    )
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str) -> str:
+    """A name as it is compared: a file in a container is called as if the container were a folder."""
+    plain = unicodedata.normalize("NFC", name).casefold().replace(MEMBER_MARK, "/").replace("\\", "/")
+    return plain.strip().removeprefix("./").strip("/")
+
+
+def _pages(hit: Hit) -> set[int | None]:
+    """The pages a passage stands on: it may run over the end of one."""
+    place = hit.chunk.place
+    return {place.page, *(box.page for box in place.boxes)}
+
+
+def _quotes(text: str, quote: str) -> bool:
+    """Whether a passage holds a quote: all of it, most of it where it was cut in two, or nothing but a part of it."""
+    said, wanted = _words(text), _words(quote)
+    if not wanted:
+        return False
+    matcher = SequenceMatcher(None, said, wanted, autojunk=False)
+    run = matcher.find_longest_match(0, len(said), 0, len(wanted)).size
+    return 2 * run >= len(wanted) + 1 or (run == len(said) >= _FEW_WORDS)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())

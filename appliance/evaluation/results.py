@@ -1,0 +1,80 @@
+"""What an evaluation finds out, as frozen values: of one question, and of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPlace:
+    """What stood at a rank, by its place alone: an admin may run an evaluation without reading the documents."""
+
+    document_id: str
+    path: str
+    page: int | None
+    relevant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionResult:
+    """How one question went.
+
+    `gains` are the pieces of evidence newly found at each rank, out of `pieces`. `abstained` is whether the reader
+    would be told that the documents do not say. `citations` and what follows is None where no answer was made. Of a
+    question that somebody asked, the texts and places are left empty, and `query_id` names it.
+    """
+
+    question_id: str
+    question: str
+    answerable: bool
+    pieces: int
+    gains: tuple[int, ...]
+    right_document: bool
+    answerability: float
+    abstained: bool
+    retrieval_ms: float
+    places: tuple[FoundPlace, ...] = ()
+    kind: str = ""
+    citations: int | None = None
+    right_citations: int | None = None
+    answer_ms: float | None = None
+    query_id: str | None = None
+
+
+class SetKind(StrEnum):
+    """Where the questions of a run come from."""
+
+    FILE = "file"  # an admin brought them
+    FEEDBACK = "feedback"  # people asked them, and found the answers helpful
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One run. `groups` is what it read as; of questions from feedback each was asked as the person who asked it.
+
+    `settings` is what was in force, by name; `metrics` what came out, None where there was nothing to measure. `error`
+    is the sentence for people when it did not get to its end.
+    """
+
+    id: str
+    name: str
+    kind: SetKind
+    set_sha256: str
+    groups: tuple[str, ...]
+    answers: bool
+    started_by: str
+    started_at: datetime
+    total: int
+    settings: Mapping[str, str]
+    done: int = 0
+    finished_at: datetime | None = None
+    error: str = ""
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it got to its end, so that it can be compared."""
+        return self.finished_at is not None and not self.error

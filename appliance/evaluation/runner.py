@@ -1,0 +1,111 @@
+"""Puts one question of a golden set through the real search, and through the real answer if asked to.
+
+Rules this module keeps:
+
+1. A question is asked with the groups it is given, and nothing of what is found is kept but places and numbers.
+2. It leaves no entry of its own in the query log: whoever runs a set puts the run on record before anybody sees of it.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from appliance.answering.abstention import answerability
+from appliance.answering.answerer import Answered, Answerer
+from appliance.audit.entries import Entry
+from appliance.domain import Answer, AnswerKind, Conversation, Principal
+from appliance.errors import ApplianceError
+from appliance.evaluation.golden import GoldenQuestion
+from appliance.evaluation.relevance import Unit, holds, judged
+from appliance.evaluation.results import FoundPlace, QuestionResult
+from appliance.retrieval.retriever import Retriever
+
+_DOCUMENT_CUT = 5
+_READER = "evaluation"
+
+
+@dataclass(frozen=True, slots=True)
+class Exercise:
+    """A question to ask, and the groups to ask it with. Of a private one neither words nor places are kept."""
+
+    question: GoldenQuestion
+    groups: frozenset[str]
+    is_private: bool = False
+
+
+class OnRecordAsAWhole:
+    """Takes the entries that an answer writes. Those of an evaluation are one entry, written by `Evaluations`."""
+
+    def append(self, entry: Entry) -> None:
+        """Keep nothing."""
+
+
+class Examiner:
+    """Asks questions whose answers are known. `answerer` records in `OnRecordAsAWhole`."""
+
+    def __init__(self, retriever: Retriever, answerer: Answerer) -> None:
+        self._retriever = retriever
+        self._answerer = answerer
+
+    def ask(self, exercise: Exercise, *, answers: bool) -> QuestionResult:
+        """How a question went; with `answers` an answer is made too.
+
+        Raises:
+            IndexUnavailable, CatalogUnavailable, ModelUnavailable: A part failed; the question counts for nothing.
+        """
+        question, reader = exercise.question, Principal(_READER, _READER, frozenset(), exercise.groups)
+        begun = time.monotonic()
+        hits = self._retriever.retrieve(question.question, reader.access)
+        retrieval_ms = _since_ms(begun)
+        units = judged(hits, question.evidence)
+        answer, answer_ms = self._answer(question, reader) if answers else (None, None)
+        abstained = not self._answerer.may_answer(question.question, hits)
+        return QuestionResult(
+            question_id=question.id,
+            question="" if exercise.is_private else question.question,
+            answerable=question.answerable,
+            pieces=len(question.evidence),
+            gains=tuple(unit.gain for unit in units),
+            right_document=any(unit.right_document for unit in units[:_DOCUMENT_CUT]),
+            answerability=answerability(question.question, hits),
+            abstained=abstained if answer is None else answer.kind is AnswerKind.ABSTAINED,
+            retrieval_ms=retrieval_ms,
+            places=() if exercise.is_private else _places(units),
+            kind="" if answer is None else answer.kind.value,
+            citations=None if answer is None else len(answer.citations),
+            right_citations=None if answer is None else _right_citations(answer, question),
+            answer_ms=answer_ms,
+            query_id=question.id if exercise.is_private else None,
+        )
+
+    def _answer(self, question: GoldenQuestion, reader: Principal) -> tuple[Answer, float]:
+        begun = time.monotonic()
+        events = self._answerer.ask(question.question, reader, Conversation(str(uuid.uuid4())), origin=_READER)
+        answer = next((event.answer for event in events if isinstance(event, Answered)), None)
+        if answer is None:
+            raise ApplianceError("An answer ended without being finished. Run 'strongroom doctor'.")
+        return answer, _since_ms(begun)
+
+
+def _right_citations(answer: Answer, question: GoldenQuestion) -> int:
+    cited = (citation.hit for citation in answer.citations)
+    return sum(any(holds(hit, piece) for piece in question.evidence) for hit in cited)
+
+
+def _places(units: Sequence[Unit]) -> tuple[FoundPlace, ...]:
+    return tuple(
+        FoundPlace(unit.hit.chunk.document_id, unit.hit.path, unit.hit.chunk.place.page, relevant=unit.gain > 0)
+        for unit in units
+    )
+
+
+def _since_ms(begun: float) -> float:
+    return round((time.monotonic() - begun) * 1000, 1)
+
+
+def exercises_for(questions: Iterable[GoldenQuestion], groups: frozenset[str]) -> list[Exercise]:
+    """The questions of a set that somebody brought, all asked with the same groups."""
+    return [Exercise(question, groups) for question in questions]

@@ -1,0 +1,248 @@
+"""Evaluations in the background, one at a time, while people's questions come first.
+
+Rules this module keeps:
+
+1. Two evaluations never run at the same time, and each question waits until no person's question is being answered.
+2. The run is in the query log before anybody sees a result: what cannot be recorded is thrown away.
+3. A run ends in a state: whole, or with a sentence that says why not.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from appliance.answering.answerer import Record
+from appliance.audit.entries import EvaluationEnded, MeasuredValue
+from appliance.errors import ApplianceError, Conflict, NotFound, place_of
+from appliance.evaluation.metrics import measured
+from appliance.evaluation.results import Evaluation, QuestionResult, SetKind
+from appliance.evaluation.runner import Examiner, Exercise
+from appliance.evaluation.store import EvaluationStore
+
+_log = logging.getLogger(__name__)
+_NICENESS = 10
+_LOOK_AGAIN_S = 0.05
+_LONGEST_PAUSE_S = 0.5  # between two questions; as long as the one before took, if that is less
+_CANCELLED = "The evaluation was cancelled."
+_STOPPED = "The appliance was stopped during the evaluation. Start it again."
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to evaluate: which questions, under which name, for whom."""
+
+    name: str
+    kind: SetKind
+    set_sha256: str
+    exercises: Sequence[Exercise]
+    groups: tuple[str, ...]
+    answers: bool
+    started_by: str
+
+
+@dataclass(slots=True)
+class _Course:
+    """The run that is going on."""
+
+    run: Evaluation
+    results: list[QuestionResult] = field(default_factory=list)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def now(self) -> Evaluation:
+        return replace(self.run, done=len(self.results))
+
+
+class Evaluations:
+    """Starts evaluations, and knows those there were."""
+
+    def __init__(
+        self,
+        examiner: Examiner,
+        store: EvaluationStore,
+        log: Record,
+        *,
+        in_force: Callable[[bool], Mapping[str, str]],
+        is_busy: Callable[[], bool],
+    ) -> None:
+        """Put them together.
+
+        Args:
+            in_force: The settings a run depends on, for one with answers or without.
+            is_busy: Whether a person's question is being answered now.
+        """
+        self._examiner = examiner
+        self._store = store
+        self._records = log
+        self._in_force = in_force
+        self._is_busy = is_busy
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._current: _Course | None = None
+        self._lost: Evaluation | None = None  # the latest whose end the database did not take
+        self._thread: threading.Thread | None = None
+        store.close_interrupted()
+
+    def start(self, order: Order) -> Evaluation:
+        """Run a golden set in the background.
+
+        Raises:
+            Conflict: One is running already, or the appliance is stopping.
+            ModelUnavailable: Answers are asked for, and the language model cannot be reached.
+        """
+        with self._lock:
+            if self._stop.is_set():
+                raise Conflict("The appliance is stopping. Start the evaluation again when it is back.")
+            if self._current is not None:
+                raise Conflict("An evaluation is running already. Wait for its end, or cancel it.")
+            run = Evaluation(
+                id=str(uuid.uuid4()),
+                name=order.name,
+                kind=order.kind,
+                set_sha256=order.set_sha256,
+                groups=order.groups,
+                answers=order.answers,
+                started_by=order.started_by,
+                started_at=datetime.now(UTC),
+                total=len(order.exercises),
+                settings=self._in_force(order.answers),
+            )
+            self._begin(_Course(run), order.exercises)
+            return run
+
+    def cancel(self, run_id: str) -> None:
+        """End a run; nothing of it is kept but that it was begun. Raises NotFound unless it is running."""
+        with self._lock:
+            if self._current is None or self._current.run.id != run_id:
+                raise NotFound("No such evaluation is running.")
+            self._current.cancelled.set()
+
+    def remove(self, run_id: str) -> None:
+        """Forget a run. Raises NotFound, Conflict."""
+        with self._lock:
+            if self._current is not None and self._current.run.id == run_id:
+                raise Conflict("The evaluation is running. Cancel it first.")
+            self._store.remove(run_id)
+
+    def latest(self) -> list[Evaluation]:
+        """The latest runs, newest first, the one that is running with how far it is."""
+        return [self._with_progress(run) for run in self._store.latest()]
+
+    def run(self, run_id: str) -> Evaluation:
+        """One run. Raises NotFound."""
+        return self._with_progress(self._store.run(run_id))
+
+    def results(self, run_id: str) -> list[QuestionResult]:
+        """How each question of a run went; none before its end. Raises NotFound."""
+        return self._store.results(self._store.run(run_id).id)
+
+    def before(self, run: Evaluation) -> Evaluation | None:
+        """The latest whole run before this one that asked the same questions with the same groups, None without."""
+        like = (run.kind, run.groups, run.answers)
+        earlier = [
+            other
+            for other in self._store.latest()
+            if other.is_whole
+            and other.started_at < run.started_at
+            and (other.kind, other.groups, other.answers) == like
+        ]
+        same = [other for other in earlier if run.kind is SetKind.FEEDBACK or other.set_sha256 == run.set_sha256]
+        return same[0] if same else None
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Wait until nothing is running."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
+
+    def close(self) -> None:
+        """End what is running, and start no more."""
+        self._stop.set()
+        self.wait()
+
+    def _with_progress(self, run: Evaluation) -> Evaluation:
+        current, lost = self._current, self._lost
+        if current is not None and current.run.id == run.id:
+            return current.now()
+        return lost if lost is not None and lost.id == run.id else run
+
+    def _begin(self, course: _Course, exercises: Sequence[Exercise]) -> None:
+        self._store.begin(course.run)
+        name = f"evaluation-{course.run.id[:8]}"
+        self._current = course
+        self._thread = threading.Thread(target=self._run, args=(course, exercises), name=name, daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # the machine has no thread to give
+            self._current = self._thread = None
+            self._store.remove(course.run.id)
+            raise ApplianceError("The machine has no thread left for an evaluation. Try again later.") from error
+
+    def _run(self, course: _Course, exercises: Sequence[Exercise]) -> None:
+        error = ""
+        try:
+            os.nice(_NICENESS)  # of this thread alone, on Linux
+            for exercise in self._in_turn(course, exercises):
+                course.results.append(self._examiner.ask(exercise, answers=course.run.answers))
+            error = self._cut_short(course)
+        except ApplianceError as failure:
+            error = str(failure)
+        except Exception as failure:  # noqa: BLE001 - the edge of a background job: it must end in a state
+            _log.error("An evaluation failed with %s at %s", type(failure).__name__, place_of(failure))
+            error = f"The evaluation failed unexpectedly ({type(failure).__name__}). Run 'strongroom doctor'."
+        try:
+            self._end(course, error)
+        except ApplianceError as failure:
+            _log.error("The end of an evaluation could not be kept: %s", failure)
+            self._lost = replace(course.now(), finished_at=datetime.now(UTC), error=str(failure))
+        finally:
+            self._current = None
+
+    def _in_turn(self, course: _Course, exercises: Sequence[Exercise]) -> Iterator[Exercise]:
+        """The exercises one after the other, with pauses; none after a cancellation."""
+        for exercise in exercises:
+            while self._is_busy() and not self._cut_short(course):
+                time.sleep(_LOOK_AGAIN_S)
+            if self._cut_short(course):
+                return
+            begun = time.monotonic()
+            yield exercise
+            course.cancelled.wait(min(_LONGEST_PAUSE_S, time.monotonic() - begun))
+
+    def _cut_short(self, course: _Course) -> str:
+        """Why the run ends before its time, empty if it does not."""
+        if len(course.results) == course.run.total:
+            return ""
+        return _STOPPED if self._stop.is_set() else _CANCELLED if course.cancelled.is_set() else ""
+
+    def _end(self, course: _Course, error: str) -> None:
+        """First on record, then kept for people to see."""
+        results = [] if error else course.results
+        run = replace(course.now(), finished_at=datetime.now(UTC), error=error)
+        if not error:
+            run = replace(run, metrics=measured(results))
+        try:
+            self._records.append(_entry(run))
+        except ApplianceError as failure:
+            run, results = replace(run, error=str(failure), metrics={}), []
+        self._store.finish(run, results)
+
+
+def _entry(run: Evaluation) -> EvaluationEnded:
+    return EvaluationEnded(
+        actor=run.started_by,
+        evaluation_id=run.id,
+        set_name=run.name,
+        set_sha256=run.set_sha256,
+        groups=run.groups,
+        questions=run.done,
+        answers=run.answers,
+        metrics=tuple(MeasuredValue(name, value) for name, value in run.metrics.items()),
+        error=run.error,
+    )

@@ -1,0 +1,202 @@
+"""Runs of golden sets and how each question went, in SQL.
+
+Rules this module keeps:
+
+1. What a run found out is written in one transaction, with its end: there is no half of a result.
+2. The result of a question that a person asked goes with the turn of their conversation.
+3. The latest `KEPT` runs are kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from appliance.conversations import turns
+from appliance.database import Database, Moment, metadata
+from appliance.errors import NotFound
+from appliance.evaluation.results import Evaluation, FoundPlace, QuestionResult, SetKind
+
+KEPT = 100
+_INTERRUPTED = "The appliance was stopped during the evaluation. Start it again."
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("set_sha256", String(64), nullable=False),
+    Column("groups", Text, nullable=False),
+    Column("answers", Boolean, nullable=False),
+    Column("started_by", String(64), nullable=False),
+    Column("started_at", Moment, nullable=False, index=True),
+    Column("finished_at", Moment, nullable=True),
+    Column("total", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("metrics", Text, nullable=False),
+)
+
+evaluation_results = Table(
+    "evaluation_results",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("evaluation_id", ForeignKey("evaluations.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("query_id", ForeignKey("turns.query_id", ondelete="CASCADE"), nullable=True, index=True),
+    Column("question_id", Text, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answerable", Boolean, nullable=False),
+    Column("pieces", Integer, nullable=False),
+    Column("gains", Text, nullable=False),
+    Column("right_document", Boolean, nullable=False),
+    Column("answerability", Float, nullable=False),
+    Column("abstained", Boolean, nullable=False),
+    Column("retrieval_ms", Float, nullable=False),
+    Column("places", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("citations", Integer, nullable=True),
+    Column("right_citations", Integer, nullable=True),
+    Column("answer_ms", Float, nullable=True),
+)
+
+
+class EvaluationStore:
+    """Evaluations in SQL. Raises CatalogUnavailable when the database fails."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, run: Evaluation) -> None:
+        """Keep that a run has begun, and forget the oldest ones."""
+        with self._database.write() as connection:
+            connection.execute(insert(evaluations).values(**_values(run)))
+            old = select(evaluations.c.id).order_by(evaluations.c.started_at.desc()).offset(KEPT)
+            connection.execute(delete(evaluations).where(evaluations.c.id.in_(old)))
+
+    def finish(self, run: Evaluation, results: Sequence[QuestionResult]) -> None:
+        """Keep how a run ended and what it found out, less what has been deleted meanwhile."""
+        with self._database.write() as connection:
+            kept = connection.execute(
+                update(evaluations).where(evaluations.c.id == run.id).values(**_values(run))
+            ).rowcount
+            asked = {result.query_id for result in results if result.query_id}
+            there = set(connection.execute(select(turns.c.query_id)).scalars()) if asked else set()
+            rows = [_row(run, result) for result in results if result.query_id is None or result.query_id in there]
+            if kept and rows:
+                connection.execute(insert(evaluation_results), rows)
+
+    def close_interrupted(self) -> None:
+        """Close the runs that the last process left unfinished. At a start only."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(evaluations)
+                .where(evaluations.c.finished_at.is_(None))
+                .values(finished_at=datetime.now(UTC), error=_INTERRUPTED)
+            )
+
+    def latest(self, limit: int = KEPT) -> list[Evaluation]:
+        """The latest runs, newest first."""
+        query = select(evaluations).order_by(evaluations.c.started_at.desc(), evaluations.c.id).limit(limit)
+        with self._database.read() as connection:
+            return [_evaluation(row) for row in connection.execute(query)]
+
+    def run(self, run_id: str) -> Evaluation:
+        """One run. Raises NotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(select(evaluations).where(evaluations.c.id == run_id)).first()
+        if row is None:
+            raise NotFound("There is no such evaluation, or it is too long ago.")
+        return _evaluation(row)
+
+    def results(self, run_id: str) -> list[QuestionResult]:
+        """How each question of a run went, in the order of the set."""
+        query = (
+            select(evaluation_results)
+            .where(evaluation_results.c.evaluation_id == run_id)
+            .order_by(evaluation_results.c.id)
+        )
+        with self._database.read() as connection:
+            return [_result(row) for row in connection.execute(query)]
+
+    def remove(self, run_id: str) -> None:
+        """Forget a run with its questions. Raises NotFound."""
+        with self._database.write() as connection:
+            if not connection.execute(delete(evaluations).where(evaluations.c.id == run_id)).rowcount:
+                raise NotFound("There is no such evaluation.")
+
+
+def _values(run: Evaluation) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "name": run.name,
+        "kind": run.kind.value,
+        "set_sha256": run.set_sha256,
+        "groups": json.dumps(run.groups),
+        "answers": run.answers,
+        "started_by": run.started_by,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "total": run.total,
+        "done": run.done,
+        "error": run.error,
+        "settings": json.dumps(dict(run.settings)),
+        "metrics": json.dumps(dict(run.metrics)),
+    }
+
+
+def _evaluation(row: Row[Any]) -> Evaluation:
+    return Evaluation(
+        id=row.id,
+        name=row.name,
+        kind=SetKind(row.kind),
+        set_sha256=row.set_sha256,
+        groups=tuple(json.loads(row.groups)),
+        answers=row.answers,
+        started_by=row.started_by,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        total=row.total,
+        done=row.done,
+        error=row.error,
+        settings=json.loads(row.settings),
+        metrics=json.loads(row.metrics),
+    )
+
+
+def _row(run: Evaluation, result: QuestionResult) -> dict[str, Any]:
+    return {
+        **{name: getattr(result, name) for name in QuestionResult.__slots__},
+        "evaluation_id": run.id,
+        "gains": json.dumps(result.gains),
+        "places": json.dumps([asdict(place) for place in result.places]),
+    }
+
+
+def _result(row: Row[Any]) -> QuestionResult:
+    plain = {name: getattr(row, name) for name in QuestionResult.__slots__ if name not in ("gains", "places")}
+    return QuestionResult(
+        **plain,
+        gains=tuple(json.loads(row.gains)),
+        places=tuple(FoundPlace(**place) for place in json.loads(row.places)),
+    )

@@ -1,0 +1,183 @@
+"""Measuring the answers over the API: roles and groups, what an admin is told, and what goes on record."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from appliance.api.schemas import MAX_GOLDEN_BYTES
+from appliance.audit.entries import AdminAction, EvaluationEnded, QuestionReceived
+from appliance.wiring import Appliance
+from tests.api.conftest import Client, events
+
+HOTEL = "What may a hotel in Zurich cost per night?"
+GOLDEN = (
+    {"id": "hotel", "question": HOTEL, "evidence": [{"doc": "travel.md", "quote": "at most 240 CHF per night"}]},
+    {"id": "filter", "question": "How often is the hydraulic filter replaced?", "evidence": [{"doc": "manual.pdf", "page": 2}]},
+    {"id": "pay", "question": "What does a senior engineer earn a year?", "evidence": [{"doc": "hr/salaries.md"}]},
+    {"id": "moon", "question": "Who walked on the moon in 1969?", "answerable": False},
+)  # fmt: skip
+
+
+def start(client: TestClient, golden: Any = GOLDEN, **wanted: Any) -> httpx.Response:
+    body = golden if isinstance(golden, bytes) else "\n".join(json.dumps(line) for line in golden).encode()
+    return client.post("/api/evaluations", content=body, params={"name": "set.jsonl", **wanted})
+
+
+def ended(appliance: Appliance, client: TestClient, answer: httpx.Response) -> dict[str, Any]:
+    """The evaluation that an answer tells of, once it has ended, with its questions."""
+    assert answer.status_code == 202, answer.text
+    appliance.evaluations.wait(100)
+    return dict(client.get(f"/api/evaluations/{answer.json()['id']}").json())
+
+
+def test_an_admin_runs_a_golden_set_and_sees_how_each_question_went(appliance: Appliance, client: Client) -> None:
+    admin = client("admin")
+    run = ended(appliance, admin, start(admin))
+    assert (run["state"], run["done"], run["total"], run["groups"]) == ("finished", 4, 4, ["everyone"])
+    questions = {item["question_id"]: item for item in run["questions"]}
+    assert questions["hotel"]["first_rank"] == questions["filter"]["first_rank"] == 1
+    assert questions["filter"]["places"][0]["page"] == 2
+    assert questions["pay"]["found"] == 0  # the salaries are closed to everyone
+    assert run["questions"][0]["question_id"] == "pay"  # the worst first
+    assert run["metrics"]["recall@10"] == pytest.approx(2 / 3)
+    assert run["settings"]["ingest.chunk_tokens"] == "200"
+    assert run["settings"]["documents"] == "4"
+    assert "minilm" in run["settings"]["embedding.model"].lower()
+    page = admin.get(f"/api/evaluations/{run['id']}", params={"limit": 1, "offset": 1}).json()
+    assert (len(page["questions"]), page["question_count"]) == (1, 4)
+
+
+def test_nothing_a_document_says_is_told(appliance: Appliance, client: Client) -> None:
+    admin = client("admin")
+    run = ended(appliance, admin, start(admin, answers=True))
+    told = json.dumps([run, admin.get("/api/evaluations").json()])
+    assert run["metrics"]["citation_precision"] is not None
+    assert "240" not in told
+    assert "118,000" not in told
+    assert "Salary bands" not in told  # a title comes from within
+
+
+def test_a_run_reads_with_groups_of_ones_own(appliance: Appliance, client: Client) -> None:
+    refused = start(client("admin"), group=["hr"])
+    assert refused.status_code == 403
+    assert "groups of your own" in refused.json()["message"]
+    operator = client("")
+    operator.headers["Authorization"] = f"Bearer {appliance.operator_token}"
+    operator.headers["X-Strongroom-Groups"] = "hr"
+    run = ended(appliance, operator, start(operator, group=["hr"]))
+    assert run["groups"] == ["everyone", "hr"]
+    assert run["metrics"]["recall@10"] == 1.0
+    without = ended(appliance, operator, start(operator))
+    assert without["metrics"]["recall@10"] == pytest.approx(2 / 3)  # what may be read is what is said, no more
+
+
+def test_a_run_is_on_record_at_both_ends_and_its_questions_are_not(appliance: Appliance, client: Client) -> None:
+    size = appliance.log.size()
+    run = ended(appliance, client("admin"), start(client("admin"), answers=True))
+    begun, closed = [appliance.log.entry(seq).entry for seq in range(size, appliance.log.size())]
+    assert isinstance(begun, AdminAction)
+    assert (begun.action, begun.subject) == ("evaluation.started", "set.jsonl")
+    assert run["set_sha256"] in begun.detail
+    assert isinstance(closed, EvaluationEnded)
+    assert (closed.questions, closed.set_sha256, closed.groups) == (4, run["set_sha256"], ("everyone",))
+    assert {item.name: item.value for item in closed.metrics} == run["metrics"]
+    listed = client("compliance").get("/api/log/events", params={"limit": 5}).json()["events"]
+    told = next(event for event in listed if event["type"] == "evaluation.ended")
+    assert "recall@10" in told["detail"]
+
+
+def test_two_runs_are_compared_and_the_gate_says_which_may_not_stand(appliance: Appliance, client: Client) -> None:
+    operator = client("")
+    operator.headers["Authorization"] = f"Bearer {appliance.operator_token}"
+    operator.headers["X-Strongroom-Groups"] = "hr"
+    better = ended(appliance, operator, start(operator, group=["hr"]))
+    worse = ended(appliance, operator, start(operator))
+    address = f"/api/evaluations/{worse['id']}/comparison"
+    found = operator.get(address, params={"before": better["id"]}).json()
+    assert not found["passes"]
+    assert found["shared"] == 4
+    assert (found["better"], found["worse"]) == (0, 1)
+    assert found["questions"][0]["question_id"] == "pay"
+    assert [item["name"] for item in found["settings"]] == ["read as"]
+    assert {item["name"] for item in found["metrics"] if item["fails"]} >= {"recall@10", "ndcg@10"}
+    assert operator.get(address, params={"before": better["id"], "max_drop": 0.5}).json()["passes"]
+    again = ended(appliance, operator, start(operator))
+    last = operator.get(f"/api/evaluations/{again['id']}/comparison").json()
+    assert (last["before"]["id"], last["passes"], last["questions"]) == (worse["id"], True, [])
+
+
+def test_nothing_to_compare_with_is_said(appliance: Appliance, client: Client) -> None:
+    admin = client("admin")
+    run = ended(appliance, admin, start(admin, [{**GOLDEN[0], "id": "only here"}]))
+    missing = admin.get(f"/api/evaluations/{run['id']}/comparison")
+    assert missing.status_code == 404
+    assert "Name one to compare with" in missing.json()["message"]
+    assert admin.get(f"/api/evaluations/{run['id']}/comparison", params={"before": "unknown"}).status_code == 404
+
+
+def test_what_people_found_helpful_is_run_without_their_words(appliance: Appliance, client: Client) -> None:
+    admin, reader = client("admin"), client("hr")
+    question = "What does a senior engineer earn a year?"
+    answer = json.loads(dict(events(reader.post("/api/ask", json={"question": question})))["answer"])
+    query_id = answer["query_id"]
+    reader.post(f"/api/queries/{query_id}/feedback", json={"verdict": "up"})
+    run = ended(appliance, admin, admin.post("/api/evaluations/feedback"))
+    assert run["from_feedback"]
+    assert run["groups"] == []
+    mine = next(item for item in run["questions"] if item["question_id"] == query_id)
+    assert (mine["question"], mine["places"], mine["found"]) == ("", [], 1)  # found with the groups of who asked
+    for secret in ("senior engineer", "salaries", '"hr"', '"everyone"'):
+        assert secret not in json.dumps(run)
+    recorded = appliance.log.entries(limit=1)[0].entry
+    assert isinstance(recorded, EvaluationEnded)
+    assert not isinstance(recorded, QuestionReceived)
+    reader.delete(f"/api/conversations/{answer['conversation_id']}")
+    assert admin.get(f"/api/evaluations/{run['id']}").json()["question_count"] == run["question_count"] - 1
+
+
+def test_with_nothing_found_helpful_there_is_nothing_to_run(desk: Any) -> None:
+    refused = desk.admin.post("/api/evaluations/feedback")
+    assert refused.status_code == 422
+    assert "found helpful yet" in refused.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "holds no question"),
+        (b"{}", "Line 1 of the golden set has no 'question'"),
+        (b'{"question": "a", "answerable": false}\nx', "Line 2 of the golden set is not JSON"),
+    ],
+)
+def test_a_set_that_cannot_be_used_is_refused_before_anything_is_recorded(
+    appliance: Appliance, client: Client, body: bytes, words: str
+) -> None:
+    size = appliance.log.size()
+    refused = start(client("admin"), body)
+    assert refused.status_code == 422
+    assert words in refused.json()["message"]
+    assert appliance.log.size() == size
+
+
+def test_a_set_may_be_large_and_no_larger(client: Client) -> None:
+    assert start(client("admin"), b" " * MAX_GOLDEN_BYTES).status_code == 422
+    assert start(client("admin"), b" " * (MAX_GOLDEN_BYTES + 1)).status_code == 413
+
+
+def test_a_run_can_be_removed_and_only_one_that_is_running_cancelled(appliance: Appliance, client: Client) -> None:
+    admin = client("admin")
+    run = ended(appliance, admin, start(admin))
+    assert admin.post(f"/api/evaluations/{run['id']}/cancel").status_code == 404
+    assert admin.delete(f"/api/evaluations/{run['id']}").status_code == 204
+    assert admin.get(f"/api/evaluations/{run['id']}").status_code == 404
+
+
+def test_every_metric_is_explained(client: Client) -> None:
+    listed = client("admin").get("/api/evaluations").json()
+    assert [metric["name"] for metric in listed["metrics"]][:3] == ["recall@1", "recall@5", "recall@10"]
+    assert all(metric["meaning"].endswith(".") for metric in listed["metrics"])

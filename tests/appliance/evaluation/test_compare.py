@@ -1,0 +1,128 @@
+"""Two runs side by side: what differs, which questions, and whether the later one may stand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from appliance.errors import InvalidRequest
+from appliance.evaluation.compare import Comparison, compare, sign_test
+from appliance.evaluation.results import Evaluation, QuestionResult, SetKind
+from tests.appliance.evaluation.test_metrics import result
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+RUN = Evaluation(
+    "e1", "set.jsonl", SetKind.FILE, "ab" * 32, ("everyone",), answers=False, started_by="p", started_at=NOW, total=2,
+    settings={"embedding.model": "small", "retrieval.passages": "8"}, finished_at=NOW,
+)  # fmt: skip
+
+
+def named(name: str, found: QuestionResult) -> QuestionResult:
+    return replace(found, question_id=name, question=f"the words of {name}")
+
+
+def compared(
+    before: list[QuestionResult], after: list[QuestionResult], *, max_drop: float = 0.02, **changed: object
+) -> Comparison:
+    return compare((RUN, before), (replace(RUN, id="e2", **changed), after), max_drop=max_drop)  # type: ignore[arg-type]
+
+
+def test_a_run_against_itself_differs_in_nothing() -> None:
+    results = [named("a", result(1)), named("b", result(0, 1)), named("c", result(answerable=False))]
+    found = compared(results, results, max_drop=0)
+    assert found.passes
+    assert (found.shared, found.better, found.worse, found.p_value) == (3, 0, 0, 1.0)
+    assert found.questions == ()
+    assert found.settings == ()
+
+
+def test_the_questions_that_went_otherwise_are_named_the_worst_first() -> None:
+    before = [named("a", result(1)), named("b", result(0, 1)), named("c", result(1)), named("d", result(0))]
+    after = [named("a", result(0, 1)), named("b", result(1)), named("c", result(0)), named("d", result(0))]
+    found = compared(before, after)
+    assert [(change.question_id, round(change.change, 2)) for change in found.questions] == [
+        ("c", -1.0), ("a", -0.37), ("b", 0.37),
+    ]  # fmt: skip
+    assert found.questions[0].question == "the words of c"
+    assert (found.better, found.worse) == (1, 2)
+
+
+def test_an_answerable_question_that_is_no_longer_answered_went_worse() -> None:
+    found = compared([named("a", result(1))], [named("a", result(1, abstained=True))])
+    assert [(change.what, change.change) for change in found.questions] == [("Rightly answered or not", -1.0)]
+    assert not found.passes
+    better = compared([named("a", result(answerable=False))], [named("a", result(answerable=False, abstained=True))])
+    assert [change.change for change in better.questions] == [1.0]
+    assert better.passes
+
+
+def test_the_gate_fails_past_the_amount_and_not_at_it() -> None:
+    before = [named(str(n), result(1)) for n in range(50)]
+    after = [named(str(n), result(1) if n else result(0)) for n in range(50)]  # one of fifty: 0.02
+    assert compared(before, after, max_drop=0.02).passes
+    assert not compared(before, after, max_drop=0.019).passes
+    assert {metric.name for metric in compared(before, after, max_drop=0.019).metrics if metric.fails} == {
+        "recall@1", "recall@5", "recall@10", "mrr@10", "ndcg@10",
+    }  # fmt: skip
+
+
+def test_a_metric_for_which_less_is_better_fails_when_it_rises() -> None:
+    before, after = [named("a", result(1))], [named("a", result(1, abstained=True))]
+    failing = {metric.name for metric in compared(before, after).metrics if metric.fails}
+    assert failing == {"abstained_wrongly"}
+    assert compared(after, before).passes
+
+
+def test_slower_is_said_and_does_not_fail() -> None:
+    found = compared([named("a", result(1))], [named("a", result(1, retrieval_ms=9000.0))])
+    slower = next(metric for metric in found.metrics if metric.name == "retrieval_ms_p95")
+    assert (slower.before, slower.after, slower.fails) == (10.0, 9000.0, False)
+
+
+def test_what_one_run_alone_measured_does_not_fail() -> None:
+    before = [named("a", result(1, citations=1, right_citations=1))]
+    found = compared(before, [named("a", result(1))])
+    assert found.passes
+    cited = next(metric for metric in found.metrics if metric.name == "citation_precision")
+    assert (cited.before, cited.after) == (1.0, None)
+
+
+def test_only_questions_that_both_asked_are_compared() -> None:
+    changed = replace(named("b", result(0)), question="other words")
+    found = compared([named("a", result(1)), named("b", result(1))], [named("a", result(1)), changed])
+    assert (found.shared, found.before_only, found.after_only) == (1, 1, 1)
+    assert found.passes
+
+
+def test_runs_without_a_question_in_common_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="no question in common"):
+        compared([named("a", result(1))], [named("b", result(1))])
+
+
+@pytest.mark.parametrize("changed", [{"finished_at": None}, {"error": "The evaluation was cancelled."}])
+def test_a_run_that_did_not_get_to_its_end_is_refused(changed: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequest, match="did not get to its end"):
+        compared([named("a", result(1))], [named("a", result(1))], **changed)
+
+
+def test_what_was_in_force_is_compared_with_the_groups_and_the_set() -> None:
+    both = [named("a", result(1))]
+    settings = {"embedding.model": "large", "reranker": "on"}
+    found = compared(both, both, settings=settings, groups=("everyone", "hr"), set_sha256="cd" * 32)
+    assert [(change.name, change.before, change.after) for change in found.settings] == [
+        ("embedding.model", "small", "large"),
+        ("golden set", "set.jsonl (abababababab)", "set.jsonl (cdcdcdcdcdcd)"),
+        ("read as", "everyone", "everyone, hr"),
+        ("reranker", "", "on"),
+        ("retrieval.passages", "8", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "expected"),
+    [(0, 0, 1.0), (1, 0, 1.0), (5, 5, 1.0), (0, 5, 0.0625), (5, 0, 0.0625), (2, 8, 0.109375), (0, 2000, 0.0)],
+)
+def test_the_sign_test_is_exact_and_two_sided(better: int, worse: int, expected: float) -> None:
+    assert sign_test(better, worse) == pytest.approx(expected)

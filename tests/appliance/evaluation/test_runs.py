@@ -1,0 +1,385 @@
+"""Evaluations on a small real index: results, turns, records, and runs that end before their time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from appliance.answering.answerer import Answerer
+from appliance.audit.entries import Entry, EvaluationEnded
+from appliance.config import ModelSettings, RetrievalSettings
+from appliance.conversations import Conversations, StoredTurn
+from appliance.domain import AccessFilter, AnswerKind, Hit
+from appliance.errors import AuditUnavailable, CatalogUnavailable, Conflict, IndexUnavailable, InvalidRequest, NotFound
+from appliance.evaluation.feedback import digest_of, exercises_from
+from appliance.evaluation.golden import Evidence, GoldenQuestion
+from appliance.evaluation.results import Evaluation, SetKind
+from appliance.evaluation.runner import Examiner, Exercise, OnRecordAsAWhole, exercises_for
+from appliance.evaluation.runs import Evaluations, Order
+from appliance.evaluation.store import KEPT, EvaluationStore
+from appliance.retrieval.retriever import Retriever
+from tests.appliance.answering.test_answerer import READER, Scripted
+from tests.appliance.retrieval.test_retriever import Shop
+from tests.data.builders import ToyEmbedder
+
+STAFF = frozenset({"staff"})
+QUESTIONS = (
+    GoldenQuestion("leave", "How long is parental leave?", (Evidence("leave.txt"),)),
+    GoldenQuestion("pay", "What does the board earn?", (Evidence("board.txt"),)),
+    GoldenQuestion("moon", "xylophone quasar", (), answerable=False),
+)
+
+
+class Log:
+    """Stands for the query log: keeps what it is given, or fails."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.fails = False
+
+    def append(self, entry: Entry) -> None:
+        if self.fails:
+            raise AuditUnavailable("The query log cannot be written.")
+        self.entries.append(entry)
+
+
+class Gate:
+    """A search that waits until it is let through, in front of the real one."""
+
+    def __init__(self, retriever: Retriever) -> None:
+        self._retriever = retriever
+        self.open = threading.Event()
+        self.open.set()
+        self.asked: list[tuple[str, AccessFilter]] = []
+        self.error: Exception | None = None
+
+    def retrieve(self, question: str, access: AccessFilter) -> list[Hit]:
+        self.asked.append((question, access))
+        assert self.open.wait(30)
+        if self.error:
+            raise self.error
+        return self._retriever.retrieve(question, access)
+
+
+class Desk:
+    """Evaluations over an index with a document for the staff and one for the board."""
+
+    def __init__(self, shop: Shop, model: Scripted | None = None) -> None:
+        self.shop, self.log, self.busy = shop, Log(), False
+        settings = RetrievalSettings(min_similarity=0.3)
+        retriever = Retriever(catalog=shop.catalog, index=shop.index, embedder=ToyEmbedder(), settings=settings)
+        self.gate = Gate(retriever)
+        answerer = Answerer(
+            retriever=self.gate,  # type: ignore[arg-type]
+            log=OnRecordAsAWhole(),
+            embedder=ToyEmbedder(),
+            model=model,
+            model_expected=False,
+            model_settings=ModelSettings(),
+            settings=settings,
+        )
+        self.store = EvaluationStore(shop.database)
+        self.runs = Evaluations(
+            Examiner(self.gate, answerer),  # type: ignore[arg-type]
+            self.store,
+            self.log,
+            in_force=lambda answers: {"embedding.model": ToyEmbedder.model_id, "answers": str(answers)},
+            is_busy=lambda: self.busy,
+        )
+
+    def start(
+        self, exercises: Sequence[Exercise] | None = None, *, answers: bool = False, **changed: object
+    ) -> Evaluation:
+        exercises = exercises_for(QUESTIONS, STAFF) if exercises is None else exercises
+        order = Order("set.jsonl", SetKind.FILE, "ab" * 32, exercises, ("everyone", "staff"), answers, "admin")
+        return self.runs.start(replace(order, **changed))  # type: ignore[arg-type]
+
+    def ended(self, run: Evaluation) -> Evaluation:
+        self.runs.wait(60)
+        return self.runs.run(run.id)
+
+    @property
+    def recorded(self) -> list[EvaluationEnded]:
+        return [entry for entry in self.log.entries if isinstance(entry, EvaluationEnded)]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    shop = Shop(tmp_path)
+    shop.add("leave.txt", "Parental leave is sixteen weeks long.")
+    shop.add("canteen.txt", "The canteen opens at eleven.")
+    shop.add("board.txt", "The board does earn nothing.", groups=frozenset({"board"}))
+    desk = Desk(shop)
+    yield desk
+    desk.gate.open.set()
+    desk.runs.close()
+    shop.index.close()
+    shop.database.close()
+
+
+def until(met: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not met():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+# what comes out
+
+
+def test_a_run_measures_each_question_with_the_groups_it_is_given(desk: Desk) -> None:
+    run = desk.ended(desk.start())
+    assert run.is_whole
+    assert (run.done, run.total, run.error) == (3, 3, "")
+    assert run.metrics["recall@1"] == 0.5  # the board's document is closed to the staff
+    leave, pay, moon = desk.runs.results(run.id)
+    assert (leave.gains[0], leave.right_document, leave.question) == (1, True, "How long is parental leave?")
+    assert (leave.places[0].path, leave.places[0].relevant) == ("leave.txt", True)
+    assert sum(pay.gains) == 0
+    assert not any(place.path == "board.txt" for place in pay.places)
+    assert (moon.answerable, moon.abstained, moon.pieces) == (False, True, 0)
+    board = desk.ended(desk.start(exercises_for(QUESTIONS, frozenset({"board"}))))
+    assert sum(desk.runs.results(board.id)[1].gains) == 1
+
+
+def test_nothing_of_a_document_is_kept(desk: Desk) -> None:
+    run = desk.ended(desk.start(answers=True))
+    with desk.shop.database.read() as connection:
+        kept = str(
+            [
+                connection.exec_driver_sql(f"SELECT * FROM {name}").all()
+                for name in ("evaluations", "evaluation_results")
+            ]
+        )
+    assert run.is_whole
+    assert "How long is parental leave?" in kept
+    assert "sixteen" not in kept
+    assert "sixteen" not in str(desk.log.entries)
+
+
+def test_answers_are_made_and_their_citations_checked(desk: Desk) -> None:
+    quoted = desk.ended(desk.start(answers=True))
+    leave = desk.runs.results(quoted.id)[0]
+    assert leave.kind == "extractive"
+    assert (leave.citations or 0) >= (leave.right_citations or 0) >= 1
+    assert quoted.metrics["written_by_model"] == 0.0
+    written = Desk(desk.shop, Scripted("It is sixteen weeks [1]."))
+    run = written.ended(written.start(answers=True))
+    first = written.runs.results(run.id)[0]
+    assert (first.kind, first.citations, first.right_citations) == ("generated", 1, 1)
+    assert run.metrics["written_by_model"] == 1.0
+
+
+def test_the_run_is_one_entry_of_the_log_and_no_question_is_another(desk: Desk) -> None:
+    run = desk.ended(desk.start(answers=True))
+    (entry,) = desk.log.entries
+    assert isinstance(entry, EvaluationEnded)
+    assert (entry.actor, entry.evaluation_id, entry.set_sha256, entry.groups, entry.questions, entry.answers) == (
+        "admin", run.id, "ab" * 32, ("everyone", "staff"), 3, True,
+    )  # fmt: skip
+    assert {item.name: item.value for item in entry.metrics} == run.metrics
+
+
+def test_what_was_in_force_is_kept_with_the_run(desk: Desk) -> None:
+    assert desk.ended(desk.start()).settings == {"embedding.model": "toy@1", "answers": "False"}
+
+
+# what cannot be recorded, or does not get to its end
+
+
+def test_a_result_that_cannot_be_recorded_is_thrown_away(desk: Desk) -> None:
+    desk.log.fails = True
+    run = desk.ended(desk.start())
+    assert "cannot be written" in run.error
+    assert run.metrics == {}
+    assert desk.runs.results(run.id) == []
+
+
+def test_a_run_whose_search_fails_ends_with_the_reason_and_without_results(desk: Desk) -> None:
+    desk.gate.error = IndexUnavailable("The index is gone. Repair it.")
+    run = desk.ended(desk.start())
+    assert run.error == "The index is gone. Repair it."
+    assert run.metrics == {}
+    assert [entry.error for entry in desk.recorded] == ["The index is gone. Repair it."]
+
+
+def test_a_fault_that_nobody_foresaw_is_named_without_its_words(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.gate.error = RuntimeError("words of a document")
+    run = desk.ended(desk.start())
+    assert "RuntimeError" in run.error
+    assert "words of a document" not in run.error + caplog.text
+
+
+def test_a_run_can_be_cancelled_and_another_begun(desk: Desk) -> None:
+    desk.gate.open.clear()
+    run = desk.start()
+    until(lambda: len(desk.gate.asked) == 1)
+    desk.runs.cancel(run.id)
+    desk.gate.open.set()
+    ended = desk.ended(run)
+    assert ended.error == "The evaluation was cancelled."
+    assert ended.done == 1
+    assert desk.runs.results(run.id) == []
+    with pytest.raises(NotFound):
+        desk.runs.cancel(run.id)
+    assert desk.ended(desk.start()).is_whole
+
+
+def test_there_is_one_run_at_a_time(desk: Desk) -> None:
+    desk.gate.open.clear()
+    run = desk.start()
+    with pytest.raises(Conflict, match="running already"):
+        desk.start()
+    with pytest.raises(Conflict, match="Cancel it first"):
+        desk.runs.remove(run.id)
+    desk.gate.open.set()
+    assert desk.ended(run).is_whole
+    desk.runs.remove(run.id)
+    assert desk.runs.latest() == []
+
+
+def test_a_run_waits_while_a_person_is_answered(desk: Desk) -> None:
+    desk.busy = True
+    run = desk.start()
+    time.sleep(0.3)
+    assert desk.gate.asked == []
+    assert desk.runs.run(run.id).done == 0
+    desk.busy = False
+    assert desk.ended(run).is_whole
+
+
+def test_a_run_that_waits_can_be_cancelled(desk: Desk) -> None:
+    desk.busy = True
+    run = desk.start()
+    desk.runs.cancel(run.id)
+    assert desk.ended(run).error == "The evaluation was cancelled."
+
+
+def test_closing_ends_the_run_and_starts_no_more(desk: Desk) -> None:
+    desk.busy = True
+    run = desk.start()
+    desk.runs.close()
+    assert "stopped during the evaluation" in desk.runs.run(run.id).error
+    with pytest.raises(Conflict, match="stopping"):
+        desk.start()
+
+
+def test_a_run_that_the_last_process_left_is_closed_at_the_start(desk: Desk) -> None:
+    left = Evaluation("e0", "set.jsonl", SetKind.FILE, "", (), False, "admin", datetime.now(UTC), 9, {})
+    desk.store.begin(left)
+    assert "stopped during the evaluation" in Desk(desk.shop).runs.run("e0").error
+
+
+def test_a_run_whose_end_the_database_does_not_take_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise CatalogUnavailable("The disk is full.")
+
+    monkeypatch.setattr(desk.store, "finish", full)
+    run = desk.ended(desk.start())
+    assert run.error == "The disk is full."
+    assert run.finished_at is not None
+
+
+# the history
+
+
+def test_the_run_before_is_the_latest_that_asked_the_same_in_the_same_way(desk: Desk) -> None:
+    first = desk.ended(desk.start())
+    desk.ended(desk.start(set_sha256="cd" * 32))
+    desk.ended(desk.start(groups=("everyone",)))
+    desk.ended(desk.start(answers=True))
+    desk.gate.error = IndexUnavailable("gone")
+    desk.ended(desk.start())
+    desk.gate.error = None
+    last = desk.ended(desk.start())
+    before = desk.runs.before(last)
+    assert before is not None
+    assert before.id == first.id
+    assert desk.runs.before(first) is None
+
+
+def test_the_oldest_runs_are_forgotten(desk: Desk) -> None:
+    for number in range(KEPT + 3):
+        at = datetime(2026, 1, 1, 0, number // 60, number % 60, tzinfo=UTC)
+        desk.store.begin(Evaluation(f"e{number}", "s", SetKind.FILE, "", (), False, "admin", at, 1, {}, 1, at))
+    listed = desk.store.latest()
+    assert len(listed) == KEPT
+    assert (listed[0].id, listed[-1].id) == (f"e{KEPT + 2}", "e3")
+
+
+# what people found helpful
+
+
+def praise(
+    desk: Desk, question: str, chunk_id: str, *, verdict: str = "up", conversation: str = "", cited: bool = True
+) -> str:
+    conversations = Conversations(desk.shop.database)
+    key = conversation or conversations.start()
+    query_id = f"query about {question}"[:36]
+    conversations.add(
+        key, READER.id,
+        StoredTurn(query_id, question, "An answer.", AnswerKind.EXTRACTIVE, ((1, chunk_id),) if cited else (), (), datetime.now(UTC)),
+    )  # fmt: skip
+    if verdict:
+        conversations.set_feedback(query_id, READER.id, verdict)
+    return query_id
+
+
+def test_questions_found_helpful_are_asked_as_who_asked_and_kept_without_words(desk: Desk) -> None:
+    (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
+    conversations = Conversations(desk.shop.database)
+    key = conversations.start()
+    praised = praise(desk, "How long is parental leave of fathers?", leave.id, conversation=key)
+    follow_up = praise(desk, "And for mothers?", leave.id, conversation=key)
+    praise(desk, "down", leave.id, verdict="down")
+    praise(desk, "nothing", leave.id, verdict="")
+    praise(desk, "no citation", leave.id, cited=False)
+    praise(desk, "gone", "no such chunk")
+    reader = replace(READER, groups=STAFF)
+    exercises = exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog)
+    assert [item.question.id for item in exercises] == [praised, follow_up]
+    assert exercises[1].question.question == "How long is parental leave of fathers? And for mothers?"
+    run = desk.ended(desk.start(exercises, kind=SetKind.FEEDBACK, groups=()))
+    results = desk.runs.results(run.id)
+    assert [(item.question, item.places, item.query_id) for item in results] == [("", (), praised), ("", (), follow_up)]
+    assert sum(results[0].gains) == 1
+    assert {access for _, access in desk.gate.asked} == {reader.access}
+
+
+def test_who_takes_back_what_they_said_or_may_not_see_it_any_more_is_not_asked(desk: Desk) -> None:
+    (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
+    conversations = Conversations(desk.shop.database)
+    query_id = praise(desk, "fathers", leave.id)
+    reader = replace(READER, groups=STAFF)
+    (exercise,) = exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog)
+    for readers in ({}, {READER.id: replace(READER, groups=frozenset({"board"}))}):
+        with pytest.raises(InvalidRequest, match="found helpful"):
+            exercises_from(conversations.praised(), readers, desk.shop.catalog)
+    conversations.set_feedback(query_id, READER.id, "down")
+    with pytest.raises(InvalidRequest, match="found helpful"):
+        exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog)
+    assert len(digest_of([exercise])) == 64
+
+
+def test_a_result_goes_with_the_conversation_it_is_of(desk: Desk) -> None:
+    (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
+    conversations = Conversations(desk.shop.database)
+    keys = [conversations.start() for _ in range(2)]
+    for number, key in enumerate(keys):
+        praise(desk, f"{number} fathers", leave.id, conversation=key)
+    exercises = exercises_from(conversations.praised(), {READER.id: replace(READER, groups=STAFF)}, desk.shop.catalog)
+    desk.busy = True
+    run = desk.start(exercises, kind=SetKind.FEEDBACK, groups=())
+    conversations.delete(keys[0], READER.id)  # while it runs
+    desk.busy = False
+    assert desk.ended(run).is_whole
+    assert [item.question_id for item in desk.runs.results(run.id)] == ["query about 1 fathers"]
+    conversations.delete(keys[1], READER.id)
+    assert desk.runs.results(run.id) == []
+    assert desk.runs.run(run.id).total == 2
