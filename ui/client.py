@@ -26,10 +26,14 @@ from appliance.api.schemas import (
     AskEvent,
     ChangesOut,
     CitedPassage,
+    ComparisonOut,
     ConversationDetail,
     ConversationOut,
     CoverageOut,
     DocumentDetail,
+    EvaluationDetail,
+    EvaluationOut,
+    EvaluationsOut,
     EventsOut,
     FeedbackIn,
     FileOut,
@@ -305,6 +309,46 @@ class Client:
         """How the parts are."""
         return self._get(HealthOut, "/api/health")
 
+    # measuring the answers
+
+    def evaluations(self) -> EvaluationsOut:
+        """The latest evaluations, newest first, and what every metric means."""
+        return self._get(EvaluationsOut, "/api/evaluations")
+
+    def evaluate(
+        self, name: str, golden: bytes, groups: Sequence[str], *, limit: int | None, answers: bool
+    ) -> EvaluationOut:
+        """Start to run a golden set."""
+        wanted: dict[str, str | list[str]] = {"name": name, "group": list(groups), **_how(limit, answers)}
+        with _http_errors_named():
+            response = self._http.post("/api/evaluations", content=golden, params=wanted)
+        if response.is_error:
+            raise _problem_of(response)
+        return _parsed(EvaluationOut, response.content)
+
+    def evaluate_feedback(self, *, limit: int | None, answers: bool) -> EvaluationOut:
+        """Start to run what people found helpful."""
+        sent = self._send("POST", "/api/evaluations/feedback", query=_how(limit, answers))
+        return _parsed(EvaluationOut, sent.content)
+
+    def evaluation(self, evaluation_id: str, limit: int = 25, offset: int = 0) -> EvaluationDetail:
+        """An evaluation with a page of its questions, those that went worst first."""
+        path = f"/api/evaluations/{_part(evaluation_id)}"
+        return self._get(EvaluationDetail, path, {"limit": limit, "offset": offset})
+
+    def compare_evaluations(self, evaluation_id: str, before: str, max_drop: float) -> ComparisonOut:
+        """An evaluation against an earlier one."""
+        query: dict[str, str | int | None] = {"before": before, "max_drop": f"{max_drop:g}"}
+        return self._get(ComparisonOut, f"/api/evaluations/{_part(evaluation_id)}/comparison", query)
+
+    def cancel_evaluation(self, evaluation_id: str) -> None:
+        """End an evaluation that is running."""
+        self._send("POST", f"/api/evaluations/{_part(evaluation_id)}/cancel")
+
+    def remove_evaluation(self, evaluation_id: str) -> None:
+        """Forget an evaluation with its questions."""
+        self._send("DELETE", f"/api/evaluations/{_part(evaluation_id)}")
+
     # the query log
 
     def queries(self, filters: Mapping[str, str], before: int | None = None, limit: int = 25) -> QueriesOut:
@@ -361,6 +405,11 @@ def _connections() -> httpx.HTTPTransport:
 def _part(identifier: str) -> str:
     """An identifier as one segment of a path; dots too, so that it cannot climb."""
     return quote(identifier, safe="").replace(".", "%2E")
+
+
+def _how(limit: int | None, answers: bool) -> dict[str, str]:
+    """How much of a golden set is run."""
+    return {"answers": str(answers).lower()} | ({"limit": str(limit)} if limit else {})
 
 
 def _json(body: BaseModel) -> object:

@@ -21,7 +21,8 @@ from pydantic import BaseModel
 
 from appliance.api import schemas as wire
 from appliance.domain import AnswerKind, Role, TextMeans
-from tests.ui import ingest_standin
+from tests.ui import evaluation_standin, ingest_standin
+from tests.ui.evaluation_standin import Measuring
 from tests.ui.ingest_standin import NOW, Intake, problem
 
 POLICY = "4f1c1e0a-0000-4000-8000-000000000001"
@@ -95,6 +96,7 @@ class Standin:
         self.feedback: list[tuple[str, wire.FeedbackIn]] = []
         self.fail_ask_with: wire.Problem | None = None
         self.intake = Intake(poison)
+        self.measuring = Measuring(poison)
         self.people = [
             wire.PersonOut(
                 id=f"p-{me.name}",
@@ -499,5 +501,6 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
         return Response(page_image(highlight=False), media_type="image/png")
 
     ingest_standin.add_routes(api, state.intake)
+    evaluation_standin.add_routes(api, state.measuring)
     app.include_router(api)
     return app

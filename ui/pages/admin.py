@@ -1,4 +1,4 @@
-"""Administration: sources, syncs, files, what waits for review, people, and how the parts are."""
+"""Administration: sources, syncs, files, what waits for review, people, evaluations, and how the parts are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ui import pieces
 from ui.client import Client, checked
 from ui.following import begin
 from ui.inert import Html, text
-from ui.pages import files, review, runs, sources
+from ui.pages import evaluation, files, review, runs, sources
 from ui.pages.source_form import groups_input
 from ui.pages.sources import groups_of
 
@@ -46,6 +46,7 @@ def page(client: Client, me: Me) -> None:
         "Files": lambda: files.page(client, known),
         "Review": lambda: review.page(client),
         "People": lambda: _show_people(client, me, known),
+        "Evaluation": lambda: evaluation.page(client, me),
         "Health": lambda: _show_health(client),
     }
     tabs = st.tabs(list(shown), key="admin-tab", on_change="rerun")

@@ -1,0 +1,103 @@
+"""The admin measures the answers: a golden set is brought, run twice, and the two runs are laid side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.journeys.browser import DESKTOP, PHONE, Visit, visit
+from tests.journeys.served import Served
+from tests.journeys.test_screens import assert_presentable
+
+GOLDEN = (
+    {"id": "treaties", "question": "How long are records of terminated treaties kept?",
+     "evidence": [{"doc": "records-retention.pdf", "page": 2}]},
+    {"id": "hotel", "question": "What may a hotel night cost?", "evidence": [{"doc": "travel.md", "quote": "at most 140 euros"}]},
+    {"id": "board", "question": "With whom does the board consider the merger?", "evidence": [{"doc": "merger.md"}]},
+    {"id": "moon", "question": "Who was first on the moon?", "answerable": False},
+)  # fmt: skip
+
+
+def _run(visiting: Visit, golden: Path) -> None:
+    page = visiting.page
+    visiting.settle()
+    if not page.get_by_role("button", name="Run the golden set").is_visible():
+        visiting.click(page.get_by_text("Start an evaluation"))
+    visiting.settle()
+    page.locator('input[type="file"]').set_input_files(str(golden))
+    expect(page.get_by_text(golden.name).first).to_be_visible()
+    visiting.click(page.get_by_role("button", name="Run the golden set"))
+
+
+def _rows(page: Page) -> int:
+    return page.locator("td[data-label='Golden set']").count()
+
+
+def test_a_golden_set_is_run_and_a_run_compared_with_the_one_before(
+    browser: Browser, served: Served, tmp_path: Path
+) -> None:
+    golden = tmp_path / "questions.jsonl"
+    golden.write_text("\n".join(json.dumps(line) for line in GOLDEN), encoding="utf-8")
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.admin)
+        page = visiting.page
+        visiting.go("/admin")
+        visiting.click(page.get_by_role("tab", name="Evaluation"))
+        for number in (1, 2):
+            _run(visiting, golden)
+            expect(page.locator("td[data-label='nDCG@10'] .sr-number")).to_have_count(number + 4, timeout=60_000)
+            expect(page.get_by_text("0.667").first).to_be_visible()  # the board's paper is closed to everyone
+        board = page.get_by_role("row", name="With whom does the board consider the merger?")
+        expect(board).to_contain_text("not found")
+        expect(page.locator("figure.sr-chart").first).to_have_attribute(
+            "aria-label", "Recall@10 over 2 evaluations: 0.667, 0.667"
+        )
+        assert page.locator(".sr-bars i").first.evaluate("bar => bar.getBoundingClientRect().height") > 30
+        assert "Lindqvist" not in page.content()
+        assert_presentable(visiting, "evaluation")
+        visiting.click(page.get_by_role("combobox", name="Compare with"))
+        visiting.click(page.get_by_role("option").nth(1))
+        expect(page.get_by_text("No metric got worse by more than 0.02.")).to_be_visible()
+        expect(page.get_by_text("No question went otherwise.")).to_be_visible()
+        assert_presentable(visiting, "evaluation-comparison")
+    with visit(browser, served.base_url, PHONE) as visiting:
+        visiting.sign_in(*served.accounts.admin)
+        visiting.go("/admin")
+        visiting.click(visiting.page.get_by_role("tab", name="Evaluation"))
+        visiting.page.locator("figure.sr-chart").first.wait_for()
+        assert_presentable(visiting, "evaluation")
+
+
+def test_a_set_with_a_mistake_is_refused_with_the_line(browser: Browser, served: Served, tmp_path: Path) -> None:
+    golden = tmp_path / "wrong.jsonl"
+    golden.write_text(json.dumps(GOLDEN[0]) + '\n{"question": "Who?"}\n', encoding="utf-8")
+    with visit(browser, served.base_url, DESKTOP) as visiting:
+        visiting.sign_in(*served.accounts.admin)
+        visiting.go("/admin")
+        visiting.click(visiting.page.get_by_role("tab", name="Evaluation"))
+        _run(visiting, golden)
+        expect(visiting.page.get_by_role("alert")).to_contain_text("Line 2 of the golden set names no 'evidence'")
+
+
+def test_what_a_reader_found_helpful_is_run_without_their_words(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        visiting.ask("What may a hotel night cost at most?")
+        visiting.click(visiting.page.get_by_role("button", name="Helpful", exact=True))
+        visiting.page.get_by_text("You found this helpful.").wait_for()
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.admin)
+        page = visiting.page
+        visiting.go("/admin")
+        visiting.click(page.get_by_role("tab", name="Evaluation"))
+        visiting.settle()
+        if not page.get_by_role("button", name="Run what people found helpful").is_visible():
+            visiting.click(page.get_by_text("Start an evaluation"))
+        visiting.click(page.get_by_role("button", name="Run what people found helpful"))
+        expect(page.get_by_text("read as those who asked").first).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("place 1").first).to_be_visible(timeout=60_000)
+        visiting.settle()
+        assert "hotel night cost at most" not in page.content()
+        assert "erin" not in page.locator("main, section").first.inner_text()

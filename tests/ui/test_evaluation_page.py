@@ -1,0 +1,171 @@
+"""The page for measuring the answers, against the stand-in API, and the pieces it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from appliance.api import schemas as wire
+from tests.ui.api_standin import Standin, create_api
+from tests.ui.evaluation_standin import Measuring
+from tests.ui.ingest_standin import NOW
+from tests.ui.test_client import Served
+from ui import evaluation_view
+from ui.client import ApiProblem, Client
+
+pytestmark = pytest.mark.integration
+
+PAYLOAD = "<img src=x onerror=owned>"
+
+
+@pytest.fixture
+def state() -> Standin:
+    return Standin()
+
+
+@pytest.fixture
+def base_url(state: Standin) -> Iterator[str]:
+    with Served(create_api(state)) as url:
+        yield url
+
+
+def _run(url: str) -> None:
+    from ui import pieces
+    from ui.client import Client
+    from ui.pages import evaluation
+
+    client = Client(url, "adam")
+    with pieces.problems_shown():
+        pieces.say_what_was_kept()
+        evaluation.page(client, client.me())
+
+
+@pytest.fixture
+def at(base_url: str) -> AppTest:
+    return AppTest.from_function(_run, kwargs={"url": base_url}, default_timeout=20).run()
+
+
+def shown(at: AppTest) -> str:
+    """All the HTML on the page."""
+    assert not at.exception, at.exception
+    return "\n".join(element.proto.body for element in at.get("html"))
+
+
+def choose(at: AppTest, label: str, value: str) -> AppTest:
+    next(box for box in at.selectbox if box.label == label).set_value(value).run()
+    return at
+
+
+def test_the_history_tells_each_run_and_the_charts_how_it_went_over_time(at: AppTest) -> None:
+    page = shown(at)
+    assert page.count("questions.jsonl") >= 10
+    assert "Recall@10 over 12 evaluations" in page
+    assert page.count("<i style=") == 24  # two of the metrics were measured, in twelve whole runs
+    at.button(key="evaluations-page-next").click().run()
+    assert "The evaluation was cancelled." in shown(at)
+    assert "read as those who asked" in shown(at)
+
+
+def test_a_run_that_is_looked_at_shows_its_weakest_questions(at: AppTest) -> None:
+    page = shown(at)
+    assert "case 0?" in page
+    assert "case 25?" not in page
+    assert "<strong>policies/2.pdf" in page  # the evidence
+    assert "<small>policies/1.pdf" in page
+    assert "policies/4.pdf" not in page
+    assert "not found" in page
+    assert "2 of 3 citations right" in page
+    assert "model-13" in page
+
+
+def test_two_runs_are_compared_and_the_questions_sorted(at: AppTest) -> None:
+    choose(at, "Compare with", "00000012-e")
+    page = shown(at)
+    assert "No metric got worse by more than 0.02." in page
+    assert "3 went better and 1 worse" in page
+    assert "Citation precision" not in page  # neither measured it
+    assert page.index("q01") < page.index("q03") < page.index("q05")
+    choose(at, "Sort the questions", "Best first")
+    page = shown(at)
+    assert page.index("q05") < page.index("q03") < page.index("q01")
+
+
+def test_a_run_that_is_worse_by_more_than_allowed_is_marked(at: AppTest) -> None:
+    choose(at, "Evaluation", "00000004-e")
+    choose(at, "Compare with", "00000013-e")
+    page = shown(at)
+    assert "Worse by more than 0.02: Recall@10." in page
+    assert 'role="alert"' in page
+    assert "-0.180" in page
+    at.number_input(key="max-drop").set_value(0.2).run()
+    assert "No metric got worse by more than 0.2." in shown(at)
+
+
+def test_what_people_found_helpful_is_run_and_can_be_cancelled(at: AppTest, state: Standin) -> None:
+    next(button for button in at.button if button.label == "Run what people found helpful").click().run()
+    assert state.measuring.started == [("feedback", b"", [], "false")]
+    assert "Questions that people ask come first." in shown(at)
+    next(button for button in at.button if button.label == "Cancel the evaluation").click().run()
+    assert state.measuring.runs[0].state is wire.EvaluationState.FAILED
+
+
+def test_without_a_file_nothing_is_run(at: AppTest, state: Standin) -> None:
+    next(button for button in at.button if button.label == "Run the golden set").click().run()
+    assert "Choose the file" in shown(at)
+    assert state.measuring.started == []
+
+
+def test_every_metric_is_explained_in_a_sentence(at: AppTest) -> None:
+    assert "Share of the evidence that is among the first 10 places." in shown(at)
+    assert "lower; not part of the gate" in shown(at)
+
+
+def test_a_run_is_removed(at: AppTest, state: Standin) -> None:
+    at.button(key="remove-00000013-e").click().run()
+    assert "00000013-e" not in [run.id for run in state.measuring.runs]
+    assert "The query log keeps its record." in shown(at)
+
+
+def test_before_the_first_run_the_page_says_what_to_do(base_url: str, state: Standin) -> None:
+    state.measuring.runs = []
+    page = AppTest.from_function(_run, kwargs={"url": base_url}, default_timeout=20).run()
+    assert "Bring a golden set" in shown(page)
+
+
+def test_a_golden_set_travels_as_it_is_and_a_refusal_comes_back(base_url: str, state: Standin) -> None:
+    admin = Client(base_url, "adam")
+    admin.evaluate("häuser.jsonl", b"{}\n\xff", ["claims", "a, b"], limit=None, answers=True)
+    assert state.measuring.started == [("häuser.jsonl", b"{}\n\xff", ["claims", "a, b"], "true")]
+    state.measuring.refusal = "Line 3 of the golden set is not JSON."
+    with pytest.raises(ApiProblem, match="Line 3"):
+        admin.evaluate("set", b"x", [], limit=5, answers=False)
+
+
+def test_whatever_a_set_is_called_or_asks_it_stays_letters() -> None:
+    poisoned = Measuring(PAYLOAD)
+    run = poisoned.runs[0]
+    pages = [
+        evaluation_view.charts(poisoned.runs, poisoned.metrics()),
+        evaluation_view.history(poisoned.runs, poisoned.metrics()),
+        evaluation_view.questions([poisoned.question(number) for number in range(6)]),
+        evaluation_view.in_force(run),
+        evaluation_view.verdict(poisoned.comparison(run.id, run.id, 0.02)),
+        evaluation_view.settings_changed(poisoned.comparison(run.id, run.id, 0.02)),
+        evaluation_view.question_changes(poisoned.comparison(run.id, run.id, 0.02).questions),
+    ]
+    assert "&lt;img" in "".join(pages)
+    assert "<img" not in "".join(pages)
+
+
+def test_a_chart_says_in_words_what_it_draws_and_stays_in_its_frame() -> None:
+    metrics = Measuring().metrics()
+    runs = [
+        Measuring().runs[0].model_copy(update={"metrics": {"ndcg@10": value}, "started_at": NOW})
+        for value in (-0.5, 0.25, 7.0, None)
+    ]
+    drawn = evaluation_view.charts(runs, metrics)
+    assert 'aria-label="nDCG@10 over 3 evaluations: -0.500, 0.250, 7.000"' in drawn
+    assert [part.split("%")[0] for part in drawn.split("height: ")[1:]] == ["0.0", "25.0", "100.0"]
+    assert evaluation_view.charts(runs[-1:], metrics).count("figure") == 0

@@ -1,0 +1,197 @@
+"""How evaluations look: charts and tables, made of escaped words and of numbers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from appliance.api.schemas import (
+    ComparisonOut,
+    EvaluationOut,
+    EvaluationState,
+    FoundPlaceOut,
+    MetricChangeOut,
+    MetricOut,
+    QuestionChangeOut,
+    QuestionResultOut,
+)
+from ui import pieces
+from ui.inert import Html, one_line, text
+
+MAIN = ("recall@10", "ndcg@10", "right_document@5", "abstention_auroc", "citation_precision")
+"""The metrics of the charts and of the history."""
+
+STATES: Mapping[EvaluationState, tuple[str, pieces.Tone]] = {
+    EvaluationState.RUNNING: ("running", "quiet"),
+    EvaluationState.FINISHED: ("finished", "good"),
+    EvaluationState.FAILED: ("not finished", "bad"),
+}
+_BARS = 24
+_SHOWN_PLACES = 3
+_DASH = "\N{EN DASH}"
+
+
+def named(run: EvaluationOut) -> str:
+    """An evaluation in a list of choices."""
+    return pieces.dotted(pieces.moment(run.started_at), one_line(run.name, 60), run.id[:8])
+
+
+def figure(name: str, value: float | None) -> str:
+    """A metric for people."""
+    if value is None:
+        return _DASH
+    return f"{value:,.0f} ms" if "_ms_" in name else f"{value:.3f}"
+
+
+def charts(runs: Sequence[EvaluationOut], metrics: Iterable[MetricOut]) -> Html:
+    """A chart for each main metric over the runs, oldest first."""
+    titles = {metric.name: metric.title for metric in metrics}
+    drawn = (_chart(name, titles.get(name, name), runs[-_BARS:]) for name in MAIN)
+    return Html(f'<div class="sr-charts">{"".join(drawn)}</div>')
+
+
+def _chart(name: str, title: str, runs: Sequence[EvaluationOut]) -> str:
+    known = [(run, value) for run in runs if (value := run.metrics.get(name)) is not None]
+    if not known:
+        return ""
+    told = (
+        f"{title} over {pieces.count(len(known), 'evaluation')}: {', '.join(figure(name, value) for _, value in known)}"
+    )
+    bars = "".join(
+        f'<i style="height: {100 * min(1.0, max(0.0, value)):.1f}%"'
+        f' title="{text(pieces.dotted(figure(name, value), pieces.moment(run.started_at)))}"></i>'
+        for run, value in known
+    )
+    return (
+        f'<figure class="sr-chart" role="img" aria-label="{text(told)}">'
+        f"<figcaption>{text(title)} <b>{text(figure(name, known[-1][1]))}</b></figcaption>"
+        f'<div class="sr-bars">{bars}</div></figure>'
+    )
+
+
+def history(runs: Iterable[EvaluationOut], metrics: Iterable[MetricOut]) -> Html:
+    """The evaluations there were."""
+    titles = {metric.name: metric.title for metric in metrics}
+    columns = ("Evaluation", "Golden set", *(titles.get(name, name) for name in MAIN))
+    return pieces.table(columns, [_history_row(run) for run in runs])
+
+
+def _history_row(run: EvaluationOut) -> tuple[Html, ...]:
+    state = pieces.badge(*STATES[run.state]) if run.state is not EvaluationState.FINISHED else Html("")
+    began = Html(f"{text(pieces.moment(run.started_at))}<br><small>{text(run.id[:8])}</small> {state}")
+    read_as = f"read as {pieces.listed(run.groups) or 'those who asked'}"
+    asked = pieces.dotted(pieces.count(run.total, "question"), read_as, "with answers" if run.answers else "")
+    what = Html("<br>".join([text(run.name), f"<small>{text(run.message or asked)}</small>"]))
+    return (began, what, *(_number(figure(name, run.metrics.get(name))) for name in MAIN))
+
+
+def meanings(metrics: Iterable[MetricOut]) -> Html:
+    """What every metric says."""
+    rows = [(text(metric.title), text(metric.meaning), text(_direction(metric))) for metric in metrics]
+    return pieces.table(("Metric", "What it says", "Better"), rows)
+
+
+def _direction(metric: MetricOut) -> str:
+    better = "higher" if metric.higher_is_better else "lower"
+    return better if metric.gated else f"{better}; not part of the gate"
+
+
+def figures(run: EvaluationOut, metrics: Iterable[MetricOut]) -> Html:
+    """Every figure of one evaluation."""
+    known = [metric for metric in metrics if run.metrics.get(metric.name) is not None]
+    return pieces.fields((metric.title, _number(figure(metric.name, run.metrics[metric.name]))) for metric in known)
+
+
+def in_force(run: EvaluationOut) -> Html:
+    """What was in force during an evaluation."""
+    return pieces.fields((name, text(value)) for name, value in sorted(run.settings.items()))
+
+
+def questions(results: Iterable[QuestionResultOut]) -> Html:
+    """How questions went: where the evidence stood, and what stood at the first places."""
+    columns = ("Question", "First evidence", "nDCG@10", "Answered", "First places")
+    return pieces.table(columns, [_question_row(result) for result in results])
+
+
+def _question_row(result: QuestionResultOut) -> tuple[Html, ...]:
+    said = f"{text(result.question)}<br>" if result.question else ""
+    rank = (
+        "no answer to find"
+        if not result.answerable
+        else f"place {result.first_rank}"
+        if result.first_rank
+        else "not found"
+    )
+    cited = "" if result.citations is None else f"{result.right_citations} of {result.citations} citations right"
+    answered = "no" if result.abstained else "yes"
+    tone: pieces.Tone = "good" if result.abstained is not result.answerable else "warn"
+    return (
+        Html(f"{said}<small>{text(result.question_id)}</small>"),
+        text(rank),
+        _number(_DASH if result.ndcg is None else f"{result.ndcg:.2f}"),
+        Html(f"{pieces.badge(answered, tone)}<br><small>{text(cited)}</small>"),
+        Html("<br>".join(_place(place) for place in result.places[:_SHOWN_PLACES])),
+    )
+
+
+def _place(place: FoundPlaceOut) -> str:
+    where = pieces.dotted(place.path, f"page {place.page}" if place.page is not None else "")
+    return f"<strong>{text(where)}</strong>" if place.relevant else f"<small>{text(where)}</small>"
+
+
+def verdict(found: ComparisonOut) -> Html:
+    """Whether the later evaluation may stand."""
+    changed = (
+        f"Over {pieces.count(found.shared, 'question')} that both asked, {found.better:,} went better and "
+        f"{found.worse:,} worse (sign test: p = {found.p_value:.3f})."
+    )
+    if found.passes:
+        return pieces.notice(f"No metric got worse by more than {found.max_drop:g}. {changed}", "good")
+    failing = ", ".join(metric.title for metric in found.metrics if metric.fails)
+    return pieces.notice(f"Worse by more than {found.max_drop:g}: {failing}. {changed}", "bad")
+
+
+def changes(metrics: Iterable[MetricChangeOut]) -> Html:
+    """The metrics side by side."""
+    known = [metric for metric in metrics if metric.before is not None or metric.after is not None]
+    return pieces.table(("Metric", "Before", "After", "Change"), [_change_row(metric) for metric in known])
+
+
+def _change_row(metric: MetricChangeOut) -> tuple[Html, ...]:
+    change = Html("")
+    if metric.before is not None and metric.after is not None:
+        difference = metric.after - metric.before
+        words = f"{difference:+,.0f} ms" if "_ms_" in metric.name else f"{difference:+.3f}"
+        gain = difference if metric.higher_is_better else -difference
+        change = pieces.badge(words, "bad" if metric.fails else "good" if gain > 0 else "quiet")
+    before, after = (_number(figure(metric.name, value)) for value in (metric.before, metric.after))
+    return (text(metric.title), before, after, change)
+
+
+def settings_changed(found: ComparisonOut) -> Html:
+    """What was in force in one and not in the other."""
+    rows = [(text(item.name), text(item.before or "none"), text(item.after or "none")) for item in found.settings]
+    if not rows:
+        return pieces.line("The same settings were in force in both.")
+    return pieces.table(("What differs", "Before", "After"), rows)
+
+
+def question_changes(found: Iterable[QuestionChangeOut]) -> Html:
+    """The questions that went otherwise."""
+    rows = []
+    for item in found:
+        said = f"{text(item.question)}<br>" if item.question else ""
+        tone: pieces.Tone = "good" if item.after > item.before else "bad"
+        rows.append(
+            (
+                Html(f"{said}<small>{text(item.question_id)}</small>"),
+                text(item.what),
+                _number(f"{item.before:.2f}"),
+                _number(f"{item.after:.2f}"),
+                pieces.badge(f"{item.after - item.before:+.2f}", tone),
+            )
+        )
+    return pieces.table(("Question", "What changed", "Before", "After", "Change"), rows)
+
+
+def _number(words: str) -> Html:
+    return Html(f'<span class="sr-number">{text(words)}</span>')
