@@ -41,15 +41,15 @@ class Room:
             "COLUMNS": "200",
         }
 
-    def run(self, *arguments: str, ok: bool = True, **environment: str) -> str:
-        """Standard output and error of a command; its status must be zero, or must not, as `ok` says."""
+    def run(self, *arguments: str, ok: bool = True, status: int | None = None, **environment: str) -> str:
+        """Standard output and error of a command; its status must be zero, or must not, as `ok` says, or be `status`."""
         result = subprocess.run(
             [sys.executable, "-m", "appliance.cli", *arguments],
             env={**self.environment, **environment}, capture_output=True, text=True, timeout=150, cwd=self.root, check=False,
         )  # fmt: skip
         text = result.stdout + result.stderr
         assert "Traceback" not in text
-        assert (result.returncode == 0) == ok, text
+        assert result.returncode == status if status is not None else (result.returncode == 0) == ok, text
         return text
 
     def copied(self, root: Path) -> Room:
@@ -210,6 +210,71 @@ def test_reconciling_says_what_differed_and_repairs_it(room: Room, tmp_path: Pat
     assert "4 documents were incomplete" in hurt.run("reconcile", "--check", ok=False)
     assert "repaired" in hurt.run("reconcile")
     assert "agrees with the catalog" in hurt.run("reconcile", "--check")
+
+
+GOLDEN = (
+    {"id": "hotel", "question": "What may a hotel in Zurich cost per night?", "evidence": [{"doc": "travel.md"}]},
+    {"id": "pay", "question": "What does a senior engineer earn a year?", "evidence": [{"doc": "hr/salaries.md"}]},
+    {"id": "moon", "question": "Who walked on the moon in 1969?", "answerable": False},
+)
+
+
+@pytest.fixture(scope="module")
+def measured(room: Room, tmp_path_factory: pytest.TempPathFactory) -> tuple[Room, str, str]:
+    """A room in which a golden set was run once, the set's path, and what that printed."""
+    folder = tmp_path_factory.mktemp("measured")
+    copy = room.copied(folder / "copy")
+    golden = folder / "golden.jsonl"
+    golden.write_text("\n".join(json.dumps(line) for line in GOLDEN), "utf-8")
+    return copy, str(golden), copy.run("eval", str(golden), "--group", "hr", "--compare", "last")
+
+
+def test_a_golden_set_is_measured_as_the_groups_that_are_named(measured: tuple[Room, str, str]) -> None:
+    _, _, first = measured
+    assert re.search(r"nDCG@10\s+│\s+1\.000", first)
+    assert "read as everyone, hr" in first
+    assert "nothing to compare with yet" in first
+
+
+def test_a_metric_that_fell_too_far_is_a_status_of_its_own(measured: tuple[Room, str, str]) -> None:
+    room, golden, first = measured
+    worse = room.run("eval", golden, "--compare", _evaluation_of(first), status=3)
+    assert "too much worse" in worse
+    assert "A metric got worse by more than 0.02" in worse
+    assert "0 questions went better, 1 worse" in worse
+    assert re.search(r"pay.*nDCG@10.*1\.00.*0\.00.*senior engineer", worse)
+    assert "read as: everyone, hr -> everyone" in worse
+    assert "118,000" not in worse
+
+
+def test_an_evaluation_with_answers_is_printed_as_json_and_listed(measured: tuple[Room, str, str]) -> None:
+    room, golden, first = measured
+    options = ("--answers", "--compare", _evaluation_of(first), "--max-drop", "0.5", "--json")
+    report = room.run("eval", golden, *options)
+    told = json.loads(report[report.index("{") : report.rindex("}") + 1])
+    assert told["comparison"]["passes"]
+    assert told["evaluation"]["metrics"]["recall@10"] == 0.5
+    assert told["evaluation"]["metrics"]["citation_precision"] is not None
+    listed = room.run("eval", "--list")
+    assert "golden.jsonl" in listed
+    assert _evaluation_of(first) in listed
+
+
+def _evaluation_of(output: str) -> str:
+    found = re.search(r"evaluation ([0-9a-f]{8})", output)
+    assert found
+    return found[1]
+
+
+def test_an_evaluation_that_cannot_be_run_says_why(room: Room, tmp_path: Path) -> None:
+    golden = tmp_path / "golden.jsonl"
+    golden.write_text('{"question": "How?"}', "utf-8")
+    assert "Line 1 of the golden set names no 'evidence'" in room.run("eval", str(golden), status=1)
+    assert "found helpful yet" in room.run("eval", "--from-feedback", status=1)
+    assert "cannot be read" in room.run("eval", str(tmp_path / "none.jsonl"), status=1)
+    assert "Give a golden set" in room.run("eval", status=1)
+    assert "leave --group out" in room.run("eval", "--from-feedback", "--group", "hr", status=1)
+    assert "No evaluation begins with" in room.run("eval", str(golden), "--compare", "ffff", status=1)
 
 
 def test_asking_cites_and_respects_groups(room: Room) -> None:
