@@ -119,8 +119,12 @@ def _show_one(client: Client, known: EvaluationsOut) -> None:
         return
     pieces.show(_small_head("One evaluation"))
     left, right = st.columns(2)
+    newest = next(iter(whole))
     chosen = left.selectbox(
-        "Evaluation", list(whole), format_func=lambda key: evaluation_view.named(whole[key]), key="evaluation"
+        "Evaluation",
+        list(whole),
+        format_func=lambda key: evaluation_view.named(whole[key]),
+        key=f"evaluation-{newest}",  # a new run is looked at when it has ended
     )
     run = whole[chosen]
     others = {other.id: other for other in whole.values() if other.id != chosen}
