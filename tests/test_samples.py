@@ -27,6 +27,8 @@ import pytest
 from PIL import ImageChops, ImageFilter, ImageStat
 from PIL.Image import Image
 
+from appliance.evaluation.golden import read_golden
+
 SAMPLES = Path(__file__).parents[1] / "samples"
 DOCUMENTS = SAMPLES / "documents"
 SCAN = "everyone/facilities/pressure-vessel-inspection-2026.pdf"
@@ -36,8 +38,12 @@ OFFICE_FORMATS = {".docx", ".pptx", ".xlsx"}
 QUESTIONS: list[dict[str, Any]] = [
     json.loads(line) for line in (SAMPLES / "questions.jsonl").read_text(encoding="utf-8").splitlines()
 ]
-ANSWERABLE = [question for question in QUESTIONS if question["path"] is not None]
-WITHOUT_ANSWER = [question for question in QUESTIONS if question["path"] is None]
+ANSWERABLE = [
+    {**question, "path": question["evidence"][0]["doc"], "page": question["evidence"][0].get("page")}
+    for question in QUESTIONS
+    if question["answerable"]
+]
+WITHOUT_ANSWER = [question for question in QUESTIONS if not question["answerable"]]
 
 
 def _names() -> set[str]:
@@ -256,8 +262,14 @@ def test_question_numbers_are_unique_and_some_questions_have_no_answer() -> None
     assert len(ANSWERABLE) >= 25
     assert len(WITHOUT_ANSWER) >= 5
     for question in WITHOUT_ANSWER:
-        assert question["page"] is None
+        assert question["evidence"] == []
         assert question["answer_contains"] == []
+
+
+def test_the_questions_are_a_golden_set() -> None:
+    golden = read_golden("questions.jsonl", (SAMPLES / "questions.jsonl").read_bytes())
+    assert [question.id for question in golden.questions] == [question["id"] for question in QUESTIONS]
+    assert sum(question.answerable for question in golden.questions) == len(ANSWERABLE)
 
 
 @pytest.mark.parametrize("question", [q for q in ANSWERABLE if q["path"] != SCAN], ids=lambda question: question["id"])

@@ -27,6 +27,7 @@ STATES: Mapping[EvaluationState, tuple[str, pieces.Tone]] = {
 }
 _BARS = 24
 _SHOWN_PLACES = 3
+_SAME = 0.0005  # less is not seen
 _DASH = "\N{EN DASH}"
 
 
@@ -157,14 +158,15 @@ def changes(metrics: Iterable[MetricChangeOut]) -> Html:
 
 
 def _change_row(metric: MetricChangeOut) -> tuple[Html, ...]:
-    change = Html("")
+    change, sides = Html(""), (metric.before, metric.after)
     if metric.before is not None and metric.after is not None:
         difference = metric.after - metric.before
+        if abs(difference) < _SAME:
+            return (text(metric.title), *(_number(figure(metric.name, value)) for value in sides), text("same"))
         words = f"{difference:+,.0f} ms" if "_ms_" in metric.name else f"{difference:+.3f}"
         gain = difference if metric.higher_is_better else -difference
         change = pieces.badge(words, "bad" if metric.fails else "good" if gain > 0 else "quiet")
-    before, after = (_number(figure(metric.name, value)) for value in (metric.before, metric.after))
-    return (text(metric.title), before, after, change)
+    return (text(metric.title), *(_number(figure(metric.name, value)) for value in sides), change)
 
 
 def settings_changed(found: ComparisonOut) -> Html:
