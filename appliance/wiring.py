@@ -36,6 +36,7 @@ from appliance.evaluation.store import EvaluationStore
 from appliance.history import RunHistory, RunRecord
 from appliance.index.port import VectorIndex
 from appliance.inference.embedders import embedder_for
+from appliance.inference.file_digest import sha256_of
 from appliance.inference.port import Embedder, LanguageModel
 from appliance.retrieval.glossary import load_glossary
 from appliance.retrieval.retriever import Retriever
@@ -266,6 +267,9 @@ def _in_force(
 ) -> Callable[[bool], Mapping[str, str]]:
     """What the result of an evaluation depends on besides its questions, by name; asked anew for each."""
 
+    glossary = settings.retrieval.glossary_path
+    own_words = sha256_of(Path(glossary)) if glossary else ""  # now, because it is read now, and not again
+
     def in_force(answers: bool) -> dict[str, str]:
         states = catalog.states()
         values = {
@@ -274,6 +278,7 @@ def _in_force(
             "embedding.model": embedder.model_id,
             "ingest.chunk_tokens": str(settings.ingest.chunk_tokens),
             "ingest.overlap_tokens": str(settings.ingest.overlap_tokens),
+            "retrieval.glossary": own_words,
             **{f"retrieval.{name}": str(value) for name, value in settings.retrieval.model_dump().items()},
         }
         return values | _model_in_force(settings.model, model) if answers else values

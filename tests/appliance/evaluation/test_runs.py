@@ -23,6 +23,7 @@ from appliance.evaluation.results import Evaluation, SetKind
 from appliance.evaluation.runner import Examiner, Exercise, OnRecordAsAWhole, exercises_for
 from appliance.evaluation.runs import Evaluations, Order
 from appliance.evaluation.store import KEPT, EvaluationStore
+from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.answering.test_answerer import READER, Scripted
 from tests.appliance.retrieval.test_retriever import Shop
@@ -73,7 +74,9 @@ class Desk:
     def __init__(self, shop: Shop, model: Scripted | None = None) -> None:
         self.shop, self.log, self.busy = shop, Log(), False
         settings = RetrievalSettings(min_similarity=0.3)
-        retriever = Retriever(catalog=shop.catalog, index=shop.index, embedder=ToyEmbedder(), settings=settings)
+        retriever = Retriever(
+            catalog=shop.catalog, index=shop.index, embedder=ToyEmbedder(), settings=settings, glossary=Glossary()
+        )
         self.gate = Gate(retriever)
         answerer = Answerer(
             retriever=self.gate,  # type: ignore[arg-type]
