@@ -217,7 +217,17 @@ def _event(recorded: Recorded, names: Mapping[str, str]) -> EventOut:
 
 
 def _detail(entry: Entry) -> str:
-    return "; ".join(f"{name}: {value}" for name, value in split_entry(entry)[1].items() if value not in ("", None))
+    content = split_entry(entry)[1]
+    return "; ".join(f"{name}: {_in_words(value)}" for name, value in content.items() if value not in ("", None))
+
+
+def _in_words(value: object) -> str:
+    """A recorded value for people: the parts of a list with commas, those of one item side by side."""
+    if isinstance(value, list | tuple):
+        return ", ".join(_in_words(item) for item in value)
+    if isinstance(value, dict):
+        return " ".join(_in_words(item) for item in value.values())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _account_id(people: Iterable[Person], wanted: str) -> str:

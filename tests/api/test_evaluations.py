@@ -88,7 +88,8 @@ def test_a_run_is_on_record_at_both_ends_and_its_questions_are_not(appliance: Ap
     assert {item.name: item.value for item in closed.metrics} == run["metrics"]
     listed = client("compliance").get("/api/log/events", params={"limit": 5}).json()["events"]
     told = next(event for event in listed if event["type"] == "evaluation.ended")
-    assert "recall@10" in told["detail"]
+    assert "groups: everyone; questions: 4" in told["detail"]
+    assert "recall@10 0.6667, mrr@10" in told["detail"]
 
 
 def test_two_runs_are_compared_and_the_gate_says_which_may_not_stand(appliance: Appliance, client: Client) -> None:

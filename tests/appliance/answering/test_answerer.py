@@ -138,6 +138,24 @@ def test_question_passages_and_answer_are_on_record_in_that_order(make: Make, lo
     assert closed.error == ""
 
 
+def test_it_is_known_whether_a_question_is_being_answered(make: Make) -> None:
+    answerer = make(Scripted("Ten years [1]."))
+    first = answerer.ask(QUESTION, READER, CONVERSATION, origin="test")
+    assert not answerer.is_busy
+    next(first)
+    assert answerer.is_busy
+    second = answerer.ask(QUESTION, READER, CONVERSATION, origin="test")
+    next(second)
+    first.close()  # the reader left
+    assert answerer.is_busy
+    list(second)
+    assert not answerer.is_busy
+    failing = make(hits=FixedHits([], IndexUnavailable("gone")))
+    with pytest.raises(IndexUnavailable):
+        ask(failing)
+    assert not failing.is_busy
+
+
 def test_the_record_is_there_before_each_step(make: Make, log: QueryLog) -> None:
     hits = FixedHits([make_hit(TEXTS[0], rank=1)])
     events = make(Scripted("Ten years [1]."), hits=hits).ask(QUESTION, READER, CONVERSATION, origin="test")
