@@ -25,6 +25,7 @@ DEPTH = 10
 """How many units of a ranking are looked at."""
 
 _WORD = re.compile(r"[^\W_]+")
+_RUN = 3
 _FEW_WORDS = 5  # a chunk of fewer words that stands in a quote proves nothing
 
 
@@ -110,13 +111,16 @@ def _pages(hit: Hit) -> set[int | None]:
 
 
 def _quotes(text: str, quote: str) -> bool:
-    """Whether a passage holds a quote: all of it, most of it where it was cut in two, or nothing but a part of it."""
+    """Whether a passage holds a quote: all or most of it, as where it was cut in two, or nothing but a part of it.
+
+    Words count in runs: a parser may leave out an address or a mark between them, and single words stand anywhere.
+    """
     said, wanted = _words(text), _words(quote)
     if not wanted:
         return False
     matcher = SequenceMatcher(None, said, wanted, autojunk=False)
-    run = matcher.find_longest_match(0, len(said), 0, len(wanted)).size
-    return 2 * run >= len(wanted) + 1 or (run == len(said) >= _FEW_WORDS)
+    runs = [block.size for block in matcher.get_matching_blocks() if block.size >= min(_RUN, len(wanted))]
+    return 2 * sum(runs) > len(wanted) or (sum(runs) == len(said) >= _FEW_WORDS)
 
 
 def _words(text: str) -> list[str]:

@@ -74,6 +74,13 @@ def test_a_passage_that_is_a_part_of_a_long_quote_holds_it_unless_it_is_tiny() -
     assert not holds(hit("A litigation hold"), Evidence("retention.pdf", quote=quote))
 
 
+def test_a_quote_that_the_parser_took_an_address_out_of_is_still_found() -> None:
+    quote = LONG.replace("terminated", "terminated (https://intranet.example/treaties/terminated/list?all=1)")
+    assert holds(hit(), Evidence("retention.pdf", quote=quote))
+    scattered = "records may be kept in treaties or for claims until a day is settled by the last of ten people"
+    assert not holds(hit(), Evidence("retention.pdf", quote=scattered))
+
+
 def test_the_quote_has_to_stand_in_the_document_that_is_named() -> None:
     assert not holds(hit(path="other.pdf"), Evidence("retention.pdf", quote=LONG))
 
