@@ -157,7 +157,7 @@ class Operator:
         while run.state is EvaluationState.RUNNING:
             yield run
             time.sleep(0.2)
-            run = next(item for item in self.evaluations().evaluations if item.id == run.id)
+            run = EvaluationOut.model_validate(self._json("GET", f"/api/evaluations/{run.id}", params={"limit": 1}))
         yield run
 
     def cancel_evaluation(self, run_id: str) -> None:
