@@ -50,13 +50,17 @@ class Examiner:
         self._retriever = retriever
         self._answerer = answerer
 
+    def warm_up(self, exercise: Exercise) -> None:
+        """Search once without measuring: the first search of a process waits for the embedding model."""
+        self._retriever.retrieve(exercise.question.question, _reader_of(exercise).access)
+
     def ask(self, exercise: Exercise, *, answers: bool) -> QuestionResult:
         """How a question went; with `answers` an answer is made too.
 
         Raises:
             IndexUnavailable, CatalogUnavailable, ModelUnavailable: A part failed; the question counts for nothing.
         """
-        question, reader = exercise.question, Principal(_READER, _READER, frozenset(), exercise.groups)
+        question, reader = exercise.question, _reader_of(exercise)
         begun = time.monotonic()
         hits = self._retriever.retrieve(question.question, reader.access)
         retrieval_ms = _since_ms(begun)
@@ -88,6 +92,10 @@ class Examiner:
         if answer is None:
             raise ApplianceError("An answer ended without being finished. Run 'strongroom doctor'.")
         return answer, _since_ms(begun)
+
+
+def _reader_of(exercise: Exercise) -> Principal:
+    return Principal(_READER, _READER, frozenset(), exercise.groups)
 
 
 def _right_citations(answer: Answer, question: GoldenQuestion) -> int:

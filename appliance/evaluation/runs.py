@@ -189,6 +189,8 @@ class Evaluations:
         try:
             os.nice(_NICENESS)  # of this thread alone, on Linux
             for exercise in self._in_turn(course, exercises):
+                if not course.results:
+                    self._examiner.warm_up(exercise)
                 course.results.append(self._examiner.ask(exercise, answers=course.run.answers))
             error = self._cut_short(course)
         except ApplianceError as failure:

@@ -189,6 +189,15 @@ def test_the_run_is_one_entry_of_the_log_and_no_question_is_another(desk: Desk) 
     assert {item.name: item.value for item in entry.metrics} == run.metrics
 
 
+def test_the_first_search_is_not_measured_because_it_waits_for_the_model(desk: Desk) -> None:
+    run = desk.ended(desk.start())
+    assert [question for question, _ in desk.gate.asked] == [
+        QUESTIONS[0].question,
+        *(item.question for item in QUESTIONS),
+    ]
+    assert run.done == 3
+
+
 def test_what_was_in_force_is_kept_with_the_run(desk: Desk) -> None:
     assert desk.ended(desk.start()).settings == {"embedding.model": "toy@1", "answers": "False"}
 
