@@ -261,7 +261,9 @@ def evaluate(
     if from_feedback and group:
         raise InvalidRequest("With --from-feedback each question is asked as whoever asked it: leave --group out.")
     more: dict[str, Any] = {"answers": answers, **({"limit": limit} if limit else {})}
-    with _operator(load_settings(), group) as operator:
+    settings = load_settings()
+    _require_one_spelling(settings, group)
+    with _operator(settings, group) as operator:
         known = operator.evaluations()
         if listed:
             _print_evaluations(known, as_json=as_json)

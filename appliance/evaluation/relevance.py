@@ -18,7 +18,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from appliance.domain import MEMBER_MARK, Hit
+from appliance.domain import Hit, shown_path
 from appliance.evaluation.golden import Evidence
 
 DEPTH = 10
@@ -26,6 +26,7 @@ DEPTH = 10
 
 _WORD = re.compile(r"[^\W_]+")
 _RUN = 3
+_INSIDE = shown_path("", "file").removesuffix("file")  # stands between a container and a file in it
 _FEW_WORDS = 5  # a chunk of fewer words that stands in a quote proves nothing
 
 
@@ -100,7 +101,7 @@ def _is_called(hit: Hit, name: str) -> bool:
 @lru_cache(maxsize=4096)
 def _name(name: str) -> str:
     """A name as it is compared: a file in a container is called as if the container were a folder."""
-    plain = unicodedata.normalize("NFC", name).casefold().replace(MEMBER_MARK, "/").replace("\\", "/")
+    plain = unicodedata.normalize("NFC", name).casefold().replace(_INSIDE, "/").replace("\\", "/")
     return plain.strip().removeprefix("./").strip("/")
 
 
