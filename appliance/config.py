@@ -125,6 +125,8 @@ class ModelSettings(_Section):
     seed: int = 0
     connect_timeout_s: Annotated[float, Field(gt=0)] = 3.0
     token_timeout_s: Annotated[float, Field(gt=0)] = 120.0  # longest silence; the first token includes loading
+    answer_timeout_s: Annotated[float, Field(gt=0)] = 300.0  # for a whole answer, thinking included
+    rewrite_timeout_s: Annotated[float, Field(ge=0)] = 10.0  # for completing a follow-up; 0: by rules alone
 
     @property
     def resolved_provider(self) -> Provider:
@@ -174,7 +176,7 @@ class RetrievalSettings(_Section):
     candidates: Annotated[int, Field(ge=1)] = 60
     passages: Annotated[int, Field(ge=1)] = 8
     glossary_path: str = ""  # the organisation's own words that mean the same; see docs/operations/glossary.md
-    min_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.30
+    answerable_above: Annotated[float, Field(ge=0, le=1)] = 0.18  # below it the documents do not say
 
 
 class SignInSettings(_Section):

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 
 from appliance.database import Database, Moment, metadata
-from appliance.domain import AnswerKind
+from appliance.domain import AnswerKind, Grounding, StatementCheck
 from appliance.errors import NotFound
 
 _TITLE_CHARACTERS = 80
@@ -61,6 +61,9 @@ turns = Table(
     Column("citations", Text, nullable=False),
     Column("notices", Text, nullable=False),
     Column("feedback", String(8), nullable=False),
+    Column("searched_for", Text, nullable=False),
+    Column("grounding", Text, nullable=False),
+    Column("highlights", Text, nullable=False),
 )
 
 
@@ -75,7 +78,10 @@ class ConversationSummary:
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
-    """A question and what was shown for it. `citations` are (number, chunk id)."""
+    """A question and what was shown for it. `citations` are (number, chunk id).
+
+    `searched_for` is empty where it was the question itself; `grounding` and `highlights` are those of the answer.
+    """
 
     query_id: str
     question: str
@@ -85,6 +91,9 @@ class StoredTurn:
     notices: tuple[str, ...]
     asked_at: datetime
     feedback: str = ""
+    searched_for: str = ""
+    grounding: Grounding | None = None
+    highlights: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,9 @@ class Conversations:
                     citations=json.dumps(turn.citations),
                     notices=json.dumps(turn.notices),
                     feedback=turn.feedback,
+                    searched_for=turn.searched_for,
+                    grounding=json.dumps(asdict(turn.grounding)) if turn.grounding else "",
+                    highlights=json.dumps(turn.highlights),
                 )
             )
 
@@ -228,4 +240,15 @@ def _turn(row: Row[Any]) -> StoredTurn:
         notices=tuple(json.loads(row.notices)),
         asked_at=row.asked_at,
         feedback=row.feedback,
+        searched_for=row.searched_for,
+        grounding=_grounding(json.loads(row.grounding)) if row.grounding else None,
+        highlights=tuple((start, end) for start, end in json.loads(row.highlights)),
     )
+
+
+def _grounding(stored: Mapping[str, Any]) -> Grounding:
+    checks = (
+        StatementCheck(**{**check, "cited": tuple(check["cited"]), "numbers_missing": tuple(check["numbers_missing"])})
+        for check in stored["statements"]
+    )
+    return Grounding(stored["score"], tuple(checks))

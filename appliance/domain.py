@@ -292,14 +292,51 @@ class AnswerKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class StatementCheck:
+    """What stands behind one statement of an answer, its characters `start` to `end`.
+
+    `cited` are the numbers of its own markers, `score` the share of its words that stand in the cited passages, and
+    `numbers_missing` the numbers that do not, as they are written. One that is not `comparable` (in another language
+    than its passages, without a number) was not judged.
+    """
+
+    start: int
+    end: int
+    cited: tuple[int, ...]
+    score: float
+    supported: bool
+    comparable: bool = True
+    numbers_missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """How far an answer stands on its passages: `score` is the share of its text, 0 to 1, whose statements do."""
+
+    score: float
+    statements: tuple[StatementCheck, ...]
+
+    @property
+    def judged(self) -> tuple[StatementCheck, ...]:
+        """The statements that could be compared with their passages."""
+        return tuple(check for check in self.statements if check.comparable)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What was shown: the text, the citations its markers point at, and what the reader must know about it."""
+    """What was shown: the text, the citations its markers point at, and what the reader must know about it.
+
+    `grounding` is known of what a language model wrote. `highlights` are the characters (start, end) of a quotation
+    that are nearest to the question.
+    """
 
     text: str
     kind: AnswerKind
     citations: tuple[Citation, ...]
     notices: tuple[str, ...] = ()
     unknown_markers: tuple[int, ...] = ()
+    grounding: Grounding | None = None
+    highlights: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

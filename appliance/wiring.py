@@ -18,7 +18,7 @@ from pathlib import Path
 
 from appliance import __version__
 from appliance.answering.answerer import Answerer, Record
-from appliance.answering.prompt import TEMPLATE
+from appliance.answering.instructions import TEMPLATE
 from appliance.audit.entries import AdminAction, LogClosed, LogOpened
 from appliance.audit.log import QueryLog
 from appliance.auth.accounts import Accounts

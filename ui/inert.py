@@ -15,6 +15,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Collection, Sequence
+from enum import Enum
 from typing import NewType
 
 Html = NewType("Html", str)
@@ -31,6 +32,7 @@ _HIDDEN = re.compile(
     "\U0001d173-\U0001d17a"  # musical format
     "]"
 )
+_PRIVATE = re.compile("[\ue000\ue001]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _JOINERS = re.compile("(?<![\u0600-\u0dff])[\u200c\u200d]|[\u200c\u200d](?![\u0600-\u0dff])")
 _SELECTOR_RUN = re.compile("[\ufe0e\ufe0f]{2,}")
@@ -50,9 +52,19 @@ _ITALIC = re.compile(
 )
 
 _ADDRESS = re.compile(r"(?<=\s)\((?:https?://|ftp://|mailto:)[^\s()<>]{1,500}\)")  # put behind a link's words
+_TAG_OR_SIGN = re.compile("(<[^>]*>|[\ue000\ue001])")
+_OPENS, _CLOSES = "\ue000", "\ue001"
+"""Stand around what `render` marks until the text is HTML. Private characters; those of the text itself are removed."""
 
 _MAX_DEPTH = 3
 _MAX_COLUMNS = 20
+
+
+class Mark(Enum):
+    """What a marked part of a text is shown as. The words that only screen readers say carry the meaning too."""
+
+    NEAREST = ("<mark>", "</mark>")
+    NOT_FOUND = ('<mark class="sr-doubt">', '<span class="sr-hidden"> (not found in the cited passages)</span></mark>')
 
 
 def plain(untrusted: str) -> str:
@@ -93,14 +105,45 @@ def label(untrusted: str, limit: int = 120) -> str:
 _LOOK_ALIKES = str.maketrans({":": "\N{RATIO}", "@": "\N{FULLWIDTH COMMERCIAL AT}", "$": "\N{FULLWIDTH DOLLAR SIGN}"})
 
 
-def render(untrusted: str, cited: Collection[int] = ()) -> Html:
+def render(
+    untrusted: str, cited: Collection[int] = (), *, marked: Sequence[tuple[int, int]] = (), mark: Mark = Mark.NEAREST
+) -> Html:
     """The text as blocks: paragraphs, headings, lists, code and simple tables.
 
     Args:
         untrusted: What a model or a document wrote.
         cited: The numbers that are citations; `[n]` becomes a chip for these and stays text for others.
+        marked: The characters (start, end) to mark, apart from each other and in order.
+        mark: As what.
     """
-    lines = plain(untrusted).replace("\t", "    ").split("\n")
+    return Html(_marked(_blocks(_with_signs(untrusted, marked), cited), mark))
+
+
+def _with_signs(untrusted: str, marked: Sequence[tuple[int, int]]) -> str:
+    """The text with a sign before and after each marked part."""
+    parts, at = [], 0
+    for start, end in marked:
+        parts += [_PRIVATE.sub("", untrusted[at:start]), _OPENS, _PRIVATE.sub("", untrusted[start:end]), _CLOSES]
+        at = end
+    return "".join([*parts, _PRIVATE.sub("", untrusted[at:])])
+
+
+def _marked(html_with_signs: str, mark: Mark) -> str:
+    """The HTML with a mark around each run of text between the signs; a mark never reaches over a tag."""
+    opens, closes = mark.value
+    parts, inside = [], False
+    for part in _TAG_OR_SIGN.split(html_with_signs):
+        if part in (_OPENS, _CLOSES):
+            inside = part == _OPENS
+        elif inside and part and not part.startswith("<"):
+            parts.append(f"{opens}{part}{closes}")
+        else:
+            parts.append(part)
+    return "".join(parts)
+
+
+def _blocks(text: str, cited: Collection[int]) -> str:
+    lines = plain(text).replace("\t", "    ").split("\n")
     blocks: list[str] = []
     at = 0
     while at < len(lines):
@@ -109,7 +152,7 @@ def render(untrusted: str, cited: Collection[int] = ()) -> Html:
             continue
         block, at = _block(lines, at, cited)
         blocks.append(block)
-    return Html(f'<div class="sr-text" dir="auto">{"".join(blocks)}</div>')
+    return f'<div class="sr-text" dir="auto">{"".join(blocks)}</div>'
 
 
 def _block(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:

@@ -1,39 +1,138 @@
-"""Decides, before any model is asked, whether the documents can say anything to a question at all. Pure.
+"""How likely the documents answer a question, judged before any model reads them. Pure.
 
-One of the best hits must be near the question in meaning (`min_similarity`, a cosine of the embedding model) or hold
-most of its words. Neither proves that the answer is there: a model that reads the passages can still say no.
+Three things speak for an answer, and nothing else is looked at:
+
+1. the best cosine between the question and a passage: near in meaning;
+2. the names and numbers of the question (what is capitalised inside a sentence, except in German where every noun is,
+   or holds a digit): the share of them that stands in one of the best passages, its title and path included. A question
+   about a company nobody wrote about finds passages that are near in meaning and name another;
+3. the sentence with most of the question's words: whether it denies what the question does not, or the reverse.
+
+They are weighed by a logistic formula whose weights `bench/abstention.py` fits on questions with and without an answer
+in the documents. The result is a probability only on such a mix of questions; what counts is the threshold it is held
+against (`retrieval.answerable_above`). The formula never reads the fused score, whose scale means nothing by itself.
+
+When one of the best passages holds every word of the question, there is something to show, however little a code or a
+single name means to an embedding model: the result is then at least `ALL_WORDS_FOUND`.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from appliance.answering.sentences import COMMON, denies, statements
 from appliance.domain import Hit
+from appliance.inference.language import detect_language
 
-_WORD = re.compile(r"\w{3,}")
-_ENOUGH_WORDS = 0.75
-_LOOK_AT = 3
+ALL_WORDS_FOUND = 0.25
+
+_BEST = 5
+_WORD = re.compile(r"[^\W_]+")
+_SHORT = 4  # letters; shorter words have no ending to differ by
+_SHORT_WORDS = """
+the an of in on at to for by is are was were be and or as it its if how who why not can you our us me my der die das
+und ist ein den dem des zu im von mit für wer wie was wo le la les de du et un une des en est que qui quel il lo gli
+di una del della che chi el los las y por es cuál qué quién
+"""
+_QUESTION_WORDS = COMMON | frozenset(_SHORT_WORDS.split())
 
 
-def documents_may_say(question: str, hits: Sequence[Hit], *, min_similarity: float) -> bool:
-    """Whether the hits are worth an answer."""
-    best = hits[:_LOOK_AT]
-    if any(hit.similarity is not None and hit.similarity >= min_similarity for hit in best):
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What speaks for an answer: the best cosine, the share of names found, 1.0 for a denial that does not match."""
+
+    cosine: float
+    names: float
+    denial: float
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The logistic formula, as fitted."""
+
+    constant: float
+    cosine: float
+    names: float
+    denial: float
+
+
+WEIGHTS = Weights(constant=-6.54, cosine=9.18, names=2.0, denial=-0.54)
+"""Fitted for the embedding model that is installed with the appliance; `bench/abstention.py` prints them."""
+
+
+def answerability(question: str, hits: Sequence[Hit], weights: Weights = WEIGHTS) -> float:
+    """How likely the hits answer the question, 0 to 1; 0 without hits."""
+    if not hits:
+        return 0.0
+    found = signs(question, hits)
+    sum_ = (
+        weights.constant + weights.cosine * found.cosine + weights.names * found.names + weights.denial * found.denial
+    )
+    likely = 1 / (1 + math.exp(-sum_))
+    return max(likely, ALL_WORDS_FOUND) if _holds_all(question, hits) else likely
+
+
+def signs(question: str, hits: Sequence[Hit]) -> Signs:
+    """What the formula reads."""
+    asked = _asked(question)
+    names = [word for word, is_name in asked.items() if is_name]
+    best = [_spelled(f"{hit.title} {hit.path} {hit.chunk.search_text}") for hit in hits[:_BEST]]
+    nearest = _nearest_sentence(list(asked), hits[:_BEST])
+    return Signs(
+        cosine=max((hit.similarity for hit in hits if hit.similarity is not None), default=0.0),
+        names=max((_share(names, text) for text in best), default=0.0),
+        denial=float(bool(nearest) and denies(nearest) != denies(question)),
+    )
+
+
+def _holds_all(question: str, hits: Sequence[Hit]) -> bool:
+    asked = list(_asked(question))
+    return bool(asked) and any(_share(asked, _spelled(hit.chunk.search_text)) == 1.0 for hit in hits[:_BEST])
+
+
+def _asked(question: str) -> Mapping[str, bool]:
+    """The words of a question that carry it, and whether each is a name or number."""
+    found: dict[str, bool] = {}
+    tells = detect_language(question) != "de"  # whether a capital tells a name from another noun
+    for match in _WORD.finditer(question):
+        word = _folded(match[0])
+        if word not in _QUESTION_WORDS and len(word) > 1:
+            found[word] = found.get(word, False) or _is_name(match[0], question[: match.start()], tells)
+    return found
+
+
+def _is_name(word: str, before: str, capitals_tell: bool) -> bool:
+    if any(map(str.isdigit, word)) or not word[1:].islower():
         return True
-    words = {word.lower() for word in _WORD.findall(question)}
-    return bool(words) and any(_share(words, hit) >= _ENOUGH_WORDS for hit in best)
+    opens_sentence = not before.strip(" \"'“„«(¿¡") or before.rstrip()[-1:] in ".?!:"
+    return capitals_tell and word[0].isupper() and not opens_sentence
 
 
-def answerability(question: str, hits: Sequence[Hit]) -> float:
-    """How likely it is that the hits answer the question, from 0 to 1: the score behind the decision, for measuring."""
-    words = {word.lower() for word in _WORD.findall(question)}
-    best = hits[:_LOOK_AT]
-    similarities = [hit.similarity for hit in best if hit.similarity is not None]
-    shares = [_share(words, hit) for hit in best] if words else []
-    return min(1.0, max(0.0, *similarities, *shares)) if similarities or shares else 0.0
+def _nearest_sentence(asked: Sequence[str], hits: Sequence[Hit]) -> str:
+    sentences = [statement.text for hit in hits for statement in statements(hit.chunk.text)]
+    return max(sentences, key=lambda sentence: _share(asked, _spelled(sentence)), default="")
 
 
-def _share(words: set[str], hit: Hit) -> float:
-    found = {word.lower() for word in _WORD.findall(hit.chunk.search_text)}
-    return len(words & found) / len(words)
+def _share(words: Sequence[str], spelled: str) -> float:
+    """The share of words that a text has, whatever their endings; all of none."""
+    return sum(_begins(word) in spelled for word in words) / len(words) if words else 1.0
+
+
+def _begins(word: str) -> str:
+    """What a text must have for a word of it: a number or short word as it is, others without their ending."""
+    if word.isdecimal() or len(word) < _SHORT:
+        return f" {word} "
+    return f" {word[: max(_SHORT, len(word) - 2)]}"
+
+
+def _spelled(text: str) -> str:
+    """A text as its words with one space between them, in one spelling."""
+    return f" {' '.join(_WORD.findall(_folded(text)))} "
+
+
+def _folded(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(c))

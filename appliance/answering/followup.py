@@ -2,6 +2,7 @@
 
 "And for trainees?" finds nothing by itself. A question that is short or points back with a pronoun is searched together
 with the question before it; the reader is shown what was searched for. The words the model sees are the reader's own.
+A language model completes it better (`rewriting`); these rules decide when it is asked, and stand in for it.
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ def standalone(question: str, turns: Sequence[Turn]) -> str:
 
     A follow-up of a follow-up belongs to the question both of them follow.
     """
-    if not turns or not _is_follow_up(question):
+    if not turns or not is_follow_up(question):
         return question
-    followed = next((turn for turn in reversed(turns) if not _is_follow_up(turn.question)), turns[0])
+    followed = next((turn for turn in reversed(turns) if not is_follow_up(turn.question)), turns[0])
     return f"{followed.question} {question}"
 
 
-def _is_follow_up(question: str) -> bool:
+def is_follow_up(question: str) -> bool:
+    """Whether a question leans on the one before it."""
     few_words = len(_WORD.findall(question)) <= _FEW_WORDS
     return few_words or bool(_BEGINS_LIKE_ONE.match(question)) or bool(_POINTS_BACK.search(question))

@@ -22,7 +22,7 @@ from appliance.api.schemas import (
     TokenOut,
 )
 from appliance.api.streaming import Events, streamed
-from appliance.api.wire import passage_out
+from appliance.api.wire import grounding_out, passage_out
 from appliance.audit.entries import FeedbackGiven
 from appliance.conversations import StoredTurn
 from appliance.domain import Conversation, Principal, Turn
@@ -96,6 +96,9 @@ def _store(appliance: Appliance, conversation_id: str, reader: Principal, questi
             citations=tuple((citation.number, citation.hit.chunk.id) for citation in answer.citations),
             notices=answer.notices,
             asked_at=datetime.now(UTC),
+            searched_for=event.completed,
+            grounding=answer.grounding,
+            highlights=answer.highlights,
         ),
     )
 
@@ -132,6 +135,9 @@ def answer_out(event: Answered, conversation_id: str) -> AnswerOut:
         citations=[passage_out(citation) for citation in answer.citations],
         notices=list(answer.notices),
         model=event.model,
+        searched_for=event.completed,
+        grounding=grounding_out(answer.grounding, answer.text),
+        highlights=list(answer.highlights),
     )
 
 

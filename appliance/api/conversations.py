@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, Response
 
 from appliance.api.gate import Employee, TheAppliance
 from appliance.api.schemas import ConversationDetail, ConversationOut, TurnOut
-from appliance.api.wire import cited_chunk_out
+from appliance.api.wire import cited_chunk_out, grounding_out
 from appliance.catalog import ChunkInContext
 from appliance.conversations import StoredTurn
 from appliance.domain import Principal
@@ -39,7 +39,7 @@ def conversation(conversation_id: str, reader: Employee, appliance: TheAppliance
         id=conversation_id,
         title=turns[0].question,
         updated_at=turns[-1].asked_at,
-        turns=[_turn(appliance, reader, turn) for turn in turns],
+        turns=_shown(appliance, reader, turns),
     )
 
 
@@ -60,6 +60,13 @@ def withheld(turn: StoredTurn, visible: Mapping[str, ChunkInContext]) -> int:
     return sum(chunk not in visible for _, chunk in turn.citations)
 
 
+def _shown(appliance: Appliance, reader: Principal, turns: Sequence[StoredTurn]) -> list[TurnOut]:
+    """The turns; what completed a follow-up may be the words of an answer that is not shown any more."""
+    shown = [_turn(appliance, reader, turn) for turn in turns]
+    first = next((at for at, turn in enumerate(shown) if turn.withheld_citations), len(shown))
+    return [*shown[:first], *(turn.model_copy(update={"searched_for": ""}) for turn in shown[first:])]
+
+
 def _turn(appliance: Appliance, reader: Principal, turn: StoredTurn) -> TurnOut:
     visible = visible_citations(appliance, reader, turn)
     missing = withheld(turn, visible)
@@ -70,7 +77,10 @@ def _turn(appliance: Appliance, reader: Principal, turn: StoredTurn) -> TurnOut:
         kind=turn.kind,
         citations=[cited_chunk_out(number, visible[chunk]) for number, chunk in turn.citations if chunk in visible],
         withheld_citations=missing,
-        notices=list(turn.notices),
+        notices=[] if missing else list(turn.notices),  # they quote passages too
         asked_at=turn.asked_at,
         feedback=turn.feedback,
+        searched_for=turn.searched_for,
+        grounding=None if missing else grounding_out(turn.grounding, turn.answer),
+        highlights=[] if missing else list(turn.highlights),
     )

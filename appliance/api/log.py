@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -14,20 +15,30 @@ from appliance.api.gate import Compliance, TheAppliance
 from appliance.api.schemas import (
     EventOut,
     EventsOut,
+    GroundingOut,
     QueriesOut,
     QueryDetail,
     QueryOut,
     RetrievedOut,
     VerifiedOut,
 )
+from appliance.api.wire import grounding_out
 from appliance.audit import verify
 from appliance.audit.checkpoint import read as read_checkpoint
-from appliance.audit.entries import AnswerClosed, Entry, LogExported, LogRead, PassagesRetrieved, QuestionReceived
+from appliance.audit.entries import (
+    AnswerClosed,
+    Entry,
+    LogExported,
+    LogRead,
+    PassagesRetrieved,
+    QuestionReceived,
+    QuestionRewritten,
+)
 from appliance.audit.entries import split as split_entry
 from appliance.audit.log import checkpoint_path
 from appliance.audit.records import LogFilter, QueryRecord, Recorded
 from appliance.auth.accounts import Person
-from appliance.domain import AnswerKind
+from appliance.domain import AnswerKind, Grounding, StatementCheck
 from appliance.errors import AuditBroken
 
 router = APIRouter(prefix="/log", tags=["log"])
@@ -108,7 +119,23 @@ def query(query_id: str, officer: Compliance, appliance: TheAppliance) -> QueryD
         ],
         feedback_comment=record.feedback[-1].comment if record.feedback else "",
         leaf_hash=appliance.log.inclusion_proof(record.asked.seq).leaf_hash.hex(),
+        searched_for=retrieval.searched_for if retrieval else "",
+        answerable=retrieval.answerable if retrieval else None,
+        grounding=_grounding_out(answer) if answer else None,
+        rewriting=_rewriting(retrieval.rewritten) if retrieval and retrieval.rewritten else "",
     )
+
+
+def _grounding_out(answer: AnswerClosed) -> GroundingOut | None:
+    if answer.checked is None:
+        return None
+    checks = tuple(StatementCheck(**asdict(check)) for check in answer.checked.statements)
+    return grounding_out(Grounding(answer.checked.score, checks), answer.answer)
+
+
+def _rewriting(asked: QuestionRewritten) -> str:
+    """What a model made of a follow-up, which model, and whether it was taken."""
+    return f"{asked.model.name}, {asked.prompt_template}: {asked.said} ({'taken' if asked.used else 'not taken'})"
 
 
 @router.get("/events")

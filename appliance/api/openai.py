@@ -22,7 +22,7 @@ from appliance.api.ask import REMEMBERED_TURNS
 from appliance.api.gate import Employee, TheAppliance
 from appliance.api.schemas import MAX_QUESTION_CHARACTERS, Problem
 from appliance.api.streaming import Events, streamed
-from appliance.api.wire import passage_out
+from appliance.api.wire import grounding_out, passage_out
 from appliance.domain import Answer, Conversation, Turn
 from appliance.errors import InvalidRequest
 
@@ -201,11 +201,14 @@ def _page(page: int | None) -> str:
 
 def _extra(event: Answered) -> dict[str, Any]:
     """Our own fields, for clients that know the appliance."""
+    checked = grounding_out(event.answer.grounding, event.answer.text)
     return {
         "strongroom": {
             "query_id": event.query_id,
             "kind": event.answer.kind.value,
             "citations": [passage_out(citation).model_dump() for citation in event.answer.citations],
+            "searched_for": event.completed,
+            "grounding": checked.model_dump() if checked else None,
         }
     }
 

@@ -123,8 +123,41 @@ class PassageOut(_Out):
     rank: int
 
 
+class StatementOut(_Out):
+    """How one statement of an answer, its characters `start` to `end`, was held against the passages it cites.
+
+    `score` is the share of its words that stand there, `numbers_missing` are the numbers that do not. One that is not
+    `comparable` (another language than its passages) was not judged.
+    """
+
+    text: str
+    start: int
+    end: int
+    cited: list[int]
+    score: float
+    supported: bool
+    comparable: bool
+    numbers_missing: list[str]
+
+
+class GroundingOut(_Out):
+    """How far an answer stands on its passages: `score` is the share of its text, 0 to 1, whose statements do.
+
+    Of the `judged` statements `supported` stand.
+    """
+
+    score: float
+    judged: int
+    supported: int
+    statements: list[StatementOut]
+
+
 class AnswerOut(_Out):
-    """A finished answer. `citations` are the passages its markers point at, in order of number."""
+    """A finished answer. `citations` are the passages its markers and notices point at, in order of number.
+
+    `searched_for` is empty unless a follow-up was completed; `grounding` is known of what a language model wrote;
+    `highlights` are the characters (start, end) of a quotation that are nearest to the question.
+    """
 
     query_id: str
     conversation_id: str
@@ -133,6 +166,9 @@ class AnswerOut(_Out):
     citations: list[PassageOut]
     notices: list[str]
     model: str
+    searched_for: str
+    grounding: GroundingOut | None
+    highlights: list[tuple[int, int]]
 
 
 class AskEvent(StrEnum):
@@ -181,7 +217,10 @@ class ConversationOut(_Out):
 
 
 class TurnOut(_Out):
-    """A question and the answer that was shown. Citations the reader may no longer see are left out."""
+    """A question and the answer that was shown. Citations the reader may no longer see are left out.
+
+    `searched_for`, `grounding` and `highlights` as in `AnswerOut`.
+    """
 
     query_id: str
     question: str
@@ -192,6 +231,9 @@ class TurnOut(_Out):
     notices: list[str]
     asked_at: datetime
     feedback: str
+    searched_for: str = ""
+    grounding: GroundingOut | None = None
+    highlights: list[tuple[int, int]] = []
 
 
 class ConversationDetail(ConversationOut):
@@ -857,7 +899,11 @@ class QueriesOut(_Out):
 
 
 class QueryDetail(QueryOut):
-    """A query with everything on record about it."""
+    """A query with everything on record about it.
+
+    `answerable` is how likely the documents were held to answer, `rewriting` what a model made of a follow-up; both are
+    empty where that was not asked.
+    """
 
     model_digest: str
     model_provider: str
@@ -871,6 +917,10 @@ class QueryDetail(QueryOut):
     passages: list[RetrievedOut]
     feedback_comment: str
     leaf_hash: str
+    searched_for: str
+    answerable: float | None
+    grounding: GroundingOut | None
+    rewriting: str
 
 
 class EventOut(_Out):

@@ -6,13 +6,15 @@ from appliance.api.schemas import (
     ChangedLineOut,
     ChangesOut,
     DocumentOut,
+    GroundingOut,
     PageOut,
     PassageOut,
     PassageTextOut,
     PlaceOut,
+    StatementOut,
 )
 from appliance.catalog import ChangedLine, Changes, ChunkInContext
-from appliance.domain import Chunk, Citation, Document, Hit, PageCoverage, Place
+from appliance.domain import Chunk, Citation, Document, Grounding, Hit, PageCoverage, Place
 
 _PICTURED = ("application/pdf", "image/")
 _MAX_CHANGED_LINES = 500
@@ -36,6 +38,30 @@ def passage_out(citation: Citation) -> PassageOut:
 def cited_chunk_out(number: int, item: ChunkInContext) -> PassageOut:
     """A passage of an earlier answer, looked up again."""
     return _passage(number, number, item)
+
+
+def grounding_out(grounding: Grounding | None, answer: str) -> GroundingOut | None:
+    """How the statements of an answer stand on its passages."""
+    if grounding is None:
+        return None
+    return GroundingOut(
+        score=grounding.score,
+        judged=len(grounding.judged),
+        supported=sum(check.supported for check in grounding.judged),
+        statements=[
+            StatementOut(
+                text=answer[check.start : check.end],
+                start=check.start,
+                end=check.end,
+                cited=list(check.cited),
+                score=check.score,
+                supported=check.supported,
+                comparable=check.comparable,
+                numbers_missing=list(check.numbers_missing),
+            )
+            for check in grounding.statements
+        ],
+    )
 
 
 def document_out(document: Document, source: str) -> DocumentOut:

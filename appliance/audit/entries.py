@@ -78,6 +78,43 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionRewritten:
+    """How a model was asked to complete a follow-up, and what it `said`; `used` says whether that was taken."""
+
+    said: str
+    used: bool
+    model: ModelUsed
+    prompt_sha256: str
+    prompt_template: str
+    parameters: GenerationParameters
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedStatement:
+    """How one statement of an answer, its characters `start` to `end`, was held against the passages it cites.
+
+    `score` is the share of its words that stand there, `numbers_missing` are the numbers that do not. One that is not
+    `comparable` was not judged: it is in another language than its passages.
+    """
+
+    start: int
+    end: int
+    cited: tuple[int, ...]
+    score: float
+    supported: bool
+    comparable: bool
+    numbers_missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedAnswer:
+    """How an answer was held against the passages it cites: the share of it that stands there, and every statement."""
+
+    score: float
+    statements: tuple[CheckedStatement, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class QuestionReceived:
     """A question came in. It is on record before anything is searched for."""
 
@@ -96,7 +133,9 @@ class PassagesRetrieved:
     """What was found for a question and what the model was about to be asked. It is on record before the first token.
 
     `searched_for` is the question as it was searched, which for a follow-up is not what was typed. `prompt_sha256` is
-    hex; `model`, prompt and `parameters` are empty when no model is asked.
+    hex; `model`, prompt and `parameters` are empty when no model is asked. `answerable` is how likely the documents
+    were held to answer, and `rewritten` tells of a model that was asked to complete a follow-up. Both are None where
+    that did not happen, and in entries of older releases.
     """
 
     type: ClassVar[str] = "passages.retrieved"
@@ -108,6 +147,8 @@ class PassagesRetrieved:
     prompt_sha256: str
     prompt_template: str
     parameters: GenerationParameters | None
+    answerable: float | None = None
+    rewritten: QuestionRewritten | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +156,7 @@ class AnswerClosed:
     """An answer ended, well or with an error: `error` is then the stable code of `appliance.errors`, otherwise empty.
 
     `answer` is what the reader was left with and `withdrawn` what was shown before and taken back, empty if nothing
-    was. `answer_sha256` is hex.
+    was. `answer_sha256` is hex. `checked` is None where no language model wrote, and in entries of older releases.
     """
 
     type: ClassVar[str] = "answer.closed"
@@ -130,6 +171,7 @@ class AnswerClosed:
     latency: Latency
     error: str = ""
     withdrawn: str = ""
+    checked: CheckedAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from appliance.inference.context_window import (
 from appliance.inference.port import Generation, Message, ModelCard
 from appliance.inference.thinking import strip_thinking
 from appliance.inference.token_bound import at_most_tokens
-from appliance.inference.wire import wire_messages
+from appliance.inference.wire import in_time, wire_messages
 
 _DEFAULT_PORT = 11434
 _LAST_PORT = 65535
@@ -76,6 +76,7 @@ class OllamaModel:
         self._host = _base_url(host)
         self._name = name
         self._context_tokens = context_tokens
+        self._connect_timeout_s = connect_timeout_s
         self._token_timeout_s = token_timeout_s
         timeout = httpx.Timeout(token_timeout_s, connect=connect_timeout_s)
         self._client = httpx.Client(base_url=self._host, timeout=timeout, trust_env=False, follow_redirects=False)
@@ -126,11 +127,14 @@ class OllamaModel:
     def _answer(
         self, request: Mapping[str, Any], messages: Sequence[Message], generation: Generation
     ) -> Generator[str, None, None]:
-        with self._errors(), self._client.stream("POST", "/api/chat", json=request) as response:
+        with (
+            self._errors(),
+            self._client.stream("POST", "/api/chat", json=request, timeout=self._timeout(generation)) as response,
+        ):
             if response.status_code != httpx.codes.OK:
                 response.read()
                 raise self._refusal(response.status_code, response.text)
-            for line in _lines(response):
+            for line in in_time(_lines(response), generation):
                 part = self._json_object(line)
                 if "error" in part:
                     raise self._refusal(_integer(part.get("status")) or 500, str(part["error"]))
@@ -147,6 +151,9 @@ class OllamaModel:
                     )
                     return
         raise ModelUnavailable(f"Ollama at {self._host} ended its answer too soon. Ask again; see the server's log.")
+
+    def _timeout(self, generation: Generation) -> httpx.Timeout:
+        return httpx.Timeout(min(self._token_timeout_s, generation.time_s), connect=self._connect_timeout_s)
 
     def _show(self) -> _Shown:
         with self._errors():

@@ -29,7 +29,7 @@ from appliance.inference.context_window import (
 from appliance.inference.port import Generation, Message, ModelCard
 from appliance.inference.thinking import strip_thinking
 from appliance.inference.token_bound import at_most_tokens
-from appliance.inference.wire import wire_messages
+from appliance.inference.wire import in_time, wire_messages
 
 NO_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 """vLLM, SGLang and llama.cpp pass this to the chat template; Qwen's and others then leave thinking out."""
@@ -114,6 +114,7 @@ class ChatServer:
             ConfigurationError: `base_url` is no address.
         """
         self._where = base_url
+        self._connect_timeout_s = connect_timeout_s
         self._token_timeout_s = token_timeout_s
         http_client = httpx.Client(
             timeout=httpx.Timeout(token_timeout_s, connect=connect_timeout_s),
@@ -172,9 +173,10 @@ class ChatServer:
                 temperature=generation.temperature,
                 seed=generation.seed,
                 extra_body=NO_THINKING,
+                timeout=httpx.Timeout(min(self._token_timeout_s, generation.time_s), connect=self._connect_timeout_s),
             ) as chunks,
         ):
-            for chunk in chunks:
+            for chunk in in_time(chunks, generation):
                 usage = chunk.usage or usage
                 for choice in chunk.choices:
                     finish = choice.finish_reason or finish

@@ -77,12 +77,16 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """How to generate. `context_tokens` is the window for prompt and answer; `max_tokens` the part of the answer."""
+    """How to generate. `context_tokens` is the window for prompt and answer; `max_tokens` the part of the answer.
+
+    An answer that is not finished after `time_s` ends with ModelUnavailable; the model is never silent for longer.
+    """
 
     context_tokens: int
     max_tokens: int
     temperature: float = 0.0
     seed: int = 0
+    time_s: float = 300.0
 
 
 class LanguageModel(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -78,6 +79,15 @@ def test_an_index_that_fails_is_an_error_event_with_the_question_on_record(tmp_p
         [record] = appliance.log.queries()
         assert record.answer is not None
         assert record.answer.error == "index_unavailable"
+
+
+def test_a_question_to_an_appliance_without_a_document_says_that_there_is_none(tmp_path: Path) -> None:
+    with served(tmp_path / "data") as (_, client):
+        name, data = events(client.post("/api/ask", json={"question": "What may a hotel cost?"}))[-1]
+    assert name == "answer"
+    answer = json.loads(data)
+    assert answer["kind"] == "abstained"
+    assert "no document here that you may see" in answer["notices"][0]
 
 
 def test_a_second_appliance_on_the_same_folder_is_refused_and_says_where_the_first_is(tmp_path: Path) -> None:

@@ -179,8 +179,8 @@ def test_no_made_up_variable_passes(name: str) -> None:
         ('[server]\nport = "http"', "server.port"),
         ('[model]\nprovider = "cloud"', "model.provider"),
         ("[index]\ntimeout_s = inf", "index.timeout_s"),
-        ("[retrieval]\nmin_similarity = nan", "retrieval.min_similarity"),
-        ("[retrieval]\nmin_similarity = 1.5", "retrieval.min_similarity"),
+        ("[retrieval]\nanswerable_above = nan", "retrieval.answerable_above"),
+        ("[retrieval]\nanswerable_above = 1.5", "retrieval.answerable_above"),
         ("server = 1", "server"),
     ],
 )

@@ -60,6 +60,8 @@ def test_a_conversation_goes_on_is_judged_found_again_and_deleted(browser: Brows
         visiting.ask("Since when does the retention period of treaty records run?")
         visiting.put("And how long is it?")
         expect(page.locator(".sr-answer")).to_have_count(2, timeout=60_000)
+        expect(page.get_by_text("Searched for: Since when does the retention period")).to_be_visible()
+        assert page.locator(".sr-answer mark").count() >= 2
         visiting.click(page.get_by_role("button", name="Not helpful", exact=True).last)
         visiting.fill(page.get_by_label("What was wrong?"), "The start is missing.")
         visiting.click(page.get_by_role("button", name="Send", exact=True))

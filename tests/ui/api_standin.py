@@ -157,6 +157,9 @@ class Standin:
             citations=hits,
             notices=[f"One passage is from a document that has since changed.{self.poison}"],
             model="qwen3.5:9b",
+            searched_for=searched if searched != body.question else "",
+            grounding=self.grounding(text) if kind is AnswerKind.GENERATED else None,
+            highlights=[(0, min(20, len(text)))] if kind is AnswerKind.EXTRACTIVE else [],
         )
         self.turns.setdefault(conversation, []).append(
             wire.TurnOut(
@@ -169,9 +172,37 @@ class Standin:
                 notices=answer.notices,
                 asked_at=NOW,
                 feedback="",
+                searched_for=answer.searched_for,
+                grounding=answer.grounding,
+                highlights=answer.highlights,
             )
         )
         yield _event("answer", answer)
+
+    def grounding(self, text: str) -> wire.GroundingOut:
+        """A check that found the first line of an answer, and the rest not, with a number that is missing."""
+        first = text.partition("\n")[0]
+        found = wire.StatementOut(
+            text=first,
+            start=0,
+            end=len(first),
+            cited=[1],
+            score=0.9,
+            supported=True,
+            comparable=True,
+            numbers_missing=[],
+        )
+        rest = found.model_copy(
+            update={
+                "text": text[len(first) :] + self.poison,
+                "start": len(first),
+                "end": len(text),
+                "score": 0.1,
+                "supported": False,
+                "numbers_missing": ["10", f"7{self.poison}"],
+            }
+        )
+        return wire.GroundingOut(score=0.5, judged=2, supported=1, statements=[found, rest])
 
     def conversation(self, key: str) -> wire.ConversationDetail:
         """A conversation of the history."""
@@ -462,6 +493,10 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             passages=on_record,
             feedback_comment="The table misses the third row." if found.feedback == "down" else "",
             leaf_hash="ab" * 32,
+            searched_for=found.question,
+            answerable=0.62,
+            grounding=state.grounding(found.answer) if found.kind is AnswerKind.GENERATED else None,
+            rewriting="",
         )
 
     @api.get("/log/events")

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ui.payloads import PAYLOADS
-from ui.inert import label, one_line, plain, quoted, render, text
+from ui.inert import Mark, label, one_line, plain, quoted, render, text
 
 ALLOWED = {
     "div": {"class", "dir"},
     "span": {"class"},
+    "mark": {"class"},
     "ol": {"start"},
     **{
         name: set()
@@ -25,7 +26,7 @@ ALLOWED = {
     },
 }
 VOID = {"br"}
-CLASSES = {"sr-text", "sr-chip", "sr-scroll", "sr-address"}
+CLASSES = {"sr-text", "sr-chip", "sr-scroll", "sr-address", "sr-doubt", "sr-hidden"}
 HIDDEN = re.compile(
     "[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u00ad\U000e0000-\U000e0fff\x00-\x08\x0e-\x1f\x7f-\x9f]"
 )
@@ -104,6 +105,29 @@ def test_a_hostile_text_stays_letters_wherever_streaming_cuts_it(payload: str) -
 def test_any_mixture_of_signs_is_inert(untrusted: str) -> None:
     assert_inert(render(untrusted, {1, 9}))
     render(untrusted, {1}).encode("utf-8")
+
+
+@given(
+    st.text(alphabet=st.sampled_from("<>&*_#|[]-.`\n 19ab\ue000\ue001"), max_size=120),
+    st.lists(st.integers(0, 120), max_size=8, unique=True),
+    st.sampled_from(Mark),
+)
+def test_whatever_is_marked_stays_inert_and_every_tag_closed(untrusted: str, edges: list[int], mark: Mark) -> None:
+    ends = sorted(edges)
+    found = assert_inert(render(untrusted, {1, 9}, marked=list(zip(ends[::2], ends[1::2], strict=False)), mark=mark))
+    assert "\ue000" not in found.text and "\ue001" not in found.text
+
+
+def test_a_mark_stands_around_what_is_marked_in_text_lists_tables_and_bold() -> None:
+    source = "It is 12 and **bold 34**.\n\n- item 56\n\n| a | b |\n|---|---|\n| 78 | 9 |"
+    spans = [found.span() for found in re.finditer("12|34|56|78", source)]
+    marks = re.findall(r"<mark>([^<]*)</mark>", render(source, marked=spans))
+    assert marks == ["12", "34", "56", "78"]
+
+
+def test_a_number_that_was_not_found_says_so_without_its_colour_too() -> None:
+    found = inspected(render("It is 12.", marked=[(6, 8)], mark=Mark.NOT_FOUND))
+    assert found.text == "It is 12 (not found in the cited passages)."
 
 
 @given(st.text(max_size=300))

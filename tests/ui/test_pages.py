@@ -92,6 +92,30 @@ def test_an_answer_without_a_model_or_without_documents_says_so(base_url: str, q
     assert words in shown(at)
 
 
+def test_how_far_an_answer_stands_on_its_passages_is_told_sentence_by_sentence(base_url: str) -> None:
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+    at.chat_input[0].set_value("How long?").run()
+    assert [expander.label for expander in at.expander] == ["Grounded: 1 of 2 sentences stands in the cited passages"]
+    assert "Found [1]" in shown(at)
+    assert "Not found: 10" in shown(at)
+    assert '<mark class="sr-doubt">10<' in shown(at)
+
+
+def test_the_sentence_nearest_to_the_question_is_highlighted_in_a_quotation(base_url: str) -> None:
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+    at.chat_input[0].set_value("quote it").run()
+    assert "<mark>Records of a </mark>" in shown(at)
+    assert not at.expander
+
+
+def test_what_was_searched_for_in_place_of_a_follow_up_is_shown(base_url: str) -> None:
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+    at.chat_input[0].set_value("How long?").run()
+    assert "Searched for" not in shown(at)
+    at.chat_input[0].set_value("And letters?").run()
+    assert "Searched for: And letters? (records retention)" in shown(at)
+
+
 def test_a_question_that_failed_is_kept_and_can_be_asked_again(base_url: str, state: Standin) -> None:
     state.fail_ask_with = wire.Problem(code="audit_unavailable", message="The query log cannot be written.")
     at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()

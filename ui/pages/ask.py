@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,16 +13,18 @@ from streamlit.delta_generator import DeltaGenerator
 from appliance.api.schemas import (
     AnswerOut,
     FeedbackIn,
+    GroundingOut,
     PassageOut,
     PassagesOut,
     StartedOut,
+    StatementOut,
     TokenOut,
     TurnOut,
 )
 from appliance.domain import AnswerKind
 from ui import pieces
 from ui.client import CUT_OFF, ApiProblem, Client, checked
-from ui.inert import Html, label, render, text
+from ui.inert import Html, Mark, label, render, text
 from ui.passage_view import open_passage
 
 KIND_BADGES: dict[AnswerKind, tuple[str, pieces.Tone]] = {
@@ -99,6 +102,8 @@ def _stream(client: Client, conversation: _Conversation, question: str, slot: De
         match part:
             case StartedOut():
                 conversation.id = part.conversation_id
+                if part.searched_for != question:
+                    _draw(slot, _progress(f"Searching for: {part.searched_for}"))
             case PassagesOut():
                 numbers = frozenset(passage.number for passage in part.passages)
                 _draw(slot, _progress(f"Reading {pieces.count(len(part.passages), 'passage')}"))
@@ -127,6 +132,9 @@ def _turn(question: str, answer: AnswerOut) -> TurnOut:
         notices=answer.notices,
         asked_at=datetime.now(UTC),
         feedback="",
+        searched_for=answer.searched_for,
+        grounding=answer.grounding,
+        highlights=answer.highlights,
     )
 
 
@@ -141,16 +149,64 @@ def _offer_again(client: Client, conversation: _Conversation) -> None:
 def _show_turn(client: Client, turn: TurnOut) -> None:
     words, tone = KIND_BADGES[turn.kind]
     pieces.show(_question(turn.question))
-    numbers = frozenset(passage.number for passage in turn.citations)
-    pieces.show(Html(f'<div class="sr-answer">{render(turn.answer, numbers)}{pieces.badge(words, tone)}</div>'))
+    if turn.searched_for:
+        pieces.show(pieces.line(f"Searched for: {turn.searched_for}"))
+    pieces.show(Html(f'<div class="sr-answer">{_answer(turn)}{pieces.badge(words, tone)}</div>'))
     for words in turn.notices:
         pieces.show(pieces.notice(words, "warn"))
+    if turn.grounding and turn.grounding.statements:
+        _show_grounding(turn.query_id, turn.grounding)
     if turn.citations:
         _show_sources(client, turn)
     if turn.withheld_citations:
         withheld = pieces.count(turn.withheld_citations, "source")
         pieces.show(pieces.line(f"{withheld} of this answer may no longer be shown to you."))
     _take_feedback(client, turn)
+
+
+def _answer(turn: TurnOut) -> Html:
+    """The answer; marked are the numbers that its passages do not have, or the sentences nearest to the question."""
+    numbers = frozenset(passage.number for passage in turn.citations)
+    if turn.grounding is None:
+        return render(turn.answer, numbers, marked=turn.highlights)
+    doubted = [span for statement in turn.grounding.statements for span in _missing(turn.answer, statement)]
+    return render(turn.answer, numbers, marked=doubted, mark=Mark.NOT_FOUND)
+
+
+def _missing(answer: str, statement: StatementOut) -> list[tuple[int, int]]:
+    """Where the numbers of a statement stand that its passages do not have."""
+    longest_first = sorted(statement.numbers_missing, key=len, reverse=True)
+    if not longest_first:
+        return []
+    number = re.compile(rf"(?<![\d\[])(?:{'|'.join(map(re.escape, longest_first))})(?!\d)")
+    return [found.span() for found in number.finditer(answer, statement.start, statement.end)]
+
+
+def _show_grounding(query_id: str, grounding: GroundingOut) -> None:
+    with st.expander(_grounded(grounding), key=f"grounding-{query_id}"):
+        pieces.show(pieces.line("Checked by words and numbers: whether a passage says it, not whether it is right."))
+        rows = [(render(statement.text), _verdict(statement)) for statement in grounding.statements]
+        pieces.show(pieces.table(("Sentence", "In the cited passages"), rows))
+
+
+def _grounded(grounding: GroundingOut) -> str:
+    """The check in one line."""
+    if not grounding.judged:
+        return "Not checked: the passages are in another language than the answer"
+    sentences = pieces.count(grounding.judged, "sentence")
+    stand = "stands" if grounding.supported == 1 else "stand"
+    return f"Grounded: {grounding.supported:,} of {sentences} {stand} in the cited passages"
+
+
+def _verdict(statement: StatementOut) -> Html:
+    if statement.numbers_missing:
+        return pieces.badge(f"Not found: {', '.join(statement.numbers_missing)}", "warn")
+    if not statement.comparable:
+        return pieces.badge("Other language, not checked")
+    if not statement.supported:
+        return pieces.badge("Not found", "warn")
+    own = "".join(f"[{number}]" for number in statement.cited)
+    return pieces.badge(f"Found {own}" if own else "Found, names no source of its own", "good")
 
 
 def _show_sources(client: Client, turn: TurnOut) -> None:

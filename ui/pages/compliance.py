@@ -197,6 +197,10 @@ def _on_record(query: QueryDetail) -> Html:
         ("Groups then", text(pieces.listed(query.groups))),
         ("Origin", text(query.origin)),
         ("Outcome", pieces.badge(words, tone)),
+        ("Searched for", text(query.searched_for if query.searched_for != query.question else "")),
+        ("Completed by", text(query.rewriting)),
+        ("Answerable", text("" if query.answerable is None else f"{query.answerable:.2f}")),
+        ("Grounded", text(_grounded(query))),
         ("Error", text(query.error)),
         ("Notices shown", text(" ".join(query.notices))),
         ("Feedback", text(pieces.dotted(_FEEDBACK[query.feedback] if query.feedback else "", query.feedback_comment))),
@@ -212,6 +216,15 @@ def _on_record(query: QueryDetail) -> Html:
         ("Leaf hash", pieces.code(query.leaf_hash)),
     ]
     return pieces.fields((name, value or text("none")) for name, value in facts)
+
+
+def _grounded(query: QueryDetail) -> str:
+    """How the answer was held against its passages, and what was not found there."""
+    if query.grounding is None:
+        return ""
+    missing = [number for statement in query.grounding.statements for number in statement.numbers_missing]
+    found = f"{query.grounding.supported:,} of {query.grounding.judged:,} sentences stand in the cited passages"
+    return f"{found}; not found: {', '.join(missing)}" if missing else found
 
 
 def _passage_row(passage: RetrievedOut) -> tuple[Html, ...]:

@@ -1,45 +1,85 @@
-"""Whether the documents may say anything to a question."""
+"""How likely the documents answer a question, before a model reads them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from appliance.answering.abstention import documents_may_say
+from appliance.answering.abstention import ALL_WORDS_FOUND, answerability, signs
+from appliance.config import RetrievalSettings
+from appliance.domain import Hit
 from tests.data.builders import make_hit
 
-QUESTION = "How long is parental leave?"
+QUESTION = "What was the revenue of Borealis in 2021?"
+THRESHOLD = RetrievalSettings().answerable_above
+
+
+def hit(text: str, similarity: float | None = 0.5, *, rank: int = 1, title: str = "Report") -> Hit:
+    return make_hit(text, rank=rank, similarity=similarity, title=title)
 
 
 def test_nothing_found_means_the_documents_do_not_say() -> None:
-    assert not documents_may_say(QUESTION, [], min_similarity=-1.0)
+    assert answerability(QUESTION, []) == 0.0
 
 
-@pytest.mark.parametrize(("similarity", "may"), [(0.31, True), (0.30, True), (0.29, False), (-1.0, False)])
-def test_a_hit_near_enough_in_meaning_is_enough(similarity: float, may: bool) -> None:
-    hit = make_hit("Mothers stay at home for sixteen weeks.", similarity=similarity)
-    assert documents_may_say(QUESTION, [hit], min_similarity=0.30) == may
+def test_the_nearer_the_best_passage_the_likelier_an_answer() -> None:
+    judged = [answerability(QUESTION, [hit("Sales went up.", near)]) for near in (0.1, 0.3, 0.5, 0.7)]
+    assert judged == sorted(judged)
+    assert judged[0] < THRESHOLD < judged[-1]
 
 
-def test_a_hit_that_only_words_found_needs_most_words_of_the_question() -> None:
-    most = make_hit("PARENTAL leave: how long it is, is set by law.", similarity=None)
-    few = make_hit("The leave of the tenant must be announced.", similarity=None)
-    assert documents_may_say(QUESTION, [most], min_similarity=0.30)
-    assert not documents_may_say(QUESTION, [few], min_similarity=0.30)
+def test_a_passage_about_somebody_else_speaks_against_an_answer() -> None:
+    same = answerability(QUESTION, [hit("The revenue of Borealis in 2021 went up.")])
+    other = answerability(QUESTION, [hit("The revenue of Meridian in 2019 went up.")])
+    assert other < THRESHOLD < same
 
 
-def test_words_of_title_and_headings_count_because_they_were_searched() -> None:
-    hit = make_hit("16 weeks.", context="Leave > How long is parental leave", similarity=None)
-    assert documents_may_say(QUESTION, [hit], min_similarity=0.30)
+def test_a_name_counts_where_title_or_path_has_it() -> None:
+    inside = signs(QUESTION, [hit("Revenue in 2021 went up.", title="Borealis annual report")])
+    assert inside.names == 1.0
+    assert signs(QUESTION, [hit("Revenue in 2021 went up.")]).names == 0.5
 
 
-def test_only_the_best_three_hits_are_looked_at() -> None:
-    far = [make_hit(f"far {rank}", rank=rank, similarity=0.1) for rank in (1, 2, 3)]
-    near = make_hit("near", rank=4, similarity=0.9)
-    assert not documents_may_say(QUESTION, [*far, near], min_similarity=0.30)
-    assert documents_may_say(QUESTION, [*far[:2], near], min_similarity=0.30)
+def test_names_must_stand_in_one_passage_together() -> None:
+    apart = [hit("Borealis is a company."), hit("In 2021 it rained.", rank=2)]
+    assert signs(QUESTION, apart).names == 0.5
 
 
-@pytest.mark.parametrize("question", ["", "?", "is it ok"])
-def test_a_question_without_words_of_its_own_is_decided_by_similarity_alone(question: str) -> None:
-    assert not documents_may_say(question, [make_hit("anything", similarity=0.1)], min_similarity=0.30)
-    assert documents_may_say(question, [make_hit("anything", similarity=0.4)], min_similarity=0.30)
+def test_a_plural_or_genitive_is_still_the_name_and_a_longer_word_is_not() -> None:
+    assert signs("Who runs Activision now?", [hit("Activisions board met.")]).names == 1.0
+    assert signs("Who runs Activision now?", [hit("The activity of the board.")]).names == 0.0
+
+
+def test_a_capital_tells_no_name_in_german_or_at_the_beginning_of_a_sentence() -> None:
+    german = "Wie lange werden die Rechnungen und Belege des Unternehmens aufbewahrt?"
+    assert signs(german, [hit("Zehn Jahre.")]).names == 1.0
+    assert signs("Revenue went up how far? Tell me.", [hit("Nothing.")]).names == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "denial"),
+    [("Invoices of Borealis may not be deleted.", 1.0), ("Invoices of Borealis may be deleted.", 0.0)],
+)
+def test_a_sentence_that_denies_what_the_question_does_not_is_noticed(text: str, denial: float) -> None:
+    assert signs("Which invoices of Borealis may be deleted?", [hit(text)]).denial == denial
+
+
+def test_a_passage_with_every_word_is_shown_however_far_its_meaning_seems() -> None:
+    code = hit("Valve ZX-4471-B is replaced after 800 hours.", similarity=None)
+    assert answerability("ZX-4471-B", [code]) == ALL_WORDS_FOUND > THRESHOLD
+    assert answerability("ZX-9999-C", [code]) < THRESHOLD
+
+
+def test_the_fused_score_does_not_matter() -> None:
+    one = hit("The revenue of Borealis went up.")
+    assert answerability(QUESTION, [one]) == answerability(QUESTION, [replace(one, score=900.0)])
+
+
+@pytest.mark.parametrize("question", ["", "?", "a", "is it ok", "🙂", "\x00", "'; DROP TABLE documents; --", "日本語"])
+def test_an_odd_question_gets_a_number_between_0_and_1(question: str) -> None:
+    assert 0.0 <= answerability(question, [hit("anything", 0.1)]) <= 1.0
+
+
+def test_a_question_of_50000_characters_is_judged_in_time() -> None:
+    assert answerability("Borealis 2021? " * 3_500, [hit("word " * 300, rank=rank) for rank in range(1, 61)]) > 0

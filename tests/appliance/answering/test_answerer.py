@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from appliance.answering.answerer import CANCELLED, Answered, Answerer, AnswerEvent, Found, Started, Token
-from appliance.answering.prompt import NOT_IN_DOCUMENTS
+from appliance.answering.instructions import NOT_IN_DOCUMENTS
 from appliance.audit.entries import AnswerClosed, PassagesRetrieved, QuestionReceived
 from appliance.audit.log import QueryLog
 from appliance.config import ModelSettings, RetrievalSettings
@@ -17,6 +18,7 @@ from appliance.domain import AccessFilter, AnswerKind, Conversation, Hit, Princi
 from appliance.errors import AuditUnavailable, ContextOverflow, IndexUnavailable, InvalidRequest, ModelUnavailable
 from appliance.inference.port import Generation, Message, ModelCard
 from tests.data.builders import ToyEmbedder, make_hit
+from ui.inert import render
 
 READER = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset({"hr"}))
 CONVERSATION = Conversation("11111111-1111-1111-1111-111111111111")
@@ -337,7 +339,7 @@ def test_a_follow_up_is_searched_with_its_question_and_the_model_sees_the_turns(
     started = events[0]
     assert isinstance(started, Started)
     assert started.searched_for == "How long are invoices kept? And applications?" == hits.asked[0][0]
-    texts = [message.content for message in model.prompts[0][0]]
+    texts = [message.content for message in model.prompts[-1][0]]
     assert "How long are invoices kept?" in texts[1]
     assert "Ten years" in texts[2]
 
@@ -386,3 +388,192 @@ def test_after_an_overflow_the_prompt_that_was_answered_is_the_one_on_record(mak
     record = log.query(answered.query_id)
     assert record.retrieval is not None
     assert [passage.number for passage in record.retrieval.retrieved] == [1, 2, 3, 4, None, None, None, None]
+
+
+# follow-ups completed by the model
+
+BEFORE = Conversation(CONVERSATION.id, (Turn("How long are invoices kept?", "Ten years [1]."),))
+
+
+class Rewriter(Scripted):
+    """Completes a follow-up first, then answers."""
+
+    def __init__(self, completed: str | Exception, *pieces: str) -> None:
+        super().__init__(*pieces)
+        self.completed = completed
+
+    def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+        if "rewrite" not in messages[0].content:
+            yield from super().stream(messages, generation)
+        elif isinstance(self.completed, Exception):
+            raise self.completed
+        else:
+            yield self.completed
+
+
+def test_a_follow_up_is_completed_by_the_model_shown_and_on_record(make: Make, log: QueryLog) -> None:
+    completed = "How long are applications kept?"
+    hits = FixedHits([make_hit(TEXTS[1], rank=1)])
+    events = ask(make(Rewriter(completed, "Six months [1]."), hits=hits), "And applications?", BEFORE)
+    assert isinstance(events[0], Started)
+    assert events[0].searched_for == completed == hits.asked[0][0] == answer_of(events).completed
+    record = log.query(answer_of(events).query_id)
+    assert record.retrieval is not None and record.retrieval.rewritten is not None
+    assert record.retrieval.searched_for == completed
+    rewritten = record.retrieval.rewritten
+    assert (rewritten.said, rewritten.used, rewritten.model.digest) == (completed, True, "sha256:00ff")
+    assert (rewritten.prompt_template, len(rewritten.prompt_sha256)) == ("rewrite/1", 64)
+
+
+def test_what_the_model_makes_of_a_follow_up_is_not_taken_when_it_brings_in_a_name(make: Make, log: QueryLog) -> None:
+    events = ask(make(Rewriter("How long are applications kept in Novartis?", "Six [1].")), "And applications?", BEFORE)
+    assert isinstance(events[0], Started)
+    assert events[0].searched_for == "How long are invoices kept? And applications?"
+    record = log.query(answer_of(events).query_id)
+    assert record.retrieval is not None and record.retrieval.rewritten is not None
+    assert record.retrieval.rewritten.used is False
+
+
+def test_rules_complete_a_follow_up_when_the_model_fails(make: Make) -> None:
+    model = Rewriter(ModelUnavailable("It is busy. Wait."), "Six months [1].")
+    events = ask(make(model), "And applications?", BEFORE)
+    assert isinstance(events[0], Started)
+    assert events[0].searched_for == "How long are invoices kept? And applications?"
+    assert answer_of(events).answer.kind is AnswerKind.GENERATED
+
+
+def test_the_question_is_on_record_before_a_model_sees_it(make: Make, log: QueryLog) -> None:
+    model = Rewriter("x", "y")
+    answerer = make(model)
+    log.close()
+    with pytest.raises(AuditUnavailable):
+        ask(answerer, "And applications?", BEFORE)
+    assert model.prompts == []
+
+
+# what stands behind an answer
+
+
+def test_what_stands_in_the_passages_is_told_and_on_record(make: Make, log: QueryLog) -> None:
+    answered = answer_of(ask(make(Scripted("Invoices are kept for 12 years [1]. Applications for six months [2]."))))
+    checked = answered.answer.grounding
+    assert checked is not None
+    assert [(check.supported, check.numbers_missing) for check in checked.statements] == [(False, ("12",)), (True, ())]
+    assert any("marked in the answer: 12." in notice for notice in answered.answer.notices)
+    closed = entries(log)[-1]
+    assert isinstance(closed, AnswerClosed) and closed.checked is not None
+    assert closed.checked.score == checked.score
+    assert [check.numbers_missing for check in closed.checked.statements] == [("12",), ()]
+
+
+def test_an_answer_of_which_nothing_stands_in_its_passages_says_so(make: Make) -> None:
+    answer = answer_of(ask(make(Scripted("Cats chase their tails at midnight [1].")))).answer
+    assert any("Do not rely on it" in notice for notice in answer.notices)
+
+
+def test_passages_that_contradict_each_other_are_named_to_model_and_reader(make: Make) -> None:
+    old = make_hit("Invoices are kept for ten years, that is 10 years.", rank=1, title="Retention 2023")
+    new = make_hit("Invoices are kept for ten years, that is 12 years.", rank=2, title="Retention 2024")
+    model = Scripted("Invoices are kept for 10 years [1].")
+    answer = answer_of(ask(make(model, hits=FixedHits([old, new])))).answer
+    assert "Passages [1][2] seem to contradict each other" in model.prompts[0][0][-1].content
+    (notice,) = answer.notices
+    assert notice.startswith("Passages [1] (Retention 2023) and [2] (Retention 2024) differ:")
+    assert [citation.number for citation in answer.citations] == [1, 2]  # both can be opened
+
+
+def test_a_contradiction_among_passages_nobody_cites_is_not_told(make: Make) -> None:
+    old = make_hit("Invoices are kept for 10 years.", rank=1)
+    new = make_hit("Invoices are kept for 12 years.", rank=2)
+    other = make_hit("Invoices go to the accounting office.", rank=3)
+    answer = answer_of(ask(make(Scripted("To the accounting office [3]."), hits=FixedHits([old, new, other])))).answer
+    assert answer.notices == ()
+
+
+def test_the_model_is_told_in_the_language_of_the_question(make: Make) -> None:
+    model = Scripted("Zehn Jahre [1].")
+    ask(make(model), "Wie lange werden die Rechnungen des Unternehmens aufbewahrt?")
+    assert model.prompts[0][0][0].content.startswith("Sie beantworten Fragen")
+
+
+# models that do not behave
+
+
+def test_a_model_that_goes_round_in_circles_is_ended_and_replaced(make: Make, log: QueryLog) -> None:
+    def endless() -> Iterator[str]:
+        while True:
+            yield "Invoices are kept. "
+
+    class Endless(Scripted):
+        def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+            try:
+                yield from endless()
+            finally:
+                self.closed += 1
+
+    model = Endless()
+    answer = answer_of(ask(make(model))).answer
+    assert answer.kind is AnswerKind.EXTRACTIVE
+    assert any("circles" in notice for notice in answer.notices)
+    assert model.closed == 1
+    closed = entries(log)[-1]
+    assert isinstance(closed, AnswerClosed)
+    assert closed.withdrawn.startswith("Invoices are kept. Invoices")
+
+
+def test_an_answer_of_the_longest_length_says_that_it_breaks_off(make: Make) -> None:
+    words = " ".join(f"word{number}" for number in range(256))
+    answer = answer_of(ask(make(Scripted(f"Invoices [1] {words}")))).answer
+    assert any("breaks off" in notice for notice in answer.notices)
+    ended = answer_of(ask(make(Scripted(f"Invoices [1] {words}.")))).answer
+    assert not any("breaks off" in notice for notice in ended.notices)
+
+
+@pytest.mark.parametrize("rubbish", ["\x00\x01\x02", "🙂🙂🙂", "......", "[9][8]", "\ufffd" * 50, "<|im_end|>"[:2]])
+def test_signs_without_a_word_are_no_answer(make: Make, rubbish: str) -> None:
+    answer = answer_of(ask(make(Scripted(rubbish)))).answer
+    assert answer.kind is AnswerKind.EXTRACTIVE
+    assert any("nothing that can be read" in notice for notice in answer.notices)
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    ["asdf jkl qwer zxcv " * 5, "𝕬𝖇𝖈 " * 40, "кот " * 30, '{"tool": "rm -rf /"}', "<script>alert(1)</script>"],
+)
+def test_rubbish_that_can_be_read_is_said_to_have_no_source(make: Make, rubbish: str) -> None:
+    answer = answer_of(ask(make(Scripted(rubbish)))).answer
+    assert any("names no passage" in notice for notice in answer.notices)
+    assert answer.grounding is not None
+    assert not any(check.supported for check in answer.grounding.statements)
+
+
+@pytest.mark.parametrize("question", ["?", "🙂🙂", "\x00\x01", "\u200b\u202e", "--- !!!"])
+def test_a_question_without_a_word_is_not_searched_and_says_why(make: Make, log: QueryLog, question: str) -> None:
+    hits, model = FixedHits([make_hit(TEXTS[0], rank=1)]), Scripted("Anything")
+    answer = answer_of(ask(make(model, hits=hits), question)).answer
+    assert answer.kind is AnswerKind.ABSTAINED
+    assert answer.notices == ("The question holds no word or number to search for.",)
+    assert hits.asked == [] and model.prompts == []
+    assert [type(entry) for entry in entries(log)] == [QuestionReceived, PassagesRetrieved, AnswerClosed]
+
+
+def test_a_reader_who_may_see_no_document_is_told_so(make: Make) -> None:
+    answer = answer_of(ask(make(None, hits=FixedHits([])))).answer
+    assert "no document here that you may see" in answer.notices[0]
+
+
+def test_no_forged_citation_looks_like_a_source_on_the_screen(make: Make) -> None:
+    """Whatever form a forging model gives its markers, a chip is only ever drawn for a passage that was retrieved."""
+    chance = random.Random(6962)
+    forms = ["[{}]", "[{0}, {0}]", "[1;{}]", "[ {}]", "[[{}]]", "[9[{}]9]", "**[{}]**", "[{}](http://evil)", "[0{}]", "[-{}]",
+             "[{}-9]", "【{}】", "[^{}]", "(source {})", "[passage {}]", "`[{}]`", "[{}\u200b]", "[\u0664]", "[{}\n]"]  # fmt: skip
+    for _ in range(200):
+        said = [chance.choice(forms).format(chance.choice([0, 4, 7, 42, 100, 999_999])) for _ in range(4)]
+        text = f"Invoices are kept for ten years {' '.join(said)} [1]."
+        cuts = sorted(chance.randrange(len(text)) for _ in range(4))
+        pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+        answer = answer_of(ask(make(Scripted(*pieces)))).answer
+        numbers = {citation.number for citation in answer.citations}
+        assert numbers <= {1, 2, 3}
+        chips = re.findall(r'class="sr-chip">([^<]*)<', render(answer.text, numbers))
+        assert {int(chip) for chip in chips} <= numbers, (text, chips)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 import numpy
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,13 +31,24 @@ class Contrarian(ToyEmbedder):
 
 
 def quote(*texts: str, question: str = QUESTION) -> str:
-    return extract(question, make_passages(*texts), ToyEmbedder())
+    return extract(question, make_passages(*texts), ToyEmbedder()).text
 
 
 def test_the_nearest_sentence_is_quoted_with_its_neighbours_and_its_number() -> None:
     assert quote("Ask early. Parental leave is sixteen weeks long. It is paid.") == (
         "“Ask early. Parental leave is sixteen weeks long. It is paid.” [1]"
     )
+
+
+def test_the_nearest_sentence_of_each_quotation_is_known() -> None:
+    passages = make_passages(
+        "Ask early [4]. Parental leave is long [2]. It is paid.", "How long is parental leave? See [7]."
+    )
+    quotations = extract(QUESTION, passages, ToyEmbedder())
+    assert [quotations.text[start:end] for start, end in quotations.highlights] == [
+        "Parental leave is long (2).",
+        "How long is parental leave?",
+    ]
 
 
 def test_what_is_left_out_before_and_after_is_marked() -> None:
@@ -60,6 +72,13 @@ def test_a_word_of_the_question_decides_between_rows_that_are_alike() -> None:
         assert f"Post {number}{number}:" in quote(rows, question=f"Which {'x' * 200} has number {number}{number}?")
 
 
+@pytest.mark.parametrize("question", ["How long is leave?", "Wie lange dauert leave?", "¿Cuánto dura leave?"])
+def test_where_a_number_is_asked_for_the_part_with_one_comes_first(question: str) -> None:
+    quotations = extract(question, make_passages("Leave matters much. Leave lasts 16 weeks."), ToyEmbedder())
+    ((start, end),) = quotations.highlights
+    assert quotations.text[start:end] == "Leave lasts 16 weeks."
+
+
 def test_passages_are_quoted_in_their_rank_and_those_with_nothing_near_left_out() -> None:
     text = quote("How long is parental leave?", "Parking costs ten francs.", "How long parental leave is.")
     assert text.split("\n\n") == ["“How long is parental leave?” [1]", "“How long parental leave is.” [3]"]
@@ -76,7 +95,7 @@ def test_no_passage_or_no_text_gives_no_quotation() -> None:
 
 def test_something_is_quoted_even_when_everything_is_far_from_the_question() -> None:
     """The words of a question may match where its meaning, as the model sees it, does not."""
-    text = extract(QUESTION, make_passages("Parental leave is sixteen weeks long."), Contrarian())
+    text = extract(QUESTION, make_passages("Parental leave is sixteen weeks long."), Contrarian()).text
     assert text == "“Parental leave is sixteen weeks long.” [1]"
 
 
@@ -90,7 +109,7 @@ def test_a_very_long_sentence_is_cut_between_words_and_says_so() -> None:
 
 def test_a_documents_own_references_are_not_taken_for_citations() -> None:
     passages = make_passages("Parental leave is long [2], see [7].", "How long is parental leave?")
-    text = extract(QUESTION, passages[:1], ToyEmbedder())
+    text = extract(QUESTION, passages[:1], ToyEmbedder()).text
     assert text == "“Parental leave is long (2), see (7).” [1]"
     gate = MarkerGate(passages)
     assert gate.feed(text) + gate.finish() == text
@@ -109,7 +128,7 @@ sentences = st.lists(
 @given(st.lists(sentences, max_size=4))
 def test_every_quoted_piece_stands_in_its_passage_word_for_word(texts: list[str]) -> None:
     passages = make_passages(*texts)
-    for line in filter(None, extract(QUESTION, passages, ToyEmbedder()).split("\n\n")):
+    for line in filter(None, extract(QUESTION, passages, ToyEmbedder()).text.split("\n\n")):
         match = re.fullmatch(r"(?s)“(.*)” \[(\d+)\]", line)
         assert match
         source = " ".join(passages[int(match[2]) - 1].hit.chunk.text.split())

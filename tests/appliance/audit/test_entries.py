@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from appliance.audit import entries
-from appliance.audit.entries import FeedbackGiven, PassagesRetrieved, SignedIn
+from appliance.audit.entries import (
+    CheckedAnswer,
+    CheckedStatement,
+    FeedbackGiven,
+    GenerationParameters,
+    ModelUsed,
+    PassagesRetrieved,
+    QuestionRewritten,
+    SignedIn,
+)
 
 from .conftest import Close
 
@@ -27,6 +37,31 @@ def test_what_a_newer_release_added_is_passed_over() -> None:
 
 def test_what_an_older_release_did_not_know_gets_its_default() -> None:
     assert entries.join("session.opened", {"actor": "u1"}, {}) == SignedIn("u1", "", "", "")
+
+
+def test_answers_recorded_before_they_were_checked_are_still_read(searched: PassagesRetrieved, closed: Close) -> None:
+    for entry, added in ((searched, ("answerable", "rewritten")), (closed(), ("checked",))):
+        head, content = entries.split(entry)
+        for name in added:
+            del content[name]
+        read = entries.join(entry.type, head, json.loads(json.dumps(content)))
+        assert [getattr(read, name) for name in added] == [None] * len(added)
+        assert read == entry
+
+
+def test_how_an_answer_was_checked_is_the_same_after_a_way_through_json(
+    searched: PassagesRetrieved, closed: Close
+) -> None:
+    statement = CheckedStatement(0, 14, (1,), 0.5, False, True, ("10", "7"))
+    rewritten = QuestionRewritten(
+        "How long?", True, ModelUsed("ollama", "qwen"), "00" * 32, "rewrite/1", GenerationParameters(0.0, 1, 96, 4096)
+    )
+    for entry in (
+        replace(closed(), checked=CheckedAnswer(0.25, (statement,))),
+        replace(searched, answerable=0.62, rewritten=rewritten),
+    ):
+        head, content = json.loads(json.dumps(entries.split(entry)))
+        assert entries.join(entry.type, head, content) == entry
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ class Desk:
 
     def __init__(self, shop: Shop, model: Scripted | None = None) -> None:
         self.shop, self.log, self.busy = shop, Log(), False
-        settings = RetrievalSettings(min_similarity=0.3)
+        settings = RetrievalSettings(answerable_above=0.3)
         retriever = Retriever(
             catalog=shop.catalog, index=shop.index, embedder=ToyEmbedder(), settings=settings, glossary=Glossary()
         )

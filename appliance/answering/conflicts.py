@@ -1,0 +1,112 @@
+"""Finds passages of different documents that say the same thing differently. Pure.
+
+Rules this module keeps:
+
+1. Two sentences conflict when nearly all their words are the same, and their numbers, dates or a denial are not. What
+   they say of different years is no conflict.
+2. Both must be about the question: each has two of its words, or the only one. What a passage says besides is nobody's
+   concern now.
+3. Only sentences are compared. Rows of tables, headings in capitals, lists of figures and lines too short to mean the
+   same thing are not, nor passages of one document, which may say one thing of many cases.
+4. It is a hint to look at both, found by words: it can miss a conflict, and says "differ", not "are wrong".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from appliance.answering.numbers import numbers, without_numbers
+from appliance.answering.sentences import denies, statements, words
+from appliance.domain import Citation
+
+_SAME_WORDS = 0.75  # of all the words of two sentences
+_SAME_WORDS_DENIED = 0.85
+_FEWEST_WORDS = 3
+_MOST_NUMBERS = 4  # a sentence with more is a list of figures
+_LONGEST = 400
+_ADDRESS = re.compile(r"\w+://\S+|\S+@\S+")
+_YEAR = re.compile(r"(?:19|20)\d\d(?=-|\Z)")  # of a date, or by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two passages, by their numbers, and the sentences in which they differ."""
+
+    one: Citation
+    other: Citation
+    one_says: str
+    other_says: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    text: str
+    words: frozenset[str]
+    readings: frozenset[frozenset[str]]
+    years: frozenset[str]
+    denied: bool
+
+
+def conflicts(question: str, passages: Sequence[Citation]) -> list[Conflict]:
+    """The pairs of passages that differ, in the order of their numbers; each pair once."""
+    asked = words(question)
+    said = [(passage, _about(asked, passage)) for passage in passages]
+    return [
+        found
+        for (one, ours), (other, theirs) in combinations(said, 2)
+        if one.hit.chunk.document_id != other.hit.chunk.document_id
+        and (found := _first_conflict(one, ours, other, theirs)) is not None
+    ]
+
+
+def _first_conflict(
+    one: Citation, ours: Sequence[_Sentence], other: Citation, theirs: Sequence[_Sentence]
+) -> Conflict | None:
+    for our in ours:
+        if any(
+            (our.words, our.readings, our.denied) == (their.words, their.readings, their.denied) for their in theirs
+        ):
+            continue  # the other one says just this, too
+        for their in theirs:
+            if _differ(our, their):
+                return Conflict(one, other, our.text, their.text)
+    return None
+
+
+def _about(asked: frozenset[str], passage: Citation) -> list[_Sentence]:
+    found = []
+    for statement in statements(passage.hit.chunk.text):
+        if "|" in statement.text or statement.text.isupper() or len(statement.text) > _LONGEST:
+            continue
+        said = _ADDRESS.sub(" ", statement.text)
+        carried = words(without_numbers(said))
+        values = frozenset(number.readings for number in numbers(said))
+        if len(carried) >= _FEWEST_WORDS and len(values) <= _MOST_NUMBERS and _shares(carried, asked):
+            found.append(_Sentence(statement.text, carried, values, _years(values), denies(statement.text)))
+    return found
+
+
+def _shares(carried: frozenset[str], asked: frozenset[str]) -> bool:
+    return len(carried & asked) >= max(1, min(2, len(asked)))
+
+
+def _differ(our: _Sentence, their: _Sentence) -> bool:
+    same = len(our.words & their.words) / len(our.words | their.words)
+    if same < _SAME_WORDS or our.years != their.years:
+        return False
+    if our.denied != their.denied:
+        return same >= _SAME_WORDS_DENIED and our.readings == their.readings
+    return len(our.readings) == len(their.readings) > 0 and not _alike(our.readings, their.readings)
+
+
+def _years(values: frozenset[frozenset[str]]) -> frozenset[str]:
+    found = (_YEAR.match(reading) for readings in values for reading in readings)
+    return frozenset(year[0] for year in found if year)
+
+
+def _alike(ours: frozenset[frozenset[str]], theirs: frozenset[frozenset[str]]) -> bool:
+    """Whether every number of one is one of the other."""
+    return all(any(own & other for other in theirs) for own in ours)

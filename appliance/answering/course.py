@@ -1,0 +1,163 @@
+"""What has happened to a question so far, and the entries of the log that say so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from appliance.answering.instructions import TEMPLATE
+from appliance.answering.prompt import Prompt
+from appliance.answering.rewriting import Rewriting
+from appliance.audit.entries import (
+    AnswerClosed,
+    CheckedAnswer,
+    CheckedStatement,
+    CitedPassage,
+    GenerationParameters,
+    Latency,
+    ModelUsed,
+    PassagesRetrieved,
+    QuestionReceived,
+    QuestionRewritten,
+    RetrievedPassage,
+)
+from appliance.domain import Answer, AnswerKind, Citation, Conversation, Grounding, Hit, Principal, text_sha256
+from appliance.inference.port import Generation, ModelCard
+
+
+@dataclass(slots=True)
+class Course:
+    """One question on its way to its answer: the material of its records."""
+
+    query_id: str
+    question: str
+    searched_for: str
+    principal: Principal
+    conversation: Conversation
+    started: float = field(default_factory=time.monotonic)
+    rewriting: Rewriting | None = None
+    hits: Sequence[Hit] = ()
+    answerable: float | None = None
+    passages: tuple[Citation, ...] = ()
+    card: ModelCard | None = None
+    shown: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    retrieved: bool = False
+    retrieval_ms: float = 0.0
+    first_token_ms: float | None = None
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the question came in."""
+        return round((time.monotonic() - self.started) * 1000, 1)
+
+
+def received(course: Course, origin: str) -> QuestionReceived:
+    """The question, as it came in through the door `origin`."""
+    return QuestionReceived(
+        query_id=course.query_id,
+        actor=course.principal.id,
+        actor_name=course.principal.name,
+        groups=tuple(sorted(course.principal.access.groups)),
+        conversation_id=course.conversation.id,
+        question=course.question,
+        origin=origin,
+    )
+
+
+def retrieved(course: Course, prompt: Prompt | None, generation: Generation | None) -> PassagesRetrieved:
+    """What was found, and what the model is about to be asked."""
+    return PassagesRetrieved(
+        query_id=course.query_id,
+        actor=course.principal.id,
+        searched_for=course.searched_for,
+        retrieved=tuple(_passage(hit, course.passages) for hit in course.hits),
+        model=_model(course.card),
+        prompt_sha256=prompt.sha256 if prompt else "",
+        prompt_template=TEMPLATE if prompt else "",
+        parameters=_parameters(generation) if generation else None,
+        answerable=course.answerable,
+        rewritten=_rewritten(course.rewriting) if course.rewriting else None,
+    )
+
+
+def closed(course: Course, answer: Answer, *, error: str = "") -> AnswerClosed:
+    """The end of an answer; `error` is a stable code when it was not the one that was wanted."""
+    shown = "".join(course.shown)
+    return AnswerClosed(
+        query_id=course.query_id,
+        actor=course.principal.id,
+        answer=answer.text,
+        answer_sha256=text_sha256(answer.text),
+        kind=answer.kind.value,
+        citations=tuple(CitedPassage(citation.number, citation.hit.chunk.id) for citation in answer.citations),
+        notices=answer.notices,
+        unknown_markers=answer.unknown_markers,
+        latency=Latency(course.retrieval_ms, course.first_token_ms, course.elapsed_ms()),
+        error=error,
+        withdrawn=shown if shown.strip() != answer.text else "",
+        checked=_checked(answer.grounding) if answer.grounding else None,
+    )
+
+
+def unanswered(course: Course) -> Answer:
+    """What was on the reader's screen when the answer ended early."""
+    return Answer("".join(course.shown), AnswerKind.GENERATED, (), tuple(course.notices))
+
+
+def _passage(hit: Hit, passages: Sequence[Citation]) -> RetrievedPassage:
+    number = next((citation.number for citation in passages if citation.hit.chunk.id == hit.chunk.id), None)
+    return RetrievedPassage(
+        chunk_id=hit.chunk.id,
+        document_id=hit.chunk.document_id,
+        version_id=hit.chunk.version_id,
+        version_sha256=hit.version_sha256,
+        path=hit.path,
+        title=hit.title,
+        page=hit.chunk.place.page,
+        rank=hit.rank,
+        score=hit.score,
+        similarity=hit.similarity,
+        number=number,
+    )
+
+
+def _model(card: ModelCard | None) -> ModelUsed:
+    if card is None:
+        return ModelUsed()
+    return ModelUsed(card.provider, card.name, card.digest, card.quantisation, card.context_tokens)
+
+
+def _parameters(generation: Generation) -> GenerationParameters:
+    return GenerationParameters(
+        generation.temperature, generation.seed, generation.max_tokens, generation.context_tokens
+    )
+
+
+def _rewritten(rewriting: Rewriting) -> QuestionRewritten:
+    return QuestionRewritten(
+        said=rewriting.said,
+        used=bool(rewriting.question),
+        model=_model(rewriting.card),
+        prompt_sha256=rewriting.prompt_sha256,
+        prompt_template=rewriting.template,
+        parameters=_parameters(rewriting.generation),
+    )
+
+
+def _checked(grounding: Grounding) -> CheckedAnswer:
+    return CheckedAnswer(
+        score=grounding.score,
+        statements=tuple(
+            CheckedStatement(
+                start=check.start,
+                end=check.end,
+                cited=check.cited,
+                score=check.score,
+                supported=check.supported,
+                comparable=check.comparable,
+                numbers_missing=check.numbers_missing,
+            )
+            for check in grounding.statements
+        ),
+    )

@@ -1,0 +1,68 @@
+"""What a reader is told about an answer besides the answer itself. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from appliance.answering.conflicts import Conflict
+from appliance.domain import Grounding
+
+CUT_OFF = "The language model stopped before its answer was finished; what it had written is not shown."
+NOTHING = "The language model returned nothing that can be read."
+LOOP = "The language model went round in circles."
+LENGTH = (
+    "The answer reached the longest length that is set (model.max_answer_tokens) and breaks off. Ask for a part of it."
+)
+NO_CITATION = "This answer names no passage as its source. Check it against the passages before you rely on it."
+UNKNOWN_MARKER = "The language model pointed at passages that do not exist; those references were removed."
+NO_WORDS = "The question holds no word or number to search for."
+NO_DOCUMENTS = "There is no document here that you may see. Ask an administrator which documents are taken in for you."
+NOT_GROUNDED = "No sentence of this answer stands in the passages it cites. Do not rely on it."
+
+_NOT_SAID = {
+    "de": "Die Dokumente, die Sie sehen dürfen, beantworten das nicht.",
+    "fr": "Les documents que vous pouvez consulter ne répondent pas à cette question.",
+    "it": "I documenti che può consultare non rispondono a questa domanda.",
+    "es": "Los documentos que usted puede ver no responden a esta pregunta.",
+}
+_NOT_SAID_DEFAULT = "The documents you may see do not answer this."
+_MOST_NUMBERS = 12
+_LONGEST_QUOTE = 160
+_ENDS = tuple(".!?…\"'”’»)]|`*_。！？")
+
+
+def not_said(language: str) -> str:
+    """That the documents do not answer, in the language of the question."""
+    return _NOT_SAID.get(language, _NOT_SAID_DEFAULT)
+
+
+def may_be_cut(answer: str) -> bool:
+    """Whether an answer ends where no sentence does."""
+    return not answer.endswith(_ENDS)
+
+
+def of_grounding(checked: Grounding, *, cites: bool) -> Iterator[str]:
+    """What the reader must know about how far an answer stands on its passages."""
+    if not cites:
+        yield NO_CITATION
+        return
+    if checked.judged and not any(check.supported for check in checked.judged):
+        yield NOT_GROUNDED
+    missing = tuple(dict.fromkeys(number for check in checked.statements for number in check.numbers_missing))
+    if missing:
+        listed = ", ".join(missing[:_MOST_NUMBERS]) + (" …" if len(missing) > _MOST_NUMBERS else "")
+        yield f"Not found in the cited passages, and marked in the answer: {listed}. Check before you rely on it."
+
+
+def of_conflict(found: Conflict) -> str:
+    """Two passages that say the same thing differently, by number and title, with what each of them says."""
+    one, other = found.one, found.other
+    return (
+        f"Passages [{one.number}] ({one.hit.title}) and [{other.number}] ({other.hit.title}) differ: "
+        f"“{_short(found.one_says)}” and “{_short(found.other_says)}”"
+    )
+
+
+def _short(untrusted_sentence: str) -> str:
+    line = " ".join(untrusted_sentence.split())
+    return line if len(line) <= _LONGEST_QUOTE else f"{line[:_LONGEST_QUOTE].rsplit(' ', 1)[0]} …"

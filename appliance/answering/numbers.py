@@ -1,0 +1,264 @@
+"""Reads the numbers and dates of a text, so that those of an answer can be looked for in a passage. Pure.
+
+Rules this module keeps:
+
+1. A number is what it is worth, however it is written: "1,234.50", "1.234,5", "1 234.5" and "1'234.5" are one number.
+   Where the writing leaves two readings ("1,234" may be 1234 or 1.234), both count. The sign does not.
+2. "5 million" is 5,000,000 and not 5. A bare 5 of a passage stands for it only where the passage names the unit
+   ("in millions"), and the other way round.
+3. A date is one thing ("3 March 2024", "03.03.2024", "2024-03-03"), in five languages. It stands in a passage that has
+   it, or that has its day and month in one place and its year in another.
+4. A code ("4.2.1", "11:30") is compared as it is written. Numbers spelled as words ("ten years") count in a passage,
+   never in an answer: an answer counts things that its passage only lists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+_GROUPED = r"\d{1,3}(?:[ \u00a0\u2009\u202f'’]\d{3})+(?:[.,]\d+)?(?![\d])"
+_PLAIN = r"\d+(?:[.,:]\d+)*"
+_NUMBER = re.compile(rf"(?<![\d.,:]){_GROUPED}|{_PLAIN}")
+
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan januar janvier janv gennaio enero jänner",
+            "february feb februar février févr febbraio febrero fevrier",
+            "march mar märz mars marzo maerz",
+            "april apr avril aprile abril",
+            "may mai maggio mayo",
+            "june jun juni juin giugno junio",
+            "july jul juli juillet luglio julio",
+            "august aug août aout agosto",
+            "september sep sept septembre settembre septiembre",
+            "october oct oktober okt octobre ottobre octubre",
+            "november nov novembre noviembre",
+            "december dec dezember dez décembre déc dicembre diciembre decembre",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}
+_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_YEAR = r"(?P<year>(?:1[5-9]|20|21)\d\d)"
+_DATES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?<!\d)(?P<day>\d{{1,2}})(?:\.|st|nd|rd|th|er|º|°)?\s+(?:of\s+|de\s+|di\s+)?(?P<month>{_MONTH})\b\.?"
+        rf"(?:,?\s+(?:de\s+|del\s+)?{_YEAR}(?!\d))?",
+        rf"\b(?P<month>{_MONTH})\b\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?![\d.,]\d|\d)(?:,?\s+{_YEAR}(?!\d))?",
+        rf"\b(?P<month>{_MONTH})\b\.?,?\s+(?:de\s+|del\s+)?{_YEAR}(?!\d)",
+    )
+)
+_ISO = re.compile(r"(?<!\d)(?P<year>\d{4})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})(?!\d)")
+_NUMERIC = re.compile(r"(?<![\d.])(?P<one>\d{1,2})([./-])(?P<two>\d{1,2})\2(?P<year>\d{4}|\d{2})(?![\d]|\.\d)")
+
+_SCALES = {
+    "thousand": 3, "thousands": 3, "tausend": 3, "mille": 3, "mila": 3, "mil": 3, "milliers": 3,
+    "million": 6, "millions": 6, "mio": 6, "millionen": 6, "milioni": 6, "milione": 6, "millones": 6, "millón": 6,
+    "billion": 9, "billions": 9, "bn": 9, "mrd": 9, "milliarde": 9, "milliarden": 9, "milliard": 9, "milliards": 9,
+    "miliardi": 9, "miliardo": 9,
+    "trillion": 12, "trillions": 12,
+}  # fmt: skip
+_SCALE = re.compile(rf"\b({'|'.join(sorted(_SCALES, key=len, reverse=True))})\b", re.IGNORECASE)
+_SCALE_AFTER = re.compile(rf"\s?-?({'|'.join(sorted(_SCALES, key=len, reverse=True))})\b", re.IGNORECASE)
+
+_SPELLED = {
+    word: number
+    for number, words in {
+        1: "one eins einen einem einer eine un une uno una",
+        2: "two twice zwei deux due dos",
+        3: "three drei trois tre tres",
+        4: "four vier quatre quattro cuatro",
+        5: "five fünf cinq cinque cinco",
+        6: "six sechs sei seis",
+        7: "seven sieben sept sette siete",
+        8: "eight acht huit otto ocho",
+        9: "nine neun neuf nove nueve",
+        10: "ten zehn dix dieci diez",
+        11: "eleven elf onze undici once",
+        12: "twelve zwölf douze dodici doce dozen dutzend",
+        13: "thirteen dreizehn treize tredici trece",
+        14: "fourteen vierzehn quatorze quattordici catorce",
+        15: "fifteen fünfzehn quinze quindici quince",
+        16: "sixteen sechzehn seize sedici dieciséis",
+        17: "seventeen siebzehn diciassette diecisiete",
+        18: "eighteen achtzehn diciotto dieciocho",
+        19: "nineteen neunzehn diciannove diecinueve",
+        20: "twenty zwanzig vingt venti veinte",
+        30: "thirty dreissig dreißig trente trenta treinta",
+        40: "forty vierzig quarante quaranta cuarenta",
+        50: "fifty fünfzig cinquante cinquanta cincuenta half",
+        60: "sixty sechzig soixante sessanta sesenta",
+        70: "seventy siebzig settanta setenta",
+        80: "eighty achtzig ottanta ochenta",
+        90: "ninety neunzig novanta noventa",
+        100: "hundred hundert cent cento cien",
+        1000: "thousand tausend mille mil",
+    }.items()
+    for word in words.split()
+}
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number or date as it is `written`, and what it may mean: any of `readings`. `scale` is of its unit, in tens."""
+
+    written: str
+    readings: frozenset[str]
+    scale: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersOf:
+    """The numbers that a text has, for looking some up. `scales` are the units that it names anywhere."""
+
+    readings: frozenset[str]
+    scales: frozenset[int]
+
+    def have(self, number: Number, scales: frozenset[int] = frozenset()) -> bool:
+        """Whether a number of another text, which names `scales`, stands in this one."""
+        if number.readings & self.readings:
+            return True
+        if number.scale:
+            return number.scale in self.scales and bool(_divided(number) & self.readings)
+        if any(_multiplied(reading, scale) in self.readings for reading in number.readings for scale in scales):
+            return True
+        return any(set(parts) <= self.readings for parts in map(_parts, number.readings) if parts)
+
+
+def numbers(text: str) -> tuple[Number, ...]:
+    """The numbers and dates of a text in digits, each as often as it stands there, dates first."""
+    return tuple(found for found, _, _ in _found(text))
+
+
+def numbers_of(text: str) -> NumbersOf:
+    """Everything that the numbers of a text may mean, spelled ones too."""
+    readings = {reading for number in numbers(text) for reading in number.readings}
+    readings |= {facet for reading in readings for facet in _facets(reading)}
+    readings |= {str(_SPELLED[word]) for word in map(str.casefold, _WORD.findall(text)) if word in _SPELLED}
+    return NumbersOf(frozenset(readings), scales(text))
+
+
+def scales(text: str) -> frozenset[int]:
+    """The units of tens that a text names: 6 for "in millions"."""
+    return frozenset(_SCALES[found[0].casefold()] for found in _SCALE.finditer(text))
+
+
+def spans(text: str, written: frozenset[str]) -> list[tuple[int, int]]:
+    """Where those of a text's numbers stand that are written as in `written`, in order."""
+    return sorted((start, end) for number, start, end in _found(text) if number.written in written)
+
+
+def without_numbers(text: str) -> str:
+    """The text with a gap where its numbers and dates were."""
+    rest = text
+    for _, start, end in sorted(_found(text), key=lambda found: -found[1]):
+        rest = f"{rest[:start]} {rest[end:]}"
+    return rest
+
+
+def _found(text: str) -> list[tuple[Number, int, int]]:
+    found: list[tuple[Number, int, int]] = []
+    rest = text
+    for match in _dates(text):
+        start, end = match.span()
+        if rest[start:end] != match[0]:  # a part of it belongs to a date that was found before
+            continue
+        found.append((Number(match[0].strip(), frozenset(_date_readings(match))), start, end))
+        rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"
+    for match in _NUMBER.finditer(rest):
+        unit = _SCALE_AFTER.match(rest, match.end())
+        scale = _SCALES[unit[1].casefold()] if unit else 0
+        readings = frozenset(_multiplied(reading, scale) for reading in _readings(match[0]))
+        found.append((Number(match[0], readings, scale), *match.span()))
+    return found
+
+
+def _dates(text: str) -> Iterator[re.Match[str]]:
+    for pattern in (_ISO, _NUMERIC, *_DATES):
+        yield from pattern.finditer(text)
+
+
+def _date_readings(match: re.Match[str]) -> Iterator[str]:
+    parts = match.groupdict()
+    if "one" in parts:
+        year = parts["year"] if len(parts["year"]) == 4 else f"20{parts['year']}"
+        pairs = ((parts["one"], parts["two"]), (parts["two"], parts["one"]))
+        yield from (f"{year}-{int(month):02}-{int(day):02}" for day, month in pairs if int(month) <= 12)
+        yield match[0]
+        return
+    month = parts["month"]
+    number = int(month) if month.isdecimal() else _MONTHS[month.casefold()]
+    day = parts.get("day")
+    yield f"{parts.get('year') or '-'}-{number:02}" + (f"-{int(day):02}" if day else "")
+
+
+def _facets(reading: str) -> Iterator[str]:
+    """What else a passage says that has this date: its month, its day in any year, its year."""
+    date = re.fullmatch(r"(\d{4}|-)-(\d\d)(?:-(\d\d))?", reading)
+    if date is None:
+        return
+    year, month, day = date.groups()
+    if year != "-":
+        yield year
+        yield f"{year}-{month}"
+    if day:
+        yield f"--{month}-{day}"
+        yield str(int(day))
+
+
+def _parts(reading: str) -> list[str]:
+    """A whole date as day and month in one place and year in another; a time as hours and minutes."""
+    date = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", reading)
+    if date is not None:
+        return [f"--{date[2]}-{date[3]}", date[1]]
+    time = re.fullmatch(r"(\d{1,2}):(\d\d)", reading)
+    return [str(int(time[1])), str(int(time[2]))] if time else []
+
+
+def _readings(written: str) -> Iterator[str]:
+    """What digits with separators may be worth."""
+    digits = re.sub(r"[ \u00a0\u2009\u202f'’]", "", written)
+    marks = re.findall(r"[.,:]", digits)
+    if ":" in marks or (len(marks) > 1 and len(set(marks)) == 1 and not _is_grouped(digits)):
+        yield digits  # a time, a clause, a version
+        if re.fullmatch(r"\d{1,2}:\d\d", digits):
+            yield _plain(digits.replace(":", "."))
+    elif not marks:
+        yield _plain(digits)
+    elif len(set(marks)) > 1:
+        last = digits.rindex(marks[-1])
+        yield _plain(f"{re.sub('[.,]', '', digits[:last])}.{digits[last + 1 :]}")
+    elif len(marks) > 1:
+        yield _plain(re.sub("[.,]", "", digits))
+        yield digits
+    else:
+        yield _plain(digits.replace(",", "."))
+        if _is_grouped(digits):
+            yield _plain(re.sub("[.,]", "", digits))
+
+
+def _is_grouped(digits: str) -> bool:
+    return bool(re.fullmatch(r"[1-9]\d{0,2}(?:[.,]\d{3})+", digits))
+
+
+def _plain(number: str) -> str:
+    value = Decimal(number)
+    return f"{value.normalize():f}" if value else "0"
+
+
+def _multiplied(reading: str, scale: int) -> str:
+    if not scale or not re.fullmatch(r"\d+(?:\.\d+)?", reading):
+        return reading
+    return _plain(str(Decimal(reading).scaleb(scale)))
+
+
+def _divided(number: Number) -> frozenset[str]:
+    return frozenset(_multiplied(reading, -number.scale) for reading in number.readings)

@@ -1,0 +1,127 @@
+"""Has a language model make a follow-up into a question that stands by itself.
+
+Rules this module keeps:
+
+1. The model sees the last turns of this reader's own conversation and the follow-up, nothing else, and has little time
+   and few tokens. Whatever goes wrong costs nothing but that time: the rules of `followup` stand in.
+2. What it says is taken only if it can be a question of this conversation: one line without markers, not much longer
+   than what was asked, in the language of the follow-up, with most of its words and one of the questions before, and
+   without a number or name that was said nowhere before. An answer is none.
+3. What it was asked and what it said go on record, taken or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from appliance.answering.citations import without_markers
+from appliance.answering.prompt import chat_sha256, inert
+from appliance.answering.sentences import words
+from appliance.domain import Turn
+from appliance.errors import ModelUnavailable
+from appliance.inference.language import detect_language
+from appliance.inference.port import Generation, LanguageModel, Message, MessageRole, ModelCard
+from appliance.inference.wire import whole_characters
+
+TEMPLATE = "rewrite/1"
+"""The name on record of the words below; changing them means changing the name."""
+
+_RULES = """\
+You rewrite the last question of a conversation so that it can be understood without the conversation.
+Rules:
+1. Put in what it leaves out or points back to: names, things, dates. Add nothing else and answer nothing.
+2. Write it in the language of the last question, in one line, and write nothing but the question.
+3. If it can be understood as it is, repeat it unchanged."""
+
+_TURNS = 3
+_ANSWER_CHARACTERS = 400
+_MAX_TOKENS = 96
+_LONGER_BY = 200  # characters more than the follow-up and the question before it
+_CLEAR_LETTERS = 30  # of fewer, the language is a guess
+_NAME = re.compile(r"(?<!^)(?<![.!?¿¡:]\s)\b(?:[^\W\d_a-zß-ÿ]\w+|\w*\d\w*)\b")
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """What a model made of a follow-up. `question` is empty when what it `said` was not taken."""
+
+    question: str
+    said: str
+    card: ModelCard
+    generation: Generation
+    prompt_sha256: str
+    template: str = TEMPLATE
+
+
+def rewrite(question: str, turns: Sequence[Turn], model: LanguageModel, generation: Generation) -> Rewriting | None:
+    """The follow-up as the model completes it; None when the model could not be asked."""
+    messages = _messages(question, turns)
+    said = ""
+    try:
+        card = model.card()
+        pieces = model.stream(messages, generation)
+        try:
+            for piece in whole_characters(pieces):
+                said += piece
+        finally:
+            if hasattr(pieces, "close"):
+                pieces.close()
+    except ModelUnavailable:
+        return None
+    taken = _taken(said, question, turns)
+    return Rewriting(taken, said, card, generation, chat_sha256(messages))
+
+
+def rewriting_generation(generation: Generation, time_s: float) -> Generation:
+    """As an answer is generated, but short and soon."""
+    return Generation(
+        context_tokens=generation.context_tokens,
+        max_tokens=min(_MAX_TOKENS, generation.max_tokens),
+        temperature=0.0,
+        seed=generation.seed,
+        time_s=time_s,
+    )
+
+
+def _messages(question: str, turns: Sequence[Turn]) -> tuple[Message, ...]:
+    said = "\n".join(
+        f"Question: {inert(turn.question)}\nAnswer: {_short(inert(without_markers(turn.answer)))}"
+        for turn in turns[-_TURNS:]
+    )
+    asked = f"Conversation:\n{said}\n\nLast question: {inert(question)}\n\nRewritten question:"
+    return (Message(MessageRole.SYSTEM, _RULES), Message(MessageRole.USER, asked))
+
+
+def _short(answer: str) -> str:
+    line = " ".join(answer.split())
+    return line if len(line) <= _ANSWER_CHARACTERS else f"{line[:_ANSWER_CHARACTERS]} …"
+
+
+def _taken(said: str, question: str, turns: Sequence[Turn]) -> str:
+    """What the model said, if it can be a question of this conversation; otherwise nothing."""
+    line = said.strip().strip("\"'“”„«»` ")
+    before = " ".join([question, *(f"{turn.question} {turn.answer}" for turn in turns[-_TURNS:])])
+    longest = len(question) + len(turns[-1].question) + _LONGER_BY
+    asked, says = words(question), words(line)
+    followed = words(" ".join(turn.question for turn in turns[-_TURNS:]))
+    ours, theirs = (detect_language(text, letters=_CLEAR_LETTERS, probability=0.9) for text in (question, line))
+    fits = (
+        "\n" not in line
+        and "[" not in line
+        and 0 < len(line) <= longest
+        and (not ours or not theirs or ours == theirs)
+        and all(_is_known(name, before) for name in _NAME.findall(line))
+        and len(asked & says) >= len(asked) / 2
+        and bool(followed & says)
+    )
+    return line if fits else ""
+
+
+def _is_known(name: str, before: str) -> bool:
+    """Whether a name (in any ending) or a number was said before."""
+    if name.isalpha() and words(name):
+        return words(name) <= words(before)
+    return name.casefold() in map(str.casefold, _WORD.findall(before))

@@ -1,0 +1,130 @@
+"""Cuts a text into its statements, and a statement into the words that carry it. Pure.
+
+Rules this module keeps:
+
+1. A statement is a sentence, an item of a list or a row of a table. Headings, lines that only lead into a list, heads
+   and rules of tables and fences of code state nothing.
+2. What ends a sentence is a full stop, a question or an exclamation mark before something that can begin one; not the
+   dot of an abbreviation, an initial, an ordinal or a number. Markers after the dot belong to the sentence before it.
+3. A statement keeps its place: `text[start:end]` is what was cut out.
+4. Words that carry have four letters or more, or letters and digits; the commonest words of five languages do not. Two
+   are the same when their stems are: the first five letters, without accents and plural s. For numbers see `numbers`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_LINE = re.compile(r"[^\n]+")
+_LEAD = re.compile(r"\s*(?:[-*+•–]\s+|\d{1,3}[.)]\s+|>\s+)*")
+_SILENT = re.compile(r"\s*(?:#{1,6}\s.*|`{3,}.*|~{3,}.*|[-=_*|:+\s]+)\Z")
+_TABLE_RULE = re.compile(r"\n\s*\|?\s*:?-{2,}:?\s*\|[-:|\s]*(?:\n|\Z)")
+_MARKERS = r"(?:\s*\[\d+\])*"
+_END = re.compile(rf"[.!?…]['\"”’»)*_]*{_MARKERS}(?=\s+[^\sa-zà-ÿ])")
+_NO_END = re.compile(
+    r"(?:^|[\s(.])(?:[^\W\d_]|\d{1,3}|abs|art|bzw|ca|cf|co|corp|d\.h|dr|e\.g|ed|etc|fig|i\.e|inc|jr|lit|ltd|max|min|mr|mrs|ms"
+    r"|no|nos|nr|p|pp|prof|resp|sec|sig|sr|st|u\.a|usw|vgl|vol|vs|z\.b|núm|pág)\.\Z",
+    re.IGNORECASE,
+)
+_MARKER = re.compile(r"\[(\d{1,6})\]")
+_WORD = re.compile(r"[^\W_]+")
+_FEWEST_LETTERS = 4
+_STEM = 5
+_COMMON_WORDS = """
+about also been before being between both each from have having here into more most must only other over same shall
+should some such than that their them then there these they this those under upon very were what when where which
+while will with would your does aber alle allem allen aller alles also auch auf beim dann dass deren dessen dies
+diese diesem diesen dieser dieses durch eine einem einen einer eines haben hatte hier ihre ihrem ihren ihrer kann
+können muss nach nicht noch oder sein seine seit sich sind über unter wenn werden wird wurde wurden zwischen ainsi
+alors après aussi autre avant avec avoir cette ceux chaque comme dans depuis dont doit elle elles entre est être
+leur leurs mais même nous pour plus quand sans selon sera sont sous tout tous toute très vous alla alle anche come
+così dalla dalle degli della delle dello deve dopo essere ogni loro nella nelle perché prima quale quali quando
+quella quello questa questo senza sono sulla tutti cada como cuando debe desde donde entre esta este esto estos
+hasta para pero porque puede según sino sobre también tiene todo todos
+"""
+COMMON = frozenset(_COMMON_WORDS.split())
+"""The commonest words of four letters or more, which carry nothing."""
+
+_DENIAL = re.compile(
+    r"\b(?:not|never|no|cannot|without|nicht|nie|niemals|kein|keine|keinen|keinem|keiner|ohne|pas|jamais|aucun|aucune|sans|non"
+    r"|mai|nessun|nessuno|nessuna|senza|nunca|jamás|ningún|ninguna|sin)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a text, at `start` to `end`. `markers` are the numbers it cites, `is_row` a row of a table."""
+
+    text: str
+    start: int
+    end: int
+    markers: tuple[int, ...]
+    is_row: bool
+
+
+def statements(text: str) -> list[Statement]:
+    """The statements of a text, in order."""
+    return [
+        made
+        for line in _LINE.finditer(text)
+        if not _SILENT.match(line[0]) and not _TABLE_RULE.match(text, line.end())
+        for start, end in _pieces(text, line)
+        if (made := _statement(text, start, end)) is not None
+    ]
+
+
+def words(text: str) -> frozenset[str]:
+    """The stems of the words that carry a text."""
+    return frozenset(_carrying(text))
+
+
+def unmarked(text: str) -> str:
+    """A text with spaces for its markers, which are no numbers of its own."""
+    return _MARKER.sub(lambda marker: " " * len(marker[0]), text)
+
+
+def denies(sentence: str) -> bool:
+    """Whether a sentence has a word of denial, in one of five languages."""
+    return _DENIAL.search(sentence) is not None
+
+
+def has_words(text: str) -> bool:
+    """Whether a text holds anything that can be read: a letter or a digit."""
+    return any(character.isalnum() for character in text)
+
+
+def _pieces(text: str, line: re.Match[str]) -> Iterator[tuple[int, int]]:
+    lead = _LEAD.match(line[0])
+    start, end = line.start() + (lead.end() if lead else 0), line.end()
+    if line[0].count("|") < 2:
+        for found in _END.finditer(text, start, end):
+            mark = found.start() + 1
+            if text[found.start()] == "." and _NO_END.search(text, max(start, mark - 8), mark):
+                continue
+            yield start, found.end()
+            start = found.end()
+    yield start, end
+
+
+def _statement(text: str, start: int, end: int) -> Statement | None:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    said = text[start:end]
+    markers = tuple(dict.fromkeys(int(number) for number in _MARKER.findall(said)))
+    leads_in = said.rstrip("*_").endswith(":") and not markers
+    if leads_in or not has_words(unmarked(said)):
+        return None
+    return Statement(said, start, end, markers, said.count("|") >= 2)
+
+
+def _carrying(text: str) -> Iterator[str]:
+    for word in _WORD.findall(unmarked(text).casefold()):
+        if word not in COMMON and not word.isdecimal() and (len(word) >= _FEWEST_LETTERS or not word.isalpha()):
+            plain = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
+            yield (plain[:-1] if len(plain) > _FEWEST_LETTERS and plain.endswith("s") else plain)[:_STEM]

@@ -1,0 +1,105 @@
+"""Numbers and dates of an answer, looked for in a passage however they are written there."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.answering.numbers import numbers, numbers_of, scales, spans, without_numbers
+
+
+def stands(answer: str, passage: str) -> bool:
+    there = numbers_of(passage)
+    return all(there.have(number, scales(answer)) for number in numbers(answer))
+
+
+@pytest.mark.parametrize(
+    ("answer", "passage"),
+    [
+        ("1,234.50", "1.234,5"),
+        ("1234.5", "1'234.50 CHF"),
+        ("1 234.5", "1\u202f234,50"),
+        ("1,577", "$1577.00"),
+        ("1.577", "1,577"),
+        ("5,363", "(5,363)"),
+        ("5 %", "5 percent"),
+        ("10 years", "ten years"),
+        ("10 Jahre", "zehn Jahre"),
+        ("10 ans", "dix ans"),
+        ("5 million", "5,000,000"),
+        ("5,000,000", "5 Mio."),
+        ("$1,577 million", "(in millions) capital expenditure 1,577"),
+        ("in millions: 1,577", "1,577,000,000"),
+        ("3 March 2024", "03.03.2024"),
+        ("3 March 2024", "2024-03-03"),
+        ("March 3, 2024", "am 3. März 2024"),
+        ("3 mars 2024", "March 3rd, 2024"),
+        ("el 3 de marzo de 2024", "il 3 marzo 2024"),
+        ("December 31, 2022", "fiscal year 2022, ended December 31"),
+        ("March 2024", "on 15 March 2024"),
+        ("2024", "15 March 2024"),
+        ("clause 4.2.1", "4.2.1 Retention"),
+        ("at 11:30", "11:30 h"),
+        ("at 11:30", "11.30"),
+        ("from 10-12 days", "10 to 12 days"),
+        ("FY2018", "fiscal 2018"),
+        ("ISO-27001", "ISO 27001"),
+        ("no number at all", ""),
+    ],
+)
+def test_a_number_stands_in_a_passage_however_it_is_written(answer: str, passage: str) -> None:
+    assert stands(answer, passage)
+
+
+@pytest.mark.parametrize(
+    ("answer", "passage"),
+    [
+        ("11 years", "ten years, 110 or 1.1"),
+        ("5 million", "5"),
+        ("5 million", "5 billion"),
+        ("5", "5 million"),
+        ("1,235", "1,234"),
+        ("12.34", "1234"),
+        ("4 March 2024", "3 March 2024"),
+        ("3 March 2023", "3 March 2024"),
+        ("March 2024", "15 April 2024"),
+        ("4.2.1", "1.2.4"),
+        ("50 %", "5 %"),
+        ("7 mm", "7 million"),
+    ],
+)
+def test_a_number_that_is_not_there_is_not_found(answer: str, passage: str) -> None:
+    assert not stands(answer, passage)
+
+
+def test_words_of_an_answer_are_no_numbers() -> None:
+    assert stands("There are three conditions.", "One, and another one.")
+
+
+def test_numbers_are_found_again_where_they_stand() -> None:
+    text = "From 1,250 CHF on 3 March 2024, 1,250 in all."
+    assert [text[start:end] for start, end in spans(text, frozenset({"1,250"}))] == ["1,250", "1,250"]
+    assert without_numbers("On 3 March 2024 it cost 1,250 CHF.").split() == ["On", "it", "cost", "CHF."]
+
+
+@given(st.integers(0, 10**12), st.sampled_from(["{:,}", "{}", "{:,}.0"]))
+def test_a_whole_number_is_itself_with_and_without_separators(value: int, form: str) -> None:
+    assert stands(form.format(value), f"It is {value} in all.")
+    assert not stands(form.format(value), f"It is {value + 1} in all.")
+
+
+@given(st.text(max_size=200))
+def test_every_text_stands_in_itself(text: str) -> None:
+    assert stands(text, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["1," * 20_000, "1 " * 20_000, "1 234 " * 9_000, "may " * 12_000, "9" * 50_000, "1.1.20" * 9_000]
+)
+def test_reading_numbers_takes_no_more_than_linear_time(text: str) -> None:
+    started = time.process_time()
+    numbers(text)
+    assert time.process_time() - started < 5
