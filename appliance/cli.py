@@ -28,7 +28,7 @@ from appliance.domain import EVERYONE, DocumentState, Role  # noqa: E402
 from appliance.errors import ApplianceError, AuditBroken, InvalidRequest, NotFound  # noqa: E402
 
 if TYPE_CHECKING:
-    from appliance.api.schemas import AnswerOut, PreviewOut, RunOut, SourceOut
+    from appliance.api.schemas import AnswerOut, ModelChangeOut, PreviewOut, RunOut, SourceOut
     from appliance.audit.entries import Entry
     from appliance.auth.accounts import Accounts
     from appliance.auth.sessions import IssuedToken, Sessions
@@ -245,6 +245,9 @@ def status(
             latest = "paused" if source.paused else _run_told(runs.get(source.id))
             table.add_row(escape(source.name), escape(source.path), escape(", ".join(source.groups)), counts, latest)
         out.print(table)
+        change = operator.model_change()
+        if change is not None:
+            _print_change(change)
         if files:
             _print_troubled(operator)
 
@@ -652,6 +655,16 @@ def _print_preview(preview: PreviewOut) -> None:
         table.add_row(escape(_printable(file.path)), file.action.replace("_", " "), escape(_printable(file.reason)))
     if table.row_count:
         out.print(table)
+
+
+def _print_change(change: ModelChangeOut) -> None:
+    """How far the change to another embedding model is."""
+    done = f"{change.done:,} of {change.total:,} passages are embedded"
+    out.print(
+        escape(f"Embedding model: {change.replaces} answers; {change.model_id} takes over when it is ready, {done}.")
+    )
+    if change.error:
+        out.print(escape(f"It waits: {change.error}"))
 
 
 def _print_troubled(operator: Operator, source_id: str = "") -> None:

@@ -174,6 +174,8 @@ class RetrievalSettings(_Section):
     passages: Annotated[int, Field(ge=1)] = 8
     glossary_path: str = ""  # the organisation's own words that mean the same; see docs/operations/glossary.md
     min_similarity: Annotated[float, Field(ge=-1, le=1)] = 0.30
+    reranker_path: str = ""  # a local CrossEncoder folder; empty: no reranking
+    rerank_candidates: Annotated[int, Field(ge=1)] = 20
 
 
 class SignInSettings(_Section):

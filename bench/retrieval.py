@@ -33,11 +33,12 @@ from appliance.config import ModelSettings, Provider, Settings, go_offline
 
 go_offline()
 
-from appliance.answering.abstention import answerability
-from appliance.domain import EVERYONE, AccessFilter, Chunk, Hit, Place, Source
 from appliance.evaluation.golden import Evidence
 from appliance.evaluation.metrics import auroc, ndcg, percentile, recall
 from appliance.evaluation.relevance import judged
+
+from appliance.answering.abstention import answerability
+from appliance.domain import EVERYONE, AccessFilter, Chunk, Hit, Place, Source
 from appliance.wiring import Appliance, opened
 
 _Row = Mapping[str, Any]
