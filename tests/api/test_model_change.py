@@ -147,7 +147,8 @@ def test_reading_everything_again_cuts_it_for_the_new_model_and_leaves_nothing_b
         run = built.runs.start(source, wish=Wish(again=Again.EVERYTHING))
         built.runs.wait(run.id)
         assert run.error is None
-        assert built.index.versions() == built.catalog.current_versions()
+        held = {version: count for version, count in built.index.versions().items() if count}
+        assert held == built.catalog.current_versions()
         room = built.embedder.max_tokens - 2
         for version in built.catalog.current_versions():
             for chunk in built.catalog.version_chunks(version)[0]:
