@@ -43,7 +43,6 @@ _log = logging.getLogger(__name__)
 
 _FORMAT = 2
 _SCHEMA = (
-    "CREATE TABLE model (id TEXT NOT NULL)",
     "CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX vectors_by_use ON vectors (used)",
 )
@@ -254,20 +253,26 @@ def _opened(path: Path, model_id: str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")  # a crash may lose the last rows, and damages none
         connection.execute("PRAGMA secure_delete = ON")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != _FORMAT or connection.execute("SELECT id FROM model").fetchone() != (model_id,):
+        model = connection.execute("PRAGMA application_id").fetchone()[0]
+        if (version, model) != (_FORMAT, _number_of(model_id)):
             tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             with connection:
                 for table in tables:
                     connection.execute(f'DROP TABLE "{table}"')
                 for statement in _SCHEMA:
                     connection.execute(statement)
-                connection.execute("INSERT INTO model VALUES (?)", (model_id,))
+                connection.execute(f"PRAGMA application_id = {_number_of(model_id)}")
                 connection.execute(f"PRAGMA user_version = {_FORMAT}")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log has what was dropped
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _number_of(model_id: str) -> int:
+    """Tells models apart in the 32 bits that a file has for such a thing. Keys name the model in full."""
+    return int.from_bytes(hashlib.sha256(model_id.encode()).digest()[:4], signed=True)
 
 
 def delete_cache(path: Path) -> None:
