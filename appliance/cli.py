@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         EvaluationOut,
         EvaluationsOut,
         MetricOut,
+        ModelChangeOut,
         PreviewOut,
         RunOut,
         SourceOut,
@@ -303,6 +304,9 @@ def status(
             latest = "paused" if source.paused else _run_told(runs.get(source.id))
             table.add_row(escape(source.name), escape(source.path), escape(", ".join(source.groups)), counts, latest)
         out.print(table)
+        change = operator.model_change()
+        if change is not None:
+            _print_change(change)
         if files:
             _print_troubled(operator)
 
@@ -867,6 +871,16 @@ def _print_preview(preview: PreviewOut) -> None:
         table.add_row(escape(_printable(file.path)), action(file.action), escape(_printable(file.reason)))
     if table.row_count:
         out.print(table)
+
+
+def _print_change(change: ModelChangeOut) -> None:
+    """How far the change to another embedding model is."""
+    done = f"{change.done:,} of {change.total:,} passages are embedded"
+    out.print(
+        escape(f"Embedding model: {change.replaces} answers; {change.model_id} takes over when it is ready, {done}.")
+    )
+    if change.error:
+        out.print(escape(f"It waits: {change.error}"))
 
 
 def _print_troubled(operator: Operator, source_id: str = "") -> None:

@@ -177,6 +177,8 @@ class RetrievalSettings(_Section):
     passages: Annotated[int, Field(ge=1)] = 8
     glossary_path: str = ""  # the organisation's own words that mean the same; see docs/operations/glossary.md
     answerable_above: Annotated[float, Field(ge=0, le=1)] = 0.18  # below it the documents do not say
+    reranker_path: str = ""  # a local CrossEncoder folder; empty: no reranking
+    rerank_candidates: Annotated[int, Field(ge=1)] = 20
 
 
 class SignInSettings(_Section):

@@ -53,6 +53,7 @@ def examine(appliance: Appliance) -> list[Check]:
         ("groups", _groups),
         ("index", _index),
         ("embedding model", _embedding_model),
+        ("reranking model", _reranking_model),
         ("language model", _language_model),
         ("abstention", _abstention),
         ("text recognition", _text_recognition),
@@ -150,9 +151,36 @@ def _index(appliance: Appliance) -> Iterator[Check]:
 
 
 def _embedding_model(appliance: Appliance) -> Iterator[Check]:
+    change = appliance.change()
+    if change is not None:
+        share = (
+            f"{change.done:,} of {change.total:,} passages are embedded with {change.model_id}, which is to take over"
+        )
+        detail = f"{appliance.embedder.model_id} answers; {share}"
+        if change.error:
+            yield Check("embedding model", Status.ERROR, f"{detail}. It waits: {change.error}", "Do what it says.")
+        else:
+            remedy = "It goes on by itself while the appliance runs ('strongroom serve')."
+            yield Check("embedding model", Status.WARNING, detail, remedy)
+        return
     embedder = appliance.embedder
     detail = f"{embedder.model_id}, {embedder.dimension} dimensions, reads {embedder.max_tokens} tokens"
     yield Check("embedding model", Status.OK, detail)
+
+
+def _reranking_model(appliance: Appliance) -> Iterator[Check]:
+    path = appliance.settings.retrieval.reranker_path
+    if appliance.reranker is None:
+        yield Check("reranking model", Status.OK, "none by choice: hits stay in the order of the search")
+        return
+    try:
+        appliance.reranker.scores("question", ["passage"])
+    except ApplianceError as error:
+        remedy = "Until then hits stay in the order of the search. Correct or remove retrieval.reranker_path."
+        yield Check("reranking model", Status.WARNING, str(error), remedy)
+        return
+    candidates = appliance.settings.retrieval.rerank_candidates
+    yield Check("reranking model", Status.OK, f"{path}, for the best {candidates} hits of a search")
 
 
 def _language_model(appliance: Appliance) -> Iterator[Check]:

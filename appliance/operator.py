@@ -28,6 +28,7 @@ from appliance.api.schemas import (
     EvaluationState,
     FilesOut,
     HealthOut,
+    ModelChangeOut,
     PassagesOut,
     PreviewOut,
     Problem,
@@ -109,6 +110,11 @@ class Operator:
     def difference(self) -> DifferenceOut:
         """Where index and catalog differ."""
         return DifferenceOut.model_validate(self._json("GET", "/api/index/difference"))
+
+    def model_change(self) -> ModelChangeOut | None:
+        """How far the change to another embedding model is; None when there is none."""
+        found = self._json("GET", "/api/index/model-change")
+        return None if found is None else ModelChangeOut.model_validate(found)
 
     def reconcile(self) -> DifferenceOut:
         """Make the index agree with the catalog; what differed."""

@@ -81,8 +81,10 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
 
 
 def _keep_in_sync(appliance: Appliance) -> None:
-    """Watch the sources, and go on with the syncs that the last process did not finish."""
+    """Watch the sources, go on with the syncs that the last process did not finish, and with a change of the model."""
     appliance.watcher.start()
+    if appliance.changeover is not None:
+        appliance.changeover.start()
     cut_short = {run.source_id for run in appliance.interrupted}
     for source in appliance.catalog.sources():
         if source.id in cut_short and not source.paused:
@@ -137,8 +139,10 @@ def _own_address(settings: Settings) -> str:
 
 
 def _warm_up(appliance: Appliance) -> None:
-    """Load the embedding model before the first question has to wait for it."""
+    """Load the models of the search before the first question has to wait for them."""
     try:
         appliance.embedder.embed_query("warm up")
+        if appliance.reranker is not None:
+            appliance.reranker.scores("warm up", ["warm up"])
     except Exception as error:  # noqa: BLE001 - the edge of a background job; `doctor` and the first question say more
-        _log.error("The embedding model could not be loaded: %s", type(error).__name__)
+        _log.error("A model of the search could not be loaded: %s", type(error).__name__)

@@ -35,11 +35,13 @@ from appliance.evaluation.runs import Evaluations
 from appliance.evaluation.store import EvaluationStore
 from appliance.history import RunHistory, RunRecord
 from appliance.index.port import VectorIndex
+from appliance.indexes import Indexes, OpenIndexes
 from appliance.inference.embedders import embedder_for
 from appliance.inference.file_digest import sha256_of
-from appliance.inference.port import Embedder, LanguageModel
-from appliance.retrieval.glossary import load_glossary
+from appliance.inference.port import Embedder, LanguageModel, Reranker
+from appliance.retrieval.glossary import Glossary, load_glossary
 from appliance.retrieval.retriever import Retriever
+from ingest.changeover import Changeover, ChangeProgress, Twofold
 from ingest.cluster.embedder import ClusterEmbedder
 from ingest.cluster.link import Link
 from ingest.cluster.parsers import ClusterParsers
@@ -48,6 +50,7 @@ from ingest.parse.sandbox import ParserPool
 from ingest.pipeline import Outcome, Pipeline
 from ingest.runs import Run, Runs
 from ingest.watch import Watcher
+from ingest.whole_texts import WholeTexts
 
 _DEEDS = frozenset({Outcome.INDEXED, Outcome.RELABELLED, Outcome.DUPLICATE, Outcome.GONE})
 _ITSELF = "appliance"
@@ -79,11 +82,6 @@ class DataFolder:
         return self.path / "embeddings.db"
 
     @property
-    def index(self) -> Path:
-        """The embedded vector index."""
-        return self.path / "index"
-
-    @property
     def lock(self) -> Path:
         """Held by the process that owns the folder; holds the address it serves at."""
         return self.path / "lock"
@@ -100,8 +98,35 @@ class DataFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class Serving:
+    """What answers: an index, the embedding model it was built with (as it is used for taking in), and what uses both.
+
+    They belong together, and are exchanged together when another embedding model takes over.
+    """
+
+    index: VectorIndex
+    embedder: Embedder
+    retriever: Retriever
+    answerer: Answerer
+    examiner: Examiner
+
+    def close(self) -> None:
+        """Close the index, and the cache of embeddings if there is one."""
+        if isinstance(self.embedder, CachingEmbedder):
+            self.embedder.close()
+        self.index.close()
+
+
+@dataclass(slots=True)
+class Desk:
+    """What serves now."""
+
+    serving: Serving
+
+
+@dataclass(frozen=True, slots=True)
 class Appliance:
-    """Everything there is, built and wired."""
+    """Everything there is, built and wired. `changeover` is the change of the embedding model that is under way."""
 
     settings: Settings
     folder: DataFolder
@@ -110,12 +135,11 @@ class Appliance:
     sessions: Sessions
     conversations: Conversations
     log: QueryLog
-    index: VectorIndex
-    embedder: Embedder
+    desk: Desk
+    changeover: Changeover | None
     model: LanguageModel | None
-    retriever: Retriever
-    answerer: Answerer
     evaluations: Evaluations
+    reranker: Reranker | None
     parsers: ParserPool | ClusterParsers
     renderers: ParserPool
     pipeline: Pipeline
@@ -125,10 +149,39 @@ class Appliance:
     interrupted: tuple[RunRecord, ...]
     operator_token: str
 
+    def change(self) -> ChangeProgress | None:
+        """How far the change to another embedding model is, None when there is none. Raises IndexUnavailable."""
+        is_under_way = self.changeover is not None and isinstance(self.index, Twofold)
+        return self.changeover.progress() if self.changeover is not None and is_under_way else None
+
+    @property
+    def index(self) -> VectorIndex:
+        """The index that answers now."""
+        return self.desk.serving.index
+
+    @property
+    def embedder(self) -> Embedder:
+        """The model of that index, as it is used for taking in."""
+        return self.desk.serving.embedder
+
+    @property
+    def retriever(self) -> Retriever:
+        """Searches that index."""
+        return self.desk.serving.retriever
+
+    @property
+    def answerer(self) -> Answerer:
+        """Answers from that index."""
+        return self.desk.serving.answerer
+
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Appliance]:
+def opened(settings: Settings, *, model: LanguageModel | None = None) -> Iterator[Appliance]:
     """The appliance on its data folder, which nobody else may open meanwhile.
+
+    Args:
+        settings: What it is built from.
+        model: Writes the answers instead of the model that the settings name. It is closed with the appliance.
 
     Raises:
         DataFolderBusy: Another process owns the data folder.
@@ -136,7 +189,7 @@ def opened(settings: Settings) -> Iterator[Appliance]:
             part cannot be opened; the message says which and what to do.
     """
     with ExitStack() as stack:
-        yield _build(settings, stack)
+        yield _build(settings, stack, model)
 
 
 def accounts_of(settings: Settings) -> AbstractContextManager[Accounts]:
@@ -169,7 +222,7 @@ def sessions_of(settings: Settings) -> AbstractContextManager[Sessions]:
     return sessions()
 
 
-def _build(settings: Settings, stack: ExitStack) -> Appliance:
+def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) -> Appliance:
     folder = make_folder(settings)
     stack.enter_context(_owned(folder))
     _forget_half_uploads(folder)
@@ -177,28 +230,37 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
     log = stack.enter_context(contextlib.closing(QueryLog(folder.log)))
     log.append(LogOpened(release=__version__))
     stack.callback(lambda: log.append(LogClosed(reason="stopped")))
-    embedder = build_embedder(settings)
     link = build_link(settings)
     if link is not None:
         stack.enter_context(contextlib.closing(link))
-        embedder = ClusterEmbedder(embedder, link)
-    ingesting: Embedder = embedder  # may have a cache; answers have none, or it would keep the sentences they quote
-    if settings.embedding.cache_bytes:
-        cached = CachingEmbedder(embedder, folder.embeddings, max_bytes=settings.embedding.cache_bytes)
-        ingesting = stack.enter_context(contextlib.closing(cached))
-    else:
-        delete_cache(folder.embeddings)  # of a time when there was room for one
-    index = stack.enter_context(contextlib.closing(build_index(settings, embedder, database.installation_id())))
-    model = build_model(settings.model)
+    embedder = build_embedder(settings) if link is None else ClusterEmbedder(build_embedder(settings), link)
+    model = model or build_model(settings.model)
     if model is not None:
         stack.enter_context(contextlib.closing(model))
     catalog = Catalog(database)
+    indexes = Indexes(settings, owner=database.installation_id())
+    reranker = build_reranker(settings)
+    glossary = load_glossary(settings.retrieval.glossary_path)
+    build = _Builder(settings, folder, catalog, log, model, reranker, glossary)
+    found = indexes.open(embedder)
+    index = found.serving if found.building is None else Twofold(found.serving, found.building)
+    desk = Desk(build.serving(index, found.embedder))
+    stack.callback(lambda: desk.serving.close())
     parsers = ParserPool(settings.ingest, size=settings.ingest.workers) if link is None else ClusterParsers(link)
     renderers = ParserPool(settings.ingest, size=1, urgent=True)  # a picture does not queue behind a long document
     stack.callback(renderers.close)
-    pipeline = Pipeline(catalog=catalog, index=index, embedder=ingesting, parsers=parsers, settings=settings.ingest)
+    pipeline = Pipeline(
+        catalog=catalog,
+        index=desk.serving.index,
+        embedder=desk.serving.embedder,
+        parsers=parsers,
+        settings=settings.ingest,
+    )
     history = RunHistory(database)
     runs = stack.enter_context(contextlib.closing(Runs(pipeline, history)))
+    changeover = _changeover(build, indexes, found, embedder, desk, pipeline, runs)
+    if changeover is not None:
+        stack.callback(changeover.close)
     watcher = Watcher(
         catalog,
         history,
@@ -209,32 +271,12 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
     stack.callback(parsers.close)  # before the runs are waited for: a long document is not read to its end
     stack.callback(runs.stop)  # before that: what they were reading is left for the next sync, it did not fail
     stack.callback(watcher.close)  # first of all: it starts no more
-    retriever = Retriever(
-        catalog=catalog,
-        index=index,
-        embedder=embedder,
-        settings=settings.retrieval,
-        glossary=load_glossary(settings.retrieval.glossary_path),
-    )
-
-    def answerer_for(record: Record) -> Answerer:
-        return Answerer(
-            retriever=retriever,
-            log=record,
-            embedder=embedder,
-            model=model,
-            model_expected=settings.model.is_chosen,
-            model_settings=settings.model,
-            settings=settings.retrieval,
-        )
-
-    answerer = answerer_for(log)
     evaluations = Evaluations(
-        Examiner(retriever, answerer_for(OnRecordAsAWhole())),
+        lambda: desk.serving.examiner,
         EvaluationStore(database),
         log,
-        in_force=_in_force(settings, catalog, embedder, model),
-        is_busy=lambda: answerer.is_busy,
+        in_force=_in_force(settings, catalog, desk, model),
+        is_busy=lambda: desk.serving.answerer.is_busy,
     )
     stack.enter_context(contextlib.closing(evaluations))
     return Appliance(
@@ -245,12 +287,11 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
         sessions=Sessions(database, settings.sign_in),
         conversations=Conversations(database),
         log=log,
-        index=index,
-        embedder=ingesting,
+        desk=desk,
+        changeover=changeover,
         model=model,
-        retriever=retriever,
-        answerer=answerer,
         evaluations=evaluations,
+        reranker=reranker,
         parsers=parsers,
         renderers=renderers,
         pipeline=pipeline,
@@ -263,7 +304,7 @@ def _build(settings: Settings, stack: ExitStack) -> Appliance:
 
 
 def _in_force(
-    settings: Settings, catalog: Catalog, embedder: Embedder, model: LanguageModel | None
+    settings: Settings, catalog: Catalog, desk: Desk, model: LanguageModel | None
 ) -> Callable[[bool], Mapping[str, str]]:
     """What the result of an evaluation depends on besides its questions, by name; asked anew for each."""
 
@@ -275,7 +316,7 @@ def _in_force(
         values = {
             "release": __version__,
             "documents": str(states.get(DocumentState.INDEXED, 0)),
-            "embedding.model": embedder.model_id,
+            "embedding.model": desk.serving.embedder.model_id,
             "ingest.chunk_tokens": str(settings.ingest.chunk_tokens),
             "ingest.overlap_tokens": str(settings.ingest.overlap_tokens),
             "retrieval.glossary": own_words,
@@ -302,6 +343,87 @@ def _model_in_force(settings: ModelSettings, model: LanguageModel | None) -> dic
         "model.seed": str(settings.seed),
         "prompt": TEMPLATE,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    """Builds what stands on an index and its embedding model."""
+
+    settings: Settings
+    folder: DataFolder
+    catalog: Catalog
+    log: QueryLog
+    model: LanguageModel | None
+    reranker: Reranker | None
+    glossary: Glossary
+
+    def serving(self, index: VectorIndex, embedder: Embedder) -> Serving:
+        """What answers from an index that was built with `embedder`."""
+        retriever = Retriever(
+            catalog=self.catalog,
+            index=index,
+            embedder=embedder,
+            settings=self.settings.retrieval,
+            glossary=self.glossary,
+            reranker=self.reranker,
+        )
+        return Serving(
+            index,
+            self._ingesting(embedder),
+            retriever,
+            self._answerer(retriever, embedder, self.log),
+            Examiner(retriever, self._answerer(retriever, embedder, OnRecordAsAWhole())),
+        )
+
+    def _answerer(self, retriever: Retriever, embedder: Embedder, record: Record) -> Answerer:
+        return Answerer(
+            retriever=retriever,
+            log=record,
+            embedder=embedder,  # without a cache, which would keep the sentences that answers quote
+            model=self.model,
+            model_expected=self.settings.model.is_chosen,
+            model_settings=self.settings.model,
+            settings=self.settings.retrieval,
+        )
+
+    def _ingesting(self, embedder: Embedder) -> Embedder:
+        whole, max_bytes = WholeTexts(embedder), self.settings.embedding.cache_bytes
+        if max_bytes:
+            return CachingEmbedder(whole, self.folder.embeddings, max_bytes=max_bytes)
+        delete_cache(self.folder.embeddings)  # of a time when there was room for one
+        return whole
+
+
+def _changeover(
+    build: _Builder,
+    indexes: Indexes,
+    found: OpenIndexes,
+    embedder: Embedder,
+    desk: Desk,
+    pipeline: Pipeline,
+    runs: Runs,
+) -> Changeover | None:
+    """The change to another embedding model, if the index that answers was built with one that is not set any more."""
+    building, both = found.building, desk.serving.index
+    if building is None or not isinstance(both, Twofold):
+        return None
+
+    def take_over() -> None:
+        told = f"{embedder.model_id} instead of {found.embedder.model_id}"
+        build.log.append(AdminAction(_ITSELF, "index.model_changed", "index", told))
+        indexes.take_over(embedder)
+        if isinstance(desk.serving.embedder, CachingEmbedder):
+            desk.serving.embedder.close()
+        desk.serving = build.serving(building, embedder)
+        pipeline.use(desk.serving.index, desk.serving.embedder)
+
+    def clear() -> None:
+        found.serving.close()
+        indexes.clear()
+
+    return Changeover(
+        catalog=build.catalog, both=both, embedder=WholeTexts(embedder), turns=runs, take_over=take_over, clear=clear
+    )
 
 
 def _record_by_itself(log: QueryLog, run: Run) -> None:
@@ -345,25 +467,13 @@ def build_link(settings: Settings) -> Link | None:
     return Link(settings.cluster, limits=settings.ingest, embedding=settings.embedding)
 
 
-def build_index(settings: Settings, embedder: Embedder, owner: str) -> VectorIndex:
-    """Qdrant in-process, or the server the settings name, for the data folder whose id is `owner`."""
-    chosen = settings.index
-    if chosen.url:
-        from appliance.index.server import connect
+def build_reranker(settings: Settings) -> Reranker | None:
+    """The reranking model the settings name, None without one. Nothing is loaded yet."""
+    if not settings.retrieval.reranker_path:
+        return None
+    from appliance.inference.cross_encoder import CrossEncoderReranker
 
-        return connect(
-            chosen.url,
-            api_key=chosen.api_key.get_secret_value(),
-            timeout_s=chosen.timeout_s,
-            collection=chosen.collection,
-            dimension=embedder.dimension,
-            model_id=embedder.model_id,
-            owner=owner,
-        )
-    from appliance.index.edge import EdgeIndex
-
-    folder = DataFolder(settings.data_dir).index
-    return EdgeIndex(folder, dimension=embedder.dimension, model_id=embedder.model_id, owner=owner)
+    return CrossEncoderReranker(Path(settings.retrieval.reranker_path), batch_size=settings.embedding.batch_size)
 
 
 def build_model(settings: ModelSettings) -> LanguageModel | None:

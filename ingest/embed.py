@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, takewhile
-from typing import Self
+from typing import Protocol, Self
 
 import numpy
 
@@ -83,6 +83,13 @@ def embed_and_index(
         deque(chain(steps.put(chunks, groups, names), steps.drain()), maxlen=0)  # runs both to their end
 
 
+class Sink(Protocol):
+    """What steps write to: an index, or what stands before one."""
+
+    def upsert(self, entries: Sequence[IndexEntry]) -> None:
+        """Write entries, replacing those with the same chunk id."""
+
+
 class Steps:
     """A bounded queue between those who cut documents and the index: embeds in a thread, writes in the caller's.
 
@@ -90,7 +97,7 @@ class Steps:
     is embedded and not written is at most `_AHEAD` full steps.
     """
 
-    def __init__(self, embedder: Embedder, index: VectorIndex) -> None:
+    def __init__(self, embedder: Embedder, index: Sink) -> None:
         self._embedder = embedder
         self._index = index
         self._filling: list[_Item] = []

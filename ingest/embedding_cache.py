@@ -9,10 +9,12 @@ Rules this module keeps:
 2. The file is a convenience: losing it costs time. One that is damaged, or of another version of the program, is
    replaced by an empty one; when it cannot be written, embedding goes on without it. Neither is an error.
 3. A vector is the same whether it was computed or found: both went through the 16-bit numbers of the file.
-4. Each vector carries a checksum with the hash it belongs to: one that a failing disk has changed is not believed.
-5. The file does not grow beyond its limit: what was not used for longest goes first, and what was not used for a month
+4. The file holds vectors of one model. One of another model is replaced by an empty one: what is removed later could
+   not be found in it any more.
+5. Each vector carries a checksum with the hash it belongs to: one that a failing disk has changed is not believed.
+6. The file does not grow beyond its limit: what was not used for longest goes first, and what was not used for a month
    in any case.
-6. What is to be forgotten is afterwards neither in the file nor in the log beside it: freed space is overwritten, and
+7. What is to be forgotten is afterwards neither in the file nor in the log beside it: freed space is overwritten, and
    the log is emptied. If that fails, the whole file goes; if that fails too, it is an error.
 """
 
@@ -39,7 +41,7 @@ _Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
 
-_FORMAT = 1
+_FORMAT = 2
 _SCHEMA = (
     "CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX vectors_by_use ON vectors (used)",
@@ -151,7 +153,7 @@ class CachingEmbedder:
 
     def _opened(self) -> _VectorFile:
         if self._file is None:
-            self._file = _VectorFile(self._path, self._max_rows)
+            self._file = _VectorFile(self._path, self._max_rows, self._inner.model_id)
         return self._file
 
     def _close(self) -> None:
@@ -184,9 +186,9 @@ def forget(embedder: Embedder, texts: Iterable[str]) -> None:
 class _VectorFile:
     """The SQLite file. Raises sqlite3.Error and OSError."""
 
-    def __init__(self, path: Path, max_rows: int) -> None:
+    def __init__(self, path: Path, max_rows: int, model_id: str) -> None:
         self._max_rows = max_rows
-        self._connection = _opened(path)
+        self._connection = _opened(path, model_id)
         try:
             oldest = _today() - _UNUSED_DAYS
             with self._connection:
@@ -242,8 +244,8 @@ class _VectorFile:
             self._connection.close()
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    """A connection to the file, which is made if it is not there. One of another format is replaced."""
+def _opened(path: Path, model_id: str) -> sqlite3.Connection:
+    """A connection to the file, which is made if it is not there. One of another format or model is emptied."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     connection = sqlite3.connect(path, check_same_thread=False)
     try:
@@ -251,18 +253,26 @@ def _opened(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")  # a crash may lose the last rows, and damages none
         connection.execute("PRAGMA secure_delete = ON")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version != _FORMAT:
+        model = connection.execute("PRAGMA application_id").fetchone()[0]
+        if (version, model) != (_FORMAT, _number_of(model_id)):
             tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             with connection:
                 for table in tables:
                     connection.execute(f'DROP TABLE "{table}"')
                 for statement in _SCHEMA:
                     connection.execute(statement)
+                connection.execute(f"PRAGMA application_id = {_number_of(model_id)}")
                 connection.execute(f"PRAGMA user_version = {_FORMAT}")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log has what was dropped
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _number_of(model_id: str) -> int:
+    """Tells models apart in the 32 bits that a file has for such a thing. Keys name the model in full."""
+    return int.from_bytes(hashlib.sha256(model_id.encode()).digest()[:4], signed=True)
 
 
 def delete_cache(path: Path) -> None:

@@ -235,7 +235,7 @@ class Holdings:
             modified_ns=heir.modified_ns,
             changed_ns=heir.changed_ns,
             sha256=stored.sha256,
-            parser=stored.parser,
+            parser=heir.parser,
         )
         made = replace(stored, id=own, document_id=heir.document_id, created_at=datetime.now(UTC), superseded_at=None)
         self._catalog.publish(outcome, made, chunks, signature)

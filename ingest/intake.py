@@ -241,7 +241,7 @@ class Intake:
             id=read.version_id,
             document_id=place.document_id,
             sha256=parsed.sha256,
-            parser=self._sync.judge.reading,
+            parser=read.made_by,
             created_at=datetime.now(UTC),
             pages=parsed.pages,
             chunk_count=len(read.chunks),

@@ -60,11 +60,15 @@ class Pipeline:
         self, *, catalog: Catalog, index: VectorIndex, embedder: Embedder, parsers: Parsers, settings: IngestSettings
     ) -> None:
         self._catalog = catalog
-        self._index = index
-        self._embedder = embedder
         self._parsers = parsers
         self._settings = settings
-        self._holdings = Holdings(catalog, index, embedder)
+        self.use(index, embedder)
+
+    def use(self, index: VectorIndex, embedder: Embedder) -> None:
+        """Take in with these from now on. Not while a run uses the pipeline."""
+        self._index = index
+        self._embedder = embedder
+        self._holdings = Holdings(self._catalog, index, embedder)
         self._chunks_since_optimize = 0
 
     def preview(self, source: Source, *, again: Again = Again.NOTHING) -> Plan:

@@ -52,11 +52,13 @@ class Unread(StrEnum):
 class Read:
     """A document that was read and cut. `parsed` is without its elements and members.
 
+    `made_by` is what its chunks depend on besides the content: how it was read, and the model it was cut for.
     `members` are the documents in it, or why there is none, by their paths in it.
     """
 
     parsed: Parsed
     title: str
+    made_by: str
     version_id: str
     chunks: Sequence[Chunk]
     signature: Signature
@@ -139,7 +141,8 @@ class Reader:
 
     def _cut(self, path: str, parsed: Parsed, *, member: str = "") -> Read:
         document = document_id(self._sync.source.id, path, member)
-        version = version_id(document, parsed.sha256, self._sync.judge.reading)
+        made_by = f"{self._sync.judge.reading} {self._embedder.model_id}"
+        version = version_id(document, parsed.sha256, made_by)
         title = parsed.title or PurePosixPath(member or path).stem
         chunks = split(
             replace(parsed, language=self._sync.source.language or parsed.language),
@@ -152,6 +155,7 @@ class Reader:
         return Read(
             parsed=replace(parsed, elements=(), members=()),
             title=title,
+            made_by=made_by,
             version_id=version,
             chunks=chunks,
             signature=signature_of(chunk.text for chunk in chunks),

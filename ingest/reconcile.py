@@ -7,13 +7,10 @@ and so is what the cache of embeddings was to forget.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
 
 from appliance.catalog import Catalog
-from appliance.domain import Chunk, chunk_id
-from appliance.errors import ModelUnavailable
 from appliance.index.port import VectorIndex
 from appliance.inference.port import Embedder
 from ingest.embed import embed_and_index
@@ -43,7 +40,7 @@ def reconcile(catalog: Catalog, index: VectorIndex, embedder: Embedder, stop: Ev
 
     Raises:
         IndexUnavailable, CatalogUnavailable: A part failed.
-        ModelUnavailable: The embedding model cannot be loaded, or is not the one the documents were cut for.
+        ModelUnavailable: The embedding model cannot be loaded.
     """
     difference = compare(catalog, index)
     for version in difference.surplus:
@@ -53,16 +50,6 @@ def reconcile(catalog: Catalog, index: VectorIndex, embedder: Embedder, stop: Ev
         if stop is not None and stop.is_set():
             break
         chunks, groups = catalog.version_chunks(version)
-        _require_same_model(chunks, embedder)
         index.delete_version(version)
         embed_and_index(chunks, groups, names_of_version(catalog, version), embedder, index)
     return difference
-
-
-def _require_same_model(chunks: Sequence[Chunk], embedder: Embedder) -> None:
-    """Another model may read fewer tokens than the chunks have, and would ignore the rest without a word."""
-    if any(chunk.id != chunk_id(chunk.version_id, chunk.number, embedder.model_id) for chunk in chunks):
-        raise ModelUnavailable(
-            f"The documents in the catalog were cut for another embedding model than {embedder.model_id}: set that one "
-            "again, or ingest the documents again into a new data folder."
-        )

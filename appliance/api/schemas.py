@@ -639,6 +639,16 @@ class Rejection(Approval):
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
 
+class ModelChangeOut(_Out):
+    """How far the change to another embedding model is, in passages. `error` is why it waits, empty if it does not."""
+
+    model_id: str
+    replaces: str
+    done: int
+    total: int
+    error: str
+
+
 class DifferenceOut(_Out):
     """Where index and catalog differ: versions only the index knows, and versions it does not hold whole."""
 

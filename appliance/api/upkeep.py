@@ -1,4 +1,4 @@
-"""Whether index and catalog agree, repairing the index, and the receipts for what left it. For admins."""
+"""Whether index and catalog agree, repairing the index, changing its model, receipts for what left it. For admins."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from appliance.api.gate import Admin, TheAppliance, record_act
-from appliance.api.schemas import DifferenceOut, ReceiptOut
+from appliance.api.schemas import DifferenceOut, ModelChangeOut, ReceiptOut
 from ingest.reconcile import compare, reconcile
 
 router = APIRouter(tags=["upkeep"])
@@ -28,6 +28,13 @@ def repair(admin: Admin, appliance: TheAppliance) -> DifferenceOut:
         record_act(appliance, admin, "index.reconciled", "index")
         found = reconcile(appliance.catalog, appliance.index, appliance.embedder)
     return DifferenceOut(surplus=len(found.surplus), incomplete=len(found.incomplete), repaired=True)
+
+
+@router.get("/index/model-change")
+def model_change(_admin: Admin, appliance: TheAppliance) -> ModelChangeOut | None:
+    """How far the change to another embedding model is; null when there is none."""
+    change = appliance.change()
+    return None if change is None else ModelChangeOut(**asdict(change), replaces=appliance.embedder.model_id)
 
 
 @router.get("/receipts")

@@ -64,7 +64,7 @@ class Evaluations:
 
     def __init__(
         self,
-        examiner: Examiner,
+        examiner: Callable[[], Examiner],
         store: EvaluationStore,
         log: Record,
         *,
@@ -74,6 +74,7 @@ class Evaluations:
         """Put them together.
 
         Args:
+            examiner: Asks the index that answers now; a run keeps the one it began with.
             in_force: The settings a run depends on, for one with answers or without.
             is_busy: Whether a person's question is being answered now.
         """
@@ -188,10 +189,11 @@ class Evaluations:
         error = ""
         try:
             os.nice(_NICENESS)  # of this thread alone, on Linux
+            examiner = self._examiner()
             for exercise in self._in_turn(course, exercises):
                 if not course.results:
-                    self._examiner.warm_up(exercise)
-                course.results.append(self._examiner.ask(exercise, answers=course.run.answers))
+                    examiner.warm_up(exercise)
+                course.results.append(examiner.ask(exercise, answers=course.run.answers))
             error = self._cut_short(course)
         except ApplianceError as failure:
             error = str(failure)

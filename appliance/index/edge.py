@@ -27,7 +27,6 @@ Rules this module keeps:
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -86,6 +85,7 @@ from appliance.index.layout import (
 )
 from appliance.index.names import name_terms, naming_terms
 from appliance.index.port import IndexEntry, IndexHit, IndexLegs, NamedDocument, Vector
+from appliance.index.roster import write_whole
 
 _META = "meta.json"
 _SHARD = "shard-"
@@ -347,7 +347,7 @@ class EdgeIndex:
     def _adopt(self, building: Path) -> Path:
         """Make a finished shard the one that counts."""
         folder = building.rename(self._path / f"{_SHARD}{uuid.uuid4().hex}")
-        _write_whole(self._path / _META, json.dumps({**self._identity.to_json(), "shard": folder.name}))
+        write_whole(self._path / _META, json.dumps({**self._identity.to_json(), "shard": folder.name}))
         return folder
 
     def _read_meta(self) -> str:
@@ -446,18 +446,3 @@ def _start_optimizing(folder: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all, also across a power cut."""
-    part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

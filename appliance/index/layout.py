@@ -40,6 +40,15 @@ _BATCH = 256
 _SPARE = 16
 
 
+class BuiltForAnotherModel(IndexUnavailable):
+    """An index holds vectors of another embedding model than the one it was opened for. Says which."""
+
+    def __init__(self, message: str, *, model_id: str, dimension: int) -> None:
+        super().__init__(message)
+        self.model_id = model_id
+        self.dimension = dimension
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Whose an index is, and what it was built for. Stored beside the vectors and compared on every opening."""
@@ -62,8 +71,8 @@ class Identity:
             instead: What to do when it is another data folder's, as the end of a sentence.
 
         Raises:
-            IndexUnavailable: The index at `where` was built by another release, for another data folder, or with
-                another embedding model.
+            IndexUnavailable: The index at `where` was built by another release or for another data folder.
+            BuiltForAnotherModel: It was built with another embedding model.
         """
         if found.get("format") != self.format:
             raise IndexUnavailable(
@@ -73,10 +82,12 @@ class Identity:
         if found.get("owner") != self.owner:
             raise IndexUnavailable(f"The vector index {where} belongs to another data folder; {instead}.")
         if (found.get("model_id"), found.get("dimension")) != (self.model_id, self.dimension):
-            raise IndexUnavailable(
+            raise BuiltForAnotherModel(
                 f"The vector index {where} was built with embedding model '{found.get('model_id')}' "
                 f"({found.get('dimension')} dimensions), not with '{self.model_id}' ({self.dimension}): "
-                "set that model again, or ingest the documents again into a new data folder."
+                "set that model again, or ingest the documents again into a new data folder.",
+                model_id=str(found.get("model_id")),
+                dimension=int(found.get("dimension") or 0),
             )
 
     def numbers(self, vector: Vector) -> list[float]:

@@ -69,8 +69,33 @@ def connect(
     Raises:
         IndexUnavailable: The server cannot be reached, is too old, or its collection is not for us and our model.
     """
+    client = _client(url, api_key, timeout_s)
+    return ServerIndex(client, collection=collection, dimension=dimension, model_id=model_id, owner=owner)
+
+
+def remove(url: str, *, api_key: str, timeout_s: float, collection: str, owner: str) -> None:
+    """Delete the collection of an index that is not used any more, if it is there and belongs to `owner`.
+
+    Raises:
+        IndexUnavailable: The server cannot be reached, or refused.
+    """
+    client = _client(url, api_key, timeout_s)
     try:
-        client = QdrantClient(
+        if client.collection_exists(collection):
+            record = (client.get_collection(collection).config.metadata or {}).get(_RECORD)
+            if isinstance(record, dict) and record.get("owner") == owner:
+                client.delete_collection(collection)
+    except _VENDOR_ERRORS as error:
+        raise IndexUnavailable(
+            f"Collection '{collection}' of the Qdrant server could not be removed: check that the server runs."
+        ) from error
+    finally:
+        client.close()
+
+
+def _client(url: str, api_key: str, timeout_s: float) -> QdrantClient:
+    try:
+        return QdrantClient(
             url=url,
             api_key=api_key or None,
             timeout=max(1, round(timeout_s)),
@@ -79,7 +104,6 @@ def connect(
         )
     except _VENDOR_ERRORS as error:
         raise IndexUnavailable(f"index.url is no address of a Qdrant server: {url!r}.") from error
-    return ServerIndex(client, collection=collection, dimension=dimension, model_id=model_id, owner=owner)
 
 
 class ServerIndex:

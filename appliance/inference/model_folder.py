@@ -4,7 +4,11 @@ Rules this module keeps:
 
 1. The weights are read once, for their digest; torch and the other engines are not imported.
 2. Weights count only as `.safetensors` files: the older formats are pickles, which run code when they are read.
-3. The identity is that of the weights, not of what computes them: engines whose vectors may be mixed share it.
+3. The identity is that of everything vectors depend on (weights, prompts, tokenizer, pooling, limits), not of what
+   computes them: engines whose vectors may be mixed share it.
+4. Prompts are the folder's own. sentence-transformers adds an empty "document" to those of a folder that calls it
+   "passage", and then uses that: so of several names the one that says something counts.
+5. The index compares by cosine: a model that is made to be compared otherwise is refused, not used badly.
 """
 
 from __future__ import annotations
@@ -27,8 +31,14 @@ from appliance.inference.wire import valid_text
 
 _INSTALLED_MODEL = "all-MiniLM-L6-v2"
 _DIGEST_CHARACTERS = 12
+_LONGEST = 1_000_000  # tokens; what is above is no limit, but the want of one
+_QUESTION_PROMPTS = ("query",)
 _PASSAGE_PROMPTS = ("document", "passage", "corpus")
-"""Names under which model folders keep the text that goes before a passage."""
+"""Names under which model folders keep the text that goes before a question and a passage."""
+_FIRST_POSITION_AFTER_PADDING = {"roberta", "xlm-roberta", "camembert", "mpnet"}
+"""Kinds of models that use the position embeddings from the one after the padding on, so that few are left over."""
+_LENGTH_MATTERS = {"dot", "euclidean", "manhattan"}
+"""Ways to compare vectors that give another order than the cosine where vectors are not of length 1."""
 
 
 class FolderEmbedder(ABC):
@@ -53,48 +63,64 @@ class FolderEmbedder(ABC):
 
     def embed_query(self, text: str) -> Vectors:
         """The vector of a question, with the folder's query prompt before it. Raises ModelUnavailable."""
-        vector: Vectors = self._embed([valid_text(text)], self._prompts.get("query") or "", urgent=True)[0]
+        vector: Vectors = self._embed([valid_text(text)], self._prompt(_QUESTION_PROMPTS), urgent=True)[0]
         return vector
 
     @cached_property
     def model_id(self) -> str:
-        """Folder name and the start of the weights' SHA-256. Reads the weights once. Raises ModelUnavailable."""
-        name = _INSTALLED_MODEL if self._given is None else self._folder.name
-        return f"{name}-{_weights_digest(self._folder)[:_DIGEST_CHARACTERS]}"
+        """Folder name and the start of a digest of what vectors depend on. Reads the folder once.
+
+        Raises:
+            ModelUnavailable: There is no model, it cannot be read, or it is made for another index than ours.
+        """
+        self._require_cosine()
+        if self._given is None:  # its settings came with its weights, in one package
+            return f"{_INSTALLED_MODEL}-{_weights_digest(self._folder)[:_DIGEST_CHARACTERS]}"
+        return f"{self._folder.name}-{_folder_digest(self._folder)[:_DIGEST_CHARACTERS]}"
 
     @cached_property
     def dimension(self) -> int:
         """Length of a vector. Raises ModelUnavailable."""
-        folder = self._folder
         size = 0
-        for module in read_json(folder / "modules.json", list):
-            kind = str(module.get("type", "")).rsplit(".", 1)[-1]
+        for module in self._modules:
+            kind, path = _kind(module), self._folder / str(module.get("path", ""))
             if kind == "Pooling":
-                config = read_json(folder / module["path"] / "config.json", dict)
+                config = read_json(path / "config.json", dict)
                 # A pooling of several kinds puts their results side by side.
-                parts = sum(1 for key, value in config.items() if key.startswith("pooling_mode_") and value is True)
-                size = int(config.get("word_embedding_dimension") or config["embedding_dimension"]) * max(1, parts)
+                width = int(config.get("word_embedding_dimension") or config.get("embedding_dimension") or 0)
+                size = width * max(1, len(pooling_modes(config)))
             elif kind == "Dense":
-                size = int(read_json(folder / module["path"] / "config.json", dict)["out_features"])
-        size = size or int(read_json(folder / "config.json", dict).get("hidden_size") or 0)
-        return int(self._config.get("truncate_dim") or size)
+                size = int(read_json(path / "config.json", dict).get("out_features") or 0)
+        size = size or int(read_json(self._encoder / "config.json", dict).get("hidden_size") or 0)
+        if size < 1:
+            raise ModelUnavailable(
+                f"The model in {self._folder} does not say how long its vectors are. Use a model of another kind."
+            )
+        return min(size, int(self._config.get("truncate_dim") or size))
 
     @cached_property
     def max_tokens(self) -> int:
-        """The model's `max_seq_length`, less what the folder's passage prompt takes. Raises ModelUnavailable."""
+        """How many tokens the model reads, less what the folder's passage prompt takes. Raises ModelUnavailable."""
         return self._window - self.count_tokens(self._passage_prompt)
 
     @cached_property
     def _window(self) -> int:
         """How many tokens the model reads, prompt and special tokens included."""
-        limits = (
-            read_json(self._folder / "sentence_bert_config.json", dict, optional=True).get("max_seq_length"),
-            read_json(self._folder / "tokenizer_config.json", dict, optional=True).get("model_max_length"),
-            read_json(self._folder / "config.json", dict, optional=True).get("max_position_embeddings"),
-        )
-        # The first counts if it is there; tokenizers write 10**30 for "no limit".
-        limit = limits[0] or min((int(value) for value in limits[1:] if value), default=0)
-        return int(limit)
+        config = read_json(self._encoder / "config.json", dict, optional=True)
+        chosen = read_json(self._encoder / "sentence_bert_config.json", dict, optional=True).get("max_seq_length")
+        of_tokenizer = read_json(self._encoder / "tokenizer_config.json", dict, optional=True).get("model_max_length")
+        positions = int(config.get("max_position_embeddings") or 0)
+        if positions and config.get("model_type") in _FIRST_POSITION_AFTER_PADDING:
+            positions -= int(config.get("pad_token_id") or 0) + 1
+        # Tokenizers write 10**30 for "no limit", and count only where nobody chose a length.
+        limits = (chosen or of_tokenizer, positions)
+        window = min((int(limit) for limit in limits if limit), default=0)
+        if window < 1 or window > _LONGEST:
+            raise ModelUnavailable(
+                f"The model in {self._folder} does not say how many tokens it reads. Set max_seq_length in its "
+                "sentence_bert_config.json."
+            )
+        return window
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` without special tokens and without the folder's prompts. Raises ModelUnavailable."""
@@ -108,8 +134,26 @@ class FolderEmbedder(ABC):
     def _counter(self) -> Tokenizer:
         return self._new_tokenizer()
 
+    @cached_property
+    def _modules(self) -> list[Mapping[str, Any]]:
+        modules: list[Mapping[str, Any]] = read_json(self._folder / "modules.json", list)
+        return modules
+
+    @cached_property
+    def _encoder(self) -> Path:
+        """Where the first module lies, with its tokenizer; older releases give it a folder of its own."""
+        return self._folder / str(self._modules[0].get("path", "")) if self._modules else self._folder
+
+    def _require_cosine(self) -> None:
+        similarity = self._config.get("similarity_fn_name")
+        if similarity in _LENGTH_MATTERS and all(_kind(module) != "Normalize" for module in self._modules):
+            raise ModelUnavailable(
+                f"The model in {self._folder} is made to be compared by '{similarity}' and does not bring its vectors "
+                "to length 1, but the index compares by cosine. Use a model that is made for that."
+            )
+
     def _new_tokenizer(self) -> Tokenizer:
-        path = self._folder / "tokenizer.json"
+        path = self._encoder / "tokenizer.json"
         if not path.is_file():
             raise ModelUnavailable(
                 f"The embedding model in {self._folder} has no tokenizer.json. Use a model with one."
@@ -128,13 +172,16 @@ class FolderEmbedder(ABC):
         config: Mapping[str, Any] = read_json(self._folder / "config_sentence_transformers.json", dict, optional=True)
         return config
 
-    @property
-    def _prompts(self) -> Mapping[str, str]:
-        return self._config.get("prompts") or {}
-
-    @property
+    @cached_property
     def _passage_prompt(self) -> str:
-        return next((self._prompts[name] for name in _PASSAGE_PROMPTS if self._prompts.get(name)), "")
+        return self._prompt(_PASSAGE_PROMPTS)
+
+    def _prompt(self, names: Sequence[str]) -> str:
+        """The first prompt of these names that is not empty; the default one if the folder has none of the names."""
+        prompts = self._config.get("prompts") or {}
+        own = [prompts[name] for name in names if name in prompts]
+        chosen = next(filter(None, own), "") if own else prompts.get(self._config.get("default_prompt_name"))
+        return str(chosen or "")
 
 
 def model_folder(path: Path | None) -> Path:
@@ -165,9 +212,28 @@ def weights_of(folder: Path) -> list[Path]:
     return files
 
 
+def pooling_modes(config: Mapping[str, Any]) -> list[str]:
+    """How a pooling makes one vector of a text's: by name, in either spelling of the library."""
+    named = config.get("pooling_mode")
+    modes = [named] if isinstance(named, str) else list(named or [])
+    return modes + [key for key, value in config.items() if key.startswith("pooling_mode_") and value is True]
+
+
+def _kind(module: Mapping[str, Any]) -> str:
+    return str(module.get("type", "")).rsplit(".", 1)[-1]
+
+
 def _weights_digest(folder: Path) -> str:
     """SHA-256 of the weights: of the file if there is one, of the list of names and digests if there are several."""
-    files = weights_of(folder)
+    return _digest(folder, weights_of(folder))
+
+
+def _folder_digest(folder: Path) -> str:
+    """SHA-256 over the weights and the settings beside them: every one may change the vectors."""
+    return _digest(folder, sorted({*weights_of(folder), *folder.rglob("*.json"), *folder.rglob("*.txt")}))
+
+
+def _digest(folder: Path, files: Sequence[Path]) -> str:
     try:
         digests = [sha256_of(file) for file in files]
     except OSError as error:

@@ -48,6 +48,16 @@ class Embedder(Protocol):
         """A vector of shape (dimension,) for a question."""
 
 
+class Reranker(Protocol):
+    """Judges how well passages answer a question, each read together with it: slower than vectors, and sharper."""
+
+    def scores(self, question: str, texts: Sequence[str]) -> list[float]:
+        """A finite number for each text, in the order given; higher is better. Comparable within one call only.
+
+        A text's score depends on the question and on that text alone. Raises ModelUnavailable.
+        """
+
+
 class MessageRole(StrEnum):
     """Who says a message of a chat."""
 

@@ -39,11 +39,12 @@ class SentenceTransformersEmbedder(FolderEmbedder):
         self._lock = threading.Lock()
         self._model: Any = None
 
-    def _embed(self, texts: list[str], prompt: str, *, urgent: bool) -> Vectors:  # noqa: ARG002 - torch knows no order
+    def _embed(self, texts: list[str], prompt: str, *, urgent: bool) -> Vectors:
         model = self._loaded()
+        encode = model.encode_query if urgent else model.encode_document  # some models have a network for each
         try:
             # Sorts the texts by length, computes them in batches and puts the results back in order.
-            vectors = model.encode(
+            vectors = encode(
                 texts,
                 prompt=prompt,
                 batch_size=self._batch_size,
@@ -92,12 +93,17 @@ class SentenceTransformersEmbedder(FolderEmbedder):
             ImportError,
             SafetensorError,
         ) as error:
-            raise ModelUnavailable(
-                f"The embedding model in {folder} cannot be loaded. Copy the folder again and compare digests."
-            ) from error
+            raise ModelUnavailable(f"The embedding model in {folder} cannot be loaded{_remedy(folder)}") from error
         if vectors.shape[1] != self.dimension:
             raise ModelUnavailable(
                 f"The embedding model in {folder} makes vectors of length {vectors.shape[1]}, but its configuration "
                 f"says {self.dimension}. Copy the folder again."
             )
         return model
+
+
+def _remedy(folder: Path) -> str:
+    """The end of the sentence that a model cannot be loaded: the usual cause, and what to do."""
+    if any(folder.rglob("*.py")):
+        return ": it may need the program code in its folder, which is never run. Use a model without any."
+    return ". Copy the folder again and compare digests."

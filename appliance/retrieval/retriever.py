@@ -1,4 +1,4 @@
-"""The story of a search: complete the question -> search within access -> check access -> compare -> fuse -> rank.
+"""The story of a search: complete the question -> search within access -> check access -> compare -> fuse -> rerank.
 
 Rules this module keeps:
 
@@ -18,9 +18,10 @@ from appliance.config import RetrievalSettings
 from appliance.domain import AccessFilter, Hit, text_sha256
 from appliance.index.port import IndexLegs, NamedDocument, VectorIndex
 from appliance.inference.language import detect_language
-from appliance.inference.port import Embedder
+from appliance.inference.port import Embedder, Reranker
 from appliance.retrieval.fusion import FusedHit, fuse, only
 from appliance.retrieval.glossary import Glossary
+from appliance.retrieval.reranking import reranked
 
 _log = logging.getLogger(__name__)
 
@@ -39,12 +40,14 @@ class Retriever:
         embedder: Embedder,
         settings: RetrievalSettings,
         glossary: Glossary,
+        reranker: Reranker | None = None,
     ) -> None:
         self._catalog = catalog
         self._index = index
         self._embedder = embedder
         self._settings = settings
         self._glossary = glossary
+        self._reranker = reranker
 
     def retrieve(self, question: str, access: AccessFilter) -> list[Hit]:
         """The hits for a question, best first, each text once.
@@ -70,7 +73,10 @@ class Retriever:
             # A label or version changed between the two looks, or catalog and index disagree.
             _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(admitted))
         legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(admitted))
-        return _ranked(legs, admitted, named)[:limit]
+        hits = _ranked(legs, admitted, named)[:limit]
+        if self._reranker is None:
+            return hits
+        return reranked(question, hits, self._reranker, candidates=self._settings.rerank_candidates)
 
 
 def _chunk_ids(legs: IndexLegs) -> set[str]:

@@ -36,6 +36,7 @@ ADMIN = {
     "GET /api/reviews", "GET /api/reviews/{document_id}", "GET /api/reviews/{document_id}/pages/{page}.png",
     "POST /api/reviews/{document_id}/approve", "POST /api/reviews/{document_id}/reject",
     "GET /api/index/difference", "POST /api/index/reconcile", "GET /api/receipts",
+    "GET /api/index/model-change",
     "GET /api/people", "POST /api/people", "PATCH /api/people/{person_id}", "POST /api/people/{person_id}/password",
     "GET /api/evaluations", "POST /api/evaluations", "POST /api/evaluations/feedback",
     "GET /api/evaluations/{evaluation_id}", "DELETE /api/evaluations/{evaluation_id}",

@@ -75,6 +75,18 @@ def test_another_model_finds_nothing(file: Path) -> None:
     assert len(computed) == 4
 
 
+def test_the_file_of_another_model_is_emptied_so_that_what_is_forgotten_is_not_left_in_it(file: Path) -> None:
+    _embed(file)
+    vector = ToyEmbedder().embed_passages([TEXTS[0]]).astype("<f2").tobytes()
+    assert any(vector in path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
+    other = CachingEmbedder(CountingEmbedder("other@1"), file)
+    other.forget([TEXTS[0]])
+    assert not any(vector in path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
+    other.close()
+    _, computed = _embed(file, model_id="other@1")
+    assert len(computed) == 4
+
+
 def test_no_texts_give_no_vectors(file: Path) -> None:
     vectors, computed = _embed(file, [])
     assert vectors.shape == (0, ToyEmbedder.dimension)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from appliance.inference.model_folder import read_json
+from appliance.inference.model_folder import pooling_modes, read_json
 
 _FIRST_POSITION_AFTER_PADDING = {"xlm-roberta", "roberta"}
 _ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
@@ -94,9 +94,7 @@ def _is_known(config: Mapping[str, Any]) -> bool:
 
 def _pooling(config: Mapping[str, Any]) -> str:
     """`mean` or `cls`; empty for every other way, and for pooling that leaves the prompt out."""
-    named = config.get("pooling_mode")
-    modes = [named] if isinstance(named, str) else list(named or [])
-    modes += [key for key, value in config.items() if key.startswith("pooling_mode_") and value is True]
+    modes = pooling_modes(config)
     if config.get("include_prompt", True) is not True or len(modes) != 1:
         return ""
     return {"mean": "mean", "pooling_mode_mean_tokens": "mean", "cls": "cls", "pooling_mode_cls_token": "cls"}.get(

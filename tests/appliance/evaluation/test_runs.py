@@ -89,7 +89,7 @@ class Desk:
         )
         self.store = EvaluationStore(shop.database)
         self.runs = Evaluations(
-            Examiner(self.gate, answerer),  # type: ignore[arg-type]
+            lambda: Examiner(self.gate, answerer),  # type: ignore[arg-type]
             self.store,
             self.log,
             in_force=lambda answers: {"embedding.model": ToyEmbedder.model_id, "answers": str(answers)},

@@ -1,0 +1,1 @@
+"""The appliance in workflows of llama-index, and models of llama-index in the appliance."""

@@ -1,0 +1,36 @@
+"""Puts the best hits in a better order, by a model that reads each passage together with the question.
+
+Rules this module keeps:
+
+1. Only hits that the reader may see are judged: it comes after the catalog's check.
+2. A model that fails costs the better order, not the answer.
+3. Nothing of a question or passage is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+from appliance.domain import Hit
+from appliance.errors import ModelUnavailable
+from appliance.inference.port import Reranker
+
+_log = logging.getLogger(__name__)
+
+
+def reranked(question: str, hits: Sequence[Hit], reranker: Reranker, *, candidates: int) -> list[Hit]:
+    """The first `candidates` hits in the order of the reranker's scores, then the others as they were.
+
+    Equal scores keep their order. Ranks are counted anew; scores stay those of the search.
+    """
+    best = hits[:candidates]
+    try:
+        scores = reranker.scores(question, [hit.chunk.search_text for hit in best])
+    except ModelUnavailable as error:
+        _log.warning("Hits were not reranked: %s", error)
+        return list(hits)
+    order = sorted(range(len(best)), key=lambda place: -scores[place])
+    ordered = [*(best[place] for place in order), *hits[candidates:]]
+    return [replace(hit, rank=rank) for rank, hit in enumerate(ordered, start=1)]

@@ -1,0 +1,195 @@
+"""Another embedding model in the settings: the appliance answers with the old one until the new one takes over.
+
+The models are small and real (`tests/data/tiny_models.py`).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from appliance.audit.entries import AdminAction
+from appliance.config import EmbeddingSettings, ModelSettings, Provider, RetrievalSettings, ServerSettings, Settings
+from appliance.domain import EVERYONE, AccessFilter, Source
+from appliance.errors import ModelUnavailable
+from appliance.server import create_headless_app
+from appliance.wiring import Appliance, opened
+from ingest import changeover
+from tests.api.conftest import BASE, write_documents
+from tests.data import tiny_models
+
+ACCESS = AccessFilter(frozenset({EVERYONE}))
+QUESTION = "How long are invoices kept?"
+SOURCE = Source("00000000-0000-0000-0000-000000000001", "Handbook", "", frozenset({EVERYONE}), watched=False)
+
+
+class Place:
+    """A data folder with documents in it, and two models."""
+
+    def __init__(self, root: Path) -> None:
+        self.data = root / "data"
+        self.documents = write_documents(root / "documents")
+        self.old = tiny_models.bert(root / "old", window=64)
+        self.new = tiny_models.e5(root / "new")
+
+    @contextmanager
+    def opened(self, model: Path, *, reranker: Path | None = None) -> Iterator[Appliance]:
+        settings = Settings(
+            data_dir=self.data,
+            server=ServerSettings(allowed_hosts=("testserver",)),
+            model=ModelSettings(provider=Provider.NONE),
+            embedding=EmbeddingSettings(model_path=str(model)),
+            retrieval=RetrievalSettings(reranker_path=str(reranker or "")),
+        )
+        with opened(settings) as built:
+            yield built
+
+    def fill(self) -> None:
+        with self.opened(self.old) as built:
+            source = Source(SOURCE.id, SOURCE.name, str(self.documents), SOURCE.groups, watched=False)
+            built.catalog.add_source(source)
+            run = built.runs.start(source)
+            built.runs.wait(run.id)
+            assert run.error is None
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    place = Place(tmp_path_factory.mktemp("change"))
+    place.fill()
+    return place
+
+
+@pytest.fixture
+def place(filled: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """The place above with a data folder and an old model of its own."""
+    monkeypatch.setattr(changeover, "_GRACE_S", 0.0)
+    made = Place.__new__(Place)
+    made.documents, made.old, made.new = filled.documents, filled.old, filled.new
+    made.data = shutil.copytree(filled.data, tmp_path / "data")
+    yield made
+
+
+def _admin(built: Appliance) -> TestClient:
+    client = TestClient(create_headless_app(built), base_url=BASE)
+    client.headers["Authorization"] = f"Bearer {built.operator_token}"
+    return client
+
+
+def _found(built: Appliance) -> list[str]:
+    return [hit.path for hit in built.retriever.retrieve(QUESTION, ACCESS)]
+
+
+def _check(client: TestClient, name: str) -> tuple[str, str]:
+    checks = client.get("/api/health").json()["checks"]
+    return next((check["status"], check["detail"]) for check in checks if check["name"] == name)
+
+
+def test_the_old_model_answers_until_the_new_one_takes_over_while_the_appliance_runs(place: Place) -> None:
+    with place.opened(place.new) as built:
+        client = _admin(built)
+        before, old = _found(built), built.embedder.model_id
+        assert before
+        assert old.startswith("tiny-bert-")
+        change = client.get("/api/index/model-change").json()
+        assert (change["replaces"], change["done"], change["error"]) == (old, 0, "")
+        assert change["model_id"].startswith("tiny-xlm-roberta-")
+        assert change["total"] == built.index.count() > 0
+        status, told = _check(client, "embedding model")
+        assert status == "warning"
+        assert old in told
+        assert change["model_id"] in told
+        assert built.changeover is not None
+        built.changeover.start()
+        assert built.changeover.wait(60)
+        assert built.embedder.model_id == change["model_id"]
+        assert sorted(_found(built)) == sorted(before)
+        assert client.get("/api/index/model-change").json() is None
+        assert _check(client, "embedding model")[0] == "ok"
+        assert _check(client, "index")[0] == "ok"
+        acts = [item.entry for item in built.log.entries(limit=20) if isinstance(item.entry, AdminAction)]
+        assert ("index.model_changed", f"{change['model_id']} instead of {old}") in [
+            (act.action, act.detail) for act in acts
+        ]
+        _sync_again(built)
+        assert built.index.count() == sum(built.catalog.current_versions().values())
+    assert not (place.data / "index").exists()
+    with place.opened(place.new) as built:
+        assert built.changeover is None
+        assert _found(built)
+
+
+def _sync_again(built: Appliance) -> None:
+    """A sync after the change takes in with the new model."""
+    (source,) = built.catalog.sources()
+    note = Path(source.path) / "note.txt"
+    note.write_text("Lamps are switched off at night.")
+    try:
+        run = built.runs.start(source)
+        built.runs.wait(run.id)
+        assert run.error is None
+    finally:
+        note.unlink()
+
+
+def test_reading_everything_again_cuts_it_for_the_new_model_and_leaves_nothing_behind(place: Place) -> None:
+    from ingest.pipeline import Again, Wish
+
+    with place.opened(place.new) as built:
+        assert built.changeover is not None
+        built.changeover.run()
+        (source,) = built.catalog.sources()
+        run = built.runs.start(source, wish=Wish(again=Again.EVERYTHING))
+        built.runs.wait(run.id)
+        assert run.error is None
+        held = {version: count for version, count in built.index.versions().items() if count}
+        assert held == built.catalog.current_versions()
+        room = built.embedder.max_tokens - 2
+        for version in built.catalog.current_versions():
+            for chunk in built.catalog.version_chunks(version)[0]:
+                assert built.embedder.count_tokens(chunk.search_text) <= room
+
+
+def test_without_the_old_model_the_answer_is_that_there_is_none_yet(place: Place, tmp_path: Path) -> None:
+    hidden = place.old.rename(tmp_path / "hidden")
+    try:
+        with place.opened(place.new) as built:
+            answer = _admin(built).post("/api/ask", json={"question": QUESTION})
+            assert "embedded anew" in answer.text
+            with pytest.raises(ModelUnavailable, match="Put the old model"):
+                _found(built)
+            assert built.changeover is not None
+            built.changeover.run()
+            assert _found(built)
+    finally:
+        hidden.rename(place.old)
+
+
+def test_going_back_to_the_old_model_costs_nothing(place: Place) -> None:
+    with place.opened(place.new) as built:
+        assert built.changeover is not None
+        before = _found(built)
+    with place.opened(place.old) as built:
+        assert built.changeover is None
+        assert _found(built) == before
+    assert [path.name for path in sorted(place.data.glob("index*"))] == ["index", "indexes.json"]
+
+
+def test_a_reranker_is_used_when_it_is_set_and_its_absence_costs_the_order_alone(place: Place, tmp_path: Path) -> None:
+    with place.opened(place.old) as built:
+        plain = _found(built)
+        assert _check(_admin(built), "reranking model") == (
+            "ok",
+            "none by choice: hits stay in the order of the search",
+        )
+    with place.opened(place.old, reranker=tiny_models.cross_encoder(tmp_path)) as built:
+        assert sorted(_found(built)) == sorted(plain)
+        assert "for the best 20 hits" in _check(_admin(built), "reranking model")[1]
+    with place.opened(place.old, reranker=tmp_path / "none") as built:
+        assert _found(built) == plain
+        assert _check(_admin(built), "reranking model")[0] == "warning"

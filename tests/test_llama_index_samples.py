@@ -1,0 +1,61 @@
+"""The examples for llama-index, run as they stand, on a real appliance."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from appliance.config import ModelSettings, Provider, Settings
+from appliance.domain import EVERYONE, Source
+from appliance.wiring import opened
+from tests.api.conftest import write_documents
+
+SAMPLES = Path(__file__).parents[1] / "samples" / "llama_index"
+
+
+def _sample(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, SAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Of an appliance that has taken a few documents in."""
+    root = tmp_path_factory.mktemp("samples")
+    made = Settings(data_dir=root / "data", model=ModelSettings(provider=Provider.NONE))
+    source = Source("source-1", "Handbook", str(write_documents(root / "documents")), frozenset({EVERYONE}))
+    with opened(made) as appliance:
+        appliance.catalog.add_source(source)
+        run = appliance.runs.start(source)
+        appliance.runs.wait(run.id)
+        assert run.error is None
+    return made
+
+
+def test_a_query_engine_answers_from_what_the_reader_may_see(settings: Settings) -> None:
+    ask = _sample("query_engine").ask
+    told = ask(settings, "How long are invoices kept?", [])
+    assert told.splitlines()[0].startswith("- Handbook/retention.txt")
+    assert "salaries.md" not in ask(settings, "senior engineer salary", [])
+    assert ask(settings, "senior engineer salary", ["hr"]).startswith("- Handbook/hr/salaries.md")
+
+
+def test_a_query_engine_writes_with_an_llm_over_our_passages(settings: Settings) -> None:
+    from llama_index.core.llms import MockLLM
+
+    told = _sample("query_engine").ask(settings, "Which filter is replaced?", [], llm=MockLLM())
+    assert "The hydraulic filter is replaced" in told.split("\n- ")[0], "the mock says what it was asked"
+    assert "- Handbook/manual.pdf, page 2" in told
+
+
+def test_a_model_of_llama_index_writes_the_answers_of_the_appliance(settings: Settings) -> None:
+    text, cited = _sample("own_model").ask(settings, "How long are invoices kept?", []).split("\n")
+    assert text == "Invoices are kept for ten years [1]."
+    assert cited == "retention.txt"
