@@ -8,7 +8,9 @@ their shingles meet in a band with a probability of 99 %, those that share 30 % 
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 import numpy as np
 
@@ -21,18 +23,25 @@ _BANDS = 12
 _ROWS = 5
 _VALUES = _BANDS * _ROWS
 _SHINGLE_WORDS = 4
+_AT_ONCE = 10_000  # shingles
 _MIN_WORDS = 40  # below, two forms with the same headings would be taken for one
 
 
 def signature_of(texts: Iterable[str]) -> Signature:
-    """The signature of a document, from its texts in order; an empty one for a document too short to compare."""
+    """The signature of a document, from its texts in order; an empty one for a document too short to compare.
+
+    Sixty numbers are computed for each shingle: of a long document a portion at a time, or they would take gigabytes.
+    """
     from datasketch import MinHash
 
-    words = [word for text in texts for word in text.lower().split()]
-    if len(words) < _MIN_WORDS:
+    words = (word for text in texts for word in text.lower().split())
+    opening = list(islice(words, _MIN_WORDS))
+    if len(opening) < _MIN_WORDS:
         return NO_SIGNATURE
     sketch = MinHash(num_perm=_VALUES, seed=1)
-    sketch.update_batch(list(_shingles(words)))
+    shingles = _shingles(chain(opening, words))
+    while portion := list(islice(shingles, _AT_ONCE)):
+        sketch.update_batch(portion)
     values = sketch.hashvalues.astype("<u4")
     return Signature(values=values.tobytes(), bands=tuple(_band(values, band) for band in range(_BANDS)))
 
@@ -44,9 +53,12 @@ def resemblance(first: bytes, second: bytes) -> float:
     return float(np.mean(np.frombuffer(first, "<u4") == np.frombuffer(second, "<u4")))
 
 
-def _shingles(words: list[str]) -> Iterator[bytes]:
-    for start in range(len(words) - _SHINGLE_WORDS + 1):
-        yield " ".join(words[start : start + _SHINGLE_WORDS]).encode("utf-8", "replace")
+def _shingles(words: Iterable[str]) -> Iterator[bytes]:
+    window: deque[str] = deque(maxlen=_SHINGLE_WORDS)
+    for word in words:
+        window.append(word)
+        if len(window) == _SHINGLE_WORDS:
+            yield " ".join(window).encode("utf-8", "replace")
 
 
 def _band(values: np.ndarray[tuple[int], np.dtype[np.uint32]], band: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import pytest
 
@@ -54,3 +55,19 @@ def test_a_few_words_are_too_little_to_compare() -> None:
     assert signature_of(["Yes, please."]) == NO_SIGNATURE
     assert resemblance(b"", b"") == 0.0
     assert resemblance(signature_of([" ".join(_text(1))]).values, b"") == 0.0
+
+
+def test_a_long_document_takes_no_more_memory_than_a_portion_of_it() -> None:
+    few, many = (" ".join(_text(4, words)) for words in (30_000, 300_000))
+    signature_of([few])  # what is loaded once
+    assert _peak_bytes(many) < 1.5 * _peak_bytes(few)
+
+
+def _peak_bytes(text: str) -> int:
+    pieces = (text[start : start + 1_000] for start in range(0, len(text), 1_000))
+    tracemalloc.start()
+    try:
+        signature_of(pieces)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
