@@ -7,6 +7,9 @@ form of a golden set (docs/operations/evaluation.md). What is known about each s
 through the product with its shipped defaults: files are written, ingested and searched as an employee would search them.
 
 --textbook  Also ask the textbook pipeline (bench/textbook.py), in the environment that PYTHON is the interpreter of.
+The table says, besides ranks: how often the right document is among the first five places, how well the estimate that a
+question can be answered tells those that cannot (AUROC), and which share of the others would be refused.
+
 --most      No more questions than so many of each set, evenly chosen.
 --json      Write every figure, and for each question what was found, to FILE.
 
@@ -29,7 +32,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from appliance.config import ModelSettings, Provider, Settings, go_offline
+from appliance.config import ModelSettings, Provider, RetrievalSettings, Settings, go_offline
 
 go_offline()
 
@@ -42,6 +45,7 @@ from appliance.wiring import Appliance, opened
 
 _Row = Mapping[str, Any]
 _DOCUMENT_CUT = 5
+_ANSWERABLE_ABOVE = RetrievalSettings().answerable_above
 _COLUMNS = ("set", "system", "questions", "nDCG@10", "R@5", "R@10", "document@5", "AUROC", "p50 ms", "p95 ms")
 
 
@@ -72,20 +76,20 @@ class Kind:
 
 
 SETS = {
-    "scifact": Kind(_by_document),
-    "finance_pdf": Kind(_by_page),
+    "squad2": Kind(_by_passage),
+    "xquad": Kind(
+        _by_passage, group_of_question=lambda row: str(row["lang"]), group_of_document=lambda row: str(row["lang"])
+    ),
     "handbook": Kind(_by_document),
-    "obliqa": Kind(_by_passage),
     "mmlongbench_pdf": Kind(
         _by_page,
         counts=lambda row: bool(row["meta"].get("text_answerable")),
         group_of_question=lambda row: str(row["meta"]["target_doc"]),
         group_of_document=lambda row: str(row["id"]),
     ),
-    "squad2": Kind(_by_passage),
-    "xquad": Kind(
-        _by_passage, group_of_question=lambda row: str(row["lang"]), group_of_document=lambda row: str(row["lang"])
-    ),
+    "scifact": Kind(_by_document),
+    "finance_pdf": Kind(_by_page),
+    "obliqa": Kind(_by_passage),
 }
 
 
@@ -140,6 +144,7 @@ class Tally:
             str(len(self.gains)),
             *(f"{mean:.3f}" for mean in (*means, right)),
             "" if area is None else f"{area:.3f}",
+            f"{sum(score < _ANSWERABLE_ABOVE for score in self.answerable) / count:.1%}" if self.answerable else "",
             *("" if ms is None else f"{ms:.1f}" for ms in times),
         ]
 
