@@ -7,7 +7,8 @@ Rules this module keeps:
    is whole (`ingest.changeover`).
 3. The model that an index was built with answers from it as long as its folder is there, unchanged. When it is not,
    nothing is searched until the new index is whole: half a search would look like an answer.
-4. An index that is neither answering nor being built is removed.
+4. An index that is neither answering nor being built is removed, and so is one that an older release wrote in another
+   form: everything in it follows from the catalog.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from appliance.config import EmbeddingBackend, Settings
 from appliance.errors import IndexUnavailable, ModelUnavailable
-from appliance.index.layout import BuiltForAnotherModel
+from appliance.index.layout import BuiltByOlderRelease, BuiltForAnotherModel
 from appliance.index.port import VectorIndex
 from appliance.index.roster import FIRST, Roster, name_for, read_roster, write_roster
 from appliance.inference.embedders import embedder_for
@@ -31,11 +32,15 @@ _ROSTER = "indexes.json"
 
 @dataclass(frozen=True, slots=True)
 class OpenIndexes:
-    """The index that answers, the model it was built with, and the index that is being built, if there is one."""
+    """The index that answers, the model it was built with, and the index that is being built, if there is one.
+
+    `is_anew` when the one that answers was made now, in place of one of an older release: the next sync fills it.
+    """
 
     serving: VectorIndex
     embedder: Embedder
     building: VectorIndex | None = None
+    is_anew: bool = False
 
 
 class Indexes:
@@ -53,14 +58,17 @@ class Indexes:
         Raises:
             IndexUnavailable, ModelUnavailable: One of them cannot be opened, or there is no such model.
         """
-        roster = read_roster(self._path)
+        roster, is_anew = read_roster(self._path), False
         try:
             serving = self._opened(roster.serving, embedder.model_id, embedder.dimension)
         except BuiltForAnotherModel as found:
             return self._open_beside(roster, embedder, found)
+        except BuiltByOlderRelease:
+            self._remove(roster.serving)
+            serving, is_anew = self._opened(roster.serving, embedder.model_id, embedder.dimension), True
         self._write(replace(roster, model_path=self._model_path))
         self.clear()
-        return OpenIndexes(serving, embedder)
+        return OpenIndexes(serving, embedder, is_anew=is_anew)
 
     def take_over(self, embedder: Embedder) -> None:
         """From now on the index that was built for `embedder` answers. Doing it twice is no error.

@@ -271,6 +271,9 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     stack.callback(parsers.close)  # before the runs are waited for: a long document is not read to its end
     stack.callback(runs.stop)  # before that: what they were reading is left for the next sync, it did not fail
     stack.callback(watcher.close)  # first of all: it starts no more
+    interrupted = tuple(runs.resume())
+    if found.is_anew:
+        _fill(catalog, runs, log)
     evaluations = Evaluations(
         lambda: desk.serving.examiner,
         EvaluationStore(database),
@@ -298,7 +301,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         runs=runs,
         history=history,
         watcher=watcher,
-        interrupted=tuple(runs.resume()),
+        interrupted=interrupted,
         operator_token=_operator_token(folder),
     )
 
@@ -424,6 +427,14 @@ def _changeover(
     return Changeover(
         catalog=build.catalog, both=both, embedder=WholeTexts(embedder), turns=runs, take_over=take_over, clear=clear
     )
+
+
+def _fill(catalog: Catalog, runs: Runs, log: QueryLog) -> None:
+    """Have an index that was made anew filled from the catalog, as every sync begins."""
+    log.append(AdminAction(_ITSELF, "index.made_anew", "index", "an older release had written it in another form"))
+    for source in catalog.sources():
+        if not source.paused:
+            runs.request(source, on_end=lambda run: _record_by_itself(log, run))
 
 
 def _record_by_itself(log: QueryLog, run: Run) -> None:

@@ -49,6 +49,10 @@ class BuiltForAnotherModel(IndexUnavailable):
         self.dimension = dimension
 
 
+class BuiltByOlderRelease(IndexUnavailable):
+    """An index of our own data folder was written by an older release, in a form that this one does not read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Whose an index is, and what it was built for. Stored beside the vectors and compared on every opening."""
@@ -71,16 +75,19 @@ class Identity:
             instead: What to do when it is another data folder's, as the end of a sentence.
 
         Raises:
-            IndexUnavailable: The index at `where` was built by another release or for another data folder.
+            IndexUnavailable: The index at `where` was built by a later release or for another data folder.
+            BuiltByOlderRelease: It is ours, but of an older release.
             BuiltForAnotherModel: It was built with another embedding model.
         """
-        if found.get("format") != self.format:
-            raise IndexUnavailable(
-                f"The vector index {where} has format {found.get('format')}, this release reads format {self.format}: "
-                "use the release that wrote it, or ingest the documents again into a new data folder."
-            )
         if found.get("owner") != self.owner:
             raise IndexUnavailable(f"The vector index {where} belongs to another data folder; {instead}.")
+        written = found.get("format")
+        if written != self.format:
+            kind = BuiltByOlderRelease if isinstance(written, int) and written < self.format else IndexUnavailable
+            raise kind(
+                f"The vector index {where} has format {written}, this release reads format {self.format}: use the "
+                "release that wrote it. Catalog, query log and accounts are not concerned."
+            )
         if (found.get("model_id"), found.get("dimension")) != (self.model_id, self.dimension):
             raise BuiltForAnotherModel(
                 f"The vector index {where} was built with embedding model '{found.get('model_id')}' "
