@@ -128,6 +128,14 @@ class LibraryCatalog:
         with self._database.read() as connection:
             return frozenset(connection.execute(query).scalars())
 
+    def admitted_documents(self, document_ids: Iterable[str], access: AccessFilter) -> frozenset[str]:
+        """Those of the given documents that the reader may see now; no more than one statement can ask for."""
+        query = select(documents.c.id).where(
+            documents.c.id.in_(list(document_ids)), documents.c.version_id.is_not(None), admitted(access)
+        )
+        with self._database.read() as connection:
+            return frozenset(connection.execute(query).scalars())
+
     def document(self, document_id: str, access: AccessFilter) -> Document:
         """One document. Raises NotFound, the same for an unknown one and for one the reader may not see."""
         with self._database.read() as connection:

@@ -31,7 +31,10 @@ def in_time(parts: Iterable[_Part], generation: Generation) -> Iterator[_Part]:
     ends = time.monotonic() + generation.time_s
     for part in parts:
         if time.monotonic() > ends:
-            raise ModelUnavailable(f"The language model did not finish its answer in {generation.time_s:g} seconds.")
+            raise ModelUnavailable(
+                f"The language model did not finish its answer in {generation.time_s:g} seconds. Ask for less, choose "
+                "a faster model, or raise model.answer_timeout_s."
+            )
         yield part
 
 

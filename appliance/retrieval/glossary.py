@@ -77,7 +77,9 @@ def load_glossary(path: str = "") -> Glossary:
         try:
             things = [*_read(Path(path).read_text("utf-8-sig"), path), *things]
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"The glossary of retrieval.glossary_path cannot be read: {error}.") from error
+            raise ConfigurationError(
+                f"The glossary {path} cannot be read: check retrieval.glossary_path and the file's permissions."
+            ) from error
     return Glossary(things)
 
 
@@ -85,14 +87,16 @@ def _read(text: str, name: str) -> list[list[str]]:
     try:
         things = tomllib.loads(text).get("same")
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"The glossary {name} is not valid TOML: {error}.") from error
+        raise ConfigurationError(f"The glossary {name} is not valid TOML: {error}. Correct the file.") from error
     if not isinstance(things, list):
-        raise ConfigurationError(f"The glossary {name} has no list 'same' of lists of names.")
+        raise ConfigurationError(
+            f'The glossary {name} has no list \'same\' of lists of names. Write: same = [["capex", "capital expenditure"]]'
+        )
     for number, names in enumerate(things, start=1):
         if not _is_thing(names):
             raise ConfigurationError(
                 f"Entry {number} of the glossary {name} is not a list of two or more names of at most "
-                f"{_LONGEST_NAME} words each."
+                f"{_LONGEST_NAME} words each. Correct it, or take it out."
             )
     return things
 

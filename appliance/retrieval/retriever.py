@@ -2,8 +2,9 @@
 
 Rules this module keeps:
 
-1. Every request to the index carries the reader's access, and what comes back is checked against the catalog once more
-   before it counts for anything: neither a score nor a rank depends on what the reader may not see.
+1. Every request to the index carries the reader's access, and what comes back, passages and names alike, is checked
+   against the catalog once more before it counts for anything. (How rare a word is, and which passages are candidates, is
+   the index's to say: of a label that the catalog has withdrawn it hears a moment later.)
 2. A document that the question names is searched by itself too: its passages need not be among the best of all.
 3. Every candidate is scored on both legs. A leg that did not bring it is asked how good it is all the same.
 """
@@ -61,7 +62,7 @@ class Retriever:
         language = detect_language(question)
         vector = self._embedder.embed_query(asked)
         limit = self._settings.candidates
-        named = self._index.named(question, access=access, limit=_NAMED)
+        named = self._named(question, access)
         found = _chunk_ids(self._index.search(vector, asked, access=access, limit=limit, language=language))
         if named:
             inside = frozenset(document.document_id for document in named[:_SEARCHED_BY_NAME])
@@ -77,6 +78,14 @@ class Retriever:
         if self._reranker is None:
             return hits
         return reranked(question, hits, self._reranker, candidates=self._settings.rerank_candidates)
+
+    def _named(self, question: str, access: AccessFilter) -> list[NamedDocument]:
+        """The documents that the question names, as far as the catalog admits them too."""
+        found = self._index.named(question, access=access, limit=_NAMED)
+        if not found:
+            return []
+        admitted = self._catalog.admitted_documents((document.document_id for document in found), access)
+        return [document for document in found if document.document_id in admitted]
 
 
 def _chunk_ids(legs: IndexLegs) -> set[str]:

@@ -225,6 +225,19 @@ def test_a_name_that_only_closed_documents_have_changes_nothing(tmp_path: Path) 
         shop.database.close()
 
 
+def test_the_name_of_a_document_that_the_catalog_withholds_changes_nothing(tmp_path: Path) -> None:
+    found = []
+    for name in ("FABRIKAM_2022", "SOMETHING_ELSE"):
+        shop = Shop(tmp_path / name)
+        shop.add("NORTHWIND.txt", "Dividends were paid in autumn.")
+        (withheld,) = shop.add(f"{name}.txt", "Dividends were paid in summer.")
+        shop.catalog.relabel(withheld.document_id, LEGAL.groups)
+        found.append(shop.ask("Dividends of Northwind and of Fabrikam in 2022?"))
+        shop.index.close()
+        shop.database.close()
+    assert found[0] == found[1] != []
+
+
 def test_other_names_of_a_thing_are_searched_for_too(shop: Shop) -> None:
     shop.add("a.txt", "Purchases of property were ten million.")
     shop.add("b.txt", "The capexists met in spring.")
