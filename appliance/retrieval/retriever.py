@@ -3,8 +3,8 @@
 Rules this module keeps:
 
 1. Every request to the index carries the reader's access, and what comes back, passages and names alike, is checked
-   against the catalog once more before it counts for anything. (How rare a word is, and which passages are candidates, is
-   the index's to say: of a label that the catalog has withdrawn it hears a moment later.)
+   against the catalog once more before it counts for anything. (How rare a word is, and what is a candidate, is for the
+   index to say: of a label that the catalog has withdrawn it hears a moment later.)
 2. A document that the question names is searched by itself too: its passages need not be among the best of all.
 3. Every candidate is scored on both legs. A leg that did not bring it is asked how good it is all the same.
 """
