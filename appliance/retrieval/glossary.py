@@ -90,7 +90,7 @@ def _read(text: str, name: str) -> list[list[str]]:
         raise ConfigurationError(f"The glossary {name} is not valid TOML: {error}. Correct the file.") from error
     if not isinstance(things, list):
         raise ConfigurationError(
-            f"The glossary {name} has no list 'same' of lists of names. Write: same = [['capex', 'capital expenditure']]"
+            f"The glossary {name} has no list 'same' of lists of names. Write: same = [['PTO', 'paid time off']]"
         )
     for number, names in enumerate(things, start=1):
         if not _is_thing(names):
