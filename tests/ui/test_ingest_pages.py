@@ -260,7 +260,7 @@ def test_what_stands_and_what_the_last_sync_did_are_told_apart(opened: Open, int
     page = shown(opened())
     assert "All its files now:" in page
     did = page.split("What the last sync did")[1].split("</p>")[0]
-    assert "3 read and indexed, 55 unchanged, 1 failed, 1 needing a password" in did
+    assert "3 read and indexed, 55 unchanged, 1 needing a password, 1 failed" in did
 
 
 def test_a_page_is_drawn_anew_once_a_sync_begins_unless_a_dialog_is_open(opened: Open, intake: Intake) -> None:
