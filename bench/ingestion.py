@@ -33,7 +33,6 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +41,7 @@ from appliance.config import IngestSettings, ModelSettings, Provider, Settings, 
 go_offline()
 
 import psutil
+from memory import Memory
 
 from appliance.domain import EVERYONE, AccessFilter, Source
 from appliance.wiring import Appliance, opened
@@ -54,33 +54,6 @@ _QUESTION_EVERY_S = 0.1
 _FEWEST_QUESTIONS = 20  # of fewer, the slowest twentieth is none
 _WORDS_OF_A_QUESTION = 8
 _READERS = AccessFilter(frozenset({EVERYONE}))
-
-
-@dataclass(slots=True)
-class Memory:
-    """Resident memory of a process and its children over time, in bytes; pages that several share count for each."""
-
-    samples: list[int] = field(default_factory=list)
-
-    def take(self, process: psutil.Process) -> None:
-        """One more sample."""
-        try:
-            family = (process, *process.children(recursive=True))
-            self.samples.append(sum(one.memory_info().rss for one in family))
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            return
-
-    @property
-    def peak(self) -> int:
-        """The most at one moment."""
-        return max(self.samples, default=0)
-
-    def told(self) -> str:
-        """The peak, and what the middle of each fifth of the run was: a leak would show as a rise to the end."""
-        fifth = max(1, len(self.samples) // 5)
-        parts = [statistics.median(self.samples[start : start + fifth]) for start in range(0, 5 * fifth, fifth)
-                 if self.samples[start : start + fifth]]  # fmt: skip
-        return f"peak {self.peak / 1e9:.2f} GB, by fifths of the run {', '.join(f'{part / 1e9:.2f}' for part in parts)}"
 
 
 def pdfs(folder: Path, textbook: Path | None) -> None:
