@@ -144,11 +144,11 @@ class Corpus:
         return chunk_id(self._version(row // CHUNKS), row % CHUNKS, self._embedder.model_id)
 
     def questions(self, count: int) -> Iterator[str]:
-        """Questions of eight words, half of them of one topic. Each is another one."""
+        """Questions of eight words, half of them of one topic. Each is another one; every other one names documents."""
         dice = numpy.random.default_rng(4)
-        for _ in range(count):
-            topic = self._topics[dice.integers(_TOPICS)]
-            yield self._spoken(numpy.concatenate([dice.choice(topic, 4, replace=False), self._drawn(dice, 4)]))
+        for number in range(count):
+            topic = self._spoken(dice.choice(self._topics[dice.integers(_TOPICS)], 4, replace=False))
+            yield f"{self._spoken(self._drawn(dice, 4))} {topic.title() if number % 2 else topic}"
 
     @cached_property
     def _centres(self) -> Numbers:
