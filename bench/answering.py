@@ -91,17 +91,18 @@ def serve_stub(port: int, pace: Pace) -> None:
     tags = {"models": [{"name": _MODEL, "model": _MODEL, "digest": "0" * 64, "details": details}]}
     shown = {"details": details, "model_info": {"stub.context_length": 32_768}, "capabilities": ["completion"]}
 
-    async def answer() -> AsyncIterator[bytes]:
+    async def answer(prompt_tokens: int) -> AsyncIterator[bytes]:
         begun = time.perf_counter() + pace.first_token_s
         for number, word in enumerate(_ANSWER):  # by the clock: what is late once is not late for ever
             await asyncio.sleep(begun + number / pace.tokens_per_s - time.perf_counter())
             yield _line(message={"role": "assistant", "content": word}, done=False)
-        yield _line(done=True, done_reason="stop", prompt_eval_count=1_000, eval_count=len(_ANSWER))
+        yield _line(done=True, done_reason="stop", prompt_eval_count=prompt_tokens, eval_count=len(_ANSWER))
 
     async def chat(request: Request) -> Response:
         nonlocal last
         last = await request.body()
-        return StreamingResponse(answer(), media_type="application/x-ndjson")
+        words = sum(len(message["content"].split()) for message in json.loads(last)["messages"])
+        return StreamingResponse(answer(2 * words), media_type="application/x-ndjson")
 
     async def known(request: Request) -> Response:
         return JSONResponse(tags if request.url.path == "/api/tags" else shown)
