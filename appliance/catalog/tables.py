@@ -21,11 +21,13 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UnaryExpression,
     delete,
     exists,
     insert,
     select,
 )
+from sqlalchemy.sql.operators import custom_op
 
 from appliance.database import Moment, metadata
 from appliance.domain import (
@@ -159,9 +161,10 @@ receipts = Table(
 
 def admitted(access: AccessFilter) -> Any:
     """The SQL form of `AccessFilter.admits` for a document."""
-    return exists().where(
-        document_groups.c.document_id == documents.c.id, document_groups.c.group_name.in_(sorted(access.groups))
-    )
+    # The plus keeps SQLite from searching the index once for each group of the reader, who may have hundreds: it reads
+    # the few groups of the document instead.
+    label: UnaryExpression[str] = UnaryExpression(document_groups.c.group_name, operator=custom_op("+"))
+    return exists().where(document_groups.c.document_id == documents.c.id, label.in_(sorted(access.groups)))
 
 
 def labels_of(connection: Connection, document_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from appliance.catalog import Catalog, LibraryPage
+from appliance.catalog.tables import admitted, documents
 from appliance.database import Database
 from appliance.domain import (
     AccessFilter,
@@ -156,6 +158,16 @@ def test_reader_questions_with_odd_characters_find_nothing_and_break_nothing(cat
         assert catalog.visible_chunks([odd], AccessFilter(frozenset({odd})), current_only=True) == {}
     with pytest.raises(InvalidRequest):
         library(catalog, STAFF, text="\ud800")
+
+
+def test_the_groups_of_a_reader_are_not_looked_up_one_by_one_for_every_document(database: Database) -> None:
+    """Somebody in 200 groups would wait for 200 searches for each document that is checked."""
+    reader = AccessFilter(frozenset(f"team-{number}" for number in range(200)))
+    query = select(documents.c.id).where(admitted(reader))
+    with database.read() as connection:
+        sql = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
+        plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+    assert any("SEARCH document_groups" in step and "(document_id=?)" in step for step in plan), plan
 
 
 # versions
