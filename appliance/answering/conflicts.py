@@ -83,8 +83,10 @@ def _about(asked: frozenset[str], passage: Citation) -> list[_Sentence]:
             continue
         said = _ADDRESS.sub(" ", statement.text)
         carried = words(without_numbers(said))
+        if len(carried) < _FEWEST_WORDS or not _shares(carried, asked):
+            continue  # before its numbers are read, which takes longest
         values = frozenset(number.readings for number in numbers(said))
-        if len(carried) >= _FEWEST_WORDS and len(values) <= _MOST_NUMBERS and _shares(carried, asked):
+        if len(values) <= _MOST_NUMBERS:
             found.append(_Sentence(statement.text, carried, values, _years(values), denies(statement.text)))
     return found
 
