@@ -21,6 +21,7 @@ from decimal import Decimal
 
 _GROUPED = r"\d{1,3}(?:[ \u00a0\u2009\u202f'’]\d{3})+(?:[.,]\d+)?(?![\d])"
 _PLAIN = r"\d+(?:[.,:]\d+)*"
+_DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(rf"(?<![\d.,:]){_GROUPED}|{_PLAIN}")
 
 _MONTHS = {
@@ -166,6 +167,8 @@ def without_numbers(text: str) -> str:
 
 def _found(text: str) -> list[tuple[Number, int, int]]:
     found: list[tuple[Number, int, int]] = []
+    if not _DIGIT.search(text):  # most sentences: every pattern below asks for one
+        return found
     rest = text
     for match in _dates(text):
         start, end = match.span()
