@@ -46,7 +46,19 @@ from appliance.wiring import Appliance, opened
 _Row = Mapping[str, Any]
 _DOCUMENT_CUT = 5
 _ANSWERABLE_ABOVE = RetrievalSettings().answerable_above
-_COLUMNS = ("set", "system", "questions", "nDCG@10", "R@5", "R@10", "document@5", "AUROC", "p50 ms", "p95 ms")
+_COLUMNS = (
+    "set",
+    "system",
+    "questions",
+    "nDCG@10",
+    "R@5",
+    "R@10",
+    "document@5",
+    "AUROC",
+    "refused",
+    "p50 ms",
+    "p95 ms",
+)
 
 
 def _by_document(row: _Row) -> list[Evidence]:
