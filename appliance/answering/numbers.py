@@ -148,7 +148,7 @@ def numbers_of(text: str) -> NumbersOf:
 
 def scales(text: str) -> frozenset[int]:
     """The units of tens that a text names: 6 for "in millions"."""
-    return frozenset(_SCALES[found[0].casefold()] for found in _SCALE.finditer(text))
+    return frozenset(_SCALES[_folded(found[0])] for found in _SCALE.finditer(text))
 
 
 def spans(text: str, written: frozenset[str]) -> list[tuple[int, int]]:
@@ -175,10 +175,15 @@ def _found(text: str) -> list[tuple[Number, int, int]]:
         rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"
     for match in _NUMBER.finditer(rest):
         unit = _SCALE_AFTER.match(rest, match.end())
-        scale = _SCALES[unit[1].casefold()] if unit else 0
+        scale = _SCALES[_folded(unit[1])] if unit else 0
         readings = frozenset(_multiplied(reading, scale) for reading in _readings(match[0]))
         found.append((Number(match[0], readings, scale), *match.span()))
     return found
+
+
+def _folded(word: str) -> str:
+    """A word as the tables above have it. To a pattern that ignores case, the Turkish İ and ı are an i; to no table."""
+    return word.replace("İ", "i").replace("ı", "i").casefold()
 
 
 def _dates(text: str) -> Iterator[re.Match[str]]:
@@ -195,7 +200,7 @@ def _date_readings(match: re.Match[str]) -> Iterator[str]:
         yield match[0]
         return
     month = parts["month"]
-    number = int(month) if month.isdecimal() else _MONTHS[month.casefold()]
+    number = int(month) if month.isdecimal() else _MONTHS[_folded(month)]
     day = parts.get("day")
     yield f"{parts.get('year') or '-'}-{number:02}" + (f"-{int(day):02}" if day else "")
 

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.answering.numbers import numbers, numbers_of, scales, spans, without_numbers
+from appliance.answering.numbers import _MONTHS, _SCALES, numbers, numbers_of, scales, spans, without_numbers
+
+LOOK_ALIKES = {"i": "Iİı", "s": "Sſ", "k": "K\N{KELVIN SIGN}"}
+"""What a pattern that ignores case takes for a letter."""
 
 
 def stands(answer: str, passage: str) -> bool:
@@ -94,6 +97,15 @@ def test_a_whole_number_is_itself_with_and_without_separators(value: int, form: 
 @given(st.text(max_size=200))
 def test_every_text_stands_in_itself(text: str) -> None:
     assert stands(text, text)
+
+
+@pytest.mark.parametrize("word", [*_MONTHS, *_SCALES])
+def test_a_word_for_a_month_or_a_unit_is_read_with_whatever_letters_its_pattern_takes(word: str) -> None:
+    for letter in frozenset(word) & LOOK_ALIKES.keys():
+        for other in LOOK_ALIKES[letter]:
+            written = word.replace(letter, other)
+            assert numbers(f"5 {written}")[0].readings == numbers(f"5 {word}")[0].readings
+            assert scales(written) == scales(word)
 
 
 @pytest.mark.parametrize(
