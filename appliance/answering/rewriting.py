@@ -7,7 +7,7 @@ Rules this module keeps:
 2. What it says is taken only if it can be a question of this conversation: one line without markers, not much longer
    than what was asked, in the language of the follow-up, with most of its words and one of the questions before, and
    without a number or name that was said nowhere before. An answer is none.
-3. What it was asked and what it said go on record, taken or not.
+3. What it was asked and what it said go on record, taken or not, and what it had said when it failed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """What a model made of a follow-up. `question` is empty when what it `said` was not taken."""
+    """What a model made of a follow-up. `question` is empty when what it `said` was not taken, or not finished."""
 
     question: str
     said: str
@@ -59,19 +59,12 @@ class Rewriting:
 def rewrite(question: str, turns: Sequence[Turn], model: LanguageModel, generation: Generation) -> Rewriting | None:
     """The follow-up as the model completes it; None when the model could not be asked."""
     messages = _messages(question, turns)
-    said = ""
     try:
         card = model.card()
-        pieces = model.stream(messages, generation)
-        try:
-            for piece in whole_characters(pieces):
-                said += piece
-        finally:
-            if hasattr(pieces, "close"):
-                pieces.close()
     except ModelUnavailable:
         return None
-    taken = _taken(said, question, turns)
+    said, is_whole = _said(model, messages, generation)
+    taken = _taken(said, question, turns) if is_whole else ""
     return Rewriting(taken, said, card, generation, chat_sha256(messages))
 
 
@@ -84,6 +77,21 @@ def rewriting_generation(generation: Generation, time_s: float) -> Generation:
         seed=generation.seed,
         time_s=time_s,
     )
+
+
+def _said(model: LanguageModel, messages: Sequence[Message], generation: Generation) -> tuple[str, bool]:
+    """What the model says to this, and whether it came to its end."""
+    said = ""
+    pieces = model.stream(messages, generation)
+    try:
+        for piece in whole_characters(pieces):
+            said += piece
+    except ModelUnavailable:
+        return said, False
+    finally:
+        if hasattr(pieces, "close"):
+            pieces.close()
+    return said, True
 
 
 def _messages(question: str, turns: Sequence[Turn]) -> tuple[Message, ...]:

@@ -84,9 +84,11 @@ def test_anything_else_is_not_taken_and_still_known(said: str) -> None:
     assert made.said == said
 
 
-def test_a_model_that_fails_has_said_nothing() -> None:
-    broken = Says("How long is", ModelUnavailable("It is gone. Start it."))
-    assert rewrite("And for trainees?", TURNS, broken, GENERATION) is None
+def test_of_a_model_that_fails_nothing_is_taken_and_what_it_said_is_known() -> None:
+    broken = Says("How long is parental leave for trainees?", ModelUnavailable("It is gone. Start it."))
+    made = rewrite("And for trainees?", TURNS, broken, GENERATION)
+    assert made is not None
+    assert (made.question, made.said, made.card.digest) == ("", broken.said, "sha256:00ff")
 
 
 def test_a_model_is_asked_for_little_and_not_for_long() -> None:
