@@ -20,8 +20,9 @@ from dataclasses import dataclass
 
 _LINE = re.compile(r"[^\n]+")
 _LEAD = re.compile(r"\s*(?:[-*+•–]\s+|\d{1,3}[.)]\s+|>\s+)*")
-_SILENT = re.compile(r"\s*(?:#{1,6}\s.*|`{3,}.*|~{3,}.*|[-=_*|:+\s]+)\Z")
-_TABLE_RULE = re.compile(r"\n\s*\|?\s*:?-{2,}:?\s*\|[-:|\s]*(?:\n|\Z)")
+_SILENT = re.compile(r"\s*+(?:#{1,6}\s.*|`{3,}.*|~{3,}.*|[-=_*|:+\s]*+)\Z")
+_BLANKS = r"[^\S\n]*+"
+_TABLE_RULE = re.compile(rf"\n{_BLANKS}\|?{_BLANKS}:?-{{2,}}+:?{_BLANKS}\|(?:[-:|]|[^\S\n])*+(?:\n|\Z)")
 _MARKERS = r"(?:\s*\[\d+\])*"
 _END = re.compile(rf"[.!?…]['\"”’»)*_]*{_MARKERS}(?=\s+[^\sa-zà-ÿ])")
 _NO_END = re.compile(
