@@ -78,6 +78,28 @@ def test_a_number_that_is_not_there_is_not_found(answer: str, passage: str) -> N
     assert not stands(answer, passage)
 
 
+@pytest.mark.parametrize(
+    ("answer", "passage", "language", "expected"),
+    [
+        ("2 days", "due within ten days", "en", False),
+        ("2 days", "due within ten days", "", False),
+        ("2 giorni", "entro due giorni", "it", True),
+        ("11 mesi", "once meses", "es", True),
+        ("11 times", "once a year", "en", False),
+        ("11 times", "once a year", "", False),
+        ("100", "a cent", "en", False),
+        ("6", "es sei denn", "de", False),
+        ("6", "sei mesi", "it", True),
+        ("50 days", "half a year", "en", False),
+        ("10 ans", "dix ans", "", True),
+        ("1 Jahr", "innert einem Jahr", "de", True),
+    ],
+)
+def test_a_word_is_a_number_in_its_own_language_alone(answer: str, passage: str, language: str, expected: bool) -> None:
+    there = numbers_of(passage, language)
+    assert all(there.have(number) for number in numbers(answer)) is expected
+
+
 def test_words_of_an_answer_are_no_numbers() -> None:
     assert stands("There are three conditions.", "One, and another one.")
 
