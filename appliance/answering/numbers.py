@@ -94,28 +94,8 @@ _SPELLED = {
     | _OTHER_FORMS[language]
     for language, words in _LANGUAGES.items()
 }
-_ELSEWHERE = frozenset(
-    [
-        "due",
-        "once",
-        "cent",
-        "sei",
-        "sept",
-        "elf",
-        "acht",
-        "un",
-        "une",
-        "uno",
-        "una",
-        "eine",
-        "einen",
-        "einem",
-        "einer",
-        "mil",
-        "dos",
-        "otto",
-    ]
-)
+_ELSEWHERE_WORDS = "due once cent sei sept elf acht un une uno una eine einen einem einer mil dos otto"
+_ELSEWHERE = frozenset(_ELSEWHERE_WORDS.split())
 """Words for numbers that are something else in another language, or an article: they count where theirs is known."""
 
 _SPELLED_ANYWHERE = {
