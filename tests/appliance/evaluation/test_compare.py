@@ -90,6 +90,16 @@ def test_what_one_run_alone_measured_does_not_fail() -> None:
     assert (cited.before, cited.after) == (1.0, None)
 
 
+def test_a_model_that_stops_citing_fails_the_gate() -> None:
+    cites = [named("a", result(1, kind="generated", citations=1, right_citations=1))]
+    silent = [named("a", result(1, kind="generated", citations=0, right_citations=0))]
+    found = compared(cites, silent)
+    assert {metric.name for metric in found.metrics if metric.fails} == {"citation_precision"}
+    assert [(change.what, change.change) for change in found.questions] == [("Citation precision", -1.0)]
+    refused = [named("a", result(1, kind="abstained", citations=0, right_citations=0, answerable=False))]
+    assert compared(refused, refused).passes
+
+
 def test_only_questions_that_both_asked_are_compared() -> None:
     changed = replace(named("b", result(0)), question="other words")
     found = compared([named("a", result(1)), named("b", result(1))], [named("a", result(1)), changed])
