@@ -23,6 +23,7 @@ from appliance.evaluation.results import Evaluation, SetKind
 from appliance.evaluation.runner import Examiner, Exercise, OnRecordAsAWhole, exercises_for
 from appliance.evaluation.runs import Evaluations, Order
 from appliance.evaluation.store import KEPT, EvaluationStore
+from appliance.inference.port import Generation, Message
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.answering.test_answerer import READER, Scripted
@@ -226,6 +227,38 @@ def test_a_fault_that_nobody_foresaw_is_named_without_its_words(desk: Desk, capl
     run = desk.ended(desk.start())
     assert "RuntimeError" in run.error
     assert "words of a document" not in run.error + caplog.text
+
+
+def test_a_question_that_is_too_long_for_the_model_is_a_wrong_one_and_ends_nothing(desk: Desk) -> None:
+    too_long = GoldenQuestion("long", "How long is parental leave? " + "leave " * 20_000, (Evidence("leave.txt"),))
+    written = Desk(desk.shop, Scripted("It is sixteen weeks [1]."))
+    run = written.ended(written.start(exercises_for([too_long, QUESTIONS[0]], STAFF), answers=True))
+    assert run.is_whole, run.error
+    failed, leave = written.runs.results(run.id)
+    assert (failed.question_id, failed.kind, failed.abstained, failed.citations) == ("long", "failed", True, None)
+    assert (leave.kind, run.metrics["abstained_wrongly"]) == ("generated", 0.5)
+
+
+@pytest.mark.parametrize("ending", ["cancel", "close"])
+def test_a_run_that_ends_does_not_wait_for_an_answer_to_be_written(desk: Desk, ending: str) -> None:
+    class Endless(Scripted):
+        def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+            self.prompts.append((messages, generation))
+            for number in range(3000):
+                yield f"It is {number} weeks. "
+                time.sleep(0.01)
+
+    model = Endless()
+    written = Desk(desk.shop, model)
+    run = written.start(exercises_for(QUESTIONS[:1], STAFF), answers=True)
+    until(lambda: bool(model.prompts))
+    begun = time.monotonic()
+    if ending == "cancel":
+        written.runs.cancel(run.id)
+    else:
+        written.runs.close()
+    assert not written.ended(run).is_whole
+    assert time.monotonic() - begun < 10
 
 
 def test_a_run_can_be_cancelled_and_another_begun(desk: Desk) -> None:
