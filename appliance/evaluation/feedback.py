@@ -53,7 +53,10 @@ def digest_of(exercises: Sequence[Exercise]) -> str:
 
 
 def _searched(item: PraisedTurn) -> str:
-    return standalone(item.turn.question, [Turn(question, "") for question in item.earlier[-_REMEMBERED:]])
+    """What was searched for, as it is stored with a completed follow-up; turns of older releases tell by the rules."""
+    return item.turn.searched_for or standalone(
+        item.turn.question, [Turn(question, "") for question in item.earlier[-_REMEMBERED:]]
+    )
 
 
 def _evidence(item: PraisedTurn, reader: Principal, catalog: Catalog) -> tuple[Evidence, ...]:

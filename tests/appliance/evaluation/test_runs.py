@@ -397,6 +397,21 @@ def test_questions_found_helpful_are_asked_as_who_asked_and_kept_without_words(d
     assert {access for _, access in desk.gate.asked} == {reader.access}
 
 
+def test_a_follow_up_that_a_model_completed_is_asked_as_it_was_searched(desk: Desk) -> None:
+    (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
+    conversations = Conversations(desk.shop.database)
+    key = conversations.start()
+    turn = StoredTurn(
+        "q1", "And for fathers?", "Two weeks.", AnswerKind.GENERATED, ((1, leave.id),), (), datetime.now(UTC),
+        searched_for="How long is the leave of fathers?",
+    )  # fmt: skip
+    conversations.add(key, READER.id, turn)
+    conversations.set_feedback("q1", READER.id, "up")
+    reader = replace(READER, groups=STAFF)
+    (exercise,) = exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog)
+    assert exercise.question.question == "How long is the leave of fathers?"
+
+
 def test_who_takes_back_what_they_said_or_may_not_see_it_any_more_is_not_asked(desk: Desk) -> None:
     (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
     conversations = Conversations(desk.shop.database)
