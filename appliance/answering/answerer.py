@@ -39,7 +39,7 @@ from appliance.errors import ApplianceError, ContextOverflow, ModelUnavailable
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Generation, LanguageModel, ModelCard
 from appliance.inference.token_bound import PROMPT_OVERHEAD_TOKENS
-from appliance.inference.wire import whole_characters
+from appliance.inference.wire import Ending, whole_characters
 from appliance.retrieval.retriever import Retriever
 
 CANCELLED = "cancelled"
@@ -244,7 +244,8 @@ class Answerer:
         gate, opening, loop = MarkerGate(prompt.passages), Opening(), LoopWatch()
         pieces = model.stream(prompt.messages, generation)
         try:
-            for piece in whole_characters(pieces):
+            ending = Ending(pieces)
+            for piece in whole_characters(ending):
                 text = gate.feed(opening.feed(piece))
                 if text:
                     yield self._shown(course, text)
@@ -261,7 +262,7 @@ class Answerer:
         shown = "".join(course.shown).strip()
         if not has_words(shown):
             raise ModelUnavailable(notices.NOTHING)
-        if notices.may_be_cut(shown) and model.count_tokens(shown) >= generation.max_tokens:
+        if ending.is_cut:
             course.notices.append(notices.LENGTH)
         return _checked(course, shown, gate)
 
