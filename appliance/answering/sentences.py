@@ -89,6 +89,11 @@ def words(text: str) -> frozenset[str]:
     return frozenset(_carrying(text))
 
 
+def marked(text: str) -> frozenset[int]:
+    """The numbers of all its markers."""
+    return frozenset(map(int, _MARKER.findall(text)))
+
+
 def unmarked(text: str) -> str:
     """A text with spaces for its markers, which are no numbers of its own."""
     return _MARKER.sub(lambda marker: " " * len(marker[0]), text)

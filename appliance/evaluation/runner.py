@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 from appliance.answering.abstention import answerability
 from appliance.answering.answerer import Answered, Answerer
+from appliance.answering.sentences import marked
 from appliance.audit.entries import Entry
-from appliance.domain import Answer, AnswerKind, Conversation, Principal
+from appliance.domain import Answer, AnswerKind, Conversation, Hit, Principal
 from appliance.errors import ApplianceError, InvalidRequest
 from appliance.evaluation.golden import GoldenQuestion
 from appliance.evaluation.relevance import Unit, holds, judged
@@ -92,7 +93,7 @@ class Examiner:
             retrieval_ms=retrieval_ms,
             places=() if exercise.is_private else _places(units),
             kind=kind,
-            citations=None if answer is None else len(answer.citations),
+            citations=None if answer is None else len(_cited(answer)),
             right_citations=None if answer is None else _right_citations(answer, question),
             answer_ms=None if answer is None else answer_ms,
             query_id=question.id if exercise.is_private else None,
@@ -114,8 +115,13 @@ def _reader_of(exercise: Exercise) -> Principal:
 
 
 def _right_citations(answer: Answer, question: GoldenQuestion) -> int:
-    cited = (citation.hit for citation in answer.citations)
-    return sum(any(holds(hit, piece) for piece in question.evidence) for hit in cited)
+    return sum(any(holds(hit, piece) for piece in question.evidence) for hit in _cited(answer))
+
+
+def _cited(answer: Answer) -> list[Hit]:
+    """What the text itself points at; a notice of a contradiction may point at more."""
+    numbers = marked(answer.text)
+    return [citation.hit for citation in answer.citations if citation.number in numbers]
 
 
 def _places(units: Sequence[Unit]) -> tuple[FoundPlace, ...]:

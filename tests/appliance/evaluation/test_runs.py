@@ -180,6 +180,16 @@ def test_answers_are_made_and_their_citations_checked(desk: Desk) -> None:
     assert run.metrics["written_by_model"] == 1.0
 
 
+def test_a_passage_that_only_a_notice_points_at_is_no_citation_of_the_answer(desk: Desk) -> None:
+    desk.shop.add("old.txt", "Parental leave is fourteen weeks and 3 days long.")
+    desk.shop.add("new.txt", "Parental leave is fourteen weeks and 4 days long.")
+    written = Desk(desk.shop, Scripted("It is sixteen weeks [1]."))
+    question = GoldenQuestion("q", "How many weeks and days long is parental leave?", (Evidence("leave.txt"),))
+    run = written.ended(written.start(exercises_for([question], STAFF), answers=True))
+    assert run.is_whole
+    assert written.runs.results(run.id)[0].citations == 1
+
+
 def test_the_run_is_one_entry_of_the_log_and_no_question_is_another(desk: Desk) -> None:
     run = desk.ended(desk.start(answers=True))
     (entry,) = desk.log.entries
@@ -369,7 +379,7 @@ def praise(
     query_id = f"query about {question}"[:36]
     conversations.add(
         key, READER.id,
-        StoredTurn(query_id, question, "An answer.", AnswerKind.EXTRACTIVE, ((1, chunk_id),) if cited else (), (), datetime.now(UTC)),
+        StoredTurn(query_id, question, "An answer [1].", AnswerKind.EXTRACTIVE, ((1, chunk_id),) if cited else (), (), datetime.now(UTC)),
     )  # fmt: skip
     if verdict:
         conversations.set_feedback(query_id, READER.id, verdict)
@@ -399,10 +409,11 @@ def test_questions_found_helpful_are_asked_as_who_asked_and_kept_without_words(d
 
 def test_a_follow_up_that_a_model_completed_is_asked_as_it_was_searched(desk: Desk) -> None:
     (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
+    (other,) = desk.shop.add("leave3.txt", "Parental leave of fathers is three weeks.")
     conversations = Conversations(desk.shop.database)
     key = conversations.start()
     turn = StoredTurn(
-        "q1", "And for fathers?", "Two weeks.", AnswerKind.GENERATED, ((1, leave.id),), (), datetime.now(UTC),
+        "q1", "And for fathers?", "Two weeks [1].", AnswerKind.GENERATED, ((1, leave.id), (2, other.id)), (), datetime.now(UTC),
         searched_for="How long is the leave of fathers?",
     )  # fmt: skip
     conversations.add(key, READER.id, turn)
@@ -410,6 +421,7 @@ def test_a_follow_up_that_a_model_completed_is_asked_as_it_was_searched(desk: De
     reader = replace(READER, groups=STAFF)
     (exercise,) = exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog)
     assert exercise.question.question == "How long is the leave of fathers?"
+    assert [piece.doc for piece in exercise.question.evidence] == [leave.document_id]  # the other one was not cited
 
 
 def test_who_takes_back_what_they_said_or_may_not_see_it_any_more_is_not_asked(desk: Desk) -> None:
