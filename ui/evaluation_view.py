@@ -123,8 +123,9 @@ def _question_row(result: QuestionResultOut) -> tuple[Html, ...]:
         else "not found"
     )
     cited = "" if result.citations is None else f"{result.right_citations} of {result.citations} citations right"
-    answered = "no" if result.abstained else "yes"
-    tone: pieces.Tone = "good" if result.abstained is not result.answerable else "warn"
+    answered = "refused: too long?" if result.failed else "no" if result.abstained else "yes"
+    right = not result.failed and result.abstained is not result.answerable
+    tone: pieces.Tone = "good" if right else "warn"
     return (
         Html(f"{said}<small>{text(result.question_id)}</small>"),
         text(rank),

@@ -98,17 +98,19 @@ def _asked(question: str) -> Mapping[str, bool]:
     """The words of a question that carry it, and whether each is a name or number."""
     found: dict[str, bool] = {}
     tells = detect_language(question) != "de"  # whether a capital tells a name from another noun
+    end = 0
     for match in _WORD.finditer(question):
-        word = _folded(match[0])
+        word, before = _folded(match[0]), question[end : match.start()]
+        opens = not before.strip(" \"'“„«(¿¡") if end == 0 else before.rstrip().endswith((".", "?", "!", ":"))
+        end = match.end()
         if word not in _QUESTION_WORDS and len(word) > 1:
-            found[word] = found.get(word, False) or _is_name(match[0], question[: match.start()], tells)
+            found[word] = found.get(word, False) or _is_name(match[0], opens, tells)
     return found
 
 
-def _is_name(word: str, before: str, capitals_tell: bool) -> bool:
+def _is_name(word: str, opens_sentence: bool, capitals_tell: bool) -> bool:
     if any(map(str.isdigit, word)) or not word[1:].islower():
         return True
-    opens_sentence = not before.strip(" \"'“„«(¿¡") or before.rstrip()[-1:] in ".?!:"
     return capitals_tell and word[0].isupper() and not opens_sentence
 
 

@@ -2,8 +2,9 @@
 
 Rules this module keeps:
 
-1. The question is on record before anything is searched, what was retrieved and asked of which model before the first
-   word is shown, and the answer before it is called finished. What cannot be recorded is not answered.
+1. The question is on record before anything is searched, what a model made of it before that is shown, what was
+   retrieved and asked of which model before the first word is, and the answer before it is called finished. What cannot
+   be recorded is not answered.
 2. An answer that ends early (an error, a reader who leaves) is closed on record too, with the reason.
 3. A language model that fails costs the reader the prose, not the passages: they are quoted instead, with a notice. A
    model that goes round in circles, or does not come to an end in its time, has failed.
@@ -22,7 +23,7 @@ from appliance.answering import notices
 from appliance.answering.abstention import answerability
 from appliance.answering.citations import MarkerGate
 from appliance.answering.conflicts import conflicts
-from appliance.answering.course import Course, closed, received, retrieved, unanswered
+from appliance.answering.course import Course, closed, completed, received, retrieved, unanswered
 from appliance.answering.extract import extract
 from appliance.answering.followup import is_follow_up, standalone
 from appliance.answering.grounding import grounding
@@ -38,7 +39,7 @@ from appliance.errors import ApplianceError, ContextOverflow, ModelUnavailable
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Generation, LanguageModel, ModelCard
 from appliance.inference.token_bound import PROMPT_OVERHEAD_TOKENS
-from appliance.inference.wire import whole_characters
+from appliance.inference.wire import Ending, whole_characters
 from appliance.retrieval.retriever import Retriever
 
 CANCELLED = "cancelled"
@@ -162,8 +163,8 @@ class Answerer:
         finally:
             self._open.discard(course.query_id)
         self._log.append(closed(course, answer))
-        completed = course.searched_for if course.searched_for != question else ""
-        yield Answered(course.query_id, answer, course.card.name if course.card else "", completed)
+        in_place = course.searched_for if course.searched_for != question else ""
+        yield Answered(course.query_id, answer, course.card.name if course.card else "", in_place)
 
     def _complete(self, course: Course) -> None:
         """Find out what a follow-up leaves out: by the model if there is one, by rules if not."""
@@ -174,9 +175,11 @@ class Answerer:
         if self._model is None or not self._model_settings.rewrite_timeout_s:
             return
         generation = rewriting_generation(self._generation(), self._model_settings.rewrite_timeout_s)
-        course.rewriting = rewrite(course.question, turns, self._model, generation)
-        if course.rewriting and course.rewriting.question:
-            course.searched_for = course.rewriting.question
+        rewriting = rewrite(course.question, turns, self._model, generation)
+        if rewriting is None:
+            return
+        course.searched_for = rewriting.question or course.searched_for
+        self._log.append(completed(course, rewriting))
 
     def _is_enough(self, answerable: float) -> bool:
         return answerable >= self._settings.answerable_above
@@ -241,7 +244,8 @@ class Answerer:
         gate, opening, loop = MarkerGate(prompt.passages), Opening(), LoopWatch()
         pieces = model.stream(prompt.messages, generation)
         try:
-            for piece in whole_characters(pieces):
+            ending = Ending(pieces)
+            for piece in whole_characters(ending):
                 text = gate.feed(opening.feed(piece))
                 if text:
                     yield self._shown(course, text)
@@ -258,7 +262,7 @@ class Answerer:
         shown = "".join(course.shown).strip()
         if not has_words(shown):
             raise ModelUnavailable(notices.NOTHING)
-        if notices.may_be_cut(shown) and model.count_tokens(shown) >= generation.max_tokens:
+        if ending.is_cut:
             course.notices.append(notices.LENGTH)
         return _checked(course, shown, gate)
 

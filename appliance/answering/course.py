@@ -18,6 +18,7 @@ from appliance.audit.entries import (
     Latency,
     ModelUsed,
     PassagesRetrieved,
+    QuestionCompleted,
     QuestionReceived,
     QuestionRewritten,
     RetrievedPassage,
@@ -36,7 +37,6 @@ class Course:
     principal: Principal
     conversation: Conversation
     started: float = field(default_factory=time.monotonic)
-    rewriting: Rewriting | None = None
     hits: Sequence[Hit] = ()
     answerable: float | None = None
     passages: tuple[Citation, ...] = ()
@@ -65,6 +65,11 @@ def received(course: Course, origin: str) -> QuestionReceived:
     )
 
 
+def completed(course: Course, rewriting: Rewriting) -> QuestionCompleted:
+    """What a model was asked to make of a follow-up, and what became of it."""
+    return QuestionCompleted(course.query_id, course.principal.id, course.searched_for, _rewritten(rewriting))
+
+
 def retrieved(course: Course, prompt: Prompt | None, generation: Generation | None) -> PassagesRetrieved:
     """What was found, and what the model is about to be asked."""
     return PassagesRetrieved(
@@ -77,7 +82,6 @@ def retrieved(course: Course, prompt: Prompt | None, generation: Generation | No
         prompt_template=TEMPLATE if prompt else "",
         parameters=_parameters(generation) if generation else None,
         answerable=course.answerable,
-        rewritten=_rewritten(course.rewriting) if course.rewriting else None,
     )
 
 

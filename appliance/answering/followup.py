@@ -14,6 +14,7 @@ from appliance.domain import Turn
 
 _WORD = re.compile(r"\w+")
 _FEW_WORDS = 4
+_LONGEST = 20_000  # characters to search for, as many as one question may have
 # English, German, French, Italian, Spanish. Words that mean something else in another of these languages, or in another
 # use, are not here (German "das" and "es", Italian "il", Spanish "es" and "y", the polite "Sie" and "Ihr", English
 # "there" and "one"): they stand in questions that need no completing.
@@ -34,12 +35,13 @@ _BEGINS_LIKE_ONE = re.compile(
 def standalone(question: str, turns: Sequence[Turn]) -> str:
     """What to search for: the question itself, or with the question it follows up.
 
-    A follow-up of a follow-up belongs to the question both of them follow.
+    A follow-up of a follow-up belongs to the question both of them follow. What is too long together is asked alone.
     """
     if not turns or not is_follow_up(question):
         return question
     followed = next((turn for turn in reversed(turns) if not is_follow_up(turn.question)), turns[0])
-    return f"{followed.question} {question}"
+    together = f"{followed.question} {question}"
+    return together if len(together) <= _LONGEST else question
 
 
 def is_follow_up(question: str) -> bool:

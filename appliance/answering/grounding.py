@@ -5,7 +5,8 @@ Rules this module keeps:
 1. A statement stands on the passages it cites; one without a marker on all that the answer cites. On none, nothing
    stands.
 2. Every number, date and code of it must stand in one of those passages, as the reader of the prompt saw them: title,
-   headings and place included. One that does not is named, however good the words are.
+   headings and place included, the number of its page where the statement speaks of a page. One that does not is named,
+   however good the words are. Headings and lines above a list are judged when they hold a number.
 3. Its words must stand there too: `score` is the share of them that do. Words of two languages cannot be compared; a
    statement in another language than its passages is judged by its numbers, and not counted when it has none.
 4. The check reads words, not meaning: it finds what was made up, not what was misunderstood. That it found nothing is
@@ -14,9 +15,12 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, reduce
 
-from appliance.answering.numbers import numbers, numbers_of, scales
+from appliance.answering.numbers import NumbersOf, numbers, numbers_of, scales
 from appliance.answering.sentences import Statement, statements, unmarked, words
 from appliance.domain import Citation, Grounding, StatementCheck
 
@@ -24,34 +28,68 @@ ENOUGH_WORDS = 0.4
 """The share of a statement's words that must stand in its passages. Measured by `bench/grounding.py`."""
 
 
+_PAGE = re.compile(
+    r"\b(?:pages?|pp?\.|seiten?|s\.|p[aá]gin[ae]s?|p[aá]gs?\.|slides?|folien?|sheets?)\s*(\d{1,6})\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the passages say that a statement is held against."""
+
+    numbers: NumbersOf
+    words: frozenset[str]
+    pages: frozenset[int]
+    languages: frozenset[str]
+
+    def __or__(self, other: _Seen) -> _Seen:
+        return _Seen(
+            self.numbers | other.numbers,
+            self.words | other.words,
+            self.pages | other.pages,
+            self.languages | other.languages,
+        )
+
+
+_NOTHING = _Seen(NumbersOf(frozenset(), frozenset()), frozenset(), frozenset(), frozenset())
+
+
 def grounding(answer: str, citations: Sequence[Citation], language: str) -> Grounding:
     """What stands behind each statement of an answer written in `language` ("" when that is not clear)."""
+    seen = {citation.number: _seen(citation) for citation in citations}
+
+    @cache
+    def together(cited: frozenset[int]) -> _Seen:
+        return reduce(_Seen.__or__, (seen[number] for number in cited or seen), _NOTHING)
+
     named = scales(answer)
-    checks = [_check(statement, citations, language, named) for statement in statements(answer)]
+    checks = [
+        _check(statement, together(frozenset(seen.keys() & statement.markers)), language, named)
+        for statement in statements(answer, leads=True)
+        if not statement.leads or numbers(unmarked(statement.text))
+    ]
     counted = [check for check in checks if check.comparable]
     length = sum(check.end - check.start for check in counted)
     supported = sum(check.end - check.start for check in counted if check.supported)
     return Grounding(round(supported / length, 4) if length else 0.0, tuple(checks))
 
 
-def seen_text(citation: Citation) -> str:
+def _seen(citation: Citation) -> _Seen:
     """All that a passage says in a prompt: its text, its document's title, and where it stands."""
-    hit = citation.hit
-    place = hit.chunk.place
-    page = "" if place.page is None else str(place.page)
-    return "\n".join((hit.title, *place.headings, place.label, page, hit.chunk.text))
+    chunk, place = citation.hit.chunk, citation.hit.chunk.place
+    label = "" if place.label.isdecimal() or _PAGE.fullmatch(place.label) else place.label
+    text = "\n".join((citation.hit.title, *place.headings, label, chunk.text))
+    pages = frozenset() if place.page is None else frozenset({place.page})
+    return _Seen(numbers_of(text, chunk.language), words(text), pages, frozenset({chunk.language}))
 
 
-def _check(statement: Statement, citations: Sequence[Citation], language: str, named: frozenset[int]) -> StatementCheck:
-    own = [citation for citation in citations if citation.number in statement.markers] or list(citations)
-    text = "\n".join(map(seen_text, own))
-    there = numbers_of(text)
-    said = numbers(unmarked(statement.text))
-    missing = tuple(dict.fromkeys(number.written for number in said if not there.have(number, named)))
+def _check(statement: Statement, seen: _Seen, language: str, named: frozenset[int]) -> StatementCheck:
+    said = numbers(_without_pages(unmarked(statement.text), seen.pages))
+    missing = tuple(dict.fromkeys(number.written for number in said if not seen.numbers.have(number, named)))
     carried = words(statement.text)
-    score = len(carried & words(text)) / len(carried) if carried else float(bool(own))
-    foreign = bool(own) and _foreign(own, language)
-    enough = bool(own) and (foreign or score >= ENOUGH_WORDS)
+    score = len(carried & seen.words) / len(carried) if carried else float(seen is not _NOTHING)
+    foreign = seen is not _NOTHING and bool(language) and not seen.languages & {"", language}
+    enough = seen is not _NOTHING and (foreign or score >= ENOUGH_WORDS)
     return StatementCheck(
         start=statement.start,
         end=statement.end,
@@ -63,6 +101,6 @@ def _check(statement: Statement, citations: Sequence[Citation], language: str, n
     )
 
 
-def _foreign(citations: Sequence[Citation], language: str) -> bool:
-    """Whether all the passages are known to be in another language."""
-    return bool(language) and all(c.hit.chunk.language not in ("", language) for c in citations)
+def _without_pages(text: str, pages: frozenset[int]) -> str:
+    """A statement without the numbers of its passages' own pages, where it calls them so."""
+    return _PAGE.sub(lambda found: "page" if int(found[1]) in pages else found[0], text)

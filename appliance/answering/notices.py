@@ -28,17 +28,11 @@ _NOT_SAID = {
 _NOT_SAID_DEFAULT = "The documents you may see do not answer this."
 _MOST_NUMBERS = 12
 _LONGEST_QUOTE = 160
-_ENDS = tuple(".!?…\"'”’»)]|`*_。！？")
 
 
 def not_said(language: str) -> str:
     """That the documents do not answer, in the language of the question."""
     return _NOT_SAID.get(language, _NOT_SAID_DEFAULT)
-
-
-def may_be_cut(answer: str) -> bool:
-    """Whether an answer ends where no sentence does."""
-    return not answer.endswith(_ENDS)
 
 
 def of_grounding(checked: Grounding, *, cites: bool) -> Iterator[str]:

@@ -9,7 +9,8 @@ Rules this module keeps:
 3. A date is one thing ("3 March 2024", "03.03.2024", "2024-03-03"), in five languages. It stands in a passage that has
    it, or that has its day and month in one place and its year in another.
 4. A code ("4.2.1", "11:30") is compared as it is written. Numbers spelled as words ("ten years") count in a passage,
-   never in an answer: an answer counts things that its passage only lists.
+   in its own language ("due" is 2 in Italian alone), never in an answer: an answer counts things that its passage only
+   lists.
 """
 
 from __future__ import annotations
@@ -69,40 +70,37 @@ _SCALES = {
 _SCALE = re.compile(rf"\b({'|'.join(sorted(_SCALES, key=len, reverse=True))})\b", re.IGNORECASE)
 _SCALE_AFTER = re.compile(rf"\s?-?({'|'.join(sorted(_SCALES, key=len, reverse=True))})\b", re.IGNORECASE)
 
+_VALUES = (*range(1, 21), *range(30, 100, 10), 100, 1000)
+_LANGUAGES = {
+    "en": "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand",
+    "de": "eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn"
+    " achtzehn neunzehn zwanzig dreissig vierzig fünfzig sechzig siebzig achtzig neunzig hundert tausend",
+    "fr": "un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize - - - vingt"
+    " trente quarante cinquante soixante septante huitante nonante cent mille",
+    "it": "uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici"
+    " diciassette diciotto diciannove venti trenta quaranta cinquanta sessanta settanta ottanta novanta cento mille",
+    "es": "uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete"
+    " dieciocho diecinueve veinte treinta cuarenta cincuenta sesenta setenta ochenta noventa cien mil",
+}
+_OTHER_FORMS = {
+    "en": {"twice": 2, "dozen": 12},
+    "de": {"einen": 1, "einem": 1, "einer": 1, "eine": 1, "dreißig": 30, "dutzend": 12},
+    "fr": {"une": 1},
+    "it": {"un": 1, "una": 1, "mila": 1000},
+    "es": {"un": 1, "una": 1},
+}
 _SPELLED = {
-    word: number
-    for number, words in {
-        1: "one eins einen einem einer eine un une uno una",
-        2: "two twice zwei deux due dos",
-        3: "three drei trois tre tres",
-        4: "four vier quatre quattro cuatro",
-        5: "five fünf cinq cinque cinco",
-        6: "six sechs sei seis",
-        7: "seven sieben sept sette siete",
-        8: "eight acht huit otto ocho",
-        9: "nine neun neuf nove nueve",
-        10: "ten zehn dix dieci diez",
-        11: "eleven elf onze undici once",
-        12: "twelve zwölf douze dodici doce dozen dutzend",
-        13: "thirteen dreizehn treize tredici trece",
-        14: "fourteen vierzehn quatorze quattordici catorce",
-        15: "fifteen fünfzehn quinze quindici quince",
-        16: "sixteen sechzehn seize sedici dieciséis",
-        17: "seventeen siebzehn diciassette diecisiete",
-        18: "eighteen achtzehn diciotto dieciocho",
-        19: "nineteen neunzehn diciannove diecinueve",
-        20: "twenty zwanzig vingt venti veinte",
-        30: "thirty dreissig dreißig trente trenta treinta",
-        40: "forty vierzig quarante quaranta cuarenta",
-        50: "fifty fünfzig cinquante cinquanta cincuenta half",
-        60: "sixty sechzig soixante sessanta sesenta",
-        70: "seventy siebzig settanta setenta",
-        80: "eighty achtzig ottanta ochenta",
-        90: "ninety neunzig novanta noventa",
-        100: "hundred hundert cent cento cien",
-        1000: "thousand tausend mille mil",
-    }.items()
-    for word in words.split()
+    language: {word: value for word, value in zip(words.split(), _VALUES, strict=True) if word != "-"}
+    | _OTHER_FORMS[language]
+    for language, words in _LANGUAGES.items()
+}
+_ELSEWHERE_WORDS = "due once cent sei sept elf acht un une uno una eine einen einem einer mil dos otto"
+_ELSEWHERE = frozenset(_ELSEWHERE_WORDS.split())
+"""Words for numbers that are something else in another language, or an article: they count where theirs is known."""
+
+_SPELLED_ANYWHERE = {
+    word: value for spelled in _SPELLED.values() for word, value in spelled.items() if word not in _ELSEWHERE
 }
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -123,6 +121,9 @@ class NumbersOf:
     readings: frozenset[str]
     scales: frozenset[int]
 
+    def __or__(self, other: NumbersOf) -> NumbersOf:
+        return NumbersOf(self.readings | other.readings, self.scales | other.scales)
+
     def have(self, number: Number, scales: frozenset[int] = frozenset()) -> bool:
         """Whether a number of another text, which names `scales`, stands in this one."""
         if number.readings & self.readings:
@@ -139,17 +140,18 @@ def numbers(text: str) -> tuple[Number, ...]:
     return tuple(found for found, _, _ in _found(text))
 
 
-def numbers_of(text: str) -> NumbersOf:
-    """Everything that the numbers of a text may mean, spelled ones too."""
+def numbers_of(text: str, language: str = "") -> NumbersOf:
+    """Everything that the numbers of a text in this language ("" when it is not known) may mean, spelled ones too."""
     readings = {reading for number in numbers(text) for reading in number.readings}
     readings |= {facet for reading in readings for facet in _facets(reading)}
-    readings |= {str(_SPELLED[word]) for word in map(str.casefold, _WORD.findall(text)) if word in _SPELLED}
+    spelled = _SPELLED.get(language, _SPELLED_ANYWHERE)
+    readings |= {str(spelled[word]) for word in map(str.casefold, _WORD.findall(text)) if word in spelled}
     return NumbersOf(frozenset(readings), scales(text))
 
 
 def scales(text: str) -> frozenset[int]:
     """The units of tens that a text names: 6 for "in millions"."""
-    return frozenset(_SCALES[found[0].casefold()] for found in _SCALE.finditer(text))
+    return frozenset(_SCALES[_folded(found[0])] for found in _SCALE.finditer(text))
 
 
 def spans(text: str, written: frozenset[str]) -> list[tuple[int, int]]:
@@ -178,10 +180,15 @@ def _found(text: str) -> list[tuple[Number, int, int]]:
         rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"
     for match in _NUMBER.finditer(rest):
         unit = _SCALE_AFTER.match(rest, match.end())
-        scale = _SCALES[unit[1].casefold()] if unit else 0
+        scale = _SCALES[_folded(unit[1])] if unit else 0
         readings = frozenset(_multiplied(reading, scale) for reading in _readings(match[0]))
         found.append((Number(match[0], readings, scale), *match.span()))
     return found
+
+
+def _folded(word: str) -> str:
+    """A word as the tables above have it. To a pattern that ignores case, the Turkish İ and ı are an i; to no table."""
+    return word.replace("İ", "i").replace("ı", "i").casefold()
 
 
 def _dates(text: str) -> Iterator[re.Match[str]]:
@@ -198,7 +205,7 @@ def _date_readings(match: re.Match[str]) -> Iterator[str]:
         yield match[0]
         return
     month = parts["month"]
-    number = int(month) if month.isdecimal() else _MONTHS[month.casefold()]
+    number = int(month) if month.isdecimal() else _MONTHS[_folded(month)]
     day = parts.get("day")
     yield f"{parts.get('year') or '-'}-{number:02}" + (f"-{int(day):02}" if day else "")
 

@@ -6,8 +6,8 @@ Rules this module keeps:
    and few tokens. Whatever goes wrong costs nothing but that time: the rules of `followup` stand in.
 2. What it says is taken only if it can be a question of this conversation: one line without markers, not much longer
    than what was asked, in the language of the follow-up, with most of its words and one of the questions before, and
-   without a number or name that was said nowhere before. An answer is none.
-3. What it was asked and what it said go on record, taken or not.
+   without a number or capitalised name that was said nowhere before. An answer is none.
+3. What it was asked and what it said go on record, taken or not, and what it had said when it failed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from appliance.answering.citations import without_markers
 from appliance.answering.prompt import chat_sha256, inert
-from appliance.answering.sentences import words
+from appliance.answering.sentences import COMMON, words
 from appliance.domain import Turn
 from appliance.errors import ModelUnavailable
 from appliance.inference.language import detect_language
@@ -40,13 +40,23 @@ _ANSWER_CHARACTERS = 400
 _MAX_TOKENS = 96
 _LONGER_BY = 200  # characters more than the follow-up and the question before it
 _CLEAR_LETTERS = 30  # of fewer, the language is a guess
-_NAME = re.compile(r"(?<!^)(?<![.!?¿¡:]\s)\b(?:[^\W\d_a-zß-ÿ]\w+|\w*\d\w*)\b")
+_NAME = re.compile(r"\b(?:[^\W\d_a-zß-ÿ]\w+|\w*\d\w*)\b")
+_OPENING_WORDS = """
+how who whom whose why is are was did do does has had can could may must shall and or but if in on at by for the an to
+of as it wer wen wem wie wo wann warum wieso wozu darf muss soll ist sind war hat gibt gilt und im für bei der die das
+ab mit von zu qui que quoi où quel quels quelle quelles combien pourquoi est y les le la un une des et en au aux du de
+chi cosa dove quanto quanta quanti quante qual quali è il lo gli una di per al alla e qué quién quiénes cuál cuáles
+cuándo cuánto cuánta cuántos cuántas dónde cómo por es son hay el los las a del
+"""
+_OPENERS = COMMON | frozenset(_OPENING_WORDS.split())
+"""Words that a question begins with and that are no names, capital or not; `COMMON` has the longer ones."""
+
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """What a model made of a follow-up. `question` is empty when what it `said` was not taken."""
+    """What a model made of a follow-up. `question` is empty when what it `said` was not taken, or not finished."""
 
     question: str
     said: str
@@ -59,19 +69,12 @@ class Rewriting:
 def rewrite(question: str, turns: Sequence[Turn], model: LanguageModel, generation: Generation) -> Rewriting | None:
     """The follow-up as the model completes it; None when the model could not be asked."""
     messages = _messages(question, turns)
-    said = ""
     try:
         card = model.card()
-        pieces = model.stream(messages, generation)
-        try:
-            for piece in whole_characters(pieces):
-                said += piece
-        finally:
-            if hasattr(pieces, "close"):
-                pieces.close()
     except ModelUnavailable:
         return None
-    taken = _taken(said, question, turns)
+    said, is_whole = _said(model, messages, generation)
+    taken = _taken(said, question, turns) if is_whole else ""
     return Rewriting(taken, said, card, generation, chat_sha256(messages))
 
 
@@ -84,6 +87,21 @@ def rewriting_generation(generation: Generation, time_s: float) -> Generation:
         seed=generation.seed,
         time_s=time_s,
     )
+
+
+def _said(model: LanguageModel, messages: Sequence[Message], generation: Generation) -> tuple[str, bool]:
+    """What the model says to this, and whether it came to its end."""
+    said = ""
+    pieces = model.stream(messages, generation)
+    try:
+        for piece in whole_characters(pieces):
+            said += piece
+    except ModelUnavailable:
+        return said, False
+    finally:
+        if hasattr(pieces, "close"):
+            pieces.close()
+    return said, True
 
 
 def _messages(question: str, turns: Sequence[Turn]) -> tuple[Message, ...]:
@@ -113,11 +131,18 @@ def _taken(said: str, question: str, turns: Sequence[Turn]) -> str:
         and "[" not in line
         and 0 < len(line) <= longest
         and (not ours or not theirs or ours == theirs)
-        and all(_is_known(name, before) for name in _NAME.findall(line))
+        and all(_opens(name, line) or _is_known(name[0], before) for name in _NAME.finditer(line))
         and len(asked & says) >= len(asked) / 2
         and bool(followed & says)
     )
     return line if fits else ""
+
+
+def _opens(name: re.Match[str], line: str) -> bool:
+    """Whether a sentence begins here, with a word that questions begin with."""
+    start = name.start()
+    begins = not line[:start].strip("¿¡ ") or line[:start].rstrip("¿¡ ").endswith((".", "?", "!", ":"))
+    return begins and name[0].casefold() in _OPENERS
 
 
 def _is_known(name: str, before: str) -> bool:

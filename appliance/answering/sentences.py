@@ -2,8 +2,8 @@
 
 Rules this module keeps:
 
-1. A statement is a sentence, an item of a list or a row of a table. Headings, lines that only lead into a list, heads
-   and rules of tables and fences of code state nothing.
+1. A statement is a sentence, an item of a list or a row of a table. Rules of tables and fences of code state nothing;
+   headings, lines that only lead into a list and heads of tables do where they are asked for.
 2. What ends a sentence is a full stop, a question or an exclamation mark before something that can begin one; not the
    dot of an abbreviation, an initial, an ordinal or a number. Markers after the dot belong to the sentence before it.
 3. A statement keeps its place: `text[start:end]` is what was cut out.
@@ -19,9 +19,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LINE = re.compile(r"[^\n]+")
-_LEAD = re.compile(r"\s*(?:[-*+•–]\s+|\d{1,3}[.)]\s+|>\s+)*")
-_SILENT = re.compile(r"\s*(?:#{1,6}\s.*|`{3,}.*|~{3,}.*|[-=_*|:+\s]+)\Z")
-_TABLE_RULE = re.compile(r"\n\s*\|?\s*:?-{2,}:?\s*\|[-:|\s]*(?:\n|\Z)")
+_LEAD = re.compile(r"\s*(?:[-*+•–]\s+|#{1,6}\s+|(?:\*\*|__)?\d{1,3}[.)]\s+|>\s+)*")
+_HEADING = re.compile(r"\s*+#{1,6}\s")
+_SILENT = re.compile(r"\s*+(?:`{3,}.*|~{3,}.*|[-=_*|:+\s]*+)\Z")
+_BLANKS = r"[^\S\n]*+"
+_TABLE_RULE = re.compile(rf"\n{_BLANKS}\|?{_BLANKS}:?-{{2,}}+:?{_BLANKS}\|(?:[-:|]|[^\S\n])*+(?:\n|\Z)")
 _MARKERS = r"(?:\s*\[\d+\])*"
 _END = re.compile(rf"[.!?…]['\"”’»)*_]*{_MARKERS}(?=\s+[^\sa-zà-ÿ])")
 _NO_END = re.compile(
@@ -57,29 +59,39 @@ _DENIAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a text, at `start` to `end`. `markers` are the numbers it cites, `is_row` a row of a table."""
+    """One statement of a text, at `start` to `end`. `markers` are the numbers it cites, `is_row` a row of a table.
+
+    `leads` says that it is a heading, the head of a table or a line that leads into a list.
+    """
 
     text: str
     start: int
     end: int
     markers: tuple[int, ...]
     is_row: bool
+    leads: bool = False
 
 
-def statements(text: str) -> list[Statement]:
-    """The statements of a text, in order."""
+def statements(text: str, *, leads: bool = False) -> list[Statement]:
+    """The statements of a text, in order; with `leads` also what stands above others: headings and their like."""
     return [
         made
         for line in _LINE.finditer(text)
-        if not _SILENT.match(line[0]) and not _TABLE_RULE.match(text, line.end())
+        if not _SILENT.match(line[0])
         for start, end in _pieces(text, line)
-        if (made := _statement(text, start, end)) is not None
+        if (made := _statement(text, start, end, above=_stands_above(text, line))) is not None
+        and (leads or not made.leads)
     ]
 
 
 def words(text: str) -> frozenset[str]:
     """The stems of the words that carry a text."""
     return frozenset(_carrying(text))
+
+
+def marked(text: str) -> frozenset[int]:
+    """The numbers of all its markers."""
+    return frozenset(map(int, _MARKER.findall(text)))
 
 
 def unmarked(text: str) -> str:
@@ -97,6 +109,10 @@ def has_words(text: str) -> bool:
     return any(character.isalnum() for character in text)
 
 
+def _stands_above(text: str, line: re.Match[str]) -> bool:
+    return bool(_HEADING.match(line[0]) or _TABLE_RULE.match(text, line.end()))
+
+
 def _pieces(text: str, line: re.Match[str]) -> Iterator[tuple[int, int]]:
     lead = _LEAD.match(line[0])
     start, end = line.start() + (lead.end() if lead else 0), line.end()
@@ -110,7 +126,7 @@ def _pieces(text: str, line: re.Match[str]) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
-def _statement(text: str, start: int, end: int) -> Statement | None:
+def _statement(text: str, start: int, end: int, *, above: bool) -> Statement | None:
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
@@ -118,9 +134,9 @@ def _statement(text: str, start: int, end: int) -> Statement | None:
     said = text[start:end]
     markers = tuple(dict.fromkeys(int(number) for number in _MARKER.findall(said)))
     leads_in = said.rstrip("*_").endswith(":") and not markers
-    if leads_in or not has_words(unmarked(said)):
+    if not has_words(unmarked(said)):
         return None
-    return Statement(said, start, end, markers, said.count("|") >= 2)
+    return Statement(said, start, end, markers, said.count("|") >= 2, leads=above or leads_in)
 
 
 def _carrying(text: str) -> Iterator[str]:

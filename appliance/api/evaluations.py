@@ -35,7 +35,7 @@ from appliance.evaluation.compare import Comparison, compare
 from appliance.evaluation.feedback import NAME, digest_of, exercises_from
 from appliance.evaluation.golden import read_golden
 from appliance.evaluation.metrics import BY_NAME, METRICS, ndcg_of
-from appliance.evaluation.results import Evaluation, QuestionResult, SetKind
+from appliance.evaluation.results import FAILED, Evaluation, QuestionResult, SetKind
 from appliance.evaluation.runner import exercises_for
 from appliance.evaluation.runs import Order
 from appliance.wiring import Appliance
@@ -225,6 +225,7 @@ def _question_out(result: QuestionResult) -> QuestionResultOut:
             FoundPlaceOut(document_id=place.document_id, path=place.path, page=place.page, relevant=place.relevant)
             for place in result.places
         ],
+        failed=result.kind == FAILED,
     )
 
 

@@ -31,6 +31,7 @@ from appliance.audit.entries import (
     LogExported,
     LogRead,
     PassagesRetrieved,
+    QuestionCompleted,
     QuestionReceived,
     QuestionRewritten,
 )
@@ -42,7 +43,7 @@ from appliance.domain import AnswerKind, Grounding, StatementCheck
 from appliance.errors import AuditBroken
 
 router = APIRouter(prefix="/log", tags=["log"])
-_QUERY_TYPES = frozenset({QuestionReceived.type, PassagesRetrieved.type, AnswerClosed.type})
+_QUERY_TYPES = frozenset({kind.type for kind in (QuestionReceived, QuestionCompleted, PassagesRetrieved, AnswerClosed)})
 _DAMAGED = "This entry was altered after it was written. Verify the log."
 
 
@@ -119,10 +120,10 @@ def query(query_id: str, officer: Compliance, appliance: TheAppliance) -> QueryD
         ],
         feedback_comment=record.feedback[-1].comment if record.feedback else "",
         leaf_hash=appliance.log.inclusion_proof(record.asked.seq).leaf_hash.hex(),
-        searched_for=retrieval.searched_for if retrieval else "",
+        searched_for=record.searched_for,
         answerable=retrieval.answerable if retrieval else None,
         grounding=_grounding_out(answer) if answer else None,
-        rewriting=_rewriting(retrieval.rewritten) if retrieval and retrieval.rewritten else "",
+        rewriting=_rewriting(record.rewritten) if record.rewritten else "",
     )
 
 

@@ -88,6 +88,8 @@ def chat_completions(request: ChatRequest, reader: Employee, appliance: TheAppli
 def _question(messages: list[ChatMessage]) -> tuple[str, tuple[Turn, ...]]:
     if messages[-1].role != "user" or not messages[-1].text.strip():
         raise InvalidRequest("The last message must be the user's question.")
+    if any(len(message.text) > MAX_QUESTION_CHARACTERS for message in messages):
+        raise InvalidRequest(f"A message may have {MAX_QUESTION_CHARACTERS:,} characters. Send shorter ones.")
     turns, asked = [], ""
     for message in messages[:-1]:
         if message.role == "user":
@@ -95,10 +97,7 @@ def _question(messages: list[ChatMessage]) -> tuple[str, tuple[Turn, ...]]:
         elif message.role == "assistant" and asked:
             turns.append(Turn(asked, message.text))
             asked = ""
-    question = messages[-1].text.strip()
-    if len(question) > MAX_QUESTION_CHARACTERS:
-        raise InvalidRequest(f"A question may have {MAX_QUESTION_CHARACTERS:,} characters. Ask a shorter one.")
-    return question, tuple(turns[-REMEMBERED_TURNS:])
+    return messages[-1].text.strip(), tuple(turns[-REMEMBERED_TURNS:])
 
 
 def _finished(events: Iterator[AnswerEvent]) -> Answered:

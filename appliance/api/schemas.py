@@ -779,7 +779,8 @@ class FoundPlaceOut(_Out):
 class QuestionResultOut(_Out):
     """How one question went. `first_rank` is that of the first evidence, None when none was among the first 10.
 
-    Of a question that somebody asked, words and places are empty.
+    Of a question that somebody asked, words and places are empty. `failed` says that an answer was refused, as to a
+    question that is too long for the model.
     """
 
     question_id: str
@@ -795,6 +796,7 @@ class QuestionResultOut(_Out):
     retrieval_ms: float
     answer_ms: float | None
     places: list[FoundPlaceOut]
+    failed: bool = False
 
 
 class EvaluationDetail(EvaluationOut):

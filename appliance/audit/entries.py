@@ -129,13 +129,27 @@ class QuestionReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionCompleted:
+    """A model was asked to complete a follow-up. It is on record before anybody sees what it said.
+
+    `searched_for` is what the question became: what the model said, where that was taken, or what the rules made.
+    """
+
+    type: ClassVar[str] = "question.completed"
+    query_id: str
+    actor: str
+    searched_for: str
+    rewritten: QuestionRewritten
+
+
+@dataclass(frozen=True, slots=True)
 class PassagesRetrieved:
     """What was found for a question and what the model was about to be asked. It is on record before the first token.
 
     `searched_for` is the question as it was searched, which for a follow-up is not what was typed. `prompt_sha256` is
     hex; `model`, prompt and `parameters` are empty when no model is asked. `answerable` is how likely the documents
-    were held to answer, and `rewritten` tells of a model that was asked to complete a follow-up. Both are None where
-    that did not happen, and in entries of older releases.
+    were held to answer; None where that was not judged, and in entries of older releases. `rewritten` stands in entries
+    of before `QuestionCompleted`.
     """
 
     type: ClassVar[str] = "passages.retrieved"
@@ -300,6 +314,7 @@ class ClockStepped:
 
 Entry = (
     QuestionReceived
+    | QuestionCompleted
     | PassagesRetrieved
     | AnswerClosed
     | FeedbackGiven

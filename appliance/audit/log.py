@@ -35,6 +35,7 @@ from appliance.audit.entries import (
     Entry,
     FeedbackGiven,
     PassagesRetrieved,
+    QuestionCompleted,
     QuestionReceived,
 )
 from appliance.audit.records import LogFilter, Moment, QueryRecord, Recorded
@@ -403,8 +404,9 @@ def _assemble(connection: sqlite3.Connection, query_id: str, asked: Recorded) ->
     # The last one: a prompt that was too long is packed again, and on record again.
     searched = next((recorded for recorded in reversed(later) if recorded.type == PassagesRetrieved.type), None)
     closed = next((recorded for recorded in later if recorded.type == AnswerClosed.type), None)
+    completed = next((recorded for recorded in later if recorded.type == QuestionCompleted.type), None)
     feedback = tuple(recorded for recorded in later if recorded.type == FeedbackGiven.type)
-    return QueryRecord(query_id, asked, searched, closed, feedback)
+    return QueryRecord(query_id, asked, searched, closed, feedback, completed)
 
 
 def _export_rows(connection: sqlite3.Connection, seqs: Sequence[int] | None) -> Iterator[_Row]:

@@ -27,7 +27,15 @@ from enum import StrEnum
 from typing import Any
 
 from appliance.audit import canonical, entries
-from appliance.audit.entries import AnswerClosed, Entry, FeedbackGiven, PassagesRetrieved, QuestionReceived
+from appliance.audit.entries import (
+    AnswerClosed,
+    Entry,
+    FeedbackGiven,
+    PassagesRetrieved,
+    QuestionCompleted,
+    QuestionReceived,
+    QuestionRewritten,
+)
 from appliance.audit.tree import leaf_hash
 
 SALT_BYTES = 32
@@ -80,6 +88,7 @@ class QueryRecord:
     searched: Recorded | None
     closed: Recorded | None
     feedback_given: tuple[Recorded, ...]
+    completed: Recorded | None = None
 
     @property
     def question(self) -> QuestionReceived | None:
@@ -90,6 +99,23 @@ class QueryRecord:
     def retrieval(self) -> PassagesRetrieved | None:
         """What was found for it and put before the model; None when it did not come to that, or is damaged."""
         return self.searched.entry if self.searched and isinstance(self.searched.entry, PassagesRetrieved) else None
+
+    @property
+    def completion(self) -> QuestionCompleted | None:
+        """What a model made of a follow-up; None when none was asked, when that is damaged, and in older records."""
+        return self.completed.entry if self.completed and isinstance(self.completed.entry, QuestionCompleted) else None
+
+    @property
+    def rewritten(self) -> QuestionRewritten | None:
+        """How a model was asked to complete a follow-up, wherever that release put it on record."""
+        found = self.completion or self.retrieval
+        return found.rewritten if found else None
+
+    @property
+    def searched_for(self) -> str:
+        """What was searched for, or was about to be; empty when it is not on record."""
+        found = self.retrieval or self.completion
+        return found.searched_for if found else ""
 
     @property
     def answer(self) -> AnswerClosed | None:
@@ -104,7 +130,7 @@ class QueryRecord:
     @property
     def seqs(self) -> tuple[int, ...]:
         """The numbers of all its entries, for an export."""
-        parts = (self.asked, self.searched, self.closed, *self.feedback_given)
+        parts = (self.asked, self.completed, self.searched, self.closed, *self.feedback_given)
         return tuple(sorted(part.seq for part in parts if part))
 
     @property
@@ -194,7 +220,7 @@ def entry_matches(recorded: Recorded, wanted: LogFilter) -> bool:
 def query_matches(query: QueryRecord, wanted: LogFilter) -> bool:
     """Whether what is on record about a question holds what a filter looks for in the content."""
     feedback = query.feedback
-    parts = [part for part in (query.question, query.retrieval, query.answer, *feedback) if part]
+    parts = [part for part in (query.question, query.completion, query.retrieval, query.answer, *feedback) if part]
     return (
         (not wanted.kind or (query.answer is not None and query.answer.kind == wanted.kind))
         and (not wanted.verdict or (bool(feedback) and feedback[-1].verdict == wanted.verdict))

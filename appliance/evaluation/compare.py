@@ -10,7 +10,6 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -117,7 +116,10 @@ def compare(
 def sign_test(better: int, worse: int) -> float:
     """The probability that chance alone divides as many changes so unevenly, or more so."""
     changed = better + worse
-    tail = sum(math.comb(changed, few) for few in range(min(better, worse) + 1))
+    tail = ways = 1  # of choosing none of them
+    for few in range(min(better, worse)):
+        ways = ways * (changed - few) // (few + 1)
+        tail += ways
     return float(min(1, 2 * tail / 2**changed)) if changed else 1.0
 
 

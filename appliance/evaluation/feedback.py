@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from appliance.answering.followup import standalone
+from appliance.answering.sentences import marked
 from appliance.catalog import Catalog
 from appliance.conversations import PraisedTurn
 from appliance.domain import Principal, Turn
@@ -53,10 +54,15 @@ def digest_of(exercises: Sequence[Exercise]) -> str:
 
 
 def _searched(item: PraisedTurn) -> str:
-    return standalone(item.turn.question, [Turn(question, "") for question in item.earlier[-_REMEMBERED:]])
+    """What was searched for, as it is stored with a completed follow-up; turns of older releases tell by the rules."""
+    return item.turn.searched_for or standalone(
+        item.turn.question, [Turn(question, "") for question in item.earlier[-_REMEMBERED:]]
+    )
 
 
 def _evidence(item: PraisedTurn, reader: Principal, catalog: Catalog) -> tuple[Evidence, ...]:
-    cited = catalog.visible_chunks([chunk for _, chunk in item.turn.citations], reader.access, current_only=False)
+    numbers = marked(item.turn.answer)  # a notice of a contradiction may point at more
+    chunks = [chunk for number, chunk in item.turn.citations if number in numbers]
+    cited = catalog.visible_chunks(chunks, reader.access, current_only=False)
     places = (Evidence(found.chunk.document_id, found.chunk.place.page) for found in cited.values())
     return tuple(dict.fromkeys(places))

@@ -19,6 +19,7 @@ from appliance.errors import InvalidRequest
 
 MAX_QUESTIONS = 20_000
 _MAX_CHARACTERS = 20_000  # of one text, as for a question that a person asks
+_MAX_QUOTE = 1_000  # where it is compared, which takes time that grows with the square of its length
 _MAX_EVIDENCE = 100  # of one question
 
 
@@ -144,17 +145,18 @@ class _Line:
         page = item.get("page")
         if page is not None and (not isinstance(page, int) or isinstance(page, bool) or page < 1):
             raise self._wrong("has a 'page' that is not a whole number from 1 on")
-        doc, quote, passage = (self._text(item, name) for name in ("doc", "quote", "passage"))
+        doc, passage = self._text(item, "doc"), self._text(item, "passage")
+        quote = self._text(item, "quote", limit=_MAX_QUOTE if page is None else _MAX_CHARACTERS)
         if not doc and not passage:
             raise self._wrong("has a piece of evidence without 'doc'. Name the file, its path or its title")
         return Evidence(doc, page, quote, passage)
 
-    def _text(self, values: dict[str, Any], name: str) -> str:
+    def _text(self, values: dict[str, Any], name: str, *, limit: int = _MAX_CHARACTERS) -> str:
         given = values.get(name)
         if given is None:
             return ""
-        if not isinstance(given, str) or len(given) > _MAX_CHARACTERS:
-            raise self._wrong(f"has a '{name}' that is not a text of at most {_MAX_CHARACTERS:,} characters")
+        if not isinstance(given, str) or len(given) > limit:
+            raise self._wrong(f"has a '{name}' that is not a text of at most {limit:,} characters")
         return given.strip()
 
     def _wrong(self, what: str) -> InvalidRequest:

@@ -81,8 +81,11 @@ def ndcg_of(result: QuestionResult) -> float | None:
 
 
 def citation_precision(result: QuestionResult) -> float | None:
-    """The share of one answer's citations that are evidence, None where it cited nothing or was not made."""
-    return (result.right_citations or 0) / result.citations if result.citations else None
+    """The share of one answer's citations that are evidence: 0 where a model wrote and cited nothing, None without an
+    answer."""
+    if not result.citations:
+        return 0.0 if result.kind == AnswerKind.GENERATED else None
+    return (result.right_citations or 0) / result.citations
 
 
 def _discounted(hits: Sequence[bool]) -> float:
@@ -185,7 +188,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "citation_precision",
         "Citation precision",
-        "Share of the passages an answer cites that are evidence, the mean over answers that cite something.",
+        "Share of the passages an answer cites that are evidence, 0 where a model cites none; the mean of answers.",
         lambda results: _mean(citation_precision(result) for result in results),
     ),
     Metric(

@@ -18,6 +18,10 @@ class FoundPlace:
     relevant: bool
 
 
+FAILED = "failed"
+"""The kind of an answer that was refused, as to a question that is too long for the model: it counts as a wrong one."""
+
+
 @dataclass(frozen=True, slots=True)
 class QuestionResult:
     """How one question went.

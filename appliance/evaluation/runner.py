@@ -4,23 +4,27 @@ Rules this module keeps:
 
 1. A question is asked with the groups it is given, and nothing of what is found is kept but places and numbers.
 2. It leaves no entry of its own in the query log: whoever runs a set puts the run on record before anybody sees of it.
+3. A question that is refused an answer is a result like another; it does not end the run. An answer that nobody waits
+   for any more is ended between two of its words.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from appliance.answering.abstention import answerability
 from appliance.answering.answerer import Answered, Answerer
+from appliance.answering.sentences import marked
 from appliance.audit.entries import Entry
-from appliance.domain import Answer, AnswerKind, Conversation, Principal
-from appliance.errors import ApplianceError
+from appliance.domain import Answer, AnswerKind, Conversation, Hit, Principal
+from appliance.errors import ApplianceError, InvalidRequest
 from appliance.evaluation.golden import GoldenQuestion
 from appliance.evaluation.relevance import Unit, holds, judged
-from appliance.evaluation.results import FoundPlace, QuestionResult
+from appliance.evaluation.results import FAILED, FoundPlace, QuestionResult
 from appliance.retrieval.retriever import Retriever
 
 _DOCUMENT_CUT = 5
@@ -54,8 +58,8 @@ class Examiner:
         """Search once without measuring: the first search of a process waits for the embedding model."""
         self._retriever.retrieve(exercise.question.question, _reader_of(exercise).access)
 
-    def ask(self, exercise: Exercise, *, answers: bool) -> QuestionResult:
-        """How a question went; with `answers` an answer is made too.
+    def ask(self, exercise: Exercise, *, answers: bool, is_over: Callable[[], object]) -> QuestionResult | None:
+        """How a question went; with `answers` an answer is made too. None when it `is_over` before its end.
 
         Raises:
             IndexUnavailable, CatalogUnavailable, ModelUnavailable: A part failed; the question counts for nothing.
@@ -65,8 +69,18 @@ class Examiner:
         hits = self._retriever.retrieve(question.question, reader.access)
         retrieval_ms = _since_ms(begun)
         units = judged(hits, question.evidence)
-        answer, answer_ms = self._answer(question, reader) if answers else (None, None)
         abstained = not self._answerer.may_answer(question.question, hits)
+        begun, kind, answer = time.monotonic(), "", None
+        if answers:
+            try:
+                answer = self._answer(question, reader, is_over)
+            except InvalidRequest:
+                kind, abstained = FAILED, question.answerable
+            else:
+                if answer is None:
+                    return None
+                kind, abstained = answer.kind.value, answer.kind is AnswerKind.ABSTAINED
+        answer_ms = _since_ms(begun)
         return QuestionResult(
             question_id=question.id,
             question="" if exercise.is_private else question.question,
@@ -75,23 +89,25 @@ class Examiner:
             gains=tuple(unit.gain for unit in units),
             right_document=any(unit.right_document for unit in units[:_DOCUMENT_CUT]),
             answerability=answerability(question.question, hits),
-            abstained=abstained if answer is None else answer.kind is AnswerKind.ABSTAINED,
+            abstained=abstained,
             retrieval_ms=retrieval_ms,
             places=() if exercise.is_private else _places(units),
-            kind="" if answer is None else answer.kind.value,
-            citations=None if answer is None else len(answer.citations),
+            kind=kind,
+            citations=None if answer is None else len(_cited(answer)),
             right_citations=None if answer is None else _right_citations(answer, question),
-            answer_ms=answer_ms,
+            answer_ms=None if answer is None else answer_ms,
             query_id=question.id if exercise.is_private else None,
         )
 
-    def _answer(self, question: GoldenQuestion, reader: Principal) -> tuple[Answer, float]:
-        begun = time.monotonic()
+    def _answer(self, question: GoldenQuestion, reader: Principal, is_over: Callable[[], object]) -> Answer | None:
         events = self._answerer.ask(question.question, reader, Conversation(str(uuid.uuid4())), origin=_READER)
-        answer = next((event.answer for event in events if isinstance(event, Answered)), None)
-        if answer is None:
-            raise ApplianceError("An answer ended without being finished. Run 'strongroom doctor'.")
-        return answer, _since_ms(begun)
+        with contextlib.closing(events):
+            for event in events:
+                if isinstance(event, Answered):
+                    return event.answer
+                if is_over():
+                    return None
+        raise ApplianceError("An answer ended without being finished. Run 'strongroom doctor'.")
 
 
 def _reader_of(exercise: Exercise) -> Principal:
@@ -99,8 +115,13 @@ def _reader_of(exercise: Exercise) -> Principal:
 
 
 def _right_citations(answer: Answer, question: GoldenQuestion) -> int:
-    cited = (citation.hit for citation in answer.citations)
-    return sum(any(holds(hit, piece) for piece in question.evidence) for hit in cited)
+    return sum(any(holds(hit, piece) for piece in question.evidence) for hit in _cited(answer))
+
+
+def _cited(answer: Answer) -> list[Hit]:
+    """What the text itself points at; a notice of a contradiction may point at more."""
+    numbers = marked(answer.text)
+    return [citation.hit for citation in answer.citations if citation.number in numbers]
 
 
 def _places(units: Sequence[Unit]) -> tuple[FoundPlace, ...]:

@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 _NICENESS = 10
 _LOOK_AGAIN_S = 0.05
 _LONGEST_PAUSE_S = 0.5  # between two questions; as long as the one before took, if that is less
+_LONGEST_END_S = 30.0
 _CANCELLED = "The evaluation was cancelled."
 _STOPPED = "The appliance was stopped during the evaluation. Start it again."
 
@@ -163,9 +164,9 @@ class Evaluations:
             thread.join(timeout_s)
 
     def close(self) -> None:
-        """End what is running, and start no more."""
+        """End what is running, and start no more. What does not end in its time is closed at the next start."""
         self._stop.set()
-        self.wait()
+        self.wait(_LONGEST_END_S)
 
     def _with_progress(self, run: Evaluation) -> Evaluation:
         current, lost = self._current, self._lost
@@ -193,7 +194,10 @@ class Evaluations:
             for exercise in self._in_turn(course, exercises):
                 if not course.results:
                     examiner.warm_up(exercise)
-                course.results.append(examiner.ask(exercise, answers=course.run.answers))
+                result = examiner.ask(exercise, answers=course.run.answers, is_over=lambda: self._cut_short(course))
+                if result is None:
+                    break
+                course.results.append(result)
             error = self._cut_short(course)
         except ApplianceError as failure:
             error = str(failure)

@@ -14,7 +14,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -75,14 +75,14 @@ class LlamaCppModel:
         """Exact, by the model's tokenizer. Markers of the chat template inside the text count as plain text."""
         return self._loaded().count(text, special=False)
 
-    def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+    def stream(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         """Pieces of the answer, without the model's thinking."""
         engine = self._loaded()
         window = min(generation.context_tokens, engine.context_tokens)
         require_room(engine.count_prompt(messages), generation, window)
         try:
             with closing(engine.chat.stream(self._path.stem, messages, generation)) as pieces:
-                yield from pieces
+                return (yield from pieces)
         except ContextOverflow:
             raise
         except ModelUnavailable:

@@ -34,7 +34,7 @@ from appliance.inference.context_window import (
 from appliance.inference.port import Generation, Message, ModelCard
 from appliance.inference.thinking import strip_thinking
 from appliance.inference.token_bound import at_most_tokens
-from appliance.inference.wire import in_time, wire_messages
+from appliance.inference.wire import Ending, in_time, wire_messages
 
 _DEFAULT_PORT = 11434
 _LAST_PORT = 65535
@@ -91,14 +91,16 @@ class OllamaModel:
         """An upper bound, about twice the true number for English prose."""
         return at_most_tokens(text)
 
-    def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+    def stream(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         """Pieces of the answer, without the model's thinking."""
         shown = self._shown or self._show()
         window = min(generation.context_tokens, self._window(shown))
         require_room(at_most_prompt_tokens(messages), generation, window)
         request = self._request(messages, generation, window, shown)
         with closing(self._answer(request, messages, generation)) as pieces:
-            yield from strip_thinking(pieces)
+            ending = Ending(pieces)
+            yield from strip_thinking(ending)
+        return ending.is_cut
 
     def close(self) -> None:
         """Drop the connections. A stream in progress breaks off with ModelUnavailable."""
@@ -126,7 +128,7 @@ class OllamaModel:
 
     def _answer(
         self, request: Mapping[str, Any], messages: Sequence[Message], generation: Generation
-    ) -> Generator[str, None, None]:
+    ) -> Generator[str, None, bool]:
         with (
             self._errors(),
             self._client.stream("POST", "/api/chat", json=request, timeout=self._timeout(generation)) as response,
@@ -142,14 +144,15 @@ class OllamaModel:
                 if content := str(_object(part, "message").get("content") or ""):
                     yield content
                 if part.get("done") is True:
+                    is_cut = part.get("done_reason") == "length"
                     require_whole_prompt(
                         messages,
                         generation,
                         prompt_tokens=_integer(part.get("prompt_eval_count")),
                         answer_tokens=_integer(part.get("eval_count")),
-                        stopped_by_length=part.get("done_reason") == "length",
+                        stopped_by_length=is_cut,
                     )
-                    return
+                    return is_cut
         raise ModelUnavailable(f"Ollama at {self._host} ended its answer too soon. Ask again; see the server's log.")
 
     def _timeout(self, generation: Generation) -> httpx.Timeout:

@@ -29,7 +29,7 @@ from appliance.inference.context_window import (
 from appliance.inference.port import Generation, Message, ModelCard
 from appliance.inference.thinking import strip_thinking
 from appliance.inference.token_bound import at_most_tokens
-from appliance.inference.wire import in_time, wire_messages
+from appliance.inference.wire import Ending, in_time, wire_messages
 
 NO_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 """vLLM, SGLang and llama.cpp pass this to the chat template; Qwen's and others then leave thinking out."""
@@ -83,13 +83,13 @@ class OpenAICompatibleModel:
         """An upper bound, about twice the true number for English prose."""
         return at_most_tokens(text)
 
-    def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+    def stream(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         """Pieces of the answer, without the model's thinking."""
         card = self._card or self.card()
         window = min(generation.context_tokens, card.context_tokens)
         require_room(at_most_prompt_tokens(messages), generation, window)
         with closing(self._server.stream(card.name, messages, generation)) as pieces:
-            yield from pieces
+            return (yield from pieces)
 
     def close(self) -> None:
         """Drop the connections. A stream in progress breaks off with ModelUnavailable."""
@@ -150,16 +150,18 @@ class ChatServer:
             else f"The server at {self._where} serves no model. Start it with one."
         )
 
-    def stream(self, name: str, messages: Sequence[Message], generation: Generation) -> Generator[str, None, None]:
+    def stream(self, name: str, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         """Pieces of the answer, without thinking. Raises ModelUnavailable or ContextOverflow; checks the figures."""
         with closing(self._answer(name, messages, generation)) as pieces:
-            yield from strip_thinking(pieces)
+            ending = Ending(pieces)
+            yield from strip_thinking(ending)
+        return ending.is_cut
 
     def close(self) -> None:
         """Drop the connections."""
         self._client.close()
 
-    def _answer(self, name: str, messages: Sequence[Message], generation: Generation) -> Generator[str, None, None]:
+    def _answer(self, name: str, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         finish: str | None = None
         usage: CompletionUsage | None = None
         with (
@@ -191,6 +193,7 @@ class ChatServer:
             answer_tokens=usage.completion_tokens if usage else None,
             stopped_by_length=finish == "length",
         )
+        return finish == "length"
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

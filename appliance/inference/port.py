@@ -111,7 +111,8 @@ class LanguageModel(Protocol):
     def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
         """Pieces of the answer as they are made. Raises ModelUnavailable or ContextOverflow, also in mid-stream.
 
-        Closing the iterator stops the generation.
+        Closing the iterator stops the generation. Its return value is True when the answer was cut at `max_tokens` or
+        at the end of the window, as far as the provider tells; see `wire.Ending`.
         """
 
     def close(self) -> None:

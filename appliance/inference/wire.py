@@ -38,6 +38,21 @@ def in_time(parts: Iterable[_Part], generation: Generation) -> Iterator[_Part]:
         yield part
 
 
+class Ending:
+    """The pieces of an answer, and once they have ended, whether the answer `is_cut`: what their generator returned."""
+
+    def __init__(self, pieces: Iterator[str]) -> None:
+        self._pieces = pieces
+        self.is_cut = False
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            while True:
+                yield next(self._pieces)
+        except StopIteration as end:
+            self.is_cut = end.value is True
+
+
 def whole_characters(pieces: Iterable[str]) -> Iterator[str]:
     """The pieces of an answer with halves of characters joined; a half without its other half becomes U+FFFD.
 

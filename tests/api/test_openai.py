@@ -87,13 +87,16 @@ def test_a_cookie_is_no_token_and_a_token_no_cookie(client: Client, appliance: A
     assert answer.status_code == 200
 
 
-def test_a_question_in_many_parts_has_the_same_limit(client: Client, appliance: Appliance) -> None:
+@pytest.mark.parametrize("after", [[], [{"role": "assistant", "content": "Ten."}, {"role": "user", "content": "Why?"}]])
+def test_a_message_in_many_parts_has_the_same_limit(
+    client: Client, appliance: Appliance, after: list[dict[str, str]]
+) -> None:
     [person] = [item for item in appliance.accounts.people() if item.name == "employee"]
     token = appliance.sessions.issue_token(person.id, "test", timedelta(days=1))
     parts = [{"type": "text", "text": "long " * 1000}] * 10
     response = client("").post(
         "/v1/chat/completions",
-        json={"messages": [{"role": "user", "content": parts}]},
+        json={"messages": [{"role": "user", "content": parts}, *after]},
         headers={"Authorization": f"Bearer {token}"},
     )
     assert response.status_code == 422

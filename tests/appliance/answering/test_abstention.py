@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -27,6 +28,13 @@ def test_the_nearer_the_best_passage_the_likelier_an_answer() -> None:
     judged = [answerability(QUESTION, [hit("Sales went up.", near)]) for near in (0.1, 0.3, 0.5, 0.7)]
     assert judged == sorted(judged)
     assert judged[0] < THRESHOLD < judged[-1]
+
+
+def test_a_very_long_question_is_judged_in_time() -> None:
+    question = " ".join(f"Word{number}" for number in range(90_000))
+    started = time.process_time()
+    assert signs(question, [hit("The revenue of Borealis.")]).names == 0.0
+    assert time.process_time() - started < 2.5
 
 
 def test_a_passage_about_somebody_else_speaks_against_an_answer() -> None:

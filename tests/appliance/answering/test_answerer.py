@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from appliance.answering.answerer import CANCELLED, Answered, Answerer, AnswerEvent, Found, Started, Token
 from appliance.answering.instructions import NOT_IN_DOCUMENTS
-from appliance.audit.entries import AnswerClosed, PassagesRetrieved, QuestionReceived
+from appliance.audit.entries import AnswerClosed, PassagesRetrieved, QuestionCompleted, QuestionReceived
 from appliance.audit.log import QueryLog
+from appliance.audit.records import LogFilter
 from appliance.config import ModelSettings, RetrievalSettings
 from appliance.domain import AccessFilter, AnswerKind, Conversation, Hit, Principal, Role, Turn
 from appliance.errors import AuditUnavailable, ContextOverflow, IndexUnavailable, InvalidRequest, ModelUnavailable
@@ -418,9 +419,9 @@ def test_a_follow_up_is_completed_by_the_model_shown_and_on_record(make: Make, l
     assert isinstance(events[0], Started)
     assert events[0].searched_for == completed == hits.asked[0][0] == answer_of(events).completed
     record = log.query(answer_of(events).query_id)
-    assert record.retrieval is not None and record.retrieval.rewritten is not None
+    assert record.retrieval is not None and record.rewritten is not None
     assert record.retrieval.searched_for == completed
-    rewritten = record.retrieval.rewritten
+    rewritten = record.rewritten
     assert (rewritten.said, rewritten.used, rewritten.model.digest) == (completed, True, "sha256:00ff")
     assert (rewritten.prompt_template, len(rewritten.prompt_sha256)) == ("rewrite/1", 64)
 
@@ -430,8 +431,38 @@ def test_what_the_model_makes_of_a_follow_up_is_not_taken_when_it_brings_in_a_na
     assert isinstance(events[0], Started)
     assert events[0].searched_for == "How long are invoices kept? And applications?"
     record = log.query(answer_of(events).query_id)
-    assert record.retrieval is not None and record.retrieval.rewritten is not None
-    assert record.retrieval.rewritten.used is False
+    assert record.rewritten is not None
+    assert record.rewritten.used is False
+
+
+def test_what_the_model_makes_of_a_follow_up_is_on_record_before_it_is_shown(make: Make, log: QueryLog) -> None:
+    events = make(Rewriter("How long are applications kept?")).ask("And applications?", READER, BEFORE, origin="test")
+    assert isinstance(next(events), Started)
+    _, completed = entries(log)
+    assert isinstance(completed, QuestionCompleted)
+    assert completed.rewritten.said == completed.searched_for == "How long are applications kept?"
+    events.close()
+
+
+def test_what_the_model_made_of_a_follow_up_stays_on_record_when_the_search_fails(make: Make, log: QueryLog) -> None:
+    answerer = make(Rewriter("How long are applications kept?"), hits=FixedHits([], IndexUnavailable("Gone. Wait.")))
+    with pytest.raises(IndexUnavailable):
+        ask(answerer, "And applications?", BEFORE)
+    (record,) = log.queries(LogFilter(text="applications kept"))
+    assert record.rewritten is not None and record.searched_for == "How long are applications kept?"
+    assert record.seqs == (0, 1, 2)
+
+
+def test_what_a_model_had_said_of_a_follow_up_when_it_failed_is_on_record(make: Make, log: QueryLog) -> None:
+    class Halfway(Rewriter):
+        def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+            yield "How long are applications"
+            raise ModelUnavailable("It is gone. Start it.")
+
+    record = log.query(answer_of(ask(make(Halfway("")), "And applications?", BEFORE)).query_id)
+    assert record.rewritten is not None and record.retrieval is not None
+    assert (record.rewritten.said, record.rewritten.used) == ("How long are applications", False)
+    assert record.searched_for == record.retrieval.searched_for == "How long are invoices kept? And applications?"
 
 
 def test_rules_complete_a_follow_up_when_the_model_fails(make: Make) -> None:
@@ -522,11 +553,19 @@ def test_a_model_that_goes_round_in_circles_is_ended_and_replaced(make: Make, lo
 
 
 def test_an_answer_of_the_longest_length_says_that_it_breaks_off(make: Make) -> None:
+    class Cut(Scripted):
+        def stream(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
+            yield from super().stream(messages, generation)
+            return True
+
+    answer = answer_of(ask(make(Cut("Invoices are kept [1]. For")))).answer
+    assert any("breaks off" in notice for notice in answer.notices)
+
+
+def test_an_answer_that_the_model_ended_does_not_break_off_however_long_and_unfinished_it_looks(make: Make) -> None:
     words = " ".join(f"word{number}" for number in range(256))
     answer = answer_of(ask(make(Scripted(f"Invoices [1] {words}")))).answer
-    assert any("breaks off" in notice for notice in answer.notices)
-    ended = answer_of(ask(make(Scripted(f"Invoices [1] {words}.")))).answer
-    assert not any("breaks off" in notice for notice in ended.notices)
+    assert not any("breaks off" in notice for notice in answer.notices)
 
 
 @pytest.mark.parametrize("rubbish", ["\x00\x01\x02", "🙂🙂🙂", "......", "[9][8]", "\ufffd" * 50, "<|im_end|>"[:2]])

@@ -57,6 +57,10 @@ def test_the_first_question_of_a_conversation_is_never_completed() -> None:
     assert standalone("And for trainees?", []) == "And for trainees?"
 
 
+def test_a_follow_up_of_a_very_long_question_is_searched_alone() -> None:
+    assert standalone("And for trainees?", [Turn("Who works here? " * 1250, "All [1].")]) == "And for trainees?"
+
+
 def test_a_follow_up_of_a_follow_up_belongs_to_the_first_question() -> None:
     turns = (Turn("How many vacation days do employees get?", "25 [1]."), Turn("And for trainees?", "27 [1]."))
     assert standalone("And for interns?", turns) == "How many vacation days do employees get? And for interns?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from appliance.answering.grounding import grounding
@@ -52,6 +53,31 @@ def test_title_headings_and_page_count_because_the_model_saw_them() -> None:
         "On page 7 the travel policy of 2024 allows hotels for 240 CHF [1].", [Citation(1, hit)], "en"
     ).statements
     assert check.supported
+
+
+def test_the_page_a_passage_stands_on_counts_as_a_page_alone() -> None:
+    cited = [Citation(1, make_hit("Invoices are kept for ten years.", place=Place(5, label="5")))]
+    wrong, right, other = grounding(
+        "Invoices are kept 5 years [1]. Invoices: page 5 says years [1]. Invoices: page 6 says years [1].", cited, "en"
+    ).statements
+    assert (wrong.numbers_missing, right.numbers_missing, other.numbers_missing) == (("5",), (), ("6",))
+
+
+def test_claims_of_headings_and_lead_ins_are_judged_by_their_numbers() -> None:
+    text = (
+        "# Invoices for 99 million\n## 2. Retention\nInvoices are kept for 98 years, namely:\n"
+        "- Invoices are kept for ten years [1]\nIn short:\n**1. Applications:**\n- Applications are deleted [2]"
+    )
+    found = grounding(text, PASSAGES, "en")
+    assert [check.numbers_missing for check in found.statements] == [("99",), ("98",), (), ()]
+    assert found.score < 1.0
+
+
+def test_a_long_answer_is_checked_in_time() -> None:
+    cited = make_passages(*("Invoices of 2024 are kept for ten years. " * 100 for _ in range(8)))
+    started = time.process_time()
+    grounding("Invoices are kept for 10 years [1][2]. " * 500, cited, "en")
+    assert time.process_time() - started < 1
 
 
 def test_the_score_weighs_statements_by_their_length() -> None:

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.answering.numbers import numbers, numbers_of, scales, spans, without_numbers
+from appliance.answering.numbers import _MONTHS, _SCALES, numbers, numbers_of, scales, spans, without_numbers
+
+LOOK_ALIKES = {"i": "Iİı", "s": "Sſ", "k": "K\N{KELVIN SIGN}"}
+"""What a pattern that ignores case takes for a letter."""
 
 
 def stands(answer: str, passage: str) -> bool:
@@ -75,6 +78,28 @@ def test_a_number_that_is_not_there_is_not_found(answer: str, passage: str) -> N
     assert not stands(answer, passage)
 
 
+@pytest.mark.parametrize(
+    ("answer", "passage", "language", "expected"),
+    [
+        ("2 days", "due within ten days", "en", False),
+        ("2 days", "due within ten days", "", False),
+        ("2 giorni", "entro due giorni", "it", True),
+        ("11 mesi", "once meses", "es", True),
+        ("11 times", "once a year", "en", False),
+        ("11 times", "once a year", "", False),
+        ("100", "a cent", "en", False),
+        ("6", "es sei denn", "de", False),
+        ("6", "sei mesi", "it", True),
+        ("50 days", "half a year", "en", False),
+        ("10 ans", "dix ans", "", True),
+        ("1 Jahr", "innert einem Jahr", "de", True),
+    ],
+)
+def test_a_word_is_a_number_in_its_own_language_alone(answer: str, passage: str, language: str, expected: bool) -> None:
+    there = numbers_of(passage, language)
+    assert all(there.have(number) for number in numbers(answer)) is expected
+
+
 def test_words_of_an_answer_are_no_numbers() -> None:
     assert stands("There are three conditions.", "One, and another one.")
 
@@ -94,6 +119,15 @@ def test_a_whole_number_is_itself_with_and_without_separators(value: int, form: 
 @given(st.text(max_size=200))
 def test_every_text_stands_in_itself(text: str) -> None:
     assert stands(text, text)
+
+
+@pytest.mark.parametrize("word", [*_MONTHS, *_SCALES])
+def test_a_word_for_a_month_or_a_unit_is_read_with_whatever_letters_its_pattern_takes(word: str) -> None:
+    for letter in frozenset(word) & LOOK_ALIKES.keys():
+        for other in LOOK_ALIKES[letter]:
+            written = word.replace(letter, other)
+            assert numbers(f"5 {written}")[0].readings == numbers(f"5 {word}")[0].readings
+            assert scales(written) == scales(word)
 
 
 @pytest.mark.parametrize(

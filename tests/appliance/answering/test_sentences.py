@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +65,17 @@ def test_endings_accents_and_common_words_make_no_difference() -> None:
 def test_a_denial_is_recognised(text: str) -> None:
     assert denies(text)
     assert not denies("It is allowed; notable knots.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"a\n{' ' * 30_000}x", f"{' ' * 30_000}x"],
+    ids=["blanks after a line", "blanks before a line"],
+)
+def test_cutting_takes_no_more_than_linear_time(text: str) -> None:
+    started = time.process_time()
+    statements(text)
+    assert time.process_time() - started < 1
 
 
 def test_signs_alone_are_no_words() -> None:

@@ -15,6 +15,7 @@ from appliance.audit.entries import (
     GenerationParameters,
     ModelUsed,
     PassagesRetrieved,
+    QuestionCompleted,
     QuestionRewritten,
     SignedIn,
 )
@@ -59,6 +60,7 @@ def test_how_an_answer_was_checked_is_the_same_after_a_way_through_json(
     for entry in (
         replace(closed(), checked=CheckedAnswer(0.25, (statement,))),
         replace(searched, answerable=0.62, rewritten=rewritten),
+        QuestionCompleted("q1", "u-records", "How long?", rewritten),
     ):
         head, content = json.loads(json.dumps(entries.split(entry)))
         assert entries.join(entry.type, head, content) == entry

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,11 +20,17 @@ from appliance.audit.entries import (
     AdminAction,
     ClockStepped,
     Entry,
+    EvaluationEnded,
+    GenerationParameters,
     LogClosed,
     LogExported,
     LogOpened,
     LogRead,
+    MeasuredValue,
+    ModelUsed,
     PassagesRetrieved,
+    QuestionCompleted,
+    QuestionRewritten,
     SignedIn,
     SignedOut,
     SignInFailed,
@@ -44,6 +51,19 @@ def raw(path: Path) -> Iterator[sqlite3.Connection]:
         connection.commit()
 
 
+REWRITTEN = QuestionRewritten(
+    "How long?", False, ModelUsed("ollama", "qwen"), "00" * 32, "rewrite/1", GenerationParameters(0.0, 1, 96, 4096)
+)
+
+
+def test_a_follow_up_that_an_older_release_recorded_with_its_passages_is_still_known(
+    log: QueryLog, asked: Ask, searched: PassagesRetrieved
+) -> None:
+    log.append(asked())
+    log.append(replace(searched, rewritten=REWRITTEN))
+    assert log.query("q1").rewritten == REWRITTEN
+
+
 def test_every_type_of_entry_comes_back_as_it_was_written(
     log: QueryLog, asked: Ask, searched: PassagesRetrieved, closed: Close, judged: Judge
 ) -> None:
@@ -52,8 +72,10 @@ def test_every_type_of_entry_comes_back_as_it_was_written(
         SignInFailed("", "root", "10.0.0.7", "no such account"),
         SignedIn("u-records", "Records officer", "s1", "10.0.0.7"),
         asked(),
+        QuestionCompleted("q1", "u-records", "How long are invoices kept?", REWRITTEN),
         searched,
         closed(),
+        EvaluationEnded("u-admin", "e1", "set", "ab" * 32, ("hr",), 3, True, (MeasuredValue("ndcg", 0.5),)),
         judged(verdict="down", comment="It is twelve years."),
         LogRead("u-compliance", "questions with 'invoice'"),
         LogExported("u-compliance", "everything of January"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -89,6 +90,16 @@ def test_what_one_run_alone_measured_does_not_fail() -> None:
     assert (cited.before, cited.after) == (1.0, None)
 
 
+def test_a_model_that_stops_citing_fails_the_gate() -> None:
+    cites = [named("a", result(1, kind="generated", citations=1, right_citations=1))]
+    silent = [named("a", result(1, kind="generated", citations=0, right_citations=0))]
+    found = compared(cites, silent)
+    assert {metric.name for metric in found.metrics if metric.fails} == {"citation_precision"}
+    assert [(change.what, change.change) for change in found.questions] == [("Citation precision", -1.0)]
+    refused = [named("a", result(1, kind="abstained", citations=0, right_citations=0, answerable=False))]
+    assert compared(refused, refused).passes
+
+
 def test_only_questions_that_both_asked_are_compared() -> None:
     changed = replace(named("b", result(0)), question="other words")
     found = compared([named("a", result(1)), named("b", result(1))], [named("a", result(1)), changed])
@@ -126,3 +137,10 @@ def test_what_was_in_force_is_compared_with_the_groups_and_the_set() -> None:
 )
 def test_the_sign_test_is_exact_and_two_sided(better: int, worse: int, expected: float) -> None:
     assert sign_test(better, worse) == pytest.approx(expected)
+
+
+def test_the_sign_test_of_the_largest_golden_set_takes_no_time() -> None:
+    started = time.process_time()
+    assert sign_test(10_000, 10_000) == 1.0
+    assert 0 < sign_test(5_100, 4_900) < 1
+    assert time.process_time() - started < 1

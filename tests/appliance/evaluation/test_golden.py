@@ -105,6 +105,7 @@ def test_the_hash_tells_what_matters_and_nothing_else() -> None:
         (GOOD | {"evidence": [{"doc": "a", "page": "3"}]}, "whole number from 1"),
         (GOOD | {"evidence": [{"doc": "a", "page": True}]}, "whole number from 1"),
         (GOOD | {"evidence": [{"doc": "a", "quote": 3}]}, "'quote' that is not a text"),
+        (GOOD | {"evidence": [{"doc": "a", "quote": "x" * 1_001}]}, "'quote' that is not a text of at most 1,000"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named_with_what_to_do(line: object, words: str) -> None:

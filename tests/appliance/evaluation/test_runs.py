@@ -23,6 +23,7 @@ from appliance.evaluation.results import Evaluation, SetKind
 from appliance.evaluation.runner import Examiner, Exercise, OnRecordAsAWhole, exercises_for
 from appliance.evaluation.runs import Evaluations, Order
 from appliance.evaluation.store import KEPT, EvaluationStore
+from appliance.inference.port import Generation, Message
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.answering.test_answerer import READER, Scripted
@@ -179,6 +180,16 @@ def test_answers_are_made_and_their_citations_checked(desk: Desk) -> None:
     assert run.metrics["written_by_model"] == 1.0
 
 
+def test_a_passage_that_only_a_notice_points_at_is_no_citation_of_the_answer(desk: Desk) -> None:
+    desk.shop.add("old.txt", "Parental leave is fourteen weeks and 3 days long.")
+    desk.shop.add("new.txt", "Parental leave is fourteen weeks and 4 days long.")
+    written = Desk(desk.shop, Scripted("It is sixteen weeks [1]."))
+    question = GoldenQuestion("q", "How many weeks and days long is parental leave?", (Evidence("leave.txt"),))
+    run = written.ended(written.start(exercises_for([question], STAFF), answers=True))
+    assert run.is_whole
+    assert written.runs.results(run.id)[0].citations == 1
+
+
 def test_the_run_is_one_entry_of_the_log_and_no_question_is_another(desk: Desk) -> None:
     run = desk.ended(desk.start(answers=True))
     (entry,) = desk.log.entries
@@ -226,6 +237,38 @@ def test_a_fault_that_nobody_foresaw_is_named_without_its_words(desk: Desk, capl
     run = desk.ended(desk.start())
     assert "RuntimeError" in run.error
     assert "words of a document" not in run.error + caplog.text
+
+
+def test_a_question_that_is_too_long_for_the_model_is_a_wrong_one_and_ends_nothing(desk: Desk) -> None:
+    too_long = GoldenQuestion("long", "How long is parental leave? " + "leave " * 20_000, (Evidence("leave.txt"),))
+    written = Desk(desk.shop, Scripted("It is sixteen weeks [1]."))
+    run = written.ended(written.start(exercises_for([too_long, QUESTIONS[0]], STAFF), answers=True))
+    assert run.is_whole, run.error
+    failed, leave = written.runs.results(run.id)
+    assert (failed.question_id, failed.kind, failed.abstained, failed.citations) == ("long", "failed", True, None)
+    assert (leave.kind, run.metrics["abstained_wrongly"]) == ("generated", 0.5)
+
+
+@pytest.mark.parametrize("ending", ["cancel", "close"])
+def test_a_run_that_ends_does_not_wait_for_an_answer_to_be_written(desk: Desk, ending: str) -> None:
+    class Endless(Scripted):
+        def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+            self.prompts.append((messages, generation))
+            for number in range(3000):
+                yield f"It is {number} weeks. "
+                time.sleep(0.01)
+
+    model = Endless()
+    written = Desk(desk.shop, model)
+    run = written.start(exercises_for(QUESTIONS[:1], STAFF), answers=True)
+    until(lambda: bool(model.prompts))
+    begun = time.monotonic()
+    if ending == "cancel":
+        written.runs.cancel(run.id)
+    else:
+        written.runs.close()
+    assert not written.ended(run).is_whole
+    assert time.monotonic() - begun < 10
 
 
 def test_a_run_can_be_cancelled_and_another_begun(desk: Desk) -> None:
@@ -336,7 +379,7 @@ def praise(
     query_id = f"query about {question}"[:36]
     conversations.add(
         key, READER.id,
-        StoredTurn(query_id, question, "An answer.", AnswerKind.EXTRACTIVE, ((1, chunk_id),) if cited else (), (), datetime.now(UTC)),
+        StoredTurn(query_id, question, "An answer [1].", AnswerKind.EXTRACTIVE, ((1, chunk_id),) if cited else (), (), datetime.now(UTC)),
     )  # fmt: skip
     if verdict:
         conversations.set_feedback(query_id, READER.id, verdict)
@@ -362,6 +405,23 @@ def test_questions_found_helpful_are_asked_as_who_asked_and_kept_without_words(d
     assert [(item.question, item.places, item.query_id) for item in results] == [("", (), praised), ("", (), follow_up)]
     assert sum(results[0].gains) == 1
     assert {access for _, access in desk.gate.asked} == {reader.access}
+
+
+def test_a_follow_up_that_a_model_completed_is_asked_as_it_was_searched(desk: Desk) -> None:
+    (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
+    (other,) = desk.shop.add("leave3.txt", "Parental leave of fathers is three weeks.")
+    conversations = Conversations(desk.shop.database)
+    key = conversations.start()
+    turn = StoredTurn(
+        "q1", "And for fathers?", "Two weeks [1].", AnswerKind.GENERATED, ((1, leave.id), (2, other.id)), (), datetime.now(UTC),
+        searched_for="How long is the leave of fathers?",
+    )  # fmt: skip
+    conversations.add(key, READER.id, turn)
+    conversations.set_feedback("q1", READER.id, "up")
+    reader = replace(READER, groups=STAFF)
+    (exercise,) = exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog)
+    assert exercise.question.question == "How long is the leave of fathers?"
+    assert [piece.doc for piece in exercise.question.evidence] == [leave.document_id]  # the other one was not cited
 
 
 def test_who_takes_back_what_they_said_or_may_not_see_it_any_more_is_not_asked(desk: Desk) -> None:

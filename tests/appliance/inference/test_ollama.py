@@ -16,6 +16,7 @@ import pytest
 from appliance.errors import ConfigurationError, ContextOverflow, ModelUnavailable
 from appliance.inference.ollama import OllamaModel
 from appliance.inference.port import Generation, Message, MessageRole
+from appliance.inference.wire import Ending
 from tests.appliance.inference.misbehaving_server import answer, misbehaving_server, unused_url
 from tests.appliance.inference.ollama_server import DIGEST, MODEL, TRAINED_CONTEXT, Mode, ollama_server
 
@@ -185,6 +186,15 @@ def test_an_answer_that_breaks_off_is_an_error(mode: Mode, expected: type[Except
 def test_the_servers_own_figures_give_a_cut_away(mode: Mode, words: str) -> None:
     with ollama_server(mode=mode) as server, pytest.raises(ContextOverflow, match=words):
         list(_model(server.url).stream(QUESTION, GENERATION))
+
+
+@pytest.mark.parametrize("mode", [Mode.WINDOW_FULL, Mode.CUTS_PROMPT])
+def test_the_server_tells_whether_an_answer_was_cut(mode: Mode) -> None:
+    short = (Message(MessageRole.USER, "7"),)  # of one word nothing can be cut away
+    with ollama_server(mode=mode, words=["Ten", " years"]) as server:
+        ending = Ending(_model(server.url).stream(short, replace(GENERATION, max_tokens=2)))
+        assert "".join(ending) == "Ten years"
+    assert ending.is_cut is (mode is Mode.WINDOW_FULL)
 
 
 def test_a_prompt_that_may_not_fit_is_not_even_sent() -> None:

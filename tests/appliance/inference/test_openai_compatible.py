@@ -13,6 +13,7 @@ import pytest
 from appliance.errors import ConfigurationError, ContextOverflow, ModelUnavailable
 from appliance.inference.openai_compatible import OpenAICompatibleModel
 from appliance.inference.port import Generation, Message, MessageRole
+from appliance.inference.wire import Ending
 from tests.appliance.inference.misbehaving_server import (
     RESET,
     STALL,
@@ -198,6 +199,18 @@ def test_an_answer_that_ended_for_want_of_room_is_an_overflow() -> None:
 def test_an_answer_of_the_length_asked_for_is_whole() -> None:
     parts = [EVENTS, _event({"content": "In"}), _event({}, "length", usage=_usage(40, GENERATION.max_tokens)), *END]
     assert _stream_from(parts)[2] is None
+
+
+@pytest.mark.parametrize("reason", ["length", "stop"])
+def test_the_server_tells_whether_an_answer_was_cut(reason: str) -> None:
+    finish = _event({}, reason, usage=_usage(40, GENERATION.max_tokens))
+    parts = [EVENTS, _event({"content": "In"}), finish, *END]
+    with misbehaving_server({"/v1/models": [MODELS], "/v1/chat/completions": parts}) as server:
+        model = OpenAICompatibleModel(server.url + "/v1", "m", "", context_tokens=1024)
+        ending = Ending(model.stream(QUESTION, GENERATION))
+        assert "".join(ending) == "In"
+        model.close()
+    assert ending.is_cut is (reason == "length")
 
 
 def test_thinking_is_never_shown() -> None:
