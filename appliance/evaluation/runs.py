@@ -90,6 +90,11 @@ class Evaluations:
         self._thread: threading.Thread | None = None
         store.close_interrupted()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether an evaluation is running now."""
+        return self._current is not None
+
     def start(self, order: Order) -> Evaluation:
         """Run a golden set in the background.
 
