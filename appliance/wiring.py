@@ -335,6 +335,7 @@ def _model_in_force(settings: ModelSettings, model: LanguageModel | None) -> dic
     if model is None:
         return {"model": "none: answers are quoted passages"}
     card = model.card()
+    sampling = {"model.temperature": str(settings.temperature), "model.seed": str(settings.seed)}
     return {
         "model": card.name,
         "model.provider": card.provider,
@@ -342,9 +343,8 @@ def _model_in_force(settings: ModelSettings, model: LanguageModel | None) -> dic
         "model.quantisation": card.quantisation,
         "model.context_tokens": str(min(settings.context_tokens, card.context_tokens)),
         "model.max_answer_tokens": str(settings.max_answer_tokens),
-        "model.temperature": str(settings.temperature),
-        "model.seed": str(settings.seed),
         "prompt": TEMPLATE,
+        **(sampling if card.takes_sampling else {}),
     }
 
 

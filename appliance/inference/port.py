@@ -76,13 +76,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What is on record about the model that answered. `digest` names the exact weights where the provider tells."""
+    """What is on record about the model that answered. `digest` names the exact weights where the provider tells.
+
+    `takes_sampling` says whether temperature and seed of a `Generation` reach it; the other limits always hold.
+    """
 
     provider: str
     name: str
     digest: str
     context_tokens: int
     quantisation: str = ""
+    takes_sampling: bool = True
 
 
 @dataclass(frozen=True, slots=True)
