@@ -262,7 +262,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         lambda: desk.serving.examiner,
         EvaluationStore(database),
         log,
-        in_force=_in_force(settings, catalog, desk, model),
+        in_force=_in_force(settings, catalog, desk, model, reranker),
         is_busy=lambda: desk.serving.answerer.is_busy,
     )
     changeover = _changeover(build, indexes, found, embedder, desk, pipeline, runs, evaluations)
@@ -307,7 +307,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
 
 
 def _in_force(
-    settings: Settings, catalog: Catalog, desk: Desk, model: LanguageModel | None
+    settings: Settings, catalog: Catalog, desk: Desk, model: LanguageModel | None, reranker: Reranker | None
 ) -> Callable[[bool], Mapping[str, str]]:
     """What the result of an evaluation depends on besides its questions, by name; asked anew for each."""
 
@@ -325,6 +325,8 @@ def _in_force(
             "retrieval.glossary": own_words,
             **{f"retrieval.{name}": str(value) for name, value in settings.retrieval.model_dump().items()},
         }
+        if reranker is not None:
+            values["retrieval.reranker_digest"] = reranker.digest()
         return values | _model_in_force(settings.model, model) if answers else values
 
     return in_force
@@ -362,20 +364,25 @@ class _Builder:
 
     def serving(self, index: VectorIndex, embedder: Embedder) -> Serving:
         """What answers from an index that was built with `embedder`."""
-        retriever = Retriever(
+        retriever = self._retriever(index, embedder)
+        measured = self._retriever(index, embedder, reranking_is_required=True)
+        return Serving(
+            index,
+            self._ingesting(embedder),
+            retriever,
+            self._answerer(retriever, embedder, self.log),
+            Examiner(measured, self._answerer(measured, embedder, OnRecordAsAWhole())),
+        )
+
+    def _retriever(self, index: VectorIndex, embedder: Embedder, *, reranking_is_required: bool = False) -> Retriever:
+        return Retriever(
             catalog=self.catalog,
             index=index,
             embedder=embedder,
             settings=self.settings.retrieval,
             glossary=self.glossary,
             reranker=self.reranker,
-        )
-        return Serving(
-            index,
-            self._ingesting(embedder),
-            retriever,
-            self._answerer(retriever, embedder, self.log),
-            Examiner(retriever, self._answerer(retriever, embedder, OnRecordAsAWhole())),
+            reranking_is_required=reranking_is_required,
         )
 
     def _answerer(self, retriever: Retriever, embedder: Embedder, record: Record) -> Answerer:

@@ -100,7 +100,7 @@ class Evaluations:
 
         Raises:
             Conflict: One is running already, or the appliance is stopping.
-            ModelUnavailable: Answers are asked for, and the language model cannot be reached.
+            ModelUnavailable: A model it needs cannot be used: the reranking model, or for answers the language model.
         """
         with self._lock:
             if self._stop.is_set():

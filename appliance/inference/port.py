@@ -57,6 +57,9 @@ class Reranker(Protocol):
         A text's score depends on the question and on that text alone. Raises ModelUnavailable.
         """
 
+    def digest(self) -> str:
+        """Names the exact model. Raises ModelUnavailable."""
+
 
 class MessageRole(StrEnum):
     """Who says a message of a chat."""

@@ -42,6 +42,7 @@ class Retriever:
         settings: RetrievalSettings,
         glossary: Glossary,
         reranker: Reranker | None = None,
+        reranking_is_required: bool = False,
     ) -> None:
         self._catalog = catalog
         self._index = index
@@ -49,6 +50,7 @@ class Retriever:
         self._settings = settings
         self._glossary = glossary
         self._reranker = reranker
+        self._reranking_is_required = reranking_is_required
 
     def retrieve(self, question: str, access: AccessFilter) -> list[Hit]:
         """The hits for a question, best first, each text once.
@@ -77,7 +79,13 @@ class Retriever:
         hits = _ranked(legs, admitted, named)[:limit]
         if self._reranker is None:
             return hits
-        return reranked(question, hits, self._reranker, candidates=self._settings.rerank_candidates)
+        return reranked(
+            question,
+            hits,
+            self._reranker,
+            candidates=self._settings.rerank_candidates,
+            is_required=self._reranking_is_required,
+        )
 
     def _named(self, question: str, access: AccessFilter) -> list[NamedDocument]:
         """The documents that the question names, as far as the catalog admits them too."""

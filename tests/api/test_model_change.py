@@ -21,7 +21,11 @@ from appliance.audit.entries import AdminAction
 from appliance.config import EmbeddingSettings, ModelSettings, Provider, RetrievalSettings, ServerSettings, Settings
 from appliance.domain import EVERYONE, AccessFilter, Conversation, Principal, Source
 from appliance.errors import IndexUnavailable, ModelUnavailable
+from appliance.evaluation.golden import GoldenQuestion
+from appliance.evaluation.runner import Exercise
 from appliance.indexes import Indexes
+from appliance.inference.cross_encoder import CrossEncoderReranker
+from appliance.inference.model_folder import folder_digest
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from ingest import changeover
@@ -265,9 +269,18 @@ def test_a_reranker_is_used_when_it_is_set_and_its_absence_costs_the_order_alone
             "ok",
             "none by choice: hits stay in the order of the search",
         )
-    with place.opened(place.old, reranker=tiny_models.cross_encoder(tmp_path)) as built:
-        assert sorted(_found(built)) == sorted(plain)
+        hits = built.retriever.retrieve(QUESTION, ACCESS)
+    model = tiny_models.cross_encoder(tmp_path)
+    scores = CrossEncoderReranker(model, batch_size=8).scores(QUESTION, [hit.chunk.search_text for hit in hits])
+    wanted = [hit.path for _, hit in sorted(zip(scores, hits, strict=True), key=lambda pair: -pair[0])]
+    assert wanted != plain, "the cross-encoder wants another order"
+    with place.opened(place.old, reranker=model) as built:
+        assert _found(built) == wanted
         assert "for the best 20 hits" in _check(_admin(built), "reranking model")[1]
+        measured = built.evaluations._in_force(False)["retrieval.reranker_digest"]
+        assert measured == folder_digest(model)
     with place.opened(place.old, reranker=tmp_path / "none") as built:
+        with pytest.raises(ModelUnavailable, match="no reranking model"):  # a measurement would be of something else
+            built.desk.serving.examiner.warm_up(Exercise(GoldenQuestion("q", QUESTION, ()), ACCESS.groups))
         assert _found(built) == plain
         assert _check(_admin(built), "reranking model")[0] == "warning"
