@@ -875,6 +875,9 @@ def _print_preview(preview: PreviewOut) -> None:
 
 def _print_change(change: ModelChangeOut) -> None:
     """How far the change to another embedding model is."""
+    if change.replaces == change.model_id:
+        out.print(escape(f"Embedding model: {change.model_id} answers. {change.error}"))
+        return
     done = f"{change.done:,} of {change.total:,} passages are embedded"
     out.print(
         escape(f"Embedding model: {change.replaces} answers; {change.model_id} takes over when it is ready, {done}.")

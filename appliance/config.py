@@ -95,8 +95,14 @@ class EmbeddingSettings(_Section):
     model_path: str = ""
     backend: EmbeddingBackend = EmbeddingBackend.AUTO
     cache_bytes: Annotated[int, Field(ge=0)] = 512 * 1024**2  # vectors kept by content; 0: none
+    languages: tuple[str, ...] = ()  # that the model reads; none: English for the installed one, all for another
     batch_size: Annotated[int, Field(ge=1)] = 32
     threads: Annotated[int, Field(ge=0)] = 0  # 0: one per core
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The languages that the model reads, as two letters; none where it is taken to read all."""
+        return self.languages or (() if self.model_path else ("en",))
 
 
 class Provider(StrEnum):
@@ -175,6 +181,8 @@ class RetrievalSettings(_Section):
 
     candidates: Annotated[int, Field(ge=1)] = 60
     passages: Annotated[int, Field(ge=1)] = 8
+    dense_weight: Annotated[float, Field(ge=0, le=1)] = 0.65  # of nearness in meaning; BM25 has the rest
+    dense_weight_elsewhere: Annotated[float, Field(ge=0, le=1)] = 0.4  # in languages the embedding model does not read
     glossary_path: str = ""  # the organisation's own words that mean the same; see docs/operations/glossary.md
     answerable_above: Annotated[float, Field(ge=0, le=1)] = 0.18  # below it the documents do not say
     reranker_path: str = ""  # a local CrossEncoder folder; empty: no reranking

@@ -152,6 +152,9 @@ def _index(appliance: Appliance) -> Iterator[Check]:
 
 def _embedding_model(appliance: Appliance) -> Iterator[Check]:
     change = appliance.change()
+    if change is not None and change.model_id == appliance.embedder.model_id:
+        yield Check("embedding model", Status.WARNING, f"{change.model_id} answers. {change.error}", "Do what it says.")
+        return
     if change is not None:
         share = (
             f"{change.done:,} of {change.total:,} passages are embedded with {change.model_id}, which is to take over"

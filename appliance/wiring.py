@@ -41,7 +41,7 @@ from appliance.inference.file_digest import sha256_of
 from appliance.inference.port import Embedder, LanguageModel, Reranker
 from appliance.retrieval.glossary import Glossary, load_glossary
 from appliance.retrieval.retriever import Retriever
-from ingest.changeover import Changeover, ChangeProgress, Twofold
+from ingest.changeover import Changeover, ChangeProgress
 from ingest.cluster.embedder import ClusterEmbedder
 from ingest.cluster.link import Link
 from ingest.cluster.parsers import ClusterParsers
@@ -49,6 +49,7 @@ from ingest.embedding_cache import CachingEmbedder, delete_cache
 from ingest.parse.sandbox import ParserPool
 from ingest.pipeline import Outcome, Pipeline
 from ingest.runs import Run, Runs
+from ingest.twofold import Twofold
 from ingest.watch import Watcher
 from ingest.whole_texts import WholeTexts
 
@@ -151,8 +152,7 @@ class Appliance:
 
     def change(self) -> ChangeProgress | None:
         """How far the change to another embedding model is, None when there is none. Raises IndexUnavailable."""
-        is_under_way = self.changeover is not None and isinstance(self.index, Twofold)
-        return self.changeover.progress() if self.changeover is not None and is_under_way else None
+        return self.changeover.progress() if self.changeover is not None else None
 
     @property
     def index(self) -> VectorIndex:
@@ -258,7 +258,14 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     )
     history = RunHistory(database)
     runs = stack.enter_context(contextlib.closing(Runs(pipeline, history)))
-    changeover = _changeover(build, indexes, found, embedder, desk, pipeline, runs)
+    evaluations = Evaluations(
+        lambda: desk.serving.examiner,
+        EvaluationStore(database),
+        log,
+        in_force=_in_force(settings, catalog, desk, model, reranker),
+        is_busy=lambda: desk.serving.answerer.is_busy,
+    )
+    changeover = _changeover(build, indexes, found, embedder, desk, pipeline, runs, evaluations)
     if changeover is not None:
         stack.callback(changeover.close)
     watcher = Watcher(
@@ -274,13 +281,6 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     interrupted = tuple(runs.resume())
     if found.is_anew:
         _fill(catalog, runs, log)
-    evaluations = Evaluations(
-        lambda: desk.serving.examiner,
-        EvaluationStore(database),
-        log,
-        in_force=_in_force(settings, catalog, desk, model),
-        is_busy=lambda: desk.serving.answerer.is_busy,
-    )
     stack.enter_context(contextlib.closing(evaluations))
     return Appliance(
         settings=settings,
@@ -307,7 +307,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
 
 
 def _in_force(
-    settings: Settings, catalog: Catalog, desk: Desk, model: LanguageModel | None
+    settings: Settings, catalog: Catalog, desk: Desk, model: LanguageModel | None, reranker: Reranker | None
 ) -> Callable[[bool], Mapping[str, str]]:
     """What the result of an evaluation depends on besides its questions, by name; asked anew for each."""
 
@@ -325,6 +325,8 @@ def _in_force(
             "retrieval.glossary": own_words,
             **{f"retrieval.{name}": str(value) for name, value in settings.retrieval.model_dump().items()},
         }
+        if reranker is not None:
+            values["retrieval.reranker_digest"] = reranker.digest()
         return values | _model_in_force(settings.model, model) if answers else values
 
     return in_force
@@ -335,6 +337,7 @@ def _model_in_force(settings: ModelSettings, model: LanguageModel | None) -> dic
     if model is None:
         return {"model": "none: answers are quoted passages"}
     card = model.card()
+    sampling = {"model.temperature": str(settings.temperature), "model.seed": str(settings.seed)}
     return {
         "model": card.name,
         "model.provider": card.provider,
@@ -342,9 +345,8 @@ def _model_in_force(settings: ModelSettings, model: LanguageModel | None) -> dic
         "model.quantisation": card.quantisation,
         "model.context_tokens": str(min(settings.context_tokens, card.context_tokens)),
         "model.max_answer_tokens": str(settings.max_answer_tokens),
-        "model.temperature": str(settings.temperature),
-        "model.seed": str(settings.seed),
         "prompt": TEMPLATE,
+        **(sampling if card.takes_sampling else {}),
     }
 
 
@@ -362,20 +364,26 @@ class _Builder:
 
     def serving(self, index: VectorIndex, embedder: Embedder) -> Serving:
         """What answers from an index that was built with `embedder`."""
-        retriever = Retriever(
+        retriever = self._retriever(index, embedder)
+        measured = self._retriever(index, embedder, reranking_is_required=True)
+        return Serving(
+            index,
+            self._ingesting(embedder),
+            retriever,
+            self._answerer(retriever, embedder, self.log),
+            Examiner(measured, self._answerer(measured, embedder, OnRecordAsAWhole())),
+        )
+
+    def _retriever(self, index: VectorIndex, embedder: Embedder, *, reranking_is_required: bool = False) -> Retriever:
+        return Retriever(
             catalog=self.catalog,
             index=index,
             embedder=embedder,
             settings=self.settings.retrieval,
             glossary=self.glossary,
             reranker=self.reranker,
-        )
-        return Serving(
-            index,
-            self._ingesting(embedder),
-            retriever,
-            self._answerer(retriever, embedder, self.log),
-            Examiner(retriever, self._answerer(retriever, embedder, OnRecordAsAWhole())),
+            reranking_is_required=reranking_is_required,
+            languages=self.settings.embedding.reads,
         )
 
     def _answerer(self, retriever: Retriever, embedder: Embedder, record: Record) -> Answerer:
@@ -405,28 +413,84 @@ def _changeover(
     desk: Desk,
     pipeline: Pipeline,
     runs: Runs,
+    evaluations: Evaluations,
 ) -> Changeover | None:
     """The change to another embedding model, if the index that answers was built with one that is not set any more."""
     building, both = found.building, desk.serving.index
     if building is None or not isinstance(both, Twofold):
         return None
-
-    def take_over() -> None:
-        told = f"{embedder.model_id} instead of {found.embedder.model_id}"
-        build.log.append(AdminAction(_ITSELF, "index.model_changed", "index", told))
-        indexes.take_over(embedder)
-        if isinstance(desk.serving.embedder, CachingEmbedder):
-            desk.serving.embedder.close()
-        desk.serving = build.serving(building, embedder)
-        pipeline.use(desk.serving.index, desk.serving.embedder)
-
-    def clear() -> None:
-        found.serving.close()
-        indexes.clear()
-
-    return Changeover(
-        catalog=build.catalog, both=both, embedder=WholeTexts(embedder), turns=runs, take_over=take_over, clear=clear
+    exchange = _Exchange(
+        build=build,
+        indexes=indexes,
+        embedder=embedder,
+        both=Twofold(building, found.serving),
+        former_index=found.serving,
+        former_model=found.embedder.model_id,
+        desk=desk,
+        pipeline=pipeline,
+        evaluations=evaluations,
     )
+    return Changeover(
+        catalog=build.catalog,
+        both=both,
+        building=building,
+        embedder=WholeTexts(embedder),
+        turns=runs,
+        take_over=exchange.take_over,
+        in_use=exchange.in_use,
+        clear=exchange.clear,
+    )
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """Puts an index and its embedding model in the place of those that answer, and removes those later.
+
+    `both` is the new index, with the former one beside it for as long as there is anything of that.
+    """
+
+    build: _Builder
+    indexes: Indexes
+    embedder: Embedder
+    both: Twofold
+    former_index: VectorIndex
+    former_model: str
+    desk: Desk
+    pipeline: Pipeline
+    evaluations: Evaluations
+    former: Serving | None = None
+    announced: bool = False
+    recorded: bool = False
+
+    def take_over(self) -> None:
+        """From now on the new index answers. Doing it again after a failure is no error."""
+        if not self.announced:
+            self._record("index.model_changing", f"{self.embedder.model_id} is to replace {self.former_model}")
+            self.announced = True
+        self.indexes.take_over(self.embedder)
+        serving, former = self.build.serving(self.both, self.embedder), self.desk.serving
+        self.desk.serving, self.former = serving, former
+        self.pipeline.use(serving.index, serving.embedder)
+        if isinstance(former.embedder, CachingEmbedder):
+            former.embedder.close()
+
+    def in_use(self) -> bool:
+        """Whether something that began before may still search the former index."""
+        return self.former is not None and (self.former.answerer.is_busy or self.evaluations.is_running)
+
+    def clear(self) -> None:
+        """Put the change on record, and let nothing stay of the former index and model."""
+        if not self.recorded:
+            self._record("index.model_changed", f"{self.embedder.model_id} instead of {self.former_model}")
+            self.recorded = True
+        self.former = None
+        with self.both.removing:
+            self.former_index.close()
+            self.indexes.clear()
+            self.both.let_go()
+
+    def _record(self, action: str, told: str) -> None:
+        self.build.log.append(AdminAction(_ITSELF, action, "index", told))
 
 
 def _fill(catalog: Catalog, runs: Runs, log: QueryLog) -> None:

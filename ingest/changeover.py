@@ -10,9 +10,11 @@ Rules this module keeps:
 1. The index being built answers nobody. It takes over only when it holds exactly the chunks that the catalog calls
    current, each under the label its document has.
 2. It can be killed at any time: what was written stays, and the next start goes on from there.
-3. What leaves the index that answers leaves the other one in the same call (`Twofold`), and nothing is written there
+3. What leaves the index that answers leaves the other one in the same call (`twofold`), and nothing is written there
    that is no longer in force: when a removal is reported, no vector of the document is left in either.
 4. A failure does not end it. It is told to those who run the appliance, and tried again.
+5. The index that was built is not touched any more once it answers: after that the old one is all that is left to do.
+6. Syncs are kept waiting for one step of passages at a time, never for more.
 """
 
 from __future__ import annotations
@@ -20,30 +22,34 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Protocol
 
 from appliance.catalog import Catalog
-from appliance.domain import AccessFilter
 from appliance.errors import ApplianceError, Conflict, IndexUnavailable, NotFound, place_of
-from appliance.index.port import IndexEntry, IndexLegs, NamedDocument, Vector, VectorIndex
+from appliance.index.port import IndexEntry, VectorIndex
 from appliance.inference.port import Embedder
-from ingest.embed import Steps
+from ingest.embed import AT_ONCE, Steps
 from ingest.holdings import NOBODY
 from ingest.names import names_of_version
 from ingest.reconcile import Difference, compare
+from ingest.twofold import Twofold
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 15.0
 _WAIT_FOR_SYNC_S = 5.0
 _GRACE_S = 5.0
-"""How long the index that answered stays when another has taken over: searches may be in it."""
-_FEW = 50
-"""So many versions may still be missing when syncs are kept from beginning, so that they do not wait for long."""
+"""How long the index that answered stays at least when another has taken over: a search may be about to begin in it."""
+_IN_USE_S = 3600.0
+"""How long it stays at most for what began with it and has not ended."""
+_LOOK_AGAIN_S = 0.2
+_A_STEP = AT_ONCE
+"""So many chunks are embedded at most while syncs are kept waiting, and those of one version at least."""
+_OPTIMIZE_AFTER_CHUNKS = 1_000
 
 
 class Turns(Protocol):
@@ -61,78 +67,6 @@ class ChangeProgress:
     done: int
     total: int
     error: str = ""
-
-
-class Twofold:
-    """The index that answers, and beside it the one being built, from which everything is removed that is removed here.
-
-    A `VectorIndex`. What is written goes to the first alone; `Changeover` writes the second.
-    """
-
-    def __init__(self, serving: VectorIndex, building: VectorIndex) -> None:
-        self._serving = serving
-        self.building = building
-        self.removing = threading.Lock()
-
-    def upsert(self, entries: Sequence[IndexEntry]) -> None:
-        """Write entries to the index that answers."""
-        self._serving.upsert(entries)
-
-    def search(
-        self,
-        vector: Vector,
-        text: str,
-        *,
-        access: AccessFilter,
-        limit: int,
-        language: str,
-        documents: Collection[str] | None = None,
-    ) -> IndexLegs:
-        """Search the index that answers."""
-        return self._serving.search(vector, text, access=access, limit=limit, language=language, documents=documents)
-
-    def compare(
-        self, vector: Vector, text: str, *, access: AccessFilter, language: str, chunk_ids: Collection[str]
-    ) -> IndexLegs:
-        """Score chunks of the index that answers."""
-        return self._serving.compare(vector, text, access=access, language=language, chunk_ids=chunk_ids)
-
-    def named(self, question: str, *, access: AccessFilter, limit: int) -> tuple[NamedDocument, ...]:
-        """Documents of the index that answers, by name."""
-        return self._serving.named(question, access=access, limit=limit)
-
-    def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
-        """Relabel in the index that answers; the other one gets its labels when it takes over."""
-        self._serving.set_groups(document_id, groups)
-
-    def delete_version(self, version_id: str) -> None:
-        """Remove every chunk of a version from both."""
-        with self.removing:
-            self.building.delete_version(version_id)
-        self._serving.delete_version(version_id)
-
-    def delete_document(self, document_id: str) -> None:
-        """Remove every chunk of a document from both."""
-        with self.removing:
-            self.building.delete_document(document_id)
-        self._serving.delete_document(document_id)
-
-    def count(self, *, document_id: str | None = None, version_id: str | None = None) -> int:
-        """How many chunks the index that answers has."""
-        return self._serving.count(document_id=document_id, version_id=version_id)
-
-    def versions(self) -> Mapping[str, int]:
-        """Chunks per version id in the index that answers."""
-        return self._serving.versions()
-
-    def optimize(self) -> None:
-        """Make the index that answers fast."""
-        self._serving.optimize()
-
-    def close(self) -> None:
-        """Close both."""
-        self.building.close()
-        self._serving.close()
 
 
 class _Sink:
@@ -154,30 +88,38 @@ class Changeover:
         *,
         catalog: Catalog,
         both: Twofold,
+        building: VectorIndex,
         embedder: Embedder,
         turns: Turns,
         take_over: Callable[[], None],
+        in_use: Callable[[], bool],
         clear: Callable[[], None],
     ) -> None:
         """Begin nothing yet.
 
         Args:
             catalog: Has the texts and the labels.
-            both: The index that answers, and the one to build.
-            embedder: The model that the latter is for. It must read all of a text, however long.
+            both: The index that answers, and `building`.
+            building: The index to build.
+            embedder: The model that it is for. It must read all of a text, however long.
             turns: Keeps syncs away at the end.
-            take_over: Makes the index that was built the one that answers; called once, while no sync can run.
-            clear: Removes the index that answered before; called after that, when nobody searches it any more.
+            take_over: Makes the index that was built the one that answers; called while no sync can run, and never
+                again when it has succeeded.
+            in_use: Whether somebody may still search the index that answered before.
+            clear: Removes that one; called when nobody searches it any more, until it succeeds.
         """
         self._catalog = catalog
         self._both = both
+        self._building = building
         self._embedder = embedder
         self._turns = turns
         self._take_over = take_over
+        self._in_use = in_use
         self._clear = clear
         self._labels: dict[str, frozenset[str]] = {}  # as this process wrote them
         self._written = 0  # since the index being built was made fast
         self._is_alone = False
+        self._has_taken_over = False
         self._error = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="changeover", daemon=True)
@@ -197,36 +139,58 @@ class Changeover:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def progress(self) -> ChangeProgress:
-        """How far it is. Raises IndexUnavailable, CatalogUnavailable."""
+    def progress(self) -> ChangeProgress | None:
+        """How far it is; None when there is nothing to tell any more. Raises IndexUnavailable, CatalogUnavailable."""
+        if self._has_taken_over and not self._error:
+            return None
         total = sum(self._catalog.current_versions().values())
-        return ChangeProgress(self._embedder.model_id, self._both.building.count(), total, self._error)
+        return ChangeProgress(self._embedder.model_id, self._building.count(), total, self._error)
 
     def run(self) -> None:
-        """Build the index and let it take over; returns early when told to stop.
+        """Build the index, let it take over and remove the one before; returns early when told to stop.
 
         Raises:
             Conflict: A sync is running at the end; run it again.
-            ModelUnavailable, IndexUnavailable, CatalogUnavailable: A part failed; run it again.
+            ModelUnavailable, IndexUnavailable, CatalogUnavailable, AuditUnavailable: A part failed; run it again.
         """
-        self._catch_up()
-        if self._written:
-            self._both.building.optimize()
-            self._written = 0
-        self._label()
-        with self._turns.alone(wait_s=_WAIT_FOR_SYNC_S):
-            self._is_alone = True
-            try:
-                self._build(self._difference())
-                self._label()
-            finally:
-                self._is_alone = False
+        while not self._has_taken_over:
+            self._catch_up()
+            if self._written >= _OPTIMIZE_AFTER_CHUNKS and not self._stop.is_set():
+                self._building.optimize()
+                self._written = 0
+            self._label()
             if self._stop.is_set():
                 return
-            self._require_whole()
-            self._take_over()
+            with self._turns.alone(wait_s=_WAIT_FOR_SYNC_S):
+                self._finish()
+        self._remove_the_other()
+
+    def _finish(self) -> None:
+        """Let the index take over, if no more than a step is missing; otherwise syncs get their turn first."""
+        self._is_alone = True
+        try:
+            self._both.settle()
+            missing = self._difference()
+            self._build(replace(missing, incomplete=tuple(self._first_of(missing.incomplete))))
+            self._label()
+        finally:
+            self._is_alone = False
+        if self._stop.is_set() or 0 < len(self._difference().incomplete) < len(missing.incomplete):
+            return
+        self._require_whole()
+        self._take_over()
+        self._has_taken_over = True
+
+    def _remove_the_other(self) -> None:
+        """Remove the index that answered before, when nobody uses it. The next start does it if told to stop."""
         self._stop.wait(_GRACE_S)
+        deadline = time.monotonic() + _IN_USE_S
+        while self._in_use() and time.monotonic() < deadline and not self._stop.is_set():
+            self._stop.wait(_LOOK_AGAIN_S)
+        if self._stop.is_set():
+            return
         self._clear()
+        self._error = ""
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -236,50 +200,77 @@ class Changeover:
             except Conflict:
                 pass  # a sync takes its time
             except ApplianceError as error:
-                self._error = str(error)
+                self._error = self._told(str(error))
                 _log.warning("The change of the embedding model waits: %s", error)
             except Exception as error:  # noqa: BLE001 - the edge of a background job: it must not end without a word
-                self._error = f"It failed unexpectedly ({type(error).__name__}) and is tried again."
+                self._error = self._told(f"It failed unexpectedly ({type(error).__name__}) and is tried again.")
                 _log.error("The change of the embedding model failed: %s at %s", type(error).__name__, place_of(error))
             self._stop.wait(_RETRY_S)
+
+    def _told(self, error: str) -> str:
+        """An error, and what it means when only the index that answered before is left to be removed."""
+        if not self._has_taken_over:
+            return error
+        return f"The new index answers, but the one before it is not removed yet, which is tried again: {error}"
 
     def _catch_up(self) -> None:
         """Build until little is missing, or what is missing is on its way out."""
         before: Difference | None = None
         while not self._stop.is_set():
-            missing = self._difference()
-            if len(missing.incomplete) <= _FEW or missing == before:
+            missing, unsettled = self._difference(), self._both.unsettled()
+            ready = tuple(version for version in missing.incomplete if version not in unsettled)
+            missing = replace(missing, incomplete=ready)
+            if missing == before or sum(count for _, count in self._sizes(ready)) <= _A_STEP:
                 return
             self._build(missing)
             before = missing
 
+    def _sizes(self, versions: Iterable[str]) -> Iterator[tuple[str, int]]:
+        """Versions, and how many chunks each has."""
+        current = self._catalog.current_versions()
+        return ((version, current.get(version, 0)) for version in versions)
+
+    def _first_of(self, versions: Iterable[str]) -> Iterator[str]:
+        """The first of the versions: a step of chunks, or one version."""
+        taken = 0
+        for version, count in self._sizes(versions):
+            if taken and taken + count > _A_STEP:
+                return
+            taken += count
+            yield version
+
     def _difference(self) -> Difference:
-        return compare(self._catalog, self._both.building)
+        return compare(self._catalog, self._building)
 
     def _build(self, difference: Difference) -> None:
         """Bring the index being built in line with the catalog as it is now, as far as nobody is changing it."""
-        there = self._both.building.versions()
+        there = self._building.versions()
         for version in difference.surplus:
-            self._both.building.delete_version(version)
+            self._building.delete_version(version)
         with Steps(self._embedder, _Sink(self)) as steps:
             for version in difference.incomplete:
-                if self._stop.is_set():
-                    break
                 if version in there:
-                    self._both.building.delete_version(version)
+                    self._building.delete_version(version)
                 with contextlib.suppress(NotFound):  # it went since
                     names = names_of_version(self._catalog, version)
-                    deque(steps.put(self._catalog.version_chunks(version)[0], NOBODY, names), maxlen=0)
-            deque(steps.drain(), maxlen=0)
+                    if not self._goes_on(steps.put(self._catalog.version_chunks(version)[0], NOBODY, names)):
+                        return
+            if not self._goes_on(steps.drain()):
+                return
         self._error = ""
+
+    def _goes_on(self, writes: Iterator[int]) -> bool:
+        """Do the writes one after the other; returns whether it was not told to stop before the last."""
+        return not self._stop.is_set() and not any(self._stop.is_set() for _ in writes)
 
     def write(self, entries: Sequence[IndexEntry]) -> None:
         """Write those entries that are still in force, under the labels of this moment."""
         self._written += len(entries)
         with self._both.removing:
             labels = self._in_force({entry.document_id: entry.version_id for entry in entries})
-            kept = [entry for entry in entries if entry.version_id in labels]
-            self._both.building.upsert([replace(entry, groups=labels[entry.version_id]) for entry in kept])
+            unsettled = self._both.unsettled()
+            kept = [entry for entry in entries if entry.version_id in labels and entry.version_id not in unsettled]
+            self._building.upsert([replace(entry, groups=labels[entry.version_id]) for entry in kept])
 
     def _in_force(self, versions: Mapping[str, str]) -> dict[str, frozenset[str]]:
         """The labels of those versions that are in force. What nobody may see may be on its way out.
@@ -305,7 +296,7 @@ class Changeover:
             if self._stop.is_set():
                 return
             if facts.version_id in current and self._labels.get(facts.document_id) != facts.groups:
-                self._both.building.set_groups(facts.document_id, facts.groups)
+                self._building.set_groups(facts.document_id, facts.groups)
                 self._labels[facts.document_id] = facts.groups
 
     def _source_ids(self) -> list[str]:
@@ -314,7 +305,7 @@ class Changeover:
     def _require_whole(self) -> None:
         """Raises IndexUnavailable unless the index being built holds what the catalog calls current, and no more."""
         left = self._difference()
-        expected, found = sum(self._catalog.current_versions().values()), self._both.building.count()
+        expected, found = sum(self._catalog.current_versions().values()), self._building.count()
         if left.surplus or left.incomplete or expected != found:
             raise IndexUnavailable(
                 f"The index of the new embedding model has {found:,} passages where the catalog has {expected:,}. It "

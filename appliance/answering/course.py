@@ -80,7 +80,7 @@ def retrieved(course: Course, prompt: Prompt | None, generation: Generation | No
         model=_model(course.card),
         prompt_sha256=prompt.sha256 if prompt else "",
         prompt_template=TEMPLATE if prompt else "",
-        parameters=_parameters(generation) if generation else None,
+        parameters=_parameters(generation, course.card) if generation else None,
         answerable=course.answerable,
     )
 
@@ -132,9 +132,14 @@ def _model(card: ModelCard | None) -> ModelUsed:
     return ModelUsed(card.provider, card.name, card.digest, card.quantisation, card.context_tokens)
 
 
-def _parameters(generation: Generation) -> GenerationParameters:
+def _parameters(generation: Generation, card: ModelCard | None) -> GenerationParameters:
+    """What the model was asked with, as far as it takes it."""
+    takes_sampling = card is None or card.takes_sampling
     return GenerationParameters(
-        generation.temperature, generation.seed, generation.max_tokens, generation.context_tokens
+        temperature=generation.temperature if takes_sampling else None,
+        seed=generation.seed if takes_sampling else None,
+        max_tokens=generation.max_tokens,
+        context_tokens=generation.context_tokens,
     )
 
 
@@ -145,7 +150,7 @@ def _rewritten(rewriting: Rewriting) -> QuestionRewritten:
         model=_model(rewriting.card),
         prompt_sha256=rewriting.prompt_sha256,
         prompt_template=rewriting.template,
-        parameters=_parameters(rewriting.generation),
+        parameters=_parameters(rewriting.generation, rewriting.card),
     )
 
 

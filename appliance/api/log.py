@@ -92,12 +92,7 @@ def query(query_id: str, officer: Compliance, appliance: TheAppliance) -> QueryD
         quantisation=retrieval.model.quantisation if retrieval else "",
         prompt_sha256=retrieval.prompt_sha256 if retrieval else "",
         prompt_template=retrieval.prompt_template if retrieval else "",
-        parameters={
-            "temperature": str(parameters.temperature),
-            "seed": str(parameters.seed),
-            "max_tokens": str(parameters.max_tokens),
-            "context_tokens": str(parameters.context_tokens),
-        }
+        parameters={name: str(value) for name, value in asdict(parameters).items() if value is not None}
         if parameters
         else {},
         answer_sha256=answer.answer_sha256 if answer else "",

@@ -640,7 +640,10 @@ class Rejection(Approval):
 
 
 class ModelChangeOut(_Out):
-    """How far the change to another embedding model is, in passages. `error` is why it waits, empty if it does not."""
+    """How far the change to another embedding model is, in passages. `error` is why it waits, empty if it does not.
+
+    `replaces` answers now. When it is `model_id` itself, the index before is left to be removed.
+    """
 
     model_id: str
     replaces: str

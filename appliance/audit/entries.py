@@ -52,10 +52,10 @@ class ModelUsed:
 
 @dataclass(frozen=True, slots=True)
 class GenerationParameters:
-    """How the model was asked to generate."""
+    """How the model was asked to generate; temperature and seed are None where they do not reach it."""
 
-    temperature: float
-    seed: int
+    temperature: float | None
+    seed: int | None
     max_tokens: int
     context_tokens: int
 

@@ -6,7 +6,8 @@ Rules this module keeps:
    closes that of the LLM.
 2. Nothing that an LLM's own error says is passed on: it may quote its input.
 3. Token counts are those of the tokenizer it was given, or else a bound that natural text stays below.
-4. How the LLM samples is set where it is made; `temperature` and `seed` of the appliance do not reach it.
+4. How the LLM samples is set where it is made; `temperature` and `seed` of the appliance do not reach it, and its card
+   says so. An answer ends after `max_tokens` and breaks off after `time_s` all the same.
 5. Whether it stays inside the room is up to whoever makes it: the appliance opens no connection for it, and cannot see
    those that it opens.
 """
@@ -24,7 +25,7 @@ from appliance.inference.context_window import require_room, tells_of_overflow
 from appliance.inference.port import Generation, Message, ModelCard
 from appliance.inference.thinking import strip_thinking
 from appliance.inference.token_bound import MESSAGE_OVERHEAD_TOKENS, PROMPT_OVERHEAD_TOKENS, at_most_tokens
-from appliance.inference.wire import valid_text, whole_characters
+from appliance.inference.wire import in_time, valid_text, whole_characters
 
 
 class LlamaIndexModel:
@@ -45,7 +46,7 @@ class LlamaIndexModel:
         """What the LLM says of itself. It tells no digest. Raises ModelUnavailable."""
         try:
             metadata = self._llm.metadata
-            return ModelCard("llama-index", metadata.model_name, "", metadata.context_window)
+            return ModelCard("llama-index", metadata.model_name, "", metadata.context_window, takes_sampling=False)
         except Exception as error:  # noqa: BLE001 - any library may be behind the interface
             raise self._failure(error) from None
 
@@ -58,20 +59,30 @@ class LlamaIndexModel:
         content = sum(self.count_tokens(message.content) + MESSAGE_OVERHEAD_TOKENS for message in messages)
         window = min(generation.context_tokens, self.card().context_tokens)
         require_room(content + PROMPT_OVERHEAD_TOKENS, generation, window)
-        return whole_characters(strip_thinking(self._pieces(messages)))
+        return whole_characters(strip_thinking(self._pieces(messages, generation)))
 
     def close(self) -> None:
         """Nothing to let go of: whoever made the LLM has it."""
 
-    def _pieces(self, messages: Sequence[Message]) -> Iterator[str]:
+    def _pieces(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+        left = generation.max_tokens
         chat = [ChatMessage(role=MessageRole(item.role.value), content=valid_text(item.content)) for item in messages]
         try:
             with closing(self._llm.stream_chat(chat)) as responses:
-                for response in responses:
+                for response in in_time(responses, generation):
                     if response.delta:
                         yield response.delta
+                        left -= self._at_least_tokens(response.delta)
+                    if left <= 0:
+                        return
+        except ModelUnavailable:
+            raise
         except Exception as error:  # noqa: BLE001 - any library may be behind the interface
             raise self._failure(error) from None
+
+    def _at_least_tokens(self, piece: str) -> int:
+        """How many tokens a piece took; a bound from above would end answers before their time."""
+        return 1 if self._tokenizer is None else max(1, len(self._tokenizer(piece)))
 
     def _failure(self, error: Exception) -> ModelUnavailable:
         kind = type(self._llm).__name__

@@ -91,12 +91,17 @@ class Evaluations:
         self._thread: threading.Thread | None = None
         store.close_interrupted()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether an evaluation is running now."""
+        return self._current is not None
+
     def start(self, order: Order) -> Evaluation:
         """Run a golden set in the background.
 
         Raises:
             Conflict: One is running already, or the appliance is stopping.
-            ModelUnavailable: Answers are asked for, and the language model cannot be reached.
+            ModelUnavailable: A model it needs cannot be used: the reranking model, or for answers the language model.
         """
         with self._lock:
             if self._stop.is_set():

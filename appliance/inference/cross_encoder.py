@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.errors import ModelUnavailable
-from appliance.inference.model_folder import weights_of
+from appliance.inference.model_folder import folder_digest, positions_of, weights_of
 from appliance.inference.wire import valid_text
 
 
@@ -34,6 +34,7 @@ class CrossEncoderReranker:
         self._batch_size = batch_size
         self._lock = threading.Lock()
         self._model: Any = None
+        self._digest = ""
 
     def scores(self, question: str, texts: Sequence[str]) -> list[float]:
         """A number for each text, higher for a better answer. Raises ModelUnavailable."""
@@ -44,16 +45,24 @@ class CrossEncoderReranker:
             model = self._loaded()
             try:
                 scores = model.predict(pairs, batch_size=self._batch_size, show_progress_bar=False)
-            except RuntimeError:
-                # Want of memory, as far as is known. torch's own text is left out: it may quote its input.
-                raise ModelUnavailable(
-                    f"The reranking model {self._folder.name} could not judge {len(texts)} passages. Free memory, or "
-                    "lower retrieval.rerank_candidates."
-                ) from None
+            except (RuntimeError, IndexError, ValueError, TypeError) as error:
+                raise self._failure(error, len(texts)) from None  # torch's own text may quote its input
         found = [float(score) for score in scores]
         if not all(map(math.isfinite, found)):
             raise ModelUnavailable(f"The reranking model {self._folder.name} gave no numbers. Use another model.")
         return found
+
+    def _failure(self, error: Exception, passages: int) -> ModelUnavailable:
+        told = f"The reranking model {self._folder.name} could not judge {passages} passages"
+        if "memory" in str(error).lower():
+            return ModelUnavailable(f"{told}. Free memory, or lower retrieval.rerank_candidates.")
+        return ModelUnavailable(f"{told} ({type(error).__name__}). Copy the folder again, or use another model.")
+
+    def digest(self) -> str:
+        """SHA-256 over the folder as it was loaded: what the scores depend on. Raises ModelUnavailable."""
+        with self._lock:
+            self._loaded()
+            return self._digest
 
     def _loaded(self) -> Any:
         if self._model is None:
@@ -68,6 +77,7 @@ class CrossEncoderReranker:
                 "retrieval.reranker_path."
             )
         weights_of(folder)
+        self._digest = folder_digest(folder)
         # Imported here because it takes seconds and brings torch.
         import sentence_transformers
         import transformers
@@ -88,4 +98,13 @@ class CrossEncoderReranker:
             raise ModelUnavailable(
                 f"The model in {folder} sorts pairs into {model.num_labels} classes. Use one that gives a single score."
             )
+        _cut_the_longer_half(model)
         return model
+
+
+def _cut_the_longer_half(model: Any) -> None:
+    """Rule 3, whatever the folder says, or leaves open."""
+    limits = (model.max_seq_length, positions_of(model.config.to_dict()))
+    model.max_seq_length = min((limit for limit in limits if limit), default=None)
+    chosen = model[0].processing_kwargs
+    model[0].processing_kwargs = {**chosen, "text": {**chosen.get("text", {}), "truncation": "longest_first"}}

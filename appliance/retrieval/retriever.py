@@ -12,7 +12,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from appliance.catalog import Catalog, ChunkInContext
 from appliance.config import RetrievalSettings
@@ -42,13 +42,18 @@ class Retriever:
         settings: RetrievalSettings,
         glossary: Glossary,
         reranker: Reranker | None = None,
+        reranking_is_required: bool = False,
+        languages: Collection[str] = (),
     ) -> None:
+        """Put the parts together. `languages` are those that the embedding model reads; none if it reads all."""
+        self._languages = frozenset(languages)
         self._catalog = catalog
         self._index = index
         self._embedder = embedder
         self._settings = settings
         self._glossary = glossary
         self._reranker = reranker
+        self._reranking_is_required = reranking_is_required
 
     def retrieve(self, question: str, access: AccessFilter) -> list[Hit]:
         """The hits for a question, best first, each text once.
@@ -74,10 +79,21 @@ class Retriever:
             # A label or version changed between the two looks, or catalog and index disagree.
             _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(admitted))
         legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(admitted))
-        hits = _ranked(legs, admitted, named)[:limit]
+        hits = _ranked(legs, admitted, named, self._dense_weight(language))[:limit]
         if self._reranker is None:
             return hits
-        return reranked(question, hits, self._reranker, candidates=self._settings.rerank_candidates)
+        return reranked(
+            question,
+            hits,
+            self._reranker,
+            candidates=self._settings.rerank_candidates,
+            is_required=self._reranking_is_required,
+        )
+
+    def _dense_weight(self, language: str) -> float:
+        """How much nearness in meaning counts: less in a language that the embedding model does not read."""
+        is_read = not language or not self._languages or language in self._languages
+        return self._settings.dense_weight if is_read else self._settings.dense_weight_elsewhere
 
     def _named(self, question: str, access: AccessFilter) -> list[NamedDocument]:
         """The documents that the question names, as far as the catalog admits them too."""
@@ -92,11 +108,13 @@ def _chunk_ids(legs: IndexLegs) -> set[str]:
     return {hit.chunk_id for hit in (*legs.dense, *legs.sparse)}
 
 
-def _ranked(legs: IndexLegs, admitted: dict[str, ChunkInContext], named: Sequence[NamedDocument]) -> list[Hit]:
+def _ranked(
+    legs: IndexLegs, admitted: dict[str, ChunkInContext], named: Sequence[NamedDocument], dense_weight: float
+) -> list[Hit]:
     document_of = {chunk_id: item.chunk.document_id for chunk_id, item in admitted.items()}
     hits: list[Hit] = []
     seen: set[str] = set()
-    for fused in fuse(only(legs, admitted), document_of=document_of, named=named):
+    for fused in fuse(only(legs, admitted), dense_weight=dense_weight, document_of=document_of, named=named):
         item = admitted[fused.chunk_id]
         digest = text_sha256(item.chunk.text)
         if digest in seen:  # the same passage in two files: the better ranked one stands for both

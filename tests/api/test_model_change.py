@@ -5,18 +5,27 @@ The models are small and real (`tests/data/tiny_models.py`).
 
 from __future__ import annotations
 
+import gc
 import shutil
-from collections.abc import Iterator
+import time
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from appliance.answering.answerer import Found, Started
 from appliance.audit.entries import AdminAction
 from appliance.config import EmbeddingSettings, ModelSettings, Provider, RetrievalSettings, ServerSettings, Settings
-from appliance.domain import EVERYONE, AccessFilter, Source
-from appliance.errors import ModelUnavailable
+from appliance.domain import EVERYONE, AccessFilter, Conversation, Principal, Source
+from appliance.errors import IndexUnavailable, ModelUnavailable
+from appliance.evaluation.golden import GoldenQuestion
+from appliance.evaluation.runner import Exercise
+from appliance.indexes import Indexes
+from appliance.inference.cross_encoder import CrossEncoderReranker
+from appliance.inference.model_folder import folder_digest
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from ingest import changeover
@@ -113,8 +122,9 @@ def test_the_old_model_answers_until_the_new_one_takes_over_while_the_appliance_
         assert _check(client, "embedding model")[0] == "ok"
         assert _check(client, "index")[0] == "ok"
         acts = [item.entry for item in built.log.entries(limit=20) if isinstance(item.entry, AdminAction)]
-        assert ("index.model_changed", f"{change['model_id']} instead of {old}") in [
-            (act.action, act.detail) for act in acts
+        assert [(act.action, act.detail) for act in acts if act.action.startswith("index.")] == [
+            ("index.model_changed", f"{change['model_id']} instead of {old}"),
+            ("index.model_changing", f"{change['model_id']} is to replace {old}"),
         ]
         _sync_again(built)
         assert built.index.count() == sum(built.catalog.current_versions().values())
@@ -122,6 +132,78 @@ def test_the_old_model_answers_until_the_new_one_takes_over_while_the_appliance_
     with place.opened(place.new) as built:
         assert built.changeover is None
         assert _found(built)
+
+
+def test_a_change_that_cannot_be_made_is_not_on_record_as_made(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    with place.opened(place.new) as built:
+        assert built.changeover is not None
+        with monkeypatch.context() as broken:
+            broken.setattr(Indexes, "take_over", _failing)
+            for _ in range(2):
+                with pytest.raises(IndexUnavailable, match="no space"):
+                    built.changeover.run()
+        assert _acts(built) == ["index.model_changing"]
+        built.changeover.run()
+        assert _acts(built) == ["index.model_changed", "index.model_changing"]
+
+
+def test_an_old_index_that_cannot_be_removed_yet_is_told_while_the_new_one_answers(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changeover, "_RETRY_S", 0.05)
+    with place.opened(place.new) as built:
+        assert built.changeover is not None
+        with monkeypatch.context() as broken:
+            broken.setattr(Indexes, "clear", _failing)
+            built.changeover.start()
+            _until(lambda: (change := built.change()) is not None and "no space" in change.error)
+            assert _found(built)
+            status, told = _check(_admin(built), "embedding model")
+            assert status == "warning"
+            assert told.startswith(f"{built.embedder.model_id} answers. The new index answers, but the one before it")
+        assert built.changeover.wait(60)
+        assert built.change() is None
+        assert _acts(built) == ["index.model_changed", "index.model_changing"]
+
+
+def test_an_answer_that_began_before_is_searched_for_in_the_old_index(place: Place) -> None:
+    with place.opened(place.new) as built:
+        assert built.changeover is not None
+        reader = Principal("reader", "Reader", frozenset(), ACCESS.groups)
+        answer = built.answerer.ask(QUESTION, reader, Conversation("c"), origin="test")
+        assert isinstance(next(answer), Started)
+        built.changeover.start()
+        _until(lambda: built.embedder.model_id.startswith("tiny-xlm"))
+        time.sleep(0.5)
+        assert any(isinstance(event, Found) for event in list(answer))
+        assert built.changeover.wait(60)
+    assert not (place.data / "index").exists()
+
+
+def test_the_old_model_leaves_the_memory_with_the_old_index(place: Place) -> None:
+    with place.opened(place.new) as built:
+        assert built.changeover is not None
+        former, answerer = weakref.ref(built.retriever._embedder), weakref.ref(built.answerer)
+        built.changeover.run()
+        gc.collect()
+        assert former() is None
+        assert answerer() is None
+
+
+def _acts(built: Appliance) -> list[str]:
+    entries = (item.entry for item in built.log.entries(limit=20))
+    return [entry.action for entry in entries if isinstance(entry, AdminAction) and entry.action.startswith("index.")]
+
+
+def _failing(*_: object, **__: object) -> None:
+    raise IndexUnavailable("There is no space.")
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def _sync_again(built: Appliance) -> None:
@@ -187,9 +269,18 @@ def test_a_reranker_is_used_when_it_is_set_and_its_absence_costs_the_order_alone
             "ok",
             "none by choice: hits stay in the order of the search",
         )
-    with place.opened(place.old, reranker=tiny_models.cross_encoder(tmp_path)) as built:
-        assert sorted(_found(built)) == sorted(plain)
+        hits = built.retriever.retrieve(QUESTION, ACCESS)
+    model = tiny_models.cross_encoder(tmp_path)
+    scores = CrossEncoderReranker(model, batch_size=8).scores(QUESTION, [hit.chunk.search_text for hit in hits])
+    wanted = [hit.path for _, hit in sorted(zip(scores, hits, strict=True), key=lambda pair: -pair[0])]
+    assert wanted != plain, "the cross-encoder wants another order"
+    with place.opened(place.old, reranker=model) as built:
+        assert _found(built) == wanted
         assert "for the best 20 hits" in _check(_admin(built), "reranking model")[1]
+        measured = built.evaluations._in_force(False)["retrieval.reranker_digest"]
+        assert measured == folder_digest(model)
     with place.opened(place.old, reranker=tmp_path / "none") as built:
+        with pytest.raises(ModelUnavailable, match="no reranking model"):  # a measurement would be of something else
+            built.desk.serving.examiner.warm_up(Exercise(GoldenQuestion("q", QUESTION, ()), ACCESS.groups))
         assert _found(built) == plain
         assert _check(_admin(built), "reranking model")[0] == "warning"

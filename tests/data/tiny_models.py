@@ -83,6 +83,18 @@ def cross_encoder(folder: Path, *, seed: int = 8, labels: int = 1) -> Path:
     return folder / "model"
 
 
+def cross_encoder_without_a_limit(folder: Path, *, seed: int = 9) -> Path:
+    """A sequence classifier of transformers whose tokenizer sets no limit, and that has fewer positions than it says."""
+    import torch
+    from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
+
+    torch.manual_seed(seed)
+    sizes = {**_SIZES, "vocab_size": len(_vocabulary("xlm-roberta")), "max_position_embeddings": WINDOW + 2}
+    XLMRobertaForSequenceClassification(XLMRobertaConfig(**sizes, num_labels=1, pad_token_id=1)).save_pretrained(folder)
+    _tokenizer("xlm-roberta", 10**30).save_pretrained(folder)
+    return folder
+
+
 def _saved(
     folder: Path, kind: str, seed: int, window: int, pooling: list[str], config: Mapping[str, Any], *, dense: int = 0
 ) -> Path:

@@ -14,7 +14,8 @@ from appliance.database import Database
 from appliance.indexes import Indexes
 from appliance.inference.port import Vectors
 from ingest import changeover, embed
-from ingest.changeover import Changeover, Twofold
+from ingest.changeover import Changeover
+from ingest.twofold import Twofold
 from ingest.whole_texts import WholeTexts
 from tests.ingest.conftest import ToyEmbedder
 
@@ -47,9 +48,11 @@ def main() -> None:
         Changeover(
             catalog=Catalog(database),
             both=Twofold(found.serving, found.building),
+            building=found.building,
             embedder=WholeTexts(embedder),
             turns=NobodySyncs(),
             take_over=lambda: indexes.take_over(embedder),
+            in_use=lambda: False,
             clear=indexes.clear,
         ).run()
     print("done", flush=True)

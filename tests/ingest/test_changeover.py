@@ -19,13 +19,17 @@ from appliance.config import EmbeddingSettings, IndexSettings, Settings
 from appliance.domain import AccessFilter
 from appliance.errors import Conflict, IndexUnavailable, ModelUnavailable
 from appliance.index import server
+from appliance.index.port import IndexEntry
 from appliance.index.roster import FIRST, name_for, read_roster
 from appliance.indexes import Indexes, OpenIndexes
 from appliance.inference.missing import MissingEmbedder
 from appliance.inference.port import Vectors
 from ingest import changeover as module
-from ingest.changeover import Changeover, Twofold
+from ingest import embed
+from ingest.changeover import Changeover
+from ingest.pipeline import Again, Wish
 from ingest.reconcile import reconcile
+from ingest.twofold import Twofold
 from ingest.whole_texts import WholeTexts
 from tests.ingest.changeover_process import NobodySyncs
 from tests.ingest.conftest import BOARD, STAFF, CountingPool, Room, ToyEmbedder, open_room
@@ -36,7 +40,7 @@ NEW = "toy@2"
 @pytest.fixture(autouse=True)
 def _in_a_small_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few documents are many, and nobody searches beside the test."""
-    monkeypatch.setattr(module, "_FEW", 0)
+    monkeypatch.setattr(module, "_A_STEP", 0)
     monkeypatch.setattr(module, "_GRACE_S", 0.0)
     monkeypatch.setattr(module, "_RETRY_S", 0.05)
 
@@ -61,23 +65,29 @@ class Change:
         self.both = Twofold(self.found.serving, self.building)
         room.index = self.both  # type: ignore[assignment]
         self.taken_over = False
+        self.is_in_use = False
+        self.after = Twofold(self.building, self.found.serving)
         self.changeover = Changeover(
             catalog=room.catalog,
             both=self.both,
+            building=self.building,
             embedder=WholeTexts(self.embedder),
             turns=turns or NobodySyncs(),
             take_over=self._take_over,
+            in_use=lambda: self.is_in_use,
             clear=self._clear,
         )
 
     def _take_over(self) -> None:
+        assert not self.taken_over, "once is enough"
         self.indexes.take_over(self.embedder)
-        self.room.index, self.room.embedder = self.building, self.embedder  # type: ignore[assignment]
+        self.room.index, self.room.embedder = self.after, self.embedder  # type: ignore[assignment]
         self.taken_over = True
 
     def _clear(self) -> None:
         self.found.serving.close()
         self.indexes.clear()
+        self.after.let_go()
 
     def finds(self, text: str, groups: frozenset[str] = STAFF) -> int:
         """How many chunks the index being built admits."""
@@ -241,32 +251,184 @@ def test_a_failure_is_told_and_tried_again(filled: Room) -> None:
     embedder = Failing(NEW)
     change = Change(filled, embedder)
     change.changeover.start()
-    _until(lambda: change.changeover.progress().error == "The model has no memory.")
+    _until(lambda: _error_of(change) == "The model has no memory.")
     progress = change.changeover.progress()
+    assert progress is not None
     assert (progress.model_id, progress.done, progress.total) == (NEW, 0, change.both.count())
     embedder.broken = False
     assert change.changeover.wait(20)
     assert change.taken_over
 
 
-def test_it_stops_when_it_is_told_to_and_loses_nothing(filled: Room) -> None:
+def _error_of(change: Change) -> str:
+    progress = change.changeover.progress()
+    return progress.error if progress is not None else ""
+
+
+def test_it_stops_after_the_step_at_hand_when_it_is_told_to(filled: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     class Waiting(ToyEmbedder):
-        entered, leave = threading.Event(), threading.Event()
+        entered, leave, steps = threading.Event(), threading.Event(), 0
 
         def embed_passages(self, texts: Sequence[str]) -> Vectors:
+            self.steps += 1
             self.entered.set()
-            self.leave.wait(20)
+            assert self.leave.wait(20)
             return super().embed_passages(texts)
 
-    change = Change(filled, Waiting(NEW))
+    monkeypatch.setattr(embed, "AT_ONCE", 2)
+    filled.write("public/long.txt", "\n\n".join(f"# Rule {number}\n\nIt is kept." * 3 for number in range(60)))
+    filled.sync()
+    assert filled.index.count() > 30
+    optimized: list[bool] = []
+    change = Change(filled, embedder := Waiting(NEW))
+    monkeypatch.setattr(change.building, "optimize", lambda: optimized.append(True))
+    monkeypatch.setattr(module, "_OPTIMIZE_AFTER_CHUNKS", 0)
     change.changeover.start()
-    Waiting.entered.wait(20)
+    assert embedder.entered.wait(20)
     closing = threading.Thread(target=change.changeover.close)
     closing.start()
-    Waiting.leave.set()
+    _until(change.changeover._stop.is_set)
+    embedder.leave.set()
     closing.join(20)
+    assert not closing.is_alive()
     assert not change.taken_over
-    assert change.building.count() == change.both.count(), "the step at hand was written"
+    assert embedder.steps <= 5, "steps that were begun ahead end, and no more are begun"
+    assert optimized == []
+
+
+def test_a_long_change_keeps_syncs_waiting_for_one_step_at_most(filled: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Watched:
+        inside = False
+
+        @contextmanager
+        def alone(self, *, wait_s: float = 0) -> Iterator[None]:
+            self.inside = True
+            try:
+                yield
+            finally:
+                self.inside = False
+
+    class Counting(ToyEmbedder):
+        alone = 0
+
+        def embed_passages(self, texts: Sequence[str]) -> Vectors:
+            self.alone += len(texts) if turns.inside else 0
+            return super().embed_passages(texts)
+
+    monkeypatch.setattr(module, "_A_STEP", embed.AT_ONCE)
+    for letter in "ab":
+        filled.write(f"public/{letter}.txt", "\n\n".join(f"Rule {letter}{n} is kept. " * 9 for n in range(160)))
+    filled.sync()
+    assert filled.index.count() > embed.AT_ONCE, "few documents, and more than a step"
+    turns = Watched()
+    change = Change(filled, embedder := Counting(NEW), turns=turns)
+    change.changeover.run()
+    assert change.taken_over
+    assert filled.agrees()
+    assert embedder.alone <= embed.AT_ONCE
+
+
+def test_what_is_missing_at_the_end_is_added_a_step_at_a_time_with_turns_for_syncs_between(filled: Room) -> None:
+    filled.write("public/.access.toml", "groups = []\n")  # what nobody may see is only written while no sync can run
+    filled.sync()
+    turns: list[int] = []
+
+    class Counted(NobodySyncs):
+        @contextmanager
+        def alone(self, *, wait_s: float = 0) -> Iterator[None]:
+            before = change.building.count()
+            yield
+            turns.append(change.building.count() - before)
+
+    change = Change(filled, turns=Counted())
+    change.changeover.run()
+    assert change.taken_over
+    assert len([written for written in turns if written]) == 2, "a document each time"
+
+
+def test_the_old_index_that_cannot_be_removed_is_tried_again_alone_and_told(filled: Room) -> None:
+    change = Change(filled)
+    troubled, clear = [True], change._clear
+
+    def failing() -> None:
+        if troubled:
+            raise IndexUnavailable("The server does not answer.")
+        clear()
+
+    change.changeover._clear = failing  # type: ignore[method-assign]
+    change.changeover.start()
+    _until(lambda: "not removed yet, which is tried again: The server does not answer." in _error_of(change))
+    chunk = IndexEntry("00000000-0000-0000-0000-000000000009", "d", "v", STAFF, ToyEmbedder().embed_query("x"), "x", "")
+    change.after.upsert([chunk])  # by a sync that has not put it in force yet
+    time.sleep(0.3)
+    assert change.building.count(version_id="v") == 1, "the index that answers is not touched"
+    document = filled.known()["public/doors.txt"].document_id
+    assert change.found.serving.count(document_id=document) > 0
+    change.after.delete_document(document)
+    assert change.found.serving.count(document_id=document) == 0, "removals reach the old index until it is gone"
+    troubled.clear()
+    assert change.changeover.wait(20)
+    assert change.changeover.progress() is None
+    assert not (filled.data / FIRST).exists()
+    change.after.delete_document("another")
+
+
+def test_the_old_index_stays_while_somebody_may_still_search_it(filled: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LOOK_AGAIN_S", 0.01)
+    change = Change(filled)
+    change.is_in_use = True
+    change.changeover.start()
+    _until(lambda: change.taken_over)
+    time.sleep(0.2)
+    assert change.found.serving.count() > 0
+    change.is_in_use = False
+    assert change.changeover.wait(20)
+    assert not (filled.data / FIRST).exists()
+
+
+def test_the_old_index_stays_for_a_bounded_time(filled: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_IN_USE_S", 0.1)
+    change = Change(filled)
+    change.is_in_use = True
+    change.changeover.start()
+    assert change.changeover.wait(20)
+    assert not (filled.data / FIRST).exists()
+
+
+def test_a_version_that_is_read_again_meanwhile_has_its_new_text_in_the_new_index(filled: Room) -> None:
+    change = Change(filled)
+    change.changeover._build(change.changeover._difference())
+    version = filled.known()["public/keys.txt"].version_id or ""
+    assert change.building.count(version_id=version) > 0
+    filled.sync(wish=Wish(again=Again.EVERYTHING))
+    assert filled.known()["public/keys.txt"].version_id == version, "it keeps its id"
+    assert change.building.count(version_id=version) == 0
+    change.changeover.run()
+    assert change.taken_over
+    assert filled.agrees()
+
+
+def test_a_text_that_was_fetched_before_its_version_was_written_again_is_not_kept(filled: Room) -> None:
+    version = filled.known()["public/keys.txt"].version_id or ""
+
+    class Rereading(ToyEmbedder):
+        def embed_passages(self, texts: Sequence[str]) -> Vectors:
+            filled.sync(wish=Wish(again=Again.EVERYTHING))
+            return super().embed_passages(texts)
+
+    change = Change(filled, Rereading(NEW))
+    change.changeover._build(change.changeover._difference())
+    assert change.building.count(version_id=version) == 0
+
+
+def test_a_removal_is_proved_for_both_indexes(filled: Room) -> None:
+    change = Change(filled)
+    change.changeover._build(change.changeover._difference())
+    document = filled.known()["public/doors.txt"].document_id
+    change.found.serving.delete_document(document)
+    assert change.both.count(document_id=document) == change.building.count(document_id=document) > 0
+    change.both.delete_document(document)
+    assert change.both.count(document_id=document) == 0
 
 
 def _until(holds: Callable[[], bool]) -> None:

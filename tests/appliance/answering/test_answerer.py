@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,19 @@ def test_an_answer_streams_and_cites_what_it_points_at(make: Make) -> None:
     assert answer.kind is AnswerKind.GENERATED
     assert [citation.hit.chunk.text for citation in answer.citations] == [TEXTS[0]]
     assert answer.notices == ()
+
+
+def test_what_does_not_reach_the_model_is_not_on_record_as_asked(make: Make, log: QueryLog) -> None:
+    class Unsteered(Scripted):
+        def card(self) -> ModelCard:
+            return replace(super().card(), takes_sampling=False)
+
+    ask(make(Unsteered("Ten years [1].")))
+    retrieved = entries(log)[1]
+    assert isinstance(retrieved, PassagesRetrieved)
+    assert retrieved.parameters is not None
+    assert (retrieved.parameters.temperature, retrieved.parameters.seed) == (None, None)
+    assert retrieved.parameters.context_tokens == 4096
 
 
 def test_question_passages_and_answer_are_on_record_in_that_order(make: Make, log: QueryLog) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -73,6 +74,27 @@ def test_the_llm_that_llama_index_brings_for_tests_works() -> None:
     assert text.strip() == " ".join(["text"] * 5)
 
 
+@pytest.mark.parametrize("tokenizer", [None, str.split])
+def test_an_answer_ends_after_the_tokens_it_may_have(tokenizer: Callable[[str], list[str]] | None) -> None:
+    llm = Chatting(pieces=["w "] * 20)
+    short = Generation(context_tokens=2048, max_tokens=4)
+    assert "".join(LlamaIndexModel(llm, tokenizer=tokenizer).stream(QUESTION, short)) == "w w w w "
+    assert llm.closed == 1
+
+
+def test_an_answer_that_takes_too_long_breaks_off() -> None:
+    class Slow(Chatting):
+        def stream_chat(self, messages: Any, **kwargs: Any) -> Generator[ChatResponse, None, None]:
+            for response in super().stream_chat(messages, **kwargs):
+                time.sleep(0.02)
+                yield response
+
+    llm = Slow(pieces=["w "] * 500)
+    with pytest.raises(ModelUnavailable, match=r"did not finish its answer in 0\.1 seconds"):
+        list(LlamaIndexModel(llm).stream(QUESTION, Generation(context_tokens=2048, max_tokens=1000, time_s=0.1)))
+    assert llm.closed == 1
+
+
 def test_closing_the_stream_closes_that_of_the_llm() -> None:
     llm = Chatting(pieces=["Ten ", "years", "."])
     stream = LlamaIndexModel(llm).stream(QUESTION, GENERATION)
@@ -116,6 +138,7 @@ def test_tokens_are_counted_by_the_tokenizer_or_bounded_from_above() -> None:
 
 def test_what_is_known_of_the_model_is_on_its_card() -> None:
     card = LlamaIndexModel(Speaking(pieces=[])).card()
+    assert not card.takes_sampling, "it is not recorded with a temperature that it was not asked with"
     assert (card.provider, card.name, card.digest, card.context_tokens) == ("llama-index", "speaking", "", 4096)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.index.port import IndexHit, IndexLegs, NamedDocument
-from appliance.retrieval.fusion import fuse
+from appliance.retrieval.fusion import fuse as fuse_weighted
+
+fuse = partial(fuse_weighted, dense_weight=0.6)
 
 scores = st.integers(-4, 200).map(lambda quarters: quarters / 4)
 hits = st.dictionaries(st.sampled_from("abcdefgh"), scores).map(

@@ -32,6 +32,9 @@ class Judge:
         self.shown += texts
         return [self.scores_of.get(text, 0.0) for text in texts]
 
+    def digest(self) -> str:
+        return "judge"
+
 
 def _texts(hits: Sequence[object]) -> list[str]:
     return [hit.chunk.text for hit in hits]  # type: ignore[attr-defined]
@@ -61,10 +64,15 @@ def test_a_failure_costs_the_order_and_is_logged_without_a_word_of_the_question(
         def scores(self, question: str, texts: Sequence[str]) -> list[float]:
             raise ModelUnavailable("There is no reranking model.")
 
+        def digest(self) -> str:
+            raise AssertionError("nobody asks")
+
     with caplog.at_level(logging.WARNING):
         assert reranked("secret plans", HITS, Broken(), candidates=3) == HITS
     assert "not reranked" in caplog.text
     assert "secret" not in caplog.text
+    with pytest.raises(ModelUnavailable):
+        reranked("secret plans", HITS, Broken(), candidates=3, is_required=True)
 
 
 def test_the_retriever_shows_the_reranker_only_what_the_reader_may_see(tmp_path: Path) -> None:
@@ -110,6 +118,38 @@ def test_scores_are_those_of_sentence_transformers_whatever_else_is_judged(folde
     pairs = [(question, text.replace("\udc80", "?")) for text in texts]
     assert ours == pytest.approx([float(plain.predict([pair])[0]) for pair in pairs], abs=1e-4)
     assert max(ours) - min(ours) > 0.01, "the texts are too alike to tell anything"
+
+
+def test_of_a_pair_that_is_too_long_the_longer_half_is_cut_whatever_the_folder_says(tmp_path: Path) -> None:
+    reranker = CrossEncoderReranker(tiny_models.cross_encoder_without_a_limit(tmp_path), batch_size=2)
+    long = "pump and valve " * 200
+    one, other, longer = (
+        reranker.scores(question, [long + more])[0]
+        for question, more in (("records kept", ""), ("the vault", ""), ("records kept", long))
+    )
+    assert one != pytest.approx(other, abs=1e-4), "the question is read to its end"
+    assert one == pytest.approx(longer, abs=1e-4), "the passage is cut"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("DefaultCPUAllocator: not enough memory: secret"), "Free memory"),
+        (RuntimeError("The size of tensor a must match: secret"), r"\(RuntimeError\)\. Copy the folder again"),
+        (IndexError("index out of range: secret"), r"\(IndexError\)\. Copy the folder again"),
+    ],
+)
+def test_a_model_that_fails_says_what_to_do_and_nothing_of_its_input(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    reranker = CrossEncoderReranker(folder, batch_size=1)
+    monkeypatch.setattr(reranker._loaded(), "predict", failing)
+    with pytest.raises(ModelUnavailable, match=told) as caught:
+        reranker.scores("question", ["text"])
+    assert "secret" not in str(caught.value)
 
 
 def test_nothing_is_loaded_for_nothing(tmp_path: Path) -> None:

@@ -43,13 +43,16 @@ class Shop:
         self.index.upsert(index_entries(chunks, groups, path.removesuffix(".txt")))
         return chunks
 
-    def ask(self, question: str, access: AccessFilter = STAFF, candidates: int = 60) -> list[Hit]:
+    def ask(
+        self, question: str, access: AccessFilter = STAFF, candidates: int = 60, languages: tuple[str, ...] = ()
+    ) -> list[Hit]:
         retriever = Retriever(
             catalog=self.catalog,
             index=self.index,
             embedder=ToyEmbedder(),
             settings=RetrievalSettings(candidates=candidates),
             glossary=GLOSSARY,
+            languages=languages,
         )
         return retriever.retrieve(question, access)
 
@@ -242,6 +245,16 @@ def test_other_names_of_a_thing_are_searched_for_too(shop: Shop) -> None:
     shop.add("a.txt", "Purchases of property were ten million.")
     shop.add("b.txt", "The capexists met in spring.")
     assert shop.ask("What was the capex?")[0].path == "a.txt"
+
+
+def test_words_count_more_in_a_language_that_the_embedding_model_does_not_read(shop: Shop) -> None:
+    shop.add("a.txt", "Der Urlaub beträgt dreissig Tage.")
+    question = "Wie viele Tage Urlaub gibt es im Unternehmen?"
+    read, unread = shop.ask(question, languages=("de",))[0], shop.ask(question, languages=("en",))[0]
+    assert (read.score, unread.score) == (pytest.approx(1.0), pytest.approx(1.0))  # the best on both legs
+    shop.add("b.txt", "Tage Tage Urlaub Urlaub.")
+    scores = [{hit.path: hit.score for hit in shop.ask(question, languages=reads)} for reads in (("de",), ("en",), ())]
+    assert scores[0] == scores[2] != scores[1]
 
 
 def test_every_hit_is_scored_on_both_legs_whichever_found_it(shop: Shop) -> None:
