@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
 from typing import NewType
 
@@ -43,6 +43,7 @@ _FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
 _HEADING = re.compile(r"\s{0,3}(#{1,6})\s+(\S.*)")
 _ITEM = re.compile(r"(\s*)(?:([-*+\u2022])|(\d{1,9})[.)])\s+(\S.*)")
 _TABLE_RULE = re.compile(r"\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?\s*)?")
+_BLOCK_PREFIX = re.compile(r"\s*+(?:#{1,6}\s+|[-*+\u2022]\s+|\d{1,9}[.)]\s+|\|\s*)?")
 _CELL_BORDER = re.compile(r"(?<!\\)\|")
 _MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3}){0,9})\]")
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -120,12 +121,36 @@ def render(
 
 
 def _with_signs(untrusted: str, marked: Sequence[tuple[int, int]]) -> str:
-    """The text with a sign before and after each marked part."""
-    parts, at = [], 0
+    """The text with a sign before and after each marked part, where it changes no block."""
+    parts, at, inline = [], 0, list(_runs(untrusted)) if marked else []
     for start, end in marked:
-        parts += [_PRIVATE.sub("", untrusted[at:start]), _OPENS, _PRIVATE.sub("", untrusted[start:end]), _CLOSES]
-        at = end
+        for first, last in inline:
+            opens, closes = max(start, first, at), min(end, last)
+            if opens < closes:
+                parts += [_PRIVATE.sub("", untrusted[at:opens]), _OPENS]
+                parts += [_PRIVATE.sub("", untrusted[opens:closes]), _CLOSES]
+                at = closes
     return "".join([*parts, _PRIVATE.sub("", untrusted[at:])])
+
+
+def _runs(untrusted: str) -> Iterator[tuple[int, int]]:
+    """Where the text of each line, or of each cell of it, begins and ends: not its bullet, its borders, or code."""
+    at, fence = 0, ""
+    for line in untrusted.splitlines(keepends=True):
+        sign = _FENCE.match(line)
+        if fence:
+            fence = "" if sign and sign[1].startswith(fence) else fence
+        elif sign:
+            fence = sign[1]
+        elif not _TABLE_RULE.fullmatch(line.rstrip()):
+            prefix = _BLOCK_PREFIX.match(line)
+            first = at + (prefix.end() if prefix else 0)
+            for cell in _CELL_BORDER.split(untrusted[first : at + len(line)]):
+                begins = first + len(cell) - len(cell.lstrip())
+                if cell.strip():
+                    yield begins, begins + len(cell.strip())
+                first += len(cell) + 1
+        at += len(line)
 
 
 def _marked(html_with_signs: str, mark: Mark) -> str:

@@ -127,7 +127,8 @@ class StatementOut(_Out):
     """How one statement of an answer, its characters `start` to `end`, was held against the passages it cites.
 
     `score` is the share of its words that stand there, `numbers_missing` are the numbers that do not. One that is not
-    `comparable` (another language than its passages) was not judged.
+    `comparable` (another language than its passages, or without a word that carries it) was not judged. `missing_at`
+    is where in the answer those numbers stand (start, end).
     """
 
     text: str
@@ -138,6 +139,7 @@ class StatementOut(_Out):
     supported: bool
     comparable: bool
     numbers_missing: list[str]
+    missing_at: list[tuple[int, int]]
 
 
 class GroundingOut(_Out):

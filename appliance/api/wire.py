@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from appliance.answering.numbers import spans
+from appliance.answering.sentences import unmarked
 from appliance.api.schemas import (
     ChangedLineOut,
     ChangesOut,
@@ -14,7 +16,7 @@ from appliance.api.schemas import (
     StatementOut,
 )
 from appliance.catalog import ChangedLine, Changes, ChunkInContext
-from appliance.domain import Chunk, Citation, Document, Grounding, Hit, PageCoverage, Place
+from appliance.domain import Chunk, Citation, Document, Grounding, Hit, PageCoverage, Place, StatementCheck
 
 _PICTURED = ("application/pdf", "image/")
 _MAX_CHANGED_LINES = 500
@@ -58,10 +60,17 @@ def grounding_out(grounding: Grounding | None, answer: str) -> GroundingOut | No
                 supported=check.supported,
                 comparable=check.comparable,
                 numbers_missing=list(check.numbers_missing),
+                missing_at=_missing_at(check, answer),
             )
             for check in grounding.statements
         ],
     )
+
+
+def _missing_at(check: StatementCheck, answer: str) -> list[tuple[int, int]]:
+    said = unmarked(answer[check.start : check.end])
+    found = spans(said, frozenset(check.numbers_missing))
+    return [(check.start + start, check.start + end) for start, end in found]
 
 
 def document_out(document: Document, source: str) -> DocumentOut:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -191,6 +192,7 @@ class Standin:
             supported=True,
             comparable=True,
             numbers_missing=[],
+            missing_at=[],
         )
         rest = found.model_copy(
             update={
@@ -200,6 +202,7 @@ class Standin:
                 "score": 0.1,
                 "supported": False,
                 "numbers_missing": ["10", f"7{self.poison}"],
+                "missing_at": [at.span() for at in re.finditer("10", text) if at.start() >= len(first)],
             }
         )
         return wire.GroundingOut(score=0.5, judged=2, supported=1, statements=[found, rest])

@@ -118,6 +118,24 @@ def test_whatever_is_marked_stays_inert_and_every_tag_closed(untrusted: str, edg
     assert "\ue000" not in found.text and "\ue001" not in found.text
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "| a | 5 |\n|---|---|\n| b | 7 |\nrest",
+        "- one 5\n- two 7\n\n3. three",
+        "```\ncode 5\n```\nrest",
+        "## A heading of 5\nrest",
+        "words\n\n  1) one\n```\nx\n```",
+    ],
+)
+def test_a_mark_changes_no_block_wherever_it_begins_and_ends(source: str) -> None:
+    bare = render(source)
+    for start in range(len(source)):
+        for end in range(start + 1, len(source) + 1):
+            marked = render(source, marked=[(start, end)])
+            assert re.sub("</?mark>", "", marked) == bare, (start, end)
+
+
 def test_a_mark_stands_around_what_is_marked_in_text_lists_tables_and_bold() -> None:
     source = "It is 12 and **bold 34**.\n\n- item 56\n\n| a | b |\n|---|---|\n| 78 | 9 |"
     spans = [found.span() for found in re.finditer("12|34|56|78", source)]

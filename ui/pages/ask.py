@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -169,17 +168,8 @@ def _answer(turn: TurnOut) -> Html:
     numbers = frozenset(passage.number for passage in turn.citations)
     if turn.grounding is None:
         return render(turn.answer, numbers, marked=turn.highlights)
-    doubted = [span for statement in turn.grounding.statements for span in _missing(turn.answer, statement)]
+    doubted = [span for statement in turn.grounding.statements for span in statement.missing_at]
     return render(turn.answer, numbers, marked=doubted, mark=Mark.NOT_FOUND)
-
-
-def _missing(answer: str, statement: StatementOut) -> list[tuple[int, int]]:
-    """Where the numbers of a statement stand that its passages do not have."""
-    longest_first = sorted(statement.numbers_missing, key=len, reverse=True)
-    if not longest_first:
-        return []
-    number = re.compile(rf"(?<![\d\[])(?:{'|'.join(map(re.escape, longest_first))})(?!\d)")
-    return [found.span() for found in number.finditer(answer, statement.start, statement.end)]
 
 
 def _show_grounding(query_id: str, grounding: GroundingOut) -> None:
@@ -192,7 +182,7 @@ def _show_grounding(query_id: str, grounding: GroundingOut) -> None:
 def _grounded(grounding: GroundingOut) -> str:
     """The check in one line."""
     if not grounding.judged:
-        return "Not checked: the passages are in another language than the answer"
+        return "Not checked: too short, or in another language than the passages"
     sentences = pieces.count(grounding.judged, "sentence")
     stand = "stands" if grounding.supported == 1 else "stand"
     return f"Grounded: {grounding.supported:,} of {sentences} {stand} in the cited passages"
@@ -202,7 +192,7 @@ def _verdict(statement: StatementOut) -> Html:
     if statement.numbers_missing:
         return pieces.badge(f"Not found: {', '.join(statement.numbers_missing)}", "warn")
     if not statement.comparable:
-        return pieces.badge("Other language, not checked")
+        return pieces.badge("Not checked: too short, or another language")
     if not statement.supported:
         return pieces.badge("Not found", "warn")
     own = "".join(f"[{number}]" for number in statement.cited)
