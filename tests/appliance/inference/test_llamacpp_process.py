@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("temporary")]
 QUESTION = (Message(MessageRole.USER, "How long are inspection records kept?"),)
 GENERATION = Generation(context_tokens=1024, max_tokens=24, seed=1)
 LONG = replace(GENERATION, max_tokens=900)
+_TRACER_S = 0.5  # a tracer takes note of a stop; strace ends with all it traces if the stopped one is killed meanwhile
 _SOON_S = 10.0
 _FATAL = {
     signal.strsignal(number)
@@ -232,6 +233,7 @@ def test_a_folder_stays_no_longer_than_to_the_next_start_when_both_are_killed(
     parent = _parent(_IDLE + _WAIT, str(tiny_gguf))
     (pid,) = llama_processes(parent.pid)
     os.kill(parent.pid, signal.SIGSTOP)  # or it could see the other end
+    time.sleep(_TRACER_S)
     os.kill(pid, signal.SIGKILL)
     parent.kill()
     parent.communicate()
