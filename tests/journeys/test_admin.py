@@ -27,7 +27,7 @@ def test_a_folder_is_added_synced_and_removed(browser: Browser, served: Served, 
         expect(page.get_by_text("Added Claims desk.")).to_be_visible()
         panel = page.locator('[class*="st-key-sr-panel-"]', has_text="Claims desk")
         visiting.click(panel.get_by_role("button", name="Sync now"))
-        expect(panel.get_by_text(re.compile("^Synced "))).to_be_visible(timeout=90_000)
+        expect(panel.get_by_text(re.compile("^What the last sync did"))).to_be_visible(timeout=90_000)
         visiting.click(page.get_by_role("tab", name="Files"))
         # First of all, because this page says why, should it be otherwise.
         expect(page.locator('[class*="st-key-sr-card-"]', has_text="manual.md")).to_contain_text("indexed")
