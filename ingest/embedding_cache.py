@@ -36,6 +36,7 @@ import numpy as np
 
 from appliance.errors import ApplianceError, place_of
 from appliance.inference.port import Embedder, Vectors
+from ingest.wrapped import WrappedEmbedder
 
 _Result = TypeVar("_Result")
 
@@ -54,8 +55,8 @@ _SHARE_DROPPED = 10  # of a full file a tenth is dropped, so that it is not full
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}  # the last: a table is missing
 
 
-class CachingEmbedder:
-    """Wraps an embedder. Safe to share between threads; one process at a time may use a file."""
+class CachingEmbedder(WrappedEmbedder):
+    """Wraps an embedder; keeps no questions. Safe to share between threads; one process at a time may use a file."""
 
     def __init__(self, inner: Embedder, path: Path, *, max_bytes: int = 1 << 30) -> None:
         """Open nothing yet.
@@ -65,35 +66,12 @@ class CachingEmbedder:
             path: The file, in a folder that is closed to others. It is made when it is first needed.
             max_bytes: About how large the file may become; what is beside it while it is written comes on top.
         """
-        self._inner = inner
+        super().__init__(inner)
         self._path = path
         self._max_rows = max(1, max_bytes // (2 * inner.dimension + _ROW_BYTES))
         self._lock = threading.Lock()
         self._file: _VectorFile | None = None
         self._is_usable = True
-
-    @property
-    def model_id(self) -> str:
-        """That of the wrapped embedder."""
-        return self._inner.model_id
-
-    @property
-    def dimension(self) -> int:
-        """That of the wrapped embedder."""
-        return self._inner.dimension
-
-    @property
-    def max_tokens(self) -> int:
-        """That of the wrapped embedder."""
-        return self._inner.max_tokens
-
-    def count_tokens(self, text: str) -> int:
-        """Counted by the wrapped embedder."""
-        return self._inner.count_tokens(text)
-
-    def embed_query(self, text: str) -> Vectors:
-        """Computed each time: questions are not kept."""
-        return self._inner.embed_query(text)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Vectors of the texts in the order given; what is known is not computed. Raises ModelUnavailable."""

@@ -12,39 +12,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from appliance.inference.port import Embedder, Vectors
+from appliance.inference.port import Vectors
+from ingest.wrapped import WrappedEmbedder
 
 _SPECIAL_TOKENS = 2
 
 
-class WholeTexts:
-    """Wraps an embedder. Safe to share between threads."""
-
-    def __init__(self, inner: Embedder) -> None:
-        self._inner = inner
-
-    @property
-    def model_id(self) -> str:
-        """That of the wrapped embedder."""
-        return self._inner.model_id
-
-    @property
-    def dimension(self) -> int:
-        """That of the wrapped embedder."""
-        return self._inner.dimension
-
-    @property
-    def max_tokens(self) -> int:
-        """That of the wrapped embedder."""
-        return self._inner.max_tokens
-
-    def count_tokens(self, text: str) -> int:
-        """Counted by the wrapped embedder."""
-        return self._inner.count_tokens(text)
-
-    def embed_query(self, text: str) -> Vectors:
-        """As the wrapped embedder does: of a question the beginning counts."""
-        return self._inner.embed_query(text)
+class WholeTexts(WrappedEmbedder):
+    """Wraps an embedder. Of a question the beginning counts. Safe to share between threads."""
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Vectors of all of each text, in the order given. Raises ModelUnavailable."""

@@ -66,7 +66,7 @@ from qdrant_edge import (
 
 from appliance.domain import AccessFilter
 from appliance.errors import ApplianceError, IndexUnavailable
-from appliance.index.bm25 import document_terms, query_terms
+from appliance.index.bm25 import SparseTerms, document_terms, query_terms
 from appliance.index.layout import (
     DENSE,
     DOCUMENT_ID,
@@ -172,7 +172,7 @@ class EdgeIndex:
         if not access.groups or not terms.indices or limit < 1:
             return ()
         visible = _visible(access)
-        query = Query.Nearest(SparseVector(indices=list(terms.indices), values=list(terms.values)), using=NAMES)
+        query = Query.Nearest(_sparse(terms), using=NAMES)
         params = SearchParams(idf=IdfParams(corpus=visible))
         documents: dict[str, str] = {}
 
@@ -212,7 +212,7 @@ class EdgeIndex:
             dense = leg(Query.Nearest(numbers, using=DENSE), SearchParams(hnsw_ef=SEARCH_EF, exact=exact))
             if not terms.indices:
                 return IndexLegs(dense, ())
-            sparse = SparseVector(indices=list(terms.indices), values=list(terms.values))
+            sparse = _sparse(terms)
             population = SearchParams(idf=IdfParams(corpus=visible))
             return IndexLegs(dense, leg(Query.Nearest(sparse, using=SPARSE), population))
 
@@ -289,11 +289,11 @@ class EdgeIndex:
 
     def _point(self, entry: IndexEntry) -> Point:
         terms = document_terms(entry.text, entry.language)
-        sparse = SparseVector(indices=list(terms.indices), values=list(terms.values))
+        sparse = _sparse(terms)
         vectors: dict[str, Any] = {DENSE: self._identity.numbers(entry.vector), SPARSE: sparse}
         names = name_terms(entry.names)
         if names.indices:
-            vectors[NAMES] = SparseVector(indices=list(names.indices), values=list(names.values))
+            vectors[NAMES] = _sparse(names)
         try:
             return Point(id=entry.chunk_id, vector=vectors, payload=labels(entry))
         except ValueError as error:
@@ -413,6 +413,10 @@ class EdgeIndex:
             f"The vector index at {self._path} could not {what}: restart the appliance; if that does not help, "
             "restore the backup, or move the folder away and ingest the documents again."
         )
+
+
+def _sparse(terms: SparseTerms) -> SparseVector:
+    return SparseVector(indices=list(terms.indices), values=list(terms.values))
 
 
 def _visible(access: AccessFilter) -> Filter:

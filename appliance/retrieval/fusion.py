@@ -12,7 +12,7 @@ and what it gave: docs/decisions/0010-what-speaks-for-a-passage.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from appliance.index.port import IndexHit, IndexLegs, NamedDocument
@@ -65,15 +65,6 @@ def fuse(
         for chunk_id in {**dense, **sparse}
     ]
     return sorted(fused, key=lambda hit: (-hit.score, hit.chunk_id))
-
-
-def only(legs: IndexLegs, chunk_ids: Iterable[str]) -> IndexLegs:
-    """The legs without any other chunks."""
-    wanted = frozenset(chunk_ids)
-    return IndexLegs(
-        tuple(hit for hit in legs.dense if hit.chunk_id in wanted),
-        tuple(hit for hit in legs.sparse if hit.chunk_id in wanted),
-    )
 
 
 def _shares(hits: Sequence[IndexHit]) -> Mapping[str, float]:

@@ -20,7 +20,7 @@ from appliance.domain import AccessFilter, Hit, text_sha256
 from appliance.index.port import IndexLegs, NamedDocument, VectorIndex
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Reranker
-from appliance.retrieval.fusion import FusedHit, fuse, only
+from appliance.retrieval.fusion import FusedHit, fuse
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.reranking import reranked
 
@@ -114,7 +114,7 @@ def _ranked(
     document_of = {chunk_id: item.chunk.document_id for chunk_id, item in admitted.items()}
     hits: list[Hit] = []
     seen: set[str] = set()
-    for fused in fuse(only(legs, admitted), dense_weight=dense_weight, document_of=document_of, named=named):
+    for fused in fuse(legs, dense_weight=dense_weight, document_of=document_of, named=named):
         item = admitted[fused.chunk_id]
         digest = text_sha256(item.chunk.text)
         if digest in seen:  # the same passage in two files: the better ranked one stands for both

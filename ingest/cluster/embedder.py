@@ -17,40 +17,18 @@ from appliance.errors import ConfigurationError, ModelUnavailable, ParserBroken
 from appliance.inference.port import Embedder, Vectors
 from ingest.cluster import wire
 from ingest.cluster.link import Link, WorkersLost
+from ingest.wrapped import WrappedEmbedder
 
 _MOST_TEXTS = 64
 """In one job: enough to compute in batches, little enough to be done again when a worker is lost."""
 
 
-class ClusterEmbedder:
+class ClusterEmbedder(WrappedEmbedder):
     """Embeds passages on the nodes, everything else with the model of this machine. Safe to share between threads."""
 
     def __init__(self, local: Embedder, link: Link) -> None:
-        self._local = local
+        super().__init__(local)
         self._link = link
-
-    @property
-    def model_id(self) -> str:
-        """That of the model here; a node with another one is refused."""
-        return self._local.model_id
-
-    @property
-    def dimension(self) -> int:
-        """Length of a vector."""
-        return self._local.dimension
-
-    @property
-    def max_tokens(self) -> int:
-        """How many tokens of a text the model reads."""
-        return self._local.max_tokens
-
-    def count_tokens(self, text: str) -> int:
-        """Counted here."""
-        return self._local.count_tokens(text)
-
-    def embed_query(self, text: str) -> Vectors:
-        """Embedded here."""
-        return self._local.embed_query(text)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Vectors of the texts in the order given, computed on the nodes.
