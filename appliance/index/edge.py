@@ -2,9 +2,10 @@
 
 A data folder holds `meta.json` and one shard folder that it names:
 
-    meta.json                  owner, format, embedding model, dimension, name of the shard folder; replaced whole
+    meta.json                  owner, format, embedding model, dimension, names of the others; replaced whole
     shard-<hex>/               the shard
     building-<hex>/            a shard that is not finished; swept away on opening
+    statistics-<hex>           in how many chunks each term stands; there while nothing is written to the index
 
 Rules this module keeps:
 
@@ -16,26 +17,32 @@ Rules this module keeps:
 4. `EdgeShard.optimize` holds the interpreter for as long as it runs (seconds per ten thousand chunks), which would
    stop every thread of the appliance. So a copy of the shard is optimised by a child process and then takes the place
    of the original, unless something was written in between. It needs as much free disk as the shard has.
-5. Up to 100,000 chunks the dense leg is exact: the graph of HNSW was measured to lose hits behind a filter (0.66 of the
-   best 60 found among 20,000 random vectors, the worst case), and to gain a few milliseconds only. Beyond that it is
-   searched broadly, and which of the far hits it finds may depend on chunks the reader cannot see; scores never do.
+5. The dense leg is exact up to 50,000 chunks, and in a larger index for readers who may see up to about 20,000 of them:
+   the graph of HNSW loses hits behind a filter. Beyond that it is searched broadly, and which of the far hits it finds
+   may depend on chunks the reader cannot see; scores never do. (Comparing 100,000 vectors takes 7 ms, and with a filter
+   of one group 12, of 200 groups 28; the graph takes 2 to 5. `bench/search.py` says what it finds.)
 6. A relabelling or a deletion is checked before it returns. With a part of its write-ahead log missing, a shard opens
    without complaint, counts operations anew and ignores writes to every chunk that has seen a later one.
-7. Vendor errors are bare `Exception`s, and panics that are no `Exception` at all: both become `IndexUnavailable`.
+7. IDF is not left to the vendor, who would count at every request (`appliance.index.statistics`): a search brings it
+   along, and asks for statistics over no chunk at all, which give every term the same factor. What was counted follows
+   from the shard and is counted again (2 s for each 100,000 chunks) unless the index was closed after the last write.
+8. Vendor errors are bare `Exception`s, and panics that are no `Exception` at all: both become `IndexUnavailable`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from qdrant_edge import (
     CountRequest,
@@ -49,7 +56,7 @@ from qdrant_edge import (
     FieldCondition,
     Filter,
     HasIdCondition,
-    HasVectorCondition,
+    HnswIndexConfig,
     IdfParams,
     MatchAny,
     MatchValue,
@@ -58,6 +65,7 @@ from qdrant_edge import (
     Point,
     Query,
     QueryRequest,
+    ScrollRequest,
     SearchParams,
     SparseVector,
     UpdateOperation,
@@ -86,13 +94,24 @@ from appliance.index.layout import (
 from appliance.index.names import name_terms, naming_terms
 from appliance.index.port import IndexEntry, IndexHit, IndexLegs, NamedDocument, Vector
 from appliance.index.roster import write_whole
+from appliance.index.statistics import Change, TermStatistics, load_statistics, save_statistics
 
 _META = "meta.json"
 _SHARD = "shard-"
 _BUILDING = "building-"
+_STATISTICS = "statistics-"
 _MIN_FREE_BYTES = 64 * 1024**2  # more than a batch of entries can take
-_EXACT_UP_TO = 100_000
-"""Chunks. Below it no graph is built either (the vendor's threshold is in KiB of vectors of four bytes a number)."""
+_EXACT_UP_TO = 50_000
+"""Chunks. Below it no graph is built either (the vendor's thresholds are in KiB of vectors of four bytes a number)."""
+
+_EXACT_FOR_READERS_OF = 20_000
+"""Chunks: who may see no more of them gets exact results however large the index is, by the vendor's estimate."""
+
+_EDGES = 32
+_BREADTH = 200
+"""Of the graph: links of a chunk, and candidates compared when it is linked."""
+
+_AT_ONCE = 1_000  # chunks whose terms are read at once
 _OPTIMIZE_ATTEMPTS = 3
 _OPTIMIZE = """
 import os, sys
@@ -103,6 +122,9 @@ shard.optimize()
 shard.flush()
 shard.close()
 """
+
+
+Statistics = dict[str, TermStatistics]
 
 
 class EdgeIndex:
@@ -127,14 +149,16 @@ class EdgeIndex:
         self._optimizing = threading.Lock()
         self._writes = 0
         self._child: subprocess.Popen[bytes] | None = None
+        self._saved = ""
         self._closed = False
         with self._vendor_errors("be opened"):
             path.mkdir(parents=True, exist_ok=True)
             self._require_room()
             if not (path / _META).exists():
                 self._create()
-            self._folder = path / self._read_meta()
-            self._current = _load(self._folder)
+            self._folder, self._saved = self._read_meta()
+            self._current = _load(self._folder, self._config())
+            self._statistics: Statistics | None = self._saved_statistics() or _count_anew(self._current)
             self._sweep()
 
     def upsert(self, entries: Sequence[IndexEntry]) -> None:
@@ -142,7 +166,7 @@ class EdgeIndex:
         operations = [
             UpdateOperation.upsert_points([self._point(entry) for entry in batch]) for batch in batches(entries)
         ]
-        self._write(operations)
+        self._write(operations, Filter(must=[_among(entry.chunk_id for entry in entries)]))
 
     def search(
         self,
@@ -163,30 +187,28 @@ class EdgeIndex:
         self, vector: Vector, text: str, *, access: AccessFilter, language: str, chunk_ids: Collection[str]
     ) -> IndexLegs:
         """The scores of the given chunks, as far as `access` admits them, as `search` would give them."""
-        given = HasIdCondition({uuid.UUID(chunk_id) for chunk_id in chunk_ids})
-        return self._legs(vector, text, language, access, len(chunk_ids), (given,))
+        return self._legs(vector, text, language, access, len(chunk_ids), (_among(chunk_ids),))
 
     def named(self, question: str, *, access: AccessFilter, limit: int) -> tuple[NamedDocument, ...]:
         """The `limit` documents that the question names most clearly among those `access` admits, best first."""
         terms = naming_terms(question)
         if not access.groups or not terms.indices or limit < 1:
             return ()
-        visible = _visible(access)
-        query = Query.Nearest(_sparse(terms), using=NAMES)
-        params = SearchParams(idf=IdfParams(corpus=visible))
+        visible, statistics = _visible(access), self._counted()[NAMES]
+        query = Query.Nearest(_weighed(terms, statistics, access), using=NAMES)
         documents: dict[str, str] = {}
 
         def ask(size: int) -> list[IndexHit]:
-            request = QueryRequest(limit=size, query=query, filter=visible, params=params, with_payload=[DOCUMENT_ID])
+            request = QueryRequest(
+                limit=size, query=query, filter=visible, params=_UNWEIGHED, with_payload=[DOCUMENT_ID]
+            )
             points = self._shard().query(request)
             documents.update((str(point.id), (point.payload or {})[DOCUMENT_ID]) for point in points)
             return [IndexHit(str(point.id), point.score) for point in points]
 
         with self._vendor_errors("be searched"):
             found = best(ask(first_ask(limit)), limit, ask)
-            everything = Filter(must=[visible, HasVectorCondition(NAMES)])
-            named = self._shard().count(CountRequest(exact=True, filter=everything)) if found else 0
-        return strengths(((documents[hit.chunk_id], hit.score) for hit in found), named)
+        return strengths(((documents[hit.chunk_id], hit.score) for hit in found), statistics.total(access))
 
     def _legs(
         self, vector: Vector, text: str, language: str, access: AccessFilter, limit: int, among: Sequence[Any]
@@ -208,13 +230,12 @@ class EdgeIndex:
             return best(ask(first_ask(limit)), limit, ask)
 
         with self._vendor_errors("be searched"):
-            exact = bool(among) or shard.count(CountRequest(exact=False)) <= _EXACT_UP_TO
+            exact = bool(among) or sum(self._counted()[SPARSE].chunks) <= _EXACT_UP_TO
             dense = leg(Query.Nearest(numbers, using=DENSE), SearchParams(hnsw_ef=SEARCH_EF, exact=exact))
-            if not terms.indices:
+            sparse = _weighed(terms, self._counted()[SPARSE], access)
+            if not sparse.indices:
                 return IndexLegs(dense, ())
-            sparse = _sparse(terms)
-            population = SearchParams(idf=IdfParams(corpus=visible))
-            return IndexLegs(dense, leg(Query.Nearest(sparse, using=SPARSE), population))
+            return IndexLegs(dense, leg(Query.Nearest(sparse, using=SPARSE), _UNWEIGHED))
 
     def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
         """Relabel every chunk of a document."""
@@ -222,17 +243,17 @@ class EdgeIndex:
         labelled = [FieldCondition(GROUPS, match=MatchValue(group)) for group in sorted(groups)]
         size = FieldCondition(GROUPS, values_count=ValuesCount(gte=len(groups), lte=len(groups)))
         unchanged = Filter(must=[document], must_not=[Filter(must=[size, *labelled])])
-        self._write([UpdateOperation.set_payload_by_filter(document, {GROUPS: sorted(groups)})], unchanged)
+        self._write([UpdateOperation.set_payload_by_filter(document, {GROUPS: sorted(groups)})], document, unchanged)
 
     def delete_version(self, version_id: str) -> None:
         """Remove every chunk of a version."""
         version = _equals(VERSION_ID, version_id)
-        self._write([UpdateOperation.delete_points_by_filter(version)], version)
+        self._write([UpdateOperation.delete_points_by_filter(version)], version, version)
 
     def delete_document(self, document_id: str) -> None:
         """Remove every chunk of a document."""
         document = _equals(DOCUMENT_ID, document_id)
-        self._write([UpdateOperation.delete_points_by_filter(document)], document)
+        self._write([UpdateOperation.delete_points_by_filter(document)], document, document)
 
     def count(self, *, document_id: str | None = None, version_id: str | None = None) -> int:
         """How many chunks there are, of all or of one document or version. Exact."""
@@ -280,6 +301,7 @@ class EdgeIndex:
                 self._child.terminate()
             with self._vendor_errors("be closed"):
                 self._current.flush()
+                self._save_statistics()
                 self._current.close()
 
     def _shard(self) -> EdgeShard:
@@ -299,20 +321,68 @@ class EdgeIndex:
         except ValueError as error:
             raise IndexUnavailable(f"Chunk id '{entry.chunk_id}' is no UUID, so it cannot be indexed.") from error
 
-    def _write(self, operations: Sequence[UpdateOperation], none_left: Filter | None = None) -> None:
-        """Apply operations and flush. Raises IndexUnavailable if a chunk matches `none_left` after that."""
+    def _write(self, operations: Sequence[UpdateOperation], concerned: Filter, none_left: Filter | None = None) -> None:
+        """Apply operations and flush; the `concerned` chunks are counted before and after.
+
+        Raises:
+            IndexUnavailable: It failed, or a chunk matches `none_left` after it.
+        """
         with self._writing, self._vendor_errors("be written"):
             shard = self._shard()
             self._require_room()
+            statistics = _changed(self._statistics or _count_anew(shard), shard, concerned, by=-1)
+            self._forget_saved()
             self._writes += 1
-            for operation in operations:
-                shard.update(operation)
-            shard.flush()
-            if none_left is not None and shard.count(CountRequest(exact=True, filter=none_left)):
-                raise IndexUnavailable(
-                    f"The vector index at {self._path} ignores writes, its log was damaged: restore the backup, or "
-                    "move the folder away and ingest the documents again."
-                )
+            try:
+                for operation in operations:
+                    shard.update(operation)
+                shard.flush()
+                if none_left is not None and shard.count(CountRequest(exact=True, filter=none_left)):
+                    raise IndexUnavailable(
+                        f"The vector index at {self._path} ignores writes, its log was damaged: restore the backup, "
+                        "or move the folder away and ingest the documents again."
+                    )
+                self._statistics = _changed(statistics, shard, concerned, by=1)
+            except BaseException:
+                self._statistics = None  # nobody knows how much of it was written
+                raise
+
+    def _counted(self) -> Statistics:
+        statistics = self._statistics
+        while statistics is None:  # after a write that failed
+            with self._writing:
+                self._statistics = statistics = self._statistics or _count_anew(self._shard())
+        return statistics
+
+    def _saved_statistics(self) -> Statistics | None:
+        """What was counted when the index was closed, if nothing was written since then."""
+        if not self._saved:
+            return None
+        try:
+            found = load_statistics(self._path / self._saved, (SPARSE, NAMES))
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            return None
+        return found if sum(found[SPARSE].chunks) == self._current.count(CountRequest(exact=True)) else None
+
+    def _forget_saved(self) -> None:
+        """Before the first write: what was counted on closing is not true any more, whatever happens from here on."""
+        if self._saved:
+            old, self._saved = self._path / self._saved, ""
+            self._write_meta(self._folder.name)
+            old.unlink(missing_ok=True)
+
+    def _save_statistics(self) -> None:
+        """On closing, so that opening is fast. Without room for it the next opening counts again."""
+        if self._saved or self._statistics is None:
+            return
+        path = self._path / f"{_STATISTICS}{uuid.uuid4().hex}"
+        try:
+            save_statistics(path, self._statistics)
+        except OSError:
+            path.unlink(missing_ok=True)
+            return
+        self._saved = path.name
+        self._write_meta(self._folder.name)
 
     def _require_room(self) -> None:
         """The engine maps its files, also on opening: a page that finds no room ends the process with SIGBUS."""
@@ -330,41 +400,52 @@ class EdgeIndex:
             )
         building = self._path / f"{_BUILDING}{uuid.uuid4().hex}"
         building.mkdir(parents=True)
-        shard = EdgeShard.create(
-            str(building),
-            EdgeConfig(
-                vectors={DENSE: EdgeVectorParams(size=self._identity.dimension, distance=Distance.Cosine)},
-                sparse_vectors={name: EdgeSparseVectorParams(modifier=Modifier.Idf) for name in (SPARSE, NAMES)},
-                optimizers=EdgeOptimizersConfig(indexing_threshold=_EXACT_UP_TO * self._identity.dimension * 4 // 1024),
-            ),
-        )
+        shard = EdgeShard.create(str(building), self._config())
         for label in LABELS:
             shard.update(UpdateOperation.create_field_index(label, PayloadSchemaType.Keyword))
         shard.flush()
         shard.close()
         self._adopt(building)
 
+    def _config(self) -> EdgeConfig:
+        kib_of_a_vector = self._identity.dimension * 4 / 1024
+        return EdgeConfig(
+            vectors={DENSE: EdgeVectorParams(size=self._identity.dimension, distance=Distance.Cosine)},
+            sparse_vectors={name: EdgeSparseVectorParams(modifier=Modifier.Idf) for name in (SPARSE, NAMES)},
+            hnsw_config=HnswIndexConfig(
+                m=_EDGES, ef_construct=_BREADTH, full_scan_threshold=int(_EXACT_FOR_READERS_OF * kib_of_a_vector)
+            ),
+            optimizers=EdgeOptimizersConfig(indexing_threshold=int(_EXACT_UP_TO * kib_of_a_vector)),
+        )
+
     def _adopt(self, building: Path) -> Path:
         """Make a finished shard the one that counts."""
         folder = building.rename(self._path / f"{_SHARD}{uuid.uuid4().hex}")
-        write_whole(self._path / _META, json.dumps({**self._identity.to_json(), "shard": folder.name}))
+        self._write_meta(folder.name)
         return folder
 
-    def _read_meta(self) -> str:
-        """The name of the shard folder, once the rest of `meta.json` was found in order."""
+    def _write_meta(self, shard: str) -> None:
+        named = {"shard": shard, "statistics": self._saved}
+        write_whole(self._path / _META, json.dumps({**self._identity.to_json(), **named}))
+
+    def _read_meta(self) -> tuple[Path, str]:
+        """The shard folder and the name of the saved statistics, once the rest of `meta.json` was found in order."""
         meta = json.loads((self._path / _META).read_text("utf-8"))
         if not isinstance(meta, dict) or not isinstance(meta.get("shard"), str):
             raise ValueError(_META)
         self._identity.require(
             meta, f"at {self._path}", "restore the whole backup, or move the folder away and ingest the documents again"
         )
-        return str(meta["shard"])
+        return self._path / str(meta["shard"]), Path(str(meta.get("statistics", ""))).name
 
     def _sweep(self) -> None:
         """Remove what an interrupted creation or optimisation left. Only once the shard is ours, so nobody uses it."""
         for leftover in (*self._path.glob(f"{_BUILDING}*"), *self._path.glob(f"{_SHARD}*")):
             if leftover != self._folder:
                 shutil.rmtree(leftover, ignore_errors=True)
+        for leftover in self._path.glob(f"{_STATISTICS}*"):
+            if leftover.name != self._saved:
+                leftover.unlink(missing_ok=True)
 
     def _optimize_copy(self) -> bool:
         """Optimise a copy and put it in place. False when writes came in between, and the copy was thrown away."""
@@ -384,7 +465,7 @@ class EdgeIndex:
                     return False
                 optimized, old = self._adopt(copy), self._folder
                 # The old shard is not closed: searches may be in it. It goes when the last of them lets go.
-                self._current, self._folder = _load(optimized), optimized
+                self._current, self._folder = _load(optimized, self._config()), optimized
             shutil.rmtree(old, ignore_errors=True)
             return True
         finally:
@@ -415,12 +496,47 @@ class EdgeIndex:
         )
 
 
+def _count_anew(shard: EdgeShard) -> Statistics:
+    return _changed({SPARSE: TermStatistics(), NAMES: TermStatistics()}, shard, Filter(), by=1)
+
+
+def _changed(statistics: Statistics, shard: EdgeShard, concerned: Filter, *, by: int) -> Statistics:
+    """The statistics with (`by` is 1) or without (-1) what the shard holds of some chunks."""
+    start = None
+    while True:
+        points, start = shard.scroll(
+            ScrollRequest(
+                offset=start, limit=_AT_ONCE, filter=concerned, with_payload=[GROUPS], with_vector=[SPARSE, NAMES]
+            )
+        )
+        changes: dict[str, list[Change]] = {name: [] for name in statistics}
+        for point in points:
+            vectors: Any = point.vector
+            groups = frozenset((point.payload or {})[GROUPS])
+            for name, vector in vectors.items():
+                changes[name].append(Change(groups, vector.indices, by))
+        statistics = {name: each.changed(changes[name]) for name, each in statistics.items()}
+        if start is None:
+            return statistics
+
+
 def _sparse(terms: SparseTerms) -> SparseVector:
     return SparseVector(indices=list(terms.indices), values=list(terms.values))
 
 
+def _weighed(terms: SparseTerms, statistics: TermStatistics, access: AccessFilter) -> SparseVector:
+    """The query vector of BM25; terms that stand in no visible chunk are left out of it."""
+    weights = statistics.idf(terms.indices, access) / _VENDORS_IDF
+    found = [(index, weight) for index, weight in zip(terms.indices, weights.tolist(), strict=True) if weight]
+    return SparseVector(indices=[index for index, _ in found], values=[weight for _, weight in found])
+
+
 def _visible(access: AccessFilter) -> Filter:
     return Filter(must=[_any_of(GROUPS, access.groups)])
+
+
+def _among(chunk_ids: Iterable[str]) -> HasIdCondition:
+    return HasIdCondition({uuid.UUID(chunk_id) for chunk_id in chunk_ids})
 
 
 def _any_of(label: str, values: Collection[str]) -> FieldCondition:
@@ -431,7 +547,13 @@ def _equals(label: str, value: str) -> Filter:
     return Filter(must=[FieldCondition(label, match=MatchValue(value))])
 
 
-def _load(folder: Path) -> EdgeShard:
+_NO_CHUNK = _equals(VERSION_ID, "")
+_UNWEIGHED = SearchParams(idf=IdfParams(corpus=_NO_CHUNK))
+_VENDORS_IDF = math.log(2)
+"""The factor of every term in statistics over no chunk."""
+
+
+def _load(folder: Path, config: EdgeConfig) -> EdgeShard:
     """Load a shard, if both its halves are there.
 
     The vendor takes a shard without segments for an empty one. Without the write-ahead log it counts operations from
@@ -440,7 +562,7 @@ def _load(folder: Path) -> EdgeShard:
     for half in ("segments/*/segment.json", "wal/*"):
         if not any(folder.glob(half)):
             raise ValueError(f"shard {folder.name} has no {half}")
-    return EdgeShard.load(str(folder))
+    return EdgeShard.load(str(folder), config)
 
 
 def _start_optimizing(folder: Path) -> subprocess.Popen[bytes]:

@@ -32,7 +32,7 @@ GROUPS = "groups"
 LABELS = (DOCUMENT_ID, VERSION_ID, GROUPS)
 """The payload, and at the same time its keyword indexes."""
 
-SEARCH_EF = 256
+SEARCH_EF = 512
 """Breadth of the walk through an HNSW graph; far above any `limit` we ask for, so that recall stays near 1."""
 
 _FORMAT = 2

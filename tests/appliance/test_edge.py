@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import threading
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
 import pytest
 import qdrant_edge
+from qdrant_edge import (
+    FieldCondition,
+    Filter,
+    IdfParams,
+    MatchAny,
+    Query,
+    QueryRequest,
+    SearchParams,
+    SparseVector,
+)
 
 from appliance.domain import AccessFilter
 from appliance.errors import IndexUnavailable
+from appliance.index.bm25 import query_terms
 from appliance.index.edge import EdgeIndex
 from appliance.index.port import IndexEntry, IndexLegs
 
@@ -43,6 +56,10 @@ def shard_of(path: Path) -> Path:
     return path / str(json.loads((path / "meta.json").read_text())["shard"])
 
 
+def saved_in(path: Path) -> Path:
+    return path / str(json.loads((path / "meta.json").read_text())["statistics"])
+
+
 @pytest.fixture
 def built(tmp_path: Path) -> Path:
     """A closed index of a few chunks."""
@@ -55,14 +72,15 @@ def built(tmp_path: Path) -> Path:
 
 def test_the_folder_is_made_with_its_parents_and_says_what_it_holds(built: Path) -> None:
     meta = json.loads((built / "meta.json").read_text())
-    assert {**meta, "shard": ""} == {
+    assert {**meta, "shard": "", "statistics": ""} == {
         "format": 2,
         "owner": OWNER,
         "model_id": MODEL,
         "dimension": DIMENSION,
         "shard": "",
+        "statistics": "",
     }
-    assert sorted(file.name for file in built.iterdir()) == ["meta.json", meta["shard"]]
+    assert {file.name for file in built.iterdir()} == {"meta.json", meta["shard"], meta["statistics"]}
 
 
 def test_a_second_owner_is_told_that_the_index_is_in_use(built: Path) -> None:
@@ -163,9 +181,10 @@ def test_no_damage_is_repaired_by_throwing_data_away(built: Path) -> None:
 def test_what_an_interrupted_optimisation_left_is_swept_away(built: Path) -> None:
     shutil.copytree(shard_of(built), built / "shard-0000")
     shutil.copytree(shard_of(built), built / "building-0000")
+    (built / "statistics-0000").write_bytes(b"of another shard")
     index = open_index(built)
     assert index.count() == CHUNKS
-    assert sorted(file.name for file in built.iterdir()) == ["meta.json", shard_of(built).name]
+    assert {file.name for file in built.iterdir()} == {"meta.json", shard_of(built).name, saved_in(built).name}
     index.close()
 
 
@@ -175,7 +194,7 @@ def test_an_optimised_shard_takes_the_place_of_the_old_one(built: Path) -> None:
     old = shard_of(built)
     index.optimize()
     assert shard_of(built) != old
-    assert sorted(file.name for file in built.iterdir()) == ["meta.json", shard_of(built).name]
+    assert {file.name for file in built.iterdir()} == {"meta.json", shard_of(built).name, saved_in(built).name}
     index.upsert([chunk(1_000)])
     index.close()
     again = open_index(built)
@@ -224,3 +243,139 @@ def test_closing_ends_an_optimisation_that_is_under_way(built: Path) -> None:
     again = open_index(built)
     assert again.count() == CHUNKS
     again.close()
+
+
+# ---- statistics
+
+
+WORDS = ("budget", "dividend", "holiday", "policy", "merger", "ISO-27001", "Straße", "2026")
+LABELS = [frozenset(label) for label in ({"staff"}, {"board"}, {"staff", "board"}, {"audit"}, set[str]())]
+READERS = [AccessFilter(frozenset(groups)) for groups in ({"staff"}, {"board"}, {"staff", "audit"}, {"staff", "board"})]
+
+
+def written(dice: random.Random, number: int) -> IndexEntry:
+    text = " ".join(dice.choices(WORDS, k=dice.randrange(12)))
+    entry = chunk(number, text)
+    names = f"{dice.choice(WORDS)} {number}" if number % 4 == 0 else ""
+    return replace(
+        entry,
+        document_id=f"doc-{number // 8}",
+        version_id=f"ver-{number // 4}",
+        groups=dice.choice(LABELS),
+        names=names,
+    )
+
+
+def some_write(index: EdgeIndex, dice: random.Random) -> None:
+    document = f"doc-{dice.randrange(12)}"
+    chosen = dice.randrange(5)
+    if chosen == 0:
+        index.set_groups(document, dice.choice(LABELS))
+    elif chosen == 1:
+        index.delete_document(document)
+    elif chosen == 2:
+        index.delete_version(f"ver-{dice.randrange(24)}")
+    else:
+        index.upsert([written(dice, dice.randrange(96)) for _ in range(20)])  # some twice, some in place of others
+
+
+def assert_weighed_as_the_vendor_would(index: EdgeIndex) -> None:
+    shard = index._shard()
+    for reader in READERS:
+        visible = Filter(must=[FieldCondition("groups", match=MatchAny(sorted(reader.groups)))])
+        for word in (*WORDS, " ".join(WORDS)):
+            terms = query_terms(word, "")
+            query = Query.Nearest(SparseVector(list(terms.indices), list(terms.values)), using="bm25")
+            params = SearchParams(idf=IdfParams(corpus=visible))
+            expected = shard.query(QueryRequest(limit=200, query=query, filter=visible, params=params))
+            found = index.search(chunk(1).vector, word, access=reader, limit=200, language="").sparse
+            assert {hit.chunk_id: hit.score for hit in found} == pytest.approx(
+                {str(point.id): point.score for point in expected}, rel=1e-4
+            )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_words_weigh_what_the_vendor_would_count_whatever_was_written(tmp_path: Path, seed: int) -> None:
+    dice = random.Random(seed)
+    index = open_index(tmp_path)
+    for _ in range(4):
+        for _ in range(8):
+            some_write(index, dice)
+        assert_weighed_as_the_vendor_would(index)
+        if dice.random() < 0.5:
+            index.close()
+            index = open_index(tmp_path)
+            assert_weighed_as_the_vendor_would(index)
+    index.close()
+
+
+def test_statistics_are_kept_while_nothing_is_written_and_gone_before_the_first_write(built: Path) -> None:
+    kept = saved_in(built)
+    index = open_index(built)
+    ask(index, "budget")
+    index.close()
+    assert saved_in(built) == kept
+    index = open_index(built)
+    index.upsert([chunk(1_000, "dividend")])
+    assert not kept.exists()
+    assert json.loads((built / "meta.json").read_text())["statistics"] == ""
+    index.close()
+    assert saved_in(built).is_file()
+
+
+def _cut_short(kept: Path) -> None:
+    kept.write_bytes(kept.read_bytes()[:100])
+
+
+def _emptied(kept: Path) -> None:
+    kept.write_bytes(b"")
+
+
+def _of_an_earlier_time(kept: Path) -> None:
+    with numpy.load(kept) as stored:
+        arrays = dict(stored)
+    arrays["bm25.chunks"] = arrays["bm25.chunks"] - 1
+    with kept.open("wb") as file:
+        numpy.savez(file, **arrays)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, _cut_short, _emptied, _of_an_earlier_time])
+def test_statistics_that_are_lost_damaged_or_of_another_time_are_counted_again(
+    built: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(saved_in(built))
+    index = open_index(built)
+    assert_weighed_as_the_vendor_would(index)
+    index.close()
+
+
+def test_after_a_write_that_failed_words_weigh_what_is_there(built: Path) -> None:
+    (shard_of(built) / "wal" / "open-1").unlink()
+    index = open_index(built)
+    with pytest.raises(IndexUnavailable):
+        index.delete_document("doc-1")
+    assert_weighed_as_the_vendor_would(index)
+    index.close()
+
+
+def test_who_may_see_few_chunks_gets_exact_results_from_a_large_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.index.edge._EXACT_UP_TO", 2_000)
+    monkeypatch.setattr("appliance.index.edge._EXACT_FOR_READERS_OF", 1_000)
+    monkeypatch.setattr("appliance.index.edge.SEARCH_EF", 16)
+    vectors = numpy.random.default_rng(1).standard_normal((6_000, DIMENSION)).astype(numpy.float32)
+    vectors /= numpy.linalg.norm(vectors, axis=1, keepdims=True)
+    index = open_index(tmp_path)
+    index.upsert(
+        [
+            replace(chunk(number), vector=vector, groups=frozenset({"few" if number % 10 == 0 else "many"}))
+            for number, vector in enumerate(vectors, start=1)
+        ]
+    )
+    index.optimize()
+    for asked in vectors[:40]:
+        legs = index.search(asked, "", access=AccessFilter(frozenset({"few"})), limit=10, language="en")
+        nearest = sorted(range(9, 6_000, 10), key=lambda row: -float(vectors[row] @ asked))[:10]
+        assert [hit.chunk_id for hit in legs.dense] == [str(uuid.UUID(int=row + 1)) for row in nearest]
+    index.close()
