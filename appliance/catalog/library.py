@@ -166,6 +166,24 @@ class LibraryCatalog:
             )
             return [chunk_of(row) for row in rows]
 
+    def admitted_chunks(self, chunk_ids: Iterable[str], access: AccessFilter) -> dict[str, str]:
+        """The document of each of the given chunks that the reader may see now and that is in force, by chunk id."""
+        wanted = list(dict.fromkeys(chunk_ids))
+        found: dict[str, str] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(wanted), MAX_VARIABLES):
+                query = (
+                    select(chunks.c.id, chunks.c.document_id)
+                    .join(documents, documents.c.id == chunks.c.document_id)
+                    .where(
+                        chunks.c.id.in_(wanted[start : start + MAX_VARIABLES]),
+                        documents.c.version_id == chunks.c.version_id,
+                        admitted(access),
+                    )
+                )
+                found.update((row.id, row.document_id) for row in connection.execute(query))
+        return found
+
     def visible_chunks(
         self, chunk_ids: Iterable[str], access: AccessFilter, *, current_only: bool
     ) -> dict[str, ChunkInContext]:

@@ -74,12 +74,13 @@ class Retriever:
             found |= _chunk_ids(
                 self._index.search(vector, asked, access=access, limit=limit, language=language, documents=inside)
             )
-        admitted = self._catalog.visible_chunks(sorted(found), access, current_only=True)
-        if len(admitted) < len(found):
+        document_of = self._catalog.admitted_chunks(sorted(found), access)
+        if len(document_of) < len(found):
             # A label or version changed between the two looks, or catalog and index disagree.
-            _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(admitted))
-        legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(admitted))
-        hits = _ranked(legs, admitted, named, self._dense_weight(language))[:limit]
+            _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(document_of))
+        legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(document_of))
+        ranked = fuse(legs, dense_weight=self._dense_weight(language), document_of=document_of, named=named)
+        hits = self._read(ranked, access, limit)
         if self._reranker is None:
             return hits
         return reranked(
@@ -95,6 +96,24 @@ class Retriever:
         is_read = not language or not self._languages or language in self._languages
         return self._settings.dense_weight if is_read else self._settings.dense_weight_elsewhere
 
+    def _read(self, ranked: Sequence[FusedHit], access: AccessFilter, limit: int) -> list[Hit]:
+        """The first `limit` as the catalog has them, each text once; only so many are read as it takes."""
+        hits: list[Hit] = []
+        seen: set[str] = set()
+        for start in range(0, len(ranked), limit):
+            portion = ranked[start : start + limit]
+            found = self._catalog.visible_chunks((fused.chunk_id for fused in portion), access, current_only=True)
+            for fused in portion:
+                item = found.get(fused.chunk_id)
+                digest = text_sha256(item.chunk.text) if item else ""
+                if item is None or digest in seen:  # the better ranked of two stands for both
+                    continue
+                seen.add(digest)
+                hits.append(_hit(fused, item, rank=len(hits) + 1))
+                if len(hits) == limit:
+                    return hits
+        return hits
+
     def _named(self, question: str, access: AccessFilter) -> list[NamedDocument]:
         """The documents that the question names, as far as the catalog admits them too."""
         found = self._index.named(question, access=access, limit=_NAMED)
@@ -106,22 +125,6 @@ class Retriever:
 
 def _chunk_ids(legs: IndexLegs) -> set[str]:
     return {hit.chunk_id for hit in (*legs.dense, *legs.sparse)}
-
-
-def _ranked(
-    legs: IndexLegs, admitted: dict[str, ChunkInContext], named: Sequence[NamedDocument], dense_weight: float
-) -> list[Hit]:
-    document_of = {chunk_id: item.chunk.document_id for chunk_id, item in admitted.items()}
-    hits: list[Hit] = []
-    seen: set[str] = set()
-    for fused in fuse(legs, dense_weight=dense_weight, document_of=document_of, named=named):
-        item = admitted[fused.chunk_id]
-        digest = text_sha256(item.chunk.text)
-        if digest in seen:  # the same passage in two files: the better ranked one stands for both
-            continue
-        seen.add(digest)
-        hits.append(_hit(fused, item, rank=len(hits) + 1))
-    return hits
 
 
 def _hit(fused: FusedHit, item: ChunkInContext, *, rank: int) -> Hit:
