@@ -30,6 +30,7 @@ from appliance.catalog.tables import (
     version_of,
     version_row,
     versions,
+    without_index,
 )
 from appliance.database import Database
 from appliance.domain import Chunk, DocumentState, Source, Version, shown_path
@@ -174,15 +175,16 @@ class IngestCatalog:
 
     def original_of(self, source_id: str, sha256: str, groups: frozenset[str], *, other_than: str) -> str | None:
         """A document of the source with this content in force, under exactly this label; None if there is none."""
+        same = select(versions.c.document_id, versions.c.id).where(versions.c.sha256 == sha256).subquery()
         query = (
             select(documents.c.id)
-            .join(versions, versions.c.id == documents.c.version_id)
+            .join(same, same.c.document_id == documents.c.id)
             .where(
-                documents.c.source_id == source_id,
-                documents.c.state == DocumentState.INDEXED.value,
+                documents.c.version_id == same.c.id,
+                without_index(documents.c.source_id) == source_id,
+                without_index(documents.c.state) == DocumentState.INDEXED.value,
                 documents.c.settled.is_(True),
                 documents.c.id != other_than,
-                versions.c.sha256 == sha256,
             )
             .order_by(documents.c.path, documents.c.member)
             .limit(MAX_VARIABLES)

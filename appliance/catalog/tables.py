@@ -159,11 +159,18 @@ receipts = Table(
 )
 
 
+def without_index(column: Column[str]) -> UnaryExpression[str]:
+    """A column that SQLite shall not search by in this query, because another one says more.
+
+    It keeps no statistics, so it cannot know (https://www.sqlite.org/optoverview.html, "unary plus").
+    """
+    return UnaryExpression(column, operator=custom_op("+"))
+
+
 def admitted(access: AccessFilter) -> Any:
     """The SQL form of `AccessFilter.admits` for a document."""
-    # The plus keeps SQLite from searching the index once for each group of the reader, who may have hundreds: it reads
-    # the few groups of the document instead.
-    label: UnaryExpression[str] = UnaryExpression(document_groups.c.group_name, operator=custom_op("+"))
+    # Else SQLite searches the index once for each group of the reader, who may have hundreds: the document has a few.
+    label = without_index(document_groups.c.group_name)
     return exists().where(document_groups.c.document_id == documents.c.id, label.in_(sorted(access.groups)))
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from appliance.catalog import Catalog, LibraryPage
 from appliance.catalog.tables import admitted, documents
@@ -168,6 +170,50 @@ def test_the_groups_of_a_reader_are_not_looked_up_one_by_one_for_every_document(
         sql = str(query.compile(connection, compile_kwargs={"literal_binds": True}))
         plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
     assert any("SEARCH document_groups" in step and "(document_id=?)" in step for step in plan), plan
+
+
+PER_FILE: dict[str, Callable[[Catalog, Chunk], object]] = {
+    "an original": lambda catalog, _: catalog.original_of(SOURCE.id, "0" * 64, STAFF.groups, other_than="another"),
+    "facts": lambda catalog, chunk: catalog.facts(chunk.document_id),
+    "duplicates": lambda catalog, chunk: catalog.duplicates_of(chunk.document_id),
+    "members": lambda catalog, chunk: catalog.members(chunk.document_id),
+    "publishing": lambda catalog, _: publish(catalog, "another.txt", "text"),
+    "a failure": lambda catalog, _: catalog.record(make_outcome("third.txt"), keep_version=True),
+    "relabelling": lambda catalog, chunk: catalog.relabel(chunk.document_id, LEGAL.groups),
+    "documents that may be read": lambda catalog, chunk: catalog.admitted_documents([chunk.document_id], STAFF),
+    "chunks that may be read": lambda catalog, chunk: catalog.admitted_chunks([chunk.id], STAFF),
+    "chunks": lambda catalog, chunk: catalog.visible_chunks([chunk.id], STAFF, current_only=True),
+    "near-duplicates": lambda catalog, chunk: catalog.candidates(chunk.version_id, STAFF),
+    "a version": lambda catalog, chunk: catalog.version_chunks(chunk.version_id),
+}
+
+
+@pytest.mark.parametrize("called", PER_FILE)
+def test_what_is_asked_for_every_file_or_question_does_not_take_longer_the_more_documents_there_are(
+    database: Database, catalog: Catalog, called: str
+) -> None:
+    """SQLite keeps no statistics: to find one document by its content it once read every indexed one."""
+    (chunk,) = publish(catalog, "one.txt", "text")
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: object, __: object, sql: str, parameters: Any, *___: object) -> None:
+        asked.append((sql, parameters))
+
+    with database.read() as connection:
+        event.listen(connection.engine, "before_cursor_execute", note)
+        try:
+            PER_FILE[called](catalog, chunk)
+        finally:
+            event.remove(connection.engine, "before_cursor_execute", note)
+        plans = [
+            (step.detail, sql)
+            for sql, parameters in asked
+            if sql.lstrip().startswith(("SELECT", "UPDATE", "DELETE"))
+            for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)
+        ]
+    assert plans
+    slow = re.compile(r"SCAN (documents|versions|chunks|document_groups)|ix_documents_(state|source_id)")
+    assert [plan for plan in plans if slow.search(plan[0])] == []
 
 
 # versions
