@@ -289,7 +289,7 @@ def status(
     ] = False,
 ) -> None:
     """Whether it runs, what it holds, and how the files stand."""
-    from appliance.wiring import running_at
+    from appliance.data_folder import running_at
 
     settings = load_settings()
     address = running_at(settings)
@@ -334,7 +334,7 @@ def log_verify(
     from appliance.audit.export import verify_export
     from appliance.audit.log import checkpoint_path
     from appliance.audit.verify import verify
-    from appliance.wiring import DataFolder
+    from appliance.data_folder import DataFolder
 
     path = DataFolder(load_settings().data_dir).log
     if checkpoint is not None and not checkpoint.is_file():
@@ -411,7 +411,7 @@ def user_add(
 ) -> None:
     """Make an account; prints its password once."""
     from appliance.auth.accounts import generate_password
-    from appliance.wiring import accounts_of
+    from appliance.personnel import accounts_of
 
     settings, password = load_settings(), generate_password()
     _require_one_spelling(settings, group)
@@ -424,7 +424,7 @@ def user_add(
 @user_app.command("list")
 def user_list() -> None:
     """Every account."""
-    from appliance.wiring import accounts_of
+    from appliance.personnel import accounts_of
 
     table = _table("name", "roles", "groups", "")
     with accounts_of(load_settings()) as accounts:
@@ -481,7 +481,7 @@ def user_token(
     days: Annotated[int, typer.Option(min=1, max=366, help="How long it is good.")] = 90,
 ) -> None:
     """Issue an API token for a person; prints it once."""
-    from appliance.wiring import sessions_of
+    from appliance.personnel import sessions_of
 
     settings = load_settings()
     with _person(name, "token.issued", label) as (_, person_id), sessions_of(settings) as sessions:
@@ -492,7 +492,7 @@ def user_token(
 @user_app.command("tokens")
 def user_tokens(name: str) -> None:
     """The API tokens of a person that are still good. The tokens themselves cannot be shown again."""
-    from appliance.wiring import accounts_of, sessions_of
+    from appliance.personnel import accounts_of, sessions_of
 
     settings = load_settings()
     with accounts_of(settings) as accounts:
@@ -518,7 +518,7 @@ def user_revoke(
     everything: Annotated[bool, typer.Option("--all", help="Every token and every session of the person.")] = False,
 ) -> None:
     """End one API token of a person, or with --all everything they are signed in with."""
-    from appliance.wiring import accounts_of, sessions_of
+    from appliance.personnel import accounts_of, sessions_of
 
     if bool(token_id) == everything:
         raise InvalidRequest("Give the id of one token ('strongroom user tokens' shows them), or --all.")
@@ -548,7 +548,7 @@ def _operator(settings: Settings, groups: list[str] | None = None) -> Iterator[O
 @contextlib.contextmanager
 def _person(name: str, action: str, detail: str = "") -> Iterator[tuple[Accounts, str]]:
     """The accounts and the id of a person, with the act on record first."""
-    from appliance.wiring import accounts_of
+    from appliance.personnel import accounts_of
 
     settings = load_settings()
     with accounts_of(settings) as accounts:
@@ -560,7 +560,7 @@ def _person(name: str, action: str, detail: str = "") -> Iterator[tuple[Accounts
 def _require_one_spelling(settings: Settings, groups: list[str]) -> None:
     """Raises InvalidRequest when a group is written otherwise than one that is in use."""
     from appliance.auth.groups import require_one_spelling
-    from appliance.wiring import known_groups
+    from appliance.personnel import known_groups
 
     if groups:
         require_one_spelling(groups, known_groups(settings))
@@ -586,7 +586,7 @@ def _token(sessions: Sessions, person_id: str, beginning: str) -> IssuedToken:
 def _make_demo_accounts(settings: Settings) -> list[tuple[str, str]]:
     """The names and passwords of the accounts made: one per role in a new data folder, none in any other."""
     from appliance.auth.accounts import generate_password
-    from appliance.wiring import accounts_of
+    from appliance.personnel import accounts_of
 
     with accounts_of(settings) as accounts:
         if accounts.people():
@@ -615,8 +615,8 @@ def _are_taken_in(settings: Settings, samples: Path) -> bool:
     left alone.
     """
     from appliance.catalog import Catalog
+    from appliance.data_folder import DataFolder
     from appliance.database import Database
-    from appliance.wiring import DataFolder
     from ingest.discover import FoundFile, discover
 
     folder = samples.expanduser().resolve()
@@ -649,7 +649,7 @@ def _record(settings: Settings, *entries: Entry) -> None:
 
 
 def _log_path(settings: Settings) -> Path:
-    from appliance.wiring import make_folder
+    from appliance.data_folder import make_folder
 
     return make_folder(settings).log
 

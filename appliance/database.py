@@ -33,7 +33,9 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    inspect,
     select,
+    text,
 )
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -51,6 +53,7 @@ metadata = MetaData(
 )
 
 
+_MIGRATIONS = Path(__file__).parent / "migrations"
 installation = Table("installation", metadata, Column("id", String(36), primary_key=True))
 
 
@@ -86,17 +89,20 @@ class Database:
         Raises:
             CatalogUnavailable: The file cannot be written, is damaged, or was made by a newer release.
         """
-        from alembic import command
+        with self.write() as connection:
+            if _revision(connection) != newest_revision():
+                self._upgrade(connection)
+
+    def _upgrade(self, connection: Connection) -> None:
+        from alembic import command  # a tenth of a second, which most commands need not wait for
         from alembic.config import Config
         from alembic.util import CommandError
 
         config = Config()
-        scripts = str(Path(__file__).parent / "migrations")
-        config.set_main_option("script_location", scripts.replace("%", "%%"))  # the option interpolates
+        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))  # the option interpolates
+        config.attributes["connection"] = connection
         try:
-            with self.write() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+            command.upgrade(config, "head")
         except CommandError as error:
             raise CatalogUnavailable(
                 f"The database {self.path.name} was made by another release of Strongroom ({error}). "
@@ -147,6 +153,18 @@ class Database:
     def close(self) -> None:
         """Close every connection. Closing twice is no error."""
         self._engine.dispose()
+
+
+def newest_revision() -> str:
+    """The last migration there is: their files are named by number."""
+    return max(path.name.split("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+
+
+def _revision(connection: Connection) -> str:
+    """The migration that was applied last, empty when there was none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
 
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:

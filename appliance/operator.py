@@ -39,9 +39,10 @@ from appliance.api.schemas import (
     TokenOut,
 )
 from appliance.config import Settings
+from appliance.data_folder import DataFolder, running_at
 from appliance.errors import ApplianceError, ConfigurationError
 from appliance.server import create_headless_app
-from appliance.wiring import DataFolder, opened, running_at
+from appliance.wiring import opened
 
 _START_S = 30
 _EVENTS: dict[str, type[BaseModel]] = {

@@ -16,10 +16,11 @@ from starlette.types import ASGIApp
 from appliance.api.app import routes
 from appliance.auth.sessions import TokenKind
 from appliance.config import Settings
+from appliance.data_folder import announce
 from appliance.domain import Role
 from appliance.errors import CatalogUnavailable, ConfigurationError, NotSignedIn
 from appliance.headers import OuterLayer
-from appliance.wiring import Appliance, announce, opened
+from appliance.wiring import Appliance, opened
 
 _log = logging.getLogger(__name__)
 _STOP_S = 5

@@ -7,12 +7,10 @@ through what is built here.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,14 +20,13 @@ from appliance.answering.instructions import TEMPLATE
 from appliance.audit.entries import AdminAction, LogClosed, LogOpened
 from appliance.audit.log import QueryLog
 from appliance.auth.accounts import Accounts
-from appliance.auth.groups import groups_in_use
 from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
 from appliance.config import ModelSettings, Provider, Settings
 from appliance.conversations import Conversations
-from appliance.database import Database
+from appliance.data_folder import DataFolder, database_in, make_folder, owned
 from appliance.domain import DocumentState
-from appliance.errors import ConfigurationError, DataFolderBusy
+from appliance.errors import ConfigurationError
 from appliance.evaluation.runner import Examiner, OnRecordAsAWhole
 from appliance.evaluation.runs import Evaluations
 from appliance.evaluation.store import EvaluationStore
@@ -59,43 +56,6 @@ _ITSELF = "appliance"
 
 UPLOAD_PREFIX = ".upload-"
 """How the name of a file begins that is still being uploaded."""
-
-
-@dataclass(frozen=True, slots=True)
-class DataFolder:
-    """Where the appliance keeps its state, and the names of what is in it."""
-
-    path: Path
-
-    @property
-    def database(self) -> Path:
-        """Catalog, accounts, conversations."""
-        return self.path / "strongroom.db"
-
-    @property
-    def log(self) -> Path:
-        """The query log."""
-        return self.path / "log" / "queries.db"
-
-    @property
-    def embeddings(self) -> Path:
-        """Vectors kept by content."""
-        return self.path / "embeddings.db"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that owns the folder; holds the address it serves at."""
-        return self.path / "lock"
-
-    @property
-    def uploads(self) -> Path:
-        """What people uploaded, in a folder per source."""
-        return self.path / "uploads"
-
-    @property
-    def operator_token(self) -> Path:
-        """What lets the owner of the folder talk to the running appliance."""
-        return self.path / "operator.token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,41 +152,11 @@ def opened(settings: Settings, *, model: LanguageModel | None = None) -> Iterato
         yield _build(settings, stack, model)
 
 
-def accounts_of(settings: Settings) -> AbstractContextManager[Accounts]:
-    """The accounts alone, for the command line; the appliance may be running meanwhile."""
-
-    @contextmanager
-    def accounts() -> Iterator[Accounts]:
-        folder = make_folder(settings)
-        with contextlib.closing(_database(folder)) as database:
-            yield Accounts(database)
-
-    return accounts()
-
-
-def known_groups(settings: Settings) -> frozenset[str]:
-    """The groups in use, for the command line; the appliance may be running meanwhile."""
-    with contextlib.closing(_database(make_folder(settings))) as database:
-        return groups_in_use(Accounts(database), Catalog(database))
-
-
-def sessions_of(settings: Settings) -> AbstractContextManager[Sessions]:
-    """The sessions alone, for issuing tokens on the command line."""
-
-    @contextmanager
-    def sessions() -> Iterator[Sessions]:
-        folder = make_folder(settings)
-        with contextlib.closing(_database(folder)) as database:
-            yield Sessions(database, settings.sign_in)
-
-    return sessions()
-
-
 def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) -> Appliance:
     folder = make_folder(settings)
-    stack.enter_context(_owned(folder))
+    stack.enter_context(owned(folder))
     _forget_half_uploads(folder)
-    database = stack.enter_context(contextlib.closing(_database(folder)))
+    database = stack.enter_context(contextlib.closing(database_in(folder)))
     log = stack.enter_context(contextlib.closing(QueryLog(folder.log)))
     log.append(LogOpened(release=__version__))
     stack.callback(lambda: log.append(LogClosed(reason="stopped")))
@@ -509,19 +439,6 @@ def _record_by_itself(log: QueryLog, run: Run) -> None:
         log.append(AdminAction(_ITSELF, "source.sync_ended", run.source.name, run.error or told))
 
 
-def make_folder(settings: Settings) -> DataFolder:
-    """The data folder, made if it is not there, closed to other accounts of the machine."""
-    folder = DataFolder(settings.data_dir)
-    try:
-        for path in (folder.path, folder.log.parent):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The data folder {folder.path} cannot be made ({error.strerror}). Set data_dir to a folder you may write."
-        ) from error
-    return folder
-
-
 def _forget_half_uploads(folder: DataFolder) -> None:
     """Remove what was being uploaded when the last process ended."""
     for left in folder.uploads.glob(f"*/{UPLOAD_PREFIX}*"):
@@ -587,53 +504,6 @@ def build_model(settings: ModelSettings) -> LanguageModel | None:
                 connect_timeout_s=settings.connect_timeout_s,
                 token_timeout_s=settings.token_timeout_s,
             )
-
-
-def running_at(settings: Settings) -> str | None:
-    """The address of the appliance that owns the data folder, None when nobody does."""
-    folder = DataFolder(settings.data_dir)
-    try:
-        with folder.lock.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return None
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return _written_address(folder)
-
-
-def announce(folder: DataFolder, address: str) -> None:
-    """Write where the owner of the folder serves, for those who find the lock held."""
-    folder.lock.write_text(json.dumps({"pid": os.getpid(), "address": address}), "utf-8")
-
-
-def _written_address(folder: DataFolder) -> str | None:
-    try:
-        return str(json.loads(folder.lock.read_text("utf-8"))["address"])
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-@contextmanager
-def _owned(folder: DataFolder) -> Iterator[None]:
-    with folder.lock.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DataFolderBusy(
-                f"The data folder {folder.path} is in use by a running appliance"
-                f"{f' at {address}' if (address := _written_address(folder)) else ''}. "
-                "Stop it first, or give this one another data_dir."
-            ) from error
-        file.truncate(0)
-        yield
-        file.truncate(0)
-
-
-def _database(folder: DataFolder) -> Database:
-    database = Database(folder.database)
-    database.migrate()
-    return database
 
 
 def _operator_token(folder: DataFolder) -> str:

@@ -26,7 +26,8 @@ from serving import serving
 from synthetic import ALL_IN_ONE, Corpus
 
 from appliance.api.gate import GROUPS_HEADER, groups_header
-from appliance.wiring import DataFolder, opened
+from appliance.data_folder import DataFolder
+from appliance.wiring import opened
 
 _COLUMNS = ("chunks", "first start", "starts after it", "p50", "most", "first question, p50", "load")
 _WITHOUT_MODEL = {"STRONGROOM_MODEL__PROVIDER": "none"}

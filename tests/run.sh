@@ -9,6 +9,7 @@ set -eu
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
 mkdir -p artefacts
+unset PYTHONDONTWRITEBYTECODE # some images set it; hundreds of processes would each compile the same modules
 
 selection="not journey and not slow"
 if [ "${1:-}" = --slow ]; then

@@ -11,6 +11,8 @@ Rules this module keeps:
    process has the pipes only, and speaks `frames`. What a library prints goes nowhere: it may quote the document.
 4. A refusal is a predicate ("is encrypted; ...") of fixed words and numbers, never a library's message.
 5. What is not a refusal ends the process; the pool turns its death into one.
+6. No parser computes with torch. spaCy, which comes with the office parsers, imports it where it is installed, for a
+   second and 200 MB a process; so it is made unimportable here.
 """
 
 from __future__ import annotations
@@ -195,6 +197,7 @@ def main() -> None:
     os.close(nowhere)
     os.chdir(scratch)
     holds = confine.restrict(scratch, memory_bytes, separation)
+    sys.modules["torch"] = None  # type: ignore[assignment]  # the import system's word for "not there"
     from ingest.parse import language, ocr, readers, unstructured  # noqa: F401 - readers: to have it loaded
 
     language.load()

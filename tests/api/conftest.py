@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from appliance.audit.entries import AdminAction
 from appliance.config import IngestSettings, ModelSettings, Provider, ServerSettings, Settings, SignInSettings
 from appliance.domain import EVERYONE, Role, Source
+from appliance.inference.openvino.embedder import OpenVinoEmbedder
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 
@@ -38,6 +39,26 @@ PEOPLE = {
 }
 
 Client = Callable[[str], TestClient]
+
+_kept: dict[int, Any] = {}
+"""The installed model as OpenVINO loaded it, by how many threads compute with it."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _the_installed_model_is_loaded_once() -> Iterator[None]:
+    """An appliance loads its model for itself, which takes two seconds; those of these tests share what was loaded."""
+    load = OpenVinoEmbedder._load
+
+    def shared(self: OpenVinoEmbedder) -> Any:
+        if self._given is not None or self._wanted is not None:
+            return load(self)
+        if self._threads not in _kept:
+            _kept[self._threads] = load(self)
+        return _kept[self._threads]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(OpenVinoEmbedder, "_load", shared)
+        yield
 
 
 def write_documents(folder: Path) -> Path:

@@ -14,9 +14,10 @@ from starlette.testclient import TestClient
 
 from appliance.audit.verify import verify
 from appliance.config import ModelSettings, Provider, ServerSettings, Settings
+from appliance.data_folder import DataFolder
 from appliance.domain import Role
 from appliance.server import create_headless_app
-from appliance.wiring import Appliance, DataFolder, opened
+from appliance.wiring import Appliance, opened
 from tests.api.conftest import PASSWORD, events
 
 pytestmark = pytest.mark.integration
@@ -91,8 +92,8 @@ def test_a_question_to_an_appliance_without_a_document_says_that_there_is_none(t
 
 
 def test_a_second_appliance_on_the_same_folder_is_refused_and_says_where_the_first_is(tmp_path: Path) -> None:
+    from appliance.data_folder import announce, running_at
     from appliance.errors import DataFolderBusy
-    from appliance.wiring import announce, running_at
 
     with served(tmp_path / "data") as (appliance, _):
         announce(appliance.folder, "http://127.0.0.1:8600")

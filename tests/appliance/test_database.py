@@ -15,12 +15,13 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, select, text
 
 from appliance import catalog, conversations, history  # noqa: F401 - they define the tables
 from appliance import database as database_module
 from appliance.auth import accounts  # noqa: F401
-from appliance.database import Database, metadata
+from appliance.database import Database, metadata, newest_revision
 from appliance.domain import AccessFilter, PageCoverage, TextMeans
 from appliance.errors import CatalogUnavailable, Conflict, InvalidRequest
 
@@ -53,6 +54,12 @@ def test_the_migrations_make_exactly_the_tables_of_the_code(database: Database) 
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_the_newest_migration_is_told_without_asking_alembic() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(database_module.__file__).parent / "migrations"))
+    assert newest_revision() == ScriptDirectory.from_config(config).get_current_head()
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:

@@ -284,6 +284,16 @@ def test_the_worker_is_kept_but_every_document_has_a_process_of_its_own(tmp_path
     assert len(readers) == 2
 
 
+def test_no_parser_loads_torch(tmp_path: Path) -> None:
+    before = descendants().keys()
+    with ParserPool(IngestSettings(), size=1) as pool:
+        for _ in range(2):  # the worker loads the office parsers after the first document that needed them
+            pool.parse(put(tmp_path, "a.md", b"# Keys\n\nEvery key has a number and an owner."), name="a.md")
+        maps = "".join(Path(f"/proc/{pid}/maps").read_text() for pid in descendants().keys() - before)
+    assert "/spacy/" in maps
+    assert "/torch/" not in maps
+
+
 def test_a_worker_that_sends_no_valid_result_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forged = b'{"title": "x", "elements": []}'
     monkeypatch.setattr(sandbox._Worker, "run", lambda *_: (forged, "", 0))
