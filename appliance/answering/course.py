@@ -82,6 +82,7 @@ def retrieved(course: Course, prompt: Prompt | None, generation: Generation | No
         prompt_template=TEMPLATE if prompt else "",
         parameters=_parameters(generation, course.card) if generation else None,
         answerable=course.answerable,
+        reranker_digest=next((hit.reranked_by for hit in course.hits if hit.reranked_by), ""),
     )
 
 
@@ -123,6 +124,7 @@ def _passage(hit: Hit, passages: Sequence[Citation]) -> RetrievedPassage:
         score=hit.score,
         similarity=hit.similarity,
         number=number,
+        reranking=hit.reranking,
     )
 
 

@@ -109,6 +109,7 @@ def query(query_id: str, officer: Compliance, appliance: TheAppliance) -> QueryD
                 page=item.page,
                 rank=item.rank,
                 number=item.number,
+                reranking=item.reranking,
                 cited=item.chunk_id in cited,
             )
             for item in (retrieval.retrieved if retrieval else ())
@@ -116,6 +117,7 @@ def query(query_id: str, officer: Compliance, appliance: TheAppliance) -> QueryD
         feedback_comment=record.feedback[-1].comment if record.feedback else "",
         leaf_hash=appliance.log.inclusion_proof(record.asked.seq).leaf_hash.hex(),
         searched_for=record.searched_for,
+        reranker_digest=retrieval.reranker_digest if retrieval else "",
         answerable=retrieval.answerable if retrieval else None,
         grounding=_grounding_out(answer) if answer else None,
         rewriting=_rewriting(record.rewritten) if record.rewritten else "",

@@ -867,7 +867,8 @@ class ComparisonOut(_Out):
 class RetrievedOut(_Out):
     """A passage on record with a query: identifiers, version hash and rank, as they were.
 
-    `number` is the n of its [n] before the model; None if it was found but not put there.
+    `number` is the n of its [n] before the model; None if it was found but not put there. `reranking` is the score of
+    the reranking model; None if none judged it.
     """
 
     chunk_id: str
@@ -879,6 +880,7 @@ class RetrievedOut(_Out):
     page: int | None
     rank: int
     number: int | None
+    reranking: float | None
     cited: bool
 
 
@@ -918,8 +920,8 @@ class QueriesOut(_Out):
 class QueryDetail(QueryOut):
     """A query with everything on record about it.
 
-    `answerable` is how likely the documents were held to answer, `rewriting` what a model made of a follow-up; both are
-    empty where that was not asked.
+    `answerable` is how likely the documents were held to answer, `rewriting` what a model made of a follow-up,
+    `reranker_digest` the model that put the passages in their order; each is empty where that was not asked.
     """
 
     model_digest: str
@@ -935,6 +937,7 @@ class QueryDetail(QueryOut):
     feedback_comment: str
     leaf_hash: str
     searched_for: str
+    reranker_digest: str
     answerable: float | None
     grounding: GroundingOut | None
     rewriting: str

@@ -478,6 +478,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
                 page=hit.place.page,
                 rank=hit.rank,
                 number=hit.number if hit.number == 1 else None,
+                reranking=2.5 - hit.rank,
                 cited=hit.number == 1,
             )
             for hit in state.passages()
@@ -497,6 +498,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             feedback_comment="The table misses the third row." if found.feedback == "down" else "",
             leaf_hash="ab" * 32,
             searched_for=found.question,
+            reranker_digest="8f" * 32,
             answerable=0.62,
             grounding=state.grounding(found.answer) if found.kind is AnswerKind.GENERATED else None,
             rewriting="",

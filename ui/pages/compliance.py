@@ -199,6 +199,7 @@ def _on_record(query: QueryDetail) -> Html:
         ("Outcome", pieces.badge(words, tone)),
         ("Searched for", text(query.searched_for if query.searched_for != query.question else "")),
         ("Completed by", text(query.rewriting)),
+        ("Reranked by", pieces.code(query.reranker_digest)),
         ("Answerable", text("" if query.answerable is None else f"{query.answerable:.2f}")),
         ("Grounded", text(_grounded(query))),
         ("Error", text(query.error)),

@@ -155,6 +155,19 @@ def test_question_passages_and_answer_are_on_record_in_that_order(make: Make, lo
     assert closed.error == ""
 
 
+def test_the_model_that_put_the_passages_in_their_order_is_on_record(make: Make, log: QueryLog) -> None:
+    first, *others = [make_hit(text, rank=rank) for rank, text in enumerate(TEXTS, start=1)]
+    for hits, digest, scores in (
+        ([replace(first, reranking=3.5, reranked_by="sha256:77ab"), *others], "sha256:77ab", [3.5, None, None]),
+        ([first, *others], "", [None, None, None]),
+    ):
+        answered = answer_of(ask(make(Scripted("Ten years [1]."), hits=FixedHits(hits))))
+        on_record = log.query(answered.query_id).retrieval
+        assert on_record is not None
+        assert on_record.reranker_digest == digest
+        assert [passage.reranking for passage in on_record.retrieved] == scores
+
+
 def test_it_is_known_whether_a_question_is_being_answered(make: Make) -> None:
     answerer = make(Scripted("Ten years [1]."))
     first = answerer.ask(QUESTION, READER, CONVERSATION, origin="test")
