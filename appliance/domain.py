@@ -293,6 +293,7 @@ class AnswerKind(StrEnum):
     GENERATED = "generated"  # a language model wrote it from the passages
     EXTRACTIVE = "extractive"  # the passages themselves, quoted
     ABSTAINED = "abstained"  # the documents do not say
+    PASSAGES = "passages"  # none was wanted: passages were handed to a program that searched for a person
 
 
 @dataclass(frozen=True, slots=True)

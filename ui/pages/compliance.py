@@ -18,6 +18,7 @@ _KINDS: dict[AnswerKind | None, tuple[str, pieces.Tone]] = {
     AnswerKind.GENERATED: ("written by the model", "quiet"),
     AnswerKind.EXTRACTIVE: ("quoted", "quiet"),
     AnswerKind.ABSTAINED: ("not in the documents", "warn"),
+    AnswerKind.PASSAGES: ("handed to a program", "quiet"),
     None: ("unfinished", "bad"),
 }
 _FEEDBACK = {"": "Any feedback", "up": "Helpful", "down": "Not helpful"}
@@ -146,7 +147,9 @@ def _entry(query: QueryOut) -> Html:
 
 
 def _sources(query: QueryOut) -> str:
-    """How many passages were cited, of those that could have been."""
+    """How many passages were cited, of those that could have been, or handed over."""
+    if query.kind is AnswerKind.PASSAGES:
+        return f"{query.citations:,} handed over of {query.retrieved:,} found"
     if query.prompted:
         return f"{query.citations:,} cited of {query.prompted:,} in the prompt"
     return f"{query.citations:,} cited of {query.retrieved:,} found"
