@@ -293,7 +293,8 @@ class Standin:
 
     def queries(self) -> list[wire.QueryOut]:
         """Queries on record."""
-        kinds = [AnswerKind.GENERATED, AnswerKind.EXTRACTIVE, AnswerKind.ABSTAINED, None]
+        every = [AnswerKind.GENERATED, AnswerKind.EXTRACTIVE, AnswerKind.ABSTAINED, None, AnswerKind.PASSAGES]
+        kinds = [every[n % 5] for n in range(40)]
         return [
             wire.QueryOut(
                 seq=900 - n,
@@ -305,15 +306,15 @@ class Standin:
                 origin="browser",
                 conversation_id="k-1",
                 question=f"How long are records of a terminated treaty kept?{self.poison}",
-                answer="" if kinds[n % 4] is None else self.answer + self.poison,
-                kind=kinds[n % 4],
+                answer="" if kinds[n] is None else self.answer + self.poison,
+                kind=kinds[n],
                 model="qwen3.5:9b",
                 citations=2,
                 retrieved=12,
-                prompted=0 if kinds[n % 4] is AnswerKind.EXTRACTIVE else 8,
+                prompted=0 if kinds[n] in (AnswerKind.EXTRACTIVE, AnswerKind.PASSAGES) else 8,
                 feedback=["", "up", "down", ""][n % 4],
-                error="model_unavailable" if kinds[n % 4] is None else "",
-                total_ms=None if kinds[n % 4] is None else 4210.0 + n,
+                error="model_unavailable" if kinds[n] is None else "",
+                total_ms=None if kinds[n] is None else 4210.0 + n,
             )
             for n in range(40)
         ]

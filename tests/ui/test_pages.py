@@ -160,10 +160,13 @@ def test_the_log_tells_passages_in_the_prompt_from_passages_that_were_only_found
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
     assert "2 cited of 8 in the prompt" in shown(at)
     assert "2 cited of 12 found" in shown(at)  # quoted, without a model
+    assert "2 handed over of 12 found" in shown(at)
+    assert "handed to a program" in shown(at)
     at.button(key="entry-q-0").click().run()
     entry = shown(at)
     assert "Retrieved passages" in entry
     assert "In the prompt as" in entry
+    assert "8f" * 32 in entry.split("Reranked by")[1].split("Answerable")[0]
     first, second = entry.split("records-retention.pdf")[-1], entry.split("litigation-hold.docx")[-1]
     assert "[1]" in first.split("</tr>")[0]
     assert "none" in second.split("</tr>")[0]
