@@ -17,20 +17,20 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
 from appliance.api.gate import OPERATOR, Admin, TheAppliance, record_act
-from appliance.api.schemas import (
+from appliance.api.schemas.evaluations import (
     ComparisonOut,
     EvaluationDetail,
     EvaluationOut,
     EvaluationsOut,
     EvaluationState,
     FoundPlaceOut,
-    GroupName,
     MetricChangeOut,
     MetricOut,
     QuestionChangeOut,
     QuestionResultOut,
     SettingChangeOut,
 )
+from appliance.api.schemas.shapes import GroupName
 from appliance.domain import EVERYONE, Principal, Role
 from appliance.errors import AccessDenied, NotFound
 from appliance.evaluation.compare import Comparison, compare

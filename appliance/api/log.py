@@ -12,16 +12,8 @@ from fastapi.responses import StreamingResponse
 
 from appliance import invalid
 from appliance.api.gate import Compliance, TheAppliance
-from appliance.api.schemas import (
-    EventOut,
-    EventsOut,
-    GroundingOut,
-    QueriesOut,
-    QueryDetail,
-    QueryOut,
-    RetrievedOut,
-    VerifiedOut,
-)
+from appliance.api.schemas.asking import GroundingOut
+from appliance.api.schemas.log import EventOut, EventsOut, QueriesOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
 from appliance.api.wire import grounding_out
 from appliance.audit import verify
 from appliance.audit.checkpoint import read as read_checkpoint

@@ -12,7 +12,7 @@ from appliance.cli.terminal import err, out, printable
 from appliance.config import load_settings
 
 if TYPE_CHECKING:
-    from appliance.api.schemas import AnswerOut
+    from appliance.api.schemas.asking import AnswerOut
 
 
 def ask(
@@ -21,7 +21,7 @@ def ask(
     as_json: Annotated[bool, typer.Option("--json", help="Print the finished answer as JSON.")] = False,
 ) -> None:
     """Ask the documents everybody may see, and those of the groups you name. The question goes on record."""
-    from appliance.api.schemas import AnswerOut, StartedOut, TokenOut
+    from appliance.api.schemas.asking import AnswerOut, StartedOut, TokenOut
 
     shown, settings = "", load_settings()
     require_one_spelling(settings, group)

@@ -17,7 +17,7 @@ from appliance.config import load_settings
 from appliance.errors import ApplianceError, InvalidRequest, NotFound
 
 if TYPE_CHECKING:
-    from appliance.api.schemas import ComparisonOut, EvaluationOut, EvaluationsOut, MetricOut
+    from appliance.api.schemas.evaluations import ComparisonOut, EvaluationOut, EvaluationsOut, MetricOut
     from appliance.operator import Operator
 
 _REGRESSION = 3  # the status of 'eval' when a metric fell too far

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from appliance.api.schemas import Reread
+from appliance.api.schemas.sources import Reread
 from appliance.cli.acting import as_operator
 from appliance.cli.terminal import err, new_table, out, printable
 from appliance.config import load_settings
@@ -21,7 +21,8 @@ from appliance.errors import ApplianceError, InvalidRequest, NotFound
 from appliance.wording import STATES, action, actions, outcomes, standing
 
 if TYPE_CHECKING:
-    from appliance.api.schemas import PreviewOut, RunOut, SourceOut
+    from appliance.api.schemas.runs import RunOut
+    from appliance.api.schemas.sources import PreviewOut, SourceOut
     from appliance.operator import Operator
 
 

@@ -14,7 +14,8 @@ from appliance.config import load_settings
 from appliance.wording import standing
 
 if TYPE_CHECKING:
-    from appliance.api.schemas import ModelChangeOut, RunOut
+    from appliance.api.schemas.runs import RunOut
+    from appliance.api.schemas.upkeep import ModelChangeOut
 
 
 def status(

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from appliance.api.schemas import MAX_GOLDEN_BYTES
+from appliance.api.schemas.evaluations import MAX_GOLDEN_BYTES
 from appliance.audit.entries import AdminAction, EvaluationEnded, QuestionReceived
 from appliance.wiring import Appliance
 from tests.api.conftest import Client, events

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from appliance.api import schemas as wire
+from appliance.api.schemas.shapes import Problem
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin, create_api
 from tests.ui.test_client import Served
 
@@ -117,7 +117,7 @@ def test_what_was_searched_for_in_place_of_a_follow_up_is_shown(base_url: str) -
 
 
 def test_a_question_that_failed_is_kept_and_can_be_asked_again(base_url: str, state: Standin) -> None:
-    state.fail_ask_with = wire.Problem(code="audit_unavailable", message="The query log cannot be written.")
+    state.fail_ask_with = Problem(code="audit_unavailable", message="The query log cannot be written.")
     at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
     at.chat_input[0].set_value("How long?").run()
     assert "The query log cannot be written." in shown(at)

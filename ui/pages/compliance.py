@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import streamlit as st
 
-from appliance.api.schemas import EventOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
+from appliance.api.schemas.log import EventOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
 from appliance.domain import AnswerKind
 from ui import pieces
 from ui.client import Client
