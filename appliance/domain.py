@@ -261,6 +261,8 @@ class Hit:
 
     `score` is the fused score (higher is better, comparable within one search only); `similarity` is the cosine of the
     dense leg (None when only BM25 found it); ranks count from 1 and are None on a leg that did not return the chunk.
+    `reranking` is the score of the reranking model with the digest `reranked_by`, which gave the hit its rank; None and
+    empty where none judged it.
     """
 
     chunk: Chunk
@@ -273,6 +275,8 @@ class Hit:
     similarity: float | None = None
     dense_rank: int | None = None
     sparse_rank: int | None = None
+    reranking: float | None = None
+    reranked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +293,7 @@ class AnswerKind(StrEnum):
     GENERATED = "generated"  # a language model wrote it from the passages
     EXTRACTIVE = "extractive"  # the passages themselves, quoted
     ABSTAINED = "abstained"  # the documents do not say
+    PASSAGES = "passages"  # none was wanted: passages were handed to a program that searched for a person
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from appliance.api.schemas import MAX_GOLDEN_BYTES, SESSION_COOKIE
+from appliance.api.schemas.evaluations import MAX_GOLDEN_BYTES
+from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.errors import place_of
 
 _log = logging.getLogger(__name__)

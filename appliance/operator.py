@@ -18,26 +18,13 @@ import uvicorn
 from pydantic import BaseModel
 
 from appliance.api.gate import GROUPS_HEADER, groups_header
-from appliance.api.schemas import (
-    AnswerOut,
-    AskEvent,
-    ComparisonOut,
-    DifferenceOut,
-    EvaluationOut,
-    EvaluationsOut,
-    EvaluationState,
-    FilesOut,
-    HealthOut,
-    ModelChangeOut,
-    PassagesOut,
-    PreviewOut,
-    Problem,
-    Reread,
-    RunOut,
-    SourceOut,
-    StartedOut,
-    TokenOut,
-)
+from appliance.api.schemas.asking import AnswerOut, AskEvent, PassagesOut, StartedOut, TokenOut
+from appliance.api.schemas.evaluations import ComparisonOut, EvaluationOut, EvaluationsOut, EvaluationState
+from appliance.api.schemas.files import FilesOut
+from appliance.api.schemas.runs import RunOut
+from appliance.api.schemas.shapes import Problem
+from appliance.api.schemas.sources import PreviewOut, Reread, SourceOut
+from appliance.api.schemas.upkeep import DifferenceOut, HealthOut, ModelChangeOut
 from appliance.config import Settings
 from appliance.data_folder import DataFolder, running_at
 from appliance.errors import ApplianceError, ConfigurationError

@@ -17,6 +17,7 @@ from pathlib import Path
 from appliance import __version__
 from appliance.answering.answerer import Answerer, Record
 from appliance.answering.instructions import TEMPLATE
+from appliance.answering.searching import Searcher
 from appliance.audit.entries import AdminAction, LogClosed, LogOpened
 from appliance.audit.log import QueryLog
 from appliance.auth.accounts import Accounts
@@ -126,8 +127,13 @@ class Appliance:
 
     @property
     def retriever(self) -> Retriever:
-        """Searches that index."""
+        """Searches that index, and leaves no record: what a person asks goes through `searcher` or `answerer`."""
         return self.desk.serving.retriever
+
+    @property
+    def searcher(self) -> Searcher:
+        """Searches that index for a person, on record."""
+        return Searcher(self.retriever, self.log)
 
     @property
     def answerer(self) -> Answerer:

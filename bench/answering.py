@@ -45,7 +45,7 @@ import httpx
 from memory import Memory, watched
 from serving import Served, await_ready, free_port, serving, stop
 
-from appliance.api.schemas import AskEvent
+from appliance.api.schemas.asking import AskEvent
 from appliance.auth.accounts import generate_password
 from appliance.domain import EVERYONE, AnswerKind, Role, Source
 from appliance.evaluation.metrics import percentile

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from appliance.audit.records import LogFilter
 from appliance.config import ModelSettings, Provider, Settings
 from appliance.domain import EVERYONE, Source
 from appliance.wiring import opened
@@ -45,6 +46,12 @@ def test_a_query_engine_answers_from_what_the_reader_may_see(settings: Settings)
     assert told.splitlines()[0].startswith("- Handbook/retention.txt")
     assert "salaries.md" not in ask(settings, "senior engineer salary", [])
     assert ask(settings, "senior engineer salary", ["hr"]).startswith("- Handbook/hr/salaries.md")
+    with opened(settings) as appliance:
+        on_record = [query.question for query in appliance.log.queries(LogFilter(text="senior engineer"), limit=9)]
+    assert [question and (question.groups, question.origin) for question in on_record] == [
+        (("everyone", "hr"), "llama-index"),
+        (("everyone",), "llama-index"),
+    ]
 
 
 def test_a_query_engine_writes_with_an_llm_over_our_passages(settings: Settings) -> None:

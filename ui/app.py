@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from appliance.api.schemas import SESSION_COOKIE, Me
+from appliance.api.schemas.people import SESSION_COOKIE, Me
 from appliance.domain import Role
 from ui import pieces
 from ui.client import ApiProblem, Client

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from appliance.api.schemas import ChangedLineOut, ChangesOut
+from appliance.api.schemas.documents import ChangedLineOut, ChangesOut
 from ui import pieces
 from ui.inert import Html, text
 

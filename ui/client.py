@@ -19,55 +19,35 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from appliance.api.schemas import (
-    SESSION_COOKIE,
+from appliance.api.schemas.asking import (
     AnswerOut,
-    Approval,
     AskEvent,
-    ChangesOut,
-    CitedPassage,
-    ComparisonOut,
     ConversationDetail,
     ConversationOut,
-    CoverageOut,
-    DocumentDetail,
-    EvaluationDetail,
-    EvaluationOut,
-    EvaluationsOut,
-    EventsOut,
     FeedbackIn,
-    FileOut,
-    FilePassword,
-    FilesIn,
-    FilesOut,
-    HealthOut,
-    LibraryOut,
+    PassagesOut,
+    Question,
+    StartedOut,
+    TokenOut,
+)
+from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut
+from appliance.api.schemas.evaluations import ComparisonOut, EvaluationDetail, EvaluationOut, EvaluationsOut
+from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, FilesIn, FilesOut, ReceiptOut
+from appliance.api.schemas.log import EventsOut, QueriesOut, QueryDetail, VerifiedOut
+from appliance.api.schemas.people import (
+    SESSION_COOKIE,
     Me,
     NewPassword,
-    PassagesOut,
     PersonCreated,
     PersonIn,
     PersonOut,
     PersonPatch,
-    PreviewOut,
-    Problem,
-    QueriesOut,
-    QueryDetail,
-    Question,
-    ReceiptOut,
-    Rejection,
-    Reread,
-    ReviewDetail,
-    ReviewsOut,
-    RunOut,
-    SourceIn,
-    SourceOut,
-    SourcePatch,
-    StartedOut,
-    SyncIn,
-    TokenOut,
-    VerifiedOut,
 )
+from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewsOut
+from appliance.api.schemas.runs import RunOut
+from appliance.api.schemas.shapes import Problem
+from appliance.api.schemas.sources import PreviewOut, Reread, SourceIn, SourceOut, SourcePatch, SyncIn
+from appliance.api.schemas.upkeep import HealthOut
 from appliance.invalid import named, told
 
 AskPart = StartedOut | PassagesOut | TokenOut | AnswerOut

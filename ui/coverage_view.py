@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from appliance.api.schemas import PageOut
+from appliance.api.schemas.documents import PageOut
 from appliance.domain import TextMeans
 from ui import pieces
 from ui.inert import Html, text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from appliance.api.schemas import (
+from appliance.api.schemas.evaluations import (
     ComparisonOut,
     EvaluationOut,
     EvaluationState,

@@ -14,7 +14,7 @@ from typing import Literal, ParamSpec
 
 import streamlit as st
 
-from appliance.api.schemas import RunOut, RunState
+from appliance.api.schemas.runs import RunOut, RunState
 from ui import pieces
 from ui.client import Client
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from appliance.api.schemas import CitedPassage, PassageTextOut
+from appliance.api.schemas.documents import CitedPassage, PassageTextOut
 from ui import pieces
 from ui.client import Client
 from ui.inert import Html, quoted, render, text

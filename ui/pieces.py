@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from appliance.api.schemas import PlaceOut
+from appliance.api.schemas.asking import PlaceOut
 from ui.client import ApiProblem
 from ui.inert import Html, text
 

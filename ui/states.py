@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.api.schemas import RunState
+from appliance.api.schemas.runs import RunState
 from appliance.domain import DocumentState, TextMeans
 from appliance.wording import STATES
 from ui import pieces

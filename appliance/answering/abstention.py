@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from appliance.answering.sentences import COMMON, denies, statements
 from appliance.domain import Hit
+from appliance.index.names import begins_sentence
 from appliance.inference.language import detect_language
 
 ALL_WORDS_FOUND = 0.25
@@ -98,17 +99,16 @@ def _asked(question: str) -> Mapping[str, bool]:
     """The words of a question that carry it, and whether each is a name or number."""
     found: dict[str, bool] = {}
     tells = detect_language(question) != "de"  # whether a capital tells a name from another noun
-    end = 0
     for match in _WORD.finditer(question):
-        word, before = _folded(match[0]), question[end : match.start()]
-        opens = not before.strip(" \"'“„«(¿¡") if end == 0 else before.rstrip().endswith((".", "?", "!", ":"))
-        end = match.end()
+        word = _folded(match[0])
         if word not in _QUESTION_WORDS and len(word) > 1:
-            found[word] = found.get(word, False) or _is_name(match[0], opens, tells)
+            opens = begins_sentence(question, match.start())
+            found[word] = found.get(word, False) or _must_stand(match[0], opens, tells)
     return found
 
 
-def _is_name(word: str, opens_sentence: bool, capitals_tell: bool) -> bool:
+def _must_stand(word: str, opens_sentence: bool, capitals_tell: bool) -> bool:
+    """Whether a word is surely a name or number. Stricter than `index.names`: a missing one costs the answer."""
     if any(map(str.isdigit, word)) or not word[1:].islower():
         return True
     return capitals_tell and word[0].isupper() and not opens_sentence

@@ -22,7 +22,6 @@ from typing import Protocol
 from appliance.answering import notices
 from appliance.answering.abstention import answerability
 from appliance.answering.citations import MarkerGate
-from appliance.answering.conflicts import conflicts
 from appliance.answering.course import Course, closed, completed, received, retrieved, unanswered
 from appliance.answering.extract import extract
 from appliance.answering.followup import is_follow_up, standalone
@@ -215,7 +214,7 @@ class Answerer:
                 count_tokens=model.count_tokens,
                 words=instructions(detect_language(course.question)),
                 differing=lambda passages: [
-                    (found.one.number, found.other.number) for found in conflicts(course.searched_for, passages)
+                    (found.one.number, found.other.number) for found in course.conflicts(passages)
                 ],
             )
             try:
@@ -324,7 +323,7 @@ def _checked(course: Course, shown: str, gate: MarkerGate) -> Answer:
 def _with_conflicts(course: Course, citations: tuple[Citation, ...]) -> tuple[Citation, ...]:
     """The citations, and the passages that contradict one of them, which the reader is told of."""
     cited = {citation.number: citation for citation in citations}
-    for found in conflicts(course.searched_for, course.passages):
+    for found in course.conflicts(course.passages):
         if found.one.number in cited or found.other.number in cited:
             course.notices.append(notices.of_conflict(found))
             cited |= {found.one.number: found.one, found.other.number: found.other}

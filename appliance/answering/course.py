@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from appliance.answering.conflicts import Conflict, conflicts
 from appliance.answering.instructions import TEMPLATE
 from appliance.answering.prompt import Prompt
 from appliance.answering.rewriting import Rewriting
@@ -46,10 +47,17 @@ class Course:
     retrieved: bool = False
     retrieval_ms: float = 0.0
     first_token_ms: float | None = None
+    _compared: tuple[tuple[Citation, ...], list[Conflict]] | None = field(default=None, init=False)
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the question came in."""
         return round((time.monotonic() - self.started) * 1000, 1)
+
+    def conflicts(self, passages: tuple[Citation, ...]) -> list[Conflict]:
+        """The pairs of these passages that differ. Prompt and answer ask for those of the same ones: found once."""
+        if self._compared is None or self._compared[0] is not passages:
+            self._compared = (passages, conflicts(self.searched_for, passages))
+        return self._compared[1]
 
 
 def received(course: Course, origin: str) -> QuestionReceived:
@@ -82,6 +90,7 @@ def retrieved(course: Course, prompt: Prompt | None, generation: Generation | No
         prompt_template=TEMPLATE if prompt else "",
         parameters=_parameters(generation, course.card) if generation else None,
         answerable=course.answerable,
+        reranker_digest=next((hit.reranked_by for hit in course.hits if hit.reranked_by), ""),
     )
 
 
@@ -123,6 +132,7 @@ def _passage(hit: Hit, passages: Sequence[Citation]) -> RetrievedPassage:
         score=hit.score,
         similarity=hit.similarity,
         number=number,
+        reranking=hit.reranking,
     )
 
 

@@ -33,7 +33,7 @@ _CHAT_MARKER = re.compile(r"<(?=[^\s\d=])|(?<=[|｜])>|\[(?=/?[A-Z_]+\])")
 _LOOKS_LIKE = {"<": "‹", ">": "›", "[": "⁅"}
 
 CountTokens = Callable[[str], int]
-Differing = Callable[[Sequence[Citation]], Sequence[tuple[int, int]]]
+Differing = Callable[[tuple[Citation, ...]], Sequence[tuple[int, int]]]
 """The pairs of passage numbers that say different things."""
 
 

@@ -12,15 +12,7 @@ from pydantic import BaseModel
 from appliance.answering.answerer import Answered, AnswerEvent, Found, Started, Token
 from appliance.api.conversations import visible_citations, withheld
 from appliance.api.gate import Employee, TheAppliance
-from appliance.api.schemas import (
-    AnswerOut,
-    AskEvent,
-    FeedbackIn,
-    PassagesOut,
-    Question,
-    StartedOut,
-    TokenOut,
-)
+from appliance.api.schemas.asking import AnswerOut, AskEvent, FeedbackIn, PassagesOut, Question, StartedOut, TokenOut
 from appliance.api.streaming import Events, streamed
 from appliance.api.wire import grounding_out, passage_out
 from appliance.audit.entries import FeedbackGiven

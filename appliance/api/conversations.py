@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from fastapi import APIRouter, Response
 
 from appliance.api.gate import Employee, TheAppliance
-from appliance.api.schemas import ConversationDetail, ConversationOut, TurnOut
+from appliance.api.schemas.asking import ConversationDetail, ConversationOut, TurnOut
 from appliance.api.wire import cited_chunk_out, grounding_out
 from appliance.catalog import ChunkInContext
 from appliance.conversations import StoredTurn

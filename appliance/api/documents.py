@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 
 from appliance.api.gate import Employee, EmployeeOrAdmin, SignedIn, TheAppliance
 from appliance.api.pictures import picture
-from appliance.api.schemas import ChangesOut, CitedPassage, DocumentDetail, LibraryOut, RelatedOut, VersionOut
+from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut, RelatedOut, VersionOut
 from appliance.api.wire import changes_out, document_out, has_images, page_out, passage_text_out, place_out
 from appliance.catalog import ChunkInContext, Release, changes_between
 from appliance.domain import Chunk, Document, Principal, Version

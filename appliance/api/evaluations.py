@@ -3,6 +3,8 @@
 Rules this module keeps:
 
 1. A set that somebody brings is asked with groups that they have themselves: what a run finds tells of the documents.
+   For the same reason a quote in it has five words or more. The operator, who can read the documents, is bound by
+   neither.
 2. The set of what people found helpful is asked as those people, and tells identifiers and numbers.
 3. That a run begins is on record before it does, and what came out before anybody sees it.
 """
@@ -14,26 +16,26 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from appliance.api.gate import Admin, TheAppliance, record_act
-from appliance.api.schemas import (
+from appliance.api.gate import OPERATOR, Admin, TheAppliance, record_act
+from appliance.api.schemas.evaluations import (
     ComparisonOut,
     EvaluationDetail,
     EvaluationOut,
     EvaluationsOut,
     EvaluationState,
     FoundPlaceOut,
-    GroupName,
     MetricChangeOut,
     MetricOut,
     QuestionChangeOut,
     QuestionResultOut,
     SettingChangeOut,
 )
+from appliance.api.schemas.shapes import GroupName
 from appliance.domain import EVERYONE, Principal, Role
 from appliance.errors import AccessDenied, NotFound
 from appliance.evaluation.compare import Comparison, compare
 from appliance.evaluation.feedback import NAME, digest_of, exercises_from
-from appliance.evaluation.golden import read_golden
+from appliance.evaluation.golden import SHORTEST_QUOTE, read_golden
 from appliance.evaluation.metrics import BY_NAME, METRICS, ndcg_of
 from appliance.evaluation.results import FAILED, Evaluation, QuestionResult, SetKind
 from appliance.evaluation.runner import exercises_for
@@ -164,7 +166,7 @@ def _start_file(
             "An evaluation reads with groups of your own. Have yourself added to the group, or run it on the machine "
             "with 'strongroom eval'."
         )
-    golden = read_golden(name, body, limit=limit)
+    golden = read_golden(name, body, limit=limit, shortest_quote=0 if admin.id == OPERATOR else SHORTEST_QUOTE)
     exercises = exercises_for(golden.questions, groups)
     read_as = tuple(sorted({EVERYONE, *groups}))
     return _started(appliance, admin, Order(name, SetKind.FILE, golden.sha256, exercises, read_as, answers, admin.id))

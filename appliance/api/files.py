@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query
 
 from appliance.api.gate import Admin, TheAppliance, record_act
 from appliance.api.runs import request_sync, require_not_paused, run_out, start_sync
-from appliance.api.schemas import CoverageOut, FileOut, FilePassword, FilesIn, FilesOut, RunOut
+from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, FilesIn, FilesOut
+from appliance.api.schemas.runs import RunOut
 from appliance.api.wire import has_images, page_out
 from appliance.catalog import FileFacts
 from appliance.domain import Document, DocumentState, Source, SourceKind

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from fastapi import Depends, Request
 
-from appliance.api.schemas import SESSION_COOKIE
+from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.audit.entries import AdminAction
 from appliance.auth.groups import groups_in_use, require_one_spelling
 from appliance.auth.sessions import TokenKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from appliance.api.gate import Admin, TheAppliance
-from appliance.api.schemas import CheckOut, HealthOut
+from appliance.api.schemas.upkeep import CheckOut, HealthOut
 from appliance.doctor import examine
 
 router = APIRouter(tags=["health"])

@@ -12,16 +12,8 @@ from fastapi.responses import StreamingResponse
 
 from appliance import invalid
 from appliance.api.gate import Compliance, TheAppliance
-from appliance.api.schemas import (
-    EventOut,
-    EventsOut,
-    GroundingOut,
-    QueriesOut,
-    QueryDetail,
-    QueryOut,
-    RetrievedOut,
-    VerifiedOut,
-)
+from appliance.api.schemas.asking import GroundingOut
+from appliance.api.schemas.log import EventOut, EventsOut, QueriesOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
 from appliance.api.wire import grounding_out
 from appliance.audit import verify
 from appliance.audit.checkpoint import read as read_checkpoint
@@ -109,6 +101,7 @@ def query(query_id: str, officer: Compliance, appliance: TheAppliance) -> QueryD
                 page=item.page,
                 rank=item.rank,
                 number=item.number,
+                reranking=item.reranking,
                 cited=item.chunk_id in cited,
             )
             for item in (retrieval.retrieved if retrieval else ())
@@ -116,6 +109,7 @@ def query(query_id: str, officer: Compliance, appliance: TheAppliance) -> QueryD
         feedback_comment=record.feedback[-1].comment if record.feedback else "",
         leaf_hash=appliance.log.inclusion_proof(record.asked.seq).leaf_hash.hex(),
         searched_for=record.searched_for,
+        reranker_digest=retrieval.reranker_digest if retrieval else "",
         answerable=retrieval.answerable if retrieval else None,
         grounding=_grounding_out(answer) if answer else None,
         rewriting=_rewriting(record.rewritten) if record.rewritten else "",

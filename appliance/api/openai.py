@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from appliance.answering.answerer import Answered, AnswerEvent, Token
 from appliance.api.ask import REMEMBERED_TURNS
 from appliance.api.gate import Employee, TheAppliance
-from appliance.api.schemas import MAX_QUESTION_CHARACTERS, Problem
+from appliance.api.schemas.asking import MAX_QUESTION_CHARACTERS
+from appliance.api.schemas.shapes import Problem
 from appliance.api.streaming import Events, streamed
 from appliance.api.wire import grounding_out, passage_out
 from appliance.domain import Answer, Conversation, Turn

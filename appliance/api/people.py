@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fastapi import APIRouter
 
 from appliance.api.gate import Admin, TheAppliance, record_act, require_known_spelling
-from appliance.api.schemas import NewPassword, PersonCreated, PersonIn, PersonOut, PersonPatch
+from appliance.api.schemas.people import NewPassword, PersonCreated, PersonIn, PersonOut, PersonPatch
 from appliance.auth.accounts import Person, generate_password
 
 router = APIRouter(prefix="/people", tags=["people"])

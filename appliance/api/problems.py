@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from appliance.api.schemas import Problem
+from appliance.api.schemas.shapes import Problem
 from appliance.errors import ApplianceError, TooManyAttempts, place_of
 from appliance.invalid import named, told
 

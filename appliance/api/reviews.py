@@ -9,7 +9,9 @@ from fastapi import APIRouter, Query, Response
 from appliance.api.gate import Admin, TheAppliance, record_act
 from appliance.api.pictures import picture
 from appliance.api.runs import request_sync, require_not_paused, run_out
-from appliance.api.schemas import Approval, ChangesOut, Rejection, ReviewDetail, ReviewOut, ReviewsOut, RunOut
+from appliance.api.schemas.documents import ChangesOut
+from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewOut, ReviewsOut
+from appliance.api.schemas.runs import RunOut
 from appliance.api.wire import changes_out, has_images, page_out, passage_text_out
 from appliance.catalog import changes_between
 from appliance.domain import Document, Principal

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from appliance.api.gate import Admin, TheAppliance
-from appliance.api.schemas import ReportFileOut, RunOut, RunState
+from appliance.api.schemas.runs import ReportFileOut, RunOut, RunState
 from appliance.audit.entries import AdminAction
 from appliance.domain import Principal, Source
 from appliance.errors import Conflict

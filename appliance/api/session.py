@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from fastapi import APIRouter, Request, Response
 
 from appliance.api.gate import OPERATOR, InBrowser, SignedIn, TheAppliance, record_act
-from appliance.api.schemas import SESSION_COOKIE, Credentials, IssuedToken, Me, TokenInfo, TokenRequest
+from appliance.api.schemas.people import SESSION_COOKIE, Credentials, IssuedToken, Me, TokenInfo, TokenRequest
 from appliance.api.signin import end_session, set_cookie, sign_in
 from appliance.domain import Principal
 from appliance.wiring import Appliance

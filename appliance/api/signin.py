@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from appliance.api.schemas import SESSION_COOKIE
+from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.audit.entries import SignedIn, SignedOut, SignInFailed
 from appliance.auth.sessions import SignedInSession, TokenKind
 from appliance.domain import Principal, text_sha256

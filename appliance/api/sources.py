@@ -13,16 +13,8 @@ from fastapi import APIRouter, Response
 
 from appliance.api.gate import Admin, TheAppliance, record_act, require_known_spelling
 from appliance.api.runs import request_sync, require_not_paused, run_out, start_sync
-from appliance.api.schemas import (
-    PreviewFileOut,
-    PreviewOut,
-    Reread,
-    RunOut,
-    SourceIn,
-    SourceOut,
-    SourcePatch,
-    SyncIn,
-)
+from appliance.api.schemas.runs import RunOut
+from appliance.api.schemas.sources import PreviewFileOut, PreviewOut, Reread, SourceIn, SourceOut, SourcePatch, SyncIn
 from appliance.domain import Source, SourceKind
 from appliance.errors import ApplianceError, Conflict, InvalidRequest
 from appliance.wiring import Appliance

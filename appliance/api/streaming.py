@@ -9,7 +9,7 @@ from anyio import to_thread
 
 from appliance.answering.answerer import AnswerEvent
 from appliance.api.problems import problem_of, unexpected_problem
-from appliance.api.schemas import Problem
+from appliance.api.schemas.shapes import Problem
 from appliance.errors import ApplianceError
 
 Events = Generator[AnswerEvent, None, None]

@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from appliance.api.gate import Admin, TheAppliance, record_act
-from appliance.api.schemas import DifferenceOut, ModelChangeOut, ReceiptOut
+from appliance.api.schemas.files import ReceiptOut
+from appliance.api.schemas.upkeep import DifferenceOut, ModelChangeOut
 from ingest.reconcile import compare, reconcile
 
 router = APIRouter(tags=["upkeep"])

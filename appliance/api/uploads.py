@@ -26,7 +26,7 @@ from starlette.requests import ClientDisconnect
 
 from appliance.api.gate import Admin, TheAppliance, record_act
 from appliance.api.runs import request_sync, require_not_paused, run_out
-from appliance.api.schemas import RunOut
+from appliance.api.schemas.runs import RunOut
 from appliance.domain import Principal, Source, SourceKind
 from appliance.errors import ApplianceError, Conflict, InvalidRequest
 from appliance.wiring import UPLOAD_PREFIX, Appliance

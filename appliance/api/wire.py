@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from appliance.answering.numbers import spans
 from appliance.answering.sentences import unmarked
-from appliance.api.schemas import (
-    ChangedLineOut,
-    ChangesOut,
-    DocumentOut,
-    GroundingOut,
-    PageOut,
-    PassageOut,
-    PassageTextOut,
-    PlaceOut,
-    StatementOut,
-)
+from appliance.api.schemas.asking import GroundingOut, PassageOut, PlaceOut, StatementOut
+from appliance.api.schemas.documents import ChangedLineOut, ChangesOut, DocumentOut, PageOut, PassageTextOut
 from appliance.catalog import ChangedLine, Changes, ChunkInContext
 from appliance.domain import Chunk, Citation, Document, Grounding, Hit, PageCoverage, Place, StatementCheck
 

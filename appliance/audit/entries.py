@@ -24,7 +24,11 @@ HEAD_FIELDS = ("actor", "query_id", "conversation_id", "session_id")
 
 @dataclass(frozen=True, slots=True)
 class RetrievedPassage:
-    """One passage that was found, and how. `number` is the n of its [n] before the model; None: not put before it."""
+    """One passage that was found, and how. `number` is the n of its [n] before the model; None: not put before it.
+
+    `reranking` is the score that gave it its rank among those that a reranking model judged; None: it was not judged,
+    or an older release wrote the entry.
+    """
 
     chunk_id: str
     document_id: str
@@ -37,6 +41,7 @@ class RetrievedPassage:
     score: float
     similarity: float | None
     number: int | None
+    reranking: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,8 @@ class PassagesRetrieved:
     `searched_for` is the question as it was searched, which for a follow-up is not what was typed. `prompt_sha256` is
     hex; `model`, prompt and `parameters` are empty when no model is asked. `answerable` is how likely the documents
     were held to answer; None where that was not judged, and in entries of older releases. `rewritten` stands in entries
-    of before `QuestionCompleted`.
+    of before `QuestionCompleted`. `reranker_digest` names the exact model that put the passages in their order; empty
+    where that is the order of the search, and in entries of older releases.
     """
 
     type: ClassVar[str] = "passages.retrieved"
@@ -163,6 +169,7 @@ class PassagesRetrieved:
     parameters: GenerationParameters | None
     answerable: float | None = None
     rewritten: QuestionRewritten | None = None
+    reranker_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

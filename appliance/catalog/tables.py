@@ -109,7 +109,7 @@ versions = Table(
     Column("id", String(36), primary_key=True),
     Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("sha256", String(64), nullable=False, index=True),
-    Column("parser", String(64), nullable=False),
+    Column("parser", Text, nullable=False),  # with the name of a model's folder
     Column("title", Text, nullable=False),
     Column("media_type", String(200), nullable=False),
     Column("created_at", Moment, nullable=False),

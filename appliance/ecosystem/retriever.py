@@ -2,11 +2,11 @@
 
 Rules this module keeps:
 
-1. A retriever belongs to one reader: whose access it has is a required argument, and what that does not admit is not
-   there. Make one for each reader, and none for several.
+1. A retriever belongs to one person: for whom it searches is a required argument, and what they may not see is not
+   there. Make one for each person, and none for several.
 2. Nodes say where they come from (document, path, page, version), so that an answer can be traced to the page.
-3. It searches and records nothing. What is asked through it is not in the query log: who must have it there asks
-   through the appliance (`Answerer`, `/v1/chat/completions`) or writes the record.
+3. Every search is in the query log, as this person's, before its nodes are returned: see `answering.searching`. What
+   a workflow makes of the nodes is not; who must have that there too asks the appliance (`Answerer`).
 """
 
 from __future__ import annotations
@@ -16,37 +16,41 @@ from typing import Any
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
-from appliance.domain import AccessFilter, Hit
-from appliance.retrieval.retriever import Retriever
+from appliance.answering.searching import Searcher
+from appliance.domain import Hit, Principal
+
+ORIGIN = "llama-index"
+"""The door that searches came through, on record."""
 
 _FOR_PROGRAMS = ["document_id", "version_id", "version_sha256", "chunk"]
 """Metadata that is no help to a model, and takes room in its window."""
 
 
 class StrongroomRetriever(BaseRetriever):
-    """A llama-index `BaseRetriever` over what one reader may see."""
+    """A llama-index `BaseRetriever` over what one person may see."""
 
-    def __init__(self, retriever: Retriever, *, access: AccessFilter, limit: int = 8, **more: Any) -> None:
+    def __init__(self, searcher: Searcher, *, person: Principal, limit: int = 8, **more: Any) -> None:
         """Search nothing yet.
 
         Args:
-            retriever: The appliance's own (`Appliance.retriever`).
-            access: The groups of the reader it searches for.
+            searcher: The appliance's own (`Appliance.searcher`).
+            person: For whom it searches: their groups say what is found, their id and name are on record.
             limit: How many nodes a question gets at most.
             more: What every llama-index retriever takes (`callback_manager`, `verbose`).
         """
         super().__init__(**more)
-        self._retriever = retriever
-        self._access = access
+        self._searcher = searcher
+        self._person = person
         self._limit = limit
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         """The nodes for a question, best first.
 
         Raises:
+            AuditUnavailable: The query log cannot be written; there is no result.
             IndexUnavailable, CatalogUnavailable, ModelUnavailable: A part failed; there is no partial result.
         """
-        hits = self._retriever.retrieve(query_bundle.query_str, self._access)[: self._limit]
+        hits = self._searcher.search(query_bundle.query_str, self._person, limit=self._limit, origin=ORIGIN)
         return [NodeWithScore(node=_node(hit), score=hit.score) for hit in hits]
 
 

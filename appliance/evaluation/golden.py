@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,9 +20,14 @@ from typing import Any
 from appliance.errors import InvalidRequest
 
 MAX_QUESTIONS = 20_000
+SHORTEST_QUOTE = 5
+"""Words that must be found before a longer quote counts, and that a quote of somebody who may not read every document
+must have: fewer are a guess at what stands there."""
+
 _MAX_CHARACTERS = 20_000  # of one text, as for a question that a person asks
 _MAX_QUOTE = 1_000  # where it is compared, which takes time that grows with the square of its length
 _MAX_EVIDENCE = 100  # of one question
+_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +71,13 @@ class GoldenSet:
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def read_golden(name: str, untrusted: bytes, *, limit: int | None = None) -> GoldenSet:
-    """The golden set of a JSONL file; with a `limit` its first questions.
+def compared_words(text: str) -> list[str]:
+    """The words of a quote or passage as they are compared: without regard to case, spaces and punctuation."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def read_golden(name: str, untrusted: bytes, *, limit: int | None = None, shortest_quote: int = 0) -> GoldenSet:
+    """The golden set of a JSONL file; with a `limit` its first questions. Quotes have `shortest_quote` words or more.
 
     Raises:
         InvalidRequest: A line cannot be used; the message names it.
@@ -75,7 +87,7 @@ def read_golden(name: str, untrusted: bytes, *, limit: int | None = None) -> Gol
     except UnicodeDecodeError as error:
         at = untrusted.count(b"\n", 0, error.start) + 1
         raise InvalidRequest(f"Line {at} of the golden set is not UTF-8. Save the file as UTF-8.") from error
-    return golden_set(name, _questions(lines), limit=limit)
+    return golden_set(name, _questions(lines, shortest_quote), limit=limit)
 
 
 def golden_set(name: str, questions: Iterable[GoldenQuestion], *, limit: int | None = None) -> GoldenSet:
@@ -88,12 +100,12 @@ def golden_set(name: str, questions: Iterable[GoldenQuestion], *, limit: int | N
     return GoldenSet(name, found[:limit])
 
 
-def _questions(lines: Sequence[str]) -> Iterator[GoldenQuestion]:
+def _questions(lines: Sequence[str], shortest_quote: int) -> Iterator[GoldenQuestion]:
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        question = _Line(number).read(line)
+        question = _Line(number, shortest_quote).read(line)
         if question.id in seen:
             raise InvalidRequest(
                 f"Line {number} of the golden set has the same 'id' as line {seen[question.id]}. Give it another."
@@ -105,8 +117,9 @@ def _questions(lines: Sequence[str]) -> Iterator[GoldenQuestion]:
 class _Line:
     """One line: what it holds, or what is wrong with it."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, shortest_quote: int) -> None:
         self._number = number
+        self._shortest_quote = shortest_quote
 
     def read(self, line: str) -> GoldenQuestion:
         """The question of the line. Raises InvalidRequest."""
@@ -149,6 +162,11 @@ class _Line:
         quote = self._text(item, "quote", limit=_MAX_QUOTE if page is None else _MAX_CHARACTERS)
         if not doc and not passage:
             raise self._wrong("has a piece of evidence without 'doc'. Name the file, its path or its title")
+        if quote and page is None and len(compared_words(quote)) < self._shortest_quote:
+            raise self._wrong(
+                f"has a 'quote' of fewer than {self._shortest_quote} words. Quote the whole sentence, or run the set "
+                "on the machine with 'strongroom eval'"
+            )
         return Evidence(doc, page, quote, passage)
 
     def _text(self, values: dict[str, Any], name: str, *, limit: int = _MAX_CHARACTERS) -> str:

@@ -10,7 +10,6 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,15 +18,13 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 from appliance.domain import Hit, shown_path
-from appliance.evaluation.golden import Evidence
+from appliance.evaluation.golden import SHORTEST_QUOTE, Evidence, compared_words
 
 DEPTH = 10
 """How many units of a ranking are looked at."""
 
-_WORD = re.compile(r"[^\W_]+")
 _RUN = 3
 _INSIDE = shown_path("", "file").removesuffix("file")  # stands between a container and a file in it
-_FEW_WORDS = 5  # a chunk of fewer words that stands in a quote proves nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +111,14 @@ def _pages(hit: Hit) -> set[int | None]:
 def _quotes(text: str, quote: str) -> bool:
     """Whether a passage holds a quote: all or most of it, as where it was cut in two, or nothing but a part of it.
 
-    Words count in runs: a parser may leave out an address or a mark between them, and single words stand anywhere.
+    Words count in runs: a parser may leave out an address or a mark between them, and single words stand anywhere. A
+    few words prove nothing, unless they are the whole quote.
     """
-    said, wanted = _words(text), _words(quote)
+    said, wanted = compared_words(text), compared_words(quote)
     if not wanted:
         return False
     matcher = SequenceMatcher(None, said, wanted, autojunk=False)
-    runs = [block.size for block in matcher.get_matching_blocks() if block.size >= min(_RUN, len(wanted))]
-    return 2 * sum(runs) > len(wanted) or (sum(runs) == len(said) >= _FEW_WORDS)
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    found = sum(block.size for block in matcher.get_matching_blocks() if block.size >= min(_RUN, len(wanted)))
+    if found < min(SHORTEST_QUOTE, len(wanted)):
+        return False
+    return 2 * found > len(wanted) or found == len(said)

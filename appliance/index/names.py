@@ -27,7 +27,7 @@ _WORD = re.compile(r"[^\W_]+")
 _CHANGE_OF_CASE = re.compile(r"(?<=[a-zß-öø-ÿ])(?=[A-ZÀ-ÖØ-Þ])")
 _PART = re.compile(r"q[1-4](?!\d)|[^\W\d_]+|\d+")
 _BEGINS_SENTENCE = ".?!:;\n"
-_OPENING = "\"'“„«‹‘([¿¡"
+_OPENING = "\"'“„«‹‘([¿¡ \t\u00a0\u202f"
 
 
 def name_terms(names: str) -> SparseTerms:
@@ -39,7 +39,7 @@ def name_terms(names: str) -> SparseTerms:
 def naming_terms(question: str) -> SparseTerms:
     """The vector of what a question names; empty when that is nothing."""
     spelled = one_spelling(question)
-    words = [(match.group(), _is_name(match, spelled)) for match in _WORD.finditer(spelled)]
+    words = [(match.group(), _may_name(match, spelled)) for match in _WORD.finditer(spelled)]
     found = [part for word, is_name in words if is_name for part in _spellings(word)]
     found += [
         (first + second).lower() for (first, one), (second, other) in pairwise(words) if one or other
@@ -47,15 +47,20 @@ def naming_terms(question: str) -> SparseTerms:
     return _terms(word for word in found if len(word) > 1 and not _is_common(word))
 
 
-def _is_name(match: re.Match[str], text: str) -> bool:
+def begins_sentence(text: str, start: int) -> bool:
+    """Whether a sentence begins at `start`, where a capital says nothing of a word."""
+    before = text[:start].rstrip(_OPENING)
+    return not before or before[-1] in _BEGINS_SENTENCE
+
+
+def _may_name(match: re.Match[str], text: str) -> bool:
+    """Whether a word may name a document. German nouns may: those that name none are found among no names."""
     word = match.group()
     if any(character.isdigit() for character in word):
         return True
     if not word[0].isupper():
         return False
-    before = text[: match.start()].rstrip(_OPENING + " \t")
-    begins = not before or before[-1] in _BEGINS_SENTENCE
-    return not begins or (len(word) > 1 and word.isupper())
+    return not begins_sentence(text, match.start()) or (len(word) > 1 and word.isupper())
 
 
 def _is_common(word: str) -> bool:

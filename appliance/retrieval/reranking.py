@@ -5,6 +5,7 @@ Rules this module keeps:
 1. Only hits that the reader may see are judged: it comes after the catalog's check.
 2. A model that fails costs the better order, not the answer; but what is measured is not measured without it.
 3. Nothing of a question or passage is logged.
+4. A hit that was judged says so: its score, and the model's digest.
 """
 
 from __future__ import annotations
@@ -31,13 +32,16 @@ def reranked(
         ModelUnavailable: The model failed, and its order `is_required`.
     """
     best = hits[:candidates]
+    if not best:
+        return list(hits)
     try:
         scores = reranker.scores(question, [hit.chunk.search_text for hit in best])
+        digest = reranker.digest()
     except ModelUnavailable as error:
         if is_required:
             raise
         _log.warning("Hits were not reranked: %s", error)
         return list(hits)
-    order = sorted(range(len(best)), key=lambda place: -scores[place])
-    ordered = [*(best[place] for place in order), *hits[candidates:]]
+    judged = sorted(zip(scores, best, strict=True), key=lambda pair: -pair[0])
+    ordered = [*(replace(hit, reranking=score, reranked_by=digest) for score, hit in judged), *hits[candidates:]]
     return [replace(hit, rank=rank) for rank, hit in enumerate(ordered, start=1)]

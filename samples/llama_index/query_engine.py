@@ -3,8 +3,8 @@
     python samples/llama_index/query_engine.py "How long are invoices kept?" finance
 
 The words after the question are groups of the reader; what everyone may read is always there. The data folder is that
-of the settings (`strongroom.toml`), and nobody else may have it open meanwhile. What is asked here is not in the query
-log: see docs/operations/llama-index.md.
+of the settings (`strongroom.toml`), and nobody else may have it open meanwhile. The search is in the query log, what an
+LLM makes of it is not: see docs/operations/llama-index.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from llama_index.core.response_synthesizers import ResponseMode
 from llama_index.core.schema import NodeWithScore
 
 from appliance.config import Settings, go_offline, load_settings
-from appliance.domain import EVERYONE, AccessFilter
+from appliance.domain import Principal, Role
 from appliance.ecosystem.retriever import StrongroomRetriever
 from appliance.wiring import opened
 
@@ -26,8 +26,8 @@ from appliance.wiring import opened
 def ask(settings: Settings, question: str, groups: Sequence[str], llm: LLM | None = None) -> str:
     """What the engine answers, and the pages it answers from. Without an LLM the pages alone."""
     with opened(settings) as appliance:
-        access = AccessFilter(frozenset({EVERYONE, *groups}))
-        retriever = StrongroomRetriever(appliance.retriever, access=access, limit=3)
+        reader = Principal("example", "Example", frozenset({Role.EMPLOYEE}), frozenset(groups))
+        retriever = StrongroomRetriever(appliance.searcher, person=reader, limit=3)
         if llm is None:
             return _told(retriever.retrieve(question))
         # The LLM is always given: llama-index would take one of a service outside.

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from appliance.api.schemas import MAX_GOLDEN_BYTES
+from appliance.api.schemas.evaluations import MAX_GOLDEN_BYTES
 from appliance.audit.entries import AdminAction, EvaluationEnded, QuestionReceived
 from appliance.wiring import Appliance
 from tests.api.conftest import Client, events
@@ -163,6 +163,25 @@ def test_a_set_that_cannot_be_used_is_refused_before_anything_is_recorded(
     assert refused.status_code == 422
     assert words in refused.json()["message"]
     assert appliance.log.size() == size
+
+
+GUESSES = ("118,000 CHF", "between 95,000", "earns ... 118,000 CHF")
+
+
+@pytest.mark.parametrize("guess", GUESSES)
+def test_an_admin_cannot_test_a_guess_of_a_few_words_and_the_operator_may(
+    appliance: Appliance, client: Client, guess: str
+) -> None:
+    line = GOLDEN[2] | {"evidence": [{"doc": "hr/salaries.md", "quote": guess}]}
+    size = appliance.log.size()
+    refused = start(client("admin"), [GOLDEN[0], line])
+    assert refused.status_code == 422
+    assert "Line 2 of the golden set has a 'quote' of fewer than 5 words" in refused.json()["message"]
+    assert "118,000" not in refused.text
+    assert appliance.log.size() == size
+    operator = client("")
+    operator.headers["Authorization"] = f"Bearer {appliance.operator_token}"
+    assert ended(appliance, operator, start(operator, [line]))["state"] == "finished"
 
 
 def test_a_set_may_be_large_and_no_larger(client: Client) -> None:

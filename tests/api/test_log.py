@@ -51,6 +51,7 @@ def test_the_detail_holds_everything_on_record(client: Client) -> None:
     assert len(detail["passages"][0]["version_sha256"]) == 64
     assert detail["latency_ms"]["total"] >= detail["latency_ms"]["retrieval"] > 0
     assert len(detail["leaf_hash"]) == 64
+    assert (detail["reranker_digest"], detail["passages"][0]["reranking"]) == ("", None)
     assert client("compliance").get("/api/log/queries/unknown").status_code == 404
 
 

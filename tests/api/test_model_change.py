@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from appliance.answering.answerer import Found, Started
 from appliance.audit.entries import AdminAction
 from appliance.config import EmbeddingSettings, ModelSettings, Provider, RetrievalSettings, ServerSettings, Settings
-from appliance.domain import EVERYONE, AccessFilter, Conversation, Principal, Source
+from appliance.domain import EVERYONE, AccessFilter, Conversation, Principal, Role, Source
 from appliance.errors import IndexUnavailable, ModelUnavailable
 from appliance.evaluation.golden import GoldenQuestion
 from appliance.evaluation.runner import Exercise
@@ -88,6 +88,18 @@ def _admin(built: Appliance) -> TestClient:
     client = TestClient(create_headless_app(built), base_url=BASE)
     client.headers["Authorization"] = f"Bearer {built.operator_token}"
     return client
+
+
+def _reranked_by(built: Appliance) -> str:
+    """Which model the query log says an answer's passages were put in their order by; all of them, or none."""
+    reader = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset())
+    for event in built.answerer.ask(QUESTION, reader, Conversation("c1"), origin="test"):
+        if isinstance(event, Started):
+            query_id = event.query_id
+    retrieval = built.log.query(query_id).retrieval
+    assert retrieval is not None
+    assert {bool(retrieval.reranker_digest)} == {passage.reranking is not None for passage in retrieval.retrieved}
+    return retrieval.reranker_digest
 
 
 def _found(built: Appliance) -> list[str]:
@@ -279,8 +291,10 @@ def test_a_reranker_is_used_when_it_is_set_and_its_absence_costs_the_order_alone
         assert "for the best 20 hits" in _check(_admin(built), "reranking model")[1]
         measured = built.evaluations._in_force(False)["retrieval.reranker_digest"]
         assert measured == folder_digest(model)
+        assert _reranked_by(built) == folder_digest(model)
     with place.opened(place.old, reranker=tmp_path / "none") as built:
         with pytest.raises(ModelUnavailable, match="no reranking model"):  # a measurement would be of something else
             built.desk.serving.examiner.warm_up(Exercise(GoldenQuestion("q", QUESTION, ()), ACCESS.groups))
         assert _found(built) == plain
+        assert _reranked_by(built) == ""
         assert _check(_admin(built), "reranking model")[0] == "warning"

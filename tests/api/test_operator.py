@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.api.gate import GROUPS_HEADER, groups_header
-from appliance.api.schemas import AnswerOut
+from appliance.api.schemas.asking import AnswerOut
 from appliance.config import ModelSettings, Provider, Settings
 from appliance.operator import Operator, connected
 from appliance.wiring import Appliance

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from appliance.api.schemas import ReportOut
+from appliance.api.schemas.runs import ReportOut
 from tests.api.conftest import Desk, write
 
 

@@ -312,6 +312,32 @@ def test_a_size_of_before_is_that_of_the_file_and_of_the_version(tmp_path: Path)
     database.close()
 
 
+def test_what_a_version_was_read_with_is_kept_and_so_is_what_refers_to_it(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+    _upgrade(database, "0005")
+    at = "2026-01-01 12:00:00.000000"
+    made_by = "3 200+32 de multilingual-e5-large-instruct-0123456789ab"
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO sources (id, name, path, groups, created_at) VALUES ('s', 'Rules', '/srv', '[]', '{at}')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO documents (id, source_id, path, title, media_type, state, reason, size_bytes, modified_ns,"
+            f" sha256, parser, updated_at) VALUES ('d', 's', 'a.txt', 't', 'text/plain', 'indexed', '', 7, 5, 'sha',"
+            f" '3', '{at}')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO versions (id, document_id, sha256, parser, created_at, pages, chunk_count)"
+            f" VALUES ('v', 'd', 'sha', '{made_by}', '{at}', '[]', 1)"
+        )
+        connection.exec_driver_sql("INSERT INTO version_bands (version_id, band, value) VALUES ('v', 0, 7)")
+    database.migrate()
+    assert catalog.Catalog(database).stored_version("v")[0].parser == made_by
+    with database.read() as connection:
+        assert connection.execute(text("SELECT value FROM version_bands WHERE version_id = 'v'")).scalar_one() == 7
+    database.close()
+
+
 def _upgrade(database: Database, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(database_module.__file__).parent / "migrations"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from appliance.api import schemas as wire
+from appliance.api.schemas.asking import Question
+from appliance.api.schemas.sources import SourceIn
 from appliance.config import load_settings
 from appliance.errors import ConfigurationError
 from appliance.invalid import named, told
@@ -34,8 +35,8 @@ def test_a_sentence_says_what_is_allowed() -> None:
         ({"include": ["a"] * 201}, "include may have at most 200 entries"),
         ({"surprise": _GIVEN}, "surprise is not known here; leave it out"),
     ):
-        assert refusal(wire.SourceIn, **source | changed) == said
-    assert refusal(wire.Question) == "question is missing"
+        assert refusal(SourceIn, **source | changed) == said
+    assert refusal(Question) == "question is missing"
 
 
 def test_a_setting_of_the_wrong_kind_is_told_in_the_same_words() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.index.names import name_terms, naming_terms
+from appliance.index.names import begins_sentence, name_terms, naming_terms
 
 
 def common(names: str, question: str) -> int:
@@ -43,6 +43,16 @@ def test_a_name_is_found_however_it_is_written(names: str, question: str) -> Non
 )
 def test_what_is_no_name_names_nothing(question: str) -> None:
     assert common("Bonus What I do Will", question) == 0
+
+
+@pytest.mark.parametrize("before", ["", "«\u00a0", "¿", "Who? ", 'Who said so. "', "One: (", "One;\n", "1.\t"])
+def test_a_sentence_begins_here(before: str) -> None:
+    assert begins_sentence(f"{before}Revenue of Borealis", len(before))
+
+
+@pytest.mark.parametrize("before", ["the ", 'the "', "the (", "one, ", "of\u00a0"])
+def test_no_sentence_begins_here(before: str) -> None:
+    assert not begins_sentence(f"{before}Revenue of Borealis", len(before))
 
 
 def test_names_weigh_one_each_however_often_they_stand_there() -> None:

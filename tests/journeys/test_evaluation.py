@@ -14,7 +14,7 @@ from tests.journeys.test_screens import assert_presentable
 GOLDEN = (
     {"id": "treaties", "question": "How long are records of terminated treaties kept?",
      "evidence": [{"doc": "records-retention.pdf", "page": 2}]},
-    {"id": "hotel", "question": "What may a hotel night cost?", "evidence": [{"doc": "travel.md", "quote": "at most 140 euros"}]},
+    {"id": "hotel", "question": "What may a hotel night cost?", "evidence": [{"doc": "travel.md", "quote": "a hotel night costs at most 140 euros"}]},
     {"id": "board", "question": "With whom does the board consider the merger?", "evidence": [{"doc": "merger.md"}]},
     {"id": "moon", "question": "Who was first on the moon?", "answerable": False},
 )  # fmt: skip

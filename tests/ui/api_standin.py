@@ -20,7 +20,44 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response, Streami
 from PIL import Image, ImageDraw
 from pydantic import BaseModel
 
-from appliance.api import schemas as wire
+from appliance.api.schemas.asking import (
+    AnswerOut,
+    ConversationDetail,
+    ConversationOut,
+    FeedbackIn,
+    GroundingOut,
+    PassageOut,
+    PassagesOut,
+    PlaceOut,
+    Question,
+    StartedOut,
+    StatementOut,
+    TokenOut,
+    TurnOut,
+)
+from appliance.api.schemas.documents import (
+    ChangesOut,
+    CitedPassage,
+    DocumentDetail,
+    DocumentOut,
+    LibraryOut,
+    PageOut,
+    PassageTextOut,
+    RelatedOut,
+    VersionOut,
+)
+from appliance.api.schemas.log import EventOut, EventsOut, QueriesOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
+from appliance.api.schemas.people import (
+    SESSION_COOKIE,
+    Me,
+    NewPassword,
+    PersonCreated,
+    PersonIn,
+    PersonOut,
+    PersonPatch,
+)
+from appliance.api.schemas.shapes import Problem
+from appliance.api.schemas.upkeep import CheckOut, HealthOut
 from appliance.domain import AnswerKind, Role, TextMeans
 from tests.ui import evaluation_standin, ingest_standin
 from tests.ui.evaluation_standin import Measuring
@@ -30,11 +67,11 @@ POLICY = "4f1c1e0a-0000-4000-8000-000000000001"
 HANDBOOK = "4f1c1e0a-0000-4000-8000-000000000002"
 
 PEOPLE = {
-    "erin": wire.Me(
+    "erin": Me(
         name="erin", display_name="Underwriting desk", roles=[Role.EMPLOYEE], groups=["everyone", "underwriting"]
     ),
-    "adam": wire.Me(name="adam", display_name="Records office", roles=[Role.ADMIN, Role.EMPLOYEE], groups=["everyone"]),
-    "cora": wire.Me(name="cora", display_name="Compliance officer", roles=[Role.COMPLIANCE], groups=["everyone"]),
+    "adam": Me(name="adam", display_name="Records office", roles=[Role.ADMIN, Role.EMPLOYEE], groups=["everyone"]),
+    "cora": Me(name="cora", display_name="Compliance officer", roles=[Role.COMPLIANCE], groups=["everyone"]),
 }
 
 ANSWER = (
@@ -45,14 +82,14 @@ ANSWER = (
 )
 
 
-def _place(page: int | None, label: str, *headings: str, image: bool = True) -> wire.PlaceOut:
-    return wire.PlaceOut(page=page, label=label, headings=list(headings), has_image=image)
+def _place(page: int | None, label: str, *headings: str, image: bool = True) -> PlaceOut:
+    return PlaceOut(page=page, label=label, headings=list(headings), has_image=image)
 
 
-def passages() -> list[wire.PassageOut]:
+def passages() -> list[PassageOut]:
     """Two passages: one with a page image, one without."""
     return [
-        wire.PassageOut(
+        PassageOut(
             number=1,
             chunk_id="c-1",
             document_id=POLICY,
@@ -64,7 +101,7 @@ def passages() -> list[wire.PassageOut]:
             text="Records of terminated treaties are kept for ten years from the day the last claim is settled.",
             rank=1,
         ),
-        wire.PassageOut(
+        PassageOut(
             number=2,
             chunk_id="c-2",
             document_id=HANDBOOK,
@@ -93,13 +130,13 @@ class Standin:
         self.answer = answer
         self.poison = poison
         self.token_delay_s = token_delay_s
-        self.turns: dict[str, list[wire.TurnOut]] = {}
-        self.feedback: list[tuple[str, wire.FeedbackIn]] = []
-        self.fail_ask_with: wire.Problem | None = None
+        self.turns: dict[str, list[TurnOut]] = {}
+        self.feedback: list[tuple[str, FeedbackIn]] = []
+        self.fail_ask_with: Problem | None = None
         self.intake = Intake(poison)
         self.measuring = Measuring(poison)
         self.people = [
-            wire.PersonOut(
+            PersonOut(
                 id=f"p-{me.name}",
                 name=me.name,
                 display_name=me.display_name,
@@ -114,7 +151,7 @@ class Standin:
 
     # asking
 
-    def passages(self) -> list[wire.PassageOut]:
+    def passages(self) -> list[PassageOut]:
         """The passages, with the poison where a document's words stand."""
         return [
             hit.model_copy(
@@ -128,21 +165,21 @@ class Standin:
             for hit in passages()
         ]
 
-    def ask(self, body: wire.Question) -> Iterator[str]:
+    def ask(self, body: Question) -> Iterator[str]:
         """The events of an answer."""
         conversation, query = body.conversation_id or str(uuid.uuid4()), str(uuid.uuid4())
         searched = body.question if body.conversation_id is None else f"{body.question} (records retention)"
-        yield _event("started", wire.StartedOut(query_id=query, conversation_id=conversation, searched_for=searched))
+        yield _event("started", StartedOut(query_id=query, conversation_id=conversation, searched_for=searched))
         if self.fail_ask_with is not None:
             yield _event("error", self.fail_ask_with)
             return
         unknown = "unknown" in body.question
         hits = [] if unknown else self.passages()
-        yield _event("passages", wire.PassagesOut(passages=hits))
+        yield _event("passages", PassagesOut(passages=hits))
         text = "The documents you may read do not answer this question." if unknown else self.answer
         for word in text.split(" "):
             time.sleep(self.token_delay_s)
-            yield _event("token", wire.TokenOut(text=word + " "))
+            yield _event("token", TokenOut(text=word + " "))
         kind = (
             AnswerKind.ABSTAINED
             if unknown
@@ -150,7 +187,7 @@ class Standin:
             if "quote" in body.question
             else AnswerKind.GENERATED
         )
-        answer = wire.AnswerOut(
+        answer = AnswerOut(
             query_id=query,
             conversation_id=conversation,
             text=text,
@@ -163,7 +200,7 @@ class Standin:
             highlights=[(0, min(20, len(text)))] if kind is AnswerKind.EXTRACTIVE else [],
         )
         self.turns.setdefault(conversation, []).append(
-            wire.TurnOut(
+            TurnOut(
                 query_id=query,
                 question=body.question,
                 answer=text,
@@ -180,10 +217,10 @@ class Standin:
         )
         yield _event("answer", answer)
 
-    def grounding(self, text: str) -> wire.GroundingOut:
+    def grounding(self, text: str) -> GroundingOut:
         """A check that found the first line of an answer, and the rest not, with a number that is missing."""
         first = text.partition("\n")[0]
-        found = wire.StatementOut(
+        found = StatementOut(
             text=first,
             start=0,
             end=len(first),
@@ -205,16 +242,16 @@ class Standin:
                 "missing_at": [at.span() for at in re.finditer("10", text) if at.start() >= len(first)],
             }
         )
-        return wire.GroundingOut(score=0.5, judged=2, supported=1, statements=[found, rest])
+        return GroundingOut(score=0.5, judged=2, supported=1, statements=[found, rest])
 
-    def conversation(self, key: str) -> wire.ConversationDetail:
+    def conversation(self, key: str) -> ConversationDetail:
         """A conversation of the history."""
         turns = self.turns[key]
-        return wire.ConversationDetail(id=key, title=turns[0].question, updated_at=turns[-1].asked_at, turns=turns)
+        return ConversationDetail(id=key, title=turns[0].question, updated_at=turns[-1].asked_at, turns=turns)
 
     # documents
 
-    def document(self, number: int) -> wire.DocumentOut:
+    def document(self, number: int) -> DocumentOut:
         """One of the documents."""
         names = [
             "Records Retention Policy",
@@ -224,7 +261,7 @@ class Standin:
         ]
         kinds = ["application/pdf", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"]
         name = names[number % len(names)]
-        return wire.DocumentOut(
+        return DocumentOut(
             id=POLICY if number == 0 else HANDBOOK if number == 1 else f"d-{number}",
             title=(name if number < len(names) else f"{name}, part {number}") + self.poison,
             path=f"{'policies' if number % 2 == 0 else 'handbooks'}/{name.lower().replace(' ', '-')}-{number}.pdf",
@@ -236,20 +273,20 @@ class Standin:
             version_id=f"v-{number}",
         )
 
-    def document_detail(self, key: str) -> wire.DocumentDetail:
+    def document_detail(self, key: str) -> DocumentDetail:
         """A document with pages and passages."""
         found = next(doc for doc in map(self.document, range(53)) if doc.id == key)
         pages = [
-            wire.PageOut(page=1, means=TextMeans.TEXT_LAYER, characters=1830, reason=""),
-            wire.PageOut(page=2, means=TextMeans.OCR, characters=2210, reason="", confidence=0.43, unsure=True),
-            wire.PageOut(page=3, means=TextMeans.OCR, characters=940, reason="", confidence=0.95),
-            wire.PageOut(page=4, means=TextMeans.NONE, characters=0, reason=f"The page is blank.{self.poison}"),
+            PageOut(page=1, means=TextMeans.TEXT_LAYER, characters=1830, reason=""),
+            PageOut(page=2, means=TextMeans.OCR, characters=2210, reason="", confidence=0.43, unsure=True),
+            PageOut(page=3, means=TextMeans.OCR, characters=940, reason="", confidence=0.95),
+            PageOut(page=4, means=TextMeans.NONE, characters=0, reason=f"The page is blank.{self.poison}"),
         ]
-        related = wire.RelatedOut(
+        related = RelatedOut(
             id=HANDBOOK, title=f"Holds{self.poison}", path=f"a/b.docx{self.poison}", source="Handbooks"
         )
         parts = [
-            wire.PassageTextOut(
+            PassageTextOut(
                 chunk_id=f"c-{n}",
                 number=n,
                 text=f"{passages()[(n + 1) % 2].text}{self.poison}",
@@ -257,7 +294,7 @@ class Standin:
             )
             for n in range(1, 5)
         ]
-        return wire.DocumentDetail(
+        return DocumentDetail(
             **found.model_dump(),
             sha256="9b1f" * 16,
             indexed_at=NOW,
@@ -275,10 +312,10 @@ class Standin:
             thread=[related] if key == POLICY else [],
         )
 
-    def versions(self, number: int) -> list[wire.VersionOut]:
+    def versions(self, number: int) -> list[VersionOut]:
         """States of a document's content, newest first."""
         return [
-            wire.VersionOut(
+            VersionOut(
                 id=f"v-{n}",
                 sha256=f"{n}b1f" * 16,
                 title="Records Retention Policy",
@@ -291,11 +328,12 @@ class Standin:
 
     # the log
 
-    def queries(self) -> list[wire.QueryOut]:
+    def queries(self) -> list[QueryOut]:
         """Queries on record."""
-        kinds = [AnswerKind.GENERATED, AnswerKind.EXTRACTIVE, AnswerKind.ABSTAINED, None]
+        every = [AnswerKind.GENERATED, AnswerKind.EXTRACTIVE, AnswerKind.ABSTAINED, None, AnswerKind.PASSAGES]
+        kinds = [every[n % 5] for n in range(40)]
         return [
-            wire.QueryOut(
+            QueryOut(
                 seq=900 - n,
                 query_id=f"q-{n}",
                 asked_at=NOW - timedelta(minutes=37 * n),
@@ -305,15 +343,15 @@ class Standin:
                 origin="browser",
                 conversation_id="k-1",
                 question=f"How long are records of a terminated treaty kept?{self.poison}",
-                answer="" if kinds[n % 4] is None else self.answer + self.poison,
-                kind=kinds[n % 4],
+                answer="" if kinds[n] is None else self.answer + self.poison,
+                kind=kinds[n],
                 model="qwen3.5:9b",
                 citations=2,
                 retrieved=12,
-                prompted=0 if kinds[n % 4] is AnswerKind.EXTRACTIVE else 8,
+                prompted=0 if kinds[n] in (AnswerKind.EXTRACTIVE, AnswerKind.PASSAGES) else 8,
                 feedback=["", "up", "down", ""][n % 4],
-                error="model_unavailable" if kinds[n % 4] is None else "",
-                total_ms=None if kinds[n % 4] is None else 4210.0 + n,
+                error="model_unavailable" if kinds[n] is None else "",
+                total_ms=None if kinds[n] is None else 4210.0 + n,
             )
             for n in range(40)
         ]
@@ -346,28 +384,27 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     @app.middleware("http")
     async def signed_in(request: Request, call_next: Any) -> Response:
         state.requests.append((request.method, request.url.path, dict(request.query_params)))
-        if request.cookies.get(wire.SESSION_COOKIE, "") not in PEOPLE:
+        if request.cookies.get(SESSION_COOKIE, "") not in PEOPLE:
             return problem(401, "not_signed_in", "Sign in first.")
         return await call_next(request)
 
-    def me(request: Request) -> wire.Me:
-        return PEOPLE[request.cookies[wire.SESSION_COOKIE]]
+    def me(request: Request) -> Me:
+        return PEOPLE[request.cookies[SESSION_COOKIE]]
 
     api.add_api_route("/session", me, methods=["GET"])
 
     @api.post("/ask")
-    def ask(body: wire.Question) -> StreamingResponse:
+    def ask(body: Question) -> StreamingResponse:
         return StreamingResponse(state.ask(body), media_type="text/event-stream")
 
     @api.get("/conversations")
-    def conversations() -> list[wire.ConversationOut]:
+    def conversations() -> list[ConversationOut]:
         return [
-            wire.ConversationOut(**state.conversation(key).model_dump(exclude={"turns"}))
-            for key in reversed(state.turns)
+            ConversationOut(**state.conversation(key).model_dump(exclude={"turns"})) for key in reversed(state.turns)
         ]
 
     @api.get("/conversations/{key}", response_model=None)
-    def conversation(key: str) -> wire.ConversationDetail | JSONResponse:
+    def conversation(key: str) -> ConversationDetail | JSONResponse:
         if key not in state.turns:
             return problem(404, "not_found", "Not found, or not yours to see.")
         return state.conversation(key)
@@ -377,23 +414,23 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
         state.turns.pop(key)
 
     @api.post("/queries/{key}/feedback", status_code=204)
-    def feedback(key: str, body: wire.FeedbackIn) -> None:
+    def feedback(key: str, body: FeedbackIn) -> None:
         state.feedback.append((key, body))
 
     @api.get("/documents")
-    def documents(text: str = "", source: str = "", limit: int = 25, offset: int = 0) -> wire.LibraryOut:
+    def documents(text: str = "", source: str = "", limit: int = 25, offset: int = 0) -> LibraryOut:
         found = [doc for doc in map(state.document, range(53)) if text.lower() in doc.title.lower()]
         found = [doc for doc in found if source in ("", doc.source)]
-        return wire.LibraryOut(
+        return LibraryOut(
             documents=found[offset : offset + limit], total=len(found), sources=["Handbooks", "Policies" + state.poison]
         )
 
     @api.get("/documents/{key}")
-    def document(key: str) -> wire.DocumentDetail:
+    def document(key: str) -> DocumentDetail:
         return state.document_detail(key)
 
     @api.get("/documents/{key}/changes")
-    def changed(key: str, older: str, newer: str) -> wire.ChangesOut:
+    def changed(key: str, older: str, newer: str) -> ChangesOut:
         return ingest_standin.changes(state.poison)
 
     @api.get("/documents/{key}/pages/{page}.png")
@@ -401,9 +438,9 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
         return Response(page_image(highlight=False), media_type="image/png")
 
     @api.get("/passages/{key}")
-    def passage(key: str) -> wire.CitedPassage:
+    def passage(key: str) -> CitedPassage:
         hit = next((hit for hit in state.passages() if hit.chunk_id == key), state.passages()[0])
-        return wire.CitedPassage(
+        return CitedPassage(
             **hit.model_dump(include={"chunk_id", "document_id", "title", "path", "source", "place", "text"}),
             before=f"The register lists every record with its owner.{state.poison}",
             after="Legal keeps the list of holds and reviews it every quarter.",
@@ -415,40 +452,38 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
         return Response(page_image(), media_type="image/png")
 
     @api.get("/people")
-    def people() -> list[wire.PersonOut]:
+    def people() -> list[PersonOut]:
         return state.people
 
     @api.post("/people")
-    def add_person(body: wire.PersonIn) -> wire.PersonCreated:
-        person = wire.PersonOut(
-            id=f"p-{body.name}", disabled=False, created_at=NOW, **body.model_dump(exclude={"password"})
-        )
+    def add_person(body: PersonIn) -> PersonCreated:
+        person = PersonOut(id=f"p-{body.name}", disabled=False, created_at=NOW, **body.model_dump(exclude={"password"}))
         state.people.append(person)
-        return wire.PersonCreated(**person.model_dump(), password="" if body.password else "maple-anchor-violet-seven")
+        return PersonCreated(**person.model_dump(), password="" if body.password else "maple-anchor-violet-seven")
 
     @api.patch("/people/{key}", status_code=204)
-    def change_person(key: str, body: wire.PersonPatch) -> None:
+    def change_person(key: str, body: PersonPatch) -> None:
         changes = body.model_dump(exclude_unset=True)
         state.people = [person.model_copy(update=changes) if person.id == key else person for person in state.people]
 
     @api.post("/people/{key}/password")
-    def password(key: str, body: wire.NewPassword) -> wire.PersonCreated:
+    def password(key: str, body: NewPassword) -> PersonCreated:
         person = next(person for person in state.people if person.id == key)
-        return wire.PersonCreated(**person.model_dump(), password="" if body.password else "harbour-quiet-lemon-two")
+        return PersonCreated(**person.model_dump(), password="" if body.password else "harbour-quiet-lemon-two")
 
     @api.get("/health")
-    def health() -> wire.HealthOut:
-        return wire.HealthOut(
+    def health() -> HealthOut:
+        return HealthOut(
             checks=[
-                wire.CheckOut(name="Catalog", status="ok", detail="1,204 documents, 31 MB.", remedy=""),
-                wire.CheckOut(name="Query log", status="ok", detail="900 entries, verified this morning.", remedy=""),
-                wire.CheckOut(
+                CheckOut(name="Catalog", status="ok", detail="1,204 documents, 31 MB.", remedy=""),
+                CheckOut(name="Query log", status="ok", detail="900 entries, verified this morning.", remedy=""),
+                CheckOut(
                     name="Disk space",
                     status="warning",
                     detail="9 % of the data folder's disk is free.",
                     remedy="Free space or move the data folder.",
                 ),
-                wire.CheckOut(
+                CheckOut(
                     name="Language model",
                     status="error",
                     detail="Ollama does not answer at 127.0.0.1:11434.",
@@ -458,17 +493,17 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
         )
 
     @api.get("/log/queries")
-    def queries(text: str = "", kind: str = "", before: int | None = None, limit: int = 25) -> wire.QueriesOut:
+    def queries(text: str = "", kind: str = "", before: int | None = None, limit: int = 25) -> QueriesOut:
         found = [query for query in state.queries() if before is None or query.seq < before]
         found = [query for query in found if kind in ("", query.kind) and text.lower() in query.question.lower()]
         page = found[:limit]
-        return wire.QueriesOut(queries=page, next_before=page[-1].seq if len(found) > limit else None)
+        return QueriesOut(queries=page, next_before=page[-1].seq if len(found) > limit else None)
 
     @api.get("/log/queries/{key}")
-    def query(key: str) -> wire.QueryDetail:
+    def query(key: str) -> QueryDetail:
         found = next(query for query in state.queries() if query.query_id == key)
         on_record = [
-            wire.RetrievedOut(
+            RetrievedOut(
                 chunk_id=hit.chunk_id,
                 document_id=hit.document_id,
                 version_id=hit.version_id,
@@ -478,11 +513,12 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
                 page=hit.place.page,
                 rank=hit.rank,
                 number=hit.number if hit.number == 1 else None,
+                reranking=2.5 - hit.rank,
                 cited=hit.number == 1,
             )
             for hit in state.passages()
         ]
-        return wire.QueryDetail(
+        return QueryDetail(
             **found.model_dump(),
             model_digest="sha256:" + "5c" * 32,
             model_provider="ollama",
@@ -497,16 +533,17 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             feedback_comment="The table misses the third row." if found.feedback == "down" else "",
             leaf_hash="ab" * 32,
             searched_for=found.question,
+            reranker_digest="8f" * 32,
             answerable=0.62,
             grounding=state.grounding(found.answer) if found.kind is AnswerKind.GENERATED else None,
             rewriting="",
         )
 
     @api.get("/log/events")
-    def events(before: int | None = None, limit: int = 50) -> wire.EventsOut:
+    def events(before: int | None = None, limit: int = 50) -> EventsOut:
         kinds = ["session.started", "log.read", "person.changed", "source.synced"]
         listed = [
-            wire.EventOut(
+            EventOut(
                 seq=n,
                 time=NOW - timedelta(minutes=n),
                 type=kinds[n % 4],
@@ -517,11 +554,11 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             if before is None or n < before
         ]
         page = listed[:limit]
-        return wire.EventsOut(events=page, next_before=page[-1].seq if len(listed) > limit else None)
+        return EventsOut(events=page, next_before=page[-1].seq if len(listed) > limit else None)
 
     @api.post("/log/verify")
-    def verify() -> wire.VerifiedOut:
-        return wire.VerifiedOut(
+    def verify() -> VerifiedOut:
+        return VerifiedOut(
             ok=True,
             size=900,
             root="c4" * 32,

@@ -7,7 +7,19 @@ from datetime import timedelta
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from appliance.api import schemas as wire
+from appliance.api.schemas.evaluations import (
+    ComparisonOut,
+    EvaluationDetail,
+    EvaluationOut,
+    EvaluationsOut,
+    EvaluationState,
+    FoundPlaceOut,
+    MetricChangeOut,
+    MetricOut,
+    QuestionChangeOut,
+    QuestionResultOut,
+    SettingChangeOut,
+)
 from tests.ui.ingest_standin import NOW, problem
 
 _METRICS = {
@@ -27,16 +39,16 @@ class Measuring:
         self.started: list[tuple[str, bytes, list[str], str]] = []
         self.refusal = ""
 
-    def _run(self, number: int) -> wire.EvaluationOut:
+    def _run(self, number: int) -> EvaluationOut:
         quality = 0.5 + number / 50
-        return wire.EvaluationOut(
+        return EvaluationOut(
             id=f"{number:08}-e",
             name=f"questions.jsonl{self.poison}",
             from_feedback=number == 1,
             set_sha256="ab" * 32,
             groups=[] if number == 1 else ["everyone", "claims"],
             answers=number == 2,
-            state=wire.EvaluationState.FAILED if number == 3 else wire.EvaluationState.FINISHED,
+            state=EvaluationState.FAILED if number == 3 else EvaluationState.FINISHED,
             started_at=NOW - timedelta(days=20 - number),
             finished_at=NOW - timedelta(days=20 - number),
             total=45,
@@ -46,11 +58,11 @@ class Measuring:
             settings={"embedding.model": f"model-{number}{self.poison}", "retrieval.passages": "8"},
         )
 
-    def begin(self) -> wire.EvaluationOut:
+    def begin(self) -> EvaluationOut:
         """A run that goes on until it is cancelled."""
         going = {
             "id": f"{len(self.runs) + 1:08}-e",
-            "state": wire.EvaluationState.RUNNING,
+            "state": EvaluationState.RUNNING,
             "finished_at": None,
             "done": 20,
             "metrics": {},
@@ -59,16 +71,16 @@ class Measuring:
         self.runs.insert(0, run)
         return run
 
-    def metrics(self) -> list[wire.MetricOut]:
+    def metrics(self) -> list[MetricOut]:
         """What is measured."""
         return [
-            wire.MetricOut(name=name, title=title, meaning=meaning, higher_is_better=higher, gated=gated)
+            MetricOut(name=name, title=title, meaning=meaning, higher_is_better=higher, gated=gated)
             for name, (title, meaning, higher, gated) in _METRICS.items()
         ]
 
-    def question(self, number: int) -> wire.QuestionResultOut:
+    def question(self, number: int) -> QuestionResultOut:
         """How a question went."""
-        return wire.QuestionResultOut(
+        return QuestionResultOut(
             question_id=f"q{number:02}{self.poison}",
             question=f"How long are treaty records kept, case {number}?{self.poison}",
             answerable=number % 3 != 0,
@@ -82,18 +94,16 @@ class Measuring:
             retrieval_ms=12.0,
             answer_ms=None,
             places=[
-                wire.FoundPlaceOut(
-                    document_id="d", path=f"policies/{rank}.pdf{self.poison}", page=rank, relevant=rank == 2
-                )
+                FoundPlaceOut(document_id="d", path=f"policies/{rank}.pdf{self.poison}", page=rank, relevant=rank == 2)
                 for rank in (1, 2, 3, 4)
             ],
         )
 
-    def comparison(self, after: str, before: str, max_drop: float) -> wire.ComparisonOut:
+    def comparison(self, after: str, before: str, max_drop: float) -> ComparisonOut:
         """Two runs side by side."""
         runs = {run.id: run for run in self.runs}
         old, new = runs[before].metrics["recall@10"] or 0.0, runs[after].metrics["recall@10"] or 0.0
-        return wire.ComparisonOut(
+        return ComparisonOut(
             before=runs[before],
             after=runs[after],
             max_drop=max_drop,
@@ -105,21 +115,21 @@ class Measuring:
             worse=1,
             p_value=0.625,
             metrics=[
-                wire.MetricChangeOut(
+                MetricChangeOut(
                     name="recall@10", title="Recall@10", before=old, after=new, higher_is_better=True, fails=old - new > max_drop
                 ),
-                wire.MetricChangeOut(
+                MetricChangeOut(
                     name="citation_precision", title="Citation precision", before=None, after=None, higher_is_better=True, fails=False
                 ),
             ],
             questions=[
-                wire.QuestionChangeOut(
+                QuestionChangeOut(
                     question_id=f"q{number:02}{self.poison}", question=f"Case {number}?{self.poison}", what="nDCG@10",
                     before=0.5, after=0.5 + (number - 2) / 10,
                 )
                 for number in (1, 3, 4, 5)
             ],
-            settings=[wire.SettingChangeOut(name="embedding.model", before=f"model-1{self.poison}", after="model-2")],
+            settings=[SettingChangeOut(name="embedding.model", before=f"model-1{self.poison}", after="model-2")],
         )  # fmt: skip
 
 
@@ -127,11 +137,11 @@ def add_routes(api: APIRouter, state: Measuring) -> None:
     """Serve the state."""
 
     @api.get("/evaluations")
-    def evaluations() -> wire.EvaluationsOut:
-        return wire.EvaluationsOut(metrics=state.metrics(), evaluations=state.runs)
+    def evaluations() -> EvaluationsOut:
+        return EvaluationsOut(metrics=state.metrics(), evaluations=state.runs)
 
     @api.post("/evaluations", status_code=202, response_model=None)
-    async def start(request: Request) -> wire.EvaluationOut | JSONResponse:
+    async def start(request: Request) -> EvaluationOut | JSONResponse:
         if state.refusal:
             return problem(422, "invalid_request", state.refusal)
         query = request.query_params
@@ -139,23 +149,23 @@ def add_routes(api: APIRouter, state: Measuring) -> None:
         return state.begin()
 
     @api.post("/evaluations/feedback", status_code=202)
-    def feedback(answers: bool) -> wire.EvaluationOut:
+    def feedback(answers: bool) -> EvaluationOut:
         state.started.append(("feedback", b"", [], str(answers).lower()))
         return state.begin()
 
     @api.get("/evaluations/{key}")
-    def evaluation(key: str, limit: int, offset: int) -> wire.EvaluationDetail:
+    def evaluation(key: str, limit: int, offset: int) -> EvaluationDetail:
         run = next(run for run in state.runs if run.id == key)
         listed = [state.question(number) for number in range(45)]
-        return wire.EvaluationDetail(**run.model_dump(), questions=listed[offset : offset + limit], question_count=45)
+        return EvaluationDetail(**run.model_dump(), questions=listed[offset : offset + limit], question_count=45)
 
     @api.get("/evaluations/{key}/comparison")
-    def comparison(key: str, before: str, max_drop: float) -> wire.ComparisonOut:
+    def comparison(key: str, before: str, max_drop: float) -> ComparisonOut:
         return state.comparison(key, before, max_drop)
 
     @api.post("/evaluations/{key}/cancel", status_code=204)
     def cancel(key: str) -> None:
-        ended = {"state": wire.EvaluationState.FAILED, "message": "The evaluation was cancelled.", "finished_at": NOW}
+        ended = {"state": EvaluationState.FAILED, "message": "The evaluation was cancelled.", "finished_at": NOW}
         state.runs = [run.model_copy(update=ended) if run.id == key else run for run in state.runs]
 
     @api.delete("/evaluations/{key}", status_code=204)

@@ -9,7 +9,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, UploadFile
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from appliance.api import schemas as wire
+from appliance.api.schemas.asking import PlaceOut
+from appliance.api.schemas.documents import ChangedLineOut, ChangesOut, PageOut, PassageTextOut
+from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, FilesIn, FilesOut, ReceiptOut
+from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewOut, ReviewsOut
+from appliance.api.schemas.runs import RunOut, RunState
+from appliance.api.schemas.sources import PreviewFileOut, PreviewOut, Reread, SourceIn, SourceOut, SourcePatch, SyncIn
 from appliance.domain import DocumentState, SourceKind, TextMeans
 
 NOW = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -44,7 +49,7 @@ class Intake:
         self.all_left_out = False
         self.files_per_s = 12
         self.sources = [
-            wire.SourceOut(
+            SourceOut(
                 id="s-1",
                 name=f"Policies{poison}",
                 path="/srv/documents/policies",
@@ -61,7 +66,7 @@ class Intake:
                 language="en",
                 retry_at=NOW + timedelta(minutes=40),
             ),
-            wire.SourceOut(
+            SourceOut(
                 id="s-2",
                 name="Handbooks",
                 path="/srv/documents/handbooks",
@@ -70,7 +75,7 @@ class Intake:
                 watched=False,
                 compare_every_minutes=1440,
             ),
-            wire.SourceOut(
+            SourceOut(
                 id="s-3",
                 name="Contracts",
                 path="/var/lib/strongroom/uploads/s-3",
@@ -80,8 +85,8 @@ class Intake:
                 curated=True,
             ),
         ]
-        self.runs: list[tuple[float, wire.RunOut]] = []
-        self.wishes: list[tuple[str, wire.SyncIn]] = []
+        self.runs: list[tuple[float, RunOut]] = []
+        self.wishes: list[tuple[str, SyncIn]] = []
         self.uploaded: list[tuple[str, str, int]] = []
         self.passwords: list[tuple[str, str]] = []
         self.retried: list[str] = []
@@ -90,22 +95,22 @@ class Intake:
         self.turned_down: list[tuple[str, str]] = []
         self.withheld = 2
 
-    def source(self, key: str) -> wire.SourceOut:
+    def source(self, key: str) -> SourceOut:
         """One source."""
         return next(source for source in self.sources if source.id == key)
 
-    def change(self, key: str, **values: object) -> wire.SourceOut:
+    def change(self, key: str, **values: object) -> SourceOut:
         """Change a source."""
         self.sources = [source.model_copy(update=values) if source.id == key else source for source in self.sources]
         return self.source(key)
 
-    def begin(self, key: str) -> wire.RunOut:
+    def begin(self, key: str) -> RunOut:
         """Begin a sync of a source."""
-        run = wire.RunOut(
+        run = RunOut(
             id=f"r-{len(self.runs) + 1}",
             source_id=key,
             source=self.source(key).name,
-            state=wire.RunState.RUNNING,
+            state=RunState.RUNNING,
             started_at=NOW + timedelta(minutes=len(self.runs)),
             finished_at=None,
             total=60,
@@ -117,16 +122,16 @@ class Intake:
         self.runs.append((time.monotonic(), run))
         return run
 
-    def runs_now(self) -> list[wire.RunOut]:
+    def runs_now(self) -> list[RunOut]:
         """The runs, moved on by the time that passed, and one of yesterday that found too much missing."""
         moved = [_moved_on(started, run, self) for started, run in reversed(self.runs)]
         return [*moved, _missing(self.poison)]
 
-    def files(self) -> list[wire.FileOut]:
+    def files(self) -> list[FileOut]:
         """Sixty files, in every state."""
         states = [DocumentState.INDEXED, *_REASONS]
         return [
-            wire.FileOut(
+            FileOut(
                 document_id=f"d-{n}",
                 source="Policies",
                 path=f"policies/2026/quarter-{n % 4 + 1}/document-{n:02}.pdf{self.poison}",
@@ -142,11 +147,11 @@ class Intake:
             for n in range(60)
         ]
 
-    def coverage(self, key: str) -> wire.CoverageOut:
+    def coverage(self, key: str) -> CoverageOut:
         """How the pages of a file were read."""
         file = next(file for file in self.files() if file.document_id == key)
         unread = file.state in (DocumentState.NEEDS_PASSWORD, DocumentState.FAILED, DocumentState.GONE)
-        return wire.CoverageOut(
+        return CoverageOut(
             document_id=key,
             path=file.path,
             state=file.state,
@@ -156,11 +161,11 @@ class Intake:
             may_open=key != CLOSED,
         )
 
-    def receipts(self) -> list[wire.ReceiptOut]:
+    def receipts(self) -> list[ReceiptOut]:
         """What was removed."""
         gone = [file for file in self.files() if file.state is DocumentState.GONE]
         return [
-            wire.ReceiptOut(
+            ReceiptOut(
                 id=f"receipt-{file.document_id}",
                 removed_at=NOW,
                 source=file.source,
@@ -174,11 +179,11 @@ class Intake:
             for file in gone
         ]
 
-    def reviews(self) -> list[wire.ReviewOut]:
+    def reviews(self) -> list[ReviewOut]:
         """What waits: one new document and one that changes another."""
         decided = {key for key, _ in (*self.approved, *self.turned_down)}
         waiting = [
-            wire.ReviewOut(
+            ReviewOut(
                 document_id=f"w-{n}",
                 version_id=f"w-{n}-v",
                 path=f"{name}{self.poison}",
@@ -191,12 +196,12 @@ class Intake:
         ]
         return [review for review in waiting if review.document_id not in decided]
 
-    def review(self, key: str) -> wire.ReviewDetail:
+    def review(self, key: str) -> ReviewDetail:
         """A version in question."""
         review = next(review for review in self.reviews() if review.document_id == key)
         words = f"Notice is given in writing, three months before the end of a year.{self.poison}"
-        place = wire.PlaceOut(page=1, label="Page 1", headings=["4 Termination"], has_image=True)
-        return wire.ReviewDetail(
+        place = PlaceOut(page=1, label="Page 1", headings=["4 Termination"], has_image=True)
+        return ReviewDetail(
             **review.model_dump(),
             title=f"Framework agreement{self.poison}",
             media_type="application/pdf",
@@ -204,38 +209,38 @@ class Intake:
             has_images=review.replaces,
             pages=pages(4, self.poison) if review.replaces else [],
             chunk_count=2,
-            passages=[wire.PassageTextOut(chunk_id=f"x-{n}", number=n, text=words, place=place) for n in (1, 2)],
+            passages=[PassageTextOut(chunk_id=f"x-{n}", number=n, text=words, place=place) for n in (1, 2)],
             changes=changes(self.poison) if review.replaces else None,
         )
 
 
-def pages(number: int, poison: str = "") -> list[wire.PageOut]:
+def pages(number: int, poison: str = "") -> list[PageOut]:
     """Pages read by every means there is."""
     made = []
     for n in range(1, number + 1):
         if n % 11 == 0:
-            made.append(wire.PageOut(page=n, means=TextMeans.NONE, characters=0, reason=f"The page is blank.{poison}"))
+            made.append(PageOut(page=n, means=TextMeans.NONE, characters=0, reason=f"The page is blank.{poison}"))
         elif n % 3 == 0:
             sure = 0.41 if n % 2 else 0.93
             made.append(
-                wire.PageOut(page=n, means=TextMeans.OCR, characters=940, reason="", confidence=sure, unsure=sure < 0.5)
+                PageOut(page=n, means=TextMeans.OCR, characters=940, reason="", confidence=sure, unsure=sure < 0.5)
             )
         else:
-            made.append(wire.PageOut(page=n, means=TextMeans.TEXT_LAYER, characters=1_830 + n, reason=""))
+            made.append(PageOut(page=n, means=TextMeans.TEXT_LAYER, characters=1_830 + n, reason=""))
     return made
 
 
-def changes(poison: str = "") -> wire.ChangesOut:
+def changes(poison: str = "") -> ChangesOut:
     """One line came, one went; of those that came many more are not shown."""
-    return wire.ChangesOut(
-        added=[wire.ChangedLineOut(text=f"Notice is given three months before the end of a year.{poison}", page=2)],
-        removed=[wire.ChangedLineOut(text=f"Notice is given six months before the end of a year.{poison}", page=None)],
+    return ChangesOut(
+        added=[ChangedLineOut(text=f"Notice is given three months before the end of a year.{poison}", page=2)],
+        removed=[ChangedLineOut(text=f"Notice is given six months before the end of a year.{poison}", page=None)],
         added_count=612,
         removed_count=1,
     )
 
 
-def _moved_on(started: float, run: wire.RunOut, state: Intake) -> wire.RunOut:
+def _moved_on(started: float, run: RunOut, state: Intake) -> RunOut:
     done = min(60, int((time.monotonic() - started) * state.files_per_s))
     if done < 60:
         going = {"pages": done * 9, "chunks": done * 31, "failures": done // 25, "pages_per_s": 108.4}
@@ -245,16 +250,16 @@ def _moved_on(started: float, run: wire.RunOut, state: Intake) -> wire.RunOut:
         )
     counts = {"indexed": 3, "unchanged": 55, "failed": 1, "needs_password": 1}
     ended = {"finished_at": run.started_at + timedelta(seconds=95), "current": "", "pages": 540, "chunks": 1_860}
-    return run.model_copy(update={"done": 60, "state": wire.RunState.FINISHED, "counts": counts, **ended})
+    return run.model_copy(update={"done": 60, "state": RunState.FINISHED, "counts": counts, **ended})
 
 
-def _missing(poison: str) -> wire.RunOut:
+def _missing(poison: str) -> RunOut:
     message = "30 documents of 'Handbooks' are no longer in their folder. They were kept: sync again and confirm it."
-    return wire.RunOut(
+    return RunOut(
         id="r-0",
         source_id="s-2",
         source="Handbooks",
-        state=wire.RunState.FAILED,
+        state=RunState.FAILED,
         started_at=NOW - timedelta(days=1),
         finished_at=NOW - timedelta(days=1) + timedelta(seconds=4),
         total=42,
@@ -276,19 +281,19 @@ def add_routes(api: APIRouter, state: Intake) -> None:
 
 def _add_source_routes(api: APIRouter, state: Intake) -> None:  # noqa: C901 - a list of routes, one after the other
     @api.get("/sources")
-    def sources() -> list[wire.SourceOut]:
+    def sources() -> list[SourceOut]:
         return state.sources
 
     @api.post("/sources", status_code=201, response_model=None)
-    def add_source(body: wire.SourceIn) -> wire.SourceOut | JSONResponse:
+    def add_source(body: SourceIn) -> SourceOut | JSONResponse:
         if body.kind is SourceKind.FOLDER and not body.path.startswith("/srv/"):
             return problem(422, "invalid_request", f"There is no folder '{body.path}' on this machine.")
         values = {**body.model_dump(), "curated": bool(body.curated)}
-        state.sources.append(wire.SourceOut(id=f"s-{len(state.sources) + 1}", states={}, **values))
+        state.sources.append(SourceOut(id=f"s-{len(state.sources) + 1}", states={}, **values))
         return state.sources[-1]
 
     @api.patch("/sources/{key}")
-    def change_source(key: str, body: wire.SourcePatch) -> wire.SourceOut:
+    def change_source(key: str, body: SourcePatch) -> SourceOut:
         return state.change(key, **body.model_dump(exclude_unset=True))
 
     @api.delete("/sources/{key}", status_code=204)
@@ -296,52 +301,52 @@ def _add_source_routes(api: APIRouter, state: Intake) -> None:  # noqa: C901 - a
         state.sources = [source for source in state.sources if source.id != key]
 
     @api.post("/sources/{key}/pause")
-    def pause(key: str) -> wire.SourceOut:
+    def pause(key: str) -> SourceOut:
         return state.change(key, paused=True)
 
     @api.post("/sources/{key}/resume")
-    def resume(key: str) -> wire.SourceOut:
+    def resume(key: str) -> SourceOut:
         return state.change(key, paused=False)
 
     @api.post("/sources/{key}/uploads", status_code=202, response_model=None)
-    def upload(key: str, file: UploadFile) -> wire.RunOut | JSONResponse:
+    def upload(key: str, file: UploadFile) -> RunOut | JSONResponse:
         name = file.filename or ""
         if name.startswith("."):
             return problem(422, "invalid_request", f"'{name}' is a hidden name. Give the file another one.")
         state.uploaded.append((key, name, len(file.file.read())))
         return state.begin(key)
 
-    def previewed(again: wire.Reread) -> wire.PreviewOut:
+    def previewed(again: Reread) -> PreviewOut:
         touched = [
-            wire.PreviewFileOut(path=f"new/report.pdf{state.poison}", action="read", reason="It is new."),
-            wire.PreviewFileOut(path="old/report.pdf", action="remove", reason=f"It is gone.{state.poison}"),
+            PreviewFileOut(path=f"new/report.pdf{state.poison}", action="read", reason="It is new."),
+            PreviewFileOut(path="old/report.pdf", action="remove", reason=f"It is gone.{state.poison}"),
         ]
         if state.all_left_out:
-            return wire.PreviewOut(counts={"read": 0, "left_out": 25}, files=[], needs_confirmation=False)
+            return PreviewOut(counts={"read": 0, "left_out": 25}, files=[], needs_confirmation=False)
         counts = {"read": 1, "read_again": 0, "remove": 1, "leave": 58, "left_out": 4}
-        if again is wire.Reread.EVERYTHING:
+        if again is Reread.EVERYTHING:
             counts |= {"read_again": 58, "leave": 0}
-        return wire.PreviewOut(counts=counts, files=touched, needs_confirmation=again is wire.Reread.EVERYTHING)
+        return PreviewOut(counts=counts, files=touched, needs_confirmation=again is Reread.EVERYTHING)
 
     @api.get("/sources/{key}/preview")
-    def preview(key: str, again: wire.Reread = wire.Reread.NOTHING) -> wire.PreviewOut:
+    def preview(key: str, again: Reread = Reread.NOTHING) -> PreviewOut:
         return previewed(again)
 
     @api.post("/sources/preview")
-    def preview_folder(body: wire.SourceIn) -> wire.PreviewOut:
-        return previewed(wire.Reread.NOTHING)
+    def preview_folder(body: SourceIn) -> PreviewOut:
+        return previewed(Reread.NOTHING)
 
 
 def _add_run_routes(api: APIRouter, state: Intake) -> None:
     @api.post("/sources/{key}/sync", status_code=202, response_model=None)
-    def sync(key: str, body: wire.SyncIn | None = None) -> wire.RunOut | JSONResponse:
+    def sync(key: str, body: SyncIn | None = None) -> RunOut | JSONResponse:
         if state.source(key).paused:
             return problem(409, "conflict", f"'{state.source(key).name}' is paused. Resume it first.")
-        state.wishes.append((key, body or wire.SyncIn()))
+        state.wishes.append((key, body or SyncIn()))
         return state.begin(key)
 
     @api.get("/runs")
-    def runs() -> list[wire.RunOut]:
+    def runs() -> list[RunOut]:
         return state.runs_now()
 
     @api.get("/runs/{key}/report")
@@ -359,7 +364,7 @@ def _add_file_routes(api: APIRouter, state: Intake) -> None:
         limit: int = 50,
         offset: int = 0,
         latest_first: bool = False,
-    ) -> wire.FilesOut:
+    ) -> FilesOut:
         sent = [
             file.model_copy(update={"path": name, "document_id": f"u-{at}"})
             for file in state.files()[-1:]
@@ -369,48 +374,48 @@ def _add_file_routes(api: APIRouter, state: Intake) -> None:
         listed = sent if source_id == "s-3" else state.files()
         listed = [file for file in listed if wanted in ("", file.state) and text in file.path]
         listed = listed[::-1] if latest_first else listed
-        return wire.FilesOut(files=listed[offset : offset + limit], total=len(listed))
+        return FilesOut(files=listed[offset : offset + limit], total=len(listed))
 
     @api.post("/files/retry", status_code=202)
-    def retry(body: wire.FilesIn) -> list[wire.RunOut]:
+    def retry(body: FilesIn) -> list[RunOut]:
         state.retried += body.document_ids
         return [state.begin("s-1")]
 
     @api.post("/files/{key}/password", status_code=202, response_model=None)
-    def password(key: str, body: wire.FilePassword) -> wire.RunOut | JSONResponse:
+    def password(key: str, body: FilePassword) -> RunOut | JSONResponse:
         state.passwords.append((key, body.password))
         return state.begin("s-1")
 
     @api.delete("/files/{key}", status_code=202)
-    def withdraw(key: str) -> wire.RunOut:
+    def withdraw(key: str) -> RunOut:
         state.withdrawn.append(key)
         return state.begin("s-3")
 
     @api.get("/files/{key}/coverage")
-    def coverage(key: str) -> wire.CoverageOut:
+    def coverage(key: str) -> CoverageOut:
         return state.coverage(key)
 
     @api.get("/receipts")
-    def receipts(document_id: str = "", limit: int = 25, offset: int = 0) -> list[wire.ReceiptOut]:
+    def receipts(document_id: str = "", limit: int = 25, offset: int = 0) -> list[ReceiptOut]:
         found = [receipt for receipt in state.receipts() if document_id in ("", receipt.document_id)]
         return found[offset : offset + limit]
 
 
 def _add_review_routes(api: APIRouter, state: Intake) -> None:
     @api.get("/reviews")
-    def reviews(limit: int = 25, offset: int = 0) -> wire.ReviewsOut:
+    def reviews(limit: int = 25, offset: int = 0) -> ReviewsOut:
         waiting = state.reviews()
-        return wire.ReviewsOut(reviews=waiting[offset : offset + limit], total=len(waiting), withheld=state.withheld)
+        return ReviewsOut(reviews=waiting[offset : offset + limit], total=len(waiting), withheld=state.withheld)
 
     @api.get("/reviews/{key}")
-    def review(key: str) -> wire.ReviewDetail:
+    def review(key: str) -> ReviewDetail:
         return state.review(key)
 
     @api.post("/reviews/{key}/approve", status_code=202)
-    def approve(key: str, body: wire.Approval) -> wire.RunOut:
+    def approve(key: str, body: Approval) -> RunOut:
         state.approved.append((key, body.version_id))
         return state.begin("s-3")
 
     @api.post("/reviews/{key}/reject", status_code=204)
-    def reject(key: str, body: wire.Rejection) -> None:
+    def reject(key: str, body: Rejection) -> None:
         state.turned_down.append((key, body.reason))

@@ -15,7 +15,10 @@ from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 import ui
-from appliance.api import schemas as wire
+from appliance.api.schemas.asking import AnswerOut, FeedbackIn, PassagesOut, StartedOut, TokenOut
+from appliance.api.schemas.people import SESSION_COOKIE, NewPassword, PersonPatch
+from appliance.api.schemas.shapes import Problem
+from appliance.api.schemas.sources import SourceIn
 from appliance.domain import AnswerKind, Role
 from tests.ui.api_standin import Standin, create_api
 from ui.client import ApiProblem, Client, checked
@@ -81,16 +84,16 @@ def test_a_session_that_would_end_the_header_is_not_sent(base_url: str) -> None:
 
 def test_the_parts_of_an_answer_arrive_in_order(employee: Client, state: Standin) -> None:
     parts = list(employee.ask("How long?"))
-    assert isinstance(parts[0], wire.StartedOut)
-    assert isinstance(parts[1], wire.PassagesOut)
-    assert isinstance(parts[-1], wire.AnswerOut)
-    tokens = [part.text for part in parts if isinstance(part, wire.TokenOut)]
+    assert isinstance(parts[0], StartedOut)
+    assert isinstance(parts[1], PassagesOut)
+    assert isinstance(parts[-1], AnswerOut)
+    tokens = [part.text for part in parts if isinstance(part, TokenOut)]
     assert "".join(tokens).strip() == state.answer.strip()
     assert parts[-1].kind is AnswerKind.GENERATED
 
 
 def test_a_problem_in_the_middle_of_an_answer_is_raised(employee: Client, state: Standin) -> None:
-    state.fail_ask_with = wire.Problem(code="model_unavailable", message="The model does not answer. Start it.")
+    state.fail_ask_with = Problem(code="model_unavailable", message="The model does not answer. Start it.")
     try:
         with pytest.raises(ApiProblem) as raised:
             list(employee.ask("How long?"))
@@ -114,9 +117,9 @@ def test_an_identifier_cannot_climb_out_of_its_path(employee: Client, identifier
 
 def test_history_feedback_and_deletion_go_round(employee: Client, state: Standin) -> None:
     answer = list(employee.ask("Round trip?"))[-1]
-    assert isinstance(answer, wire.AnswerOut)
-    employee.give_feedback(answer.query_id, wire.FeedbackIn(verdict="down", comment="thin"))
-    assert state.feedback[-1] == (answer.query_id, wire.FeedbackIn(verdict="down", comment="thin"))
+    assert isinstance(answer, AnswerOut)
+    employee.give_feedback(answer.query_id, FeedbackIn(verdict="down", comment="thin"))
+    assert state.feedback[-1] == (answer.query_id, FeedbackIn(verdict="down", comment="thin"))
     assert answer.conversation_id in [entry.id for entry in employee.conversations()]
     assert employee.conversation(answer.conversation_id).turns[0].question == "Round trip?"
     employee.delete_conversation(answer.conversation_id)
@@ -131,7 +134,7 @@ def test_empty_filters_are_left_out_of_the_address(employee: Client, state: Stan
 def test_a_patch_sends_only_what_it_sets(base_url: str, state: Standin) -> None:
     admin = Client(base_url, "adam")
     before = next(person for person in admin.people() if person.name == "cora")
-    admin.change_person(before.id, wire.PersonPatch(groups=["legal"]))
+    admin.change_person(before.id, PersonPatch(groups=["legal"]))
     after = next(person for person in admin.people() if person.name == "cora")
     assert after == before.model_copy(update={"groups": ["legal"]})
 
@@ -143,7 +146,7 @@ def test_every_page_of_the_admin_and_the_officer_can_be_read(base_url: str) -> N
     assert admin.health().checks
     run = admin.sync("s-1")
     assert run.id in [item.id for item in admin.runs()]
-    assert admin.set_password("p-erin", wire.NewPassword()).password
+    assert admin.set_password("p-erin", NewPassword()).password
     entries = officer.queries({"kind": "generated", "text": ""}, limit=3)
     assert len(entries.queries) == 3
     assert officer.query(entries.queries[0].query_id).passages
@@ -153,7 +156,7 @@ def test_every_page_of_the_admin_and_the_officer_can_be_read(base_url: str) -> N
 
 def test_what_is_wrong_with_an_entry_is_said_without_repeating_it() -> None:
     with pytest.raises(ApiProblem) as refused:
-        checked(wire.SourceIn, name="x", path="/srv", groups=["no/slash"])
+        checked(SourceIn, name="x", path="/srv", groups=["no/slash"])
     assert refused.value.message.startswith("Groups (number 1) must be ")
     assert "no/slash" not in refused.value.message
 
@@ -176,7 +179,7 @@ def _api(*, body: bytes, content_type: str = "text/event-stream", status: int = 
 def test_a_line_separator_inside_a_token_does_not_end_the_event() -> None:
     token = json.dumps({"text": "a\u2028b\u0085c\u2029d é"}, ensure_ascii=False)
     with Served(_api(body=f": comment\r\nevent: token\r\ndata: {token}\r\n\r\n".encode())) as url:
-        assert list(Client(url, "x").ask("q")) == [wire.TokenOut(text="a\u2028b\u0085c\u2029d é")]
+        assert list(Client(url, "x").ask("q")) == [TokenOut(text="a\u2028b\u0085c\u2029d é")]
 
 
 def test_an_unreadable_answer_is_one_sentence_and_holds_nothing_of_it() -> None:
@@ -203,4 +206,4 @@ def test_an_appliance_that_does_not_answer_is_said_so() -> None:
 
 def test_the_name_of_the_cookie_is_written_once_and_not_in_the_screens() -> None:
     screens = Path(ui.__file__).parent.rglob("*.py")
-    assert [file.name for file in screens if wire.SESSION_COOKIE in file.read_text("utf-8")] == []
+    assert [file.name for file in screens if SESSION_COOKIE in file.read_text("utf-8")] == []

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from appliance.api.schemas import PageOut
+from appliance.api.schemas.documents import PageOut
 from appliance.domain import TextMeans
 from tests.ui.ingest_standin import pages
 from tests.ui.payloads import SHORT

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from appliance.api import schemas as wire
+from appliance.api.schemas.evaluations import EvaluationState
 from tests.ui.api_standin import Standin, create_api
 from tests.ui.evaluation_standin import Measuring
 from tests.ui.ingest_standin import NOW
@@ -108,7 +108,7 @@ def test_what_people_found_helpful_is_run_and_can_be_cancelled(at: AppTest, stat
     assert state.measuring.started == [("feedback", b"", [], "false")]
     assert "Questions that people ask come first." in shown(at)
     next(button for button in at.button if button.label == "Cancel the evaluation").click().run()
-    assert state.measuring.runs[0].state is wire.EvaluationState.FAILED
+    assert state.measuring.runs[0].state is EvaluationState.FAILED
 
 
 def test_without_a_file_nothing_is_run(at: AppTest, state: Standin) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from appliance.api import schemas as wire
+from appliance.api.schemas.sources import Reread, SyncIn
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin, create_api
 from tests.ui.ingest_standin import CLOSED, LONG_SCAN, WITHDRAWABLE, Intake
 from tests.ui.test_client import Served
@@ -149,19 +149,19 @@ def test_a_preview_says_what_a_sync_would_do_and_starts_it_as_it_was_looked_at(o
     assert "new/report.pdf" in page
     assert "It is new." in page
     assert "would keep their documents and ask first" not in page
-    at.radio(key="preview-again-s-1").set_value(wire.Reread.EVERYTHING)
+    at.radio(key="preview-again-s-1").set_value(Reread.EVERYTHING)
     again(at, "preview-s-1")
     assert "would keep their documents and ask first" in shown(at)
     press(at, "Sync like this", "preview-s-1")
-    assert intake.wishes == [("s-1", wire.SyncIn(again=wire.Reread.EVERYTHING))]
+    assert intake.wishes == [("s-1", SyncIn(again=Reread.EVERYTHING))]
 
 
 def test_files_are_read_again_as_chosen(opened: Open, intake: Intake) -> None:
     at = opened()
     at.button(key="reread-s-2").click().run()
-    at.radio(key="reread-what-s-2").set_value(wire.Reread.EVERYTHING)
+    at.radio(key="reread-what-s-2").set_value(Reread.EVERYTHING)
     press(at, "Read again now", "reread-s-2")
-    assert intake.wishes == [("s-2", wire.SyncIn(again=wire.Reread.EVERYTHING))]
+    assert intake.wishes == [("s-2", SyncIn(again=Reread.EVERYTHING))]
 
 
 def test_missing_files_are_removed_only_after_a_confirmation(opened: Open, intake: Intake) -> None:
@@ -171,7 +171,7 @@ def test_missing_files_are_removed_only_after_a_confirmation(opened: Open, intak
     assert intake.wishes == []
     assert "30 documents of Handbooks leave the index" in shown(at)
     press(at, "Remove them from the index", "missing-s-2")
-    assert intake.wishes == [("s-2", wire.SyncIn(missing_ok=True))]
+    assert intake.wishes == [("s-2", SyncIn(missing_ok=True))]
 
 
 def test_a_sync_that_runs_is_followed_after_a_reload(opened: Open, intake: Intake) -> None:
@@ -355,7 +355,7 @@ def test_one_file_or_all_in_trouble_are_tried_again(opened: Open, intake: Intake
     assert intake.retried == ["d-3"]
     at = opened("Files", **{"files-source": "s-1"})
     press(at, "Try 3 files in trouble again")
-    assert intake.wishes == [("s-1", wire.SyncIn(again=wire.Reread.TROUBLED))]
+    assert intake.wishes == [("s-1", SyncIn(again=Reread.TROUBLED))]
 
 
 def test_only_an_upload_can_be_withdrawn(opened: Open, intake: Intake) -> None:

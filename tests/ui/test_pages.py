@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from appliance.api import schemas as wire
+from appliance.api.schemas.shapes import Problem
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin, create_api
 from tests.ui.test_client import Served
 
@@ -117,7 +117,7 @@ def test_what_was_searched_for_in_place_of_a_follow_up_is_shown(base_url: str) -
 
 
 def test_a_question_that_failed_is_kept_and_can_be_asked_again(base_url: str, state: Standin) -> None:
-    state.fail_ask_with = wire.Problem(code="audit_unavailable", message="The query log cannot be written.")
+    state.fail_ask_with = Problem(code="audit_unavailable", message="The query log cannot be written.")
     at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
     at.chat_input[0].set_value("How long?").run()
     assert "The query log cannot be written." in shown(at)
@@ -160,10 +160,13 @@ def test_the_log_tells_passages_in_the_prompt_from_passages_that_were_only_found
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
     assert "2 cited of 8 in the prompt" in shown(at)
     assert "2 cited of 12 found" in shown(at)  # quoted, without a model
+    assert "2 handed over of 12 found" in shown(at)
+    assert "handed to a program" in shown(at)
     at.button(key="entry-q-0").click().run()
     entry = shown(at)
     assert "Retrieved passages" in entry
     assert "In the prompt as" in entry
+    assert "8f" * 32 in entry.split("Reranked by")[1].split("Answerable")[0]
     first, second = entry.split("records-retention.pdf")[-1], entry.split("litigation-hold.docx")[-1]
     assert "[1]" in first.split("</tr>")[0]
     assert "none" in second.split("</tr>")[0]

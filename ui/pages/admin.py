@@ -8,16 +8,9 @@ from threading import Lock
 
 import streamlit as st
 
-from appliance.api.schemas import (
-    CheckOut,
-    Me,
-    NewPassword,
-    PersonCreated,
-    PersonIn,
-    PersonOut,
-    PersonPatch,
-    SourceOut,
-)
+from appliance.api.schemas.people import Me, NewPassword, PersonCreated, PersonIn, PersonOut, PersonPatch
+from appliance.api.schemas.sources import SourceOut
+from appliance.api.schemas.upkeep import CheckOut
 from appliance.domain import EVERYONE, Role
 from ui import pieces
 from ui.client import Client, checked

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from appliance.api.schemas import (
+from appliance.api.schemas.asking import (
     AnswerOut,
     FeedbackIn,
     GroundingOut,

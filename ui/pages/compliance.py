@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import streamlit as st
 
-from appliance.api.schemas import EventOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
+from appliance.api.schemas.log import EventOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
 from appliance.domain import AnswerKind
 from ui import pieces
 from ui.client import Client
@@ -18,6 +18,7 @@ _KINDS: dict[AnswerKind | None, tuple[str, pieces.Tone]] = {
     AnswerKind.GENERATED: ("written by the model", "quiet"),
     AnswerKind.EXTRACTIVE: ("quoted", "quiet"),
     AnswerKind.ABSTAINED: ("not in the documents", "warn"),
+    AnswerKind.PASSAGES: ("handed to a program", "quiet"),
     None: ("unfinished", "bad"),
 }
 _FEEDBACK = {"": "Any feedback", "up": "Helpful", "down": "Not helpful"}
@@ -146,7 +147,9 @@ def _entry(query: QueryOut) -> Html:
 
 
 def _sources(query: QueryOut) -> str:
-    """How many passages were cited, of those that could have been."""
+    """How many passages were cited, of those that could have been, or handed over."""
+    if query.kind is AnswerKind.PASSAGES:
+        return f"{query.citations:,} handed over of {query.retrieved:,} found"
     if query.prompted:
         return f"{query.citations:,} cited of {query.prompted:,} in the prompt"
     return f"{query.citations:,} cited of {query.retrieved:,} found"
@@ -199,6 +202,7 @@ def _on_record(query: QueryDetail) -> Html:
         ("Outcome", pieces.badge(words, tone)),
         ("Searched for", text(query.searched_for if query.searched_for != query.question else "")),
         ("Completed by", text(query.rewriting)),
+        ("Reranked by", pieces.code(query.reranker_digest)),
         ("Answerable", text("" if query.answerable is None else f"{query.answerable:.2f}")),
         ("Grounded", text(_grounded(query))),
         ("Error", text(query.error)),

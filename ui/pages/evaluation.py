@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from appliance.api.schemas import EvaluationOut, EvaluationsOut, EvaluationState, Me, QuestionChangeOut
+from appliance.api.schemas.evaluations import EvaluationOut, EvaluationsOut, EvaluationState, QuestionChangeOut
+from appliance.api.schemas.people import Me
 from appliance.domain import EVERYONE
 from ui import evaluation_view, pieces
 from ui.client import Client

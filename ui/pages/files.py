@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from appliance import wording
-from appliance.api.schemas import CoverageOut, FileOut, FilePassword, ReceiptOut, Reread, SourceOut, SyncIn
+from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, ReceiptOut
+from appliance.api.schemas.sources import Reread, SourceOut, SyncIn
 from appliance.domain import TROUBLED, DocumentState, SourceKind
 from ui import pieces, states
 from ui.client import Client, checked

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from appliance.api.schemas import DocumentDetail, DocumentOut, RelatedOut, VersionOut
+from appliance.api.schemas.documents import DocumentDetail, DocumentOut, RelatedOut, VersionOut
 from ui import pieces
 from ui.changes_view import show_changes
 from ui.client import Client

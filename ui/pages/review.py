@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from appliance.api.schemas import Approval, Rejection, ReviewDetail, ReviewOut
+from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewOut
 from ui import pieces
 from ui.changes_view import show_changes
 from ui.client import Client, checked

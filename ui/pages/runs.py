@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import streamlit as st
 
 from appliance import wording
-from appliance.api.schemas import RunOut, RunState, SourceOut, SyncIn
+from appliance.api.schemas.runs import RunOut, RunState
+from appliance.api.schemas.sources import SourceOut, SyncIn
 from ui import pieces, states
 from ui.client import Client
 from ui.following import BUSY_S, IDLE_S, dialog, redraw

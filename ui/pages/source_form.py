@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from appliance.api.schemas import SourceIn, SourceOut, SourcePatch
+from appliance.api.schemas.sources import SourceIn, SourceOut, SourcePatch
 from appliance.domain import EVERYONE, SourceKind
 from ui import pieces
 from ui.client import checked

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import streamlit as st
 
 from appliance import wording
-from appliance.api.schemas import PreviewFileOut, PreviewOut, Reread, RunState, SourceIn, SourceOut, SyncIn
+from appliance.api.schemas.runs import RunState
+from appliance.api.schemas.sources import PreviewFileOut, PreviewOut, Reread, SourceIn, SourceOut, SyncIn
 from appliance.domain import SourceKind
 from ui import pieces, states
 from ui.client import Client

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from appliance.api.schemas import SourceOut
+from appliance.api.schemas.sources import SourceOut
 from ui import pieces, states
 from ui.client import ApiProblem, Client
 from ui.inert import Html, text

@@ -62,7 +62,8 @@ def test_a_plural_or_genitive_is_still_the_name_and_a_longer_word_is_not() -> No
 def test_a_capital_tells_no_name_in_german_or_at_the_beginning_of_a_sentence() -> None:
     german = "Wie lange werden die Rechnungen und Belege des Unternehmens aufbewahrt?"
     assert signs(german, [hit("Zehn Jahre.")]).names == 1.0
-    assert signs("Revenue went up how far? Tell me.", [hit("Nothing.")]).names == 1.0
+    for question in ("Revenue went up how far? Tell me.", 'How far? "Tell me."', "How far; (tell me)\nRevenue?"):
+        assert signs(question, [hit("Nothing.")]).names == 1.0, question
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from appliance.answering import course
 from appliance.answering.answerer import CANCELLED, Answered, Answerer, AnswerEvent, Found, Started, Token
+from appliance.answering.conflicts import Conflict, conflicts
 from appliance.answering.instructions import NOT_IN_DOCUMENTS
 from appliance.audit.entries import AnswerClosed, PassagesRetrieved, QuestionCompleted, QuestionReceived
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
 from appliance.config import ModelSettings, RetrievalSettings
-from appliance.domain import AccessFilter, AnswerKind, Conversation, Hit, Principal, Role, Turn
+from appliance.domain import AccessFilter, AnswerKind, Citation, Conversation, Hit, Principal, Role, Turn
 from appliance.errors import AuditUnavailable, ContextOverflow, IndexUnavailable, InvalidRequest, ModelUnavailable
 from appliance.inference.port import Generation, Message, ModelCard
 from tests.data.builders import ToyEmbedder, make_hit
@@ -153,6 +155,19 @@ def test_question_passages_and_answer_are_on_record_in_that_order(make: Make, lo
     assert closed.answer == answered.answer.text
     assert [(cited.number, cited.chunk_id) for cited in closed.citations] == [(1, retrieved.retrieved[0].chunk_id)]
     assert closed.error == ""
+
+
+def test_the_model_that_put_the_passages_in_their_order_is_on_record(make: Make, log: QueryLog) -> None:
+    first, *others = [make_hit(text, rank=rank) for rank, text in enumerate(TEXTS, start=1)]
+    for hits, digest, scores in (
+        ([replace(first, reranking=3.5, reranked_by="sha256:77ab"), *others], "sha256:77ab", [3.5, None, None]),
+        ([first, *others], "", [None, None, None]),
+    ):
+        answered = answer_of(ask(make(Scripted("Ten years [1]."), hits=FixedHits(hits))))
+        on_record = log.query(answered.query_id).retrieval
+        assert on_record is not None
+        assert on_record.reranker_digest == digest
+        assert [passage.reranking for passage in on_record.retrieved] == scores
 
 
 def test_it_is_known_whether_a_question_is_being_answered(make: Make) -> None:
@@ -525,6 +540,24 @@ def test_passages_that_contradict_each_other_are_named_to_model_and_reader(make:
     (notice,) = answer.notices
     assert notice.startswith("Passages [1] (Retention 2023) and [2] (Retention 2024) differ:")
     assert [citation.number for citation in answer.citations] == [1, 2]  # both can be opened
+
+
+def test_passages_are_compared_with_each_other_once_for_an_answer(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+
+    def counting(question: str, passages: Sequence[Citation]) -> list[Conflict]:
+        compared.append(len(passages))
+        return conflicts(question, passages)
+
+    monkeypatch.setattr(course, "conflicts", counting)
+    ask(make(Scripted("Ten years [1].")))
+    assert compared == [3]
+    compared.clear()
+    hits = FixedHits(
+        [make_hit(f"Invoices of kind {rank} are kept for {rank} years.", rank=rank) for rank in range(1, 9)]
+    )
+    ask(make(Scripted(ContextOverflow("Too long.")), hits=hits))
+    assert compared == [8, 4, 2], "fewer passages are compared anew"
 
 
 def test_a_contradiction_among_passages_nobody_cites_is_not_told(make: Make) -> None:

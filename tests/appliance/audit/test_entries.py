@@ -50,6 +50,20 @@ def test_answers_recorded_before_they_were_checked_are_still_read(searched: Pass
         assert read == entry
 
 
+def test_answers_recorded_before_reranking_was_are_still_read(searched: PassagesRetrieved) -> None:
+    reranked = replace(
+        searched,
+        reranker_digest="ee" * 32,
+        retrieved=tuple(replace(passage, reranking=1.5) for passage in searched.retrieved),
+    )
+    head, content = json.loads(json.dumps(entries.split(reranked)))
+    assert entries.join(searched.type, head, content) == reranked
+    del content["reranker_digest"]
+    for passage in content["retrieved"]:
+        del passage["reranking"]
+    assert entries.join(searched.type, head, content) == searched
+
+
 def test_how_an_answer_was_checked_is_the_same_after_a_way_through_json(
     searched: PassagesRetrieved, closed: Close
 ) -> None:

@@ -1,4 +1,4 @@
-"""The search as a llama-index retriever: the reader's access holds there too, and nodes say where they come from."""
+"""The search as a llama-index retriever: a person's access and the query log hold there too, and nodes tell their place."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import pytest
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.schema import MetadataMode
 
+from appliance.answering.searching import Searcher
+from appliance.audit.log import QueryLog
+from appliance.audit.records import LogFilter
 from appliance.config import RetrievalSettings
-from appliance.domain import AccessFilter
+from appliance.domain import EVERYONE, AccessFilter, Principal, Role
 from appliance.ecosystem.retriever import StrongroomRetriever
-from appliance.errors import IndexUnavailable
+from appliance.errors import AuditUnavailable, IndexUnavailable
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.retrieval.test_retriever import GLOSSARY, LEGAL, STAFF, Shop
 from tests.data.builders import ToyEmbedder
@@ -30,7 +33,13 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     shop.database.close()
 
 
-def _retriever(shop: Shop, access: AccessFilter, **more: int) -> StrongroomRetriever:
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[QueryLog]:
+    with QueryLog(tmp_path / "log" / "queries.db") as opened:
+        yield opened
+
+
+def _retriever(shop: Shop, log: QueryLog, access: AccessFilter = STAFF, **more: int) -> StrongroomRetriever:
     search = Retriever(
         catalog=shop.catalog,
         index=shop.index,
@@ -38,12 +47,13 @@ def _retriever(shop: Shop, access: AccessFilter, **more: int) -> StrongroomRetri
         settings=RetrievalSettings(candidates=60),
         glossary=GLOSSARY,
     )
-    return StrongroomRetriever(search, access=access, **more)
+    person = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), access.groups)
+    return StrongroomRetriever(Searcher(search, log), person=person, **more)
 
 
-def test_it_finds_what_the_appliance_finds_for_this_reader_in_that_order(shop: Shop) -> None:
+def test_it_finds_what_the_appliance_finds_for_this_person_in_that_order(shop: Shop, log: QueryLog) -> None:
     for access in (STAFF, LEGAL, AccessFilter(STAFF.groups | LEGAL.groups)):
-        retriever = _retriever(shop, access)
+        retriever = _retriever(shop, log, access)
         assert isinstance(retriever, BaseRetriever)
         hits = shop.ask("parental leave", access)
         nodes = retriever.retrieve("parental leave")
@@ -53,15 +63,34 @@ def test_it_finds_what_the_appliance_finds_for_this_reader_in_that_order(shop: S
         assert len(nodes) == {1: 2 if access == STAFF else 1, 2: 3}[len(access.groups)]
 
 
-def test_an_empty_filter_finds_nothing_and_none_is_assumed(shop: Shop) -> None:
-    assert _retriever(shop, AccessFilter(frozenset())).retrieve("parental leave") == []
-    access = inspect.signature(StrongroomRetriever).parameters["access"]
-    assert access.default is inspect.Parameter.empty
+def test_a_person_without_groups_finds_what_everyone_may_read_and_nobody_is_assumed(shop: Shop, log: QueryLog) -> None:
+    assert _retriever(shop, log, AccessFilter(frozenset())).retrieve("parental leave") == []
+    shop.add("notice.txt", "Parental leave has a form.", groups=frozenset({EVERYONE}))
+    (node,) = _retriever(shop, log, AccessFilter(frozenset())).retrieve("parental leave")
+    assert node.metadata["path"] == "notice.txt"
+    person = inspect.signature(StrongroomRetriever).parameters["person"]
+    assert person.default is inspect.Parameter.empty
 
 
-def test_nodes_say_where_they_come_from(shop: Shop) -> None:
+def test_a_search_is_in_the_query_log_before_its_nodes_are_there(shop: Shop, log: QueryLog) -> None:
+    nodes = _retriever(shop, log, limit=1).retrieve("parental leave")
+    (query,) = log.queries(LogFilter(), limit=10)
+    assert query.question is not None
+    assert (query.question.question, query.question.actor, query.question.origin) == (
+        "parental leave",
+        "p1",
+        "llama-index",
+    )
+    assert query.answer is not None
+    assert [citation.chunk_id for citation in query.answer.citations] == [node.node_id for node in nodes]
+    log.close()
+    with pytest.raises(AuditUnavailable):
+        _retriever(shop, log).retrieve("parental leave")
+
+
+def test_nodes_say_where_they_come_from(shop: Shop, log: QueryLog) -> None:
     (hit,) = shop.ask("parental leave", LEGAL)
-    (node,) = _retriever(shop, LEGAL).retrieve("parental leave")
+    (node,) = _retriever(shop, log, LEGAL).retrieve("parental leave")
     wanted = {
         "path": "case.txt",
         "source": "Handbook",
@@ -76,17 +105,17 @@ def test_nodes_say_where_they_come_from(shop: Shop) -> None:
     assert hit.version_sha256 not in shown
 
 
-def test_there_are_no_more_nodes_than_asked_for(shop: Shop) -> None:
-    assert len(_retriever(shop, STAFF, limit=1).retrieve("parental leave")) == 1
+def test_there_are_no_more_nodes_than_asked_for(shop: Shop, log: QueryLog) -> None:
+    assert len(_retriever(shop, log, limit=1).retrieve("parental leave")) == 1
 
 
-def test_it_can_be_awaited(shop: Shop) -> None:
-    nodes = asyncio.run(_retriever(shop, STAFF).aretrieve("parental leave"))
+def test_it_can_be_awaited(shop: Shop, log: QueryLog) -> None:
+    nodes = asyncio.run(_retriever(shop, log).aretrieve("parental leave"))
     assert [node.text for node in nodes] == shop.texts("parental leave")
 
 
-def test_errors_are_those_of_the_appliance(shop: Shop) -> None:
-    retriever = _retriever(shop, STAFF)
+def test_errors_are_those_of_the_appliance(shop: Shop, log: QueryLog) -> None:
+    retriever = _retriever(shop, log)
     shop.index.close()
     with pytest.raises(IndexUnavailable):
         retriever.retrieve("parental leave")

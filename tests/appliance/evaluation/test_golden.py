@@ -113,6 +113,26 @@ def test_a_line_that_cannot_be_used_is_named_with_what_to_do(line: object, words
         read(GOOD, "", line)
 
 
+@pytest.mark.parametrize(
+    ("quote", "page", "is_read"),
+    [
+        ("ten years after closing", None, False),
+        ("ten -- years: after (closing)", None, False),
+        ("ten years after the closing", None, True),
+        ("ten years", 3, True),  # the page is what counts
+        ("", None, True),
+    ],
+)
+def test_quotes_may_be_asked_to_have_a_number_of_words(quote: str, page: int | None, is_read: bool) -> None:
+    line = json.dumps(GOOD | {"evidence": [{"doc": "a", "page": page, "quote": quote}]}).encode()
+    assert read_golden("set.jsonl", line).questions
+    if is_read:
+        assert read_golden("set.jsonl", line, shortest_quote=5).questions
+        return
+    with pytest.raises(InvalidRequest, match="Line 1 of the golden set has a 'quote' of fewer than 5 words"):
+        read_golden("set.jsonl", line, shortest_quote=5)
+
+
 def test_the_same_id_twice_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="Line 2 of the golden set has the same 'id' as line 1"):
         read(GOOD, GOOD)

@@ -68,6 +68,12 @@ def test_another_quote_is_not_found(quote: str) -> None:
     assert not holds(hit(), Evidence("retention.pdf", quote=quote))
 
 
+def test_a_guess_of_a_few_words_is_not_proved_right_by_words_that_are_put_around_it() -> None:
+    assert holds(hit(), Evidence("retention.pdf", quote="kept for ten years"))
+    for around in ("foo kept for ten years bar", "foo bar kept for ten years baz", "kept for ten foo bar"):
+        assert not holds(hit(), Evidence("retention.pdf", quote=around)), around
+
+
 def test_a_passage_that_is_a_part_of_a_long_quote_holds_it_unless_it_is_tiny() -> None:
     quote = f"{LONG} A litigation hold suspends every period until it is released in writing by the legal department."
     assert holds(hit("suspends every period until it is released"), Evidence("retention.pdf", quote=quote))

@@ -45,6 +45,12 @@ def test_the_best_hits_are_put_in_the_order_of_the_scores_and_the_others_stay() 
     ordered = reranked("count", HITS, judge, candidates=3)
     assert _texts(ordered) == ["two", "three", "one", "four"]
     assert [hit.rank for hit in ordered] == [1, 2, 3, 4]
+    assert [(hit.reranking, hit.reranked_by) for hit in ordered] == [
+        (0.9, "judge"),
+        (0.5, "judge"),
+        (0.1, "judge"),
+        (None, ""),
+    ], "what was judged says so, what was not does not"
     assert judge.shown == ["one", "two", "three"]
     assert {hit.chunk.id: hit.score for hit in ordered} == {hit.chunk.id: hit.score for hit in HITS}
 

@@ -1,0 +1,64 @@
+"""The story of a search that a program makes for a person: record -> retrieve -> record -> hand over.
+
+Rules this module keeps:
+
+1. The question is on record before anything is searched, and what was found and what of it is handed over before the
+   program sees any of it. What cannot be recorded is not handed over.
+2. A search that fails is closed on record too, with the reason.
+3. What the program makes of the passages is its own: the appliance neither sees nor records it, and the record says
+   that passages were handed over, not that there was an answer.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from appliance.answering.answerer import Record
+from appliance.answering.course import Course, closed, received, retrieved
+from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal
+from appliance.errors import ApplianceError
+from appliance.retrieval.retriever import Retriever
+
+
+class Searcher:
+    """Searches for a person, on record."""
+
+    def __init__(self, retriever: Retriever, log: Record) -> None:
+        self._retriever = retriever
+        self._log = log
+
+    def search(self, question: str, principal: Principal, *, limit: int, origin: str) -> list[Hit]:
+        """The best hits for a question within what this person may see, at most `limit`; `origin` names the door.
+
+        Raises:
+            AuditUnavailable: The log cannot be written; nothing is handed over.
+            IndexUnavailable, CatalogUnavailable, ModelUnavailable: A part failed; there is no partial result.
+        """
+        course = Course(
+            query_id=str(uuid.uuid4()),
+            question=question,
+            searched_for=question,
+            principal=principal,
+            conversation=Conversation(str(uuid.uuid4())),
+        )
+        self._log.append(received(course, origin))  # no record, no search
+        try:
+            self._find(course, limit)
+        except (
+            Exception
+        ) as error:  # the edge of a search: whatever it was, the record says that nothing was handed over
+            code = error.code if isinstance(error, ApplianceError) else ApplianceError.code
+            self._log.append(closed(course, _handed_over(), error=code))
+            raise
+        self._log.append(closed(course, _handed_over(*course.passages)))
+        return [citation.hit for citation in course.passages]
+
+    def _find(self, course: Course, limit: int) -> None:
+        course.hits = self._retriever.retrieve(course.question, course.principal.access)
+        course.retrieval_ms = course.elapsed_ms()
+        course.passages = tuple(Citation(number, hit) for number, hit in enumerate(course.hits[:limit], start=1))
+        self._log.append(retrieved(course, None, None))
+
+
+def _handed_over(*passages: Citation) -> Answer:
+    return Answer("", AnswerKind.PASSAGES, passages, ())

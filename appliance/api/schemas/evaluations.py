@@ -1,0 +1,147 @@
+"""Measuring the answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from appliance.api.schemas.shapes import Out
+
+MAX_GOLDEN_BYTES = 16 * 1024 * 1024
+"""How large a golden set may be."""
+
+
+class MetricOut(Out):
+    """A metric there is: what it is called, and what it says in one plain sentence."""
+
+    name: str
+    title: str
+    meaning: str
+    higher_is_better: bool
+    gated: bool
+
+
+class EvaluationState(StrEnum):
+    """How an evaluation stands."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class EvaluationOut(Out):
+    """A run of a golden set. `groups` is what it read as; empty for `from_feedback`, where each asked as themselves.
+
+    `metrics` are by name, None where there was nothing to measure. `settings` is what was in force.
+    """
+
+    id: str
+    name: str
+    from_feedback: bool
+    set_sha256: str
+    groups: list[str]
+    answers: bool
+    state: EvaluationState
+    started_at: datetime
+    finished_at: datetime | None
+    total: int
+    done: int
+    message: str
+    metrics: dict[str, float | None]
+    settings: dict[str, str]
+
+
+class EvaluationsOut(Out):
+    """The latest evaluations, newest first, and the metrics there are, in the order to show them in."""
+
+    metrics: list[MetricOut]
+    evaluations: list[EvaluationOut]
+
+
+class FoundPlaceOut(Out):
+    """What stood at a rank: its place, and whether it was evidence."""
+
+    document_id: str
+    path: str
+    page: int | None
+    relevant: bool
+
+
+class QuestionResultOut(Out):
+    """How one question went. `first_rank` is that of the first evidence, None when none was among the first 10.
+
+    Of a question that somebody asked, words and places are empty. `failed` says that an answer was refused, as to a
+    question that is too long for the model.
+    """
+
+    question_id: str
+    question: str
+    answerable: bool
+    ndcg: float | None
+    first_rank: int | None
+    pieces: int
+    found: int
+    abstained: bool
+    citations: int | None
+    right_citations: int | None
+    retrieval_ms: float
+    answer_ms: float | None
+    places: list[FoundPlaceOut]
+    failed: bool = False
+
+
+class EvaluationDetail(EvaluationOut):
+    """An evaluation with its questions, those that went worst first; `questions` of `question_count`."""
+
+    questions: list[QuestionResultOut]
+    question_count: int
+
+
+class MetricChangeOut(Out):
+    """A metric before and after, over the questions both runs asked."""
+
+    name: str
+    title: str
+    before: float | None
+    after: float | None
+    higher_is_better: bool
+    fails: bool
+
+
+class QuestionChangeOut(Out):
+    """A question that went otherwise: `what` changed, measured from 0 to 1, higher is better."""
+
+    question_id: str
+    question: str
+    what: str
+    before: float
+    after: float
+
+
+class SettingChangeOut(Out):
+    """What was in force before and after; empty where it was not there."""
+
+    name: str
+    before: str
+    after: str
+
+
+class ComparisonOut(Out):
+    """Two evaluations side by side. `passes` is False when a metric got worse by more than `max_drop`.
+
+    `better` and `worse` count the questions by nDCG@10; `p_value` says how likely chance alone makes such a difference.
+    """
+
+    before: EvaluationOut
+    after: EvaluationOut
+    max_drop: float
+    passes: bool
+    shared: int
+    before_only: int
+    after_only: int
+    better: int
+    worse: int
+    p_value: float
+    metrics: list[MetricChangeOut]
+    questions: list[QuestionChangeOut]
+    settings: list[SettingChangeOut]

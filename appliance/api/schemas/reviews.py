@@ -1,0 +1,56 @@
+"""What waits for a curator."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from appliance.api.schemas.documents import ChangesOut, PageOut, PassageTextOut
+from appliance.api.schemas.shapes import In, Out
+
+
+class ReviewOut(Out):
+    """A document that waits for a curator. `replaces` says that an approved version is in force meanwhile."""
+
+    document_id: str
+    version_id: str
+    path: str
+    source: str
+    groups: list[str]
+    read_at: datetime
+    replaces: bool
+
+
+class ReviewsOut(Out):
+    """What waits for review and this admin may read. `withheld` waits too, for somebody who may read it."""
+
+    reviews: list[ReviewOut]
+    total: int
+    withheld: int
+
+
+class ReviewDetail(ReviewOut):
+    """A version in question: what it says, what its pages gave, and what it changes of the one in force."""
+
+    title: str
+    media_type: str
+    size_bytes: int
+    has_images: bool
+    pages: list[PageOut]
+    chunk_count: int
+    passages: list[PassageTextOut]
+    changes: ChangesOut | None
+
+
+class Approval(In):
+    """Releases the version that was looked at; without `version_id` whichever waits by now."""
+
+    version_id: Annotated[str, Field(max_length=36)] = ""
+
+
+class Rejection(Approval):
+    """Why a curator turns a document down."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500)]

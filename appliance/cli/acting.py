@@ -1,0 +1,57 @@
+"""How commands act on the appliance: as its operator, over HTTP, and on record where they act by themselves."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from appliance.config import Settings
+
+if TYPE_CHECKING:
+    from appliance.audit.entries import Entry
+    from appliance.operator import Operator
+
+Groups = Annotated[list[str], typer.Option("--group", "-g", help="A group; may be given several times.")]
+
+
+@contextlib.contextmanager
+def as_operator(settings: Settings, groups: list[str] | None = None) -> Iterator[Operator]:
+    from appliance.operator import connected
+
+    with connected(settings, groups or ()) as operator:
+        yield operator
+
+
+def require_one_spelling(settings: Settings, groups: list[str]) -> None:
+    """Raises InvalidRequest when a group is written otherwise than one that is in use."""
+    from appliance.auth.groups import require_one_spelling
+    from appliance.personnel import known_groups
+
+    if groups:
+        require_one_spelling(groups, known_groups(settings))
+
+
+def admin_action(action: str, subject: str, detail: str = "") -> Entry:
+    from appliance.audit.entries import AdminAction
+
+    return AdminAction("operator", action, subject, detail)
+
+
+def record(settings: Settings, *entries: Entry) -> None:
+    """Put acts of the operator on record; the log may be open in the running appliance too."""
+    from appliance.audit.log import QueryLog
+
+    if entries:
+        with QueryLog(log_path(settings)) as log:
+            for entry in entries:
+                log.append(entry)
+
+
+def log_path(settings: Settings) -> Path:
+    from appliance.data_folder import make_folder
+
+    return make_folder(settings).log

@@ -1,0 +1,192 @@
+"""`strongroom eval`: measures the answers, compares, and says by its status whether they got worse."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from appliance.cli.acting import Groups, as_operator, require_one_spelling
+from appliance.cli.terminal import ID_CHARACTERS, err, new_table, out, printable
+from appliance.config import load_settings
+from appliance.errors import ApplianceError, InvalidRequest, NotFound
+
+if TYPE_CHECKING:
+    from appliance.api.schemas.evaluations import ComparisonOut, EvaluationOut, EvaluationsOut, MetricOut
+    from appliance.operator import Operator
+
+_REGRESSION = 3  # the status of 'eval' when a metric fell too far
+_LAST = "last"
+_MAIN_METRICS = ("recall@10", "ndcg@10", "right_document@5", "abstention_auroc", "citation_precision")
+_LISTED_CHANGES = 20
+
+
+def evaluate(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A golden set, JSON lines; '-' for standard input.")
+    ] = None,
+    from_feedback: Annotated[
+        bool, typer.Option("--from-feedback", help="Ask what people asked and found helpfully answered.")
+    ] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Only list the evaluations there were.")] = False,
+    group: Groups = [],  # noqa: B006
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask only the first questions.")] = None,
+    answers: Annotated[bool, typer.Option("--answers", help="Answer too, and check what is cited. Slow.")] = False,
+    compare: Annotated[
+        str, typer.Option(help="Compare with this evaluation: its id or its beginning, or 'last'.")
+    ] = "",
+    max_drop: Annotated[
+        float, typer.Option(min=0, max=1, help="How much worse a metric may get before the status is 3.")
+    ] = 0.02,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Measure the answers with questions whose answers are known, and compare with an earlier measurement."""
+    if sum((file is not None, from_feedback, listed)) != 1:
+        raise InvalidRequest("Give a golden set, or --from-feedback, or --list.")
+    if from_feedback and group:
+        raise InvalidRequest("With --from-feedback each question is asked as whoever asked it: leave --group out.")
+    more: dict[str, Any] = {"answers": answers, **({"limit": limit} if limit else {})}
+    settings = load_settings()
+    require_one_spelling(settings, group)
+    with as_operator(settings, group) as operator:
+        known = operator.evaluations()
+        if listed:
+            _print_evaluations(known, as_json=as_json)
+            return
+        before = _evaluation_id(known, compare)
+        run = operator.evaluate_feedback(**more) if file is None else operator.evaluate(*_golden(file), group, **more)
+        run = _follow_evaluation(operator, run)
+        comparison = _compared(operator, run, before, max_drop)
+    if as_json:
+        out.print_json(_as_json(run, comparison))
+    else:
+        _print_evaluation(run, known.metrics)
+        if comparison is not None:
+            _print_comparison(comparison)
+    raise typer.Exit(_REGRESSION if comparison is not None and not comparison.passes else 0)
+
+
+def _golden(file: Path) -> tuple[str, bytes]:
+    """The name and content of a golden set."""
+    if str(file) == "-":
+        return "standard input", sys.stdin.buffer.read()
+    try:
+        return file.name, file.read_bytes()
+    except OSError as error:
+        raise InvalidRequest(f"{file} cannot be read ({error.strerror}). Name a golden set.") from error
+
+
+def _evaluation_id(known: EvaluationsOut, beginning: str) -> str:
+    """The id of the evaluation that is meant."""
+    if beginning in ("", _LAST):
+        return beginning
+    found = [run.id for run in known.evaluations if run.id.startswith(beginning.lower())]
+    if not found:
+        raise NotFound(f"No evaluation begins with '{beginning}'. 'strongroom eval --list' shows all.")
+    if len(found) > 1:
+        raise InvalidRequest(f"{len(found)} evaluations begin with '{beginning}'. Give more of the id.")
+    return found[0]
+
+
+def _follow_evaluation(operator: Operator, run: EvaluationOut) -> EvaluationOut:
+    """The evaluation when it has ended; interrupted here, it is cancelled there."""
+    with Progress(TextColumn("Asking"), BarColumn(), MofNCompleteColumn(), console=err, transient=True) as bar:
+        task = bar.add_task("", total=run.total)
+        try:
+            for now in operator.follow(run):
+                bar.update(task, completed=now.done)
+        except KeyboardInterrupt:
+            operator.cancel_evaluation(run.id)
+            raise
+    if now.message:
+        raise ApplianceError(now.message)
+    return now
+
+
+def _compared(operator: Operator, run: EvaluationOut, before: str, max_drop: float) -> ComparisonOut | None:
+    """The comparison that was asked for; with 'last' none is no error: something has to be the first."""
+    from appliance.operator import RemoteProblem
+
+    if not before:
+        return None
+    try:
+        return operator.comparison(run.id, before, max_drop)
+    except RemoteProblem as problem:
+        if before == _LAST and problem.code == NotFound.code:
+            err.print("[yellow]There is nothing to compare with yet: this is the first such evaluation.[/yellow]")
+            return None
+        raise
+
+
+def _as_json(run: EvaluationOut, comparison: ComparisonOut | None) -> str:
+    told = {"evaluation": run.model_dump(mode="json")}
+    if comparison is not None:
+        told["comparison"] = comparison.model_dump(mode="json")
+    return json.dumps(told)
+
+
+def _print_evaluations(known: EvaluationsOut, *, as_json: bool) -> None:
+    if as_json:
+        out.print_json(known.model_dump_json())
+        return
+    titles = {metric.name: metric.title for metric in known.metrics}
+    table = new_table(
+        "id", "started (UTC)", "golden set", "state", "questions", *(titles[name] for name in _MAIN_METRICS)
+    )
+    for run in known.evaluations:
+        figures = (_figure(name, run.metrics.get(name)) for name in _MAIN_METRICS)
+        table.add_row(
+            run.id[:ID_CHARACTERS],
+            f"{run.started_at:%Y-%m-%d %H:%M}",
+            escape(printable(run.name)),
+            run.state.value,
+            f"{run.done} of {run.total}" if run.done != run.total else str(run.total),
+            *figures,
+        )
+    out.print(table)
+
+
+def _print_evaluation(run: EvaluationOut, metrics: list[MetricOut]) -> None:
+    read_as = ", ".join(run.groups) or "those who asked"
+    head = f"{run.name}: {run.total:,} questions, read as {read_as}, evaluation {run.id[:ID_CHARACTERS]}"
+    out.print(escape(printable(head)))
+    table = new_table("metric", "value", "what it says")
+    for metric in metrics:
+        if run.metrics.get(metric.name) is not None:
+            table.add_row(metric.title, _figure(metric.name, run.metrics[metric.name]), metric.meaning)
+    out.print(table)
+
+
+def _print_comparison(found: ComparisonOut) -> None:
+    """What changed: the verdict, the metrics, what was in force, and the questions that went otherwise."""
+    before = f"{found.before.id[:ID_CHARACTERS]} of {found.before.started_at:%Y-%m-%d %H:%M}"
+    out.print(f"Compared with {before}, over {found.shared:,} questions both asked:")
+    table = new_table("metric", "before", "after", "")
+    for metric in found.metrics:
+        if metric.before is not None or metric.after is not None:
+            figures = (_figure(metric.name, metric.before), _figure(metric.name, metric.after))
+            table.add_row(metric.title, *figures, "[red]too much worse[/red]" if metric.fails else "")
+    out.print(table)
+    for setting in found.settings:
+        out.print(escape(printable(f"{setting.name}: {setting.before or 'none'} -> {setting.after or 'none'}")))
+    out.print(f"{found.better} questions went better, {found.worse} worse (sign test: p = {found.p_value:.3f}).")
+    changes = new_table("question", "what", "before", "after", "")
+    for change in found.questions[:_LISTED_CHANGES]:
+        figures = (f"{change.before:.2f}", f"{change.after:.2f}")
+        changes.add_row(escape(change.question_id), change.what, *figures, escape(printable(change.question)))
+    if found.questions:
+        out.print(changes)
+    if not found.passes:
+        err.print(f"[red]A metric got worse by more than {found.max_drop:g}.[/red]")
+
+
+def _figure(name: str, value: float | None) -> str:
+    """A metric for people: shares to three digits, milliseconds whole; a dash where there was nothing to measure."""
+    if value is None:
+        return "\N{EN DASH}"
+    return f"{value:,.0f} ms" if "_ms_" in name else f"{value:.3f}"

@@ -1,0 +1,209 @@
+"""`strongroom ingest`, `report` and `reconcile`: folders of documents, and what syncs did with them."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from appliance.api.schemas.sources import Reread
+from appliance.cli.acting import as_operator
+from appliance.cli.terminal import err, new_table, out, printable
+from appliance.config import load_settings
+from appliance.domain import EVERYONE, TROUBLED
+from appliance.errors import ApplianceError, InvalidRequest, NotFound
+from appliance.wording import STATES, action, actions, outcomes, standing
+
+if TYPE_CHECKING:
+    from appliance.api.schemas.runs import RunOut
+    from appliance.api.schemas.sources import PreviewOut, SourceOut
+    from appliance.operator import Operator
+
+
+class ReportFormat(StrEnum):
+    """How a report is written."""
+
+    CSV = "csv"
+    JSON = "json"
+
+
+def ingest(
+    folder: Annotated[Path, typer.Argument(help="The folder to take in; given again, it is synced.")],
+    group: Annotated[list[str] | None, typer.Option("--group", "-g", help="Who sees it; else everyone.")] = None,
+    name: Annotated[str, typer.Option(help="What to call it; the folder's name if not given.")] = "",
+    include: Annotated[list[str] | None, typer.Option(help="Take in only what matches, as '**/*.pdf'.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Leave out what matches, as 'drafts/**'.")] = None,
+    language: Annotated[str, typer.Option(help="Two letters; overrides what is detected.")] = "",
+    curated: Annotated[bool, typer.Option("--curated", help="Nothing is found before a curator approved it.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    reread: Annotated[
+        Reread, typer.Option(help="Read files although they did not change: those in trouble, or everything.")
+    ] = Reread.NOTHING,
+    missing_ok: Annotated[
+        bool, typer.Option("--missing-ok", help="Whatever is missing from the folder may be removed.")
+    ] = False,
+) -> None:
+    """Take a folder of documents in, or bring one up to date."""
+    more = {"include": include, "exclude": exclude, "language": language, "curated": curated}
+    given: dict[str, Any] = {key: value for key, value in more.items() if value}
+    path = folder.expanduser().resolve()
+    with as_operator(load_settings()) as operator:
+        source = _source_at(operator, path)
+        if source is not None:
+            _refuse_other_settings(source, name=name, groups=group, **given)
+        wanted = (name or path.name or "root", str(path), group or [EVERYONE])
+        if dry_run:
+            _print_preview(operator.preview(source.id, reread) if source else operator.preview_new(*wanted, **given))
+            return
+        if source is None and (include or exclude):
+            _require_some_file(operator.preview_new(*wanted, **given), path)
+        source = source or operator.add_source(*wanted, **given)
+        ok = _sync(operator, source, again=reread, missing_ok=missing_ok)
+    raise typer.Exit(0 if ok else 1)
+
+
+def report(
+    run: Annotated[
+        str,
+        typer.Argument(metavar="[RUN]", help="The run's id, or its beginning, as 'status' shows it."),
+    ] = "",
+    kind: Annotated[ReportFormat, typer.Option("--format", help="For a spreadsheet, or for a program.")] = (
+        ReportFormat.CSV
+    ),
+) -> None:
+    """Print what a sync did with each file, and why."""
+    with as_operator(load_settings()) as operator:
+        found = [item for item in operator.runs() if item.id.startswith(run.lower())]
+        if not found:
+            raise NotFound(f"No run begins with '{run}'. 'strongroom status' shows the latest of each source.")
+        if run and len(found) > 1:
+            raise InvalidRequest(f"{len(found)} runs begin with '{run}'. Give more of the id.")
+        for piece in operator.report(found[0].id, kind.value):
+            sys.stdout.write(piece)
+
+
+def reconcile(
+    check: Annotated[bool, typer.Option("--check", help="Only compare; the status is 1 when they differ.")] = False,
+) -> None:
+    """Compare the index with the catalog, which is the truth, and repair the index."""
+    with as_operator(load_settings()) as operator:
+        found = operator.difference() if check else operator.reconcile()
+    if not found.surplus and not found.incomplete:
+        out.print("The index agrees with the catalog.")
+        return
+    what = f"{found.incomplete} documents were incomplete in the index, {found.surplus} in it should not be there"
+    out.print(f"{what}: repaired." if found.repaired else f"{what}. Repair it with: strongroom reconcile")
+    raise typer.Exit(0 if found.repaired else 1)
+
+
+def ingest_folder(operator: Operator, folder: Path, *, name: str, groups: list[str]) -> bool:
+    """Add the folder if it is new, sync it, and say how it ended."""
+    path = folder.expanduser().resolve()
+    source = _source_at(operator, path) or operator.add_source(name, str(path), groups)
+    return _sync(operator, source)
+
+
+def _source_at(operator: Operator, path: Path) -> SourceOut | None:
+    """The source over a folder, None if there is none."""
+    return next((item for item in operator.sources() if item.path == str(path)), None)
+
+
+def _refuse_other_settings(source: SourceOut, *, name: str, groups: list[str] | None, **given: Any) -> None:
+    """Raises InvalidRequest when options ask for other settings than a source has: they would do nothing."""
+    asked = {"name": name, "group": groups, **given}
+    stands = {**source.model_dump(), "group": source.groups}
+    other = [option for option, value in asked.items() if value and _in_order(value) != _in_order(stands[option])]
+    if other:
+        options = ", ".join(f"--{option}" for option in other)
+        raise InvalidRequest(
+            f"'{source.name}' is a source already, with other settings than {options} would give it. "
+            "Nothing was synced. Leave them out to sync it as it is, or change it in Admin > Sources."
+        )
+
+
+def _in_order(value: Any) -> Any:
+    return sorted(set(value)) if isinstance(value, list) else value
+
+
+def _require_some_file(preview: PreviewOut, folder: Path) -> None:
+    """Raises InvalidRequest when the patterns leave nothing of a new folder."""
+    if preview.matches_nothing:
+        raise InvalidRequest(
+            f"--include and --exclude leave out every file of {folder} ({preview.counts['left_out']:,}), so it was not "
+            "added. Check the patterns: '**/*.pdf' stands for the PDFs in all its folders."
+        )
+
+
+def _sync(operator: Operator, source: SourceOut, *, again: Reread = Reread.NOTHING, missing_ok: bool = False) -> bool:
+    """Sync a source, show how far it is, and say how it ended."""
+    run = None
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("files"))
+    figures = (TextColumn("{task.fields[figures]}"), TimeElapsedColumn())
+    with Progress(*columns, *figures, console=err, transient=True) as bar:
+        task = bar.add_task("Looking at the folder", total=None, figures="")
+        for run in operator.sync(source.id, again=again, missing_ok=missing_ok):
+            bar.update(
+                task,
+                total=run.total,
+                completed=run.done,
+                description=escape(printable(run.current)[-40:] or "Reading"),
+                figures=_figures(run),
+            )
+    if run is None:
+        raise ApplianceError("The sync did not start. Run 'strongroom doctor'.")
+    out.print(f"{escape(source.name)}, this sync: {outcomes(run.counts) or 'nothing to do: no files'}")
+    if run.pages or run.chunks:
+        out.print(f"Read {run.pages:,} pages, indexed {run.chunks:,} chunks.")
+    if run.message:
+        err.print(f"[red]Error:[/red] {escape(run.message)}")
+    states = next((item.states for item in operator.sources() if item.id == source.id), {})
+    out.print(f"{escape(source.name)}, all its files now: {standing(states) or 'none'}")
+    print_troubled(operator, source.id)
+    return not run.message
+
+
+def _figures(run: RunOut) -> str:
+    """How a run is getting on, in numbers."""
+    parts = [f"{run.pages:,} pages", f"{run.chunks:,} chunks"]
+    if run.pages_per_s is not None:
+        parts.append(f"{run.pages_per_s:.1f} pages/s")
+    if run.seconds_left is not None:
+        parts.append(f"{timedelta(seconds=round(run.seconds_left))} left")
+    if run.failures:
+        parts.append(f"[yellow]{run.failures:,} to look at[/yellow]")
+    return ", ".join(parts)
+
+
+def _print_preview(preview: PreviewOut) -> None:
+    """What a sync would do, file by file as far as the API tells."""
+    counts = ", ".join(f"{count:,} {words}" for words, count in actions(preview.counts))
+    out.print(f"Files: {counts or 'none'}. Nothing was changed.")
+    if preview.matches_nothing:
+        err.print("[yellow]The patterns leave out every file of the folder. Check them.[/yellow]")
+    if preview.needs_confirmation:
+        err.print("[yellow]So many files are missing that their documents are kept without --missing-ok.[/yellow]")
+    table = new_table("file", "a sync would", "why")
+    for file in preview.files:
+        table.add_row(escape(printable(file.path)), action(file.action), escape(printable(file.reason)))
+    if table.row_count:
+        out.print(table)
+
+
+def print_troubled(operator: Operator, source_id: str = "") -> None:
+    """The files that were not taken in, with their reasons."""
+    table = new_table("source", "file", "state", "reason")
+    for state in TROUBLED:
+        wanted: dict[str, str | int] = {"state": state.value, "limit": 500}
+        if source_id:
+            wanted["source_id"] = source_id
+        for file in operator.files(**wanted).files:
+            told = (file.source, file.path, STATES[state], file.reason)
+            table.add_row(*(escape(printable(words)) for words in told))
+    if table.row_count:
+        out.print(table)

@@ -1,0 +1,78 @@
+"""`strongroom status` and `strongroom doctor`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from appliance.cli.acting import as_operator
+from appliance.cli.ingestion import print_troubled
+from appliance.cli.terminal import ID_CHARACTERS, new_table, out
+from appliance.config import load_settings
+from appliance.wording import standing
+
+if TYPE_CHECKING:
+    from appliance.api.schemas.runs import RunOut
+    from appliance.api.schemas.upkeep import ModelChangeOut
+
+
+def status(
+    files: Annotated[
+        bool, typer.Option("--files", help="List the files that were not taken in, with reasons.")
+    ] = False,
+) -> None:
+    """Whether it runs, what it holds, and how the files stand."""
+    from appliance.data_folder import running_at
+
+    settings = load_settings()
+    address = running_at(settings)
+    out.print(f"Appliance: {'running at ' + address if address else 'not running'}, data in {settings.data_dir}")
+    with as_operator(settings) as operator:
+        runs: dict[str, RunOut] = {}
+        for run in operator.runs():
+            runs.setdefault(run.source_id, run)
+        table = new_table("source", "folder", "visible to", "files", "latest sync (UTC)")
+        for source in operator.sources():
+            counts = standing(source.states) or "not synced yet"
+            latest = "paused" if source.paused else _run_told(runs.get(source.id))
+            table.add_row(escape(source.name), escape(source.path), escape(", ".join(source.groups)), counts, latest)
+        out.print(table)
+        change = operator.model_change()
+        if change is not None:
+            _print_change(change)
+        if files:
+            print_troubled(operator)
+
+
+def doctor() -> None:
+    """Check every part and say what to do."""
+    marks = {"ok": "[green]ok[/green]", "warning": "[yellow]warning[/yellow]", "error": "[red]error[/red]"}
+    with as_operator(load_settings()) as operator:
+        checks = operator.health().checks
+    table = new_table("part", "", "what was found", "what to do")
+    for check in checks:
+        table.add_row(check.name, marks[check.status], escape(check.detail), escape(check.remedy))
+    out.print(table)
+    raise typer.Exit(1 if any(check.status == "error" for check in checks) else 0)
+
+
+def _run_told(run: RunOut | None) -> str:
+    """When a source was synced last, how that ended, and what 'report' calls it."""
+    if run is None:
+        return ""
+    return f"{run.started_at:%Y-%m-%d %H:%M}, {run.state.value}, run {run.id[:ID_CHARACTERS]}"
+
+
+def _print_change(change: ModelChangeOut) -> None:
+    """How far the change to another embedding model is."""
+    if change.replaces == change.model_id:
+        out.print(escape(f"Embedding model: {change.model_id} answers. {change.error}"))
+        return
+    done = f"{change.done:,} of {change.total:,} passages are embedded"
+    out.print(
+        escape(f"Embedding model: {change.replaces} answers; {change.model_id} takes over when it is ready, {done}.")
+    )
+    if change.error:
+        out.print(escape(f"It waits: {change.error}"))

@@ -1,0 +1,188 @@
+"""`strongroom user ...`: accounts, their groups, and the tokens of programs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from appliance.cli.acting import Groups, admin_action, record, require_one_spelling
+from appliance.cli.terminal import new_table, out, printable
+from appliance.config import load_settings
+from appliance.domain import Role
+from appliance.errors import InvalidRequest, NotFound
+
+if TYPE_CHECKING:
+    from appliance.auth.accounts import Accounts
+    from appliance.auth.sessions import IssuedToken, Sessions
+
+_TOKEN_ID_CHARACTERS = 12  # shown of a token's id; any beginning that only one token has is taken
+
+user_app = typer.Typer(help="Accounts: add, list, change.", no_args_is_help=True)
+
+
+@user_app.command("add")
+def user_add(
+    name: Annotated[str, typer.Argument(help="What the person signs in with.")],
+    role: Annotated[list[Role], typer.Option("--role", "-r", help="May be given several times.")],
+    group: Groups = [],  # noqa: B006
+) -> None:
+    """Make an account; prints its password once."""
+    from appliance.auth.accounts import generate_password
+    from appliance.personnel import accounts_of
+
+    settings, password = load_settings(), generate_password()
+    require_one_spelling(settings, group)
+    with accounts_of(settings) as accounts:
+        record(settings, admin_action("person.added", name))
+        accounts.add(name, password, role, group)
+    out.print(f"Account {escape(name)} made. Password (shown this once): [bold]{password}[/bold]")
+
+
+@user_app.command("list")
+def user_list() -> None:
+    """Every account."""
+    from appliance.personnel import accounts_of
+
+    table = new_table("name", "roles", "groups", "")
+    with accounts_of(load_settings()) as accounts:
+        for person in accounts.people():
+            table.add_row(
+                person.name,
+                ", ".join(sorted(person.roles)),
+                escape(", ".join(sorted(person.groups))),
+                "disabled" if person.disabled else "",
+            )
+    out.print(table)
+
+
+@user_app.command("password")
+def user_password(name: str) -> None:
+    """Set a new password, print it once, and end the person's sessions."""
+    from appliance.auth.accounts import generate_password
+
+    password = generate_password()
+    with _person(name, "person.password_set") as (accounts, person_id):
+        accounts.set_password(person_id, password)
+    out.print(f"New password of {escape(name)} (shown this once): [bold]{password}[/bold]")
+
+
+@user_app.command("groups")
+def user_groups(name: str, group: Groups = []) -> None:  # noqa: B006
+    """Set the groups of a person, replacing those they have."""
+    require_one_spelling(load_settings(), group)
+    with _person(name, "person.groups_set", ", ".join(group)) as (accounts, person_id):
+        accounts.set_groups(person_id, group)
+    out.print(f"{escape(name)} is now in: {escape(', '.join(group)) or 'no group'}")
+
+
+@user_app.command("disable")
+def user_disable(name: str) -> None:
+    """Refuse a person from now on, and end their sessions."""
+    with _person(name, "person.disabled") as (accounts, person_id):
+        accounts.set_disabled(person_id, disabled=True)
+    out.print(f"{escape(name)} is disabled.")
+
+
+@user_app.command("enable")
+def user_enable(name: str) -> None:
+    """Let a disabled person in again."""
+    with _person(name, "person.enabled") as (accounts, person_id):
+        accounts.set_disabled(person_id, disabled=False)
+    out.print(f"{escape(name)} is enabled.")
+
+
+@user_app.command("token")
+def user_token(
+    name: str,
+    label: Annotated[str, typer.Option(help="What it is for.")] = "command line",
+    days: Annotated[int, typer.Option(min=1, max=366, help="How long it is good.")] = 90,
+) -> None:
+    """Issue an API token for a person; prints it once."""
+    from appliance.personnel import sessions_of
+
+    settings = load_settings()
+    with _person(name, "token.issued", label) as (_, person_id), sessions_of(settings) as sessions:
+        token = sessions.issue_token(person_id, label, timedelta(days=days))
+    out.print(f"Token of {escape(name)} (shown this once): [bold]{escape(token)}[/bold]")
+
+
+@user_app.command("tokens")
+def user_tokens(name: str) -> None:
+    """The API tokens of a person that are still good. The tokens themselves cannot be shown again."""
+    from appliance.personnel import accounts_of, sessions_of
+
+    settings = load_settings()
+    with accounts_of(settings) as accounts:
+        person_id = _person_id(accounts, name)
+    table = new_table("id", "label", "created (UTC)", "last used (UTC)", "expires (UTC)")
+    with sessions_of(settings) as sessions:
+        for token in sessions.tokens(person_id):
+            times = (token.created_at, token.last_seen_at, token.expires_at)
+            table.add_row(
+                token.id[:_TOKEN_ID_CHARACTERS],
+                escape(printable(token.label)),
+                *(f"{time:%Y-%m-%d %H:%M}" for time in times),
+            )
+    out.print(table)
+
+
+@user_app.command("revoke")
+def user_revoke(
+    name: str,
+    token_id: Annotated[
+        str, typer.Argument(metavar="[ID]", help="The token's id, or its beginning, as 'user tokens' shows it.")
+    ] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Every token and every session of the person.")] = False,
+) -> None:
+    """End one API token of a person, or with --all everything they are signed in with."""
+    from appliance.personnel import accounts_of, sessions_of
+
+    if bool(token_id) == everything:
+        raise InvalidRequest("Give the id of one token ('strongroom user tokens' shows them), or --all.")
+    settings = load_settings()
+    with accounts_of(settings) as accounts, sessions_of(settings) as sessions:
+        person_id = _person_id(accounts, name)
+        if everything:
+            record(settings, admin_action("person.sessions_ended", name))
+            sessions.revoke_all(person_id)
+            out.print(f"Every token and session of {escape(name)} has ended.")
+            return
+        token = _token(sessions, person_id, token_id)
+        shown_id = token.id[:_TOKEN_ID_CHARACTERS]
+        record(settings, admin_action("token.revoked", name, f"{token.label} ({shown_id})"))
+        sessions.revoke_token(person_id, token.id)
+    out.print(f"The token {shown_id} of {escape(name)} has ended.")
+
+
+@contextlib.contextmanager
+def _person(name: str, action: str, detail: str = "") -> Iterator[tuple[Accounts, str]]:
+    """The accounts and the id of a person, with the act on record first."""
+    from appliance.personnel import accounts_of
+
+    settings = load_settings()
+    with accounts_of(settings) as accounts:
+        person_id = _person_id(accounts, name)
+        record(settings, admin_action(action, name, detail))
+        yield accounts, person_id
+
+
+def _person_id(accounts: Accounts, name: str) -> str:
+    for person in accounts.people():
+        if person.name == name.casefold():
+            return person.id
+    raise InvalidRequest(f"There is no account '{name}'. 'strongroom user list' shows all.")
+
+
+def _token(sessions: Sessions, person_id: str, beginning: str) -> IssuedToken:
+    """The one token of a person whose id begins like this."""
+    found = [token for token in sessions.tokens(person_id) if token.id.startswith(beginning.lower())]
+    if not found:
+        raise NotFound(f"No token of this person begins with '{beginning}'. 'strongroom user tokens' shows all.")
+    if len(found) > 1:
+        raise InvalidRequest(f"{len(found)} tokens begin with '{beginning}'. Give more of the id.")
+    return found[0]
