@@ -261,6 +261,7 @@ class Hit:
 
     `score` is the fused score (higher is better, comparable within one search only); `similarity` is the cosine of the
     dense leg (None when only BM25 found it); ranks count from 1 and are None on a leg that did not return the chunk.
+    `dated` is the day (ISO 8601) that the document itself says it was changed or made, empty when it does not.
     """
 
     chunk: Chunk
@@ -273,6 +274,7 @@ class Hit:
     similarity: float | None = None
     dense_rank: int | None = None
     sparse_rank: int | None = None
+    dated: str = ""
 
 
 @dataclass(frozen=True, slots=True)

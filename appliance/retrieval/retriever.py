@@ -23,6 +23,7 @@ from appliance.inference.port import Embedder, Reranker
 from appliance.retrieval.fusion import FusedHit, fuse
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.reranking import reranked
+from appliance.retrieval.said_once import each_said_once
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +80,9 @@ class Retriever:
             # A label or version changed between the two looks, or catalog and index disagree.
             _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(admitted))
         legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(admitted))
-        hits = _ranked(legs, admitted, named, self._dense_weight(language))[:limit]
+        ranked = _ranked(legs, admitted, named, self._dense_weight(language))[:limit]
+        imprints = self._catalog.imprints({hit.chunk.version_id for hit in ranked}, access)
+        hits = each_said_once(question, ranked, imprints)
         if self._reranker is None:
             return hits
         return reranked(
