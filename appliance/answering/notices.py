@@ -50,7 +50,7 @@ def of_grounding(checked: Grounding, *, cites: bool) -> Iterator[str]:
 
 
 def of_conflict(found: Conflict) -> str:
-    """Two passages that say the same thing differently, by number and title, with what each says; the newer is named."""
+    """Two passages that say the same thing differently, by number and title, with what each says, and the newer one."""
     one, other = found.one, found.other
     return (
         f"Passages [{one.number}] ({one.hit.title}) and [{other.number}] ({other.hit.title}) differ: "

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -33,11 +32,8 @@ def resembling(signatures: Sequence[bytes], at_least: float) -> list[tuple[int, 
         return []
     rows = np.stack([np.frombuffer(signatures[number], "<u4") for number in known])
     shares = np.stack([(rows == row).mean(axis=1) for row in rows])
-    return [
-        (known[one], known[other], float(shares[one, other]))
-        for one, other in combinations(range(len(known)), 2)
-        if shares[one, other] >= at_least
-    ]
+    found = np.argwhere(np.triu(shares >= at_least, k=1)).tolist()
+    return [(known[one], known[other], float(shares[one, other])) for one, other in found]
 
 
 def resemblance(first: bytes, second: bytes) -> float:

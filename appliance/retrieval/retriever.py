@@ -1,4 +1,5 @@
-"""The story of a search: complete the question -> search within access -> check access -> compare -> fuse -> rerank.
+"""The story of a search: complete the question -> search within access -> check access -> compare -> fuse -> leave out
+what says the same -> rerank.
 
 Rules this module keeps:
 
@@ -16,14 +17,14 @@ from collections.abc import Collection, Sequence
 
 from appliance.catalog import Catalog, ChunkInContext
 from appliance.config import RetrievalSettings
-from appliance.domain import AccessFilter, Hit, text_sha256
+from appliance.domain import AccessFilter, Hit
 from appliance.index.port import IndexLegs, NamedDocument, VectorIndex
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Reranker
 from appliance.retrieval.fusion import FusedHit, fuse
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.reranking import reranked
-from appliance.retrieval.said_once import each_said_once
+from appliance.retrieval.said_once import COMPARED, each_said_once
 
 _log = logging.getLogger(__name__)
 
@@ -80,9 +81,9 @@ class Retriever:
             # A label or version changed between the two looks, or catalog and index disagree.
             _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(admitted))
         legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(admitted))
-        ranked = _ranked(legs, admitted, named, self._dense_weight(language))[:limit]
-        imprints = self._catalog.imprints({hit.chunk.version_id for hit in ranked}, access)
-        hits = each_said_once(question, ranked, imprints)
+        ranked = _ranked(legs, admitted, named, self._dense_weight(language))
+        imprints = self._catalog.imprints({hit.chunk.version_id for hit in ranked[:COMPARED]}, access)
+        hits = each_said_once(question, ranked, imprints)[:limit]
         if self._reranker is None:
             return hits
         return reranked(
@@ -115,19 +116,11 @@ def _ranked(
     legs: IndexLegs, admitted: dict[str, ChunkInContext], named: Sequence[NamedDocument], dense_weight: float
 ) -> list[Hit]:
     document_of = {chunk_id: item.chunk.document_id for chunk_id, item in admitted.items()}
-    hits: list[Hit] = []
-    seen: set[str] = set()
-    for fused in fuse(legs, dense_weight=dense_weight, document_of=document_of, named=named):
-        item = admitted[fused.chunk_id]
-        digest = text_sha256(item.chunk.text)
-        if digest in seen:  # the same passage in two files: the better ranked one stands for both
-            continue
-        seen.add(digest)
-        hits.append(_hit(fused, item, rank=len(hits) + 1))
-    return hits
+    fused = fuse(legs, dense_weight=dense_weight, document_of=document_of, named=named)
+    return [_hit(found, admitted[found.chunk_id], rank) for rank, found in enumerate(fused, start=1)]
 
 
-def _hit(fused: FusedHit, item: ChunkInContext, *, rank: int) -> Hit:
+def _hit(fused: FusedHit, item: ChunkInContext, rank: int) -> Hit:
     return Hit(
         chunk=item.chunk,
         title=item.title,

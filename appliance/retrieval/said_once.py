@@ -1,16 +1,17 @@
-"""Keeps editions of one document from saying the same thing several times over, and puts the newer one first. Pure.
+"""Keeps copies and editions of one document from saying the same thing several times over. Pure.
 
 Rules this module keeps:
 
-1. Only editions are compared: documents that are much alike, or alike and of the same name (see `editions`). Whether
-   they are is told by the hits themselves, which the reader may see, and by nothing else.
-2. A passage is left out when another hit says all of it under the same headings: the same sentences and lines, in the
-   same order, one after the other. Case, spaces and punctuation aside, every word, number and sign is the same. What
-   differs in a single word stays, for the reader to see and for `conflicts` to name.
+1. The same text is shown once, whichever documents have it. Otherwise only editions are compared: documents that are
+   much alike, or alike and of the same name (see `editions`). Whether they are is told by the hits themselves, which
+   the reader may see, and by nothing else.
+2. A passage of an edition is left out when another one says all of it under the same headings: the same sentences and
+   lines, in the same order, one after the other. Case, spaces and punctuation aside, every word, number and sign is the
+   same. What differs in a single word stays, for the reader to see and for `conflicts` to name.
 3. The better ranked passage stands for both, or the newer edition's where it is hardly ranked lower. The same goes for
    the order of passages of two editions that stand in the same place and differ. An edition whose year the question
    names is never put behind one whose year it does not.
-4. A passage of a few words is never left out: it may mean something else where it stands.
+4. A passage of a few words is left out for the same text alone: it may mean something else where it stands.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from functools import cached_property
 from appliance.catalog import SIMILAR, Imprint, resembling
 from appliance.domain import Hit
 from appliance.retrieval.editions import newer, same_name, unmarked, years_of
+
+COMPARED = 100
+"""How many of the best hits are compared with each other. Further down, only the same text is left out."""
 
 _ALIKE = 0.3  # of their shingles, for documents of the same name
 _HARDLY_LOWER = 0.05  # of the fused score
@@ -59,48 +63,54 @@ class _Passage:
 
     def says_all_of(self, other: _Passage) -> bool:
         """Whether the other one has nothing to add."""
+        if self.hit.chunk.text == other.hit.chunk.text:
+            return True
         enough = other.said.count(" ") + other.said.count("\n") > _FEWEST_WORDS
         return enough and self.headings == other.headings and other.said in self.said
 
     def stands_where(self, other: _Passage) -> bool:
         """Whether it is what the other one is in its own edition."""
-        shared, together = len(self.words & other.words), len(self.words | other.words)
-        return self.headings == other.headings and shared >= _SAME_PLACE * together
+        if self.headings != other.headings:
+            return self.hit.chunk.text == other.hit.chunk.text
+        shared = len(self.words & other.words)
+        return shared >= _SAME_PLACE * (len(self.words) + len(other.words) - shared)
 
 
 def each_said_once(question: str, hits: Sequence[Hit], imprints: Mapping[str, Imprint]) -> list[Hit]:
-    """The hits, best first, without those that repeat another edition; ranks counted anew, and each with its date.
+    """The hits, best first, without those that repeat another one; ranks counted anew.
 
     Args:
         question: Of the reader; only the years in it count.
         hits: Best first, with their fused scores.
-        imprints: What tells each hit's version from others, by version.
+        imprints: What tells the versions of the first `COMPARED` hits from others, by version; it dates them, too.
     """
-    dated = [_dated(hit, imprints.get(hit.chunk.version_id)) for hit in hits]
-    editions = _editions(dated, imprints)
-    if not editions:
-        return dated
+    best = [_dated(hit, imprints.get(hit.chunk.version_id)) for hit in hits[:COMPARED]]
+    editions, asked = _editions(best, imprints), years_of(question)
     kept: list[_Passage] = []
-    for passage in map(_Passage, dated):
-        rivals = [
-            place
-            for place, other in enumerate(kept)
-            if frozenset((passage.hit.chunk.document_id, other.hit.chunk.document_id)) in editions
-        ]
-        _put(passage, kept, rivals, years_of(question))
-    return [replace(passage.hit, rank=rank) for rank, passage in enumerate(kept, start=1)]
+    for passage in map(_Passage, best):
+        rivals = [place for place, other in enumerate(kept) if _may_repeat(passage.hit, other.hit, editions)]
+        _put(passage, kept, rivals, asked)
+    once: dict[str, Hit] = {}
+    for hit in (*(passage.hit for passage in kept), *hits[COMPARED:]):
+        once.setdefault(hit.chunk.text, hit)
+    return [replace(hit, rank=rank) for rank, hit in enumerate(once.values(), start=1)]
+
+
+def _may_repeat(hit: Hit, other: Hit, editions: frozenset[frozenset[str]]) -> bool:
+    if hit.chunk.text == other.chunk.text:
+        return True
+    return bool(editions) and frozenset((hit.chunk.document_id, other.chunk.document_id)) in editions
 
 
 def _put(passage: _Passage, kept: list[_Passage], rivals: Sequence[int], asked: frozenset[str]) -> None:
-    """Put a passage where it belongs among better ranked ones, `rivals` of which are of other editions."""
-    is_said = any(_makes_needless(kept[place], passage) for place in rivals)
-    behind = [place for place in rivals if _comes_first(passage.hit, kept[place].hit, asked)]
+    """Put a passage where it belongs among better ranked ones, of which `rivals` may say the same."""
+    alike = [place for place in rivals if passage.stands_where(kept[place])]
+    behind = [place for place in alike if _comes_first(passage.hit, kept[place].hit, asked)]
     replaced = next((place for place in behind if passage.says_all_of(kept[place])), None)
-    overtaken = next((place for place in behind if passage.stands_where(kept[place])), None)
     if replaced is not None:
         kept[replaced] = passage
-    elif not is_said:
-        kept.insert(len(kept) if overtaken is None else overtaken, passage)
+    elif not any(_makes_needless(kept[place], passage) for place in rivals):
+        kept.insert(behind[0] if behind else len(kept), passage)
 
 
 def _makes_needless(kept: _Passage, passage: _Passage) -> bool:
