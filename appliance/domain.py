@@ -263,6 +263,7 @@ class Hit:
     dense leg (None when only BM25 found it); ranks count from 1 and are None on a leg that did not return the chunk.
     `reranking` is the score of the reranking model with the digest `reranked_by`, which gave the hit its rank; None and
     empty where none judged it.
+    `dated` is the day (ISO 8601) that the document itself says it was changed or made, empty when it does not.
     """
 
     chunk: Chunk
@@ -277,6 +278,7 @@ class Hit:
     sparse_rank: int | None = None
     reranking: float | None = None
     reranked_by: str = ""
+    dated: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,6 @@ import numpy as np
 
 from appliance.catalog import NO_SIGNATURE, Signature
 
-SIMILAR = 0.8
-"""From this share of common shingles on, two documents are called much alike."""
-
 _BANDS = 12
 _ROWS = 5
 _VALUES = _BANDS * _ROWS
@@ -44,13 +41,6 @@ def signature_of(texts: Iterable[str]) -> Signature:
         sketch.update_batch(portion)
     values = sketch.hashvalues.astype("<u4")
     return Signature(values=values.tobytes(), bands=tuple(_band(values, band) for band in range(_BANDS)))
-
-
-def resemblance(first: bytes, second: bytes) -> float:
-    """The share of shingles that two documents have in common (0 to 1), estimated from their signatures' values."""
-    if not first or len(first) != len(second):
-        return 0.0
-    return float(np.mean(np.frombuffer(first, "<u4") == np.frombuffer(second, "<u4")))
 
 
 def _shingles(words: Iterable[str]) -> Iterator[bytes]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from appliance.answering.conflicts import Conflict
-from appliance.domain import Grounding
+from appliance.domain import Citation, Grounding
+from appliance.retrieval.editions import newer
 
 CUT_OFF = "The language model stopped before its answer was finished; what it had written is not shown."
 NOTHING = "The language model returned nothing that can be read."
@@ -49,12 +50,21 @@ def of_grounding(checked: Grounding, *, cites: bool) -> Iterator[str]:
 
 
 def of_conflict(found: Conflict) -> str:
-    """Two passages that say the same thing differently, by number and title, with what each of them says."""
+    """Two passages that say the same thing differently, by number and title, with what each says, and the newer one."""
     one, other = found.one, found.other
     return (
         f"Passages [{one.number}] ({one.hit.title}) and [{other.number}] ({other.hit.title}) differ: "
         f"“{_short(found.one_says)}” and “{_short(found.other_says)}”"
+        f"{_which_is_newer(one, other)}"
     )
+
+
+def _which_is_newer(one: Citation, other: Citation) -> str:
+    found = newer(one.hit, other.hit)
+    if found is None:
+        return ""
+    later, earlier = (one, other) if found.hit is one.hit else (other, one)
+    return f". [{later.number}] is the newer edition ({found.why[0]}; [{earlier.number}]: {found.why[1]})."
 
 
 def _short(untrusted_sentence: str) -> str:

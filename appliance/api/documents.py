@@ -11,11 +11,10 @@ from appliance.api.gate import Employee, EmployeeOrAdmin, SignedIn, TheAppliance
 from appliance.api.pictures import picture
 from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut, RelatedOut, VersionOut
 from appliance.api.wire import changes_out, document_out, has_images, page_out, passage_text_out, place_out
-from appliance.catalog import ChunkInContext, Release, changes_between
+from appliance.catalog import SIMILAR, ChunkInContext, Release, changes_between, resemblance
 from appliance.domain import Chunk, Document, Principal, Version
 from appliance.errors import InvalidRequest, NotFound
 from appliance.wiring import Appliance
-from ingest.similar import SIMILAR, resemblance
 
 router = APIRouter(tags=["documents"])
 _MAX_PASSAGES = 2000

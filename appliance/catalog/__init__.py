@@ -12,25 +12,30 @@ Rules this package keeps:
 from __future__ import annotations
 
 from appliance.catalog.changes import ChangedLine, Changes, changes_between
-from appliance.catalog.ingestion import NO_SIGNATURE, FileFacts, FileOutcome, IngestCatalog, Signature
-from appliance.catalog.library import ChunkInContext, LibraryCatalog, LibraryPage, Release, Similar
+from appliance.catalog.ingestion import FileFacts, FileOutcome, IngestCatalog
+from appliance.catalog.library import ChunkInContext, Imprint, LibraryCatalog, LibraryPage, Release, Similar
+from appliance.catalog.signature import NO_SIGNATURE, SIMILAR, Signature, resemblance, resembling
 from appliance.catalog.sources import Receipt, SourceCatalog
 from appliance.database import Database
 
 __all__ = [
     "NO_SIGNATURE",
+    "SIMILAR",
     "Catalog",
     "ChangedLine",
     "Changes",
     "ChunkInContext",
     "FileFacts",
     "FileOutcome",
+    "Imprint",
     "LibraryPage",
     "Receipt",
     "Release",
     "Signature",
     "Similar",
     "changes_between",
+    "resemblance",
+    "resembling",
 ]
 
 

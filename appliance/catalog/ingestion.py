@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, delete, insert, or_, select, update
 
+from appliance.catalog.signature import NO_SIGNATURE, Signature
 from appliance.catalog.sources import Receipt, put_receipts
 from appliance.catalog.tables import (
     MAX_VARIABLES,
@@ -104,15 +105,6 @@ class FileOutcome:
         return shown_path(self.path, self.member)
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What tells near-duplicates: `values` to estimate how much two texts share, `bands` to find candidates by."""
-
-    values: bytes = b""
-    bands: tuple[int, ...] = ()
-
-
-NO_SIGNATURE = Signature()
 _OF_THE_VERSION = ("title", "media_type", "size_bytes", "thread")
 """What is shown of a document belongs to its version in force, whatever waits for a curator."""
 

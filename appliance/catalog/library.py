@@ -20,6 +20,7 @@ from appliance.catalog.tables import (
     chunks,
     document_of,
     documents,
+    facts_of,
     labels_of,
     sources,
     version_bands,
@@ -27,7 +28,7 @@ from appliance.catalog.tables import (
     versions,
 )
 from appliance.database import Database
-from appliance.domain import AccessFilter, Chunk, Document, DocumentState, Version, shown_path
+from appliance.domain import AccessFilter, Chunk, Document, DocumentFacts, DocumentState, Version, shown_path
 from appliance.errors import NotFound
 
 _MAX_RELATED = 100
@@ -68,6 +69,14 @@ class Similar:
 
     document: Document
     signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Imprint:
+    """What tells a version from other editions of the same: its signature, and what the document says of itself."""
+
+    signature: bytes
+    facts: DocumentFacts
 
 
 class LibraryCatalog:
@@ -292,6 +301,16 @@ class LibraryCatalog:
             rows = connection.execute(query).all()
             labels = labels_of(connection, [row.id for row in rows])
         return signature or b"", [Similar(document_of(row, labels), row.signature) for row in rows]
+
+    def imprints(self, version_ids: Iterable[str], access: AccessFilter) -> dict[str, Imprint]:
+        """What tells the given versions, no more than one statement can ask for, as far as the reader may see them."""
+        query: Select[Any] = (
+            select(versions.c.id, versions.c.signature, versions.c.facts)
+            .join(documents, documents.c.id == versions.c.document_id)
+            .where(versions.c.id.in_(list(version_ids)), versions.c.published_at.is_not(None), admitted(access))
+        )
+        with self._database.read() as connection:
+            return {row.id: Imprint(row.signature, facts_of(row)) for row in connection.execute(query)}
 
     # what waits for a curator
 

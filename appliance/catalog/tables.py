@@ -266,8 +266,13 @@ def version_of(row: Row[Any]) -> Version:
         pages=tuple(pages),
         chunk_count=row.chunk_count,
         superseded_at=row.superseded_at,
-        facts=DocumentFacts(**json.loads(row.facts)),
+        facts=facts_of(row),
     )
+
+
+def facts_of(row: Row[Any]) -> DocumentFacts:
+    """What a document says of itself, from the row of a version."""
+    return DocumentFacts(**json.loads(row.facts))
 
 
 def version_row(version: Version, title: str, media_type: str, signature: bytes) -> dict[str, Any]:

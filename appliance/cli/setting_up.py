@@ -83,8 +83,8 @@ def _are_taken_in(settings: Settings, samples: Path) -> bool:
     left alone.
     """
     from appliance.catalog import Catalog
-    from appliance.database import Database
     from appliance.data_folder import DataFolder
+    from appliance.database import Database
     from ingest.discover import FoundFile, discover
 
     folder = samples.expanduser().resolve()

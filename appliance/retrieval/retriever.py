@@ -1,4 +1,5 @@
-"""The story of a search: complete the question -> search within access -> check access -> compare -> fuse -> rerank.
+"""The story of a search: complete the question -> search within access -> check access -> compare -> fuse -> leave out
+what says the same -> rerank.
 
 Rules this module keeps:
 
@@ -16,13 +17,14 @@ from collections.abc import Collection, Sequence
 
 from appliance.catalog import Catalog, ChunkInContext
 from appliance.config import RetrievalSettings
-from appliance.domain import AccessFilter, Hit, text_sha256
+from appliance.domain import AccessFilter, Hit
 from appliance.index.port import IndexLegs, NamedDocument, VectorIndex
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Reranker
 from appliance.retrieval.fusion import FusedHit, fuse
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.reranking import reranked
+from appliance.retrieval.said_once import COMPARED, each_said_once
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +82,9 @@ class Retriever:
             _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(document_of))
         legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(document_of))
         ranked = fuse(legs, dense_weight=self._dense_weight(language), document_of=document_of, named=named)
-        hits = self._read(ranked, access, limit)
+        best = self._read(ranked[:COMPARED], access)
+        imprints = self._catalog.imprints({hit.chunk.version_id for hit in best}, access)
+        hits = each_said_once(question, best, imprints)[:limit]
         if self._reranker is None:
             return hits
         return reranked(
@@ -96,23 +100,11 @@ class Retriever:
         is_read = not language or not self._languages or language in self._languages
         return self._settings.dense_weight if is_read else self._settings.dense_weight_elsewhere
 
-    def _read(self, ranked: Sequence[FusedHit], access: AccessFilter, limit: int) -> list[Hit]:
-        """The first `limit` as the catalog has them, each text once; only so many are read as it takes."""
-        hits: list[Hit] = []
-        seen: set[str] = set()
-        for start in range(0, len(ranked), limit):
-            portion = ranked[start : start + limit]
-            found = self._catalog.visible_chunks((fused.chunk_id for fused in portion), access, current_only=True)
-            for fused in portion:
-                item = found.get(fused.chunk_id)
-                digest = text_sha256(item.chunk.text) if item else ""
-                if item is None or digest in seen:  # the better ranked of two stands for both
-                    continue
-                seen.add(digest)
-                hits.append(_hit(fused, item, rank=len(hits) + 1))
-                if len(hits) == limit:
-                    return hits
-        return hits
+    def _read(self, ranked: Sequence[FusedHit], access: AccessFilter) -> list[Hit]:
+        """Ranked chunks as the catalog has them; all that were found would be many more."""
+        found = self._catalog.visible_chunks((fused.chunk_id for fused in ranked), access, current_only=True)
+        still = [fused for fused in ranked if fused.chunk_id in found]
+        return [_hit(fused, found[fused.chunk_id], rank) for rank, fused in enumerate(still, start=1)]
 
     def _named(self, question: str, access: AccessFilter) -> list[NamedDocument]:
         """The documents that the question names, as far as the catalog admits them too."""
@@ -127,7 +119,7 @@ def _chunk_ids(legs: IndexLegs) -> set[str]:
     return {hit.chunk_id for hit in (*legs.dense, *legs.sparse)}
 
 
-def _hit(fused: FusedHit, item: ChunkInContext, *, rank: int) -> Hit:
+def _hit(fused: FusedHit, item: ChunkInContext, rank: int) -> Hit:
     return Hit(
         chunk=item.chunk,
         title=item.title,

@@ -14,6 +14,7 @@ from appliance.catalog import Catalog, FileOutcome
 from appliance.domain import (
     Chunk,
     Citation,
+    DocumentFacts,
     DocumentState,
     Hit,
     PageCoverage,
@@ -28,6 +29,7 @@ from appliance.domain import (
 )
 from appliance.index.port import IndexEntry, Vector
 from appliance.inference.port import Vectors
+from ingest.similar import signature_of
 
 SOURCE = Source(id=str(uuid.UUID(int=1)), name="Handbook", path="/srv/handbook", groups=frozenset({"staff"}))
 """A folder for documents of tests. Nothing lies at its path."""
@@ -151,6 +153,7 @@ def publish(
     groups: Iterable[str] = ("staff",),
     title: str = "",
     source: Source = SOURCE,
+    facts: DocumentFacts = DocumentFacts(),
 ) -> list[Chunk]:
     """Publish a document of one page whose chunks are `texts`, as ingestion would; the chunks in order."""
     outcome = make_outcome(path, groups=groups, title=title, text="\n".join(texts), source=source)
@@ -160,9 +163,8 @@ def publish(
         for number, text in enumerate(texts)
     ]
     pages = (PageCoverage(1, TextMeans.TEXT_LAYER, sum(map(len, texts))),)
-    catalog.publish(
-        outcome, Version(version, outcome.document_id, outcome.sha256, _PARSER, datetime.now(UTC), pages), chunks
-    )
+    made = Version(version, outcome.document_id, outcome.sha256, _PARSER, datetime.now(UTC), pages, facts=facts)
+    catalog.publish(outcome, made, chunks, signature_of(texts))
     return chunks
 
 

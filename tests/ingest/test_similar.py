@@ -7,8 +7,8 @@ import tracemalloc
 
 import pytest
 
-from appliance.catalog import NO_SIGNATURE
-from ingest.similar import SIMILAR, resemblance, signature_of
+from appliance.catalog import NO_SIGNATURE, SIMILAR, resemblance
+from ingest.similar import signature_of
 
 _WORDS = [f"word{number}" for number in range(5_000)]
 

@@ -539,6 +539,7 @@ def test_passages_that_contradict_each_other_are_named_to_model_and_reader(make:
     assert "Passages [1][2] seem to contradict each other" in model.prompts[0][0][-1].content
     (notice,) = answer.notices
     assert notice.startswith("Passages [1] (Retention 2023) and [2] (Retention 2024) differ:")
+    assert notice.endswith("[2] is the newer edition (2024; [1]: 2023).")
     assert [citation.number for citation in answer.citations] == [1, 2]  # both can be opened
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from appliance.catalog import Catalog
 from appliance.config import RetrievalSettings
 from appliance.database import Database
-from appliance.domain import AccessFilter, Chunk, DocumentState, Hit
+from appliance.domain import AccessFilter, Chunk, DocumentFacts, DocumentState, Hit
 from appliance.errors import CatalogUnavailable, IndexUnavailable
 from appliance.index.edge import EdgeIndex
 from appliance.retrieval.glossary import Glossary
@@ -187,6 +187,43 @@ def test_a_copy_one_may_not_see_does_not_hide_the_one_that_one_may(shop: Shop) -
     shop.add("b.txt", "Parental leave is sixteen weeks.", groups=STAFF.groups)
     assert [hit.path for hit in shop.ask(QUESTION, STAFF)] == ["b.txt"]
     assert [hit.path for hit in shop.ask(QUESTION, LEGAL)] == ["a.txt"]
+
+
+RULES = (
+    "Receipts are handed in within thirty days of the journey, on paper or as a picture, by whoever travelled. Trains are "
+    "booked second class, flights in the cheapest class that leaves on the day, and taxis only where nothing else goes."
+)
+
+
+def test_of_editions_that_say_the_same_the_newest_is_found_and_what_differs_stays(shop: Shop) -> None:
+    for year, most in (("2023", "180"), ("2025", "240"), ("2024", "200")):
+        shop.add(f"Travel rules {year}.txt", RULES, f"A hotel may cost at most {most} francs per night and person.")
+    found = [(hit.path, hit.chunk.text == RULES) for hit in shop.ask("Who hands in receipts of hotel and trains?")]
+    assert [path for path, is_rules in found if is_rules] == ["Travel rules 2025.txt"]
+    assert {path[-8:-4] for path, is_rules in found if not is_rules} == {"2023", "2024", "2025"}
+    asked = shop.ask("Who hands in receipts of hotel and trains in 2023?")
+    assert [hit.path for hit in asked if hit.chunk.text == RULES] == ["Travel rules 2023.txt"]
+
+
+def test_an_edition_one_may_not_see_changes_nothing_of_what_one_finds(tmp_path: Path) -> None:
+    small, large = Shop(tmp_path / "small"), Shop(tmp_path / "large")
+    for shop in (small, large):
+        shop.add("Travel rules 2023.txt", RULES, "A hotel may cost at most 180 francs per night and person.")
+        shop.add("Travel rules 2024.txt", RULES, "A hotel may cost at most 200 francs per night and person.")
+    large.add("Travel rules 2025.txt", RULES, "A hotel may cost 240 francs per night.", groups=LEGAL.groups)
+    question = "receipts of hotel and trains"
+    assert small.ask(question) == large.ask(question)
+    assert "Travel rules 2025.txt" in {hit.path for hit in large.ask(question, LEGAL)}
+    for shop in (small, large):
+        shop.index.close()
+        shop.database.close()
+
+
+def test_a_hit_carries_the_date_that_its_document_gives(shop: Shop) -> None:
+    facts = DocumentFacts(created="2023-02-01", modified="2024-03-05T10:00:00")
+    chunks = publish(shop.catalog, "a.txt", "Parental leave is sixteen weeks.", facts=facts)
+    shop.index.upsert(index_entries(chunks, STAFF.groups))
+    assert [hit.dated for hit in shop.ask(QUESTION)] == ["2024-03-05T10:00:00"]
 
 
 def test_the_same_question_gives_the_same_hits(mixed: Shop) -> None:

@@ -1,0 +1,151 @@
+"""Keeps copies and editions of one document from saying the same thing several times over. Pure.
+
+Rules this module keeps:
+
+1. The same text is shown once, whichever documents have it. Otherwise only editions are compared: documents that are
+   much alike, or alike and of the same name (see `editions`). Whether they are is told by the hits themselves, which
+   the reader may see, and by nothing else.
+2. A passage of an edition is left out when another one says all of it under the same headings: the same sentences and
+   lines, in the same order, one after the other. Case, spaces and punctuation aside, every word, number and sign is the
+   same. What differs in a single word stays, for the reader to see and for `conflicts` to name.
+3. The better ranked passage stands for both, or the newer edition's where it is hardly ranked lower. The same goes for
+   the order of passages of two editions that stand in the same place and differ. An edition whose year the question
+   names is never put behind one whose year it does not.
+4. A passage of a few words is left out for the same text alone: it may mean something else where it stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from appliance.catalog import SIMILAR, Imprint, resembling
+from appliance.domain import Hit
+from appliance.retrieval.editions import newer, same_name, unmarked, years_of
+
+COMPARED = 100
+"""How many of the best hits are compared with each other. Further down, only the same text is left out."""
+
+_ALIKE = 0.3  # of their shingles, for documents of the same name
+_HARDLY_LOWER = 0.05  # of the fused score
+_SAME_PLACE = 0.5  # of the words of two passages under the same headings
+_FEWEST_WORDS = 8
+_LINE_END = re.compile(r"\n|(?<=[.!?:;])\s")
+_TOKEN = re.compile(r"\d+(?:[.,:'’]\d+)*|[^\W\d_]+|[%‰<>=≤≥±+§€$£¥]|[-−–](?=\d)")
+_MINUS = str.maketrans("−–’", "--'")
+
+
+@dataclass(frozen=True)
+class _Passage:
+    """A hit, and what it says in a form that can be compared."""
+
+    hit: Hit
+
+    @cached_property
+    def headings(self) -> tuple[tuple[str, ...], ...]:
+        """The path above it, without what tells the editions apart."""
+        return tuple(map(unmarked, self.hit.chunk.place.headings))
+
+    @cached_property
+    def said(self) -> str:
+        """Its sentences and lines, one a line, but for its own headings, which are compared already."""
+        titles = {self.hit.title, *self.hit.chunk.place.headings}
+        lines = (line for line in _LINE_END.split(self.hit.chunk.text) if line.strip() not in titles)
+        spelled = (" ".join(_TOKEN.findall(line.casefold().translate(_MINUS))) for line in lines)
+        return "".join(f"\n{line}" for line in spelled if line) + "\n"
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The words in it."""
+        return frozenset(self.said.split())
+
+    def says_all_of(self, other: _Passage) -> bool:
+        """Whether the other one has nothing to add."""
+        if self.hit.chunk.text == other.hit.chunk.text:
+            return True
+        enough = other.said.count(" ") + other.said.count("\n") > _FEWEST_WORDS
+        return enough and self.headings == other.headings and other.said in self.said
+
+    def stands_where(self, other: _Passage) -> bool:
+        """Whether it is what the other one is in its own edition."""
+        if self.headings != other.headings:
+            return self.hit.chunk.text == other.hit.chunk.text
+        shared = len(self.words & other.words)
+        return shared >= _SAME_PLACE * (len(self.words) + len(other.words) - shared)
+
+
+def each_said_once(question: str, hits: Sequence[Hit], imprints: Mapping[str, Imprint]) -> list[Hit]:
+    """The hits, best first, without those that repeat another one; ranks counted anew.
+
+    Args:
+        question: Of the reader; only the years in it count.
+        hits: Best first, with their fused scores.
+        imprints: What tells the versions of the first `COMPARED` hits from others, by version; it dates them, too.
+    """
+    best = [_dated(hit, imprints.get(hit.chunk.version_id)) for hit in hits[:COMPARED]]
+    editions, asked = _editions(best, imprints), years_of(question)
+    kept: list[_Passage] = []
+    for passage in map(_Passage, best):
+        rivals = [place for place, other in enumerate(kept) if _may_repeat(passage.hit, other.hit, editions)]
+        _put(passage, kept, rivals, asked)
+    once: dict[str, Hit] = {}
+    for hit in (*(passage.hit for passage in kept), *hits[COMPARED:]):
+        once.setdefault(hit.chunk.text, hit)
+    return [replace(hit, rank=rank) for rank, hit in enumerate(once.values(), start=1)]
+
+
+def _may_repeat(hit: Hit, other: Hit, editions: frozenset[frozenset[str]]) -> bool:
+    if hit.chunk.text == other.chunk.text:
+        return True
+    return bool(editions) and frozenset((hit.chunk.document_id, other.chunk.document_id)) in editions
+
+
+def _put(passage: _Passage, kept: list[_Passage], rivals: Sequence[int], asked: frozenset[str]) -> None:
+    """Put a passage where it belongs among better ranked ones, of which `rivals` may say the same."""
+    alike = [place for place in rivals if passage.stands_where(kept[place])]
+    behind = [place for place in alike if _comes_first(passage.hit, kept[place].hit, asked)]
+    replaced = next((place for place in behind if passage.says_all_of(kept[place])), None)
+    if replaced is not None:
+        kept[replaced] = passage
+    elif not any(_makes_needless(kept[place], passage) for place in rivals):
+        kept.insert(behind[0] if behind else len(kept), passage)
+
+
+def _makes_needless(kept: _Passage, passage: _Passage) -> bool:
+    """Whether a better ranked passage stands for another: not an older edition that says more than the newer."""
+    if not kept.says_all_of(passage):
+        return False
+    return passage.says_all_of(kept) or not _is_newer(passage.hit, kept.hit)
+
+
+def _comes_first(hit: Hit, other: Hit, asked: frozenset[str]) -> bool:
+    """Whether a hit comes before a better ranked one: of two editions, hardly lower, and asked for or else newer."""
+    if hit.score < other.score - _HARDLY_LOWER or not same_name(hit, other):
+        return False
+    is_asked, other_is_asked = (bool(asked & years_of(f"{each.title} {each.path}")) for each in (hit, other))
+    if is_asked != other_is_asked:
+        return is_asked
+    return _is_newer(hit, other)
+
+
+def _is_newer(hit: Hit, other: Hit) -> bool:
+    found = newer(hit, other)
+    return found is not None and found.hit is hit
+
+
+def _dated(hit: Hit, imprint: Imprint | None) -> Hit:
+    return replace(hit, dated=imprint.facts.modified or imprint.facts.created) if imprint else hit
+
+
+def _editions(hits: Sequence[Hit], imprints: Mapping[str, Imprint]) -> frozenset[frozenset[str]]:
+    """The pairs of documents among the hits that are editions of one another."""
+    first = list({hit.chunk.document_id: hit for hit in reversed(hits)}.values())
+    known = [imprints.get(hit.chunk.version_id) for hit in first]
+    pairs = resembling([imprint.signature if imprint else b"" for imprint in known], _ALIKE)
+    return frozenset(
+        frozenset((first[one].chunk.document_id, first[other].chunk.document_id))
+        for one, other, share in pairs
+        if share >= SIMILAR or same_name(first[one], first[other])
+    )

@@ -1,0 +1,85 @@
+"""Editions of one document: what has the same name, and which is newer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.domain import Hit
+from appliance.retrieval.editions import name_of, newer, same_name
+from tests.data.builders import make_hit
+
+
+def hit(path: str, title: str = "", dated: str = "") -> Hit:
+    return replace(make_hit(), path=path, title=title or path.split("/")[-1], dated=dated)
+
+
+@pytest.mark.parametrize(
+    ("name", "date", "version"),
+    [
+        ("Travel policy 2024", (2024,), ()),
+        ("travel_policy_v2.1_final", (), (2, 1)),
+        ("Travel-Policy (version 3) copy", (), (3,)),
+        ("2024-03-05 Travel policy", (2024, 3, 5), ()),
+        ("Travel policy 05.03.2024", (2024, 3, 5), ()),
+        ("20240305_travel_policy", (2024, 3, 5), ()),
+        ("Travel policy 2024-03", (2024, 3), ()),
+        ("Travel policy 2023-2024", (2024,), ()),
+    ],
+)
+def test_a_name_is_read_without_what_tells_editions_apart(name: str, date: tuple[int, ...], version: object) -> None:
+    found = name_of(name)
+    assert (found.bare, found.date, found.version) == (("travel", "policy"), date, version)
+
+
+def test_numbers_that_are_no_years_belong_to_the_name() -> None:
+    assert name_of("ISO 27001").bare == ("iso", "27001")
+    assert name_of("Room 120240").bare == ("room", "120240")
+    assert not same_name(hit("3M_2018_10K.pdf"), hit("3M_2018_8K.pdf"))
+
+
+@pytest.mark.parametrize(
+    ("older", "later", "why"),
+    [
+        (hit("a/Travel 2024.docx"), hit("b/Travel 2025.pdf"), ("2025", "2024")),
+        (hit("Travel v9.docx"), hit("Travel v10.docx"), ("version 10", "version 9")),
+        (hit("x1.pdf", "Travel 2024"), hit("x2.pdf", "Travel 2025"), ("2025", "2024")),
+        (hit("Travel 2024 v1.docx"), hit("Travel 2024 v2.docx"), ("version 2", "version 1")),
+        (hit("mail.eml › Travel 2024.docx"), hit("Travel 2025.docx"), ("2025", "2024")),
+        (hit("Travel 2024.docx", dated="2026-01-01"), hit("Travel 2025.docx", dated="2025-01-01"), ("2025", "2024")),
+        (hit("old/Travel.docx", dated="2023-05-02T08:00"), hit("Travel.docx", dated="2025-03-01"), ("2025-03-01", "2023-05-02")),
+    ],
+)  # fmt: skip
+def test_the_newer_edition_is_told_by_its_name_and_else_by_its_own_date(
+    older: Hit, later: Hit, why: tuple[str, str]
+) -> None:
+    for found in (newer(older, later), newer(later, older)):
+        assert found is not None
+        assert (found.hit, found.why) == (later, why)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (hit("Travel 2024.docx"), hit("Parking 2025.docx")),
+        (hit("Travel 2024.docx"), hit("Travel 2024-03.docx")),
+        (hit("Travel 2024.docx"), hit("Travel.docx")),
+        (hit("Travel.docx"), hit("Travel.docx", dated="2025-03-01")),
+        (hit("Travel.docx", dated="2025-03-01"), hit("Travel.docx", dated="2025-03-01")),
+        (hit("2024.docx"), hit("2025.docx")),
+    ],
+)
+def test_where_nothing_tells_neither_is_newer(one: Hit, other: Hit) -> None:
+    assert newer(one, other) is None
+    assert newer(other, one) is None
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_any_names_are_compared_the_same_both_ways_round(one: str, other: str) -> None:
+    first, second = hit(f"{one} 2024"), hit(f"{other} 2025")
+    found, turned = newer(first, second), newer(second, first)
+    assert (found is None) == (turned is None)
+    assert found is None or turned is None or found.hit == turned.hit
