@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.domain import Hit
@@ -77,6 +77,7 @@ def test_where_nothing_tells_neither_is_newer(one: Hit, other: Hit) -> None:
     assert newer(other, one) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_any_names_are_compared_the_same_both_ways_round(one: str, other: str) -> None:
     first, second = hit(f"{one} 2024"), hit(f"{other} 2025")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.catalog import Imprint
@@ -129,6 +129,7 @@ texts = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(texts, st.sampled_from(["Travel 2024", "Travel 2025", "Parking"])), max_size=12))
 def test_no_sentence_is_lost_and_no_text_shown_twice(found: list[tuple[list[str], str]]) -> None:
     hits = [hit("\n".join(lines), path, 1 - rank / 100, number=rank) for rank, (lines, path) in enumerate(found)]
