@@ -1,5 +1,5 @@
-"""The story of a search: complete the question -> search within access -> check access -> compare -> fuse -> leave out
-what says the same -> rerank.
+"""The story of a search: complete the question -> search within access -> check access -> compare -> fuse -> closest
+first -> leave out what says the same -> rerank.
 
 Rules this module keeps:
 
@@ -21,6 +21,7 @@ from appliance.domain import AccessFilter, Hit
 from appliance.index.port import IndexLegs, NamedDocument, VectorIndex
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Reranker
+from appliance.retrieval.closeness import closest_first
 from appliance.retrieval.fusion import FusedHit, fuse
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.reranking import reranked
@@ -82,7 +83,7 @@ class Retriever:
             _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(document_of))
         legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(document_of))
         ranked = fuse(legs, dense_weight=self._dense_weight(language), document_of=document_of, named=named)
-        best = self._read(ranked[:COMPARED], access)
+        best = closest_first(question, language, self._read(ranked[:COMPARED], access))
         imprints = self._catalog.imprints({hit.chunk.version_id for hit in best}, access)
         hits = each_said_once(question, best, imprints)[:limit]
         if self._reranker is None:
