@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.errors import ConfigurationError
@@ -43,6 +43,7 @@ def test_what_stands_in_the_question_is_not_added() -> None:
     )
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_a_question_is_never_changed_only_completed(question: str) -> None:
     assert load_glossary().complete(question).startswith(question)
