@@ -107,8 +107,8 @@ _EXACT_UP_TO = 50_000
 _EXACT_FOR_READERS_OF = 20_000
 """Chunks: who may see no more of them gets exact results however large the index is, by the vendor's estimate."""
 
-_EDGES = 32
-_BREADTH = 200
+_EDGES = 16
+_BREADTH = 100
 """Of the graph: links of a chunk, and candidates compared when it is linked."""
 
 _AT_ONCE = 1_000  # chunks whose terms are read at once

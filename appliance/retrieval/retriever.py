@@ -25,7 +25,7 @@ from appliance.retrieval.closeness import closest_first
 from appliance.retrieval.fusion import FusedHit, fuse
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.reranking import reranked
-from appliance.retrieval.said_once import COMPARED, each_said_once
+from appliance.retrieval.said_once import each_said_once
 
 _log = logging.getLogger(__name__)
 
@@ -83,9 +83,9 @@ class Retriever:
             _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(document_of))
         legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(document_of))
         ranked = fuse(legs, dense_weight=self._dense_weight(language), document_of=document_of, named=named)
-        best = closest_first(question, language, self._read(ranked[:COMPARED], access))
+        best = closest_first(question, language, self._read(ranked[:limit], access))
         imprints = self._catalog.imprints({hit.chunk.version_id for hit in best}, access)
-        hits = each_said_once(question, best, imprints)[:limit]
+        hits = each_said_once(question, best, imprints)
         if self._reranker is None:
             return hits
         return reranked(

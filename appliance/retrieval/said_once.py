@@ -17,6 +17,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,9 +25,6 @@ from functools import cached_property
 from appliance.catalog import SIMILAR, Imprint, resembling
 from appliance.domain import Hit
 from appliance.retrieval.editions import newer, same_name, unmarked, years_of
-
-COMPARED = 100
-"""How many of the best hits are compared with each other. Further down, only the same text is left out."""
 
 _ALIKE = 0.3  # of their shingles, for documents of the same name
 _HARDLY_LOWER = 0.05  # of the fused score
@@ -82,24 +80,27 @@ def each_said_once(question: str, hits: Sequence[Hit], imprints: Mapping[str, Im
     Args:
         question: Of the reader; only the years in it count.
         hits: Best first, with their fused scores.
-        imprints: What tells the versions of the first `COMPARED` hits from others, by version; it dates them, too.
+        imprints: What tells the versions of the hits from others, by version; it dates them, too.
     """
-    best = [_dated(hit, imprints.get(hit.chunk.version_id)) for hit in hits[:COMPARED]]
-    editions, asked = _editions(best, imprints), years_of(question)
+    dated = [_dated(hit, imprints.get(hit.chunk.version_id)) for hit in hits]
+    editions, asked = _editions(dated, imprints), years_of(question)
+    in_editions, times = frozenset().union(*editions), Counter(hit.chunk.text for hit in dated)
     kept: list[_Passage] = []
-    for passage in map(_Passage, best):
-        rivals = [place for place, other in enumerate(kept) if _may_repeat(passage.hit, other.hit, editions)]
+    for passage in map(_Passage, dated):
+        rivals: list[int] = []
+        if passage.hit.chunk.document_id in in_editions or times[passage.hit.chunk.text] > 1:
+            rivals = [place for place, other in enumerate(kept) if _may_repeat(passage.hit, other.hit, editions)]
         _put(passage, kept, rivals, asked)
     once: dict[str, Hit] = {}
-    for hit in (*(passage.hit for passage in kept), *hits[COMPARED:]):
-        once.setdefault(hit.chunk.text, hit)
+    for passage in kept:
+        once.setdefault(passage.hit.chunk.text, passage.hit)
     return [replace(hit, rank=rank) for rank, hit in enumerate(once.values(), start=1)]
 
 
 def _may_repeat(hit: Hit, other: Hit, editions: frozenset[frozenset[str]]) -> bool:
     if hit.chunk.text == other.chunk.text:
         return True
-    return bool(editions) and frozenset((hit.chunk.document_id, other.chunk.document_id)) in editions
+    return frozenset((hit.chunk.document_id, other.chunk.document_id)) in editions
 
 
 def _put(passage: _Passage, kept: list[_Passage], rivals: Sequence[int], asked: frozenset[str]) -> None:

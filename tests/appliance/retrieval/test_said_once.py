@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from appliance.catalog import Imprint
 from appliance.domain import DocumentFacts, Hit, Place
-from appliance.retrieval.said_once import COMPARED, each_said_once
+from appliance.retrieval.said_once import each_said_once
 from ingest.similar import signature_of
 from tests.data.builders import make_hit
 
@@ -120,7 +120,7 @@ def test_a_newer_edition_that_says_all_and_more_takes_the_place_of_the_older() -
 
 
 def test_the_same_text_far_down_is_left_out_too() -> None:
-    many = [hit(f"Rule number {number}.", f"doc{number}", 1 - number / 1000) for number in range(COMPARED + 20)]
+    many = [hit(f"Rule number {number}.", f"doc{number}", 1 - number / 1000) for number in range(120)]
     assert shown(*many, hit("Rule number 3.", "copy", 0)) == shown(*many)
 
 
