@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
 
 import anyio
 from anyio import to_thread
 
-from appliance.answering.answerer import AnswerEvent
+from appliance.answering.answerer import AnswerEvent, Token
 from appliance.api.problems import problem_of, unexpected_problem
 from appliance.api.schemas.shapes import Problem
 from appliance.errors import ApplianceError
 
 Events = Generator[AnswerEvent, None, None]
 
+_FAST_S = 0.05  # from one piece to the next
+_TOGETHER_S = 0.1  # what comes within it is sent at once: a reader does not see the difference
+
 
 async def streamed(
     events: Events, *, frames: Callable[[AnswerEvent], Iterable[str]], failed: Callable[[Problem], str]
 ) -> AsyncIterator[str]:
-    """The frames of each event; the frame of a problem when one is raised.
+    """The frames of the events, several where they come fast; the frame of a problem when one is raised.
 
     Each answer waits for its model in a thread of its own: however many models are silent, other requests are served.
     When the reader leaves, `events` is closed, which stops the model and puts the end on record.
     """
-    limiter = anyio.CapacityLimiter(1)
+    limiter, portions = anyio.CapacityLimiter(1), _Portions(events)
     try:
-        while (event := await to_thread.run_sync(next, events, None, limiter=limiter)) is not None:
-            for frame in frames(event):
-                yield frame
+        while portion := await to_thread.run_sync(portions.take, limiter=limiter):
+            yield "".join(frame for event in portion for frame in frames(event))
     except ApplianceError as error:
         yield failed(problem_of(error))
     except Exception as error:  # noqa: BLE001 - the edge of a request whose status is sent already
@@ -35,3 +38,39 @@ async def streamed(
     finally:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(events.close, limiter=limiter)
+
+
+class _Portions:
+    """The events in portions, so that many answers at a time are not sent word by word.
+
+    The first piece of an answer is never kept waiting, and no piece of a slow model. When a fast one pauses, the last
+    few pieces wait with it.
+    """
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._in_text = False
+        self._error: Exception | None = None
+
+    def take(self) -> list[AnswerEvent]:
+        """The next event, and those that follow it fast; empty at the end. What `events` raises comes after them."""
+        if self._error is not None:
+            raise self._error
+        portion: list[AnswerEvent] = []
+        start = time.monotonic()
+        while (time.monotonic() - start) < _TOGETHER_S:
+            asked = time.monotonic()
+            try:
+                event = next(self._events, None)
+            except Exception as error:
+                if not portion:
+                    raise
+                self._error = error
+                break
+            if event is None:
+                break
+            portion.append(event)
+            was_in_text, self._in_text = self._in_text, isinstance(event, Token)
+            if not (was_in_text and self._in_text and time.monotonic() - asked < _FAST_S):
+                break
+        return portion
