@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy
 
@@ -35,6 +35,7 @@ LABELS = (DOCUMENT_ID, VERSION_ID, GROUPS)
 SEARCH_EF = 512
 """Breadth of the walk through an HNSW graph; far above any `limit` we ask for, so that recall stays near 1."""
 
+_Entry = TypeVar("_Entry")
 _FORMAT = 2
 _BATCH = 256
 _SPARE = 16
@@ -121,8 +122,8 @@ def labels(entry: IndexEntry) -> dict[str, Any]:
     return {DOCUMENT_ID: entry.document_id, VERSION_ID: entry.version_id, GROUPS: sorted(entry.groups)}
 
 
-def batches(entries: Sequence[IndexEntry]) -> Iterator[Sequence[IndexEntry]]:
-    """The entries in portions that one request can carry, and that hold the interpreter for milliseconds only."""
+def batches(entries: Sequence[_Entry]) -> Iterator[Sequence[_Entry]]:
+    """Entries or points in portions that one request can carry, and that hold the interpreter for milliseconds only."""
     for start in range(0, len(entries), _BATCH):
         yield entries[start : start + _BATCH]
 

@@ -122,7 +122,8 @@ class FolderEmbedder(ABC):
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` without special tokens and without the folder's prompts. Raises ModelUnavailable."""
-        return len(self._counter.encode(valid_text(text), add_special_tokens=False).ids)
+        # A batch, because `encode` holds the interpreter, and every question waits while a long text is counted.
+        return len(self._counter.encode_batch_fast([valid_text(text)], add_special_tokens=False)[0].ids)
 
     @cached_property
     def _folder(self) -> Path:
