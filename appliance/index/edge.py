@@ -164,19 +164,14 @@ class EdgeIndex:
     def upsert(self, entries: Sequence[IndexEntry]) -> None:
         """Write entries, replacing those with the same chunk id."""
         once = {entry.chunk_id: entry for entry in entries}
-        terms = {
-            entry.chunk_id: (document_terms(entry.text, entry.language), name_terms(entry.names))
-            for entry in once.values()
-        }
-        points = [self._point(entry, *terms[entry.chunk_id]) for entry in once.values()]
-        came = {
-            SPARSE: [Change(entry.groups, terms[chunk_id][0].indices, 1) for chunk_id, entry in once.items()],
-            NAMES: [
-                Change(entry.groups, names.indices, 1)
-                for chunk_id, entry in once.items()
-                if (names := terms[chunk_id][1]).indices
-            ],
-        }
+        points: list[Point] = []
+        came: dict[str, list[Change]] = {SPARSE: [], NAMES: []}
+        for entry in once.values():
+            terms, names = document_terms(entry.text, entry.language), name_terms(entry.names)
+            points.append(self._point(entry, terms, names))
+            came[SPARSE].append(Change(entry.groups, terms.indices, 1))
+            if names.indices:
+                came[NAMES].append(Change(entry.groups, names.indices, 1))
         operations = [UpdateOperation.upsert_points(list(batch)) for batch in batches(points)]
         self._write(operations, Filter(must=[_among(once)]), came=came)
 
@@ -242,9 +237,10 @@ class EdgeIndex:
             return best(ask(first_ask(limit)), limit, ask)
 
         with self._vendor_errors("be searched"):
-            exact = bool(among) or sum(self._counted()[SPARSE].chunks) <= _EXACT_UP_TO
+            statistics = self._counted()[SPARSE]
+            exact = bool(among) or sum(statistics.chunks) <= _EXACT_UP_TO
             dense = leg(Query.Nearest(numbers, using=DENSE), SearchParams(hnsw_ef=SEARCH_EF, exact=exact))
-            sparse = _weighed(terms, self._counted()[SPARSE], access)
+            sparse = _weighed(terms, statistics, access)
             if not sparse.indices:
                 return IndexLegs(dense, ())
             return IndexLegs(dense, leg(Query.Nearest(sparse, using=SPARSE), _UNWEIGHED))
@@ -367,7 +363,7 @@ class EdgeIndex:
 
     def _counted(self) -> Statistics:
         statistics = self._statistics
-        while statistics is None:  # after a write that failed
+        if statistics is None:  # after a write that failed
             with self._writing:
                 self._statistics = statistics = self._statistics or _count_anew(self._shard())
         return statistics
@@ -385,9 +381,9 @@ class EdgeIndex:
     def _forget_saved(self) -> None:
         """Before the first write: what was counted on closing is not true any more, whatever happens from here on."""
         if self._saved:
-            old, self._saved = self._path / self._saved, ""
-            self._write_meta(self._folder.name)
-            old.unlink(missing_ok=True)
+            self._write_meta(self._folder.name, statistics="")
+            (self._path / self._saved).unlink(missing_ok=True)
+            self._saved = ""
 
     def _save_statistics(self) -> None:
         """On closing, so that opening is fast. Without room for it the next opening counts again."""
@@ -396,11 +392,9 @@ class EdgeIndex:
         path = self._path / f"{_STATISTICS}{uuid.uuid4().hex}"
         try:
             save_statistics(path, self._statistics)
+            self._write_meta(self._folder.name, statistics=path.name)
         except OSError:
             path.unlink(missing_ok=True)
-            return
-        self._saved = path.name
-        self._write_meta(self._folder.name)
 
     def _require_room(self) -> None:
         """The engine maps its files, also on opening: a page that finds no room ends the process with SIGBUS."""
@@ -439,11 +433,11 @@ class EdgeIndex:
     def _adopt(self, building: Path) -> Path:
         """Make a finished shard the one that counts."""
         folder = building.rename(self._path / f"{_SHARD}{uuid.uuid4().hex}")
-        self._write_meta(folder.name)
+        self._write_meta(folder.name, statistics=self._saved)
         return folder
 
-    def _write_meta(self, shard: str) -> None:
-        named = {"shard": shard, "statistics": self._saved}
+    def _write_meta(self, shard: str, *, statistics: str) -> None:
+        named = {"shard": shard, "statistics": statistics}
         write_whole(self._path / _META, json.dumps({**self._identity.to_json(), **named}))
 
     def _read_meta(self) -> tuple[Path, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import random
 import shutil
@@ -321,6 +322,23 @@ def test_statistics_are_kept_while_nothing_is_written_and_gone_before_the_first_
     assert json.loads((built / "meta.json").read_text())["statistics"] == ""
     index.close()
     assert saved_in(built).is_file()
+
+
+def test_statistics_are_not_believed_after_a_write_before_which_they_could_not_be_forgotten(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    index = open_index(built)
+    with monkeypatch.context() as patch:
+        patch.setattr("appliance.index.edge.write_whole", full)
+        with pytest.raises(IndexUnavailable):
+            index.upsert([chunk(1_000, "dividend")])
+    assert index.count() == CHUNKS
+    index.upsert([chunk(1_000, "dividend")])
+    assert json.loads((built / "meta.json").read_text())["statistics"] == ""
+    index.close()
 
 
 def _cut_short(kept: Path) -> None:
