@@ -12,33 +12,28 @@ from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
 from appliance.config import Settings
 from appliance.data_folder import database_in, make_folder
+from appliance.database import Database
 
 
-def accounts_of(settings: Settings) -> AbstractContextManager[Accounts]:
+@contextmanager
+def accounts_of(settings: Settings) -> Iterator[Accounts]:
     """The accounts alone, for the command line; the appliance may be running meanwhile."""
-
-    @contextmanager
-    def accounts() -> Iterator[Accounts]:
-        folder = make_folder(settings)
-        with contextlib.closing(database_in(folder)) as database:
-            yield Accounts(database)
-
-    return accounts()
+    with _database_of(settings) as database:
+        yield Accounts(database)
 
 
 def known_groups(settings: Settings) -> frozenset[str]:
     """The groups in use, for the command line; the appliance may be running meanwhile."""
-    with contextlib.closing(database_in(make_folder(settings))) as database:
+    with _database_of(settings) as database:
         return groups_in_use(Accounts(database), Catalog(database))
 
 
-def sessions_of(settings: Settings) -> AbstractContextManager[Sessions]:
+@contextmanager
+def sessions_of(settings: Settings) -> Iterator[Sessions]:
     """The sessions alone, for issuing tokens on the command line."""
+    with _database_of(settings) as database:
+        yield Sessions(database, settings.sign_in)
 
-    @contextmanager
-    def sessions() -> Iterator[Sessions]:
-        folder = make_folder(settings)
-        with contextlib.closing(database_in(folder)) as database:
-            yield Sessions(database, settings.sign_in)
 
-    return sessions()
+def _database_of(settings: Settings) -> AbstractContextManager[Database]:
+    return contextlib.closing(database_in(make_folder(settings)))

@@ -22,7 +22,7 @@ from typing import Protocol
 from appliance.answering import notices
 from appliance.answering.abstention import answerability
 from appliance.answering.citations import MarkerGate
-from appliance.answering.course import Course, closed, completed, received, retrieved, unanswered
+from appliance.answering.course import Course, closed, completed, numbered, received, retrieved, unanswered
 from appliance.answering.extract import extract
 from appliance.answering.followup import is_follow_up, standalone
 from appliance.answering.grounding import grounding
@@ -267,7 +267,7 @@ class Answerer:
 
     def _quote(self, course: Course) -> Generator[AnswerEvent, None, Answer]:
         """The passages themselves, when there is no model to write."""
-        passages = course.passages or _numbered(course.hits[: self._settings.passages])
+        passages = course.passages or numbered(course.hits[: self._settings.passages])
         if not course.retrieved:
             yield from self._found(course, passages, None, None)
         quotations = extract(course.searched_for, passages, self._embedder)
@@ -328,7 +328,3 @@ def _with_conflicts(course: Course, citations: tuple[Citation, ...]) -> tuple[Ci
             course.notices.append(notices.of_conflict(found))
             cited |= {found.one.number: found.one, found.other.number: found.other}
     return tuple(cited[number] for number in sorted(cited))
-
-
-def _numbered(hits: Sequence[Hit]) -> tuple[Citation, ...]:
-    return tuple(Citation(number, hit) for number, hit in enumerate(hits, start=1))

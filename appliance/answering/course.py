@@ -60,6 +60,11 @@ class Course:
         return self._compared[1]
 
 
+def numbered(hits: Sequence[Hit]) -> tuple[Citation, ...]:
+    """The hits as passages [1], [2] and so on."""
+    return tuple(Citation(number, hit) for number, hit in enumerate(hits, start=1))
+
+
 def received(course: Course, origin: str) -> QuestionReceived:
     """The question, as it came in through the door `origin`."""
     return QuestionReceived(

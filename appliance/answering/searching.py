@@ -14,7 +14,7 @@ from __future__ import annotations
 import uuid
 
 from appliance.answering.answerer import Record
-from appliance.answering.course import Course, closed, received, retrieved
+from appliance.answering.course import Course, closed, numbered, received, retrieved
 from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal
 from appliance.errors import ApplianceError
 from appliance.retrieval.retriever import Retriever
@@ -44,9 +44,7 @@ class Searcher:
         self._log.append(received(course, origin))  # no record, no search
         try:
             self._find(course, limit)
-        except (
-            Exception
-        ) as error:  # the edge of a search: whatever it was, the record says that nothing was handed over
+        except Exception as error:  # the edge of a search: whatever it was, nothing was handed over
             code = error.code if isinstance(error, ApplianceError) else ApplianceError.code
             self._log.append(closed(course, _handed_over(), error=code))
             raise
@@ -56,7 +54,7 @@ class Searcher:
     def _find(self, course: Course, limit: int) -> None:
         course.hits = self._retriever.retrieve(course.question, course.principal.access)
         course.retrieval_ms = course.elapsed_ms()
-        course.passages = tuple(Citation(number, hit) for number, hit in enumerate(course.hits[:limit], start=1))
+        course.passages = numbered(course.hits[:limit])
         self._log.append(retrieved(course, None, None))
 
 

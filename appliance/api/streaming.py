@@ -57,9 +57,8 @@ class _Portions:
         if self._error is not None:
             raise self._error
         portion: list[AnswerEvent] = []
-        start = time.monotonic()
-        while (time.monotonic() - start) < _TOGETHER_S:
-            asked = time.monotonic()
+        ends = time.monotonic() + _TOGETHER_S
+        while (asked := time.monotonic()) < ends:
             try:
                 event = next(self._events, None)
             except Exception as error:

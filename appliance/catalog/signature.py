@@ -27,7 +27,8 @@ NO_SIGNATURE = Signature()
 
 def resembling(signatures: Sequence[bytes], at_least: float) -> list[tuple[int, int, float]]:
     """The pairs among many signatures, by their numbers, that resemble each other, and how much; for up to hundreds."""
-    known = [number for number, values in enumerate(signatures) if values]
+    size = max(map(len, signatures), default=0)
+    known = [number for number, values in enumerate(signatures) if values and len(values) == size]
     if len(known) < 2:
         return []
     rows = np.stack([np.frombuffer(signatures[number], "<u4") for number in known])

@@ -14,6 +14,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,19 +84,26 @@ class TermStatistics:
 
     def total(self, access: AccessFilter) -> int:
         """How many chunks the reader may see."""
-        return sum(count for label, count in zip(self.labels, self.chunks, strict=True) if access.groups & label)
+        return self._total(self._admitting(access))
 
     def idf(self, terms: Sequence[int], access: AccessFilter) -> NDArray[numpy.float64]:
         """The inverse document frequency of each term among the chunks that the reader may see.
 
         ln(1 + (N - n + 0.5) / (n + 0.5)) for a term that stands in n of N chunks, as in Lucene; 0 for one in none.
         """
-        admitting = numpy.fromiter((bool(access.groups & label) for label in self.labels), bool, len(self.labels))
+        admitting = self._admitting(access)
         asked = numpy.asarray(terms, numpy.uint64) << numpy.uint64(_LABEL_BITS)
         found = numpy.zeros(len(asked), numpy.int64)
         for layer in self.layers:
             found += _counted(layer, asked, admitting)
-        return numpy.where(found > 0, numpy.log1p((self.total(access) - found + 0.5) / (found + 0.5)), 0.0)
+        return numpy.where(found > 0, numpy.log1p((self._total(admitting) - found + 0.5) / (found + 0.5)), 0.0)
+
+    def _admitting(self, access: AccessFilter) -> NDArray[numpy.bool_]:
+        """Which labels admit the reader."""
+        return numpy.fromiter((bool(access.groups & label) for label in self.labels), bool, len(self.labels))
+
+    def _total(self, admitting: NDArray[numpy.bool_]) -> int:
+        return sum(itertools.compress(self.chunks, admitting))
 
 
 def save_statistics(path: Path, statistics: Mapping[str, TermStatistics]) -> None:

@@ -41,9 +41,8 @@ Place = tuple[int, int, str]  # start and end of a word, and its beginning
 def closest_first(question: str, language: str, hits: Sequence[Hit]) -> list[Hit]:
     """The hits in the order of their scores with what closeness adds; equal scores keep their order."""
     close = closeness(question, language, {hit.chunk.id: hit.chunk.search_text for hit in hits})
-    scored = [replace(hit, score=hit.score + close[hit.chunk.id]) for hit in hits]
-    ordered = sorted(scored, key=lambda hit: -hit.score)
-    return [replace(hit, rank=rank) for rank, hit in enumerate(ordered, start=1)]
+    scored = sorted(((hit.score + close[hit.chunk.id], hit) for hit in hits), key=lambda pair: -pair[0])
+    return [replace(hit, score=score, rank=rank) for rank, (score, hit) in enumerate(scored, start=1)]
 
 
 def closeness(question: str, language: str, texts: Mapping[str, str]) -> dict[str, float]:

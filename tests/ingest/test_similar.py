@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from appliance.catalog import NO_SIGNATURE, SIMILAR, resemblance
+from appliance.catalog import NO_SIGNATURE, SIMILAR, resemblance, resembling
 from ingest.similar import signature_of
 
 _WORDS = [f"word{number}" for number in range(5_000)]
@@ -71,3 +71,8 @@ def _peak_bytes(text: str) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def test_a_signature_of_another_length_resembles_none_and_stops_nothing() -> None:
+    ours = signature_of(["one two three four five six seven " * 10]).values
+    assert resembling([ours, ours[:-4], b"", ours], 0.5) == [(0, 3, 1.0)]

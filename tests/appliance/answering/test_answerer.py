@@ -6,7 +6,6 @@ import random
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -72,12 +71,6 @@ class Scripted:
 
     def close(self) -> None:
         pass
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[QueryLog]:
-    with QueryLog(tmp_path / "log" / "queries.db") as opened:
-        yield opened
 
 
 Make = Callable[..., Answerer]

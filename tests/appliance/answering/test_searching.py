@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from appliance.answering.searching import Searcher
@@ -20,22 +17,6 @@ from tests.data.builders import ToyEmbedder
 
 QUESTION = "parental leave"
 PERSON = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset({"staff"}))
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    shop = Shop(tmp_path / "shop")
-    shop.add("leave.txt", "Parental leave is 16 weeks.", "Unpaid leave needs a reason.")
-    shop.add("case.txt", "The parental leave case is open.", groups=LEGAL.groups)
-    yield shop
-    shop.index.close()
-    shop.database.close()
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[QueryLog]:
-    with QueryLog(tmp_path / "log" / "queries.db") as opened:
-        yield opened
 
 
 class FailingLog:

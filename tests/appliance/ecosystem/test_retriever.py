@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -21,22 +19,6 @@ from appliance.errors import AuditUnavailable, IndexUnavailable
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.retrieval.test_retriever import GLOSSARY, LEGAL, STAFF, Shop
 from tests.data.builders import ToyEmbedder
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    shop = Shop(tmp_path)
-    shop.add("leave.txt", "Parental leave is 16 weeks.", "Unpaid leave needs a reason.")
-    shop.add("case.txt", "The parental leave case is open.", groups=LEGAL.groups)
-    yield shop
-    shop.index.close()
-    shop.database.close()
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[QueryLog]:
-    with QueryLog(tmp_path / "log" / "queries.db") as opened:
-        yield opened
 
 
 def _retriever(shop: Shop, log: QueryLog, access: AccessFilter = STAFF, **more: int) -> StrongroomRetriever:

@@ -1,0 +1,27 @@
+"""What tests of several parts of the appliance ask with: a query log, and a few passages under two labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.audit.log import QueryLog
+from tests.appliance.retrieval.test_retriever import LEGAL, Shop
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[QueryLog]:
+    with QueryLog(tmp_path / "log" / "queries.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    shop = Shop(tmp_path / "shop")
+    shop.add("leave.txt", "Parental leave is 16 weeks.", "Unpaid leave needs a reason.")
+    shop.add("case.txt", "The parental leave case is open.", groups=LEGAL.groups)
+    yield shop
+    shop.index.close()
+    shop.database.close()
