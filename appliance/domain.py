@@ -216,6 +216,11 @@ class DocumentFacts:
     modified: str = ""
     thread: str = ""
 
+    @property
+    def dated(self) -> str:
+        """When it was changed, or else made."""
+        return self.modified or self.created
+
 
 @dataclass(frozen=True, slots=True)
 class Version:

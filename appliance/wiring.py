@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,12 @@ _ITSELF = "appliance"
 
 UPLOAD_PREFIX = ".upload-"
 """How the name of a file begins that is still being uploaded."""
+
+_TURN_S = 0.0005
+"""How long a thread may keep Python's interpreter while others wait: a tenth of what is usual.
+
+A question gives it up at every row that it reads, and would wait a whole turn of an ingesting thread each time.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +161,10 @@ def opened(settings: Settings, *, model: LanguageModel | None = None) -> Iterato
         ConfigurationError, CatalogUnavailable, IndexUnavailable, ModelUnavailable, AuditUnavailable, AuditBroken: A
             part cannot be opened; the message says which and what to do.
     """
+    usual = sys.getswitchinterval()
     with ExitStack() as stack:
+        stack.callback(sys.setswitchinterval, usual)
+        sys.setswitchinterval(_TURN_S)
         yield _build(settings, stack, model)
 
 

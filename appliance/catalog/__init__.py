@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from appliance.catalog.changes import ChangedLine, Changes, changes_between
 from appliance.catalog.ingestion import FileFacts, FileOutcome, IngestCatalog
-from appliance.catalog.library import ChunkInContext, Imprint, LibraryCatalog, LibraryPage, Release, Similar
+from appliance.catalog.library import ChunkInContext, LibraryCatalog, LibraryPage, Release, Similar
 from appliance.catalog.signature import NO_SIGNATURE, SIMILAR, Signature, resemblance, resembling
 from appliance.catalog.sources import Receipt, SourceCatalog
 from appliance.database import Database
@@ -27,7 +27,6 @@ __all__ = [
     "ChunkInContext",
     "FileFacts",
     "FileOutcome",
-    "Imprint",
     "LibraryPage",
     "Receipt",
     "Release",

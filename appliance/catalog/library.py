@@ -28,7 +28,7 @@ from appliance.catalog.tables import (
     versions,
 )
 from appliance.database import Database
-from appliance.domain import AccessFilter, Chunk, Document, DocumentFacts, DocumentState, Version, shown_path
+from appliance.domain import AccessFilter, Chunk, Document, DocumentState, Version, shown_path
 from appliance.errors import NotFound
 
 _MAX_RELATED = 100
@@ -36,7 +36,11 @@ _MAX_RELATED = 100
 
 @dataclass(frozen=True, slots=True)
 class ChunkInContext:
-    """A chunk with what a citation shows beside it. `current` is False for a superseded version."""
+    """A chunk with what a citation shows beside it, and what tells its version from other editions of the same.
+
+    `current` is False for a superseded version; `dated` is the day (ISO 8601) that the document itself says it was
+    changed or made, empty when it does not; `signature` tells documents that are much alike.
+    """
 
     chunk: Chunk
     title: str
@@ -44,6 +48,8 @@ class ChunkInContext:
     source: str
     version_sha256: str
     current: bool
+    dated: str
+    signature: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +75,6 @@ class Similar:
 
     document: Document
     signature: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Imprint:
-    """What tells a version from other editions of the same: its signature, and what the document says of itself."""
-
-    signature: bytes
-    facts: DocumentFacts
 
 
 class LibraryCatalog:
@@ -209,6 +207,8 @@ class LibraryCatalog:
                         documents.c.member,
                         documents.c.version_id.label("current_version"),
                         versions.c.sha256,
+                        versions.c.facts,
+                        versions.c.signature,
                         sources.c.name.label("source"),
                     )
                     .join(documents, documents.c.id == chunks.c.document_id)
@@ -231,6 +231,8 @@ class LibraryCatalog:
                         source=row.source,
                         version_sha256=row.sha256,
                         current=row.current_version == row.version_id,
+                        dated=facts_of(row).dated,
+                        signature=row.signature,
                     )
         return found
 
@@ -301,16 +303,6 @@ class LibraryCatalog:
             rows = connection.execute(query).all()
             labels = labels_of(connection, [row.id for row in rows])
         return signature or b"", [Similar(document_of(row, labels), row.signature) for row in rows]
-
-    def imprints(self, version_ids: Iterable[str], access: AccessFilter) -> dict[str, Imprint]:
-        """What tells the given versions, no more than one statement can ask for, as far as the reader may see them."""
-        query: Select[Any] = (
-            select(versions.c.id, versions.c.signature, versions.c.facts)
-            .join(documents, documents.c.id == versions.c.document_id)
-            .where(versions.c.id.in_(list(version_ids)), versions.c.published_at.is_not(None), admitted(access))
-        )
-        with self._database.read() as connection:
-            return {row.id: Imprint(row.signature, facts_of(row)) for row in connection.execute(query)}
 
     # what waits for a curator
 

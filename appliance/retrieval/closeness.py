@@ -22,10 +22,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice, pairwise
 
-from appliance.domain import Hit
 from appliance.index.bm25 import LANGUAGES_WITH_STOP_WORDS, is_stop_word, one_spelling
 
 _STRETCH = 160  # characters from the first word to the last: a sentence or two
@@ -36,13 +34,6 @@ _WORD = re.compile(r"[^\W_]+")
 
 Pair = tuple[str, str]
 Place = tuple[int, int, str]  # start and end of a word, and its beginning
-
-
-def closest_first(question: str, language: str, hits: Sequence[Hit]) -> list[Hit]:
-    """The hits in the order of their scores with what closeness adds; equal scores keep their order."""
-    close = closeness(question, language, {hit.chunk.id: hit.chunk.search_text for hit in hits})
-    scored = sorted(((hit.score + close[hit.chunk.id], hit) for hit in hits), key=lambda pair: -pair[0])
-    return [replace(hit, score=score, rank=rank) for rank, (score, hit) in enumerate(scored, start=1)]
 
 
 def closeness(question: str, language: str, texts: Mapping[str, str]) -> dict[str, float]:

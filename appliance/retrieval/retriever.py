@@ -13,7 +13,9 @@ Rules this module keeps:
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+import os
+import threading
+from collections.abc import Collection, Mapping, Sequence
 
 from appliance.catalog import Catalog, ChunkInContext
 from appliance.config import RetrievalSettings
@@ -21,7 +23,7 @@ from appliance.domain import AccessFilter, Hit
 from appliance.index.port import IndexLegs, NamedDocument, VectorIndex
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Reranker
-from appliance.retrieval.closeness import closest_first
+from appliance.retrieval.closeness import closeness
 from appliance.retrieval.fusion import FusedHit, fuse
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.reranking import reranked
@@ -29,6 +31,7 @@ from appliance.retrieval.said_once import each_said_once
 
 _log = logging.getLogger(__name__)
 
+_AT_ONCE = len(os.sched_getaffinity(0))  # searches; more would only keep one another waiting
 _NAMED = 50  # documents that the index is asked for by name
 _SEARCHED_BY_NAME = 8  # of them, the clearest, are searched by themselves
 
@@ -57,6 +60,7 @@ class Retriever:
         self._glossary = glossary
         self._reranker = reranker
         self._reranking_is_required = reranking_is_required
+        self._turns = threading.BoundedSemaphore(_AT_ONCE)
 
     def retrieve(self, question: str, access: AccessFilter) -> list[Hit]:
         """The hits for a question, best first, each text once.
@@ -66,6 +70,10 @@ class Retriever:
         """
         if not access.groups:
             return []
+        with self._turns:
+            return self._retrieve(question, access)
+
+    def _retrieve(self, question: str, access: AccessFilter) -> list[Hit]:
         asked = self._glossary.complete(question)
         language = detect_language(question)
         vector = self._embedder.embed_query(asked)
@@ -83,9 +91,9 @@ class Retriever:
             _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(document_of))
         legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(document_of))
         ranked = fuse(legs, dense_weight=self._dense_weight(language), document_of=document_of, named=named)
-        best = closest_first(question, language, self._read(ranked[:limit], access))
-        imprints = self._catalog.imprints({hit.chunk.version_id for hit in best}, access)
-        hits = each_said_once(question, best, imprints)
+        best = self._catalog.visible_chunks((fused.chunk_id for fused in ranked[:limit]), access, current_only=True)
+        signatures = {item.chunk.version_id: item.signature for item in best.values()}
+        hits = each_said_once(question, _closest_first(question, language, ranked[:limit], best), signatures)
         if self._reranker is None:
             return hits
         return reranked(
@@ -101,12 +109,6 @@ class Retriever:
         is_read = not language or not self._languages or language in self._languages
         return self._settings.dense_weight if is_read else self._settings.dense_weight_elsewhere
 
-    def _read(self, ranked: Sequence[FusedHit], access: AccessFilter) -> list[Hit]:
-        """Ranked chunks as the catalog has them; all that were found would be many more."""
-        found = self._catalog.visible_chunks((fused.chunk_id for fused in ranked), access, current_only=True)
-        still = [fused for fused in ranked if fused.chunk_id in found]
-        return [_hit(fused, found[fused.chunk_id], rank) for rank, fused in enumerate(still, start=1)]
-
     def _named(self, question: str, access: AccessFilter) -> list[NamedDocument]:
         """The documents that the question names, as far as the catalog admits them too."""
         found = self._index.named(question, access=access, limit=_NAMED)
@@ -120,16 +122,28 @@ def _chunk_ids(legs: IndexLegs) -> set[str]:
     return {hit.chunk_id for hit in (*legs.dense, *legs.sparse)}
 
 
-def _hit(fused: FusedHit, item: ChunkInContext, rank: int) -> Hit:
+def _closest_first(
+    question: str, language: str, ranked: Sequence[FusedHit], found: Mapping[str, ChunkInContext]
+) -> list[Hit]:
+    """The hits in the order of their scores with what closeness adds; equal scores keep their order."""
+    still = [fused for fused in ranked if fused.chunk_id in found]
+    texts = {fused.chunk_id: found[fused.chunk_id].chunk.search_text for fused in still}
+    close = closeness(question, language, texts)
+    scored = sorted(((fused.score + close[fused.chunk_id], fused) for fused in still), key=lambda pair: -pair[0])
+    return [_hit(fused, found[fused.chunk_id], score, rank) for rank, (score, fused) in enumerate(scored, start=1)]
+
+
+def _hit(fused: FusedHit, item: ChunkInContext, score: float, rank: int) -> Hit:
     return Hit(
         chunk=item.chunk,
         title=item.title,
         path=item.path,
         source=item.source,
         version_sha256=item.version_sha256,
-        score=fused.score,
+        score=score,
         rank=rank,
         similarity=fused.similarity,
         dense_rank=fused.dense_rank,
         sparse_rank=fused.sparse_rank,
+        dated=item.dated,
     )

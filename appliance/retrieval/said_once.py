@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from appliance.catalog import SIMILAR, Imprint, resembling
+from appliance.catalog import SIMILAR, resembling
 from appliance.domain import Hit
 from appliance.retrieval.editions import newer, same_name, unmarked, years_of
 
@@ -74,19 +74,18 @@ class _Passage:
         return shared >= _SAME_PLACE * (len(self.words) + len(other.words) - shared)
 
 
-def each_said_once(question: str, hits: Sequence[Hit], imprints: Mapping[str, Imprint]) -> list[Hit]:
+def each_said_once(question: str, hits: Sequence[Hit], signatures: Mapping[str, bytes]) -> list[Hit]:
     """The hits, best first, without those that repeat another one; ranks counted anew.
 
     Args:
         question: Of the reader; only the years in it count.
         hits: Best first, with their fused scores.
-        imprints: What tells the versions of the hits from others, by version; it dates them, too.
+        signatures: Of the versions of the hits, by version: what tells documents that are much alike.
     """
-    dated = [_dated(hit, imprints.get(hit.chunk.version_id)) for hit in hits]
-    editions, asked = _editions(dated, imprints), years_of(question)
-    in_editions, times = frozenset().union(*editions), Counter(hit.chunk.text for hit in dated)
+    editions, asked = _editions(hits, signatures), years_of(question)
+    in_editions, times = frozenset().union(*editions), Counter(hit.chunk.text for hit in hits)
     kept: list[_Passage] = []
-    for passage in map(_Passage, dated):
+    for passage in map(_Passage, hits):
         rivals: list[int] = []
         if passage.hit.chunk.document_id in in_editions or times[passage.hit.chunk.text] > 1:
             rivals = [place for place, other in enumerate(kept) if _may_repeat(passage.hit, other.hit, editions)]
@@ -94,7 +93,7 @@ def each_said_once(question: str, hits: Sequence[Hit], imprints: Mapping[str, Im
     once: dict[str, Hit] = {}
     for passage in kept:
         once.setdefault(passage.hit.chunk.text, passage.hit)
-    return [replace(hit, rank=rank) for rank, hit in enumerate(once.values(), start=1)]
+    return [hit if hit.rank == rank else replace(hit, rank=rank) for rank, hit in enumerate(once.values(), start=1)]
 
 
 def _may_repeat(hit: Hit, other: Hit, editions: frozenset[frozenset[str]]) -> bool:
@@ -136,15 +135,10 @@ def _is_newer(hit: Hit, other: Hit) -> bool:
     return found is not None and found.hit is hit
 
 
-def _dated(hit: Hit, imprint: Imprint | None) -> Hit:
-    return replace(hit, dated=imprint.facts.modified or imprint.facts.created) if imprint else hit
-
-
-def _editions(hits: Sequence[Hit], imprints: Mapping[str, Imprint]) -> frozenset[frozenset[str]]:
+def _editions(hits: Sequence[Hit], signatures: Mapping[str, bytes]) -> frozenset[frozenset[str]]:
     """The pairs of documents among the hits that are editions of one another."""
     first = list({hit.chunk.document_id: hit for hit in reversed(hits)}.values())
-    known = [imprints.get(hit.chunk.version_id) for hit in first]
-    pairs = resembling([imprint.signature if imprint else b"" for imprint in known], _ALIKE)
+    pairs = resembling([signatures.get(hit.chunk.version_id, b"") for hit in first], _ALIKE)
     return frozenset(
         frozenset((first[one].chunk.document_id, first[other].chunk.document_id))
         for one, other, share in pairs

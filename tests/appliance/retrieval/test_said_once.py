@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.catalog import Imprint
-from appliance.domain import DocumentFacts, Hit, Place
+from appliance.domain import Hit, Place
 from appliance.retrieval.said_once import each_said_once
 from ingest.similar import signature_of
 from tests.data.builders import make_hit
@@ -30,11 +29,8 @@ def hit(
 
 
 def shown(*hits: Hit, question: str = "What may a hotel cost?", unlike: Sequence[str] = ()) -> list[tuple[str, str]]:
-    imprints = {
-        each.chunk.version_id: Imprint((OTHER if each.path in unlike else ALIKE).values, DocumentFacts())
-        for each in hits
-    }
-    found = each_said_once(question, hits, imprints)
+    signatures = {each.chunk.version_id: (OTHER if each.path in unlike else ALIKE).values for each in hits}
+    found = each_said_once(question, hits, signatures)
     assert [each.rank for each in found] == list(range(1, len(found) + 1))
     return [(each.path, each.chunk.text) for each in found]
 
