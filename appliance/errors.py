@@ -93,6 +93,13 @@ class TooManyAttempts(ApplianceError):
         super().__init__(f"Too many failed sign-ins. Wait {max(1, round(wait_s))} seconds and try again.")
 
 
+class DirectoryUnavailable(ApplianceError):
+    """A directory of people (single sign-on, LDAP) cannot be reached or trusted. What it told before goes stale."""
+
+    status = 503
+    code = "directory_unavailable"
+
+
 class IndexUnavailable(ApplianceError):
     """The vector index cannot be opened, reached or trusted."""
 

@@ -46,7 +46,7 @@ from memory import Memory, watched
 from serving import Served, await_ready, free_port, serving, stop
 
 from appliance.api.schemas.asking import AskEvent
-from appliance.auth.accounts import generate_password
+from appliance.auth.passwords import generate_password
 from appliance.domain import EVERYONE, AnswerKind, Role, Source
 from appliance.evaluation.metrics import percentile
 from appliance.wiring import opened

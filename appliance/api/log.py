@@ -30,7 +30,7 @@ from appliance.audit.entries import (
 from appliance.audit.entries import split as split_entry
 from appliance.audit.log import checkpoint_path
 from appliance.audit.records import LogFilter, QueryRecord, Recorded
-from appliance.auth.accounts import Person
+from appliance.auth.standing import Person
 from appliance.domain import AnswerKind, Grounding, StatementCheck
 from appliance.errors import AuditBroken
 

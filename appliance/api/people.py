@@ -8,7 +8,8 @@ from fastapi import APIRouter
 
 from appliance.api.gate import Admin, TheAppliance, record_act, require_known_spelling
 from appliance.api.schemas.people import NewPassword, PersonCreated, PersonIn, PersonOut, PersonPatch
-from appliance.auth.accounts import Person, generate_password
+from appliance.auth.passwords import generate_password
+from appliance.auth.standing import Person
 
 router = APIRouter(prefix="/people", tags=["people"])
 

@@ -15,23 +15,18 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, not_, or_, select, update
 
-from appliance.auth.accounts import (
-    Accounts,
-    Verified,
-    checked_label,
-    end_sessions,
-    people,
-    read_principal,
-    sessions,
-    sign_in_failures,
-)
+from appliance.auth.accounts import Accounts, Verified, end_sessions, now_utc
+from appliance.auth.identity import Identity, PasswordDirectory
+from appliance.auth.naming import checked_label
+from appliance.auth.standing import read_principal
+from appliance.auth.tables import people, sessions, sign_in_failures
 from appliance.config import SignInSettings
 from appliance.database import Database
 from appliance.domain import Principal, text_sha256
@@ -72,16 +67,19 @@ class IssuedToken:
     expires_at: datetime
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Sessions:
     """Sign-ins and API tokens. Threads may share it."""
 
-    def __init__(self, database: Database, settings: SignInSettings, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: SignInSettings,
+        clock: Callable[[], datetime] = now_utc,
+        directories: Sequence[PasswordDirectory] = (),
+    ) -> None:
         self._database = database
-        self._accounts = Accounts(database)
+        self._accounts = Accounts(database, clock)
+        self._directories = directories
         self._clock = clock
         self._lifetime = timedelta(seconds=settings.lifetime_s)
         self._idle = timedelta(seconds=settings.idle_timeout_s)
@@ -102,6 +100,7 @@ class Sessions:
         Raises:
             TooManyAttempts: The name or the address failed too often; `wait_s` says how long to wait.
             NotSignedIn: In the same words and time for an unknown name, a wrong password and a disabled person.
+            DirectoryUnavailable: The name is of no local account, and a directory cannot be asked.
         """
         # Hashed, because people type their password into the wrong field.
         name_key = text_sha256(name.casefold())
@@ -110,11 +109,39 @@ class Sessions:
         with self._one_at_a_time:
             self._refuse_when_paused(name_key, address)
             try:
-                verified = self._accounts.verify(name, password)
+                return self._checked(name, password, name_key)
             except NotSignedIn:
                 self._count_failure(name_key, address)
                 raise
-            return self._open(verified, name_key)
+
+    def open_for(self, identity: Identity, address: str) -> SignedInSession:
+        """A new browser session of somebody who proved to their directory who they are.
+
+        Raises:
+            TooManyAttempts: Too many sign-ins failed from this address.
+            AccessDenied, Conflict, InvalidRequest, NotFound: See `Accounts.admit`.
+        """
+        self._refuse_when_paused("", address[:64])
+        principal = self._accounts.admit(identity)
+        return self._open(principal.id, text_sha256(identity.name.casefold()))
+
+    def _checked(self, name: str, password: str, name_key: str) -> SignedInSession:
+        try:
+            verified = self._accounts.verify(name, password)
+        except NotSignedIn:
+            # after the hash was computed, so that a name that is here costs no less than one that is not
+            identity = self._told_by_a_directory(name, password)
+            if identity is None:
+                raise
+            return self._open(self._accounts.admit(identity).id, name_key)
+        return self._open(verified.principal.id, name_key, verified)
+
+    def _told_by_a_directory(self, name: str, password: str) -> Identity | None:
+        """Who this is to the first directory that knows; a local account's password is shown to none."""
+        if self._accounts.is_local(name):
+            return None
+        found = (directory.verify(name, password) for directory in self._directories)
+        return next((identity for identity in found if identity is not None), None)
 
     def authenticate(self, token: str, *, kind: TokenKind = TokenKind.SESSION) -> Principal:
         """Who holds this token, with the roles and groups they have now.
@@ -126,7 +153,7 @@ class Sessions:
         mine = and_(sessions.c.token_sha256 == text_sha256(token), sessions.c.kind == kind)
         with self._database.read() as connection:
             row = connection.execute(select(sessions).where(mine, self._alive(now))).one_or_none()
-            principal = read_principal(connection, row.person_id) if row else None
+            principal = read_principal(connection, row.person_id, now) if row else None
         if row is None or principal is None:
             raise NotSignedIn()
         if now - row.last_seen_at >= self._seen_every:
@@ -160,7 +187,7 @@ class Sessions:
         now = self._clock()
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         with self._database.write() as connection:
-            if read_principal(connection, person_id) is None:
+            if read_principal(connection, person_id, now) is None:
                 raise NotFound("There is no such person, or they are disabled. Choose an enabled person.")
             _insert(connection, token, person_id, TokenKind.API, label, now, now + lifetime)
         return token
@@ -224,14 +251,13 @@ class Sessions:
             self._purge(connection, now)
             connection.execute(insert(sign_in_failures), {"name_key": name_key, "address": address, "at": now})
 
-    def _open(self, verified: Verified, name_key: str) -> SignedInSession:
+    def _open(self, person_id: str, name_key: str, verified: Verified | None = None) -> SignedInSession:
         now = self._clock()
-        person_id = verified.principal.id
         token = secrets.token_urlsafe(32)
         with self._database.write() as connection:
             current = connection.scalar(select(people.c.password_hash).where(people.c.id == person_id))
-            principal = read_principal(connection, person_id)
-            if principal is None or current != verified.password_hash:
+            principal = read_principal(connection, person_id, now)
+            if principal is None or (verified is not None and current != verified.password_hash):
                 # disabled, or given a new password, while the old one was being checked
                 raise NotSignedIn("The account was changed while you signed in. Sign in again.")
             self._purge(connection, now)

@@ -53,7 +53,7 @@ def init(
 
 def _make_demo_accounts(settings: Settings) -> list[tuple[str, str]]:
     """The names and passwords of the accounts made: one per role in a new data folder, none in any other."""
-    from appliance.auth.accounts import generate_password
+    from appliance.auth.passwords import generate_password
     from appliance.personnel import accounts_of
 
     with accounts_of(settings) as accounts:

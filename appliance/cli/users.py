@@ -32,7 +32,7 @@ def user_add(
     group: Groups = [],  # noqa: B006
 ) -> None:
     """Make an account; prints its password once."""
-    from appliance.auth.accounts import generate_password
+    from appliance.auth.passwords import generate_password
     from appliance.personnel import accounts_of
 
     settings, password = load_settings(), generate_password()
@@ -63,7 +63,7 @@ def user_list() -> None:
 @user_app.command("password")
 def user_password(name: str) -> None:
     """Set a new password, print it once, and end the person's sessions."""
-    from appliance.auth.accounts import generate_password
+    from appliance.auth.passwords import generate_password
 
     password = generate_password()
     with _person(name, "person.password_set") as (accounts, person_id):

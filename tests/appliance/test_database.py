@@ -20,7 +20,7 @@ from sqlalchemy import Connection, insert, select, text
 
 from appliance import catalog, conversations, history  # noqa: F401 - they define the tables
 from appliance import database as database_module
-from appliance.auth import accounts  # noqa: F401
+from appliance.auth import tables  # noqa: F401
 from appliance.database import Database, metadata, newest_revision
 from appliance.domain import AccessFilter, PageCoverage, TextMeans
 from appliance.errors import CatalogUnavailable, Conflict, InvalidRequest

@@ -10,7 +10,9 @@ import argon2
 import pytest
 from sqlalchemy import select, update
 
-from appliance.auth.accounts import Accounts, generate_password, people
+from appliance.auth.accounts import Accounts
+from appliance.auth.passwords import generate_password
+from appliance.auth.tables import people
 from appliance.database import Database
 from appliance.domain import Principal, Role
 from appliance.errors import ApplianceError, Conflict, InvalidRequest, NotFound, NotSignedIn
@@ -145,9 +147,9 @@ def test_an_unknown_name_costs_as_much_as_a_wrong_password(accounts: Accounts) -
 
 
 def test_no_password_matches_the_hash_that_stands_in_for_an_unknown_name(accounts: Accounts) -> None:
-    parameters = argon2.extract_parameters(accounts._nobody)
+    parameters = argon2.extract_parameters(accounts._hasher.nobody)
     assert parameters == argon2.profiles.RFC_9106_LOW_MEMORY
-    assert accounts._nobody != Accounts(accounts._database)._nobody
+    assert accounts._hasher.nobody != Accounts(accounts._database)._hasher.nobody
 
 
 def test_a_hash_with_old_parameters_is_renewed_at_sign_in(accounts: Accounts, database: Database) -> None:

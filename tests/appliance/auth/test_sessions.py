@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Table, func, select
 
-from appliance.auth import accounts as tables
+from appliance.auth import tables
 from appliance.auth.accounts import Accounts
 from appliance.auth.sessions import ADDRESS_FACTOR, Sessions, TokenKind
 from appliance.config import SignInSettings

@@ -1,0 +1,184 @@
+"""What directories tell of people: takes it over into the tables, in the caller's transaction.
+
+Rules this module keeps:
+
+1. A directory speaks of its own people only. Nobody of another directory, and no local account, is ever taken over,
+   whatever name the directory uses.
+2. What a directory gives replaces what it gave before, and touches nothing that was given here.
+3. Who is disabled here stays so, whatever the directory says.
+4. Who the directory knows no more is shut out at once, with all their sessions and tokens.
+5. A group or a display name that cannot be one here is left out: it must not hold up what the directory takes away.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from appliance.auth.identity import DirectoryState, DirectoryTerms, Identity
+from appliance.auth.naming import checked_name, label_or_none, normal_name
+from appliance.auth.tables import (
+    MAX_LABEL_CHARACTERS,
+    MAX_SUBJECT_CHARACTERS,
+    directories,
+    memberships,
+    people,
+    sessions,
+)
+from appliance.errors import AccessDenied, Conflict, InvalidRequest, NotFound
+
+
+def admit(connection: Connection, identity: Identity, now: datetime) -> str:
+    """Take over what a directory says of somebody who just proved who they are; makes them known at the first time.
+
+    Returns:
+        The id of the person.
+
+    Raises:
+        AccessDenied: They are disabled here.
+        Conflict: Somebody else has that name.
+        InvalidRequest: A name or subject that cannot be one.
+        NotFound: The directory is not configured.
+    """
+    _require_configured(connection, identity.directory)
+    row = _known(connection, identity.directory).get(identity.subject)
+    person_id = _add(connection, identity, now) if row is None else str(row.id)
+    if row is not None:
+        if row.disabled:
+            raise AccessDenied("This account is disabled here. Ask an administrator to enable it.")
+        _renew(connection, row, identity, now)
+    _write_groups(connection, person_id, identity)
+    _heard(connection, identity.directory, now)
+    return person_id
+
+
+def renew(connection: Connection, directory: str, identities: Iterable[Identity], at: datetime) -> None:
+    """Take over a directory's whole word, as of `at`, on the people of it who are known here.
+
+    Nobody is made known by this. Those it does not name are shut out.
+
+    Raises:
+        InvalidRequest: An identity is of another directory. Nothing was changed.
+        NotFound: The directory is not configured.
+    """
+    _require_configured(connection, directory)
+    told = {identity.subject: identity for identity in identities}
+    if any(identity.directory != directory for identity in told.values()):
+        raise InvalidRequest(f"The directory '{directory}' can tell of its own people only.")
+    for subject, row in _known(connection, directory).items():
+        identity = told.get(subject)
+        if identity is None:
+            _shut_out(connection, str(row.id))
+        else:
+            _renew(connection, row, identity, at)
+            _write_groups(connection, str(row.id), identity)
+    _heard(connection, directory, at)
+
+
+def set_terms(connection: Connection, terms: Iterable[DirectoryTerms]) -> None:
+    """Which directories there are. Those that were there before and are not named now count for nothing."""
+    named = {term.name: term for term in terms}
+    connection.execute(update(directories).where(directories.c.name.not_in(named)).values(max_age_s=0))
+    known = set(connection.scalars(select(directories.c.name)))
+    for name, term in named.items():
+        values = {"kind": term.kind, "max_age_s": term.max_age_s}
+        if name in known:
+            connection.execute(update(directories).where(directories.c.name == name).values(values))
+        else:
+            connection.execute(insert(directories), {"name": name, "problem": "", **values})
+
+
+def failed(connection: Connection, directory: str, problem: str, at: datetime) -> None:
+    """Note that a directory could not be asked, and why. What it told before is kept until it is too old."""
+    _require_configured(connection, directory)
+    mine = directories.c.name == directory
+    connection.execute(update(directories).where(mine).values(attempted_at=at, problem=problem))
+
+
+def states(connection: Connection) -> list[DirectoryState]:
+    """Every directory there is or was, by name."""
+    rows = connection.execute(select(directories).order_by(directories.c.name))
+    return [
+        DirectoryState(row.name, row.kind, row.max_age_s, row.synced_at, row.attempted_at, row.problem) for row in rows
+    ]
+
+
+def _require_configured(connection: Connection, directory: str) -> None:
+    mine = (directories.c.name == directory) & (directories.c.max_age_s > 0)
+    if connection.scalar(select(directories.c.name).where(mine)) is None:
+        raise NotFound(f"No directory '{directory}' is configured. Name it in the settings, and start again.")
+
+
+def _known(connection: Connection, directory: str) -> Mapping[str, Row[Any]]:
+    """The people of a directory, by subject."""
+    rows = connection.execute(select(people).where(people.c.directory == directory))
+    return {row.subject: row for row in rows}
+
+
+def _add(connection: Connection, identity: Identity, now: datetime) -> str:
+    subject, name = identity.subject, checked_name(identity.name)
+    if not 0 < len(subject) <= MAX_SUBJECT_CHARACTERS:
+        raise InvalidRequest(f"The directory '{identity.directory}' gave no usable subject for '{name}'.")
+    if _is_taken(connection, name):
+        raise Conflict(
+            f"'{name}' of the directory '{identity.directory}' cannot sign in: somebody else has that name here. "
+            "Ask an administrator to have one of the two renamed."
+        )
+    person_id = str(uuid.uuid4())
+    row = {
+        "id": person_id,
+        "name": name,
+        "password_hash": "",
+        "roles": [],
+        "disabled": False,
+        "created_at": now,
+        "directory": identity.directory,
+        "subject": subject,
+        **_told(identity, now),
+    }
+    connection.execute(insert(people), row)
+    return person_id
+
+
+def _renew(connection: Connection, row: Row[Any], identity: Identity, at: datetime) -> None:
+    values = _told(identity, at)
+    name = normal_name(identity.name)
+    if name is not None and not _is_taken(connection, name):  # else they keep the name they had
+        values["name"] = name
+    connection.execute(update(people).where(people.c.id == row.id).values(values))
+
+
+def _told(identity: Identity, at: datetime) -> dict[str, Any]:
+    return {
+        "display_name": label_or_none(identity.display_name) or identity.name[:MAX_LABEL_CHARACTERS],
+        "directory_roles": sorted(identity.roles),
+        "heard_at": at,
+        "gone": False,
+    }
+
+
+def _is_taken(connection: Connection, name: str) -> bool:
+    return connection.scalar(select(people.c.id).where(people.c.name == name)) is not None
+
+
+def _write_groups(connection: Connection, person_id: str, identity: Identity) -> None:
+    theirs = (memberships.c.person_id == person_id) & (memberships.c.origin == identity.directory)
+    connection.execute(delete(memberships).where(theirs))
+    groups = {label for group in identity.groups if (label := label_or_none(group))}
+    rows = [{"person_id": person_id, "group_name": group, "origin": identity.directory} for group in sorted(groups)]
+    if rows:
+        connection.execute(insert(memberships), rows)
+
+
+def _shut_out(connection: Connection, person_id: str) -> None:
+    connection.execute(update(people).where(people.c.id == person_id).values(gone=True))
+    connection.execute(delete(sessions).where(sessions.c.person_id == person_id))
+
+
+def _heard(connection: Connection, directory: str, at: datetime) -> None:
+    mine = directories.c.name == directory
+    connection.execute(update(directories).where(mine).values(synced_at=at, attempted_at=at, problem=""))

@@ -1,0 +1,67 @@
+"""Somebody as a directory describes them, and what the appliance knows of the directory itself.
+
+A directory is whoever else knows the organisation's people: a single sign-on provider, an LDAP server, a reverse proxy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from appliance.domain import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody as a directory describes them, now.
+
+    `subject` is who they are to the directory whatever they are called (an entryUUID, a `sub`); `name` is what they
+    are called here, by the rules of local names.
+    """
+
+    directory: str
+    subject: str
+    name: str
+    display_name: str
+    groups: frozenset[str]
+    roles: frozenset[Role]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryTerms:
+    """A directory as it is configured. After `max_age_s` without word of a person, what it gave them is nothing."""
+
+    name: str
+    kind: str
+    max_age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryState:
+    """How a directory stands. `synced_at` is when it last told of people, `problem` why the last attempt failed."""
+
+    name: str
+    kind: str
+    max_age_s: float
+    synced_at: datetime | None
+    attempted_at: datetime | None
+    problem: str
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether the settings still name it. One they name no more counts for nothing."""
+        return self.max_age_s > 0
+
+
+class PasswordDirectory(Protocol):
+    """A directory that checks passwords itself, so that its people use the sign-in page."""
+
+    @property
+    def name(self) -> str:
+        """By which name it stands among the directories."""
+        ...
+
+    def verify(self, name: str, password: str) -> Identity | None:
+        """Who this is; None when name or password are wrong. Raises DirectoryUnavailable."""
+        ...
