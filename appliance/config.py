@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from appliance.domain import Role
 from appliance.errors import ConfigurationError
 from appliance.invalid import named, told
 
@@ -196,6 +197,7 @@ class SignInSettings(_Section):
     lifetime_s: Annotated[float, Field(gt=0)] = 24 * 3600
     max_failures: Annotated[int, Field(ge=1)] = 5
     failure_window_s: Annotated[float, Field(gt=0)] = 300
+    second_factor_roles: tuple[Role, ...] = ()  # local accounts with one of these roles need a second factor
 
 
 class Settings(_Section):

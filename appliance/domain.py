@@ -33,6 +33,19 @@ class Role(StrEnum):
     COMPLIANCE = "compliance"
 
 
+class Scope(StrEnum):
+    """What an API token may be used for, within the rights of its owner."""
+
+    ASK = "ask"  # questions, answers, and the passages they cite
+    HISTORY = "history"  # one's own conversations
+    LIBRARY = "library"  # documents one may read
+    INGEST = "ingest"  # sources, syncs, files, reviews and the index
+    PEOPLE = "people"  # accounts and groups
+    EVALUATE = "evaluate"  # golden sets and their results
+    HEALTH = "health"  # how the parts are
+    LOG = "log"  # the query log and its export
+
+
 @dataclass(frozen=True, slots=True)
 class AccessFilter:
     """The groups a search acts for. A chunk matches when it carries at least one of them; no groups match nothing."""

@@ -82,6 +82,24 @@ class AccessDenied(ApplianceError):
         super().__init__(message)
 
 
+class PasswordChangeRequired(AccessDenied):
+    """Signed in with a password that somebody else has set: until it is changed, nothing else works."""
+
+    code = "password_change_required"
+
+    def __init__(self) -> None:
+        super().__init__("Change your password first, at /password: it was set by an administrator.")
+
+
+class SecondFactorRequired(AccessDenied):
+    """This role needs a second factor, and none is set up: until it is, nothing else works."""
+
+    code = "second_factor_required"
+
+    def __init__(self) -> None:
+        super().__init__("Set up your second factor first, at /second-factor: your role needs one.")
+
+
 class TooManyAttempts(ApplianceError):
     """Log-in is paused for this name or address."""
 

@@ -18,7 +18,7 @@ from appliance.auth.sessions import TokenKind
 from appliance.config import Settings
 from appliance.data_folder import announce
 from appliance.domain import Role
-from appliance.errors import CatalogUnavailable, ConfigurationError, NotSignedIn
+from appliance.errors import AccessDenied, CatalogUnavailable, ConfigurationError, NotSignedIn
 from appliance.headers import OuterLayer
 from appliance.wiring import Appliance, opened
 
@@ -122,7 +122,7 @@ def _is_admin(appliance: Appliance, session: str) -> bool:
     """Whether a session cookie is that of somebody who may upload documents."""
     try:
         return Role.ADMIN in appliance.sessions.authenticate(session, kind=TokenKind.SESSION).roles
-    except (NotSignedIn, CatalogUnavailable):
+    except (NotSignedIn, AccessDenied, CatalogUnavailable):
         return False
 
 

@@ -25,6 +25,7 @@ from appliance.api import (
     upkeep,
     uploads,
 )
+from appliance.api.own_account import own_account_routes
 from appliance.api.problems import map_errors
 from appliance.api.signin import signin_routes
 from appliance.wiring import Appliance
@@ -63,6 +64,7 @@ def routes(appliance: Appliance) -> list[BaseRoute]:
         Mount("/api", create_api(appliance)),
         Mount("/v1", create_openai_api(appliance)),
         *signin_routes(appliance),
+        *own_account_routes(appliance),
     ]
 
 

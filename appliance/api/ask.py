@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from appliance.answering.answerer import Answered, AnswerEvent, Found, Started, Token
 from appliance.api.conversations import visible_citations, withheld
-from appliance.api.gate import Employee, TheAppliance
+from appliance.api.gate import Asking, TheAppliance
 from appliance.api.schemas.asking import AnswerOut, AskEvent, FeedbackIn, PassagesOut, Question, StartedOut, TokenOut
 from appliance.api.streaming import Events, streamed
 from appliance.api.wire import grounding_out, passage_out
@@ -27,7 +27,7 @@ REMEMBERED_TURNS = 6
 
 
 @router.post("/ask", response_class=StreamingResponse)
-def ask(question: Question, reader: Employee, appliance: TheAppliance) -> StreamingResponse:
+def ask(question: Question, reader: Asking, appliance: TheAppliance) -> StreamingResponse:
     """Answer a question; the events are those of `AskEvent`.
 
     The question is on record before this returns: when that fails, the status says so and nothing is streamed.
@@ -45,7 +45,7 @@ def ask(question: Question, reader: Employee, appliance: TheAppliance) -> Stream
 
 
 @router.post("/queries/{query_id}/feedback", status_code=204)
-def give_feedback(query_id: str, feedback: FeedbackIn, reader: Employee, appliance: TheAppliance) -> Response:
+def give_feedback(query_id: str, feedback: FeedbackIn, reader: Asking, appliance: TheAppliance) -> Response:
     """Judge an answer of one's own."""
     appliance.conversations.require_turn(query_id, reader.id)
     appliance.log.append(FeedbackGiven(query_id, reader.id, feedback.verdict, feedback.comment))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, Response
 
-from appliance.api.gate import Employee, TheAppliance
+from appliance.api.gate import OwnHistory, TheAppliance
 from appliance.api.schemas.asking import ConversationDetail, ConversationOut, TurnOut
 from appliance.api.wire import cited_chunk_out, grounding_out
 from appliance.catalog import ChunkInContext
@@ -21,7 +21,7 @@ _NOT_SHOWN = "This answer drew on documents that are gone or that you may no lon
 
 
 @router.get("")
-def conversations(reader: Employee, appliance: TheAppliance) -> list[ConversationOut]:
+def conversations(reader: OwnHistory, appliance: TheAppliance) -> list[ConversationOut]:
     """One's conversations, newest first."""
     return [
         ConversationOut(id=item.id, title=item.title, updated_at=item.updated_at)
@@ -30,7 +30,7 @@ def conversations(reader: Employee, appliance: TheAppliance) -> list[Conversatio
 
 
 @router.get("/{conversation_id}")
-def conversation(conversation_id: str, reader: Employee, appliance: TheAppliance) -> ConversationDetail:
+def conversation(conversation_id: str, reader: OwnHistory, appliance: TheAppliance) -> ConversationDetail:
     """One conversation. An answer that cites what the reader may no longer see is not shown, nor are those passages."""
     turns = appliance.conversations.turns(conversation_id, reader.id)
     if not turns:
@@ -44,7 +44,7 @@ def conversation(conversation_id: str, reader: Employee, appliance: TheAppliance
 
 
 @router.delete("/{conversation_id}", status_code=204)
-def delete_conversation(conversation_id: str, reader: Employee, appliance: TheAppliance) -> Response:
+def delete_conversation(conversation_id: str, reader: OwnHistory, appliance: TheAppliance) -> Response:
     """Remove a conversation from the history. The query log keeps its record."""
     appliance.conversations.delete(conversation_id, reader.id)
     return Response(status_code=204)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from appliance.api.gate import Employee, EmployeeOrAdmin, SignedIn, TheAppliance
+from appliance.api.gate import Citing, EmployeeOrAdmin, Reading, TheAppliance
 from appliance.api.pictures import picture
 from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut, RelatedOut, VersionOut
 from appliance.api.wire import changes_out, document_out, has_images, page_out, passage_text_out, place_out
@@ -23,7 +23,7 @@ _ALL_PASSAGES = 1_000_000
 
 @router.get("/documents")
 def library(
-    reader: Employee,
+    reader: Reading,
     appliance: TheAppliance,
     text: Annotated[str, Query(max_length=500)] = "",
     source: Annotated[str, Query(max_length=200)] = "",
@@ -45,7 +45,7 @@ def library(
 
 
 @router.get("/documents/{document_id}")
-def document(document_id: str, reader: Employee, appliance: TheAppliance) -> DocumentDetail:
+def document(document_id: str, reader: Reading, appliance: TheAppliance) -> DocumentDetail:
     """One document: its page coverage, its passages in reading order, and what belongs to it."""
     catalog = appliance.catalog
     found = catalog.document(document_id, reader.access)
@@ -74,7 +74,7 @@ def document(document_id: str, reader: Employee, appliance: TheAppliance) -> Doc
 @router.get("/documents/{document_id}/changes")
 def changes(
     document_id: str,
-    reader: Employee,
+    reader: Reading,
     appliance: TheAppliance,
     older: Annotated[str, Query(max_length=36)],
     newer: Annotated[str, Query(max_length=36)],
@@ -93,7 +93,7 @@ def page_image(document_id: str, page: int, reader: EmployeeOrAdmin, appliance: 
 
 
 @router.get("/passages/{chunk_id}")
-def passage(chunk_id: str, reader: SignedIn, appliance: TheAppliance) -> CitedPassage:
+def passage(chunk_id: str, reader: Citing, appliance: TheAppliance) -> CitedPassage:
     """A cited passage with what stands before and after it."""
     item = _cited(appliance, chunk_id, reader)
     number = item.chunk.number
@@ -116,7 +116,7 @@ def passage(chunk_id: str, reader: SignedIn, appliance: TheAppliance) -> CitedPa
 
 
 @router.get("/passages/{chunk_id}/page.png", response_class=Response)
-def passage_image(chunk_id: str, reader: SignedIn, appliance: TheAppliance) -> Response:
+def passage_image(chunk_id: str, reader: Citing, appliance: TheAppliance) -> Response:
     """The page a passage stands on, with the passage marked."""
     item = _cited(appliance, chunk_id, reader)
     found = appliance.catalog.document(item.chunk.document_id, reader.access)

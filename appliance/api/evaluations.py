@@ -16,7 +16,7 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from appliance.api.gate import OPERATOR, Admin, TheAppliance, record_act
+from appliance.api.gate import OPERATOR, EvaluationAdmin, TheAppliance, record_act
 from appliance.api.schemas.evaluations import (
     ComparisonOut,
     EvaluationDetail,
@@ -51,7 +51,7 @@ Limit = Annotated[int | None, Query(ge=1, le=20_000)]
 
 
 @router.get("")
-def evaluations(_admin: Admin, appliance: TheAppliance) -> EvaluationsOut:
+def evaluations(_admin: EvaluationAdmin, appliance: TheAppliance) -> EvaluationsOut:
     """The latest evaluations, newest first, and what every metric means."""
     return EvaluationsOut(
         metrics=[
@@ -71,7 +71,7 @@ def evaluations(_admin: Admin, appliance: TheAppliance) -> EvaluationsOut:
 @router.post("", status_code=202)
 async def start(
     request: Request,
-    admin: Admin,
+    admin: EvaluationAdmin,
     appliance: TheAppliance,
     name: Annotated[str, Query(max_length=200)] = "golden set",
     group: Groups = [],  # noqa: B006
@@ -85,7 +85,7 @@ async def start(
 
 @router.post("/feedback", status_code=202)
 def start_from_feedback(
-    admin: Admin, appliance: TheAppliance, limit: Limit = None, answers: bool = False
+    admin: EvaluationAdmin, appliance: TheAppliance, limit: Limit = None, answers: bool = False
 ) -> EvaluationOut:
     """Run what people asked and found helpfully answered, each as the person who asked, in the background."""
     readers = {
@@ -101,7 +101,7 @@ def start_from_feedback(
 @router.get("/{evaluation_id}")
 def evaluation(
     evaluation_id: str,
-    _admin: Admin,
+    _admin: EvaluationAdmin,
     appliance: TheAppliance,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0)] = 0,
@@ -119,7 +119,7 @@ def evaluation(
 @router.get("/{evaluation_id}/comparison")
 def comparison(
     evaluation_id: str,
-    _admin: Admin,
+    _admin: EvaluationAdmin,
     appliance: TheAppliance,
     before: Annotated[str, Query(max_length=36)] = LAST,
     max_drop: Annotated[float, Query(ge=0, le=1)] = 0.02,
@@ -135,7 +135,7 @@ def comparison(
 
 
 @router.post("/{evaluation_id}/cancel", status_code=204)
-def cancel(evaluation_id: str, admin: Admin, appliance: TheAppliance) -> Response:
+def cancel(evaluation_id: str, admin: EvaluationAdmin, appliance: TheAppliance) -> Response:
     """End an evaluation that is running."""
     run = appliance.evaluations.run(evaluation_id)
     record_act(appliance, admin, "evaluation.cancelled", run.name)
@@ -144,7 +144,7 @@ def cancel(evaluation_id: str, admin: Admin, appliance: TheAppliance) -> Respons
 
 
 @router.delete("/{evaluation_id}", status_code=204)
-def remove(evaluation_id: str, admin: Admin, appliance: TheAppliance) -> Response:
+def remove(evaluation_id: str, admin: EvaluationAdmin, appliance: TheAppliance) -> Response:
     """Forget an evaluation with its questions. The query log keeps its record."""
     run = appliance.evaluations.run(evaluation_id)
     record_act(appliance, admin, "evaluation.removed", run.name)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from appliance.api.gate import Admin, TheAppliance, record_act
+from appliance.api.gate import IngestAdmin, TheAppliance, record_act
 from appliance.api.runs import request_sync, require_not_paused, run_out, start_sync
 from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, FilesIn, FilesOut
 from appliance.api.schemas.runs import RunOut
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/files", tags=["files"])
 
 @router.get("")
 def files(
-    _admin: Admin,
+    _admin: IngestAdmin,
     appliance: TheAppliance,
     source_id: Annotated[str | None, Query(max_length=36)] = None,
     state: DocumentState | None = None,
@@ -42,7 +42,7 @@ def files(
 
 
 @router.post("/retry", status_code=202)
-def retry(wanted: FilesIn, admin: Admin, appliance: TheAppliance) -> list[RunOut]:
+def retry(wanted: FilesIn, admin: IngestAdmin, appliance: TheAppliance) -> list[RunOut]:
     """Read files again, whatever was said of them before."""
     given = [appliance.catalog.facts(document_id) for document_id in dict.fromkeys(wanted.document_ids)]
     sources = {facts.source_id: appliance.catalog.source(facts.source_id) for facts in given}
@@ -55,7 +55,7 @@ def retry(wanted: FilesIn, admin: Admin, appliance: TheAppliance) -> list[RunOut
 
 
 @router.post("/{document_id}/password", status_code=202)
-def give_password(document_id: str, given: FilePassword, admin: Admin, appliance: TheAppliance) -> RunOut:
+def give_password(document_id: str, given: FilePassword, admin: IngestAdmin, appliance: TheAppliance) -> RunOut:
     """Read an encrypted file with a password, which is kept nowhere."""
     facts = appliance.catalog.facts(document_id)
     source = appliance.catalog.source(facts.source_id)
@@ -69,7 +69,7 @@ def give_password(document_id: str, given: FilePassword, admin: Admin, appliance
 
 
 @router.delete("/{document_id}", status_code=202)
-def withdraw(document_id: str, admin: Admin, appliance: TheAppliance) -> RunOut:
+def withdraw(document_id: str, admin: IngestAdmin, appliance: TheAppliance) -> RunOut:
     """Remove an uploaded file, and with it its document."""
     facts = appliance.catalog.facts(document_id)
     source = appliance.catalog.source(facts.source_id)
@@ -84,7 +84,7 @@ def withdraw(document_id: str, admin: Admin, appliance: TheAppliance) -> RunOut:
 
 
 @router.get("/{document_id}/coverage")
-def coverage(document_id: str, admin: Admin, appliance: TheAppliance) -> CoverageOut:
+def coverage(document_id: str, admin: IngestAdmin, appliance: TheAppliance) -> CoverageOut:
     """Which pages of a file gave text, and by which means. Never the text."""
     document, version = appliance.catalog.coverage(document_id)
     return CoverageOut(

@@ -1,13 +1,20 @@
 """Who is asking: turns a request's cookie or bearer token into a `Principal`, and refuses the wrong role.
 
-Every route names what it needs by one of the dependencies at the end of this module; a test walks the OpenAPI schema to
-see that none is open by omission.
+Rules this module keeps:
+
+1. Every route names what it needs by one of the dependencies at the end of this module; a test walks the OpenAPI schema
+   to see that none is open by omission.
+2. An API token opens a route only if the dependency names a scope that the token has. One that names none is for people
+   in a browser.
+3. Somebody who has yet to change their password, or to set up the second factor their role needs, is refused here,
+   whatever they show.
 """
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import quote, unquote
 
@@ -17,7 +24,7 @@ from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.audit.entries import AdminAction
 from appliance.auth.groups import groups_in_use, require_one_spelling
 from appliance.auth.sessions import TokenKind
-from appliance.domain import Principal, Role
+from appliance.domain import Principal, Role, Scope
 from appliance.errors import AccessDenied, NotSignedIn
 from appliance.wiring import Appliance
 
@@ -39,18 +46,31 @@ def appliance_of(request: Request) -> Appliance:
     return appliance
 
 
-def signed_in(request: Request) -> Principal:
-    """Whoever holds the session cookie, the API token or the operator's token. Raises NotSignedIn."""
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Who is asking, and by what: `scopes` is None for whoever does not come with an API token."""
+
+    principal: Principal
+    scopes: frozenset[Scope] | None
+
+
+def _caller(request: Request) -> _Caller:
+    """Whoever holds the session cookie, the API token or the operator's token.
+
+    Raises:
+        NotSignedIn, PasswordChangeRequired, SecondFactorRequired: See `Sessions.recognise`.
+    """
     appliance = appliance_of(request)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         if hmac.compare_digest(token.encode(), appliance.operator_token.encode()):
-            return _operator(request)
-        return appliance.sessions.authenticate(token, kind=TokenKind.API)
+            return _Caller(_operator(request), None)
+        found = appliance.sessions.recognise(token, kind=TokenKind.API)
+        return _Caller(found.principal, found.scopes)
     cookie = request.cookies.get(SESSION_COOKIE)
     if not cookie:
         raise NotSignedIn
-    return appliance.sessions.authenticate(cookie, kind=TokenKind.SESSION)
+    return _Caller(appliance.sessions.authenticate(cookie, kind=TokenKind.SESSION), None)
 
 
 def _operator(request: Request) -> Principal:
@@ -59,19 +79,39 @@ def _operator(request: Request) -> Principal:
     return Principal(OPERATOR, OPERATOR, _OPERATOR_ROLES, groups)
 
 
-def _holding(*roles: Role) -> Callable[[Principal], Principal]:
-    def check(principal: Annotated[Principal, Depends(signed_in)]) -> Principal:
-        if principal.roles.isdisjoint(roles):
+def _holding(*roles: Role, scope: Scope | None) -> Callable[[_Caller], Principal]:
+    """Admits whoever has one of these roles (none named: anybody signed in), with a token only for its scope."""
+
+    def check(caller: Annotated[_Caller, Depends(_caller)]) -> Principal:
+        if caller.scopes is not None and scope not in caller.scopes:
+            raise AccessDenied(_not_for_this(scope))
+        if roles and caller.principal.roles.isdisjoint(roles):
             wanted = "' or '".join(role.value for role in roles)
             raise AccessDenied(f"This needs the role '{wanted}'. Ask an administrator if you should have it.")
-        return principal
+        return caller.principal
 
     return check
 
 
-def _in_browser(request: Request, principal: Annotated[Principal, Depends(signed_in)]) -> Principal:
+def _not_for_this(scope: Scope | None) -> str:
+    if scope is None:
+        return "This needs a session of a person, not a token. Sign in."
+    return f"This token is not for that. Use one that was made with the scope '{scope.value}'."
+
+
+def _with_any_token(caller: Annotated[_Caller, Depends(_caller)]) -> Principal:
+    return caller.principal
+
+
+def _unfinished(request: Request) -> Principal:
+    """Whoever holds the session cookie, even if they have yet to change their password. Raises NotSignedIn."""
+    cookie = request.cookies.get(SESSION_COOKIE, "")
+    return appliance_of(request).sessions.recognise(cookie, kind=TokenKind.SESSION, may_be_unfinished=True).principal
+
+
+def _in_browser(request: Request, principal: Annotated[Principal, Depends(_holding(scope=None))]) -> Principal:
     if "Authorization" in request.headers:
-        raise AccessDenied("This needs a session of a person, not a token. Sign in.")
+        raise AccessDenied(_not_for_this(None))
     return principal
 
 
@@ -86,9 +126,18 @@ def require_known_spelling(appliance: Appliance, groups: Iterable[str]) -> None:
 
 
 TheAppliance = Annotated[Appliance, Depends(appliance_of)]
-SignedIn = Annotated[Principal, Depends(signed_in)]
+AnyCaller = Annotated[Principal, Depends(_with_any_token)]
+SignedIn = Annotated[Principal, Depends(_holding(scope=None))]
+Unfinished = Annotated[Principal, Depends(_unfinished)]
 InBrowser = Annotated[Principal, Depends(_in_browser)]
-Employee = Annotated[Principal, Depends(_holding(Role.EMPLOYEE))]
-Admin = Annotated[Principal, Depends(_holding(Role.ADMIN))]
-EmployeeOrAdmin = Annotated[Principal, Depends(_holding(Role.EMPLOYEE, Role.ADMIN))]
-Compliance = Annotated[Principal, Depends(_holding(Role.COMPLIANCE))]
+Citing = Annotated[Principal, Depends(_holding(scope=Scope.ASK))]
+Asking = Annotated[Principal, Depends(_holding(Role.EMPLOYEE, scope=Scope.ASK))]
+OwnHistory = Annotated[Principal, Depends(_holding(Role.EMPLOYEE, scope=Scope.HISTORY))]
+Reading = Annotated[Principal, Depends(_holding(Role.EMPLOYEE, scope=Scope.LIBRARY))]
+EmployeeOrAdmin = Annotated[Principal, Depends(_holding(Role.EMPLOYEE, Role.ADMIN, scope=Scope.LIBRARY))]
+Admin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=None))]
+IngestAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.INGEST))]
+PeopleAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.PEOPLE))]
+EvaluationAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.EVALUATE))]
+HealthAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.HEALTH))]
+Compliance = Annotated[Principal, Depends(_holding(Role.COMPLIANCE, scope=Scope.LOG))]

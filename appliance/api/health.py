@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from appliance.api.gate import Admin, TheAppliance
+from appliance.api.gate import HealthAdmin, TheAppliance
 from appliance.api.schemas.upkeep import CheckOut, HealthOut
 from appliance.doctor import examine
 
@@ -18,7 +18,7 @@ def ready() -> dict[str, str]:
 
 
 @router.get("/health")
-def health(_admin: Admin, appliance: TheAppliance) -> HealthOut:
+def health(_admin: HealthAdmin, appliance: TheAppliance) -> HealthOut:
     """Every check of `strongroom doctor`, on the running appliance."""
     return HealthOut(
         checks=[

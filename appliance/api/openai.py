@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from appliance.answering.answerer import Answered, AnswerEvent, Token
 from appliance.api.ask import REMEMBERED_TURNS
-from appliance.api.gate import Employee, TheAppliance
+from appliance.api.gate import Asking, TheAppliance
 from appliance.api.schemas.asking import MAX_QUESTION_CHARACTERS
 from appliance.api.schemas.shapes import Problem
 from appliance.api.streaming import Events, streamed
@@ -64,13 +64,13 @@ class ChatRequest(BaseModel):
 
 
 @router.get("/models")
-def models(_reader: Employee) -> dict[str, Any]:
+def models(_reader: Asking) -> dict[str, Any]:
     """The one model there is: the appliance."""
     return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": MODEL}]}
 
 
 @router.post("/chat/completions", response_class=JSONResponse)
-def chat_completions(request: ChatRequest, reader: Employee, appliance: TheAppliance) -> Response:
+def chat_completions(request: ChatRequest, reader: Asking, appliance: TheAppliance) -> Response:
     """Answer the last user message from the documents the reader may see."""
     question, turns = _question(request.messages)
     conversation = Conversation(appliance.conversations.start(), turns)

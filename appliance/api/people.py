@@ -1,41 +1,78 @@
-"""Accounts: who may sign in, with which roles and groups. For admins."""
+"""Accounts: who may sign in, with which roles and groups. For admins.
+
+Nobody changes their own rights here, whatever they are: another administrator does it. Where there is only one, whoever
+runs the machine does it on the command line, which is on record as the operator's act.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
-from appliance.api.gate import Admin, TheAppliance, record_act, require_known_spelling
-from appliance.api.schemas.people import NewPassword, PersonCreated, PersonIn, PersonOut, PersonPatch
+from appliance.api.gate import Admin, PeopleAdmin, TheAppliance, record_act, require_known_spelling
+from appliance.api.people_wire import directory_out, person_out, token_out
+from appliance.api.schemas.people import (
+    DirectoryOut,
+    IssuedToken,
+    NewPassword,
+    PersonCreated,
+    PersonIn,
+    PersonOut,
+    PersonPatch,
+    TokenInfo,
+    TokenRequest,
+)
+from appliance.api.session import told_of_token
 from appliance.auth.passwords import generate_password
 from appliance.auth.standing import Person
+from appliance.domain import Principal
+from appliance.errors import AccessDenied, InvalidRequest
+from appliance.wiring import Appliance
 
-router = APIRouter(prefix="/people", tags=["people"])
+router = APIRouter(tags=["people"])
 
 
-@router.get("")
-def people(_admin: Admin, appliance: TheAppliance) -> list[PersonOut]:
+@router.get("/people")
+def people(_admin: PeopleAdmin, appliance: TheAppliance) -> list[PersonOut]:
     """Every account, by name."""
-    return [_person_out(person) for person in appliance.accounts.people()]
+    found = appliance.accounts.people()
+    pauses = appliance.sessions.brake.pauses(person.name for person in found)
+    return [person_out(person, pauses.get(person.name, timedelta(0)).total_seconds()) for person in found]
 
 
-@router.post("", status_code=201)
-def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> PersonCreated:
+@router.get("/directories")
+def directories(_admin: PeopleAdmin, appliance: TheAppliance) -> list[DirectoryOut]:
+    """The directories that people come from, and when each was last heard from."""
+    return [directory_out(state) for state in appliance.accounts.directories()]
+
+
+@router.post("/people", status_code=201)
+def add_person(wanted: PersonIn, admin: PeopleAdmin, appliance: TheAppliance) -> PersonCreated:
     """Make an account. A password that was made up is in the answer, this once."""
     require_known_spelling(appliance, wanted.groups)
-    made_up = "" if wanted.password else generate_password()
-    record_act(appliance, admin, "person.added", wanted.name, _rights(wanted.roles, wanted.groups))
-    principal = appliance.accounts.add(
-        wanted.name, wanted.password or made_up, wanted.roles, wanted.groups, wanted.display_name
-    )
-    return PersonCreated(**_person_out(appliance.accounts.person(principal.id)).model_dump(), password=made_up)
+    accounts = appliance.accounts
+    made_up = "" if wanted.password or wanted.service else generate_password()
+    record_act(appliance, admin, "person.added", wanted.name, _told_of_new(wanted))
+    if wanted.service:
+        made = accounts.add_service(wanted.name, wanted.roles, wanted.groups, wanted.display_name)
+    else:
+        made = accounts.add(
+            wanted.name,
+            wanted.password or made_up,
+            wanted.roles,
+            wanted.groups,
+            wanted.display_name,
+            must_change=wanted.must_change_password,
+        )
+    return _with_password(appliance, made.id, made_up)
 
 
-@router.patch("/{person_id}")
-def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: TheAppliance) -> PersonOut:
+@router.patch("/people/{person_id}")
+def change_person(person_id: str, wanted: PersonPatch, admin: PeopleAdmin, appliance: TheAppliance) -> PersonOut:
     """Change roles, groups, or whether the account may sign in. Acts on the next request of that person."""
-    person = appliance.accounts.person(person_id)
+    person = _somebody_else(appliance, person_id, admin)
     require_known_spelling(appliance, wanted.groups or ())
     if wanted.roles is not None:
         record_act(appliance, admin, "person.roles_set", person.name, _rights(wanted.roles, ()))
@@ -46,31 +83,90 @@ def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: 
     if wanted.disabled is not None:
         record_act(appliance, admin, "person.disabled" if wanted.disabled else "person.enabled", person.name)
         appliance.accounts.set_disabled(person_id, disabled=wanted.disabled)
-    return _person_out(appliance.accounts.person(person_id))
+    return _shown(appliance, person_id)
 
 
-@router.post("/{person_id}/password")
-def set_password(person_id: str, wanted: NewPassword, admin: Admin, appliance: TheAppliance) -> PersonCreated:
-    """Set a password; ends the person's sessions. One that was made up is in the answer, this once."""
-    person = appliance.accounts.person(person_id)
+@router.post("/people/{person_id}/password")
+def set_password(person_id: str, wanted: NewPassword, admin: PeopleAdmin, appliance: TheAppliance) -> PersonCreated:
+    """Set a password; ends the person's sessions and tokens. One that was made up is in the answer, this once."""
+    person = _somebody_else(appliance, person_id, admin)
     made_up = "" if wanted.password else generate_password()
     record_act(appliance, admin, "person.password_set", person.name)
-    appliance.accounts.set_password(person_id, wanted.password or made_up)
-    return PersonCreated(**_person_out(person).model_dump(), password=made_up)
+    appliance.accounts.set_password(person_id, wanted.password or made_up, must_change=wanted.must_change_password)
+    return _with_password(appliance, person_id, made_up)
+
+
+@router.post("/people/{person_id}/unlock")
+def unlock(person_id: str, admin: PeopleAdmin, appliance: TheAppliance) -> PersonOut:
+    """End the pause after too many failed sign-ins under this name."""
+    person = appliance.accounts.person(person_id)
+    record_act(appliance, admin, "person.unlocked", person.name)
+    appliance.sessions.brake.lift(person.name)
+    return _shown(appliance, person_id)
+
+
+@router.delete("/people/{person_id}/second-factor")
+def remove_second_factor(person_id: str, admin: PeopleAdmin, appliance: TheAppliance) -> PersonOut:
+    """Take a second factor away, whose device was lost. Where their role needs one they set up another at once."""
+    person = _somebody_else(appliance, person_id, admin)
+    record_act(appliance, admin, "person.second_factor_removed", person.name)
+    appliance.sessions.second_factors.remove(person_id)
+    return _shown(appliance, person_id)
+
+
+@router.get("/people/{person_id}/tokens")
+def tokens(person_id: str, _admin: PeopleAdmin, appliance: TheAppliance) -> list[TokenInfo]:
+    """The tokens of somebody that are still good, oldest first."""
+    return [token_out(token) for token in appliance.sessions.tokens(appliance.accounts.person(person_id).id)]
+
+
+@router.post("/people/{person_id}/tokens", status_code=201)
+def issue_token(person_id: str, wanted: TokenRequest, admin: Admin, appliance: TheAppliance) -> IssuedToken:
+    """A token for a program. People make their own: nobody gets one to act as somebody else."""
+    program = appliance.accounts.person(person_id)
+    if not program.service:
+        raise InvalidRequest(f"'{program.name}' is a person, and makes tokens of their own. Make one for a program.")
+    lifetime = timedelta(days=wanted.days)
+    record_act(appliance, admin, "token.issued", program.name, told_of_token(wanted))
+    token = appliance.sessions.issue_token(person_id, wanted.label, lifetime, wanted.scopes)
+    return IssuedToken(token=token, label=wanted.label, expires_at=datetime.now(UTC) + lifetime)
+
+
+@router.delete("/people/{person_id}/tokens/{token_id}", status_code=204)
+def revoke_token(person_id: str, token_id: str, admin: PeopleAdmin, appliance: TheAppliance) -> Response:
+    """End a token of somebody."""
+    person = appliance.accounts.person(person_id)
+    record_act(appliance, admin, "token.revoked", person.name, token_id[:12])
+    appliance.sessions.revoke_token(person_id, token_id)
+    return Response(status_code=204)
+
+
+def _somebody_else(appliance: Appliance, person_id: str, admin: Principal) -> Person:
+    """The person an admin wants to change. Raises NotFound, and AccessDenied if it is they themselves."""
+    person = appliance.accounts.person(person_id)
+    if person_id == admin.id:
+        raise AccessDenied(
+            "You cannot change your own account. Ask another administrator; where there is none, whoever runs the "
+            "machine does it with 'strongroom user'. Your own password you change at /password."
+        )
+    return person
+
+
+def _with_password(appliance: Appliance, person_id: str, made_up: str) -> PersonCreated:
+    return PersonCreated(**_shown(appliance, person_id).model_dump(), password=made_up)
+
+
+def _shown(appliance: Appliance, person_id: str) -> PersonOut:
+    person = appliance.accounts.person(person_id)
+    pause = appliance.sessions.brake.pauses([person.name]).get(person.name, timedelta(0))
+    return person_out(person, pause.total_seconds())
+
+
+def _told_of_new(wanted: PersonIn) -> str:
+    rights = _rights(wanted.roles, wanted.groups)
+    return f"a program; {rights}" if wanted.service else rights
 
 
 def _rights(roles: Iterable[str], groups: Iterable[str]) -> str:
     named = (("roles", sorted(roles)), ("groups", sorted(groups)))
     return "; ".join(f"{what}: {', '.join(values)}" for what, values in named if values)
-
-
-def _person_out(person: Person) -> PersonOut:
-    return PersonOut(
-        id=person.id,
-        name=person.name,
-        display_name=person.display_name,
-        roles=sorted(person.roles),
-        groups=sorted(person.groups),
-        disabled=person.disabled,
-        created_at=person.created_at,
-    )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from appliance.api.gate import Admin, TheAppliance, record_act
+from appliance.api.gate import IngestAdmin, TheAppliance, record_act
 from appliance.api.pictures import picture
 from appliance.api.runs import request_sync, require_not_paused, run_out
 from appliance.api.schemas.documents import ChangesOut
@@ -25,7 +25,7 @@ _ALL_PASSAGES = 1_000_000
 
 @router.get("")
 def reviews(
-    admin: Admin,
+    admin: IngestAdmin,
     appliance: TheAppliance,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     offset: Annotated[int, Query(ge=0)] = 0,
@@ -41,7 +41,7 @@ def reviews(
 
 
 @router.get("/{document_id}")
-def review(document_id: str, admin: Admin, appliance: TheAppliance) -> ReviewDetail:
+def review(document_id: str, admin: IngestAdmin, appliance: TheAppliance) -> ReviewDetail:
     """The version in question: what it says, and what it changes of the one in force."""
     document, release, passages = appliance.catalog.pending_document(document_id, admin.access, limit=_MAX_PASSAGES)
     version = release.version
@@ -60,14 +60,14 @@ def review(document_id: str, admin: Admin, appliance: TheAppliance) -> ReviewDet
 
 
 @router.get("/{document_id}/pages/{page}.png", response_class=Response)
-def review_page(document_id: str, page: int, admin: Admin, appliance: TheAppliance) -> Response:
+def review_page(document_id: str, page: int, admin: IngestAdmin, appliance: TheAppliance) -> Response:
     """A page of the version in question as a picture."""
     document, release, _ = appliance.catalog.pending_document(document_id, admin.access, limit=0)
     return picture(appliance, document, release.version.sha256, page)
 
 
 @router.post("/{document_id}/approve", status_code=202)
-def approve(document_id: str, admin: Admin, appliance: TheAppliance, given: Approval | None = None) -> RunOut:
+def approve(document_id: str, admin: IngestAdmin, appliance: TheAppliance, given: Approval | None = None) -> RunOut:
     """Release the version in question. The sync that starts at once puts it before readers."""
     document, version_id = _looked_at(appliance, admin, document_id, given)
     source = appliance.catalog.source(document.source_id)
@@ -78,7 +78,7 @@ def approve(document_id: str, admin: Admin, appliance: TheAppliance, given: Appr
 
 
 @router.post("/{document_id}/reject", status_code=204)
-def reject(document_id: str, given: Rejection, admin: Admin, appliance: TheAppliance) -> Response:
+def reject(document_id: str, given: Rejection, admin: IngestAdmin, appliance: TheAppliance) -> Response:
     """Turn the version in question down. The file is not read again until it changes."""
     document, version_id = _looked_at(appliance, admin, document_id, given)
     subject = f"{appliance.catalog.source(document.source_id).name}: {document.full_path}"

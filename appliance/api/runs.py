@@ -10,7 +10,7 @@ from typing import Literal
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from appliance.api.gate import Admin, TheAppliance
+from appliance.api.gate import IngestAdmin, TheAppliance
 from appliance.api.schemas.runs import ReportFileOut, RunOut, RunState
 from appliance.audit.entries import AdminAction
 from appliance.domain import Principal, Source
@@ -28,7 +28,7 @@ _COLUMNS = ("path", "outcome", "reason", "pages", "chunks")
 
 
 @router.get("")
-def runs(_admin: Admin, appliance: TheAppliance) -> list[RunOut]:
+def runs(_admin: IngestAdmin, appliance: TheAppliance) -> list[RunOut]:
     """The latest syncs, newest first, with their progress. Those before a restart are there too."""
     live = {run.id: run for run in appliance.runs.latest()}
     known = appliance.history.latest()
@@ -40,7 +40,7 @@ def runs(_admin: Admin, appliance: TheAppliance) -> list[RunOut]:
 @router.get("/{run_id}/report", response_class=StreamingResponse)
 def report(
     run_id: str,
-    _admin: Admin,
+    _admin: IngestAdmin,
     appliance: TheAppliance,
     format: Literal["csv", "json"] = "csv",  # noqa: A002
 ) -> StreamingResponse:

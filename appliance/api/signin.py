@@ -12,28 +12,34 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from appliance.api.schemas.people import SESSION_COOKIE
-from appliance.audit.entries import SignedIn, SignedOut, SignInFailed
+from appliance.audit.entries import AdminAction, SignedIn, SignedOut, SignInFailed
 from appliance.auth.sessions import SignedInSession, TokenKind
 from appliance.domain import Principal, text_sha256
-from appliance.errors import ApplianceError, NotSignedIn
+from appliance.errors import ApplianceError, NotSignedIn, PasswordChangeRequired, SecondFactorRequired
 from appliance.wiring import Appliance
 
 _STATIC = files("appliance.api").joinpath("static")
 
 
-def sign_in(appliance: Appliance, request: Request, name: str, password: str) -> SignedInSession:
+def sign_in(appliance: Appliance, request: Request, name: str, password: str, code: str = "") -> SignedInSession:
     """A new session, on record before it is used. Raises NotSignedIn, TooManyAttempts, AuditUnavailable.
 
     A refusal during a pause is not recorded: strangers could fill the disk with them, and the failures that led to the
     pause are.
     """
-    address = request.client.host if request.client else ""
+    address = address_of(request)
     try:
-        session = appliance.sessions.sign_in(name, password, address)
+        session = appliance.sessions.sign_in(name, password, address, code)
     except NotSignedIn as error:
         # The name as typed may be a password in the wrong field: its hash is enough to tell attempts apart.
         appliance.log.append(SignInFailed("", text_sha256(name.casefold()), origin=address, reason=error.code))
         raise
+    record_sign_in(appliance, session, address)
+    return session
+
+
+def record_sign_in(appliance: Appliance, session: SignedInSession, address: str) -> None:
+    """Put a new session on record. Raises AuditUnavailable: then the session has ended already."""
     try:
         appliance.log.append(
             SignedIn(session.principal.id, session.principal.name, _session_name(session.token), origin=address)
@@ -41,7 +47,32 @@ def sign_in(appliance: Appliance, request: Request, name: str, password: str) ->
     except ApplianceError:
         appliance.sessions.sign_out(session.token)
         raise
-    return session
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from, as far as is known."""
+    return request.client.host if request.client else ""
+
+
+def change_password(appliance: Appliance, request: Request, person: Principal, old: str, new: str) -> SignedInSession:
+    """The new session of somebody who changed their password; the act is on record before it is done.
+
+    Raises:
+        ApplianceError: See `Sessions.change_password`; and AuditUnavailable.
+    """
+    appliance.log.append(AdminAction(person.id, "password.changed", person.name, ""))
+    return appliance.sessions.change_password(person.id, old, new, address_of(request))
+
+
+def next_address(appliance: Appliance, token: str) -> str:
+    """Where a browser goes that has just signed in: to what is yet to be done first, or to the screens."""
+    try:
+        appliance.sessions.authenticate(token)
+    except PasswordChangeRequired:
+        return "/password"
+    except SecondFactorRequired:
+        return "/second-factor"
+    return "/"
 
 
 def end_session(appliance: Appliance, token: str, person: Principal) -> None:
@@ -72,20 +103,22 @@ def signin_routes(appliance: Appliance) -> list[Route]:
 
     async def submit(request: Request) -> Response:
         async with request.form(max_files=0, max_fields=4, max_part_size=4096) as form:
-            name, password = str(form.get("name", "")), str(form.get("password", ""))
+            name, password, code = (str(form.get(field, "")) for field in ("name", "password", "code"))
         try:
-            session = await run_in_threadpool(sign_in, appliance, request, name, password)
+            session = await run_in_threadpool(sign_in, appliance, request, name, password, code)
         except ApplianceError as error:
             return _page(str(error), error.status)
-        response = RedirectResponse("/", 303)
+        response = RedirectResponse(await run_in_threadpool(next_address, appliance, session.token), 303)
         set_cookie(response, appliance, session)
         return response
 
     async def leave(request: Request) -> Response:
         token = request.cookies.get(SESSION_COOKIE, "")
         try:
-            person = await run_in_threadpool(appliance.sessions.authenticate, token, kind=TokenKind.SESSION)
-            await run_in_threadpool(end_session, appliance, token, person)
+            found = await run_in_threadpool(
+                appliance.sessions.recognise, token, kind=TokenKind.SESSION, may_be_unfinished=True
+            )
+            await run_in_threadpool(end_session, appliance, token, found.principal)
         except NotSignedIn:
             token = ""  # it had ended already
         response = RedirectResponse("/login", 303)

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from appliance.api.gate import Admin, TheAppliance, record_act, require_known_spelling
+from appliance.api.gate import IngestAdmin, TheAppliance, record_act, require_known_spelling
 from appliance.api.runs import request_sync, require_not_paused, run_out, start_sync
 from appliance.api.schemas.runs import RunOut
 from appliance.api.schemas.sources import PreviewFileOut, PreviewOut, Reread, SourceIn, SourceOut, SourcePatch, SyncIn
@@ -31,13 +31,13 @@ _WHY = {Action.READ: "It is new.", Action.READ_AGAIN: "It changed, or reading it
 
 
 @router.get("")
-def sources(_admin: Admin, appliance: TheAppliance) -> list[SourceOut]:
+def sources(_admin: IngestAdmin, appliance: TheAppliance) -> list[SourceOut]:
     """Every source, and how its files stand."""
     return [_source_out(appliance, source) for source in appliance.catalog.sources()]
 
 
 @router.post("", status_code=201)
-def add_source(wanted: SourceIn, admin: Admin, appliance: TheAppliance) -> SourceOut:
+def add_source(wanted: SourceIn, admin: IngestAdmin, appliance: TheAppliance) -> SourceOut:
     """Add a folder, or make a place for uploads. Nothing is read until it is synced."""
     source = _new_source(appliance, wanted)
     record_act(appliance, admin, "source.added", source.name, _told(source))
@@ -49,7 +49,7 @@ def add_source(wanted: SourceIn, admin: Admin, appliance: TheAppliance) -> Sourc
 
 
 @router.post("/preview")
-def preview_new(wanted: SourceIn, _admin: Admin, appliance: TheAppliance) -> PreviewOut:
+def preview_new(wanted: SourceIn, _admin: IngestAdmin, appliance: TheAppliance) -> PreviewOut:
     """What a sync of a folder would do that is not a source yet. Nothing is added, read or changed."""
     source = _new_source(appliance, wanted)
     if source.kind is SourceKind.UPLOADS:
@@ -58,7 +58,7 @@ def preview_new(wanted: SourceIn, _admin: Admin, appliance: TheAppliance) -> Pre
 
 
 @router.patch("/{source_id}")
-def change_source(source_id: str, wanted: SourcePatch, admin: Admin, appliance: TheAppliance) -> SourceOut:
+def change_source(source_id: str, wanted: SourcePatch, admin: IngestAdmin, appliance: TheAppliance) -> SourceOut:
     """Change a source; what follows for its documents, a sync does that starts at once."""
     source = appliance.catalog.source(source_id)
     changes = {name: value for name, value in _changes(wanted).items() if value != getattr(source, name)}
@@ -81,7 +81,7 @@ def change_source(source_id: str, wanted: SourcePatch, admin: Admin, appliance: 
 
 
 @router.delete("/{source_id}", status_code=204)
-def remove_source(source_id: str, admin: Admin, appliance: TheAppliance) -> Response:
+def remove_source(source_id: str, admin: IngestAdmin, appliance: TheAppliance) -> Response:
     """Forget a source: its documents leave the index and the catalog, each with a receipt.
 
     The files of a folder stay where they are; what was uploaded is removed. No source is synced meanwhile: the sync
@@ -99,7 +99,7 @@ def remove_source(source_id: str, admin: Admin, appliance: TheAppliance) -> Resp
 
 
 @router.post("/{source_id}/sync", status_code=202)
-def sync(source_id: str, admin: Admin, appliance: TheAppliance, wanted: SyncIn | None = None) -> RunOut:
+def sync(source_id: str, admin: IngestAdmin, appliance: TheAppliance, wanted: SyncIn | None = None) -> RunOut:
     """Make the index agree with the folder, in the background."""
     wanted = wanted or SyncIn()
     told = [f"reading again: {wanted.again.value}"] if wanted.again is not Reread.NOTHING else []
@@ -109,14 +109,14 @@ def sync(source_id: str, admin: Admin, appliance: TheAppliance, wanted: SyncIn |
 
 
 @router.get("/{source_id}/preview")
-def preview(source_id: str, _admin: Admin, appliance: TheAppliance, again: Reread = Reread.NOTHING) -> PreviewOut:
+def preview(source_id: str, _admin: IngestAdmin, appliance: TheAppliance, again: Reread = Reread.NOTHING) -> PreviewOut:
     """What a sync would do now. Nothing is read but the folder and its labels, and nothing is changed."""
     source = appliance.catalog.source(source_id)
     return _preview_out(appliance, appliance.pipeline.preview(source, again=Again(again.value)))
 
 
 @router.post("/{source_id}/pause")
-def pause(source_id: str, admin: Admin, appliance: TheAppliance) -> SourceOut:
+def pause(source_id: str, admin: IngestAdmin, appliance: TheAppliance) -> SourceOut:
     """Leave a source as it is until it is resumed; a sync that is running ends early."""
     source = appliance.catalog.source(source_id)
     record_act(appliance, admin, "source.paused", source.name)
@@ -127,7 +127,7 @@ def pause(source_id: str, admin: Admin, appliance: TheAppliance) -> SourceOut:
 
 
 @router.post("/{source_id}/resume")
-def resume(source_id: str, admin: Admin, appliance: TheAppliance) -> SourceOut:
+def resume(source_id: str, admin: IngestAdmin, appliance: TheAppliance) -> SourceOut:
     """Keep a source in sync again, at once and from now on."""
     source = appliance.catalog.source(source_id)
     record_act(appliance, admin, "source.resumed", source.name)

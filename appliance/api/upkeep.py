@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from appliance.api.gate import Admin, TheAppliance, record_act
+from appliance.api.gate import IngestAdmin, TheAppliance, record_act
 from appliance.api.schemas.files import ReceiptOut
 from appliance.api.schemas.upkeep import DifferenceOut, ModelChangeOut
 from ingest.reconcile import compare, reconcile
@@ -16,14 +16,14 @@ router = APIRouter(tags=["upkeep"])
 
 
 @router.get("/index/difference")
-def difference(_admin: Admin, appliance: TheAppliance) -> DifferenceOut:
+def difference(_admin: IngestAdmin, appliance: TheAppliance) -> DifferenceOut:
     """Where index and catalog differ now. While a source is being synced they do."""
     found = compare(appliance.catalog, appliance.index)
     return DifferenceOut(surplus=len(found.surplus), incomplete=len(found.incomplete), repaired=False)
 
 
 @router.post("/index/reconcile")
-def repair(admin: Admin, appliance: TheAppliance) -> DifferenceOut:
+def repair(admin: IngestAdmin, appliance: TheAppliance) -> DifferenceOut:
     """Make the index agree with the catalog; says what differed. Not while a source is being synced."""
     with appliance.runs.alone():
         record_act(appliance, admin, "index.reconciled", "index")
@@ -32,7 +32,7 @@ def repair(admin: Admin, appliance: TheAppliance) -> DifferenceOut:
 
 
 @router.get("/index/model-change")
-def model_change(_admin: Admin, appliance: TheAppliance) -> ModelChangeOut | None:
+def model_change(_admin: IngestAdmin, appliance: TheAppliance) -> ModelChangeOut | None:
     """How far the change to another embedding model is; null when there is none."""
     change = appliance.change()
     return None if change is None else ModelChangeOut(**asdict(change), replaces=appliance.embedder.model_id)
@@ -40,7 +40,7 @@ def model_change(_admin: Admin, appliance: TheAppliance) -> ModelChangeOut | Non
 
 @router.get("/receipts")
 def receipts(
-    _admin: Admin,
+    _admin: IngestAdmin,
     appliance: TheAppliance,
     document_id: Annotated[str | None, Query(max_length=36)] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,

@@ -24,7 +24,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
-from appliance.api.gate import Admin, TheAppliance, record_act
+from appliance.api.gate import IngestAdmin, TheAppliance, record_act
 from appliance.api.runs import request_sync, require_not_paused, run_out
 from appliance.api.schemas.runs import RunOut
 from appliance.domain import Principal, Source, SourceKind
@@ -40,7 +40,7 @@ _WRONG_FORM = "The upload cannot be understood. Send one file as multipart/form-
 
 
 @router.post("/{source_id}/uploads", status_code=202)
-async def upload(source_id: str, request: Request, admin: Admin, appliance: TheAppliance) -> RunOut:
+async def upload(source_id: str, request: Request, admin: IngestAdmin, appliance: TheAppliance) -> RunOut:
     """Take a file into a place for uploads, as the field `file` of a form. One of the same name is replaced."""
     source = await to_thread.run_sync(_place_for_uploads, appliance, source_id)
     incoming = _Incoming(Path(source.path), appliance.settings.ingest.max_file_bytes)

@@ -31,7 +31,7 @@ from appliance.database import Database
 from appliance.domain import Principal, Role
 from appliance.errors import Conflict, InvalidRequest, NotFound, NotSignedIn
 
-_WRONG = "The name or the password is wrong, or the account is disabled. Try again, or ask an administrator."
+_WRONG = "The name, the password or the code is wrong, or the account is disabled. Try again, or ask an administrator."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,14 @@ class Accounts:
         self._hasher = Hasher()
 
     def add(
-        self, name: str, password: str, roles: Iterable[Role], groups: Iterable[str], display_name: str = ""
+        self,
+        name: str,
+        password: str,
+        roles: Iterable[Role],
+        groups: Iterable[str],
+        display_name: str = "",
+        *,
+        must_change: bool = False,
     ) -> Principal:
         """Create an account.
 
@@ -66,21 +73,39 @@ class Accounts:
             roles: Not both admin and compliance.
             groups: Names of groups, known or not: a group exists by being named.
             display_name: How the person is shown; the name as given when empty.
+            must_change: Whether the password is only good for choosing another one.
 
         Raises:
             InvalidRequest: Something breaks a rule.
             Conflict: The name is taken.
         """
-        key = checked_name(name)
-        principal = Principal(str(uuid.uuid4()), key, _checked_roles(roles), checked_groups(groups))
+        principal = _new_principal(name, roles, groups)
+        password_hash = self._hasher.hash(checked_password(password, principal.name))
+        shown = display_name or name
+        return self._insert(principal, shown, password_hash=password_hash, must_change_password=must_change)
+
+    def add_service(self, name: str, roles: Iterable[Role], groups: Iterable[str], display_name: str = "") -> Principal:
+        """Create an account for a program: it holds tokens and cannot sign in.
+
+        Raises:
+            InvalidRequest: Something breaks a rule, or it would be a compliance officer: an admin makes its tokens,
+                and would read the query log with one.
+            Conflict: The name is taken.
+        """
+        principal = _new_principal(name, roles, groups)
+        _require_fit_for_service(principal.roles)
+        return self._insert(principal, display_name or name, password_hash="", service=True)
+
+    def _insert(self, principal: Principal, display_name: str, **values: object) -> Principal:
+        key = principal.name
         row = {
             "id": principal.id,
             "name": key,
-            "display_name": checked_label(display_name or name, "display name"),
-            "password_hash": self._hasher.hash(checked_password(password, key)),
+            "display_name": checked_label(display_name, "display name"),
             "roles": sorted(principal.roles),
             "disabled": False,
             "created_at": self._clock(),
+            **values,
         }
         with self._database.write() as connection:
             if connection.scalar(select(people.c.id).where(people.c.name == key)) is not None:
@@ -99,8 +124,13 @@ class Accounts:
         with self._database.read() as connection:
             return read_person(connection, _row(connection, person_id), self._clock())
 
-    def set_password(self, person_id: str, password: str) -> None:
+    def set_password(self, person_id: str, password: str, *, must_change: bool = False) -> None:
         """Give a person a new password and end all their sessions and tokens.
+
+        Args:
+            person_id: A local account.
+            password: The new one.
+            must_change: Whether it is only good for choosing another one.
 
         Raises:
             NotFound: There is no such person.
@@ -109,10 +139,12 @@ class Accounts:
         person = self.person(person_id)
         if person.directory:
             raise InvalidRequest(f"The password of '{person.name}' is kept by '{person.directory}'. Change it there.")
+        if person.service:
+            raise InvalidRequest(f"'{person.name}' is a program and has no password. Give it a token.")
         password_hash = self._hasher.hash(checked_password(password, person.name))
         with self._database.write() as connection:
             _row(connection, person_id)
-            _change(connection, person_id, password_hash=password_hash)
+            _change(connection, person_id, password_hash=password_hash, must_change_password=must_change)
             end_sessions(connection, person_id)
 
     def is_local(self, name: str) -> bool:
@@ -152,6 +184,8 @@ class Accounts:
         with self._database.write() as connection:
             row = _row(connection, person_id)
             _checked_roles(wanted | frozenset(Role(role) for role in row.directory_roles if wanted & PRIVILEGED))
+            if row.service:
+                _require_fit_for_service(wanted)
             if Role.ADMIN not in wanted:
                 _keep_an_admin(connection, row)
             _change(connection, person_id, roles=sorted(wanted))
@@ -184,7 +218,7 @@ class Accounts:
             person = read_person(connection, row, self._clock()) if row else None
         stored = row.password_hash if row and row.password_hash else self._hasher.nobody
         if not self._hasher.matches(stored, password) or row is None or person is None or person.shut_out:
-            raise NotSignedIn(_WRONG)
+            raise wrong()
         if self._hasher.is_outdated(stored):
             stored = self._rehash(row.id, stored, password)
         return Verified(principal_of(person), stored)
@@ -239,6 +273,11 @@ class Accounts:
             return directories.states(connection)
 
 
+def wrong() -> NotSignedIn:
+    """What is said of every sign-in that fails, whatever was wrong."""
+    return NotSignedIn(_WRONG)
+
+
 def end_sessions(connection: Connection, person_id: str) -> None:
     """End every session and API token of a person, in this transaction."""
     connection.execute(delete(sessions).where(sessions.c.person_id == person_id))
@@ -252,6 +291,15 @@ def _checked_roles(roles: Iterable[Role]) -> frozenset[Role]:
     if wanted >= PRIVILEGED:
         raise InvalidRequest("Nobody can be both admin and compliance officer. Give one of the roles to someone else.")
     return wanted
+
+
+def _new_principal(name: str, roles: Iterable[Role], groups: Iterable[str]) -> Principal:
+    return Principal(str(uuid.uuid4()), checked_name(name), _checked_roles(roles), checked_groups(groups))
+
+
+def _require_fit_for_service(roles: frozenset[Role]) -> None:
+    if Role.COMPLIANCE in roles:
+        raise InvalidRequest("A program cannot be compliance officer. Let an officer make a token of their own.")
 
 
 def _row(connection: Connection, person_id: str) -> Row[Any]:
@@ -272,10 +320,10 @@ def _write_groups(connection: Connection, person_id: str, groups: frozenset[str]
 
 
 def _keep_an_admin(connection: Connection, row: Row[Any]) -> None:
-    """Raise Conflict if the person of `row` is the only enabled local admin. Call it in a transaction that writes."""
-    if row.disabled or row.directory or Role.ADMIN not in row.roles:
+    """Raise Conflict if nobody else could sign in here as admin. Call it in a transaction that writes."""
+    if row.disabled or row.directory or row.service or Role.ADMIN not in row.roles:
         return
-    local = (people.c.disabled.is_(False)) & (people.c.directory == "")
+    local = people.c.disabled.is_(False) & (people.c.directory == "") & people.c.service.is_(False)
     others = connection.scalars(select(people.c.roles).where(people.c.id != row.id, local))
     if not any(Role.ADMIN in roles for roles in others):
         raise Conflict(f"'{row.name}' is the last enabled admin. Make somebody else admin first.")

@@ -5,38 +5,42 @@ Rules this module keeps:
 1. A token is 256 random bits and is shown once; the database holds its SHA-256 only.
 2. A token is good for one purpose: a session cookie is no API token, and the other way round.
 3. Roles, groups and `disabled` are read on every request, so a change acts at once.
-4. Failed sign-ins are counted in the database, per name and per address, whether or not the name exists. A paused
-   name or address is refused before any hash is computed, and a restart forgets nothing.
+4. A paused name or address is refused before any hash is computed (see `brake`).
 5. One password is checked at a time. So guesses sent at once cannot slip past the count together, and a flood of them
    takes 64 MiB of memory, not 64 MiB each. (Across several processes, each may let one more guess through.)
+6. A wrong code of the second factor is said and counted as a wrong password is.
+7. Who has yet to change their password, or to set up a second factor that their role needs, is signed in for that
+   alone. Every caller that does not ask for such a session by name is refused.
+8. A token is good for the scopes it was issued with, within the rights its owner has now.
 """
 
 from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, not_, or_, select, update
 
-from appliance.auth.accounts import Accounts, Verified, end_sessions, now_utc
+from appliance.auth.accounts import Accounts, Verified, end_sessions, now_utc, wrong
+from appliance.auth.brake import Brake
 from appliance.auth.identity import Identity, PasswordDirectory
 from appliance.auth.naming import checked_label
-from appliance.auth.standing import read_principal
-from appliance.auth.tables import people, sessions, sign_in_failures
+from appliance.auth.second_factor import SecondFactors
+from appliance.auth.standing import Person, principal_of, read_admitted, read_principal
+from appliance.auth.tables import people, sessions
 from appliance.config import SignInSettings
 from appliance.database import Database
-from appliance.domain import Principal, text_sha256
-from appliance.errors import InvalidRequest, NotFound, NotSignedIn, TooManyAttempts
+from appliance.domain import Principal, Scope, text_sha256
+from appliance.errors import InvalidRequest, NotFound, NotSignedIn, PasswordChangeRequired, SecondFactorRequired
 
 TOKEN_PREFIX = "sr_"  # noqa: S105 - lets people and secret scanners recognise a token
 MAX_TOKEN_LIFETIME = timedelta(days=366)
-ADDRESS_FACTOR = 10
-"""An address may fail this many times as often as a name: colleagues share one behind a proxy."""
-
+DEFAULT_SCOPES = frozenset({Scope.ASK})
 _SEEN_EVERY = timedelta(minutes=1)
 
 
@@ -65,6 +69,15 @@ class IssuedToken:
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
+    scopes: frozenset[Scope] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """Somebody who showed a good token. `scopes` is what an API token may be used for; a session has none."""
+
+    principal: Principal
+    scopes: frozenset[Scope]
 
 
 class Sessions:
@@ -83,35 +96,68 @@ class Sessions:
         self._clock = clock
         self._lifetime = timedelta(seconds=settings.lifetime_s)
         self._idle = timedelta(seconds=settings.idle_timeout_s)
-        self._window = timedelta(seconds=settings.failure_window_s)
-        self._max_failures = settings.max_failures
+        self._needs_second_factor = frozenset(settings.second_factor_roles)
+        self.second_factors = SecondFactors(database, clock)
+        self.brake = Brake(database, settings, clock)
         # noted rarely, to spare the disk, but often enough that somebody at work never looks idle
         self._seen_every = min(_SEEN_EVERY, self._idle / 10)
         self._one_at_a_time = threading.Lock()
 
-    def sign_in(self, name: str, password: str, address: str) -> SignedInSession:
+    def sign_in(self, name: str, password: str, address: str, code: str = "") -> SignedInSession:
         """A new browser session.
 
         Args:
             name: As typed.
             password: As typed.
             address: Where the request comes from, for the brake only.
+            code: Of the second factor, as typed; asked of those who have one.
 
         Raises:
             TooManyAttempts: The name or the address failed too often; `wait_s` says how long to wait.
-            NotSignedIn: In the same words and time for an unknown name, a wrong password and a disabled person.
+            NotSignedIn: In the same words and time for an unknown name, a wrong password or code, a disabled person.
             DirectoryUnavailable: The name is of no local account, and a directory cannot be asked.
         """
-        # Hashed, because people type their password into the wrong field.
-        name_key = text_sha256(name.casefold())
-        address = address[:64]
-        self._refuse_when_paused(name_key, address)  # before the queue: who is paused holds nobody else up
+        with self._counted(name, address):
+            return self._checked(name, password, code)
+
+    def change_password(self, person_id: str, old: str, new: str, address: str) -> SignedInSession:
+        """Give somebody the password they chose; ends all their sessions and tokens and opens a new session.
+
+        Raises:
+            TooManyAttempts: See `sign_in`: the old password is no easier to guess here.
+            NotSignedIn: The old password is wrong.
+            InvalidRequest: The new one breaks a rule, or is the old one.
+        """
+        person = self._accounts.person(person_id)
+        with self._counted(person.name, address):
+            self._accounts.verify(person.name, old)
+            if old == new:
+                raise InvalidRequest("The new password is the old one. Choose another password.")
+            self._accounts.set_password(person_id, new)
+            return self._open(person_id, person.name)
+
+    def remove_second_factor(self, person_id: str, code: str, address: str) -> None:
+        """Take somebody's own second factor away, for one of its codes.
+
+        Raises:
+            TooManyAttempts: See `sign_in`: a code is no easier to guess here.
+            NotSignedIn: The code is wrong.
+        """
+        with self._counted(self._accounts.person(person_id).name, address):
+            if not self.second_factors.passes(person_id, code):
+                raise NotSignedIn("The code is wrong, or was used before. Wait for the next one.")
+            self.second_factors.remove(person_id)
+
+    @contextmanager
+    def _counted(self, name: str, address: str) -> Iterator[None]:
+        """For as long as one password is checked: refuses who is paused, and counts a failure."""
+        self.brake.refuse_when_paused(name, address)  # before the queue: who is paused holds nobody else up
         with self._one_at_a_time:
-            self._refuse_when_paused(name_key, address)
+            self.brake.refuse_when_paused(name, address)
             try:
-                return self._checked(name, password, name_key)
+                yield
             except NotSignedIn:
-                self._count_failure(name_key, address)
+                self.brake.count(name, address)
                 raise
 
     def open_for(self, identity: Identity, address: str) -> SignedInSession:
@@ -121,11 +167,10 @@ class Sessions:
             TooManyAttempts: Too many sign-ins failed from this address.
             AccessDenied, Conflict, InvalidRequest, NotFound: See `Accounts.admit`.
         """
-        self._refuse_when_paused("", address[:64])
-        principal = self._accounts.admit(identity)
-        return self._open(principal.id, text_sha256(identity.name.casefold()))
+        self.brake.refuse_when_paused("", address)
+        return self._open(self._accounts.admit(identity).id, identity.name)
 
-    def _checked(self, name: str, password: str, name_key: str) -> SignedInSession:
+    def _checked(self, name: str, password: str, code: str) -> SignedInSession:
         try:
             verified = self._accounts.verify(name, password)
         except NotSignedIn:
@@ -133,8 +178,10 @@ class Sessions:
             identity = self._told_by_a_directory(name, password)
             if identity is None:
                 raise
-            return self._open(self._accounts.admit(identity).id, name_key)
-        return self._open(verified.principal.id, name_key, verified)
+            return self._open(self._accounts.admit(identity).id, name)
+        if not self.second_factors.passes(verified.principal.id, code):
+            raise wrong()
+        return self._open(verified.principal.id, name, verified)
 
     def _told_by_a_directory(self, name: str, password: str) -> Identity | None:
         """Who this is to the first directory that knows; a local account's password is shown to none."""
@@ -144,22 +191,41 @@ class Sessions:
         return next((identity for identity in found if identity is not None), None)
 
     def authenticate(self, token: str, *, kind: TokenKind = TokenKind.SESSION) -> Principal:
-        """Who holds this token, with the roles and groups they have now.
+        """Who holds this token, with the roles and groups they have now. Raises as `recognise` does."""
+        return self.recognise(token, kind=kind).principal
+
+    def recognise(self, token: str, *, kind: TokenKind, may_be_unfinished: bool = False) -> Recognised:
+        """Who holds this token, with the roles and groups they have now, and what it may be used for.
+
+        Args:
+            token: As it was shown.
+            kind: What it is used as.
+            may_be_unfinished: Whether to take somebody who has yet to change their password or set up a second factor.
 
         Raises:
             NotSignedIn: Unknown, ended, expired, idle too long, of the other kind, or its owner is disabled.
+            PasswordChangeRequired, SecondFactorRequired: Its owner has to do that first.
         """
         now = self._clock()
         mine = and_(sessions.c.token_sha256 == text_sha256(token), sessions.c.kind == kind)
         with self._database.read() as connection:
             row = connection.execute(select(sessions).where(mine, self._alive(now))).one_or_none()
-            principal = read_principal(connection, row.person_id, now) if row else None
-        if row is None or principal is None:
+            person = read_admitted(connection, row.person_id, now) if row else None
+        if row is None or person is None:
             raise NotSignedIn()
+        if not may_be_unfinished:
+            self._require_finished(person)
         if now - row.last_seen_at >= self._seen_every:
             with self._database.write() as connection:
                 connection.execute(update(sessions).where(mine).values(last_seen_at=now))
-        return principal
+        return Recognised(principal_of(person), frozenset(Scope(scope) for scope in row.scopes))
+
+    def _require_finished(self, person: Person) -> None:
+        if person.must_change_password:
+            raise PasswordChangeRequired
+        signs_in_here = not person.directory and not person.service
+        if signs_in_here and not person.totp_on and not self._needs_second_factor.isdisjoint(person.roles):
+            raise SecondFactorRequired
 
     def sign_out(self, token: str) -> None:
         """End a browser session. Ending it twice is no error."""
@@ -167,29 +233,34 @@ class Sessions:
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(mine))
 
-    def issue_token(self, person_id: str, label: str, lifetime: timedelta) -> str:
+    def issue_token(
+        self, person_id: str, label: str, lifetime: timedelta, scopes: Collection[Scope] = DEFAULT_SCOPES
+    ) -> str:
         """A new API token, which nobody can show again.
 
         Args:
             person_id: Whose rights it carries.
             label: What it is for, in the owner's words.
             lifetime: How long it is good; at most `MAX_TOKEN_LIFETIME`. It does not end by being idle.
+            scopes: What it may be used for, within the owner's rights.
 
         Raises:
             NotFound: There is no such person, or they are disabled.
-            InvalidRequest: No label, or a lifetime out of range.
+            InvalidRequest: No label, no scope, or a lifetime out of range.
         """
         if not timedelta(0) < lifetime <= MAX_TOKEN_LIFETIME:
             raise InvalidRequest(
                 f"A token lasts up to {MAX_TOKEN_LIFETIME.days} days. Choose a lifetime in that range."
             )
+        if not scopes:
+            raise InvalidRequest(f"A token is for something. Choose from {', '.join(Scope)}.")
         label = checked_label(label, "token label")
         now = self._clock()
         token = TOKEN_PREFIX + secrets.token_urlsafe(32)
         with self._database.write() as connection:
             if read_principal(connection, person_id, now) is None:
                 raise NotFound("There is no such person, or they are disabled. Choose an enabled person.")
-            _insert(connection, token, person_id, TokenKind.API, label, now, now + lifetime)
+            _insert(connection, token, person_id, TokenKind.API, label, now, now + lifetime, scopes)
         return token
 
     def tokens(self, person_id: str) -> list[IssuedToken]:
@@ -198,7 +269,14 @@ class Sessions:
         query = select(sessions).where(theirs, self._alive(self._clock())).order_by(sessions.c.created_at)
         with self._database.read() as connection:
             return [
-                IssuedToken(row.token_sha256, row.label, row.created_at, row.last_seen_at, row.expires_at)
+                IssuedToken(
+                    row.token_sha256,
+                    row.label,
+                    row.created_at,
+                    row.last_seen_at,
+                    row.expires_at,
+                    frozenset(Scope(scope) for scope in row.scopes),
+                )
                 for row in connection.execute(query)
             ]
 
@@ -221,37 +299,7 @@ class Sessions:
         with self._database.write() as connection:
             return self._purge(connection, self._clock())
 
-    def _refuse_when_paused(self, name_key: str, address: str) -> None:
-        now = self._clock()
-        with self._database.read() as connection:
-            wait = max(
-                self._pause(connection, now, sign_in_failures.c.name_key == name_key, self._max_failures),
-                self._pause(
-                    connection, now, sign_in_failures.c.address == address, self._max_failures * ADDRESS_FACTOR
-                ),
-            )
-        if wait > timedelta(0):
-            raise TooManyAttempts(wait.total_seconds())
-
-    def _pause(self, connection: Connection, now: datetime, whose: ColumnElement[bool], limit: int) -> timedelta:
-        """How long until fewer than `limit` failures lie within the window; zero when there are fewer now."""
-        start = now - self._window
-        youngest_first = (
-            select(sign_in_failures.c.at)
-            .where(whose, sign_in_failures.c.at > start)
-            .order_by(sign_in_failures.c.at.desc())
-        )
-        deciding = connection.scalar(youngest_first.offset(limit - 1).limit(1))
-        # a clock set back leaves failures in the future: they count, but never pause for more than a window
-        return timedelta(0) if deciding is None else min(deciding - start, self._window)
-
-    def _count_failure(self, name_key: str, address: str) -> None:
-        now = self._clock()
-        with self._database.write() as connection:
-            self._purge(connection, now)
-            connection.execute(insert(sign_in_failures), {"name_key": name_key, "address": address, "at": now})
-
-    def _open(self, person_id: str, name_key: str, verified: Verified | None = None) -> SignedInSession:
+    def _open(self, person_id: str, name: str, verified: Verified | None = None) -> SignedInSession:
         now = self._clock()
         token = secrets.token_urlsafe(32)
         with self._database.write() as connection:
@@ -261,7 +309,7 @@ class Sessions:
                 # disabled, or given a new password, while the old one was being checked
                 raise NotSignedIn("The account was changed while you signed in. Sign in again.")
             self._purge(connection, now)
-            connection.execute(delete(sign_in_failures).where(sign_in_failures.c.name_key == name_key))
+            self.brake.forget(connection, name)
             _insert(connection, token, person_id, TokenKind.SESSION, "", now, now + self._lifetime)
         return SignedInSession(token, principal, now + self._lifetime)
 
@@ -270,7 +318,7 @@ class Sessions:
         return and_(sessions.c.expires_at > now, in_use)
 
     def _purge(self, connection: Connection, now: datetime) -> int:
-        connection.execute(delete(sign_in_failures).where(sign_in_failures.c.at <= now - self._window))
+        self.brake.purge(connection)
         return connection.execute(delete(sessions).where(not_(self._alive(now)))).rowcount
 
 
@@ -282,6 +330,7 @@ def _insert(
     label: str,
     now: datetime,
     expires_at: datetime,
+    scopes: Collection[Scope] = (),
 ) -> None:
     row = {
         "token_sha256": text_sha256(token),
@@ -291,5 +340,6 @@ def _insert(
         "created_at": now,
         "last_seen_at": now,
         "expires_at": expires_at,
+        "scopes": sorted(scopes),
     }
     connection.execute(insert(sessions), row)

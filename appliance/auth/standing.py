@@ -84,10 +84,16 @@ def read_people(connection: Connection, now: datetime) -> list[Person]:
     return [_person(row, tuple(theirs.get(row.id, ())), max_ages, now) for row in rows]
 
 
-def read_principal(connection: Connection, person_id: str, now: datetime) -> Principal | None:
-    """Who somebody is in this transaction; None for somebody unknown, disabled or gone."""
+def read_admitted(connection: Connection, person_id: str, now: datetime) -> Person | None:
+    """Somebody as they stand in this transaction; None for somebody unknown, disabled or gone."""
     row = connection.execute(select(people).where(people.c.id == person_id)).one_or_none()
-    return None if row is None or row.disabled or row.gone else principal_of(read_person(connection, row, now))
+    return None if row is None or row.disabled or row.gone else read_person(connection, row, now)
+
+
+def read_principal(connection: Connection, person_id: str, now: datetime) -> Principal | None:
+    """As `read_admitted`, as somebody who asks for something."""
+    person = read_admitted(connection, person_id, now)
+    return None if person is None else principal_of(person)
 
 
 def principal_of(person: Person) -> Principal:

@@ -13,7 +13,7 @@ from tests.api.conftest import Client
 
 ANYBODY = {"GET /api/ready", "POST /api/session"}
 SIGNED_IN = {
-    "GET /api/session", "DELETE /api/session",
+    "GET /api/session", "DELETE /api/session", "POST /api/session/password", "GET /api/account",
     "GET /api/tokens", "POST /api/tokens", "DELETE /api/tokens/{token_id}",
     "GET /api/passages/{chunk_id}", "GET /api/passages/{chunk_id}/page.png",
 }  # fmt: skip
@@ -38,6 +38,9 @@ ADMIN = {
     "GET /api/index/difference", "POST /api/index/reconcile", "GET /api/receipts",
     "GET /api/index/model-change",
     "GET /api/people", "POST /api/people", "PATCH /api/people/{person_id}", "POST /api/people/{person_id}/password",
+    "POST /api/people/{person_id}/unlock", "DELETE /api/people/{person_id}/second-factor", "GET /api/directories",
+    "GET /api/people/{person_id}/tokens", "POST /api/people/{person_id}/tokens",
+    "DELETE /api/people/{person_id}/tokens/{token_id}",
     "GET /api/evaluations", "POST /api/evaluations", "POST /api/evaluations/feedback",
     "GET /api/evaluations/{evaluation_id}", "DELETE /api/evaluations/{evaluation_id}",
     "GET /api/evaluations/{evaluation_id}/comparison", "POST /api/evaluations/{evaluation_id}/cancel",

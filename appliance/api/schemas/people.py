@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from appliance.api.schemas.shapes import GroupName, In, Name, Out, Password
-from appliance.domain import Role
+from appliance.domain import Role, Scope
 
 SESSION_COOKIE = "strongroom_session"
 """The cookie a browser proves itself with; the screens pass it on."""
@@ -19,6 +19,14 @@ class Credentials(In):
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     password: Annotated[Password, Field(min_length=1)]
+    code: Annotated[str, Field(max_length=64)] = ""
+
+
+class PasswordChange(In):
+    """Changes one's own password."""
+
+    old: Password
+    new: Password
 
 
 class Me(Out):
@@ -35,6 +43,7 @@ class TokenRequest(In):
 
     label: Name
     days: Annotated[int, Field(ge=1, le=366)] = 90
+    scopes: Annotated[list[Scope], Field(min_length=1)] = [Scope.ASK]
 
 
 class TokenInfo(Out):
@@ -45,6 +54,7 @@ class TokenInfo(Out):
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
+    scopes: list[Scope]
 
 
 class IssuedToken(Out):
@@ -55,18 +65,55 @@ class IssuedToken(Out):
     expires_at: datetime
 
 
+class MembershipOut(Out):
+    """A group somebody is in. `origin` is the directory that put them there, empty when it was given here.
+
+    One that does not count is of a directory whose word is too old, or that is configured no more.
+    """
+
+    group: str
+    origin: str
+    counts: bool
+
+
+class AccountOut(Out):
+    """One's own account."""
+
+    name: str
+    display_name: str
+    roles: list[Role]
+    memberships: list[MembershipOut]
+    directory: str
+    heard_at: datetime | None
+    second_factor: bool
+
+
+class DirectoryOut(Out):
+    """A directory of people. One that is not `configured` any more counts for nothing."""
+
+    name: str
+    kind: str
+    configured: bool
+    max_age_s: float
+    synced_at: datetime | None
+    attempted_at: datetime | None
+    problem: str
+
+
 class PersonIn(In):
-    """A new account. Without a password one is made up and returned once."""
+    """A new account. Without a password one is made up and returned once; a `service` has none, it holds tokens."""
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     display_name: Annotated[str, Field(max_length=200)] = ""
     password: Password = ""
     roles: Annotated[list[Role], Field(min_length=1)]
     groups: list[GroupName] = []
+    service: bool = False
+    must_change_password: bool = True
 
 
 class PersonPatch(In):
-    """Changes to an account; what is left out stays."""
+    """Changes to an account: what is given here. What is left out stays, and so does what a directory gave."""
 
     roles: Annotated[list[Role], Field(min_length=1)] | None = None
     groups: list[GroupName] | None = None
@@ -74,13 +121,17 @@ class PersonPatch(In):
 
 
 class NewPassword(In):
-    """Sets a password; empty makes one up."""
+    """Sets a password; empty makes one up. It is good for choosing another one, unless it need not be changed."""
 
     password: Password = ""
+    must_change_password: bool = True
 
 
 class PersonOut(Out):
-    """An account."""
+    """An account. `roles` and `groups` count now; `given_roles` and `given_groups` are those that were given here.
+
+    `gone` means its directory knows it no more; `paused_s` how long signing in is paused after failures.
+    """
 
     id: str
     name: str
@@ -89,6 +140,16 @@ class PersonOut(Out):
     groups: list[str]
     disabled: bool
     created_at: datetime
+    given_roles: list[Role] = []
+    given_groups: list[str] = []
+    memberships: list[MembershipOut] = []
+    directory: str = ""
+    heard_at: datetime | None = None
+    gone: bool = False
+    service: bool = False
+    must_change_password: bool = False
+    second_factor: bool = False
+    paused_s: float = 0
 
 
 class PersonCreated(PersonOut):

@@ -8,7 +8,8 @@ from sqlalchemy import Table, func, select
 
 from appliance.auth import tables
 from appliance.auth.accounts import Accounts
-from appliance.auth.sessions import ADDRESS_FACTOR, Sessions, TokenKind
+from appliance.auth.brake import ADDRESS_FACTOR
+from appliance.auth.sessions import Sessions, TokenKind
 from appliance.config import SignInSettings
 from appliance.database import Database
 from appliance.domain import Role, text_sha256
@@ -159,7 +160,7 @@ def test_a_password_changed_during_the_sign_in_opens_no_session(
     def clock_that_changes_the_password() -> datetime:
         nonlocal calls
         calls += 1
-        if calls == 3:  # after the two checks of the brake and the check of the password
+        if calls == 6:  # after the two checks of the brake, of name and address each, and that of the password
             store_hash(database, "clerk", UNUSABLE_HASH)
         return clock()
 

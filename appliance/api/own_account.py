@@ -1,0 +1,182 @@
+"""The pages on which people change their password and set up their second factor: plain HTML, like the sign-in page.
+
+Rules this module keeps:
+
+1. What is secret travels between the browser and these pages alone; the screens never hold it.
+2. They are open to somebody whose sign-in is not finished yet, and are the only ones that are.
+3. Taking a second factor away takes a code of it: a browser left open is not enough.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from string import Template
+
+import segno
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from appliance.api.gate import record_act
+from appliance.api.schemas.people import SESSION_COOKIE
+from appliance.api.signin import change_password, next_address, set_cookie
+from appliance.auth.second_factor import address_for_apps
+from appliance.auth.sessions import TokenKind
+from appliance.domain import Principal
+from appliance.errors import ApplianceError, InvalidRequest, NotSignedIn
+from appliance.wiring import Appliance
+
+_STATIC = files("appliance.api").joinpath("static")
+_Answer = Callable[[Request, Principal, dict[str, str]], Response]
+
+_CHANGE_FORM = """<form method="post" action="/password">
+<label for="old">Password now</label>
+<input id="old" name="old" type="password" autocomplete="current-password" maxlength="1024" required autofocus>
+<label for="new">New password</label>
+<input id="new" name="new" type="password" autocomplete="new-password" minlength="12" maxlength="1024" required>
+<label for="again">New password again</label>
+<input id="again" name="again" type="password" autocomplete="new-password" maxlength="1024" required>
+<button type="submit">Change password</button>
+</form>"""
+
+_CODE_INPUT = """<label for="code">Code that the app shows</label>
+<input id="code" name="code" type="text" autocomplete="one-time-code" autocapitalize="none" maxlength="64" required>"""
+
+_SETUP = """$qr
+<p class="secret">$secret</p>
+<form method="post" action="/second-factor">
+$code
+<button type="submit">Turn on</button>
+</form>"""
+
+_REMOVAL = """<form method="post" action="/second-factor/remove">
+$code
+<button type="submit">Take it away</button>
+</form>
+<p class="small"><a href="/">Back</a></p>"""
+
+_DONE = """<ul class="secret codes">$codes</ul>
+<p class="small"><a href="/">I have noted them. Continue</a></p>"""
+
+
+def own_account_routes(appliance: Appliance) -> list[Route]:
+    """`/password` and `/second-factor`."""
+    password, factor = _PasswordPage(appliance), _SecondFactorPage(appliance)
+    return [
+        Route("/password", _for_whoever_signed_in(appliance, password.show), methods=["GET"]),
+        Route("/password", _for_whoever_signed_in(appliance, password.change), methods=["POST"]),
+        Route("/second-factor", _for_whoever_signed_in(appliance, factor.show), methods=["GET"]),
+        Route("/second-factor", _for_whoever_signed_in(appliance, factor.turn_on), methods=["POST"]),
+        Route("/second-factor/remove", _for_whoever_signed_in(appliance, factor.remove), methods=["POST"]),
+    ]
+
+
+def _for_whoever_signed_in(appliance: Appliance, answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
+    """A page for whoever holds a session, finished or not; a stranger is led to the sign-in page."""
+
+    async def endpoint(request: Request) -> Response:
+        token = request.cookies.get(SESSION_COOKIE, "")
+        try:
+            found = await run_in_threadpool(
+                appliance.sessions.recognise, token, kind=TokenKind.SESSION, may_be_unfinished=True
+            )
+        except NotSignedIn:
+            return RedirectResponse("/login", 303)
+        async with request.form(max_files=0, max_fields=4, max_part_size=4096) as form:
+            fields = {name: str(value) for name, value in form.items()}
+        return await run_in_threadpool(answer, request, found.principal, fields)
+
+    return endpoint
+
+
+class _PasswordPage:
+    def __init__(self, appliance: Appliance) -> None:
+        self._appliance = appliance
+
+    def show(self, _request: Request, person: Principal, _fields: dict[str, str]) -> Response:
+        if self._appliance.accounts.person(person.id).directory:
+            return _page("Change your password", "Your password is kept elsewhere. Change it where you sign in.", "")
+        return self._form("")
+
+    def change(self, request: Request, person: Principal, fields: dict[str, str]) -> Response:
+        new = fields.get("new", "")
+        if new != fields.get("again"):
+            return self._form("The new password was typed in two ways. Try again.", 422)
+        try:
+            session = change_password(self._appliance, request, person, fields.get("old", ""), new)
+        except NotSignedIn:
+            return self._form("The password you have now was not typed right. Try again.", 401)
+        except ApplianceError as error:
+            return self._form(str(error), error.status)
+        response = RedirectResponse(next_address(self._appliance, session.token), 303)
+        set_cookie(response, self._appliance, session)
+        return response
+
+    def _form(self, message: str, status: int = 200) -> Response:
+        lead = "At least 12 characters; four words are good. Your other sessions, and your tokens, end."
+        return _page("Change your password", lead, _CHANGE_FORM, message, status)
+
+
+class _SecondFactorPage:
+    def __init__(self, appliance: Appliance) -> None:
+        self._appliance = appliance
+
+    def show(self, _request: Request, person: Principal, _fields: dict[str, str]) -> Response:
+        return self._form(person, "")
+
+    def turn_on(self, _request: Request, person: Principal, fields: dict[str, str]) -> Response:
+        factors = self._appliance.sessions.second_factors
+        try:
+            record_act(self._appliance, person, "second_factor.set_up", person.name)
+            codes = factors.confirm(person.id, fields.get("code", ""))
+        except ApplianceError as error:
+            return self._form(person, str(error), error.status)
+        lead = "It is on. Each of these codes signs you in once if you lose the device. They are shown this once."
+        listed = "".join(f"<li>{html.escape(code)}</li>" for code in codes)
+        return _page("Second factor", lead, Template(_DONE).substitute(codes=listed))
+
+    def remove(self, request: Request, person: Principal, fields: dict[str, str]) -> Response:
+        address = request.client.host if request.client else ""
+        try:
+            record_act(self._appliance, person, "second_factor.removed", person.name)
+            self._appliance.sessions.remove_second_factor(person.id, fields.get("code", ""), address)
+        except ApplianceError as error:
+            return self._form(person, str(error), error.status)
+        return RedirectResponse("/second-factor", 303)
+
+    def _form(self, person: Principal, message: str, status: int = 200) -> Response:
+        if self._appliance.accounts.person(person.id).totp_on:
+            lead = "It is on: signing in takes a code of your app. To use another device, take it away first."
+            return _page("Second factor", lead, Template(_REMOVAL).substitute(code=_CODE_INPUT), message, status)
+        try:
+            secret = self._appliance.sessions.second_factors.begin(person.id)
+        except InvalidRequest as error:
+            return _page("Second factor", "", "", str(error), error.status)
+        lead = "Scan this with an authenticator app, or type the letters below into it. Then give the code it shows."
+        body = Template(_SETUP).substitute(
+            qr=_qr_code(address_for_apps(secret, person.name)), secret=_in_fours(secret), code=_CODE_INPUT
+        )
+        return _page("Second factor", lead, body, message, status)
+
+
+def _page(title: str, lead: str, body: str, message: str = "", status: int = 200) -> HTMLResponse:
+    template = Template(_STATIC.joinpath("account.html").read_text("utf-8"))
+    filled = template.substitute(
+        title=html.escape(title), lead=html.escape(lead), message=html.escape(message), body=body
+    )
+    return HTMLResponse(filled, status, {"Cache-Control": "no-store"})
+
+
+def _qr_code(content: str) -> str:
+    """Drawn here: nothing of it leaves the machine."""
+    drawn = io.BytesIO()
+    segno.make(content, error="m").save(drawn, kind="svg", xmldecl=False, svgclass="qr", omitsize=True, title="QR code")
+    return drawn.getvalue().decode()
+
+
+def _in_fours(secret: str) -> str:
+    return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))

@@ -1,0 +1,145 @@
+"""The second factor: codes of an authenticator app (TOTP, RFC 6238), and recovery codes for when it is lost.
+
+Rules this module keeps:
+
+1. A code is good once. The time step it belongs to is used up, and with it every earlier one.
+2. A clock may be half a minute off, to either side; no more.
+3. A secret can be read until a first code has proved that it arrived in an app, and never again.
+4. A recovery code is 79 random bits, good once; the database holds its SHA-256 only.
+5. Setting up and taking down act on local accounts: the people of a directory have their second factor there.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import quote
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from appliance.auth.accounts import now_utc
+from appliance.auth.passwords import readable
+from appliance.auth.tables import people, recovery_codes
+from appliance.database import Database
+from appliance.domain import text_sha256
+from appliance.errors import Conflict, InvalidRequest, NotFound
+
+STEP_S = 30
+DIGITS = 6
+RECOVERY_CODES = 10
+
+_DRIFT = 1  # steps, to either side
+_SECRET_BYTES = 20  # as long as the SHA-1 it is used with
+_NOT_IT = "That is not the code that the app shows now. Check the clock of the device, and try the next one."
+
+
+class SecondFactors:
+    """The second factors of people. Threads may share it."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = now_utc) -> None:
+        self._database = database
+        self._clock = clock
+
+    def begin(self, person_id: str) -> str:
+        """The secret to put into an app, in base32; the same one until a first code was given.
+
+        Raises:
+            Conflict: They have a second factor.
+            InvalidRequest: They sign in elsewhere, or not at all.
+            NotFound: There is no such person.
+        """
+        with self._database.write() as connection:
+            secret = _secret_in_setup(connection, person_id)
+            if not secret:
+                secret = base64.b32encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+                connection.execute(update(people).where(people.c.id == person_id).values(totp_secret=secret))
+        return secret
+
+    def confirm(self, person_id: str, code: str) -> list[str]:
+        """Take the first code as proof that the secret arrived; from now on signing in needs one.
+
+        Returns:
+            Recovery codes, which nobody can show again.
+
+        Raises:
+            InvalidRequest: It is not the code of this moment, or `begin` was not called.
+            Conflict, NotFound: See `begin`.
+        """
+        made = [readable(groups=4) for _ in range(RECOVERY_CODES)]
+        with self._database.write() as connection:
+            secret = _secret_in_setup(connection, person_id)
+            step = _matching_step(secret, code, self._clock(), used=0) if secret else None
+            if step is None:
+                raise InvalidRequest(_NOT_IT)
+            connection.execute(update(people).where(people.c.id == person_id).values(totp_on=True, totp_step=step))
+            connection.execute(delete(recovery_codes).where(recovery_codes.c.person_id == person_id))
+            rows = [{"person_id": person_id, "code_sha256": text_sha256(one)} for one in made]
+            connection.execute(insert(recovery_codes), rows)
+        return made
+
+    def remove(self, person_id: str) -> None:
+        """Take the second factor away, so that a password is enough, or a new one is set up."""
+        with self._database.write() as connection:
+            nothing = {"totp_on": False, "totp_secret": "", "totp_step": 0}
+            connection.execute(update(people).where(people.c.id == person_id).values(nothing))
+            connection.execute(delete(recovery_codes).where(recovery_codes.c.person_id == person_id))
+
+    def passes(self, person_id: str, code: str) -> bool:
+        """Whether somebody may come in with this code, which is used up by it; anybody without a second factor may."""
+        with self._database.write() as connection:
+            row = connection.execute(select(people).where(people.c.id == person_id)).one_or_none()
+            if row is None or not row.totp_on:
+                return row is not None
+            step = _matching_step(row.totp_secret, code, self._clock(), used=row.totp_step)
+            if step is None:
+                return _use_recovery_code(connection, person_id, code)
+            connection.execute(update(people).where(people.c.id == person_id).values(totp_step=step))
+            return True
+
+
+def totp(secret: str, step: int) -> str:
+    """The code of a time step (RFC 4226, truncated HMAC-SHA-1)."""
+    digest = hmac.digest(base64.b32decode(secret), step.to_bytes(8, "big"), hashlib.sha1)
+    start = digest[-1] & 0x0F
+    number = int.from_bytes(digest[start : start + 4], "big") & 0x7FFFFFFF
+    return str(number % 10**DIGITS).zfill(DIGITS)
+
+
+def address_for_apps(secret: str, name: str) -> str:
+    """What the QR code holds: secret and name, as authenticator apps read them."""
+    label = quote(f"Strongroom:{name}")
+    return f"otpauth://totp/{label}?secret={secret}&issuer=Strongroom&digits={DIGITS}&period={STEP_S}"
+
+
+def _secret_in_setup(connection: Connection, person_id: str) -> str:
+    """The secret that waits for its first code, empty when there is none yet."""
+    row = connection.execute(select(people).where(people.c.id == person_id)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such person. Choose one from the list of people.")
+    if row.directory or row.service:
+        raise InvalidRequest("Only somebody with a password of this appliance has a second factor here.")
+    if row.totp_on:
+        raise Conflict("There is a second factor already. Have it taken away before another one is set up.")
+    return str(row.totp_secret)
+
+
+def _matching_step(secret: str, code: str, now: datetime, *, used: int) -> int | None:
+    """The time step that a code belongs to, None for a wrong, an old or a used one."""
+    current, typed = int(now.timestamp()) // STEP_S, code.replace(" ", "").encode()
+    try:
+        expected = [(step, totp(secret, step)) for step in range(current - _DRIFT, current + _DRIFT + 1)]
+    except binascii.Error:  # a damaged secret lets nobody in
+        return None
+    matching = [step for step, right in expected if hmac.compare_digest(right.encode(), typed)]
+    return next((step for step in matching if step > used), None)
+
+
+def _use_recovery_code(connection: Connection, person_id: str, code: str) -> bool:
+    digest = text_sha256(code.strip().lower())
+    mine = (recovery_codes.c.person_id == person_id) & (recovery_codes.c.code_sha256 == digest)
+    return connection.execute(delete(recovery_codes).where(mine)).rowcount == 1
