@@ -13,14 +13,17 @@ from rich.markup import escape
 from appliance.cli.acting import Groups, admin_action, record, require_one_spelling
 from appliance.cli.terminal import new_table, out, printable
 from appliance.config import load_settings
-from appliance.domain import Role
+from appliance.domain import Role, Scope
 from appliance.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:
     from appliance.auth.accounts import Accounts
     from appliance.auth.sessions import IssuedToken, Sessions
+    from appliance.auth.standing import Person
 
 _TOKEN_ID_CHARACTERS = 12  # shown of a token's id; any beginning that only one token has is taken
+
+MayKeep = Annotated[bool, typer.Option("--may-keep", help="They need not change the password when they sign in.")]
 
 user_app = typer.Typer(help="Accounts: add, list, change.", no_args_is_help=True)
 
@@ -30,6 +33,10 @@ def user_add(
     name: Annotated[str, typer.Argument(help="What the person signs in with.")],
     role: Annotated[list[Role], typer.Option("--role", "-r", help="May be given several times.")],
     group: Groups = [],  # noqa: B006
+    may_keep: MayKeep = False,
+    service: Annotated[
+        bool, typer.Option("--service", help="A program: it has no password, and holds tokens alone.")
+    ] = False,
 ) -> None:
     """Make an account; prints its password once."""
     from appliance.auth.passwords import generate_password
@@ -38,46 +45,62 @@ def user_add(
     settings, password = load_settings(), generate_password()
     require_one_spelling(settings, group)
     with accounts_of(settings) as accounts:
-        record(settings, admin_action("person.added", name))
-        accounts.add(name, password, role, group)
+        record(settings, admin_action("person.added", name, "a program" if service else ""))
+        if service:
+            accounts.add_service(name, role, group)
+            out.print(f"Account {escape(name)} made. Give it a token: strongroom user token {escape(name)}")
+            return
+        accounts.add(name, password, role, group, must_change=not may_keep)
     out.print(f"Account {escape(name)} made. Password (shown this once): [bold]{password}[/bold]")
 
 
 @user_app.command("list")
 def user_list() -> None:
     """Every account."""
-    from appliance.personnel import accounts_of
+    from appliance.personnel import accounts_of, sessions_of
 
-    table = new_table("name", "roles", "groups", "")
-    with accounts_of(load_settings()) as accounts:
-        for person in accounts.people():
+    table, settings = new_table("name", "roles", "groups", ""), load_settings()
+    with accounts_of(settings) as accounts, sessions_of(settings) as sessions:
+        people = accounts.people()
+        pauses = sessions.brake.pauses(person.name for person in people)
+        for person in people:
             table.add_row(
                 person.name,
                 ", ".join(sorted(person.roles)),
-                escape(", ".join(sorted(person.groups))),
-                "disabled" if person.disabled else "",
+                escape(", ".join(_group_and_origin(person))),
+                escape(", ".join(_state(person, pauses.get(person.name)))),
             )
     out.print(table)
 
 
 @user_app.command("password")
-def user_password(name: str) -> None:
-    """Set a new password, print it once, and end the person's sessions."""
+def user_password(name: str, may_keep: MayKeep = False) -> None:
+    """Set a new password, print it once, and end the person's sessions and tokens."""
     from appliance.auth.passwords import generate_password
 
     password = generate_password()
     with _person(name, "person.password_set") as (accounts, person_id):
-        accounts.set_password(person_id, password)
+        accounts.set_password(person_id, password, must_change=not may_keep)
     out.print(f"New password of {escape(name)} (shown this once): [bold]{password}[/bold]")
+
+
+@user_app.command("roles")
+def user_roles(
+    name: str, role: Annotated[list[Role], typer.Option("--role", "-r", help="May be given several times.")]
+) -> None:
+    """Set the roles that a person is given here, replacing those given before."""
+    with _person(name, "person.roles_set", ", ".join(role)) as (accounts, person_id):
+        accounts.set_roles(person_id, role)
+    out.print(f"{escape(name)} is now: {', '.join(role)}")
 
 
 @user_app.command("groups")
 def user_groups(name: str, group: Groups = []) -> None:  # noqa: B006
-    """Set the groups of a person, replacing those they have."""
+    """Set the groups that a person is given here, replacing those given before. Those of a directory stay."""
     require_one_spelling(load_settings(), group)
     with _person(name, "person.groups_set", ", ".join(group)) as (accounts, person_id):
         accounts.set_groups(person_id, group)
-    out.print(f"{escape(name)} is now in: {escape(', '.join(group)) or 'no group'}")
+    out.print(f"{escape(name)} was given: {escape(', '.join(group)) or 'no group'}")
 
 
 @user_app.command("disable")
@@ -96,18 +119,43 @@ def user_enable(name: str) -> None:
     out.print(f"{escape(name)} is enabled.")
 
 
+@user_app.command("unlock")
+def user_unlock(name: str) -> None:
+    """End the pause after too many failed sign-ins under a name."""
+    from appliance.personnel import sessions_of
+
+    with _person(name, "person.unlocked"), sessions_of(load_settings()) as sessions:
+        sessions.brake.lift(name)
+    out.print(f"{escape(name)} may sign in again.")
+
+
+@user_app.command("second-factor")
+def user_second_factor(name: str) -> None:
+    """Take away the second factor of a person who lost the device."""
+    from appliance.personnel import sessions_of
+
+    settings = load_settings()
+    with _person(name, "person.second_factor_removed") as (_, person_id), sessions_of(settings) as sessions:
+        sessions.second_factors.remove(person_id)
+    out.print(f"{escape(name)} has no second factor any more.")
+
+
 @user_app.command("token")
 def user_token(
     name: str,
     label: Annotated[str, typer.Option(help="What it is for.")] = "command line",
     days: Annotated[int, typer.Option(min=1, max=366, help="How long it is good.")] = 90,
+    scope: Annotated[
+        list[Scope], typer.Option("--scope", "-s", help="What it may be used for. May be given several times.")
+    ] = [Scope.ASK],  # noqa: B006
 ) -> None:
-    """Issue an API token for a person; prints it once."""
+    """Issue an API token for a person or a program; prints it once."""
     from appliance.personnel import sessions_of
 
     settings = load_settings()
-    with _person(name, "token.issued", label) as (_, person_id), sessions_of(settings) as sessions:
-        token = sessions.issue_token(person_id, label, timedelta(days=days))
+    told = f"{label} (for {', '.join(sorted(scope))})"
+    with _person(name, "token.issued", told) as (_, person_id), sessions_of(settings) as sessions:
+        token = sessions.issue_token(person_id, label, timedelta(days=days), scope)
     out.print(f"Token of {escape(name)} (shown this once): [bold]{escape(token)}[/bold]")
 
 
@@ -119,13 +167,14 @@ def user_tokens(name: str) -> None:
     settings = load_settings()
     with accounts_of(settings) as accounts:
         person_id = _person_id(accounts, name)
-    table = new_table("id", "label", "created (UTC)", "last used (UTC)", "expires (UTC)")
+    table = new_table("id", "label", "for", "created (UTC)", "last used (UTC)", "expires (UTC)")
     with sessions_of(settings) as sessions:
         for token in sessions.tokens(person_id):
             times = (token.created_at, token.last_seen_at, token.expires_at)
             table.add_row(
                 token.id[:_TOKEN_ID_CHARACTERS],
                 escape(printable(token.label)),
+                ", ".join(sorted(token.scopes)),
                 *(f"{time:%Y-%m-%d %H:%M}" for time in times),
             )
     out.print(table)
@@ -157,6 +206,25 @@ def user_revoke(
         record(settings, admin_action("token.revoked", name, f"{token.label} ({shown_id})"))
         sessions.revoke_token(person_id, token.id)
     out.print(f"The token {shown_id} of {escape(name)} has ended.")
+
+
+def _group_and_origin(person: Person) -> list[str]:
+    """The groups that count, each with the directory it came from."""
+    counting = [found for found in person.memberships if person.is_fresh or not found.origin]
+    return [f"{found.group} ({found.origin})" if found.origin else found.group for found in counting]
+
+
+def _state(person: Person, pause: timedelta | None) -> list[str]:
+    states = {
+        "disabled": person.disabled,
+        f"gone from {person.directory}": person.gone,
+        f"no fresh word from {person.directory}": not person.is_fresh,
+        "a program": person.service,
+        "must change the password": person.must_change_password,
+        "second factor": person.totp_on,
+        f"paused for {pause.total_seconds():.0f} s" if pause else "": pause is not None,
+    }
+    return [words for words, applies in states.items() if applies]
 
 
 @contextlib.contextmanager

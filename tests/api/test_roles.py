@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from appliance.api.app import create_api, create_openai_api
+from appliance.domain import Scope
 from appliance.wiring import Appliance
 from tests.api.conftest import Client
 
@@ -60,6 +62,28 @@ ALLOWED = {
 }
 
 
+WITHOUT_TOKEN = {route for route in SIGNED_IN if "passages" not in route and route != "GET /api/session"} | {
+    "POST /api/people/{person_id}/tokens"
+}
+SCOPES = {
+    Scope.ASK: ("/v1/", "/api/ask", "/api/queries", "/api/passages"),
+    Scope.HISTORY: ("/api/conversations",),
+    Scope.LIBRARY: ("/api/documents",),
+    Scope.INGEST: ("/api/sources", "/api/runs", "/api/files", "/api/reviews", "/api/index", "/api/receipts"),
+    Scope.PEOPLE: ("/api/people", "/api/directories"),
+    Scope.EVALUATE: ("/api/evaluations",),
+    Scope.HEALTH: ("/api/health",),
+    Scope.LOG: ("/api/log",),
+}
+"""Which scope a token needs, by how the path begins."""
+
+
+def scope_of(route: str) -> Scope | None:
+    path = route.split(" ", 1)[1]
+    found = [scope for scope, beginnings in SCOPES.items() if path.startswith(beginnings)]
+    return None if route in WITHOUT_TOKEN else found[0]
+
+
 def routes(appliance: Appliance) -> Iterator[str]:
     for prefix, app in (("/api", create_api(appliance)), ("/v1", create_openai_api(appliance))):
         for path, methods in app.openapi()["paths"].items():
@@ -110,6 +134,44 @@ def test_a_role_is_admitted_or_refused_as_the_table_says(client: Client, route: 
         response = call(client(role), route)
         assert response.status_code == 403
         assert response.json()["code"] == "access_denied"
+
+
+@pytest.fixture(scope="module")
+def tokens(appliance: Appliance) -> dict[tuple[str, Scope], str]:
+    """A token for each role and scope."""
+    people = {person.name: person.id for person in appliance.accounts.people()}
+    return {
+        (role, scope): appliance.sessions.issue_token(people[role], "sweep", timedelta(hours=1), [scope])
+        for role in ("employee", "admin", "compliance")
+        for scope in Scope
+    }
+
+
+@pytest.mark.parametrize("route", sorted(set(ALLOWED) - {"GET /api/session"}))
+def test_a_token_opens_what_its_scope_names_and_nothing_else(
+    client: Client, tokens: dict[tuple[str, Scope], str], route: str
+) -> None:
+    role, needed = sorted(ALLOWED[route])[0], scope_of(route)
+    program = client("")
+    for scope in Scope:
+        program.headers["Authorization"] = f"Bearer {tokens[role, scope]}"
+        response = call(program, route)
+        if scope is needed:
+            assert response.status_code not in (401, 403)
+        else:
+            assert response.status_code in (401, 403)
+            assert response.json()["code"] in ("access_denied", "not_signed_in")
+
+
+def test_a_scope_adds_nothing_to_the_rights_of_its_owner(client: Client, tokens: dict[tuple[str, Scope], str]) -> None:
+    program = client("")
+    for role, scope, path in (
+        ("employee", Scope.LOG, "/api/log/events"),
+        ("admin", Scope.LOG, "/api/log/events"),
+        ("compliance", Scope.PEOPLE, "/api/people"),
+    ):
+        program.headers["Authorization"] = f"Bearer {tokens[role, scope]}"
+        assert program.get(path).status_code == 403
 
 
 def test_a_refused_request_is_refused_before_its_body_is_looked_at(client: Client) -> None:

@@ -21,8 +21,12 @@ from sqlalchemy import Connection, insert, select, text
 from appliance import catalog, conversations, history  # noqa: F401 - they define the tables
 from appliance import database as database_module
 from appliance.auth import tables  # noqa: F401
+from appliance.auth.accounts import Accounts
+from appliance.auth.sessions import Sessions
+from appliance.auth.standing import Membership
+from appliance.config import SignInSettings
 from appliance.database import Database, metadata, newest_revision
-from appliance.domain import AccessFilter, PageCoverage, TextMeans
+from appliance.domain import AccessFilter, PageCoverage, Role, Scope, TextMeans
 from appliance.errors import CatalogUnavailable, Conflict, InvalidRequest
 
 STAFF = AccessFilter(frozenset({"staff"}))
@@ -335,6 +339,28 @@ def test_what_a_version_was_read_with_is_kept_and_so_is_what_refers_to_it(tmp_pa
     assert catalog.Catalog(database).stored_version("v")[0].parser == made_by
     with database.read() as connection:
         assert connection.execute(text("SELECT value FROM version_bands WHERE version_id = 'v'")).scalar_one() == 7
+    database.close()
+
+
+def test_people_of_before_are_local_in_groups_given_here_and_their_tokens_keep_doing_what_they_did(
+    tmp_path: Path,
+) -> None:
+    database = Database(tmp_path / "catalog.db")
+    _upgrade(database, "0006")
+    at = "2026-01-01 12:00:00.000000"
+    with database.write() as connection:
+        connection.exec_driver_sql(f"INSERT INTO people VALUES ('p', 'anne', 'Anne', 'hash', '[\"admin\"]', 0, '{at}')")
+        connection.exec_driver_sql("INSERT INTO memberships VALUES ('p', 'finance')")
+        for kind in ("token", "session"):
+            connection.exec_driver_sql(
+                f"INSERT INTO sessions VALUES ('{kind}', 'p', '{kind}', '', '{at}', '{at}', '2999-01-01 00:00:00.000000')"
+            )
+    database.migrate()
+    person = Accounts(database).person("p")
+    assert (person.roles, person.memberships) == ({Role.ADMIN}, (Membership("finance", ""),))
+    assert (person.directory, person.must_change_password, person.totp_on) == ("", False, False)
+    [token] = Sessions(database, SignInSettings()).tokens("p")
+    assert token.scopes == set(Scope)
     database.close()
 
 

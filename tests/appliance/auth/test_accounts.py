@@ -264,6 +264,22 @@ def test_an_unknown_person_is_not_found(accounts: Accounts, act: Callable[[Accou
         act(accounts)
 
 
+def test_a_program_has_no_password_is_no_compliance_officer_and_no_last_admin(accounts: Accounts, staff: Staff) -> None:
+    robot = accounts.add_service("robot", [Role.ADMIN], ["claims"], "Nightly sync")
+    for password in ("", PASSWORD):
+        with pytest.raises(NotSignedIn):
+            accounts.verify_password("robot", password)
+    with pytest.raises(InvalidRequest, match="Give it a token"):
+        accounts.set_password(robot.id, PASSWORD)
+    with pytest.raises(InvalidRequest, match="cannot be compliance officer"):
+        accounts.set_roles(robot.id, [Role.COMPLIANCE])
+    with pytest.raises(InvalidRequest, match="cannot be compliance officer"):
+        accounts.add_service("reader", [Role.COMPLIANCE], [])
+    with pytest.raises(Conflict, match="last enabled admin"):
+        accounts.set_disabled(staff.admin.id, disabled=True)
+    accounts.set_disabled(robot.id, disabled=True)
+
+
 def test_a_generated_password_is_strong_and_readable() -> None:
     passwords = {generate_password() for _ in range(200)}
     assert len(passwords) == 200

@@ -12,8 +12,15 @@ from appliance.auth.brake import ADDRESS_FACTOR
 from appliance.auth.sessions import Sessions, TokenKind
 from appliance.config import SignInSettings
 from appliance.database import Database
-from appliance.domain import Role, text_sha256
-from appliance.errors import ApplianceError, InvalidRequest, NotFound, NotSignedIn, TooManyAttempts
+from appliance.domain import Role, Scope, text_sha256
+from appliance.errors import (
+    ApplianceError,
+    InvalidRequest,
+    NotFound,
+    NotSignedIn,
+    PasswordChangeRequired,
+    TooManyAttempts,
+)
 
 from .conftest import PASSWORD, Clock, Staff
 from .test_accounts import NOBODY, UNUSABLE_HASH, store_hash
@@ -179,7 +186,44 @@ def test_everything_of_a_person_can_be_ended_at_once(sessions: Sessions, staff: 
     sessions.authenticate(other, kind=TokenKind.API)
 
 
+def test_a_password_that_somebody_else_set_is_good_for_changing_it_alone(
+    sessions: Sessions, accounts: Accounts, staff: Staff
+) -> None:
+    accounts.set_password(staff.clerk.id, "handed over in person", must_change=True)
+    session = sessions.sign_in("clerk", "handed over in person", HERE).token
+    token = sessions.issue_token(staff.clerk.id, "report", WEEK)
+    for held, kind in ((session, TokenKind.SESSION), (token, TokenKind.API)):
+        with pytest.raises(PasswordChangeRequired, match="/password"):
+            sessions.authenticate(held, kind=kind)
+    sessions.recognise(session, kind=TokenKind.SESSION, may_be_unfinished=True)
+    with pytest.raises(InvalidRequest, match="is the old one"):
+        sessions.change_password(staff.clerk.id, "handed over in person", "handed over in person", HERE)
+    renewed = sessions.change_password(staff.clerk.id, "handed over in person", "chosen by the clerk", HERE)
+    assert sessions.authenticate(renewed.token) == staff.clerk
+    with pytest.raises(NotSignedIn):
+        sessions.authenticate(session)
+
+
+def test_the_old_password_is_no_easier_to_guess_by_changing_it(sessions: Sessions, staff: Staff) -> None:
+    for _ in range(2):
+        with pytest.raises(NotSignedIn):
+            sessions.change_password(staff.clerk.id, WRONG, "chosen by a thief", HERE)
+    with pytest.raises(TooManyAttempts):
+        sessions.change_password(staff.clerk.id, PASSWORD, "chosen by a thief", HERE)
+    with pytest.raises(TooManyAttempts):
+        sessions.sign_in("clerk", PASSWORD, HERE)
+
+
 # Tokens
+
+
+def test_a_token_is_for_what_it_was_made_for(sessions: Sessions, staff: Staff) -> None:
+    token = sessions.issue_token(staff.clerk.id, "report", WEEK, [Scope.LOG, Scope.INGEST])
+    assert sessions.recognise(token, kind=TokenKind.API).scopes == {Scope.LOG, Scope.INGEST}
+    [listed] = sessions.tokens(staff.clerk.id)
+    assert listed.scopes == {Scope.LOG, Scope.INGEST}
+    with pytest.raises(InvalidRequest, match="is for something"):
+        sessions.issue_token(staff.clerk.id, "nothing", WEEK, [])
 
 
 def test_a_session_is_no_api_token_and_the_other_way_round(sessions: Sessions, staff: Staff) -> None:
