@@ -36,12 +36,17 @@ from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, File
 from appliance.api.schemas.log import EventsOut, QueriesOut, QueryDetail, VerifiedOut
 from appliance.api.schemas.people import (
     SESSION_COOKIE,
+    AccountOut,
+    DirectoryOut,
+    IssuedToken,
     Me,
     NewPassword,
     PersonCreated,
     PersonIn,
     PersonOut,
     PersonPatch,
+    TokenInfo,
+    TokenRequest,
 )
 from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewsOut
 from appliance.api.schemas.runs import RunOut
@@ -284,6 +289,40 @@ class Client:
     def set_password(self, person_id: str, password: NewPassword) -> PersonCreated:
         """Set a password, made up by the appliance if it is empty."""
         return self._post(PersonCreated, f"/api/people/{_part(person_id)}/password", password)
+
+    def unlock(self, person_id: str) -> None:
+        """End the pause after failed sign-ins."""
+        self._send("POST", f"/api/people/{_part(person_id)}/unlock")
+
+    def remove_second_factor(self, person_id: str) -> None:
+        """Take somebody's second factor away."""
+        self._send("DELETE", f"/api/people/{_part(person_id)}/second-factor")
+
+    def issue_token_for(self, person_id: str, wanted: TokenRequest) -> IssuedToken:
+        """A token for a program."""
+        return self._post(IssuedToken, f"/api/people/{_part(person_id)}/tokens", wanted)
+
+    def directories(self) -> list[DirectoryOut]:
+        """The directories that people come from."""
+        return self._get_list(DirectoryOut, "/api/directories")
+
+    # one's own account
+
+    def account(self) -> AccountOut:
+        """What one is in, and where that came from."""
+        return self._get(AccountOut, "/api/account")
+
+    def tokens(self) -> list[TokenInfo]:
+        """One's own tokens."""
+        return self._get_list(TokenInfo, "/api/tokens")
+
+    def issue_token(self, wanted: TokenRequest) -> IssuedToken:
+        """A token of one's own, shown this once."""
+        return self._post(IssuedToken, "/api/tokens", wanted)
+
+    def revoke_token(self, token_id: str) -> None:
+        """End one of one's own tokens."""
+        self._send("DELETE", f"/api/tokens/{_part(token_id)}")
 
     def health(self) -> HealthOut:
         """How the parts are."""

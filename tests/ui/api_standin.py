@@ -49,16 +49,20 @@ from appliance.api.schemas.documents import (
 from appliance.api.schemas.log import EventOut, EventsOut, QueriesOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
 from appliance.api.schemas.people import (
     SESSION_COOKIE,
+    AccountOut,
+    DirectoryOut,
     Me,
+    MembershipOut,
     NewPassword,
     PersonCreated,
     PersonIn,
     PersonOut,
     PersonPatch,
+    TokenInfo,
 )
 from appliance.api.schemas.shapes import Problem
 from appliance.api.schemas.upkeep import CheckOut, HealthOut
-from appliance.domain import AnswerKind, Role, TextMeans
+from appliance.domain import AnswerKind, Role, Scope, TextMeans
 from tests.ui import evaluation_standin, ingest_standin
 from tests.ui.evaluation_standin import Measuring
 from tests.ui.ingest_standin import NOW, Intake, problem
@@ -457,9 +461,39 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
 
     @api.post("/people")
     def add_person(body: PersonIn) -> PersonCreated:
-        person = PersonOut(id=f"p-{body.name}", disabled=False, created_at=NOW, **body.model_dump(exclude={"password"}))
+        given = {"given_roles": body.roles, "given_groups": body.groups}
+        person = PersonOut(
+            id=f"p-{body.name}", disabled=False, created_at=NOW, **body.model_dump(exclude={"password"}), **given
+        )
         state.people.append(person)
         return PersonCreated(**person.model_dump(), password="" if body.password else "maple-anchor-violet-seven")
+
+    @api.get("/directories")
+    def directories() -> list[DirectoryOut]:
+        return [
+            DirectoryOut(
+                name=f"corp{state.poison}", kind="ldap", configured=True, max_age_s=86_400.0, synced_at=NOW,
+                attempted_at=NOW, problem=f"It does not answer.{state.poison}",
+            )
+        ]  # fmt: skip
+
+    @api.get("/account")
+    def account(request: Request) -> AccountOut:
+        person = PEOPLE[request.cookies[SESSION_COOKIE]]
+        return AccountOut(
+            name=person.name, display_name=person.display_name + state.poison, roles=person.roles, directory="",
+            memberships=[MembershipOut(group=f"underwriting{state.poison}", origin=f"corp{state.poison}", counts=False)],
+            heard_at=None, second_factor=True,
+        )  # fmt: skip
+
+    @api.get("/tokens")
+    def tokens() -> list[TokenInfo]:
+        return [
+            TokenInfo(
+                id="t" * 64, label=f"nightly report{state.poison}", created_at=NOW, last_seen_at=NOW, expires_at=NOW,
+                scopes=[Scope.ASK],
+            )
+        ]  # fmt: skip
 
     @api.patch("/people/{key}", status_code=204)
     def change_person(key: str, body: PersonPatch) -> None:

@@ -1,0 +1,23 @@
+"""The groups somebody is in, and where each came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from appliance.api.schemas.people import MembershipOut
+from ui import pieces
+from ui.inert import Html, text
+
+
+def memberships(listed: Sequence[MembershipOut]) -> Html:
+    """One line for what was given here, and one for each directory."""
+    if not listed:
+        return pieces.line("Groups: none of their own")
+    origins = sorted({membership.origin for membership in listed})
+    return pieces.join(_of(origin, [found for found in listed if found.origin == origin]) for origin in origins)
+
+
+def _of(origin: str, listed: Sequence[MembershipOut]) -> Html:
+    where = f"Groups from {origin}" if origin else "Groups given here"
+    stale = "" if listed[0].counts else " (these do not count now: the directory was not heard from for too long)"
+    return Html(f"<p>{text(f'{where}: {pieces.listed([found.group for found in listed])}{stale}')}</p>")
