@@ -74,7 +74,16 @@ def test_a_new_person_gets_a_password_that_is_shown_once_and_works(browser: Brow
         assert password not in page.content()
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in("nina", password)
-        expect(visiting.page.get_by_text("Ask your documents")).to_be_visible()
+        page = visiting.page
+        expect(page.get_by_role("heading", name="Change your password")).to_be_visible()
+        visiting.go("/ask")
+        expect(page.get_by_role("link", name="Change your password")).to_be_visible()  # nothing else is offered
+        visiting.go("/password")
+        page.get_by_label("Password now", exact=True).fill(password)
+        page.get_by_label("New password", exact=True).fill("a password of her own")
+        page.get_by_label("New password again", exact=True).fill("a password of her own")
+        page.get_by_role("button", name="Change password").click()
+        expect(page.get_by_text("Ask your documents")).to_be_visible()
 
 
 def test_a_person_added_by_an_impatient_hand_is_added_once_and_no_password_is_lost(

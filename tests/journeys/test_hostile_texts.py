@@ -87,6 +87,7 @@ def test_a_hostile_passage_stays_letters_in_its_dialog(browser: Browser, hostile
     ("name", "path", "tabs"),
     [
         ("erin", "/library", []),
+        ("erin", "/account", []),
         ("adam", "/admin", ["Runs", "Files", "Review", "People", "Evaluation", "Health"]),
         ("cora", "/compliance", ["Other events"]),
     ],

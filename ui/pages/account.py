@@ -8,8 +8,8 @@ from appliance.api.schemas.people import AccountOut, TokenInfo
 from ui import pieces, shown_once
 from ui.client import Client
 from ui.inert import Html, text
-from ui.membership_view import memberships
 from ui.pages.people import token_input
+from ui.person_view import memberships, named
 
 
 def page(client: Client) -> None:
@@ -25,7 +25,7 @@ def _show_account(account: AccountOut) -> None:
     with st.container(border=True, key="sr-panel-account"):
         pieces.show(
             Html(
-                f"<p><strong>{text(pieces.dotted(account.display_name, account.name))}</strong></p>"
+                f"<p><strong>{text(named(account.display_name, account.name))}</strong></p>"
                 f"<p>{pieces.badges(role.value for role in account.roles)}</p>"
                 f"{memberships(account.memberships)}"
             )

@@ -12,9 +12,9 @@ from appliance.domain import EVERYONE, Role, Scope
 from ui import pieces, shown_once
 from ui.client import Client, checked
 from ui.inert import Html, text
-from ui.membership_view import memberships
 from ui.pages.source_form import groups_input
 from ui.pages.sources import groups_of
+from ui.person_view import memberships, named
 
 
 def page(client: Client, me: Me, known_sources: list[SourceOut]) -> None:
@@ -63,9 +63,9 @@ def _done(words: str) -> None:
 def _person(person: PersonOut) -> Html:
     roles = pieces.badges(role.value for role in person.roles)
     states = pieces.join(pieces.badge(words, tone) for words, tone in _states(person))
-    named = pieces.dotted(person.display_name, person.name) if person.display_name else person.name
+    heading = text(named(person.display_name, person.name))
     lines = f"<p>{roles}{states}</p>{memberships(person.memberships)}{_origin(person)}"
-    return Html(f'<div class="sr-source"><div><strong>{text(named)}</strong>{lines}</div></div>')
+    return Html(f'<div class="sr-source"><div><strong>{heading}</strong>{lines}</div></div>')
 
 
 def _states(person: PersonOut) -> Iterable[tuple[str, pieces.Tone]]:

@@ -1,4 +1,4 @@
-"""The groups somebody is in, and where each came from."""
+"""What somebody is called, the groups they are in, and where each came from."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def memberships(listed: Sequence[MembershipOut]) -> Html:
         return pieces.line("Groups: none of their own")
     origins = sorted({membership.origin for membership in listed})
     return pieces.join(_of(origin, [found for found in listed if found.origin == origin]) for origin in origins)
+
+
+def named(display_name: str, name: str) -> str:
+    """How somebody is called, with what they sign in as where that is something else."""
+    return pieces.dotted("" if display_name == name else display_name, name)
 
 
 def _of(origin: str, listed: Sequence[MembershipOut]) -> Html:
