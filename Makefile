@@ -22,8 +22,11 @@ $(VENV)/.installed: constraints.txt pyproject.toml | packages
 	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
-$(VENV)/.dev-installed: $(VENV)/.installed
+# The tests of single sign-on talk to a certified identity provider, which is written in JavaScript.
+$(VENV)/.dev-installed: $(VENV)/.installed tests/identity_provider/package-lock.json
 	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@npm ci --silent --no-audit --no-fund --prefix tests/identity_provider || \
+		echo "No identity provider for the tests: install Node.js with npm. Without it the tests of single sign-on fail." >&2
 	@touch $@
 
 packages:
