@@ -15,7 +15,7 @@ import re
 import tomllib
 from collections.abc import Mapping, MutableMapping
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -328,9 +328,16 @@ def _is_secured(address: str) -> bool:
         host, _ = parts.hostname or "", parts.port
     except ValueError:  # a port or a bracket that is none
         return False
-    plain = parts.scheme == "http" and host in ("127.0.0.1", "::1", "localhost")
+    plain = parts.scheme == "http" and _is_this_machine(host)
     unwanted = parts.query or parts.fragment or parts.username is not None
     return bool(host) and (parts.scheme == "https" or plain) and not unwanted
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False
 
 
 def _network(address: str) -> IPv4Network | IPv6Network:

@@ -14,13 +14,16 @@ SECRET = "a secret, with: signs & spaces that need care + encoding"
 
 
 @contextmanager
-def real_provider(port: int, public_url: str, accounts: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def real_provider(
+    port: int, public_url: str, accounts: Mapping[str, Mapping[str, Any]], *, host: str = "127.0.0.1"
+) -> Iterator[str]:
     """The issuer of a provider at `port` that knows `accounts`, by subject, and our client `strongroom`."""
     if not (_FOLDER / "node_modules").is_dir():
         raise AssertionError(
             "The identity provider of the tests is not installed: npm ci --prefix tests/identity_provider"
         )
     terms = {
+        "host": host,
         "port": port,
         "redirectUri": f"{public_url}/login/oidc/return",
         "leavingUri": f"{public_url}/login",
@@ -37,6 +40,6 @@ def real_provider(port: int, public_url: str, accounts: Mapping[str, Mapping[str
             process.stdin.write(json.dumps(terms))
             process.stdin.close()
             assert process.stdout.readline().strip() == "ready", "the identity provider did not start"
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://{host}:{port}"
         finally:
             process.kill()

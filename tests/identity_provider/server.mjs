@@ -1,12 +1,12 @@
 // A certified OpenID Connect provider (panva's oidc-provider) on the loopback, with a sign-in page that believes any name
-// it knows. It reads {port, redirectUri, leavingUri, secret, accounts} from its standard input and says "ready".
+// it knows. It reads {host, port, redirectUri, leavingUri, secret, accounts} from its standard input and says "ready".
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import Provider from 'oidc-provider';
 
-const { port, redirectUri, leavingUri, secret, accounts } = JSON.parse(await text(process.stdin));
-const issuer = `http://127.0.0.1:${port}`;
+const { host, port, redirectUri, leavingUri, secret, accounts } = JSON.parse(await text(process.stdin));
+const issuer = `http://${host}:${port}`;
 const jwk = (type, options, alg) => {
   const { privateKey } = generateKeyPairSync(type, options);
   return { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg, kid: `${alg}-key` };
@@ -27,7 +27,15 @@ const provider = new Provider(issuer, {
   conformIdTokenClaims: false, // claims in the ID token, as Keycloak, AD FS and Authelia put them
   claims: { openid: ['sub'], profile: ['preferred_username', 'name'], groups: ['groups'] },
   scopes: ['openid', 'profile', 'groups'],
-  features: { devInteractions: { enabled: false } },
+  features: {
+    devInteractions: { enabled: false }, // its pages, and the one for leaving, would fetch a font from elsewhere
+    rpInitiatedLogout: {
+      logoutSource: (ctx, form) => {
+        ctx.body = `<!doctype html><title>Provider</title>${form}
+          <button type="submit" form="op.logoutForm" name="logout" value="yes">Yes</button>`;
+      },
+    },
+  },
   findAccount: (_, id) => accounts[id] && { accountId: id, claims: () => ({ sub: id, ...accounts[id] }) },
   loadExistingGrant: async (ctx) => {
     const grant = new provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId });
@@ -55,4 +63,4 @@ provider.use(async (ctx, next) => {
   return undefined;
 });
 
-provider.listen(port, '127.0.0.1', () => console.log('ready'));
+provider.listen(port, host, () => console.log('ready'));
