@@ -26,6 +26,12 @@ $(VENV)/.dev-installed: $(VENV)/.installed
 	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+# The tests of single sign-on talk to a certified identity provider, which is written in JavaScript.
+$(VENV)/.provider-installed: tests/identity_provider/package-lock.json | $(VENV)/.installed test-packages
+	@npm ci --silent --no-audit --no-fund --prefix tests/identity_provider || \
+		echo "No identity provider for the tests: install Node.js 18 or newer, with npm. Without it the tests of single sign-on fail." >&2
+	@touch $@
+
 packages:
 	@PYTHON=$(PYTHON) sh deploy/debian-packages.sh run
 
@@ -38,10 +44,10 @@ check: $(VENV)/.dev-installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(VENV)/.dev-installed test-packages
+test: $(VENV)/.dev-installed $(VENV)/.provider-installed test-packages
 	sh tests/run.sh
 
-test-slow: $(VENV)/.dev-installed test-packages
+test-slow: $(VENV)/.dev-installed $(VENV)/.provider-installed test-packages
 	sh tests/run.sh --slow
 
 clean:

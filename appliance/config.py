@@ -11,13 +11,16 @@ Rules this module keeps:
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, MutableMapping
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from appliance.domain import Role
 from appliance.errors import ConfigurationError
@@ -56,6 +59,9 @@ OFFLINE_SWITCHES: Mapping[str, str] = {
 def go_offline(environ: MutableMapping[str, str] | None = None) -> None:
     """Set every offline switch. Overwrites what is there: an appliance has no online mode."""
     (os.environ if environ is None else environ).update(OFFLINE_SWITCHES)
+
+
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")  # no underscore, which some servers take for a hyphen
 
 
 class _Section(BaseModel):
@@ -190,6 +196,13 @@ class RetrievalSettings(_Section):
     rerank_candidates: Annotated[int, Field(ge=1)] = 20
 
 
+class PasswordsFor(StrEnum):
+    """Whose passwords are taken on the sign-in page. Anybody else comes through single sign-on or the proxy."""
+
+    EVERYBODY = "everybody"
+    ADMINS = "admins"
+
+
 class SignInSettings(_Section):
     """Sessions and the brake on guessing."""
 
@@ -198,6 +211,140 @@ class SignInSettings(_Section):
     max_failures: Annotated[int, Field(ge=1)] = 5
     failure_window_s: Annotated[float, Field(gt=0)] = 300
     second_factor_roles: tuple[Role, ...] = ()  # local accounts with one of these roles need a second factor
+    passwords: PasswordsFor = PasswordsFor.EVERYBODY
+
+
+class SignatureAlgorithm(StrEnum):
+    """What an identity provider may sign with. There is no `none` and nothing with a shared secret, on purpose."""
+
+    RS256 = "RS256"
+    RS384 = "RS384"
+    RS512 = "RS512"
+    PS256 = "PS256"
+    PS384 = "PS384"
+    PS512 = "PS512"
+    ES256 = "ES256"
+    ES384 = "ES384"
+    ES512 = "ES512"
+    ED25519 = "EdDSA"
+
+
+class OidcSettings(_Section):
+    """Single sign-on with OpenID Connect. None while `issuer` is empty. See docs/operations/single-sign-on.md."""
+
+    issuer: str = ""  # exactly as the provider writes it
+    name: Annotated[str, Field(min_length=1, max_length=64)] = "single sign-on"  # on the button
+    client_id: str = ""
+    client_secret: SecretStr = SecretStr("")  # empty: a public client, with PKCE alone
+    public_url: str = ""  # where people reach the appliance, without a path
+    ca_file: str = ""  # PEM; empty: the authorities that this machine trusts
+    scopes: tuple[str, ...] = ("openid", "profile")
+    algorithms: tuple[SignatureAlgorithm, ...] = (SignatureAlgorithm.RS256, SignatureAlgorithm.ES256)
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    clock_skew_s: Annotated[int, Field(ge=0, le=300)] = 60
+    name_claim: str = "preferred_username"
+    display_name_claim: str = "name"
+    groups_claim: str = "groups"  # dots lead inwards: realm_access.roles
+    groups: Mapping[str, str] = {}  # group there -> group here; empty: all of them, as they are called there
+    employee_groups: tuple[str, ...] = ()  # groups there; empty: everybody who signs in is an employee
+    admin_groups: tuple[str, ...] = ()
+    compliance_groups: tuple[str, ...] = ()
+    userinfo: bool = False  # ask for the claims there too
+    sign_out: bool = False  # signing out here leads to the provider's own signing out
+    max_age_s: Annotated[float, Field(ge=60)] = 86_400.0  # then what it said of somebody counts for nothing
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a provider."""
+        return bool(self.issuer)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if not self.is_set:
+            return self
+        if missing := [key for key in ("client_id", "public_url") if not getattr(self, key)]:
+            raise ValueError(f"needs {' and '.join(missing)} as well")
+        if not _is_secured(self.issuer):
+            raise ValueError("needs an 'issuer' that begins with https:// (http:// on this machine alone)")
+        if not _is_secured(self.public_url) or urlsplit(self.public_url).path.strip("/"):
+            raise ValueError("needs a 'public_url' such as https://strongroom.example, without a path")
+        if "openid" not in self.scopes or not self.algorithms:
+            raise ValueError("needs 'openid' among the scopes, and at least one of the algorithms")
+        return self
+
+
+class TrustedHeaderSettings(_Section):
+    """A reverse proxy that says who somebody is. None while `user_header` is empty."""
+
+    user_header: str = ""
+    groups_header: str = ""
+    separator: Annotated[str, Field(min_length=1, max_length=1)] = ","  # between groups
+    display_name_header: str = ""
+    proxies: tuple[str, ...] = ()  # addresses or networks that may send them
+    secret_header: str = ""  # one that the proxy alone can fill in
+    secret: SecretStr = SecretStr("")
+    groups: Mapping[str, str] = {}  # group there -> group here; empty: all of them, as they are called there
+    employee_groups: tuple[str, ...] = ()  # groups there; empty: everybody is an employee
+    admin_groups: tuple[str, ...] = ()
+    compliance_groups: tuple[str, ...] = ()
+    sign_out_url: str = ""  # where the proxy ends its own session
+    max_age_s: Annotated[float, Field(ge=60)] = 86_400.0  # then what it said of somebody counts for nothing
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a proxy that is believed."""
+        return bool(self.user_header)
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Every header that the proxy alone may send, in small letters."""
+        named = (self.user_header, self.groups_header, self.display_name_header, self.secret_header)
+        return tuple(name.lower() for name in named if name)
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """From where they may come."""
+        return tuple(_network(proxy) for proxy in self.proxies)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if not self.is_set:
+            return self
+        if not self.networks:
+            raise ValueError("needs 'proxies', the addresses that may send the header")
+        if not all(_HEADER.fullmatch(name) for name in self.headers):
+            raise ValueError("has a header that is not made of letters, digits and '-'")
+        if len(set(self.headers)) != len(self.headers):
+            raise ValueError("uses one header for two things")
+        if bool(self.secret_header) != bool(self.secret.get_secret_value()):
+            raise ValueError("needs both 'secret_header' and 'secret', or neither")
+        return self
+
+
+def _is_secured(address: str) -> bool:
+    """Whether an address is one of TLS, or does not leave this machine."""
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:  # a port or a bracket that is none
+        return False
+    plain = parts.scheme == "http" and _is_this_machine(host)
+    unwanted = parts.query or parts.fragment or parts.username is not None
+    return bool(host) and (parts.scheme == "https" or plain) and not unwanted
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False
+
+
+def _network(address: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(address)
+    except ValueError:
+        raise ValueError(f"has '{address}' among 'proxies', which is neither an address nor a network") from None
 
 
 class Settings(_Section):
@@ -212,6 +359,8 @@ class Settings(_Section):
     cluster: ClusterSettings = ClusterSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     sign_in: SignInSettings = SignInSettings()
+    oidc: OidcSettings = OidcSettings()
+    trusted_header: TrustedHeaderSettings = TrustedHeaderSettings()
 
 
 ALIASES: Mapping[str, tuple[str, ...]] = {"QDRANT_URL": ("index", "url"), "OLLAMA_HOST": ("model", "ollama_host")}

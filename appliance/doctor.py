@@ -21,6 +21,8 @@ from appliance.wording import standing
 from ingest.reconcile import compare
 
 _ENOUGH_DISK_BYTES = 2 * 1024**3
+_MANY_ADDRESSES = 16
+"""More than that are no proxy, but a network."""
 _VERIFY_UP_TO = 100_000
 """Entries the doctor still verifies by itself; `strongroom log verify` does any number."""
 
@@ -51,6 +53,8 @@ def examine(appliance: Appliance) -> list[Check]:
         ("catalog", _catalog),
         ("sources", _sources),
         ("groups", _groups),
+        ("single sign-on", _single_sign_on),
+        ("trusted header", _trusted_header),
         ("index", _index),
         ("embedding model", _embedding_model),
         ("reranking model", _reranking_model),
@@ -134,6 +138,43 @@ def _groups(appliance: Appliance) -> Iterator[Check]:
         yield Check("groups", Status.WARNING, f"differ only in upper and lower case: {told}", remedy)
     else:
         yield Check("groups", Status.OK, f"{len(in_use)} in use")
+
+
+def _single_sign_on(appliance: Appliance) -> Iterator[Check]:
+    settings = appliance.settings.oidc
+    if appliance.sign_on is None:
+        return
+    condition = appliance.sign_on.examine()
+    detail = f"{settings.issuer} answers and publishes {condition.keys} keys"
+    if not condition.keys:
+        yield Check("single sign-on", Status.ERROR, detail, "Have the provider publish the keys that it signs with.")
+    elif condition.ahead_s is not None and abs(condition.ahead_s) > settings.clock_skew_s:
+        remedy = "Set the clocks of both machines by the same time server: what is signed would look expired."
+        way = "ahead" if condition.ahead_s > 0 else "behind"
+        yield Check(
+            "single sign-on", Status.ERROR, f"{detail}; its clock is {abs(condition.ahead_s):.0f} s {way}", remedy
+        )
+    elif settings.public_url.startswith("https://") and not appliance.settings.server.secure_cookie:
+        yield Check("single sign-on", Status.WARNING, detail, "People come by TLS: set server.secure_cookie to true.")
+    else:
+        yield Check("single sign-on", Status.OK, detail)
+
+
+def _trusted_header(appliance: Appliance) -> Iterator[Check]:
+    settings = appliance.settings.trusted_header
+    if not settings.is_set:
+        return
+    detail = f"'{settings.user_header}' is believed from {', '.join(settings.proxies)}"
+    if any(network.num_addresses > _MANY_ADDRESSES for network in settings.networks):
+        remedy = "Name the proxy's own address in trusted_header.proxies: whoever has one of them can be anybody."
+        yield Check("trusted header", Status.WARNING, detail, remedy)
+    elif not settings.secret_header and any(network.is_loopback for network in settings.networks):
+        remedy = (
+            "Every program on this machine can send it. Set trusted_header.secret_header and trusted_header.secret."
+        )
+        yield Check("trusted header", Status.WARNING, detail, remedy)
+    else:
+        yield Check("trusted header", Status.OK, detail)
 
 
 def _index(appliance: Appliance) -> Iterator[Check]:

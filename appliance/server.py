@@ -12,8 +12,10 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from appliance.api.app import routes
+from appliance.api.proxied import PeerNoted, TrustedHeader
 from appliance.auth.sessions import TokenKind
 from appliance.config import Settings
 from appliance.data_folder import announce
@@ -40,12 +42,12 @@ def create_app(appliance: Appliance) -> ASGIApp:
     if script is None or script.origin is None:
         raise ConfigurationError("The screens are not installed. Install the release again.")
     screens = streamlit.App(script.origin, routes=routes(appliance), on_script_error=on_script_error)
-    return _outer_layer(screens, appliance)
+    return _layers(screens, appliance)
 
 
 def create_headless_app(appliance: Appliance) -> ASGIApp:
     """The API without the screens, for the command line."""
-    return _outer_layer(Starlette(routes=routes(appliance)), appliance)
+    return _layers(Starlette(routes=routes(appliance)), appliance)
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
@@ -101,21 +103,26 @@ def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
             log_level="error",
             access_log=False,  # paths and queries of readers are not the server's business
             server_header=False,
-            proxy_headers=settings.server.trust_forwarded_for,
+            proxy_headers=False,  # `_layers` does that, where it is wanted
             timeout_graceful_shutdown=_STOP_S,
             ws_max_size=4 * 1024 * 1024,
         )
     )
 
 
-def _outer_layer(app: ASGIApp, appliance: Appliance) -> ASGIApp:
+def _layers(app: ASGIApp, appliance: Appliance) -> ASGIApp:
     """Around everything, so that errors of the application itself carry the headers too."""
-    return OuterLayer(
-        app,
-        allowed_hosts=_hosts(appliance.settings),
-        max_upload_bytes=appliance.settings.ingest.max_file_bytes,
+    settings = appliance.settings
+    outer: ASGIApp = OuterLayer(
+        TrustedHeader(app, appliance) if settings.trusted_header.is_set else app,
+        allowed_hosts=_hosts(settings),
+        max_upload_bytes=settings.ingest.max_file_bytes,
         may_upload=lambda session: _is_admin(appliance, session),
     )
+    if settings.server.trust_forwarded_for:
+        proxies = os.environ.get("FORWARDED_ALLOW_IPS", _LOOPBACK[0])  # as uvicorn itself does it
+        outer = ProxyHeadersMiddleware(outer, trusted_hosts=proxies)  # type: ignore[arg-type, assignment]
+    return PeerNoted(outer)
 
 
 def _is_admin(appliance: Appliance, session: str) -> bool:

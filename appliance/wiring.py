@@ -22,6 +22,8 @@ from appliance.answering.searching import Searcher
 from appliance.audit.entries import AdminAction, LogClosed, LogOpened
 from appliance.audit.log import QueryLog
 from appliance.auth.accounts import Accounts
+from appliance.auth.identity import HEADER_DIRECTORY, OIDC_DIRECTORY, DirectoryTerms
+from appliance.auth.oidc.sign_on import SingleSignOn
 from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
 from appliance.config import ModelSettings, Provider, Settings
@@ -102,6 +104,7 @@ class Appliance:
     catalog: Catalog
     accounts: Accounts
     sessions: Sessions
+    sign_on: SingleSignOn | None
     conversations: Conversations
     log: QueryLog
     desk: Desk
@@ -183,6 +186,11 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     model = model or build_model(settings.model)
     if model is not None:
         stack.enter_context(contextlib.closing(model))
+    accounts = Accounts(database)
+    accounts.set_directories(_directory_terms(settings))
+    sign_on = SingleSignOn(settings.oidc) if settings.oidc.is_set else None
+    if sign_on is not None:
+        stack.enter_context(contextlib.closing(sign_on))
     catalog = Catalog(database)
     indexes = Indexes(settings, owner=database.installation_id())
     reranker = build_reranker(settings)
@@ -232,8 +240,9 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         settings=settings,
         folder=folder,
         catalog=catalog,
-        accounts=Accounts(database),
+        accounts=accounts,
         sessions=Sessions(database, settings.sign_in),
+        sign_on=sign_on,
         conversations=Conversations(database),
         log=log,
         desk=desk,
@@ -250,6 +259,16 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         interrupted=interrupted,
         operator_token=_operator_token(folder),
     )
+
+
+def _directory_terms(settings: Settings) -> list[DirectoryTerms]:
+    """The directories that the settings name. What another one gave people counts for nothing."""
+    terms = []
+    if settings.oidc.is_set:
+        terms.append(DirectoryTerms(OIDC_DIRECTORY, "oidc", settings.oidc.max_age_s))
+    if settings.trusted_header.is_set:
+        terms.append(DirectoryTerms(HEADER_DIRECTORY, "header", settings.trusted_header.max_age_s))
+    return terms
 
 
 def _in_force(

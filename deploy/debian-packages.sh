@@ -17,7 +17,11 @@ run)
         wanted="python3-venv $wanted" without="there is no virtual environment, and $without"
     fi
     ;;
-test) wanted=$test_packages without="the tests that need them fail" ;;
+test)
+    wanted=$test_packages without="the tests that need them fail"
+    # for the identity provider that single sign-on is tried with; whatever Node.js is there will do
+    command -v npm >/dev/null 2>&1 || wanted="$wanted nodejs npm"
+    ;;
 *) echo "usage: $0 run|test" >&2; exit 2 ;;
 esac
 

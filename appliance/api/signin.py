@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import html
-from importlib.resources import files
-from string import Template
-
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from appliance.api.schemas.people import SESSION_COOKIE
+from appliance.api.sign_on import arrive_through_proxy, leaving_address, sign_on_routes
+from appliance.api.signin_pages import STATIC, notice_page, sign_in_page
 from appliance.audit.entries import AdminAction, SignedIn, SignedOut, SignInFailed
+from appliance.auth.identity import HEADER_DIRECTORY
 from appliance.auth.sessions import SignedInSession, TokenKind
-from appliance.domain import Principal, text_sha256
-from appliance.errors import ApplianceError, NotSignedIn, PasswordChangeRequired, SecondFactorRequired
+from appliance.config import PasswordsFor
+from appliance.domain import Principal, Role, text_sha256
+from appliance.errors import (
+    AccessDenied,
+    ApplianceError,
+    NotFound,
+    NotSignedIn,
+    PasswordChangeRequired,
+    SecondFactorRequired,
+)
 from appliance.wiring import Appliance
 
-_STATIC = files("appliance.api").joinpath("static")
+_PROXY_IS_NOT_ASKED = "local"
+"""A query parameter of the sign-in page: for somebody who wants to give a password although a proxy names them."""
 
 
 def sign_in(appliance: Appliance, request: Request, name: str, password: str, code: str = "") -> SignedInSession:
@@ -30,7 +38,8 @@ def sign_in(appliance: Appliance, request: Request, name: str, password: str, co
     address = address_of(request)
     try:
         session = appliance.sessions.sign_in(name, password, address, code)
-    except NotSignedIn as error:
+        _require_password_door(appliance, session)
+    except (NotSignedIn, AccessDenied) as error:
         # The name as typed may be a password in the wrong field: its hash is enough to tell attempts apart.
         appliance.log.append(SignInFailed("", text_sha256(name.casefold()), origin=address, reason=error.code))
         raise
@@ -75,6 +84,16 @@ def next_address(appliance: Appliance, token: str) -> str:
     return "/"
 
 
+def _require_password_door(appliance: Appliance, session: SignedInSession) -> None:
+    """Raises AccessDenied, and ends the session, when this person has to come by another door."""
+    admins_only = appliance.settings.sign_in.passwords is PasswordsFor.ADMINS
+    if admins_only and Role.ADMIN not in session.principal.roles:
+        appliance.sessions.sign_out(session.token)
+        raise AccessDenied(
+            "Only administrators sign in with a password here. Use single sign-on, or the address of the reverse proxy."
+        )
+
+
 def end_session(appliance: Appliance, token: str, person: Principal) -> None:
     """Sign out."""
     if token:
@@ -98,8 +117,14 @@ def set_cookie(response: Response, appliance: Appliance, session: SignedInSessio
 def signin_routes(appliance: Appliance) -> list[Route]:
     """`/login` and `/logout`."""
 
-    async def show(_request: Request) -> Response:
-        return _page("")
+    sign_on_name = appliance.sign_on.name if appliance.sign_on is not None else ""
+
+    async def show(request: Request) -> Response:
+        if _PROXY_IS_NOT_ASKED not in request.query_params:
+            arrival = await run_in_threadpool(arrive_through_proxy, appliance, request, set_cookie)
+            if arrival is not None:
+                return arrival
+        return sign_in_page(sign_on_name=sign_on_name)
 
     async def submit(request: Request) -> Response:
         async with request.form(max_files=0, max_fields=4, max_part_size=4096) as form:
@@ -107,39 +132,53 @@ def signin_routes(appliance: Appliance) -> list[Route]:
         try:
             session = await run_in_threadpool(sign_in, appliance, request, name, password, code)
         except ApplianceError as error:
-            return _page(str(error), error.status)
+            return sign_in_page(str(error), error.status, sign_on_name)
         response = RedirectResponse(await run_in_threadpool(next_address, appliance, session.token), 303)
         set_cookie(response, appliance, session)
         return response
 
     async def leave(request: Request) -> Response:
         token = request.cookies.get(SESSION_COOKIE, "")
+        directory = ""
         try:
             found = await run_in_threadpool(
                 appliance.sessions.recognise, token, kind=TokenKind.SESSION, may_be_unfinished=True
             )
+            directory = await run_in_threadpool(_directory_of, appliance, found.principal)
             await run_in_threadpool(end_session, appliance, token, found.principal)
         except NotSignedIn:
             token = ""  # it had ended already
-        response = RedirectResponse("/login", 303)
+        response = await run_in_threadpool(_left, appliance, directory)
         response.delete_cookie(SESSION_COOKIE, path="/")
         return response
 
     async def style(_request: Request) -> Response:
-        return Response(_STATIC.joinpath("login.css").read_text("utf-8"), media_type="text/css")
+        return Response(STATIC.joinpath("login.css").read_text("utf-8"), media_type="text/css")
 
     return [
         Route("/login", show, methods=["GET"]),
         Route("/login", submit, methods=["POST"]),
         Route("/login.css", style, methods=["GET"]),
         Route("/logout", leave, methods=["POST"]),
+        *sign_on_routes(appliance, set_cookie),
     ]
 
 
-def _page(message: str, status: int = 200) -> HTMLResponse:
-    template = Template(_STATIC.joinpath("login.html").read_text("utf-8"))
-    body = template.safe_substitute(message=html.escape(message))
-    return HTMLResponse(body, status, {"Cache-Control": "no-store"})
+def _directory_of(appliance: Appliance, person: Principal) -> str:
+    try:
+        return appliance.accounts.person(person.id).directory
+    except NotFound:
+        return ""
+
+
+def _left(appliance: Appliance, directory: str) -> Response:
+    """What somebody sees who signed out: the directory's own signing out, if there is one."""
+    address = leaving_address(appliance, directory)
+    if address:
+        return notice_page("Signed out", "You are signed out here. One moment.", onward=address)
+    if directory == HEADER_DIRECTORY:  # the sign-in page would let them in again at once
+        return notice_page("Signed out", "You are signed out here, but not at the reverse proxy.")
+    return RedirectResponse("/login", 303)
 
 
 def _session_name(token: str) -> str:

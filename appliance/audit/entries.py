@@ -215,6 +215,7 @@ class SignedIn:
     actor_name: str = ""
     session_id: str = ""  # a name for the session, never the secret that opens it
     origin: str = ""
+    door: str = ""  # by which they came: "" the password, "oidc", "header"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +227,7 @@ class SignInFailed:
     name: str
     origin: str = ""
     reason: str = ""
+    door: str = ""  # as in SignedIn
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ ARGUMENTS = (
     "--disable-domain-reliability",
     "--disable-sync",
     "--disable-features=MediaRouter,OptimizationHints,Translate,AutofillServerCommunication",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE 127.0.0.2",
 )
 DESKTOP = (1280, 800)
 PHONE = (390, 844)

@@ -1,0 +1,175 @@
+"""The doors besides the password: single sign-on, and what a reverse proxy says.
+
+Rules this module keeps:
+
+1. Each opens a new session, on record before it is used, and takes over none that was there.
+2. The session's cookie is SameSite=Strict, and the browser comes here from another site: it would not send the cookie
+   along on a redirect. So it is shown a page of ours, which takes it to the screens by itself.
+3. Nobody is sent to an address that a request names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from appliance.api import proxied
+from appliance.api.schemas.people import SESSION_COOKIE
+from appliance.api.signin_pages import arrival_page, notice_page, sign_in_page
+from appliance.audit.entries import SignedIn, SignInFailed
+from appliance.auth.identity import HEADER_DIRECTORY, OIDC_DIRECTORY, Identity
+from appliance.auth.oidc.sign_on import ATTEMPT_S, RETURN_PATH, NotBegunHere, Returned, SingleSignOn
+from appliance.auth.sessions import SignedInSession
+from appliance.domain import text_sha256
+from appliance.errors import ApplianceError, TooManyAttempts
+from appliance.wiring import Appliance
+
+BEGIN_PATH = "/login/oidc"
+ARRIVED_PATH = "/login/arrived"
+
+SetCookie = Callable[[Response, Appliance, SignedInSession], None]
+
+
+def sign_on_routes(appliance: Appliance, set_cookie: SetCookie) -> list[Route]:
+    """`/login/oidc` and where it returns to, where single sign-on is configured; `/login/arrived` for all."""
+
+    async def arrived(request: Request) -> Response:
+        if request.cookies.get(SESSION_COOKIE):
+            return RedirectResponse("/", 303)
+        return notice_page(
+            "Your browser did not keep the cookie",
+            "Allow cookies for this address, then sign in again. (server.secure_cookie needs an address with https.)",
+        )
+
+    sign_on = appliance.sign_on
+    if sign_on is None:
+        return [Route(ARRIVED_PATH, arrived, methods=["GET"])]
+
+    async def begin(_request: Request) -> Response:
+        try:
+            begun = await run_in_threadpool(sign_on.begin)
+        except ApplianceError as error:
+            return sign_in_page(str(error), error.status, sign_on.name)
+        response = RedirectResponse(begun.address, 303, {"Cache-Control": "no-store"})
+        response.set_cookie(
+            _attempt_cookie(appliance),
+            begun.cookie,
+            max_age=ATTEMPT_S,
+            path="/",
+            httponly=True,
+            samesite="lax",  # the way back from the provider comes from another site
+            secure=appliance.settings.server.secure_cookie,
+        )
+        return response
+
+    async def come_back(request: Request) -> Response:
+        try:
+            session = await run_in_threadpool(_finish, appliance, sign_on, request)
+        except ApplianceError as error:
+            response: Response = sign_in_page(str(error), error.status, sign_on.name)
+        else:
+            response = arrival_page(ARRIVED_PATH)
+            set_cookie(response, appliance, session)
+        response.delete_cookie(_attempt_cookie(appliance), path="/", secure=appliance.settings.server.secure_cookie)
+        return response
+
+    return [
+        Route(ARRIVED_PATH, arrived, methods=["GET"]),
+        Route(BEGIN_PATH, begin, methods=["GET"]),
+        Route(RETURN_PATH, come_back, methods=["GET"]),
+    ]
+
+
+def arrive_through_proxy(appliance: Appliance, request: Request, set_cookie: SetCookie) -> Response | None:
+    """What somebody sees whom the reverse proxy names; None for a browser of whom it says nothing."""
+    person = proxied.proxied_person(request)
+    if person is None:
+        return None
+    try:
+        session = _vouched_for(appliance, person, address_of(request))
+    except ApplianceError as error:
+        return sign_in_page(str(error), error.status, appliance.sign_on.name if appliance.sign_on else "")
+    response = arrival_page(ARRIVED_PATH)
+    set_cookie(response, appliance, session)
+    return response
+
+
+def leaving_address(appliance: Appliance, directory: str) -> str:
+    """Where somebody of a directory goes to end their session there; empty for nowhere."""
+    if directory == OIDC_DIRECTORY and appliance.sign_on is not None:
+        return appliance.sign_on.sign_out_address()
+    return appliance.settings.trusted_header.sign_out_url if directory == HEADER_DIRECTORY else ""
+
+
+def open_session(appliance: Appliance, identity: Identity, address: str) -> SignedInSession:
+    """A new session of somebody a directory vouches for, on record before it is used.
+
+    Raises:
+        ApplianceError: See `Sessions.open_for`; and AuditUnavailable: then there is no session.
+    """
+    session = appliance.sessions.open_for(identity, address)
+    person = session.principal
+    try:
+        # named as in `signin`: a name for a session that does not open it
+        name = text_sha256(f"session-name {session.token}")[:16]
+        appliance.log.append(SignedIn(person.id, person.name, name, origin=address, door=identity.directory))
+    except ApplianceError:
+        appliance.sessions.sign_out(session.token)
+        raise
+    return session
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from, as far as is known."""
+    return request.client.host if request.client else ""
+
+
+def _vouched_for(appliance: Appliance, person: proxied.ProxiedPerson, address: str) -> SignedInSession:
+    try:
+        identity = proxied.identity_of(person, appliance.settings.trusted_header)
+        return open_session(appliance, identity, address)
+    except TooManyAttempts:
+        raise  # not on record during a pause, see `signin.sign_in`
+    except ApplianceError as error:
+        _record_failure(appliance, error, person.name, address, HEADER_DIRECTORY)
+        raise
+
+
+def _finish(appliance: Appliance, sign_on: SingleSignOn, request: Request) -> SignedInSession:
+    address = address_of(request)
+    appliance.sessions.brake.refuse_when_paused("", address)
+    try:
+        identity = sign_on.finish(request.cookies.get(_attempt_cookie(appliance), ""), _returned(request))
+    except NotBegunHere:
+        raise  # nothing was attempted: strangers could send us anybody's browser, and fill the disk
+    except ApplianceError as error:
+        # under a name of its own: one key for all who have none yet would pause everybody together
+        appliance.sessions.brake.count(f"another door {address}", address)
+        _record_failure(appliance, error, "", address, OIDC_DIRECTORY)
+        raise
+    try:
+        return open_session(appliance, identity, address)
+    except ApplianceError as error:
+        _record_failure(appliance, error, identity.name, address, OIDC_DIRECTORY)
+        raise
+
+
+def _returned(request: Request) -> Returned:
+    """What the browser brought; what it brought twice, it did not bring."""
+    query = request.query_params
+    once = {key: query[key] for key in query if len(query.getlist(key)) == 1}
+    return Returned(once.get("state", ""), once.get("code", ""), once.get("iss", ""), once.get("error", ""))
+
+
+def _record_failure(appliance: Appliance, error: ApplianceError, name: str, address: str, door: str) -> None:
+    name_key = text_sha256(name.casefold()) if name else ""
+    appliance.log.append(SignInFailed("", name_key, origin=address, reason=error.code, door=door))
+
+
+def _attempt_cookie(appliance: Appliance) -> str:
+    """Its name: over TLS one that no other host of the same domain can set."""
+    return "__Host-strongroom_attempt" if appliance.settings.server.secure_cookie else "strongroom_attempt"
