@@ -51,6 +51,7 @@ def examine(appliance: Appliance) -> list[Check]:
         ("catalog", _catalog),
         ("sources", _sources),
         ("groups", _groups),
+        ("directory", _directory),
         ("index", _index),
         ("embedding model", _embedding_model),
         ("reranking model", _reranking_model),
@@ -134,6 +135,27 @@ def _groups(appliance: Appliance) -> Iterator[Check]:
         yield Check("groups", Status.WARNING, f"differ only in upper and lower case: {told}", remedy)
     else:
         yield Check("groups", Status.OK, f"{len(in_use)} in use")
+
+
+def _directory(appliance: Appliance) -> Iterator[Check]:
+    sync = appliance.directory_sync
+    if sync is None:
+        yield Check("directory", Status.OK, "none by choice: people have accounts here")
+        return
+    latest = sync.latest
+    try:
+        address = sync.directory.probe()
+    except ApplianceError as error:
+        days = appliance.settings.ldap.max_age_s / 86_400
+        remedy = f"Until then its people cannot sign in; after {days:g} days what it said of them counts for nothing."
+        yield Check("directory", Status.ERROR, str(error), remedy)
+        return
+    if latest is not None and latest.problem:
+        yield Check("directory", Status.ERROR, latest.problem, "Do what it says; until then the last sync stands.")
+    elif latest is not None and latest.notes:
+        yield Check("directory", Status.WARNING, " ".join(latest.notes), "Do what it says, or leave it at that.")
+    else:
+        yield Check("directory", Status.OK, f"'{sync.directory.name}' at {address} lets the service account in")
 
 
 def _index(appliance: Appliance) -> Iterator[Check]:

@@ -22,6 +22,7 @@ from appliance.answering.searching import Searcher
 from appliance.audit.entries import AdminAction, LogClosed, LogOpened
 from appliance.audit.log import QueryLog
 from appliance.auth.accounts import Accounts
+from appliance.auth.identity import DirectoryTerms
 from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
 from appliance.config import ModelSettings, Provider, Settings
@@ -38,6 +39,8 @@ from appliance.indexes import Indexes, OpenIndexes
 from appliance.inference.embedders import embedder_for
 from appliance.inference.file_digest import sha256_of
 from appliance.inference.port import Embedder, LanguageModel, Reranker
+from appliance.ldap.directory import LdapDirectory
+from appliance.ldap.sync import DirectorySync
 from appliance.retrieval.glossary import Glossary, load_glossary
 from appliance.retrieval.retriever import Retriever
 from ingest.changeover import Changeover, ChangeProgress
@@ -102,6 +105,7 @@ class Appliance:
     catalog: Catalog
     accounts: Accounts
     sessions: Sessions
+    directory_sync: DirectorySync | None
     conversations: Conversations
     log: QueryLog
     desk: Desk
@@ -204,6 +208,11 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     )
     history = RunHistory(database)
     runs = stack.enter_context(contextlib.closing(Runs(pipeline, history)))
+    accounts = Accounts(database)
+    accounts.set_directories(_directory_terms(settings))
+    directory_sync = _directory_sync(settings, accounts, log)
+    if directory_sync is not None:
+        stack.callback(directory_sync.close)
     evaluations = Evaluations(
         lambda: desk.serving.examiner,
         EvaluationStore(database),
@@ -232,8 +241,13 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         settings=settings,
         folder=folder,
         catalog=catalog,
-        accounts=Accounts(database),
-        sessions=Sessions(database, settings.sign_in),
+        accounts=accounts,
+        sessions=Sessions(
+            database,
+            settings.sign_in,
+            directories=() if directory_sync is None else (directory_sync.directory,),
+        ),
+        directory_sync=directory_sync,
         conversations=Conversations(database),
         log=log,
         desk=desk,
@@ -250,6 +264,19 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         interrupted=interrupted,
         operator_token=_operator_token(folder),
     )
+
+
+def _directory_terms(settings: Settings) -> list[DirectoryTerms]:
+    """The directories that people may come from."""
+    ldap = settings.ldap
+    return [DirectoryTerms(ldap.name, "ldap", ldap.max_age_s)] if ldap.is_set else []
+
+
+def _directory_sync(settings: Settings, accounts: Accounts, log: QueryLog) -> DirectorySync | None:
+    """What syncs the directory that the settings name."""
+    if not settings.ldap.is_set:
+        return None
+    return DirectorySync(LdapDirectory(settings.ldap), accounts, settings.ldap, log.append)
 
 
 def _in_force(

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from appliance.auth.naming import label_or_none
 from appliance.config import LdapSettings
 from appliance.ldap import filters
 from appliance.ldap.connection import Connection
@@ -60,7 +61,7 @@ class GroupFinder:
             told = f"'{login}' is in more than {MAX_GROUPS:,} groups, or {MAX_LEVELS} levels deep, and so in none here."
             return Belonging(frozenset(), False, False, (told,))
         notes: set[str] = set()
-        groups = {name for group in found if (name := self._name_here(group, notes))}
+        groups = {name for group in found if (name := self._label(self._name_here(group, notes), notes))}
         is_admin, is_compliance = (
             any(self._is_among(group, wanted, notes) for group in found)
             for wanted in (self.settings.admin_groups, self.settings.compliance_groups)
@@ -93,6 +94,12 @@ class GroupFinder:
         wanted = filters.all_of(filters.parsed(self.settings.resolved("groups_filter")), filters.any_of(members))
         found = self.connection.search(self.settings.groups_base, wanted, (_NAME,), at_most=MAX_GROUPS + 1)
         return [_Group(entry.dn, entry.texts(_NAME)) for entry in found]
+
+    def _label(self, name: str, notes: set[str]) -> str:
+        label = label_or_none(name) or ""
+        if name and not label:
+            notes.add("A group is left out: its name is too long, or not printable. Give it another in ldap.groups.")
+        return label
 
     def _name_here(self, group: _Group, notes: set[str]) -> str:
         """What a group is called here; empty when it stays outside."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -132,9 +133,10 @@ class Slapd:
         return str(self.folder / "ca.pem")
 
     def change(self, ldif: str) -> None:
-        """Apply changes, as LDIF that ldapmodify would take, while the server runs."""
-        slapmodify = [PROGRAM, "-T", "modify", "-f", str(self.folder / "slapd.conf")]
-        subprocess.run(slapmodify, input=ldif, text=True, check=True, capture_output=True)
+        """Apply changes, as LDIF."""
+        who = ["-x", "-H", self.ldap, "-D", f"cn=root,{SUFFIX}", "-w", "root"]
+        environment = {"LDAPNOINIT": "1", "PATH": os.environ["PATH"]}
+        subprocess.run(["ldapmodify", *who], input=ldif, text=True, check=True, capture_output=True, env=environment)
 
 
 @contextmanager
