@@ -9,7 +9,7 @@ from appliance.api.schemas.shapes import In
 class DirectoryDetail(DirectoryOut):
     """What came of a directory: `people` who are known here, of whom some are `gone` from it, and some `stale`.
 
-    What it said of somebody counts for `max_age_s`; then they are stale. `notes` name what was left out at the last sync.
+    What it said of somebody counts for `max_age_s`; then they are stale. `notes` name what the last sync left out.
     """
 
     can_sync: bool
