@@ -6,15 +6,19 @@ Rules this module keeps:
    more loosely than we do. The password is then tried on the DN that was found, never on one made of what was typed.
 2. A name that finds nobody is tried too, on a DN that does not exist, so that it takes about as long.
 3. Whoever the directory shuts out is nobody, whatever their password.
-4. Somebody whom its groups make both admin and compliance officer is neither, and is not let in.
+4. A password of the service account that is refused is not tried again at once: every sign-in would try it, and
+   lock the account.
+5. Somebody whom its groups make both admin and compliance officer is neither, and is not let in.
 """
 
 from __future__ import annotations
 
 import secrets
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +35,8 @@ from appliance.ldap.messages import Entry
 
 _DISPLAY = ("displayName", "cn")
 _ASKED_AT_ONCE = 50
+_REFUSED_FOR_S = 300.0
+_AT_ONCE, _WAIT_S = 8, 1.0  # sign-ins that wait for the directory: one that hangs must not take every thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,25 @@ class Census:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A password of the service account that a server did not take."""
+
+    password: str = field(repr=False)
+    url: str
+    at: float = field(default_factory=time.monotonic)
+
+    @property
+    def told(self) -> str:
+        return (
+            f"The directory at {self.url} does not let the service account in. Check ldap.bind_dn and the password in "
+            f"ldap.bind_password_file. The same password is tried again after {_REFUSED_FOR_S / 60:g} minutes."
+        )
+
+    def still_holds(self, password: str) -> bool:
+        return self.password == password and time.monotonic() - self.at < _REFUSED_FOR_S
+
+
 class LdapDirectory:
     """The directory that the settings name. Threads may share it: each call has a connection of its own."""
 
@@ -50,6 +75,8 @@ class LdapDirectory:
         self._settings = settings
         self._people = filters.parsed(settings.resolved("people_filter"))
         filters.parsed(settings.resolved("groups_filter"))
+        self._refused: _Refused | None = None
+        self._seats = threading.BoundedSemaphore(_AT_ONCE)
         self._name, self._id = settings.resolved("name_attribute"), settings.resolved("id_attribute")
 
     @property
@@ -62,6 +89,14 @@ class LdapDirectory:
         login = normal_name(name)
         if login is None or not password:
             return None
+        if not self._seats.acquire(timeout=_WAIT_S):
+            raise DirectoryUnavailable(f"The directory '{self.name}' is slow: {_AT_ONCE} sign-ins wait for it already.")
+        try:
+            return self._verify(login, password)
+        finally:
+            self._seats.release()
+
+    def _verify(self, login: str, password: str) -> Identity | None:
         with self._searching() as (connection, server):
             found = self._person(connection, login)
             if not _is_password_of(server, found.dn if found else self._nobody(), password) or found is None:
@@ -111,18 +146,18 @@ class LdapDirectory:
 
     def _service(self) -> tuple[Connection, Server]:
         password = self._bind_password()
+        if self._refused is not None and self._refused.still_holds(password):
+            raise DirectoryUnavailable(self._refused.told)
         problems: list[str] = []
         for url in self._settings.urls:
             server = self._server(url)
             try:
                 connection = connect(server)
                 connection.bind(self._settings.bind_dn, password)
-            except WrongPassword:
+            except WrongPassword:  # no other server is asked: it would count one more
                 connection.close()
-                problems.append(
-                    f"The directory at {url} does not let the service account in. Check ldap.bind_dn and the password "
-                    "in ldap.bind_password_file."
-                )
+                self._refused = _Refused(password, url)
+                raise DirectoryUnavailable(self._refused.told) from None
             except DirectoryUnavailable as error:
                 problems.append(str(error))
             else:

@@ -121,8 +121,6 @@ def test_the_command_line_syncs_and_shows(
         told = "[" + ", ".join(f'"{one}"' for one in value) + "]" if isinstance(value, tuple) else value
         monkeypatch.setenv(f"STRONGROOM_LDAP__{key.upper()}", told)
     synced = CliRunner().invoke(commands, ["directory", "sync"])
-    print(synced.output)
-    print(synced.exception)
     assert synced.exit_code == 0, synced.output
     assert "ldap: in sync: 0 people, 0 groups." in synced.stdout
     showed = CliRunner().invoke(commands, ["directory", "show"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
@@ -166,6 +168,35 @@ def test_a_wrong_service_account_is_no_wrong_password_of_a_person(settings_for: 
     for file, words in told.items():
         with pytest.raises(DirectoryUnavailable, match=words):
             LdapDirectory(settings_for(bind_password_file=str(tmp_path / file))).verify("anna", PASSWORD)
+
+
+def test_a_wrong_password_of_the_service_account_does_not_lock_it(settings_for: SettingsFor, tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text("wrong")
+    directory = LdapDirectory(settings_for(bind_password_file=str(path)))
+    for _ in range(5):  # the directory locks an account after three
+        with pytest.raises(DirectoryUnavailable, match="does not let the service account in"):
+            directory.verify("anna", PASSWORD)
+    path.write_text(slapd.SERVICE_PASSWORD)
+    assert directory.verify("anna", PASSWORD) is not None
+
+
+def test_a_directory_that_hangs_keeps_few_sign_ins_waiting(settings_for: SettingsFor) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        url = f"ldaps://127.0.0.1:{silent.getsockname()[1]}"
+        directory = LdapDirectory(settings_for(urls=(url,), timeout_s=2))
+
+        def told(_: int) -> str:
+            with pytest.raises(DirectoryUnavailable) as caught:
+                directory.verify("anna", PASSWORD)
+            return str(caught.value)
+
+        with ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(told, range(12)))
+    assert sum("sign-ins wait for it already" in answer for answer in answers) == 4
+    assert sum("said nothing for" in answer for answer in answers) == 8
 
 
 def test_the_doctor_is_told_that_nobody_is_found(directory: LdapDirectory, settings_for: SettingsFor) -> None:
