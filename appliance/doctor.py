@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from appliance.audit.checkpoint import read as read_checkpoint
 from appliance.audit.log import checkpoint_path
@@ -21,6 +22,7 @@ from appliance.wording import standing
 from ingest.reconcile import compare
 
 _ENOUGH_DISK_BYTES = 2 * 1024**3
+_NOTES = 3
 _VERIFY_UP_TO = 100_000
 """Entries the doctor still verifies by itself; `strongroom log verify` does any number."""
 
@@ -152,8 +154,15 @@ def _directory(appliance: Appliance) -> Iterator[Check]:
         return
     if latest is not None and latest.problem:
         yield Check("directory", Status.ERROR, latest.problem, "Do what it says; until then the last sync stands.")
+    elif Path(appliance.settings.ldap.bind_password_file).stat().st_mode & 0o077:
+        path = appliance.settings.ldap.bind_password_file
+        told = f"other accounts of this machine may read the password of the service account in {path}"
+        yield Check("directory", Status.WARNING, told, f"chmod 600 {path}")
     elif latest is not None and latest.notes:
-        yield Check("directory", Status.WARNING, " ".join(latest.notes), "Do what it says, or leave it at that.")
+        more = len(latest.notes) - _NOTES
+        told = " ".join((*latest.notes[:_NOTES], *([f"There are {more} more."] if more > 0 else [])))
+        remedy = "Do what it says, or leave it at that. 'strongroom directory show' says all."
+        yield Check("directory", Status.WARNING, told, remedy)
     else:
         yield Check("directory", Status.OK, f"'{sync.directory.name}' at {address} lets the service account in")
 

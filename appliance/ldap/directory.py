@@ -206,11 +206,14 @@ class LdapDirectory:
     def _identity(self, entry: Entry, groups: GroupFinder, notes: set[str]) -> Identity | None:
         """What the directory says of a person; None, and a note, for somebody who cannot be one here."""
         subject = subject_of(entry, self._id, self._settings.kind)
-        login = normal_name(entry.text(self._name))
+        names = entry.texts(self._name)
+        login = normal_name(names[0]) if len(names) == 1 else None
         if not subject or login is None:
-            notes.add(f"'{entry.dn}' cannot sign in: its {self._name} or {self._id} is none that can be used here.")
+            notes.add(
+                f"'{entry.dn}' is shut out: its {self._name} or {self._id} is none, or none that can be used here."
+            )
             return None
-        belonging = groups.of(entry, entry.text(self._name))
+        belonging = groups.of(entry, names[0])
         notes.update(belonging.notes)
         if belonging.is_admin and belonging.is_compliance:
             notes.add(f"'{login}' is shut out: groups make them both admin and compliance officer. Take one away.")

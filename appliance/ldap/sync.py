@@ -32,6 +32,7 @@ ITSELF = "appliance"
 """Who did what nobody asked for."""
 
 _AGAIN_S = 60.0
+_END_S = 10.0
 _FEW = 2  # so many may be missing whatever their share: a small team's one colleague who left
 
 
@@ -78,10 +79,10 @@ class DirectorySync:
         self._keeper.start()
 
     def close(self) -> None:
-        """Start no more, and wait for the one that runs."""
+        """Start no more, and wait for the one that runs; not for ever: what it brings after that is not taken over."""
         self._stop.set()
         if self._keeper.is_alive():
-            self._keeper.join()
+            self._keeper.join(_END_S)
 
     def run(self, by: str = ITSELF, *, confirmed: bool = False) -> Report:
         """Sync now.
@@ -106,6 +107,8 @@ class DirectorySync:
         known = {person.subject: person for person in self._accounts.people() if person.directory == name}
         census = self._directory.census(known)
         told = {identity.subject: identity for identity in census.identities}
+        if self._stop.is_set():
+            raise DirectoryUnavailable("The appliance is being stopped. Sync again when it runs.")
         if not confirmed:
             self._refuse_many_missing([person for person in known.values() if not person.gone], told)
         for act in _changes(by, known, told):

@@ -27,6 +27,7 @@ LOCAL_PASSWORD = "seven brass keys on a ring"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slapd.Slapd]:
     with slapd.running(tmp_path_factory.mktemp("slapd"), organisation.ldif()) as running:
         running.folder.joinpath("password").write_text(SERVICE_PASSWORD)
+        running.folder.joinpath("password").chmod(0o600)
         yield running
 
 
@@ -92,6 +93,11 @@ def test_a_sync_on_demand_is_on_record_and_says_what_was_left_out(appliance: App
     assert appliance.log.size() == before + 1  # that it was asked for; nothing changed for anybody
     (check,) = [check for check in examine(appliance) if check.name == "directory"]
     assert check.status is Status.WARNING and "'rag-sales' is left out" in check.detail
+    password = Path(appliance.settings.ldap.bind_password_file)
+    password.chmod(0o644)
+    (check,) = [check for check in examine(appliance) if check.name == "directory"]
+    assert check.status is Status.WARNING and check.remedy == f"chmod 600 {password}"
+    password.chmod(0o600)
 
 
 def test_a_directory_that_is_down_is_told_to_admins_and_not_to_strangers(
