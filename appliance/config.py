@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 
 from appliance.domain import Role
 from appliance.errors import ConfigurationError
-from appliance.invalid import named, told
+from appliance.invalid import LABEL, named, told
 
 OFFLINE_SWITCHES: Mapping[str, str] = {
     # unstructured: a ping on import and on every partition, and an advertisement in the log
@@ -347,6 +347,88 @@ def _network(address: str) -> IPv4Network | IPv6Network:
         raise ValueError(f"has '{address}' among 'proxies', which is neither an address nor a network") from None
 
 
+class LdapKind(StrEnum):
+    """Which directory it is: what its attributes are called."""
+
+    OPENLDAP = "openldap"  # and what has the same schema, such as 389 Directory Server
+    ACTIVE_DIRECTORY = "active_directory"
+
+
+_LDAP_SCHEMAS: Mapping[LdapKind, Mapping[str, str]] = {
+    LdapKind.OPENLDAP: {
+        "name_attribute": "uid",
+        "id_attribute": "entryUUID",
+        "people_filter": "(objectClass=person)",
+        "groups_filter": "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))",
+    },
+    LdapKind.ACTIVE_DIRECTORY: {
+        "name_attribute": "sAMAccountName",
+        "id_attribute": "objectGUID",
+        "people_filter": "(&(objectCategory=person)(objectClass=user))",
+        "groups_filter": "(objectClass=group)",
+    },
+}
+
+
+class LdapSettings(_Section):
+    """A directory whose people sign in here. None while `urls` is empty. See docs/operations/ldap.md."""
+
+    urls: tuple[str, ...] = ()  # ldaps://HOST, or ldap://HOST, which StartTLS secures; tried in this order
+    kind: LdapKind = LdapKind.OPENLDAP
+    name: Annotated[str, Field(pattern=LABEL)] = "ldap"  # what it is called here
+    ca_file: str = ""  # PEM; empty: the authorities that this machine trusts
+    plain_on_loopback: bool = False  # without TLS: for a test server on this machine
+    bind_dn: str = ""
+    bind_password_file: str = ""
+    people_base: str = ""
+    people_filter: str = ""  # this and the next three: empty for what is usual in a directory of this kind
+    name_attribute: str = ""
+    id_attribute: str = ""
+    groups_filter: str = ""
+    groups_base: str = ""  # empty: none of its groups counts here
+    include_groups: tuple[str, ...] = ()  # patterns of cn, such as "rag-*": these arrive under their cn
+    groups: Mapping[str, str] = {}  # DN or cn there -> group here
+    admin_groups: tuple[str, ...] = ()  # DN or cn
+    compliance_groups: tuple[str, ...] = ()
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    sync_every_s: Annotated[float, Field(ge=10)] = 900.0
+    max_age_s: Annotated[float, Field(ge=60)] = 86_400.0  # then what it said of somebody counts for nothing
+    max_missing_share: Annotated[float, Field(gt=0, le=1)] = 0.5  # of its people gone at once, unconfirmed
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a directory."""
+        return bool(self.urls)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> LdapSettings:
+        if not self.is_set:
+            return self
+        needed = ("bind_dn", "bind_password_file", "people_base")
+        if missing := [key for key in needed if not getattr(self, key)]:
+            raise ValueError(f"needs {', '.join(missing)} as well")
+        if not all(_is_ldap_address(url) for url in self.urls):
+            raise ValueError("has an address in 'urls' that is not ldaps://HOST or ldap://HOST, with a port or none")
+        if self.sync_every_s * 2 > self.max_age_s:
+            raise ValueError(
+                "needs a 'max_age_s' of at least twice 'sync_every_s', or one sync missed shuts people out"
+            )
+        return self
+
+    def resolved(self, key: str) -> str:
+        """A setting that is usual for the kind of directory when it is empty."""
+        return str(getattr(self, key)) or _LDAP_SCHEMAS[self.kind][key]
+
+
+def _is_ldap_address(url: str) -> bool:
+    try:
+        address = urlsplit(url)
+        usable = address.scheme in ("ldap", "ldaps") and address.hostname and (address.port is None or address.port)
+    except ValueError:  # a port that is none
+        return False
+    return bool(usable) and not (address.path.strip("/") or address.query or address.username)
+
+
 class Settings(_Section):
     """Everything that can be set. See docs/reference/settings.md."""
 
@@ -361,6 +443,7 @@ class Settings(_Section):
     sign_in: SignInSettings = SignInSettings()
     oidc: OidcSettings = OidcSettings()
     trusted_header: TrustedHeaderSettings = TrustedHeaderSettings()
+    ldap: LdapSettings = LdapSettings()
 
 
 ALIASES: Mapping[str, tuple[str, ...]] = {"QDRANT_URL": ("index", "url"), "OLLAMA_HOST": ("model", "ollama_host")}

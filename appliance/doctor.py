@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from appliance.audit.checkpoint import read as read_checkpoint
 from appliance.audit.log import checkpoint_path
@@ -23,6 +24,7 @@ from ingest.reconcile import compare
 _ENOUGH_DISK_BYTES = 2 * 1024**3
 _MANY_ADDRESSES = 16
 """More than that are no proxy, but a network."""
+_NOTES = 3
 _VERIFY_UP_TO = 100_000
 """Entries the doctor still verifies by itself; `strongroom log verify` does any number."""
 
@@ -55,6 +57,7 @@ def examine(appliance: Appliance) -> list[Check]:
         ("groups", _groups),
         ("single sign-on", _single_sign_on),
         ("trusted header", _trusted_header),
+        ("directory", _directory),
         ("index", _index),
         ("embedding model", _embedding_model),
         ("reranking model", _reranking_model),
@@ -175,6 +178,34 @@ def _trusted_header(appliance: Appliance) -> Iterator[Check]:
         yield Check("trusted header", Status.WARNING, detail, remedy)
     else:
         yield Check("trusted header", Status.OK, detail)
+
+
+def _directory(appliance: Appliance) -> Iterator[Check]:
+    sync = appliance.directory_sync
+    if sync is None:
+        yield Check("directory", Status.OK, "none by choice: people have accounts here")
+        return
+    latest = sync.latest
+    try:
+        address = sync.directory.probe()
+    except ApplianceError as error:
+        days = appliance.settings.ldap.max_age_s / 86_400
+        remedy = f"Until then its people cannot sign in; after {days:g} days what it said of them counts for nothing."
+        yield Check("directory", Status.ERROR, str(error), remedy)
+        return
+    if latest is not None and latest.problem:
+        yield Check("directory", Status.ERROR, latest.problem, "Do what it says; until then the last sync stands.")
+    elif Path(appliance.settings.ldap.bind_password_file).stat().st_mode & 0o077:
+        path = appliance.settings.ldap.bind_password_file
+        told = f"other accounts of this machine may read the password of the service account in {path}"
+        yield Check("directory", Status.WARNING, told, f"chmod 600 {path}")
+    elif latest is not None and latest.notes:
+        more = len(latest.notes) - _NOTES
+        told = " ".join((*latest.notes[:_NOTES], *([f"There are {more} more."] if more > 0 else [])))
+        remedy = "Do what it says, or leave it at that. 'strongroom directory show' says all."
+        yield Check("directory", Status.WARNING, told, remedy)
+    else:
+        yield Check("directory", Status.OK, f"'{sync.directory.name}' at {address} lets the service account in")
 
 
 def _index(appliance: Appliance) -> Iterator[Check]:

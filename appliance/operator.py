@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from appliance.api.gate import GROUPS_HEADER, groups_header
 from appliance.api.schemas.asking import AnswerOut, AskEvent, PassagesOut, StartedOut, TokenOut
+from appliance.api.schemas.directories import DirectoryDetail
 from appliance.api.schemas.evaluations import ComparisonOut, EvaluationOut, EvaluationsOut, EvaluationState
 from appliance.api.schemas.files import FilesOut
 from appliance.api.schemas.runs import RunOut
@@ -115,6 +116,16 @@ class Operator:
     def health(self) -> HealthOut:
         """Every check of the doctor."""
         return HealthOut.model_validate(self._json("GET", "/api/health"))
+
+    def directories(self) -> list[DirectoryDetail]:
+        """Where people come from who have no account here, and how that stands."""
+        names = [item["name"] for item in self._json("GET", "/api/directories")]
+        return [DirectoryDetail.model_validate(self._json("GET", f"/api/directories/{name}")) for name in names]
+
+    def sync_directory(self, name: str, *, accept_missing: bool) -> DirectoryDetail:
+        """Ask a directory now about everybody who is known here."""
+        path = f"/api/directories/{name}/sync"
+        return DirectoryDetail.model_validate(self._json("POST", path, {"accept_missing": accept_missing}))
 
     def ask(self, question: str) -> Iterator[BaseModel]:
         """Ask; the events of the answer as they come."""

@@ -84,8 +84,10 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
 
 
 def _keep_in_sync(appliance: Appliance) -> None:
-    """Watch the sources, go on with the syncs that the last process did not finish, and with a change of the model."""
+    """Watch sources and directory; go on with syncs that the last process did not finish, and a change of the model."""
     appliance.watcher.start()
+    if appliance.directory_sync is not None:
+        appliance.directory_sync.start()
     if appliance.changeover is not None:
         appliance.changeover.start()
     cut_short = {run.source_id for run in appliance.interrupted}

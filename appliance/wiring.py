@@ -40,6 +40,8 @@ from appliance.indexes import Indexes, OpenIndexes
 from appliance.inference.embedders import embedder_for
 from appliance.inference.file_digest import sha256_of
 from appliance.inference.port import Embedder, LanguageModel, Reranker
+from appliance.ldap.directory import LdapDirectory
+from appliance.ldap.sync import DirectorySync
 from appliance.retrieval.glossary import Glossary, load_glossary
 from appliance.retrieval.retriever import Retriever
 from ingest.changeover import Changeover, ChangeProgress
@@ -105,6 +107,7 @@ class Appliance:
     accounts: Accounts
     sessions: Sessions
     sign_on: SingleSignOn | None
+    directory_sync: DirectorySync | None
     conversations: Conversations
     log: QueryLog
     desk: Desk
@@ -191,6 +194,9 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     sign_on = SingleSignOn(settings.oidc) if settings.oidc.is_set else None
     if sign_on is not None:
         stack.enter_context(contextlib.closing(sign_on))
+    directory_sync = _directory_sync(settings, accounts, log)
+    if directory_sync is not None:
+        stack.callback(directory_sync.close)
     catalog = Catalog(database)
     indexes = Indexes(settings, owner=database.installation_id())
     reranker = build_reranker(settings)
@@ -241,8 +247,13 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         folder=folder,
         catalog=catalog,
         accounts=accounts,
-        sessions=Sessions(database, settings.sign_in),
+        sessions=Sessions(
+            database,
+            settings.sign_in,
+            directories=() if directory_sync is None else (directory_sync.directory,),
+        ),
         sign_on=sign_on,
+        directory_sync=directory_sync,
         conversations=Conversations(database),
         log=log,
         desk=desk,
@@ -268,7 +279,16 @@ def _directory_terms(settings: Settings) -> list[DirectoryTerms]:
         terms.append(DirectoryTerms(OIDC_DIRECTORY, "oidc", settings.oidc.max_age_s))
     if settings.trusted_header.is_set:
         terms.append(DirectoryTerms(HEADER_DIRECTORY, "header", settings.trusted_header.max_age_s))
+    if settings.ldap.is_set:
+        terms.append(DirectoryTerms(settings.ldap.name, "ldap", settings.ldap.max_age_s))
     return terms
+
+
+def _directory_sync(settings: Settings, accounts: Accounts, log: QueryLog) -> DirectorySync | None:
+    """What syncs the directory that the settings name."""
+    if not settings.ldap.is_set:
+        return None
+    return DirectorySync(LdapDirectory(settings.ldap), accounts, settings.ldap, log.append)
 
 
 def _in_force(

@@ -429,7 +429,7 @@ def test_every_command_explains_itself(room: Room) -> None:
 
     command = typer.main.get_command(app)
     names = [[name] for name in command.commands]  # type: ignore[attr-defined]
-    for group in ("log", "user"):
+    for group in ("directory", "log", "user"):
         names += [[group, name] for name in command.commands[group].commands]  # type: ignore[attr-defined]
     assert len(names) > 15
     help_text = room.run("--help")

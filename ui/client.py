@@ -30,6 +30,7 @@ from appliance.api.schemas.asking import (
     StartedOut,
     TokenOut,
 )
+from appliance.api.schemas.directories import DirectoryDetail, DirectorySyncIn
 from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut
 from appliance.api.schemas.evaluations import ComparisonOut, EvaluationDetail, EvaluationOut, EvaluationsOut
 from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, FilesIn, FilesOut, ReceiptOut
@@ -70,6 +71,7 @@ _SESSION = re.compile(r"[\w.~+/=-]{1,4096}", re.ASCII)  # anything else could no
 _TIMEOUT = httpx.Timeout(30.0)
 _ANSWER_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # the longest silence while a model loads and reads
 _PREVIEW_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # walking a folder of very many files on a slow share
+_SYNC_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # thousands of people, of a directory that is slow
 _UNREADABLE = Problem(code="unreadable", message="The appliance sent something this page cannot read. Reload the page.")
 CUT_OFF = Problem(code="cut_off", message="The answer was cut off before its end. Ask again.")
 _UNREACHABLE = Problem(code="unreachable", message="The appliance does not answer. Try again in a moment.")
@@ -303,8 +305,17 @@ class Client:
         return self._post(IssuedToken, f"/api/people/{_part(person_id)}/tokens", wanted)
 
     def directories(self) -> list[DirectoryOut]:
-        """The directories that people come from."""
+        """Where people come from who have no account here."""
         return self._get_list(DirectoryOut, "/api/directories")
+
+    def directory(self, name: str) -> DirectoryDetail:
+        """How one of them stands."""
+        return self._get(DirectoryDetail, f"/api/directories/{_part(name)}")
+
+    def sync_directory(self, name: str, *, accept_missing: bool) -> DirectoryDetail:
+        """Ask it now about everybody who is known here. What went wrong is in the answer."""
+        path, wanted = f"/api/directories/{_part(name)}/sync", DirectorySyncIn(accept_missing=accept_missing)
+        return _parsed(DirectoryDetail, self._send("POST", path, wanted, timeout=_SYNC_TIMEOUT).content)
 
     # one's own account
 

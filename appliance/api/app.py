@@ -11,6 +11,7 @@ from appliance import __version__
 from appliance.api import (
     ask,
     conversations,
+    directories,
     documents,
     evaluations,
     files,
@@ -43,6 +44,7 @@ _API = (
     upkeep.router,
     evaluations.router,
     people.router,
+    directories.router,
     health.router,
     log.router,
 )

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
 from appliance.auth.tables import sign_in_failures
 from appliance.config import SignInSettings
@@ -52,6 +52,13 @@ class Brake:
         with self._database.write() as connection:
             self.purge(connection)
             connection.execute(insert(sign_in_failures), row)
+
+    def take_back(self, name: str, address: str) -> None:
+        """One failure less of this name, from this address: it was none after all."""
+        theirs = (sign_in_failures.c.name_key == _key(name)) & (sign_in_failures.c.address == address[:64])
+        latest = select(func.max(sign_in_failures.c.id)).where(theirs).scalar_subquery()
+        with self._database.write() as connection:
+            connection.execute(delete(sign_in_failures).where(sign_in_failures.c.id == latest))
 
     def pauses(self, names: Iterable[str]) -> dict[str, timedelta]:
         """Which of these names are paused, and for how long."""

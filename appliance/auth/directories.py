@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from appliance.auth.identity import DirectoryState, DirectoryTerms, Identity
 from appliance.auth.naming import checked_name, label_or_none, normal_name
+from appliance.auth.standing import MAX_SKEW
 from appliance.auth.tables import (
     MAX_LABEL_CHARACTERS,
     MAX_SUBJECT_CHARACTERS,
@@ -59,7 +60,8 @@ def admit(connection: Connection, identity: Identity, now: datetime) -> str:
 def renew(connection: Connection, directory: str, identities: Iterable[Identity], at: datetime) -> None:
     """Take over a directory's whole word, as of `at`, on the people of it who are known here.
 
-    Nobody is made known by this. Those it does not name are shut out.
+    Nobody is made known by this. Those it does not name are shut out. Who was heard of since is left alone: that word
+    is newer than this one.
 
     Raises:
         InvalidRequest: An identity is of another directory. Nothing was changed.
@@ -70,6 +72,8 @@ def renew(connection: Connection, directory: str, identities: Iterable[Identity]
     if any(identity.directory != directory for identity in told.values()):
         raise InvalidRequest(f"The directory '{directory}' can tell of its own people only.")
     for subject, row in _known(connection, directory).items():
+        if row.heard_at is not None and at < row.heard_at <= at + MAX_SKEW:
+            continue
         identity = told.get(subject)
         if identity is None:
             _shut_out(connection, str(row.id))

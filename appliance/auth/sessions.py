@@ -7,7 +7,8 @@ Rules this module keeps:
 3. Roles, groups and `disabled` are read on every request, so a change acts at once.
 4. A paused name or address is refused before any hash is computed (see `brake`).
 5. One password is checked at a time. So guesses sent at once cannot slip past the count together, and a flood of them
-   takes 64 MiB of memory, not 64 MiB each. (Across several processes, each may let one more guess through.)
+   takes 64 MiB of memory, not 64 MiB each. (Across several processes, each may let one more guess through.) A directory
+   is asked after that, with the failure counted already: one that hangs holds up nobody with a local account.
 6. A wrong code of the second factor is said and counted as a wrong password is.
 7. Who has yet to change their password, or to set up a second factor that their role needs, is signed in for that
    alone. Every caller that does not ask for such a session by name is refused.
@@ -36,12 +37,23 @@ from appliance.auth.tables import people, sessions
 from appliance.config import SignInSettings
 from appliance.database import Database
 from appliance.domain import Principal, Scope, text_sha256
-from appliance.errors import InvalidRequest, NotFound, NotSignedIn, PasswordChangeRequired, SecondFactorRequired
+from appliance.errors import (
+    DirectoryUnavailable,
+    InvalidRequest,
+    NotFound,
+    NotSignedIn,
+    PasswordChangeRequired,
+    SecondFactorRequired,
+)
 
 TOKEN_PREFIX = "sr_"  # noqa: S105 - lets people and secret scanners recognise a token
 MAX_TOKEN_LIFETIME = timedelta(days=366)
 DEFAULT_SCOPES = frozenset({Scope.ASK})
 _SEEN_EVERY = timedelta(minutes=1)
+_ASK_LATER = (
+    "Your organisation's directory cannot be asked at the moment. Try again later; an administrator sees why under "
+    "Admin > Directories."
+)
 
 
 class TokenKind(StrEnum):
@@ -117,8 +129,15 @@ class Sessions:
             NotSignedIn: In the same words and time for an unknown name, a wrong password or code, a disabled person.
             DirectoryUnavailable: The name is of no local account, and a directory cannot be asked.
         """
-        with self._counted(name, address):
-            return self._checked(name, password, code)
+        try:
+            with self._counted(name, address):
+                return self._checked(name, password, code)
+        except NotSignedIn:
+            # after the hash was computed, so that a name that is here costs no less than one that is not
+            identity = self._told_by_a_directory(name, password, address)
+            if identity is None:
+                raise
+        return self._open(self._accounts.admit(identity).id, name)
 
     def change_password(self, person_id: str, old: str, new: str, address: str) -> SignedInSession:
         """Give somebody the password they chose; ends all their sessions and tokens and opens a new session.
@@ -171,24 +190,25 @@ class Sessions:
         return self._open(self._accounts.admit(identity).id, identity.name)
 
     def _checked(self, name: str, password: str, code: str) -> SignedInSession:
-        try:
-            verified = self._accounts.verify(name, password)
-        except NotSignedIn:
-            # after the hash was computed, so that a name that is here costs no less than one that is not
-            identity = self._told_by_a_directory(name, password)
-            if identity is None:
-                raise
-            return self._open(self._accounts.admit(identity).id, name)
+        verified = self._accounts.verify(name, password)
         if not self.second_factors.passes(verified.principal.id, code):
             raise wrong()
         return self._open(verified.principal.id, name, verified)
 
-    def _told_by_a_directory(self, name: str, password: str) -> Identity | None:
+    def _told_by_a_directory(self, name: str, password: str, address: str) -> Identity | None:
         """Who this is to the first directory that knows; a local account's password is shown to none."""
         if self._accounts.is_local(name):
             return None
-        found = (directory.verify(name, password) for directory in self._directories)
-        return next((identity for identity in found if identity is not None), None)
+        for directory in self._directories:
+            try:
+                identity = directory.verify(name, password)
+            except DirectoryUnavailable as error:
+                self.brake.take_back(name, address)  # nobody has looked at that password
+                self._accounts.directory_failed(directory.name, str(error))
+                raise DirectoryUnavailable(_ASK_LATER) from error  # what is wrong with it is not for strangers
+            if identity is not None:
+                return identity
+        return None
 
     def authenticate(self, token: str, *, kind: TokenKind = TokenKind.SESSION) -> Principal:
         """Who holds this token, with the roles and groups they have now. Raises as `recognise` does."""

@@ -37,7 +37,10 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An account as an admin sees it. `roles` and `groups` are those that count now."""
+    """An account as an admin sees it. `roles` and `groups` are those that count now.
+
+    `told_roles` are those that the directory gave, fresh or not.
+    """
 
     id: str
     name: str
@@ -49,6 +52,8 @@ class Person:
     given_roles: frozenset[Role] = frozenset()
     memberships: tuple[Membership, ...] = ()
     directory: str = ""
+    subject: str = ""
+    told_roles: frozenset[Role] = frozenset()
     heard_at: datetime | None = None
     is_fresh: bool = True
     gone: bool = False
@@ -116,6 +121,8 @@ def _person(row: Row[Any], theirs: tuple[Membership, ...], max_ages: Mapping[str
         given_roles=given,
         memberships=tuple(sorted(theirs, key=lambda membership: (membership.group, membership.origin))),
         directory=row.directory,
+        subject=row.subject,
+        told_roles=frozenset(Role(role) for role in row.directory_roles),
         heard_at=row.heard_at,
         is_fresh=fresh,
         gone=row.gone,

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from appliance.cli.asking import ask
+from appliance.cli.directories import directory_app
 from appliance.cli.evaluating import evaluate
 from appliance.cli.ingestion import ingest, reconcile, report
 from appliance.cli.log import log_app
@@ -36,6 +37,7 @@ app.command()(status)
 app.command()(doctor)
 app.add_typer(log_app, name="log")
 app.add_typer(user_app, name="user")
+app.add_typer(directory_app, name="directory")
 
 
 def main() -> None:

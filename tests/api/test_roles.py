@@ -45,6 +45,7 @@ ADMIN = {
     "POST /api/people/{person_id}/unlock", "DELETE /api/people/{person_id}/second-factor", "GET /api/directories",
     "GET /api/people/{person_id}/tokens", "POST /api/people/{person_id}/tokens",
     "DELETE /api/people/{person_id}/tokens/{token_id}",
+    "GET /api/directories/{name}", "POST /api/directories/{name}/sync",
     "GET /api/evaluations", "POST /api/evaluations", "POST /api/evaluations/feedback",
     "GET /api/evaluations/{evaluation_id}", "DELETE /api/evaluations/{evaluation_id}",
     "GET /api/evaluations/{evaluation_id}/comparison", "POST /api/evaluations/{evaluation_id}/cancel",

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
+from tests.appliance.ldap import organisation, slapd
 from tests.journeys.browser import chromium
 from tests.journeys.served import Served, appliance, free_port, process
 
@@ -38,7 +39,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """An appliance that has read two folders: one for everyone, one for a group nobody here belongs to."""
     folder = tmp_path_factory.mktemp("appliance")
     _write_documents(folder / "documents")
-    with appliance(folder) as running:
+    with (
+        slapd.running(folder / "slapd", organisation.ldif()) as directory,
+        appliance(folder, _people_come_from(directory)) as running,
+    ):
         _take_in(running, "Policies", running.documents / "policies", ["everyone"])
         _take_in(running, "Board papers", running.documents / "board", ["board"])
         yield running
@@ -51,6 +55,21 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("hostile") / "server.log"
     with process(["-m", "tests.ui.served", str(port), "hostile"], port, log, {}) as base_url:
         yield base_url
+
+
+def _people_come_from(directory: slapd.Slapd) -> dict[str, str]:
+    password = directory.folder / "service-password"
+    password.write_text(slapd.SERVICE_PASSWORD)
+    settings = {
+        "urls": f'["{directory.ldaps}"]',
+        "ca_file": directory.ca_file,
+        "bind_dn": slapd.SERVICE_DN,
+        "bind_password_file": str(password),
+        "people_base": organisation.PEOPLE,
+        "groups_base": organisation.GROUPS,
+        "include_groups": '["rag-*"]',
+    }
+    return {f"STRONGROOM_LDAP__{key.upper()}": value for key, value in settings.items()}
 
 
 def _write_documents(folder: Path) -> None:

@@ -109,7 +109,7 @@ def _wait(base_url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextmanager
-def appliance(folder: Path) -> Iterator[Served]:
+def appliance(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
     """The real appliance without a language model, with an account for each role and a folder of documents.
 
     Where the machine allows it, it runs under the trap.
@@ -119,6 +119,7 @@ def appliance(folder: Path) -> Iterator[Served]:
         "STRONGROOM_DATA_DIR": str(folder / "data"),
         "STRONGROOM_SERVER__PORT": str(port),
         "STRONGROOM_MODEL__PROVIDER": "none",
+        **(settings or {}),
     }
     accounts = Accounts(
         employee=("erin", _made(environ, "erin", "--role", "employee", "--group", "underwriting")),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
+from tests.appliance.ldap import organisation
 from tests.journeys.browser import visit
 from tests.journeys.served import Served
 
@@ -113,3 +114,18 @@ def test_health_says_how_every_part_is(browser: Browser, served: Served) -> None
         visiting.click(visiting.page.get_by_role("link", name="Administration"))
         visiting.click(visiting.page.get_by_role("tab", name="Health"))
         expect(visiting.page.get_by_role("row").nth(3)).to_be_visible(timeout=60_000)
+
+
+def test_somebody_of_the_directory_signs_in_and_an_admin_sees_how_it_stands(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in("anna", organisation.PASSWORD)
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.admin)
+        page = visiting.page
+        visiting.click(page.get_by_role("link", name="Administration"))
+        visiting.click(page.get_by_role("tab", name="Directories"))
+        panel = page.locator('[class*="st-key-sr-panel-directory-ldap"]')
+        expect(panel).to_contain_text("1 person · 4 groups")
+        visiting.click(panel.get_by_role("button", name="Sync now"))
+        expect(page.get_by_text("ldap is in sync.")).to_be_visible()
+        expect(panel).to_contain_text("The group 'rag-sales' is left out")

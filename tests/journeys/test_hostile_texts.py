@@ -88,7 +88,7 @@ def test_a_hostile_passage_stays_letters_in_its_dialog(browser: Browser, hostile
     [
         ("erin", "/library", []),
         ("erin", "/account", []),
-        ("adam", "/admin", ["Runs", "Files", "Review", "People", "Evaluation", "Health"]),
+        ("adam", "/admin", ["Runs", "Files", "Review", "People", "Directories", "Evaluation", "Health"]),
         ("cora", "/compliance", ["Other events"]),
     ],
 )

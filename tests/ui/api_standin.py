@@ -63,7 +63,7 @@ from appliance.api.schemas.people import (
 from appliance.api.schemas.shapes import Problem
 from appliance.api.schemas.upkeep import CheckOut, HealthOut
 from appliance.domain import AnswerKind, Role, Scope, TextMeans
-from tests.ui import evaluation_standin, ingest_standin
+from tests.ui import directory_standin, evaluation_standin, ingest_standin
 from tests.ui.evaluation_standin import Measuring
 from tests.ui.ingest_standin import NOW, Intake, problem
 
@@ -139,6 +139,7 @@ class Standin:
         self.fail_ask_with: Problem | None = None
         self.intake = Intake(poison)
         self.measuring = Measuring(poison)
+        self.staff = directory_standin.Staff(poison)
         self.people = [
             PersonOut(
                 id=f"p-{me.name}",
@@ -611,5 +612,6 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
 
     ingest_standin.add_routes(api, state.intake)
     evaluation_standin.add_routes(api, state.measuring)
+    directory_standin.add_routes(api, state.staff)
     app.include_router(api)
     return app

@@ -192,6 +192,19 @@ def test_a_password_that_was_noted_is_gone_at_once(base_url: str) -> None:
     assert "maple-anchor-violet-seven" not in shown(at)
 
 
+def test_a_directory_says_what_is_wrong_and_many_missing_are_confirmed_by_hand(base_url: str) -> None:
+    at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20)
+    at.session_state["admin-tab"] = "Directories"
+    at.run()
+    assert "names 30 of its 40 people no more" in shown(at)
+    assert "40 people" in shown(at) and "2 gone" in shown(at) and "is left out" in shown(at)
+    at.button(key="sync-corp").click().run()
+    assert "names 30 of its 40 people no more" in shown(at)
+    at.checkbox(key="missing-corp").check().run()
+    at.button(key="sync-corp").click().run()
+    assert "names 30 of its 40 people no more" not in shown(at)
+
+
 def test_a_session_that_ended_is_said_with_the_way_back(base_url: str) -> None:
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "nobody"}, default_timeout=20).run()
     assert "Your session ended" in shown(at)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -256,7 +259,63 @@ def test_a_directory_that_is_down_lets_nobody_in_and_counts_against_nobody(
     ldap = Ldap(down=True)
     sessions = Sessions(database, settings, clock, [ldap])
     for _ in range(3):
-        with pytest.raises(DirectoryUnavailable, match="does not answer"):
+        with pytest.raises(DirectoryUnavailable, match="cannot be asked at the moment"):
             sessions.sign_in("anne", PASSWORD, HERE)
+    assert accounts.directories()[0].problem == "The directory 'corp' does not answer. Try again later."
     ldap.down = False
     sessions.sign_in("anne", PASSWORD, HERE)
+
+
+def test_a_directory_that_hangs_holds_up_nobody_with_a_local_account(
+    accounts: Accounts, database: Database, settings: SignInSettings, clock: Clock
+) -> None:
+    accounts.add("local", PASSWORD, [Role.ADMIN], [])
+    asked, answer = threading.Event(), threading.Event()
+
+    class Hanging(Ldap):
+        def verify(self, name: str, password: str) -> Identity | None:
+            asked.set()
+            assert answer.wait(30)
+            return None
+
+    sessions = Sessions(database, settings, clock, [Hanging()])
+
+    def guess() -> None:
+        with pytest.raises(NotSignedIn):
+            sessions.sign_in("anne", "wrong password", HERE)
+
+    waiting = threading.Thread(target=guess)
+    waiting.start()
+    try:
+        assert asked.wait(30)
+        assert sessions.sign_in("local", PASSWORD, HERE).principal.name == "local"
+    finally:
+        answer.set()
+        waiting.join()
+
+
+def test_guesses_sent_at_once_do_not_slip_past_the_count_to_a_directory(
+    accounts: Accounts, database: Database, settings: SignInSettings, clock: Clock
+) -> None:
+    ldap = Ldap()
+    sessions = Sessions(database, settings, clock, [ldap])
+
+    def guess(_: int) -> None:
+        with contextlib.suppress(NotSignedIn, TooManyAttempts):
+            sessions.sign_in("anne", "wrong password", HERE)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(guess, range(8)))
+    assert ldap.asked == settings.max_failures
+
+
+def test_a_word_that_was_overtaken_by_a_sign_in_changes_nothing_of_that_person(
+    accounts: Accounts, clock: Clock
+) -> None:
+    asked_at = clock.now
+    accounts.admit(BERT)
+    clock.now += timedelta(seconds=2)
+    anne = accounts.admit(ANNE)
+    accounts.renew("corp", [], asked_at)
+    assert accounts.person(anne.id).groups == ANNE.groups
+    assert [person.name for person in accounts.people() if person.gone] == ["bert"]

@@ -1,0 +1,136 @@
+"""A directory through the API: how it stands, a sync on record, and the command line for the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from appliance.cli import app as commands
+from appliance.config import LdapSettings, ModelSettings, Provider, ServerSettings, Settings
+from appliance.doctor import Status, examine
+from appliance.domain import Role
+from appliance.server import create_headless_app
+from appliance.wiring import Appliance, opened
+from tests.appliance.ldap import organisation, slapd
+from tests.appliance.ldap.slapd import SERVICE_DN, SERVICE_PASSWORD
+
+pytestmark = pytest.mark.integration
+
+LOCAL_PASSWORD = "seven brass keys on a ring"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slapd.Slapd]:
+    with slapd.running(tmp_path_factory.mktemp("slapd"), organisation.ldif()) as running:
+        running.folder.joinpath("password").write_text(SERVICE_PASSWORD)
+        running.folder.joinpath("password").chmod(0o600)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def settings(server: slapd.Slapd, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    ldap = LdapSettings(
+        urls=(server.ldaps,),
+        ca_file=server.ca_file,
+        bind_dn=SERVICE_DN,
+        bind_password_file=str(server.folder / "password"),
+        people_base=organisation.PEOPLE,
+        groups_base=organisation.GROUPS,
+        include_groups=("rag-*",),
+    )
+    return Settings(
+        data_dir=tmp_path_factory.mktemp("data"),
+        server=ServerSettings(allowed_hosts=("testserver",)),
+        model=ModelSettings(provider=Provider.NONE),
+        ldap=ldap,
+    )
+
+
+@pytest.fixture(scope="module")
+def appliance(settings: Settings) -> Iterator[Appliance]:
+    with opened(settings) as built:
+        built.accounts.add("admin", LOCAL_PASSWORD, [Role.ADMIN], [])
+        yield built
+
+
+@pytest.fixture(scope="module")
+def admin(appliance: Appliance) -> Iterator[TestClient]:
+    with _signed_in(appliance, "admin", LOCAL_PASSWORD) as client:
+        yield client
+
+
+def _signed_in(appliance: Appliance, name: str, password: str) -> TestClient:
+    client = TestClient(create_headless_app(appliance), base_url="http://testserver")
+    answer = client.post(
+        "/api/session", json={"name": name, "password": password}, headers={"Origin": "http://testserver"}
+    )
+    assert answer.status_code == 200, answer.text
+    return client
+
+
+def test_somebody_of_the_directory_signs_in_and_an_admin_sees_it(appliance: Appliance, admin: TestClient) -> None:
+    anna = _signed_in(appliance, "anna", organisation.PASSWORD)
+    me = anna.get("/api/session").json()
+    assert (me["display_name"], me["roles"]) == ("Anna Ärmel", ["employee"])
+    assert "rag-finance" in me["groups"]
+    assert anna.get("/api/directories/ldap").status_code == 403
+    (listed,) = admin.get("/api/directories").json()
+    assert (listed["name"], listed["kind"], listed["configured"]) == ("ldap", "ldap", True)
+    found = admin.get("/api/directories/ldap").json()
+    assert (found["people"], found["groups"], found["gone"], found["stale"]) == (1, 4, 0, 0)
+    assert admin.get("/api/directories/unknown").status_code == 404
+
+
+def test_a_sync_on_demand_is_on_record_and_says_what_was_left_out(appliance: Appliance, admin: TestClient) -> None:
+    _signed_in(appliance, "anna", organisation.PASSWORD)
+    before = appliance.log.size()
+    found = admin.post("/api/directories/ldap/sync", json={}, headers={"Origin": "http://testserver"}).json()
+    assert found["problem"] == "" and "'rag-sales' is left out" in found["notes"][0]
+    assert appliance.log.size() == before + 1  # that it was asked for; nothing changed for anybody
+    (check,) = [check for check in examine(appliance) if check.name == "directory"]
+    assert check.status is Status.WARNING and "'rag-sales' is left out" in check.detail
+    password = Path(appliance.settings.ldap.bind_password_file)
+    password.chmod(0o644)
+    (check,) = [check for check in examine(appliance) if check.name == "directory"]
+    assert check.status is Status.WARNING and check.remedy == f"chmod 600 {password}"
+    password.chmod(0o600)
+
+
+def test_a_directory_that_is_down_is_told_to_admins_and_not_to_strangers(
+    appliance: Appliance, admin: TestClient, server: slapd.Slapd
+) -> None:
+    password = server.folder / "password"
+    password.write_text("wrong")
+    try:
+        found = admin.post("/api/directories/ldap/sync", json={}, headers={"Origin": "http://testserver"}).json()
+        assert "does not let the service account in" in found["problem"]
+        stranger = TestClient(create_headless_app(appliance), base_url="http://testserver")
+        answer = stranger.post("/login", data={"name": "anna", "password": organisation.PASSWORD})
+        assert answer.status_code == 503
+        assert "cannot be asked at the moment" in answer.text and "service account" not in answer.text
+        (check,) = [check for check in examine(appliance) if check.name == "directory"]
+        assert check.status is Status.ERROR and "does not let the service account in" in check.detail
+    finally:
+        password.write_text(SERVICE_PASSWORD)
+
+
+def test_the_command_line_syncs_and_shows(
+    settings: Settings, server: slapd.Slapd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRONGROOM_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("STRONGROOM_MODEL__PROVIDER", "none")
+    for key, value in settings.ldap.model_dump(include=set(settings.ldap.model_fields_set)).items():
+        told = "[" + ", ".join(f'"{one}"' for one in value) + "]" if isinstance(value, tuple) else value
+        monkeypatch.setenv(f"STRONGROOM_LDAP__{key.upper()}", told)
+    synced = CliRunner().invoke(commands, ["directory", "sync"])
+    assert synced.exit_code == 0, synced.output
+    assert "ldap: in sync: 0 people, 0 groups." in synced.stdout
+    showed = CliRunner().invoke(commands, ["directory", "show"])
+    assert showed.exit_code == 0 and "ldap" in showed.stdout
+    monkeypatch.setenv("STRONGROOM_LDAP__URLS", '["ldaps://127.0.0.1:1"]')
+    down = CliRunner().invoke(commands, ["directory", "sync"])
+    assert down.exit_code == 1 and "cannot be reached" in " ".join(down.stdout.split())

@@ -1,0 +1,247 @@
+"""What a sync takes over, what it refuses to believe, and what it leaves alone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.audit.entries import AdminAction
+from appliance.auth.accounts import Accounts, now_utc
+from appliance.auth.identity import DirectoryTerms
+from appliance.auth.sessions import Sessions
+from appliance.config import LdapSettings, SignInSettings
+from appliance.database import Database, metadata
+from appliance.domain import Role
+from appliance.errors import AuditUnavailable, DirectoryUnavailable, NotSignedIn
+from appliance.ldap.directory import LdapDirectory
+from appliance.ldap.sync import DirectorySync
+from tests.appliance.ldap import organisation, slapd
+from tests.appliance.ldap.organisation import PASSWORD, group_dn
+
+pytestmark = pytest.mark.integration
+
+HERE = "192.0.2.10"
+LOCAL_PASSWORD = "seven brass keys on a ring"
+MAX_AGE = timedelta(hours=1)
+
+
+@dataclass
+class House:
+    """An appliance's accounts beside a directory of its own, and what was put on record."""
+
+    database: Database
+    server: slapd.Slapd
+    settings: LdapSettings
+    acts: list[AdminAction]
+
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts(self.database)
+
+    @property
+    def sessions(self) -> Sessions:
+        return Sessions(self.database, SignInSettings(max_failures=100), directories=[LdapDirectory(self.settings)])
+
+    def sync(self, **changes: Any) -> DirectorySync:
+        settings = self.settings.model_copy(update=changes)
+        return DirectorySync(LdapDirectory(settings), self.accounts, settings, self.acts.append)
+
+    def sign_in(self, *names: str) -> None:
+        for name in names:
+            self.sessions.sign_in(name, PASSWORD, HERE)
+
+    def standing(self, name: str) -> tuple[set[str], bool]:
+        (person,) = [person for person in self.accounts.people() if person.name == name]
+        return set(person.groups), person.shut_out
+
+    def change(self, dn: str, change: str) -> None:
+        self.server.change(f"dn: {dn}\nchangetype: modify\n{change}\n")
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("house") / "strongroom.db"
+    database = Database(path)
+    with database.write() as connection:
+        metadata.create_all(connection)
+    accounts = Accounts(database)
+    accounts.add(
+        "boris", LOCAL_PASSWORD, [Role.ADMIN], []
+    )  # a break-glass admin, called like somebody of the directory
+    accounts.set_directories([DirectoryTerms("ldap", "ldap", MAX_AGE.total_seconds())])
+    database.close()
+    return path
+
+
+@pytest.fixture
+def house(empty: Path, password_file: Path, tmp_path: Path) -> Iterator[House]:
+    path = tmp_path / "strongroom.db"
+    shutil.copy(empty, path)
+    database = Database(path)
+    with slapd.running(tmp_path / "slapd", organisation.ldif()) as server:
+        settings = LdapSettings(
+            urls=(server.ldaps,),
+            ca_file=server.ca_file,
+            bind_dn=slapd.SERVICE_DN,
+            bind_password_file=str(password_file),
+            people_base=organisation.PEOPLE,
+            groups_base=organisation.GROUPS,
+            include_groups=("rag-*",),
+            admin_groups=("operators",),
+            max_age_s=MAX_AGE.total_seconds(),
+            sync_every_s=60,
+        )
+        yield House(database, server, settings, [])
+    database.close()
+
+
+def test_who_signs_in_is_made_known_with_their_groups(house: House) -> None:
+    session = house.sessions.sign_in("Anna", PASSWORD, HERE)
+    assert session.principal.name == "anna"
+    assert session.principal.groups == {"rag-finance", "rag-all", "rag-unix", "rag-unique"}
+    assert session.principal.roles == {Role.EMPLOYEE}
+
+
+def test_a_name_of_a_local_account_is_never_the_directorys(house: House) -> None:
+    with pytest.raises(NotSignedIn):
+        house.sessions.sign_in("boris", PASSWORD, HERE)
+    assert house.sessions.sign_in("boris", LOCAL_PASSWORD, HERE).principal.roles == {Role.ADMIN}
+    house.accounts.add("second", LOCAL_PASSWORD, [Role.ADMIN], [])
+    (boris,) = [person for person in house.accounts.people() if person.name == "boris"]
+    house.accounts.set_disabled(boris.id, disabled=True)
+    with pytest.raises(NotSignedIn):  # nor does it fall through while the local one is shut out
+        house.sessions.sign_in("boris", PASSWORD, HERE)
+
+
+def test_who_is_refused_is_told_the_same_whatever_is_wrong(house: House) -> None:
+    told = set()
+    for name in ("anna", "boris", "nobody", "expired", "locked", "twice", "*"):
+        with pytest.raises(NotSignedIn) as caught:
+            house.sessions.sign_in(name, "wrong", HERE)
+        told.add(str(caught.value))
+    assert len(told) == 1
+
+
+def test_a_membership_taken_away_there_is_gone_here_at_the_next_sync_and_on_record(house: House) -> None:
+    house.sign_in("anna")
+    house.change(group_dn("rag-finance"), f"delete: member\nmember: {organisation.dn('anna')}\n")
+    report = house.sync().run()
+    assert report.problem == ""
+    assert house.standing("anna") == ({"rag-unix"}, False)
+    (act,) = house.acts
+    assert (act.actor, act.action, act.subject) == ("appliance", "person.renewed", "anna")
+    assert act.detail == "roles: employee; groups: rag-unix"
+    house.sync().run()
+    assert len(house.acts) == 1  # nothing changed since
+
+
+def test_a_membership_taken_away_there_is_gone_here_at_the_next_sign_in_too(house: House) -> None:
+    house.sign_in("anna")
+    house.change(group_dn("rag-finance"), f"delete: member\nmember: {organisation.dn('anna')}\n")
+    assert house.sessions.sign_in("anna", PASSWORD, HERE).principal.groups == {"rag-unix"}
+
+
+def test_who_leaves_is_shut_out_with_their_session_and_comes_back_if_they_do(house: House) -> None:
+    token = house.sessions.sign_in("anna", PASSWORD, HERE).token
+    house.change(organisation.dn("anna"), "replace: pwdReset\npwdReset: TRUE\n")
+    house.sync().run()
+    assert house.standing("anna")[1]
+    with pytest.raises(NotSignedIn):
+        house.sessions.authenticate(token)
+    assert [act.action for act in house.acts] == ["person.gone"]
+    house.change(organisation.dn("anna"), "replace: pwdReset\npwdReset: FALSE\n")
+    house.sync().run()
+    assert not house.standing("anna")[1]
+
+
+def test_a_renamed_person_keeps_their_account(house: House) -> None:
+    house.sign_in("carla")
+    before = [person.id for person in house.accounts.people() if person.name == "carla"]
+    dn = organisation.dn("carla")
+    house.server.change(f"dn: {dn}\nchangetype: modrdn\nnewrdn: uid=carla.new\ndeleteoldrdn: 1\n")
+    house.sync().run()
+    after = [person.id for person in house.accounts.people() if person.name == "carla.new"]
+    assert after == before and before
+
+
+def test_a_directory_that_is_down_changes_nothing_says_so_and_is_worth_nothing_in_the_end(house: House) -> None:
+    house.sign_in("anna")
+    down = house.sync(urls=("ldaps://127.0.0.1:1",))
+    report = down.run()
+    assert "cannot be reached" in report.problem
+    assert "cannot be reached" in house.accounts.directories()[0].problem
+    assert "rag-finance" in house.standing("anna")[0] and house.acts == []
+    later = Accounts(house.database, lambda: now_utc() + MAX_AGE)
+    (anna,) = [person for person in later.people() if person.name == "anna"]
+    assert anna.groups == frozenset() and not anna.is_fresh
+    assert house.sync().run().problem == ""
+    assert house.accounts.directories()[0].problem == ""
+
+
+def test_a_directory_that_fails_midway_changes_nothing(house: House) -> None:
+    house.sign_in("anna", "carla")
+    house.change(group_dn("rag-finance"), f"delete: member\nmember: {organisation.dn('anna')}\n")
+    report = house.sync(groups_base=f"ou=nowhere,{slapd.SUFFIX}").run()
+    assert "groups_base" in report.problem
+    assert "rag-finance" in house.standing("anna")[0]
+
+
+def test_what_cannot_be_put_on_record_is_not_done(house: House) -> None:
+    house.sign_in("anna")
+    house.change(group_dn("rag-finance"), f"delete: member\nmember: {organisation.dn('anna')}\n")
+
+    def full(_act: AdminAction) -> None:
+        raise AuditUnavailable("The query log cannot be written. Make room.")
+
+    report = DirectorySync(LdapDirectory(house.settings), house.accounts, house.settings, full).run()
+    assert "cannot be written" in report.problem
+    assert "rag-finance" in house.standing("anna")[0]
+
+
+def test_many_missing_at_once_are_not_believed_until_somebody_confirms_it(house: House) -> None:
+    house.sign_in("anna", "carla", "ending", "guessed")
+    wrong_base = house.sync(people_filter="(uid=anna)")
+    report = wrong_base.run()
+    assert "names 3 of its 4 people no more" in report.problem
+    assert not house.standing("carla")[1] and house.acts == []
+    assert wrong_base.run("boss", confirmed=True).problem == ""
+    assert [house.standing(name)[1] for name in ("anna", "carla", "ending", "guessed")] == [False, True, True, True]
+    assert {act.actor for act in house.acts} == {"boss"}
+
+
+def test_the_last_of_a_small_team_who_leaves_needs_no_confirmation(house: House) -> None:
+    house.sign_in("anna", "carla")
+    assert house.sync(people_filter="(uid=nobody)").run().problem == ""
+    assert house.standing("anna")[1] and house.standing("carla")[1]
+
+
+def test_it_syncs_by_itself_from_the_start_and_stops_when_told(house: House) -> None:
+    house.sign_in("anna")
+    house.change(group_dn("rag-finance"), f"delete: member\nmember: {organisation.dn('anna')}\n")
+    sync = house.sync()
+    sync.start()
+    try:
+        for _ in range(200):
+            if house.acts:
+                break
+            sync._stop.wait(0.02)
+    finally:
+        sync.close()
+    assert house.standing("anna")[0] == {"rag-unix"}
+    assert sync.latest is not None and sync.latest.problem == ""
+
+
+def test_nobody_gets_in_while_the_directory_is_down_but_local_accounts_do(house: House) -> None:
+    house.sign_in("anna")
+    down = house.settings.model_copy(update={"urls": ("ldaps://127.0.0.1:1",)})
+    sessions = Sessions(house.database, SignInSettings(), directories=[LdapDirectory(down)])
+    with pytest.raises(DirectoryUnavailable) as caught:
+        sessions.sign_in("anna", PASSWORD, HERE)
+    assert "127.0.0.1" not in str(caught.value)  # a stranger is not told where it is
+    assert sessions.sign_in("boris", LOCAL_PASSWORD, HERE)
