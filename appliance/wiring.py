@@ -201,6 +201,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         embedder=desk.serving.embedder,
         parsers=parsers,
         settings=settings.ingest,
+        levels=settings.access.scale,
     )
     history = RunHistory(database)
     runs = stack.enter_context(contextlib.closing(Runs(pipeline, history)))
