@@ -67,7 +67,8 @@ class AccessFilter:
 class Principal:
     """A person (or the operator of the machine) on whose behalf something is done.
 
-    `levels` are those that they are cleared for.
+    `clearance` is the level they were given themselves, empty for the usual one; `levels` are those they are cleared
+    for, as the settings have it.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Principal:
     roles: frozenset[Role]
     groups: frozenset[str]
     levels: frozenset[str] = frozenset({NO_LEVEL})
+    clearance: str = ""
 
     @property
     def access(self) -> AccessFilter:

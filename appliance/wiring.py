@@ -21,6 +21,7 @@ from appliance.answering.instructions import TEMPLATE
 from appliance.answering.searching import Searcher
 from appliance.audit.entries import AdminAction, LogClosed, LogOpened
 from appliance.audit.log import QueryLog
+from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
@@ -102,6 +103,7 @@ class Appliance:
     catalog: Catalog
     accounts: Accounts
     sessions: Sessions
+    requests: AccessRequests
     conversations: Conversations
     log: QueryLog
     desk: Desk
@@ -235,6 +237,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         catalog=catalog,
         accounts=Accounts(database),
         sessions=Sessions(database, settings.sign_in),
+        requests=AccessRequests(database),
         conversations=Conversations(database),
         log=log,
         desk=desk,

@@ -149,7 +149,7 @@ class Pipeline:
         Settling(sync, self._catalog, self._holdings).withdraw(self._plan(sync.judge))
 
     def finding(self, source: Source, path: str) -> Finding:
-        """Who is to see a file of a source, and why, as its folder and its settings say now. Raises DocumentRejected."""
+        """Who is to see a file of a source, and why, as folder and settings say now. Raises DocumentRejected."""
         return AccessLabels(source, self._levels.names).finding(path)
 
     def _begun(

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Mount
 
 from appliance import __version__
 from appliance.api import (
+    access,
     ask,
     conversations,
     documents,
@@ -43,6 +44,7 @@ _API = (
     upkeep.router,
     evaluations.router,
     people.router,
+    access.router,
     health.router,
     log.router,
 )

@@ -189,7 +189,7 @@ def _export(root: Path, _identity: tuple[int, ...]) -> Mapping[str, str]:
     """What an export says of each path; read once for as long as the file is the same."""
     with open_folder(root, "") as folder:
         descriptor = os.open(EXPORT, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         content = file.read(_MAX_EXPORT_BYTES + 1)
     if len(content) > _MAX_EXPORT_BYTES:
         raise ValueError(f"stand in a file that is too large ('{EXPORT}')")

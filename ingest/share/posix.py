@@ -10,7 +10,7 @@ Rules this module keeps (acl(5), "Access check algorithm"):
 2. A member of a group that is named has what one of their groups has, never what others have. So others are listed only
    where nobody at all is denied.
 3. The mask bounds every entry but those of the owner and of others.
-4. Modes that the machine itself makes up (CIFS, FAT and their kind), and lists that are not POSIX (NFSv4), are an error.
+4. Modes that the machine itself makes up (CIFS, FAT and their kind), and foreign lists (NFSv4), are an error.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class PosixRights:
         place = PurePosixPath(path)
         with open_folder(self.root, str(place.parent)) as folder:
             name = f"/proc/self/fd/{folder}/{place.name or '.'}"  # reached through what was opened, never by a link
-            status = os.stat(name, follow_symlinks=False)
+            status = os.stat(place.name or ".", dir_fd=folder, follow_symlinks=False)
             if stat.S_ISLNK(status.st_mode):
                 raise ValueError("are those of a link")
             kind = self._kind(status.st_dev)

@@ -169,10 +169,10 @@ def test_access_control_lists_of_the_file_system_are_read(tmp_path: Path) -> Non
 
 
 def test_rights_that_cannot_be_read_refuse_the_file(tmp_path: Path) -> None:
-    with pytest.raises(DocumentRejected, match="The rights of 'gone.txt' on its share cannot be read"):
+    with pytest.raises(DocumentRejected, match=r"The rights of .gone\.txt. on its share cannot be read"):
         PosixRights(tmp_path).of("gone.txt")
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(DocumentRejected, match="The rights of 'a.txt' on its share cannot be read"):
+    with pytest.raises(DocumentRejected, match=r"The rights of .a\.txt. on its share cannot be read"):
         _shared(tmp_path, ShareKind.NTFS).label("a.txt")  # no such attribute on this file system
     (tmp_path / "link").symlink_to("a.txt")
     with pytest.raises(DocumentRejected, match="are those of a link"):
