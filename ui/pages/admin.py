@@ -12,7 +12,7 @@ from ui import pieces
 from ui.client import Client
 from ui.following import begin
 from ui.inert import Html, text
-from ui.pages import evaluation, files, people, review, runs, sources
+from ui.pages import access, evaluation, files, people, review, runs, sources
 
 _CHECKS: dict[str, tuple[str, pieces.Tone]] = {
     "ok": ("OK", "good"),
@@ -32,6 +32,7 @@ def page(client: Client, me: Me) -> None:
         "Files": lambda: files.page(client, known),
         "Review": lambda: review.page(client),
         "People": lambda: people.page(client, me, known),
+        "Access": lambda: access.page(client, groups_of(known)),
         "Evaluation": lambda: evaluation.page(client, me),
         "Health": lambda: _show_health(client),
     }
