@@ -16,6 +16,7 @@ from appliance.auth.groups import groups_in_use, written_differently
 from appliance.config import OFFLINE_SWITCHES, Provider
 from appliance.domain import TROUBLED
 from appliance.errors import ApplianceError
+from appliance.labels import NO_LEVEL
 from appliance.wiring import Appliance
 from appliance.wording import standing
 from ingest.reconcile import compare
@@ -51,6 +52,7 @@ def examine(appliance: Appliance) -> list[Check]:
         ("catalog", _catalog),
         ("sources", _sources),
         ("groups", _groups),
+        ("levels", _levels),
         ("index", _index),
         ("embedding model", _embedding_model),
         ("reranking model", _reranking_model),
@@ -134,6 +136,19 @@ def _groups(appliance: Appliance) -> Iterator[Check]:
         yield Check("groups", Status.WARNING, f"differ only in upper and lower case: {told}", remedy)
     else:
         yield Check("groups", Status.OK, f"{len(in_use)} in use")
+
+
+def _levels(appliance: Appliance) -> Iterator[Check]:
+    levels = appliance.settings.access.levels
+    used = appliance.catalog.levels() | {person.clearance for person in appliance.accounts.people()}
+    unknown = sorted(used - {NO_LEVEL, *levels})
+    if unknown:
+        remedy = (
+            "Nobody sees what has such a level. Put it into access.levels, or give documents and people another one."
+        )
+        yield Check("levels", Status.WARNING, f"in use, but not set up: {', '.join(unknown)}", remedy)
+    else:
+        yield Check("levels", Status.OK, ", ".join(levels))
 
 
 def _index(appliance: Appliance) -> Iterator[Check]:

@@ -442,10 +442,11 @@ class Client:
         timeout: httpx.Timeout = _TIMEOUT,
     ) -> httpx.Response:
         several = {name: value if isinstance(value, tuple) else (value,) for name, value in query.items()}
+        given: list[tuple[str, str | int | float | bool | None]]
         given = [(name, str(one)) for name, values in several.items() for one in values if one not in (None, "")]
         sent = None if body is None else _json(body)
         with _http_errors_named():
-            response = self._http.request(method, path, params=httpx.QueryParams(given), json=sent, timeout=timeout)
+            response = self._http.request(method, path, params=given, json=sent, timeout=timeout)
         if response.is_error:
             raise _problem_of(response)
         return response

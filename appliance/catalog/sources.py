@@ -22,7 +22,7 @@ from appliance.catalog.tables import (
 from appliance.database import Database
 from appliance.domain import Source
 from appliance.errors import NotFound
-from appliance.labels import Levels, groups_in
+from appliance.labels import Levels, groups_in, level_in
 
 _LABELLING = frozenset({"groups", "level", "rules", "share"})
 _AS_SET_UP = Levels()
@@ -61,8 +61,15 @@ class SourceCatalog:
     def groups(self) -> frozenset[str]:
         """Every group that a source or a document is labelled with."""
         with self._database.read() as connection:
-            grants = connection.execute(select(document_groups.c.group_name).distinct()).scalars()
+            grants = connection.execute(select(document_groups.c.group_name).distinct()).scalars().all()
             return groups_in(grants).union(*(_named_by(source) for source in self.sources()))
+
+    def levels(self) -> frozenset[str]:
+        """Every level that a source or a document was given."""
+        with self._database.read() as connection:
+            grants = connection.execute(select(document_groups.c.group_name).distinct()).scalars().all()
+        named = (level for source in self.sources() for level in (source.level, *(rule.level for rule in source.rules)))
+        return frozenset(map(level_in, ([grant] for grant in grants))).union(named)
 
     def source(self, source_id: str) -> Source:
         """One source. Raises NotFound."""
