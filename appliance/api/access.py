@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from appliance.api.gate import Admin, OwnHistory, SignedIn, TheAppliance, cleared, record_act, require_known_spelling
+from appliance.api.people_wire import membership_out
 from appliance.api.schemas.access import (
     AccessRequestIn,
     AccessRequestOut,
@@ -16,7 +17,6 @@ from appliance.api.schemas.access import (
     EffectiveOut,
     ExplanationOut,
     GroundOut,
-    MembershipOut,
     SeerOut,
     TermsOut,
     VisibleDocumentOut,
@@ -88,10 +88,7 @@ def effective(
     return EffectiveOut(
         **seen.model_dump(),
         name=person.name,
-        memberships=[
-            MembershipOut(group=its.group, origin=its.origin, counts=its.group in person.groups)
-            for its in person.memberships
-        ],
+        memberships=[membership_out(person, membership) for membership in person.memberships],
         clearance_by=_clearance_by(appliance, person),
         disabled=person.shut_out,
     )

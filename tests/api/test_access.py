@@ -173,7 +173,8 @@ def test_a_program_is_given_nothing_above_the_level_that_may_leave(desk: Desk, s
     desk.sync(allowed)
     _cleared(desk, "employee", "secret")
     reader, program = desk.client("employee"), TestClient(create_headless_app(desk.appliance), base_url=BASE)
-    program.headers["Authorization"] = f"Bearer {reader.post('/api/tokens', json={'label': 'export'}).json()['token']}"
+    wanted = {"label": "export", "scopes": ["ask", "library"]}
+    program.headers["Authorization"] = f"Bearer {reader.post('/api/tokens', json=wanted).json()['token']}"
     for asker, sees_secrets in ((reader, True), (program, False)):
         found = asker.get("/api/documents", params={"limit": 200}).text
         assert ("vault.txt" in found, "wolf.txt" in found) == (sees_secrets, True)

@@ -12,12 +12,12 @@ from appliance.api.schemas.access import (
     EffectiveOut,
     ExplanationOut,
     GroundOut,
-    MembershipOut,
     SeerOut,
     TermsOut,
     VisibleDocumentOut,
     VisibleOut,
 )
+from appliance.api.schemas.people import MembershipOut
 from tests.ui.ingest_standin import NOW
 
 

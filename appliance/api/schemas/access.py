@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from appliance import invalid
+from appliance.api.schemas.people import MembershipOut
 from appliance.api.schemas.shapes import In, Out
 
 
@@ -82,14 +83,6 @@ class VisibleOut(Out):
     counts: list[CountOut]
     documents: list[VisibleDocumentOut]
     total: int
-
-
-class MembershipOut(Out):
-    """A group, and where it comes from: empty where it was given here, else the directory. `counts` says if it does."""
-
-    group: str
-    origin: str
-    counts: bool
 
 
 class EffectiveOut(VisibleOut):
