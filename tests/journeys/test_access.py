@@ -23,7 +23,7 @@ def test_access_is_asked_for_looked_into_and_given(browser: Browser, served: Ser
         visiting.go("/admin")
         page = visiting.page
         visiting.click(page.get_by_role("tab", name="Access"))
-        request = page.locator('[class*="st-key-sr-card-"]', has_text="asks to be in the group 'auditors'")
+        request = page.locator('[class*="st-key-sr-panel-"]', has_text="asks to be in the group 'auditors'")
         expect(request).to_contain_text("erin")
         visiting.photograph("access-requests")
         visiting.click(page.get_by_text("Why a document is seen"))

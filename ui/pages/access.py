@@ -39,7 +39,7 @@ def _show_requests(client: Client) -> None:
     if not waiting:
         pieces.show(pieces.notice("Nobody waits for an answer.", "good"))
     for request in waiting:
-        with st.container(border=True, key=f"sr-card-{request.id}"):
+        with st.container(border=True, key=f"sr-panel-{request.id}"):
             pieces.show(_request(request))
             answer = st.text_input("Answer (optional)", key=f"answer-{request.id}")
             with st.container(horizontal=True, gap="small"):
