@@ -300,7 +300,8 @@ def _checked_roles(roles: Iterable[Role]) -> frozenset[Role]:
 
 
 def _new_principal(name: str, roles: Iterable[Role], groups: Iterable[str]) -> Principal:
-    return Principal(str(uuid.uuid4()), checked_name(name), _checked_roles(roles), checked_groups(groups))
+    checked = (checked_name(name), _checked_roles(roles), checked_groups(groups))
+    return Principal(str(uuid.uuid4()), *checked, levels=frozenset())  # as `principal_of` has it
 
 
 def _require_fit_for_service(roles: frozenset[Role]) -> None:
