@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from appliance.domain import Role
 from appliance.errors import ConfigurationError
 from appliance.invalid import LABEL, named, told
+from appliance.labels import Levels, is_name
 
 OFFLINE_SWITCHES: Mapping[str, str] = {
     # unstructured: a ping on import and on every partition, and an advertisement in the log
@@ -67,6 +68,9 @@ _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")  # no underscore, which some serv
 class _Section(BaseModel):
     # hide_input_in_errors: a misspelt key may hold a password
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+
+_MAX_LEVEL_CHARACTERS = 32
 
 
 class ServerSettings(_Section):
@@ -429,6 +433,32 @@ def _is_ldap_address(url: str) -> bool:
     return bool(usable) and not (address.path.strip("/") or address.query or address.username)
 
 
+class AccessSettings(_Section):
+    """Levels of classification, who is cleared for which, and where people ask for access."""
+
+    levels: tuple[str, ...] = ("public", "internal", "confidential", "secret")  # lowest first
+    default_level: str = "internal"  # of documents that were given none
+    default_clearance: str = "internal"  # of people who were given none
+    clearances: dict[str, str] = {}  # what the members of a group are cleared for
+    export_up_to: str = ""  # the highest level that programs are given; empty: any
+    contact: str = ""  # shown to those who miss a document
+
+    @model_validator(mode="after")
+    def _every_level_is_one(self) -> Self:
+        known = [name for name in self.levels if is_name(name) and len(name) <= _MAX_LEVEL_CHARACTERS]
+        if not known or len(set(known)) < len(self.levels):
+            raise ValueError("names its levels wrongly: 'levels' is a list of different names, lowest first")
+        named = (self.default_level, self.default_clearance, *self.clearances.values(), self.export_up_to or known[0])
+        if not set(named) <= set(known):
+            raise ValueError(f"names a level that is not among them: write {', '.join(known)}, or change 'levels'")
+        return self
+
+    @property
+    def scale(self) -> Levels:
+        """The levels as the core works with them."""
+        return Levels(self.levels, self.default_level, self.default_clearance, self.clearances, self.export_up_to)
+
+
 class Settings(_Section):
     """Everything that can be set. See docs/reference/settings.md."""
 
@@ -444,6 +474,7 @@ class Settings(_Section):
     oidc: OidcSettings = OidcSettings()
     trusted_header: TrustedHeaderSettings = TrustedHeaderSettings()
     ldap: LdapSettings = LdapSettings()
+    access: AccessSettings = AccessSettings()
 
 
 ALIASES: Mapping[str, tuple[str, ...]] = {"QDRANT_URL": ("index", "url"), "OLLAMA_HOST": ("model", "ollama_host")}

@@ -17,6 +17,7 @@ from appliance.auth.groups import groups_in_use, written_differently
 from appliance.config import OFFLINE_SWITCHES, Provider
 from appliance.domain import TROUBLED
 from appliance.errors import ApplianceError
+from appliance.labels import NO_LEVEL
 from appliance.wiring import Appliance
 from appliance.wording import standing
 from ingest.reconcile import compare
@@ -58,6 +59,7 @@ def examine(appliance: Appliance) -> list[Check]:
         ("single sign-on", _single_sign_on),
         ("trusted header", _trusted_header),
         ("directory", _directory),
+        ("levels", _levels),
         ("index", _index),
         ("embedding model", _embedding_model),
         ("reranking model", _reranking_model),
@@ -206,6 +208,19 @@ def _directory(appliance: Appliance) -> Iterator[Check]:
         yield Check("directory", Status.WARNING, told, remedy)
     else:
         yield Check("directory", Status.OK, f"'{sync.directory.name}' at {address} lets the service account in")
+
+
+def _levels(appliance: Appliance) -> Iterator[Check]:
+    levels = appliance.settings.access.levels
+    used = appliance.catalog.levels() | {person.clearance for person in appliance.accounts.people()}
+    unknown = sorted(used - {NO_LEVEL, *levels})
+    if unknown:
+        remedy = (
+            "Nobody sees what has such a level. Put it into access.levels, or give documents and people another one."
+        )
+        yield Check("levels", Status.WARNING, f"in use, but not set up: {', '.join(unknown)}", remedy)
+    else:
+        yield Check("levels", Status.OK, ", ".join(levels))
 
 
 def _index(appliance: Appliance) -> Iterator[Check]:

@@ -19,6 +19,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from appliance.labels import NO_LEVEL, label
+from appliance.patterns import matches
+
 EVERYONE = "everyone"
 """The group every signed-in person belongs to."""
 
@@ -48,7 +51,10 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccessFilter:
-    """The groups a search acts for. A chunk matches when it carries at least one of them; no groups match nothing."""
+    """What a search acts for: groups, each as far as a level (`appliance.labels`).
+
+    A chunk matches when it carries at least one of them; no groups match nothing.
+    """
 
     groups: frozenset[str]
 
@@ -59,17 +65,28 @@ class AccessFilter:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A person (or the operator of the machine) on whose behalf something is done."""
+    """A person (or the operator of the machine) on whose behalf something is done.
+
+    `clearance` is the level they were given themselves, empty for the usual one; `levels` are those they are cleared
+    for, as the settings have it.
+    """
 
     id: str
     name: str
     roles: frozenset[Role]
     groups: frozenset[str]
+    levels: frozenset[str] = frozenset({NO_LEVEL})
+    clearance: str = ""
 
     @property
     def access(self) -> AccessFilter:
-        """What this principal may read: their own groups and what everyone may read."""
-        return AccessFilter(self.groups | {EVERYONE})
+        """What this principal may read: what is for their own groups and for everyone, as far as they are cleared."""
+        return access_of(self.groups, self.levels)
+
+
+def access_of(groups: frozenset[str], levels: frozenset[str]) -> AccessFilter:
+    """What somebody may read who is in these groups, and cleared for these levels."""
+    return AccessFilter(frozenset().union(*(label(groups | {EVERYONE}, level) for level in levels)))
 
 
 class Box(NamedTuple):
@@ -160,8 +177,37 @@ class SourceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may see the files whose paths match, and at which level. What it leaves out (None, empty) it does not say."""
+
+    paths: tuple[str, ...]
+    groups: frozenset[str] | None = None
+    level: str = NO_LEVEL
+
+
+class ShareKind(StrEnum):
+    """Where the rights that a file has on its share are read."""
+
+    NONE = "none"  # they are not
+    POSIX = "posix"  # owner, group, mode and ACL of the file and its folders
+    NTFS = "ntfs"  # the security descriptor that a CIFS or NTFS mount shows
+    ICACLS = "icacls"  # a file that `icacls /save` wrote, beside the documents
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Whether the rights of a file on its share say who may see it. `groups` says which group a principal there is.
+
+    Principals without a group of ours count for nothing.
+    """
+
+    kind: ShareKind = ShareKind.NONE
+    groups: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """A folder whose documents are kept in sync. `groups` is the access label of documents without a sidecar file.
+    """A folder whose documents are kept in sync. `groups` and `level` label the documents of which nothing else says.
 
     `include` and `exclude` are glob patterns over paths inside the folder (`**` crosses folders); no `include` takes
     everything in. `language` (two letters) overrides what would be detected. Every `compare_every_s` seconds the whole
@@ -182,6 +228,21 @@ class Source:
     watched: bool = True
     curated: bool = False
     paused: bool = False
+    level: str = NO_LEVEL
+    rules: tuple[Rule, ...] = ()
+    share: Share = Share()
+
+    def stated(self, path: str) -> frozenset[str] | None:
+        """The label that the settings of the source alone give a file; None where its share says who may see it."""
+        groups = next((rule.groups for rule in self.ruling(path) if rule.groups is not None), None)
+        if groups is None and self.share.kind is not ShareKind.NONE:
+            return None
+        level = next((rule.level for rule in self.ruling(path) if rule.level), self.level)
+        return label(self.groups if groups is None else groups, level)
+
+    def ruling(self, path: str) -> list[Rule]:
+        """The rules that say something of a file, in their order."""
+        return [rule for rule in self.rules if matches(path, rule.paths)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from appliance.answering.instructions import TEMPLATE
 from appliance.answering.searching import Searcher
 from appliance.audit.entries import AdminAction, LogClosed, LogOpened
 from appliance.audit.log import QueryLog
+from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.auth.identity import HEADER_DIRECTORY, OIDC_DIRECTORY, DirectoryTerms
 from appliance.auth.oidc.sign_on import SingleSignOn
@@ -108,6 +109,7 @@ class Appliance:
     sessions: Sessions
     sign_on: SingleSignOn | None
     directory_sync: DirectorySync | None
+    requests: AccessRequests
     conversations: Conversations
     log: QueryLog
     desk: Desk
@@ -215,6 +217,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         embedder=desk.serving.embedder,
         parsers=parsers,
         settings=settings.ingest,
+        levels=settings.access.scale,
     )
     history = RunHistory(database)
     runs = stack.enter_context(contextlib.closing(Runs(pipeline, history)))
@@ -254,6 +257,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         ),
         sign_on=sign_on,
         directory_sync=directory_sync,
+        requests=AccessRequests(database),
         conversations=Conversations(database),
         log=log,
         desk=desk,

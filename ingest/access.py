@@ -1,121 +1,138 @@
-"""Who may see a file: sidecar files, then the default of the source.
+"""Who may see a file, at which level, and why: sidecar files, rules of the source, its share, its default.
 
 Rules this module keeps:
 
-1. The nearest label wins: `NAME.access.toml` beside a file, then `.access.toml` in its folder or the closest folder
-   above it, then the default of the source.
-2. A sidecar that cannot be read or understood refuses the files it covers. A mistake never opens a document.
-3. No link is followed on the way to a sidecar: who may write to one folder cannot borrow another one's label.
-4. A sidecar holds `groups = ["name", ...]` and nothing else. An empty list means nobody.
+1. The groups come from the first that names any: the nearest sidecar (`NAME.access.toml` beside the file, then
+   `.access.toml` in its folder or the closest folder above), the first rule of the source that stands for the file,
+   the rights of the file on its share where the source has them read, the default of the source.
+2. The level comes, by itself, from the first of sidecars, rules and default that names one.
+3. What cannot be read or understood refuses the files it covers. A mistake never opens a document.
+4. What is explained is what the label was made of: there is one way to come to it.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-import tomllib
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from appliance.domain import ShareKind, Source
 from appliance.errors import DocumentRejected
-from ingest.folders import SIDECAR_SUFFIX, open_folder
+from appliance.labels import NO_LEVEL, Levels, label
+from ingest.share import Rights, rights_on
+from ingest.sidecar import Sidecar, read_sidecar, sidecar_of
 
-_MAX_SIDECAR_BYTES = 64 * 1024
-_MAX_GROUP_CHARACTERS = 100
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """That a group may see a file, and what says so."""
+
+    group: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Who may see a file, at which level, and why. `remark` says why nobody may, where nobody may."""
+
+    grounds: tuple[Ground, ...]
+    level: str = NO_LEVEL
+    level_by: str = ""
+    remark: str = ""
+
+    @property
+    def label(self) -> frozenset[str]:
+        """The label that follows."""
+        return label((ground.group for ground in self.grounds), self.level)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """What one of those says that may: the groups (None for nothing), the level (empty for nothing)."""
+
+    by: str
+    grounds: tuple[Ground, ...] | None
+    level: str = NO_LEVEL
+    remark: str = ""
 
 
 @dataclass(slots=True)
 class AccessLabels:
-    """The labels of the files below `root`; reads each sidecar once."""
+    """The labels of the files of a source; reads each sidecar, and the rights of each folder, once."""
 
-    root: Path
-    default: frozenset[str]
-    _folders: dict[str, frozenset[str] | DocumentRejected | None]
+    source: Source
+    levels: Collection[str] = Levels().names
+    _folders: dict[str, Sidecar | DocumentRejected | None] = field(default_factory=dict)
+    _rights: Rights | None = None
 
-    def __init__(self, root: Path, default: frozenset[str]) -> None:
-        self.root = root
-        self.default = default
-        self._folders = {}
-
-    def groups(self, path: str) -> frozenset[str]:
-        """The groups that may see the file at `path` (relative to the root).
+    def label(self, path: str) -> frozenset[str]:
+        """The label of the file at `path` (relative to the folder of the source).
 
         Raises:
-            DocumentRejected: The sidecar that covers the file is wrong; the message says which and how.
+            DocumentRejected: What covers the file is wrong; the message says what and how.
         """
-        own = _read_sidecar(self.root, path + SIDECAR_SUFFIX)
-        if own is not None:
-            return own
-        for folder in PurePosixPath(path).parents:
-            label = self._folder(str(folder))
-            if isinstance(label, DocumentRejected):
-                raise label
-            if label is not None:
-                return label
-        return self.default
+        return self.finding(path).label
 
-    def _folder(self, folder: str) -> frozenset[str] | DocumentRejected | None:
+    def finding(self, path: str) -> Finding:
+        """The label of a file, and why it is that. Raises DocumentRejected."""
+        names_groups, names_level = _Statement("", None), _Statement("", None)
+        for statement in self._statements(path):
+            if names_groups.grounds is None:
+                names_groups = statement if statement.grounds is not None else names_groups
+            if not names_level.level:
+                names_level = statement if statement.level else names_level
+            if names_groups.grounds is not None and names_level.level:
+                break
+        return Finding(names_groups.grounds or (), names_level.level, names_level.by, names_groups.remark)
+
+    def _statements(self, path: str) -> Iterator[_Statement]:
+        """What is said of a file, from the nearest on."""
+        for sidecar in self._sidecars(path):
+            yield _said(f"the access file '{sidecar.path}'", sidecar.groups, sidecar.level)
+        for rule in self.source.ruling(path):
+            yield _said(f"rule {self.source.rules.index(rule) + 1} of the source", rule.groups, rule.level)
+        if self.source.share.kind is ShareKind.NONE:
+            yield _said("the default of the source", self.source.groups, self.source.level)
+        else:
+            yield self._on_its_share(path)
+            yield _said("the default of the source", None, self.source.level)
+
+    def _sidecars(self, path: str) -> Iterator[Sidecar]:
+        """The access files that cover a file, the nearest first."""
+        own = read_sidecar(Path(self.source.path), sidecar_of(path), self.levels)
+        if own is not None:
+            yield own
+        for folder in PurePosixPath(path).parents:
+            found = self._folder(str(folder))
+            if isinstance(found, DocumentRejected):
+                raise found
+            if found is not None:
+                yield found
+
+    def _folder(self, folder: str) -> Sidecar | DocumentRejected | None:
         if folder not in self._folders:
-            name = SIDECAR_SUFFIX if folder == "." else f"{folder}/{SIDECAR_SUFFIX}"
+            where = sidecar_of("" if folder == "." else f"{folder}/")
             try:
-                self._folders[folder] = _read_sidecar(self.root, name)
+                self._folders[folder] = read_sidecar(Path(self.source.path), where, self.levels)
             except DocumentRejected as error:
                 self._folders[folder] = error
         return self._folders[folder]
 
-
-def _read_sidecar(root: Path, path: str) -> frozenset[str] | None:
-    """The groups a sidecar names, None when there is no such file."""
-    try:
-        descriptor = _open_sidecar(root, PurePosixPath(path))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        if _cannot_exist(root, path, error):
-            return None
-        raise _unreadable(path, error) from error
-    try:
-        with open(descriptor, "rb", closefd=False) as file:
-            content = file.read(_MAX_SIDECAR_BYTES + 1)
-    except OSError as error:  # a folder can be opened, but not read
-        raise _unreadable(path, error) from error
-    finally:
-        os.close(descriptor)
-    return _parse_sidecar(content, path)
+    def _on_its_share(self, path: str) -> _Statement:
+        """Whom the rights of a file on its share let see it, as far as they have a group here."""
+        if self._rights is None:
+            self._rights = rights_on(self.source)
+        found = self._rights.of(path)
+        given = {principal.casefold(): group for principal, group in self.source.share.groups}
+        grounds = [
+            Ground(given[reader.casefold()], f"the share, where {reader} may read it")
+            for reader in sorted(found.readers)
+            if reader.casefold() in given
+        ]
+        remark = found.remark or ("" if grounds else "On the share, nobody who has a group here may read it.")
+        return _Statement("the share", tuple(grounds), remark=remark)
 
 
-def _open_sidecar(root: Path, path: PurePosixPath) -> int:
-    with open_folder(root, str(path.parent)) as folder:
-        return os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
-
-
-def _cannot_exist(root: Path, path: str, error: OSError) -> bool:
-    """Whether the file system has no room for the name of a sidecar: a long file name and the suffix are too much."""
-    name = os.fsencode(PurePosixPath(path).name)
-    return error.errno == errno.ENAMETOOLONG and len(name) > os.pathconf(root, "PC_NAME_MAX")
-
-
-def _unreadable(path: str, error: OSError) -> DocumentRejected:
-    return DocumentRejected(
-        f"The access file '{path}' cannot be read ({error.strerror}), so nobody may see what it covers. "
-        "Make it a plain readable file."
-    )
-
-
-def _parse_sidecar(content: bytes, path: str) -> frozenset[str]:
-    remedy = 'Write one line: groups = ["name of a group"].'
-    try:
-        if len(content) > _MAX_SIDECAR_BYTES:
-            raise ValueError("it is larger than 64 KiB")
-        values = tomllib.loads(content.decode("utf-8-sig"))  # Windows editors put a byte-order mark in front
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and TOMLDecodeError are ValueErrors
-        problem = error if type(error) is ValueError else "it is not valid TOML"
-        raise DocumentRejected(f"The access file '{path}' is wrong: {problem}. {remedy}") from error
-    groups = values.get("groups")
-    if set(values) != {"groups"} or not isinstance(groups, list) or not all(_is_group(name) for name in groups):
-        raise DocumentRejected(f"The access file '{path}' is wrong: it must hold 'groups', a list of names. {remedy}")
-    return frozenset(name.strip() for name in groups)
-
-
-def _is_group(name: object) -> bool:
-    return isinstance(name, str) and 0 < len(name.strip()) <= _MAX_GROUP_CHARACTERS
+def _said(by: str, groups: Iterable[str] | None, level: str) -> _Statement:
+    grounds = None if groups is None else tuple(Ground(group, by) for group in sorted(groups))
+    return _Statement(by, grounds, level, "" if grounds else f"Nobody is named by {by}.")

@@ -24,9 +24,12 @@ from appliance.domain import Chunk, DocumentState, Source, Version, chunk_id, ve
 from appliance.errors import ApplianceError, Conflict, NotFound
 from appliance.index.port import VectorIndex
 from appliance.inference.port import Embedder
+from appliance.labels import Levels
 from ingest.embed import embed_and_index
 from ingest.embedding_cache import forget
 from ingest.names import document_names, names_of_version
+
+_AS_SET_UP = Levels()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,11 @@ NOBODY: frozenset[str] = frozenset()
 class Holdings:
     """Catalog and index, changed together."""
 
-    def __init__(self, catalog: Catalog, index: VectorIndex, embedder: Embedder) -> None:
+    def __init__(self, catalog: Catalog, index: VectorIndex, embedder: Embedder, levels: Levels = _AS_SET_UP) -> None:
         self._catalog = catalog
         self._index = index
         self._embedder = embedder
+        self._levels = levels
 
     def publish(self, new: NewVersion, source: Source) -> None:
         """Put a version that the index holds in force, and remove the one before.
@@ -117,7 +121,7 @@ class Holdings:
             self._catalog.relabel(document, groups)
         else:
             self._hand_over(known, unless_groups=groups)
-            self._catalog.relabel(document, known.groups & groups, settled=False)
+            self._catalog.relabel(document, self._levels.common(known.groups, groups), settled=False)
             self._index.set_groups(document, groups)
             self._catalog.relabel(document, groups)
 
@@ -182,7 +186,7 @@ class Holdings:
         if original.groups == groups or original.version_id is None:
             self._catalog.relabel(known.document_id, groups)
             return
-        self._catalog.relabel(known.document_id, known.groups & groups)
+        self._catalog.relabel(known.document_id, self._levels.common(known.groups, groups))
         self._copy(original.version_id, replace(known, groups=groups))
 
     def _hand_over(

@@ -93,7 +93,7 @@ class Intake:
         self._sync.progress.current = step.path
         self._sync.progress.note_read(step.file.size_bytes)
         try:
-            groups = self._sync.labels().groups(step.path)
+            groups = self._sync.labels().label(step.path)
         except DocumentRejected as error:
             self._settling.refuse_file(step.file, step.known, str(error))
             return
@@ -274,7 +274,7 @@ class Intake:
         """Put a version in force under the label that its document has by now."""
         outcome = new.outcome
         try:
-            groups = self._sync.labels().groups(outcome.path)
+            groups = self._sync.labels().label(outcome.path)
         except DocumentRejected as error:
             self._holdings.discard(new)
             whole = document_id(outcome.source_id, outcome.path)  # of a member its container: that is what is refused

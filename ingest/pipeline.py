@@ -34,7 +34,8 @@ from appliance.errors import Conflict, InvalidRequest
 from appliance.history import FileReport
 from appliance.index.port import VectorIndex
 from appliance.inference.port import Embedder
-from ingest.access import AccessLabels
+from appliance.labels import Levels
+from ingest.access import AccessLabels, Finding
 from ingest.chunk import ChunkLimits
 from ingest.discover import discover
 from ingest.embed import Steps
@@ -49,6 +50,7 @@ from ingest.sync import Sync, Wish
 
 __all__ = ["Again", "Outcome", "Pipeline", "Progress", "Wish"]
 
+_AS_SET_UP = Levels()
 _OPTIMIZE_AFTER_CHUNKS = 1_000
 """Optimising copies the whole index, so one changed file is no reason to."""
 
@@ -57,18 +59,26 @@ class Pipeline:
     """Takes folders in. One run at a time may use it."""
 
     def __init__(
-        self, *, catalog: Catalog, index: VectorIndex, embedder: Embedder, parsers: Parsers, settings: IngestSettings
+        self,
+        *,
+        catalog: Catalog,
+        index: VectorIndex,
+        embedder: Embedder,
+        parsers: Parsers,
+        settings: IngestSettings,
+        levels: Levels = _AS_SET_UP,
     ) -> None:
         self._catalog = catalog
         self._parsers = parsers
         self._settings = settings
+        self._levels = levels
         self.use(index, embedder)
 
     def use(self, index: VectorIndex, embedder: Embedder) -> None:
         """Take in with these from now on. Not while a run uses the pipeline."""
         self._index = index
         self._embedder = embedder
-        self._holdings = Holdings(self._catalog, index, embedder)
+        self._holdings = Holdings(self._catalog, index, embedder, self._levels)
         self._chunks_since_optimize = 0
 
     def preview(self, source: Source, *, again: Again = Again.NOTHING) -> Plan:
@@ -108,16 +118,7 @@ class Pipeline:
         if source.paused:
             raise Conflict(f"'{source.name}' is paused, so nothing of it is synced. Resume it first.")
         wish = wish or Wish()
-        sync = Sync(
-            source=source,
-            wish=wish,
-            judge=Judge(source, self._settings, datetime.now(UTC), wish.again),
-            progress=progress or Progress(),
-            stop=stop or Event(),
-            on_change=on_change,
-            on_file=on_file,
-            containers=set(self._catalog.containers(source.id)),
-        )
+        sync = self._begun(source, wish, progress or Progress(), stop or Event(), on_change, on_file)
         plan = self._plan(sync.judge)
         missing = _require_folder(source, plan, wish, self._settings)
         self._remember(source, wish.again)
@@ -138,6 +139,40 @@ class Pipeline:
             raise InvalidRequest(_too_much_missing(source, missing))
         return sync.progress.counts
 
+    def withdraw(self, source: Source) -> None:
+        """Let those who are to lose sight of documents of a source lose it now, in the catalog. The index is not asked.
+
+        Raises:
+            InvalidRequest: The folder is missing, or cannot be listed.
+        """
+        sync = self._begun(source, Wish(), Progress(), Event(), lambda _: None, lambda _: None)
+        Settling(sync, self._catalog, self._holdings).withdraw(self._plan(sync.judge))
+
+    def finding(self, source: Source, path: str) -> Finding:
+        """Who is to see a file of a source, and why, as folder and settings say now. Raises DocumentRejected."""
+        return AccessLabels(source, self._levels.names).finding(path)
+
+    def _begun(
+        self,
+        source: Source,
+        wish: Wish,
+        progress: Progress,
+        stop: Event,
+        on_change: Callable[[Progress], None],
+        on_file: Callable[[FileReport], None],
+    ) -> Sync:
+        return Sync(
+            source=source,
+            wish=wish,
+            judge=Judge(source, self._settings, datetime.now(UTC), wish.again),
+            progress=progress,
+            stop=stop,
+            on_change=on_change,
+            on_file=on_file,
+            containers=set(self._catalog.containers(source.id)),
+            levels=self._levels,
+        )
+
     def _remember(self, source: Source, again: Again) -> None:
         """Put on record what is wanted to be read again, so that the next run completes it if this one is cut short."""
         if again is Again.NOTHING:
@@ -150,7 +185,7 @@ class Pipeline:
         source = judge.source
         root = Path(source.path)
         known, inside = self._catalog.files(source.id), self._catalog.untaken_members(source.id)
-        return make_plan(judge, discover(root), known, inside, AccessLabels(root, source.groups))
+        return make_plan(judge, discover(root), known, inside, AccessLabels(source, self._levels.names))
 
     def _read(self, sync: Sync, plan: Plan, settling: Settling) -> None:
         """Parse, chunk, embed, index: each stage a bounded number of documents ahead of the next."""

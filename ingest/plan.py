@@ -13,24 +13,20 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import chain
-
-from wcmatch import glob
 
 from appliance.catalog import FileFacts
 from appliance.config import IngestSettings
 from appliance.domain import TROUBLED, DocumentState, Source
-from appliance.errors import DocumentRejected, InvalidRequest
+from appliance.errors import DocumentRejected
+from appliance.patterns import matches
 from ingest.access import AccessLabels
 from ingest.discover import Found, FoundFile, RefusedFile, Unreadable
 from ingest.parse.elements import PARSER_VERSION
 
-_GLOB = glob.GLOBSTAR | glob.BRACE | glob.DOTGLOB | glob.IGNORECASE | glob.FORCEUNIX
 _READ = frozenset({DocumentState.INDEXED, DocumentState.DUPLICATE, DocumentState.PENDING_REVIEW})
 
 FEW = 20
@@ -183,28 +179,11 @@ def make_plan(
     return Plan(tuple(steps), len(left_out))
 
 
-def require_patterns(patterns: Sequence[str]) -> None:
-    """Raises InvalidRequest when one of them can match no path, or when there are more than can be matched."""
-    for pattern in patterns:
-        if "\0" in pattern or pattern.startswith("/") or ".." in pattern.split("/"):
-            raise InvalidRequest(
-                f"The pattern '{pattern}' matches no path inside a folder. Write it as 'drafts/**' or '**/*.pdf'."
-            )
-    try:
-        for expression in chain(*glob.translate(list(patterns), flags=_GLOB)):
-            re.compile(expression)
-    except Exception as error:  # the library has no public one for "too many"
-        raise InvalidRequest(
-            "The patterns cannot be used: with their braces they stand for too many others, or one is not complete. "
-            "Give fewer, like 'drafts/**' or '**/*.pdf'."
-        ) from error
-
-
 def is_wanted(source: Source, path: str) -> bool:
     """Whether the patterns of a source take a file in."""
-    if source.include and not glob.globmatch(path, list(source.include), flags=_GLOB):
+    if source.include and not matches(path, source.include):
         return False
-    return not (source.exclude and glob.globmatch(path, list(source.exclude), flags=_GLOB))
+    return not matches(path, source.exclude)
 
 
 def _was_read(known: FileFacts | None) -> bool:
@@ -232,7 +211,7 @@ def _step(
         groups = known.groups if known else frozenset[str]()
         return Step(Action.FAIL, FoundFile(item.path, 0, 0), known, groups, item.reason)
     try:
-        groups = labels.groups(item.path)
+        groups = labels.label(item.path)
         _require_size(item, judge.settings)
     except DocumentRejected as error:
         return Step(Action.REFUSE, item, known, reason=str(error))

@@ -31,10 +31,14 @@ class Settling:
         """Let those who lose sight of a document lose it, in the catalog alone: neither index nor model is needed."""
         for step in plan.steps:
             stays = step.groups if step.action is not Action.REFUSE else frozenset[str]()
-            if step.action is Action.REMOVE or step.known is None or not step.known.groups - stays:
+            if (
+                step.action is Action.REMOVE
+                or step.known is None
+                or self._common(step.known, stays) == step.known.groups
+            ):
                 continue
             for facts in self._whole(step.known):
-                self._catalog.relabel(facts.document_id, facts.groups & stays, settled=False)
+                self._catalog.relabel(facts.document_id, self._common(facts, stays), settled=False)
 
     def relabel(self, plan: Plan) -> None:
         """Put documents under the labels of the plan."""
@@ -114,6 +118,9 @@ class Settling:
         if facts.groups != groups or not facts.settled:
             self._relabel_whole(facts, groups)
 
+    def _common(self, known: FileFacts, label: frozenset[str]) -> frozenset[str]:
+        return self._sync.levels.common(known.groups, label)
+
     def fresh(self, known: FileFacts | None) -> FileFacts | None:
         """What is known of a file by now; None if it is gone."""
         return None if known is None else self.known(known.document_id)
@@ -153,7 +160,7 @@ class Settling:
     def _release_one(self, known: FileFacts) -> bool:
         """Publish one document under the label it has by now; False when it was turned down or hidden meanwhile."""
         try:
-            self.follow_label(known, self._sync.labels().groups(known.path))
+            self.follow_label(known, self._sync.labels().label(known.path))
             self._holdings.release(self._catalog.facts(known.document_id))
         except (DocumentRejected, NotFound):
             return False

@@ -11,6 +11,7 @@ from threading import Event
 from appliance.catalog import FileFacts, FileOutcome
 from appliance.domain import DocumentState, Source, document_id, shown_path
 from appliance.history import FileReport
+from appliance.labels import Levels
 from ingest.access import AccessLabels
 from ingest.discover import FoundFile
 from ingest.plan import Again, Judge
@@ -45,6 +46,7 @@ class Sync:
     on_change: Callable[[Progress], None]
     on_file: Callable[[FileReport], None]
     containers: set[str]
+    levels: Levels
     planned: dict[str, frozenset[str]] = field(default_factory=dict)
 
     @property
@@ -54,7 +56,7 @@ class Sync:
 
     def labels(self) -> AccessLabels:
         """The labels as they are now."""
-        return AccessLabels(self.root, self.source.groups)
+        return AccessLabels(self.source, self.levels.names)
 
     def note(
         self, path: str, outcome: Outcome, reason: str = "", *, pages: int = 0, chunks: int = 0, is_news: bool = True

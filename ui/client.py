@@ -19,6 +19,15 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from appliance.api.schemas.access import (
+    AccessRequestIn,
+    AccessRequestOut,
+    DecisionIn,
+    EffectiveOut,
+    ExplanationOut,
+    TermsOut,
+    VisibleOut,
+)
 from appliance.api.schemas.asking import (
     AnswerOut,
     AskEvent,
@@ -64,7 +73,7 @@ _PARTS: Mapping[str, type[AskPart]] = {
     AskEvent.TOKEN: TokenOut,
     AskEvent.ANSWER: AnswerOut,
 }
-_Query = Mapping[str, str | int | None]
+_Query = Mapping[str, str | int | tuple[str, ...] | None]
 _NO_QUERY: _Query = {}
 _Out = TypeVar("_Out", bound=BaseModel)
 _SESSION = re.compile(r"[\w.~+/=-]{1,4096}", re.ASCII)  # anything else could not be a session and might end the header
@@ -276,6 +285,42 @@ class Client:
 
     # people and health
 
+    # who sees what
+
+    def access_terms(self) -> TermsOut:
+        """The levels there are, and whom to ask for access."""
+        return self._get(TermsOut, "/api/access/terms")
+
+    def effective_access(self, person_id: str, limit: int, offset: int) -> EffectiveOut:
+        """What a person may see, and by what."""
+        query = {"limit": limit, "offset": offset}
+        return self._get(EffectiveOut, f"/api/access/people/{_part(person_id)}", query)
+
+    def preview_access(self, groups: Sequence[str], clearance: str, limit: int, offset: int) -> VisibleOut:
+        """What somebody would see who is in these groups, and cleared for this level."""
+        query: _Query = {"group": tuple(groups), "clearance": clearance, "limit": limit, "offset": offset}
+        return self._get(VisibleOut, "/api/access/preview", query)
+
+    def explain_access(self, document_id: str) -> ExplanationOut:
+        """Who may see a document, and why."""
+        return self._get(ExplanationOut, f"/api/access/documents/{_part(document_id)}")
+
+    def ask_for_access(self, wanted: AccessRequestIn) -> None:
+        """Ask for access."""
+        self._send("POST", "/api/access/requests", wanted)
+
+    def my_access_requests(self) -> list[AccessRequestOut]:
+        """What one asked for oneself."""
+        return self._get_list(AccessRequestOut, "/api/access/requests/mine")
+
+    def access_requests(self) -> list[AccessRequestOut]:
+        """What waits for a decision."""
+        return self._get_list(AccessRequestOut, "/api/access/requests")
+
+    def decide_access_request(self, request_id: str, decision: DecisionIn) -> None:
+        """Approve or decline."""
+        self._send("POST", f"/api/access/requests/{_part(request_id)}", decision)
+
     def people(self) -> list[PersonOut]:
         """The accounts."""
         return self._get_list(PersonOut, "/api/people")
@@ -407,7 +452,9 @@ class Client:
         query: _Query = _NO_QUERY,
         timeout: httpx.Timeout = _TIMEOUT,
     ) -> httpx.Response:
-        given = {name: str(value) for name, value in query.items() if value not in (None, "")}
+        several = {name: value if isinstance(value, tuple) else (value,) for name, value in query.items()}
+        given: list[tuple[str, str | int | float | bool | None]]
+        given = [(name, str(one)) for name, values in several.items() for one in values if one not in (None, "")]
         sent = None if body is None else _json(body)
         with _http_errors_named():
             response = self._http.request(method, path, params=given, json=sent, timeout=timeout)

@@ -24,8 +24,19 @@ from appliance.audit.entries import (
     QuestionRewritten,
     RetrievedPassage,
 )
-from appliance.domain import Answer, AnswerKind, Citation, Conversation, Grounding, Hit, Principal, text_sha256
+from appliance.domain import (
+    EVERYONE,
+    Answer,
+    AnswerKind,
+    Citation,
+    Conversation,
+    Grounding,
+    Hit,
+    Principal,
+    text_sha256,
+)
 from appliance.inference.port import Generation, ModelCard
+from appliance.labels import NO_LEVEL
 
 
 @dataclass(slots=True)
@@ -71,7 +82,8 @@ def received(course: Course, origin: str) -> QuestionReceived:
         query_id=course.query_id,
         actor=course.principal.id,
         actor_name=course.principal.name,
-        groups=tuple(sorted(course.principal.access.groups)),
+        groups=tuple(sorted(course.principal.groups | {EVERYONE})),
+        levels=tuple(sorted(course.principal.levels - {NO_LEVEL})),
         conversation_id=course.conversation.id,
         question=course.question,
         origin=origin,

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Mount
 
 from appliance import __version__
 from appliance.api import (
+    access,
     ask,
     conversations,
     directories,
@@ -45,6 +46,7 @@ _API = (
     evaluations.router,
     people.router,
     directories.router,
+    access.router,
     health.router,
     log.router,
 )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from appliance.api.access import through
 from appliance.api.gate import Citing, EmployeeOrAdmin, Reading, TheAppliance
 from appliance.api.pictures import picture
 from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut, RelatedOut, VersionOut
@@ -67,6 +68,8 @@ def document(document_id: str, reader: Reading, appliance: TheAppliance) -> Docu
         copies=[_related_out(item, names) for item in catalog.copies(document_id, reader.access)],
         similar=_similar(appliance, version, reader, names),
         members=[_related_out(item, names) for item in catalog.members_of(document_id, reader.access)],
+        level=appliance.settings.access.scale.of(found.groups),
+        through=through(found, reader),
         thread=[_related_out(item, names) for item in catalog.thread_of(document_id, reader.access)],
     )
 

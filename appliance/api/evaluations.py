@@ -16,7 +16,7 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from appliance.api.gate import OPERATOR, EvaluationAdmin, TheAppliance, record_act
+from appliance.api.gate import OPERATOR, EvaluationAdmin, TheAppliance, cleared, record_act
 from appliance.api.schemas.evaluations import (
     ComparisonOut,
     EvaluationDetail,
@@ -31,6 +31,7 @@ from appliance.api.schemas.evaluations import (
     SettingChangeOut,
 )
 from appliance.api.schemas.shapes import GroupName
+from appliance.auth.standing import principal_of
 from appliance.domain import EVERYONE, Principal, Role
 from appliance.errors import AccessDenied, NotFound
 from appliance.evaluation.compare import Comparison, compare
@@ -89,7 +90,7 @@ def start_from_feedback(
 ) -> EvaluationOut:
     """Run what people asked and found helpfully answered, each as the person who asked, in the background."""
     readers = {
-        person.id: Principal(person.id, "", person.roles, person.groups)
+        person.id: cleared(appliance, principal_of(person))
         for person in appliance.accounts.people()
         if not person.disabled and Role.EMPLOYEE in person.roles
     }
@@ -161,13 +162,13 @@ def _start_file(
     limit: int | None,
     answers: bool,
 ) -> EvaluationOut:
-    if not groups <= admin.access.groups:
+    if not groups <= admin.groups | {EVERYONE}:
         raise AccessDenied(
             "An evaluation reads with groups of your own. Have yourself added to the group, or run it on the machine "
             "with 'strongroom eval'."
         )
     golden = read_golden(name, body, limit=limit, shortest_quote=0 if admin.id == OPERATOR else SHORTEST_QUOTE)
-    exercises = exercises_for(golden.questions, groups)
+    exercises = exercises_for(golden.questions, groups, admin.levels)
     read_as = tuple(sorted({EVERYONE, *groups}))
     return _started(appliance, admin, Order(name, SetKind.FILE, golden.sha256, exercises, read_as, answers, admin.id))
 

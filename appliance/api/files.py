@@ -15,6 +15,7 @@ from appliance.api.wire import has_images, page_out
 from appliance.catalog import FileFacts
 from appliance.domain import Document, DocumentState, Source, SourceKind
 from appliance.errors import Conflict
+from appliance.labels import groups_in, level_in
 from ingest.pipeline import Wish
 
 router = APIRouter(prefix="/files", tags=["files"])
@@ -105,7 +106,8 @@ def _file_out(document: Document, source: Source | None) -> FileOut:
         path=document.full_path,
         state=document.state,
         reason=document.reason,
-        groups=sorted(document.groups),
+        groups=sorted(groups_in(document.groups)),
+        level=level_in(document.groups),
         size_bytes=document.size_bytes,
         updated_at=document.updated_at,
         source_kind=source.kind if source else SourceKind.FOLDER,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 from urllib.parse import quote, unquote
 
@@ -46,6 +46,17 @@ def appliance_of(request: Request) -> Appliance:
     return appliance
 
 
+def cleared(appliance: Appliance, principal: Principal) -> Principal:
+    """Somebody with the levels that they are cleared for, as the settings have it."""
+    levels = appliance.settings.access.scale
+    return replace(principal, levels=levels.up_to(levels.clearance(principal.clearance, principal.groups)))
+
+
+def outside(appliance: Appliance, reader: Principal) -> Principal:
+    """A reader as far as what they read may leave the screens (`access.export_up_to`)."""
+    return replace(reader, levels=appliance.settings.access.scale.exported(reader.levels))
+
+
 @dataclass(frozen=True, slots=True)
 class _Caller:
     """Who is asking, and by what: `scopes` is None for whoever does not come with an API token."""
@@ -57,6 +68,8 @@ class _Caller:
 def _caller(request: Request) -> _Caller:
     """Whoever holds the session cookie, the API token or the operator's token.
 
+    A program, which holds an API token, is given nothing that may not leave the screens.
+
     Raises:
         NotSignedIn, PasswordChangeRequired, SecondFactorRequired: See `Sessions.recognise`.
     """
@@ -64,19 +77,20 @@ def _caller(request: Request) -> _Caller:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         if hmac.compare_digest(token.encode(), appliance.operator_token.encode()):
-            return _Caller(_operator(request), None)
+            return _Caller(_operator(appliance, request), None)
         found = appliance.sessions.recognise(token, kind=TokenKind.API)
-        return _Caller(found.principal, found.scopes)
+        return _Caller(outside(appliance, cleared(appliance, found.principal)), found.scopes)
     cookie = request.cookies.get(SESSION_COOKIE)
     if not cookie:
         raise NotSignedIn
-    return _Caller(appliance.sessions.authenticate(cookie, kind=TokenKind.SESSION), None)
+    return _Caller(cleared(appliance, appliance.sessions.authenticate(cookie, kind=TokenKind.SESSION)), None)
 
 
-def _operator(request: Request) -> Principal:
+def _operator(appliance: Appliance, request: Request) -> Principal:
     named = request.headers.get(GROUPS_HEADER, "").split(",")
     groups = frozenset(name for name in (unquote(part).strip() for part in named) if name)
-    return Principal(OPERATOR, OPERATOR, _OPERATOR_ROLES, groups)
+    highest = appliance.settings.access.levels[-1]
+    return cleared(appliance, Principal(OPERATOR, OPERATOR, _OPERATOR_ROLES, groups, clearance=highest))
 
 
 def _holding(*roles: Role, scope: Scope | None) -> Callable[[_Caller], Principal]:

@@ -192,6 +192,7 @@ def _query_out(record: QueryRecord) -> QueryOut:
         actor=question.actor if question else "",
         actor_name=question.actor_name if question else "",
         groups=list(question.groups) if question else [],
+        levels=list(question.levels) if question else [],
         origin=question.origin if question else "",
         conversation_id=question.conversation_id if question else "",
         question=question.question if question else _DAMAGED,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Response
 
+from appliance.api.access import require_level
 from appliance.api.gate import Admin, PeopleAdmin, TheAppliance, record_act, require_known_spelling
 from appliance.api.people_wire import directory_out, person_out, token_out
 from appliance.api.schemas.people import (
@@ -80,6 +81,10 @@ def change_person(person_id: str, wanted: PersonPatch, admin: PeopleAdmin, appli
     if wanted.groups is not None:
         record_act(appliance, admin, "person.groups_set", person.name, _rights((), wanted.groups))
         appliance.accounts.set_groups(person_id, wanted.groups)
+    if wanted.clearance is not None:
+        level = require_level(appliance, wanted.clearance)
+        record_act(appliance, admin, "person.clearance_set", person.name, level or "the default")
+        appliance.accounts.set_clearance(person_id, level)
     if wanted.disabled is not None:
         record_act(appliance, admin, "person.disabled" if wanted.disabled else "person.enabled", person.name)
         appliance.accounts.set_disabled(person_id, disabled=wanted.disabled)

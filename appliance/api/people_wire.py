@@ -18,6 +18,7 @@ def person_out(person: Person, paused_s: float) -> PersonOut:
         groups=sorted(person.groups),
         disabled=person.disabled,
         created_at=person.created_at,
+        clearance=person.clearance,
         given_roles=sorted(person.given_roles),
         given_groups=sorted(person.given_groups),
         memberships=[membership_out(person, membership) for membership in person.memberships],

@@ -16,6 +16,7 @@ from appliance.api.wire import changes_out, has_images, page_out, passage_text_o
 from appliance.catalog import changes_between
 from appliance.domain import Document, Principal
 from appliance.errors import Conflict
+from appliance.labels import groups_in
 from appliance.wiring import Appliance
 
 router = APIRouter(prefix="/reviews", tags=["reviews"])
@@ -111,7 +112,7 @@ def _review_out(document: Document, source: str) -> ReviewOut:
         version_id=document.pending_version_id or "",
         path=document.full_path,
         source=source,
-        groups=sorted(document.groups),
+        groups=sorted(groups_in(document.groups)),
         read_at=document.updated_at,
         replaces=document.version_id is not None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import uuid
 from collections import Counter
@@ -11,16 +12,31 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from appliance.api.access import require_level
 from appliance.api.gate import IngestAdmin, TheAppliance, record_act, require_known_spelling
 from appliance.api.runs import request_sync, require_not_paused, run_out, start_sync
 from appliance.api.schemas.runs import RunOut
-from appliance.api.schemas.sources import PreviewFileOut, PreviewOut, Reread, SourceIn, SourceOut, SourcePatch, SyncIn
-from appliance.domain import Source, SourceKind
+from appliance.api.schemas.sources import (
+    PreviewFileOut,
+    PreviewOut,
+    Reread,
+    RuleIn,
+    RuleOut,
+    ShareIn,
+    ShareOut,
+    SourceIn,
+    SourceOut,
+    SourcePatch,
+    SyncIn,
+)
+from appliance.domain import Rule, Share, ShareKind, Source, SourceKind
 from appliance.errors import ApplianceError, Conflict, InvalidRequest
+from appliance.labels import groups_in, level_in
+from appliance.patterns import require_patterns
 from appliance.wiring import Appliance
 from ingest.holdings import Holdings
 from ingest.pipeline import Again, Wish
-from ingest.plan import Action, Plan, Step, require_patterns
+from ingest.plan import Action, Plan, Step
 
 router = APIRouter(prefix="/sources", tags=["sources"])
 _PREVIEWED = 200
@@ -65,17 +81,16 @@ def change_source(source_id: str, wanted: SourcePatch, admin: IngestAdmin, appli
     if not changes:
         return _source_out(appliance, source)
     changed = replace(source, **changes)
-    require_known_spelling(appliance, changed.groups - source.groups)
-    require_patterns(changed.include)
-    require_patterns(changed.exclude)
+    _require_settings(appliance, changed, was=source)
     acts = not changes.keys() <= _AT_REST
     if acts:
         require_not_paused(source)
     told = "; ".join(f"{name}: {_value_told(value)}" for name, value in sorted(changes.items()))
     record_act(appliance, admin, "source.changed", source.name, told)
-    appliance.catalog.change_source(changed, was=source)
+    appliance.catalog.change_source(changed, was=source, levels=appliance.settings.access.scale)
     if acts:
         appliance.runs.cancel(source_id)  # what goes on was begun under the label and the patterns of before
+        _withdraw(appliance, changed)
         request_sync(appliance, admin, changed)
     return _source_out(appliance, changed)
 
@@ -144,15 +159,12 @@ def _new_source(appliance: Appliance, wanted: SourceIn) -> Source:
         InvalidRequest: The folder or a pattern is none, or the folder is the appliance's own.
         Conflict: The folder overlaps with that of another source.
     """
-    require_known_spelling(appliance, wanted.groups)
-    require_patterns(wanted.include)
-    require_patterns(wanted.exclude)
     source_id = str(uuid.uuid4())
     uploads = wanted.kind is SourceKind.UPLOADS
     if uploads and wanted.path:
         raise InvalidRequest("A place for uploads has no path: the appliance keeps the files. Leave the path out.")
     path = _uploads_folder(appliance, source_id) if uploads else _folder(appliance, wanted.path)
-    return Source(
+    source = Source(
         id=source_id,
         name=wanted.name,
         path=str(path),
@@ -165,7 +177,43 @@ def _new_source(appliance: Appliance, wanted: SourceIn) -> Source:
         compare_every_s=60 * wanted.compare_every_minutes,
         watched=wanted.watched,
         curated=uploads if wanted.curated is None else wanted.curated,
+        level=wanted.level,
+        rules=tuple(_rule(rule) for rule in wanted.rules),
+        share=_share(wanted.share),
     )
+    _require_settings(appliance, source)
+    return source
+
+
+def _require_settings(appliance: Appliance, source: Source, was: Source | None = None) -> None:
+    """Raises InvalidRequest when a pattern is none, a level is none, or a group is written otherwise than another."""
+    known = _named_by(was) if was else frozenset()
+    require_known_spelling(appliance, _named_by(source) - known)
+    for patterns in (source.include, source.exclude, *(rule.paths for rule in source.rules)):
+        require_patterns(patterns)
+    for level in (source.level, *(rule.level for rule in source.rules)):
+        require_level(appliance, level)
+    if source.share.kind is not ShareKind.NONE and source.kind is SourceKind.UPLOADS:
+        raise InvalidRequest("What is uploaded has no rights on a share. Give access by groups, rules and levels.")
+
+
+def _named_by(source: Source) -> frozenset[str]:
+    by_rules = (rule.groups or frozenset() for rule in source.rules)
+    return source.groups.union(*by_rules, (group for _, group in source.share.groups))
+
+
+def _withdraw(appliance: Appliance, source: Source) -> None:
+    """Let those who are to lose sight of documents lose it before the sync has its turn."""
+    with contextlib.suppress(InvalidRequest):  # the folder is out of reach; the sync says so
+        appliance.pipeline.withdraw(source)
+
+
+def _rule(given: RuleIn) -> Rule:
+    return Rule(tuple(given.paths), None if given.groups is None else frozenset(given.groups), given.level)
+
+
+def _share(given: ShareIn) -> Share:
+    return Share(given.kind, tuple(sorted(given.groups.items())))
 
 
 def _folder(appliance: Appliance, given: str) -> Path:
@@ -218,6 +266,10 @@ def _changes(wanted: SourcePatch) -> dict[str, Any]:
     given: dict[str, Any] = {name: value for name, value in wanted.model_dump().items() if value is not None}
     if "groups" in given:
         given["groups"] = frozenset(given["groups"])
+    if wanted.rules is not None:
+        given["rules"] = tuple(_rule(rule) for rule in wanted.rules)
+    if wanted.share is not None:
+        given["share"] = _share(wanted.share)
     for name in {"include", "exclude"} & given.keys():
         given[name] = tuple(given[name])
     if "compare_every_minutes" in given:
@@ -227,12 +279,29 @@ def _changes(wanted: SourcePatch) -> dict[str, Any]:
 
 def _told(source: Source) -> str:
     """A new source on record."""
-    told = f"kind: {source.kind.value}; groups: {', '.join(sorted(source.groups))}"
-    return f"{told}; curated" if source.curated else told
+    told = [f"kind: {source.kind.value}", f"groups: {', '.join(sorted(source.groups))}"]
+    told += [f"level: {source.level}"] if source.level else []
+    told += [f"rules: {_value_told(source.rules)}"] if source.rules else []
+    told += [f"share: {_value_told(source.share)}"] if source.share.kind is not ShareKind.NONE else []
+    return "; ".join(told + (["curated"] if source.curated else []))
 
 
 def _value_told(value: object) -> str:
-    return ", ".join(sorted(value)) if isinstance(value, frozenset | tuple) else str(value)
+    """A setting on record."""
+    if isinstance(value, Share):
+        return ", ".join([value.kind.value, *(f"{principal} = {group}" for principal, group in value.groups)])
+    if isinstance(value, Rule):
+        return str(rule_out(value))
+    if isinstance(value, tuple):
+        return ", ".join(map(_value_told, value))
+    return ", ".join(sorted(value)) if isinstance(value, frozenset) else str(value)
+
+
+def rule_out(rule: Rule) -> RuleOut:
+    """A rule on the wire."""
+    return RuleOut(
+        paths=list(rule.paths), groups=None if rule.groups is None else sorted(rule.groups), level=rule.level
+    )
 
 
 def _source_out(appliance: Appliance, source: Source) -> SourceOut:
@@ -252,6 +321,9 @@ def _source_out(appliance: Appliance, source: Source) -> SourceOut:
         curated=source.curated,
         paused=source.paused,
         retry_at=appliance.catalog.next_retry(source.id),
+        level=source.level,
+        rules=[rule_out(rule) for rule in source.rules],
+        share=ShareOut(kind=source.share.kind, groups=dict(source.share.groups)),
     )
 
 
@@ -271,5 +343,7 @@ def _action(step: Step) -> str:
 
 def _why(step: Step) -> str:
     if _action(step) == "relabel":
-        return f"It will be seen by: {', '.join(sorted(step.groups)) or 'nobody'}."
+        level = level_in(step.groups)
+        seen_by = ", ".join(sorted(groups_in(step.groups))) or "nobody"
+        return f"It will be seen by: {seen_by}{f', at level {level}' if level else ''}."
     return step.reason or _WHY.get(step.action, "")

@@ -8,6 +8,7 @@ from appliance.api.schemas.asking import GroundingOut, PassageOut, PlaceOut, Sta
 from appliance.api.schemas.documents import ChangedLineOut, ChangesOut, DocumentOut, PageOut, PassageTextOut
 from appliance.catalog import ChangedLine, Changes, ChunkInContext
 from appliance.domain import Chunk, Citation, Document, Grounding, Hit, PageCoverage, Place, StatementCheck
+from appliance.labels import groups_in
 
 _PICTURED = ("application/pdf", "image/")
 _MAX_CHANGED_LINES = 500
@@ -72,7 +73,7 @@ def document_out(document: Document, source: str) -> DocumentOut:
         path=document.full_path,
         source=source,
         media_type=document.media_type,
-        groups=sorted(document.groups),
+        groups=sorted(groups_in(document.groups)),
         size_bytes=document.size_bytes,
         updated_at=document.updated_at,
         version_id=document.version_id or "",

@@ -121,7 +121,10 @@ class CheckedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class QuestionReceived:
-    """A question came in. It is on record before anything is searched for."""
+    """A question came in. It is on record before anything is searched for.
+
+    `levels` are those the reader was cleared for then; entries of older releases say nothing of it.
+    """
 
     type: ClassVar[str] = "question.received"
     query_id: str
@@ -131,6 +134,7 @@ class QuestionReceived:
     conversation_id: str
     question: str
     origin: str
+    levels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,12 @@ class Accounts:
         with self._database.read() as connection:
             return frozenset(connection.execute(select(memberships.c.group_name).distinct()).scalars())
 
+    def set_clearance(self, person_id: str, clearance: str) -> None:
+        """The level a person is cleared for; empty for the usual one. Acts on their next request. Raises NotFound."""
+        with self._database.write() as connection:
+            _row(connection, person_id)
+            _change(connection, person_id, clearance=clearance)
+
     def set_groups(self, person_id: str, groups: Iterable[str]) -> None:
         """Replace the groups that a person was given here; those of a directory stay. Acts on their next request.
 
@@ -294,7 +300,8 @@ def _checked_roles(roles: Iterable[Role]) -> frozenset[Role]:
 
 
 def _new_principal(name: str, roles: Iterable[Role], groups: Iterable[str]) -> Principal:
-    return Principal(str(uuid.uuid4()), checked_name(name), _checked_roles(roles), checked_groups(groups))
+    checked = (checked_name(name), _checked_roles(roles), checked_groups(groups))
+    return Principal(str(uuid.uuid4()), *checked, levels=frozenset())  # as `principal_of` has it
 
 
 def _require_fit_for_service(roles: frozenset[Role]) -> None:

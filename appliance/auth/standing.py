@@ -60,6 +60,7 @@ class Person:
     service: bool = False
     must_change_password: bool = False
     totp_on: bool = False
+    clearance: str = ""
 
     @property
     def shut_out(self) -> bool:
@@ -103,7 +104,8 @@ def read_principal(connection: Connection, person_id: str, now: datetime) -> Pri
 
 def principal_of(person: Person) -> Principal:
     """The person as somebody who asks for something."""
-    return Principal(person.id, person.name, person.roles, person.groups)
+    # No level yet: whoever lets them read says which they are cleared for (`appliance.api.gate.cleared`).
+    return Principal(person.id, person.name, person.roles, person.groups, frozenset(), person.clearance)
 
 
 def _person(row: Row[Any], theirs: tuple[Membership, ...], max_ages: Mapping[str, timedelta], now: datetime) -> Person:
@@ -129,6 +131,7 @@ def _person(row: Row[Any], theirs: tuple[Membership, ...], max_ages: Mapping[str
         service=row.service,
         must_change_password=row.must_change_password,
         totp_on=row.totp_on,
+        clearance=row.clearance,
     )
 
 

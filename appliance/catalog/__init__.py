@@ -16,6 +16,7 @@ from appliance.catalog.ingestion import FileFacts, FileOutcome, IngestCatalog
 from appliance.catalog.library import ChunkInContext, LibraryCatalog, LibraryPage, Release, Similar
 from appliance.catalog.signature import NO_SIGNATURE, SIMILAR, Signature, resemblance, resembling
 from appliance.catalog.sources import Receipt, SourceCatalog
+from appliance.catalog.visibility import VisibilityCatalog
 from appliance.database import Database
 
 __all__ = [
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 
-class Catalog(SourceCatalog, IngestCatalog, LibraryCatalog):
+class Catalog(SourceCatalog, IngestCatalog, LibraryCatalog, VisibilityCatalog):
     """Sources, documents, versions and chunks in SQL. Raises CatalogUnavailable when the database fails."""
 
     def __init__(self, database: Database) -> None:

@@ -466,7 +466,8 @@ def _require_unchanged(connection: Connection, source: Source) -> None:
     if row is None:
         raise Conflict("The source was removed while its files were being read. Nothing was stored.")
     now_is = source_of(row)
-    if (now_is.groups, now_is.curated) != (source.groups, source.curated):
+    judging = ("groups", "level", "rules", "share", "curated")
+    if any(getattr(now_is, name) != getattr(source, name) for name in judging):
         raise Conflict(f"'{source.name}' was changed while its files were being read. Sync it again.")
 
 

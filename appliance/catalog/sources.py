@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -22,6 +22,10 @@ from appliance.catalog.tables import (
 from appliance.database import Database
 from appliance.domain import Source
 from appliance.errors import NotFound
+from appliance.labels import Levels, groups_in, level_in
+
+_LABELLING = frozenset({"groups", "level", "rules", "share"})
+_AS_SET_UP = Levels()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,15 @@ class SourceCatalog:
     def groups(self) -> frozenset[str]:
         """Every group that a source or a document is labelled with."""
         with self._database.read() as connection:
-            labels = connection.execute(select(document_groups.c.group_name).distinct()).scalars()
-            return frozenset(labels).union(*(source.groups for source in self.sources()))
+            grants = connection.execute(select(document_groups.c.group_name).distinct()).scalars().all()
+            return groups_in(grants).union(*(_named_by(source) for source in self.sources()))
+
+    def levels(self) -> frozenset[str]:
+        """Every level that a source or a document was given."""
+        with self._database.read() as connection:
+            grants = connection.execute(select(document_groups.c.group_name).distinct()).scalars().all()
+        named = (level for source in self.sources() for level in (source.level, *(rule.level for rule in source.rules)))
+        return frozenset(map(level_in, ([grant] for grant in grants))).union(named)
 
     def source(self, source_id: str) -> Source:
         """One source. Raises NotFound."""
@@ -68,13 +79,14 @@ class SourceCatalog:
             raise NotFound("There is no such source.")
         return source_of(row)
 
-    def change_source(self, source: Source, *, was: Source | None = None) -> None:
+    def change_source(self, source: Source, *, was: Source | None = None, levels: Levels = _AS_SET_UP) -> None:
         """Put `source` in the place of the one with its id; what follows from it, the next sync does.
 
-        But for one thing: who is no longer among its groups loses sight at once of the documents under its default
-        label, even if the folder cannot be reached. The next sync lets the index follow.
+        But for one thing: who is to lose sight of documents that are labelled by the settings of the source loses it at
+        once, even if the folder cannot be reached. The next sync lets the index follow.
 
         Args:
+            source: The source as it is to be.
             was: The source as it was read: only what differs is written, so that two people changing two things do not
                 undo each other's.
 
@@ -92,8 +104,8 @@ class SourceCatalog:
                 raise NotFound("There is no such source.")
             if values:
                 connection.execute(update(sources).where(sources.c.id == source.id).values(**values))
-            if "groups" in values:
-                _narrow(connection, source.id, source_of(row).groups, source.groups)
+            if changed := {name: getattr(source, name) for name in _LABELLING & values.keys()}:
+                _narrow(connection, source_of(row), replace(source_of(row), **changed), levels)
 
     def hide_source(self, source_id: str) -> None:
         """From now on no reader sees the documents of a source, and nothing of it is synced."""
@@ -124,13 +136,24 @@ def put_receipts(connection: Connection, given: Sequence[Receipt]) -> None:
         connection.execute(insert(receipts), rows)
 
 
-def _narrow(connection: Connection, source_id: str, old: frozenset[str], new: frozenset[str]) -> None:
-    """Take the groups that a source no longer has from the documents that are labelled as it was."""
-    lost = old - new
-    if not lost:
-        return
-    found = connection.execute(select(documents.c.id).where(documents.c.source_id == source_id)).scalars().all()
-    labelled = labels_of(connection, found)
-    for document in (document for document in found if labelled.get(document) == old):
-        put_groups(connection, document, old & new)
-        connection.execute(update(documents).where(documents.c.id == document).values(settled=False))
+def _narrow(connection: Connection, old: Source, new: Source, levels: Levels) -> None:
+    """Let nobody see a document any longer whom `new` does not let see it, where the settings of `old` labelled it.
+
+    Where the share is to say who sees it, nobody does until that was read.
+    """
+    query = select(documents.c.id, documents.c.path, documents.c.settled).where(documents.c.source_id == old.id)
+    found = connection.execute(query).all()
+    labelled = labels_of(connection, [row.id for row in found])
+    for row in found:
+        held, was, wanted = labelled.get(row.id, frozenset()), old.stated(row.path), new.stated(row.path)
+        by_sidecar = was is not None and row.settled and not held <= was
+        stays = levels.common(held, wanted or frozenset())
+        if was != wanted and stays != held and not by_sidecar:
+            put_groups(connection, row.id, stays)
+            connection.execute(update(documents).where(documents.c.id == row.id).values(settled=False))
+
+
+def _named_by(source: Source) -> frozenset[str]:
+    """The groups that the settings of a source name."""
+    by_rule = (rule.groups or frozenset() for rule in source.rules)
+    return source.groups.union(*by_rule, (group for _, group in source.share.groups))

@@ -39,6 +39,9 @@ from appliance.domain import (
     DocumentState,
     PageCoverage,
     Place,
+    Rule,
+    Share,
+    ShareKind,
     Source,
     SourceKind,
     TextMeans,
@@ -63,6 +66,9 @@ sources = Table(
     Column("watched", Boolean, nullable=False),
     Column("curated", Boolean, nullable=False),
     Column("paused", Boolean, nullable=False),
+    Column("level", String(32), nullable=False),
+    Column("rules", Text, nullable=False),
+    Column("share", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
 )
 
@@ -100,7 +106,7 @@ document_groups = Table(
     "document_groups",
     metadata,
     Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
-    Column("group_name", String(100), primary_key=True),
+    Column("group_name", String(100), primary_key=True),  # a grant: the group, and the level if it has one
 )
 
 versions = Table(
@@ -209,6 +215,9 @@ def source_of(row: Row[Any]) -> Source:
         watched=row.watched,
         curated=row.curated,
         paused=row.paused,
+        level=row.level,
+        rules=tuple(_rule_of(rule) for rule in json.loads(row.rules)),
+        share=_share_of(json.loads(row.share)),
     )
 
 
@@ -228,7 +237,26 @@ def source_row(source: Source) -> dict[str, Any]:
         "watched": source.watched,
         "curated": source.curated,
         "paused": source.paused,
+        "level": source.level,
+        "rules": dump([_rule_row(rule) for rule in source.rules]),
+        "share": dump({"kind": source.share.kind.value, "groups": source.share.groups}),
     }
+
+
+def _rule_of(stored: Mapping[str, Any]) -> Rule:
+    groups = stored["groups"]
+    return Rule(tuple(stored["paths"]), None if groups is None else frozenset(groups), stored["level"])
+
+
+def _rule_row(rule: Rule) -> dict[str, Any]:
+    groups = None if rule.groups is None else sorted(rule.groups)
+    return {"paths": rule.paths, "groups": groups, "level": rule.level}
+
+
+def _share_of(stored: Mapping[str, Any]) -> Share:
+    if not stored:  # of a source from before
+        return Share()
+    return Share(ShareKind(stored["kind"]), tuple((principal, group) for principal, group in stored["groups"]))
 
 
 def document_of(row: Row[Any], labels: Mapping[str, frozenset[str]]) -> Document:

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from appliance.api.schemas.sources import Reread
+from appliance.api.schemas.sources import Reread, rule_in
 from appliance.cli.acting import as_operator
 from appliance.cli.terminal import err, new_table, out, printable
 from appliance.config import load_settings
@@ -40,6 +40,8 @@ def ingest(
     include: Annotated[list[str] | None, typer.Option(help="Take in only what matches, as '**/*.pdf'.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Leave out what matches, as 'drafts/**'.")] = None,
     language: Annotated[str, typer.Option(help="Two letters; overrides what is detected.")] = "",
+    level: Annotated[str, typer.Option(help="What readers must be cleared for.")] = "",
+    rule: Annotated[list[str] | None, typer.Option(help="Who sees what, as 'hr/** => hr, board @ secret'.")] = None,
     curated: Annotated[bool, typer.Option("--curated", help="Nothing is found before a curator approved it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     reread: Annotated[
@@ -50,8 +52,9 @@ def ingest(
     ] = False,
 ) -> None:
     """Take a folder of documents in, or bring one up to date."""
-    more = {"include": include, "exclude": exclude, "language": language, "curated": curated}
+    more = {"include": include, "exclude": exclude, "language": language, "level": level, "curated": curated}
     given: dict[str, Any] = {key: value for key, value in more.items() if value}
+    given |= {"rules": [rule_in(line) for line in rule]} if rule else {}
     path = folder.expanduser().resolve()
     with as_operator(load_settings()) as operator:
         source = _source_at(operator, path)
@@ -120,7 +123,7 @@ def _refuse_other_settings(source: SourceOut, *, name: str, groups: list[str] | 
     stands = {**source.model_dump(), "group": source.groups}
     other = [option for option, value in asked.items() if value and _in_order(value) != _in_order(stands[option])]
     if other:
-        options = ", ".join(f"--{option}" for option in other)
+        options = ", ".join(f"--{option.removesuffix('s')}" for option in other)
         raise InvalidRequest(
             f"'{source.name}' is a source already, with other settings than {options} would give it. "
             "Nothing was synced. Leave them out to sync it as it is, or change it in Admin > Sources."
@@ -128,7 +131,8 @@ def _refuse_other_settings(source: SourceOut, *, name: str, groups: list[str] | 
 
 
 def _in_order(value: Any) -> Any:
-    return sorted(set(value)) if isinstance(value, list) else value
+    ordered = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return sorted(set(value)) if ordered else value
 
 
 def _require_some_file(preview: PreviewOut, folder: Path) -> None:

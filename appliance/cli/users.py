@@ -103,6 +103,17 @@ def user_groups(name: str, group: Groups = []) -> None:  # noqa: B006
     out.print(f"{escape(name)} was given: {escape(', '.join(group)) or 'no group'}")
 
 
+@user_app.command("clearance")
+def user_clearance(name: str, level: Annotated[str, typer.Argument(metavar="[LEVEL]")] = "") -> None:
+    """Set the level that a person is cleared for; without one, as the settings have it."""
+    levels = load_settings().access.levels
+    if level and level not in levels:
+        raise InvalidRequest(f"'{level}' is no level. Choose from {', '.join(levels)}.")
+    with _person(name, "person.clearance_set", level or "the default") as (accounts, person_id):
+        accounts.set_clearance(person_id, level)
+    out.print(f"{escape(name)} is now cleared for: {escape(level) or 'what the settings say'}")
+
+
 @user_app.command("disable")
 def user_disable(name: str) -> None:
     """Refuse a person from now on, and end their sessions."""

@@ -40,7 +40,7 @@ def exercises_from(
         evidence = _evidence(item, reader, catalog) if reader else ()
         if reader and evidence:
             question = GoldenQuestion(item.turn.query_id, _searched(item), evidence)
-            found.append(Exercise(question, reader.groups, is_private=True))
+            found.append(Exercise(question, reader.groups, reader.levels, is_private=True))
     if not found:
         raise InvalidRequest(
             "No answer with citations was found helpful yet, so there is nothing to ask. Bring a set of your own."

@@ -25,6 +25,7 @@ from appliance.errors import ApplianceError, InvalidRequest
 from appliance.evaluation.golden import GoldenQuestion
 from appliance.evaluation.relevance import Unit, holds, judged
 from appliance.evaluation.results import FAILED, FoundPlace, QuestionResult
+from appliance.labels import NO_LEVEL
 from appliance.retrieval.retriever import Retriever
 
 _DOCUMENT_CUT = 5
@@ -33,10 +34,14 @@ _READER = "evaluation"
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """A question to ask, and the groups to ask it with. Of a private one neither words nor places are kept."""
+    """A question to ask, and the groups and levels to ask it with.
+
+    Of a private one neither words nor places are kept.
+    """
 
     question: GoldenQuestion
     groups: frozenset[str]
+    levels: frozenset[str] = frozenset({NO_LEVEL})
     is_private: bool = False
 
 
@@ -111,7 +116,7 @@ class Examiner:
 
 
 def _reader_of(exercise: Exercise) -> Principal:
-    return Principal(_READER, _READER, frozenset(), exercise.groups)
+    return Principal(_READER, _READER, frozenset(), exercise.groups, exercise.levels)
 
 
 def _right_citations(answer: Answer, question: GoldenQuestion) -> int:
@@ -135,6 +140,8 @@ def _since_ms(begun: float) -> float:
     return round((time.monotonic() - begun) * 1000, 1)
 
 
-def exercises_for(questions: Iterable[GoldenQuestion], groups: frozenset[str]) -> list[Exercise]:
-    """The questions of a set that somebody brought, all asked with the same groups."""
-    return [Exercise(question, groups) for question in questions]
+def exercises_for(
+    questions: Iterable[GoldenQuestion], groups: frozenset[str], levels: frozenset[str] = frozenset({NO_LEVEL})
+) -> list[Exercise]:
+    """The questions of a set that somebody brought, all asked with the same groups and levels."""
+    return [Exercise(question, groups, levels) for question in questions]

@@ -201,7 +201,11 @@ class EdgeIndex:
         terms = naming_terms(question)
         if not access.groups or not terms.indices or limit < 1:
             return ()
-        visible, statistics = _visible(access), self._counted()[NAMES]
+        statistics = self._counted()[NAMES]
+        access = statistics.met(access)
+        if not access.groups:
+            return ()
+        visible = _visible(access)
         query = Query.Nearest(_weighed(terms, statistics, access), using=NAMES)
         documents: dict[str, str] = {}
 
@@ -224,6 +228,11 @@ class EdgeIndex:
         numbers = self._identity.numbers(vector)
         if not access.groups or limit < 1:
             return IndexLegs((), ())
+        with self._vendor_errors("be searched"):
+            statistics = self._counted()[SPARSE]
+        access = statistics.met(access)
+        if not access.groups:
+            return IndexLegs((), ())
         terms = query_terms(text, language)
         visible = _visible(access)
         wanted = Filter(must=[visible, *among]) if among else visible
@@ -237,7 +246,6 @@ class EdgeIndex:
             return best(ask(first_ask(limit)), limit, ask)
 
         with self._vendor_errors("be searched"):
-            statistics = self._counted()[SPARSE]
             exact = bool(among) or sum(statistics.chunks) <= _EXACT_UP_TO
             dense = leg(Query.Nearest(numbers, using=DENSE), SearchParams(hnsw_ef=SEARCH_EF, exact=exact))
             sparse = _weighed(terms, statistics, access)

@@ -98,6 +98,13 @@ class TermStatistics:
             found += _counted(layer, asked, admitting)
         return numpy.where(found > 0, numpy.log1p((self._total(admitting) - found + 0.5) / (found + 0.5)), 0.0)
 
+    def met(self, access: AccessFilter) -> AccessFilter:
+        """As much of what a reader carries as stands on any chunk: the same chunks match, and there is less to compare.
+
+        What is left depends on chunks that the reader may see alone: on others, nothing of theirs stands.
+        """
+        return AccessFilter(access.groups & frozenset[str]().union(*itertools.compress(self.labels, self.chunks)))
+
     def _admitting(self, access: AccessFilter) -> NDArray[numpy.bool_]:
         """Which labels admit the reader."""
         return numpy.fromiter((bool(access.groups & label) for label in self.labels), bool, len(self.labels))

@@ -15,7 +15,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from appliance.audit.entries import AdminAction
-from appliance.config import IngestSettings, ModelSettings, Provider, ServerSettings, Settings, SignInSettings
+from appliance.config import (
+    AccessSettings,
+    IngestSettings,
+    ModelSettings,
+    Provider,
+    ServerSettings,
+    Settings,
+    SignInSettings,
+)
 from appliance.domain import EVERYONE, Role, Source
 from appliance.inference.openvino.embedder import OpenVinoEmbedder
 from appliance.server import create_headless_app
@@ -244,6 +252,7 @@ def _workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Applia
         server=ServerSettings(allowed_hosts=("testserver",)),
         model=ModelSettings(provider=Provider.NONE),
         ingest=IngestSettings(max_file_bytes=3_000_000),
+        access=AccessSettings(export_up_to="confidential"),
     )
     people = {**PEOPLE, "hr-admin": ((Role.ADMIN,), ("hr",))}
     with opened(settings) as built:

@@ -20,11 +20,13 @@ SIGNED_IN = {
     "GET /api/session", "DELETE /api/session", "POST /api/session/password", "GET /api/account",
     "GET /api/tokens", "POST /api/tokens", "DELETE /api/tokens/{token_id}",
     "GET /api/passages/{chunk_id}", "GET /api/passages/{chunk_id}/page.png",
+    "GET /api/access/terms",
 }  # fmt: skip
 EMPLOYEE = {
     "POST /api/ask", "POST /api/queries/{query_id}/feedback",
     "GET /api/conversations", "GET /api/conversations/{conversation_id}", "DELETE /api/conversations/{conversation_id}",
     "GET /api/documents", "GET /api/documents/{document_id}", "GET /api/documents/{document_id}/changes",
+    "POST /api/access/requests", "GET /api/access/requests/mine",
     "GET /v1/models", "POST /v1/chat/completions",
 }  # fmt: skip
 EMPLOYEE_OR_ADMIN = {"GET /api/documents/{document_id}/pages/{page}.png"}
@@ -50,6 +52,8 @@ ADMIN = {
     "GET /api/evaluations/{evaluation_id}", "DELETE /api/evaluations/{evaluation_id}",
     "GET /api/evaluations/{evaluation_id}/comparison", "POST /api/evaluations/{evaluation_id}/cancel",
     "GET /api/health",
+    "GET /api/access/documents/{document_id}", "GET /api/access/people/{person_id}", "GET /api/access/preview",
+    "GET /api/access/requests", "POST /api/access/requests/{request_id}",
 }  # fmt: skip
 COMPLIANCE = {
     "GET /api/log/queries", "GET /api/log/queries/{query_id}", "GET /api/log/events", "POST /api/log/verify",

@@ -165,6 +165,7 @@ def test_a_source_keeps_what_it_was_given_and_takes_changes(desk: Desk) -> None:
         "id": key, "name": "Contracts", "path": "", "groups": ["board", "legal"], "states": {}, "kind": "folder",
         "include": ["**/*.txt"], "exclude": ["drafts/**"], "owner": "Legal", "language": "de",
         "compare_every_minutes": 5, "watched": False, "curated": True, "paused": False, "retry_at": None,
+        "level": "", "rules": [], "share": {"kind": "none", "groups": {}},
     }  # fmt: skip
     changes = {"name": "Treaties", "owner": "", "compare_every_minutes": 0}
     assert desk.admin.patch(f"/api/sources/{key}", json=changes).json() == given | changes

@@ -26,6 +26,9 @@ from appliance.domain import (
     DocumentState,
     PageCoverage,
     Place,
+    Rule,
+    Share,
+    ShareKind,
     Source,
     TextMeans,
     Version,
@@ -423,6 +426,20 @@ def test_two_sources_cannot_share_a_name_or_a_folder(catalog: Catalog) -> None:
         with pytest.raises(Conflict):
             catalog.add_source(twin)
     assert catalog.sources() == [SOURCE]
+
+
+def test_a_source_keeps_its_rules_its_level_and_the_rights_on_its_share(catalog: Catalog) -> None:
+    rules = (
+        Rule(("hr/**", "a,b"), frozenset({"hr"}), "secret"),
+        Rule(("x",), None, "public"),
+        Rule(("y",), frozenset()),
+    )
+    share = Share(ShareKind.POSIX, (("group:hr", "hr"), ("others", "staff")))
+    changed = replace(SOURCE, rules=rules, share=share, level="confidential")
+    catalog.change_source(changed)
+    assert catalog.source(SOURCE.id) == changed
+    assert {"hr", "staff"} <= catalog.groups()
+    assert {"secret", "public", "confidential"} <= catalog.levels()
 
 
 def test_a_source_is_changed_and_an_unknown_one_is_not_found(catalog: Catalog) -> None:

@@ -59,6 +59,18 @@ def test_what_a_reader_cannot_see_changes_no_bit(
     assert statistics.changed(closed).idf(TERMS, access).tobytes() == statistics.idf(TERMS, access).tobytes()
 
 
+@given(st.lists(st.tuples(st.lists(chunks, max_size=12), st.integers(0, 8)), max_size=6), st.lists(chunks), accesses)
+def test_what_stands_on_no_chunk_may_be_left_out_of_what_a_reader_carries(
+    steps: list[tuple[Held, int]], secret: Held, access: AccessFilter
+) -> None:
+    statistics, held = after(steps)
+    met = statistics.met(access)
+    assert met.groups == access.groups & frozenset().union(*(label for label, _ in held))
+    assert statistics.idf(TERMS, met).tobytes() == statistics.idf(TERMS, access).tobytes()
+    closed = [Change(label - access.groups, terms, 1) for label, terms in secret]
+    assert statistics.changed(closed).met(access) == met  # and what is left says nothing of what they cannot see
+
+
 def test_a_change_leaves_the_statistics_that_a_search_has_in_hand_as_they_are() -> None:
     before = TermStatistics().changed([change({"a"}, 1), change({"a"}, 2)])
     weights = before.idf([1, 2], AccessFilter(frozenset({"a"}))).tolist()

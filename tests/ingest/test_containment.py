@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from appliance.domain import Source
 from appliance.errors import DocumentRejected
 from ingest.access import AccessLabels
 from ingest.discover import FoundFile, discover
@@ -121,10 +122,10 @@ def test_no_spelling_of_a_file_finds_a_label_outside(root: Path) -> None:
     for folder in (root.parent, root.parent / "outside", root.parent / "outside" / "secret"):
         (folder / ".access.toml").write_text('groups = ["everyone"]')
         (folder / "x.txt.access.toml").write_text('groups = ["everyone"]')
-    labels = AccessLabels(root, frozenset({"staff"}))
+    labels = AccessLabels(Source("s", "Library", str(root), frozenset({"staff"})))
     for spelling in SPELLINGS:
         with contextlib.suppress(DocumentRejected):
-            assert labels.groups(f"{spelling}/x.txt") == {"staff"}, spelling
+            assert labels.label(f"{spelling}/x.txt") == {"staff"}, spelling
 
 
 def test_a_walk_names_nothing_outside(root: Path) -> None:
@@ -178,7 +179,10 @@ def race(tmp_path: Path, rounds: int) -> None:
                 break  # on a busy machine the one or the other may be long in coming
             try:
                 assert read_by_name(root, PurePosixPath("docs/inner/file.txt")) == "inside"
-                assert AccessLabels(root, frozenset()).groups("docs/inner/file.txt") in ({"inside"}, frozenset())
+                assert AccessLabels(Source("s", "Library", str(root), frozenset())).label("docs/inner/file.txt") in (
+                    {"inside"},
+                    frozenset(),
+                )
                 read += 1
             except (OSError, DocumentRejected):
                 swapped += 1

@@ -88,7 +88,7 @@ def test_a_hostile_passage_stays_letters_in_its_dialog(browser: Browser, hostile
     [
         ("erin", "/library", []),
         ("erin", "/account", []),
-        ("adam", "/admin", ["Runs", "Files", "Review", "People", "Directories", "Evaluation", "Health"]),
+        ("adam", "/admin", ["Runs", "Files", "Review", "People", "Access", "Directories", "Evaluation", "Health"]),
         ("cora", "/compliance", ["Other events"]),
     ],
 )
@@ -125,6 +125,19 @@ def test_hostile_files_previews_and_versions_in_review_stay_letters(browser: Bro
             visiting.settle()
             assert_only_letters(visiting)
             visiting.close_dialog()
+
+
+def test_hostile_words_about_access_stay_letters(browser: Browser, hostile: str) -> None:
+    with visit(browser, hostile) as visiting:
+        visiting.sign_in("adam", "any password")
+        page = visiting.page
+        visiting.go("/admin")
+        visiting.click(page.get_by_role("tab", name="Access"))
+        for view in ("What somebody sees", "What groups would see", "Why a document is seen"):
+            visiting.click(page.get_by_text(view))
+            visiting.settle()
+            page.get_by_text("window.owned").first.wait_for(state="attached")
+            assert_only_letters(visiting)
 
 
 def test_what_belongs_to_a_hostile_document_is_opened_and_left_again(browser: Browser, hostile: str) -> None:

@@ -68,7 +68,7 @@ def test_the_pages_of_the_admin(browser: Browser, served: Served, size: tuple[in
         visiting.go("/admin")
         visiting.page.get_by_role("button", name="Sync now").first.wait_for()
         assert_presentable(visiting, "admin-sources")
-        for tab in ("Runs", "Files", "Review", "People", "Directories", "Evaluation", "Health"):
+        for tab in ("Runs", "Files", "Review", "People", "Access", "Directories", "Evaluation", "Health"):
             visiting.click(visiting.page.get_by_role("tab", name=tab))
             visiting.settle()
             assert_presentable(visiting, f"admin-{tab.lower()}")

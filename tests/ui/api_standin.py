@@ -63,7 +63,8 @@ from appliance.api.schemas.people import (
 from appliance.api.schemas.shapes import Problem
 from appliance.api.schemas.upkeep import CheckOut, HealthOut
 from appliance.domain import AnswerKind, Role, Scope, TextMeans
-from tests.ui import directory_standin, evaluation_standin, ingest_standin
+from tests.ui import access_standin, directory_standin, evaluation_standin, ingest_standin
+from tests.ui.access_standin import Doorkeeper
 from tests.ui.evaluation_standin import Measuring
 from tests.ui.ingest_standin import NOW, Intake, problem
 
@@ -138,6 +139,7 @@ class Standin:
         self.feedback: list[tuple[str, FeedbackIn]] = []
         self.fail_ask_with: Problem | None = None
         self.intake = Intake(poison)
+        self.doorkeeper = Doorkeeper(poison)
         self.measuring = Measuring(poison)
         self.staff = directory_standin.Staff(poison)
         self.people = [
@@ -613,5 +615,6 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     ingest_standin.add_routes(api, state.intake)
     evaluation_standin.add_routes(api, state.measuring)
     directory_standin.add_routes(api, state.staff)
+    api.include_router(access_standin.routes(state.doorkeeper))
     app.include_router(api)
     return app

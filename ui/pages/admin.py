@@ -12,7 +12,8 @@ from ui import pieces
 from ui.client import Client
 from ui.following import begin
 from ui.inert import Html, text
-from ui.pages import directories, evaluation, files, people, review, runs, sources
+from ui.pages import access, directories, evaluation, files, people, review, runs, sources
+from ui.pages.sources import groups_of
 
 _CHECKS: dict[str, tuple[str, pieces.Tone]] = {
     "ok": ("OK", "good"),
@@ -32,6 +33,7 @@ def page(client: Client, me: Me) -> None:
         "Files": lambda: files.page(client, known),
         "Review": lambda: review.page(client),
         "People": lambda: people.page(client, me, known),
+        "Access": lambda: access.page(client, groups_of(known)),
         "Directories": lambda: directories.page(client),
         "Evaluation": lambda: evaluation.page(client, me),
         "Health": lambda: _show_health(client),

@@ -198,6 +198,7 @@ def _on_record(query: QueryDetail) -> Html:
         ("Asked", text(pieces.moment(query.asked_at))),
         ("Person", text(pieces.dotted(query.actor_name, query.actor))),
         ("Groups then", text(pieces.listed(query.groups))),
+        ("Cleared for then", text(pieces.listed(query.levels))),
         ("Origin", text(query.origin)),
         ("Outcome", pieces.badge(words, tone)),
         ("Searched for", text(query.searched_for if query.searched_for != query.question else "")),

@@ -111,6 +111,7 @@ def _facts(file: FileOut, coverage: CoverageOut) -> Html:
             ("Reason", text(coverage.reason)),
             ("Source", text(file.source)),
             ("Seen by", text(pieces.listed(file.groups))),
+            ("Level", text(file.level)),
             ("Size", text(_size(file))),
             ("Looked at", text(pieces.moment(file.updated_at))),
             ("Attempts", text(file.attempts or "")),

@@ -12,6 +12,7 @@ from ui.changes_view import show_changes
 from ui.client import Client
 from ui.coverage_view import Pictures, show_coverage, summary
 from ui.inert import Html, text
+from ui.pages import asking_access
 from ui.passage_view import show_passages
 
 _LIMIT = 20
@@ -38,6 +39,7 @@ def page(client: Client) -> None:
                 st.session_state[_WAY] = [document.id]
                 _open(client)
     pieces.pager("library-page", found.total, _LIMIT)
+    asking_access.show(client)
 
 
 def _sources(client: Client) -> list[str]:
@@ -103,6 +105,8 @@ def _facts(document: DocumentDetail) -> Html:
             ("Written", text(document.created)),
             ("Last edited", text(document.modified)),
             ("Seen by", text(pieces.listed(document.groups))),
+            ("You see it through", text(pieces.listed(document.through))),
+            ("Level", text(document.level)),
             ("Size", text(pieces.size(document.size_bytes))),
             ("Changed", text(pieces.moment(document.updated_at))),
             ("Indexed", text(pieces.moment(document.indexed_at))),

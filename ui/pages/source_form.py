@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from appliance.api.schemas.sources import SourceIn, SourceOut, SourcePatch
-from appliance.domain import EVERYONE, SourceKind
+from appliance.api.schemas.sources import SourceIn, SourceOut, SourcePatch, rule_in
+from appliance.domain import EVERYONE, ShareKind, SourceKind
 from ui import pieces
 from ui.client import checked
 
@@ -20,6 +20,12 @@ _MINUTES = {
     1440: "every day",
     10_080: "every week",
     0: "only when asked",
+}
+_SHARES = {
+    ShareKind.NONE: "are not looked at",
+    ShareKind.POSIX: "POSIX: owner, group, mode, access control list",
+    ShareKind.NTFS: "NTFS, as the mount shows them",
+    ShareKind.ICACLS: "NTFS, as exported by icacls into .access.icacls",
 }
 _PATTERNS_HELP = "Glob patterns over the paths in the folder, such as `**/*.pdf` or `drafts/**`, one a line."
 
@@ -94,6 +100,10 @@ def change_form(source: SourceOut, known: Iterable[str]) -> SourcePatch | None:
 
 def _same(source: SourceOut, what: str, value: object) -> bool:
     now = getattr(source, what)
+    if what == "rules":
+        now = [rule.model_dump() for rule in now]
+    if what == "share":
+        now = now.model_dump()
     return set(now) == set(value) if what == "groups" and isinstance(value, list) else bool(now == value)
 
 
@@ -113,7 +123,16 @@ def _settings(key: str, source: SourceOut) -> Mapping[str, object]:
         placeholder="Found out by itself",
         help="Two letters, such as `de`. Only needed where it is found out wrongly.",
     ).lower()
+    settings["level"] = st.text_input(
+        "Level of its documents",
+        source.level,
+        key=f"level-{key}",
+        placeholder="As the settings have it",
+        help="Readers must be cleared for it. Access files and rules may name another one.",
+    )
+    settings["rules"] = _rules(source, key)
     if source.kind is SourceKind.FOLDER:
+        settings["share"] = _share(source, key)
         choices = sorted({*_MINUTES, source.compare_every_minutes}, key=lambda minutes: minutes or 10**9)
         settings["compare_every_minutes"] = st.selectbox(
             "Compare the whole folder",
@@ -132,6 +151,46 @@ def _settings(key: str, source: SourceOut) -> Mapping[str, object]:
 def _patterns(words: str, chosen: Sequence[str], key: str) -> list[str]:
     lines = st.text_area(words, "\n".join(chosen), key=key, height=90, help=_PATTERNS_HELP)
     return [line.strip() for line in lines.splitlines() if line.strip()]
+
+
+def _rules(source: SourceOut, key: str) -> list[object]:
+    lines = st.text_area(
+        "Rules",
+        "\n".join(map(str, source.rules)),
+        key=f"rules-{key}",
+        height=90,
+        placeholder="hr/** => hr, works council @ confidential",
+        help="One a line: paths `=>` who may see them `@` level. The first that matches a file counts. Access files go "
+        "before. `=> nobody` hides; `=> @ secret` says the level alone.",
+    )
+    return [_same_rule(source, line.strip()) for line in lines.splitlines() if line.strip()]
+
+
+def _same_rule(source: SourceOut, line: str) -> object:
+    """The rule that a line stands for; one that is there already as it is, whatever its names hold."""
+    there = next((rule for rule in source.rules if str(rule) == line), None)
+    return there.model_dump() if there else rule_in(line)
+
+
+def _share(source: SourceOut, key: str) -> dict[str, object]:
+    kind = st.selectbox(
+        "Rights of the files on their share",
+        list(_SHARES),
+        list(_SHARES).index(source.share.kind),
+        format_func=lambda kind: _SHARES[kind],
+        key=f"share-{key}",
+    )
+    lines = st.text_area(
+        "Who on the share is which group here",
+        "\n".join(f"{principal} = {group}" for principal, group in source.share.groups.items()),
+        key=f"share-groups-{key}",
+        height=90,
+        placeholder="group:hr = hr",
+        help="One a line: `group:NAME`, `user:NAME` or `others` for POSIX rights, a security identifier `S-1-5-...` "
+        "for those of NTFS. Whoever is not here counts for nothing.",
+    )
+    pairs = (line.rpartition("=") for line in lines.splitlines() if line.strip())
+    return {"kind": kind, "groups": {principal.strip(): group.strip() for principal, _, group in pairs}}
 
 
 def _every(minutes: int) -> str:

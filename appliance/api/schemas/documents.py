@@ -91,7 +91,8 @@ class DocumentDetail(DocumentOut):
     `chunk_count` is how many passages it has; `passages` are the first of them where a document is very long.
     `versions` are newest first. `copies` have the same content under the same label and are searched as this one;
     `similar` are much like it; `members` are the files in it, `thread` the other mails of its conversation. `author`,
-    `created` and `modified` are what the document says of itself, empty where it does not.
+    `created` and `modified` are what the document says of itself, empty where it does not. `through` are the reader's
+    groups that let them see it, and `level` is one that they are cleared for.
     """
 
     sha256: str
@@ -108,6 +109,8 @@ class DocumentDetail(DocumentOut):
     similar: list[RelatedOut] = []
     members: list[RelatedOut] = []
     thread: list[RelatedOut] = []
+    level: str = ""
+    through: list[str] = []
 
 
 class PassageTextOut(Out):

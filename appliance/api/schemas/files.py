@@ -27,6 +27,7 @@ class FileOut(Out):
     groups: list[str]
     size_bytes: int
     updated_at: datetime
+    level: str = ""
     source_kind: SourceKind = SourceKind.FOLDER
     container_id: str | None = None
     attempts: int = 0

@@ -41,6 +41,7 @@ class QueryOut(Out):
     actor: str
     actor_name: str
     groups: list[str]
+    levels: list[str] = []
     origin: str
     conversation_id: str
     question: str

@@ -118,6 +118,7 @@ class PersonPatch(In):
     roles: Annotated[list[Role], Field(min_length=1)] | None = None
     groups: list[GroupName] | None = None
     disabled: bool | None = None
+    clearance: Annotated[str, Field(max_length=32)] | None = None
 
 
 class NewPassword(In):
@@ -150,6 +151,7 @@ class PersonOut(Out):
     must_change_password: bool = False
     second_factor: bool = False
     paused_s: float = 0
+    clearance: str = ""
 
 
 class PersonCreated(PersonOut):

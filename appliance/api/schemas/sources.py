@@ -2,26 +2,93 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from appliance import invalid
 from appliance.api.schemas.shapes import GroupName, In, Name, Out
-from appliance.domain import DocumentState, SourceKind
+from appliance.domain import DocumentState, ShareKind, SourceKind
 
 Patterns = Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(max_length=200)]
 SourceLanguage = Annotated[str, Field(pattern=invalid.LANGUAGE)]
 CompareMinutes = Annotated[int, Field(ge=0, le=366 * 24 * 60)]
+LevelName = Annotated[str, Field(max_length=32)]
+NOBODY = "nobody"
 SourceGroupNames = Annotated[list[GroupName], Field(min_length=1, max_length=200)]
+
+
+class RuleOut(Out):
+    """Who may see the files whose paths match, and at which level. None and empty: the rule does not say.
+
+    Written in one line: `hr/**, **/*.key => hr, legal @ secret`; `=> nobody` for no group at all.
+    """
+
+    paths: list[str]
+    groups: list[str] | None = None
+    level: str = ""
+
+    def __str__(self) -> str:
+        groups = "" if self.groups is None else ", ".join(self.groups) or NOBODY
+        return f"{', '.join(self.paths)} => {groups}{f' @ {self.level}' if self.level else ''}".strip()
+
+
+class RuleIn(In):
+    """Who may see the files whose paths match, and at which level. What it leaves out it does not say."""
+
+    paths: Annotated[Patterns, Field(min_length=1)]
+    groups: Annotated[list[GroupName], Field(max_length=200)] | None = None
+    level: LevelName = ""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.groups is None and not self.level:
+            raise ValueError("must name groups, or a level")
+        return self
+
+
+def rule_in(line: str) -> dict[str, object]:
+    """The fields of a rule that is written in one line, as `RuleOut` writes it; for `RuleIn` to check."""
+    paths, _, said = line.rpartition("=>")
+    groups, _, level = said.partition(" @ ")
+    named = None if not groups.strip() else [] if groups.strip() == NOBODY else _listed(groups)
+    return {"paths": _listed(paths), "groups": named, "level": level.strip()}
+
+
+def _listed(text: str) -> list[str]:
+    """What stands between commas, but for those in braces."""
+    return [part.strip() for part in re.split(r",(?![^{]*\})", text) if part.strip()]
+
+
+Rules = Annotated[list[RuleIn], Field(max_length=500)]
+
+
+class ShareOut(Out):
+    """Whether the rights of a file on its share say who may see it; `groups` by principal of the share."""
+
+    kind: ShareKind = ShareKind.NONE
+    groups: dict[str, str] = {}
+
+
+class ShareIn(In):
+    """Whether the rights of a file on its share say who may see it.
+
+    `groups` says which group a principal of the share is here: `user:NAME`, `group:NAME` and `others` for POSIX rights,
+    security identifiers (`S-1-5-21-...`) for those of NTFS. Principals that are not there count for nothing.
+    """
+
+    kind: ShareKind = ShareKind.NONE
+    groups: Annotated[dict[Annotated[str, Field(min_length=1, max_length=200)], GroupName], Field(max_length=2000)] = {}
 
 
 class SourceIn(In):
     """A folder to keep in sync, or a place for uploads (then without a path: the appliance keeps the files).
 
-    `groups` see its documents unless a sidecar file says otherwise. `include` and `exclude` are glob patterns over the
+    `groups` see its documents, at `level`, unless an access file, one of the `rules` (the first that matches) or the
+    rights on the `share` say otherwise. `include` and `exclude` are glob patterns over the
     paths in it. `language` overrides what is detected. Every `compare_every_minutes` the whole folder is compared, 0
     for never by itself; a `watched` one is synced soon after something changes. What a `curated` one holds is found by
     nobody before a curator has approved it; places for uploads are curated unless said otherwise.
@@ -38,6 +105,9 @@ class SourceIn(In):
     compare_every_minutes: CompareMinutes = 60
     watched: bool = True
     curated: bool | None = None
+    level: LevelName = ""
+    rules: Rules = []
+    share: ShareIn = ShareIn()
 
 
 class SourcePatch(In):
@@ -52,6 +122,9 @@ class SourcePatch(In):
     compare_every_minutes: CompareMinutes | None = None
     watched: bool | None = None
     curated: bool | None = None
+    level: LevelName | None = None
+    rules: Rules | None = None
+    share: ShareIn | None = None
 
 
 class SourceOut(Out):
@@ -72,6 +145,9 @@ class SourceOut(Out):
     curated: bool = False
     paused: bool = False
     retry_at: datetime | None = None
+    level: str = ""
+    rules: list[RuleOut] = []
+    share: ShareOut = ShareOut()
 
 
 class Reread(StrEnum):

@@ -1,0 +1,136 @@
+"""What people ask to be given: a group, or whatever they write to those who run the appliance.
+
+Rules this module keeps:
+
+1. Asking says nothing about what there is: any group may be asked for, whether it exists or not.
+2. Nobody decides about what they asked for themselves.
+3. A decision is made once. What follows from it is done by whoever makes it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, Column, ForeignKey, Row, String, Table, Text, func, insert, select, update
+
+from appliance.auth.accounts import now_utc
+from appliance.auth.tables import MAX_LABEL_CHARACTERS, people
+from appliance.database import Database, Moment, metadata
+from appliance.errors import AccessDenied, Conflict, NotFound
+
+MAX_OPEN = 20
+"""Requests of one person that wait for a decision."""
+
+access_requests = Table(
+    "access_requests",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("person_id", ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("group_name", String(MAX_LABEL_CHARACTERS), nullable=False),  # empty: none was named
+    Column("reason", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    Column("decided_at", Moment, nullable=True),
+    Column("decided_by", String(64), nullable=False),
+    Column("approved", Boolean, nullable=False),
+    Column("answer", Text, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """That somebody asked for access, and what became of it; `decided_at` is None while it waits."""
+
+    id: str
+    person_id: str
+    person: str
+    group: str
+    reason: str
+    asked_at: datetime
+    decided_at: datetime | None
+    approved: bool
+    answer: str
+
+
+class AccessRequests:
+    """What people asked to be given."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = now_utc) -> None:
+        self._database = database
+        self._clock = clock
+
+    def ask(self, person_id: str, group: str, reason: str) -> None:
+        """Keep a request. Raises Conflict when too many of this person wait already."""
+        waiting = select(func.count()).where(
+            access_requests.c.person_id == person_id, access_requests.c.decided_at.is_(None)
+        )
+        with self._database.write() as connection:
+            if connection.execute(waiting).scalar_one() >= MAX_OPEN:
+                raise Conflict(f"{MAX_OPEN} of your requests wait for an answer. Wait for some to be answered.")
+            connection.execute(
+                insert(access_requests).values(
+                    id=str(uuid.uuid4()),
+                    person_id=person_id,
+                    group_name=group,
+                    reason=reason,
+                    asked_at=self._clock(),
+                    decided_at=None,
+                    decided_by="",
+                    approved=False,
+                    answer="",
+                )
+            )
+
+    def of(self, person_id: str) -> list[AccessRequest]:
+        """What one person asked for, the newest first."""
+        return self._found(access_requests.c.person_id == person_id)
+
+    def waiting(self) -> list[AccessRequest]:
+        """What waits for a decision, the newest first."""
+        return self._found(access_requests.c.decided_at.is_(None))
+
+    def one(self, request_id: str) -> AccessRequest:
+        """One request. Raises NotFound."""
+        found = self._found(access_requests.c.id == request_id)
+        if not found:
+            raise NotFound("There is no such request.")
+        return found[0]
+
+    def decide(self, request_id: str, by: str, *, approved: bool, answer: str) -> None:
+        """Note a decision. Raises NotFound, Conflict when there is one already, AccessDenied for one's own request."""
+        if self.one(request_id).person_id == by:
+            raise AccessDenied(
+                "Nobody decides about what they asked for themselves. Leave it to another administrator."
+            )
+        undecided = (access_requests.c.id == request_id) & access_requests.c.decided_at.is_(None)
+        decision = {"decided_at": self._clock(), "decided_by": by, "approved": approved, "answer": answer}
+        with self._database.write() as connection:
+            if connection.execute(update(access_requests).where(undecided).values(**decision)).rowcount == 0:
+                raise Conflict("This request was decided already.")
+
+    def _found(self, condition: Any) -> list[AccessRequest]:
+        query = (
+            select(access_requests, people.c.name)
+            .join(people, people.c.id == access_requests.c.person_id)
+            .where(condition)
+            .order_by(access_requests.c.asked_at.desc(), access_requests.c.id)
+        )
+        with self._database.read() as connection:
+            return [_request(row) for row in connection.execute(query)]
+
+
+def _request(row: Row[Any]) -> AccessRequest:
+    return AccessRequest(
+        row.id,
+        row.person_id,
+        row.name,
+        row.group_name,
+        row.reason,
+        row.asked_at,
+        row.decided_at,
+        row.approved,
+        row.answer,
+    )
