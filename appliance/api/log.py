@@ -37,6 +37,7 @@ from appliance.errors import AuditBroken
 router = APIRouter(prefix="/log", tags=["log"])
 _QUERY_TYPES = frozenset({kind.type for kind in (QuestionReceived, QuestionCompleted, PassagesRetrieved, AnswerClosed)})
 _DAMAGED = "This entry was altered after it was written. Verify the log."
+_SEALED = "The key to this entry is not there, so nobody can read it. That it is in the log is still proved."
 
 
 @router.get("/queries")
@@ -195,8 +196,8 @@ def _query_out(record: QueryRecord) -> QueryOut:
         levels=list(question.levels) if question else [],
         origin=question.origin if question else "",
         conversation_id=question.conversation_id if question else "",
-        question=question.question if question else _DAMAGED,
-        answer=answer.answer if answer else (_DAMAGED if record.closed else ""),
+        question=question.question if question else _unreadable(record.asked),
+        answer=answer.answer if answer else (_unreadable(record.closed) if record.closed else ""),
         kind=AnswerKind(answer.kind) if answer and not answer.error else None,
         model=retrieval.model.name if retrieval else "",
         citations=len(answer.citations) if answer else 0,
@@ -230,8 +231,12 @@ def _event(recorded: Recorded, names: Mapping[str, str]) -> EventOut:
         time=recorded.time or datetime.fromtimestamp(0, UTC),
         type=recorded.type,
         actor=names.get(actor, actor),
-        detail=_detail(recorded.entry) if recorded.entry else _DAMAGED,
+        detail=_detail(recorded.entry) if recorded.entry else _unreadable(recorded),
     )
+
+
+def _unreadable(recorded: Recorded) -> str:
+    return _SEALED if recorded.sealed else _DAMAGED
 
 
 def _detail(entry: Entry) -> str:

@@ -1,9 +1,10 @@
 """A copy of the log, or of some entries, that proves itself.
 
 An export is lines of JSON. The first names the format and holds the checkpoint the rest is checked against; then comes
-one line for each entry in the order of `seq`, with head and payload as the very text that was hashed. A complete export
-has every entry, and its tree is built again; a partial one has a proof of inclusion for each entry. Reading one needs
-the standard library, this module, `tree` and `checkpoint`.
+one line for each entry in the order of `seq`, with head and content as the very text that was hashed, the content null
+where its key is gone or it was not asked for. A complete export has every entry, and its tree is built again; a partial
+one has a proof of inclusion for each entry. Reading one needs the standard library, this module, `tree` and
+`checkpoint`.
 
 A checkpoint inside an export is whatever the exporting machine said. Compare it with one that was carried out before.
 """
@@ -21,16 +22,20 @@ from appliance.audit import canonical, tree
 from appliance.audit.checkpoint import Checkpoint, parse
 from appliance.errors import AuditBroken, InvalidRequest
 
-FORMAT = "strongroom-log-export/1"
+FORMAT = "strongroom-log-export/2"
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedExport:
-    """An export that holds together: the log it is from, how many entries it has, and whether those are all."""
+    """An export that holds together: the log it is from, how many entries it has, and whether those are all.
+
+    Of the entries `without_content` it proves that they are in the log and who has the key to them, and nothing more.
+    """
 
     checkpoint: Checkpoint
     entries: int
     complete: bool
+    without_content: int
 
 
 def header(checkpoint: Checkpoint, *, complete: bool) -> str:
@@ -38,14 +43,16 @@ def header(checkpoint: Checkpoint, *, complete: bool) -> str:
     return _line({"format": FORMAT, "complete": complete, "checkpoint": checkpoint.text()})
 
 
-def line(seq: int, head: bytes, payload: bytes, proof: Sequence[bytes] | None) -> str:
+def line(seq: int, head: bytes, content: bytes | None, proof: Sequence[bytes] | None) -> str:
     """The line of one entry, with its proof in a partial export.
 
     Raises:
-        AuditBroken: Head or payload is not text, so the log never wrote it.
+        AuditBroken: Head or content is not text, so the log never wrote it.
     """
     try:
-        entry: dict[str, Any] = {"seq": seq, "head": head.decode("utf-8"), "payload": payload.decode("utf-8")}
+        entry: dict[str, Any] = {"seq": seq, "head": head.decode("utf-8"), "content": None}
+        if content is not None:
+            entry["content"] = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise AuditBroken(f"Entry {seq} was not written by the appliance. Run the verification.", seq) from error
     if proof is not None:
@@ -69,8 +76,10 @@ def verify_export(lines: Iterable[str], checkpoint: Checkpoint | None = None) ->
     if first.get("format") != FORMAT or not isinstance(first.get("complete"), bool):
         raise AuditBroken(f"This is not a log export of the form {FORMAT}. Export it again.")
     own = parse(str(first.get("checkpoint")))
+    count = _Count()
     if first["complete"]:
-        return VerifiedExport(own, _verify_complete(rest, own, checkpoint), complete=True)
+        _verify_complete(rest, own, checkpoint, count)
+        return VerifiedExport(own, count.entries, True, count.without_content)
     if checkpoint is not None and checkpoint.size != own.size:
         raise InvalidRequest(
             f"The export is of a log of {own.size} entries and the checkpoint of {checkpoint.size}; a part of a log is "
@@ -78,16 +87,28 @@ def verify_export(lines: Iterable[str], checkpoint: Checkpoint | None = None) ->
         )
     if checkpoint is not None and checkpoint != own:
         raise _not_the_log(checkpoint)
-    return VerifiedExport(own, _verify_partial(rest, own), complete=False)
+    _verify_partial(rest, own, count)
+    return VerifiedExport(own, count.entries, False, count.without_content)
 
 
-def _verify_complete(lines: Iterable[str], own: Checkpoint, carried: Checkpoint | None) -> int:
+@dataclass(slots=True)
+class _Count:
+    entries: int = 0
+    without_content: int = 0
+
+    def add(self, entry: dict[str, Any]) -> None:
+        self.entries += 1
+        self.without_content += entry["content"] is None
+
+
+def _verify_complete(lines: Iterable[str], own: Checkpoint, carried: Checkpoint | None, count: _Count) -> None:
     frontier = tree.Frontier()
     expected = [checkpoint for checkpoint in (own, carried) if checkpoint is not None]
     _compare(frontier, expected)
     for text in lines:
         entry = _parsed(text, frontier.size)
         frontier.append(_leaf(entry, frontier.size))
+        count.add(entry)
         _compare(frontier, expected)
     for checkpoint in expected:
         if checkpoint.size > frontier.size or checkpoint.origin != own.origin:
@@ -98,7 +119,6 @@ def _verify_complete(lines: Iterable[str], own: Checkpoint, carried: Checkpoint 
             )
     if frontier.size != own.size:
         raise AuditBroken(f"The export has entries that its checkpoint of {own.size} does not cover.", own.size)
-    return frontier.size
 
 
 def _compare(frontier: tree.Frontier, checkpoints: Iterable[Checkpoint]) -> None:
@@ -107,8 +127,8 @@ def _compare(frontier: tree.Frontier, checkpoints: Iterable[Checkpoint]) -> None
             raise _not_the_log(checkpoint)
 
 
-def _verify_partial(lines: Iterable[str], own: Checkpoint) -> int:
-    count, last = 0, -1
+def _verify_partial(lines: Iterable[str], own: Checkpoint, count: _Count) -> None:
+    last = -1
     for text in lines:
         entry = _parsed(text, None)
         seq = entry.get("seq")
@@ -116,23 +136,28 @@ def _verify_partial(lines: Iterable[str], own: Checkpoint) -> int:
             raise AuditBroken("The entries of the export are not in order. Export it again.", last + 1)
         if not tree.verify_inclusion(seq, own.size, _leaf(entry, seq), _proof(entry, seq), own.root):
             raise AuditBroken(f"Entry {seq} of the export is not in the log it claims to be from.", seq)
-        count, last = count + 1, seq
-    return count
+        count.add(entry)
+        last = seq
 
 
 def _leaf(entry: dict[str, Any], seq: int) -> bytes:
-    """The leaf hash of an exported entry, once head and payload agree with each other and with `seq`."""
-    head, payload = entry.get("head"), entry.get("payload")
-    if entry.get("seq") != seq or not isinstance(head, str) or not isinstance(payload, str):
+    """The leaf hash of an exported entry, once head and content agree with each other and with `seq`."""
+    head = entry.get("head")
+    if entry.get("seq") != seq or not isinstance(head, str) or not isinstance(entry.get("content", 0), str | None):
         raise AuditBroken(f"Entry {seq} is missing from the export, or is not whole. Export it again.", seq)
     try:
         facts = canonical.from_bytes(head.encode("utf-8"))
-        payload_sha256 = hashlib.sha256(payload.encode("utf-8")).hexdigest()
+        fits = entry["content"] is None or _is_content_of(facts, entry["content"].encode("utf-8"))
     except ValueError as error:
         raise AuditBroken(f"Entry {seq} of the export cannot be read. Export it again.", seq) from error
-    if facts.get("seq") != seq or facts.get("payload_sha256") != payload_sha256:
+    if facts.get("seq") != seq or not fits:
         raise AuditBroken(f"Entry {seq} of the export was altered. Export it again, and verify the log itself.", seq)
     return tree.leaf_hash(head.encode("utf-8"))
+
+
+def _is_content_of(facts: dict[str, Any], content: bytes) -> bool:
+    expected = facts.get("payload_sha256" if facts.get("v") == 1 else "content_sha256")
+    return bool(expected == hashlib.sha256(content).hexdigest())
 
 
 def _proof(entry: dict[str, Any], seq: int) -> list[bytes]:

@@ -11,6 +11,7 @@ Rules this module keeps:
 4. The latest checkpoint is kept in a file beside the log, written at opening, at closing and every
    `CHECKPOINT_EVERY` entries, after the entries it covers. A log that does not contain its checkpoint is not opened.
 5. Reading shows an entry's content only if its bytes are those the tree was built over.
+6. What an entry holds is sealed with a key of whoever acted, of that month (`keys`), and read with it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from appliance.audit import canonical, checkpoint, database, export, records, tree
+from appliance.audit import canonical, checkpoint, database, export, keys, records, tree
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
 from appliance.audit.entries import (
     AnswerClosed,
@@ -38,6 +39,7 @@ from appliance.audit.entries import (
     QuestionCompleted,
     QuestionReceived,
 )
+from appliance.audit.keys import Keyring
 from appliance.audit.records import LogFilter, Moment, QueryRecord, Recorded
 from appliance.errors import AuditBroken, AuditUnavailable, NotFound
 
@@ -105,15 +107,15 @@ class QueryLog:
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        with database.our_errors(path):
+        with contextlib.ExitStack() as opened, database.our_errors(path):
             self._known = self._latest_checkpoint()
-            connection = database.open_to_append(path, busy_timeout_s)
-            try:
-                self._file = _identity(path)
-                self._keep_checkpoint(connection)
-            except BaseException:
-                connection.close()
-                raise
+            connection = opened.enter_context(contextlib.closing(database.open_to_append(path, busy_timeout_s)))
+            self._file = _identity(path)
+            self._keep_checkpoint(connection)
+            self._keys = opened.enter_context(
+                keys.open_to_write(keys.keys_path(path), busy_timeout_s, may_be_new=not _is_sealed(connection))
+            )
+            self._held = opened.pop_all()  # until `close`
         self._connection = connection
 
     def __enter__(self) -> Self:
@@ -133,7 +135,7 @@ class QueryLog:
         with self._lock:
             connection, self._connection = self._connection, None
             if connection is not None:
-                with database.our_errors(self.path), contextlib.closing(connection):
+                with database.our_errors(self.path), self._held:
                     self._keep_checkpoint(connection)
 
     def append(self, entry: Entry) -> Receipt:
@@ -160,7 +162,7 @@ class QueryLog:
 
     def size(self) -> int:
         """How many entries the log has."""
-        with self._reading() as connection:
+        with self._reading() as (connection, _):
             return _size(connection)
 
     def root(self) -> bytes:
@@ -169,7 +171,7 @@ class QueryLog:
 
     def checkpoint(self) -> Checkpoint:
         """Size and root as they are now: what to carry out of the house."""
-        with self._reading() as connection:
+        with self._reading() as (connection, _):
             return self._checkpoint_now(connection)
 
     def inclusion_proof(self, seq: int) -> Inclusion:
@@ -178,7 +180,7 @@ class QueryLog:
         Raises:
             NotFound: There is no such entry.
         """
-        with self._reading() as connection, _complete_tree():
+        with self._reading() as (connection, _), _complete_tree():
             current = self._checkpoint_now(connection)
             if not 0 <= seq < current.size:
                 raise NotFound(f"The query log has no entry {seq}.")
@@ -191,7 +193,7 @@ class QueryLog:
         Raises:
             NotFound: The log never had that many entries, or none then.
         """
-        with self._reading() as connection, _complete_tree():
+        with self._reading() as (connection, _), _complete_tree():
             current = self._checkpoint_now(connection)
             if not 0 < old_size <= current.size:
                 raise NotFound(f"The query log has {current.size} entries; there is no proof from {old_size}.")
@@ -203,20 +205,20 @@ class QueryLog:
         Raises:
             NotFound: There is no such entry.
         """
-        with self._reading() as connection:
+        with self._reading() as (connection, ring):
             row = connection.execute(f"{_SELECT} WHERE heads.seq = ?", (seq,)).fetchone()
             if row is None:
                 raise NotFound(f"The query log has no entry {seq}.")
-            return records.unseal(*row[:4])
+            return _recorded(row, ring)
 
     def entries(
         self, wanted: LogFilter = LogFilter(), *, limit: int = 50, before_seq: int | None = None
     ) -> tuple[Recorded, ...]:
         """The newest `limit` entries that match, newest first. Pass the last one's `seq` as `before_seq` for more."""
         found: list[Recorded] = []
-        with self._reading() as connection:
-            for row in _rows(connection, wanted, before_seq):
-                recorded = records.unseal(*row[:4])
+        with self._reading() as (connection, ring):
+            for row in _rows(connection, ring, wanted, before_seq):
+                recorded = _recorded(row, ring)
                 if len(found) == limit:
                     break
                 if records.entry_matches(recorded, wanted):
@@ -231,11 +233,11 @@ class QueryLog:
         `wanted.type` is not looked at. Pass the last one's `asked.seq` as `before_seq` for more.
         """
         found: list[QueryRecord] = []
-        with self._reading() as connection:
-            for row in _rows(connection, wanted, before_seq, only_type=QuestionReceived.type):
+        with self._reading() as (connection, ring):
+            for row in _rows(connection, ring, wanted, before_seq, only_type=QuestionReceived.type):
                 if len(found) == limit:
                     break
-                query = _assemble(connection, str(row[4]), records.unseal(*row[:4]))
+                query = _assemble(connection, ring, str(row[4]), _recorded(row, ring))
                 if records.query_matches(query, wanted):
                     found.append(query)
         return tuple(found)
@@ -246,35 +248,35 @@ class QueryLog:
         Raises:
             NotFound: No such question was ever recorded.
         """
-        with self._reading() as connection:
+        with self._reading() as (connection, ring):
             row = connection.execute(
                 f"{_SELECT} WHERE heads.query_id = ? AND heads.type = ? ORDER BY heads.seq LIMIT 1",
                 (query_id, QuestionReceived.type),
             ).fetchone()
             if row is None:
                 raise NotFound("The query log has no such question.")
-            return _assemble(connection, query_id, records.unseal(*row[:4]))
+            return _assemble(connection, ring, query_id, _recorded(row, ring))
 
-    def export(self, seqs: Sequence[int] | None = None) -> Iterator[str]:
+    def export(self, seqs: Sequence[int] | None = None, *, with_content: bool = True) -> Iterator[str]:
         """The log as lines of JSON that `export.verify_export` checks without the appliance.
 
         Args:
             seqs: The entries wanted, each then with its proof. All of them, if None.
+            with_content: Whether what the entries hold goes along; the proof of the log needs none of it.
 
         Raises:
             NotFound: One of them is not in the log.
             AuditBroken: An entry is damaged, so nothing would be proved by it.
         """
-        with self._reading() as connection, _complete_tree():
+        with self._reading() as (connection, ring), _complete_tree():
             current = self._checkpoint_now(connection)
             nodes = _nodes(connection)
             yield export.header(current, complete=seqs is None)
             for row in _export_rows(connection, seqs):
-                seq, head, payload = row[:3]
-                if payload is None or not records.is_intact(head, payload, row[3]):
-                    raise AuditBroken(f"Entry {seq} was altered; the export is stopped. Run the verification.", seq)
+                seq, head = row[:2]
+                content = _exportable(row, ring)
                 path = None if seqs is None else tree.inclusion_proof(seq, current.size, nodes)
-                yield export.line(seq, head, payload, path)
+                yield export.line(seq, head, content if with_content else None, path)
 
     def _writable(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -310,7 +312,8 @@ class QueryLog:
     def _insert(self, connection: sqlite3.Connection, seq: int, entry: Entry, now: datetime) -> Receipt:
         moment = Moment(now, self._boot_id, time.monotonic_ns() // 1000)
         try:
-            head, payload = records.seal(entry, seq, moment)
+            key = self._keys.obtain(records.person_of(entry), records.month_of(now))
+            head, payload = records.seal(entry, seq, moment, key)
         except (ValueError, TypeError) as error:
             raise AuditUnavailable(
                 f"An entry of type '{entry.type}' holds a value that cannot be recorded. Report this defect."
@@ -354,14 +357,15 @@ class QueryLog:
             return Checkpoint(self._origin, size, tree.root(size, _nodes(connection)))
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection of its own that sees one state of the log, so that reading never holds up an answer."""
+    def _reading(self) -> Iterator[tuple[sqlite3.Connection, Keyring | None]]:
+        """Connections of its own that see one state of the log, so that reading never holds up an answer."""
         with (
             database.our_errors(self.path),
             contextlib.closing(database.open_to_read(self.path, self._busy_timeout_s)) as connection,
+            keys.opened_to_read(keys.keys_path(self.path), self._busy_timeout_s) as ring,
             database.snapshot(connection),
         ):
-            yield connection
+            yield connection, ring
 
 
 @contextlib.contextmanager
@@ -380,27 +384,46 @@ def _size(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(seq), -1) + 1 FROM heads").fetchone()[0])
 
 
+def _recorded(row: _Row, ring: Keyring | None) -> Recorded:
+    seq, head, payload, leaf, _ = row
+    return records.unseal(seq, head, payload, leaf, ring)
+
+
+def _is_sealed(connection: sqlite3.Connection) -> bool:
+    """Whether the log has entries that cannot be read without keys."""
+    last = "SELECT json_extract(CAST(head AS TEXT), '$.v') FROM heads ORDER BY seq DESC LIMIT 1"
+    row = connection.execute(last).fetchone()
+    return bool(row and row[0] != 1)
+
+
 def _rows(
-    connection: sqlite3.Connection, wanted: LogFilter, before_seq: int | None, only_type: str = ""
+    connection: sqlite3.Connection,
+    ring: Keyring | None,
+    wanted: LogFilter,
+    before_seq: int | None,
+    only_type: str = "",
 ) -> Iterator[_Row]:
     """Rows whose heads match, newest first. What a filter looks for in the content is for the caller to check."""
-    conditions = {
-        "heads.type = ?": only_type or wanted.type,
-        "heads.actor = ?": wanted.actor,
-        "heads.time >= ?": records.to_text(wanted.since) if wanted.since else "",
-        "heads.time < ?": records.to_text(wanted.until) if wanted.until else "",
-        "heads.seq < ?": before_seq,
+    conditions: dict[str, tuple[object, ...]] = {
+        "heads.type = ?": (only_type or wanted.type,),
+        "heads.time >= ?": (records.to_text(wanted.since) if wanted.since else "",),
+        "heads.time < ?": (records.to_text(wanted.until) if wanted.until else "",),
+        "heads.seq < ?": (before_seq,),
     }
-    used = {condition: value for condition, value in conditions.items() if value not in ("", None)}
+    if wanted.actor:
+        names = (wanted.actor, *(ring.subjects(wanted.actor) if ring else ()))
+        conditions[f"heads.actor IN ({', '.join('?' * len(names))})"] = names
+    used = {condition: values for condition, values in conditions.items() if values[0] not in ("", None)}
     where = f"WHERE {' AND '.join(used)}" if used else ""
-    yield from connection.execute(f"{_SELECT} {where} ORDER BY heads.seq DESC", tuple(used.values()))
+    values = tuple(value for values in used.values() for value in values)
+    yield from connection.execute(f"{_SELECT} {where} ORDER BY heads.seq DESC", values)
 
 
-def _assemble(connection: sqlite3.Connection, query_id: str, asked: Recorded) -> QueryRecord:
+def _assemble(connection: sqlite3.Connection, ring: Keyring | None, query_id: str, asked: Recorded) -> QueryRecord:
     rows = connection.execute(
         f"{_SELECT} WHERE heads.query_id = ? AND heads.seq > ? ORDER BY heads.seq", (query_id, asked.seq)
     )
-    later = [records.unseal(*row[:4]) for row in rows]
+    later = [_recorded(row, ring) for row in rows]
     # The last one: a prompt that was too long is packed again, and on record again.
     searched = next((recorded for recorded in reversed(later) if recorded.type == PassagesRetrieved.type), None)
     closed = next((recorded for recorded in later if recorded.type == AnswerClosed.type), None)
@@ -418,6 +441,21 @@ def _export_rows(connection: sqlite3.Connection, seqs: Sequence[int] | None) -> 
         if row is None:
             raise NotFound(f"The query log has no entry {seq}.")
         yield row
+
+
+def _exportable(row: _Row, ring: Keyring | None) -> bytes | None:
+    """The content of an entry, None when its key is not there."""
+    seq, head, payload, leaf = row[:4]
+    try:
+        if payload is not None and records.is_intact(head, payload, leaf):
+            return records.content_of(canonical.from_bytes(head), payload, ring)
+    except (ValueError, KeyError) as error:
+        raise _altered(seq) from error
+    raise _altered(seq)
+
+
+def _altered(seq: int) -> AuditBroken:
+    return AuditBroken(f"Entry {seq} was altered; the export is stopped. Run the verification.", seq)
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -2,17 +2,24 @@
 
 The *head* of an entry is the canonical JSON of
 
-    v               1, the version of this layout
+    v               2, the version of this layout
     seq             its number, from 0
     type            what happened (`entries`)
     time            wall time, UTC, 2026-01-31T12:00:00.000000Z
     boot_id         which run of the machine this was
     monotonic_us    microseconds of that run's steady clock, which nobody can set back
+    actor           the subject of the key the entry is sealed with (`keys`): who did it, for those who have the key
+    query_id        where the type has it
+    content_sha256  hex, over the content's bytes
     payload_sha256  hex, over the payload's bytes
-    actor, query_id, conversation_id, session_id    where the type has them
 
-Its *payload* is the canonical JSON of {"content": ..., "salt": ...}. The salt is 32 random bytes in hex: without it, a
-short question could be guessed from the hash in the head. Order is `seq`, never time.
+Its *content* is the canonical JSON of {"content": ..., "identifiers": ..., "salt": ...}. The salt is 32 random bytes in
+hex: without it, a short question could be guessed from the hash in the head. Its *payload* is the content, sealed for
+this head and no other. So the tree shows that a payload is the one that was written without reading it, and that
+content is what the payload held without the key. Order is `seq`, never time.
+
+Entries of before keys were kept have `v` 1: their payload is the content itself, without identifiers, which stand in
+the head as they are: actor (the account id), query_id, conversation_id, session_id. They are read as ever.
 """
 
 from __future__ import annotations
@@ -20,7 +27,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -36,11 +43,15 @@ from appliance.audit.entries import (
     QuestionReceived,
     QuestionRewritten,
 )
+from appliance.audit.keys import Key, Keyring
 from appliance.audit.tree import leaf_hash
 
 SALT_BYTES = 32
 CLOCK_TOLERANCE = timedelta(seconds=1)
 """How far wall time may go back between two entries without an entry about it."""
+
+_OPEN_IDENTIFIERS = ("query_id",)
+"""What entries are found by, and so stands in heads as it is. It is random, and says nothing of a person."""
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -59,7 +70,8 @@ class Recorded:
     """An entry as it stands in the log.
 
     `entry` is None when it is `damaged`, so that altered content is never shown (its bytes are not those the tree was
-    built over; `verify` says more), and when a newer release wrote it and this one does not know its type.
+    built over; `verify` says more), when it stays `sealed` because its key is not there, and when a newer release wrote
+    it and this one does not know its type.
     """
 
     seq: int
@@ -68,6 +80,7 @@ class Recorded:
     boot_id: str
     entry: Entry | None
     damaged: bool
+    sealed: bool = False
 
 
 class QueryState(StrEnum):
@@ -77,6 +90,7 @@ class QueryState(StrEnum):
     FAILED = "failed"  # closed with an error code
     UNFINISHED = "unfinished"  # never closed: still under way, or cut off by a crash
     DAMAGED = "damaged"  # the record of its answer was altered
+    SEALED = "sealed"  # it ended, and the key to how is not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +106,7 @@ class QueryRecord:
 
     @property
     def question(self) -> QuestionReceived | None:
-        """What was asked, by whom; None when that entry is damaged."""
+        """What was asked, by whom; None when that entry is damaged or sealed."""
         return self.asked.entry if isinstance(self.asked.entry, QuestionReceived) else None
 
     @property
@@ -139,7 +153,7 @@ class QueryRecord:
         if self.closed is None:
             return QueryState.UNFINISHED
         if self.answer is None:
-            return QueryState.DAMAGED
+            return QueryState.SEALED if self.closed.sealed else QueryState.DAMAGED
         return QueryState.FAILED if self.answer.error else QueryState.ANSWERED
 
 
@@ -162,39 +176,75 @@ class LogFilter:
     until: datetime | None = None
 
 
-def seal(entry: Entry, seq: int, moment: Moment) -> tuple[bytes, bytes]:
-    """Head and payload of an entry. A later release encrypts the payload here and nowhere else.
+def seal(entry: Entry, seq: int, moment: Moment, key: Key) -> tuple[bytes, bytes]:
+    """Head and payload of an entry, sealed with `key`.
 
     Raises:
         ValueError, TypeError: The entry holds something that is not plain JSON.
     """
-    identifiers, content = entries.split(entry)
-    payload = canonical.to_bytes({"content": content, "salt": secrets.token_hex(SALT_BYTES)})
+    identifiers, told = entries.split(entry)
+    content = canonical.to_bytes(
+        {"content": told, "identifiers": identifiers, "salt": secrets.token_hex(SALT_BYTES)},
+    )
     head = {
-        "v": 1,
+        "v": 2,
         "seq": seq,
         "type": entry.type,
         "time": to_text(moment.time),
         "boot_id": moment.boot_id,
         "monotonic_us": moment.monotonic_us,
-        "payload_sha256": hashlib.sha256(payload).hexdigest(),
-        **identifiers,
+        "actor": key.subject,
+        **{name: identifiers[name] for name in _OPEN_IDENTIFIERS if name in identifiers},
+        "content_sha256": hashlib.sha256(content).hexdigest(),
     }
-    return canonical.to_bytes(head), payload
+    payload = key.seal(content, canonical.to_bytes(head))
+    return canonical.to_bytes({**head, "payload_sha256": hashlib.sha256(payload).hexdigest()}), payload
 
 
-def unseal(seq: int, head: bytes, payload: bytes | None, stored_leaf: bytes | None) -> Recorded:
+def person_of(entry: Entry) -> str:
+    """Whose key an entry is sealed with: the account that acted; empty where nobody did."""
+    return entries.split(entry)[0].get("actor", "")
+
+
+def month_of(moment: datetime) -> str:
+    """Which month's key an entry of that moment is sealed with."""
+    return moment.astimezone(UTC).strftime("%Y-%m")
+
+
+def unseal(seq: int, head: bytes, payload: bytes | None, stored_leaf: bytes | None, keys: Keyring | None) -> Recorded:
     """The entry that head and payload hold, shown only if both are what the tree was built over."""
     try:
         facts = canonical.from_bytes(head)
         type_name, time, boot_id = str(facts["type"]), to_time(facts["time"]), str(facts["boot_id"])
         if payload is None or not is_intact(head, payload, stored_leaf):
             return Recorded(seq, type_name, time, boot_id, None, damaged=True)
+        content = content_of(facts, payload, keys)
+        if content is None:
+            return Recorded(seq, type_name, time, boot_id, None, damaged=False, sealed=True)
+        held = canonical.from_bytes(content)
         known = type_name in entries.names_of_types()
-        entry = entries.join(type_name, facts, canonical.from_bytes(payload)["content"]) if known else None
+        entry = entries.join(type_name, held.get("identifiers", facts), held["content"]) if known else None
         return Recorded(seq, type_name, time, boot_id, entry, damaged=False)
     except (ValueError, KeyError, TypeError, AttributeError):
         return Recorded(seq, "", None, "", None, damaged=True)
+
+
+def content_of(facts: Mapping[str, Any], payload: bytes, keys: Keyring | None) -> bytes | None:
+    """The content a payload holds; None when its key is not there.
+
+    Raises:
+        ValueError, KeyError: It is not the content the head was made for.
+    """
+    if facts["v"] == 1:
+        return payload
+    key = keys.find(str(facts["actor"])) if keys else None
+    if key is None:
+        return None
+    head = {name: value for name, value in facts.items() if name != "payload_sha256"}
+    content = key.open(payload, canonical.to_bytes(head))
+    if hashlib.sha256(content).hexdigest() != facts["content_sha256"]:
+        raise ValueError("This is not the content that was recorded.")
+    return content
 
 
 def is_intact(head: object, payload: object, stored_leaf: object) -> bool:

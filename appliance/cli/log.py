@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -13,6 +13,9 @@ from appliance.cli.acting import log_path, record
 from appliance.cli.terminal import err, new_table, out, printable
 from appliance.config import load_settings
 from appliance.errors import AuditBroken, InvalidRequest
+
+if TYPE_CHECKING:
+    from appliance.audit.records import Recorded
 
 log_app = typer.Typer(help="The query log: verify, show, export.", no_args_is_help=True)
 
@@ -38,6 +41,8 @@ def log_verify(
             with export.open(encoding="utf-8") as lines:
                 result = verify_export(lines, read(checkpoint) if checkpoint else None)
             out.print(f"The export verifies. {result.checkpoint.size} entries, root {result.checkpoint.root.hex()}")
+            if result.without_content:
+                out.print(f"{result.without_content} of them without what they hold.")
             return
         if not path.is_file():
             raise InvalidRequest(f"There is no query log at {path}. Set data_dir, or start the appliance once.")
@@ -71,25 +76,33 @@ def log_show(
                 str(query.asked.seq),
                 query.asked.time.strftime("%Y-%m-%d %H:%M:%S") if query.asked.time else "",
                 escape(question.actor_name) if question else "",
-                escape(printable(question.question)) if question else "(altered)",
+                escape(printable(question.question)) if question else _unreadable(query.asked),
                 query.answer.kind if query.answer and not query.answer.error else query.state.value,
             )
     out.print(table)
 
 
+def _unreadable(recorded: Recorded) -> str:
+    return "(its key is not there)" if recorded.sealed else "(altered)"
+
+
 @log_app.command("export")
-def log_export(target: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
+def log_export(
+    target: Annotated[Path, typer.Argument(help="The file to write.")],
+    proof_only: Annotated[bool, typer.Option(help="Leave out what the entries hold; the log still verifies.")] = False,
+) -> None:
     """Write the whole log as JSON lines that verify without the appliance. The export is itself recorded."""
     from appliance.audit.entries import LogExported
     from appliance.audit.log import QueryLog
 
     settings = load_settings()
-    record(settings, LogExported("operator", "the whole log, on the command line"))
+    what = "the proof of the whole log" if proof_only else "the whole log"
+    record(settings, LogExported("operator", f"{what}, on the command line"))
     with QueryLog(log_path(settings)) as log:
         try:
             descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                for line in log.export():
+                for line in log.export(with_content=not proof_only):
                     file.write(line.rstrip("\n") + "\n")
         except OSError as error:
             raise InvalidRequest(f"{target} cannot be written ({error.strerror}). Name a new file.") from error

@@ -27,7 +27,7 @@ Judge = Callable[..., FeedbackGiven]
 
 @pytest.fixture
 def log_path(tmp_path: Path) -> Path:
-    return tmp_path / "log" / "query-log.db"
+    return tmp_path / "log" / "queries.db"
 
 
 @pytest.fixture

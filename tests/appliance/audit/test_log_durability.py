@@ -64,7 +64,7 @@ with QueryLog(Path(sys.argv[1])) as log:
 
 
 def started(path: Path, name: str, count: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-S", "-c", WRITER, str(path), name, str(count)]
+    command = [sys.executable, "-c", WRITER, str(path), name, str(count)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
@@ -164,7 +164,7 @@ def test_threads_share_one_log_while_others_read_it(log: QueryLog, asked: Ask) -
 
 @pytest.mark.integration
 def test_a_log_that_may_not_grow_refuses_entries_and_stays_whole(log_path: Path) -> None:
-    command = [sys.executable, "-S", "-c", LIMITED, str(log_path)]
+    command = [sys.executable, "-c", LIMITED, str(log_path)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-500:]
     size, refused = (int(word) for word in run.stdout.split())
@@ -192,7 +192,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.integration
 def test_a_full_disk_stops_the_log_and_room_on_it_starts_it_again(small_disk: Path, asked: Ask) -> None:
-    path = small_disk / "query-log.db"
+    path = small_disk / "queries.db"
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(300_000))
     with QueryLog(path) as log:
@@ -211,7 +211,7 @@ def test_a_full_disk_stops_the_log_and_room_on_it_starts_it_again(small_disk: Pa
 
 @pytest.mark.integration
 def test_a_read_only_disk_can_be_verified_and_not_written(small_disk: Path, asked: Ask) -> None:
-    path = small_disk / "query-log.db"
+    path = small_disk / "queries.db"
     with QueryLog(path) as log:
         log.append(asked())
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)

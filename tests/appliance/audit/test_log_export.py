@@ -79,8 +79,16 @@ def test_what_was_asked_and_answered_can_be_read_in_an_export(log: QueryLog, ask
     log.append(closed("q1"))
     lines = list(log.export(log.query("q1").seqs))
     assert verify_export(lines).entries == 2
-    payload = json.loads(json.loads(lines[1])["payload"])
-    assert payload["content"]["question"] == "Größe \ud800?"
+    content = json.loads(json.loads(lines[1])["content"])
+    assert content["content"]["question"] == "Größe \ud800?"
+
+
+def test_a_log_is_proved_without_what_it_holds(filled: Path) -> None:
+    with QueryLog(filled) as log:
+        lines = list(log.export(with_content=False))
+    assert not any("invoices" in line for line in lines)
+    verified = verify_export(lines)
+    assert (verified.entries, verified.without_content) == (12, 12)
 
 
 def test_an_entry_that_is_not_there_cannot_be_exported(filled: Path) -> None:
@@ -89,14 +97,14 @@ def test_an_entry_that_is_not_there_cannot_be_exported(filled: Path) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[Lines], object], int | None]] = {
-    "a word of a payload": (lambda v: v[4].update(payload=v[4]["payload"].replace("invoices", "offers")), 3),
-    "a head": (lambda v: v[4].update(head=v[4]["head"].replace("u-records", "u-other")), None),
+    "a word of a content": (lambda v: v[4].update(content=v[4]["content"].replace("invoices", "offers")), 3),
+    "a head": (lambda v: v[4].update(head=v[4]["head"].replace('"actor":"', '"actor":"0')), None),
     "a number": (lambda v: v[4].update(seq=4), 3),
     "a line left out": (lambda v: v.pop(4), 3),
     "a line twice": (lambda v: v.insert(4, v[4]), 4),
     "two lines swapped": (lambda v: v.insert(4, v.pop(5)), 3),
     "the last line left out": (lambda v: v.pop(), 11),
-    "a payload left out": (lambda v: v[4].pop("payload"), 3),
+    "a content left out": (lambda v: v[4].pop("content"), 3),
     "a line that is no object": (lambda v: v.__setitem__(slice(4, 5), [[]]), 3),
     "a lone surrogate in a head": (lambda v: v[4].update(head="\ud800"), 3),
     "a smaller checkpoint": (lambda v: v[0].update(checkpoint=v[0]["checkpoint"].replace("\n12\n", "\n11\n")), None),
@@ -117,8 +125,8 @@ def test_a_whole_export_with_anything_changed_is_refused(whole: list[str], name:
 
 
 PART_CHANGES: dict[str, Callable[[Lines], object]] = {
-    "a payload": lambda v: v[2].update(payload=v[2]["payload"].replace("invoices", "offers")),
-    "a head": lambda v: v[2].update(head=v[2]["head"].replace("u-records", "u-other")),
+    "a content": lambda v: v[2].update(content=v[2]["content"].replace("invoices", "offers")),
+    "a head": lambda v: v[2].update(head=v[2]["head"].replace('"actor":"', '"actor":"0')),
     "a number": lambda v: v[2].update(seq=5),
     "a huge number": lambda v: v[2].update(seq=2**70),
     "a negative number": lambda v: v[1].update(seq=-1),

@@ -147,7 +147,7 @@ def hide_from_an_index(connection: sqlite3.Connection) -> None:
 # Found in the file alone: (attack, first bad entry or None where no single entry is bad)
 FOUND: dict[str, tuple[Attack, int | None]] = {
     "1 one bit of a payload": (lambda db: set_payload(db, 20, flip), 20),
-    "1 a payload as text": (lambda db: set_payload(db, 20, lambda payload: payload.decode()), 20),
+    "1 a payload as text": (lambda db: set_payload(db, 20, lambda payload: payload.hex()), 20),
     "1 no payload": (lambda db: db.execute("DELETE FROM payloads WHERE seq = 20"), 20),
     "1 payload of another entry": (payload_of_another, 20),
     "1 a payload too many": (lambda db: db.execute("INSERT INTO payloads VALUES (60, x'00')"), 60),
@@ -361,7 +361,7 @@ def test_clean_logs_of_every_size_verify_with_every_checkpoint_they_ever_had(log
 def test_verification_changes_nothing(victim: Path, tmp_path: Path) -> None:
     medium = tmp_path / "medium"
     medium.mkdir()
-    copy = medium / "query-log.db"
+    copy = medium / "queries.db"
     shutil.copy(victim, copy)
     before = copy.read_bytes()
     copy.chmod(0o400)

@@ -1,0 +1,256 @@
+"""The keys to what the log holds: one for each person and month, in a small file apart from the log.
+
+Rules this module keeps:
+
+1. Content is readable with its key and with nothing else. Destroying a key erases all that was sealed with it, in every
+   copy of the log, while the tree over it stays as it is.
+2. Keys lie wrapped in a SQLite file beside the log that keeps no trace of what was removed (rollback journal,
+   `secure_delete`). What unwraps them, the key-encryption key, lies in a file of its own, one for each epoch.
+3. A person is named in the log by the *subject* of the key: an HMAC under the key over the account id. So a name in the
+   log says nothing by itself, is another one each month, and dies with the key.
+4. From one key come two, by HMAC-SHA256 with different labels: one names the person, one encrypts (AES-256-GCM with a
+   random nonce, bound to what the caller says the content belongs to).
+5. A key is on disk before anything is sealed with it. Lost keys are never replaced in silence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from appliance.audit.database import transaction
+from appliance.errors import AuditUnavailable
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+
+_TABLES = (
+    "CREATE TABLE keys (subject TEXT PRIMARY KEY, person TEXT NOT NULL, month TEXT NOT NULL, wrapped BLOB NOT NULL, "
+    "UNIQUE (person, month))",
+    "CREATE TABLE epoch (number INTEGER NOT NULL)",
+)
+_FIRST_EPOCH = 1
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key:
+    """The key of one person for one month. It has no text of its own, so that it gets into no message."""
+
+    subject: str
+    secret: bytes
+
+    def seal(self, content: bytes, belongs_to: bytes) -> bytes:
+        """The content encrypted: nonce, ciphertext, tag."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + AESGCM(_derived(self.secret, b"content")).encrypt(nonce, content, belongs_to)
+
+    def open(self, sealed: bytes, belongs_to: bytes) -> bytes:
+        """The content.
+
+        Raises:
+            ValueError: It was sealed with another key, belongs to something else, or was altered.
+        """
+        try:
+            return AESGCM(_derived(self.secret, b"content")).decrypt(
+                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], belongs_to
+            )
+        except InvalidTag as error:
+            raise ValueError("This content was not sealed with this key for this place.") from error
+
+
+class Keyring:
+    """The file of keys, opened. It is not shared between threads; whoever reads or writes the log opens their own."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        """Use the functions of this module."""
+        self._path = path
+        self._connection = connection
+        self._found: dict[str, Key | None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def obtain(self, person: str, month: str) -> Key:
+        """The key of a person for a month, made if there is none yet.
+
+        Raises:
+            AuditUnavailable: The key-encryption key is missing, or is another one.
+            sqlite3.Error, OSError: The files cannot be read or written.
+        """
+        return self._existing(person, month) or self._make(person, month)
+
+    def find(self, subject: str) -> Key | None:
+        """The key under that name; None when there is none, or none that this key-encryption key opens.
+
+        What was found once is not looked for again: one reading of the log asks for the same keys thousands of times.
+        """
+        if subject not in self._found:
+            self._found[subject] = self._looked_up(subject)
+        return self._found[subject]
+
+    def subjects(self, person: str) -> tuple[str, ...]:
+        """Every name under which a person still stands in the log."""
+        rows = self._connection.execute("SELECT subject FROM keys WHERE person = ?", (person,))
+        return tuple(str(subject) for (subject,) in rows)
+
+    def _looked_up(self, subject: str) -> Key | None:
+        row = self._connection.execute(
+            "SELECT person, month, wrapped FROM keys WHERE subject = ?", (subject,)
+        ).fetchone()
+        if row is None:
+            return None
+        with contextlib.suppress(AuditUnavailable):
+            return Key(subject, self._unwrapped(*row))
+        return None
+
+    def _existing(self, person: str, month: str) -> Key | None:
+        row = self._connection.execute(
+            "SELECT subject, wrapped FROM keys WHERE person = ? AND month = ?", (person, month)
+        ).fetchone()
+        return Key(str(row[0]), self._unwrapped(person, month, row[1])) if row else None
+
+    def _make(self, person: str, month: str) -> Key:
+        with transaction(self._connection):
+            found = self._existing(person, month)  # another process may have been faster
+            if found is not None:
+                return found
+            secret = secrets.token_bytes(KEY_BYTES)
+            subject = hmac.digest(_derived(secret, b"subject"), person.encode("utf-8", "surrogatepass"), "sha256").hex()
+            self._connection.execute(
+                "INSERT INTO keys VALUES (?, ?, ?, ?)", (subject, person, month, self._wrapped(person, month, secret))
+            )
+        return Key(subject, secret)
+
+    def _wrapped(self, person: str, month: str, secret: bytes) -> bytes:
+        return Key("", self._encryption_key()).seal(secret, _place(person, month))
+
+    def _unwrapped(self, person: str, month: str, wrapped: bytes) -> bytes:
+        try:
+            return Key("", self._encryption_key()).open(wrapped, _place(person, month))
+        except ValueError as error:
+            raise AuditUnavailable(
+                f"The keys in {self._path} do not belong to the key-encryption key beside them. Restore both from the "
+                "same backup. Nothing is answered until they fit."
+            ) from error
+
+    def _encryption_key(self) -> bytes:
+        (epoch,) = self._connection.execute("SELECT number FROM epoch").fetchone()
+        path = encryption_key_path(self._path, int(epoch))
+        try:
+            return path.read_bytes()
+        except FileNotFoundError as error:
+            raise AuditUnavailable(
+                f"The key-encryption key {path} of the query log is gone. Restore it from the backup of the keys. "
+                "Nothing is answered until it is there."
+            ) from error
+
+
+def keys_path(log: Path) -> Path:
+    """Where the keys of a log are kept."""
+    return log.parent / "keys" / log.name
+
+
+def encryption_key_path(keys: Path, epoch: int) -> Path:
+    """Where the key-encryption key of an epoch is kept."""
+    return keys.with_name(f"{keys.stem}.kek.{epoch}")
+
+
+def open_to_write(path: Path, busy_timeout_s: float, *, may_be_new: bool) -> Keyring:
+    """The keys, made if there are none and there may be none.
+
+    Raises:
+        AuditUnavailable: They are gone.
+        sqlite3.Error, OSError: The files cannot be read or written.
+    """
+    if not may_be_new and not path.exists():
+        raise _gone(path)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA synchronous = EXTRA")  # the folder too: a key is on disk before it is used
+        connection.execute("PRAGMA temp_store = MEMORY")
+        _make_tables(path, connection, may_be_new=may_be_new)
+    except BaseException:
+        connection.close()
+        raise
+    return Keyring(path, connection)
+
+
+@contextlib.contextmanager
+def opened_to_read(path: Path, busy_timeout_s: float) -> Iterator[Keyring | None]:
+    """The keys as they are, without changing anything; None when there are none.
+
+    Raises:
+        sqlite3.Error: The file cannot be read.
+    """
+    if not path.exists():
+        yield None
+        return
+    mode = "rw" if os.access(path, os.W_OK) else "ro"  # a write that was cut off is undone by whoever comes next
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=busy_timeout_s)
+    with contextlib.closing(connection):
+        yield Keyring(path, connection)
+
+
+def _make_tables(path: Path, connection: sqlite3.Connection, *, may_be_new: bool) -> None:
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        return
+    if not may_be_new:
+        raise _gone(path)
+    with transaction(connection):
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            return
+        _write_encryption_key(encryption_key_path(path, _FIRST_EPOCH))
+        for statement in _TABLES:
+            connection.execute(statement)
+        connection.execute("INSERT INTO epoch VALUES (?)", (_FIRST_EPOCH,))
+
+
+def _write_encryption_key(path: Path) -> None:
+    """Make a key and put it on disk. One that is there already is of a start that was cut off: nothing uses it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _gone(path: Path) -> AuditUnavailable:
+    return AuditUnavailable(
+        f"The keys {path} of the query log are gone, and with them what it holds. Restore the backup of the keys; "
+        "docs/operations/query-log.md says what to do without one. Nothing is answered until they are there."
+    )
+
+
+def _derived(secret: bytes, label: bytes) -> bytes:
+    return hmac.digest(secret, b"strongroom query log: " + label, "sha256")
+
+
+def _place(person: str, month: str) -> bytes:
+    return f"{month} {person}".encode("utf-8", "surrogatepass")

@@ -1,0 +1,163 @@
+"""What the keys of the log open, and what is left when they are not there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from appliance.audit import canonical, keys, tree
+from appliance.audit.entries import AdminAction, LogOpened
+from appliance.audit.export import verify_export
+from appliance.audit.keys import encryption_key_path, keys_path
+from appliance.audit.log import QueryLog
+from appliance.audit.records import LogFilter, QueryState
+from appliance.audit.verify import verify
+from appliance.errors import AuditUnavailable
+
+from . import older
+from .conftest import Ask, Close
+
+
+@contextmanager
+def raw(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(path)) as connection:
+        yield connection
+        connection.commit()
+
+
+def subjects_in(log: Path) -> list[str]:
+    with raw(log) as connection:
+        return [json.loads(head)["actor"] for (head,) in connection.execute("SELECT head FROM heads ORDER BY seq")]
+
+
+def test_a_person_has_one_name_a_month_and_is_found_under_all_of_them(log_path: Path, asked: Ask) -> None:
+    moments = iter([datetime(2026, 1, 31, 23, 59, tzinfo=UTC), *[datetime(2026, 2, 1, tzinfo=UTC)] * 3])
+    with QueryLog(log_path, clock=lambda: next(moments)) as log:
+        log.append(asked("q1"))
+        log.append(asked("q2"))
+        log.append(asked("q3"))
+        log.append(asked("q4", actor="u-legal"))
+        found = log.queries(LogFilter(actor="u-records"))
+    january, february, also_february, another = subjects_in(log_path)
+    assert february == also_february
+    assert len({january, february, another}) == 3
+    assert [query.query_id for query in found] == ["q3", "q2", "q1"]
+
+
+def test_what_nobody_did_is_sealed_too_and_read(log: QueryLog) -> None:
+    log.append(LogOpened("1.0"))
+    assert log.entry(0).entry == LogOpened("1.0")
+
+
+def test_only_the_appliance_may_read_the_keys(log: QueryLog, asked: Ask) -> None:
+    log.append(asked())
+    files = list(keys_path(log.path).parent.iterdir())
+    assert {file.name for file in files} == {"queries.db", "queries.kek.1"}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert stat.S_IMODE(keys_path(log.path).parent.stat().st_mode) == 0o700
+
+
+def test_without_the_keys_the_log_verifies_and_says_nothing(log_path: Path, asked: Ask, closed: Close) -> None:
+    with QueryLog(log_path) as log:
+        log.append(asked())
+        log.append(closed())
+        shutil.rmtree(keys_path(log_path).parent)
+        query = log.query("q1")
+        assert (query.asked.sealed, query.asked.damaged, query.question) == (True, False, None)
+        assert query.state == QueryState.SEALED
+        assert verify_export(log.export()).without_content == 2
+        assert log.queries(LogFilter(text="invoices")) == ()
+    assert verify(log_path).size == 2
+
+
+@pytest.mark.parametrize("how", ["gone", "emptied"])
+def test_lost_keys_stop_the_log_and_are_not_made_anew(filled: Path, how: str) -> None:
+    path = keys_path(filled)
+    kept = {file: file.read_bytes() for file in path.parent.iterdir()}
+    path.unlink() if how == "gone" else path.write_bytes(b"")
+    with pytest.raises(AuditUnavailable, match="Restore the backup of the keys"):
+        QueryLog(filled)
+    for file, data in kept.items():
+        file.write_bytes(data)
+    with QueryLog(filled) as log:
+        assert not any(recorded.sealed for recorded in log.entries())
+
+
+@pytest.mark.parametrize("how", ["gone", "another"])
+def test_keys_without_their_key_encryption_key_stop_the_log(filled: Path, asked: Ask, how: str) -> None:
+    key = encryption_key_path(keys_path(filled), 1)
+    key.unlink() if how == "gone" else key.write_bytes(bytes(32))
+    with QueryLog(filled) as log:
+        with pytest.raises(AuditUnavailable, match="Restore"):
+            log.append(asked("q99"))
+        assert log.entry(0).sealed
+        assert log.size() == 12
+
+
+def test_a_payload_put_under_another_entry_is_not_opened_however_well_the_log_is_rebuilt(
+    log_path: Path, asked: Ask
+) -> None:
+    """Attack 20, by somebody who has the file and no key."""
+    with QueryLog(log_path) as log:
+        log.append(asked("q1", "Is the merger off?"))
+        log.append(asked("q2", "Who signs?", actor="u-legal"))
+    with raw(log_path) as connection:
+        rows = connection.execute("SELECT head, payload FROM heads JOIN payloads USING (seq) ORDER BY seq").fetchall()
+        for table in ("heads", "payloads", "nodes"):
+            for verb in ("update", "delete"):
+                connection.execute(f"DROP TRIGGER {table}_no_{verb}")
+        head = {**canonical.from_bytes(rows[1][0]), "payload_sha256": hashlib.sha256(rows[0][1]).hexdigest()}
+        rebuilt = canonical.to_bytes(head)
+        frontier = tree.Frontier()
+        frontier.append(tree.leaf_hash(rows[0][0]))
+        connection.execute("UPDATE heads SET head = ? WHERE seq = 1", (rebuilt,))
+        connection.execute("UPDATE payloads SET payload = ? WHERE seq = 1", (rows[0][1],))
+        for node in frontier.append(tree.leaf_hash(rebuilt)):
+            connection.execute(
+                "UPDATE nodes SET hash = ? WHERE level = ? AND idx = ?", (node.hash, node.level, node.index)
+            )
+    assert verify(log_path).size == 2  # the file alone is without fault
+    assert (log.entry(1).damaged, log.entry(1).entry) == (True, None)
+
+
+def test_a_log_of_an_older_release_is_read_and_goes_on(log_path: Path, asked: Ask, closed: Close) -> None:
+    carried = older.write(log_path, [asked("q1", "Wie lange?"), closed("q1")])
+    with QueryLog(log_path) as log:
+        log.append(asked("q2"))
+        log.append(AdminAction("u-records", "group.created", "finance"))
+        assert log.query("q1").question == asked("q1", "Wie lange?")
+        assert log.query("q1").answer == closed("q1")
+        assert [query.query_id for query in log.queries(LogFilter(actor="u-records"))] == ["q2", "q1"]
+        lines = list(log.export())
+    assert verify(log_path, carried).size == 4
+    verified = verify_export(lines, carried)
+    assert (verified.entries, verified.without_content) == (4, 0)
+
+
+def test_keys_made_for_two_at_once_are_one(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "queries.db"
+    with (
+        keys.open_to_write(path, 1.0, may_be_new=True) as one,
+        keys.open_to_write(path, 1.0, may_be_new=True) as two,
+    ):
+        assert one.obtain("u1", "2026-01") == two.obtain("u1", "2026-01")
+        assert one.obtain("u1", "2026-02") != two.obtain("u2", "2026-02")
+        assert two.find("nobody") is None
+
+
+def test_a_key_shows_nothing_of_itself(tmp_path: Path) -> None:
+    with keys.open_to_write(tmp_path / "keys" / "queries.db", 1.0, may_be_new=True) as ring:
+        key = ring.obtain("u1", "2026-01")
+    assert key.secret.hex() not in repr(key)
+    assert str(key.secret) not in repr(key)
+    for file in (tmp_path / "keys").iterdir():
+        assert key.secret not in file.read_bytes()
