@@ -459,6 +459,12 @@ class AccessSettings(_Section):
         return Levels(self.levels, self.default_level, self.default_clearance, self.clearances, self.export_up_to)
 
 
+class LogSettings(_Section):
+    """The query log. `signer_folder` is where a signer listens that runs by itself; empty: one is started here."""
+
+    signer_folder: str = ""
+
+
 class Settings(_Section):
     """Everything that can be set. See docs/reference/settings.md."""
 
@@ -475,6 +481,7 @@ class Settings(_Section):
     trusted_header: TrustedHeaderSettings = TrustedHeaderSettings()
     ldap: LdapSettings = LdapSettings()
     access: AccessSettings = AccessSettings()
+    log: LogSettings = LogSettings()
 
 
 ALIASES: Mapping[str, tuple[str, ...]] = {"QDRANT_URL": ("index", "url"), "OLLAMA_HOST": ("model", "ollama_host")}

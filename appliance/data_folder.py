@@ -36,6 +36,11 @@ class DataFolder:
         return self.path / "log" / "queries.db"
 
     @property
+    def signer(self) -> Path:
+        """Where the signer of the log keeps its key, unless it runs elsewhere."""
+        return self.path / "signer"
+
+    @property
     def embeddings(self) -> Path:
         """Vectors kept by content."""
         return self.path / "embeddings.db"

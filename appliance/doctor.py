@@ -12,6 +12,7 @@ from pathlib import Path
 
 from appliance.audit.checkpoint import read as read_checkpoint
 from appliance.audit.log import checkpoint_path
+from appliance.audit.signing import signed_checkpoints, signed_notes
 from appliance.audit.verify import verify
 from appliance.auth.groups import groups_in_use, written_differently
 from appliance.config import OFFLINE_SWITCHES, Provider
@@ -53,6 +54,7 @@ def examine(appliance: Appliance) -> list[Check]:
     parts: tuple[tuple[str, Callable[[Appliance], Iterator[Check]]], ...] = (
         ("data folder", _data_folder),
         ("query log", _query_log),
+        ("signer of the log", _signer),
         ("catalog", _catalog),
         ("sources", _sources),
         ("groups", _groups),
@@ -100,12 +102,22 @@ def _data_folder(appliance: Appliance) -> Iterator[Check]:
         yield Check("data folder", Status.OK, detail)
 
 
+def _signer(appliance: Appliance) -> Iterator[Check]:
+    if problem := appliance.signing.problem:
+        remedy = "See docs/operations/query-log.md. Until then a log that was cut at its end is harder to tell."
+        yield Check("signer of the log", Status.ERROR, problem, remedy)
+    else:
+        notes = len(signed_notes(appliance.log.path))
+        yield Check("signer of the log", Status.OK, f"{notes:,} checkpoints signed")
+
+
 def _query_log(appliance: Appliance) -> Iterator[Check]:
     size = appliance.log.size()
     if size > _VERIFY_UP_TO:
         yield Check("query log", Status.OK, f"{size:,} entries; too many to verify here", "strongroom log verify")
         return
-    checked = verify(appliance.log.path, read_checkpoint(checkpoint_path(appliance.log.path)))
+    path = appliance.log.path
+    checked = verify(path, read_checkpoint(checkpoint_path(path)), *signed_checkpoints(path))
     yield Check("query log", Status.OK, f"{checked.size:,} entries, all verified")
 
 

@@ -21,6 +21,7 @@ from appliance.answering.instructions import TEMPLATE
 from appliance.answering.searching import Searcher
 from appliance.audit.entries import AdminAction, LogClosed, LogOpened
 from appliance.audit.log import QueryLog
+from appliance.audit.signing import Signing
 from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.auth.identity import HEADER_DIRECTORY, OIDC_DIRECTORY, DirectoryTerms
@@ -112,6 +113,7 @@ class Appliance:
     requests: AccessRequests
     conversations: Conversations
     log: QueryLog
+    signing: Signing
     desk: Desk
     changeover: Changeover | None
     model: LanguageModel | None
@@ -183,6 +185,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     database = stack.enter_context(contextlib.closing(database_in(folder)))
     log = stack.enter_context(contextlib.closing(QueryLog(folder.log)))
     log.append(LogOpened(release=__version__))
+    signing = stack.enter_context(contextlib.closing(_signing(settings, folder, log)))
     stack.callback(lambda: log.append(LogClosed(reason="stopped")))
     link = build_link(settings)
     if link is not None:
@@ -260,6 +263,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         requests=AccessRequests(database),
         conversations=Conversations(database),
         log=log,
+        signing=signing,
         desk=desk,
         changeover=changeover,
         model=model,
@@ -293,6 +297,11 @@ def _directory_sync(settings: Settings, accounts: Accounts, log: QueryLog) -> Di
     if not settings.ldap.is_set:
         return None
     return DirectorySync(LdapDirectory(settings.ldap), accounts, settings.ldap, log.append)
+
+
+def _signing(settings: Settings, folder: DataFolder, log: QueryLog) -> Signing:
+    elsewhere = settings.log.signer_folder
+    return Signing(log, Path(elsewhere) if elsewhere else folder.signer, runs_elsewhere=bool(elsewhere))
 
 
 def _in_force(

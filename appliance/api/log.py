@@ -30,6 +30,7 @@ from appliance.audit.entries import (
 from appliance.audit.entries import split as split_entry
 from appliance.audit.log import checkpoint_path
 from appliance.audit.records import LogFilter, QueryRecord, Recorded
+from appliance.audit.signing import signed_checkpoints
 from appliance.auth.standing import Person
 from appliance.domain import AnswerKind, Grounding, StatementCheck
 from appliance.errors import AuditBroken
@@ -151,8 +152,9 @@ def verify_log(officer: Compliance, appliance: TheAppliance) -> VerifiedOut:
     """Check every entry and the whole tree, and that the log still contains its latest checkpoint."""
     appliance.log.append(LogRead(officer.id, "verification"))
     now = datetime.now(UTC)
+    path = appliance.log.path
     try:
-        checked = verify.verify(appliance.log.path, read_checkpoint(checkpoint_path(appliance.log.path)))
+        checked = verify.verify(path, read_checkpoint(checkpoint_path(path)), *signed_checkpoints(path))
     except AuditBroken as error:
         return VerifiedOut(ok=False, size=0, root="", first_bad=error.seq, message=str(error), checked_at=now)
     return VerifiedOut(

@@ -7,8 +7,8 @@ The text is the body of a C2SP tlog-checkpoint (https://c2sp.org/tlog-checkpoint
     CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 
 the name of the log (its origin), the number of entries, the base64 root of the tree over them. A copy kept where nobody
-who can write the log can reach it makes a cut, an exchange or a rewriting of the log visible. Signature lines are to
-come.
+who can write the log can reach it makes a cut, an exchange or a rewriting of the log visible. Signed, it is a note
+(`note`).
 """
 
 from __future__ import annotations
@@ -90,9 +90,19 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         OSError: It cannot be written.
     """
     path.parent.mkdir(mode=0o700, exist_ok=True)
+    put(path, checkpoint.text().encode("ascii"))
+
+
+def put(path: Path, data: bytes) -> None:
+    """Put a file in the place of another: whole or not at all, and on disk when this returns.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("w", encoding="ascii", newline="\n") as file:
-        file.write(checkpoint.text())
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)

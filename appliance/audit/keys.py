@@ -28,6 +28,7 @@ from typing import Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from appliance.audit.checkpoint import put
 from appliance.audit.database import transaction
 from appliance.errors import AuditUnavailable
 
@@ -221,24 +222,11 @@ def _make_tables(path: Path, connection: sqlite3.Connection, *, may_be_new: bool
     with transaction(connection):
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             return
-        _write_encryption_key(encryption_key_path(path, _FIRST_EPOCH))
+        # One that is there already is of a start that was cut off: nothing was sealed with it.
+        put(encryption_key_path(path, _FIRST_EPOCH), secrets.token_bytes(KEY_BYTES))
         for statement in _TABLES:
             connection.execute(statement)
         connection.execute("INSERT INTO epoch VALUES (?)", (_FIRST_EPOCH,))
-
-
-def _write_encryption_key(path: Path) -> None:
-    """Make a key and put it on disk. One that is there already is of a start that was cut off: nothing uses it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _gone(path: Path) -> AuditUnavailable:

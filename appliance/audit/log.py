@@ -106,6 +106,7 @@ class QueryLog:
         self._boot_id = _boot_id()
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.Lock()
+        self._tell: Callable[[], object] = bool  # whoever wants to know of checkpoints
         self._connection: sqlite3.Connection | None = None
         with contextlib.ExitStack() as opened, database.our_errors(path):
             self._known = self._latest_checkpoint()
@@ -158,7 +159,12 @@ class QueryLog:
             self._known = Checkpoint(self._origin, receipt.seq + 1, receipt.root)
             if self._known.size - self._checkpointed_size >= CHECKPOINT_EVERY:
                 self._keep_checkpoint(connection)
+                self._tell()
             return receipt
+
+    def on_checkpoint(self, tell: Callable[[], object]) -> None:
+        """Call `tell` whenever a hundred more entries are in the log. It must return at once and raise nothing."""
+        self._tell = tell
 
     def size(self) -> int:
         """How many entries the log has."""

@@ -37,8 +37,8 @@ class Verified:
     root: bytes
 
 
-def verify(path: Path, checkpoint: Checkpoint | None = None, *, busy_timeout_s: float = 10.0) -> Verified:
-    """Check every entry, every node and, if one is given, a checkpoint that the log must contain.
+def verify(path: Path, *checkpoints: Checkpoint | None, busy_timeout_s: float = 10.0) -> Verified:
+    """Check every entry, every node and, if any are given, the checkpoints that the log must contain.
 
     Raises:
         AuditBroken: The log, or a part of it, is not what was written; `seq` is the first bad entry where one is.
@@ -50,7 +50,7 @@ def verify(path: Path, checkpoint: Checkpoint | None = None, *, busy_timeout_s: 
         database.our_errors(path),
         contextlib.closing(database.open_to_read(path, busy_timeout_s)) as connection,
     ):
-        walk = _Walk(connection, checkpoint)
+        walk = _Walk(connection, [checkpoint for checkpoint in checkpoints if checkpoint is not None])
         try:
             with database.snapshot(connection):
                 return walk.run()
@@ -63,9 +63,11 @@ def verify(path: Path, checkpoint: Checkpoint | None = None, *, busy_timeout_s: 
 class _Walk:
     """One pass over heads, payloads and nodes, side by side."""
 
-    def __init__(self, connection: sqlite3.Connection, checkpoint: Checkpoint | None) -> None:
+    def __init__(self, connection: sqlite3.Connection, checkpoints: list[Checkpoint]) -> None:
         self._connection = connection
-        self._checkpoint = checkpoint
+        self._expected: dict[int, set[bytes]] = {}  # the roots that the log must have had, by its size
+        for checkpoint in checkpoints:
+            self._expected.setdefault(checkpoint.size, set()).add(checkpoint.root)
         self._frontier = tree.Frontier()
         self._nodes: list[Iterator[tuple[Any, Any]]] = []  # one cursor for each level of the tree
         self._last_time: datetime | None = None
@@ -84,7 +86,7 @@ class _Walk:
         return Verified(self._frontier.size, self._frontier.root())
 
     def _walk(self) -> None:
-        self._compare_with_checkpoint()
+        self._compare_with_checkpoints()
         payloads = self._connection.execute("SELECT seq, payload FROM payloads ORDER BY seq")
         for seq, head in self._connection.execute("SELECT seq, head FROM heads ORDER BY seq"):
             expected = self._frontier.size
@@ -92,7 +94,7 @@ class _Walk:
                 raise AuditBroken(f"Entry {expected} is missing from the query log. {_KEEP}", expected)
             self._check_entry(seq, head, payloads.fetchone())
             self._check_nodes(seq, head)
-            self._compare_with_checkpoint()
+            self._compare_with_checkpoints()
         self._check_the_end(payloads.fetchone())
 
     def _check_entry(self, seq: int, head: Any, payload_row: tuple[Any, Any] | None) -> None:
@@ -133,10 +135,10 @@ class _Walk:
             raise AuditBroken(f"The query log has content without an entry. {_KEEP}", size)
         if any(next(level, None) is not None for level in self._nodes) or self._more_levels():
             raise AuditBroken(f"The tree of the query log is larger than its {size} entries: it was cut. {_KEEP}", size)
-        if self._checkpoint is not None and self._checkpoint.size > size:
+        largest = max(self._expected, default=0)
+        if largest > size:
             raise AuditBroken(
-                f"The query log has {size} entries and the checkpoint tells of {self._checkpoint.size}: it was cut. "
-                f"{_KEEP}",
+                f"The query log has {size} entries and the checkpoint tells of {largest}: it was cut. {_KEEP}",
                 size,
             )
 
@@ -144,13 +146,13 @@ class _Walk:
         others = "SELECT 1 FROM nodes WHERE level < 0 OR level >= ? LIMIT 1"
         return self._connection.execute(others, (len(self._nodes),)).fetchone() is not None
 
-    def _compare_with_checkpoint(self) -> None:
-        if self._checkpoint is None or self._checkpoint.size != self._frontier.size:
-            return
-        if self._checkpoint.root != self._frontier.root():
+    def _compare_with_checkpoints(self) -> None:
+        size = self._frontier.size
+        if size in self._expected and self._expected[size] != {self._frontier.root()}:
             raise AuditBroken(
-                f"The first {self._checkpoint.size} entries of the query log are not those of the checkpoint: they "
-                f"were rewritten, or it is the checkpoint of another log. {_KEEP}"
+                f"The first {size} entries of the query log are not those of the checkpoint: they were rewritten, or "
+                "it is the checkpoint of another log. "
+                f"{_KEEP}"
             )
 
 

@@ -29,6 +29,7 @@ def log_verify(
     from appliance.audit.checkpoint import read
     from appliance.audit.export import verify_export
     from appliance.audit.log import checkpoint_path
+    from appliance.audit.signing import signed_checkpoints
     from appliance.audit.verify import verify
     from appliance.data_folder import DataFolder
 
@@ -46,7 +47,7 @@ def log_verify(
             return
         if not path.is_file():
             raise InvalidRequest(f"There is no query log at {path}. Set data_dir, or start the appliance once.")
-        checked = verify(path, known)
+        checked = verify(path, known, *signed_checkpoints(path))
     except OSError as error:
         raise InvalidRequest(f"{export} cannot be read ({error.strerror}).") from error
     except AuditBroken as error:

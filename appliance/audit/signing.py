@@ -1,0 +1,216 @@
+"""Has the checkpoints of a log signed: when it is opened, every hundred entries, every five minutes, when it is closed.
+
+Rules this module keeps:
+
+1. The signer is another process (`signer`): a child with its own folder, or one that runs under an account of its own.
+2. Nothing waits for it. While it does not sign, entries are appended and answers given, and the `problem` says so to
+   the doctor and, once, to the application's log.
+3. Its public key is written down when it is met first. A signer with another key is a problem, not a new start.
+4. What was signed is kept, one note after the other, and verified with the log.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from appliance.audit import checkpoint, note, signer
+from appliance.audit.checkpoint import Checkpoint
+from appliance.audit.database import our_errors
+from appliance.audit.log import QueryLog
+from appliance.audit.note import VerifierKey
+from appliance.errors import ApplianceError, AuditBroken
+
+EVERY_S = 300.0
+_STARTING_S = 10.0
+_PASSED_ON = frozenset({"HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH"})
+
+_log = logging.getLogger(__name__)
+
+
+class Signing:
+    """A thread that has the log signed, and the child that signs unless another signer is named."""
+
+    def __init__(self, log: QueryLog, folder: Path, *, runs_elsewhere: bool = False, every_s: float = EVERY_S) -> None:
+        """Start signing.
+
+        Args:
+            log: What is signed.
+            folder: Where the signer keeps its key and listens.
+            runs_elsewhere: Whether somebody else starts the signer in that folder.
+            every_s: How long at most between two signatures, if there is something new.
+        """
+        self._log = log
+        self._folder = folder
+        self._every_s = every_s
+        self._runs_elsewhere = runs_elsewhere
+        self._child: subprocess.Popen[bytes] | None = None
+        self._wanted = threading.Event()
+        self._closed = False
+        self.problem = ""
+        self._thread = threading.Thread(target=self._run, name="signing", daemon=True)
+        self._thread.start()
+        log.on_checkpoint(self._wanted.set)
+
+    def close(self) -> None:
+        """Have the last checkpoint signed, if the signer is there, and end it if it is ours."""
+        self._closed = True
+        self._wanted.set()
+        self._thread.join()
+        if self._child is not None:
+            cast("Any", self._child.stdin).close()
+            self._child.wait()
+
+    def _run(self) -> None:
+        while True:
+            last_time = self._closed
+            self._wanted.clear()
+            self._try()
+            if last_time:
+                return
+            if not self._closed:
+                self._wanted.wait(self._every_s)
+
+    def _try(self) -> None:
+        try:
+            if not self._runs_elsewhere:
+                self._keep_child()
+            self._sign()
+            problem = ""
+        except (ApplianceError, OSError, ValueError, KeyError, TypeError) as error:
+            problem = str(error) if isinstance(error, ApplianceError) else f"it cannot be reached in {self._folder}"
+        if problem and problem != self.problem:
+            _log.error("Checkpoints of the query log are not signed: %s", problem)
+        self.problem = problem
+
+    def _sign(self) -> None:
+        with _connected(signer.socket_path(self._folder), self._is_coming) as stream:
+            met = json.loads(stream.readline(signer.MAX_LINE_BYTES))
+            key = self._known_key(note.verifier_key(str(met["key"])))
+            known = checkpoint.parse(note.opened(str(met["last"]), key)) if met["last"] else None
+            proof, current = self._proof(known.size if known else 0)
+            asked = {"checkpoint": current.text(), "proof": [base64.b64encode(part).decode() for part in proof]}
+            stream.write(json.dumps(asked).encode("ascii") + b"\n")
+            stream.flush()
+            told = json.loads(stream.readline(signer.MAX_LINE_BYTES))
+        if "refused" in told:
+            raise AuditBroken(str(told["refused"]))
+        if note.opened(str(told["note"]), key) != current.text():
+            raise AuditBroken("The signer signed something else than it was asked to. Find out what runs in its place.")
+        _keep(notes_path(self._log.path), str(told["note"]))
+
+    def _is_coming(self) -> bool:
+        """Whether it makes sense to wait for somebody to listen."""
+        return self._child is not None and self._child.poll() is None
+
+    def _proof(self, known_size: int) -> tuple[tuple[bytes, ...], Checkpoint]:
+        if known_size == 0:
+            return (), self._log.checkpoint()
+        return self._log.consistency_proof(known_size)
+
+    def _known_key(self, met: VerifierKey) -> VerifierKey:
+        path = key_path(self._log.path)
+        if not path.exists():
+            checkpoint.put(path, f"{met.text()}\n".encode())
+        if note.verifier_key(path.read_text("utf-8")) != met:
+            raise AuditBroken(f"The signer has another key than the one in {path}. Find out who changed which.")
+        return met
+
+    def _keep_child(self) -> None:
+        if self._child is not None and self._child.poll() is None:
+            return
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", signer.__name__, str(self._folder.absolute()), signer.UNTIL_STDIN_CLOSES],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=Path(__file__).parents[2],
+            env={name: value for name, value in os.environ.items() if name in _PASSED_ON},
+            start_new_session=True,  # an interrupt from the keyboard is for the parent, who says when to end
+        )
+
+
+def notes_path(log: Path) -> Path:
+    """Where the signed checkpoints of a log are kept."""
+    return log.parent / "checkpoints" / f"{log.stem}.signed.txt"
+
+
+def key_path(log: Path) -> Path:
+    """Where the public key of the signer is kept."""
+    return log.parent / "checkpoints" / f"{log.stem}.signer.txt"
+
+
+def signed_notes(log: Path) -> list[str]:
+    """Every signed checkpoint of a log, the oldest first, as text.
+
+    Raises:
+        AuditUnavailable: They cannot be read.
+    """
+    path = notes_path(log)
+    with our_errors(path):
+        return path.read_text("utf-8").split(_END)[:-1] if path.exists() else []
+
+
+def signed_checkpoints(log: Path) -> list[Checkpoint]:
+    """Every signed checkpoint of a log, the oldest first.
+
+    Raises:
+        AuditBroken: One of them was not signed with the key of the signer.
+        AuditUnavailable: They cannot be read.
+    """
+    notes = signed_notes(log)
+    if not notes:
+        return []
+    if not key_path(log).exists():
+        raise AuditBroken(f"The public key {key_path(log)} of the signer is gone. Put a copy in its place.")
+    key = note.verifier_key(key_path(log).read_text("utf-8"))
+    return [checkpoint.parse(note.opened(text, key)) for text in notes]
+
+
+_END = "\f\n"
+"""What stands after each note: nothing that can be in one."""
+
+
+def _keep(path: Path, text: str) -> None:
+    """Put a note behind the others, unless it is the last one already. What a crash left half written goes."""
+    fresh = f"{text}{_END}".encode()
+    with path.open("a+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = file.seek(max(0, size - signer.MAX_LINE_BYTES))
+        tail = file.read()
+        whole = tail[: tail.rfind(_END.encode()) + len(_END)] if _END.encode() in tail else b""
+        file.truncate(start + len(whole))
+        if not whole.endswith(fresh):
+            file.write(fresh)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _connected(path: Path, is_coming: Callable[[], bool]) -> Iterator[Any]:
+    """A conversation with whoever listens there, which may be about to."""
+    deadline = time.monotonic() + _STARTING_S
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(2 * signer.PATIENCE_S)  # another caller may be before us
+        while True:
+            try:
+                with signer.address_of(path) as address:
+                    connection.connect(address)
+                break
+            except (FileNotFoundError, ConnectionRefusedError):
+                if not is_coming() or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        with connection.makefile("rwb") as stream:
+            yield stream
