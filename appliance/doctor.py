@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from appliance.audit.checkpoint import read as read_checkpoint
-from appliance.audit.log import checkpoint_path
-from appliance.audit.signing import signed_checkpoints, signed_notes
+from appliance.audit.signatures import checked as checkpoints_of
+from appliance.audit.signatures import signed_notes
 from appliance.audit.verify import verify
 from appliance.auth.groups import groups_in_use, written_differently
 from appliance.config import OFFLINE_SWITCHES, Provider
@@ -117,7 +116,7 @@ def _query_log(appliance: Appliance) -> Iterator[Check]:
         yield Check("query log", Status.OK, f"{size:,} entries; too many to verify here", "strongroom log verify")
         return
     path = appliance.log.path
-    checked = verify(path, read_checkpoint(checkpoint_path(path)), *signed_checkpoints(path))
+    checked = verify(path, *checkpoints_of(path))
     yield Check("query log", Status.OK, f"{checked.size:,} entries, all verified")
 
 

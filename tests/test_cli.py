@@ -317,6 +317,23 @@ def test_the_log_verifies_shows_and_exports(room: Room, tmp_path: Path) -> None:
     assert "cannot be written" in room.run("log", "export", str(target), ok=False)
 
 
+def test_an_auditor_checks_an_export_with_one_file_and_what_was_carried_out(room: Room, tmp_path: Path) -> None:
+    export, program = tmp_path / "export.jsonl", tmp_path / "verifier.py"
+    room.run("log", "export", "--proof-only", str(export))
+    room.run("log", "verifier", str(program))
+    kept = room.data / "log" / "checkpoints"
+    key, signed = kept / "queries.signer.txt", tmp_path / "carried.txt"
+    signed.write_text((kept / "queries.signed.txt").read_text("utf-8").split("\f\n")[0], "utf-8")
+    command = [sys.executable, "-I", "-S", program, export, "--key", key, "--checkpoint", signed]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "verifies" in done.stdout) == (0, True)
+    carried = ("--key", str(key), "--checkpoint", str(signed))
+    assert "without what they hold" in room.run("log", "verify", "--export", str(export), *carried)
+    assert "verifies" in room.run("log", "verify", *carried)
+    signed.write_text(signed.read_text("utf-8").replace("/query-log\n", "/query-log\n1"), "utf-8")
+    assert "NOT verify" in room.run("log", "verify", *carried, ok=False)
+
+
 def test_a_log_changed_by_hand_is_found_out_with_the_entry_named(tmp_path: Path) -> None:
     victim = Room(tmp_path)
     victim.run("init")
@@ -325,7 +342,7 @@ def test_a_log_changed_by_hand_is_found_out_with_the_entry_named(tmp_path: Path)
     with sqlite3.connect(path) as database:
         for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             database.execute(f'DROP TRIGGER "{name}"')
-        database.execute("UPDATE payloads SET payload = replace(payload, 'admin', 'nobod') WHERE seq = 1")
+        database.execute("UPDATE payloads SET payload = CAST(payload || x'00' AS BLOB) WHERE seq = 1")
     database.close()
     text = victim.run("log", "verify", ok=False)
     assert "does NOT verify" in text

@@ -16,7 +16,6 @@ from appliance.api.schemas.asking import GroundingOut
 from appliance.api.schemas.log import EventOut, EventsOut, QueriesOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
 from appliance.api.wire import grounding_out
 from appliance.audit import verify
-from appliance.audit.checkpoint import read as read_checkpoint
 from appliance.audit.entries import (
     AnswerClosed,
     Entry,
@@ -28,9 +27,8 @@ from appliance.audit.entries import (
     QuestionRewritten,
 )
 from appliance.audit.entries import split as split_entry
-from appliance.audit.log import checkpoint_path
 from appliance.audit.records import LogFilter, QueryRecord, Recorded
-from appliance.audit.signing import signed_checkpoints
+from appliance.audit.signatures import checked as checkpoints_of
 from appliance.auth.standing import Person
 from appliance.domain import AnswerKind, Grounding, StatementCheck
 from appliance.errors import AuditBroken
@@ -154,7 +152,7 @@ def verify_log(officer: Compliance, appliance: TheAppliance) -> VerifiedOut:
     now = datetime.now(UTC)
     path = appliance.log.path
     try:
-        checked = verify.verify(path, read_checkpoint(checkpoint_path(path)), *signed_checkpoints(path))
+        checked = verify.verify(path, *checkpoints_of(path))
     except AuditBroken as error:
         return VerifiedOut(ok=False, size=0, root="", first_bad=error.seq, message=str(error), checked_at=now)
     return VerifiedOut(

@@ -66,6 +66,11 @@ def parse(text: str) -> Checkpoint:
     return checkpoint
 
 
+def latest_path(log: Path) -> Path:
+    """Where the latest checkpoint of a log is kept."""
+    return log.parent / "checkpoints" / f"{log.stem}.txt"
+
+
 def read(path: Path) -> Checkpoint | None:
     """The checkpoint in a file; None when there is no such file.
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from appliance.audit import canonical, checkpoint, database, export, keys, records, tree
+from appliance.audit import canonical, checkpoint, database, export, keys, records, signatures, tree
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
 from appliance.audit.entries import (
     AnswerClosed,
@@ -72,11 +72,6 @@ class Inclusion:
     leaf_hash: bytes
     path: tuple[bytes, ...]
     checkpoint: Checkpoint
-
-
-def checkpoint_path(log: Path) -> Path:
-    """Where the latest checkpoint of a log is kept."""
-    return log.parent / "checkpoints" / f"{log.stem}.txt"
 
 
 def _now() -> datetime:
@@ -264,7 +259,7 @@ class QueryLog:
             return _assemble(connection, ring, query_id, _recorded(row, ring))
 
     def export(self, seqs: Sequence[int] | None = None, *, with_content: bool = True) -> Iterator[str]:
-        """The log as lines of JSON that `export.verify_export` checks without the appliance.
+        """The log as lines of JSON that `verifier` checks without the appliance.
 
         Args:
             seqs: The entries wanted, each then with its proof. All of them, if None.
@@ -274,10 +269,12 @@ class QueryLog:
             NotFound: One of them is not in the log.
             AuditBroken: An entry is damaged, so nothing would be proved by it.
         """
+        signed = signatures.signed_notes(self.path)  # first, so that none of them is of more than is exported
+        key = signatures.public_key(self.path)
         with self._reading() as (connection, ring), _complete_tree():
             current = self._checkpoint_now(connection)
             nodes = _nodes(connection)
-            yield export.header(current, complete=seqs is None)
+            yield export.header(current, complete=seqs is None, notes=signed, key=key)
             for row in _export_rows(connection, seqs):
                 seq, head = row[:2]
                 content = _exportable(row, ring)
@@ -337,7 +334,7 @@ class QueryLog:
 
     def _latest_checkpoint(self) -> Checkpoint:
         """The checkpoint the log must contain. It is read before the file is made: no lost log comes back empty."""
-        kept = checkpoint.read(checkpoint_path(self.path))
+        kept = checkpoint.read(checkpoint.latest_path(self.path))
         if kept is None:
             return Checkpoint(self._origin, 0, tree.EMPTY_ROOT)
         if kept.origin != self._origin:
@@ -353,7 +350,7 @@ class QueryLog:
         with database.transaction(connection):
             self._checked_size(connection)
             current = self._checkpoint_now(connection)
-            checkpoint.write(checkpoint_path(self.path), current)
+            checkpoint.write(checkpoint.latest_path(self.path), current)
         self._known = current
         self._checkpointed_size = current.size
 

@@ -25,9 +25,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from appliance.audit import checkpoint, note, signer
+from appliance.audit import checkpoint, note, signatures, signer
 from appliance.audit.checkpoint import Checkpoint
-from appliance.audit.database import our_errors
 from appliance.audit.log import QueryLog
 from appliance.audit.note import VerifierKey
 from appliance.errors import ApplianceError, AuditBroken
@@ -71,6 +70,7 @@ class Signing:
         if self._child is not None:
             cast("Any", self._child.stdin).close()
             self._child.wait()
+            signer.socket_path(self._folder).unlink(missing_ok=True)  # a folder without one is easier to copy
 
     def _run(self) -> None:
         while True:
@@ -108,7 +108,7 @@ class Signing:
             raise AuditBroken(str(told["refused"]))
         if note.opened(str(told["note"]), key) != current.text():
             raise AuditBroken("The signer signed something else than it was asked to. Find out what runs in its place.")
-        _keep(notes_path(self._log.path), str(told["note"]))
+        signatures.keep(self._log.path, str(told["note"]))
 
     def _is_coming(self) -> bool:
         """Whether it makes sense to wait for somebody to listen."""
@@ -120,7 +120,7 @@ class Signing:
         return self._log.consistency_proof(known_size)
 
     def _known_key(self, met: VerifierKey) -> VerifierKey:
-        path = key_path(self._log.path)
+        path = signatures.key_path(self._log.path)
         if not path.exists():
             checkpoint.put(path, f"{met.text()}\n".encode())
         if note.verifier_key(path.read_text("utf-8")) != met:
@@ -139,62 +139,6 @@ class Signing:
             env={name: value for name, value in os.environ.items() if name in _PASSED_ON},
             start_new_session=True,  # an interrupt from the keyboard is for the parent, who says when to end
         )
-
-
-def notes_path(log: Path) -> Path:
-    """Where the signed checkpoints of a log are kept."""
-    return log.parent / "checkpoints" / f"{log.stem}.signed.txt"
-
-
-def key_path(log: Path) -> Path:
-    """Where the public key of the signer is kept."""
-    return log.parent / "checkpoints" / f"{log.stem}.signer.txt"
-
-
-def signed_notes(log: Path) -> list[str]:
-    """Every signed checkpoint of a log, the oldest first, as text.
-
-    Raises:
-        AuditUnavailable: They cannot be read.
-    """
-    path = notes_path(log)
-    with our_errors(path):
-        return path.read_text("utf-8").split(_END)[:-1] if path.exists() else []
-
-
-def signed_checkpoints(log: Path) -> list[Checkpoint]:
-    """Every signed checkpoint of a log, the oldest first.
-
-    Raises:
-        AuditBroken: One of them was not signed with the key of the signer.
-        AuditUnavailable: They cannot be read.
-    """
-    notes = signed_notes(log)
-    if not notes:
-        return []
-    if not key_path(log).exists():
-        raise AuditBroken(f"The public key {key_path(log)} of the signer is gone. Put a copy in its place.")
-    key = note.verifier_key(key_path(log).read_text("utf-8"))
-    return [checkpoint.parse(note.opened(text, key)) for text in notes]
-
-
-_END = "\f\n"
-"""What stands after each note: nothing that can be in one."""
-
-
-def _keep(path: Path, text: str) -> None:
-    """Put a note behind the others, unless it is the last one already. What a crash left half written goes."""
-    fresh = f"{text}{_END}".encode()
-    with path.open("a+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        start = file.seek(max(0, size - signer.MAX_LINE_BYTES))
-        tail = file.read()
-        whole = tail[: tail.rfind(_END.encode()) + len(_END)] if _END.encode() in tail else b""
-        file.truncate(start + len(whole))
-        if not whole.endswith(fresh):
-            file.write(fresh)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

@@ -22,39 +22,56 @@ log_app = typer.Typer(help="The query log: verify, show, export.", no_args_is_he
 
 @log_app.command("verify")
 def log_verify(
-    checkpoint: Annotated[Path | None, typer.Option(help="A checkpoint carried out earlier, to check against.")] = None,
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="A checkpoint carried out earlier, to check against; may be repeated.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="The public key of the signer, as it was carried out.")] = None,
     export: Annotated[Path | None, typer.Option(help="Verify an exported log instead of the live one.")] = None,
 ) -> None:
-    """Check every entry and the whole tree; names the first entry that is wrong."""
-    from appliance.audit.checkpoint import read
-    from appliance.audit.export import verify_export
-    from appliance.audit.log import checkpoint_path
-    from appliance.audit.signing import signed_checkpoints
+    """Check every entry, the whole tree and every signature; names the first entry that is wrong."""
+    from appliance.audit.signatures import checked
+    from appliance.audit.verifier import NotJudged, Wrong
     from appliance.audit.verify import verify
     from appliance.data_folder import DataFolder
 
+    carried, trusted = [_read(path) for path in checkpoint or ()], _read(key) if key else ""
     path = DataFolder(load_settings().data_dir).log
-    if checkpoint is not None and not checkpoint.is_file():
-        raise InvalidRequest(f"There is no checkpoint file at {checkpoint}.")
-    known = read(checkpoint) if checkpoint else read(checkpoint_path(path))
     try:
         if export is not None:
-            with export.open(encoding="utf-8") as lines:
-                result = verify_export(lines, read(checkpoint) if checkpoint else None)
-            out.print(f"The export verifies. {result.checkpoint.size} entries, root {result.checkpoint.root.hex()}")
-            if result.without_content:
-                out.print(f"{result.without_content} of them without what they hold.")
+            _verify_export(export, carried, trusted)
             return
         if not path.is_file():
             raise InvalidRequest(f"There is no query log at {path}. Set data_dir, or start the appliance once.")
-        checked = verify(path, known, *signed_checkpoints(path))
-    except OSError as error:
-        raise InvalidRequest(f"{export} cannot be read ({error.strerror}).") from error
-    except AuditBroken as error:
+        found = verify(path, *checked(path, carried, trusted))
+    except NotJudged as error:
+        raise InvalidRequest(str(error)) from error
+    except (AuditBroken, Wrong) as error:
         where = "" if error.seq is None else f" First bad entry: {error.seq}."
         err.print(f"[red]The query log does NOT verify.[/red]{where} {escape(str(error))}")
         raise typer.Exit(1) from error
-    out.print(f"The query log verifies. {checked.size} entries, root {checked.root.hex()}")
+    out.print(f"The query log verifies. {found.size} entries, root {found.root.hex()}")
+
+
+def _verify_export(path: Path, carried: list[str], key: str) -> None:
+    from appliance.audit.verifier import verify
+
+    try:
+        with path.open(encoding="utf-8", newline="\n") as lines:
+            report = verify(lines, carried, key)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{path} cannot be read ({getattr(error, 'strerror', 'it is not text')}).") from error
+    out.print(f"The export verifies. {report.checkpoint.size} entries, root {report.checkpoint.root.hex()}")
+    if report.without_content:
+        out.print(f"{report.without_content} of them without what they hold.")
+    for remark in report.remarks:
+        out.print(remark)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"There is no readable file at {path}.") from error
 
 
 @log_app.command("show")
@@ -85,6 +102,19 @@ def log_show(
 
 def _unreadable(recorded: Recorded) -> str:
     return "(its key is not there)" if recorded.sealed else "(altered)"
+
+
+@log_app.command("verifier")
+def log_verifier(target: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
+    """Write the verifier: one Python file that checks exports anywhere, without the appliance."""
+    from appliance.audit import verifier
+
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(Path(verifier.__file__).read_text("utf-8"))
+    except OSError as error:
+        raise InvalidRequest(f"{target} cannot be written ({error.strerror}). Name a new file.") from error
+    out.print(f"Written to {target}. Run it anywhere with: python3 {target} EXPORT --key KEY --checkpoint CHECKPOINT")
 
 
 @log_app.command("export")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from appliance.audit.entries import LogExported, LogRead
-from appliance.audit.export import verify_export
+from appliance.audit.verifier import verify as verify_export
 from appliance.wiring import Appliance
 from tests.api.conftest import Client
 from tests.api.test_ask import ask

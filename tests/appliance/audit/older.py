@@ -10,8 +10,8 @@ from pathlib import Path
 
 from appliance.audit import canonical, checkpoint, database, entries, tree
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
+from appliance.audit.checkpoint import latest_path as checkpoint_path
 from appliance.audit.entries import Entry
-from appliance.audit.log import checkpoint_path
 from appliance.audit.records import to_text
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from appliance.audit import checkpoint, tree
+from appliance.audit.checkpoint import latest_path as checkpoint_path
 from appliance.audit.entries import AdminAction
-from appliance.audit.log import QueryLog, checkpoint_path
+from appliance.audit.log import QueryLog
 from appliance.audit.verify import verify
 from appliance.errors import AuditUnavailable
 

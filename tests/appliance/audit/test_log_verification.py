@@ -20,7 +20,8 @@ import pytest
 
 from appliance.audit import canonical, checkpoint, tree
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
-from appliance.audit.log import QueryLog, checkpoint_path
+from appliance.audit.checkpoint import latest_path as checkpoint_path
+from appliance.audit.log import QueryLog
 from appliance.audit.records import to_text
 from appliance.audit.verify import Verified, verify
 from appliance.errors import AuditBroken, AuditUnavailable

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from appliance.audit import checkpoint, tree
+from appliance.audit.checkpoint import latest_path as checkpoint_path
 from appliance.audit.entries import (
     AdminAction,
     ClockStepped,
@@ -36,7 +37,7 @@ from appliance.audit.entries import (
     SignInFailed,
     names_of_types,
 )
-from appliance.audit.log import CHECKPOINT_EVERY, QueryLog, checkpoint_path
+from appliance.audit.log import CHECKPOINT_EVERY, QueryLog
 from appliance.audit.records import LogFilter, QueryState
 from appliance.audit.verify import verify
 from appliance.errors import AuditBroken, AuditUnavailable, NotFound

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from appliance.audit import checkpoint, note, signer, signing, tree
+from appliance.audit import checkpoint, note, signatures, signer, tree
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
-from appliance.audit.log import CHECKPOINT_EVERY, QueryLog, checkpoint_path
+from appliance.audit.checkpoint import latest_path as checkpoint_path
+from appliance.audit.log import CHECKPOINT_EVERY, QueryLog
+from appliance.audit.signatures import key_path, notes_path, signed_checkpoints, signed_notes
 from appliance.audit.signer import Signer
-from appliance.audit.signing import Signing, key_path, notes_path, signed_checkpoints, signed_notes
+from appliance.audit.signing import Signing
 from appliance.audit.verify import verify
 from appliance.errors import AuditBroken
 
@@ -233,9 +235,9 @@ def test_a_caller_who_says_nothing_holds_up_nobody_for_long(log: QueryLog, folde
 
 def test_half_a_note_that_a_crash_left_goes_with_the_next(log: QueryLog) -> None:
     path = notes_path(log.path)
-    signing._keep(path, "one\n")
+    signatures.keep(log.path, "one\n")
     path.write_bytes(path.read_bytes() + b"hal")
     assert signed_notes(log.path) == ["one\n"]
-    signing._keep(path, "two\n")
-    signing._keep(path, "two\n")
+    signatures.keep(log.path, "two\n")
+    signatures.keep(log.path, "two\n")
     assert signed_notes(log.path) == ["one\n", "two\n"]
