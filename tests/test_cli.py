@@ -321,9 +321,10 @@ def test_an_auditor_checks_an_export_with_one_file_and_what_was_carried_out(room
     export, program = tmp_path / "export.jsonl", tmp_path / "verifier.py"
     room.run("log", "export", "--proof-only", str(export))
     room.run("log", "verifier", str(program))
-    kept = room.data / "log" / "checkpoints"
-    key, signed = kept / "queries.signer.txt", tmp_path / "carried.txt"
-    signed.write_text((kept / "queries.signed.txt").read_text("utf-8").split("\f\n")[0], "utf-8")
+    key, signed = tmp_path / "key.txt", tmp_path / "carried.txt"
+    key.write_text(room.run("log", "checkpoint", "--key"), "utf-8")
+    signed.write_text(room.run("log", "checkpoint"), "utf-8")
+    assert "Nothing has been signed" in Room(tmp_path / "empty").run("log", "checkpoint", ok=False)
     command = [sys.executable, "-I", "-S", program, export, "--key", key, "--checkpoint", signed]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, "verifies" in done.stdout) == (0, True)

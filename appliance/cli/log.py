@@ -104,6 +104,23 @@ def _unreadable(recorded: Recorded) -> str:
     return "(its key is not there)" if recorded.sealed else "(altered)"
 
 
+@log_app.command("checkpoint")
+def log_checkpoint(
+    key: Annotated[bool, typer.Option("--key", help="The public key of the signer instead.")] = False,
+) -> None:
+    """Print the latest signed checkpoint, to carry out of the house: on paper, or into a file elsewhere."""
+    from appliance.audit.signatures import public_key, signed_notes
+    from appliance.data_folder import DataFolder
+
+    path = DataFolder(load_settings().data_dir).log
+    text = f"{public_key(path)}\n" if key else "".join(signed_notes(path)[-1:])
+    if not text.strip():
+        raise InvalidRequest(
+            "Nothing has been signed yet. Start the appliance; 'strongroom doctor' says if it does not sign."
+        )
+    typer.echo(text, nl=False)
+
+
 @log_app.command("verifier")
 def log_verifier(target: Annotated[Path, typer.Argument(help="The file to write.")]) -> None:
     """Write the verifier: one Python file that checks exports anywhere, without the appliance."""
