@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from appliance.api.gate import Admin, OwnHistory, SignedIn, TheAppliance, cleared, record_act, require_known_spelling
+from appliance.api.gate import Admin, Employee, SignedIn, TheAppliance, cleared, record_act, require_known_spelling
 from appliance.api.people_wire import membership_out
 from appliance.api.schemas.access import (
     AccessRequestIn,
@@ -110,14 +110,14 @@ def preview(
 
 
 @router.post("/requests", status_code=204)
-def ask_for_access(wanted: AccessRequestIn, person: OwnHistory, appliance: TheAppliance) -> Response:
+def ask_for_access(wanted: AccessRequestIn, person: Employee, appliance: TheAppliance) -> Response:
     """Ask for access. The answer is the same whatever there is."""
     appliance.requests.ask(person.id, wanted.group or "", wanted.reason)
     return Response(status_code=204)
 
 
 @router.get("/requests/mine")
-def my_requests(person: OwnHistory, appliance: TheAppliance) -> list[AccessRequestOut]:
+def my_requests(person: Employee, appliance: TheAppliance) -> list[AccessRequestOut]:
     """What one asked for oneself, and what became of it."""
     return [_request_out(request) for request in appliance.requests.of(person.id)]
 

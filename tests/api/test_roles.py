@@ -69,9 +69,11 @@ ALLOWED = {
 }
 
 
-WITHOUT_TOKEN = {route for route in SIGNED_IN if "passages" not in route and route != "GET /api/session"} | {
-    "POST /api/people/{person_id}/tokens"
-}
+WITHOUT_TOKEN = (
+    {route for route in SIGNED_IN if "passages" not in route and route != "GET /api/session"}
+    | {"POST /api/people/{person_id}/tokens"}
+    | {route for route in EMPLOYEE | ADMIN if "/api/access/" in route}
+)
 SCOPES = {
     Scope.ASK: ("/v1/", "/api/ask", "/api/queries", "/api/passages"),
     Scope.HISTORY: ("/api/conversations",),
