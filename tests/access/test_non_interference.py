@@ -1,0 +1,122 @@
+"""What a reader observes on the whole corpus is, byte for byte, what they observe on their own part of it alone.
+
+Sources differ between the two as they must: one that holds nothing for the reader is not there in their part. Of what
+is compared, only what is random (conversations, queries) or the moment of the run is set aside (`sides.Observer`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.access.corpora import SOURCES, Case, cases
+from tests.access.echo_model import echo_model
+from tests.access.sides import Observer, Side, embedded_once, side
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(14_400)]
+_QUESTIONS = 4
+"""That each reader asks of each corpus. A case is one of them with its follow-up, over all doors."""
+
+
+class Sides(NamedTuple):
+    """The same appliance twice."""
+
+    whole: Side
+    part: Side
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+    root = tmp_path_factory.mktemp("sides")
+    with embedded_once(), echo_model() as url, side(root / "whole", url) as whole, side(root / "part", url) as part:
+        yield Sides(whole, part)
+
+
+# Not shrunk: each step of it takes a second. The case that failed is printed whole, with the first difference.
+_BARE = settings(
+    deadline=None, database=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck), print_blob=False
+)
+
+
+@settings(_BARE, max_examples=15, derandomize=True)
+@given(case=cases(_QUESTIONS))
+def test_a_reader_observes_nothing_of_what_they_may_not_see(sides: Sides, case: Case) -> None:
+    compare(sides, case)
+
+
+@pytest.mark.slow
+@settings(_BARE, max_examples=2_500)
+@given(case=cases(_QUESTIONS))
+def test_a_reader_observes_nothing_of_what_they_may_not_see_in_10_000_cases(sides: Sides, case: Case) -> None:
+    compare(sides, case)
+
+
+def compare(sides: Sides, case: Case) -> None:
+    """Look at both through every door of a reader."""
+    sides.whole.hold(case.files)
+    sides.part.hold(case.part)
+    ids = sides.whole.ids()
+    observed = [list(_observed(each, case, *ids)) for each in (sides.whole, sides.part)]
+    for whole, part in zip(*observed, strict=True):
+        if whole != part:
+            at = next((place for place, (one, other) in enumerate(zip(whole, part, strict=False)) if one != other), 0)
+            start = max(0, at - 200)
+            pytest.fail(f"whole: ...{whole[start : at + 600]!r}\n part: ...{part[start : at + 600]!r}", pytrace=False)
+
+
+def _observed(at: Side, case: Case, documents: Sequence[str], versions: Sequence[str], chunks: Sequence[str]) -> Iterator[str]:
+    at.be_in(case.groups)
+    observer = Observer(at)
+    for question, follow_up in case.asked:
+        yield from _asked(at, observer, question, follow_up)
+    yield from _library(observer)
+    yield from _documents(observer, documents, versions, chunks)
+
+
+def _asked(at: Side, observer: Observer, question: str, follow_up: str) -> Iterator[str]:
+    """A question and its follow-up in the browser, what the history says of them, and other doors for questions."""
+    first = at.client.post("/api/ask", json={"question": question})
+    yield observer.normal(first.text)
+    talk = _conversation_of(first.text)
+    yield observer.said("POST", "/api/ask", json={"question": follow_up, "conversation_id": talk})
+    yield observer.said("GET", "/api/conversations")
+    yield observer.said("GET", f"/api/conversations/{talk}")
+    message = [{"role": "user", "content": question}]
+    for streamed in (False, True):
+        yield observer.said("POST", "/v1/chat/completions", json={"messages": message, "stream": streamed})
+    person = at.appliance.accounts.person(at.reader.id)
+    reader = type(at.reader)(person.id, person.name, person.roles, person.groups)
+    for hit in at.appliance.searcher.search(question, reader, limit=1000, origin="test"):
+        yield repr(hit)  # with every score and rank, to the last bit
+
+
+def _library(observer: Observer) -> Iterator[str]:
+    for query in (
+        {}, {"limit": 2}, {"limit": 2, "offset": 2}, {"text": "policy"}, {"text": "zinnober"}, {"text": "%"},
+        {"source": "Unknown"}, *({"source": name} for name in SOURCES),
+    ):  # fmt: skip
+        yield observer.said("GET", "/api/documents", params=query)
+
+
+def _documents(
+    observer: Observer, documents: Sequence[str], versions: Sequence[str], chunks: Sequence[str]
+) -> Iterator[str]:
+    for document in documents:
+        yield observer.said("GET", f"/api/documents/{document}")
+        yield observer.said("GET", f"/api/documents/{document}/pages/1.png")
+        for version in versions[:3]:
+            compared = {"older": version, "newer": versions[-1]}
+            yield observer.said("GET", f"/api/documents/{document}/changes", params=compared)
+    for chunk in chunks:
+        yield observer.said("GET", f"/api/passages/{chunk}")
+    for chunk in chunks[:3]:
+        yield observer.said("GET", f"/api/passages/{chunk}/page.png")
+
+
+def _conversation_of(stream: str) -> str:
+    started = stream.split("\n\n", 1)[0].split("data: ", 1)[1]
+    return str(json.loads(started)["conversation_id"])
