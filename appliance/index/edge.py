@@ -17,16 +17,18 @@ Rules this module keeps:
 4. `EdgeShard.optimize` holds the interpreter for as long as it runs (seconds per ten thousand chunks), which would
    stop every thread of the appliance. So a copy of the shard is optimised by a child process and then takes the place
    of the original, unless something was written in between. It needs as much free disk as the shard has.
-5. The dense leg is exact up to 50,000 chunks, and in a larger index for readers who may see up to about 20,000 of them:
-   the graph of HNSW loses hits behind a filter. Beyond that it is searched broadly, and which of the far hits it finds
-   may depend on chunks the reader cannot see; scores never do. (Comparing 100,000 vectors takes 7 ms, and with a filter
+5. The dense leg is exact for readers who may see up to 50,000 chunks, however large the index is: the graph of HNSW
+   loses hits behind a filter. Beyond that it is searched broadly, and which of the far hits it finds may depend on
+   chunks the reader cannot see; scores never do. (Comparing 100,000 vectors takes 7 ms, and with a filter
    of one group 12, of 200 groups 28; the graph takes 2 to 5. `bench/search.py` says what it finds.)
 6. A relabelling or a deletion is checked before it returns. With a part of its write-ahead log missing, a shard opens
    without complaint, counts operations anew and ignores writes to every chunk that has seen a later one.
 7. IDF is not left to the vendor, who would count at every request (`appliance.index.statistics`): a search brings it
    along, and asks for statistics over no chunk at all, which give every term the same factor. What was counted follows
    from the shard and is counted again (2 s for each 100,000 chunks) unless the index was closed after the last write.
-8. Vendor errors are bare `Exception`s, and panics that are no `Exception` at all: both become `IndexUnavailable`.
+8. The scores of BM25 are added up here, exactly. The vendor adds numbers of 32 bits in an order that depends on all
+   chunks there are, so that the last bits of a score, and who of two equals comes first, would tell of closed ones.
+9. Vendor errors are bare `Exception`s, and panics that are no `Exception` at all: both become `IndexUnavailable`.
 """
 
 from __future__ import annotations
@@ -206,16 +208,22 @@ class EdgeIndex:
         if not access.groups:
             return ()
         visible = _visible(access)
-        query = Query.Nearest(_weighed(terms, statistics, access), using=NAMES)
+        weights = _weights(terms, statistics, access)
+        query = Query.Nearest(_weighed(weights), using=NAMES)
         documents: dict[str, str] = {}
 
         def ask(size: int) -> list[IndexHit]:
             request = QueryRequest(
-                limit=size, query=query, filter=visible, params=_UNWEIGHED, with_payload=[DOCUMENT_ID]
+                limit=size,
+                query=query,
+                filter=visible,
+                params=_UNWEIGHED,
+                with_payload=[DOCUMENT_ID],
+                with_vector=[NAMES],
             )
             points = self._shard().query(request)
             documents.update((str(point.id), (point.payload or {})[DOCUMENT_ID]) for point in points)
-            return [IndexHit(str(point.id), point.score) for point in points]
+            return _scored(points, NAMES, weights)
 
         with self._vendor_errors("be searched"):
             found = best(ask(first_ask(limit)), limit, ask)
@@ -238,20 +246,26 @@ class EdgeIndex:
         wanted = Filter(must=[visible, *among]) if among else visible
         shard = self._shard()
 
-        def leg(query: Query, params: SearchParams) -> tuple[IndexHit, ...]:
-            def ask(size: int) -> list[IndexHit]:
-                request = QueryRequest(limit=size, query=query, filter=wanted, params=params)
-                return [IndexHit(str(point.id), point.score) for point in shard.query(request)]
-
-            return best(ask(first_ask(limit)), limit, ask)
-
         with self._vendor_errors("be searched"):
-            exact = bool(among) or sum(statistics.chunks) <= _EXACT_UP_TO
-            dense = leg(Query.Nearest(numbers, using=DENSE), SearchParams(hnsw_ef=SEARCH_EF, exact=exact))
-            sparse = _weighed(terms, statistics, access)
-            if not sparse.indices:
-                return IndexLegs(dense, ())
-            return IndexLegs(dense, leg(Query.Nearest(sparse, using=SPARSE), _UNWEIGHED))
+            exact = bool(among) or statistics.total(access) <= _EXACT_UP_TO
+            weights = _weights(terms, statistics, access)
+            nearest = Query.Nearest(numbers, using=DENSE)
+            with_words = Query.Nearest(_weighed(weights), using=SPARSE)
+
+            def near(size: int) -> list[IndexHit]:
+                params = SearchParams(hnsw_ef=SEARCH_EF, exact=exact)
+                points = shard.query(QueryRequest(limit=size, query=nearest, filter=wanted, params=params))
+                return [IndexHit(str(point.id), point.score) for point in points]
+
+            def worded(size: int) -> list[IndexHit]:
+                request = QueryRequest(
+                    limit=size, query=with_words, filter=wanted, params=_UNWEIGHED, with_vector=[SPARSE]
+                )
+                return _scored(shard.query(request), SPARSE, weights)
+
+            size = first_ask(limit)
+            dense = best(near(size), limit, near)
+            return IndexLegs(dense, best(worded(size), limit, worded) if weights else ())
 
     def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
         """Relabel every chunk of a document."""
@@ -544,11 +558,27 @@ def _sparse(terms: SparseTerms) -> SparseVector:
     return SparseVector(indices=list(terms.indices), values=list(terms.values))
 
 
-def _weighed(terms: SparseTerms, statistics: TermStatistics, access: AccessFilter) -> SparseVector:
-    """The query vector of BM25; terms that stand in no visible chunk are left out of it."""
-    weights = statistics.idf(terms.indices, access) / _VENDORS_IDF
-    found = [(index, weight) for index, weight in zip(terms.indices, weights.tolist(), strict=True) if weight]
-    return SparseVector(indices=[index for index, _ in found], values=[weight for _, weight in found])
+def _weights(terms: SparseTerms, statistics: TermStatistics, access: AccessFilter) -> dict[int, float]:
+    """What each term of a query weighs; those that stand in no visible chunk are left out."""
+    weights = statistics.idf(terms.indices, access).tolist()
+    return {term: weight for term, weight in zip(terms.indices, weights, strict=True) if weight}
+
+
+def _weighed(weights: Mapping[int, float]) -> SparseVector:
+    """The query vector of BM25."""
+    return SparseVector(indices=list(weights), values=[weight / _VENDORS_IDF for weight in weights.values()])
+
+
+def _scored(points: Iterable[Any], name: str, weights: Mapping[int, float]) -> list[IndexHit]:
+    """The points with their scores, best first, added up here (rule 8)."""
+    hits = []
+    for point in points:
+        vector = point.vector[name]
+        products = (
+            weights[term] * value for term, value in zip(vector.indices, vector.values, strict=True) if term in weights
+        )
+        hits.append(IndexHit(str(point.id), math.fsum(products)))
+    return sorted(hits, key=lambda hit: -hit.score)
 
 
 def _visible(access: AccessFilter) -> Filter:

@@ -8,11 +8,12 @@ not parsed or embedded again, and the language model is one that repeats what it
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ class _Here:
 
 @functools.lru_cache(maxsize=100_000)
 def _parsed(data: bytes, name: str) -> Parsed:
-    return from_json(to_json(readers.read(data, name, _LIMITS, lambda *_: None)))
+    parsed = from_json(to_json(readers.read(data, name, _LIMITS, lambda *_: None)))
+    return replace(parsed, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
 
 
 @contextmanager
