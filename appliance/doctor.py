@@ -7,9 +7,12 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from appliance.audit.entries import AdminAction, Entry
+from appliance.audit.records import LogFilter
 from appliance.audit.signatures import checked as checkpoints_of
 from appliance.audit.signatures import signed_notes
 from appliance.audit.verify import verify
@@ -18,10 +21,12 @@ from appliance.config import OFFLINE_SWITCHES, Provider
 from appliance.domain import TROUBLED
 from appliance.errors import ApplianceError
 from appliance.labels import NO_LEVEL
-from appliance.wiring import Appliance
+from appliance.wiring import WITHHELD, Appliance
 from appliance.wording import standing
 from ingest.reconcile import compare
 
+_ALARMS_OF = timedelta(days=7)
+_MOST_ALARMS = 1_000
 _ENOUGH_DISK_BYTES = 2 * 1024**3
 _MANY_ADDRESSES = 16
 """More than that are no proxy, but a network."""
@@ -61,6 +66,7 @@ def examine(appliance: Appliance) -> list[Check]:
         ("trusted header", _trusted_header),
         ("directory", _directory),
         ("levels", _levels),
+        ("access", _access),
         ("index", _index),
         ("embedding model", _embedding_model),
         ("reranking model", _reranking_model),
@@ -232,6 +238,22 @@ def _levels(appliance: Appliance) -> Iterator[Check]:
         yield Check("levels", Status.WARNING, f"in use, but not set up: {', '.join(unknown)}", remedy)
     else:
         yield Check("levels", Status.OK, ", ".join(levels))
+
+
+def _access(appliance: Appliance) -> Iterator[Check]:
+    since = datetime.now(UTC) - _ALARMS_OF
+    wanted = LogFilter(type=AdminAction.type, text=WITHHELD, since=since)
+    found = [item for item in appliance.log.entries(wanted, limit=_MOST_ALARMS) if _is_alarm(item.entry)]
+    if not found:
+        yield Check("access", Status.OK, f"nothing had to be withheld at the last moment in {_ALARMS_OF.days} days")
+        return
+    remedy = "Now and then, when access was just changed, is no matter. If it goes on: strongroom reconcile."
+    told = f"{len(found)} times in {_ALARMS_OF.days} days something was kept from a reader at the last moment"
+    yield Check("access", Status.WARNING, f"{told}; the query log has each (act '{WITHHELD}')", remedy)
+
+
+def _is_alarm(entry: Entry | None) -> bool:
+    return isinstance(entry, AdminAction) and entry.action == WITHHELD
 
 
 def _index(appliance: Appliance) -> Iterator[Check]:

@@ -7,6 +7,7 @@ through what is built here.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import sys
@@ -58,9 +59,14 @@ from ingest.twofold import Twofold
 from ingest.watch import Watcher
 from ingest.whole_texts import WholeTexts
 
+_log = logging.getLogger(__name__)
+
 _DEEDS = frozenset({Outcome.INDEXED, Outcome.RELABELLED, Outcome.DUPLICATE, Outcome.GONE})
 _ITSELF = "appliance"
 """Who did what nobody asked for."""
+
+WITHHELD = "access.withheld"
+"""The act on record that says that the last check of access was not in vain."""
 
 UPLOAD_PREFIX = ".upload-"
 """How the name of a file begins that is still being uploaded."""
@@ -382,6 +388,7 @@ class _Builder:
             reranker=self.reranker,
             reranking_is_required=reranking_is_required,
             languages=self.settings.embedding.reads,
+            alarm=self.alarm,
         )
 
     def _answerer(self, retriever: Retriever, embedder: Embedder, record: Record) -> Answerer:
@@ -393,7 +400,13 @@ class _Builder:
             model_expected=self.settings.model.is_chosen,
             model_settings=self.settings.model,
             settings=self.settings.retrieval,
+            alarm=self.alarm,
         )
+
+    def alarm(self, what: str) -> None:
+        """Put on record that something was kept from a reader at the last moment; `strongroom doctor` says so too."""
+        _log.warning("Access: %s", what)
+        self.log.append(AdminAction(_ITSELF, WITHHELD, "access", what))
 
     def _ingesting(self, embedder: Embedder) -> Embedder:
         whole, max_bytes = WholeTexts(embedder), self.settings.embedding.cache_bytes

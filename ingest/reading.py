@@ -108,7 +108,8 @@ class Reader:
                 finished, _ = wait(running, _STOP_CHECK_S, FIRST_COMPLETED)
                 if self._sync.stop.is_set():  # its parser may have been killed: rule 3
                     return
-                yield [(running.pop(future), future.result()) for future in finished]
+                in_order = [future for future in running if future in finished]  # so that chance decides on no copies
+                yield [(running.pop(future), future.result()) for future in in_order]
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
 

@@ -74,6 +74,10 @@ class Twofold:
         """Score chunks of the index that answers."""
         return self._serving.compare(vector, text, access=access, language=language, chunk_ids=chunk_ids)
 
+    def admitted(self, chunk_ids: Collection[str], access: AccessFilter) -> frozenset[str]:
+        """Chunks of the index that answers, as far as it admits them."""
+        return self._serving.admitted(chunk_ids, access)
+
     def named(self, question: str, *, access: AccessFilter, limit: int) -> tuple[NamedDocument, ...]:
         """Documents of the index that answers, by name."""
         return self._serving.named(question, access=access, limit=limit)

@@ -10,19 +10,32 @@ Rules this module keeps:
    model that goes round in circles, or does not come to an end in its time, has failed.
 4. Only passages the retriever returned for this reader can be cited.
 5. What a model wrote is held against the passages it cites before it is called finished.
+6. Whether the reader may still see what the answer draws on is looked at again while it is written, and once more
+   before it is called finished. Who was shut out meanwhile gets the rest of it no more, nor is it stored.
 """
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
 from appliance.answering import notices
 from appliance.answering.abstention import answerability
 from appliance.answering.citations import MarkerGate
-from appliance.answering.course import Course, closed, completed, numbered, received, retrieved, unanswered
+from appliance.answering.course import (
+    Course,
+    Standing,
+    closed,
+    completed,
+    numbered,
+    received,
+    retrieved,
+    unanswered,
+)
 from appliance.answering.extract import extract
 from appliance.answering.followup import is_follow_up, standalone
 from appliance.answering.grounding import grounding
@@ -34,7 +47,7 @@ from appliance.answering.sentences import has_words
 from appliance.audit.entries import Entry
 from appliance.config import ModelSettings, RetrievalSettings
 from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal
-from appliance.errors import ApplianceError, ContextOverflow, ModelUnavailable
+from appliance.errors import AccessDenied, ApplianceError, ContextOverflow, ModelUnavailable
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Generation, LanguageModel, ModelCard
 from appliance.inference.token_bound import PROMPT_OVERHEAD_TOKENS
@@ -45,6 +58,7 @@ CANCELLED = "cancelled"
 """The error code on record for an answer whose reader left before its end."""
 
 _OVERFLOW_RETRIES = 2
+_LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +120,10 @@ class Answerer:
         model_expected: bool,
         model_settings: ModelSettings,
         settings: RetrievalSettings,
+        alarm: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Put the parts together. `alarm` is told when something was kept from a reader at the last moment."""
+        self._alarm = alarm
         self._retriever = retriever
         self._log = log
         self._embedder = embedder
@@ -126,13 +143,24 @@ class Answerer:
         return self._is_enough(answerability(question, hits))
 
     def ask(
-        self, question: str, principal: Principal, conversation: Conversation, *, origin: str
+        self,
+        question: str,
+        principal: Principal,
+        conversation: Conversation,
+        *,
+        origin: str,
+        standing: Standing | None = None,
     ) -> Generator[AnswerEvent, None, None]:
-        """Answer `question` as the next turn of `conversation`; `origin` says through which door it came.
+        """Answer `question` as the next turn of `conversation`.
 
         Yields Started, Found, any number of Token, and at last Answered.
 
+        Args:
+            origin: Through which door the question came.
+            standing: How the reader stands while the answer is written; without it, as they stood when they asked.
+
         Raises:
+            NotSignedIn, AccessDenied: The reader was shut out, or may not see any more what the answer draws on.
             AuditUnavailable: The log cannot be written; nothing (more) is answered.
             IndexUnavailable, CatalogUnavailable, ModelUnavailable: Nothing could be retrieved.
             InvalidRequest: The question is longer than the model's context window allows.
@@ -149,7 +177,7 @@ class Answerer:
         try:
             self._complete(course)
             yield Started(course.query_id, conversation.id, course.searched_for)
-            answer = yield from self._answer(course)
+            answer = yield from self._watched(course, standing or (lambda: principal))
         except ApplianceError as error:
             self._log.append(closed(course, unanswered(course), error=error.code))
             raise
@@ -164,6 +192,28 @@ class Answerer:
         self._log.append(closed(course, answer))
         in_place = course.searched_for if course.searched_for != question else ""
         yield Answered(course.query_id, answer, course.card.name if course.card else "", in_place)
+
+    def _watched(self, course: Course, standing: Standing) -> Generator[AnswerEvent, None, Answer]:
+        """The answer, for as long as the reader may see what it draws on."""
+        with closing(self._answer(course)) as events:
+            while True:
+                try:
+                    event = next(events)
+                except StopIteration as ended:
+                    self._look_again(course, standing)
+                    answer: Answer = ended.value
+                    return answer
+                if time.monotonic() - course.looked_at >= _LOOK_EVERY_S:
+                    self._look_again(course, standing)
+                yield event
+
+    def _look_again(self, course: Course, standing: Standing) -> None:
+        """Raises NotSignedIn or AccessDenied when the reader may not be shown (more of) the answer."""
+        course.looked_at = time.monotonic()
+        reader = standing()
+        if not self._retriever.admits((citation.hit for citation in course.passages), reader.access):
+            self._alarm("an answer was withdrawn while it was written: what it drew on was closed to its reader")
+            raise AccessDenied(notices.WITHDRAWN)
 
     def _complete(self, course: Course) -> None:
         """Find out what a follow-up leaves out: by the model if there is one, by rules if not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from appliance.answering.conflicts import Conflict, conflicts
@@ -38,10 +38,16 @@ from appliance.domain import (
 from appliance.inference.port import Generation, ModelCard
 from appliance.labels import NO_LEVEL
 
+Standing = Callable[[], Principal]
+"""Who asks, as they stand at this moment. Raises NotSignedIn or AccessDenied when they may not ask any more."""
+
 
 @dataclass(slots=True)
 class Course:
-    """One question on its way to its answer: the material of its records."""
+    """One question on its way to its answer: the material of its records.
+
+    `looked_at` is when it was last seen to that the reader may still see what the answer draws on.
+    """
 
     query_id: str
     question: str
@@ -57,6 +63,7 @@ class Course:
     notices: list[str] = field(default_factory=list)
     retrieved: bool = False
     retrieval_ms: float = 0.0
+    looked_at: float = field(default_factory=time.monotonic)
     first_token_ms: float | None = None
     _compared: tuple[tuple[Citation, ...], list[Conflict]] | None = field(default=None, init=False)
 

@@ -18,6 +18,10 @@ NO_CITATION = "This answer names no passage as its source. Check it against the 
 UNKNOWN_MARKER = "The language model pointed at passages that do not exist; those references were removed."
 NO_WORDS = "The question holds no word or number to search for."
 NO_DOCUMENTS = "There is no document here that you may see. Ask an administrator which documents are taken in for you."
+WITHDRAWN = (
+    "A document that this answer draws on is gone, or was closed to you while the answer was written, so it is not "
+    "shown. Ask again."
+)
 NOT_GROUNDED = "No sentence of this answer stands in the passages it cites. Do not rely on it."
 
 _NOT_SAID = {

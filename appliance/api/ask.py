@@ -10,8 +10,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from appliance.answering.answerer import Answered, AnswerEvent, Found, Started, Token
+from appliance.answering.course import Standing
 from appliance.api.conversations import visible_citations, withheld
-from appliance.api.gate import Asking, TheAppliance
+from appliance.api.gate import Asking, StillAsking, TheAppliance
 from appliance.api.schemas.asking import AnswerOut, AskEvent, FeedbackIn, PassagesOut, Question, StartedOut, TokenOut
 from appliance.api.streaming import Events, streamed
 from appliance.api.wire import grounding_out, passage_out
@@ -27,12 +28,14 @@ REMEMBERED_TURNS = 6
 
 
 @router.post("/ask", response_class=StreamingResponse)
-def ask(question: Question, reader: Asking, appliance: TheAppliance) -> StreamingResponse:
+def ask(question: Question, reader: Asking, standing: StillAsking, appliance: TheAppliance) -> StreamingResponse:
     """Answer a question; the events are those of `AskEvent`.
 
     The question is on record before this returns: when that fails, the status says so and nothing is streamed.
     """
-    events = ask_in_conversation(appliance, question.question, reader, question.conversation_id, origin="browser")
+    events = ask_in_conversation(
+        appliance, question.question, reader, question.conversation_id, origin="browser", standing=standing
+    )
     started = next(events)
     if not isinstance(started, Started):
         raise TypeError("an answer begins with its start")
@@ -54,14 +57,20 @@ def give_feedback(query_id: str, feedback: FeedbackIn, reader: Asking, appliance
 
 
 def ask_in_conversation(
-    appliance: Appliance, question: str, reader: Principal, conversation_id: str | None, *, origin: str
+    appliance: Appliance,
+    question: str,
+    reader: Principal,
+    conversation_id: str | None,
+    *,
+    origin: str,
+    standing: Standing | None = None,
 ) -> Events:
     """Answer a question as the next turn of a stored conversation, and store the turn."""
     text = question.strip()
     if not text:
         raise InvalidRequest("The question is empty. Write one.")
     conversation = _conversation(appliance, conversation_id, reader)
-    for event in appliance.answerer.ask(text, reader, conversation, origin=origin):
+    for event in appliance.answerer.ask(text, reader, conversation, origin=origin, standing=standing):
         if isinstance(event, Answered):
             _store(appliance, conversation.id, reader, text, event)
         yield event

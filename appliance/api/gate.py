@@ -129,6 +129,10 @@ def _in_browser(request: Request, principal: Annotated[Principal, Depends(_holdi
     return principal
 
 
+def _still_asking(request: Request) -> Callable[[], Principal]:
+    return lambda: _holding(Role.EMPLOYEE, scope=Scope.ASK)(_caller(request))
+
+
 def record_act(appliance: Appliance, principal: Principal, action: str, subject: str, detail: str = "") -> None:
     """Put an act of an administrator on record before it is done. Raises AuditUnavailable: then it is not done."""
     appliance.log.append(AdminAction(principal.id, action, subject, detail))
@@ -147,6 +151,9 @@ InBrowser = Annotated[Principal, Depends(_in_browser)]
 Employee = Annotated[Principal, Depends(_holding(Role.EMPLOYEE, scope=None))]
 Citing = Annotated[Principal, Depends(_holding(scope=Scope.ASK))]
 Asking = Annotated[Principal, Depends(_holding(Role.EMPLOYEE, scope=Scope.ASK))]
+StillAsking = Annotated[Callable[[], Principal], Depends(_still_asking)]
+"""Asks again, as often as it is called, whether the session or token is good, and for whom."""
+
 OwnHistory = Annotated[Principal, Depends(_holding(Role.EMPLOYEE, scope=Scope.HISTORY))]
 Reading = Annotated[Principal, Depends(_holding(Role.EMPLOYEE, scope=Scope.LIBRARY))]
 EmployeeOrAdmin = Annotated[Principal, Depends(_holding(Role.EMPLOYEE, Role.ADMIN, scope=Scope.LIBRARY))]

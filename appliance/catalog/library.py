@@ -191,6 +191,28 @@ class LibraryCatalog:
                 found.update((row.id, row.document_id) for row in connection.execute(query))
         return found
 
+    def closed_chunks(self, chunk_ids: Iterable[str], access: AccessFilter) -> frozenset[str]:
+        """Those of the given chunks, in force and under a label that is settled, that the reader may not see.
+
+        An index that brings one has another idea of its label than the catalog.
+        """
+        wanted = list(dict.fromkeys(chunk_ids))
+        found: set[str] = set()
+        with self._database.read() as connection:
+            for start in range(0, len(wanted), MAX_VARIABLES):
+                query = (
+                    select(chunks.c.id)
+                    .join(documents, documents.c.id == chunks.c.document_id)
+                    .where(
+                        chunks.c.id.in_(wanted[start : start + MAX_VARIABLES]),
+                        documents.c.version_id == chunks.c.version_id,
+                        documents.c.settled.is_(True),
+                        ~admitted(access),
+                    )
+                )
+                found.update(connection.execute(query).scalars())
+        return frozenset(found)
+
     def visible_chunks(
         self, chunk_ids: Iterable[str], access: AccessFilter, *, current_only: bool
     ) -> dict[str, ChunkInContext]:

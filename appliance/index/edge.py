@@ -198,6 +198,15 @@ class EdgeIndex:
         """The scores of the given chunks, as far as `access` admits them, as `search` would give them."""
         return self._legs(vector, text, language, access, len(chunk_ids), (_among(chunk_ids),))
 
+    def admitted(self, chunk_ids: Collection[str], access: AccessFilter) -> frozenset[str]:
+        """Those of the given chunks that `access` admits, as the index has it."""
+        if not access.groups or not chunk_ids:
+            return frozenset()
+        wanted = Filter(must=[_visible(access), _among(chunk_ids)])
+        with self._vendor_errors("be searched"):
+            points, _ = self._shard().scroll(ScrollRequest(limit=len(chunk_ids), filter=wanted, with_payload=False))
+            return frozenset(str(point.id) for point in points)
+
     def named(self, question: str, *, access: AccessFilter, limit: int) -> tuple[NamedDocument, ...]:
         """The `limit` documents that the question names most clearly among those `access` admits, best first."""
         terms = naming_terms(question)

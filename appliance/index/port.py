@@ -99,6 +99,9 @@ class VectorIndex(Protocol):
         A chunk without a word of the text is not in the sparse leg.
         """
 
+    def admitted(self, chunk_ids: Collection[str], access: AccessFilter) -> frozenset[str]:
+        """Those of the given chunks that `access` admits, as the index has it."""
+
     def named(self, question: str, *, access: AccessFilter, limit: int) -> tuple[NamedDocument, ...]:
         """The `limit` documents that the question names most clearly among those `access` admits, best first."""
 

@@ -161,6 +161,17 @@ class ServerIndex:
         given = models.HasIdCondition(has_id=sorted(chunk_ids))
         return self._legs(vector, text, language, access, len(chunk_ids), (given,))
 
+    def admitted(self, chunk_ids: Collection[str], access: AccessFilter) -> frozenset[str]:
+        """Those of the given chunks that `access` admits, as the index has it."""
+        if not access.groups or not chunk_ids:
+            return frozenset()
+        wanted = models.Filter(must=[_visible(access), models.HasIdCondition(has_id=sorted(chunk_ids))])
+        with self._vendor_errors("be searched"):
+            points, _ = self._client.scroll(
+                self._collection, scroll_filter=wanted, limit=len(chunk_ids), with_payload=False
+            )
+            return frozenset(str(point.id) for point in points)
+
     def named(self, question: str, *, access: AccessFilter, limit: int) -> tuple[NamedDocument, ...]:
         """The `limit` documents that the question names most clearly among those `access` admits, best first."""
         terms = naming_terms(question)

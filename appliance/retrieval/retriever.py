@@ -5,7 +5,8 @@ Rules this module keeps:
 
 1. Every request to the index carries the reader's access, and what comes back, passages and names alike, is checked
    against the catalog once more before it counts for anything. (How rare a word is, and what is a candidate, is for the
-   index to say: of a label that the catalog has withdrawn it hears a moment later.)
+   index to say: of a label that the catalog has withdrawn it hears a moment later.) Where the two disagree for longer
+   than a moment, an alarm is raised.
 2. A document that the question names is searched by itself too: its passages need not be among the best of all.
 3. Every candidate is scored on both legs. A leg that did not bring it is asked how good it is all the same.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from appliance.catalog import Catalog, ChunkInContext
 from appliance.config import RetrievalSettings
@@ -50,8 +51,15 @@ class Retriever:
         reranker: Reranker | None = None,
         reranking_is_required: bool = False,
         languages: Collection[str] = (),
+        alarm: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Put the parts together. `languages` are those that the embedding model reads; none if it reads all."""
+        """Put the parts together.
+
+        Args:
+            languages: Those that the embedding model reads; none if it reads all.
+            alarm: Told when the index let passages through that the catalog says are closed to the reader.
+        """
+        self._alarm = alarm
         self._languages = frozenset(languages)
         self._catalog = catalog
         self._index = index
@@ -89,6 +97,7 @@ class Retriever:
         if len(document_of) < len(found):
             # A label or version changed between the two looks, or catalog and index disagree.
             _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(document_of))
+            self._tell_of_disagreement(found - document_of.keys(), access)
         legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(document_of))
         ranked = fuse(legs, dense_weight=self._dense_weight(language), document_of=document_of, named=named)
         best = self._catalog.visible_chunks((fused.chunk_id for fused in ranked[:limit]), access, current_only=True)
@@ -103,6 +112,19 @@ class Retriever:
             candidates=self._settings.rerank_candidates,
             is_required=self._reranking_is_required,
         )
+
+    def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
+        """Whether a reader may see all of these hits now; an edition that was superseded meanwhile is no matter."""
+        wanted = {hit.chunk.id for hit in hits}
+        return wanted <= self._catalog.visible_chunks(wanted, access, current_only=False).keys()
+
+    def _tell_of_disagreement(self, withheld: Collection[str], access: AccessFilter) -> None:
+        """Raise the alarm if the index still lets through what the catalog has closed, and is not just late."""
+        closed = self._catalog.closed_chunks(withheld, access)
+        if closed:
+            still = self._index.admitted(closed, access)
+            if still:
+                self._alarm(f"the index let {len(still)} passages through that the catalog kept from their reader")
 
     def _dense_weight(self, language: str) -> float:
         """How much nearness in meaning counts: less in a language that the embedding model does not read."""

@@ -67,7 +67,9 @@ def embedded_once() -> Iterator[None]:
     def embed(self: OpenVinoEmbedder, texts: list[str], prompt: str, *, urgent: bool) -> Vectors:
         missing = [text for text in dict.fromkeys(texts) if (prompt, text) not in known]
         if missing:
-            known.update(zip(((prompt, text) for text in missing), compute(self, missing, prompt, urgent=urgent), strict=True))
+            known.update(
+                zip(((prompt, text) for text in missing), compute(self, missing, prompt, urgent=urgent), strict=True)
+            )
         return numpy.stack([known[prompt, text] for text in texts])
 
     with pytest.MonkeyPatch.context() as patched:
@@ -163,9 +165,13 @@ def side(folder: Path, model_url: str) -> Iterator[Side]:
     with ExitStack() as stack:
         built = stack.enter_context(opened(settings))
         reader = built.accounts.add("reader", PASSWORD, (Role.EMPLOYEE,), ())
-        client = TestClient(create_headless_app(built), base_url="http://testserver", follow_redirects=False)
+        served = TestClient(create_headless_app(built), base_url="http://testserver", follow_redirects=False)
+        client = stack.enter_context(served)  # one event loop for all requests
         client.cookies.set(
-            SESSION_COOKIE, built.sessions.sign_in("reader", PASSWORD, "127.0.0.1").token, domain="testserver.local", path="/"
+            SESSION_COOKIE,
+            built.sessions.sign_in("reader", PASSWORD, "127.0.0.1").token,
+            domain="testserver.local",
+            path="/",
         )
         pipeline = Pipeline(
             catalog=built.catalog,
@@ -178,7 +184,9 @@ def side(folder: Path, model_url: str) -> Iterator[Side]:
 
 
 _RANDOM_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|chatcmpl-[0-9a-f]{32}")
-_MOMENT = re.compile(r'(?<=")\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d)(?=")|(?<="created":)\d{6,}|(?<="created": )\d{6,}')
+_MOMENT = re.compile(
+    r'(?<=")\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d)(?=")|(?<="created":)\d{6,}|(?<="created": )\d{6,}'
+)
 
 
 class Observer:

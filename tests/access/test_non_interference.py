@@ -68,7 +68,9 @@ def compare(sides: Sides, case: Case) -> None:
             pytest.fail(f"whole: ...{whole[start : at + 600]!r}\n part: ...{part[start : at + 600]!r}", pytrace=False)
 
 
-def _observed(at: Side, case: Case, documents: Sequence[str], versions: Sequence[str], chunks: Sequence[str]) -> Iterator[str]:
+def _observed(
+    at: Side, case: Case, documents: Sequence[str], versions: Sequence[str], chunks: Sequence[str]
+) -> Iterator[str]:
     at.be_in(case.groups)
     observer = Observer(at)
     for question, follow_up in case.asked:
