@@ -171,7 +171,8 @@ def test_a_folder_is_added_with_patterns_and_a_curator_and_keeps_them(room: Room
         text = copy.run("ingest", str(folder), *option, ok=False)
         assert "is a source already" in text
         assert option[0] in text
-    assert "pattern" in copy.run("ingest", str(tmp_path), "--include", "/etc/*", ok=False)
+    (tmp_path / "others").mkdir()
+    assert "pattern" in copy.run("ingest", str(tmp_path / "others"), "--include", "/etc/*", ok=False)
     (folder / "new.txt").unlink()
     (folder / "other.txt").write_text("The valve is red.", "utf-8")
     assert "1 removed" in copy.run("ingest", str(folder), "--missing-ok")

@@ -212,7 +212,7 @@ class EdgeIndex:
         terms = naming_terms(question)
         if not access.groups or not terms.indices or limit < 1:
             return ()
-        statistics = self._counted()[NAMES]
+        shard, statistics = self._shard(), self._counted()[NAMES]
         access = statistics.met(access)
         if not access.groups:
             return ()
@@ -230,7 +230,7 @@ class EdgeIndex:
                 with_payload=[DOCUMENT_ID],
                 with_vector=[NAMES],
             )
-            points = self._shard().query(request)
+            points = shard.query(request)
             documents.update((str(point.id), (point.payload or {})[DOCUMENT_ID]) for point in points)
             return _scored(points, NAMES, weights)
 
@@ -245,6 +245,7 @@ class EdgeIndex:
         numbers = self._identity.numbers(vector)
         if not access.groups or limit < 1:
             return IndexLegs((), ())
+        shard = self._shard()
         with self._vendor_errors("be searched"):
             statistics = self._counted()[SPARSE]
         access = statistics.met(access)
@@ -253,7 +254,6 @@ class EdgeIndex:
         terms = query_terms(text, language)
         visible = _visible(access)
         wanted = Filter(must=[visible, *among]) if among else visible
-        shard = self._shard()
 
         with self._vendor_errors("be searched"):
             exact = bool(among) or statistics.total(access) <= _EXACT_UP_TO
