@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 
@@ -14,6 +13,9 @@ from appliance.domain import EVERYONE
 
 GROUPS = ("board", "hr", "legal", "lab")
 SOURCES = ("Handbook", "Contracts", "Reviewed")
+HIGH = "confidential"
+"""A level that nobody is cleared for without being given it."""
+
 REVIEWED = 2
 """The source whose documents wait for a curator."""
 
@@ -68,10 +70,12 @@ class File:
     content: bytes
     earlier: bytes
     released: bool
+    level: str
 
-    def is_seen_by(self, groups: frozenset[str]) -> bool:
-        """Whether a reader in these groups finds it."""
-        return bool(self.groups & (groups | {EVERYONE})) and (self.source != REVIEWED or self.released)
+    def is_seen_by(self, groups: frozenset[str], clearance: str) -> bool:
+        """Whether a reader in these groups, cleared for this level, finds it."""
+        is_cleared = self.level != HIGH or clearance == HIGH
+        return bool(self.groups & (groups | {EVERYONE})) and is_cleared and (self.source != REVIEWED or self.released)
 
 
 @dataclass(frozen=True)
@@ -80,12 +84,13 @@ class Case:
 
     files: tuple[File, ...]
     groups: frozenset[str]
+    clearance: str
     asked: tuple[tuple[str, str], ...]
 
     @property
     def part(self) -> tuple[File, ...]:
         """What of the corpus the reader may see."""
-        return tuple(file for file in self.files if file.is_seen_by(self.groups))
+        return tuple(file for file in self.files if file.is_seen_by(self.groups, self.clearance))
 
 
 _labels = strategies.one_of(
@@ -124,7 +129,8 @@ def _files(draw: strategies.DrawFn) -> tuple[File, ...]:
         if copied and draw(strategies.integers(0, 2)) == 0:  # the same text elsewhere, under another label or the same
             content = draw(strategies.sampled_from(copied)).content
         earlier = draw(_content(path)) if draw(strategies.integers(0, 3)) == 0 else b""
-        found.append(File(source, path, draw(_labels), content, earlier, draw(strategies.booleans())))
+        level = draw(strategies.sampled_from(("", "", "public", HIGH)))
+        found.append(File(source, path, draw(_labels), content, earlier, draw(strategies.booleans()), level))
     return tuple(found)
 
 
@@ -134,7 +140,7 @@ def cases(draw: strategies.DrawFn, questions: int) -> Case:
     pairs = strategies.tuples(strategies.sampled_from(QUESTIONS), strategies.sampled_from(FOLLOW_UPS))
     asked = draw(strategies.lists(pairs, min_size=questions, max_size=questions))
     groups = draw(strategies.frozensets(strategies.sampled_from(GROUPS), max_size=2))
-    return Case(draw(_files()), groups, tuple(asked))
+    return Case(draw(_files()), groups, draw(strategies.sampled_from(("", "", HIGH))), tuple(asked))
 
 
 def _zip(files: dict[str, str]) -> bytes:
@@ -152,9 +158,3 @@ def _mail(path: str, text: str) -> bytes:
     mail["References"] = "<first@example.org>"
     mail.set_content(text)
     return bytes(mail)
-
-
-def every_text(files: tuple[File, ...]) -> Iterator[bytes]:
-    """What is in the files, for looking whether any of it is somewhere."""
-    for file in files:
-        yield file.content

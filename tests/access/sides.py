@@ -86,6 +86,7 @@ class Side:
     folder: Path
     reader: Principal
     client: TestClient
+    token: str
 
     def __repr__(self) -> str:
         return f"Side({self.folder.name})"
@@ -105,9 +106,10 @@ class Side:
             self._release(source, own)
             self.pipeline.sync(source, wish=Wish(missing_ok=True))
 
-    def be_in(self, groups: frozenset[str]) -> None:
-        """Let the reader be in these groups."""
+    def be_in(self, groups: frozenset[str], clearance: str) -> None:
+        """Let the reader be in these groups, and cleared for this level."""
         self.appliance.accounts.set_groups(self.reader.id, groups)
+        self.appliance.accounts.set_clearance(self.reader.id, clearance)
 
     def ids(self) -> tuple[list[str], list[str], list[str]]:
         """The documents, versions and chunks there are, whoever may see them."""
@@ -142,7 +144,8 @@ class Side:
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
             names = ", ".join(f'"{group}"' for group in sorted(file.groups))
-            path.with_name(f"{path.name}.access.toml").write_text(f"groups = [{names}]\n")
+            level = f'level = "{file.level}"\n' if file.level else ""
+            path.with_name(f"{path.name}.access.toml").write_text(f"groups = [{names}]\n{level}")
 
     def _release(self, source: Source, files: Sequence[File]) -> None:
         catalog = self.appliance.catalog
@@ -167,9 +170,10 @@ def side(folder: Path, model_url: str) -> Iterator[Side]:
         reader = built.accounts.add("reader", PASSWORD, (Role.EMPLOYEE,), ())
         served = TestClient(create_headless_app(built), base_url="http://testserver", follow_redirects=False)
         client = stack.enter_context(served)  # one event loop for all requests
+        token = built.sessions.sign_in("reader", PASSWORD, "127.0.0.1").token
         client.cookies.set(
             SESSION_COOKIE,
-            built.sessions.sign_in("reader", PASSWORD, "127.0.0.1").token,
+            token,
             domain="testserver.local",
             path="/",
         )
@@ -180,7 +184,7 @@ def side(folder: Path, model_url: str) -> Iterator[Side]:
             parsers=_Here(),
             settings=settings.ingest,
         )
-        yield Side(built, pipeline, folder, reader, client)
+        yield Side(built, pipeline, folder, reader, client, token)
 
 
 _RANDOM_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|chatcmpl-[0-9a-f]{32}")

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from appliance.api.gate import cleared
+from appliance.auth.sessions import TokenKind
 from tests.access.corpora import SOURCES, Case, cases
 from tests.access.echo_model import echo_model
 from tests.access.sides import Observer, Side, embedded_once, side
@@ -71,7 +73,7 @@ def compare(sides: Sides, case: Case) -> None:
 def _observed(
     at: Side, case: Case, documents: Sequence[str], versions: Sequence[str], chunks: Sequence[str]
 ) -> Iterator[str]:
-    at.be_in(case.groups)
+    at.be_in(case.groups, case.clearance)
     observer = Observer(at)
     for question, follow_up in case.asked:
         yield from _asked(at, observer, question, follow_up)
@@ -90,8 +92,7 @@ def _asked(at: Side, observer: Observer, question: str, follow_up: str) -> Itera
     message = [{"role": "user", "content": question}]
     for streamed in (False, True):
         yield observer.said("POST", "/v1/chat/completions", json={"messages": message, "stream": streamed})
-    person = at.appliance.accounts.person(at.reader.id)
-    reader = type(at.reader)(person.id, person.name, person.roles, person.groups)
+    reader = cleared(at.appliance, at.appliance.sessions.authenticate(at.token, kind=TokenKind.SESSION))
     for hit in at.appliance.searcher.search(question, reader, limit=1000, origin="test"):
         yield repr(hit)  # with every score and rank, to the last bit
 
