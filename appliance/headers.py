@@ -57,12 +57,16 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
 
+_OF_ONE_PERSON = ("/api/", "/v1/")
+"""What is said here is for whoever asked, and no browser or proxy keeps it."""
+
 CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent", "/media", "/component")
 GOLDEN_SETS = "/api/evaluations"
 UPLOAD_DOOR = "/_stcore/upload_file"
 _UPLOADS = re.compile(rf"{UPLOAD_DOOR}/.+|/api/sources/[^/]+/uploads")
 _FORM_BYTES = 64 * 1024  # what a form puts around a file
 _MAX_DIGITS = 20  # of a Content-Length, as in h11; Python refuses to read numbers of thousands of digits
+_OWN_SITE = frozenset({"same-origin", "none"})  # "none": typed or opened by the person, by no page
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -103,6 +107,8 @@ class OuterLayer:
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers[name] = value
+                if scope["path"].startswith(_OF_ONE_PERSON):
+                    headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         headers = Headers(scope=scope)
@@ -150,7 +156,7 @@ class OuterLayer:
     def _refusal(self, scope: Scope, headers: Headers, limit: int) -> JSONResponse | None:
         if _host_name(headers.get("host", "")) not in self._hosts:
             return _problem("wrong_host", "This name is not one of server.allowed_hosts.", 421)
-        if scope["method"] not in _SAFE_METHODS and not self._is_own(headers.get("origin"), headers.get("host", "")):
+        if scope["method"] not in _SAFE_METHODS and not self._may_change(headers):
             return _problem("wrong_origin", "Requests from pages of other sites are refused.", 403)
         if scope["path"].startswith(CLOSED_PATHS):
             return _problem("not_found", "There is nothing here.", 404)
@@ -170,6 +176,15 @@ class OuterLayer:
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
+
+    def _may_change(self, headers: Headers) -> bool:
+        """Whether a request is none that a page of another site makes a browser send, by all that a browser tells.
+
+        `Sec-Fetch-Site` (Fetch Metadata) comes with every request of a browser, `Origin` not with all of them.
+        """
+        if headers.get("sec-fetch-site", "none") not in _OWN_SITE:
+            return False
+        return self._is_own(headers.get("origin"), headers.get("host", ""))
 
     def _is_own(self, origin: str | None, host: str) -> bool:
         """Whether a request comes from our own pages, or from no page at all (a program)."""

@@ -22,6 +22,7 @@ from appliance.data_folder import announce
 from appliance.domain import Role
 from appliance.errors import AccessDenied, CatalogUnavailable, ConfigurationError, NotSignedIn
 from appliance.headers import OuterLayer
+from appliance.host_cookie import HostCookie
 from appliance.wiring import Appliance, opened
 
 _log = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ def _layers(app: ASGIApp, appliance: Appliance) -> ASGIApp:
     if settings.server.trust_forwarded_for:
         proxies = os.environ.get("FORWARDED_ALLOW_IPS", _LOOPBACK[0])  # as uvicorn itself does it
         outer = ProxyHeadersMiddleware(outer, trusted_hosts=proxies)  # type: ignore[arg-type, assignment]
-    return PeerNoted(outer)
+    return PeerNoted(HostCookie(outer, required=settings.server.secure_cookie))
 
 
 def _is_admin(appliance: Appliance, session: str) -> bool:

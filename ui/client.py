@@ -45,7 +45,7 @@ from appliance.api.schemas.evaluations import ComparisonOut, EvaluationDetail, E
 from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, FilesIn, FilesOut, ReceiptOut
 from appliance.api.schemas.log import EventsOut, QueriesOut, QueryDetail, VerifiedOut
 from appliance.api.schemas.people import (
-    SESSION_COOKIE,
+    HOST_COOKIE,
     AccountOut,
     DirectoryOut,
     IssuedToken,
@@ -113,7 +113,7 @@ class Client:
         """
         self._http = httpx.Client(
             base_url=base_url,
-            headers={"Cookie": f"{SESSION_COOKIE}={session}"} if _SESSION.fullmatch(session) else {},
+            headers={"Cookie": f"{HOST_COOKIE}={session}"} if _SESSION.fullmatch(session) else {},
             timeout=_TIMEOUT,
             transport=_connections(),
             trust_env=False,

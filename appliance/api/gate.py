@@ -15,11 +15,13 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import quote, unquote
 
 from fastapi import Depends, Request
 
+from appliance.api.proxied import PEER
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.audit.entries import AdminAction
 from appliance.auth.groups import groups_in_use, require_one_spelling
@@ -31,6 +33,9 @@ from appliance.wiring import Appliance
 OPERATOR = "operator"
 GROUPS_HEADER = "X-Strongroom-Groups"
 """The operator's requests may name the groups to act for. Who can read the data folder can read the documents."""
+
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+"""What a reverse proxy says of a request that came from elsewhere."""
 
 _OPERATOR_ROLES = frozenset({Role.EMPLOYEE, Role.ADMIN})
 
@@ -76,7 +81,7 @@ def _caller(request: Request) -> _Caller:
     appliance = appliance_of(request)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
-        if hmac.compare_digest(token.encode(), appliance.operator_token.encode()):
+        if _is_here(request) and hmac.compare_digest(token.encode(), appliance.operator_token.encode()):
             return _Caller(_operator(appliance, request), None)
         found = appliance.sessions.recognise(token, kind=TokenKind.API)
         return _Caller(outside(appliance, cleared(appliance, found.principal)), found.scopes)
@@ -84,6 +89,17 @@ def _caller(request: Request) -> _Caller:
     if not cookie:
         raise NotSignedIn
     return _Caller(cleared(appliance, appliance.sessions.authenticate(cookie, kind=TokenKind.SESSION)), None)
+
+
+def _is_here(request: Request) -> bool:
+    """Whether a request was made on this machine: the operator's token lies in a file here, and is good here alone."""
+    if any(name in request.headers for name in _FORWARDED):
+        return False
+    peer = str(request.scope.get(PEER, ""))
+    try:
+        return ip_address(peer).is_loopback or peer == (request.scope.get("server") or ("",))[0]
+    except ValueError:  # no address: a socket that only programs of this machine reach
+        return True
 
 
 def _operator(appliance: Appliance, request: Request) -> Principal:

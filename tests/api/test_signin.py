@@ -54,17 +54,17 @@ def test_signing_in_sets_a_cookie_no_script_and_no_other_site_can_use(browser: T
 
 
 def test_a_new_session_never_takes_over_a_cookie_that_was_there(browser: TestClient) -> None:
-    browser.cookies.set("strongroom_session", "planted", domain="testserver.local", path="/")
+    browser.cookies.set("__Host-strongroom_session", "planted", domain="testserver.local", path="/")
     browser.post("/login", data={"name": "reader", "password": PASSWORD})
-    assert browser.cookies.get("strongroom_session", path="/") != "planted"
+    assert browser.cookies.get("__Host-strongroom_session", path="/") != "planted"
 
 
 def test_signing_out_ends_the_session_on_the_server(browser: TestClient, fresh: Appliance) -> None:
     log_in(browser, "reader", PASSWORD)
-    token = browser.cookies["strongroom_session"]
+    token = browser.cookies["__Host-strongroom_session"]
     response = browser.post("/logout")
     assert response.headers["location"] == "/login"
-    browser.cookies.set("strongroom_session", token)
+    browser.cookies.set("__Host-strongroom_session", token)
     assert browser.get("/api/session").status_code == 401
     assert any(isinstance(item.entry, SignedOut) for item in fresh.log.entries(LogFilter(type=SignedOut.type)))
     assert browser.post("/logout").status_code == 303  # twice is no error

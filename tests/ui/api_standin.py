@@ -48,7 +48,7 @@ from appliance.api.schemas.documents import (
 )
 from appliance.api.schemas.log import EventOut, EventsOut, QueriesOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
 from appliance.api.schemas.people import (
-    SESSION_COOKIE,
+    HOST_COOKIE,
     AccountOut,
     DirectoryOut,
     Me,
@@ -391,12 +391,12 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     @app.middleware("http")
     async def signed_in(request: Request, call_next: Any) -> Response:
         state.requests.append((request.method, request.url.path, dict(request.query_params)))
-        if request.cookies.get(SESSION_COOKIE, "") not in PEOPLE:
+        if request.cookies.get(HOST_COOKIE, "") not in PEOPLE:
             return problem(401, "not_signed_in", "Sign in first.")
         return await call_next(request)
 
     def me(request: Request) -> Me:
-        return PEOPLE[request.cookies[SESSION_COOKIE]]
+        return PEOPLE[request.cookies[HOST_COOKIE]]
 
     api.add_api_route("/session", me, methods=["GET"])
 
@@ -482,7 +482,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
 
     @api.get("/account")
     def account(request: Request) -> AccountOut:
-        person = PEOPLE[request.cookies[SESSION_COOKIE]]
+        person = PEOPLE[request.cookies[HOST_COOKIE]]
         return AccountOut(
             name=person.name, display_name=person.display_name + state.poison, roles=person.roles, directory="",
             memberships=[MembershipOut(group=f"underwriting{state.poison}", origin=f"corp{state.poison}", counts=False)],

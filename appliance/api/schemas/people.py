@@ -13,6 +13,9 @@ from appliance.domain import Role, Scope
 SESSION_COOKIE = "strongroom_session"
 """The cookie a browser proves itself with; the screens pass it on."""
 
+HOST_COOKIE = f"__Host-{SESSION_COOKIE}"
+"""Its name where it is bound to this host (`appliance.host_cookie`)."""
+
 
 class Credentials(In):
     """What signing in takes."""
