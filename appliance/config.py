@@ -351,6 +351,12 @@ def _network(address: str) -> IPv4Network | IPv6Network:
         raise ValueError(f"has '{address}' among 'proxies', which is neither an address nor a network") from None
 
 
+OIDC_DIRECTORY = "oidc"
+HEADER_DIRECTORY = "header"
+OTHER_DIRECTORIES = (OIDC_DIRECTORY, HEADER_DIRECTORY)
+"""What people of these doors are kept under."""
+
+
 class LdapKind(StrEnum):
     """Which directory it is: what its attributes are called."""
 
@@ -408,6 +414,8 @@ class LdapSettings(_Section):
     def _is_whole(self) -> LdapSettings:
         if not self.is_set:
             return self
+        if self.name in OTHER_DIRECTORIES:
+            raise ValueError(f"has the 'name' '{self.name}', which another way to sign in goes by")
         needed = ("bind_dn", "bind_password_file", "people_base")
         if missing := [key for key in needed if not getattr(self, key)]:
             raise ValueError(f"needs {', '.join(missing)} as well")

@@ -81,7 +81,9 @@ class Levels:
 
     def of(self, grants: Iterable[str]) -> str:
         """The level of a document with this label."""
-        return level_in(grants) or self.of_documents
+        return max(
+            (level_in([grant]) or self.of_documents for grant in grants), key=self._rank, default=self.of_documents
+        )
 
     def common(self, held: Iterable[str], wanted: Iterable[str]) -> frozenset[str]:
         """The label of those whom both labels admit: the groups of both, each at the higher of its two levels."""

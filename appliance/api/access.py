@@ -23,7 +23,7 @@ from appliance.api.schemas.access import (
     VisibleOut,
 )
 from appliance.api.schemas.shapes import GroupName
-from appliance.auth.access_requests import AccessRequest
+from appliance.auth.access_requests import AccessRequest, require_of_somebody_else
 from appliance.auth.standing import Person, principal_of
 from appliance.domain import EVERYONE, Document, DocumentState, Principal, access_of
 from appliance.errors import ApplianceError, InvalidRequest, NotFound
@@ -81,8 +81,7 @@ def effective(
 ) -> EffectiveOut:
     """What a person may see, and by what: how much of each source and level, and where. On record."""
     person = appliance.accounts.person(person_id)
-    if not offset:
-        record_act(appliance, admin, "access.looked_up", person.name)
+    record_act(appliance, admin, "access.looked_up", person.name)
     reader = cleared(appliance, principal_of(person))
     seen = _visible(appliance, reader, _clearance(appliance, person), limit, offset)
     return EffectiveOut(
@@ -132,14 +131,14 @@ def requests(_admin: Admin, appliance: TheAppliance) -> list[AccessRequestOut]:
 def decide(request_id: str, decision: DecisionIn, admin: Admin, appliance: TheAppliance) -> AccessRequestOut:
     """Approve or decline. A group that was asked for is given where it is approved, and acts on the next request."""
     asked = appliance.requests.one(request_id)
+    require_of_somebody_else(asked, admin.id)
     if decision.approved and asked.group:
         require_known_spelling(appliance, [asked.group])
     word = "approved" if decision.approved else "declined"
     record_act(appliance, admin, f"access.{word}", asked.person, f"groups: {asked.group}" if asked.group else "")
     appliance.requests.decide(request_id, admin.id, approved=decision.approved, answer=decision.answer)
     if decision.approved and asked.group:
-        given = appliance.accounts.person(asked.person_id).given_groups
-        appliance.accounts.set_groups(asked.person_id, given | {asked.group})
+        appliance.accounts.add_group(asked.person_id, asked.group)
     return _request_out(appliance.requests.one(request_id))
 
 

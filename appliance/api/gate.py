@@ -165,7 +165,7 @@ SignedIn = Annotated[Principal, Depends(_holding(scope=None))]
 Unfinished = Annotated[Principal, Depends(_unfinished)]
 InBrowser = Annotated[Principal, Depends(_in_browser)]
 Employee = Annotated[Principal, Depends(_holding(Role.EMPLOYEE, scope=None))]
-Citing = Annotated[Principal, Depends(_holding(scope=Scope.ASK))]
+Citing = Annotated[Principal, Depends(_holding(*Role, scope=Scope.ASK))]
 Asking = Annotated[Principal, Depends(_holding(Role.EMPLOYEE, scope=Scope.ASK))]
 StillAsking = Annotated[Callable[[], Principal], Depends(_still_asking)]
 """Asks again, as often as it is called, whether the session or token is good, and for whom."""

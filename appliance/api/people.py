@@ -50,7 +50,7 @@ def directories(_admin: PeopleAdmin, appliance: TheAppliance) -> list[DirectoryO
 
 
 @router.post("/people", status_code=201)
-def add_person(wanted: PersonIn, admin: PeopleAdmin, appliance: TheAppliance) -> PersonCreated:
+def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> PersonCreated:
     """Make an account. A password that was made up is in the answer, this once."""
     require_known_spelling(appliance, wanted.groups)
     accounts = appliance.accounts
@@ -71,7 +71,7 @@ def add_person(wanted: PersonIn, admin: PeopleAdmin, appliance: TheAppliance) ->
 
 
 @router.patch("/people/{person_id}")
-def change_person(person_id: str, wanted: PersonPatch, admin: PeopleAdmin, appliance: TheAppliance) -> PersonOut:
+def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: TheAppliance) -> PersonOut:
     """Change roles, groups, or whether the account may sign in. Acts on the next request of that person."""
     person = _somebody_else(appliance, person_id, admin)
     require_known_spelling(appliance, wanted.groups or ())
@@ -92,7 +92,7 @@ def change_person(person_id: str, wanted: PersonPatch, admin: PeopleAdmin, appli
 
 
 @router.post("/people/{person_id}/password")
-def set_password(person_id: str, wanted: NewPassword, admin: PeopleAdmin, appliance: TheAppliance) -> PersonCreated:
+def set_password(person_id: str, wanted: NewPassword, admin: Admin, appliance: TheAppliance) -> PersonCreated:
     """Set a password; ends the person's sessions and tokens. One that was made up is in the answer, this once."""
     person = _somebody_else(appliance, person_id, admin)
     made_up = "" if wanted.password else generate_password()
@@ -111,7 +111,7 @@ def unlock(person_id: str, admin: PeopleAdmin, appliance: TheAppliance) -> Perso
 
 
 @router.delete("/people/{person_id}/second-factor")
-def remove_second_factor(person_id: str, admin: PeopleAdmin, appliance: TheAppliance) -> PersonOut:
+def remove_second_factor(person_id: str, admin: Admin, appliance: TheAppliance) -> PersonOut:
     """Take a second factor away, whose device was lost. Where their role needs one they set up another at once."""
     person = _somebody_else(appliance, person_id, admin)
     record_act(appliance, admin, "person.second_factor_removed", person.name)

@@ -26,9 +26,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.audit.entries import SignInFailed
 from appliance.auth.belonging import groups_here, roles_here, texts
-from appliance.auth.identity import HEADER_DIRECTORY, Identity
+from appliance.auth.identity import Identity
 from appliance.auth.naming import normal_name
-from appliance.config import TrustedHeaderSettings
+from appliance.config import HEADER_DIRECTORY, TrustedHeaderSettings
 from appliance.errors import AccessDenied, ApplianceError, NotSignedIn
 from appliance.wiring import Appliance
 

@@ -21,9 +21,10 @@ from appliance.api import proxied
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.signin_pages import arrival_page, notice_page, sign_in_page
 from appliance.audit.entries import SignedIn, SignInFailed
-from appliance.auth.identity import HEADER_DIRECTORY, OIDC_DIRECTORY, Identity
+from appliance.auth.identity import Identity
 from appliance.auth.oidc.sign_on import ATTEMPT_S, RETURN_PATH, NotBegunHere, Returned, SingleSignOn
 from appliance.auth.sessions import SignedInSession
+from appliance.config import HEADER_DIRECTORY, OIDC_DIRECTORY
 from appliance.domain import text_sha256
 from appliance.errors import ApplianceError, TooManyAttempts
 from appliance.wiring import Appliance

@@ -11,9 +11,8 @@ from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.sign_on import arrive_through_proxy, leaving_address, sign_on_routes
 from appliance.api.signin_pages import STATIC, notice_page, sign_in_page
 from appliance.audit.entries import AdminAction, SignedIn, SignedOut, SignInFailed
-from appliance.auth.identity import HEADER_DIRECTORY
 from appliance.auth.sessions import SignedInSession, TokenKind
-from appliance.config import PasswordsFor
+from appliance.config import HEADER_DIRECTORY, PasswordsFor
 from appliance.domain import Principal, Role, text_sha256
 from appliance.errors import (
     AccessDenied,

@@ -101,10 +101,7 @@ class AccessRequests:
 
     def decide(self, request_id: str, by: str, *, approved: bool, answer: str) -> None:
         """Note a decision. Raises NotFound, Conflict when there is one already, AccessDenied for one's own request."""
-        if self.one(request_id).person_id == by:
-            raise AccessDenied(
-                "Nobody decides about what they asked for themselves. Leave it to another administrator."
-            )
+        require_of_somebody_else(self.one(request_id), by)
         undecided = (access_requests.c.id == request_id) & access_requests.c.decided_at.is_(None)
         decision = {"decided_at": self._clock(), "decided_by": by, "approved": approved, "answer": answer}
         with self._database.write() as connection:
@@ -120,6 +117,12 @@ class AccessRequests:
         )
         with self._database.read() as connection:
             return [_request(row) for row in connection.execute(query)]
+
+
+def require_of_somebody_else(request: AccessRequest, by: str) -> None:
+    """Raises AccessDenied when somebody is to decide about their own request."""
+    if request.person_id == by:
+        raise AccessDenied("Nobody decides about what they asked for themselves. Leave it to another administrator.")
 
 
 def _request(row: Row[Any]) -> AccessRequest:

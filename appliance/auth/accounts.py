@@ -31,6 +31,7 @@ from appliance.database import Database
 from appliance.domain import Principal, Role
 from appliance.errors import Conflict, InvalidRequest, NotFound, NotSignedIn
 
+_CHANGED = "The account was changed meanwhile. Sign in again."
 _WRONG = "The name, the password or the code is wrong, or the account is disabled. Try again, or ask an administrator."
 
 
@@ -124,16 +125,20 @@ class Accounts:
         with self._database.read() as connection:
             return read_person(connection, _row(connection, person_id), self._clock())
 
-    def set_password(self, person_id: str, password: str, *, must_change: bool = False) -> None:
+    def set_password(
+        self, person_id: str, password: str, *, must_change: bool = False, in_place_of: Verified | None = None
+    ) -> None:
         """Give a person a new password and end all their sessions and tokens.
 
         Args:
             person_id: A local account.
             password: The new one.
             must_change: Whether it is only good for choosing another one.
+            in_place_of: The password that it replaces; any if not given.
 
         Raises:
             NotFound: There is no such person.
+            NotSignedIn: They have been given another password meanwhile.
             InvalidRequest: The password breaks a rule, or this person's password is kept by a directory.
         """
         person = self.person(person_id)
@@ -143,8 +148,11 @@ class Accounts:
             raise InvalidRequest(f"'{person.name}' is a program and has no password. Give it a token.")
         password_hash = self._hasher.hash(checked_password(password, person.name))
         with self._database.write() as connection:
-            _row(connection, person_id)
+            row = _row(connection, person_id)
+            if in_place_of is not None and row.password_hash != in_place_of.password_hash:
+                raise NotSignedIn(_CHANGED)
             _change(connection, person_id, password_hash=password_hash, must_change_password=must_change)
+            _forget_secret_in_setup(connection, row)
             end_sessions(connection, person_id)
 
     def is_local(self, name: str) -> bool:
@@ -178,6 +186,13 @@ class Accounts:
             connection.execute(delete(memberships).where(given))
             _write_groups(connection, person_id, wanted)
 
+    def add_group(self, person_id: str, group: str) -> None:
+        """Give a person one more group. Acts on their next request. Raises NotFound, InvalidRequest."""
+        wanted = checked_groups([group])
+        with self._database.write() as connection:
+            person = read_person(connection, _row(connection, person_id), self._clock())
+            _write_groups(connection, person_id, wanted - person.given_groups)
+
     def set_roles(self, person_id: str, roles: Iterable[Role]) -> None:
         """Replace the roles that a person was given here; those of a directory stay. Acts on their next request.
 
@@ -207,6 +222,7 @@ class Accounts:
             row = _row(connection, person_id)
             if disabled:
                 _keep_an_admin(connection, row)
+                _forget_secret_in_setup(connection, row)
                 end_sessions(connection, person_id)
             _change(connection, person_id, disabled=disabled)
 
@@ -324,6 +340,12 @@ def _write_groups(connection: Connection, person_id: str, groups: frozenset[str]
     rows = [{"person_id": person_id, "group_name": group, "origin": ""} for group in sorted(groups)]
     if rows:
         connection.execute(insert(memberships), rows)
+
+
+def _forget_secret_in_setup(connection: Connection, row: Row[Any]) -> None:
+    """A second factor that was begun and not finished: whoever began it knows the secret."""
+    if not row.totp_on:
+        _change(connection, row.id, totp_secret="")
 
 
 def _keep_an_admin(connection: Connection, row: Row[Any]) -> None:

@@ -11,8 +11,6 @@ from typing import Protocol
 
 from appliance.domain import Role
 
-OIDC_DIRECTORY = "oidc"
-HEADER_DIRECTORY = "header"
 """By which names single sign-on and the reverse proxy stand among the directories; each is also that door's name."""
 
 

@@ -137,7 +137,8 @@ class Sessions:
             identity = self._told_by_a_directory(name, password, address)
             if identity is None:
                 raise
-        return self._open(self._accounts.admit(identity).id, name)
+        admitted = self._accounts.admit(identity)
+        return self._open(admitted.id, admitted.name)
 
     def change_password(self, person_id: str, old: str, new: str, address: str) -> SignedInSession:
         """Give somebody the password they chose; ends all their sessions and tokens and opens a new session.
@@ -149,10 +150,10 @@ class Sessions:
         """
         person = self._accounts.person(person_id)
         with self._counted(person.name, address):
-            self._accounts.verify(person.name, old)
+            verified = self._accounts.verify(person.name, old)
             if old == new:
                 raise InvalidRequest("The new password is the old one. Choose another password.")
-            self._accounts.set_password(person_id, new)
+            self._accounts.set_password(person_id, new, in_place_of=verified)
             return self._open(person_id, person.name)
 
     def remove_second_factor(self, person_id: str, code: str, address: str) -> None:
@@ -187,7 +188,8 @@ class Sessions:
             AccessDenied, Conflict, InvalidRequest, NotFound: See `Accounts.admit`.
         """
         self.brake.refuse_when_paused("", address)
-        return self._open(self._accounts.admit(identity).id, identity.name)
+        admitted = self._accounts.admit(identity)
+        return self._open(admitted.id, admitted.name)  # not under the name they go by there: it may be another's here
 
     def _checked(self, name: str, password: str, code: str) -> SignedInSession:
         verified = self._accounts.verify(name, password)

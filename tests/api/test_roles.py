@@ -71,7 +71,8 @@ ALLOWED = {
 
 WITHOUT_TOKEN = (
     {route for route in SIGNED_IN if "passages" not in route and route != "GET /api/session"}
-    | {"POST /api/people/{person_id}/tokens"}
+    | {route for route in ADMIN if "/api/people" in route and not route.startswith("GET")}
+    - {"POST /api/people/{person_id}/unlock", "DELETE /api/people/{person_id}/tokens/{token_id}"}
     | {route for route in EMPLOYEE | ADMIN if "/api/access/" in route}
 )
 SCOPES = {

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from appliance.config import OFFLINE_SWITCHES, Provider, Settings, go_offline, load_settings
+from appliance.config import OFFLINE_SWITCHES, LdapSettings, Provider, Settings, go_offline, load_settings
 from appliance.errors import ConfigurationError
 
 # What each dependency was seen to do, and the value that stops it; kept apart from the code on purpose.
@@ -234,3 +235,11 @@ def test_a_secret_is_not_shown_when_settings_are_printed() -> None:
 def test_the_provider_follows_from_what_is_set(toml: str, provider: Provider, chosen: bool) -> None:
     settings = load(toml)
     assert (settings.model.resolved_provider, settings.model.is_chosen) == (provider, chosen)
+
+
+@pytest.mark.parametrize("name", ["oidc", "header"])
+def test_a_directory_cannot_be_called_like_another_way_to_sign_in(name: str) -> None:
+    values = {"urls": ["ldaps://ldap.example"], "bind_dn": "cn=a", "bind_password_file": "/a", "people_base": "dc=a"}
+    assert LdapSettings.model_validate({**values, "name": "staff"}).is_set
+    with pytest.raises(ValidationError, match="another way to sign in"):
+        LdapSettings.model_validate({**values, "name": name})

@@ -60,6 +60,7 @@ def test_documents_without_a_level_have_the_default_one() -> None:
     assert NO_LEVEL in LEVELS.up_to("internal")
     assert LEVELS.of(label({"hr"})) == "internal"
     assert LEVELS.of(label({"hr"}, "secret")) == "secret"
+    assert LEVELS.of(label({"hr"}, "confidential") | label({"all"}, "public")) == "confidential"
 
 
 def test_what_is_exported_stops_at_a_level_and_is_never_more_than_the_reader_reaches() -> None:

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from appliance.auth.belonging import groups_here, roles_here, texts
-from appliance.auth.identity import OIDC_DIRECTORY, Identity
+from appliance.auth.identity import Identity
 from appliance.auth.tables import MAX_SUBJECT_CHARACTERS
-from appliance.config import OidcSettings
+from appliance.config import OIDC_DIRECTORY, OidcSettings
 from appliance.domain import text_sha256
 from appliance.errors import NotSignedIn
 

@@ -199,3 +199,12 @@ def test_the_second_factor_is_one_person_s_alone(factors: SecondFactors, staff: 
     set_up(factors, staff.admin.id, clock)
     assert not factors.passes(staff.admin.id, codes[0])
     assert factors.passes(staff.clerk.id, codes[0])
+
+
+def test_a_second_factor_that_was_begun_ends_with_the_password(
+    factors: SecondFactors, accounts: Accounts, staff: Staff
+) -> None:
+    seen_by_a_thief = factors.begin(staff.clerk.id)
+    assert factors.begin(staff.clerk.id) == seen_by_a_thief
+    accounts.set_password(staff.clerk.id, "another good password")
+    assert factors.begin(staff.clerk.id) != seen_by_a_thief

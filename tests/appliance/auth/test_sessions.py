@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import Table, func, select
 from appliance.auth import tables
 from appliance.auth.accounts import Accounts
 from appliance.auth.brake import ADDRESS_FACTOR
+from appliance.auth.identity import DirectoryTerms, Identity
 from appliance.auth.sessions import Sessions, TokenKind
 from appliance.config import SignInSettings
 from appliance.database import Database
@@ -215,6 +217,30 @@ def test_the_old_password_is_no_easier_to_guess_by_changing_it(sessions: Session
 
 
 # Tokens
+
+
+def test_who_chooses_a_password_does_not_undo_one_that_was_set_meanwhile(
+    sessions: Sessions, accounts: Accounts, staff: Staff
+) -> None:
+    verified = accounts.verify("clerk", PASSWORD)
+    accounts.set_password(staff.clerk.id, "set by an administrator")
+    with pytest.raises(NotSignedIn, match="changed meanwhile"):
+        accounts.set_password(staff.clerk.id, "chosen by a thief", in_place_of=verified)
+    assert accounts.verify_password("clerk", "set by an administrator").id == staff.clerk.id
+
+
+def test_single_sign_on_under_somebody_elses_name_forgets_none_of_their_failures(
+    sessions: Sessions, accounts: Accounts, settings: SignInSettings
+) -> None:
+    accounts.set_directories([DirectoryTerms("oidc", "oidc", 3600)])
+    known = Identity("oidc", "1", "mallory", "Mallory", frozenset(), frozenset({Role.EMPLOYEE}))
+    assert sessions.open_for(known, HERE).principal.name == "mallory"
+    for _ in range(settings.max_failures - 1):
+        fail(sessions, "clerk")
+    assert sessions.open_for(replace(known, name="clerk"), HERE).principal.name == "mallory"
+    fail(sessions, "clerk")
+    with pytest.raises(TooManyAttempts):
+        sessions.sign_in("clerk", PASSWORD, HERE)
 
 
 def test_a_token_is_for_what_it_was_made_for(sessions: Sessions, staff: Staff) -> None:
