@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -35,6 +35,9 @@ class FixedHits:
     def __init__(self, hits: Sequence[Hit], error: Exception | None = None) -> None:
         self.hits, self.error = list(hits), error
         self.asked: list[tuple[str, AccessFilter]] = []
+
+    def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
+        return True
 
     def retrieve(self, question: str, access: AccessFilter) -> list[Hit]:
         self.asked.append((question, access))
