@@ -419,7 +419,7 @@ def test_tokens_are_listed_and_revoked_one_by_one_or_all_together(room: Room) ->
         (("status",), {"STRONGROOM_EMBEDDING__MODEL_PATH": "/no/such/model"}, "/no/such/model"),
         (("status",), {"STRONGROOM_MODEL__PROVIDER": "llamacpp"}, "gguf_path"),
         (("status",), {"QDRANT_URL": "http://127.0.0.1:9"}, "Qdrant server"),
-        (("log", "verify", "--checkpoint", "/no/such/file"), {}, "no checkpoint file"),
+        (("log", "verify", "--checkpoint", "/no/such/file"), {}, "no readable file at /no/such/file"),
         (("log", "verify", "--export", "/no/such/file"), {}, "cannot be read"),
         (("status",), {"STRONGROOM_DATA_DIR": "/proc/nowhere"}, "data folder"),
     ],
