@@ -1,0 +1,234 @@
+"""Measures whether the time that something takes tells what the asker may not know, and prints rows of docs/performance.md.
+
+    python bench/timing.py [--rounds NUMBER] [--sign-ins NUMBER] [--documents NUMBER]
+
+Each row is one pair of requests that must look alike: both are made in turn, in random order, in one process, and AUC is
+how often the one takes longer than the other (0.5: time tells nothing; a guess by time is right so often at best). It is
+measured at the application itself, without a network, whose noise would only hide things.
+
+    foreign id       a document, passage, picture or conversation of others, against one that does not exist
+    hidden document  a question with a word that stands in closed documents alone, against one with a word that stands
+                     nowhere; which words are which is drawn by lot, so that they differ in nothing else
+    name             a sign-in under a name that exists, against one that does not, both with a wrong password
+
+--rounds     Of each pair (2000 are the standard).
+--sign-ins   Of each kind (a password check takes tens of milliseconds).
+--documents  In the appliance, half of them closed to the reader.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.config import ModelSettings, Provider, ServerSettings, Settings, SignInSettings, go_offline
+
+go_offline()
+
+import numpy
+from starlette.testclient import TestClient
+
+from appliance.api.gate import cleared
+from appliance.api.schemas.people import SESSION_COOKIE
+from appliance.auth.sessions import TokenKind
+from appliance.domain import EVERYONE, AccessFilter, Role, Source
+from appliance.errors import ApplianceError
+from appliance.server import create_headless_app
+from appliance.wiring import Appliance, opened
+
+PASSWORD = "correct horse battery staple"
+BAR = 0.55
+_WORDS = 400  # made-up ones, half of which stand in closed documents
+_WARM = 50
+_FILLER = "The terms of the agreement are kept with the records of the department and looked at once a year. "
+
+Probe = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two things that must take the same time. Each is made anew for every round."""
+
+    name: str
+    one: Callable[[int], Probe]
+    other: Callable[[int], Probe]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """An appliance, half of whose documents are closed to its reader."""
+
+    appliance: Appliance
+    client: TestClient
+    token: str
+    known: Sequence[str]
+    unknown: Sequence[str]
+    documents: Sequence[str]
+    chunks: Sequence[str]
+    conversation: str
+
+    @property
+    def access(self) -> AccessFilter:
+        """What the reader may see."""
+        return cleared(self.appliance, self.appliance.sessions.authenticate(self.token, kind=TokenKind.SESSION)).access
+
+    def get(self, path: str) -> Probe:
+        """A request of the reader's."""
+        return lambda: self.client.get(path)
+
+    def search(self, word: str) -> Probe:
+        """A search of the reader's."""
+        access, question = self.access, f"What does the agreement with {word.capitalize()} say about records?"
+        return lambda: self.appliance.retriever.retrieve(question, access)
+
+    def sign_in(self, name: str) -> Probe:
+        """An attempt with a wrong password."""
+
+        def attempt() -> None:
+            try:
+                self.appliance.sessions.sign_in(name, "not the password", "127.0.0.1")
+            except ApplianceError:
+                return
+            raise SystemExit("a wrong password was let in: this is no measurement")
+
+        return attempt
+
+
+def auc(one: Sequence[float], other: Sequence[float]) -> float:
+    """How often the first takes longer than the second, ties halved."""
+    both = numpy.concatenate([one, other])
+    order = both.argsort(kind="stable")
+    ranks = numpy.empty(len(both))
+    _, first, counts = numpy.unique(both[order], return_index=True, return_counts=True)
+    ranks[order] = numpy.repeat(first + (counts + 1) / 2, counts)
+    rank_sum = float(ranks[: len(one)].sum())
+    return (rank_sum - len(one) * (len(one) + 1) / 2) / (len(one) * len(other))
+
+
+def timed(pair: Pair, rounds: int, lot: random.Random) -> tuple[list[float], list[float]]:
+    """Seconds that each of both took, made in turn, which first is drawn by lot."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(-_WARM, rounds):
+        probes = [(0, pair.one(number)), (1, pair.other(number))]
+        lot.shuffle(probes)
+        for which, probe in probes:
+            start = time.perf_counter()
+            probe()
+            if number >= 0:
+                times[which].append(time.perf_counter() - start)
+    return times
+
+
+def pairs(house: House, lot: random.Random) -> Iterator[Pair]:
+    """What is compared, but for signing in."""
+
+    def unknown(_: int) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, str(lot.random())))
+
+    def foreign(address: str, ids: Sequence[str]) -> Pair:
+        return Pair(
+            f"foreign id: {address}",
+            lambda number: house.get(address.format(ids[number % len(ids)])),
+            lambda number: house.get(address.format(unknown(number))),
+        )
+
+    yield foreign("/api/documents/{}", house.documents)
+    yield foreign("/api/documents/{}/pages/1.png", house.documents)
+    yield foreign("/api/passages/{}", house.chunks)
+    yield foreign("/api/conversations/{}", [house.conversation])
+    yield Pair(
+        "hidden document: a search",
+        lambda number: house.search(house.known[number % len(house.known)]),
+        lambda number: house.search(house.unknown[number % len(house.unknown)]),
+    )
+
+
+@contextmanager
+def built(folder: Path, documents: int, lot: random.Random) -> Iterator[House]:
+    """An appliance on documents that were made up."""
+    words = sorted({"".join(lot.choice("bdfgklmnprst") + lot.choice("aeiou") for _ in range(4)) for _ in range(_WORDS)})
+    lot.shuffle(words)
+    known, unknown = words[: len(words) // 2], words[len(words) // 2 :]
+    root = folder / "documents"
+    for number in range(documents):
+        place = root / ("closed" if number % 2 else "open")
+        place.mkdir(parents=True, exist_ok=True)
+        word = known[number // 2 % len(known)] if number % 2 else f"plain{number}"
+        (place / f"{word}-{number}.md").write_text(
+            f"# Agreement {word}\n\nOf {word}, number {number}. {_FILLER}{word}.\n"
+        )
+    (root / "closed" / ".access.toml").write_text('groups = ["board"]\n')
+    settings = Settings(
+        data_dir=folder / "data",
+        server=ServerSettings(allowed_hosts=("testserver",)),
+        model=ModelSettings(provider=Provider.NONE),
+        sign_in=SignInSettings(max_failures=10_000_000),
+    )
+    with opened(settings) as appliance:
+        for name, groups in (("reader", ()), ("board", ("board",))):
+            appliance.accounts.add(name, PASSWORD, (Role.EMPLOYEE,), groups)
+        source = Source(str(uuid.uuid4()), "Agreements", str(root), frozenset({EVERYONE}))
+        appliance.catalog.add_source(source)
+        appliance.runs.wait(appliance.runs.start(source).id, 600)
+        yield _house(appliance, source, known, unknown)
+
+
+def _house(appliance: Appliance, source: Source, known: Sequence[str], unknown: Sequence[str]) -> House:
+    app = create_headless_app(appliance)
+
+    def client(name: str) -> tuple[TestClient, str]:
+        made = TestClient(app, base_url="http://testserver")
+        token = appliance.sessions.sign_in(name, PASSWORD, "127.0.0.1").token
+        made.cookies.set(SESSION_COOKIE, token, domain="testserver.local", path="/")
+        return made, token
+
+    board, _ = client("board")
+    board.post("/api/ask", json={"question": f"What does the agreement with {known[0]} say?"})
+    closed = [item for item in appliance.catalog.every_file(source.id) if item.path.startswith("closed/")]
+    if not closed or any(item.version_id is None for item in closed):
+        raise SystemExit("the documents were not taken in: this is no measurement")
+    chunks = [chunk.id for item in closed for chunk in appliance.catalog.document_chunks(item.document_id)]
+    reader, token = client("reader")
+    return House(
+        appliance,
+        reader,
+        token,
+        known,
+        unknown,
+        [item.document_id for item in closed],
+        chunks,
+        board.get("/api/conversations").json()[0]["id"],
+    )
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=2_000)
+    parser.add_argument("--sign-ins", type=int, default=2_000)
+    parser.add_argument("--documents", type=int, default=400)
+    given = parser.parse_args()
+    lot = random.Random(5)
+    worst = 0.5
+    print("| pair | rounds | p50 of the one | of the other | AUC |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, built(Path(folder), given.documents, lot) as house:
+        house.client.__enter__()  # one event loop for all requests
+        names = Pair("name: a sign-in", lambda _: house.sign_in("reader"), lambda _: house.sign_in("nobody"))
+        for pair, rounds in [*((pair, given.rounds) for pair in pairs(house, lot)), (names, given.sign_ins)]:
+            one, other = timed(pair, rounds, lot)
+            found = auc(one, other)
+            worst = max(worst, found, 1 - found)
+            middle = [f"{float(numpy.median(times)) * 1000:.2f} ms" for times in (one, other)]
+            print(f"| {pair.name} | {rounds:,} | {middle[0]} | {middle[1]} | {found:.3f} |", flush=True)
+    print(f"\nThe worst tells with an AUC of {worst:.3f}; the bar is {BAR}.")
+
+
+if __name__ == "__main__":
+    main()
