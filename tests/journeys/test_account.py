@@ -30,20 +30,20 @@ def test_somebody_sets_up_a_second_factor_makes_a_token_and_an_admin_removes_the
         visiting.click(page.get_by_role("link", name="Second factor"))
         secret = re.sub(r"\s", "", page.locator(".secret").inner_text())
         expect(page.locator("svg.qr")).to_be_visible()
-        page.get_by_label("Code that the app shows").fill(totp(secret, int(time.time()) // STEP_S))
-        page.get_by_role("button", name="Turn on").click()
+        visiting.fill(page.get_by_label("Code that the app shows"), totp(secret, int(time.time()) // STEP_S))
+        visiting.click(page.get_by_role("button", name="Turn on"))
         recovery = page.locator(".codes li").first.inner_text()
-        page.get_by_role("link", name="I have noted them").click()
+        visiting.click(page.get_by_role("link", name="I have noted them"))
         expect(page.get_by_role("link", name="Your account")).to_be_visible()
     name, password = served.accounts.compliance
     with visit(browser, served.base_url, checked=False) as visiting:  # a refusal is an error in the console
         visiting.go("/login")
         page = visiting.page
         for code in ("", recovery):
-            page.get_by_label("Name").fill(name)
-            page.get_by_label("Password").fill(password)
-            page.get_by_label("Code").fill(code)
-            page.get_by_role("button", name="Sign in").click()
+            visiting.fill(page.get_by_label("Name"), name)
+            visiting.fill(page.get_by_label("Password"), password)
+            visiting.fill(page.get_by_label("Code"), code)
+            visiting.click(page.get_by_role("button", name="Sign in"))
             if not code:
                 expect(page.get_by_role("alert")).to_contain_text("password or the code is wrong")
         expect(page.get_by_role("link", name="Your account")).to_be_visible()

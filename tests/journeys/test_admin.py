@@ -80,10 +80,10 @@ def test_a_new_person_gets_a_password_that_is_shown_once_and_works(browser: Brow
         visiting.go("/ask")
         expect(page.get_by_role("link", name="Change your password")).to_be_visible()  # nothing else is offered
         visiting.go("/password")
-        page.get_by_label("Password now", exact=True).fill(password)
-        page.get_by_label("New password", exact=True).fill("a password of her own")
-        page.get_by_label("New password again", exact=True).fill("a password of her own")
-        page.get_by_role("button", name="Change password").click()
+        visiting.fill(page.get_by_label("Password now", exact=True), password)
+        visiting.fill(page.get_by_label("New password", exact=True), "a password of her own")
+        visiting.fill(page.get_by_label("New password again", exact=True), "a password of her own")
+        visiting.click(page.get_by_role("button", name="Change password"))
         expect(page.get_by_text("Ask your documents")).to_be_visible()
 
 
