@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, false, func, or_, select
 
 from appliance.catalog.tables import (
     MAX_VARIABLES,
@@ -399,6 +399,8 @@ def _visible_version(connection: Connection, version_id: str, access: AccessFilt
 
 def _matching(query: Select[Any], text: str, *columns: Column[str]) -> Select[Any]:
     """Narrow to documents that hold every word of `text` in one of `columns`, upper and lower case alike."""
+    if "\0" in text:  # where SQLite would end the pattern: no name has it
+        return query.where(false())
     for word in text.split():
         pattern = "%" + word.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
         query = query.where(or_(*(column.ilike(pattern, escape="\\") for column in columns)))
