@@ -26,8 +26,9 @@ Rules this module keeps:
 7. IDF is not left to the vendor, who would count at every request (`appliance.index.statistics`): a search brings it
    along, and asks for statistics over no chunk at all, which give every term the same factor. What was counted follows
    from the shard and is counted again (2 s for each 100,000 chunks) unless the index was closed after the last write.
-8. The scores of BM25 are added up here, exactly. The vendor adds numbers of 32 bits in an order that depends on all
-   chunks there are, so that the last bits of a score, and who of two equals comes first, would tell of closed ones.
+8. The scores of BM25 that anything is ranked by (`compare`, `named`) are added up here, exactly. The vendor adds
+   numbers of 32 bits in an order that depends on all chunks there are, so that the last bits of a score, and who of two
+   equals comes first, would tell of closed ones. Of a search only which chunks it brings counts.
 9. Vendor errors are bare `Exception`s, and panics that are no `Exception` at all: both become `IndexUnavailable`.
 """
 
@@ -42,6 +43,7 @@ import threading
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -129,6 +131,17 @@ shard.close()
 Statistics = dict[str, TermStatistics]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is looked for, and in what: `visible` chunks that `access` admits, and what each term weighs there."""
+
+    shard: EdgeShard
+    access: AccessFilter
+    visible: int
+    nearest: Query
+    weights: Mapping[int, float]
+
+
 class EdgeIndex:
     """`VectorIndex` in a folder of its own, which one process owns at a time. Safe for any number of threads."""
 
@@ -188,15 +201,40 @@ class EdgeIndex:
         documents: Collection[str] | None = None,
     ) -> IndexLegs:
         """The best `limit` chunks of each leg among those `access` admits; ties broken by chunk id."""
-        if documents is None:
-            return self._legs(vector, text, language, access, limit, ())
-        return self._legs(vector, text, language, access, limit, (_any_of(DOCUMENT_ID, documents),))
+        asked = self._asked(vector, text, language, access)
+        if asked is None or limit < 1:
+            return IndexLegs((), ())
+        among = () if documents is None else (_any_of(DOCUMENT_ID, documents),)
+        visible = Filter(must=[_visible(asked.access), *among])
+        exact = bool(among) or asked.visible <= _EXACT_UP_TO
+
+        def leg(query: Query, params: SearchParams) -> tuple[IndexHit, ...]:
+            def ask(size: int) -> list[IndexHit]:
+                request = QueryRequest(limit=size, query=query, filter=visible, params=params)
+                return [IndexHit(str(point.id), point.score) for point in asked.shard.query(request)]
+
+            return best(ask(first_ask(limit)), limit, ask)
+
+        with self._vendor_errors("be searched"):
+            dense = leg(asked.nearest, SearchParams(hnsw_ef=SEARCH_EF, exact=exact))
+            if not asked.weights:
+                return IndexLegs(dense, ())
+            return IndexLegs(dense, leg(Query.Nearest(_weighed(asked.weights), using=SPARSE), _UNWEIGHED))
 
     def compare(
         self, vector: Vector, text: str, *, access: AccessFilter, language: str, chunk_ids: Collection[str]
     ) -> IndexLegs:
-        """The scores of the given chunks, as far as `access` admits them, as `search` would give them."""
-        return self._legs(vector, text, language, access, len(chunk_ids), (_among(chunk_ids),))
+        """The scores of the given chunks, as far as `access` admits them: those of BM25 to the last bit (rule 8)."""
+        asked = self._asked(vector, text, language, access)
+        if asked is None or not chunk_ids:
+            return IndexLegs((), ())
+        given, limit = Filter(must=[_visible(asked.access), _among(chunk_ids)]), len(chunk_ids)
+        near = QueryRequest(limit=limit, query=asked.nearest, filter=given, params=SearchParams(exact=True))
+        read = ScrollRequest(limit=limit, filter=given, with_payload=False, with_vector=[SPARSE])
+        with self._vendor_errors("be searched"):
+            dense = (IndexHit(str(point.id), point.score) for point in asked.shard.query(near))
+            points = asked.shard.scroll(read)[0] if asked.weights else ()
+            return IndexLegs(_best_first(dense), _best_first(_scored(points, SPARSE, asked.weights)))
 
     def admitted(self, chunk_ids: Collection[str], access: AccessFilter) -> frozenset[str]:
         """Those of the given chunks that `access` admits, as the index has it."""
@@ -232,49 +270,25 @@ class EdgeIndex:
             )
             points = shard.query(request)
             documents.update((str(point.id), (point.payload or {})[DOCUMENT_ID]) for point in points)
-            return _scored(points, NAMES, weights)
+            return sorted(_scored(points, NAMES, weights), key=lambda hit: -hit.score)
 
         with self._vendor_errors("be searched"):
             found = best(ask(first_ask(limit)), limit, ask)
         return strengths(((documents[hit.chunk_id], hit.score) for hit in found), statistics.total(access))
 
-    def _legs(
-        self, vector: Vector, text: str, language: str, access: AccessFilter, limit: int, among: Sequence[Any]
-    ) -> IndexLegs:
-        """Both legs among the chunks that meet the conditions `among`; IDF over everything that `access` admits."""
+    def _asked(self, vector: Vector, text: str, language: str, access: AccessFilter) -> _Asked | None:
+        """What a search looks for, weighed by everything that `access` admits; None where that is nothing."""
         numbers = self._identity.numbers(vector)
-        if not access.groups or limit < 1:
-            return IndexLegs((), ())
+        if not access.groups:
+            return None
         shard = self._shard()
         with self._vendor_errors("be searched"):
             statistics = self._counted()[SPARSE]
-        access = statistics.met(access)
-        if not access.groups:
-            return IndexLegs((), ())
-        terms = query_terms(text, language)
-        visible = _visible(access)
-        wanted = Filter(must=[visible, *among]) if among else visible
-
-        with self._vendor_errors("be searched"):
-            exact = bool(among) or statistics.total(access) <= _EXACT_UP_TO
-            weights = _weights(terms, statistics, access)
-            nearest = Query.Nearest(numbers, using=DENSE)
-            with_words = Query.Nearest(_weighed(weights), using=SPARSE)
-
-            def near(size: int) -> list[IndexHit]:
-                params = SearchParams(hnsw_ef=SEARCH_EF, exact=exact)
-                points = shard.query(QueryRequest(limit=size, query=nearest, filter=wanted, params=params))
-                return [IndexHit(str(point.id), point.score) for point in points]
-
-            def worded(size: int) -> list[IndexHit]:
-                request = QueryRequest(
-                    limit=size, query=with_words, filter=wanted, params=_UNWEIGHED, with_vector=[SPARSE]
-                )
-                return _scored(shard.query(request), SPARSE, weights)
-
-            size = first_ask(limit)
-            dense = best(near(size), limit, near)
-            return IndexLegs(dense, best(worded(size), limit, worded) if weights else ())
+        met = statistics.met(access)
+        if not met.groups:
+            return None
+        weights = _weights(query_terms(text, language), statistics, met)
+        return _Asked(shard, met, statistics.total(met), Query.Nearest(numbers, using=DENSE), weights)
 
     def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
         """Relabel every chunk of a document."""
@@ -578,16 +592,18 @@ def _weighed(weights: Mapping[int, float]) -> SparseVector:
     return SparseVector(indices=list(weights), values=[weight / _VENDORS_IDF for weight in weights.values()])
 
 
-def _scored(points: Iterable[Any], name: str, weights: Mapping[int, float]) -> list[IndexHit]:
-    """The points with their scores, best first, added up here (rule 8)."""
-    hits = []
+def _scored(points: Iterable[Any], name: str, weights: Mapping[int, float]) -> Iterator[IndexHit]:
+    """The scores of those points that have a term of the query, added up here (rule 8)."""
     for point in points:
-        vector = point.vector[name]
-        products = (
-            weights[term] * value for term, value in zip(vector.indices, vector.values, strict=True) if term in weights
-        )
-        hits.append(IndexHit(str(point.id), math.fsum(products)))
-    return sorted(hits, key=lambda hit: -hit.score)
+        vector = point.vector.get(name)
+        held = dict(zip(vector.indices, vector.values, strict=True)) if vector is not None else {}
+        shared = weights.keys() & held.keys()
+        if shared:
+            yield IndexHit(str(point.id), math.fsum(weights[term] * held[term] for term in shared))
+
+
+def _best_first(hits: Iterable[IndexHit]) -> tuple[IndexHit, ...]:
+    return tuple(sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id)))
 
 
 def _visible(access: AccessFilter) -> Filter:
