@@ -15,6 +15,8 @@ Rules this module keeps:
    one kind of hyphen. Accents and umlauts do not matter, except to recognise a stop word.
 5. Time grows with the length of the text and no faster, whatever the text: words are cut at 64 characters, because the
    German stemmer takes quadratic time.
+6. The weights in a chunk's vector are whole multiples of 1/128, so that an index can add up weights exactly, in
+   whatever order.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ _UNKNOWN = ""
 _AVERAGE_LENGTH = 150.0
 """Words in a typical chunk. A constant: a measured mean would tell a reader about documents they may not see."""
 
+_STEPS = 128
 _LONGEST_WORD = 64
 _WORD = re.compile(r"[^\W_]+")
 _JOINED_WORDS = re.compile(r"[^\W_]+(?:[-._/:,@]+[^\W_]+)*")
@@ -78,12 +81,11 @@ def document_terms(text: str, language: str) -> SparseTerms:
     code = language if language in _STEMMERS else _UNKNOWN
     words = _stemming(code).embed_document(_words(spelled, code))
     names = _whole().embed_document(_names(spelled))
-    return _terms(
-        {
-            **dict(zip(names.indices, names.values, strict=True)),
-            **dict(zip(words.indices, words.values, strict=True)),
-        }
-    )
+    weights = {
+        **dict(zip(names.indices, names.values, strict=True)),
+        **dict(zip(words.indices, words.values, strict=True)),
+    }
+    return _terms({term: round(weight * _STEPS) / _STEPS for term, weight in weights.items()})
 
 
 def query_terms(text: str, language: str) -> SparseTerms:

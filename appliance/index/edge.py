@@ -24,18 +24,18 @@ Rules this module keeps:
 6. A relabelling or a deletion is checked before it returns. With a part of its write-ahead log missing, a shard opens
    without complaint, counts operations anew and ignores writes to every chunk that has seen a later one.
 7. IDF is not left to the vendor, who would count at every request (`appliance.index.statistics`): a search brings it
-   along, and asks for statistics over no chunk at all, which give every term the same factor. What was counted follows
-   from the shard and is counted again (2 s for each 100,000 chunks) unless the index was closed after the last write.
-8. The scores of BM25 that anything is ranked by (`compare`, `named`) are added up here, exactly. The vendor adds
-   numbers of 32 bits in an order that depends on all chunks there are, so that the last bits of a score, and who of two
-   equals comes first, would tell of closed ones. Of a search only which chunks it brings counts.
+   along. What was counted follows from the shard and is counted again (2 s for each 100,000 chunks) unless the index
+   was closed after the last write.
+8. Weights of words are whole multiples of 1/32, and those in a chunk of 1/128 (`appliance.index.bm25`). The vendor adds
+   numbers of 32 bits in an order that depends on all chunks there are; sums of such weights are exact in any order (up
+   to 4,096), so that the last bit of a score, and who of two equals comes first, tells nothing of closed chunks. A
+   word of a name weighs 1, or nothing: there the steps are finer.
 9. Vendor errors are bare `Exception`s, and panics that are no `Exception` at all: both become `IndexUnavailable`.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import subprocess
 import sys
@@ -43,11 +43,11 @@ import threading
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
+import numpy
 from qdrant_edge import (
     CountRequest,
     Distance,
@@ -61,10 +61,8 @@ from qdrant_edge import (
     Filter,
     HasIdCondition,
     HnswIndexConfig,
-    IdfParams,
     MatchAny,
     MatchValue,
-    Modifier,
     PayloadSchemaType,
     Point,
     Query,
@@ -115,6 +113,9 @@ _EDGES = 16
 _BREADTH = 100
 """Of the graph: links of a chunk, and candidates compared when it is linked."""
 
+_STEPS = 32
+_STEPS_OF_NAMES = 16_384
+
 _AT_ONCE = 100  # chunks whose terms are read at once: the vendor holds the interpreter for 2 ms
 _OPTIMIZE_ATTEMPTS = 3
 _OPTIMIZE = """
@@ -129,17 +130,6 @@ shard.close()
 
 
 Statistics = dict[str, TermStatistics]
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is looked for, and in what: `visible` chunks that `access` admits, and what each term weighs there."""
-
-    shard: EdgeShard
-    access: AccessFilter
-    visible: int
-    nearest: Query
-    weights: Mapping[int, float]
 
 
 class EdgeIndex:
@@ -201,40 +191,14 @@ class EdgeIndex:
         documents: Collection[str] | None = None,
     ) -> IndexLegs:
         """The best `limit` chunks of each leg among those `access` admits; ties broken by chunk id."""
-        asked = self._asked(vector, text, language, access)
-        if asked is None or limit < 1:
-            return IndexLegs((), ())
         among = () if documents is None else (_any_of(DOCUMENT_ID, documents),)
-        visible = Filter(must=[_visible(asked.access), *among])
-        exact = bool(among) or asked.visible <= _EXACT_UP_TO
-
-        def leg(query: Query, params: SearchParams) -> tuple[IndexHit, ...]:
-            def ask(size: int) -> list[IndexHit]:
-                request = QueryRequest(limit=size, query=query, filter=visible, params=params)
-                return [IndexHit(str(point.id), point.score) for point in asked.shard.query(request)]
-
-            return best(ask(first_ask(limit)), limit, ask)
-
-        with self._vendor_errors("be searched"):
-            dense = leg(asked.nearest, SearchParams(hnsw_ef=SEARCH_EF, exact=exact))
-            if not asked.weights:
-                return IndexLegs(dense, ())
-            return IndexLegs(dense, leg(Query.Nearest(_weighed(asked.weights), using=SPARSE), _UNWEIGHED))
+        return self._legs(vector, text, language, access, limit, among)
 
     def compare(
         self, vector: Vector, text: str, *, access: AccessFilter, language: str, chunk_ids: Collection[str]
     ) -> IndexLegs:
-        """The scores of the given chunks, as far as `access` admits them: those of BM25 to the last bit (rule 8)."""
-        asked = self._asked(vector, text, language, access)
-        if asked is None or not chunk_ids:
-            return IndexLegs((), ())
-        given, limit = Filter(must=[_visible(asked.access), _among(chunk_ids)]), len(chunk_ids)
-        near = QueryRequest(limit=limit, query=asked.nearest, filter=given, params=SearchParams(exact=True))
-        read = ScrollRequest(limit=limit, filter=given, with_payload=False, with_vector=[SPARSE])
-        with self._vendor_errors("be searched"):
-            dense = (IndexHit(str(point.id), point.score) for point in asked.shard.query(near))
-            points = asked.shard.scroll(read)[0] if asked.weights else ()
-            return IndexLegs(_best_first(dense), _best_first(_scored(points, SPARSE, asked.weights)))
+        """The scores of the given chunks, as far as `access` admits them, as `search` would give them."""
+        return self._legs(vector, text, language, access, len(chunk_ids), (_among(chunk_ids),))
 
     def admitted(self, chunk_ids: Collection[str], access: AccessFilter) -> frozenset[str]:
         """Those of the given chunks that `access` admits, as the index has it."""
@@ -255,40 +219,47 @@ class EdgeIndex:
         if not access.groups:
             return ()
         visible = _visible(access)
-        weights = _weights(terms, statistics, access)
-        query = Query.Nearest(_weighed(weights), using=NAMES)
+        query = Query.Nearest(_weighed(terms, statistics, access, _STEPS_OF_NAMES), using=NAMES)
         documents: dict[str, str] = {}
 
         def ask(size: int) -> list[IndexHit]:
-            request = QueryRequest(
-                limit=size,
-                query=query,
-                filter=visible,
-                params=_UNWEIGHED,
-                with_payload=[DOCUMENT_ID],
-                with_vector=[NAMES],
-            )
-            points = shard.query(request)
+            points = shard.query(QueryRequest(limit=size, query=query, filter=visible, with_payload=[DOCUMENT_ID]))
             documents.update((str(point.id), (point.payload or {})[DOCUMENT_ID]) for point in points)
-            return sorted(_scored(points, NAMES, weights), key=lambda hit: -hit.score)
+            return [IndexHit(str(point.id), point.score) for point in points]
 
         with self._vendor_errors("be searched"):
             found = best(ask(first_ask(limit)), limit, ask)
         return strengths(((documents[hit.chunk_id], hit.score) for hit in found), statistics.total(access))
 
-    def _asked(self, vector: Vector, text: str, language: str, access: AccessFilter) -> _Asked | None:
-        """What a search looks for, weighed by everything that `access` admits; None where that is nothing."""
+    def _legs(
+        self, vector: Vector, text: str, language: str, access: AccessFilter, limit: int, among: Sequence[Any]
+    ) -> IndexLegs:
+        """Both legs among the chunks that meet the conditions `among`; IDF over everything that `access` admits."""
         numbers = self._identity.numbers(vector)
-        if not access.groups:
-            return None
+        if not access.groups or limit < 1:
+            return IndexLegs((), ())
         shard = self._shard()
         with self._vendor_errors("be searched"):
             statistics = self._counted()[SPARSE]
-        met = statistics.met(access)
-        if not met.groups:
-            return None
-        weights = _weights(query_terms(text, language), statistics, met)
-        return _Asked(shard, met, statistics.total(met), Query.Nearest(numbers, using=DENSE), weights)
+        access = statistics.met(access)
+        if not access.groups:
+            return IndexLegs((), ())
+        wanted = Filter(must=[_visible(access), *among])
+
+        def leg(query: Query, params: SearchParams | None = None) -> tuple[IndexHit, ...]:
+            def ask(size: int) -> list[IndexHit]:
+                request = QueryRequest(limit=size, query=query, filter=wanted, params=params)
+                return [IndexHit(str(point.id), point.score) for point in shard.query(request)]
+
+            return best(ask(first_ask(limit)), limit, ask)
+
+        with self._vendor_errors("be searched"):
+            exact = bool(among) or statistics.total(access) <= _EXACT_UP_TO
+            dense = leg(Query.Nearest(numbers, using=DENSE), SearchParams(hnsw_ef=SEARCH_EF, exact=exact))
+            sparse = _weighed(query_terms(text, language), statistics, access, _STEPS)
+            if not sparse.indices:
+                return IndexLegs(dense, ())
+            return IndexLegs(dense, leg(Query.Nearest(sparse, using=SPARSE)))
 
     def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
         """Relabel every chunk of a document."""
@@ -468,7 +439,7 @@ class EdgeIndex:
         kib_of_a_vector = self._identity.dimension * 4 / 1024
         return EdgeConfig(
             vectors={DENSE: EdgeVectorParams(size=self._identity.dimension, distance=Distance.Cosine)},
-            sparse_vectors={name: EdgeSparseVectorParams(modifier=Modifier.Idf) for name in (SPARSE, NAMES)},
+            sparse_vectors={name: EdgeSparseVectorParams() for name in (SPARSE, NAMES)},
             hnsw_config=HnswIndexConfig(
                 m=_EDGES, ef_construct=_BREADTH, full_scan_threshold=int(_EXACT_FOR_READERS_OF * kib_of_a_vector)
             ),
@@ -581,29 +552,11 @@ def _sparse(terms: SparseTerms) -> SparseVector:
     return SparseVector(indices=list(terms.indices), values=list(terms.values))
 
 
-def _weights(terms: SparseTerms, statistics: TermStatistics, access: AccessFilter) -> dict[int, float]:
-    """What each term of a query weighs; those that stand in no visible chunk are left out."""
-    weights = statistics.idf(terms.indices, access).tolist()
-    return {term: weight for term, weight in zip(terms.indices, weights, strict=True) if weight}
-
-
-def _weighed(weights: Mapping[int, float]) -> SparseVector:
-    """The query vector of BM25."""
-    return SparseVector(indices=list(weights), values=[weight / _VENDORS_IDF for weight in weights.values()])
-
-
-def _scored(points: Iterable[Any], name: str, weights: Mapping[int, float]) -> Iterator[IndexHit]:
-    """The scores of those points that have a term of the query, added up here (rule 8)."""
-    for point in points:
-        vector = point.vector.get(name)
-        held = dict(zip(vector.indices, vector.values, strict=True)) if vector is not None else {}
-        shared = weights.keys() & held.keys()
-        if shared:
-            yield IndexHit(str(point.id), math.fsum(weights[term] * held[term] for term in shared))
-
-
-def _best_first(hits: Iterable[IndexHit]) -> tuple[IndexHit, ...]:
-    return tuple(sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id)))
+def _weighed(terms: SparseTerms, statistics: TermStatistics, access: AccessFilter, steps: int) -> SparseVector:
+    """The query vector of BM25, in whole steps (rule 8); terms that stand in no visible chunk are left out of it."""
+    weights = numpy.ceil(statistics.idf(terms.indices, access) * steps) / steps
+    found = [(index, weight) for index, weight in zip(terms.indices, weights.tolist(), strict=True) if weight]
+    return SparseVector(indices=[index for index, _ in found], values=[weight for _, weight in found])
 
 
 def _visible(access: AccessFilter) -> Filter:
@@ -620,12 +573,6 @@ def _any_of(label: str, values: Collection[str]) -> FieldCondition:
 
 def _equals(label: str, value: str) -> Filter:
     return Filter(must=[FieldCondition(label, match=MatchValue(value))])
-
-
-_NO_CHUNK = _equals(VERSION_ID, "")
-_UNWEIGHED = SearchParams(idf=IdfParams(corpus=_NO_CHUNK))
-_VENDORS_IDF = math.log(2)
-"""The factor of every term in statistics over no chunk."""
 
 
 def _load(folder: Path, config: EdgeConfig) -> EdgeShard:

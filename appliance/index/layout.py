@@ -36,7 +36,7 @@ SEARCH_EF = 512
 """Breadth of the walk through an HNSW graph; far above any `limit` we ask for, so that recall stays near 1."""
 
 _Entry = TypeVar("_Entry")
-_FORMAT = 2
+_FORMAT = 3
 _BATCH = 256
 _SPARE = 16
 

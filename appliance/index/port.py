@@ -94,7 +94,7 @@ class VectorIndex(Protocol):
     def compare(
         self, vector: Vector, text: str, *, access: AccessFilter, language: str, chunk_ids: Collection[str]
     ) -> IndexLegs:
-        """The scores of the given chunks, as far as `access` admits them: those that `search` gives, but for rounding.
+        """The scores of the given chunks, as far as `access` admits them: as `search` would give them.
 
         A chunk without a word of the text is not in the sparse leg.
         """
