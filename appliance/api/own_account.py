@@ -12,7 +12,6 @@ from __future__ import annotations
 import html
 import io
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
 from string import Template
 
 import segno
@@ -22,15 +21,16 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from appliance.api.gate import record_act
+from appliance.api.opening import address_of, set_cookie
 from appliance.api.schemas.people import SESSION_COOKIE
-from appliance.api.signin import change_password, next_address, set_cookie
+from appliance.api.signin import change_password, next_address
+from appliance.api.signin_pages import page
 from appliance.auth.second_factor import address_for_apps
 from appliance.auth.sessions import TokenKind
 from appliance.domain import Principal
 from appliance.errors import ApplianceError, InvalidRequest, NotSignedIn
 from appliance.wiring import Appliance
 
-_STATIC = files("appliance.api").joinpath("static")
 _Answer = Callable[[Request, Principal, dict[str, str]], Response]
 
 _CHANGE_FORM = """<form method="post" action="/password">
@@ -140,10 +140,9 @@ class _SecondFactorPage:
         return _page("Second factor", lead, Template(_DONE).substitute(codes=listed))
 
     def remove(self, request: Request, person: Principal, fields: dict[str, str]) -> Response:
-        address = request.client.host if request.client else ""
         try:
             record_act(self._appliance, person, "second_factor.removed", person.name)
-            self._appliance.sessions.remove_second_factor(person.id, fields.get("code", ""), address)
+            self._appliance.sessions.remove_second_factor(person.id, fields.get("code", ""), address_of(request))
         except ApplianceError as error:
             return self._form(person, str(error), error.status)
         return RedirectResponse("/second-factor", 303)
@@ -164,11 +163,8 @@ class _SecondFactorPage:
 
 
 def _page(title: str, lead: str, body: str, message: str = "", status: int = 200) -> HTMLResponse:
-    template = Template(_STATIC.joinpath("account.html").read_text("utf-8"))
-    filled = template.substitute(
-        title=html.escape(title), lead=html.escape(lead), message=html.escape(message), body=body
-    )
-    return HTMLResponse(filled, status, {"Cache-Control": "no-store"})
+    """A page with what somebody does about their account; `body` is HTML of ours."""
+    return page("account.html", title, status, lead=html.escape(lead), message=html.escape(message), body=body)
 
 
 def _qr_code(content: str) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from fastapi import APIRouter, Request, Response
 
 from appliance.api.gate import OPERATOR, AnyCaller, InBrowser, SignedIn, TheAppliance, Unfinished, record_act
+from appliance.api.opening import end_session, set_cookie
 from appliance.api.people_wire import membership_out, token_out
 from appliance.api.schemas.people import (
     SESSION_COOKIE,
@@ -18,7 +19,7 @@ from appliance.api.schemas.people import (
     TokenInfo,
     TokenRequest,
 )
-from appliance.api.signin import change_password, end_session, set_cookie, sign_in
+from appliance.api.signin import change_password, sign_in
 from appliance.domain import Principal
 from appliance.wiring import Appliance
 

@@ -10,32 +10,27 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from appliance.api import proxied
+from appliance.api.opening import address_of, record_failure, record_sign_in, set_cookie
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.signin_pages import arrival_page, notice_page, sign_in_page
-from appliance.audit.entries import SignedIn, SignInFailed
 from appliance.auth.identity import Identity
 from appliance.auth.oidc.sign_on import ATTEMPT_S, RETURN_PATH, NotBegunHere, Returned, SingleSignOn
 from appliance.auth.sessions import SignedInSession
 from appliance.config import HEADER_DIRECTORY, OIDC_DIRECTORY
-from appliance.domain import text_sha256
 from appliance.errors import ApplianceError, TooManyAttempts
 from appliance.wiring import Appliance
 
 BEGIN_PATH = "/login/oidc"
 ARRIVED_PATH = "/login/arrived"
 
-SetCookie = Callable[[Response, Appliance, SignedInSession], None]
 
-
-def sign_on_routes(appliance: Appliance, set_cookie: SetCookie) -> list[Route]:
+def sign_on_routes(appliance: Appliance) -> list[Route]:
     """`/login/oidc` and where it returns to, where single sign-on is configured; `/login/arrived` for all."""
 
     async def arrived(request: Request) -> Response:
@@ -85,7 +80,7 @@ def sign_on_routes(appliance: Appliance, set_cookie: SetCookie) -> list[Route]:
     ]
 
 
-def arrive_through_proxy(appliance: Appliance, request: Request, set_cookie: SetCookie) -> Response | None:
+def arrive_through_proxy(appliance: Appliance, request: Request) -> Response | None:
     """What somebody sees whom the reverse proxy names; None for a browser of whom it says nothing."""
     person = proxied.proxied_person(request)
     if person is None:
@@ -113,20 +108,8 @@ def open_session(appliance: Appliance, identity: Identity, address: str) -> Sign
         ApplianceError: See `Sessions.open_for`; and AuditUnavailable: then there is no session.
     """
     session = appliance.sessions.open_for(identity, address)
-    person = session.principal
-    try:
-        # named as in `signin`: a name for a session that does not open it
-        name = text_sha256(f"session-name {session.token}")[:16]
-        appliance.log.append(SignedIn(person.id, person.name, name, origin=address, door=identity.directory))
-    except ApplianceError:
-        appliance.sessions.sign_out(session.token)
-        raise
+    record_sign_in(appliance, session, address, identity.directory)
     return session
-
-
-def address_of(request: Request) -> str:
-    """Where a request comes from, as far as is known."""
-    return request.client.host if request.client else ""
 
 
 def _vouched_for(appliance: Appliance, person: proxied.ProxiedPerson, address: str) -> SignedInSession:
@@ -136,7 +119,7 @@ def _vouched_for(appliance: Appliance, person: proxied.ProxiedPerson, address: s
     except TooManyAttempts:
         raise  # not on record during a pause, see `signin.sign_in`
     except ApplianceError as error:
-        _record_failure(appliance, error, person.name, address, HEADER_DIRECTORY)
+        record_failure(appliance, error, person.name, address, HEADER_DIRECTORY)
         raise
 
 
@@ -150,12 +133,12 @@ def _finish(appliance: Appliance, sign_on: SingleSignOn, request: Request) -> Si
     except ApplianceError as error:
         # under a name of its own: one key for all who have none yet would pause everybody together
         appliance.sessions.brake.count(f"another door {address}", address)
-        _record_failure(appliance, error, "", address, OIDC_DIRECTORY)
+        record_failure(appliance, error, None, address, OIDC_DIRECTORY)
         raise
     try:
         return open_session(appliance, identity, address)
     except ApplianceError as error:
-        _record_failure(appliance, error, identity.name, address, OIDC_DIRECTORY)
+        record_failure(appliance, error, identity.name, address, OIDC_DIRECTORY)
         raise
 
 
@@ -164,11 +147,6 @@ def _returned(request: Request) -> Returned:
     query = request.query_params
     once = {key: query[key] for key in query if len(query.getlist(key)) == 1}
     return Returned(once.get("state", ""), once.get("code", ""), once.get("iss", ""), once.get("error", ""))
-
-
-def _record_failure(appliance: Appliance, error: ApplianceError, name: str, address: str, door: str) -> None:
-    name_key = text_sha256(name.casefold()) if name else ""
-    appliance.log.append(SignInFailed("", name_key, origin=address, reason=error.code, door=door))
 
 
 def _attempt_cookie(appliance: Appliance) -> str:

@@ -7,13 +7,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from appliance.api.opening import address_of, end_session, record_failure, record_sign_in, set_cookie
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.sign_on import arrive_through_proxy, leaving_address, sign_on_routes
 from appliance.api.signin_pages import STATIC, notice_page, sign_in_page
-from appliance.audit.entries import AdminAction, SignedIn, SignedOut, SignInFailed
+from appliance.audit.entries import AdminAction
 from appliance.auth.sessions import SignedInSession, TokenKind
 from appliance.config import HEADER_DIRECTORY, PasswordsFor
-from appliance.domain import Principal, Role, text_sha256
+from appliance.domain import Principal, Role
 from appliance.errors import (
     AccessDenied,
     ApplianceError,
@@ -39,27 +40,10 @@ def sign_in(appliance: Appliance, request: Request, name: str, password: str, co
         session = appliance.sessions.sign_in(name, password, address, code)
         _require_password_door(appliance, session)
     except (NotSignedIn, AccessDenied) as error:
-        # The name as typed may be a password in the wrong field: its hash is enough to tell attempts apart.
-        appliance.log.append(SignInFailed("", text_sha256(name.casefold()), origin=address, reason=error.code))
+        record_failure(appliance, error, name, address)
         raise
     record_sign_in(appliance, session, address)
     return session
-
-
-def record_sign_in(appliance: Appliance, session: SignedInSession, address: str) -> None:
-    """Put a new session on record. Raises AuditUnavailable: then the session has ended already."""
-    try:
-        appliance.log.append(
-            SignedIn(session.principal.id, session.principal.name, _session_name(session.token), origin=address)
-        )
-    except ApplianceError:
-        appliance.sessions.sign_out(session.token)
-        raise
-
-
-def address_of(request: Request) -> str:
-    """Where a request comes from, as far as is known."""
-    return request.client.host if request.client else ""
 
 
 def change_password(appliance: Appliance, request: Request, person: Principal, old: str, new: str) -> SignedInSession:
@@ -93,26 +77,6 @@ def _require_password_door(appliance: Appliance, session: SignedInSession) -> No
         )
 
 
-def end_session(appliance: Appliance, token: str, person: Principal) -> None:
-    """Sign out."""
-    if token:
-        appliance.sessions.sign_out(token)
-        appliance.log.append(SignedOut(person.id, _session_name(token)))
-
-
-def set_cookie(response: Response, appliance: Appliance, session: SignedInSession) -> None:
-    """Put the session into the browser, out of reach of scripts and of other sites."""
-    response.set_cookie(
-        SESSION_COOKIE,
-        session.token,
-        path="/",
-        httponly=True,
-        samesite="strict",
-        secure=appliance.settings.server.secure_cookie,
-        expires=session.expires_at,
-    )
-
-
 def signin_routes(appliance: Appliance) -> list[Route]:
     """`/login` and `/logout`."""
 
@@ -120,7 +84,7 @@ def signin_routes(appliance: Appliance) -> list[Route]:
 
     async def show(request: Request) -> Response:
         if _PROXY_IS_NOT_ASKED not in request.query_params:
-            arrival = await run_in_threadpool(arrive_through_proxy, appliance, request, set_cookie)
+            arrival = await run_in_threadpool(arrive_through_proxy, appliance, request)
             if arrival is not None:
                 return arrival
         return sign_in_page(sign_on_name=sign_on_name)
@@ -159,7 +123,7 @@ def signin_routes(appliance: Appliance) -> list[Route]:
         Route("/login", submit, methods=["POST"]),
         Route("/login.css", style, methods=["GET"]),
         Route("/logout", leave, methods=["POST"]),
-        *sign_on_routes(appliance, set_cookie),
+        *sign_on_routes(appliance),
     ]
 
 
@@ -178,8 +142,3 @@ def _left(appliance: Appliance, directory: str) -> Response:
     if directory == HEADER_DIRECTORY:  # the sign-in page would let them in again at once
         return notice_page("Signed out", "You are signed out here, but not at the reverse proxy.")
     return RedirectResponse("/login", 303)
-
-
-def _session_name(token: str) -> str:
-    """A name for a session that does not open it."""
-    return text_sha256(f"session-name {token}")[:16]

@@ -15,7 +15,7 @@ def sign_in_page(message: str = "", status: int = 200, sign_on_name: str = "") -
     """The sign-in page, with a button for single sign-on where that has a name."""
     label = html.escape(f"Sign in with {sign_on_name}")
     button = f'<a class="sign-on" href="/login/oidc">{label}</a>\n<p class="or">or</p>' if sign_on_name else ""
-    return _page("login.html", status, message=html.escape(message), sign_on=button)
+    return page("login.html", "Sign in", status, message=html.escape(message), sign_on=button)
 
 
 def arrival_page(address: str) -> HTMLResponse:
@@ -27,17 +27,35 @@ def notice_page(title: str, message: str, *, onward: str = "", link: str = "", b
     """Says one thing. With `onward` the browser goes there by itself; without, there is a link to sign in again."""
     goal, label = (onward, link or "Continue") if onward else (back, "Sign in")
     refresh = f'<meta http-equiv="refresh" content="0;url={html.escape(onward)}">' if onward else ""
-    return _page(
+    return page(
         "notice.html",
+        title,
         200,
         refresh=refresh,
-        title=html.escape(title),
         message=html.escape(message),
         goal=html.escape(goal),
         label=html.escape(label),
     )
 
 
-def _page(name: str, status: int, **values: str) -> HTMLResponse:
-    template = Template(STATIC.joinpath(name).read_text("utf-8"))
-    return HTMLResponse(template.safe_substitute(values), status, {"Cache-Control": "no-store"})
+def page(name: str, title: str, status: int, *, refresh: str = "", **values: str) -> HTMLResponse:
+    """A page, which no cache keeps: the part called `name` within the frame that all of them have.
+
+    Args:
+        name: A file in `static`.
+        title: In plain text.
+        status: Of the answer.
+        refresh: A tag that leads the browser on, or nothing.
+        values: What is put into that part, as HTML.
+    """
+    heading = html.escape(title)
+    body = _template(name).safe_substitute(values, title=heading)
+    return HTMLResponse(
+        _template("frame.html").safe_substitute(title=heading, refresh=refresh, body=body),
+        status,
+        {"Cache-Control": "no-store"},
+    )
+
+
+def _template(name: str) -> Template:
+    return Template(STATIC.joinpath(name).read_text("utf-8"))
