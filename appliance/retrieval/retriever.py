@@ -115,8 +115,8 @@ class Retriever:
 
     def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
         """Whether a reader may see all of these hits now; an edition that was superseded meanwhile is no matter."""
-        wanted = {hit.chunk.id for hit in hits}
-        return wanted <= self._catalog.visible_chunks(wanted, access, current_only=False).keys()
+        wanted = {hit.chunk.document_id for hit in hits}
+        return wanted <= self._catalog.admitted_documents(wanted, access)
 
     def _tell_of_disagreement(self, withheld: Collection[str], access: AccessFilter) -> None:
         """Raise the alarm if the index still lets through what the catalog has closed, and is not just late."""
