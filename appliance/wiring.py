@@ -29,7 +29,8 @@ from appliance.auth.identity import DirectoryTerms
 from appliance.auth.oidc.sign_on import SingleSignOn
 from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
-from appliance.config import HEADER_DIRECTORY, OIDC_DIRECTORY, ModelSettings, Provider, Settings
+from appliance.config import ModelSettings, Provider, Settings
+from appliance.config.identity import HEADER_DIRECTORY, OIDC_DIRECTORY
 from appliance.conversations import Conversations
 from appliance.data_folder import DataFolder, database_in, make_folder, owned
 from appliance.domain import DocumentState

@@ -28,7 +28,7 @@ from appliance.audit.entries import SignInFailed
 from appliance.auth.belonging import groups_here, roles_here, texts
 from appliance.auth.identity import Identity
 from appliance.auth.naming import normal_name
-from appliance.config import HEADER_DIRECTORY, TrustedHeaderSettings
+from appliance.config.identity import HEADER_DIRECTORY, TrustedHeaderSettings
 from appliance.errors import AccessDenied, ApplianceError, NotSignedIn
 from appliance.wiring import Appliance
 

@@ -22,7 +22,7 @@ from appliance.api.signin_pages import arrival_page, notice_page, sign_in_page
 from appliance.auth.identity import Identity
 from appliance.auth.oidc.sign_on import ATTEMPT_S, RETURN_PATH, NotBegunHere, Returned, SingleSignOn
 from appliance.auth.sessions import SignedInSession
-from appliance.config import HEADER_DIRECTORY, OIDC_DIRECTORY
+from appliance.config.identity import HEADER_DIRECTORY, OIDC_DIRECTORY
 from appliance.errors import ApplianceError, TooManyAttempts
 from appliance.wiring import Appliance
 

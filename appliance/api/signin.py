@@ -13,7 +13,8 @@ from appliance.api.sign_on import arrive_through_proxy, leaving_address, sign_on
 from appliance.api.signin_pages import STATIC, notice_page, sign_in_page
 from appliance.audit.entries import AdminAction
 from appliance.auth.sessions import SignedInSession, TokenKind
-from appliance.config import HEADER_DIRECTORY, PasswordsFor
+from appliance.config import PasswordsFor
+from appliance.config.identity import HEADER_DIRECTORY
 from appliance.domain import Principal, Role
 from appliance.errors import (
     AccessDenied,

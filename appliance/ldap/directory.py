@@ -24,7 +24,7 @@ from pathlib import Path
 
 from appliance.auth.identity import Identity
 from appliance.auth.naming import normal_name
-from appliance.config import LdapSettings
+from appliance.config.identity import LdapSettings
 from appliance.domain import Role
 from appliance.errors import DirectoryUnavailable
 from appliance.ldap import filters

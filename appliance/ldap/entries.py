@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from appliance.config import LdapKind
+from appliance.config.identity import LdapKind
 from appliance.ldap.messages import Entry
 
 STATE_ATTRIBUTES = (

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from appliance.auth.naming import label_or_none
-from appliance.config import LdapSettings
+from appliance.config.identity import LdapSettings
 from appliance.ldap import filters
 from appliance.ldap.connection import Connection
 from appliance.ldap.messages import Entry

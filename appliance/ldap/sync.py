@@ -22,7 +22,7 @@ from appliance.audit.entries import AdminAction
 from appliance.auth.accounts import Accounts
 from appliance.auth.identity import Identity
 from appliance.auth.standing import Person
-from appliance.config import LdapSettings
+from appliance.config.identity import LdapSettings
 from appliance.errors import ApplianceError, DirectoryUnavailable
 from appliance.ldap.directory import LdapDirectory
 

@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from appliance.cli import app as commands
-from appliance.config import LdapSettings, ModelSettings, Provider, ServerSettings, Settings
+from appliance.config import ModelSettings, Provider, ServerSettings, Settings
+from appliance.config.identity import LdapSettings
 from appliance.doctor import Status, examine
 from appliance.domain import Role
 from appliance.server import create_headless_app

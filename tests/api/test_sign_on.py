@@ -24,16 +24,8 @@ from appliance import doctor
 from appliance.audit.entries import SignedIn, SignInFailed
 from appliance.audit.records import LogFilter
 from appliance.auth.identity import DirectoryTerms
-from appliance.config import (
-    ModelSettings,
-    OidcSettings,
-    PasswordsFor,
-    Provider,
-    ServerSettings,
-    Settings,
-    SignInSettings,
-    TrustedHeaderSettings,
-)
+from appliance.config import ModelSettings, PasswordsFor, Provider, ServerSettings, Settings, SignInSettings
+from appliance.config.identity import OidcSettings, TrustedHeaderSettings
 from appliance.domain import Role
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened

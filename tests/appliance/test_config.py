@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from appliance.config import OFFLINE_SWITCHES, LdapSettings, Provider, Settings, go_offline, load_settings
+from appliance.config import OFFLINE_SWITCHES, Provider, Settings, go_offline, load_settings
+from appliance.config.identity import LdapSettings
 from appliance.errors import ConfigurationError
 
 # What each dependency was seen to do, and the value that stops it; kept apart from the code on purpose.

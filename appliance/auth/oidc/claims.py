@@ -15,7 +15,7 @@ from typing import Any
 from appliance.auth.belonging import groups_here, roles_here, texts
 from appliance.auth.identity import Identity
 from appliance.auth.tables import MAX_SUBJECT_CHARACTERS
-from appliance.config import OIDC_DIRECTORY, OidcSettings
+from appliance.config.identity import OIDC_DIRECTORY, OidcSettings
 from appliance.domain import text_sha256
 from appliance.errors import NotSignedIn
 

@@ -23,7 +23,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
 
 from appliance.auth.oidc.channel import Answer, Channel
-from appliance.config import OidcSettings
+from appliance.config.identity import OidcSettings
 from appliance.errors import DirectoryUnavailable, NotSignedIn
 
 PublicKey = RSAKey | ECKey | OKPKey

@@ -29,7 +29,7 @@ from appliance.auth.identity import Identity
 from appliance.auth.oidc.claims import identity_of
 from appliance.auth.oidc.id_token import Expected, verified_claims
 from appliance.auth.oidc.provider import Condition, Provider, Tokens
-from appliance.config import OidcSettings
+from appliance.config.identity import OidcSettings
 from appliance.errors import DirectoryUnavailable, NotSignedIn
 
 RETURN_PATH = "/login/oidc/return"

@@ -14,7 +14,7 @@ from joserfc.jwk import RSAKey
 
 from appliance.auth.identity import Identity
 from appliance.auth.oidc.sign_on import ATTEMPT_S, Begun, NotBegunHere, Returned, SingleSignOn
-from appliance.config import OidcSettings, SignatureAlgorithm
+from appliance.config.identity import OidcSettings, SignatureAlgorithm
 from appliance.domain import Role
 from appliance.errors import AccessDenied, ApplianceError, ConfigurationError, DirectoryUnavailable, NotSignedIn
 from tests.identity_provider.misbehaving import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from appliance.config import LdapSettings
+from appliance.config.identity import LdapSettings
 from appliance.ldap.directory import LdapDirectory
 from tests.appliance.ldap import organisation, slapd
 

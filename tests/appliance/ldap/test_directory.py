@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from appliance.config import LdapKind
+from appliance.config.identity import LdapKind
 from appliance.domain import Role
 from appliance.errors import ConfigurationError, DirectoryUnavailable
 from appliance.ldap.directory import LdapDirectory

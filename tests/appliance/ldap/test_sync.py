@@ -15,7 +15,8 @@ from appliance.audit.entries import AdminAction
 from appliance.auth.accounts import Accounts, now_utc
 from appliance.auth.identity import DirectoryTerms
 from appliance.auth.sessions import Sessions
-from appliance.config import LdapSettings, SignInSettings
+from appliance.config import SignInSettings
+from appliance.config.identity import LdapSettings
 from appliance.database import Database, metadata
 from appliance.domain import Role
 from appliance.errors import AuditUnavailable, DirectoryUnavailable, NotSignedIn
