@@ -30,6 +30,7 @@ import signal  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
+from collections.abc import Callable  # noqa: E402
 from dataclasses import asdict  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any, BinaryIO  # noqa: E402
@@ -82,17 +83,28 @@ def _receive(source: BinaryIO) -> frames.Frame | None:
 
 def _document(source: BinaryIO) -> bytes:
     whole = io.BytesIO()
-    while (frame := _receive(source)) is not None and frame.kind == frames.DATA:
-        whole.write(frame.body)
-    if frame is None or frame.kind != frames.END:
-        os._exit(0)  # the pool went away
+    try:
+        _to_the_end(source, whole.write)
+    except MemoryError:
+        whole.close()
+        _to_the_end(source, len)  # or the pool, which is still handing it over, would not hear why it is refused
+        raise
     return whole.getvalue()
 
 
-def _answer(job: dict[str, Any], data: bytes, out: BinaryIO) -> tuple[bytes, bytes]:
+def _to_the_end(source: BinaryIO, take: Callable[[bytes], object]) -> None:
+    """Hand over what comes of a document, piece by piece."""
+    while (frame := _receive(source)) is not None and frame.kind == frames.DATA:
+        take(frame.body)
+    if frame is None or frame.kind != frames.END:
+        os._exit(0)  # the pool went away
+
+
+def _answer(job: dict[str, Any], source: BinaryIO, out: BinaryIO) -> tuple[bytes, bytes]:
     from ingest.parse import pdf, readers
     from ingest.parse.elements import to_json
 
+    data = _document(source)
     if job["job"] == "render":
         boxes = [Box(*values) for values in job["boxes"]]
         picture = readers.render(data, job["name"], job["page"], job["dpi"], boxes, member=job["member"])
@@ -106,9 +118,9 @@ def _answer(job: dict[str, Any], data: bytes, out: BinaryIO) -> tuple[bytes, byt
     return frames.RESULT, result
 
 
-def _do(job: dict[str, Any], data: bytes, out: BinaryIO) -> None:
+def _do(job: dict[str, Any], source: BinaryIO, out: BinaryIO) -> None:
     try:
-        kind, body = _answer(job, data, out)
+        kind, body = _answer(job, source, out)
     except ApplianceError as refusal:
         kind, body = frames.REFUSAL, json.dumps({"code": refusal.code, "reason": str(refusal)}).encode()
     except MemoryError:
@@ -127,7 +139,7 @@ def _one_job(source: int, out: int, *, office: bool) -> int:
         return 1
     job = json.loads(frame.body)
     confine.limit_job(job["size_bytes"], job["cpu_s"], job["most_cpu_s"])
-    _do(job, _document(reader), writer)
+    _do(job, reader, writer)
     return _OFFICE_LOADED if "unstructured" in sys.modules and not office else 0
 
 
