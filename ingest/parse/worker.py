@@ -100,11 +100,10 @@ def _to_the_end(source: BinaryIO, take: Callable[[bytes], object]) -> None:
         os._exit(0)  # the pool went away
 
 
-def _answer(job: dict[str, Any], source: BinaryIO, out: BinaryIO) -> tuple[bytes, bytes]:
+def _answer(job: dict[str, Any], data: bytes, out: BinaryIO) -> tuple[bytes, bytes]:
     from ingest.parse import pdf, readers
     from ingest.parse.elements import to_json
 
-    data = _document(source)
     if job["job"] == "render":
         boxes = [Box(*values) for values in job["boxes"]]
         picture = readers.render(data, job["name"], job["page"], job["dpi"], boxes, member=job["member"])
@@ -120,7 +119,7 @@ def _answer(job: dict[str, Any], source: BinaryIO, out: BinaryIO) -> tuple[bytes
 
 def _do(job: dict[str, Any], source: BinaryIO, out: BinaryIO) -> None:
     try:
-        kind, body = _answer(job, source, out)
+        kind, body = _answer(job, _document(source), out)
     except ApplianceError as refusal:
         kind, body = frames.REFUSAL, json.dumps({"code": refusal.code, "reason": str(refusal)}).encode()
     except MemoryError:
