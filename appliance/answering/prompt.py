@@ -114,6 +114,9 @@ def _pack_passages(
     question: str, hits: Sequence[Hit], room: int, count_tokens: CountTokens, words: Instructions
 ) -> tuple[Citation, ...]:
     """The best hits with which the whole message fits. Counted as a whole: the tokens of parts do not add up."""
+    everything = tuple(Citation(number, hit) for number, hit in enumerate(hits, start=1))
+    if _cost(_user_message(question, everything, words), count_tokens) <= room:
+        return everything
     packed: tuple[Citation, ...] = ()
     for hit in hits:
         attempt = (*packed, Citation(len(packed) + 1, hit))

@@ -43,8 +43,9 @@ _THINKING = "thinking"
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """What /api/show says. `context_tokens` is 0 if it does not say."""
+    """What /api/show says of manifest `digest`, empty if not asked for. `context_tokens` is 0 if it does not say."""
 
+    digest: str
     context_tokens: int
     quantisation: str
     thinks: bool
@@ -84,8 +85,8 @@ class OllamaModel:
 
     def card(self) -> ModelCard:
         """The model as the server has it now. `digest` is that of its manifest."""
-        shown = self._show()
-        return ModelCard("ollama", self._name, self._digest(), self._window(shown), shown.quantisation)
+        shown = self._known()
+        return ModelCard("ollama", self._name, shown.digest, self._window(shown), shown.quantisation)
 
     def count_tokens(self, text: str) -> int:
         """An upper bound, about twice the true number for English prose."""
@@ -93,7 +94,7 @@ class OllamaModel:
 
     def stream(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         """Pieces of the answer, without the model's thinking."""
-        shown = self._shown or self._show()
+        shown = self._shown or self._show("")
         window = min(generation.context_tokens, self._window(shown))
         require_room(at_most_prompt_tokens(messages), generation, window)
         request = self._request(messages, generation, window, shown)
@@ -158,7 +159,14 @@ class OllamaModel:
     def _timeout(self, generation: Generation) -> httpx.Timeout:
         return httpx.Timeout(min(self._token_timeout_s, generation.time_s), connect=self._connect_timeout_s)
 
-    def _show(self) -> _Shown:
+    def _known(self) -> _Shown:
+        """The model as it is now. What is shown of a manifest stays true of it, so that is asked once."""
+        digest, shown = self._digest(), self._shown
+        if shown is None or shown.digest != digest:
+            shown = self._shown = self._show(digest)
+        return shown
+
+    def _show(self, digest: str) -> _Shown:
         with self._errors():
             response = self._client.post("/api/show", json={"model": self._name})
         shown = self._checked(response)
@@ -171,12 +179,12 @@ class OllamaModel:
             for key, value in _object(shown, "model_info").items()
             if key.endswith(".context_length") and isinstance(value, int)
         ]
-        self._shown = _Shown(
+        return _Shown(
+            digest,
             max(lengths, default=0),
             str(_object(shown, "details").get("quantization_level") or ""),
             _THINKING in str(shown.get("capabilities")),
         )
-        return self._shown
 
     def _digest(self) -> str:
         with self._errors():

@@ -219,7 +219,7 @@ def test_nobody_listening_is_reported_with_what_to_do() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>hello</html>", b"[1, 2]", b"\xff\xfe"])
 def test_a_server_that_is_something_else_is_reported(body: bytes) -> None:
-    server = misbehaving_server({"/api/show": [answer(body)]})
+    server = misbehaving_server({"/api/show": [answer(body)], "/api/tags": [answer(body)]})
     with server as running, pytest.raises(ModelUnavailable, match="does not answer like Ollama"):
         _model(running.url).card()
 
@@ -261,6 +261,20 @@ def test_proxies_and_keys_of_the_environment_are_ignored(monkeypatch: pytest.Mon
     with misbehaving_server({"/api/show": [answer(b'{"model_info": {}}')], "/api/tags": [answer(_TAGS)]}) as server:
         _model(server.url).card()
     assert all(b"from-the-environment" not in request for request in server.requests)
+
+
+def test_what_is_shown_of_a_model_is_asked_again_when_it_is_another() -> None:
+    answers = {"/api/tags": [answer(_TAGS)], "/api/show": [answer(b'{"details": {"quantization_level": "Q4_K_M"}}')]}
+    with misbehaving_server(answers) as server:
+        model = _model(server.url)
+        before = [model.card() for _ in range(2)]
+        answers["/api/show"] = [answer(b'{"details": {"quantization_level": "Q8_0"}}')]
+        same = model.card()
+        answers["/api/tags"] = [answer(_TAGS.replace(b'"00"', b'"11"'))]
+        other = model.card()
+    assert {(card.digest, card.quantisation) for card in (*before, same)} == {("sha256:00", "Q4_K_M")}
+    assert (other.digest, other.quantisation) == ("sha256:11", "Q8_0")
+    assert sum(request.startswith(b"POST /api/show") for request in server.requests) == 2
 
 
 _TAGS = b'{"models": [{"name": "tiny:latest", "digest": "00"}]}'
