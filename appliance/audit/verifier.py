@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import functools
 import hashlib
 import json
 import re
@@ -32,6 +33,7 @@ from typing import Any
 
 FORMAT = "strongroom-log-export/2"
 _CLOCK_TOLERANCE_S = 1.0
+_TIME = re.compile(r"\A([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6})Z\Z")
 _EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
@@ -180,8 +182,8 @@ class _History:
         """Look at the next entry."""
         kind = facts.get("type")
         try:
-            time = datetime.strptime(str(facts.get("time")), "%Y-%m-%dT%H:%M:%S.%f%z")
-        except ValueError as error:
+            time = datetime.fromisoformat(_TIME.findall(str(facts.get("time")))[0])
+        except (IndexError, ValueError) as error:
             raise Wrong(f"Entry {seq} of the export has no time.", seq) from error
         back_s = (self._last - time).total_seconds() if self._last else 0
         if back_s > _CLOCK_TOLERANCE_S and kind != "clock.stepped":
@@ -368,6 +370,7 @@ def _is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
     return _equal(_times(s, _BASE), _add(r, _times(h, a)))
 
 
+@functools.lru_cache(maxsize=8)
 def _point(data: bytes) -> _Point | None:
     """RFC 8032, 5.1.3."""
     y = int.from_bytes(data, "little")
@@ -394,11 +397,22 @@ def _add(p: _Point, q: _Point) -> _Point:
 
 def _times(scalar: int, point: _Point) -> _Point:
     result = _NEUTRAL
-    while scalar:
-        if scalar % 2:
-            result = _add(result, point)
-        point, scalar = _add(point, point), scalar // 2
+    for multiples in _table(point):
+        result, scalar = _add(result, multiples[scalar & 15]), scalar >> 4
     return result
+
+
+@functools.lru_cache(maxsize=8)
+def _table(point: _Point) -> list[list[_Point]]:
+    """0 to 15 times 16^n times the point, n from 0 to 63: a log has thousands of signatures and few points."""
+    table = []
+    for _ in range(64):
+        multiples = [_NEUTRAL]
+        for _ in range(16):
+            multiples.append(_add(multiples[-1], point))
+        point = multiples.pop()
+        table.append(multiples)
+    return table
 
 
 def _equal(p: _Point, q: _Point) -> bool:
