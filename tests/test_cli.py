@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.audit import verifier
 from appliance.cli import app
 from appliance.config import load_settings
 from tests.api.conftest import write_documents
@@ -334,6 +335,20 @@ def test_an_auditor_checks_an_export_with_one_file_and_what_was_carried_out(room
     assert "verifies" in room.run("log", "verify", *carried)
     signed.write_text(signed.read_text("utf-8").replace("/query-log\n", "/query-log\n1"), "utf-8")
     assert "NOT verify" in room.run("log", "verify", *carried, ok=False)
+
+
+def test_a_witness_cosigns_with_the_one_file_and_what_comes_back_is_kept(room: Room, tmp_path: Path) -> None:
+    asked, key = tmp_path / "request.txt", room.data / "log" / "checkpoints" / "queries.signer.txt"
+    room.run("log", "ask-witness", str(asked))
+    command = [sys.executable, "-I", "-S", verifier.__file__, asked, "--key", key, "--witness", tmp_path / "witness"]
+    cosigned = tmp_path / "cosigned.txt"
+    cosigned.write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
+    witness_key = ("--witness-key", str(tmp_path / "witness" / "witness-key.txt"))
+    assert "Kept" in room.run("log", "keep-cosigned", str(cosigned), *witness_key)
+    typed = tmp_path / "typed.txt"
+    typed.write_bytes(b"\r\n" + cosigned.read_bytes().strip().replace(b"\n", b"\r\n"))  # as from a phone
+    told = room.run("log", "verify", *witness_key, "--checkpoint", str(typed))
+    assert "The witness 'strongroom/witness' had seen" in " ".join(told.split())
 
 
 def test_a_log_changed_by_hand_is_found_out_with_the_entry_named(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ one line for each entry in the order of `seq`, with head and content as the very
 where its key is gone or it was not asked for. A complete export has every entry, and its tree is built again; a partial
 one has a proof of inclusion for each entry. `verifier` checks it, anywhere.
 
-The first line also holds the signed checkpoints of the log and the public key of the signer, as the exporting machine
-has them. Compare both with those that were carried out before.
+The first line also holds the signed checkpoints of the log and the public keys of the signer and of the witnesses, as
+the exporting machine has them. Compare them with those that were carried out before.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from appliance.audit.checkpoint import Checkpoint
+from appliance.audit.signatures import Beside
 from appliance.audit.verifier import FORMAT
 from appliance.errors import AuditBroken
 
 
-def header(checkpoint: Checkpoint, *, complete: bool, notes: Sequence[str], key: str) -> str:
+def header(checkpoint: Checkpoint, *, complete: bool, beside: Beside) -> str:
     """The first line of an export."""
-    return _line(
-        {"format": FORMAT, "complete": complete, "checkpoint": checkpoint.text(), "notes": list(notes), "key": key}
-    )
+    return _line({"format": FORMAT, "complete": complete, "checkpoint": checkpoint.text(), **asdict(beside)})
 
 
 def line(seq: int, head: bytes, content: bytes | None, proof: Sequence[bytes] | None) -> str:

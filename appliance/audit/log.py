@@ -188,17 +188,22 @@ class QueryLog:
             nodes = _nodes(connection)
             return Inclusion(seq, nodes(0, seq), tuple(tree.inclusion_proof(seq, current.size, nodes)), current)
 
-    def consistency_proof(self, old_size: int) -> tuple[tuple[bytes, ...], Checkpoint]:
-        """The proof that the log of `old_size` entries is the beginning of the log as it is now, and its checkpoint.
+    def consistency_proof(self, old_size: int, size: int | None = None) -> tuple[tuple[bytes, ...], Checkpoint]:
+        """The proof that the log of `old_size` entries is the beginning of that of `size`; with the checkpoint of that.
+
+        Without `size` it is the log as it is now.
 
         Raises:
             NotFound: The log never had that many entries, or none then.
         """
         with self._reading() as (connection, _), _complete_tree():
             current = self._checkpoint_now(connection)
-            if not 0 < old_size <= current.size:
+            later = current.size if size is None else size
+            if not 0 < old_size <= later <= current.size:
                 raise NotFound(f"The query log has {current.size} entries; there is no proof from {old_size}.")
-            return tuple(tree.consistency_proof(old_size, current.size, _nodes(connection))), current
+            nodes = _nodes(connection)
+            proof = tuple(tree.consistency_proof(old_size, later, nodes))
+            return proof, Checkpoint(self._origin, later, tree.root(later, nodes))
 
     def entry(self, seq: int) -> Recorded:
         """Entry `seq`.
@@ -269,12 +274,11 @@ class QueryLog:
             NotFound: One of them is not in the log.
             AuditBroken: An entry is damaged, so nothing would be proved by it.
         """
-        signed = signatures.signed_notes(self.path)  # first, so that none of them is of more than is exported
-        key = signatures.public_key(self.path)
+        beside = signatures.beside(self.path)  # first, so that none of them is of more than is exported
         with self._reading() as (connection, ring), _complete_tree():
             current = self._checkpoint_now(connection)
             nodes = _nodes(connection)
-            yield export.header(current, complete=seqs is None, notes=signed, key=key)
+            yield export.header(current, complete=seqs is None, beside=beside)
             for row in _export_rows(connection, seqs):
                 seq, head = row[:2]
                 content = _exportable(row, ring)

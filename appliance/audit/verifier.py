@@ -1,9 +1,15 @@
-"""Checks an export of a query log. One file, Python's standard library, nothing else: it runs anywhere.
+"""Checks an export of a query log, and is its witness. One file, Python's standard library, nothing else.
 
-    python verifier.py EXPORT [--key FILE] [--checkpoint FILE ...]
+    python verifier.py EXPORT [--key FILE] [--witness-key FILE ...] [--checkpoint FILE ...]
+    python verifier.py REQUEST --key FILE --witness FOLDER [--name NAME] > COSIGNED
 
-Give it the public key of the signer and the checkpoints that were carried out of the house before, as they were
-carried: what an export says of itself, whoever made it could have made up. It names the first entry that is wrong.
+The first checks. Give it the public keys of the signer and of the witnesses, and the checkpoints that were carried out
+of the house before, as they were carried: what an export says of itself, whoever made it could have made up. It names
+the first entry that is wrong.
+
+The second is for whoever keeps watch over a log on another machine: it adds a cosignature to the checkpoint in a
+request of the appliance (the form of C2SP tlog-witness) if that is proved to contain the one it cosigned last. FOLDER
+is where it keeps its key and that one; keep one folder for each log.
 
 Rules this file keeps:
 
@@ -13,6 +19,8 @@ Rules this file keeps:
    (C2SP signed-note, Ed25519). A signed checkpoint that was carried must also stand in the export.
 3. Wall time does not go back by more than a second unless an entry says so.
 4. What cannot be judged is told apart from what is wrong: status 2, not 1.
+5. A witness cosigns (C2SP tlog-cosignature v1, Ed25519) nothing but what is proved to have grown from what it cosigned
+   last, and what it cosigns is on its disk before anybody gets it. So it never vouches for two logs.
 """
 
 from __future__ import annotations
@@ -23,8 +31,10 @@ import binascii
 import functools
 import hashlib
 import json
+import os
 import re
 import sys
+import time as clock
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,6 +45,7 @@ FORMAT = "strongroom-log-export/2"
 _CLOCK_TOLERANCE_S = 1.0
 _TIME = re.compile(r"\A([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6})Z\Z")
 _EMPTY_ROOT = hashlib.sha256(b"").digest()
+_OF_SIGNER, _OF_WITNESS = b"\x01", b"\x04"  # the kinds of Ed25519 keys in signed notes
 
 
 class Wrong(Exception):
@@ -58,20 +69,33 @@ class Checkpoint:
     root: bytes
 
 
+@dataclass(frozen=True)
+class Cosigned:
+    """What a witness vouches for: that by that time (POSIX) it had seen the log grow to that many entries."""
+
+    name: str
+    size: int
+    time: int
+
+
 @dataclass
 class Report:
-    """An export that holds together. Of entries `without_content` it proves that they are in the log, nothing more."""
+    """An export that holds together. Of entries `without_content` it proves that they are in the log, nothing more.
+
+    `cosigned` is the last that each witness vouches for.
+    """
 
     checkpoint: Checkpoint
     complete: bool
     signatures: int
+    cosigned: list[Cosigned] = field(default_factory=list)
     entries: int = 0
     without_content: int = 0
     remarks: list[str] = field(default_factory=list)
 
 
-def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "") -> Report:
-    """Check an export by itself, against checkpoints that were carried out before, and with a key that was.
+def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", witnesses: Sequence[str] = ()) -> Report:
+    """Check an export by itself, against checkpoints that were carried out before, and with keys that were.
 
     Raises:
         Wrong: Something was changed, is missing or is too much.
@@ -88,6 +112,7 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "") -> 
     expected = [own] + [_opened(text, trusted) for text in (*notes, *carried)]
     report = Report(own, first["complete"], sum("\n\n" in text for text in (*notes, *carried)))
     _same_log(expected)
+    _check_witnesses(first, (*notes, *carried), witnesses, report)
     lost = [text for text in carried if "\n\n" in text and _text(text) not in {_text(found) for found in notes}]
     if lost and report.complete:
         raise Wrong("A signed checkpoint that was carried out is missing from the export: checkpoints were removed.")
@@ -291,6 +316,20 @@ def _is_included(index: int, size: int, leaf: bytes, proof: list[bytes], root: b
 # checkpoints and signatures
 
 
+def _check_witnesses(first: dict[str, Any], notes: Sequence[str], given: Sequence[str], report: Report) -> None:
+    for text in given or _texts(first.get("witnesses", [])):
+        key = _key(text, _OF_WITNESS)
+        found = [(_parsed(_text(note)).size, time) for note in notes for time in _cosigned(note, key)]
+        if found:
+            report.cosigned.append(Cosigned(key[0], *max(found)))
+        elif given:
+            raise Wrong(f"No checkpoint is cosigned by the witness '{key[0]}': what it cosigned was removed.")
+
+
+def _texts(value: object) -> list[str]:
+    return [str(text) for text in value] if isinstance(value, list) else []
+
+
 def _notes(first: dict[str, Any]) -> list[str]:
     notes = first.get("notes", [])
     if not isinstance(notes, list) or not all(isinstance(text, str) and "\n\n" in text for text in notes):
@@ -314,8 +353,31 @@ def _opened(note: str, key: tuple[str, bytes] | None) -> Checkpoint:
     """The checkpoint in a note that `key` signed, or in a text without signatures."""
     if "\n\n" not in note or key is None:
         return _parsed(note)
-    name, public = key
-    key_id = hashlib.sha256(name.encode() + b"\n\x01" + public).digest()[:4]
+    ours = _signatures(note, key, _OF_SIGNER)
+    if not ours or not all(_is_signed(key[1], _text(note).encode(), signature) for signature in ours):
+        raise Wrong(f"The key of '{key[0]}' did not sign a checkpoint that is said to be signed: it is forged.")
+    return _parsed(_text(note))
+
+
+def _cosigned(note: str, key: tuple[str, bytes]) -> list[int]:
+    """When that witness cosigned this note (POSIX time)."""
+    times = []
+    for stamped in _signatures(note, key, _OF_WITNESS) if "\n\n" in note else ():
+        time = int.from_bytes(stamped[:8], "big")
+        if not _is_signed(key[1], _to_cosign(note, time), stamped[8:]):
+            raise Wrong(
+                f"The witness '{key[0]}' did not cosign a checkpoint that is said to be cosigned: it is forged."
+            )
+        times.append(time)
+    return times
+
+
+def _to_cosign(note: str, time: int) -> bytes:
+    return f"cosignature/v1\ntime {time}\n{_text(note)}".encode()
+
+
+def _signatures(note: str, key: tuple[str, bytes], kind: bytes) -> list[bytes]:
+    """The signatures under a note that say they are of that key."""
     lines = note.rpartition("\n\n")[2].split("\n")
     if (
         lines.pop()
@@ -323,25 +385,26 @@ def _opened(note: str, key: tuple[str, bytes] | None) -> Checkpoint:
         or any(not re.fullmatch("— [^ +]+ [A-Za-z0-9+/]+={0,2}", x) for x in lines)
     ):
         raise Wrong("A signed checkpoint is not a text, an empty line and its signatures.")
-    signatures = [_decoded(line.split(" ")[2]) for line in lines if line.split(" ")[1] == name]
-    ours = [signature[4:] for signature in signatures if signature[:4] == key_id]
-    if not ours or not all(_is_signed(public, _text(note).encode(), signature) for signature in ours):
-        raise Wrong(f"The key of '{name}' did not sign a checkpoint that is said to be signed: it is forged.")
-    return _parsed(_text(note))
+    signatures = [_decoded(line.split(" ")[2]) for line in lines if line.split(" ")[1] == key[0]]
+    return [signature[4:] for signature in signatures if signature[:4] == _key_id(key, kind)]
 
 
-def _key(text: str) -> tuple[str, bytes]:
+def _key_id(key: tuple[str, bytes], kind: bytes) -> bytes:
+    return hashlib.sha256(key[0].encode() + b"\n" + kind + key[1]).digest()[:4]
+
+
+def _key(text: str, kind: bytes = _OF_SIGNER) -> tuple[str, bytes]:
     name, _, rest = text.strip().partition("+")
     key_id, _, encoded = rest.partition("+")
     data = _decoded(encoded)
-    if (
-        not name
-        or len(data) != 33
-        or data[0] != 1
-        or hashlib.sha256(name.encode() + b"\n" + data).hexdigest()[:8] != key_id
-    ):
-        raise Wrong("There is no public key of a signer to check signatures with, or it is not whole.")
+    if not name or len(data) != 33 or data[:1] != kind or _key_id((name, data[1:]), kind).hex() != key_id:
+        whose = "signer" if kind == _OF_SIGNER else "witness"
+        raise Wrong(f"There is no public key of a {whose} to check signatures with, or it is not whole.")
     return name, data[1:]
+
+
+def _key_text(key: tuple[str, bytes], kind: bytes) -> str:
+    return f"{key[0]}+{_key_id(key, kind).hex()}+{base64.b64encode(kind + key[1]).decode()}"
 
 
 def _decoded(text: str) -> bytes:
@@ -351,7 +414,126 @@ def _decoded(text: str) -> bytes:
         return b""
 
 
-# Ed25519 (RFC 8032, 5.1): verification only, so nothing here is secret
+# the witness
+
+
+def cosign(request: str, folder: Path, key: str, *, name: str = "strongroom/witness", now: int) -> str:
+    """The checkpoint in a request with a cosignature below.
+
+    Args:
+        request: "old" and a size, the proof of consistency from there, an empty line, the signed checkpoint.
+        folder: Where the witness keeps its key and what it cosigned last; made at the first time.
+        key: The public key of the signer, as it was carried out.
+        name: What the witness is called, from the first time on.
+        now: POSIX time.
+
+    Raises:
+        Wrong: The checkpoint is not of a log that only grew since; it is not cosigned.
+        NotJudged: The request begins at another size than the one that was cosigned last.
+    """
+    old, proof, note = _request(request)
+    trusted = _key(key)
+    wanted = _opened(note, trusted)
+    state = folder / "last-cosigned.txt"
+    known = _opened(state.read_bytes().decode("utf-8"), trusted) if state.exists() else None
+    _check_growth(known, wanted, old, proof)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own, secret = _own_key(folder, name)
+    stamped = now.to_bytes(8, "big") + _sign(secret, _to_cosign(note, now))
+    line = f"— {own[0]} {base64.b64encode(_key_id(own, _OF_WITNESS) + stamped).decode()}\n"
+    cosigned = note + line
+    _put(state, cosigned.encode())
+    return cosigned
+
+
+def _request(text: str) -> tuple[int, list[bytes], str]:
+    asked, _, note = text.partition("\n\n")
+    lines = asked.split("\n")
+    size = re.fullmatch("old (0|[1-9][0-9]{0,18})", lines[0])
+    proof = [_decoded(line) for line in lines[1:]]
+    if not size or len(proof) > 63 or any(len(part) != 32 for part in proof) or "\n\n" not in note:
+        raise Wrong("This is not a request of the appliance: a size, a proof and a signed checkpoint.")
+    return int(size[1]), proof, note
+
+
+def _check_growth(known: Checkpoint | None, wanted: Checkpoint, old: int, proof: list[bytes]) -> None:
+    known_size = known.size if known else 0
+    if known and wanted.origin != known.origin:
+        raise Wrong(f"This is a checkpoint of the log '{wanted.origin}'; this witness watches '{known.origin}'.")
+    if known and wanted.size == known.size and wanted.root != known.root:
+        raise Wrong(
+            f"SPLIT VIEW: two different logs of {known.size} entries were signed with one key. Keep this request and "
+            "what is in the folder of the witness: together they prove it."
+        )
+    if wanted.size < known_size:
+        raise Wrong(
+            f"The checkpoint tells of {wanted.size} entries and {known_size} were cosigned before: the request is an "
+            "old one, or the log was cut."
+        )
+    if wanted.size == 0:
+        raise NotJudged("The log has no entry yet.")
+    if old != known_size:
+        raise NotJudged(
+            f"The request begins at {old} entries, and {known_size} were cosigned last. Ask for one that begins there: "
+            f"--since {known_size}. If more were cosigned once, the folder of the witness is not the one it was."
+        )
+    if known and not _is_consistent(known.size, wanted.size, proof, known.root, wanted.root):
+        raise Wrong(
+            f"The log of {wanted.size} entries is not shown to contain the {known.size} that were cosigned: it was "
+            "rewritten, or it is another one. Keep this request and what is in the folder of the witness."
+        )
+
+
+def _is_consistent(old: int, new: int, proof: list[bytes], old_root: bytes, new_root: bytes) -> bool:
+    """RFC 9162, 2.1.4.2."""
+    if old == new:
+        return not proof and old_root == new_root
+    path = [old_root, *proof] if old & (old - 1) == 0 else proof
+    if not proof or not 0 < old < new:
+        return False
+    position, last = old - 1, new - 1
+    while position % 2:
+        position, last = position >> 1, last >> 1
+    before = after = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return False
+        if position % 2 or position == last:
+            before, after = _node_hash(sibling, before), _node_hash(sibling, after)
+            while position and not position % 2:
+                position, last = position >> 1, last >> 1
+        else:
+            after = _node_hash(after, sibling)
+        position, last = position >> 1, last >> 1
+    return last == 0 and (before, after) == (old_root, new_root)
+
+
+def _own_key(folder: Path, name: str) -> tuple[tuple[str, bytes], bytes]:
+    """The key of the witness, public and secret; made at the first time."""
+    public, secret = folder / "witness-key.txt", folder / "witness-secret.key"
+    if not secret.exists():
+        if public.exists() or (folder / "last-cosigned.txt").exists():
+            raise NotJudged(f"The key {secret} of the witness is gone. Restore it, or begin with an empty folder.")
+        if not re.fullmatch("[!-*,-~]{1,100}", name):
+            raise NotJudged("The name of a witness is 1 to 100 characters without spaces and plus signs.")
+        _put(secret, os.urandom(32))
+    data = secret.read_bytes()
+    if not public.exists():
+        _put(public, f"{_key_text((name, _public(data)), _OF_WITNESS)}\n".encode())
+    return _key(public.read_text("utf-8"), _OF_WITNESS), data
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Whole or not at all, and on disk."""
+    fresh = path.with_name(f"{path.name}.new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+# Ed25519 (RFC 8032, 5.1). Signing takes time that depends on the key: it is for a person at a machine of their own.
 
 _P = 2**255 - 19
 _ORDER = 2**252 + 27742317777372353535851937790883648493
@@ -422,32 +604,87 @@ def _equal(p: _Point, q: _Point) -> bool:
 _BASE = _point((4 * pow(5, -1, _P) % _P).to_bytes(32, "little")) or _NEUTRAL
 
 
+def _sign(secret: bytes, message: bytes) -> bytes:
+    """RFC 8032, 5.1.6."""
+    scalar, prefix = _expanded(secret)
+    r = int.from_bytes(hashlib.sha512(prefix + message).digest(), "little") % _ORDER
+    first = _encoded(_times(r, _BASE))
+    h = int.from_bytes(hashlib.sha512(first + _public(secret) + message).digest(), "little") % _ORDER
+    return first + ((r + h * scalar) % _ORDER).to_bytes(32, "little")
+
+
+def _public(secret: bytes) -> bytes:
+    return _encoded(_times(_expanded(secret)[0], _BASE))
+
+
+def _expanded(secret: bytes) -> tuple[int, bytes]:
+    digest = hashlib.sha512(secret).digest()
+    return int.from_bytes(digest[:32], "little") & (2**254 - 8) | 2**254, digest[32:]
+
+
+def _encoded(p: _Point) -> bytes:
+    x, y = (value * pow(p[2], -1, _P) % _P for value in p[:2])
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
 def main() -> int:
-    """Check what the arguments name. 0: it is right. 1: it is wrong. 2: it could not be judged."""
-    parser = argparse.ArgumentParser(description="Check an export of a query log.")
-    parser.add_argument("export", type=Path)
+    """Check, or cosign, what the arguments name. 0: it is right. 1: it is wrong. 2: it could not be judged."""
+    parser = argparse.ArgumentParser(description="Check an export of a query log, or cosign a checkpoint of it.")
+    parser.add_argument("file", metavar="EXPORT|REQUEST", type=Path)
     parser.add_argument("--key", type=Path, help="the signer's public key, as it was carried out")
     parser.add_argument(
         "--checkpoint", type=Path, action="append", default=[], help="a checkpoint that was carried out"
     )
+    parser.add_argument("--witness-key", type=Path, action="append", default=[], help="the public key of a witness")
+    parser.add_argument(
+        "--witness", metavar="FOLDER", type=Path, help="cosign a request, as the witness of this folder"
+    )
+    parser.add_argument("--name", default="strongroom/witness", help="what a new witness is called")
     given = parser.parse_args()
     try:
-        carried = [path.read_bytes().decode("utf-8") for path in given.checkpoint]
-        with given.export.open(encoding="utf-8", newline="\n") as lines:
-            report = verify(lines, carried, given.key.read_text("utf-8") if given.key else "")
+        return _cosign(given) if given.witness else _check(given)
     except Wrong as error:
         where = "" if error.seq is None else f"First bad entry: {error.seq}. "
-        print(f"The export does NOT verify. {where}{error}")
+        what = "The request is NOT cosigned." if given.witness else "The export does NOT verify."
+        print(f"{what} {where}{error}", file=sys.stderr if given.witness else sys.stdout)
         return 1
     except (NotJudged, OSError, UnicodeDecodeError) as error:
-        print(f"Not judged: {error}")
+        print(f"Not judged: {error}", file=sys.stderr if given.witness else sys.stdout)
         return 2
+
+
+def _check(given: argparse.Namespace) -> int:
+    carried = [as_carried(path.read_bytes().decode("utf-8")) for path in given.checkpoint]
+    witnesses = [path.read_text("utf-8") for path in given.witness_key]
+    with given.file.open(encoding="utf-8", newline="\n") as lines:
+        report = verify(lines, carried, given.key.read_text("utf-8") if given.key else "", witnesses)
     print(f"The export verifies. {report.checkpoint.size} entries in the log, root {report.checkpoint.root.hex()}")
     print(f"In the export: {report.entries} entries, {report.without_content} of them without what they hold.")
     print(f"Signatures that hold: {report.signatures}. Checkpoints carried out before: {len(carried)}.")
+    for found in report.cosigned:
+        print(f"The witness '{found.name}' had seen {found.size} entries by {_moment(found.time)}.")
     for remark in report.remarks:
         print(remark)
     return 0
+
+
+def _cosign(given: argparse.Namespace) -> int:
+    if not given.key:
+        raise NotJudged("A witness needs the public key of the signer: --key FILE.")
+    request, now = given.file.read_bytes().decode("utf-8"), int(clock.time())
+    cosigned = cosign(request, given.witness, given.key.read_text("utf-8"), name=given.name, now=now)
+    sys.stdout.buffer.write(cosigned.encode())
+    print(f"Cosigned at {_moment(now)}. The public key is in {given.witness / 'witness-key.txt'}.", file=sys.stderr)
+    return 0
+
+
+def as_carried(text: str) -> str:
+    """A checkpoint as it was before it was typed or scanned: editors end lines in their own way, or not at all."""
+    return text.replace("\r\n", "\n").strip() + "\n"
+
+
+def _moment(time: int) -> str:
+    return clock.strftime("%Y-%m-%d %H:%M UTC", clock.gmtime(min(time, 2**35)))
 
 
 if __name__ == "__main__":

@@ -26,23 +26,27 @@ def log_verify(
         list[Path] | None, typer.Option(help="A checkpoint carried out earlier, to check against; may be repeated.")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="The public key of the signer, as it was carried out.")] = None,
+    witness_key: Annotated[
+        list[Path] | None, typer.Option(help="The public key of a witness, as it was carried out; may be repeated.")
+    ] = None,
     export: Annotated[Path | None, typer.Option(help="Verify an exported log instead of the live one.")] = None,
 ) -> None:
     """Check every entry, the whole tree and every signature; names the first entry that is wrong."""
-    from appliance.audit.signatures import checked
-    from appliance.audit.verifier import NotJudged, Wrong
+    from appliance.audit.signatures import checked, last_cosigned
+    from appliance.audit.verifier import NotJudged, Wrong, as_carried
     from appliance.audit.verify import verify
     from appliance.data_folder import DataFolder
 
-    carried, trusted = [_read(path) for path in checkpoint or ()], _read(key) if key else ""
+    carried, trusted = [as_carried(_read(path)) for path in checkpoint or ()], _read(key) if key else ""
+    witnesses = [_read(path) for path in witness_key or ()]
     path = DataFolder(load_settings().data_dir).log
     try:
         if export is not None:
-            _verify_export(export, carried, trusted)
+            _verify_export(export, carried, trusted, witnesses)
             return
         if not path.is_file():
             raise InvalidRequest(f"There is no query log at {path}. Set data_dir, or start the appliance once.")
-        found = verify(path, *checked(path, carried, trusted))
+        found = verify(path, *checked(path, carried, trusted, witnesses))
     except NotJudged as error:
         raise InvalidRequest(str(error)) from error
     except (AuditBroken, Wrong) as error:
@@ -50,14 +54,16 @@ def log_verify(
         err.print(f"[red]The query log does NOT verify.[/red]{where} {escape(str(error))}")
         raise typer.Exit(1) from error
     out.print(f"The query log verifies. {found.size} entries, root {found.root.hex()}")
+    for seen in last_cosigned(path):
+        out.print(f"The witness '{seen.name}' had seen {seen.size} entries by {seen.time:%Y-%m-%d %H:%M} UTC.")
 
 
-def _verify_export(path: Path, carried: list[str], key: str) -> None:
+def _verify_export(path: Path, carried: list[str], key: str, witnesses: list[str]) -> None:
     from appliance.audit.verifier import verify
 
     try:
         with path.open(encoding="utf-8", newline="\n") as lines:
-            report = verify(lines, carried, key)
+            report = verify(lines, carried, key, witnesses)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{path} cannot be read ({getattr(error, 'strerror', 'it is not text')}).") from error
     out.print(f"The export verifies. {report.checkpoint.size} entries, root {report.checkpoint.root.hex()}")
@@ -119,6 +125,42 @@ def log_checkpoint(
             "Nothing has been signed yet. Start the appliance; 'strongroom doctor' says if it does not sign."
         )
     typer.echo(text, nl=False)
+
+
+@log_app.command("ask-witness")
+def log_ask_witness(
+    target: Annotated[Path, typer.Argument(help="The file to write.")],
+    witness: Annotated[str, typer.Option(help="The name of the witness, when there are several.")] = "",
+    since: Annotated[int | None, typer.Option(min=0, help="What it cosigned last, if it says so.")] = None,
+) -> None:
+    """Write a request for a witness on another machine: the latest signed checkpoint, and a proof that reaches it."""
+    from appliance.audit.cosigning import request
+    from appliance.audit.log import QueryLog
+
+    with QueryLog(log_path(load_settings())) as log:
+        text = request(log, witness, since)
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InvalidRequest(f"{target} cannot be written ({error.strerror}). Name a new file.") from error
+    out.print(
+        f"Written to {target}. The witness runs: python3 verifier.py {target} --key KEY --witness FOLDER > COSIGNED"
+    )
+
+
+@log_app.command("keep-cosigned")
+def log_keep_cosigned(
+    source: Annotated[Path, typer.Argument(help="What the witness wrote.")],
+    witness_key: Annotated[Path | None, typer.Option(help="The public key of the witness, the first time.")] = None,
+) -> None:
+    """Keep a checkpoint that a witness cosigned; from then on it is verified with the log and goes into exports."""
+    from appliance.audit.signatures import keep_cosigned
+    from appliance.data_folder import DataFolder
+
+    path = DataFolder(load_settings().data_dir).log
+    found = keep_cosigned(path, _read(source), _read(witness_key) if witness_key else "")
+    out.print(f"Kept. The witness '{found.name}' had seen {found.size} entries by {found.time:%Y-%m-%d %H:%M} UTC.")
 
 
 @log_app.command("verifier")
