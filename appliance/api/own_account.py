@@ -10,11 +10,9 @@ Rules this module keeps:
 from __future__ import annotations
 
 import html
-import io
 from collections.abc import Awaitable, Callable
 from string import Template
 
-import segno
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -22,6 +20,7 @@ from starlette.routing import Route
 
 from appliance.api.gate import record_act
 from appliance.api.opening import address_of, set_cookie
+from appliance.api.qr import qr_code
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.signin import change_password, next_address
 from appliance.api.signin_pages import page
@@ -157,7 +156,7 @@ class _SecondFactorPage:
             return _page("Second factor", "", "", str(error), error.status)
         lead = "Scan this with an authenticator app, or type the letters below into it. Then give the code it shows."
         body = Template(_SETUP).substitute(
-            qr=_qr_code(address_for_apps(secret, person.name)), secret=_in_fours(secret), code=_CODE_INPUT
+            qr=qr_code(address_for_apps(secret, person.name)), secret=_in_fours(secret), code=_CODE_INPUT
         )
         return _page("Second factor", lead, body, message, status)
 
@@ -165,13 +164,6 @@ class _SecondFactorPage:
 def _page(title: str, lead: str, body: str, message: str = "", status: int = 200) -> HTMLResponse:
     """A page with what somebody does about their account; `body` is HTML of ours."""
     return page("account.html", title, status, lead=html.escape(lead), message=html.escape(message), body=body)
-
-
-def _qr_code(content: str) -> str:
-    """Drawn here: nothing of it leaves the machine."""
-    drawn = io.BytesIO()
-    segno.make(content, error="m").save(drawn, kind="svg", xmldecl=False, svgclass="qr", omitsize=True, title="QR code")
-    return drawn.getvalue().decode()
 
 
 def _in_fours(secret: str) -> str:

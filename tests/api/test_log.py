@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import json
+import time
 
+from appliance.api.qr import qr_code
+from appliance.audit import signatures
 from appliance.audit.entries import LogExported, LogRead
 from appliance.audit.verifier import verify as verify_export
+from appliance.audit.verify import verify
 from appliance.wiring import Appliance
 from tests.api.conftest import Client
 from tests.api.test_ask import ask
@@ -81,3 +86,30 @@ def test_verification_says_that_all_is_well(client: Client) -> None:
     assert result["first_bad"] is None
     assert result["size"] > 0
     assert len(result["root"]) == 64
+
+
+def test_a_checkpoint_is_carried_out_as_a_page_and_as_a_file(client: Client, appliance: Appliance) -> None:
+    deadline = time.monotonic() + 20
+    while not signatures.signed_notes(appliance.log.path):
+        assert time.monotonic() < deadline, "nothing was signed"
+        time.sleep(0.02)
+    officer = client("compliance")
+    before = appliance.log.size()
+    response = officer.get("/api/log/checkpoint")
+    page = response.text
+    assert response.headers["content-type"].startswith("text/html")
+    assert response.headers["cache-control"] == "no-store"
+    assert "<script" not in page
+    signed = html.unescape(page.partition("<pre>")[2].partition("</pre>")[0])
+    key = html.unescape(page.rpartition("<pre>")[2].partition("</pre>")[0])
+    assert signed in signatures.signed_notes(appliance.log.path)
+    assert verify(appliance.log.path, *signatures.checked(appliance.log.path, [signed], key)).size > 0
+    assert [text for text in (signed, key) if qr_code(text, "").partition("<path")[2] in page] == [signed, key]
+    file = officer.get("/api/log/checkpoint/file")
+    assert file.text in signatures.signed_notes(appliance.log.path)
+    assert "attachment" in file.headers["content-disposition"]
+    taken = [appliance.log.entry(seq).entry for seq in range(before, appliance.log.size())]
+    assert [entry.what.rpartition(", ")[2] for entry in taken if isinstance(entry, LogRead)] == [
+        "to print",
+        "as a file",
+    ]

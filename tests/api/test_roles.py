@@ -57,7 +57,7 @@ ADMIN = {
 }  # fmt: skip
 COMPLIANCE = {
     "GET /api/log/queries", "GET /api/log/queries/{query_id}", "GET /api/log/events", "POST /api/log/verify",
-    "GET /api/log/export",
+    "GET /api/log/export", "GET /api/log/checkpoint", "GET /api/log/checkpoint/file",
 }  # fmt: skip
 
 ALLOWED = {

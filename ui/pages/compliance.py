@@ -65,6 +65,7 @@ def _offer_proof(client: Client) -> None:
             for place in (_QUERIES, _EVENTS):
                 st.session_state.pop(place, None)
         pieces.show(pieces.link_button("Export the log", "/api/log/export", download=True), "content")
+        pieces.show(pieces.link_button("Print a checkpoint", "/api/log/checkpoint"), "content")
     if _VERIFIED in st.session_state:
         pieces.show(_verdict(st.session_state[_VERIFIED]))
 
