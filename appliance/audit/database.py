@@ -140,9 +140,15 @@ def open_to_read(path: Path, busy_timeout_s: float = 10.0) -> sqlite3.Connection
     alone = not path.with_name(f"{path.name}-wal").exists() and not os.access(path.parent, os.W_OK)
     address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
     connection = sqlite3.connect(address, uri=True, timeout=busy_timeout_s, isolation_level=None)
+    connection.text_factory = _text
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
+
+
+def _text(data: bytes) -> str:
+    """A text of a column, whatever is in it: half a character in one entry must not keep the others from being read."""
+    return data.decode("utf-8", "replace")
 
 
 @contextlib.contextmanager

@@ -107,6 +107,14 @@ def test_any_text_can_be_asked_and_is_kept_as_it_is(log: QueryLog, asked: Ask, c
     assert verify(log.path, log.checkpoint()).size == 2
 
 
+def test_an_entry_with_half_a_character_in_an_id_keeps_nothing_from_being_read(log: QueryLog, asked: Ask) -> None:
+    log.append(LogRead("u-officer", "one query", "q\ud800"))
+    log.append(asked("q1"))
+    assert [recorded.damaged for recorded in log.entries()] == [False, False]
+    assert len(list(log.export())) == 3
+    assert [query.query_id for query in log.queries()] == ["q1"]
+
+
 def test_no_file_of_the_log_holds_what_was_said_or_who_said_it(log: QueryLog, asked: Ask, closed: Close) -> None:
     log.append(asked("q1", "Is the merger off?"))
     log.append(closed("q1", "No, it is on."))

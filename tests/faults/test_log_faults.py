@@ -1,0 +1,196 @@
+"""Every system call that the log makes on its files while it is written and signed fails once, in three ways.
+
+As in the fault tests of Tessera: a run is traced and its calls are counted; then it is done again for every single
+occurrence of every call, with that one failing (EIO, ENOSPC) or the process killed at it (SIGKILL). Whatever happens,
+the log must verify with all its signed checkpoints, must hold every entry that was acknowledged, and must go on.
+
+strace makes the calls fail, and a process has one tracer at most: so these tests are run without the trap that watches
+the others (tests/run.sh).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from appliance.audit import signatures
+from appliance.audit.checkpoint import ORIGIN, Checkpoint
+from appliance.audit.entries import AdminAction
+from appliance.audit.log import QueryLog
+from appliance.audit.verify import verify
+from appliance.errors import ApplianceError
+
+ROOT = Path(__file__).parents[2]
+
+# Errors of ours end it; an error that is not ours shows as a traceback, which no run may leave.
+WRITER = """
+import sys
+from pathlib import Path
+from appliance.audit import checkpoint, note, signatures
+from appliance.audit.entries import AdminAction
+from appliance.audit.log import QueryLog
+from appliance.audit.signer import Signer
+from appliance.errors import ApplianceError
+
+folder = Path(sys.argv[1])
+try:
+    with QueryLog(folder / "log" / "queries.db") as log:
+        for number in range(3):
+            try:
+                receipt = log.append(AdminAction("writer", "test.written", str(number), "x" * 2000))
+                print(receipt.seq, receipt.root.hex(), flush=True)
+            except ApplianceError as error:
+                print("refused:", error, file=sys.stderr)
+        try:
+            (folder / "signer").mkdir(exist_ok=True)
+            signer = Signer(folder / "signer")
+            checkpoint.put(signatures.key_path(log.path), signer.key.text().encode())
+            known = checkpoint.parse(note.opened(signer.last, signer.key)).size if signer.last else 0
+            proof, now = log.consistency_proof(known) if known else ((), log.checkpoint())
+            signatures.keep(log.path, signer.sign(now.text(), list(proof)))
+        except OSError as error:
+            print("not signed:", error, file=sys.stderr)
+except ApplianceError as error:
+    print("ended:", error, file=sys.stderr)
+"""
+
+CALLS = (
+    "openat", "mkdir", "read", "pread64", "write", "pwrite64", "lseek", "ftruncate", "fsync", "fdatasync", "rename",
+    "unlink", "close", "mmap", "fcntl",
+)  # fmt: skip
+HOW = ("error=EIO", "error=ENOSPC", "signal=KILL")
+FILES = (
+    "log", "log/queries.db", "log/queries.db-wal", "log/queries.db-shm", "log/queries.db-journal", "log/checkpoints",
+    "log/checkpoints/queries.txt", "log/checkpoints/queries.txt.new", "log/checkpoints/queries.signed.txt",
+    "log/checkpoints/queries.signer.txt", "log/checkpoints/queries.signer.txt.new", "log/keys", "log/keys/queries.db",
+    "log/keys/queries.db-journal", "log/keys/queries.kek.1", "log/keys/queries.kek.1.new", "signer",
+    "signer/ed25519.key", "signer/ed25519.key.new", "signer/last-signed.txt", "signer/last-signed.txt.new",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The nth of all calls of one kind fails, in one way."""
+
+    call: str
+    number: int
+    how: str
+
+
+def is_traced() -> bool:
+    return "TracerPid:\t0\n" not in Path("/proc/self/status").read_text("ascii")
+
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        shutil.which("strace") is None or is_traced(), reason="needs strace, and to be traced by nobody"
+    ),
+]
+
+
+def write(folder: Path, trace: Path, fault: Fault | None) -> subprocess.CompletedProcess[str]:
+    """Write to the log in a folder, with a fault."""
+    watched = [argument for file in FILES for argument in ("-P", str(folder / file))]
+    injected = ["-e", f"inject={fault.call}:{fault.how}:when={fault.number}"] if fault else []
+    tracing = ["strace", "-f", "-qq", "-o", str(trace), "-e", f"trace={','.join(CALLS)}", *injected, *watched]
+    command = [*tracing, sys.executable, "-c", WRITER, str(folder)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def calls_of_a_run(begin: Path | None, scratch: Path) -> Counter[str]:
+    """How often a run without a fault makes each call on the files of the log."""
+    folder, trace = laid_out(begin, scratch), scratch / "trace"
+    assert write(folder, trace, None).returncode == 0
+    found = Counter(re.findall(r"^\d+ +(\w+)\(", trace.read_text("utf-8", "replace"), re.MULTILINE))
+    assert found["pwrite64"] > 10
+    assert found["fsync"] + found["fdatasync"] > 5
+    return found
+
+
+def laid_out(begin: Path | None, scratch: Path) -> Path:
+    """A folder with the log to begin with, or without one."""
+    folder = scratch / "data"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(begin, folder) if begin else folder.mkdir()
+    return folder
+
+
+def check(fault: Fault, begin: Path | None, scratch: Path) -> None:
+    """Do it with a fault, and see that nothing was lost by it."""
+    folder = laid_out(begin, scratch)
+    run = write(folder, scratch / "trace", fault)
+    traced = (scratch / "trace").read_text("utf-8", "replace")
+    assert "INJECTED" in traced or "killed by SIGKILL" in traced, fault
+    assert "Traceback" not in run.stderr, (fault, run.stderr)
+    path = folder / "log" / "queries.db"
+    told = [line.split() for line in run.stdout.splitlines() if len(line.split()) == 2]
+    acknowledged = [Checkpoint(ORIGIN, int(seq) + 1, bytes.fromhex(root)) for seq, root in told]
+    if path.exists() and path.stat().st_size:
+        verified = verify(path, *signatures.checked(path), *acknowledged)
+        assert verified.size >= len(acknowledged), fault
+    else:
+        assert not acknowledged, fault
+    with QueryLog(path) as log:
+        size = log.size()
+        assert log.append(AdminAction("writer", "test.written", "after")).seq == size
+    assert verify(path, *signatures.checked(path), *acknowledged).size == size + 1
+    again = write(folder, scratch / "trace", None)  # the signer goes on too
+    assert (again.returncode, again.stderr) == (0, ""), (fault, again.stderr)
+    assert verify(path, *signatures.checked(path), *acknowledged).size == size + 4
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log that was written and signed before."""
+    folder = tmp_path_factory.mktemp("begun") / "data"
+    folder.mkdir()
+    subprocess.run([sys.executable, "-c", WRITER, str(folder)], cwd=ROOT, capture_output=True, check=True)
+    return folder
+
+
+SAMPLE = (
+    Fault("fdatasync", 2, "signal=KILL"),
+    Fault("pwrite64", 9, "error=EIO"),
+    Fault("fsync", 1, "error=ENOSPC"),
+    Fault("rename", 2, "signal=KILL"),
+)
+
+
+@pytest.mark.parametrize("fault", SAMPLE, ids=str)
+def test_a_fault_in_a_sample_of_the_system_calls_leaves_a_log_that_verifies(
+    begun: Path, tmp_path: Path, fault: Fault
+) -> None:
+    check(fault, begun, tmp_path)
+
+
+def faults(calls: Counter[str]) -> Iterator[Fault]:
+    for call in CALLS:
+        for number in range(1, calls[call] + 1):
+            for how in HOW:
+                yield Fault(call, number, how)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("start", ["a new log", "a log that was there"])
+def test_a_fault_in_any_system_call_leaves_a_log_that_verifies(begun: Path, tmp_path: Path, start: str) -> None:
+    begin = None if start == "a new log" else begun
+    planned = list(faults(calls_of_a_run(begin, tmp_path)))
+    wrong = []
+    for fault in planned:
+        try:
+            check(fault, begin, tmp_path)
+        except (AssertionError, ApplianceError, OSError) as error:
+            wrong.append((fault, repr(error)[:500]))
+    print(f"{start}: {len(planned)} faults, {len(wrong)} left something wrong")
+    assert not wrong, wrong
+    assert len(planned) > 300
