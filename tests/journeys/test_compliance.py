@@ -40,6 +40,11 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
         lines = download.value.path().read_text("utf-8").splitlines()
         assert len(lines) > 5
         assert all(json.loads(entry) for entry in lines)
+        visiting.click(page.get_by_role("link", name="Print a checkpoint"))
+        expect(page.get_by_role("heading", name="Checkpoint of the query log")).to_be_visible()
+        expect(page.get_by_role("img", name="The signed checkpoint")).to_be_visible()
+        expect(page.locator("pre").first).to_contain_text("strongroom/query-log")
+        assert page.pdf(format="A4").count(b"/Type /Page\n") == 1  # one sheet of paper
 
 
 def test_other_events_are_listed_and_a_page_drawn_again_reads_the_log_once(browser: Browser, served: Served) -> None:

@@ -119,22 +119,32 @@ def test_an_acknowledged_entry_survives_a_kill_at_two_hundred_random_moments(log
     kill_and_check(log_path, 200, seed=2)
 
 
-@pytest.mark.integration
-def test_four_processes_write_one_log_without_gap_or_duplicate(log_path: Path) -> None:
-    each = 50
-    writers = [started(log_path, f"writer-{number}", each) for number in range(4)]
-    outputs = [writer.communicate(timeout=120)[0] for writer in writers]
-    assert [writer.returncode for writer in writers] == [0, 0, 0, 0]
+def write_together(log_path: Path, count: int, each: int) -> None:
+    """Several processes write at once: each of its entries is in the log, in its order, and nothing else is."""
+    writers = [started(log_path, f"writer-{number}", each) for number in range(count)]
+    outputs = [writer.communicate()[0] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * count
     seqs = [[int(line.split()[0]) for line in output.splitlines()] for output in outputs]
     assert all(own == sorted(own) for own in seqs)
-    assert sorted(seq for own in seqs for seq in own) == list(range(4 * each))
-    assert verify(log_path, kept(log_path)).size == 4 * each
+    assert sorted(seq for own in seqs for seq in own) == list(range(count * each))
+    assert verify(log_path, kept(log_path)).size == count * each
     with QueryLog(log_path) as log:
         for number, own in enumerate(seqs):
             for position, seq in enumerate(own):
                 entry = log.entry(seq).entry
                 assert isinstance(entry, AdminAction)
                 assert (entry.actor, entry.subject) == (f"writer-{number}", str(position))
+
+
+@pytest.mark.integration
+def test_four_processes_write_one_log_without_gap_or_duplicate(log_path: Path) -> None:
+    write_together(log_path, 4, 50)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_eight_processes_write_a_thousand_entries_each_without_gap_or_duplicate(log_path: Path) -> None:
+    write_together(log_path, 8, 1000)
 
 
 def test_threads_share_one_log_while_others_read_it(log: QueryLog, asked: Ask) -> None:
