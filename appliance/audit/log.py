@@ -7,7 +7,7 @@ Rules this module keeps:
 2. Numbers have no gaps: the next one is taken inside the write transaction, which threads and processes enter one at a
    time. Wall time is taken there too; if it went back by more than a second, an entry says so first.
 3. Before each entry the log must still be the one this object wrote to last: same file, and the same root over what was
-   there then. Otherwise nothing is appended.
+   there then; and its keys the same file. Otherwise nothing is appended.
 4. The latest checkpoint is kept in a file beside the log, written at opening, at closing and every
    `CHECKPOINT_EVERY` entries, after the entries it covers. A log that does not contain its checkpoint is not opened.
 5. Reading shows an entry's content only if its bytes are those the tree was built over.
@@ -111,6 +111,7 @@ class QueryLog:
             self._keys = opened.enter_context(
                 keys.open_to_write(keys.keys_path(path), busy_timeout_s, may_be_new=not _is_sealed(connection))
             )
+            self._keys_file = _identity(keys.keys_path(path))
             self._held = opened.pop_all()  # until `close`
         self._connection = connection
 
@@ -291,6 +292,11 @@ class QueryLog:
         if _identity(self.path) != self._file:
             raise AuditBroken(
                 "The file of the query log was exchanged while the appliance was running. Keep both, and restart."
+            )
+        if _identity(keys.keys_path(self.path)) != self._keys_file:
+            raise AuditUnavailable(
+                "The keys of the query log were exchanged while the appliance was running: what it seals with those it "
+                "has in hand could not be read later. Restart it. Nothing is answered until then."
             )
         return self._connection
 

@@ -161,7 +161,7 @@ ATTACKS = {
         True,
         tried_in=(
             "test_log_durability:test_an_acknowledged_entry_survives_a_kill_at_ten_random_moments",
-            "test_log_faults:test_a_fault_in_a_sample_of_the_system_calls_leaves_a_log_that_verifies",
+            "tests.faults.test_log_faults:test_a_fault_in_a_sample_of_the_system_calls_leaves_a_log_that_verifies",
         ),
     ),
     16: Attack(
@@ -278,7 +278,8 @@ def test_an_attack_that_takes_more_than_files_is_tried_where_the_table_says(numb
     assert ATTACKS[number].tried_in
     for place in ATTACKS[number].tried_in:
         module, test = place.split(":")
-        assert callable(getattr(importlib.import_module(f"{__package__}.{module}"), test)), place
+        name = module if "." in module else f"{__package__}.{module}"
+        assert callable(getattr(importlib.import_module(name), test)), place
 
 
 def test_the_manual_shows_this_table() -> None:

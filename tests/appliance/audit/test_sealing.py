@@ -92,6 +92,27 @@ def test_lost_keys_stop_the_log_and_are_not_made_anew(filled: Path, how: str) ->
         assert not any(recorded.sealed for recorded in log.entries())
 
 
+@pytest.mark.parametrize("how", ["gone", "an older backup"])
+def test_keys_exchanged_under_a_running_appliance_stop_the_log(
+    filled: Path, tmp_path: Path, asked: Ask, how: str
+) -> None:
+    """What would be sealed with a key that is in no file any more could never be read again."""
+    path, backup, newest = keys_path(filled), tmp_path / "backup.db", tmp_path / "newest.db"
+    shutil.copy(path, backup)
+    with QueryLog(filled) as log:
+        log.append(asked("q98", actor="u-new"))
+        shutil.copy(path, newest)
+        path.unlink()
+        if how == "an older backup":
+            shutil.copy(backup, path)
+        with pytest.raises(AuditUnavailable, match="were exchanged while"):
+            log.append(asked("q99", actor="u-new"))
+    shutil.copy(newest, path)
+    with QueryLog(filled) as log:
+        log.append(asked("q99", actor="u-new"))
+        assert not any(recorded.sealed for recorded in log.entries())
+
+
 @pytest.mark.parametrize("how", ["gone", "another"])
 def test_keys_without_their_key_encryption_key_stop_the_log(filled: Path, asked: Ask, how: str) -> None:
     key = encryption_key_path(keys_path(filled), 1)
