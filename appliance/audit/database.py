@@ -78,6 +78,8 @@ _OTHERWISE = "it is not a log of the appliance, or was altered; run the verifica
 _WAL_PAGES = 4000
 """Pages of 4 KiB before SQLite moves them to the main file; some answer waits for that, so not too often."""
 
+_LOOK_EVERY_S = 0.002
+
 _PRIMARY_CODE = 0xFF  # SQLite's extended codes keep the primary one in the low byte
 
 
@@ -154,7 +156,7 @@ def _text(data: bytes) -> str:
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """One write at a time among all threads and processes; committed at the end, undone if anything is raised."""
-    connection.execute("BEGIN IMMEDIATE")
+    _begin(connection)
     try:
         yield
         connection.execute("COMMIT")
@@ -162,6 +164,28 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Begin to write, as soon as nobody else does.
+
+    SQLite waits longer and longer between two looks, so that of many who write without a pause one may never get
+    its turn before its patience ends. Here everybody looks every few milliseconds, and is as patient.
+    """
+    [(patience_ms,)] = connection.execute("PRAGMA busy_timeout").fetchall()
+    deadline = time.monotonic() + patience_ms / 1000
+    connection.execute("PRAGMA busy_timeout = 0").fetchall()
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_LOOK_EVERY_S)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {patience_ms}").fetchall()
 
 
 @contextlib.contextmanager
