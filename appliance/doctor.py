@@ -14,7 +14,7 @@ from pathlib import Path
 from appliance.audit.entries import AdminAction, Entry
 from appliance.audit.records import LogFilter
 from appliance.audit.signatures import checked as checkpoints_of
-from appliance.audit.signatures import signed_notes
+from appliance.audit.signatures import last_cosigned, signed_notes
 from appliance.audit.verify import verify
 from appliance.auth.groups import groups_in_use, written_differently
 from appliance.config import OFFLINE_SWITCHES, Provider
@@ -113,7 +113,8 @@ def _signer(appliance: Appliance) -> Iterator[Check]:
         yield Check("signer of the log", Status.ERROR, problem, remedy)
     else:
         notes = len(signed_notes(appliance.log.path))
-        yield Check("signer of the log", Status.OK, f"{notes:,} checkpoints signed")
+        seen = [f"; the witness '{last.name}' saw {last.size:,} entries" for last in last_cosigned(appliance.log.path)]
+        yield Check("signer of the log", Status.OK, f"{notes:,} checkpoints signed{''.join(seen)}")
 
 
 def _query_log(appliance: Appliance) -> Iterator[Check]:

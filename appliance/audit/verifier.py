@@ -662,7 +662,7 @@ def _check(given: argparse.Namespace) -> int:
     print(f"In the export: {report.entries} entries, {report.without_content} of them without what they hold.")
     print(f"Signatures that hold: {report.signatures}. Checkpoints carried out before: {len(carried)}.")
     for found in report.cosigned:
-        print(f"The witness '{found.name}' had seen {found.size} entries by {_moment(found.time)}.")
+        print(f"The witness '{found.name}' had seen {found.size} entries by {as_moment(found.time)}.")
     for remark in report.remarks:
         print(remark)
     return 0
@@ -674,7 +674,7 @@ def _cosign(given: argparse.Namespace) -> int:
     request, now = given.file.read_bytes().decode("utf-8"), int(clock.time())
     cosigned = cosign(request, given.witness, given.key.read_text("utf-8"), name=given.name, now=now)
     sys.stdout.buffer.write(cosigned.encode())
-    print(f"Cosigned at {_moment(now)}. The public key is in {given.witness / 'witness-key.txt'}.", file=sys.stderr)
+    print(f"Cosigned at {as_moment(now)}. The public key is in {given.witness / 'witness-key.txt'}.", file=sys.stderr)
     return 0
 
 
@@ -683,7 +683,8 @@ def as_carried(text: str) -> str:
     return text.replace("\r\n", "\n").strip() + "\n"
 
 
-def _moment(time: int) -> str:
+def as_moment(time: int) -> str:
+    """A POSIX time for people."""
     return clock.strftime("%Y-%m-%d %H:%M UTC", clock.gmtime(min(time, 2**35)))
 
 

@@ -59,7 +59,7 @@ def log_verify(
 
 
 def _verify_export(path: Path, carried: list[str], key: str, witnesses: list[str]) -> None:
-    from appliance.audit.verifier import verify
+    from appliance.audit.verifier import as_moment, verify
 
     try:
         with path.open(encoding="utf-8", newline="\n") as lines:
@@ -69,6 +69,8 @@ def _verify_export(path: Path, carried: list[str], key: str, witnesses: list[str
     out.print(f"The export verifies. {report.checkpoint.size} entries, root {report.checkpoint.root.hex()}")
     if report.without_content:
         out.print(f"{report.without_content} of them without what they hold.")
+    for seen in report.cosigned:
+        out.print(f"The witness '{seen.name}' had seen {seen.size} entries by {as_moment(seen.time)}.")
     for remark in report.remarks:
         out.print(remark)
 
