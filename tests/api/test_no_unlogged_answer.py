@@ -42,7 +42,6 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 PAGE = 4096
 DISK_BYTES = 64 * 1024 * 1024
-ANSWER_S = 0.5  # about as long as an answer takes
 _ANSWER = "A hotel in Zurich may cost at most 240 CHF per night [1]."
 QUESTION = "What may a hotel in Zurich cost at most per night?"
 
@@ -228,7 +227,7 @@ def read_along(address: str, session: str, seen: Seen) -> None:
     name = ""
     with (
         contextlib.suppress(httpx.HTTPError),
-        httpx.Client(base_url=address, cookies={"strongroom_session": session}, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=address, cookies={"strongroom_session": session}, timeout=300, trust_env=False) as client,
         client.stream("POST", "/api/ask", json={"question": QUESTION}) as response,
     ):
         for line in response.iter_lines():
@@ -248,20 +247,23 @@ def kill_at_random(house: House, kills: int, readers: int, seed: int) -> Counter
         address = server.stdout.readline().strip()
         assert address.startswith("http://")
         warm: Seen = []
+        read_along(address, house.session, warm)  # loads the models
+        assert warm[-1][0] == "answer", warm[-1]
+        begun = time.monotonic()
         read_along(address, house.session, warm)
+        answer_s = time.monotonic() - begun
         shown: list[Seen] = [[] for _ in range(readers)]
         asking = [threading.Thread(target=read_along, args=(address, house.session, seen)) for seen in shown]
         for thread in asking:
             thread.start()
-            time.sleep(chance.uniform(0, ANSWER_S / readers))
-        time.sleep(chance.uniform(0, ANSWER_S / 2))
+            time.sleep(chance.uniform(0, 2 * answer_s / readers))
+        time.sleep(chance.uniform(0, answer_s))
         server.kill()
         server.communicate()
         for thread in asking:
             thread.join()
         verify(house.log, *signatures.checked(house.log))
         with QueryLog(house.log) as log:
-            assert judged(log, warm) == "finished"
             came.update(judged(log, seen) for seen in shown)
     return came
 
@@ -274,7 +276,7 @@ def test_a_server_that_is_killed_leaves_no_answer_without_a_record(house: House)
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_a_server_that_is_killed_under_five_hundred_readers_leaves_no_answer_without_a_record(house: House) -> None:
-    came = kill_at_random(house, kills=50, readers=10, seed=2)
+    came = kill_at_random(house, kills=25, readers=20, seed=2)
     print(dict(came))
     assert came.total() == 500
     assert len(came) >= 4
