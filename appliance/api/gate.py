@@ -23,6 +23,7 @@ from fastapi import Depends, Request
 
 from appliance.api.proxied import PEER
 from appliance.api.schemas.people import SESSION_COOKIE
+from appliance.audit.acts import Begun, begun
 from appliance.audit.entries import AdminAction
 from appliance.auth.groups import groups_in_use, require_one_spelling
 from appliance.auth.sessions import TokenKind
@@ -149,9 +150,12 @@ def _still_asking(request: Request) -> Callable[[], Principal]:
     return lambda: _holding(Role.EMPLOYEE, scope=Scope.ASK)(_caller(request))
 
 
-def record_act(appliance: Appliance, principal: Principal, action: str, subject: str, detail: str = "") -> None:
-    """Put an act of an administrator on record before it is done. Raises AuditUnavailable: then it is not done."""
-    appliance.log.append(AdminAction(principal.id, action, subject, detail))
+def record_act(appliance: Appliance, principal: Principal, action: str, subject: str, detail: str = "") -> Begun:
+    """Put an act on record before it is done, which is inside a `with` of what comes back if it can fail.
+
+    Raises AuditUnavailable: then it is not done.
+    """
+    return begun(appliance.log.append, AdminAction(principal.id, action, subject, detail))
 
 
 def require_known_spelling(appliance: Appliance, groups: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from appliance.api.opening import address_of, end_session, record_failure, recor
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.sign_on import arrive_through_proxy, leaving_address, sign_on_routes
 from appliance.api.signin_pages import STATIC, notice_page, sign_in_page
+from appliance.audit.acts import begun
 from appliance.audit.entries import AdminAction
 from appliance.auth.sessions import SignedInSession, TokenKind
 from appliance.config import PasswordsFor
@@ -50,11 +51,15 @@ def sign_in(appliance: Appliance, request: Request, name: str, password: str, co
 def change_password(appliance: Appliance, request: Request, person: Principal, old: str, new: str) -> SignedInSession:
     """The new session of somebody who changed their password; the act is on record before it is done.
 
+    As with `sign_in`, a refusal during a pause is not.
+
     Raises:
         ApplianceError: See `Sessions.change_password`; and AuditUnavailable.
     """
-    appliance.log.append(AdminAction(person.id, "password.changed", person.name, ""))
-    return appliance.sessions.change_password(person.id, old, new, address_of(request))
+    address = address_of(request)
+    appliance.sessions.brake.refuse_when_paused(person.name, address)
+    with begun(appliance.log.append, AdminAction(person.id, "password.changed", person.name)):
+        return appliance.sessions.change_password(person.id, old, new, address)
 
 
 def next_address(appliance: Appliance, token: str) -> str:
