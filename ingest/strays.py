@@ -37,8 +37,8 @@ def why_stray(name: str, beside: Collection[str], folder: int) -> str:
         return ""
     if meant != name and not _is_one_file(folder, meant, name):
         return (
-            f"It looks like an access file, but it is not called '{meant}', so it covers nothing. Rename it, or give it "
-            "another name if it is a document."
+            f"It looks like an access file, but it is not called '{meant}', so it covers nothing. Rename it; a "
+            "document needs another name."
         )
     covered = meant.removesuffix(SIDECAR_SUFFIX)
     if not covered:

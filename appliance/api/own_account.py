@@ -3,7 +3,8 @@
 Rules this module keeps:
 
 1. What is secret travels between the browser and these pages alone; the screens never hold it.
-2. They are open to somebody whose sign-in is not finished yet, and are the only ones that are.
+2. They are open to somebody whose sign-in is not finished yet. What else is open to them are signing out, and changing
+   the password over the API (`gate.Unfinished`).
 3. Taking a second factor away takes a code of it: a browser left open is not enough.
 """
 

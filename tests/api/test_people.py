@@ -17,6 +17,7 @@ from appliance.config import ModelSettings, Provider, ServerSettings, Settings, 
 from appliance.domain import Role
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
+from tests.api.test_roles import ALLOWED, call
 
 PASSWORD = "correct horse battery staple"
 CHOSEN = "a password of their own"
@@ -115,6 +116,21 @@ def test_who_must_change_their_password_may_sign_out_and_change_it_over_the_api(
     log_in(browser, "scripted", handed_over)
     assert browser.post("/api/session/password", json={"old": handed_over, "new": CHOSEN}).json()["name"] == "scripted"
     assert browser.get("/api/account").json()["directory"] == ""
+
+
+def test_nothing_else_is_open_to_somebody_whose_sign_in_is_not_finished(
+    admin: TestClient, browser: TestClient, app: object
+) -> None:
+    log_in(browser, "unready", add(admin, "unready", roles=["employee", "compliance"])["password"])
+    add(admin, "unproven", roles=["compliance"], password=CHOSEN, must_change_password=False)
+    other = browser_of(app)
+    log_in(other, "unproven", CHOSEN)
+    open_to_them = {"DELETE /api/session", "POST /api/session/password"}
+    for route in sorted(set(ALLOWED) - open_to_them):
+        assert call(browser, route).json()["code"] == "password_change_required", route
+        assert call(other, route).json()["code"] == "second_factor_required", route
+    assert call(other, "POST /api/session/password").status_code == 422
+    assert call(other, "DELETE /api/session").status_code == 204
 
 
 def test_the_pages_of_one_s_own_account_lead_strangers_to_the_sign_in_page(browser: TestClient) -> None:
