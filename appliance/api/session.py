@@ -71,6 +71,7 @@ def account(person: InBrowser, appliance: TheAppliance) -> AccountOut:
         directory=found.directory,
         heard_at=found.heard_at,
         second_factor=found.totp_on,
+        can_have_second_factor=appliance.sessions.second_factors.are_for(found),
     )
 
 

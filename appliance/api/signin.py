@@ -20,10 +20,12 @@ from appliance.domain import Principal, Role
 from appliance.errors import (
     AccessDenied,
     ApplianceError,
+    DirectoryUnavailable,
     NotFound,
     NotSignedIn,
     PasswordChangeRequired,
     SecondFactorRequired,
+    TooManyAttempts,
 )
 from appliance.wiring import Appliance
 
@@ -32,16 +34,21 @@ _PROXY_IS_NOT_ASKED = "local"
 
 
 def sign_in(appliance: Appliance, request: Request, name: str, password: str, code: str = "") -> SignedInSession:
-    """A new session, on record before it is used. Raises NotSignedIn, TooManyAttempts, AuditUnavailable.
+    """A new session, on record before it is used. A refusal is on record too.
 
-    A refusal during a pause is not recorded: strangers could fill the disk with them, and the failures that led to the
-    pause are.
+    But for two: during a pause, and while a directory cannot be asked, strangers could fill the disk with them. The
+    failures that led to the pause are recorded, and the directory's trouble is told elsewhere.
+
+    Raises:
+        ApplianceError: See `Sessions.sign_in`; and AuditUnavailable.
     """
     address = address_of(request)
     try:
         session = appliance.sessions.sign_in(name, password, address, code)
         _require_password_door(appliance, session)
-    except (NotSignedIn, AccessDenied) as error:
+    except (TooManyAttempts, DirectoryUnavailable):
+        raise
+    except ApplianceError as error:
         record_failure(appliance, error, name, address)
         raise
     record_sign_in(appliance, session, address)

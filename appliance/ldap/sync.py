@@ -159,7 +159,4 @@ def _changes(by: str, known: Mapping[str, Person], told: Mapping[str, Identity])
 
 
 def _differs(person: Person, identity: Identity) -> bool:
-    groups = {membership.group for membership in person.memberships if membership.origin == person.directory}
-    return (
-        person.gone or person.name != identity.name or groups != identity.groups or person.told_roles != identity.roles
-    )
+    return person.told != (identity.name, False, identity.roles, identity.groups)
