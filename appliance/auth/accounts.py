@@ -26,7 +26,7 @@ from appliance.auth import directories
 from appliance.auth.identity import DirectoryState, DirectoryTerms, Identity, News, Noting, unnoted
 from appliance.auth.naming import checked_groups, checked_label, checked_name, normal_name
 from appliance.auth.passwords import Hasher, checked_password
-from appliance.auth.standing import PRIVILEGED, Person, principal_of, read_people, read_person
+from appliance.auth.standing import PRIVILEGED, Person, principal_of, read_people, read_person, read_principal
 from appliance.auth.tables import memberships, people, sessions
 from appliance.database import Database
 from appliance.domain import Principal, Role
@@ -238,13 +238,16 @@ class Accounts:
         """
         with self._database.read() as connection:
             row = connection.execute(select(people).where(people.c.name == (normal_name(name) or ""))).one_or_none()
-            person = read_person(connection, row, self._clock()) if row else None
         stored = row.password_hash if row and row.password_hash else self._hasher.nobody
-        if not self._hasher.matches(stored, password) or row is None or person is None or person.shut_out:
+        if not self._hasher.matches(stored, password) or row is None:
+            raise wrong()
+        with self._database.read() as connection:  # not before: for a name that is not here there is nothing to read
+            principal = read_principal(connection, row.id, self._clock())
+        if principal is None:
             raise wrong()
         if self._hasher.is_outdated(stored):
             stored = self._rehash(row.id, stored, password)
-        return Verified(principal_of(person), stored)
+        return Verified(principal, stored)
 
     def _rehash(self, person_id: str, stored: str, password: str) -> str:
         renewed = self._hasher.hash(password)
