@@ -18,7 +18,7 @@ from appliance.audit.signatures import last_cosigned, signed_notes
 from appliance.audit.verify import verify
 from appliance.auth.groups import groups_in_use, written_differently
 from appliance.config import OFFLINE_SWITCHES, Provider
-from appliance.domain import TROUBLED
+from appliance.domain import EVERYONE, TROUBLED
 from appliance.errors import ApplianceError
 from appliance.labels import NO_LEVEL
 from appliance.wiring import WITHHELD, Appliance
@@ -27,6 +27,7 @@ from ingest.reconcile import compare
 
 _ALARMS_OF = timedelta(days=7)
 _MOST_ALARMS = 1_000
+_MOST_NAMED = 10
 _ENOUGH_DISK_BYTES = 2 * 1024**3
 _MANY_ADDRESSES = 16
 """More than that are no proxy, but a network."""
@@ -161,6 +162,14 @@ def _groups(appliance: Appliance) -> Iterator[Check]:
         yield Check("groups", Status.WARNING, f"differ only in upper and lower case: {told}", remedy)
     else:
         yield Check("groups", Status.OK, f"{len(in_use)} in use")
+    empty = sorted(appliance.catalog.groups() - appliance.accounts.groups() - {EVERYONE})
+    if empty:
+        told = ", ".join(f"'{name}'" for name in empty[:_MOST_NAMED]) + (", ..." if len(empty) > _MOST_NAMED else "")
+        remedy = (
+            "Nobody sees a document by them. Correct a name that is misspelt (access files, rules, sources). People of "
+            "a directory are in their groups from their first sign-in on."
+        )
+        yield Check("groups", Status.WARNING, f"documents are for groups that nobody is in: {told}", remedy)
 
 
 def _single_sign_on(appliance: Appliance) -> Iterator[Check]:

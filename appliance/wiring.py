@@ -20,12 +20,13 @@ from appliance import __version__
 from appliance.answering.answerer import Answerer, Record
 from appliance.answering.instructions import TEMPLATE
 from appliance.answering.searching import Searcher
+from appliance.audit.acts import begun
 from appliance.audit.entries import AdminAction, LogClosed, LogOpened
 from appliance.audit.log import QueryLog
 from appliance.audit.signing import Signing
 from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
-from appliance.auth.identity import DirectoryTerms
+from appliance.auth.identity import DirectoryTerms, News
 from appliance.auth.oidc.sign_on import SingleSignOn
 from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
@@ -264,6 +265,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
             database,
             settings.sign_in,
             directories=() if directory_sync is None else (directory_sync.directory,),
+            noting=lambda news: begun(log.append, _told_by_directory(news)),
         ),
         sign_on=sign_on,
         directory_sync=directory_sync,
@@ -297,6 +299,13 @@ def _directory_terms(settings: Settings) -> list[DirectoryTerms]:
     if settings.ldap.is_set:
         terms.append(DirectoryTerms(settings.ldap.name, "ldap", settings.ldap.max_age_s))
     return terms
+
+
+def _told_by_directory(news: News) -> AdminAction:
+    """On record: what a directory changed for somebody who signed in."""
+    given = f"roles: {', '.join(sorted(news.roles))}; groups: {', '.join(sorted(news.groups))}"
+    action = "person.made_known" if news.is_new else "person.renewed"
+    return AdminAction(_ITSELF, action, news.name, f"directory: {news.directory}; {given}")
 
 
 def _directory_sync(settings: Settings, accounts: Accounts, log: QueryLog) -> DirectorySync | None:

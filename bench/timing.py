@@ -9,9 +9,10 @@ measured at the application itself, without a network, whose noise would only hi
     foreign id       a document, passage, picture or conversation of others, against one that does not exist
     hidden document  a question with a word that stands in closed documents alone, against one with a word that stands
                      nowhere; which words are which is drawn by lot, so that they differ in nothing else
-    name             a sign-in under a name that exists, against one that does not, both with a wrong password
+    sign-in          with a wrong password, under a name that exists against one that does not: an account in order, one
+                     that is disabled, one without a password of ours, and both names while they are paused
 
---rounds     Of each pair (2000 are the standard).
+--rounds     Of each pair (2000 are the standard); 0 for the sign-ins alone.
 --sign-ins   Of each kind (a password check takes tens of milliseconds).
 --documents  In the appliance, half of them closed to the reader.
 """
@@ -26,6 +27,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from appliance.config import ModelSettings, Provider, ServerSettings, Settings, SignInSettings, go_offline
@@ -37,9 +39,10 @@ from starlette.testclient import TestClient
 
 from appliance.api.gate import cleared
 from appliance.api.schemas.people import SESSION_COOKIE
-from appliance.auth.sessions import TokenKind
+from appliance.auth.sessions import Sessions, TokenKind
 from appliance.domain import EVERYONE, AccessFilter, Role, Source
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, NotSignedIn, TooManyAttempts
+from appliance.personnel import sessions_of
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 
@@ -88,17 +91,20 @@ class House:
         access, question = self.access, f"What does the agreement with {word.capitalize()} say about records?"
         return lambda: self.appliance.retriever.retrieve(question, access)
 
-    def sign_in(self, name: str) -> Probe:
-        """An attempt with a wrong password."""
 
-        def attempt() -> None:
-            try:
-                self.appliance.sessions.sign_in(name, "not the password", "127.0.0.1")
-            except ApplianceError:
-                return
-            raise SystemExit("a wrong password was let in: this is no measurement")
+def attempt(
+    sessions: Sessions, name: str, refused_as: type[ApplianceError] = NotSignedIn, address: str = "192.0.2.1"
+) -> Probe:
+    """A sign-in with a wrong password."""
 
-        return attempt
+    def try_it() -> None:
+        try:
+            sessions.sign_in(name, "not the password", address)
+        except refused_as:
+            return
+        raise SystemExit("a wrong password was let in: this is no measurement")
+
+    return try_it
 
 
 def auc(one: Sequence[float], other: Sequence[float]) -> float:
@@ -150,6 +156,22 @@ def pairs(house: House, lot: random.Random) -> Iterator[Pair]:
     )
 
 
+def sign_ins(house: House, paused: Sessions) -> Iterator[Pair]:
+    """What is compared of signing in. `paused` are sessions of the same house, with a brake as it ships."""
+
+    usual = house.appliance.sessions
+    for what, name in (("a wrong password", "reader"), ("a disabled account", "leaver"), ("a program", "robot")):
+        yield Pair(f"sign-in: {what}", lambda _, name=name: attempt(usual, name), lambda _: attempt(usual, "nobody"))
+    for name in ("reader", "nobody") * SignInSettings().max_failures:
+        attempt(usual, name)()
+    elsewhere = "192.0.2.2"  # the address of all that failed is paused too
+
+    def refused(name: str) -> Probe:
+        return attempt(paused, name, TooManyAttempts, elsewhere)
+
+    yield Pair("sign-in: a paused name", lambda _: refused("reader"), lambda _: refused("nobody"))
+
+
 @contextmanager
 def built(folder: Path, documents: int, lot: random.Random) -> Iterator[House]:
     """An appliance on documents that were made up."""
@@ -174,6 +196,9 @@ def built(folder: Path, documents: int, lot: random.Random) -> Iterator[House]:
     with opened(settings) as appliance:
         for name, groups in (("reader", ()), ("board", ("board",))):
             appliance.accounts.add(name, PASSWORD, (Role.EMPLOYEE,), groups)
+        leaver = appliance.accounts.add("leaver", PASSWORD, (Role.EMPLOYEE,), ())
+        appliance.accounts.set_disabled(leaver.id, disabled=True)
+        appliance.accounts.add_service("robot", (Role.EMPLOYEE,), ())
         source = Source(str(uuid.uuid4()), "Agreements", str(root), frozenset({EVERYONE}))
         appliance.catalog.add_source(source)
         appliance.runs.wait(appliance.runs.start(source).id, 600)
@@ -208,6 +233,15 @@ def _house(appliance: Appliance, source: Source, known: Sequence[str], unknown: 
     )
 
 
+def told(pair: Pair, rounds: int, lot: random.Random) -> float:
+    """Measures and prints a pair; how much it tells."""
+    one, other = timed(pair, rounds, lot)
+    found = auc(one, other)
+    middle = [f"{float(numpy.median(times)) * 1000:.2f} ms" for times in (one, other)]
+    print(f"| {pair.name} | {rounds:,} | {middle[0]} | {middle[1]} | {found:.3f} |", flush=True)
+    return max(found, 1 - found)
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -216,17 +250,14 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=400)
     given = parser.parse_args()
     lot = random.Random(5)
-    worst = 0.5
     print("| pair | rounds | p50 of the one | of the other | AUC |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, built(Path(folder), given.documents, lot) as house:
         house.client.__enter__()  # one event loop for all requests
-        names = Pair("name: a sign-in", lambda _: house.sign_in("reader"), lambda _: house.sign_in("nobody"))
-        for pair, rounds in [*((pair, given.rounds) for pair in pairs(house, lot)), (names, given.sign_ins)]:
-            one, other = timed(pair, rounds, lot)
-            found = auc(one, other)
-            worst = max(worst, found, 1 - found)
-            middle = [f"{float(numpy.median(times)) * 1000:.2f} ms" for times in (one, other)]
-            print(f"| {pair.name} | {rounds:,} | {middle[0]} | {middle[1]} | {found:.3f} |", flush=True)
+        braked = house.appliance.settings.model_copy(update={"sign_in": SignInSettings()})
+        with sessions_of(braked) as paused:
+            others = ((pair, given.rounds) for pair in pairs(house, lot) if given.rounds)
+            names = ((pair, given.sign_ins) for pair in sign_ins(house, paused))  # a pause begins when it is measured
+            worst = max(told(pair, rounds, lot) for pair, rounds in chain(others, names))
     print(f"\nThe worst tells with an AUC of {worst:.3f}; the bar is {BAR}.")
 
 

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from appliance.domain import ShareKind, Source
 from appliance.errors import DocumentRejected
 from appliance.labels import NO_LEVEL, Levels, label
+from appliance.letter_case import in_one_case
 from ingest.share import Rights, rights_on
 from ingest.sidecar import Sidecar, read_sidecar, sidecar_of
 
@@ -123,11 +124,12 @@ class AccessLabels:
         if self._rights is None:
             self._rights = rights_on(self.source)
         found = self._rights.of(path)
-        given = {principal.casefold(): group for principal, group in self.source.share.groups}
+        as_there = str if self.source.share.kind is ShareKind.POSIX else in_one_case  # S-1-5-11 or s-1-5-11
+        given = {as_there(principal): group for principal, group in self.source.share.groups}
         grounds = [
-            Ground(given[reader.casefold()], f"the share, where {reader} may read it")
+            Ground(given[as_there(reader)], f"the share, where {reader} may read it")
             for reader in sorted(found.readers)
-            if reader.casefold() in given
+            if as_there(reader) in given
         ]
         remark = found.remark or ("" if grounds else "On the share, nobody who has a group here may read it.")
         return _Statement("the share", tuple(grounds), remark=remark)

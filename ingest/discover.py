@@ -4,7 +4,8 @@ Rules this module keeps:
 
 1. Links are never followed, neither to files nor to folders; only regular files are documents.
 2. What cannot be listed or examined is reported, so that nobody takes it for deleted.
-3. Sidecar files, hidden files and the droppings of desktops and editors are not documents (`is_ignored`).
+3. Sidecar files, hidden files and the droppings of desktops and editors are not documents (`is_ignored`). A sidecar
+   that covers nothing is reported (`strays`).
 4. Paths are relative to the folder, with forward slashes, in a stable order. No two files share one.
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 from appliance.errors import InvalidRequest
 from ingest.folders import SIDECAR_SUFFIX
 from ingest.folders import open_folder as open_folder  # for those who read what was found
+from ingest.strays import why_stray
 
 _LEFTOVERS = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})
 
@@ -45,6 +47,14 @@ class RefusedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class StrayFile:
+    """An access file that covers nothing, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """A folder that cannot be listed, or a file that cannot be examined. What is there is unknown."""
 
@@ -52,7 +62,7 @@ class Unreadable:
     reason: str
 
 
-Found = FoundFile | RefusedFile | Unreadable
+Found = FoundFile | RefusedFile | StrayFile | Unreadable
 
 
 def discover(root: Path) -> Iterator[Found]:
@@ -87,17 +97,28 @@ def _list(root: Path, folder: str) -> tuple[list[Found], list[str]]:
     with open_folder(root, folder) as descriptor, os.scandir(descriptor) as entries:
         listed = sorted(entries, key=lambda entry: entry.name)
         names = {entry.name for entry in listed}
+        taken = set(names)
         for entry in listed:
-            if is_ignored(entry.name):
+            stray = _why_stray(entry, names, descriptor)
+            if is_ignored(entry.name) and not stray:
                 continue
-            name = entry.name if _is_text(entry.name) else _spelled(entry.name, names)
+            name = entry.name if _is_text(entry.name) else _spelled(entry.name, taken)
             path = f"{folder}/{name}" if folder else name
-            item = _examine(entry, path)
+            item = StrayFile(path, stray) if stray else _examine(entry, path)
             if item is None:
                 folders.append(path)
             else:
                 found.append(item)
     return found, folders
+
+
+def _why_stray(entry: os.DirEntry[str], beside: set[str], folder: int) -> str:
+    """What is wrong with an access file; empty for every other entry, so for a hidden folder of such a name."""
+    reason = why_stray(entry.name, beside, folder)
+    try:
+        return "" if reason and entry.is_dir(follow_symlinks=False) else reason
+    except OSError:
+        return ""
 
 
 def _examine(entry: os.DirEntry[str], path: str) -> Found | None:

@@ -24,7 +24,7 @@ from appliance.domain import TROUBLED, DocumentState, Source
 from appliance.errors import DocumentRejected
 from appliance.patterns import matches
 from ingest.access import AccessLabels
-from ingest.discover import Found, FoundFile, RefusedFile, Unreadable
+from ingest.discover import Found, FoundFile, RefusedFile, StrayFile, Unreadable
 from ingest.parse.elements import PARSER_VERSION
 
 _READ = frozenset({DocumentState.INDEXED, DocumentState.DUPLICATE, DocumentState.PENDING_REVIEW})
@@ -66,6 +66,7 @@ class Step:
     reason: str = ""
     may_be_same: bool = False
     left_out: bool = False  # by the patterns; the file itself is there
+    stray: bool = False  # an access file that covers nothing
 
     @property
     def path(self) -> str:
@@ -91,8 +92,8 @@ class Plan:
 
     @property
     def is_empty_folder(self) -> bool:
-        """Whether nothing at all was found."""
-        return not self.left_out and all(step.action is Action.REMOVE for step in self.steps)
+        """Whether nothing at all was found, but for what the documents left behind."""
+        return not self.left_out and all(step.action is Action.REMOVE or step.stray for step in self.steps)
 
     @property
     def lost(self) -> list[Step]:
@@ -166,7 +167,7 @@ def make_plan(
         inside: What is known of the documents in containers that were not taken in, by container.
     """
     everything = list(found)
-    wanted = [item for item in everything if isinstance(item, Unreadable) or is_wanted(judge.source, item.path)]
+    wanted = [item for item in everything if _matters(item, judge.source)]
     steps = [_step(item, known.get(item.path), inside, labels, judge) for item in wanted]
     present = {item.path for item in wanted}
     left_out = {item.path for item in everything} - present
@@ -184,6 +185,11 @@ def is_wanted(source: Source, path: str) -> bool:
     if source.include and not matches(path, source.include):
         return False
     return not matches(path, source.exclude)
+
+
+def _matters(item: Found, source: Source) -> bool:
+    """Whether anything is to be done about what was found, or said of it; the patterns are about documents alone."""
+    return isinstance(item, StrayFile | Unreadable) or is_wanted(source, item.path)
 
 
 def _was_read(known: FileFacts | None) -> bool:
@@ -205,8 +211,9 @@ def _step(
     labels: AccessLabels,
     judge: Judge,
 ) -> Step:
-    if isinstance(item, RefusedFile):
-        return Step(Action.REFUSE, FoundFile(item.path, 0, 0), known, reason=item.reason)
+    if isinstance(item, RefusedFile | StrayFile):
+        stray = isinstance(item, StrayFile)
+        return Step(Action.REFUSE, FoundFile(item.path, 0, 0), known, reason=item.reason, stray=stray)
     if isinstance(item, Unreadable):
         groups = known.groups if known else frozenset[str]()
         return Step(Action.FAIL, FoundFile(item.path, 0, 0), known, groups, item.reason)

@@ -135,10 +135,11 @@ def decide(request_id: str, decision: DecisionIn, admin: Admin, appliance: TheAp
     if decision.approved and asked.group:
         require_known_spelling(appliance, [asked.group])
     word = "approved" if decision.approved else "declined"
-    record_act(appliance, admin, f"access.{word}", asked.person, f"groups: {asked.group}" if asked.group else "")
-    appliance.requests.decide(request_id, admin.id, approved=decision.approved, answer=decision.answer)
-    if decision.approved and asked.group:
-        appliance.accounts.add_group(asked.person_id, asked.group)
+    told = f"groups: {asked.group}" if asked.group else ""
+    with record_act(appliance, admin, f"access.{word}", asked.person, told):
+        appliance.requests.decide(request_id, admin.id, approved=decision.approved, answer=decision.answer)
+        if decision.approved and asked.group:
+            appliance.accounts.add_group(asked.person_id, asked.group)
     return _request_out(appliance.requests.one(request_id))
 
 

@@ -30,8 +30,8 @@ def sync(name: str, wanted: DirectorySyncIn, admin: PeopleAdmin, appliance: TheA
     if syncing is None:
         raise NotFound("That directory cannot be synced: it tells of people when they sign in.")
     detail = "many may be missing" if wanted.accept_missing else ""
-    record_act(appliance, admin, "directory.sync_requested", name, detail)
-    syncing.run(admin.id, confirmed=wanted.accept_missing)
+    with record_act(appliance, admin, "directory.sync_requested", name, detail):
+        syncing.run(admin.id, confirmed=wanted.accept_missing)
     return _detail(appliance, _state(appliance, name))
 
 

@@ -139,8 +139,8 @@ def comparison(
 def cancel(evaluation_id: str, admin: EvaluationAdmin, appliance: TheAppliance) -> Response:
     """End an evaluation that is running."""
     run = appliance.evaluations.run(evaluation_id)
-    record_act(appliance, admin, "evaluation.cancelled", run.name)
-    appliance.evaluations.cancel(evaluation_id)
+    with record_act(appliance, admin, "evaluation.cancelled", run.name):
+        appliance.evaluations.cancel(evaluation_id)
     return Response(status_code=204)
 
 
@@ -148,8 +148,8 @@ def cancel(evaluation_id: str, admin: EvaluationAdmin, appliance: TheAppliance) 
 def remove(evaluation_id: str, admin: EvaluationAdmin, appliance: TheAppliance) -> Response:
     """Forget an evaluation with its questions. The query log keeps its record."""
     run = appliance.evaluations.run(evaluation_id)
-    record_act(appliance, admin, "evaluation.removed", run.name)
-    appliance.evaluations.remove(evaluation_id)
+    with record_act(appliance, admin, "evaluation.removed", run.name):
+        appliance.evaluations.remove(evaluation_id)
     return Response(status_code=204)
 
 
@@ -176,8 +176,8 @@ def _start_file(
 def _started(appliance: Appliance, admin: Principal, order: Order) -> EvaluationOut:
     read_as = ", ".join(order.groups) or "those who asked"
     detail = f"{len(order.exercises)} questions, sha256 {order.set_sha256}, read as {read_as}"
-    record_act(appliance, admin, "evaluation.started", order.name, detail)
-    return _out(appliance.evaluations.start(order))
+    with record_act(appliance, admin, "evaluation.started", order.name, detail):
+        return _out(appliance.evaluations.start(order))
 
 
 def _goodness(result: QuestionResult) -> tuple[float, str]:

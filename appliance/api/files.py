@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -49,9 +50,10 @@ def retry(wanted: FilesIn, admin: IngestAdmin, appliance: TheAppliance) -> list[
     sources = {facts.source_id: appliance.catalog.source(facts.source_id) for facts in given}
     for source in sources.values():
         require_not_paused(source)
-    for facts in given:
-        record_act(appliance, admin, "file.retried", _subject(sources[facts.source_id], facts))
-    appliance.catalog.forget_judgement([document for facts in given for document in _to_judge(facts)])
+    with ExitStack() as acts:
+        for facts in given:
+            acts.enter_context(record_act(appliance, admin, "file.retried", _subject(sources[facts.source_id], facts)))
+        appliance.catalog.forget_judgement([document for facts in given for document in _to_judge(facts)])
     return [run_out(request_sync(appliance, admin, source)) for source in sources.values()]
 
 
@@ -63,10 +65,10 @@ def give_password(document_id: str, given: FilePassword, admin: IngestAdmin, app
     require_not_paused(source)
     if appliance.runs.is_running(source.id):
         raise Conflict(f"'{source.name}' is being synced. Wait for the run to end, then give the password again.")
-    record_act(appliance, admin, "file.password_given", _subject(source, facts))
-    appliance.catalog.forget_judgement(_to_judge(facts))
-    wish = Wish(passwords={facts.path: given.password})
-    return run_out(start_sync(appliance, admin, source, wish))
+    with record_act(appliance, admin, "file.password_given", _subject(source, facts)):
+        appliance.catalog.forget_judgement(_to_judge(facts))
+        run = start_sync(appliance, admin, source, Wish(passwords={facts.path: given.password}))
+    return run_out(run)
 
 
 @router.delete("/{document_id}", status_code=202)
@@ -79,8 +81,8 @@ def withdraw(document_id: str, admin: IngestAdmin, appliance: TheAppliance) -> R
     if facts.container_id is not None:
         raise Conflict("This file lies in another one that was uploaded. Remove that one, or upload it without this.")
     require_not_paused(source)
-    record_act(appliance, admin, "file.withdrawn", _subject(source, facts))
-    (Path(source.path) / facts.path).unlink(missing_ok=True)
+    with record_act(appliance, admin, "file.withdrawn", _subject(source, facts)):
+        (Path(source.path) / facts.path).unlink(missing_ok=True)
     return run_out(request_sync(appliance, admin, source))
 
 

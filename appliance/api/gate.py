@@ -7,7 +7,9 @@ Rules this module keeps:
 2. An API token opens a route only if the dependency names a scope that the token has. One that names none is for people
    in a browser.
 3. Somebody who has yet to change their password, or to set up the second factor their role needs, is refused here,
-   whatever they show.
+   whatever they show. One dependency lets them in, `Unfinished`, for signing out and for changing the password.
+4. Who shows a bearer token is taken by it alone, whatever cookie comes along. Any other Authorization header is not
+   ours (a proxy's own, of a browser that signed in there) and decides nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from fastapi import Depends, Request
 
 from appliance.api.proxied import PEER
 from appliance.api.schemas.people import SESSION_COOKIE
+from appliance.audit.acts import Begun, begun
 from appliance.audit.entries import AdminAction
 from appliance.auth.groups import groups_in_use, require_one_spelling
 from appliance.auth.sessions import TokenKind
@@ -68,6 +71,7 @@ class _Caller:
 
     principal: Principal
     scopes: frozenset[Scope] | None
+    in_browser: bool = False
 
 
 def _caller(request: Request) -> _Caller:
@@ -88,7 +92,8 @@ def _caller(request: Request) -> _Caller:
     cookie = request.cookies.get(SESSION_COOKIE)
     if not cookie:
         raise NotSignedIn
-    return _Caller(cleared(appliance, appliance.sessions.authenticate(cookie, kind=TokenKind.SESSION)), None)
+    person = appliance.sessions.authenticate(cookie, kind=TokenKind.SESSION)
+    return _Caller(cleared(appliance, person), None, in_browser=True)
 
 
 def _is_here(request: Request) -> bool:
@@ -139,19 +144,22 @@ def _unfinished(request: Request) -> Principal:
     return appliance_of(request).sessions.recognise(cookie, kind=TokenKind.SESSION, may_be_unfinished=True).principal
 
 
-def _in_browser(request: Request, principal: Annotated[Principal, Depends(_holding(scope=None))]) -> Principal:
-    if "Authorization" in request.headers:
+def _in_browser(caller: Annotated[_Caller, Depends(_caller)]) -> Principal:
+    if not caller.in_browser:
         raise AccessDenied(_not_for_this(None))
-    return principal
+    return caller.principal
 
 
 def _still_asking(request: Request) -> Callable[[], Principal]:
     return lambda: _holding(Role.EMPLOYEE, scope=Scope.ASK)(_caller(request))
 
 
-def record_act(appliance: Appliance, principal: Principal, action: str, subject: str, detail: str = "") -> None:
-    """Put an act of an administrator on record before it is done. Raises AuditUnavailable: then it is not done."""
-    appliance.log.append(AdminAction(principal.id, action, subject, detail))
+def record_act(appliance: Appliance, principal: Principal, action: str, subject: str, detail: str = "") -> Begun:
+    """Put an act on record before it is done, which is inside a `with` of what comes back if it can fail.
+
+    Raises AuditUnavailable: then it is not done.
+    """
+    return begun(appliance.log.append, AdminAction(principal.id, action, subject, detail))
 
 
 def require_known_spelling(appliance: Appliance, groups: Iterable[str]) -> None:

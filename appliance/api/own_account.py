@@ -3,7 +3,8 @@
 Rules this module keeps:
 
 1. What is secret travels between the browser and these pages alone; the screens never hold it.
-2. They are open to somebody whose sign-in is not finished yet, and are the only ones that are.
+2. They are open to somebody whose sign-in is not finished yet. What else is open to them are signing out, and changing
+   the password over the API (`gate.Unfinished`).
 3. Taking a second factor away takes a code of it: a browser left open is not enough.
 """
 
@@ -130,8 +131,8 @@ class _SecondFactorPage:
     def turn_on(self, _request: Request, person: Principal, fields: dict[str, str]) -> Response:
         factors = self._appliance.sessions.second_factors
         try:
-            record_act(self._appliance, person, "second_factor.set_up", person.name)
-            codes = factors.confirm(person.id, fields.get("code", ""))
+            with record_act(self._appliance, person, "second_factor.set_up", person.name):
+                codes = factors.confirm(person.id, fields.get("code", ""))
         except ApplianceError as error:
             return self._form(person, str(error), error.status)
         lead = "It is on. Each of these codes signs you in once if you lose the device. They are shown this once."
@@ -139,9 +140,11 @@ class _SecondFactorPage:
         return _page("Second factor", lead, Template(_DONE).substitute(codes=listed))
 
     def remove(self, request: Request, person: Principal, fields: dict[str, str]) -> Response:
+        sessions, address = self._appliance.sessions, address_of(request)
         try:
-            record_act(self._appliance, person, "second_factor.removed", person.name)
-            self._appliance.sessions.remove_second_factor(person.id, fields.get("code", ""), address_of(request))
+            sessions.brake.refuse_when_paused(person.name, address)  # as with signing in, that is not on record
+            with record_act(self._appliance, person, "second_factor.removed", person.name):
+                sessions.remove_second_factor(person.id, fields.get("code", ""), address)
         except ApplianceError as error:
             return self._form(person, str(error), error.status)
         return RedirectResponse("/second-factor", 303)

@@ -55,18 +55,18 @@ def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> Perso
     require_known_spelling(appliance, wanted.groups)
     accounts = appliance.accounts
     made_up = "" if wanted.password or wanted.service else generate_password()
-    record_act(appliance, admin, "person.added", wanted.name, _told_of_new(wanted))
-    if wanted.service:
-        made = accounts.add_service(wanted.name, wanted.roles, wanted.groups, wanted.display_name)
-    else:
-        made = accounts.add(
-            wanted.name,
-            wanted.password or made_up,
-            wanted.roles,
-            wanted.groups,
-            wanted.display_name,
-            must_change=wanted.must_change_password,
-        )
+    with record_act(appliance, admin, "person.added", wanted.name, _told_of_new(wanted)):
+        if wanted.service:
+            made = accounts.add_service(wanted.name, wanted.roles, wanted.groups, wanted.display_name)
+        else:
+            made = accounts.add(
+                wanted.name,
+                wanted.password or made_up,
+                wanted.roles,
+                wanted.groups,
+                wanted.display_name,
+                must_change=wanted.must_change_password,
+            )
     return _with_password(appliance, made.id, made_up)
 
 
@@ -76,18 +76,18 @@ def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: 
     person = _somebody_else(appliance, person_id, admin)
     require_known_spelling(appliance, wanted.groups or ())
     if wanted.roles is not None:
-        record_act(appliance, admin, "person.roles_set", person.name, _rights(wanted.roles, ()))
-        appliance.accounts.set_roles(person_id, wanted.roles)
+        with record_act(appliance, admin, "person.roles_set", person.name, _rights(wanted.roles, ())):
+            appliance.accounts.set_roles(person_id, wanted.roles)
     if wanted.groups is not None:
-        record_act(appliance, admin, "person.groups_set", person.name, _rights((), wanted.groups))
-        appliance.accounts.set_groups(person_id, wanted.groups)
+        with record_act(appliance, admin, "person.groups_set", person.name, _rights((), wanted.groups)):
+            appliance.accounts.set_groups(person_id, wanted.groups)
     if wanted.clearance is not None:
         level = require_level(appliance, wanted.clearance)
-        record_act(appliance, admin, "person.clearance_set", person.name, level or "the default")
-        appliance.accounts.set_clearance(person_id, level)
+        with record_act(appliance, admin, "person.clearance_set", person.name, level or "the default"):
+            appliance.accounts.set_clearance(person_id, level)
     if wanted.disabled is not None:
-        record_act(appliance, admin, "person.disabled" if wanted.disabled else "person.enabled", person.name)
-        appliance.accounts.set_disabled(person_id, disabled=wanted.disabled)
+        with record_act(appliance, admin, "person.disabled" if wanted.disabled else "person.enabled", person.name):
+            appliance.accounts.set_disabled(person_id, disabled=wanted.disabled)
     return _shown(appliance, person_id)
 
 
@@ -96,8 +96,8 @@ def set_password(person_id: str, wanted: NewPassword, admin: Admin, appliance: T
     """Set a password; ends the person's sessions and tokens. One that was made up is in the answer, this once."""
     person = _somebody_else(appliance, person_id, admin)
     made_up = "" if wanted.password else generate_password()
-    record_act(appliance, admin, "person.password_set", person.name)
-    appliance.accounts.set_password(person_id, wanted.password or made_up, must_change=wanted.must_change_password)
+    with record_act(appliance, admin, "person.password_set", person.name):
+        appliance.accounts.set_password(person_id, wanted.password or made_up, must_change=wanted.must_change_password)
     return _with_password(appliance, person_id, made_up)
 
 
@@ -105,8 +105,8 @@ def set_password(person_id: str, wanted: NewPassword, admin: Admin, appliance: T
 def unlock(person_id: str, admin: PeopleAdmin, appliance: TheAppliance) -> PersonOut:
     """End the pause after too many failed sign-ins under this name."""
     person = appliance.accounts.person(person_id)
-    record_act(appliance, admin, "person.unlocked", person.name)
-    appliance.sessions.brake.lift(person.name)
+    with record_act(appliance, admin, "person.unlocked", person.name):
+        appliance.sessions.brake.lift(person.name)
     return _shown(appliance, person_id)
 
 
@@ -114,8 +114,8 @@ def unlock(person_id: str, admin: PeopleAdmin, appliance: TheAppliance) -> Perso
 def remove_second_factor(person_id: str, admin: Admin, appliance: TheAppliance) -> PersonOut:
     """Take a second factor away, whose device was lost. Where their role needs one they set up another at once."""
     person = _somebody_else(appliance, person_id, admin)
-    record_act(appliance, admin, "person.second_factor_removed", person.name)
-    appliance.sessions.second_factors.remove(person_id)
+    with record_act(appliance, admin, "person.second_factor_removed", person.name):
+        appliance.sessions.second_factors.remove(person_id)
     return _shown(appliance, person_id)
 
 
@@ -132,8 +132,8 @@ def issue_token(person_id: str, wanted: TokenRequest, admin: Admin, appliance: T
     if not program.service:
         raise InvalidRequest(f"'{program.name}' is a person, and makes tokens of their own. Make one for a program.")
     lifetime = timedelta(days=wanted.days)
-    record_act(appliance, admin, "token.issued", program.name, told_of_token(wanted))
-    token = appliance.sessions.issue_token(person_id, wanted.label, lifetime, wanted.scopes)
+    with record_act(appliance, admin, "token.issued", program.name, told_of_token(wanted)):
+        token = appliance.sessions.issue_token(person_id, wanted.label, lifetime, wanted.scopes)
     return IssuedToken(token=token, label=wanted.label, expires_at=datetime.now(UTC) + lifetime)
 
 
@@ -141,8 +141,8 @@ def issue_token(person_id: str, wanted: TokenRequest, admin: Admin, appliance: T
 def revoke_token(person_id: str, token_id: str, admin: PeopleAdmin, appliance: TheAppliance) -> Response:
     """End a token of somebody."""
     person = appliance.accounts.person(person_id)
-    record_act(appliance, admin, "token.revoked", person.name, token_id[:12])
-    appliance.sessions.revoke_token(person_id, token_id)
+    with record_act(appliance, admin, "token.revoked", person.name, token_id[:12]):
+        appliance.sessions.revoke_token(person_id, token_id)
     return Response(status_code=204)
 
 

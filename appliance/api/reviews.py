@@ -73,8 +73,9 @@ def approve(document_id: str, admin: IngestAdmin, appliance: TheAppliance, given
     document, version_id = _looked_at(appliance, admin, document_id, given)
     source = appliance.catalog.source(document.source_id)
     require_not_paused(source)
-    record_act(appliance, admin, "review.approved", f"{source.name}: {document.full_path}", f"version: {version_id}")
-    appliance.catalog.approve(document_id, admin.id, version_id=version_id)
+    subject = f"{source.name}: {document.full_path}"
+    with record_act(appliance, admin, "review.approved", subject, f"version: {version_id}"):
+        appliance.catalog.approve(document_id, admin.id, version_id=version_id)
     return run_out(request_sync(appliance, admin, source))
 
 
@@ -83,8 +84,8 @@ def reject(document_id: str, given: Rejection, admin: IngestAdmin, appliance: Th
     """Turn the version in question down. The file is not read again until it changes."""
     document, version_id = _looked_at(appliance, admin, document_id, given)
     subject = f"{appliance.catalog.source(document.source_id).name}: {document.full_path}"
-    record_act(appliance, admin, "review.rejected", subject, f"version: {version_id}; {given.reason}")
-    appliance.catalog.turn_down(document_id, f"Turned down by a curator: {given.reason}", version_id=version_id)
+    with record_act(appliance, admin, "review.rejected", subject, f"version: {version_id}; {given.reason}"):
+        appliance.catalog.turn_down(document_id, f"Turned down by a curator: {given.reason}", version_id=version_id)
     return Response(status_code=204)
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from appliance.api.gate import IngestAdmin, TheAppliance
+from appliance.api.gate import IngestAdmin, TheAppliance, record_act
 from appliance.api.schemas.runs import ReportFileOut, RunOut, RunState
 from appliance.audit.entries import AdminAction
 from appliance.domain import Principal, Source
@@ -57,15 +57,15 @@ def report(
 def start_sync(appliance: Appliance, admin: Principal, source: Source, wish: Wish, detail: str = "") -> Run:
     """Sync in the background, with both ends on record. Raises Conflict when it is being synced already, or paused."""
     require_not_paused(source)
-    appliance.log.append(AdminAction(admin.id, "source.synced", source.name, detail))
-    return appliance.runs.start(source, wish=wish, on_end=_recorder(appliance, admin, source))
+    with record_act(appliance, admin, "source.synced", source.name, detail):
+        return appliance.runs.start(source, wish=wish, on_end=_recorder(appliance, admin, source))
 
 
 def request_sync(appliance: Appliance, admin: Principal, source: Source) -> Run:
     """Sync in the background, once more if it is being synced already. Raises Conflict when it is paused."""
     require_not_paused(source)
-    appliance.log.append(AdminAction(admin.id, "source.synced", source.name))
-    return appliance.runs.request(source, on_end=_recorder(appliance, admin, source))
+    with record_act(appliance, admin, "source.synced", source.name):
+        return appliance.runs.request(source, on_end=_recorder(appliance, admin, source))
 
 
 def require_not_paused(source: Source) -> None:

@@ -71,6 +71,7 @@ def account(person: InBrowser, appliance: TheAppliance) -> AccountOut:
         directory=found.directory,
         heard_at=found.heard_at,
         second_factor=found.totp_on,
+        can_have_second_factor=appliance.sessions.second_factors.are_for(found),
     )
 
 
@@ -84,16 +85,16 @@ def tokens(person: SignedIn, appliance: TheAppliance) -> list[TokenInfo]:
 def issue_token(wanted: TokenRequest, person: InBrowser, appliance: TheAppliance) -> IssuedToken:
     """A token for one's own programs. It is shown this once. A token cannot make another one."""
     lifetime = timedelta(days=wanted.days)
-    record_act(appliance, person, "token.issued", person.name, told_of_token(wanted))
-    token = appliance.sessions.issue_token(person.id, wanted.label, lifetime, wanted.scopes)
+    with record_act(appliance, person, "token.issued", person.name, told_of_token(wanted)):
+        token = appliance.sessions.issue_token(person.id, wanted.label, lifetime, wanted.scopes)
     return IssuedToken(token=token, label=wanted.label, expires_at=datetime.now(UTC) + lifetime)
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
 def revoke_token(token_id: str, person: SignedIn, appliance: TheAppliance) -> Response:
     """End one of one's own tokens."""
-    record_act(appliance, person, "token.revoked", person.name, token_id[:12])
-    appliance.sessions.revoke_token(person.id, token_id)
+    with record_act(appliance, person, "token.revoked", person.name, token_id[:12]):
+        appliance.sessions.revoke_token(person.id, token_id)
     return Response(status_code=204)
 
 

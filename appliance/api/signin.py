@@ -11,6 +11,7 @@ from appliance.api.opening import address_of, end_session, record_failure, recor
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.sign_on import arrive_through_proxy, leaving_address, sign_on_routes
 from appliance.api.signin_pages import STATIC, notice_page, sign_in_page
+from appliance.audit.acts import begun
 from appliance.audit.entries import AdminAction
 from appliance.auth.sessions import SignedInSession, TokenKind
 from appliance.config import PasswordsFor
@@ -19,10 +20,12 @@ from appliance.domain import Principal, Role
 from appliance.errors import (
     AccessDenied,
     ApplianceError,
+    DirectoryUnavailable,
     NotFound,
     NotSignedIn,
     PasswordChangeRequired,
     SecondFactorRequired,
+    TooManyAttempts,
 )
 from appliance.wiring import Appliance
 
@@ -31,16 +34,21 @@ _PROXY_IS_NOT_ASKED = "local"
 
 
 def sign_in(appliance: Appliance, request: Request, name: str, password: str, code: str = "") -> SignedInSession:
-    """A new session, on record before it is used. Raises NotSignedIn, TooManyAttempts, AuditUnavailable.
+    """A new session, on record before it is used. A refusal is on record too.
 
-    A refusal during a pause is not recorded: strangers could fill the disk with them, and the failures that led to the
-    pause are.
+    But for two: during a pause, and while a directory cannot be asked, strangers could fill the disk with them. The
+    failures that led to the pause are recorded, and the directory's trouble is told elsewhere.
+
+    Raises:
+        ApplianceError: See `Sessions.sign_in`; and AuditUnavailable.
     """
     address = address_of(request)
     try:
         session = appliance.sessions.sign_in(name, password, address, code)
         _require_password_door(appliance, session)
-    except (NotSignedIn, AccessDenied) as error:
+    except (TooManyAttempts, DirectoryUnavailable):
+        raise
+    except ApplianceError as error:
         record_failure(appliance, error, name, address)
         raise
     record_sign_in(appliance, session, address)
@@ -50,11 +58,15 @@ def sign_in(appliance: Appliance, request: Request, name: str, password: str, co
 def change_password(appliance: Appliance, request: Request, person: Principal, old: str, new: str) -> SignedInSession:
     """The new session of somebody who changed their password; the act is on record before it is done.
 
+    As with `sign_in`, a refusal during a pause is not.
+
     Raises:
         ApplianceError: See `Sessions.change_password`; and AuditUnavailable.
     """
-    appliance.log.append(AdminAction(person.id, "password.changed", person.name, ""))
-    return appliance.sessions.change_password(person.id, old, new, address_of(request))
+    address = address_of(request)
+    appliance.sessions.brake.refuse_when_paused(person.name, address)
+    with begun(appliance.log.append, AdminAction(person.id, "password.changed", person.name)):
+        return appliance.sessions.change_password(person.id, old, new, address)
 
 
 def next_address(appliance: Appliance, token: str) -> str:

@@ -56,11 +56,11 @@ def sources(_admin: IngestAdmin, appliance: TheAppliance) -> list[SourceOut]:
 def add_source(wanted: SourceIn, admin: IngestAdmin, appliance: TheAppliance) -> SourceOut:
     """Add a folder, or make a place for uploads. Nothing is read until it is synced."""
     source = _new_source(appliance, wanted)
-    record_act(appliance, admin, "source.added", source.name, _told(source))
-    if source.kind is SourceKind.UPLOADS:
-        _add_uploads(appliance, source)
-    else:
-        appliance.catalog.add_source(source)
+    with record_act(appliance, admin, "source.added", source.name, _told(source)):
+        if source.kind is SourceKind.UPLOADS:
+            _add_uploads(appliance, source)
+        else:
+            appliance.catalog.add_source(source)
     return _source_out(appliance, source)
 
 
@@ -86,8 +86,8 @@ def change_source(source_id: str, wanted: SourcePatch, admin: IngestAdmin, appli
     if acts:
         require_not_paused(source)
     told = "; ".join(f"{name}: {_value_told(value)}" for name, value in sorted(changes.items()))
-    record_act(appliance, admin, "source.changed", source.name, told)
-    appliance.catalog.change_source(changed, was=source, levels=appliance.settings.access.scale)
+    with record_act(appliance, admin, "source.changed", source.name, told):
+        appliance.catalog.change_source(changed, was=source, levels=appliance.settings.access.scale)
     if acts:
         appliance.runs.cancel(source_id)  # what goes on was begun under the label and the patterns of before
         _withdraw(appliance, changed)
@@ -106,8 +106,8 @@ def remove_source(source_id: str, admin: IngestAdmin, appliance: TheAppliance) -
     if appliance.runs.is_running(source_id):
         raise Conflict(f"'{source.name}' is being synced. Wait for the run to end, or pause it, then remove it.")
     with appliance.runs.alone(wait_s=_WAIT_S):
-        record_act(appliance, admin, "source.removed", source.name)
-        Holdings(appliance.catalog, appliance.index, appliance.embedder).remove_source(source)
+        with record_act(appliance, admin, "source.removed", source.name):
+            Holdings(appliance.catalog, appliance.index, appliance.embedder).remove_source(source)
         if source.kind is SourceKind.UPLOADS:
             shutil.rmtree(_uploads_folder(appliance, source.id), ignore_errors=True)
     return Response(status_code=204)
@@ -134,9 +134,9 @@ def preview(source_id: str, _admin: IngestAdmin, appliance: TheAppliance, again:
 def pause(source_id: str, admin: IngestAdmin, appliance: TheAppliance) -> SourceOut:
     """Leave a source as it is until it is resumed; a sync that is running ends early."""
     source = appliance.catalog.source(source_id)
-    record_act(appliance, admin, "source.paused", source.name)
     paused = replace(source, paused=True)
-    appliance.catalog.change_source(paused, was=source)  # first: from now on nothing starts by itself
+    with record_act(appliance, admin, "source.paused", source.name):
+        appliance.catalog.change_source(paused, was=source)  # first: from now on nothing starts by itself
     appliance.runs.cancel(source_id)
     return _source_out(appliance, paused)
 
@@ -145,9 +145,9 @@ def pause(source_id: str, admin: IngestAdmin, appliance: TheAppliance) -> Source
 def resume(source_id: str, admin: IngestAdmin, appliance: TheAppliance) -> SourceOut:
     """Keep a source in sync again, at once and from now on."""
     source = appliance.catalog.source(source_id)
-    record_act(appliance, admin, "source.resumed", source.name)
     resumed = replace(source, paused=False)
-    appliance.catalog.change_source(resumed, was=source)
+    with record_act(appliance, admin, "source.resumed", source.name):
+        appliance.catalog.change_source(resumed, was=source)
     request_sync(appliance, admin, resumed)
     return _source_out(appliance, resumed)
 

@@ -25,8 +25,7 @@ def difference(_admin: IngestAdmin, appliance: TheAppliance) -> DifferenceOut:
 @router.post("/index/reconcile")
 def repair(admin: IngestAdmin, appliance: TheAppliance) -> DifferenceOut:
     """Make the index agree with the catalog; says what differed. Not while a source is being synced."""
-    with appliance.runs.alone():
-        record_act(appliance, admin, "index.reconciled", "index")
+    with appliance.runs.alone(), record_act(appliance, admin, "index.reconciled", "index"):
         found = reconcile(appliance.catalog, appliance.index, appliance.embedder)
     return DifferenceOut(surplus=len(found.surplus), incomplete=len(found.incomplete), repaired=True)
 

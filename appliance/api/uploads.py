@@ -167,6 +167,7 @@ def _place_for_uploads(appliance: Appliance, source_id: str) -> Source:
 
 
 def _keep(appliance: Appliance, admin: Principal, source: Source, incoming: _Incoming) -> RunOut:
-    record_act(appliance, admin, "file.uploaded", f"{source.name}: {incoming.name}", f"{incoming.size_bytes:,} bytes")
-    incoming.put_in_place(Path(source.path))
+    subject = f"{source.name}: {incoming.name}"
+    with record_act(appliance, admin, "file.uploaded", subject, f"{incoming.size_bytes:,} bytes"):
+        incoming.put_in_place(Path(source.path))
     return run_out(request_sync(appliance, admin, source))

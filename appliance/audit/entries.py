@@ -264,13 +264,18 @@ class LogExported:
 
 @dataclass(frozen=True, slots=True)
 class AdminAction:
-    """Somebody changed the appliance: `action` is a stable name ("group.created"), `subject` what it was done to."""
+    """Somebody changed the appliance: `action` is a stable name ("group.created"), `subject` what it was done to.
+
+    It is on record before it is done. A second entry with an `error`, a stable code of `appliance.errors`, says that it
+    was not done, or not to its end.
+    """
 
     type: ClassVar[str] = "admin.action"
     actor: str
     action: str
     subject: str
     detail: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

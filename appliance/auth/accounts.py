@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,10 +23,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from appliance.auth import directories
-from appliance.auth.identity import DirectoryState, DirectoryTerms, Identity
+from appliance.auth.identity import DirectoryState, DirectoryTerms, Identity, News, Noting, unnoted
 from appliance.auth.naming import checked_groups, checked_label, checked_name, normal_name
 from appliance.auth.passwords import Hasher, checked_password
-from appliance.auth.standing import PRIVILEGED, Person, principal_of, read_people, read_person
+from appliance.auth.standing import PRIVILEGED, Person, principal_of, read_people, read_person, read_principal
 from appliance.auth.tables import memberships, people, sessions
 from appliance.database import Database
 from appliance.domain import Principal, Role
@@ -237,13 +238,16 @@ class Accounts:
         """
         with self._database.read() as connection:
             row = connection.execute(select(people).where(people.c.name == (normal_name(name) or ""))).one_or_none()
-            person = read_person(connection, row, self._clock()) if row else None
         stored = row.password_hash if row and row.password_hash else self._hasher.nobody
-        if not self._hasher.matches(stored, password) or row is None or person is None or person.shut_out:
+        if not self._hasher.matches(stored, password) or row is None:
+            raise wrong()
+        with self._database.read() as connection:  # not before: for a name that is not here there is nothing to read
+            principal = read_principal(connection, row.id, self._clock())
+        if principal is None:
             raise wrong()
         if self._hasher.is_outdated(stored):
             stored = self._rehash(row.id, stored, password)
-        return Verified(principal_of(person), stored)
+        return Verified(principal, stored)
 
     def _rehash(self, person_id: str, stored: str, password: str) -> str:
         renewed = self._hasher.hash(password)
@@ -253,8 +257,18 @@ class Accounts:
             connection.execute(update(people).where(unchanged).values(password_hash=renewed))
         return renewed
 
-    def admit(self, identity: Identity) -> Principal:
+    def known_as(self, identity: Identity) -> str | None:
+        """The id of somebody of a directory who is known here."""
+        theirs = (people.c.directory == identity.directory) & (people.c.subject == identity.subject)
+        with self._database.read() as connection:
+            return connection.scalar(select(people.c.id).where(theirs))
+
+    def admit(self, identity: Identity, noting: Noting = unnoted) -> Principal:
         """Take over what a directory says of somebody who just proved to it who they are.
+
+        Args:
+            identity: What it says.
+            noting: Puts on record what is other than before; what cannot be put on record is not taken over.
 
         Raises:
             AccessDenied: They are disabled here.
@@ -262,10 +276,16 @@ class Accounts:
             InvalidRequest: The name cannot be one here.
             NotFound: The directory is not configured.
         """
-        with self._database.write() as connection:
+        known = self.known_as(identity)
+        with ExitStack() as acts, self._database.write() as connection:
             now = self._clock()
+            before = read_person(connection, _row(connection, known), now) if known else None
             person_id = directories.admit(connection, identity, now)
-            return principal_of(read_person(connection, _row(connection, person_id), now))
+            after = read_person(connection, _row(connection, person_id), now)
+            if before is None or before.told != after.told:
+                news = News(identity.directory, after.name, after.told_roles, after.told_groups, before is None)
+                acts.enter_context(noting(news))  # before the transaction ends, and with it takes effect
+            return principal_of(after)
 
     def renew(self, directory: str, identities: Iterable[Identity], at: datetime) -> None:
         """Take over all that a directory says, as of `at`, of the people of it who are known here.

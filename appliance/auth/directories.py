@@ -180,6 +180,9 @@ def _write_groups(connection: Connection, person_id: str, identity: Identity) ->
 
 def _shut_out(connection: Connection, person_id: str) -> None:
     connection.execute(update(people).where(people.c.id == person_id).values(gone=True))
+    # a second factor that was begun and not finished: whoever began it knows the secret
+    unfinished = (people.c.id == person_id) & people.c.totp_on.is_(False)
+    connection.execute(update(people).where(unfinished).values(totp_secret=""))
     connection.execute(delete(sessions).where(sessions.c.person_id == person_id))
 
 

@@ -5,13 +5,13 @@ A directory is whoever else knows the organisation's people: a single sign-on pr
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from appliance.domain import Role
-
-"""By which names single sign-on and the reverse proxy stand among the directories; each is also that door's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,29 @@ class Identity:
     display_name: str
     groups: frozenset[str]
     roles: frozenset[Role]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What the word of a directory comes to for somebody who signs in, where it is other than before.
+
+    `is_new`: they were not known here. `roles` and `groups` are those of the directory.
+    """
+
+    directory: str
+    name: str
+    roles: frozenset[Role]
+    groups: frozenset[str]
+    is_new: bool
+
+
+Noting = Callable[[News], AbstractContextManager[object]]
+"""Puts news on record; inside a `with` of what comes back it takes effect."""
+
+
+def unnoted(_news: News) -> AbstractContextManager[object]:
+    """For where there is no log: the tests of this package."""
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)

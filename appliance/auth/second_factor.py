@@ -6,7 +6,8 @@ Rules this module keeps:
 2. A clock may be half a minute off, to either side; no more.
 3. A secret can be read until a first code has proved that it arrived in an app, and never again.
 4. A recovery code is 79 random bits, good once; the database holds its SHA-256 only.
-5. Setting up and taking down act on local accounts: the people of a directory have their second factor there.
+5. It is for whoever signs in with a password, ours or that of a directory that checks it. Those whom another door
+   vouches for (single sign-on, a proxy) have their second factor there; programs have none.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from appliance.auth.accounts import now_utc
 from appliance.auth.passwords import readable
+from appliance.auth.standing import Person
 from appliance.auth.tables import people, recovery_codes
 from appliance.database import Database
 from appliance.domain import text_sha256
@@ -41,9 +43,20 @@ _NOT_IT = "That is not the code that the app shows now. Check the clock of the d
 class SecondFactors:
     """The second factors of people. Threads may share it."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = now_utc) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime] = now_utc, directories: Collection[str] = ()
+    ) -> None:
+        """Second factors of local accounts, and of the people of `directories`, which check passwords alone."""
         self._database = database
         self._clock = clock
+        self._directories = frozenset({"", *directories})
+
+    def are_for(self, person: Person) -> bool:
+        """Whether somebody can have one."""
+        return self._are_for(person.directory, service=person.service)
+
+    def _are_for(self, directory: str, *, service: bool) -> bool:
+        return directory in self._directories and not service
 
     def begin(self, person_id: str) -> str:
         """The secret to put into an app, in base32; the same one until a first code was given.
@@ -54,7 +67,7 @@ class SecondFactors:
             NotFound: There is no such person.
         """
         with self._database.write() as connection:
-            secret = _secret_in_setup(connection, person_id)
+            secret = self._secret_in_setup(connection, person_id)
             if not secret:
                 secret = base64.b32encode(secrets.token_bytes(_SECRET_BYTES)).decode()
                 connection.execute(update(people).where(people.c.id == person_id).values(totp_secret=secret))
@@ -72,7 +85,7 @@ class SecondFactors:
         """
         made = [readable(groups=4) for _ in range(RECOVERY_CODES)]
         with self._database.write() as connection:
-            secret = _secret_in_setup(connection, person_id)
+            secret = self._secret_in_setup(connection, person_id)
             step = _matching_step(secret, code, self._clock(), used=0) if secret else None
             if step is None:
                 raise InvalidRequest(_NOT_IT)
@@ -101,6 +114,17 @@ class SecondFactors:
             connection.execute(update(people).where(people.c.id == person_id).values(totp_step=step))
             return True
 
+    def _secret_in_setup(self, connection: Connection, person_id: str) -> str:
+        """The secret that waits for its first code, empty when there is none yet."""
+        row = connection.execute(select(people).where(people.c.id == person_id)).one_or_none()
+        if row is None:
+            raise NotFound("There is no such person. Choose one from the list of people.")
+        if not self._are_for(row.directory, service=row.service):
+            raise InvalidRequest("Only somebody who signs in with a password has a second factor here.")
+        if row.totp_on:
+            raise Conflict("There is a second factor already. Have it taken away before another one is set up.")
+        return str(row.totp_secret)
+
 
 def totp(secret: str, step: int) -> str:
     """The code of a time step (RFC 4226, truncated HMAC-SHA-1)."""
@@ -114,18 +138,6 @@ def address_for_apps(secret: str, name: str) -> str:
     """What the QR code holds: secret and name, as authenticator apps read them."""
     label = quote(f"Strongroom:{name}")
     return f"otpauth://totp/{label}?secret={secret}&issuer=Strongroom&digits={DIGITS}&period={STEP_S}"
-
-
-def _secret_in_setup(connection: Connection, person_id: str) -> str:
-    """The secret that waits for its first code, empty when there is none yet."""
-    row = connection.execute(select(people).where(people.c.id == person_id)).one_or_none()
-    if row is None:
-        raise NotFound("There is no such person. Choose one from the list of people.")
-    if row.directory or row.service:
-        raise InvalidRequest("Only somebody with a password of this appliance has a second factor here.")
-    if row.totp_on:
-        raise Conflict("There is a second factor already. Have it taken away before another one is set up.")
-    return str(row.totp_secret)
 
 
 def _matching_step(secret: str, code: str, now: datetime, *, used: int) -> int | None:

@@ -9,7 +9,8 @@ Rules this module keeps:
 5. One password is checked at a time. So guesses sent at once cannot slip past the count together, and a flood of them
    takes 64 MiB of memory, not 64 MiB each. (Across several processes, each may let one more guess through.) A directory
    is asked after that, with the failure counted already: one that hangs holds up nobody with a local account.
-6. A wrong code of the second factor is said and counted as a wrong password is.
+6. A wrong code of the second factor is said and counted as a wrong password is. It is asked of everybody who has one,
+   also of those whose password a directory checks, before anything the directory says is taken over.
 7. Who has yet to change their password, or to set up a second factor that their role needs, is signed in for that
    alone. Every caller that does not ask for such a session by name is refused.
 8. A token is good for the scopes it was issued with, within the rights its owner has now.
@@ -29,7 +30,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, not_, or
 
 from appliance.auth.accounts import Accounts, Verified, end_sessions, now_utc, wrong
 from appliance.auth.brake import Brake
-from appliance.auth.identity import Identity, PasswordDirectory
+from appliance.auth.identity import Identity, Noting, PasswordDirectory, unnoted
 from appliance.auth.naming import checked_label
 from appliance.auth.second_factor import SecondFactors
 from appliance.auth.standing import Person, principal_of, read_admitted, read_principal
@@ -101,15 +102,23 @@ class Sessions:
         settings: SignInSettings,
         clock: Callable[[], datetime] = now_utc,
         directories: Sequence[PasswordDirectory] = (),
+        noting: Noting = unnoted,
     ) -> None:
+        """What opens and knows sessions.
+
+        Args:
+            directories: Those that check passwords, in the order in which they are asked.
+            noting: Puts on record what a directory changes for somebody who signs in.
+        """
         self._database = database
         self._accounts = Accounts(database, clock)
         self._directories = directories
+        self._noting = noting
         self._clock = clock
         self._lifetime = timedelta(seconds=settings.lifetime_s)
         self._idle = timedelta(seconds=settings.idle_timeout_s)
         self._needs_second_factor = frozenset(settings.second_factor_roles)
-        self.second_factors = SecondFactors(database, clock)
+        self.second_factors = SecondFactors(database, clock, [directory.name for directory in directories])
         self.brake = Brake(database, settings, clock)
         # noted rarely, to spare the disk, but often enough that somebody at work never looks idle
         self._seen_every = min(_SEEN_EVERY, self._idle / 10)
@@ -137,7 +146,10 @@ class Sessions:
             identity = self._told_by_a_directory(name, password, address)
             if identity is None:
                 raise
-        admitted = self._accounts.admit(identity)
+        known = self._accounts.known_as(identity)
+        if known is not None and not self.second_factors.passes(known, code):
+            raise wrong()  # counted already, and nothing is taken over from the directory
+        admitted = self._accounts.admit(identity, self._noting)
         return self._open(admitted.id, admitted.name)
 
     def change_password(self, person_id: str, old: str, new: str, address: str) -> SignedInSession:
@@ -188,7 +200,7 @@ class Sessions:
             AccessDenied, Conflict, InvalidRequest, NotFound: See `Accounts.admit`.
         """
         self.brake.refuse_when_paused("", address)
-        admitted = self._accounts.admit(identity)
+        admitted = self._accounts.admit(identity, self._noting)
         return self._open(admitted.id, admitted.name)  # not under the name they go by there: it may be another's here
 
     def _checked(self, name: str, password: str, code: str) -> SignedInSession:
@@ -245,8 +257,8 @@ class Sessions:
     def _require_finished(self, person: Person) -> None:
         if person.must_change_password:
             raise PasswordChangeRequired
-        signs_in_here = not person.directory and not person.service
-        if signs_in_here and not person.totp_on and not self._needs_second_factor.isdisjoint(person.roles):
+        proves_more_here = not person.totp_on and self.second_factors.are_for(person)
+        if proves_more_here and not self._needs_second_factor.isdisjoint(person.roles):
             raise SecondFactorRequired
 
     def sign_out(self, token: str) -> None:

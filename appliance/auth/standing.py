@@ -72,6 +72,16 @@ class Person:
         """The groups that were given here."""
         return frozenset(membership.group for membership in self.memberships if not membership.origin)
 
+    @property
+    def told_groups(self) -> frozenset[str]:
+        """The groups that the directory gave, fresh or not."""
+        return frozenset(membership.group for membership in self.memberships if membership.origin == self.directory)
+
+    @property
+    def told(self) -> tuple[str, bool, frozenset[Role], frozenset[str]]:
+        """What the directory decides about somebody."""
+        return self.name, self.gone, self.told_roles, self.told_groups
+
 
 def read_person(connection: Connection, row: Row[Any], now: datetime) -> Person:
     """The person of a row of `people`, as they stand in this transaction."""

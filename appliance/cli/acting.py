@@ -12,7 +12,7 @@ import typer
 from appliance.config import Settings
 
 if TYPE_CHECKING:
-    from appliance.audit.entries import Entry
+    from appliance.audit.entries import AdminAction, Entry
     from appliance.operator import Operator
 
 Groups = Annotated[list[str], typer.Option("--group", "-g", help="A group; may be given several times.")]
@@ -35,10 +35,19 @@ def require_one_spelling(settings: Settings, groups: list[str]) -> None:
         require_one_spelling(groups, known_groups(settings))
 
 
-def admin_action(action: str, subject: str, detail: str = "") -> Entry:
+def admin_action(action: str, subject: str, detail: str = "") -> AdminAction:
     from appliance.audit.entries import AdminAction
 
     return AdminAction("operator", action, subject, detail)
+
+
+@contextlib.contextmanager
+def recorded(settings: Settings, act: AdminAction) -> Iterator[None]:
+    """For as long as an act of the operator is done: it is on record first, and once more if it fails."""
+    from appliance.audit.acts import begun
+
+    with begun(lambda entry: record(settings, entry), act):
+        yield
 
 
 def record(settings: Settings, *entries: Entry) -> None:

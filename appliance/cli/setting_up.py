@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from appliance.cli.acting import admin_action, as_operator, record
+from appliance.cli.acting import admin_action, as_operator, recorded
 from appliance.cli.ingestion import ingest_folder
 from appliance.cli.terminal import new_table, out
 from appliance.config import Settings, load_settings
@@ -59,10 +59,10 @@ def _make_demo_accounts(settings: Settings) -> list[tuple[str, str]]:
     with accounts_of(settings) as accounts:
         if accounts.people():
             return []
-        record(settings, *(admin_action("person.added", name) for name, _, _ in DEMO_ACCOUNTS))
         made = [(name, generate_password()) for name, _, _ in DEMO_ACCOUNTS]
         for (name, password), (_, roles, groups) in zip(made, DEMO_ACCOUNTS, strict=True):
-            accounts.add(name, password, roles, groups)
+            with recorded(settings, admin_action("person.added", name)):
+                accounts.add(name, password, roles, groups)
     return made
 
 

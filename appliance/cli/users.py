@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from appliance.cli.acting import Groups, admin_action, record, require_one_spelling
+from appliance.cli.acting import Groups, admin_action, recorded, require_one_spelling
 from appliance.cli.terminal import new_table, out, printable
 from appliance.config import load_settings
 from appliance.domain import Role, Scope
@@ -44,13 +44,15 @@ def user_add(
 
     settings, password = load_settings(), generate_password()
     require_one_spelling(settings, group)
-    with accounts_of(settings) as accounts:
-        record(settings, admin_action("person.added", name, "a program" if service else ""))
+    act = admin_action("person.added", name, "a program" if service else "")
+    with accounts_of(settings) as accounts, recorded(settings, act):
         if service:
             accounts.add_service(name, role, group)
-            out.print(f"Account {escape(name)} made. Give it a token: strongroom user token {escape(name)}")
-            return
-        accounts.add(name, password, role, group, must_change=not may_keep)
+        else:
+            accounts.add(name, password, role, group, must_change=not may_keep)
+    if service:
+        out.print(f"Account {escape(name)} made. Give it a token: strongroom user token {escape(name)}")
+        return
     out.print(f"Account {escape(name)} made. Password (shown this once): [bold]{password}[/bold]")
 
 
@@ -208,14 +210,14 @@ def user_revoke(
     with accounts_of(settings) as accounts, sessions_of(settings) as sessions:
         person_id = _person_id(accounts, name)
         if everything:
-            record(settings, admin_action("person.sessions_ended", name))
-            sessions.revoke_all(person_id)
+            with recorded(settings, admin_action("person.sessions_ended", name)):
+                sessions.revoke_all(person_id)
             out.print(f"Every token and session of {escape(name)} has ended.")
             return
         token = _token(sessions, person_id, token_id)
         shown_id = token.id[:_TOKEN_ID_CHARACTERS]
-        record(settings, admin_action("token.revoked", name, f"{token.label} ({shown_id})"))
-        sessions.revoke_token(person_id, token.id)
+        with recorded(settings, admin_action("token.revoked", name, f"{token.label} ({shown_id})")):
+            sessions.revoke_token(person_id, token.id)
     out.print(f"The token {shown_id} of {escape(name)} has ended.")
 
 
@@ -246,8 +248,8 @@ def _person(name: str, action: str, detail: str = "") -> Iterator[tuple[Accounts
     settings = load_settings()
     with accounts_of(settings) as accounts:
         person_id = _person_id(accounts, name)
-        record(settings, admin_action(action, name, detail))
-        yield accounts, person_id
+        with recorded(settings, admin_action(action, name, detail)):
+            yield accounts, person_id
 
 
 def _person_id(accounts: Accounts, name: str) -> str:

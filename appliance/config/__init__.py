@@ -205,7 +205,7 @@ class SignInSettings(Section):
     lifetime_s: Annotated[float, Field(gt=0)] = 24 * 3600
     max_failures: Annotated[int, Field(ge=1)] = 5
     failure_window_s: Annotated[float, Field(gt=0)] = 300
-    second_factor_roles: tuple[Role, ...] = ()  # local accounts with one of these roles need a second factor
+    second_factor_roles: tuple[Role, ...] = ()  # who signs in with a password and has one of them needs a second factor
     passwords: PasswordsFor = PasswordsFor.EVERYBODY
 
 

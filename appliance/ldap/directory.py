@@ -187,7 +187,7 @@ class LdapDirectory:
     def _person(self, connection: Connection, login: str) -> Entry | None:
         wanted = filters.all_of(self._people, filters.equal(self._name, login))
         found = connection.search(self._settings.people_base, wanted, self._attributes(), at_most=2)
-        same = [entry for entry in found if [value.casefold() for value in entry.texts(self._name)] == [login]]
+        same = [entry for entry in found if [normal_name(value) for value in entry.texts(self._name)] == [login]]
         return same[0] if len(found) == len(same) == 1 else None
 
     def _known(self, connection: Connection, subjects: list[str]) -> Iterator[Entry]:

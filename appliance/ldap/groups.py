@@ -20,6 +20,8 @@ from appliance.config.identity import LdapSettings
 from appliance.ldap import filters
 from appliance.ldap.connection import Connection
 from appliance.ldap.messages import Entry
+from appliance.ldap.names import Name, compared
+from appliance.letter_case import in_one_case
 
 MAX_LEVELS = 32
 MAX_GROUPS = 5_000
@@ -42,6 +44,11 @@ class _Group:
     dn: str
     names: tuple[str, ...]
 
+    @property
+    def key(self) -> Name | str:
+        """What tells it from every other group."""
+        return compared(self.dn) or self.dn
+
 
 @dataclass(slots=True)
 class GroupFinder:
@@ -49,7 +56,7 @@ class GroupFinder:
 
     connection: Connection
     settings: LdapSettings
-    _above: dict[str, list[_Group]] = field(default_factory=dict)
+    _above: dict[Name | str, list[_Group]] = field(default_factory=dict)
     _namesakes: dict[str, int] = field(default_factory=dict)
 
     def of(self, person: Entry, login: str) -> Belonging:
@@ -72,10 +79,10 @@ class GroupFinder:
         """Every group that holds a person, nearest first; None when there is no end to them."""
         members = [filters.equal(attribute, person.dn) for attribute in ("member", "uniqueMember")]
         level = self._holding([*members, filters.equal("memberUid", login)])
-        known: dict[str, _Group] = {}
+        known: dict[Name | str, _Group] = {}
         for _ in range(MAX_LEVELS):
-            new = [group for group in level if _key(group.dn) not in known]
-            known |= {_key(group.dn): group for group in new}
+            new = [group for group in level if group.key not in known]
+            known |= {group.key: group for group in new}
             if not new or len(known) > MAX_GROUPS:
                 break
             level = [above for group in new for above in self._above_group(group)]
@@ -84,11 +91,10 @@ class GroupFinder:
         return list(known.values()) if len(known) <= MAX_GROUPS else None
 
     def _above_group(self, group: _Group) -> list[_Group]:
-        key = _key(group.dn)
-        if key not in self._above:
+        if group.key not in self._above:
             holding = [filters.equal(attribute, group.dn) for attribute in ("member", "uniqueMember")]
-            self._above[key] = self._holding(holding)
-        return self._above[key]
+            self._above[group.key] = self._holding(holding)
+        return self._above[group.key]
 
     def _holding(self, members: Iterable[filters.Filter]) -> list[_Group]:
         wanted = filters.all_of(filters.parsed(self.settings.resolved("groups_filter")), filters.any_of(members))
@@ -111,15 +117,15 @@ class GroupFinder:
 
     def _is_among(self, group: _Group, given: Iterable[str], notes: set[str]) -> bool:
         """Whether a group is one of those that settings name by DN or cn."""
-        keys = {_key(one) for one in given}
-        if _key(group.dn) in keys:
+        if group.key in {compared(one) for one in given}:
             return True
-        named = [name for name in group.names if name.casefold() in keys]
+        names = {in_one_case(one) for one in given}
+        named = [name for name in group.names if in_one_case(name) in names]
         return bool(named) and self._is_alone(group, named[0], notes)
 
     def _is_alone(self, group: _Group, name: str, notes: set[str]) -> bool:
         """Whether a cn means this group and no other."""
-        key = name.casefold()
+        key = in_one_case(name)
         if key not in self._namesakes:
             wanted = filters.all_of(filters.parsed(self.settings.resolved("groups_filter")), filters.equal(_NAME, name))
             found = self.connection.search(self.settings.groups_base, wanted, (_NAME,), at_most=2)
@@ -134,9 +140,4 @@ class GroupFinder:
 
 
 def _fits(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name.casefold(), pattern.casefold()) for pattern in patterns)
-
-
-def _key(dn: str) -> str:
-    """A DN as it is compared: however it was typed."""
-    return ",".join(part.strip() for part in dn.casefold().split(","))
+    return any(fnmatchcase(in_one_case(name), in_one_case(pattern)) for pattern in patterns)

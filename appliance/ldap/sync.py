@@ -15,9 +15,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from appliance.audit.acts import begun
 from appliance.audit.entries import AdminAction
 from appliance.auth.accounts import Accounts
 from appliance.auth.identity import Identity
@@ -111,9 +113,10 @@ class DirectorySync:
             raise DirectoryUnavailable("The appliance is being stopped. Sync again when it runs.")
         if not confirmed:
             self._refuse_many_missing([person for person in known.values() if not person.gone], told)
-        for act in _changes(by, known, told):
-            self._record(act)
-        self._accounts.renew(name, census.identities, census.asked_at)
+        with ExitStack() as acts:
+            for act in _changes(by, known, told):
+                acts.enter_context(begun(self._record, act))
+            self._accounts.renew(name, census.identities, census.asked_at)
         return Report(census.asked_at, census.notes)
 
     def _refuse_many_missing(self, present: list[Person], told: Mapping[str, Identity]) -> None:
@@ -156,7 +159,4 @@ def _changes(by: str, known: Mapping[str, Person], told: Mapping[str, Identity])
 
 
 def _differs(person: Person, identity: Identity) -> bool:
-    groups = {membership.group for membership in person.memberships if membership.origin == person.directory}
-    return (
-        person.gone or person.name != identity.name or groups != identity.groups or person.told_roles != identity.roles
-    )
+    return person.told != (identity.name, False, identity.roles, identity.groups)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
+from appliance.letter_case import in_one_case
 from ingest.folders import open_folder
 from ingest.share.readers import Readers, unreadable
 
@@ -212,5 +213,5 @@ def _decoded(content: bytes) -> str:
 
 
 def _key(path: str) -> str:
-    """A path as Windows tells paths apart."""
-    return unicodedata.normalize("NFC", path).casefold()
+    """A path as Windows tells paths apart. An accent counts as the same however a mount composes it."""
+    return unicodedata.normalize("NFC", in_one_case(path))

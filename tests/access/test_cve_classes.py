@@ -283,7 +283,20 @@ def _fields(node: Any, schema: dict[str, Any], seen: frozenset[str] = frozenset(
 
 
 @pytest.mark.parametrize(
-    "text", ["%", "_", "%%", "' OR '1'='1", "\\", "\\%", '"; DROP TABLE documents; --', "*", "a' UNION SELECT", "\x00"]
+    "text",
+    [
+        "%",
+        "_",
+        "%%",
+        "' OR '1'='1",
+        "\\",
+        "\\%",
+        '"; DROP TABLE documents; --',
+        "*",
+        "a' UNION SELECT",
+        "\x00",
+        "plain\x00zzz",
+    ],
 )
 def test_a_search_in_the_library_takes_every_sign_literally(desk: Desk, text: str) -> None:
     if not desk.appliance.catalog.sources():

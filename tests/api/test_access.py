@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from appliance.api.schemas.sources import RuleIn, RuleOut, rule_in
 from appliance.audit.entries import QuestionReceived
 from appliance.auth.access_requests import MAX_OPEN
+from appliance.doctor import Status, examine
 from appliance.domain import EVERYONE
 from appliance.errors import AccessDenied, Conflict
 from appliance.server import create_headless_app
@@ -230,6 +231,14 @@ def test_a_request_says_something_and_nobody_piles_them_up_or_decides_on_their_o
     for item in requests.of(person):
         requests.decide(item.id, "somebody else", approved=False, answer="")
     assert requests.waiting() == []
+
+
+def test_the_doctor_names_groups_that_documents_are_for_and_nobody_is_in(desk: Desk) -> None:
+    key = desk.add(desk.folder(plan__txt="The plan is blue.", __access__toml='groups = ["finnance"]'))
+    desk.sync(key)
+    told = [check for check in examine(desk.appliance) if check.name == "groups" and check.status is Status.WARNING]
+    assert any("'finnance'" in check.detail and "misspelt" in check.remedy for check in told)
+    assert not any("'hr'" in check.detail for check in told)
 
 
 def test_a_rule_in_one_line_says_the_same_as_its_fields() -> None:

@@ -9,6 +9,9 @@ import pytest
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from appliance.audit.entries import AdminAction, SignInFailed
+from appliance.audit.records import LogFilter
+from appliance.auth.identity import DirectoryTerms, Identity
 from appliance.cli import app as commands
 from appliance.config import ModelSettings, Provider, ServerSettings, Settings
 from appliance.config.identity import LdapSettings
@@ -84,6 +87,23 @@ def test_somebody_of_the_directory_signs_in_and_an_admin_sees_it(appliance: Appl
     found = admin.get("/api/directories/ldap").json()
     assert (found["people"], found["groups"], found["gone"], found["stale"]) == (1, 4, 0, 0)
     assert admin.get("/api/directories/unknown").status_code == 404
+
+
+def test_what_a_sign_in_brings_and_why_one_is_refused_is_on_record(appliance: Appliance) -> None:
+    _signed_in(appliance, "boris", organisation.PASSWORD)
+    acts = [item.entry for item in appliance.log.entries(LogFilter(type=AdminAction.type), limit=50)]
+    (made_known,) = [act for act in acts if isinstance(act, AdminAction) and act.subject == "boris"]
+    assert (made_known.actor, made_known.action) == ("appliance", "person.made_known")
+    assert made_known.detail == "directory: ldap; roles: employee; groups: rag-all, rag-circle-a, rag-circle-b"
+
+    terms = [DirectoryTerms(name, "oidc", 3600.0) for name in ("ldap", "partner")]
+    appliance.accounts.set_directories(terms)
+    appliance.accounts.admit(Identity("partner", "1", "carla", "Carla", frozenset(), frozenset({Role.EMPLOYEE})))
+    client = TestClient(create_headless_app(appliance), base_url="http://testserver")
+    answer = client.post("/api/session", json={"name": "carla", "password": organisation.PASSWORD})
+    assert answer.status_code == 409 and "somebody else has that name" in answer.json()["message"]
+    (refused,) = [item.entry for item in appliance.log.entries(LogFilter(type=SignInFailed.type), limit=1)]
+    assert isinstance(refused, SignInFailed) and refused.reason == "conflict"
 
 
 def test_a_sync_on_demand_is_on_record_and_says_what_was_left_out(appliance: Appliance, admin: TestClient) -> None:

@@ -17,6 +17,7 @@ from appliance.config import ModelSettings, Provider, ServerSettings, Settings, 
 from appliance.domain import Role
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
+from tests.api.test_roles import ALLOWED, call
 
 PASSWORD = "correct horse battery staple"
 CHOSEN = "a password of their own"
@@ -74,8 +75,12 @@ def person(admin: TestClient, name: str) -> dict[str, object]:
 
 
 def acts(house: Appliance) -> list[tuple[str, str]]:
+    return [(act.action, act.subject) for act in on_record(house)]
+
+
+def on_record(house: Appliance) -> list[AdminAction]:
     entries = [item.entry for item in house.log.entries(LogFilter(type=AdminAction.type), limit=50)]
-    return [(entry.action, entry.subject) for entry in entries if isinstance(entry, AdminAction)]
+    return [entry for entry in entries if isinstance(entry, AdminAction)]
 
 
 def test_a_password_that_an_admin_handed_over_is_changed_before_anything_else(
@@ -111,6 +116,21 @@ def test_who_must_change_their_password_may_sign_out_and_change_it_over_the_api(
     log_in(browser, "scripted", handed_over)
     assert browser.post("/api/session/password", json={"old": handed_over, "new": CHOSEN}).json()["name"] == "scripted"
     assert browser.get("/api/account").json()["directory"] == ""
+
+
+def test_nothing_else_is_open_to_somebody_whose_sign_in_is_not_finished(
+    admin: TestClient, browser: TestClient, app: object
+) -> None:
+    log_in(browser, "unready", add(admin, "unready", roles=["employee", "compliance"])["password"])
+    add(admin, "unproven", roles=["compliance"], password=CHOSEN, must_change_password=False)
+    other = browser_of(app)
+    log_in(other, "unproven", CHOSEN)
+    open_to_them = {"DELETE /api/session", "POST /api/session/password"}
+    for route in sorted(set(ALLOWED) - open_to_them):
+        assert call(browser, route).json()["code"] == "password_change_required", route
+        assert call(other, route).json()["code"] == "second_factor_required", route
+    assert call(other, "POST /api/session/password").status_code == 422
+    assert call(other, "DELETE /api/session").status_code == 204
 
 
 def test_the_pages_of_one_s_own_account_lead_strangers_to_the_sign_in_page(browser: TestClient) -> None:
@@ -152,6 +172,26 @@ def test_a_role_that_needs_a_second_factor_sets_it_up_first_and_then_signs_in_wi
     taken = admin.delete(f"/api/people/{person(admin, 'officer')['id']}/second-factor")
     assert not taken.json()["second_factor"]
     assert other.get("/api/session").json()["code"] == "second_factor_required"
+
+
+def test_an_act_that_fails_is_on_record_as_failed(
+    admin: TestClient, browser: TestClient, app: object, house: Appliance
+) -> None:
+    add(admin, "taken", password=CHOSEN, must_change_password=False)
+    assert admin.post("/api/people", json={"name": "taken", "roles": ["employee"]}).status_code == 409
+    log_in(browser, "taken", CHOSEN)
+    assert browser.post("/password", data={"old": "wrong", "new": PASSWORD, "again": PASSWORD}).status_code == 401
+    assert browser.post("/second-factor", data={"code": "000000"}).status_code == 422
+    assert browser.post("/second-factor/remove", data={"code": "000000"}).status_code == 303  # there was none
+    assert browser.post("/password", data={"old": CHOSEN, "new": PASSWORD, "again": PASSWORD}).status_code == 303
+    told = [(act.action, act.error) for act in reversed(on_record(house)) if act.subject == "taken"]
+    assert told == [
+        ("person.added", ""), ("person.added", ""), ("person.added", "conflict"),
+        ("password.changed", ""), ("password.changed", "not_signed_in"),
+        ("second_factor.set_up", ""), ("second_factor.set_up", "invalid_request"),
+        ("second_factor.removed", ""),
+        ("password.changed", ""),
+    ]  # fmt: skip
 
 
 def test_an_admin_sees_a_pause_and_lifts_it(admin: TestClient, browser: TestClient, house: Appliance) -> None:

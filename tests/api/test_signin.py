@@ -125,6 +125,22 @@ def test_tokens_are_made_in_a_session_listed_revoked_and_on_record(browser: Test
     assert browser.delete(f"/api/tokens/{listed['id']}").status_code == 404
 
 
+def test_what_a_proxy_says_in_its_own_authorization_header_decides_nothing(
+    browser: TestClient, fresh: Appliance
+) -> None:
+    wanted = {"label": "report", "days": 1}
+    basic = {"Authorization": "Basic YW5uZTpzZWNyZXQ="}
+    assert browser.get("/api/account", headers=basic).status_code == 401
+    browser.post("/login", data={"name": "reader", "password": PASSWORD})
+    assert browser.get("/api/account", headers=basic).json()["name"] == "reader"
+    assert browser.post("/api/tokens", json=wanted, headers=basic).status_code == 201
+    token = browser.post("/api/tokens", json=wanted).json()["token"]
+    for shown in (token, fresh.operator_token, "sr_forged"):  # whatever cookie comes along
+        bearer = {"Authorization": f"Bearer {shown}"}
+        assert browser.post("/api/tokens", json=wanted, headers=bearer).status_code in (401, 403)
+        assert browser.get("/api/account", headers=bearer).status_code in (401, 403)
+
+
 def test_the_page_carries_no_script_and_shows_messages_as_text(browser: TestClient) -> None:
     page = browser.get("/login")
     assert "<script" not in page.text

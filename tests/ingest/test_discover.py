@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import InvalidRequest
-from ingest.discover import FoundFile, RefusedFile, Unreadable, discover, is_ignored, open_folder
+from ingest.discover import FoundFile, RefusedFile, StrayFile, Unreadable, discover, is_ignored, open_folder
 from tests.ingest.conftest import mode, open_descriptors
 
 
@@ -43,7 +43,18 @@ def test_files_come_in_a_stable_order_with_their_size_and_time(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     "name",
-    [".hidden", ".git/config", "~$letter.docx", "letter.docx~", "a.txt.access.toml", ".access.toml", "Thumbs.db"],
+    [
+        ".hidden",
+        ".git/config",
+        ".access/inner.txt",
+        "~$letter.docx",
+        "letter.docx~",
+        "real.txt.access.toml",
+        ".access.toml",
+        ".access.toml~",
+        "._real.txt.access.toml",
+        "Thumbs.db",
+    ],
 )
 def test_droppings_hidden_files_and_sidecars_are_no_documents(tmp_path: Path, name: str) -> None:
     _write(tmp_path / name)
@@ -52,7 +63,42 @@ def test_droppings_hidden_files_and_sidecars_are_no_documents(tmp_path: Path, na
 
 
 def test_names_that_only_resemble_droppings_are_documents() -> None:
-    assert not any(is_ignored(name) for name in ("thumbs.db.txt", "access.toml", "my~file.txt", "a.access.toml.txt"))
+    assert not any(is_ignored(name) for name in ("thumbs.db.txt", "access.html", "my~file.txt", "a.txt"))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("gone.txt.access.toml", "no file 'gone.txt' beside it. Name it after its document, or remove it."),
+        ("REAL.txt.access.toml", "no file 'REAL.txt' beside it. Call it 'real.txt.access.toml'."),
+        ("inner.access.toml", "'inner' is a folder. Put it in there, as '.access.toml'."),
+        ("real.txt.acces.toml", "not called 'real.txt.access.toml'"),
+        ("real.txt.access.tml", "not called 'real.txt.access.toml'"),
+        ("real.txt.Access.TOML", "not called 'real.txt.access.toml'"),
+        ("real.txt.access.toml.txt", "not called 'real.txt.access.toml'"),
+        ("real.txt.access", "not called 'real.txt.access.toml'"),
+        (".acess.toml", "not called '.access.toml'"),
+        (".access.toml.TXT", "not called '.access.toml'"),
+        ("access.toml", "not called '.access.toml'"),
+    ],
+)
+def test_an_access_file_that_covers_nothing_is_told_of(tmp_path: Path, name: str, told: str) -> None:
+    for path in ("real.txt", "inner/real.txt"):
+        _write(tmp_path / path)
+    _write(tmp_path / name)
+    (stray,) = (item for item in discover(tmp_path) if isinstance(item, StrayFile))
+    assert stray.path == name and told in stray.reason
+    assert _files(tmp_path) == ["real.txt", "inner/real.txt"]
+
+
+def test_an_access_file_under_another_spelling_counts_where_the_file_system_takes_it_for_the_one(
+    tmp_path: Path,
+) -> None:
+    for name in ("real.txt", "REAL.txt.access.toml", ".Access.toml"):
+        _write(tmp_path / name)
+    for there, here in (("REAL.txt.access.toml", "real.txt.access.toml"), (".Access.toml", ".access.toml")):
+        (tmp_path / here).hardlink_to(tmp_path / there)  # as a share answers to both names
+    assert list(discover(tmp_path)) == [FoundFile("real.txt", 4, (tmp_path / "real.txt").stat().st_mtime_ns)]
 
 
 def test_a_link_is_refused_whether_it_points_inside_or_outside_or_nowhere(tmp_path: Path) -> None:

@@ -265,6 +265,30 @@ def test_a_missing_and_an_empty_folder_delete_nothing(room: Room) -> None:
     assert room.agrees()
 
 
+def test_access_files_that_documents_left_behind_do_not_make_a_folder_less_empty(room: Room) -> None:
+    room.write("a.txt", "The notice period is three months.")
+    room.write("a.txt.access.toml", 'groups = ["staff"]')
+    room.sync()
+    (room.folder / "a.txt").unlink()
+    with pytest.raises(InvalidRequest, match="is empty, but 1 of its documents"):
+        room.sync()
+    assert room.paths("notice period") == {"a.txt"}
+
+
+def test_an_access_file_that_covers_nothing_is_reported_until_it_does_whatever_the_patterns_take_in(room: Room) -> None:
+    room.write("salaries.txt", "The notice period is three months.")
+    room.source = replace(room.source, include=("*.txt",))
+    room.catalog.change_source(room.source)
+    misspelt = room.write("salaries.txt.acces.toml", 'groups = ["board"]')
+    assert tally(room.sync()) == {"indexed": 1, "refused": 1}
+    assert "not called 'salaries.txt.access.toml'" in room.report["salaries.txt.acces.toml"].reason
+    assert room.document("salaries.txt.acces.toml").state is DocumentState.REFUSED
+    assert tally(room.sync()) == {"unchanged": 1, "refused": 1} and not room.report
+    misspelt.rename(room.folder / "salaries.txt.access.toml")
+    assert tally(room.sync()) == {"relabelled": 1, "gone": 1}
+    assert not room.paths("notice period")
+
+
 def test_a_closed_subfolder_deletes_nothing_and_is_reported(room: Room) -> None:
     room.write("a.txt", "The canteen opens at noon.")
     room.write("sub/b.txt", "Twenty-five days.")

@@ -141,6 +141,14 @@ def test_the_groups_of_a_share_become_groups_here_and_what_has_none_counts_for_n
     assert all(with_owners.label(f"{name}.txt") == {"anna"} for name in ("open", "team", "own", "others"))
 
 
+def test_a_posix_principal_is_the_one_that_is_written_so(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "open.txt").write_text("text")
+    (tmp_path / "open.txt").chmod(0o644)
+    assert _shared(tmp_path, ShareKind.POSIX, others="staff").label("open.txt") == {"staff"}
+    assert _shared(tmp_path, ShareKind.POSIX, OTHERS="staff").label("open.txt") == frozenset()
+
+
 @needs_root
 def test_a_file_is_for_those_who_can_reach_it_through_its_folders(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
@@ -269,6 +277,14 @@ def test_an_export_of_icacls_labels_the_files_it_lists(tmp_path: Path, encoding:
     assert "export the rights again" in labels.finding("new.txt").remark
     with pytest.raises(DocumentRejected, match="not understood"):
         labels.label("twice.txt")
+
+
+def test_a_name_that_windows_keeps_apart_from_a_listed_one_has_none_of_its_rights(tmp_path: Path) -> None:
+    (tmp_path / EXPORT).write_text(f"Straße.txt\nD:(A;;FR;;;{HR})\nkelvin.txt\nD:(A;;FR;;;{HR})\n")
+    labels = _shared(tmp_path, ShareKind.ICACLS, **{HR: "hr"})
+    assert labels.label("STRAße.txt") == {"hr"} and labels.label("KELVIN.txt") == {"hr"}
+    for other in ("Strasse.txt", "STRASSE.TXT", "\u212aelvin.txt"):
+        assert "export the rights again" in labels.finding(other).remark
 
 
 def test_an_export_that_is_written_anew_counts_at_once(tmp_path: Path) -> None:

@@ -120,14 +120,3 @@ def test_a_stranger_gets_the_sign_in_page_and_one_sentence_for_a_wrong_password(
         visiting.type("wrong")
         visiting.press("Enter")
         expect(page.get_by_role("alert")).not_to_be_empty()
-
-
-def test_a_page_of_another_role_is_not_there(browser: Browser, served: Served) -> None:
-    with visit(browser, served.base_url) as visiting:
-        visiting.sign_in(*served.accounts.employee)
-        expect(visiting.page.get_by_role("link", name="Library")).to_be_visible()
-        expect(visiting.page.get_by_role("link", name="Administration")).to_have_count(0)
-        expect(visiting.page.get_by_role("link", name="Query log")).to_have_count(0)
-        visiting.go("/admin")
-        expect(visiting.page.get_by_text("Page not found")).to_be_visible()
-        assert "Sync now" not in visiting.page.content()

@@ -33,12 +33,14 @@ def _show_account(account: AccountOut) -> None:
         if account.directory:
             heard = f"You sign in by {account.directory}, which last told of you {pieces.moment(account.heard_at)}."
             pieces.show(pieces.line(heard))
-            return
-        state = "on" if account.second_factor else "off"
-        pieces.show(pieces.line(f"The second factor, a code from an app on your phone, is {state}."))
+        if account.can_have_second_factor:
+            state = "on" if account.second_factor else "off"
+            pieces.show(pieces.line(f"The second factor, a code from an app on your phone, is {state}."))
         with st.container(horizontal=True, gap="small"):
-            pieces.show(pieces.link_button("Change your password", "/password"), "content")
-            pieces.show(pieces.link_button("Second factor", "/second-factor"), "content")
+            if not account.directory:
+                pieces.show(pieces.link_button("Change your password", "/password"), "content")
+            if account.can_have_second_factor:
+                pieces.show(pieces.link_button("Second factor", "/second-factor"), "content")
 
 
 def _show_tokens(client: Client) -> None:

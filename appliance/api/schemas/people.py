@@ -89,6 +89,7 @@ class AccountOut(Out):
     directory: str
     heard_at: datetime | None
     second_factor: bool
+    can_have_second_factor: bool = True
 
 
 class DirectoryOut(Out):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,18 +12,21 @@ from datetime import timedelta
 import pytest
 
 from appliance.auth.accounts import Accounts
-from appliance.auth.identity import DirectoryTerms, Identity
+from appliance.auth.identity import DirectoryTerms, Identity, News
+from appliance.auth.second_factor import STEP_S, SecondFactors, totp
 from appliance.auth.sessions import Sessions, TokenKind
 from appliance.config import SignInSettings
 from appliance.database import Database
 from appliance.domain import Role
 from appliance.errors import (
     AccessDenied,
+    AuditUnavailable,
     Conflict,
     DirectoryUnavailable,
     InvalidRequest,
     NotFound,
     NotSignedIn,
+    SecondFactorRequired,
     TooManyAttempts,
 )
 
@@ -319,3 +323,85 @@ def test_a_word_that_was_overtaken_by_a_sign_in_changes_nothing_of_that_person(
     accounts.renew("corp", [], asked_at)
     assert accounts.person(anne.id).groups == ANNE.groups
     assert [person.name for person in accounts.people() if person.gone] == ["bert"]
+
+
+# what a sign-in brings is on record
+
+
+def test_what_a_directory_changes_at_a_sign_in_is_noted_before_it_acts_and_only_then(
+    database: Database, accounts: Accounts, clock: Clock
+) -> None:
+    directory, noted = Ldap(), list[News]()
+
+    @contextlib.contextmanager
+    def noting(news: News) -> Iterator[None]:
+        assert news.is_new is not any(person.name == "anne" for person in accounts.people())
+        noted.append(news)
+        yield
+
+    sessions = Sessions(database, SignInSettings(), clock, [directory], noting)
+    anne = sessions.sign_in("anne", PASSWORD, HERE).principal
+    sessions.sign_in("anne", PASSWORD, HERE)  # nothing is other than before
+    accounts.set_groups(anne.id, ["given here"])
+    directory.identity = replace(ANNE, groups=frozenset({"finance"}), roles=frozenset({Role.ADMIN}))
+    sessions.sign_in("anne", PASSWORD, HERE)
+    assert noted == [
+        News("corp", "anne", frozenset({Role.EMPLOYEE}), frozenset({"finance", "board"}), is_new=True),
+        News("corp", "anne", frozenset({Role.ADMIN}), frozenset({"finance"}), is_new=False),
+    ]
+
+
+def test_what_cannot_be_noted_is_not_taken_over(database: Database, accounts: Accounts, clock: Clock) -> None:
+    def noting(_: News) -> contextlib.nullcontext[None]:
+        raise AuditUnavailable("The query log cannot be written. Make room.")
+
+    with pytest.raises(AuditUnavailable):
+        Sessions(database, SignInSettings(), clock, [Ldap()], noting).sign_in("anne", PASSWORD, HERE)
+    assert "anne" not in [person.name for person in accounts.people()]
+    anne = accounts.admit(ANNE)
+    with pytest.raises(AuditUnavailable):
+        accounts.admit(replace(ANNE, groups=frozenset({"hr"})), noting)
+    assert accounts.person(anne.id).groups == ANNE.groups
+
+
+# the second factor of those whose password a directory checks
+
+
+def test_somebody_of_a_password_directory_has_a_second_factor_like_anybody(
+    database: Database, accounts: Accounts, clock: Clock
+) -> None:
+    directory = Ldap()
+    settings = SignInSettings(second_factor_roles=(Role.EMPLOYEE,), max_failures=3)
+    sessions = Sessions(database, settings, clock, [directory])
+    session = sessions.sign_in("anne", PASSWORD, HERE)
+    with pytest.raises(SecondFactorRequired):
+        sessions.authenticate(session.token)
+    step = int(clock.now.timestamp()) // STEP_S
+    secret = sessions.second_factors.begin(session.principal.id)
+    sessions.second_factors.confirm(session.principal.id, totp(secret, step))
+    assert sessions.authenticate(session.token).name == "anne"
+
+    directory.identity = replace(ANNE, groups=frozenset({"new"}))
+    told = set()
+    for password, code in ((PASSWORD, ""), (PASSWORD, totp(secret, step)), ("wrong", totp(secret, step + 1))):
+        with pytest.raises(NotSignedIn) as refused:
+            sessions.sign_in("anne", password, HERE, code)
+        told.add(str(refused.value))
+    assert len(told) == 1
+    assert accounts.person(session.principal.id).groups == ANNE.groups  # a password alone brings nothing
+    with pytest.raises(TooManyAttempts):
+        sessions.sign_in("anne", PASSWORD, HERE, totp(secret, step + 1))
+    sessions.brake.lift("anne")
+    assert sessions.sign_in("anne", PASSWORD, HERE, totp(secret, step + 1)).principal.groups == {"new"}
+
+
+def test_a_second_factor_begun_by_somebody_who_then_left_is_begun_anew(
+    database: Database, accounts: Accounts, clock: Clock
+) -> None:
+    factors = SecondFactors(database, clock, ["corp"])
+    anne = accounts.admit(ANNE)
+    seen = factors.begin(anne.id)
+    clock.now += timedelta(minutes=10)
+    accounts.renew("corp", [], clock.now)
+    accounts.admit(ANNE)
+    assert factors.begin(anne.id) != seen

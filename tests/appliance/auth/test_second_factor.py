@@ -169,7 +169,7 @@ def test_a_role_that_needs_a_second_factor_does_nothing_before_it_is_set_up(
     assert sessions.authenticate(token) == staff.admin
 
 
-def test_only_a_person_with_a_password_of_ours_has_a_second_factor_here(
+def test_only_somebody_who_signs_in_with_a_password_has_a_second_factor_here(
     factors: SecondFactors, database: Database, clock: Clock, accounts: Accounts
 ) -> None:
     directory = Accounts(database, clock)
@@ -177,7 +177,7 @@ def test_only_a_person_with_a_password_of_ours_has_a_second_factor_here(
     anne = directory.admit(Identity("corp", "1", "anne", "Anne", frozenset(), frozenset({Role.ADMIN})))
     robot = accounts.add_service("robot", [Role.EMPLOYEE], [])
     for person in (anne, robot):
-        with pytest.raises(InvalidRequest, match="password of this appliance"):
+        with pytest.raises(InvalidRequest, match="signs in with a password"):
             factors.begin(person.id)
     with pytest.raises(NotFound):
         factors.begin(NOBODY)

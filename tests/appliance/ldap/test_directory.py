@@ -95,6 +95,25 @@ def test_groups_can_be_called_otherwise_here(settings_for: SettingsFor) -> None:
     assert "rag-finance" not in anna.groups and "rag-sales" not in anna.groups
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        "Geheimhaltung, Stufe 2",
+        rf"CN=geheimhaltung\, stufe 2, {GROUPS}",
+        rf"cn=Geheimhaltung\2c Stufe\20\32,{GROUPS}",
+    ],
+)
+def test_a_group_with_a_comma_in_its_name_is_named_like_any_other(settings_for: SettingsFor, named: str) -> None:
+    anna = LdapDirectory(settings_for(groups={named: "secrets"})).verify("anna", PASSWORD)
+    assert anna is not None and "secrets" in anna.groups
+
+
+@pytest.mark.parametrize("named", [rf"cn=Geheimhaltung\,Stufe 2,{GROUPS}", f"cn=Geheimhaltung,Stufe 2,{GROUPS}"])
+def test_a_group_is_not_taken_for_one_whose_name_only_looks_like_it(settings_for: SettingsFor, named: str) -> None:
+    anna = LdapDirectory(settings_for(groups={named: "secrets"})).verify("anna", PASSWORD)
+    assert anna is not None and "secrets" not in anna.groups
+
+
 def test_two_groups_of_one_name_are_never_taken_for_one(settings_for: SettingsFor) -> None:
     directory = LdapDirectory(settings_for(groups={"rag-sales": "sales"}))
     anna = directory.verify("anna", PASSWORD)
