@@ -29,6 +29,7 @@ from appliance.auth.identity import DirectoryTerms
 from appliance.auth.oidc.sign_on import SingleSignOn
 from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
+from appliance.compliance.four_eyes import FourEyes
 from appliance.config import ModelSettings, Provider, Settings
 from appliance.config.identity import HEADER_DIRECTORY, OIDC_DIRECTORY
 from appliance.conversations import Conversations
@@ -118,6 +119,7 @@ class Appliance:
     sign_on: SingleSignOn | None
     directory_sync: DirectorySync | None
     requests: AccessRequests
+    four_eyes: FourEyes
     conversations: Conversations
     log: QueryLog
     signing: Signing
@@ -268,6 +270,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         sign_on=sign_on,
         directory_sync=directory_sync,
         requests=AccessRequests(database),
+        four_eyes=FourEyes(database, log),
         conversations=Conversations(database),
         log=log,
         signing=signing,

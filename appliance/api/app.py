@@ -11,6 +11,7 @@ from appliance import __version__
 from appliance.api import (
     access,
     ask,
+    compliance,
     conversations,
     directories,
     documents,
@@ -49,6 +50,7 @@ _API = (
     access.router,
     health.router,
     log.router,
+    compliance.router,
 )
 
 

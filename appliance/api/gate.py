@@ -179,3 +179,5 @@ PeopleAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.PEOP
 EvaluationAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.EVALUATE))]
 HealthAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.HEALTH))]
 Compliance = Annotated[Principal, Depends(_holding(Role.COMPLIANCE, scope=Scope.LOG))]
+Officer = Annotated[Principal, Depends(_holding(Role.COMPLIANCE, scope=None))]
+"""A compliance officer in person: what a token may not do."""

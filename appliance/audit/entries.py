@@ -274,6 +274,32 @@ class AdminAction:
 
 
 @dataclass(frozen=True, slots=True)
+class ActProposed:
+    """An officer put an act before a second one: `act` is a stable name ("hold.released"), `subject` an id."""
+
+    type: ClassVar[str] = "act.proposed"
+    actor: str
+    proposal_id: str
+    act: str
+    subject: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActDecided:
+    """A second officer decided about an act: `outcome` is "approved" or "refused". On record before it is done."""
+
+    type: ClassVar[str] = "act.decided"
+    actor: str
+    proposal_id: str
+    act: str
+    subject: str
+    outcome: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MeasuredValue:
     """A metric of an evaluation; None where there was nothing to measure."""
 
@@ -337,6 +363,8 @@ Entry = (
     | LogRead
     | LogExported
     | AdminAction
+    | ActProposed
+    | ActDecided
     | EvaluationEnded
     | LogOpened
     | LogClosed

@@ -58,6 +58,7 @@ ADMIN = {
 COMPLIANCE = {
     "GET /api/log/queries", "GET /api/log/queries/{query_id}", "GET /api/log/events", "POST /api/log/verify",
     "GET /api/log/export",
+    "GET /api/compliance/proposals", "POST /api/compliance/proposals/{proposal_id}/decision",
 }  # fmt: skip
 
 ALLOWED = {
@@ -74,6 +75,7 @@ WITHOUT_TOKEN = (
     | {route for route in ADMIN if "/api/people" in route and not route.startswith("GET")}
     - {"POST /api/people/{person_id}/unlock", "DELETE /api/people/{person_id}/tokens/{token_id}"}
     | {route for route in EMPLOYEE | ADMIN if "/api/access/" in route}
+    | {route for route in COMPLIANCE if "/api/compliance/" in route}
 )
 SCOPES = {
     Scope.ASK: ("/v1/", "/api/ask", "/api/queries", "/api/passages"),
