@@ -30,6 +30,7 @@ from appliance.auth.oidc.sign_on import SingleSignOn
 from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
 from appliance.compliance.four_eyes import FourEyes
+from appliance.compliance.openings import Openings
 from appliance.config import ModelSettings, Provider, Settings
 from appliance.config.identity import HEADER_DIRECTORY, OIDC_DIRECTORY
 from appliance.conversations import Conversations
@@ -120,6 +121,7 @@ class Appliance:
     directory_sync: DirectorySync | None
     requests: AccessRequests
     four_eyes: FourEyes
+    openings: Openings
     conversations: Conversations
     log: QueryLog
     signing: Signing
@@ -271,6 +273,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         directory_sync=directory_sync,
         requests=AccessRequests(database),
         four_eyes=FourEyes(database, log),
+        openings=Openings(log, settings.log.opening_lasts_s),
         conversations=Conversations(database),
         log=log,
         signing=signing,

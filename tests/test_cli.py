@@ -22,6 +22,7 @@ from tests.api.conftest import write_documents
 
 pytestmark = pytest.mark.integration
 
+WHY = ("--reason", "Tests of the command line")
 PASSWORD = re.compile(r"[a-z2-9]{4}(?:-[a-z2-9]{4}){4}")
 
 
@@ -310,9 +311,12 @@ def test_a_file_that_fails_is_named_with_its_reason(room: Room) -> None:
 
 def test_the_log_verifies_shows_and_exports(room: Room, tmp_path: Path) -> None:
     assert "verifies" in room.run("log", "verify")
-    assert "question" in room.run("log", "show")
+    assert "question" in room.run("log", "show", *WHY)
+    assert "at least 3 words" in room.run("log", "show", "--reason", "audit", ok=False)
     target = tmp_path / "export.jsonl"
-    room.run("log", "export", str(target))
+    assert "at least 3 words" in room.run("log", "export", str(target), *WHY, ok=False)
+    assert f'"reason":"{WHY[1]}"' in target.read_text("utf-8")
+    room.run("log", "export", str(target), *WHY)
     assert target.stat().st_mode & 0o777 == 0o600
     assert "verifies" in room.run("log", "verify", "--export", str(target))
     assert "cannot be written" in room.run("log", "export", str(target), ok=False)
@@ -402,7 +406,7 @@ def test_tokens_are_listed_and_revoked_one_by_one_or_all_together(room: Room) ->
     room.run("user", "revoke", "robot", "--all")
     assert listed() == {}
     export = room.root / "with-revocations.jsonl"
-    room.run("log", "export", str(export))
+    room.run("log", "export", str(export), *WHY)
     recorded = export.read_text("utf-8")
     assert f"second ({ids['second']})" in recorded
     assert "person.sessions_ended" in recorded

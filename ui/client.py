@@ -43,7 +43,7 @@ from appliance.api.schemas.directories import DirectoryDetail, DirectorySyncIn
 from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut
 from appliance.api.schemas.evaluations import ComparisonOut, EvaluationDetail, EvaluationOut, EvaluationsOut
 from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, FilesIn, FilesOut, ReceiptOut
-from appliance.api.schemas.log import EventsOut, QueriesOut, QueryDetail, VerifiedOut
+from appliance.api.schemas.log import EventsOut, OpeningIn, OpeningOut, QueriesOut, QueryDetail, VerifiedOut
 from appliance.api.schemas.people import (
     HOST_COOKIE,
     AccountOut,
@@ -425,6 +425,14 @@ class Client:
         self._send("DELETE", f"/api/evaluations/{_part(evaluation_id)}")
 
     # the query log
+
+    def log_opening(self) -> OpeningOut:
+        """Why and until when the log is open to this session."""
+        return self._get(OpeningOut, "/api/log/openings/mine")
+
+    def open_log(self, reason: str) -> OpeningOut:
+        """Write down why the log is read; it is then open to this session for a while."""
+        return self._post(OpeningOut, "/api/log/openings", checked(OpeningIn, reason=reason))
 
     def queries(self, filters: Mapping[str, str], before: int | None = None, limit: int = 25) -> QueriesOut:
         """Queries on record, newest first."""

@@ -244,6 +244,16 @@ class SignedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskOpened:
+    """An officer wrote down why they read the log; it is then open to the session `session_id` (see SignedIn)."""
+
+    type: ClassVar[str] = "desk.opened"
+    actor: str
+    reason: str
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LogRead:
     """Somebody read the log. `what` says what they looked for or at; `query_id` is set when it was one question."""
 
@@ -360,6 +370,7 @@ Entry = (
     | SignedIn
     | SignInFailed
     | SignedOut
+    | DeskOpened
     | LogRead
     | LogExported
     | AdminAction

@@ -15,7 +15,10 @@ from appliance.config import load_settings
 from appliance.errors import AuditBroken, InvalidRequest
 
 if TYPE_CHECKING:
+    from appliance.audit.entries import Entry
     from appliance.audit.records import Recorded
+
+Reason = Annotated[str, typer.Option("--reason", help="Why the log is read, in a few words; this goes on record.")]
 
 log_app = typer.Typer(help="The query log: verify, show, export.", no_args_is_help=True)
 
@@ -76,6 +79,7 @@ def _read(path: Path) -> str:
 
 @log_app.command("show")
 def log_show(
+    reason: Reason,
     limit: Annotated[int, typer.Option(help="How many queries.")] = 20,
     text: Annotated[str, typer.Option(help="Only those that hold this text.")] = "",
 ) -> None:
@@ -85,7 +89,7 @@ def log_show(
     from appliance.audit.records import LogFilter
 
     settings = load_settings()
-    record(settings, LogRead("operator", f"the latest {limit} queries, on the command line"))
+    record(settings, _opened(reason), LogRead("operator", f"the latest {limit} queries, on the command line"))
     table = new_table("entry", "time (UTC)", "who", "question", "result")
     with QueryLog(log_path(settings)) as log:
         for query in log.queries(LogFilter(text=text), limit=limit):
@@ -98,6 +102,14 @@ def log_show(
                 query.answer.kind if query.answer and not query.answer.error else query.state.value,
             )
     out.print(table)
+
+
+def _opened(reason: str) -> Entry:
+    """The entry that says why the log is read. Raises InvalidRequest when that is no reason."""
+    from appliance.audit.entries import DeskOpened
+    from appliance.compliance.openings import checked_reason
+
+    return DeskOpened("operator", checked_reason(reason), "command line")
 
 
 def _unreadable(recorded: Recorded) -> str:
@@ -137,15 +149,20 @@ def log_verifier(target: Annotated[Path, typer.Argument(help="The file to write.
 @log_app.command("export")
 def log_export(
     target: Annotated[Path, typer.Argument(help="The file to write.")],
+    reason: Reason = "",
     proof_only: Annotated[bool, typer.Option(help="Leave out what the entries hold; the log still verifies.")] = False,
 ) -> None:
-    """Write the whole log as JSON lines that verify without the appliance. The export is itself recorded."""
+    """Write the whole log as JSON lines that verify without the appliance. The export is itself recorded.
+
+    It wants a reason unless it is the proof only.
+    """
     from appliance.audit.entries import LogExported
     from appliance.audit.log import QueryLog
 
     settings = load_settings()
     what = "the proof of the whole log" if proof_only else "the whole log"
-    record(settings, LogExported("operator", f"{what}, on the command line"))
+    opened = () if proof_only else (_opened(reason),)
+    record(settings, *opened, LogExported("operator", f"{what}, on the command line"))
     with QueryLog(log_path(settings)) as log:
         try:
             descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

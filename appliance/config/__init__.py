@@ -239,6 +239,7 @@ class LogSettings(Section):
     """The query log. `signer_folder` is where a signer listens that runs by itself; empty: one is started here."""
 
     signer_folder: str = ""
+    opening_lasts_s: Annotated[float, Field(gt=0)] = 3600  # how long a written reason opens the log to a session
 
 
 class Settings(Section):

@@ -85,6 +85,7 @@ def test_the_pages_of_the_compliance_officer(browser: Browser, served: Served, s
         visiting.ask("What may a hotel night cost?")
     with visit(browser, served.base_url, size) as visiting:
         visiting.sign_in(*served.accounts.compliance)
+        visiting.open_log()
         visiting.click(visiting.page.get_by_role("button", name="Verify the log"))
         visiting.page.get_by_text("The log is intact").wait_for()
         assert_presentable(visiting, "log")

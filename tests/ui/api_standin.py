@@ -46,7 +46,17 @@ from appliance.api.schemas.documents import (
     RelatedOut,
     VersionOut,
 )
-from appliance.api.schemas.log import EventOut, EventsOut, QueriesOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
+from appliance.api.schemas.log import (
+    EventOut,
+    EventsOut,
+    OpeningIn,
+    OpeningOut,
+    QueriesOut,
+    QueryDetail,
+    QueryOut,
+    RetrievedOut,
+    VerifiedOut,
+)
 from appliance.api.schemas.people import (
     HOST_COOKIE,
     AccountOut,
@@ -138,6 +148,7 @@ class Standin:
         self.turns: dict[str, list[TurnOut]] = {}
         self.feedback: list[tuple[str, FeedbackIn]] = []
         self.fail_ask_with: Problem | None = None
+        self.opening = OpeningOut(reason=f"Complaint of a customer{poison}", until=NOW)
         self.intake = Intake(poison)
         self.doorkeeper = Doorkeeper(poison)
         self.measuring = Measuring(poison)
@@ -528,6 +539,15 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
                 ),
             ]
         )
+
+    @api.get("/log/openings/mine")
+    def opening() -> OpeningOut:
+        return state.opening
+
+    @api.post("/log/openings")
+    def open_log(body: OpeningIn) -> OpeningOut:
+        state.opening = OpeningOut(reason=body.reason, until=NOW)
+        return state.opening
 
     @api.get("/log/queries")
     def queries(text: str = "", kind: str = "", before: int | None = None, limit: int = 25) -> QueriesOut:
