@@ -18,11 +18,16 @@ import pytest
 from appliance.audit import checkpoint, tree
 from appliance.audit.checkpoint import latest_path as checkpoint_path
 from appliance.audit.entries import (
+    ActDecided,
+    ActProposed,
     AdminAction,
     ClockStepped,
+    ContentErased,
     Entry,
     EvaluationEnded,
+    ExpiryAnnounced,
     GenerationParameters,
+    HoldPlaced,
     LogClosed,
     LogExported,
     LogOpened,
@@ -81,6 +86,11 @@ def test_every_type_of_entry_comes_back_as_it_was_written(
         LogRead("u-compliance", "questions with 'invoice'"),
         LogExported("u-compliance", "everything of January"),
         AdminAction("u-admin", "group.created", "finance", "3 members"),
+        ActProposed("u-compliance", "p1", "hold.released", "h1", "The case is closed."),
+        ActDecided("u-other", "p1", "hold.released", "h1", "approved", "Agreed."),
+        HoldPlaced("u-compliance", "h1", "u-records", "2026-01", "2026-02", "A case is open."),
+        ExpiryAnnounced(("2025-07",), "2026-02-01", "standard"),
+        ContentErased(1, "ab" * 32, 0, ("2025-07",)),
         ClockStepped(2.5),
         SignedOut("u-records", "s1"),
         LogClosed("stopped"),
