@@ -31,6 +31,8 @@ from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
 from appliance.compliance.four_eyes import FourEyes
 from appliance.compliance.openings import Openings
+from appliance.compliance.protection import Protection
+from appliance.compliance.protection import build as build_protection
 from appliance.config import ModelSettings, Provider, Settings
 from appliance.config.identity import HEADER_DIRECTORY, OIDC_DIRECTORY
 from appliance.conversations import Conversations
@@ -122,6 +124,7 @@ class Appliance:
     requests: AccessRequests
     four_eyes: FourEyes
     openings: Openings
+    protection: Protection
     conversations: Conversations
     log: QueryLog
     signing: Signing
@@ -259,6 +262,9 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     if found.is_anew:
         _fill(catalog, runs, log)
     stack.enter_context(contextlib.closing(evaluations))
+    four_eyes = FourEyes(database, log)
+    protection = build_protection(database, log, four_eyes, settings.retention)
+    stack.callback(protection.daily.close)
     return Appliance(
         settings=settings,
         folder=folder,
@@ -272,7 +278,8 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         sign_on=sign_on,
         directory_sync=directory_sync,
         requests=AccessRequests(database),
-        four_eyes=FourEyes(database, log),
+        four_eyes=four_eyes,
+        protection=protection,
         openings=Openings(log, settings.log.opening_lasts_s),
         conversations=Conversations(database),
         log=log,

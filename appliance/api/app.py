@@ -21,6 +21,7 @@ from appliance.api import (
     log,
     openai,
     people,
+    protection,
     reviews,
     runs,
     session,
@@ -51,6 +52,7 @@ _API = (
     health.router,
     log.router,
     compliance.router,
+    protection.router,
 )
 
 

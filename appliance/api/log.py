@@ -46,6 +46,7 @@ from appliance.errors import AuditBroken
 router = APIRouter(prefix="/log", tags=["log"])
 _QUERY_TYPES = frozenset({kind.type for kind in (QuestionReceived, QuestionCompleted, PassagesRetrieved, AnswerClosed)})
 _DAMAGED = "This entry was altered after it was written. Verify the log."
+_ERASED = "What this entry held was erased. That it is in the log is still proved."
 _SEALED = "The key to this entry is not there, so nobody can read it. That it is in the log is still proved."
 
 
@@ -260,6 +261,8 @@ def _event(recorded: Recorded, names: Mapping[str, str]) -> EventOut:
 
 
 def _unreadable(recorded: Recorded) -> str:
+    if recorded.erased:
+        return _ERASED
     return _SEALED if recorded.sealed else _DAMAGED
 
 

@@ -164,10 +164,11 @@ class Keyring:
             self._connection.execute("DELETE FROM doomed")
 
     def remove_former_epochs(self) -> None:
-        """Overwrite and remove every key-encryption key of another epoch: of one that is over, or never began."""
-        current = encryption_key_path(self._path, self.epoch())
+        """Overwrite and remove every key-encryption key of an epoch that is over. One to come may be about to begin."""
+        current = self.epoch()
         for path in self._path.parent.glob(f"{self._path.stem}.kek.*"):
-            if path != current:
+            number = path.suffix.removeprefix(".")
+            if number.isdecimal() and int(number) < current:
                 _destroy_file(path)
 
     def _looked_up(self, subject: str) -> Key | None:

@@ -170,8 +170,10 @@ class QueryLog:
         with self._reading() as (connection, _):
             return erasing.count(connection, holdings)
 
-    def erase(self, holdings: Iterable[Holding], order_id: str = "") -> Erased:
+    def erase(self, holdings: Sequence[Holding], order_id: str = "") -> Erased | None:
         """Destroy the keys to these, and let go of what they sealed. It cannot be undone; heads and tree stay.
+
+        None when there was nothing to do. What was cut off before is completed along with it.
 
         Raises:
             AuditUnavailable: It could not be done, or not to its end; the next start completes what was begun.
@@ -180,7 +182,10 @@ class QueryLog:
         with self._lock, database.our_errors(self.path):
             connection = self._writable()
             self._checked_size(connection)
-            self._keys.destroy(holdings)
+            if holdings:
+                self._keys.destroy(holdings)
+            elif not self._keys.doomed():
+                return None
             return self._let_go(connection, order_id)
 
     def on_checkpoint(self, tell: Callable[[], object]) -> None:

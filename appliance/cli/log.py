@@ -1,10 +1,10 @@
-"""`strongroom log ...`: verify, show, export."""
+"""`strongroom log ...`: verify, show, export, subject access."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 from rich.markup import escape
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Reason = Annotated[str, typer.Option("--reason", help="Why the log is read, in a few words; this goes on record.")]
 
-log_app = typer.Typer(help="The query log: verify, show, export.", no_args_is_help=True)
+log_app = typer.Typer(help="The query log: verify, show, export, subject access.", no_args_is_help=True)
 
 
 @log_app.command("verify")
@@ -113,6 +113,8 @@ def _opened(reason: str) -> Entry:
 
 
 def _unreadable(recorded: Recorded) -> str:
+    if recorded.erased:
+        return "(erased)"
     return "(its key is not there)" if recorded.sealed else "(altered)"
 
 
@@ -165,10 +167,41 @@ def log_export(
     record(settings, *opened, LogExported("operator", f"{what}, on the command line"))
     with QueryLog(log_path(settings)) as log:
         try:
-            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            with _made(target) as file:
                 for line in log.export(with_content=not proof_only):
-                    file.write(line.rstrip("\n") + "\n")
+                    file.write((line.rstrip("\n") + "\n").encode())
         except OSError as error:
             raise InvalidRequest(f"{target} cannot be written ({error.strerror}). Name a new file.") from error
     out.print(f"Written to {target}. Check it anywhere with: strongroom log verify --export {target}")
+
+
+@log_app.command("subject")
+def log_subject(
+    name: Annotated[str, typer.Argument(help="The name that the person signs in with.")],
+    target: Annotated[Path, typer.Argument(help="The file to write: *.pdf for people, anything else is JSON.")],
+    reason: Reason,
+) -> None:
+    """Write everything there is about a person, for them. The export is itself recorded, with the reason."""
+    from appliance.audit.entries import LogExported
+    from appliance.audit.log import QueryLog
+    from appliance.compliance import subject_access
+    from appliance.personnel import subject_of
+
+    settings = load_settings()
+    with subject_of(settings, name) as (person, conversations, requests), QueryLog(log_path(settings)) as log:
+        log.append(_opened(reason))
+        log.append(LogExported("operator", f"everything about the account {person.id}, on the command line"))
+        about = subject_access.gather(log, person, conversations, requests)
+    is_paper = target.suffix.casefold() == ".pdf"
+    written = subject_access.on_paper(about) if is_paper else subject_access.as_json(about).encode("utf-8", "replace")
+    try:
+        with _made(target) as file:
+            file.write(written)
+    except OSError as error:
+        raise InvalidRequest(f"{target} cannot be written ({error.strerror}). Name a new file.") from error
+    out.print(f"Written to {target}: {len(about.own)} entries of their own, {len(about.by_others)} of others.")
+
+
+def _made(target: Path) -> BinaryIO:
+    """A new file, closed to other accounts. Raises OSError."""
+    return os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")

@@ -59,10 +59,17 @@ COMPLIANCE = {
     "GET /api/log/queries", "GET /api/log/queries/{query_id}", "GET /api/log/events", "POST /api/log/verify",
     "GET /api/log/export", "POST /api/log/openings", "GET /api/log/openings/mine",
     "GET /api/compliance/proposals", "POST /api/compliance/proposals/{proposal_id}/decision",
+    "GET /api/compliance/holds", "POST /api/compliance/holds", "POST /api/compliance/holds/{hold_id}/release",
+    "GET /api/compliance/retention", "GET /api/compliance/erasures", "POST /api/compliance/erasures",
+    "GET /api/compliance/erasures/{erasure_id}/certificate",
+    "GET /api/log/subjects/{name}",
 }  # fmt: skip
 WITHOUT_REASON = {
     "POST /api/log/verify", "POST /api/log/openings", "GET /api/log/openings/mine",
     "GET /api/compliance/proposals", "POST /api/compliance/proposals/{proposal_id}/decision",
+    "GET /api/compliance/holds", "POST /api/compliance/holds", "POST /api/compliance/holds/{hold_id}/release",
+    "GET /api/compliance/retention", "GET /api/compliance/erasures", "POST /api/compliance/erasures",
+    "GET /api/compliance/erasures/{erasure_id}/certificate",
 }  # fmt: skip
 """What officers do that shows nothing of what the query log holds."""
 

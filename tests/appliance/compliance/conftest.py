@@ -1,7 +1,8 @@
-"""A database and a query log under one clock that the test holds."""
+"""A database and a query log under one clock that the test holds, and two officers who look after them."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,9 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from appliance.audit.entries import QuestionReceived
 from appliance.audit.log import QueryLog
-from appliance.compliance.four_eyes import FourEyes
+from appliance.compliance.erasures import Erasure
+from appliance.compliance.four_eyes import FourEyes, Proposal
+from appliance.compliance.holds import Hold
+from appliance.compliance.protection import Protection, build
+from appliance.config import RetentionSettings
+from appliance.conversations import Conversations, StoredTurn
 from appliance.database import Database
+from appliance.domain import AnswerKind
 
 
 @dataclass
@@ -49,3 +57,56 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def four_eyes(database: Database, log: QueryLog, clock: Clock) -> FourEyes:
     return FourEyes(database, log, clock)
+
+
+@pytest.fixture
+def protection(database: Database, log: QueryLog, four_eyes: FourEyes, clock: Clock) -> Protection:
+    return build(database, log, four_eyes, RetentionSettings(profile="standard"), clock)
+
+
+@dataclass
+class Office:
+    """Somebody asks, another one too, and two officers look after what is on record of them."""
+
+    folder: Path
+    database: Database
+    log: QueryLog
+    four_eyes: FourEyes
+    protection: Protection
+    clock: Clock
+
+    def asks(self, person: str, text: str, conversation: str = "") -> str:
+        """A question of a person on record, and in their history."""
+        query_id, conversations = str(uuid.uuid4()), Conversations(self.database)
+        conversation = conversation or conversations.start()
+        self.log.append(QuestionReceived(query_id, person, f"name of {person}", (), conversation, text, "browser"))
+        turn = StoredTurn(query_id, text, f"Answer: {text}", AnswerKind.EXTRACTIVE, (), (), self.clock())
+        conversations.add(conversation, person, turn)
+        return query_id
+
+    def readable(self, query_id: str) -> bool:
+        return self.log.query(query_id).question is not None
+
+    def approved(self, proposal: Proposal) -> None:
+        self.four_eyes.decide("officer-2", proposal.id, approve=True)
+
+    def erased(self, person: str, until: str = "") -> Erasure:
+        """An order to erase a person, approved."""
+        self.approved(self.protection.erasures.propose("officer-1", person, until, "They asked for it."))
+        return self.protection.erasures.latest()[0]
+
+    def holds(self, person: str = "", since: str = "", until: str = "") -> Hold:
+        return self.protection.holds.place("officer-1", person, since, until, "A case is open.")
+
+    def files_with(self, words: str) -> list[str]:
+        """Which files of the data folder hold these words."""
+        everything = [path for path in self.folder.rglob("*") if path.is_file()]
+        assert len(everything) >= 5
+        return [path.name for path in everything if words.encode() in path.read_bytes()]
+
+
+@pytest.fixture
+def office(
+    tmp_path: Path, database: Database, log: QueryLog, four_eyes: FourEyes, protection: Protection, clock: Clock
+) -> Office:
+    return Office(tmp_path, database, log, four_eyes, protection, clock)

@@ -1,0 +1,32 @@
+"""Months as the keys of the log count them: "2026-03", in UTC. As texts they sort as they follow each other."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+PATTERN = r"^(?:\d{4}-(?:0[1-9]|1[0-2]))?$"
+"""What a month looks like; empty for none."""
+
+_MONTH = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])")
+
+
+def is_month(text: str) -> bool:
+    """Whether this is a month."""
+    return _MONTH.fullmatch(text) is not None
+
+
+def month_of(moment: datetime) -> str:
+    """The month of a moment."""
+    return moment.astimezone(UTC).strftime("%Y-%m")
+
+
+def later(month: str, by: int) -> str:
+    """The month so many months later; earlier where `by` is negative."""
+    year, number = divmod(int(month[:4]) * 12 + int(month[5:]) - 1 + by, 12)
+    return f"{year:04d}-{number + 1:02d}"
+
+
+def begins(month: str) -> datetime:
+    """The first moment of a month."""
+    return datetime(int(month[:4]), int(month[5:]), 1, tzinfo=UTC)
