@@ -17,6 +17,7 @@ PAGES = {
     "Library": {"employee"},
     "Administration": {"admin"},
     "Query log": {"compliance"},
+    "Data protection": {"compliance"},
     "Your account": {"employee", "admin", "compliance"},
 }
 """The pages of the screens, by their titles, and whose they are."""

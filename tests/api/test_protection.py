@@ -27,7 +27,7 @@ def second(appliance: Appliance) -> TestClient:
 
 def asked(client: Client, words: str) -> str:
     answer = client("hr").post("/api/ask", json={"question": words})
-    return str(json.loads(dict(events(answer))["done"])["query_id"])
+    return str(json.loads(dict(events(answer))["started"])["query_id"])
 
 
 def approve(officer: TestClient, proposal_id: str) -> None:

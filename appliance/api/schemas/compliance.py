@@ -11,13 +11,19 @@ from appliance.api.schemas.shapes import In, Out
 
 
 class ProposalOut(Out):
-    """An act that waits for a second officer. `own` says that it is the reader's, who therefore cannot decide."""
+    """An act that waits for a second officer.
+
+    `own` says that it is the reader's, who therefore cannot decide.
+
+    `about` says in words what it is done to, where `act` and `subject` alone would not.
+    """
 
     id: str
     act: str
     subject: str
     reason: str
     detail: str
+    about: str
     proposed_by: str
     proposed_at: datetime
     lapses_at: datetime
