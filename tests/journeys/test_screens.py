@@ -96,6 +96,9 @@ def test_the_pages_of_the_compliance_officer(browser: Browser, served: Served, s
         visiting.click(visiting.page.get_by_role("tab", name="Other events"))
         visiting.page.get_by_role("row").nth(1).wait_for()
         assert_presentable(visiting, "log-events")
+        visiting.go("/protection")
+        visiting.page.get_by_label("Name of the person", exact=True).last.wait_for()
+        assert_presentable(visiting, "data-protection")
 
 
 def test_the_keyboard_alone_is_enough_to_ask_and_to_open_a_source(browser: Browser, served: Served) -> None:

@@ -73,7 +73,7 @@ from appliance.api.schemas.people import (
 from appliance.api.schemas.shapes import Problem
 from appliance.api.schemas.upkeep import CheckOut, HealthOut
 from appliance.domain import AnswerKind, Role, Scope, TextMeans
-from tests.ui import access_standin, directory_standin, evaluation_standin, ingest_standin
+from tests.ui import access_standin, directory_standin, evaluation_standin, ingest_standin, protection_standin
 from tests.ui.access_standin import Doorkeeper
 from tests.ui.evaluation_standin import Measuring
 from tests.ui.ingest_standin import NOW, Intake, problem
@@ -636,5 +636,6 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     evaluation_standin.add_routes(api, state.measuring)
     directory_standin.add_routes(api, state.staff)
     api.include_router(access_standin.routes(state.doorkeeper))
+    api.include_router(protection_standin.routes(state.poison))
     app.include_router(api)
     return app
