@@ -38,7 +38,7 @@ from appliance.domain import Role
 _PEOPLE = 200
 _PAUSE = timedelta(seconds=20)
 _BATCH = 5_000
-_VIEWED = 50  # one question in so many is looked at by an officer
+_VIEWED = 50  # one question in so many is looked at by an officer, of the subject one in ten
 
 
 def made_up(subject: str) -> Iterator[Entry]:
@@ -50,7 +50,7 @@ def made_up(subject: str) -> Iterator[Entry]:
         words = " ".join(f"{chance.getrandbits(40):010x}" for _ in range(150))
         yield QuestionReceived(query, person, "somebody", ("finance",), query, words[:200], "127.0.0.1")
         yield AnswerClosed(query, person, words, "01" * 32, "generated", (), (), (), Latency(20.5, 300.0, 9000.0))
-        if number % _VIEWED == 0:
+        if number % _VIEWED == 0 or (person == subject and chance.randrange(10) == 0):
             yield LogRead("u-officer", "one query", query)
 
 

@@ -99,13 +99,14 @@ class Erasures:
         return self._four_eyes.propose(officer, ERASED, person_id, reason, until)
 
     def carry_out_approved(self, proposal: Proposal) -> None:
-        """Do what two officers want. Doing it again is no error."""
+        """Do what two officers want. Doing it again is no error, and erases nothing that came later."""
         until = proposal.detail or month_of(self._clock())
         order = Erasure(str(uuid.uuid5(uuid.NAMESPACE_OID, proposal.id)), proposal.subject, until, self._clock())
         with self._database.write() as connection:
             if connection.execute(select(erasures.c.id).where(erasures.c.id == order.id)).first() is None:
                 connection.execute(insert(erasures).values(**_values(order)))
-        self._carry_out(order.id)
+        if self.one(order.id).completed_at is None:
+            self._carry_out(order.id)
 
     def run_pending(self) -> None:
         """Go on with every order that is not complete. What a hold covers still waits."""

@@ -20,7 +20,6 @@ from typing import Any
 
 from appliance.audit import entries
 from appliance.audit.checkpoint import Checkpoint
-from appliance.audit.entries import LogRead
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter, Recorded
 from appliance.auth.access_requests import AccessRequest, AccessRequests
@@ -81,7 +80,7 @@ def _by_others(log: QueryLog, person: Person, asked: set[str]) -> Iterator[Recor
 def _concerns(entry: entries.Entry, person: Person, asked: set[str], named: re.Pattern[str]) -> bool:
     if getattr(entry, "actor", "") == person.id:
         return False
-    if isinstance(entry, LogRead) and entry.query_id in asked:
+    if getattr(entry, "query_id", "") in asked:
         return True
     return any(named.search(text.casefold()) for text in _texts(entries.split(entry)[1]))
 

@@ -19,6 +19,8 @@ def test_a_person_is_erased_by_two_officers_once_no_hold_protects_them(browser: 
     with visit(browser, served.base_url) as first, visit(browser, served.base_url) as second:
         for officer, account in ((first, served.accounts.compliance), (second, served.accounts.second_officer)):
             officer.sign_in(*account)
+            if officer is first:
+                officer.open_log()
             officer.go("/protection")
         hand_out(first, "erin", QUESTION)
         place_hold(first, "erin")
@@ -44,8 +46,7 @@ def test_a_person_is_erased_by_two_officers_once_no_hold_protects_them(browser: 
 
 
 def hand_out(officer: Visit, name: str, expected: str) -> None:
-    officer.open_log()
-    officer.enter(officer.page.get_by_label("Name of the person", exact=True).last, name)
+    officer.enter(officer.page.get_by_label("Whom it is about (name)"), name)
     with officer.page.expect_download() as download:
         officer.click(officer.page.get_by_role("link", name="Download as JSON"))
     facts = json.loads(download.value.path().read_text("utf-8"))
@@ -56,7 +57,7 @@ def place_hold(officer: Visit, name: str) -> None:
     page = officer.page
     officer.click(page.get_by_text("Place a hold"))
     officer.fill(page.get_by_label("Name of the person (empty: everybody)"), name)
-    officer.fill(page.get_by_label("Reason", exact=True).first, "A case is open.")
+    officer.fill(page.get_by_label("Reason for the hold"), "A case is open.")
     officer.click(page.get_by_role("button", name="Place the hold"))
     expect(page.get_by_text("The hold is in force.")).to_be_visible()
 
@@ -64,8 +65,8 @@ def place_hold(officer: Visit, name: str) -> None:
 def propose_erasure(officer: Visit, name: str) -> None:
     page = officer.page
     officer.click(page.get_by_text("Propose an erasure"))
-    officer.fill(page.get_by_label("Name of the person", exact=True).first, name)
-    officer.fill(page.get_by_label("Reason", exact=True).last, "They asked for it.")
+    officer.fill(page.get_by_label("Name of the person", exact=True), name)
+    officer.fill(page.get_by_label("Reason for the erasure"), "They asked for it.")
     officer.click(page.get_by_role("button", name="Propose", exact=True))
     expect(page.get_by_text("Proposed. Another officer decides.")).to_be_visible()
 

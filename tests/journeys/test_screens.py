@@ -97,7 +97,7 @@ def test_the_pages_of_the_compliance_officer(browser: Browser, served: Served, s
         visiting.page.get_by_role("row").nth(1).wait_for()
         assert_presentable(visiting, "log-events")
         visiting.go("/protection")
-        visiting.page.get_by_label("Name of the person", exact=True).last.wait_for()
+        visiting.page.get_by_label("Whom it is about (name)").wait_for()
         assert_presentable(visiting, "data-protection")
 
 

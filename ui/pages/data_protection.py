@@ -90,7 +90,7 @@ def _show_holds(client: Client) -> None:
         since, until = st.columns(2)
         first = since.text_input("First month (2026-03; empty: from the beginning)", key="hold-since")
         last = until.text_input("Last month (empty: no end)", key="hold-until")
-        reason = st.text_input("Reason", key="hold-reason", max_chars=1000)
+        reason = st.text_input("Reason for the hold", key="hold-reason", max_chars=1000)
         if st.form_submit_button("Place the hold", type="primary"):
             client.place_hold(checked(HoldIn, person=person, since=first, until=last, reason=reason))
             pieces.say_after_rerun("The hold is in force.")
@@ -148,7 +148,7 @@ def _show_erasures(client: Client) -> None:
     with st.expander("Propose an erasure"), st.form("propose-erasure", border=False, clear_on_submit=True):
         person = st.text_input("Name of the person", key="erase-person")
         until = st.text_input("Last month (2026-03; empty: every month so far)", key="erase-until")
-        reason = st.text_input("Reason", key="erase-reason", max_chars=1000)
+        reason = st.text_input("Reason for the erasure", key="erase-reason", max_chars=1000)
         if st.form_submit_button("Propose", type="primary"):
             client.propose_erasure(checked(ErasureIn, person=person, until=until, reason=reason))
             _say_it_waits()
@@ -190,7 +190,7 @@ def _show_subject_access(client: Client) -> None:
     st.subheader("Everything about a person", anchor=False)
     if not log_is_open(client):
         return
-    name = st.text_input("Name of the person", key="subject-name").strip()
+    name = st.text_input("Whom it is about (name)", key="subject-name").strip()
     if name:
         path = f"/api/log/subjects/{pieces.segment(name)}"
         with st.container(horizontal=True, gap="small"):

@@ -196,6 +196,10 @@ def test_an_erasure_that_was_cut_off_keeps_its_numbers(office: Office, monkeypat
     order = office.protection.erasures.latest()[0]
     assert (order.completed_at, order.entries, order.turns) == (office.clock(), 1, 1)
     assert office.files_with(SECRET) == []
+    later = office.asks("u-1", "And after it?")
+    office.approved(proposal)  # which was left open, because it had failed
+    assert office.readable(later)
+    assert office.protection.erasures.latest() == (order,)
 
 
 def test_what_is_kept_long_enough_is_announced_and_then_erased(office: Office) -> None:
