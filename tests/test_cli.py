@@ -322,6 +322,20 @@ def test_the_log_verifies_shows_and_exports(room: Room, tmp_path: Path) -> None:
     assert "cannot be written" in room.run("log", "export", str(target), ok=False)
 
 
+def test_everything_about_a_person_is_written_for_programs_and_for_people(room: Room, tmp_path: Path) -> None:
+    data, paper = tmp_path / "everything.json", tmp_path / "everything.pdf"
+    room.run("user", "add", "erin", "--role", "employee")
+    assert "nobody with this name" in room.run("log", "subject", "ann", str(data), *WHY, ok=False)
+    room.run("log", "subject", "erin", str(data), *WHY)
+    facts = json.loads(data.read_text("utf-8"))
+    assert facts["account"]["name"] == "erin"
+    told = [entry["content"].get("what", "") for entry in facts["entries_by_others"]]
+    assert any("everything about the account" in what for what in told)
+    room.run("log", "subject", "Erin", str(paper), *WHY)
+    assert paper.read_bytes().startswith(b"%PDF-")
+    assert paper.stat().st_mode & 0o777 == 0o600
+
+
 def test_an_auditor_checks_an_export_with_one_file_and_what_was_carried_out(room: Room, tmp_path: Path) -> None:
     export, program = tmp_path / "export.jsonl", tmp_path / "verifier.py"
     room.run("log", "export", "--proof-only", str(export))
