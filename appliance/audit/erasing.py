@@ -24,8 +24,14 @@ from appliance.audit.entries import ContentErased
 from appliance.audit.keys import Holding, Keyring
 from appliance.errors import AuditUnavailable
 
-_OF_ONE = "SELECT seq FROM heads WHERE actor = ? AND substr(time, 1, 7) = ?"
-_NOT_EMPTY = "length(payload) > 0"
+_COUNT = """
+    SELECT count(*) FROM payloads
+    WHERE length(payload) > 0 AND seq IN (SELECT seq FROM heads WHERE actor = ? AND substr(time, 1, 7) = ?)
+"""
+_EMPTY = """
+    UPDATE payloads SET payload = x''
+    WHERE length(payload) > 0 AND seq IN (SELECT seq FROM heads WHERE actor = ? AND substr(time, 1, 7) = ?)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +87,13 @@ def plain_holdings(connection: sqlite3.Connection) -> Iterator[Holding]:
 
 def count(connection: sqlite3.Connection, holdings: Iterable[Holding]) -> int:
     """How many entries hold something of these."""
-    query = f"SELECT count(*) FROM payloads WHERE {_NOT_EMPTY} AND seq IN ({_OF_ONE})"  # noqa: S608 - constants
-    return sum(connection.execute(query, (held.actor, held.month)).fetchone()[0] for held in holdings)
+    return sum(connection.execute(_COUNT, (held.actor, held.month)).fetchone()[0] for held in holdings)
 
 
 def empty(connection: sqlite3.Connection, doomed: Sequence[tuple[str, str]]) -> int:
     """Empty the entries of these names and months; how many there were. Inside a transaction."""
     connection.execute("DROP TRIGGER IF EXISTS payloads_no_update")
-    statement = f"UPDATE payloads SET payload = x'' WHERE {_NOT_EMPTY} AND seq IN ({_OF_ONE})"  # noqa: S608 - constants
-    emptied = sum(connection.execute(statement, pair).rowcount for pair in doomed)
+    emptied = sum(connection.execute(_EMPTY, pair).rowcount for pair in doomed)
     database.make_triggers(connection)
     return emptied
 

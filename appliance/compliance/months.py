@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-PATTERN = r"^(?:\d{4}-(?:0[1-9]|1[0-2]))?$"
-"""What a month looks like; empty for none."""
-
-_MONTH = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])")
+from appliance.invalid import MONTH
 
 
 def is_month(text: str) -> bool:
     """Whether this is a month."""
-    return _MONTH.fullmatch(text) is not None
+    return bool(text) and re.fullmatch(MONTH, text) is not None
 
 
 def month_of(moment: datetime) -> str:

@@ -46,5 +46,5 @@ def test_a_month_that_is_none_is_refused_in_words(base_url: str) -> None:
     at.text_input(key="hold-since").set_value("March")
     at.text_input(key="hold-reason").set_value("A case is open.")
     next(button for button in at.button if button.label == "Place the hold").click().run()
-    assert "Since" in shown(at)
+    assert "Since must be a month such as 2026-03, or nothing." in shown(at)
     assert "The hold is in force." not in shown(at)

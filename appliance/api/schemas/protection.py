@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from appliance import invalid
 from appliance.api.schemas.shapes import In, Name, Out
 
-Month = Annotated[str, Field(pattern=r"^(?:\d{4}-(?:0[1-9]|1[0-2]))?$")]
-"""A month as 2026-03; empty for none."""
+Month = Annotated[str, Field(pattern=invalid.MONTH)]
 Reason = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
