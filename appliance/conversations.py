@@ -5,6 +5,7 @@ Rules this module keeps:
 1. Every call names the person; a conversation of somebody else is `NotFound`.
 2. A turn refers to its passages by chunk id. Whoever shows a passage checks access again at that moment.
 3. Deleting a conversation removes it from here. The query log keeps its own record.
+4. What is erased of a month takes the titles of conversations with it: they were made of a question.
 """
 
 from __future__ import annotations
@@ -122,10 +123,12 @@ class Conversations:
                 select(conversations.c.person_id).where(conversations.c.id == conversation_id)
             ).scalar()
             if owner is None:
-                title = " ".join(turn.question.split())[:_TITLE_CHARACTERS]
                 connection.execute(
                     insert(conversations).values(
-                        id=conversation_id, person_id=person_id, title=title, updated_at=turn.asked_at
+                        id=conversation_id,
+                        person_id=person_id,
+                        title=_title(turn.question),
+                        updated_at=turn.asked_at,
                     )
                 )
             elif owner != person_id:
@@ -135,7 +138,9 @@ class Conversations:
                     update(conversations).where(conversations.c.id == conversation_id).values(updated_at=turn.asked_at)
                 )
             position = connection.execute(
-                select(func.count()).select_from(turns).where(turns.c.conversation_id == conversation_id)
+                select(func.coalesce(func.max(turns.c.position) + 1, 0)).where(
+                    turns.c.conversation_id == conversation_id
+                )
             ).scalar_one()
             connection.execute(
                 insert(turns).values(
@@ -215,6 +220,57 @@ class Conversations:
         with self._database.write() as connection:
             _require(connection, conversation_id, person_id)
             connection.execute(delete(conversations).where(conversations.c.id == conversation_id))
+
+    def months(self) -> list[tuple[str, str]]:
+        """Whose turns there are of which month ("2026-03")."""
+        query = select(conversations.c.person_id, _MONTH).join(turns).distinct()
+        with self._database.read() as connection:
+            return [(person_id, month) for person_id, month in connection.execute(query)]
+
+    def count(self, person_id: str, month: str) -> int:
+        """How many turns a person has of a month."""
+        with self._database.read() as connection:
+            return connection.execute(
+                select(func.count()).select_from(turns).where(_of_month(person_id, month))
+            ).scalar_one()
+
+    def erase(self, person_id: str, month: str) -> None:
+        """Remove a person's turns of a month, and the conversations of which nothing is left."""
+        with self._database.write() as connection:
+            of_month = _of_month(person_id, month)
+            touched = set(connection.execute(select(turns.c.conversation_id).where(of_month)).scalars())
+            connection.execute(delete(turns).where(of_month))
+            for conversation_id in touched:
+                _name_anew(connection, conversation_id)
+
+    def all_turns(self, person_id: str) -> list[StoredTurn]:
+        """Every turn of a person, by the time of asking."""
+        query = select(turns).join(conversations).where(conversations.c.person_id == person_id)
+        with self._database.read() as connection:
+            return [_turn(row) for row in connection.execute(query.order_by(turns.c.asked_at, turns.c.query_id))]
+
+
+_MONTH = func.strftime("%Y-%m", turns.c.asked_at)
+
+
+def _of_month(person_id: str, month: str) -> Any:
+    owned = select(conversations.c.id).where(conversations.c.person_id == person_id)
+    return turns.c.conversation_id.in_(owned) & (month == _MONTH)
+
+
+def _name_anew(connection: Connection, conversation_id: str) -> None:
+    """Name a conversation by the first question that is left of it; remove it when none is."""
+    left = select(turns.c.question).where(turns.c.conversation_id == conversation_id).order_by(turns.c.position)
+    question = connection.execute(left.limit(1)).scalar()
+    this = conversations.c.id == conversation_id
+    if question is None:
+        connection.execute(delete(conversations).where(this))
+    else:
+        connection.execute(update(conversations).where(this).values(title=_title(question)))
+
+
+def _title(question: str) -> str:
+    return " ".join(question.split())[:_TITLE_CHARACTERS]
 
 
 def _require(connection: Connection, conversation_id: str, person_id: str) -> None:

@@ -150,6 +150,21 @@ class Database:
                 "Check the free disk space and the rights of the data folder, then run 'strongroom doctor'."
             ) from error
 
+    def clear_side_files(self) -> None:
+        """Leave nothing of what was deleted in any file: the write-ahead log is moved over and emptied.
+
+        Raises:
+            CatalogUnavailable: Somebody reads for longer than is waited for.
+        """
+        with self._engine.connect() as connection:
+            raw = connection.connection.dbapi_connection
+            (busy, _, _) = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() if raw else (1, 0, 0)
+        if busy:
+            raise CatalogUnavailable(
+                f"The database {self.path.name} is in use, so what was deleted may still stand in its side file. "
+                "Try again; the daily run does so too."
+            )
+
     def close(self) -> None:
         """Close every connection. Closing twice is no error."""
         self._engine.dispose()

@@ -100,6 +100,15 @@ class SecondFactorRequired(AccessDenied):
         super().__init__("Set up your second factor first, at /second-factor: your role needs one.")
 
 
+class LogNotOpened(AccessDenied):
+    """The query log is shown to those who wrote down why they read it: until then, and after an hour, it is not."""
+
+    code = "log_not_opened"
+
+    def __init__(self) -> None:
+        super().__init__("Write down first why you read the query log. The reason goes on record.")
+
+
 class TooManyAttempts(ApplianceError):
     """Log-in is paused for this name or address."""
 

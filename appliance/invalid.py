@@ -16,12 +16,14 @@ LABEL = r"^[a-z0-9-]{1,32}$"
 LANGUAGE = r"^([a-z]{2})?$"
 CONVERSATION = r"^[0-9a-f-]{36}$"
 VERDICT = "^(up|down|)$"
+MONTH = r"^([0-9]{4}-(0[1-9]|1[0-2]))?$"
 
 MEANT_BY: Mapping[str, str] = {
     GROUP_NAME: "must be 1 to 100 letters, digits, spaces and signs of . @ _ -",
     LABEL: "must be 1 to 32 small letters, digits and signs of -",
     LANGUAGE: "must be two small letters, such as 'de', or nothing",
     CONVERSATION: "must be the identifier of a conversation, as the API gave it",
+    MONTH: "must be a month such as 2026-03, or nothing",
     VERDICT: "must be 'up', 'down' or nothing",
 }
 

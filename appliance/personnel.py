@@ -6,11 +6,14 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.auth.groups import groups_in_use
 from appliance.auth.sessions import Sessions
+from appliance.auth.standing import Person
 from appliance.catalog import Catalog
 from appliance.config import Settings
+from appliance.conversations import Conversations
 from appliance.data_folder import database_in, make_folder
 from appliance.database import Database
 
@@ -33,6 +36,13 @@ def sessions_of(settings: Settings) -> Iterator[Sessions]:
     """The sessions alone, for issuing tokens on the command line."""
     with _database_of(settings) as database:
         yield Sessions(database, settings.sign_in)
+
+
+@contextmanager
+def subject_of(settings: Settings, name: str) -> Iterator[tuple[Person, Conversations, AccessRequests]]:
+    """A person by name, and what they keep here, for the command line. Raises NotFound."""
+    with _database_of(settings) as database:
+        yield Accounts(database).named(name), Conversations(database), AccessRequests(database)
 
 
 def _database_of(settings: Settings) -> AbstractContextManager[Database]:

@@ -85,8 +85,9 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
 
 
 def _keep_in_sync(appliance: Appliance) -> None:
-    """Watch sources and directory; go on with syncs that the last process did not finish, and a change of the model."""
+    """Watch sources and directory, do what is daily; go on with syncs and a change of the model that were cut off."""
     appliance.watcher.start()
+    appliance.protection.daily.start()
     if appliance.directory_sync is not None:
         appliance.directory_sync.start()
     if appliance.changeover is not None:

@@ -30,6 +30,10 @@ from appliance.auth.identity import DirectoryTerms, News
 from appliance.auth.oidc.sign_on import SingleSignOn
 from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
+from appliance.compliance.four_eyes import FourEyes
+from appliance.compliance.openings import Openings
+from appliance.compliance.protection import Protection
+from appliance.compliance.protection import build as build_protection
 from appliance.config import ModelSettings, Provider, Settings
 from appliance.config.identity import HEADER_DIRECTORY, OIDC_DIRECTORY
 from appliance.conversations import Conversations
@@ -119,6 +123,9 @@ class Appliance:
     sign_on: SingleSignOn | None
     directory_sync: DirectorySync | None
     requests: AccessRequests
+    four_eyes: FourEyes
+    openings: Openings
+    protection: Protection
     conversations: Conversations
     log: QueryLog
     signing: Signing
@@ -256,6 +263,9 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     if found.is_anew:
         _fill(catalog, runs, log)
     stack.enter_context(contextlib.closing(evaluations))
+    four_eyes = FourEyes(database, log)
+    protection = build_protection(database, log, four_eyes, settings.retention)
+    stack.callback(protection.daily.close)
     return Appliance(
         settings=settings,
         folder=folder,
@@ -270,6 +280,9 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         sign_on=sign_on,
         directory_sync=directory_sync,
         requests=AccessRequests(database),
+        four_eyes=four_eyes,
+        protection=protection,
+        openings=Openings(log, settings.log.opening_lasts_s),
         conversations=Conversations(database),
         log=log,
         signing=signing,

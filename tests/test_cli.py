@@ -23,6 +23,7 @@ from tests.api.conftest import write_documents
 
 pytestmark = pytest.mark.integration
 
+WHY = ("--reason", "Tests of the command line")
 PASSWORD = re.compile(r"[a-z2-9]{4}(?:-[a-z2-9]{4}){4}")
 
 
@@ -311,12 +312,29 @@ def test_a_file_that_fails_is_named_with_its_reason(room: Room) -> None:
 
 def test_the_log_verifies_shows_and_exports(room: Room, tmp_path: Path) -> None:
     assert "verifies" in room.run("log", "verify")
-    assert "question" in room.run("log", "show")
+    assert "question" in room.run("log", "show", *WHY)
+    assert "at least 3 words" in room.run("log", "show", "--reason", "audit", ok=False)
     target = tmp_path / "export.jsonl"
-    room.run("log", "export", str(target))
+    assert "at least 3 words" in room.run("log", "export", str(target), *WHY, ok=False)
+    assert f'"reason":"{WHY[1]}"' in target.read_text("utf-8")
+    room.run("log", "export", str(target), *WHY)
     assert target.stat().st_mode & 0o777 == 0o600
     assert "verifies" in room.run("log", "verify", "--export", str(target))
     assert "cannot be written" in room.run("log", "export", str(target), ok=False)
+
+
+def test_everything_about_a_person_is_written_for_programs_and_for_people(room: Room, tmp_path: Path) -> None:
+    data, paper = tmp_path / "everything.json", tmp_path / "everything.pdf"
+    room.run("user", "add", "erin", "--role", "employee")
+    assert "nobody with this name" in room.run("log", "subject", "ann", str(data), *WHY, ok=False)
+    room.run("log", "subject", "erin", str(data), *WHY)
+    facts = json.loads(data.read_text("utf-8"))
+    assert facts["account"]["name"] == "erin"
+    told = [entry["content"].get("what", "") for entry in facts["entries_by_others"]]
+    assert any("everything about the account" in what for what in told)
+    room.run("log", "subject", "Erin", str(paper), *WHY)
+    assert paper.read_bytes().startswith(b"%PDF-")
+    assert paper.stat().st_mode & 0o777 == 0o600
 
 
 def test_an_auditor_checks_an_export_with_one_file_and_what_was_carried_out(room: Room, tmp_path: Path) -> None:
@@ -417,7 +435,7 @@ def test_tokens_are_listed_and_revoked_one_by_one_or_all_together(room: Room) ->
     room.run("user", "revoke", "robot", "--all")
     assert listed() == {}
     export = room.root / "with-revocations.jsonl"
-    room.run("log", "export", str(export))
+    room.run("log", "export", str(export), *WHY)
     recorded = export.read_text("utf-8")
     assert f"second ({ids['second']})" in recorded
     assert "person.sessions_ended" in recorded

@@ -39,11 +39,12 @@ from appliance.api.schemas.asking import (
     StartedOut,
     TokenOut,
 )
+from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn, ProposalOut
 from appliance.api.schemas.directories import DirectoryDetail, DirectorySyncIn
 from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut
 from appliance.api.schemas.evaluations import ComparisonOut, EvaluationDetail, EvaluationOut, EvaluationsOut
 from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, FilesIn, FilesOut, ReceiptOut
-from appliance.api.schemas.log import EventsOut, QueriesOut, QueryDetail, VerifiedOut
+from appliance.api.schemas.log import EventsOut, OpeningIn, OpeningOut, QueriesOut, QueryDetail, VerifiedOut
 from appliance.api.schemas.people import (
     HOST_COOKIE,
     AccountOut,
@@ -58,6 +59,7 @@ from appliance.api.schemas.people import (
     TokenInfo,
     TokenRequest,
 )
+from appliance.api.schemas.protection import ErasureIn, ErasureOut, HoldIn, HoldOut, ReleaseIn, RetentionOut
 from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewsOut
 from appliance.api.schemas.runs import RunOut
 from appliance.api.schemas.shapes import Problem
@@ -81,6 +83,7 @@ _TIMEOUT = httpx.Timeout(30.0)
 _ANSWER_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # the longest silence while a model loads and reads
 _PREVIEW_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # walking a folder of very many files on a slow share
 _SYNC_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # thousands of people, of a directory that is slow
+_ERASURE_TIMEOUT = httpx.Timeout(30.0, read=600.0)  # many years of a log that has millions of entries
 _UNREADABLE = Problem(code="unreadable", message="The appliance sent something this page cannot read. Reload the page.")
 CUT_OFF = Problem(code="cut_off", message="The answer was cut off before its end. Ask again.")
 _UNREACHABLE = Problem(code="unreachable", message="The appliance does not answer. Try again in a moment.")
@@ -425,6 +428,47 @@ class Client:
         self._send("DELETE", f"/api/evaluations/{_part(evaluation_id)}")
 
     # the query log
+
+    def proposals(self) -> list[ProposalOut]:
+        """What waits for a second officer."""
+        return self._get_list(ProposalOut, "/api/compliance/proposals")
+
+    def decide_proposal(self, proposal_id: str, decision: ProposalDecisionIn) -> ProposalDecidedOut:
+        """Approve or refuse what another officer proposed."""
+        path = f"/api/compliance/proposals/{_part(proposal_id)}/decision"
+        return _parsed(ProposalDecidedOut, self._send("POST", path, decision, timeout=_ERASURE_TIMEOUT).content)
+
+    def holds(self) -> list[HoldOut]:
+        """The legal holds in force."""
+        return self._get_list(HoldOut, "/api/compliance/holds")
+
+    def place_hold(self, hold: HoldIn) -> HoldOut:
+        """Forbid that something is erased."""
+        return self._post(HoldOut, "/api/compliance/holds", hold)
+
+    def propose_release(self, hold_id: str, release: ReleaseIn) -> None:
+        """Put the release of a hold before a second officer."""
+        self._send("POST", f"/api/compliance/holds/{_part(hold_id)}/release", release)
+
+    def retention(self) -> RetentionOut:
+        """What expires next."""
+        return self._get(RetentionOut, "/api/compliance/retention")
+
+    def erasures(self) -> list[ErasureOut]:
+        """The latest orders to erase."""
+        return self._get_list(ErasureOut, "/api/compliance/erasures")
+
+    def propose_erasure(self, erasure: ErasureIn) -> None:
+        """Put the erasure of a person before a second officer."""
+        self._send("POST", "/api/compliance/erasures", erasure)
+
+    def log_opening(self) -> OpeningOut:
+        """Why and until when the log is open to this session."""
+        return self._get(OpeningOut, "/api/log/openings/mine")
+
+    def open_log(self, reason: str) -> OpeningOut:
+        """Write down why the log is read; it is then open to this session for a while."""
+        return self._post(OpeningOut, "/api/log/openings", checked(OpeningIn, reason=reason))
 
     def queries(self, filters: Mapping[str, str], before: int | None = None, limit: int = 25) -> QueriesOut:
         """Queries on record, newest first."""

@@ -12,6 +12,7 @@ from appliance.api import (
     access,
     ask,
     checkpoints,
+    compliance,
     conversations,
     directories,
     documents,
@@ -21,6 +22,7 @@ from appliance.api import (
     log,
     openai,
     people,
+    protection,
     reviews,
     runs,
     session,
@@ -51,6 +53,8 @@ _API = (
     health.router,
     log.router,
     checkpoints.router,
+    compliance.router,
+    protection.router,
 )
 
 

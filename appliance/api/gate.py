@@ -6,9 +6,10 @@ Rules this module keeps:
    to see that none is open by omission.
 2. An API token opens a route only if the dependency names a scope that the token has. One that names none is for people
    in a browser.
-3. Somebody who has yet to change their password, or to set up the second factor their role needs, is refused here,
+3. A route that shows what the query log holds asks for `OpenedLog`, so that nothing is read without a written reason.
+4. Somebody who has yet to change their password, or to set up the second factor their role needs, is refused here,
    whatever they show. One dependency lets them in, `Unfinished`, for signing out and for changing the password.
-4. Who shows a bearer token is taken by it alone, whatever cookie comes along. Any other Authorization header is not
+5. Who shows a bearer token is taken by it alone, whatever cookie comes along. Any other Authorization header is not
    ours (a proxy's own, of a browser that signed in there) and decides nothing.
 """
 
@@ -23,6 +24,7 @@ from urllib.parse import quote, unquote
 
 from fastapi import Depends, Request
 
+from appliance.api.opening import session_name
 from appliance.api.proxied import PEER
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.audit.acts import Begun, begun
@@ -67,10 +69,14 @@ def outside(appliance: Appliance, reader: Principal) -> Principal:
 
 @dataclass(frozen=True, slots=True)
 class _Caller:
-    """Who is asking, and by what: `scopes` is None for whoever does not come with an API token."""
+    """Who is asking, and by what: `scopes` is None for whoever does not come with an API token.
+
+    `session` names the session or token, and does not open it.
+    """
 
     principal: Principal
     scopes: frozenset[Scope] | None
+    session: str
     in_browser: bool = False
 
 
@@ -86,14 +92,15 @@ def _caller(request: Request) -> _Caller:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         if _is_here(request) and hmac.compare_digest(token.encode(), appliance.operator_token.encode()):
-            return _Caller(_operator(appliance, request), None)
+            return _Caller(_operator(appliance, request), None, OPERATOR)
         found = appliance.sessions.recognise(token, kind=TokenKind.API)
-        return _Caller(outside(appliance, cleared(appliance, found.principal)), found.scopes)
+        principal = outside(appliance, cleared(appliance, found.principal))
+        return _Caller(principal, found.scopes, session_name(token))
     cookie = request.cookies.get(SESSION_COOKIE)
     if not cookie:
         raise NotSignedIn
-    person = appliance.sessions.authenticate(cookie, kind=TokenKind.SESSION)
-    return _Caller(cleared(appliance, person), None, in_browser=True)
+    principal = cleared(appliance, appliance.sessions.authenticate(cookie, kind=TokenKind.SESSION))
+    return _Caller(principal, None, session_name(cookie), in_browser=True)
 
 
 def _is_here(request: Request) -> bool:
@@ -167,6 +174,20 @@ def require_known_spelling(appliance: Appliance, groups: Iterable[str]) -> None:
     require_one_spelling(groups, groups_in_use(appliance.accounts, appliance.catalog))
 
 
+def _session(caller: Annotated[_Caller, Depends(_caller)]) -> str:
+    return caller.session
+
+
+def _opened(
+    officer: Annotated[Principal, Depends(_holding(Role.COMPLIANCE, scope=Scope.LOG))],
+    session: Annotated[str, Depends(_session)],
+    request: Request,
+) -> Principal:
+    """An officer who wrote down why they read the log. Raises LogNotOpened."""
+    appliance_of(request).openings.require(session)
+    return officer
+
+
 TheAppliance = Annotated[Appliance, Depends(appliance_of)]
 AnyCaller = Annotated[Principal, Depends(_with_any_token)]
 SignedIn = Annotated[Principal, Depends(_holding(scope=None))]
@@ -187,3 +208,13 @@ PeopleAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.PEOP
 EvaluationAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.EVALUATE))]
 HealthAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.HEALTH))]
 Compliance = Annotated[Principal, Depends(_holding(Role.COMPLIANCE, scope=Scope.LOG))]
+"""An officer, for what shows nothing that the query log holds."""
+
+Officer = Annotated[Principal, Depends(_holding(Role.COMPLIANCE, scope=None))]
+"""A compliance officer in person: what a token may not do."""
+
+OpenedLog = Annotated[Principal, Depends(_opened)]
+"""An officer to whom the query log is open: every route that shows what it holds asks for this."""
+
+TheSession = Annotated[str, Depends(_session)]
+"""A name for the session or token of whoever asks, which does not open it."""

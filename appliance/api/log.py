@@ -1,4 +1,4 @@
-"""The query log for compliance officers. Every reading of it is itself an entry."""
+"""The query log for compliance officers. It opens for a written reason, and every reading of it is itself an entry."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from appliance import invalid
-from appliance.api.gate import Compliance, TheAppliance
+from appliance.api.gate import Compliance, OpenedLog, TheAppliance, TheSession
 from appliance.api.schemas.asking import GroundingOut
-from appliance.api.schemas.log import EventOut, EventsOut, QueriesOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
+from appliance.api.schemas.log import (
+    EventOut,
+    EventsOut,
+    OpeningIn,
+    OpeningOut,
+    QueriesOut,
+    QueryDetail,
+    QueryOut,
+    RetrievedOut,
+    VerifiedOut,
+)
 from appliance.api.wire import grounding_out
 from appliance.audit import verify
 from appliance.audit.entries import (
@@ -36,12 +46,27 @@ from appliance.errors import AuditBroken
 router = APIRouter(prefix="/log", tags=["log"])
 _QUERY_TYPES = frozenset({kind.type for kind in (QuestionReceived, QuestionCompleted, PassagesRetrieved, AnswerClosed)})
 _DAMAGED = "This entry was altered after it was written. Verify the log."
+_ERASED = "What this entry held was erased. That it is in the log is still proved."
 _SEALED = "The key to this entry is not there, so nobody can read it. That it is in the log is still proved."
+
+
+@router.post("/openings", status_code=201)
+def open_log(wanted: OpeningIn, officer: Compliance, session: TheSession, appliance: TheAppliance) -> OpeningOut:
+    """Write down why one reads the log. It is then open to this session, or this token, for a while."""
+    opening = appliance.openings.open(officer.id, session, wanted.reason)
+    return OpeningOut(reason=opening.reason, until=opening.until)
+
+
+@router.get("/openings/mine")
+def own_opening(_: Compliance, session: TheSession, appliance: TheAppliance) -> OpeningOut:
+    """Why and until when the log is open to this session; both empty when it is not."""
+    opening = appliance.openings.of(session)
+    return OpeningOut(reason=opening.reason, until=opening.until) if opening else OpeningOut(reason="", until=None)
 
 
 @router.get("/queries")
 def queries(
-    officer: Compliance,
+    officer: OpenedLog,
     appliance: TheAppliance,
     text: Annotated[str, Query(max_length=500)] = "",
     actor: Annotated[str, Query(max_length=64)] = "",
@@ -70,7 +95,7 @@ def queries(
 
 
 @router.get("/queries/{query_id}")
-def query(query_id: str, officer: Compliance, appliance: TheAppliance) -> QueryDetail:
+def query(query_id: str, officer: OpenedLog, appliance: TheAppliance) -> QueryDetail:
     """Everything on record about one query."""
     record = appliance.log.query(query_id)
     appliance.log.append(LogRead(officer.id, "one query", query_id))
@@ -130,7 +155,7 @@ def _rewriting(asked: QuestionRewritten) -> str:
 
 @router.get("/events")
 def events(
-    officer: Compliance,
+    officer: OpenedLog,
     appliance: TheAppliance,
     before: Annotated[int | None, Query(ge=0)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
@@ -166,7 +191,7 @@ def verify_log(officer: Compliance, appliance: TheAppliance) -> VerifiedOut:
 
 
 @router.get("/export", response_class=StreamingResponse)
-def export(officer: Compliance, appliance: TheAppliance) -> StreamingResponse:
+def export(officer: OpenedLog, appliance: TheAppliance) -> StreamingResponse:
     """The whole log as JSON lines, verifiable without the appliance."""
     appliance.log.append(LogExported(officer.id, "the whole log"))
     return StreamingResponse(
@@ -236,6 +261,8 @@ def _event(recorded: Recorded, names: Mapping[str, str]) -> EventOut:
 
 
 def _unreadable(recorded: Recorded) -> str:
+    if recorded.erased:
+        return _ERASED
     return _SEALED if recorded.sealed else _DAMAGED
 
 

@@ -26,7 +26,7 @@ def record_sign_in(appliance: Appliance, session: SignedInSession, address: str,
     """Put a new session on record. Raises AuditUnavailable: then the session has ended already."""
     person = session.principal
     try:
-        appliance.log.append(SignedIn(person.id, person.name, _session_name(session.token), origin=address, door=door))
+        appliance.log.append(SignedIn(person.id, person.name, session_name(session.token), origin=address, door=door))
     except ApplianceError:
         appliance.sessions.sign_out(session.token)
         raise
@@ -43,7 +43,7 @@ def end_session(appliance: Appliance, token: str, person: Principal) -> None:
     """Sign out."""
     if token:
         appliance.sessions.sign_out(token)
-        appliance.log.append(SignedOut(person.id, _session_name(token)))
+        appliance.log.append(SignedOut(person.id, session_name(token)))
 
 
 def set_cookie(response: Response, appliance: Appliance, session: SignedInSession) -> None:
@@ -59,6 +59,6 @@ def set_cookie(response: Response, appliance: Appliance, session: SignedInSessio
     )
 
 
-def _session_name(token: str) -> str:
+def session_name(token: str) -> str:
     """A name for a session that does not open it."""
     return text_sha256(f"session-name {token}")[:16]

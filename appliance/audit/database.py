@@ -4,8 +4,8 @@ Rules this module keeps:
 
 1. `heads` and `payloads` hold what was recorded, `nodes` the tree over the heads. Columns to search by are computed
    from the head by the database, so there is no second copy of a fact that could differ from the one that is hashed.
-2. Triggers refuse every change but the next entry. They stop mistakes; against a person with the file they do nothing,
-   and no verification relies on them.
+2. Triggers refuse every change but the next entry, and what `erasing` does inside one transaction. They stop mistakes;
+   against a person with the file they do nothing, and no verification relies on them.
 3. A commit is on disk when it returns (write-ahead log, synchronous=FULL).
 4. An error of SQLite leaves as an error of ours that says what to do.
 """
@@ -42,6 +42,9 @@ INDEXES = (
     "CREATE INDEX heads_by_actor ON heads (actor)",
     "CREATE INDEX heads_by_query ON heads (query_id)",
 )
+
+ERASED_INDEX = "CREATE INDEX payloads_erased ON payloads (seq) WHERE length(payload) = 0"
+"""Which entries hold nothing any more. A log that an older release made gets it when it is opened to append."""
 
 _NEXT = "SELECT coalesce(max(seq), -1) + 1 FROM"
 
@@ -123,17 +126,24 @@ def open_to_append(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
         _use_write_ahead_log(connection, time.monotonic() + busy_timeout_s)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA secure_delete = ON")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         with transaction(connection):
             if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 for statement in (*TABLES, *INDEXES):
                     connection.execute(statement)
-            for statement in TRIGGERS:  # also those that somebody took away
-                connection.execute(statement.replace("CREATE TRIGGER", "CREATE TRIGGER IF NOT EXISTS", 1))
+            connection.execute(ERASED_INDEX.replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS", 1))
+            make_triggers(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def make_triggers(connection: sqlite3.Connection) -> None:
+    """Make every trigger that is not there, also those that somebody took away."""
+    for statement in TRIGGERS:
+        connection.execute(statement.replace("CREATE TRIGGER", "CREATE TRIGGER IF NOT EXISTS", 1))
 
 
 def open_to_read(path: Path, busy_timeout_s: float = 10.0) -> sqlite3.Connection:
@@ -201,7 +211,7 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 def has_the_expected_schema(connection: sqlite3.Connection) -> bool:
     """Whether tables and indexes are those this module makes, with no view in their place and no other trigger."""
     found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-    return found - set(TRIGGERS) == {*TABLES, *INDEXES}
+    return found - {*TRIGGERS, ERASED_INDEX} == {*TABLES, *INDEXES}
 
 
 def node_hash(connection: sqlite3.Connection, level: int, index: int) -> bytes:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, ClassVar
 
-HEAD_FIELDS = ("actor", "query_id", "conversation_id", "session_id")
+HEAD_FIELDS = ("actor", "query_id", "conversation_id", "session_id", "key_epoch", "erased_sha256")
 """The fields of an entry that go to its head, where the entry has them."""
 
 
@@ -244,6 +244,16 @@ class SignedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskOpened:
+    """An officer wrote down why they read the log; it is then open to the session `session_id` (see SignedIn)."""
+
+    type: ClassVar[str] = "desk.opened"
+    actor: str
+    reason: str
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LogRead:
     """Somebody read the log. `what` says what they looked for or at; `query_id` is set when it was one question."""
 
@@ -276,6 +286,72 @@ class AdminAction:
     subject: str
     detail: str = ""
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActProposed:
+    """An officer put an act before a second one: `act` is a stable name ("hold.released"), `subject` an id."""
+
+    type: ClassVar[str] = "act.proposed"
+    actor: str
+    proposal_id: str
+    act: str
+    subject: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActDecided:
+    """A second officer decided about an act: `outcome` is "approved" or "refused". On record before it is done."""
+
+    type: ClassVar[str] = "act.decided"
+    actor: str
+    proposal_id: str
+    act: str
+    subject: str
+    outcome: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentErased:
+    """The log let go of what entries held, and their keys were destroyed before. It writes this by itself.
+
+    `key_epoch` is the epoch that the keys have reached: older ones are of before. `erased_sha256` is taken over the
+    numbers of all entries that hold nothing any more, so that none can be emptied besides. `entries` and `months` are
+    those of this time; `order_id` is the erasure that it carries out, empty where their time was over.
+    """
+
+    type: ClassVar[str] = "content.erased"
+    key_epoch: int
+    erased_sha256: str
+    entries: int
+    months: tuple[str, ...]
+    order_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlaced:
+    """An officer forbade that content is erased: of a person, of months, or all of it where both are empty."""
+
+    type: ClassVar[str] = "hold.placed"
+    actor: str
+    hold_id: str
+    person: str
+    since: str
+    until: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryAnnounced:
+    """The content of these months is to be erased on that day, because the time for which it is kept is over."""
+
+    type: ClassVar[str] = "expiry.announced"
+    months: tuple[str, ...]
+    on: str
+    profile: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,9 +415,15 @@ Entry = (
     | SignedIn
     | SignInFailed
     | SignedOut
+    | DeskOpened
     | LogRead
     | LogExported
     | AdminAction
+    | ActProposed
+    | ActDecided
+    | ContentErased
+    | HoldPlaced
+    | ExpiryAnnounced
     | EvaluationEnded
     | LogOpened
     | LogClosed
@@ -351,7 +433,7 @@ Entry = (
 _BY_TYPE: Mapping[str, type[Any]] = {kind.type: kind for kind in typing.get_args(Entry)}
 
 
-def split(entry: Entry) -> tuple[dict[str, str], dict[str, Any]]:
+def split(entry: Entry) -> tuple[dict[str, Any], dict[str, Any]]:
     """The identifiers and the content of an entry, as plain JSON values."""
     content = asdict(entry)
     identifiers = {name: content.pop(name) for name in HEAD_FIELDS if name in content}

@@ -11,6 +11,9 @@ Rules this module keeps:
 4. From one key come two, by HMAC-SHA256 with different labels: one names the person, one encrypts (AES-256-GCM with a
    random nonce, bound to what the caller says the content belongs to).
 5. A key is on disk before anything is sealed with it. Lost keys are never replaced in silence.
+6. Keys are destroyed in one transaction: they are removed, those that stay are wrapped anew for the next epoch, and
+   what they were called is noted until the log has let go of what they sealed. Then the former key-encryption key is
+   overwritten and removed, so that what an old copy of this file holds opens with nothing that is still there.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import hmac
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -40,7 +43,17 @@ _TABLES = (
     "UNIQUE (person, month))",
     "CREATE TABLE epoch (number INTEGER NOT NULL)",
 )
+_DOOMED = "CREATE TABLE IF NOT EXISTS doomed (actor TEXT NOT NULL, month TEXT NOT NULL, PRIMARY KEY (actor, month))"
 _FIRST_EPOCH = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What is on record of one person in one month, all under one name: `actor`, as it stands in the heads."""
+
+    person: str
+    month: str
+    actor: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -111,6 +124,53 @@ class Keyring:
         rows = self._connection.execute("SELECT subject FROM keys WHERE person = ?", (person,))
         return tuple(str(subject) for (subject,) in rows)
 
+    def holdings(self) -> tuple[Holding, ...]:
+        """What there are keys for, by month and person."""
+        rows = self._connection.execute("SELECT person, month, subject FROM keys ORDER BY month, person")
+        return tuple(Holding(str(person), str(month), str(subject)) for person, month, subject in rows)
+
+    def epoch(self) -> int:
+        """How often keys were destroyed, from 1."""
+        return int(self._connection.execute("SELECT number FROM epoch").fetchone()[0])
+
+    def destroy(self, holdings: Iterable[Holding]) -> None:
+        """Destroy these keys for good. Those of none are named too: what a head names by the account id itself.
+
+        Raises:
+            AuditUnavailable: The key-encryption key is missing, or is another one. Nothing was destroyed.
+            sqlite3.Error, OSError: The files cannot be written.
+        """
+        with transaction(self._connection):
+            former, fresh, epoch = self._encryption_key(), secrets.token_bytes(KEY_BYTES), self.epoch() + 1
+            put(encryption_key_path(self._path, epoch), fresh)
+            for holding in holdings:
+                self._connection.execute("INSERT OR IGNORE INTO doomed VALUES (?, ?)", (holding.actor, holding.month))
+                self._connection.execute("DELETE FROM keys WHERE subject = ?", (holding.actor,))
+            for subject, person, month, wrapped in self._connection.execute("SELECT * FROM keys").fetchall():
+                secret = self._unwrapped(person, month, wrapped, former)
+                self._connection.execute(
+                    "UPDATE keys SET wrapped = ? WHERE subject = ?", (_wrapped(person, month, secret, fresh), subject)
+                )
+            self._connection.execute("UPDATE epoch SET number = ?", (epoch,))
+        self.remove_former_epochs()
+
+    def doomed(self) -> tuple[tuple[str, str], ...]:
+        """The names and months whose keys were destroyed, and which the log has not let go of yet."""
+        return tuple(self._connection.execute("SELECT actor, month FROM doomed ORDER BY actor, month"))
+
+    def forget_doomed(self) -> None:
+        """The log has let go of them."""
+        with transaction(self._connection):
+            self._connection.execute("DELETE FROM doomed")
+
+    def remove_former_epochs(self) -> None:
+        """Overwrite and remove every key-encryption key of an epoch that is over. One to come may be about to begin."""
+        current = self.epoch()
+        for path in self._path.parent.glob(f"{self._path.stem}.kek.*"):
+            number = path.suffix.removeprefix(".")
+            if number.isdecimal() and int(number) < current:
+                _destroy_file(path)
+
     def _looked_up(self, subject: str) -> Key | None:
         row = self._connection.execute(
             "SELECT person, month, wrapped FROM keys WHERE subject = ?", (subject,)
@@ -135,16 +195,14 @@ class Keyring:
             secret = secrets.token_bytes(KEY_BYTES)
             subject = hmac.digest(_derived(secret, b"subject"), person.encode("utf-8", "surrogatepass"), "sha256").hex()
             self._connection.execute(
-                "INSERT INTO keys VALUES (?, ?, ?, ?)", (subject, person, month, self._wrapped(person, month, secret))
+                "INSERT INTO keys VALUES (?, ?, ?, ?)",
+                (subject, person, month, _wrapped(person, month, secret, self._encryption_key())),
             )
         return Key(subject, secret)
 
-    def _wrapped(self, person: str, month: str, secret: bytes) -> bytes:
-        return Key("", self._encryption_key()).seal(secret, _place(person, month))
-
-    def _unwrapped(self, person: str, month: str, wrapped: bytes) -> bytes:
+    def _unwrapped(self, person: str, month: str, wrapped: bytes, by: bytes | None = None) -> bytes:
         try:
-            return Key("", self._encryption_key()).open(wrapped, _place(person, month))
+            return Key("", by or self._encryption_key()).open(wrapped, _place(person, month))
         except ValueError as error:
             raise AuditUnavailable(
                 f"The keys in {self._path} do not belong to the key-encryption key beside them. Restore both from the "
@@ -152,8 +210,7 @@ class Keyring:
             ) from error
 
     def _encryption_key(self) -> bytes:
-        (epoch,) = self._connection.execute("SELECT number FROM epoch").fetchone()
-        path = encryption_key_path(self._path, int(epoch))
+        path = encryption_key_path(self._path, self.epoch())
         try:
             return path.read_bytes()
         except FileNotFoundError as error:
@@ -216,6 +273,7 @@ def opened_to_read(path: Path, busy_timeout_s: float) -> Iterator[Keyring | None
 
 def _make_tables(path: Path, connection: sqlite3.Connection, *, may_be_new: bool) -> None:
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        connection.execute(_DOOMED)  # an older release did not make it
         return
     if not may_be_new:
         raise _gone(path)
@@ -224,7 +282,7 @@ def _make_tables(path: Path, connection: sqlite3.Connection, *, may_be_new: bool
             return
         # One that is there already is of a start that was cut off: nothing was sealed with it.
         put(encryption_key_path(path, _FIRST_EPOCH), secrets.token_bytes(KEY_BYTES))
-        for statement in _TABLES:
+        for statement in (*_TABLES, _DOOMED):
             connection.execute(statement)
         connection.execute("INSERT INTO epoch VALUES (?)", (_FIRST_EPOCH,))
 
@@ -238,6 +296,24 @@ def _gone(path: Path) -> AuditUnavailable:
 
 def _derived(secret: bytes, label: bytes) -> bytes:
     return hmac.digest(secret, b"strongroom query log: " + label, "sha256")
+
+
+def _wrapped(person: str, month: str, secret: bytes, by: bytes) -> bytes:
+    return Key("", by).seal(secret, _place(person, month))
+
+
+def _destroy_file(path: Path) -> None:
+    """Overwrite a key and remove it: on a disk that writes in place, it is then in no block of it either."""
+    with path.open("r+b") as file:
+        file.write(secrets.token_bytes(KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _place(person: str, month: str) -> bytes:

@@ -12,6 +12,8 @@ Rules this module keeps:
    `CHECKPOINT_EVERY` entries, after the entries it covers. A log that does not contain its checkpoint is not opened.
 5. Reading shows an entry's content only if its bytes are those the tree was built over.
 6. What an entry holds is sealed with a key of whoever acted, of that month (`keys`), and read with it.
+7. Content is erased by its keys, then the log lets go of it (`erasing`); a start completes what was cut off. Keys from
+   before an erasure are not used: the log is not opened with them, and not read.
 """
 
 from __future__ import annotations
@@ -21,25 +23,27 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from appliance.audit import canonical, checkpoint, database, export, keys, records, signatures, tree
+from appliance.audit import canonical, checkpoint, database, erasing, export, keys, records, signatures, tree
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
 from appliance.audit.entries import (
     AnswerClosed,
     ClockStepped,
+    ContentErased,
     Entry,
     FeedbackGiven,
     PassagesRetrieved,
     QuestionCompleted,
     QuestionReceived,
 )
-from appliance.audit.keys import Keyring
+from appliance.audit.erasing import Erased
+from appliance.audit.keys import Holding, Keyring
 from appliance.audit.records import LogFilter, Moment, QueryRecord, Recorded
 from appliance.errors import AuditBroken, AuditUnavailable, NotFound
 
@@ -92,7 +96,7 @@ class QueryLog:
         """Open the log at `path`, or make it if there is none and none was there before.
 
         Raises:
-            AuditUnavailable: It cannot be opened or written.
+            AuditUnavailable: It cannot be opened or written, or its keys are from before an erasure.
             AuditBroken: It does not contain its own latest checkpoint.
         """
         self.path = path
@@ -112,6 +116,10 @@ class QueryLog:
                 keys.open_to_write(keys.keys_path(path), busy_timeout_s, may_be_new=not _is_sealed(connection))
             )
             self._keys_file = _identity(keys.keys_path(path))
+            erasing.require_current(connection, self._keys)
+            self._keys.remove_former_epochs()
+            if self._keys.doomed():
+                self._let_go(connection, "")
             self._held = opened.pop_all()  # until `close`
         self._connection = connection
 
@@ -146,17 +154,40 @@ class QueryLog:
         with self._lock, database.our_errors(self.path):
             connection = self._writable()
             with database.transaction(connection):
-                size = self._checked_size(connection)
-                now = self._clock()
-                steps = self._clock_step(connection, size, now)
-                for number, step in enumerate(steps):
-                    self._insert(connection, size + number, step, now)
-                receipt = self._insert(connection, size + len(steps), entry, now)
+                receipt = self._append(connection, entry)
             self._known = Checkpoint(self._origin, receipt.seq + 1, receipt.root)
             if self._known.size - self._checkpointed_size >= CHECKPOINT_EVERY:
                 self._keep_checkpoint(connection)
                 self._tell()
             return receipt
+
+    def holdings(self) -> tuple[Holding, ...]:
+        """What there is to erase: what is on record of each person in each month, as far as it was not erased."""
+        with self._reading() as (connection, ring):
+            return (*erasing.plain_holdings(connection), *(ring.holdings() if ring else ()))
+
+    def count(self, holdings: Iterable[Holding]) -> int:
+        """How many entries hold something of these."""
+        with self._reading() as (connection, _):
+            return erasing.count(connection, holdings)
+
+    def erase(self, holdings: Sequence[Holding], order_id: str = "") -> Erased | None:
+        """Destroy the keys to these, and let go of what they sealed. It cannot be undone; heads and tree stay.
+
+        None when there was nothing to do. What was cut off before is completed along with it.
+
+        Raises:
+            AuditUnavailable: It could not be done, or not to its end; the next start completes what was begun.
+            AuditBroken: As `append`.
+        """
+        with self._lock, database.our_errors(self.path):
+            connection = self._writable()
+            self._checked_size(connection)
+            if holdings:
+                self._keys.destroy(holdings)
+            elif not self._keys.doomed():
+                return None
+            return self._let_go(connection, order_id)
 
     def on_checkpoint(self, tell: Callable[[], object]) -> None:
         """Call `tell` whenever a hundred more entries are in the log. It must return at once and raise nothing."""
@@ -286,6 +317,31 @@ class QueryLog:
                 path = None if seqs is None else tree.inclusion_proof(seq, current.size, nodes)
                 yield export.line(seq, head, content if with_content else None, path)
 
+    def _append(self, connection: sqlite3.Connection, entry: Entry) -> Receipt:
+        """Insert an entry as the next one. Inside a transaction."""
+        size = self._checked_size(connection)
+        now = self._clock()
+        steps = self._clock_step(connection, size, now)
+        for number, step in enumerate(steps):
+            self._insert(connection, size + number, step, now)
+        return self._insert(connection, size + len(steps), entry, now)
+
+    def _let_go(self, connection: sqlite3.Connection, order_id: str) -> Erased:
+        """Empty the entries whose keys were destroyed, say so in an entry, and leave nothing in the files."""
+        doomed = self._keys.doomed()
+        self._keep_checkpoint(connection)
+        before = self._known
+        with database.transaction(connection):
+            emptied = erasing.empty(connection, doomed)
+            months = tuple(sorted({month for _, month in doomed}))
+            digest = erasing.digest(connection)
+            receipt = self._append(connection, ContentErased(self._keys.epoch(), digest, emptied, months, order_id))
+        self._keep_checkpoint(connection)
+        erasing.clear_side_files(connection)
+        self._keys.forget_doomed()
+        self._tell()
+        return Erased(emptied, months, receipt.seq, before, self._known)
+
     def _writable(self) -> sqlite3.Connection:
         if self._connection is None:
             raise AuditUnavailable("The query log is closed. Start the appliance again.")
@@ -378,6 +434,8 @@ class QueryLog:
             keys.opened_to_read(keys.keys_path(self.path), self._busy_timeout_s) as ring,
             database.snapshot(connection),
         ):
+            if ring is not None:
+                erasing.require_current(connection, ring)
             yield connection, ring
 
 
@@ -457,8 +515,10 @@ def _export_rows(connection: sqlite3.Connection, seqs: Sequence[int] | None) -> 
 
 
 def _exportable(row: _Row, ring: Keyring | None) -> bytes | None:
-    """The content of an entry, None when its key is not there."""
+    """The content of an entry, None when its key is not there, or it was erased."""
     seq, head, payload, leaf = row[:4]
+    if payload == records.ERASED and tree.leaf_hash(head) == leaf:
+        return None
     try:
         if payload is not None and records.is_intact(head, payload, leaf):
             return records.content_of(canonical.from_bytes(head), payload, ring)

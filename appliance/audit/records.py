@@ -9,7 +9,7 @@ The *head* of an entry is the canonical JSON of
     boot_id         which run of the machine this was
     monotonic_us    microseconds of that run's steady clock, which nobody can set back
     actor           the subject of the key the entry is sealed with (`keys`): who did it, for those who have the key
-    query_id        where the type has it
+    query_id        where the type has it; key_epoch and erased_sha256 likewise
     content_sha256  hex, over the content's bytes
     payload_sha256  hex, over the payload's bytes
 
@@ -50,8 +50,11 @@ SALT_BYTES = 32
 CLOCK_TOLERANCE = timedelta(seconds=1)
 """How far wall time may go back between two entries without an entry about it."""
 
-_OPEN_IDENTIFIERS = ("query_id",)
-"""What entries are found by, and so stands in heads as it is. It is random, and says nothing of a person."""
+_OPEN_IDENTIFIERS = ("query_id", "key_epoch", "erased_sha256")
+"""What entries are found or checked by, and so stands in heads as it is. It says nothing of a person."""
+
+ERASED = b""
+"""The payload of an entry whose content was erased. No entry is written with it."""
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -70,8 +73,9 @@ class Recorded:
     """An entry as it stands in the log.
 
     `entry` is None when it is `damaged`, so that altered content is never shown (its bytes are not those the tree was
-    built over; `verify` says more), when it stays `sealed` because its key is not there, and when a newer release wrote
-    it and this one does not know its type.
+    built over; `verify` says more), when it stays `sealed` because its key is not there, or because its content was
+    `erased` (`verify` says whether an erasure speaks of it), and when a newer release wrote it and this one does not
+    know its type.
     """
 
     seq: int
@@ -81,6 +85,7 @@ class Recorded:
     entry: Entry | None
     damaged: bool
     sealed: bool = False
+    erased: bool = False
 
 
 class QueryState(StrEnum):
@@ -203,7 +208,7 @@ def seal(entry: Entry, seq: int, moment: Moment, key: Key) -> tuple[bytes, bytes
 
 def person_of(entry: Entry) -> str:
     """Whose key an entry is sealed with: the account that acted; empty where nobody did."""
-    return entries.split(entry)[0].get("actor", "")
+    return str(entries.split(entry)[0].get("actor", ""))
 
 
 def month_of(moment: datetime) -> str:
@@ -216,6 +221,8 @@ def unseal(seq: int, head: bytes, payload: bytes | None, stored_leaf: bytes | No
     try:
         facts = canonical.from_bytes(head)
         type_name, time, boot_id = str(facts["type"]), to_time(facts["time"]), str(facts["boot_id"])
+        if payload == ERASED and leaf_hash(head) == stored_leaf:
+            return Recorded(seq, type_name, time, boot_id, None, damaged=False, sealed=True, erased=True)
         if payload is None or not is_intact(head, payload, stored_leaf):
             return Recorded(seq, type_name, time, boot_id, None, damaged=True)
         content = content_of(facts, payload, keys)

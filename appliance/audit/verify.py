@@ -5,7 +5,9 @@ Rules this module keeps:
 1. It trusts nothing the database could enforce: no trigger, no key, no order. It builds the whole tree again from the
    heads and compares every stored node, and hashes every payload again.
 2. It opens the file read-only and holds one row of each table at a time, whatever the size of the log.
-3. It names the first bad entry. What it cannot know is what was cut from the end, or rewritten as a whole: a checkpoint
+3. An entry may hold nothing if its content was erased, and the last entry about an erasure must name exactly those that
+   do: nobody can empty another one.
+4. It names the first bad entry. What it cannot know is what was cut from the end, or rewritten as a whole: a checkpoint
    that was kept elsewhere shows that, up to its size.
 """
 
@@ -20,9 +22,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from appliance.audit import canonical, database, records, tree
+from appliance.audit import canonical, database, erasing, records, tree
 from appliance.audit.checkpoint import Checkpoint
-from appliance.audit.entries import ClockStepped
+from appliance.audit.entries import ClockStepped, ContentErased
 from appliance.errors import AuditBroken
 
 _KEEP = "Keep the file as it is, and restore the latest backup that verifies."
@@ -71,6 +73,8 @@ class _Walk:
         self._frontier = tree.Frontier()
         self._nodes: list[Iterator[tuple[Any, Any]]] = []  # one cursor for each level of the tree
         self._last_time: datetime | None = None
+        self._emptied = erasing.Digest()
+        self._stated: tuple[int, str] | None = None  # the last entry about an erasure, and what it says of all of them
 
     @property
     def reached(self) -> int | None:
@@ -103,7 +107,9 @@ class _Walk:
         try:
             facts = canonical.from_bytes(head)
             time = records.to_time(facts["time"])
-            wrong = facts["seq"] != seq or facts["payload_sha256"] != hashlib.sha256(payload_row[1]).hexdigest()
+            erased = payload_row[1] == records.ERASED
+            sealed = erased or facts["payload_sha256"] == hashlib.sha256(payload_row[1]).hexdigest()
+            wrong = facts["seq"] != seq or not sealed
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _altered(seq) from error
         if wrong:
@@ -119,6 +125,10 @@ class _Walk:
                 seq,
             )
         self._last_time = time
+        if erased:
+            self._emptied.add(seq)
+        if facts.get("type") == ContentErased.type:
+            self._stated = (seq, str(facts.get("erased_sha256")))
 
     def _check_nodes(self, seq: int, head: bytes) -> None:
         for node in self._frontier.append(tree.leaf_hash(head)):
@@ -131,6 +141,7 @@ class _Walk:
 
     def _check_the_end(self, payload_left_over: tuple[Any, Any] | None) -> None:
         size = self._frontier.size
+        self._check_erasures()
         if payload_left_over is not None:
             raise AuditBroken(f"The query log has content without an entry. {_KEEP}", size)
         if any(next(level, None) is not None for level in self._nodes) or self._more_levels():
@@ -141,6 +152,13 @@ class _Walk:
                 f"The query log has {size} entries and the checkpoint tells of {largest}: it was cut. {_KEEP}",
                 size,
             )
+
+    def _check_erasures(self) -> None:
+        last = self._emptied.last
+        if last is not None and (self._stated is None or last > self._stated[0]):
+            raise AuditBroken(f"The content of entry {last} is missing from the query log. {_KEEP}", last)
+        if self._stated is not None and self._stated[1] != self._emptied.hexdigest():
+            raise AuditBroken(f"Other entries of the query log are empty than were erased. {_KEEP}")
 
     def _more_levels(self) -> bool:
         others = "SELECT 1 FROM nodes WHERE level < 0 OR level >= ? LIMIT 1"

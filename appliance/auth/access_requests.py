@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Column, ForeignKey, Row, String, Table, Text, func, insert, select, update
+from sqlalchemy import Boolean, Column, ForeignKey, Row, String, Table, Text, delete, func, insert, select, update
 
 from appliance.auth.accounts import now_utc
 from appliance.auth.tables import MAX_LABEL_CHARACTERS, people
@@ -38,6 +38,9 @@ access_requests = Table(
     Column("approved", Boolean, nullable=False),
     Column("answer", Text, nullable=False),
 )
+
+
+_MONTH = func.strftime("%Y-%m", access_requests.c.asked_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,17 @@ class AccessRequests:
             if connection.execute(update(access_requests).where(undecided).values(**decision)).rowcount == 0:
                 raise Conflict("This request was decided already.")
 
+    def months(self) -> list[tuple[str, str]]:
+        """Who asked in which month ("2026-03")."""
+        query = select(access_requests.c.person_id, _MONTH).distinct()
+        with self._database.read() as connection:
+            return [(person_id, month) for person_id, month in connection.execute(query)]
+
+    def erase(self, person_id: str, month: str) -> None:
+        """Remove what a person asked for in a month."""
+        with self._database.write() as connection:
+            connection.execute(delete(access_requests).where(_of_month(person_id, month)))
+
     def _found(self, condition: Any) -> list[AccessRequest]:
         query = (
             select(access_requests, people.c.name)
@@ -117,6 +131,10 @@ class AccessRequests:
         )
         with self._database.read() as connection:
             return [_request(row) for row in connection.execute(query)]
+
+
+def _of_month(person_id: str, month: str) -> Any:
+    return (access_requests.c.person_id == person_id) & (month == _MONTH)
 
 
 def require_of_somebody_else(request: AccessRequest, by: str) -> None:

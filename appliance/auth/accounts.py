@@ -121,6 +121,14 @@ class Accounts:
         with self._database.read() as connection:
             return read_people(connection, self._clock())
 
+    def named(self, name: str) -> Person:
+        """The person who signs in with this name. Raises NotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(select(people).where(people.c.name == (normal_name(name) or ""))).one_or_none()
+            if row is None:
+                raise NotFound("There is nobody with this name. Write the name that they sign in with.")
+            return read_person(connection, row, self._clock())
+
     def person(self, person_id: str) -> Person:
         """One person. Raises NotFound."""
         with self._database.read() as connection:

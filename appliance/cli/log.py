@@ -1,10 +1,10 @@
-"""`strongroom log ...`: verify, show, export."""
+"""`strongroom log ...`: verify, show, export, subject access."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 from rich.markup import escape
@@ -15,9 +15,12 @@ from appliance.config import load_settings
 from appliance.errors import AuditBroken, InvalidRequest
 
 if TYPE_CHECKING:
+    from appliance.audit.entries import Entry
     from appliance.audit.records import Recorded
 
-log_app = typer.Typer(help="The query log: verify, show, export.", no_args_is_help=True)
+Reason = Annotated[str, typer.Option("--reason", help="Why the log is read, in a few words; this goes on record.")]
+
+log_app = typer.Typer(help="The query log: verify, show, export, subject access.", no_args_is_help=True)
 
 
 @log_app.command("verify")
@@ -84,6 +87,7 @@ def _read(path: Path) -> str:
 
 @log_app.command("show")
 def log_show(
+    reason: Reason,
     limit: Annotated[int, typer.Option(help="How many queries.")] = 20,
     text: Annotated[str, typer.Option(help="Only those that hold this text.")] = "",
 ) -> None:
@@ -93,7 +97,7 @@ def log_show(
     from appliance.audit.records import LogFilter
 
     settings = load_settings()
-    record(settings, LogRead("operator", f"the latest {limit} queries, on the command line"))
+    record(settings, _opened(reason), LogRead("operator", f"the latest {limit} queries, on the command line"))
     table = new_table("entry", "time (UTC)", "who", "question", "result")
     with QueryLog(log_path(settings)) as log:
         for query in log.queries(LogFilter(text=text), limit=limit):
@@ -108,7 +112,17 @@ def log_show(
     out.print(table)
 
 
+def _opened(reason: str) -> Entry:
+    """The entry that says why the log is read. Raises InvalidRequest when that is no reason."""
+    from appliance.audit.entries import DeskOpened
+    from appliance.compliance.openings import checked_reason
+
+    return DeskOpened("operator", checked_reason(reason), "command line")
+
+
 def _unreadable(recorded: Recorded) -> str:
+    if recorded.erased:
+        return "(erased)"
     return "(its key is not there)" if recorded.sealed else "(altered)"
 
 
@@ -181,21 +195,57 @@ def log_verifier(target: Annotated[Path, typer.Argument(help="The file to write.
 @log_app.command("export")
 def log_export(
     target: Annotated[Path, typer.Argument(help="The file to write.")],
+    reason: Reason = "",
     proof_only: Annotated[bool, typer.Option(help="Leave out what the entries hold; the log still verifies.")] = False,
 ) -> None:
-    """Write the whole log as JSON lines that verify without the appliance. The export is itself recorded."""
+    """Write the whole log as JSON lines that verify without the appliance. The export is itself recorded.
+
+    It wants a reason unless it is the proof only.
+    """
     from appliance.audit.entries import LogExported
     from appliance.audit.log import QueryLog
 
     settings = load_settings()
     what = "the proof of the whole log" if proof_only else "the whole log"
-    record(settings, LogExported("operator", f"{what}, on the command line"))
+    opened = () if proof_only else (_opened(reason),)
+    record(settings, *opened, LogExported("operator", f"{what}, on the command line"))
     with QueryLog(log_path(settings)) as log:
         try:
-            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            with _made(target) as file:
                 for line in log.export(with_content=not proof_only):
-                    file.write(line.rstrip("\n") + "\n")
+                    file.write((line.rstrip("\n") + "\n").encode())
         except OSError as error:
             raise InvalidRequest(f"{target} cannot be written ({error.strerror}). Name a new file.") from error
     out.print(f"Written to {target}. Check it anywhere with: strongroom log verify --export {target}")
+
+
+@log_app.command("subject")
+def log_subject(
+    name: Annotated[str, typer.Argument(help="The name that the person signs in with.")],
+    target: Annotated[Path, typer.Argument(help="The file to write: *.pdf for people, anything else is JSON.")],
+    reason: Reason,
+) -> None:
+    """Write everything there is about a person, for them. The export is itself recorded, with the reason."""
+    from appliance.audit.entries import LogExported
+    from appliance.audit.log import QueryLog
+    from appliance.compliance import subject_access
+    from appliance.personnel import subject_of
+
+    settings = load_settings()
+    with subject_of(settings, name) as (person, conversations, requests), QueryLog(log_path(settings)) as log:
+        log.append(_opened(reason))
+        log.append(LogExported("operator", f"everything about the account {person.id}, on the command line"))
+        about = subject_access.gather(log, person, conversations, requests)
+    is_paper = target.suffix.casefold() == ".pdf"
+    written = subject_access.on_paper(about) if is_paper else subject_access.as_json(about).encode("utf-8", "replace")
+    try:
+        with _made(target) as file:
+            file.write(written)
+    except OSError as error:
+        raise InvalidRequest(f"{target} cannot be written ({error.strerror}). Name a new file.") from error
+    out.print(f"Written to {target}: {len(about.own)} entries of their own, {len(about.by_others)} of others.")
+
+
+def _made(target: Path) -> BinaryIO:
+    """A new file, closed to other accounts. Raises OSError."""
+    return os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")

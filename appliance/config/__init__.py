@@ -239,6 +239,31 @@ class LogSettings(Section):
     """The query log. `signer_folder` is where a signer listens that runs by itself; empty: one is started here."""
 
     signer_folder: str = ""
+    opening_lasts_s: Annotated[float, Field(gt=0)] = 3600  # how long a written reason opens the log to a session
+
+
+class RetentionSettings(Section):
+    """For how long the content of the query log and of conversations is kept; without a profile, for ever."""
+
+    profile: str = ""
+    profiles: Mapping[str, Annotated[int, Field(ge=0)]] = {}  # own ones: whole months after the month itself
+
+    @model_validator(mode="after")
+    def _the_profile_is_one(self) -> Self:
+        if self.profile and self.profile not in self._all():
+            raise ValueError(f"names a profile that is not among them: write {', '.join(sorted(self._all()))}")
+        return self
+
+    @property
+    def months(self) -> int | None:
+        """For how many whole months after its own the content of a month is kept; None: for ever."""
+        return self._all().get(self.profile)
+
+    def _all(self) -> dict[str, int]:
+        return {**_PROFILES, **self.profiles}
+
+
+_PROFILES: Mapping[str, int] = {"standard": 6, "bank": 60}
 
 
 class Settings(Section):
@@ -258,6 +283,7 @@ class Settings(Section):
     ldap: LdapSettings = LdapSettings()
     access: AccessSettings = AccessSettings()
     log: LogSettings = LogSettings()
+    retention: RetentionSettings = RetentionSettings()
 
 
 ALIASES: Mapping[str, tuple[str, ...]] = {"QDRANT_URL": ("index", "url"), "OLLAMA_HOST": ("model", "ollama_host")}

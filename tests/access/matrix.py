@@ -17,6 +17,7 @@ PAGES = {
     "Library": {"employee"},
     "Administration": {"admin"},
     "Query log": {"compliance"},
+    "Data protection": {"compliance"},
     "Your account": {"employee", "admin", "compliance"},
 }
 """The pages of the screens, by their titles, and whose they are."""
@@ -41,6 +42,7 @@ OWN = {
 OF_THE_ROLE = (
     "/api/sources/", "/api/runs/", "/api/files/", "/api/people/", "/api/directories/", "/api/evaluations/",
     "/api/access/documents/", "/api/access/people/", "/api/access/requests/", "/api/log/queries/",
+    "/api/compliance/", "/api/log/subjects/",
 )  # fmt: skip
 """Addresses with something in them that everybody of the role looks after, so that nothing there is foreign."""
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from appliance.api.opening import session_name
 from appliance.audit.entries import AdminAction
 from appliance.config import (
     AccessSettings,
@@ -120,7 +121,15 @@ def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
 @pytest.fixture(scope="session")
 def _sessions(appliance: Appliance) -> dict[str, str]:
     """Signed in once each: a password check is slow on purpose."""
-    return {name: appliance.sessions.sign_in(name, PASSWORD, "127.0.0.1").token for name in PEOPLE}
+    tokens = {name: appliance.sessions.sign_in(name, PASSWORD, "127.0.0.1").token for name in PEOPLE}
+    open_log(appliance, tokens["compliance"])
+    return tokens
+
+
+def open_log(appliance: Appliance, token: str) -> None:
+    """Open the query log to the session or token of an officer, for as long as the tests last."""
+    principal = appliance.sessions.authenticate(token)
+    appliance.openings.open(principal.id, session_name(token), "Tests of the compliance desk")
 
 
 @pytest.fixture
@@ -259,6 +268,7 @@ def _workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Applia
         for name, (roles, groups) in people.items():
             built.accounts.add(name, PASSWORD, roles, groups)
         sessions = {name: built.sessions.sign_in(name, PASSWORD, "127.0.0.1").token for name in people}
+        open_log(built, sessions["compliance"])
         served = create_headless_app(built)
 
         def make(name: str) -> TestClient:

@@ -13,7 +13,7 @@ from appliance.api.app import create_api, create_openai_api
 from appliance.domain import Scope
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance
-from tests.api.conftest import BASE, Client
+from tests.api.conftest import BASE, PASSWORD, Client
 
 ANYBODY = {"GET /api/ready", "POST /api/session"}
 SIGNED_IN = {
@@ -58,7 +58,22 @@ ADMIN = {
 COMPLIANCE = {
     "GET /api/log/queries", "GET /api/log/queries/{query_id}", "GET /api/log/events", "POST /api/log/verify",
     "GET /api/log/export", "GET /api/log/checkpoint", "GET /api/log/checkpoint/file",
+    "POST /api/log/openings", "GET /api/log/openings/mine",
+    "GET /api/compliance/proposals", "POST /api/compliance/proposals/{proposal_id}/decision",
+    "GET /api/compliance/holds", "POST /api/compliance/holds", "POST /api/compliance/holds/{hold_id}/release",
+    "GET /api/compliance/retention", "GET /api/compliance/erasures", "POST /api/compliance/erasures",
+    "GET /api/compliance/erasures/{erasure_id}/certificate",
+    "GET /api/log/subjects/{name}",
 }  # fmt: skip
+WITHOUT_REASON = {
+    "GET /api/log/checkpoint", "GET /api/log/checkpoint/file",
+    "POST /api/log/verify", "POST /api/log/openings", "GET /api/log/openings/mine",
+    "GET /api/compliance/proposals", "POST /api/compliance/proposals/{proposal_id}/decision",
+    "GET /api/compliance/holds", "POST /api/compliance/holds", "POST /api/compliance/holds/{hold_id}/release",
+    "GET /api/compliance/retention", "GET /api/compliance/erasures", "POST /api/compliance/erasures",
+    "GET /api/compliance/erasures/{erasure_id}/certificate",
+}  # fmt: skip
+"""What officers do that shows nothing of what the query log holds."""
 
 ALLOWED = {
     **dict.fromkeys(SIGNED_IN, {"employee", "admin", "compliance"}),
@@ -74,6 +89,7 @@ WITHOUT_TOKEN = (
     | {route for route in ADMIN if "/api/people" in route and not route.startswith("GET")}
     - {"POST /api/people/{person_id}/unlock", "DELETE /api/people/{person_id}/tokens/{token_id}"}
     | {route for route in EMPLOYEE | ADMIN if "/api/access/" in route}
+    | {route for route in COMPLIANCE if "/api/compliance/" in route}
 )
 SCOPES = {
     Scope.ASK: ("/v1/", "/api/ask", "/api/queries", "/api/passages"),
@@ -146,6 +162,25 @@ def test_a_role_is_admitted_or_refused_as_the_table_says(client: Client, route: 
         assert response.json()["code"] == "access_denied"
 
 
+@pytest.mark.parametrize("route", sorted(COMPLIANCE))
+def test_what_the_log_holds_is_shown_to_whoever_wrote_down_why(
+    client: Client, appliance: Appliance, unopened: str, route: str
+) -> None:
+    officer = client("")
+    officer.cookies.set("strongroom_session", unopened, domain="testserver.local", path="/")
+    response = call(officer, route)
+    if route in WITHOUT_REASON:
+        assert response.status_code not in (401, 403)
+    else:
+        assert (response.status_code, response.json()["code"]) == (403, "log_not_opened")
+
+
+@pytest.fixture(scope="module")
+def unopened(appliance: Appliance) -> str:
+    """A session of an officer who gave no reason."""
+    return appliance.sessions.sign_in("compliance", PASSWORD, "127.0.0.1").token
+
+
 class Program:
     """A program with tokens of its own, for each role and whatever scopes the test wants."""
 
@@ -157,6 +192,8 @@ class Program:
     def call(self, role: str, scopes: set[Scope], route: str) -> Any:
         token = self._sessions.issue_token(self._people[role], "sweep", timedelta(hours=1), scopes)
         self._client.headers["Authorization"] = f"Bearer {token}"
+        if role == "compliance" and Scope.LOG in scopes:
+            assert self._client.post("/api/log/openings", json={"reason": "A sweep of the routes"}).is_success
         return call(self._client, route)
 
 

@@ -159,6 +159,13 @@ class Visit:
         self.page.locator("h1").first.wait_for()
         self.settle()
 
+    def open_log(self, reason: str = "Complaint of a customer") -> None:
+        """Give the reason for which the query log is read, and wait until it is open."""
+        self.fill(self.page.get_by_label("Reason"), reason)
+        self.click(self.page.get_by_role("button", name="Open the log"))
+        self.page.get_by_text("Open until").wait_for()
+        self.settle()
+
     def put(self, question: str) -> None:
         """Put a question without waiting for the answer."""
         self.enter(self.page.get_by_test_id("stChatInputTextArea"), question)

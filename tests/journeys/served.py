@@ -31,6 +31,7 @@ class Accounts:
     employee: tuple[str, str]
     admin: tuple[str, str]
     compliance: tuple[str, str]
+    second_officer: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def appliance(folder: Path, settings: Mapping[str, str] | None = None) -> Iterat
         employee=("erin", _made(environ, "erin", "--role", "employee", "--group", "underwriting")),
         admin=("adam", _made(environ, "adam", "--role", "admin", "--role", "employee")),
         compliance=("cora", _made(environ, "cora", "--role", "compliance")),
+        second_officer=("cleo", _made(environ, "cleo", "--role", "compliance")),
     )
     report = folder / "attempts.txt" if can_trap() else None
     with process(["-m", "appliance.cli", "serve"], port, folder / "server.log", environ, report=report) as base_url:

@@ -17,6 +17,7 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
         visiting.ask(question)
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.compliance)
+        visiting.open_log()
         page = visiting.page
         visiting.enter(page.get_by_label("Words in the question or answer"), "train journeys")
         card = page.locator('[class*="st-key-sr-card-"]', has_text=question).first
@@ -50,6 +51,7 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
 def test_other_events_are_listed_and_a_page_drawn_again_reads_the_log_once(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.compliance)
+        visiting.open_log()
         page = visiting.page
         visiting.click(page.get_by_role("tab", name="Other events"))
         expect(page.get_by_role("row").nth(2)).to_be_visible()
@@ -68,5 +70,6 @@ def test_other_events_are_listed_and_a_page_drawn_again_reads_the_log_once(brows
 def test_a_filter_that_matches_nothing_says_so(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.compliance)
+        visiting.open_log()
         visiting.enter(visiting.page.get_by_label("Words in the question or answer"), "zzzz-no-such-word")
         expect(visiting.page.get_by_text("No entry matches.")).to_be_visible()

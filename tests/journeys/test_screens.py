@@ -85,6 +85,7 @@ def test_the_pages_of_the_compliance_officer(browser: Browser, served: Served, s
         visiting.ask("What may a hotel night cost?")
     with visit(browser, served.base_url, size) as visiting:
         visiting.sign_in(*served.accounts.compliance)
+        visiting.open_log()
         visiting.click(visiting.page.get_by_role("button", name="Verify the log"))
         visiting.page.get_by_text("The log is intact").wait_for()
         assert_presentable(visiting, "log")
@@ -95,6 +96,9 @@ def test_the_pages_of_the_compliance_officer(browser: Browser, served: Served, s
         visiting.click(visiting.page.get_by_role("tab", name="Other events"))
         visiting.page.get_by_role("row").nth(1).wait_for()
         assert_presentable(visiting, "log-events")
+        visiting.go("/protection")
+        visiting.page.get_by_label("Whom it is about (name)").wait_for()
+        assert_presentable(visiting, "data-protection")
 
 
 def test_the_keyboard_alone_is_enough_to_ask_and_to_open_a_source(browser: Browser, served: Served) -> None:

@@ -46,7 +46,17 @@ from appliance.api.schemas.documents import (
     RelatedOut,
     VersionOut,
 )
-from appliance.api.schemas.log import EventOut, EventsOut, QueriesOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
+from appliance.api.schemas.log import (
+    EventOut,
+    EventsOut,
+    OpeningIn,
+    OpeningOut,
+    QueriesOut,
+    QueryDetail,
+    QueryOut,
+    RetrievedOut,
+    VerifiedOut,
+)
 from appliance.api.schemas.people import (
     HOST_COOKIE,
     AccountOut,
@@ -63,7 +73,7 @@ from appliance.api.schemas.people import (
 from appliance.api.schemas.shapes import Problem
 from appliance.api.schemas.upkeep import CheckOut, HealthOut
 from appliance.domain import AnswerKind, Role, Scope, TextMeans
-from tests.ui import access_standin, directory_standin, evaluation_standin, ingest_standin
+from tests.ui import access_standin, directory_standin, evaluation_standin, ingest_standin, protection_standin
 from tests.ui.access_standin import Doorkeeper
 from tests.ui.evaluation_standin import Measuring
 from tests.ui.ingest_standin import NOW, Intake, problem
@@ -138,6 +148,7 @@ class Standin:
         self.turns: dict[str, list[TurnOut]] = {}
         self.feedback: list[tuple[str, FeedbackIn]] = []
         self.fail_ask_with: Problem | None = None
+        self.opening = OpeningOut(reason=f"Complaint of a customer{poison}", until=NOW)
         self.intake = Intake(poison)
         self.doorkeeper = Doorkeeper(poison)
         self.measuring = Measuring(poison)
@@ -529,6 +540,15 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             ]
         )
 
+    @api.get("/log/openings/mine")
+    def opening() -> OpeningOut:
+        return state.opening
+
+    @api.post("/log/openings")
+    def open_log(body: OpeningIn) -> OpeningOut:
+        state.opening = OpeningOut(reason=body.reason, until=NOW)
+        return state.opening
+
     @api.get("/log/queries")
     def queries(text: str = "", kind: str = "", before: int | None = None, limit: int = 25) -> QueriesOut:
         found = [query for query in state.queries() if before is None or query.seq < before]
@@ -616,5 +636,6 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     evaluation_standin.add_routes(api, state.measuring)
     directory_standin.add_routes(api, state.staff)
     api.include_router(access_standin.routes(state.doorkeeper))
+    api.include_router(protection_standin.routes(state.poison))
     app.include_router(api)
     return app

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from appliance.api.schemas.log import OpeningOut
 from appliance.api.schemas.shapes import Problem
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin, create_api
 from tests.ui.test_client import Served
@@ -143,6 +144,18 @@ def test_an_open_tab_of_the_admin_is_the_only_one_that_is_asked_for(base_url: st
     assert asked == {"/api/session", "/api/sources", "/api/runs", "/api/files"}
     files = [query for _, path, query in state.requests if path == "/api/files"]
     assert {query["source_id"] for query in files} == {"s-3"}  # the latest of the place for uploads, and no more
+
+
+def test_nothing_of_the_log_is_asked_for_before_there_is_a_reason(base_url: str, state: Standin) -> None:
+    state.opening = OpeningOut(reason="", until=None)
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
+    assert "Why do you read the log?" in shown(at)
+    assert {path for _, path, _ in state.requests} <= {"/api/log/openings/mine"}
+    at.text_input(key="log-reason").set_value("Complaint of a reader")
+    at.button[0].click().run()
+    assert "Complaint of a reader" in shown(at)
+    assert "Why do you read the log?" not in shown(at)
+    assert any(path == "/api/log/queries" for _, path, _ in state.requests)
 
 
 def test_drawing_the_log_again_does_not_read_it_again(base_url: str, state: Standin) -> None:

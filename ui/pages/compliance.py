@@ -13,6 +13,7 @@ from appliance.domain import AnswerKind
 from ui import pieces
 from ui.client import Client
 from ui.inert import Html, one_line, render, text
+from ui.log_opening import log_is_open
 
 _KINDS: dict[AnswerKind | None, tuple[str, pieces.Tone]] = {
     AnswerKind.GENERATED: ("written by the model", "quiet"),
@@ -31,6 +32,8 @@ _Read = TypeVar("_Read")
 def page(client: Client) -> None:
     """Show the entries, the other events, and the proof."""
     pieces.heading("Query log", "Every question and answer on record. Reading the log is itself on record.", wide=True)
+    if not log_is_open(client):
+        return
     _offer_proof(client)
     queries, events = st.tabs(["Questions", "Other events"], key="log-tab", on_change="rerun")
     with queries, pieces.problems_shown():

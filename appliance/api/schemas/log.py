@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from appliance.api.schemas.asking import GroundingOut
-from appliance.api.schemas.shapes import Out
+from appliance.api.schemas.shapes import In, Out
 from appliance.domain import AnswerKind
+
+
+class OpeningIn(In):
+    """Why somebody reads the log, in a few words at least."""
+
+    reason: Annotated[str, Field(max_length=500)]
+
+
+class OpeningOut(Out):
+    """Why the log is open to a session, and until when; empty and None when it is not."""
+
+    reason: str
+    until: datetime | None
 
 
 class RetrievedOut(Out):

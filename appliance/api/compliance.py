@@ -1,0 +1,57 @@
+"""Acts that need two compliance officers: what waits for the second one, and their decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter
+
+from appliance.api.gate import Officer, TheAppliance
+from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn, ProposalOut
+from appliance.compliance import erasures, holds
+from appliance.compliance.four_eyes import LAPSES_AFTER, Proposal
+from appliance.wiring import Appliance
+
+router = APIRouter(prefix="/compliance", tags=["compliance"])
+
+
+@router.get("/proposals")
+def proposals(officer: Officer, appliance: TheAppliance) -> list[ProposalOut]:
+    """What waits for a second officer, the oldest first."""
+    names = {person.id: person.name for person in appliance.accounts.people()}
+    return [
+        ProposalOut(
+            id=waiting.id,
+            act=waiting.act,
+            subject=waiting.subject,
+            reason=waiting.reason,
+            detail=waiting.detail,
+            about=_about(appliance, waiting, names),
+            proposed_by=names.get(waiting.proposed_by, waiting.proposed_by),
+            proposed_at=waiting.proposed_at,
+            lapses_at=waiting.proposed_at + LAPSES_AFTER,
+            own=waiting.proposed_by == officer.id,
+        )
+        for waiting in appliance.four_eyes.open_proposals()
+    ]
+
+
+@router.post("/proposals/{proposal_id}/decision")
+def decide(
+    proposal_id: str, decision: ProposalDecisionIn, officer: Officer, appliance: TheAppliance
+) -> ProposalDecidedOut:
+    """Approve or refuse what another officer proposed. What follows from an approval is done when this answers."""
+    decided = appliance.four_eyes.decide(officer.id, proposal_id, decision.approve, decision.note)
+    return ProposalDecidedOut(id=decided.id, outcome=decided.outcome)
+
+
+def _about(appliance: Appliance, proposal: Proposal, names: Mapping[str, str]) -> str:
+    """What an act of data protection is done to, in words; of other acts nothing, whose subject may be a secret."""
+    if proposal.act == erasures.ERASED:
+        until = f"up to {proposal.detail}" if proposal.detail else "of every month so far"
+        return f"Everything of {names.get(proposal.subject, proposal.subject)}, {until}"
+    if proposal.act == holds.RELEASED:
+        hold = appliance.protection.holds.one(proposal.subject)
+        whose = f"of {names.get(hold.person_id, hold.person_id)}" if hold.person_id else "of everybody"
+        return f"Hold {whose}, {hold.since or 'the beginning'} to {hold.until or 'no end'}: {hold.reason}"
+    return ""

@@ -1,0 +1,144 @@
+"""Data protection for compliance officers: holds, erasures, what expires, and everything there is about a person."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from appliance.api.gate import Officer, OpenedLog, TheAppliance
+from appliance.api.schemas.protection import (
+    ErasureIn,
+    ErasureOut,
+    ExpiryOut,
+    HoldIn,
+    HoldOut,
+    ProposedOut,
+    ReleaseIn,
+    RetentionOut,
+)
+from appliance.audit.entries import LogExported
+from appliance.compliance import certificate, subject_access
+from appliance.compliance.erasures import Erasure
+from appliance.compliance.holds import Hold
+from appliance.compliance.retention import NOTICE
+from appliance.wiring import Appliance
+
+router = APIRouter(tags=["data protection"])
+
+
+class Form(StrEnum):
+    """For programs or for people."""
+
+    JSON = "json"
+    PDF = "pdf"
+
+
+@router.get("/compliance/holds")
+def holds(_officer: Officer, appliance: TheAppliance) -> list[HoldOut]:
+    """The holds in force, the newest first."""
+    names = _names(appliance)
+    return [_hold_out(hold, names) for hold in appliance.protection.holds.in_force()]
+
+
+@router.post("/compliance/holds", status_code=201)
+def place_hold(wanted: HoldIn, officer: Officer, appliance: TheAppliance) -> HoldOut:
+    """Forbid that something is erased, whoever asks for it and however old it is."""
+    person_id = appliance.accounts.named(wanted.person).id if wanted.person else ""
+    hold = appliance.protection.holds.place(officer.id, person_id, wanted.since, wanted.until, wanted.reason)
+    return _hold_out(hold, _names(appliance))
+
+
+@router.post("/compliance/holds/{hold_id}/release", status_code=202)
+def release_hold(hold_id: str, wanted: ReleaseIn, officer: Officer, appliance: TheAppliance) -> ProposedOut:
+    """Put the release of a hold before a second officer. What it kept is erased when they approve."""
+    proposal = appliance.protection.holds.propose_release(officer.id, hold_id, wanted.reason)
+    return ProposedOut(proposal_id=proposal.id)
+
+
+@router.get("/compliance/retention")
+def retention(_officer: Officer, appliance: TheAppliance) -> RetentionOut:
+    """The profile in force, and what expires next."""
+    found = appliance.protection.retention
+    return RetentionOut(
+        profile=found.settings.profile,
+        months=found.settings.months,
+        notice_days=NOTICE.days,
+        coming=[ExpiryOut(**asdict(expiry)) for expiry in found.preview()],
+        problems=[f"{name}: {told}" for name, told in sorted(appliance.protection.daily.problems.items())],
+    )
+
+
+@router.get("/compliance/erasures")
+def erasures(_officer: Officer, appliance: TheAppliance) -> list[ErasureOut]:
+    """The latest orders to erase, the newest first."""
+    return [_erasure_out(order) for order in appliance.protection.erasures.latest()]
+
+
+@router.post("/compliance/erasures", status_code=202)
+def propose_erasure(wanted: ErasureIn, officer: Officer, appliance: TheAppliance) -> ProposedOut:
+    """Put the erasure of a person before a second officer. It is done when they approve, and cannot be undone."""
+    person = appliance.accounts.named(wanted.person)
+    proposal = appliance.protection.erasures.propose(officer.id, person.id, wanted.until, wanted.reason)
+    return ProposedOut(proposal_id=proposal.id)
+
+
+@router.get("/compliance/erasures/{erasure_id}/certificate", response_class=Response)
+def erasure_certificate(erasure_id: str, _officer: Officer, appliance: TheAppliance, form: Form = Form.PDF) -> Response:
+    """The certificate of an erasure that is complete."""
+    order = appliance.protection.erasures.one(erasure_id)
+    if form is Form.JSON:
+        return JSONResponse(certificate.certified(order), headers=_as_file("certificate-of-erasure.json"))
+    pdf = certificate.on_paper(order)
+    return Response(pdf, media_type="application/pdf", headers=_as_file("certificate-of-erasure.pdf"))
+
+
+@router.get("/log/subjects/{name}", response_class=Response, tags=["log"])
+def everything_about(name: str, officer: OpenedLog, appliance: TheAppliance, form: Form = Form.JSON) -> Response:
+    """Everything there is about a person, for them. On record."""
+    person = appliance.accounts.named(name)
+    appliance.log.append(LogExported(officer.id, f"everything about the account {person.id}"))
+    about = subject_access.gather(appliance.log, person, appliance.conversations, appliance.requests)
+    if form is Form.JSON:
+        text = subject_access.as_json(about)
+        return Response(
+            text.encode("utf-8", "replace"), media_type="application/json", headers=_as_file("subject-access.json")
+        )
+    pdf = subject_access.on_paper(about)
+    return Response(pdf, media_type="application/pdf", headers=_as_file("subject-access.pdf"))
+
+
+def _names(appliance: Appliance) -> dict[str, str]:
+    return {person.id: person.name for person in appliance.accounts.people()}
+
+
+def _hold_out(hold: Hold, names: dict[str, str]) -> HoldOut:
+    return HoldOut(
+        id=hold.id,
+        person=names.get(hold.person_id, hold.person_id),
+        since=hold.since,
+        until=hold.until,
+        reason=hold.reason,
+        placed_by=names.get(hold.placed_by, hold.placed_by),
+        placed_at=hold.placed_at,
+    )
+
+
+def _erasure_out(order: Erasure) -> ErasureOut:
+    return ErasureOut(
+        id=order.id,
+        account=order.person_id,
+        until=order.until,
+        ordered_at=order.ordered_at,
+        completed_at=order.completed_at,
+        months=list(order.months),
+        held=list(order.held),
+        entries=order.entries,
+        turns=order.turns,
+    )
+
+
+def _as_file(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}

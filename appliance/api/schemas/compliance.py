@@ -1,0 +1,44 @@
+"""Acts that need two compliance officers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from appliance.api.schemas.shapes import In, Out
+
+
+class ProposalOut(Out):
+    """An act that waits for a second officer.
+
+    `own` says that it is the reader's, who therefore cannot decide.
+
+    `about` says in words what it is done to, where `act` and `subject` alone would not.
+    """
+
+    id: str
+    act: str
+    subject: str
+    reason: str
+    detail: str
+    about: str
+    proposed_by: str
+    proposed_at: datetime
+    lapses_at: datetime
+    own: bool
+
+
+class ProposalDecisionIn(In):
+    """A decision about what another officer proposed."""
+
+    approve: bool
+    note: Annotated[str, Field(max_length=1000)] = ""
+
+
+class ProposalDecidedOut(Out):
+    """What became of a proposal: "approved" or "refused"."""
+
+    id: str
+    outcome: str

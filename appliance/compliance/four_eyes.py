@@ -1,0 +1,157 @@
+"""Acts that need two officers: one proposes with a reason, another decides.
+
+Rules this module keeps:
+
+1. Nobody decides about what they proposed themselves.
+2. Proposal and decision are entries of the log, written before they take effect.
+3. A decision is made once. A proposal that nobody decided about within `LAPSES_AFTER` lapses.
+4. What follows from an approval is done before the approval counts. If it fails, the proposal stays open and can be
+   decided again; so what is registered here must bear being done twice.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, Row, String, Table, Text, insert, select, update
+
+from appliance.audit.entries import ActDecided, ActProposed
+from appliance.audit.log import QueryLog
+from appliance.auth.accounts import now_utc
+from appliance.database import Database, Moment, metadata
+from appliance.errors import AccessDenied, Conflict, InvalidRequest, NotFound
+
+LAPSES_AFTER = timedelta(days=14)
+OPEN, APPROVED, REFUSED, LAPSED = "", "approved", "refused", "lapsed"
+
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("act", String(64), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("proposed_by", String(64), nullable=False),
+    Column("proposed_at", Moment, nullable=False),
+    Column("decided_by", String(64), nullable=False),
+    Column("decided_at", Moment, nullable=True),
+    Column("outcome", String(16), nullable=False),  # OPEN, APPROVED or REFUSED; that one lapsed is told by its age
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An act that one officer proposed; `act` is a stable name, `subject` the id of what it is done to.
+
+    `proposed_by` and `decided_by` are account ids. `outcome` is "" while it is open, else "approved", "refused" or
+    "lapsed".
+    """
+
+    id: str
+    act: str
+    subject: str
+    reason: str
+    detail: str
+    proposed_by: str
+    proposed_at: datetime
+    decided_by: str
+    decided_at: datetime | None
+    outcome: str
+
+
+Deed = Callable[[Proposal], object]
+"""What follows from an approval."""
+
+
+class FourEyes:
+    """Proposals, and what is done when a second officer approves."""
+
+    def __init__(self, database: Database, log: QueryLog, clock: Callable[[], datetime] = now_utc) -> None:
+        self._database = database
+        self._log = log
+        self._clock = clock
+        self._deeds: dict[str, Deed] = {}
+        self._deciding = threading.Lock()
+
+    def on_approval(self, act: str, deed: Deed) -> None:
+        """Have `deed` done with every proposal of this act that is approved."""
+        self._deeds[act] = deed
+
+    def propose(self, officer: str, act: str, subject: str, reason: str, detail: str = "") -> Proposal:
+        """Put an act before a second officer.
+
+        Raises:
+            InvalidRequest: No reason is given.
+            Conflict: The same act on the same subject waits already.
+            AuditUnavailable: It cannot be recorded, so it is not proposed.
+        """
+        if not reason.strip():
+            raise InvalidRequest("Write down the reason: a second officer decides by it, and it stays on record.")
+        with self._deciding:
+            if any(waiting.act == act and waiting.subject == subject for waiting in self.open_proposals()):
+                raise Conflict("This waits for a second officer already.")
+            made = Proposal(
+                str(uuid.uuid4()), act, subject, reason.strip(), detail, officer, self._clock(), "", None, OPEN
+            )
+            self._log.append(ActProposed(officer, made.id, act, subject, made.reason, detail))
+            with self._database.write() as connection:
+                connection.execute(insert(proposals).values(**_values(made)))
+        return made
+
+    def decide(self, officer: str, proposal_id: str, approve: bool, note: str = "") -> Proposal:
+        """Approve or refuse; what follows from an approval is done when this returns.
+
+        Raises:
+            NotFound: There is no such proposal.
+            AccessDenied: It is the officer's own.
+            Conflict: It was decided already, or lapsed.
+            AuditUnavailable: The decision cannot be recorded, so it is not made.
+            ApplianceError: Whatever the act itself raises; the proposal is then still open.
+        """
+        with self._deciding:
+            found = self.one(proposal_id)
+            if found.proposed_by == officer:
+                raise AccessDenied("Nobody decides about what they proposed themselves. Leave it to another officer.")
+            if found.outcome != OPEN:
+                raise Conflict(f"This proposal is {found.outcome} already. If it is still wanted, propose it again.")
+            outcome = APPROVED if approve else REFUSED
+            decided = replace(found, decided_by=officer, decided_at=self._clock(), outcome=outcome)
+            self._log.append(ActDecided(officer, found.id, found.act, found.subject, outcome, note))
+            if approve and found.act in self._deeds:
+                self._deeds[found.act](decided)
+            self._keep(decided)
+        return decided
+
+    def one(self, proposal_id: str) -> Proposal:
+        """One proposal. Raises NotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(select(proposals).where(proposals.c.id == proposal_id)).one_or_none()
+        if row is None:
+            raise NotFound("There is no such proposal.")
+        return self._proposal(row)
+
+    def open_proposals(self) -> tuple[Proposal, ...]:
+        """What waits for a second officer, the oldest first."""
+        query = select(proposals).where(proposals.c.outcome == OPEN).order_by(proposals.c.proposed_at, proposals.c.id)
+        with self._database.read() as connection:
+            found = [self._proposal(row) for row in connection.execute(query)]
+        return tuple(proposal for proposal in found if proposal.outcome == OPEN)
+
+    def _keep(self, decided: Proposal) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(proposals).where(proposals.c.id == decided.id).values(**_values(decided)))
+
+    def _proposal(self, row: Row[Any]) -> Proposal:
+        found = Proposal(**row._mapping)
+        lapsed = found.outcome == OPEN and self._clock() - found.proposed_at >= LAPSES_AFTER
+        return replace(found, outcome=LAPSED) if lapsed else found
+
+
+def _values(proposal: Proposal) -> dict[str, Any]:
+    return {name: getattr(proposal, name) for name in proposals.c.keys()}  # noqa: SIM118 - not a dict

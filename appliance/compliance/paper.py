@@ -1,0 +1,153 @@
+"""Readable papers: headings, facts and texts as a PDF, the same bytes for the same content on any machine.
+
+Rules this module keeps:
+
+1. Every text is escaped and stripped of control characters: what people, documents and models wrote is letters here,
+   never markup.
+2. The font is embedded and comes with the library. A character that it lacks is shown by its number, so that nothing
+   is left out in silence.
+3. Nothing of the moment or the machine goes in: no time of making, no random identifier.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import reportlab
+from reportlab.lib.colors import HexColor
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.platypus import HRFlowable, Paragraph, SimpleDocTemplate, Spacer, Table
+
+_FONT, _BOLD = "Strongroom", "Strongroom-Bold"
+_INK, _QUIET = HexColor("#1a2230"), HexColor("#5b6472")
+_MARGIN = 20 * mm
+_INSIDE = _MARGIN + 6  # a frame has its own padding
+_WIDTH = A4[0] - 2 * _INSIDE
+_FACT_NAMES = 36 * mm
+_ROWS = [
+    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+    ("LEFTPADDING", (0, 0), (-1, -1), 0),
+    ("TOPPADDING", (0, 0), (-1, -1), 0),
+    ("BOTTOMPADDING", (0, 0), (-1, -1), 1.5),
+]
+_LINE_ENDS = re.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
+_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufffe\uffff]")
+
+
+class Paper:
+    """A paper that is written from top to bottom."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._story: list[Any] = []
+        _load_fonts()
+        self._put(title, size=18, bold=True, after=4)
+
+    def heading(self, words: str) -> None:
+        """A heading below the title."""
+        self._story += [Spacer(1, 10), HRFlowable(width="100%", thickness=0.5, color=_QUIET), Spacer(1, 4)]
+        self._put(words, size=13, bold=True, after=3, stays=True)
+
+    def entry(self, words: str) -> None:
+        """The beginning of something that belongs together."""
+        self._put(words, size=9.5, bold=True, before=9, after=2, stays=True)
+
+    def label(self, words: str) -> None:
+        """What the text that follows is."""
+        self._put(words, size=8.5, bold=True, quiet=True, before=4, stays=True)
+
+    def text(self, words: str) -> None:
+        """A text, its lines kept."""
+        for part in _LINE_ENDS.sub("\n", words).split("\n"):
+            self._put(part or " ", after=2)
+
+    def facts(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Names with short values; a pair without a value is left out."""
+        name, value = _style(size=8.5, bold=True, quiet=True), _style(size=8.5)
+        rows = [[Paragraph(shown(key), name), Paragraph(shown(words), value)] for key, words in pairs if words]
+        if rows:
+            widths = [_FACT_NAMES, _WIDTH - _FACT_NAMES]
+            self._story.append(Table(rows, colWidths=widths, style=_ROWS, splitInRow=1, hAlign="LEFT"))
+
+    def pdf(self) -> bytes:
+        """The paper as a PDF."""
+        made = io.BytesIO()
+        document = SimpleDocTemplate(
+            made,
+            pagesize=A4,
+            leftMargin=_MARGIN,
+            rightMargin=_MARGIN,
+            topMargin=_MARGIN,
+            bottomMargin=_MARGIN,
+            title=_printable(self._title),
+            invariant=1,
+        )
+        document.build(self._story, onFirstPage=_foot, onLaterPages=_foot)
+        return made.getvalue()
+
+    def _put(self, words: str, **look: Any) -> None:
+        self._story.append(Paragraph(shown(words), _style(**look)))
+
+
+def shown(untrusted: str) -> str:
+    """A text as it goes on paper: escaped, and every character one that the font has."""
+    return escape(_printable(untrusted))
+
+
+def _printable(untrusted: str) -> str:
+    glyphs = _glyphs()
+    seen = _UNSEEN.sub("", untrusted.replace("\t", "    "))
+    return "".join(char if ord(char) in glyphs or char.isspace() else f"[U+{ord(char):04X}]" for char in seen)
+
+
+def _style(
+    *,
+    size: float = 9.5,
+    bold: bool = False,
+    quiet: bool = False,
+    before: float = 0,
+    after: float = 0,
+    stays: bool = False,
+) -> ParagraphStyle:
+    """How words look; those that stay are not parted from what follows by the end of a page."""
+    return ParagraphStyle(
+        "text",
+        fontName=_BOLD if bold else _FONT,
+        fontSize=size,
+        leading=size * 1.35,
+        textColor=_QUIET if quiet else _INK,
+        spaceBefore=before,
+        spaceAfter=after,
+        keepWithNext=int(stays),
+        splitLongWords=1,
+    )
+
+
+def _foot(canvas: Any, document: Any) -> None:
+    canvas.setFont(_FONT, 8)
+    canvas.setFillColor(_QUIET)
+    canvas.drawString(_INSIDE, 12 * mm, "Strongroom")
+    canvas.drawRightString(A4[0] - _INSIDE, 12 * mm, f"Page {document.page}")
+
+
+@functools.cache
+def _load_fonts() -> None:
+    for name, file in ((_FONT, "Vera.ttf"), (_BOLD, "VeraBd.ttf")):
+        pdfmetrics.registerFont(TTFont(name, str(Path(reportlab.__file__).parent / "fonts" / file)))
+
+
+@functools.cache
+def _glyphs() -> frozenset[int]:
+    """The characters that both fonts have."""
+    _load_fonts()
+    return frozenset.intersection(*(frozenset(pdfmetrics.getFont(name).face.charToGlyph) for name in (_FONT, _BOLD)))

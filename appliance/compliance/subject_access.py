@@ -1,0 +1,205 @@
+"""Everything there is about a person: what they did, what they keep here, and what others did that concerned them.
+
+Rules this module keeps:
+
+1. Everything of the person's own is handed out as it was recorded. Entries whose key is gone are named as such.
+2. Of what others did only what names the person, or looked at a question of theirs, is handed out; and that it was an
+   officer, an administrator or the appliance, never who: the right of access does not extend to those who act for the
+   organisation.
+3. Secrets are not handed out: no password hash, no second factor, no session or token.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from appliance.audit import entries
+from appliance.audit.checkpoint import Checkpoint
+from appliance.audit.log import QueryLog
+from appliance.audit.records import LogFilter, Recorded
+from appliance.auth.access_requests import AccessRequest, AccessRequests
+from appliance.auth.standing import Person
+from appliance.compliance.paper import Paper
+from appliance.conversations import Conversations, StoredTurn
+
+_ALL = 2**62
+_OWN_ALONE = frozenset(
+    {
+        *(kind.type for kind in (entries.QuestionReceived, entries.QuestionCompleted, entries.PassagesRetrieved)),
+        *(kind.type for kind in (entries.AnswerClosed, entries.FeedbackGiven, entries.SignedIn, entries.SignedOut)),
+        *(kind.type for kind in (entries.SignInFailed, entries.LogOpened, entries.LogClosed, entries.ClockStepped)),
+        *(kind.type for kind in (entries.ContentErased, entries.ExpiryAnnounced)),
+    }
+)
+"""Entries that say nothing about another person than the one who acted."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Everything about a person. Entries are in the order of the log."""
+
+    person: Person
+    made_at: datetime
+    checkpoint: Checkpoint
+    own: tuple[Recorded, ...]
+    by_others: tuple[Recorded, ...]
+    turns: tuple[StoredTurn, ...]
+    requests: tuple[AccessRequest, ...]
+
+
+def gather(log: QueryLog, person: Person, conversations: Conversations, requests: AccessRequests) -> About:
+    """Everything about a person. Raises AuditUnavailable, CatalogUnavailable."""
+    own = log.entries(LogFilter(actor=person.id), limit=_ALL)[::-1]
+    asked = {query_id for recorded in own if (query_id := getattr(recorded.entry, "query_id", ""))}
+    return About(
+        person=person,
+        made_at=datetime.now(UTC),
+        checkpoint=log.checkpoint(),
+        own=own,
+        by_others=tuple(sorted(_by_others(log, person, asked), key=lambda recorded: recorded.seq)),
+        turns=tuple(conversations.all_turns(person.id)),
+        requests=tuple(requests.of(person.id)),
+    )
+
+
+def _by_others(log: QueryLog, person: Person, asked: set[str]) -> Iterator[Recorded]:
+    named = re.compile("|".join(rf"(?<![\w.@-]){re.escape(name)}(?![\w@-])" for name in (person.id, person.name)))
+    for kind in entries.names_of_types():
+        if kind in _OWN_ALONE:
+            continue
+        for recorded in log.entries(LogFilter(type=kind), limit=_ALL):
+            if recorded.entry is not None and _concerns(recorded.entry, person, asked, named):
+                yield recorded
+
+
+def _concerns(entry: entries.Entry, person: Person, asked: set[str], named: re.Pattern[str]) -> bool:
+    if getattr(entry, "actor", "") == person.id:
+        return False
+    if getattr(entry, "query_id", "") in asked:
+        return True
+    return any(named.search(text.casefold()) for text in _texts(entries.split(entry)[1]))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def as_json(about: About) -> str:
+    """Everything, for programs."""
+    return json.dumps(
+        {
+            "format": "strongroom-subject-access/1",
+            "made_at": about.made_at.isoformat(),
+            "checkpoint": about.checkpoint.text(),
+            "account": _account(about.person),
+            "own_entries": [_entry(recorded) for recorded in about.own],
+            "entries_by_others": [_entry(recorded) for recorded in about.by_others],
+            "conversations": [asdict(turn) for turn in about.turns],
+            "access_requests": [_request(request) for request in about.requests],
+        },
+        ensure_ascii=False,
+        indent=1,
+        default=str,
+    )
+
+
+def on_paper(about: About) -> bytes:
+    """Everything, for people."""
+    paper = Paper(f"What is on record about {about.person.name}")
+    unreadable = sum(recorded.entry is None for recorded in about.own)
+    paper.facts(
+        [
+            ("Made", _moment(about.made_at)),
+            ("Own entries", f"{len(about.own):,}"),
+            ("Of them without content", f"{unreadable:,} (erased, or their key is gone)" if unreadable else ""),
+            ("Entries by others", f"{len(about.by_others):,}"),
+            ("Turns kept", f"{len(about.turns):,}"),
+            ("Requests for access", f"{len(about.requests):,}"),
+        ]
+    )
+    paper.heading("Account")
+    paper.facts((name.replace("_", " ").capitalize(), _words(value)) for name, value in _account(about.person).items())
+    _put(paper, "What you did", about.own)
+    _put(paper, "What others did that concerns you", about.by_others)
+    paper.heading("Your conversations as they are kept now")
+    for turn in about.turns:
+        paper.label(_moment(turn.asked_at))
+        paper.text(turn.question)
+        paper.text(turn.answer)
+    paper.heading("What you asked to be given")
+    for request in about.requests:
+        paper.label(_moment(request.asked_at))
+        paper.facts((name.capitalize(), _words(value)) for name, value in _request(request).items())
+    return paper.pdf()
+
+
+def _put(paper: Paper, heading: str, recorded: Iterable[Recorded]) -> None:
+    paper.heading(heading)
+    for each in recorded:
+        paper.label(f"Entry {each.seq}: {each.type}, {_moment(each.time) if each.time else 'at an unknown time'}")
+        content = _entry(each)["content"]
+        if content is None:
+            paper.text("What this entry held was erased, or its key is gone.")
+        else:
+            paper.facts((name.replace("_", " ").capitalize(), _words(value)) for name, value in content.items())
+
+
+def _account(person: Person) -> dict[str, Any]:
+    return {
+        "id": person.id,
+        "name": person.name,
+        "display_name": person.display_name,
+        "roles": sorted(role.value for role in person.roles),
+        "groups": sorted(person.groups),
+        "clearance": person.clearance,
+        "directory": person.directory,
+        "subject_in_directory": person.subject,
+        "created_at": person.created_at.isoformat(),
+        "disabled": person.shut_out,
+        "second_factor": person.totp_on,
+    }
+
+
+def _entry(recorded: Recorded) -> dict[str, Any]:
+    content = None
+    if recorded.entry is not None:
+        identifiers, told = entries.split(recorded.entry)
+        content = {name: value for name, value in {**identifiers, **told}.items() if name != "actor"}
+    time = recorded.time.isoformat() if recorded.time else None
+    return {"entry": recorded.seq, "type": recorded.type, "time": time, "content": content}
+
+
+def _request(request: AccessRequest) -> dict[str, Any]:
+    return {
+        "group": request.group,
+        "reason": request.reason,
+        "asked_at": request.asked_at.isoformat(),
+        "decided_at": request.decided_at.isoformat() if request.decided_at else None,
+        "approved": request.approved,
+        "answer": request.answer,
+    }
+
+
+def _words(value: Any) -> str:
+    """A recorded value for people."""
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_words(inner)}" for name, inner in value.items() if inner not in ("", None))
+    if isinstance(value, list | tuple):
+        return " | ".join(_words(inner) for inner in value)
+    return "" if value is None else str(value)
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

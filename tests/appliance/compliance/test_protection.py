@@ -1,0 +1,313 @@
+"""Erasure, holds and retention: what goes, what stays, and what is said about it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from appliance.audit import checkpoint
+from appliance.audit.entries import ContentErased, ExpiryAnnounced, HoldPlaced
+from appliance.audit.records import LogFilter
+from appliance.audit.verify import verify
+from appliance.auth.access_requests import AccessRequests
+from appliance.auth.accounts import Accounts
+from appliance.compliance.certificate import certified, on_paper
+from appliance.compliance.daily import Daily
+from appliance.compliance.months import later
+from appliance.config import RetentionSettings
+from appliance.conversations import Conversations
+from appliance.domain import Role
+from appliance.errors import AccessDenied, CatalogUnavailable, Conflict, InvalidRequest, NotFound
+from tests.appliance.compliance.conftest import Office
+
+SECRET = "Ultramarin-Quartalsbericht"
+
+
+def test_nothing_of_an_erased_person_is_in_any_file_of_the_data_folder(office: Office) -> None:
+    """STANDARD A8, over log, keys, checkpoints and catalog."""
+    accounts = Accounts(office.database)
+    person = accounts.add("clerk", "seven brass keys on a ring", [Role.EMPLOYEE], []).id
+    for number in range(30):
+        office.asks(person, f"{SECRET} {number} " + "lang " * 200)
+    stays = office.asks("u-stays", "What may stay?")
+    AccessRequests(office.database, office.clock).ask(person, "", f"{SECRET} please")
+    before = office.log.checkpoint()
+    assert office.files_with(SECRET)
+    order = office.erased(person)
+    assert office.files_with(SECRET) == []
+    assert (order.entries, order.turns, order.months, order.held) == (30, 30, ("2026-03",), ())
+    assert office.readable(stays)
+    assert len(Conversations(office.database).all_turns("u-stays")) == 1
+    verify(office.log.path, before, checkpoint.parse(order.before), checkpoint.parse(order.after))
+    office.log.close()
+    office.database.close()
+    assert office.files_with(SECRET) == []
+
+
+def test_an_erasure_needs_a_second_officer(office: Office) -> None:
+    query_id = office.asks("u-1", "What is mine?")
+    proposal = office.protection.erasures.propose("officer-1", "u-1", "", "They asked for it.")
+    with pytest.raises(AccessDenied):
+        office.four_eyes.decide("officer-1", proposal.id, approve=True)
+    assert office.readable(query_id)
+    assert office.protection.erasures.latest() == ()
+    office.approved(proposal)
+    assert not office.readable(query_id)
+
+
+def test_an_erasure_up_to_a_month_leaves_what_came_later(office: Office) -> None:
+    early = office.asks("u-1", "In March?", "c1")
+    office.clock.forward(days=31)
+    late = office.asks("u-1", "In April?", "c1")
+    order = office.erased("u-1", until="2026-03")
+    assert order.months == ("2026-03",)
+    assert (office.readable(early), office.readable(late)) == (False, True)
+    conversations = Conversations(office.database)
+    assert [turn.question for turn in conversations.all_turns("u-1")] == ["In April?"]
+    assert [item.title for item in conversations.recent("u-1", limit=9)] == ["In April?"]
+    assert office.files_with("In March?") == []
+
+
+def test_a_conversation_goes_on_after_a_part_of_it_was_erased(office: Office) -> None:
+    office.asks("u-1", "In March?", "c1")
+    office.clock.forward(days=31)
+    office.asks("u-1", "In April?", "c1")
+    office.erased("u-1", until="2026-03")
+    office.asks("u-1", "And in May?", "c1")
+    turns = Conversations(office.database).turns("c1", "u-1")
+    assert [turn.question for turn in turns] == ["In April?", "And in May?"]
+
+
+@pytest.mark.parametrize(
+    ("person", "since", "until"), [("u-1", "", ""), ("", "", ""), ("", "2026-03", "2026-03"), ("u-1", "2026-01", "")]
+)
+def test_a_hold_beats_an_erasure_and_its_release_completes_it(
+    office: Office, person: str, since: str, until: str
+) -> None:
+    query_id = office.asks("u-1", f"{SECRET}?")
+    hold = office.holds(person, since, until)
+    order = office.erased("u-1")
+    assert (order.completed_at, order.held, order.entries) == (None, ("2026-03",), 0)
+    assert office.readable(query_id)
+    assert len(Conversations(office.database).all_turns("u-1")) == 1
+    with pytest.raises(Conflict):
+        certified(order)
+    office.protection.daily.run()
+    assert office.readable(query_id)
+    office.approved(office.protection.holds.propose_release("officer-1", hold.id, "The case is closed."))
+    done = office.protection.erasures.one(order.id)
+    assert (done.completed_at, done.held, done.entries) == (office.clock(), (), 1)
+    assert not office.readable(query_id)
+    assert office.files_with(SECRET) == []
+
+
+def test_a_hold_on_somebody_else_or_another_time_is_in_nobodys_way(office: Office) -> None:
+    office.asks("u-1", "Mine?")
+    theirs = office.asks("u-2", "Theirs?")
+    office.holds("u-2")
+    office.holds("u-1", "2025-01", "2026-02")
+    office.holds("u-1", "2026-04")
+    assert office.erased("u-1").held == ()
+    assert office.erased("u-2").held == ("2026-03",)
+    assert office.readable(theirs)
+
+
+def test_one_officer_does_not_release_a_hold(office: Office) -> None:
+    hold = office.holds("u-1")
+    proposal = office.protection.holds.propose_release("officer-1", hold.id, "The case is closed.")
+    with pytest.raises(AccessDenied):
+        office.four_eyes.decide("officer-1", proposal.id, approve=True)
+    assert office.protection.holds.in_force() == (hold,)
+    office.approved(proposal)
+    assert office.protection.holds.in_force() == ()
+    with pytest.raises(Conflict):
+        office.protection.holds.propose_release("officer-1", hold.id, "Again.")
+
+
+def test_a_hold_needs_a_reason_and_months_that_are_months(office: Office) -> None:
+    place = office.protection.holds.place
+    for person, since, until, reason in (
+        ("u-1", "", "", " "),
+        ("u-1", "2026-13", "", "A case."),
+        ("u-1", "2026-03", "2026-02", "A case."),
+    ):
+        with pytest.raises(InvalidRequest):
+            place("officer-1", person, since, until, reason)
+    with pytest.raises(NotFound):
+        office.protection.holds.propose_release("officer-1", "nothing", "A case.")
+    assert office.protection.holds.in_force() == ()
+
+
+def test_a_hold_is_on_record(office: Office) -> None:
+    hold = office.holds("u-1", "2026-01")
+    assert office.log.entry(0).entry == HoldPlaced("officer-1", hold.id, "u-1", "2026-01", "", "A case is open.")
+
+
+def test_when_holds_cannot_be_read_nothing_is_erased(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    query_id = office.asks("u-1", "Mine?")
+
+    def fail() -> None:
+        raise CatalogUnavailable("The database cannot be read.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(office.protection.holds, "in_force", fail)
+        with pytest.raises(CatalogUnavailable):
+            office.erased("u-1")
+    assert office.readable(query_id)
+
+
+def test_a_certificate_tells_all_and_names_nobody(office: Office) -> None:
+    office.asks("u-1", f"{SECRET}?")
+    order = office.erased("u-1")
+    facts = certified(order)
+    assert facts["key_backups_may_exist_until"] == "2026-03-29"
+    assert (facts["log_entries_erased"], facts["months"]) == (1, ["2026-03"])
+    assert facts["checkpoint_after"].startswith("strongroom/query-log\n")
+    entry = office.log.entry(facts["entries_of_the_log_that_say_so"][0]).entry
+    assert isinstance(entry, ContentErased)
+    assert entry.order_id == order.id
+    for text in (json.dumps(facts), repr(on_paper(order))):
+        assert "name of" not in text
+        assert SECRET not in text
+    assert on_paper(order).startswith(b"%PDF-")
+
+
+def test_an_erasure_of_somebody_of_whom_nothing_is_on_record_is_complete_too(office: Office) -> None:
+    order = office.erased("u-nobody")
+    assert (order.completed_at, order.entries, order.months) == (office.clock(), 0, ())
+    assert on_paper(order).startswith(b"%PDF-")
+
+
+def test_an_erasure_that_was_cut_off_keeps_its_numbers(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    office.asks("u-1", f"{SECRET}?")
+
+    def fail() -> None:
+        raise CatalogUnavailable("The database is in use.")
+
+    proposal = office.protection.erasures.propose("officer-1", "u-1", "", "They asked for it.")
+    with monkeypatch.context() as broken:
+        broken.setattr(office.database, "clear_side_files", fail)
+        with pytest.raises(CatalogUnavailable):
+            office.approved(proposal)
+    assert office.protection.erasures.latest()[0].completed_at is None
+    office.protection.daily.run()
+    order = office.protection.erasures.latest()[0]
+    assert (order.completed_at, order.entries, order.turns) == (office.clock(), 1, 1)
+    assert office.files_with(SECRET) == []
+    later = office.asks("u-1", "And after it?")
+    office.approved(proposal)  # which was left open, because it had failed
+    assert office.readable(later)
+    assert office.protection.erasures.latest() == (order,)
+
+
+def test_what_is_kept_long_enough_is_announced_and_then_erased(office: Office) -> None:
+    retention, old = office.protection.retention, office.asks("u-1", f"{SECRET}?")
+    office.clock.now = datetime(2026, 9, 20, tzinfo=UTC)
+    new = office.asks("u-1", "And now?")
+    retention.run()
+    assert retention.preview() == ()  # March is kept until the end of September
+    office.clock.now = datetime(2026, 9, 25, tzinfo=UTC)
+    retention.run()
+    (expiry,) = retention.preview()
+    assert (expiry.month, expiry.people, expiry.entries, expiry.turns, expiry.held) == ("2026-03", 1, 1, 1, 0)
+    assert expiry.expires_at == datetime(2026, 10, 2, tzinfo=UTC)
+    assert office.readable(old)
+    announced = office.log.entries(LogFilter(type=ExpiryAnnounced.type))
+    assert [each.entry for each in announced] == [ExpiryAnnounced(("2026-03",), "2026-10-02", "standard")]
+    office.clock.now = datetime(2026, 10, 2, tzinfo=UTC)
+    retention.run()
+    assert (office.readable(old), office.readable(new)) == (False, True)
+    assert office.files_with(SECRET) == []
+    retention.run()
+    assert [each.month for each in retention.preview()] == []
+    verify(office.log.path)
+
+
+def test_a_hold_beats_expiry_and_its_release_lets_it_happen(office: Office) -> None:
+    held, free = office.asks("u-1", "Mine?"), office.asks("u-2", "Theirs?")
+    hold = office.holds("u-1")
+    office.clock.now = datetime(2026, 11, 1, tzinfo=UTC)
+    office.protection.daily.run()
+    office.clock.forward(days=8)
+    office.protection.daily.run()
+    assert (office.readable(held), office.readable(free)) == (True, False)
+    (expiry,) = [each for each in office.protection.retention.preview() if each.month == "2026-03"]
+    assert (expiry.entries, expiry.held) == (0, 1)
+    office.approved(office.protection.holds.propose_release("officer-1", hold.id, "The case is closed."))
+    assert not office.readable(held)
+
+
+def test_a_profile_that_was_set_by_mistake_erases_nothing_before_a_week(office: Office) -> None:
+    query_id = office.asks("u-1", "Mine?")
+    office.clock.now = datetime(2027, 6, 1, tzinfo=UTC)
+    retention = office.protection.retention
+    retention.run()
+    assert [each.month for each in retention.preview()] == ["2026-03"]
+    office.clock.forward(days=6)
+    retention.settings = RetentionSettings(profile="bank")
+    retention.run()
+    assert retention.preview() == ()
+    office.clock.forward(days=600)
+    retention.run()
+    assert office.readable(query_id)
+
+
+def test_without_a_profile_nothing_expires(office: Office) -> None:
+    query_id = office.asks("u-1", "Mine?")
+    office.protection.retention.settings = RetentionSettings()
+    for _ in range(2):
+        office.clock.forward(days=20 * 365)
+        office.protection.retention.run()
+    assert office.readable(query_id)
+
+
+def test_own_profiles_are_set_by_name_and_an_unknown_one_is_refused() -> None:
+    assert RetentionSettings(profile="short", profiles={"short": 1}).months == 1
+    assert RetentionSettings(profile="bank").months == 60
+    with pytest.raises(ValueError, match="bank"):
+        RetentionSettings(profile="unknown")
+
+
+def test_months_follow_each_other_over_the_turn_of_the_year() -> None:
+    assert [later("2025-11", by) for by in (-11, 0, 1, 2, 14)] == [
+        "2024-12",
+        "2025-11",
+        "2025-12",
+        "2026-01",
+        "2027-01",
+    ]
+
+
+def test_daily_work_that_fails_says_why_and_leaves_the_other_alone() -> None:
+    done: list[str] = []
+    broken = [CatalogUnavailable("The disk is full."), ValueError("secret words")]
+
+    def fail() -> None:
+        if broken:
+            raise broken.pop(0)
+
+    daily = Daily({"first": fail, "second": lambda: done.append("second")})
+    daily.run()
+    assert daily.problems == {"first": "The disk is full."}
+    daily.run()
+    assert "secret" not in daily.problems["first"]
+    daily.run()
+    assert daily.problems == {}
+    assert done == ["second"] * 3
+
+
+def test_daily_work_is_done_at_the_start_and_ends_with_the_appliance() -> None:
+    daily = Daily({"first": lambda: daily._stop.set()})
+    daily.start()
+    daily._thread.join(10)
+    assert not daily._thread.is_alive()
+    daily.close()
+
+
+def test_a_week_is_the_shortest_notice(office: Office) -> None:
+    office.asks("u-1", "Mine?")
+    office.clock.now = datetime(2027, 1, 1, tzinfo=UTC)
+    office.protection.retention.run()
+    assert office.protection.retention.preview()[0].expires_at == office.clock() + timedelta(days=7)

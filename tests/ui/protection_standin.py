@@ -1,0 +1,60 @@
+"""The part of the stand-in that tells of data protection, with the poison where somebody's words stand."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from fastapi import APIRouter
+
+from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn, ProposalOut
+from appliance.api.schemas.protection import ErasureOut, ExpiryOut, HoldOut, RetentionOut
+from tests.ui.ingest_standin import NOW
+
+
+def routes(poison: str) -> APIRouter:
+    """What the page asks."""
+    api = APIRouter(prefix="/compliance")
+
+    @api.get("/proposals")
+    def proposals() -> list[ProposalOut]:
+        return [_proposal("p1", "person.erased", poison, own=False), _proposal("p2", "some.act", poison, own=True)]
+
+    @api.post("/proposals/{key}/decision")
+    def decide(key: str, body: ProposalDecisionIn) -> ProposalDecidedOut:
+        return ProposalDecidedOut(id=key, outcome="approved" if body.approve else "refused")
+
+    @api.get("/holds")
+    def holds() -> list[HoldOut]:
+        told = {"person": f"erin{poison}", "reason": f"A case is open.{poison}", "placed_by": f"cleo{poison}"}
+        return [HoldOut(id="h1", since="", until="2026-03", placed_at=NOW, **told)]
+
+    @api.get("/retention")
+    def retention() -> RetentionOut:
+        coming = ExpiryOut(month="2026-03", expires_at=NOW, people=3, entries=1200, turns=40, held=1)
+        return RetentionOut(
+            profile=f"standard{poison}", months=6, notice_days=7, coming=[coming], problems=[f"It failed.{poison}"]
+        )
+
+    @api.get("/erasures")
+    def erasures() -> list[ErasureOut]:
+        facts = {"account": f"u-1{poison}", "until": "2026-03", "ordered_at": NOW, "entries": 12, "turns": 4}
+        done = ErasureOut(id="e1", completed_at=NOW, months=["2026-03"], held=[], **facts)  # type: ignore[arg-type]
+        waits = ErasureOut(id="e2", completed_at=None, months=[], held=["2026-03"], **facts)  # type: ignore[arg-type]
+        return [done, waits]
+
+    return api
+
+
+def _proposal(key: str, act: str, poison: str, *, own: bool) -> ProposalOut:
+    return ProposalOut(
+        id=key,
+        act=act,
+        subject=f"u-1{poison}",
+        reason=f"They asked for it.{poison}",
+        detail=f"2026-03{poison}",
+        about="" if own else f"Everything of erin{poison}",
+        proposed_by=f"cleo{poison}",
+        proposed_at=NOW,
+        lapses_at=NOW + timedelta(days=14),
+        own=own,
+    )

@@ -1,0 +1,50 @@
+"""The page for data protection, in Streamlit's own test runner against the stand-in API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.ui.api_standin import Standin, create_api
+from tests.ui.test_client import Served
+from tests.ui.test_pages import shown
+
+pytestmark = pytest.mark.integration
+
+
+def _run(url: str) -> None:
+    from ui import pieces
+    from ui.client import Client
+    from ui.pages import data_protection
+
+    with pieces.problems_shown():
+        data_protection.page(Client(url, "cora"))
+
+
+@pytest.fixture
+def base_url() -> Iterator[str]:
+    with Served(create_api(Standin())) as url:
+        yield url
+
+
+def test_an_officer_sees_what_waits_what_is_held_what_expires_and_what_was_erased(base_url: str) -> None:
+    at = AppTest.from_function(_run, kwargs={"url": base_url}, default_timeout=20).run()
+    page = shown(at)
+    assert "Everything of erin" in page
+    assert "yours: another officer decides" in page
+    assert [button.key for button in at.button if str(button.key).startswith("approve-")] == ["approve-p1"]
+    assert "the beginning to 2026-03" in page
+    assert "1,200" in page
+    assert "A hold keeps 2026-03." in page
+    assert page.count("/certificate?form=pdf") == 1
+
+
+def test_a_month_that_is_none_is_refused_in_words(base_url: str) -> None:
+    at = AppTest.from_function(_run, kwargs={"url": base_url}, default_timeout=20).run()
+    at.text_input(key="hold-since").set_value("March")
+    at.text_input(key="hold-reason").set_value("A case is open.")
+    next(button for button in at.button if button.label == "Place the hold").click().run()
+    assert "Since must be a month such as 2026-03, or nothing." in shown(at)
+    assert "The hold is in force." not in shown(at)

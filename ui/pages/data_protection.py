@@ -1,0 +1,203 @@
+"""Data protection: what waits for a second officer, legal holds, what expires, erasing, everything about a person."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from appliance.api.schemas.compliance import ProposalDecisionIn, ProposalOut
+from appliance.api.schemas.protection import (
+    ErasureIn,
+    ErasureOut,
+    ExpiryOut,
+    HoldIn,
+    HoldOut,
+    ReleaseIn,
+    RetentionOut,
+)
+from ui import pieces
+from ui.client import Client, checked
+from ui.inert import Html, text
+from ui.log_opening import log_is_open
+
+_ACTS = {"person.erased": "Erase a person", "hold.released": "Release a legal hold"}
+
+
+def page(client: Client) -> None:
+    """Show all five."""
+    pieces.heading("Data protection", "Holds, retention, erasure and access. Every act here is on record.", wide=True)
+    _show_waiting(client)
+    _show_holds(client)
+    _show_retention(client.retention())
+    _show_erasures(client)
+    _show_subject_access(client)
+
+
+# what waits for a second officer
+
+
+def _show_waiting(client: Client) -> None:
+    st.subheader("Waiting for a second officer", anchor=False)
+    waiting = client.proposals()
+    if not waiting:
+        pieces.show(pieces.line("Nothing waits."))
+    for proposal in waiting:
+        with st.container(border=True, key=f"sr-panel-{proposal.id}"):
+            pieces.show(_proposal(proposal))
+            if not proposal.own:
+                _ask_decision(client, proposal)
+
+
+def _proposal(proposal: ProposalOut) -> Html:
+    words = _ACTS.get(proposal.act, proposal.act)
+    facts = pieces.dotted(
+        f"proposed by {proposal.proposed_by}, {pieces.moment(proposal.proposed_at)}",
+        f"lapses {pieces.moment(proposal.lapses_at)}",
+        "yours: another officer decides" if proposal.own else "",
+    )
+    return Html(
+        f'<div class="sr-source"><div><strong>{text(words)}</strong>'
+        f"<p>{text(proposal.about or pieces.dotted(proposal.subject, proposal.detail))}</p>"
+        f"<p>Reason: {text(proposal.reason)}</p><p>{text(facts)}</p></div></div>"
+    )
+
+
+def _ask_decision(client: Client, proposal: ProposalOut) -> None:
+    note = st.text_input("Note (optional)", key=f"note-{proposal.id}", max_chars=1000)
+    with st.container(horizontal=True, gap="small"):
+        approved = st.button("Approve", type="primary", key=f"approve-{proposal.id}")
+        refused = st.button("Refuse", key=f"refuse-{proposal.id}")
+    if approved or refused:
+        decided = client.decide_proposal(proposal.id, ProposalDecisionIn(approve=approved, note=note))
+        pieces.say_after_rerun(f"{_ACTS.get(proposal.act, proposal.act)}: {decided.outcome}.")
+        st.rerun()
+
+
+# holds
+
+
+def _show_holds(client: Client) -> None:
+    st.subheader("Legal holds", anchor=False)
+    pieces.show(pieces.line("What a hold covers is neither erased nor does it expire. Two officers release it."))
+    for hold in client.holds():
+        with st.container(border=True, key=f"sr-panel-{hold.id}"):
+            pieces.show(_hold(hold))
+            reason = st.text_input("Reason for the release", key=f"release-reason-{hold.id}", max_chars=1000)
+            if st.button("Propose the release", key=f"release-{hold.id}"):
+                client.propose_release(hold.id, checked(ReleaseIn, reason=reason))
+                _say_it_waits()
+    with st.expander("Place a hold"), st.form("place-hold", border=False, clear_on_submit=True):
+        person = st.text_input("Name of the person (empty: everybody)", key="hold-person")
+        since, until = st.columns(2)
+        first = since.text_input("First month (2026-03; empty: from the beginning)", key="hold-since")
+        last = until.text_input("Last month (empty: no end)", key="hold-until")
+        reason = st.text_input("Reason for the hold", key="hold-reason", max_chars=1000)
+        if st.form_submit_button("Place the hold", type="primary"):
+            client.place_hold(checked(HoldIn, person=person, since=first, until=last, reason=reason))
+            pieces.say_after_rerun("The hold is in force.")
+            st.rerun()
+
+
+def _hold(hold: HoldOut) -> Html:
+    months = f"{hold.since or 'the beginning'} to {hold.until or 'no end'}"
+    return Html(
+        f'<div class="sr-source"><div><strong>{text(hold.person or "Everybody")}, {text(months)}</strong>'
+        f"<p>Reason: {text(hold.reason)}</p>"
+        f"<p>{text(f'placed by {hold.placed_by}, {pieces.moment(hold.placed_at)}')}</p></div></div>"
+    )
+
+
+# retention
+
+
+def _show_retention(found: RetentionOut) -> None:
+    st.subheader("Retention", anchor=False)
+    for problem in found.problems:
+        pieces.show(pieces.notice(problem, "bad"))
+    if found.months is None:
+        pieces.show(pieces.line("No profile is set: content is kept for ever. An administrator sets one."))
+        return
+    kept = f"Profile '{found.profile}': content is kept for {pieces.count(found.months, 'month')} after its own"
+    pieces.show(pieces.line(f"{kept}. What expires is shown here {found.notice_days} days before."))
+    if found.coming:
+        columns = ("Month", "Erased on", "People", "Log entries", "Turns of conversations", "People kept by a hold")
+        pieces.show(pieces.table(columns, [_expiry(expiry) for expiry in found.coming]))
+    else:
+        pieces.show(pieces.line("Nothing is about to expire."))
+
+
+def _expiry(expiry: ExpiryOut) -> tuple[Html, ...]:
+    numbers = (expiry.people, expiry.entries, expiry.turns, expiry.held)
+    return (
+        text(expiry.month),
+        text(pieces.moment(expiry.expires_at)),
+        *(text(f"{number:,}") for number in numbers),
+    )
+
+
+# erasure
+
+
+def _show_erasures(client: Client) -> None:
+    st.subheader("Erase a person", anchor=False)
+    pieces.show(
+        pieces.line(
+            "Destroys the keys to what the log holds of a person, and what they keep here. It cannot be undone, and "
+            "needs a second officer."
+        )
+    )
+    with st.expander("Propose an erasure"), st.form("propose-erasure", border=False, clear_on_submit=True):
+        person = st.text_input("Name of the person", key="erase-person")
+        until = st.text_input("Last month (2026-03; empty: every month so far)", key="erase-until")
+        reason = st.text_input("Reason for the erasure", key="erase-reason", max_chars=1000)
+        if st.form_submit_button("Propose", type="primary"):
+            client.propose_erasure(checked(ErasureIn, person=person, until=until, reason=reason))
+            _say_it_waits()
+    orders = client.erasures()
+    if orders:
+        columns = ("Ordered", "Account", "Up to", "Erased", "State", "Certificate")
+        pieces.show(pieces.table(columns, [_erasure(order) for order in orders]))
+
+
+def _erasure(order: ErasureOut) -> tuple[Html, ...]:
+    state = pieces.badge("complete", "good") if order.completed_at else pieces.badge("waits", "warn")
+    held = f"A hold keeps {', '.join(order.held)}." if order.held else ""
+    counts = (pieces.count(order.entries, "entry", "entries"), pieces.count(order.turns, "turn"))
+    return (
+        text(pieces.moment(order.ordered_at)),
+        pieces.code(order.account),
+        text(order.until),
+        text(pieces.dotted(*counts)),
+        Html(f"{state} {text(held)}"),
+        _certificate(order),
+    )
+
+
+def _certificate(order: ErasureOut) -> Html:
+    if order.completed_at is None:
+        return text("")
+    path = f"/api/compliance/erasures/{pieces.segment(order.id)}/certificate"
+    links = [
+        pieces.text_link(words, f"{path}?form={form}", f"Certificate of erasure as {words}", download=True)
+        for words, form in (("PDF", "pdf"), ("JSON", "json"))
+    ]
+    return Html(" ".join(links))
+
+
+# subject access
+
+
+def _show_subject_access(client: Client) -> None:
+    st.subheader("Everything about a person", anchor=False)
+    if not log_is_open(client):
+        return
+    name = st.text_input("Whom it is about (name)", key="subject-name").strip()
+    if name:
+        path = f"/api/log/subjects/{pieces.segment(name)}"
+        with st.container(horizontal=True, gap="small"):
+            pieces.show(pieces.link_button("Download as PDF", f"{path}?form=pdf", download=True), "content")
+            pieces.show(pieces.link_button("Download as JSON", f"{path}?form=json", download=True), "content")
+
+
+def _say_it_waits() -> None:
+    pieces.say_after_rerun("Proposed. Another officer decides.")
+    st.rerun()
