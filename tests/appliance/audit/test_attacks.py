@@ -199,7 +199,7 @@ ATTACKS = {
     21: Attack(
         "put back keys of before an erasure",
         True,
-        tried_in=("test_sealing:test_keys_without_their_key_encryption_key_stop_the_log",),
+        tried_in=("test_erasing:test_keys_from_a_backup_of_before_an_erasure_bring_nothing_back_and_are_noticed",),
     ),
     22: Attack(
         "switch the log off and on",
