@@ -8,12 +8,14 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from appliance.answering.course import Course
 from appliance.audit.entries import RaisedFlag
-from appliance.domain import Answer, AnswerKind
+from appliance.domain import Answer, AnswerKind, Citation
 from appliance.flags import Flag
+from appliance.flags.instructions import told_to_models
+from appliance.flags.personal_data import personal_data
 
 ENOUGH_GROUNDING = 0.5
 """The share of an answer that must stand in its passages; below it the answer is flagged."""
@@ -24,7 +26,23 @@ _WRITTEN = (AnswerKind.GENERATED, AnswerKind.EXTRACTIVE)
 
 def raised(course: Course, answer: Answer, *, error: str = "") -> tuple[RaisedFlag, ...]:
     """The flags of a question whose answer was `answer`, or ended early with the stable code `error`."""
-    return (*_of_access(course), *(() if error else _of_answer(answer)))
+    return (
+        *_of_question(course.question),
+        *_of_passages(course.passages),
+        *_of_access(course),
+        *(() if error else _of_answer(answer)),
+    )
+
+
+def _of_question(question: str) -> Iterator[RaisedFlag]:
+    for finding in personal_data(question):
+        yield RaisedFlag(finding.flag, _QUESTION, finding.detail)
+
+
+def _of_passages(passages: Sequence[Citation]) -> Iterator[RaisedFlag]:
+    for passage in passages:
+        if rules := told_to_models(passage.hit.chunk.text):
+            yield RaisedFlag(Flag.INSTRUCTIONS, f"passage {passage.number}", f"it {'; it '.join(rules)}")
 
 
 def _of_access(course: Course) -> Iterator[RaisedFlag]:
