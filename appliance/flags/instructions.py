@@ -29,7 +29,7 @@ def _rule(name: str, cues: str, *patterns: str) -> _Rule:
     return _Rule(name, tuple(cues.split(";")), re.compile("|".join(patterns)))
 
 
-_GIVEN = r"(?:instructions?|prompts?|rules|guidelines|directives?|commands|system message)"
+_GIVEN = r"(?:instructions?|prompts?|rules|guidelines|directives?|directions|commands|system message)"
 _BEFORE = (
     r"(?:previous|prior|above|earlier|preceding|foregoing|original|initial|system|safety|given|all|any|your|these|my)"
 )
@@ -43,6 +43,10 @@ _RULES = (
         "dimentica;tralascia;olvid;omit",
         rf"\b(?:ignore|disregard|forget|override|bypass|omit)"
         rf"\b(?:\W+\w+){{0,3}}?\W+{_BEFORE}\W+(?:\w+\W+){{0,4}}?{_GIVEN}\b",
+        r"\b(?:ignore|disregard|override)\b[^.]{0,60}(?:\band|[.;,]) (?:just |only |instead )?"
+        r"(?:print|output|report|say|write|focus (?:only|exclusively))\b",
+        r"(?:^|[.!?:;>#*] )(?:please )?(?:ignore|disregard) (?:all |any |the |other )*"
+        r"(?:instructions|directions|info|information except)\b",
         r"\b(?:forget|disregard|ignore) (?:everything|all|anything)\b.{0,30}\b(?:above|before|told|said|learned)\b",
         r"\b(?:ignorieren?|missachten?|übergehen?)\b(?: sie)?\b.{0,40}"
         r"\b(?:anweisung|instruktion|vorgabe|befehl|prompt)\w*",
@@ -58,7 +62,7 @@ _RULES = (
         "gives the model another role",
         "you are now;from now on;act as;pretend;roleplay;role-play;developer mode;dan mode;du bist;sie sind ;tu es ;"
         "vous êtes;ora sei;sei ora;d'ora in poi;ahora eres;to the ai;for the ai;to ai ;for ai ;"
-        "language model;sprachmodell;ki-assistent;ai assistant;ai model;chatbot;llm",
+        "language model;sprachmodell;ki-assistent;automated ;to humans;ai assistant;ai model;chatbot;llm",
         rf"\byou are now\b.{{0,40}}\b(?:{_MODEL}|unrestricted|unfiltered|in developer mode)\b",
         r"\bfrom now on,? you (?:are|will|must|shall|answer|respond|reply|act)\b",
         rf"\b(?:pretend|act as if|roleplay|role-play)\b.{{0,20}}\b(?:you are|you're|to be)\b.{{0,40}}"
@@ -70,6 +74,8 @@ _RULES = (
         r"\b(?:tu es|vous êtes) (?:maintenant|désormais)\b.{0,40}\b(?:assistant|ia|modèle de langage|chatbot)\b",
         r"\b(?:ora sei|sei ora|d'ora in poi sei)\b.{0,40}\b(?:assistente|ia|modello linguistico|chatbot)\b",
         r"\bahora eres\b.{0,40}\b(?:asistente|ia|modelo de lenguaje|chatbot)\b",
+        r"\b(?:note to|for) (?:any |all )?automated (?:\w+ )?(?:software|systems?|tools?|screening(?: systems)?)\b *:",
+        r"\b(?:invisible|hidden|not visible) (?:to|from|for) humans\b",
         rf"\b(?:dear|note to|attention|message to|instructions? (?:for|to)|hinweis an|anweisung(?:en)? (?:an|für))"
         rf"(?: the| any| all| das| die| den| every)?(?: \w+)? (?:{_MODEL}|sprachmodell|ki-assistent|ki)\w{{0,3}}\b"
         r" *[:,!.]",
@@ -77,20 +83,26 @@ _RULES = (
     _rule(
         "is marked up like a prompt",
         "<|;[inst];[/inst];<<sys;### instruction;### system;<system>;</system>;[system];system prompt;"
-        "systemprompt;system: ;begin system;<start_of_turn>",
+        "systemprompt;system: ;begin system;<start_of_turn>;"
+        "<instruction;user: ;human: ;[admin;end of session",
         r"<\|(?:im_(?:start|end|sep)|system|user|assistant|start_header_id|eot_id|endoftext)\|>",
-        r"\[/?inst\]|<</?sys>>|<start_of_turn>|###\s*(?:instruction|system)s?\s*:|</?system>|\[system\]",
+        r"\[/?inst\]|<</?sys>>|<start_of_turn>|###\s*(?:instruction|system)s?\s*:|</?system>|\[system\]|</?instructions?>",
+        r"(?:^|[.!?>\]\"] )assistant: .{0,200}\b(?:user|human): |\[admin request\b|<end of session>",
+        r"(?:^|[>.] )(?:user|human): (?:next|now|thanks|please|ignore)\b.{0,40}\b(?:repeat|print|say|ignore|thanks)\b",
         r"\b(?:reveal|print|repeat|output|leak|tell me|verrate|zeigen? sie|gib|affiche[rz]?|mostra|muestra|revela)\b"
         r".{0,30}\bsystem ?prompt\b",
-        r"(?:^|[.!?>#*\]] )system: (?:you|ignore|the assistant|do not|always|new)\b",
+        r"(?:^|[.!?>#*\]] )system: (?:you|focus|ignore|the assistant|do not|always|new)\b",
         r"\bbegin system (?:prompt|message)\b",
     ),
     _rule(
         "tells the model what to answer",
-        "answer ;respond ;reply ;say ;say:;output ;tell the user;the user;antwort;sage ;sagen sie;répond;"
+        "if questioned;answer ;respond ;reply ;say ;say:;output ;tell the user;the user;antwort;sage ;sagen sie;répond;"
         "rispond;contesta;responda",
         rf"\b(?:always|only|must|instead|simply) (?:answer|respond|reply|say|output)\b.{{0,10}}{_QUOTE}",
         r"\b(?:answer|respond|reply) (?:only |always |instead )?with\b.{0,12}[\"“„«]",
+        r"\b(?:answer|respond|reply) with (?:only|just|exactly|nothing but) the following\b",
+        r"\bif (?:the )?(?:user (?:asks|wants)|asked|questioned)\b[^.]{0,60}"
+        r"\b(?:report|say|state|reply|respond|answer) (?:that|with)\b",
         r"\btell the user (?:that|to)\b",
         rf"\b(?:if|when) (?:the user asks|you are asked|asked about|anyone asks)\b.{{0,60}}"
         rf"\b(?:answer|respond|reply|say)\b.{{0,20}}{_QUOTE}",
