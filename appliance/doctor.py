@@ -148,10 +148,10 @@ def _verification(appliance: Appliance) -> Iterator[Check]:
     if latest is None:
         yield Check(name, Status.OK, f"not yet; every day at {hour}:00 while the appliance serves")
     elif not latest.ok:
-        remedy = "See docs/operations/monitoring.md. It is verified again with 'strongroom log verify'."
+        remedy = "See docs/operations/monitoring.md. Query log > Verify the log verifies it again."
         yield Check(name, Status.ERROR, f"{_at(latest.at)}: {latest.told}", remedy)
     elif datetime.now(UTC) - latest.at > _VERIFIED_WITHIN:
-        remedy = "Let the appliance run at the hour of monitoring.verify_at_hour, or verify: strongroom log verify."
+        remedy = "Let the appliance run at the hour of monitoring.verify_at_hour, or verify it on the page Query log."
         yield Check(name, Status.WARNING, f"last on {_at(latest.at)}: {latest.told}", remedy)
     else:
         yield Check(name, Status.OK, f"{_at(latest.at)}: {latest.told}")

@@ -132,7 +132,9 @@ class Monitor:
         latest = self.verification.latest
         if datetime.now(UTC) - (latest.at if latest else self._began) < _UNVERIFIED_AFTER:
             return ""
-        return "The query log was not verified for two days. Run 'strongroom log verify', and see what it says."
+        return (
+            "The query log was not verified for two days. Verify it (Query log > Verify the log), and see what it says."
+        )
 
 
 def _outlets(settings: MonitoringSettings) -> list[Outlet]:

@@ -37,6 +37,7 @@ _SD_ID = "strongroom@32473"
 _MAX_BYTES = 2048
 _TIMEOUT_S = 10.0
 _ESCAPED = re.compile(r'(["\\\]])')
+_NO_NAME = re.compile("[^\x21-\x7e]")
 _UNPRINTABLE = re.compile("[^\x20-\x7e]")
 
 
@@ -55,7 +56,7 @@ class Syslog:
         self._kind, _, self._path = settings.syslog.partition("://")
         self._trust = _trusting(settings.syslog_ca_file) if self._kind == "tls" else None
         self._connection: socket.socket | None = None
-        self._host = _UNPRINTABLE.sub("", socket.gethostname())[:255] or "-"
+        self._host = _NO_NAME.sub("", socket.gethostname())[:255] or "-"
 
     def entry(self, outline: Outline) -> bytes:
         """The line about an entry."""

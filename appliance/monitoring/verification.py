@@ -69,11 +69,11 @@ class DailyVerification:
 
     @property
     def is_due(self) -> bool:
-        """Whether the hour has come again since the latest one."""
+        """Whether the hour has come again since the latest one. One of the future, of a wrong clock, is none."""
         now = self._now()
         hour = now.replace(hour=self._hour, minute=0, second=0, microsecond=0)
         last_hour = hour if hour <= now else hour - timedelta(days=1)
-        return self._latest is None or self._latest.at < last_hour
+        return self._latest is None or not last_hour <= self._latest.at <= now
 
     def start(self) -> None:
         """Begin to verify by itself."""

@@ -220,6 +220,7 @@ def test_a_signer_that_is_started_signs_and_raises_no_alarm(log: QueryLog, tmp_p
         ("2026-03-01T14:00", "2026-03-02T04:00", True),
         ("2026-02-01T03:00", "2026-03-02T01:00", True),
         (None, "2026-03-02T01:00", True),
+        ("2031-01-01T03:00", "2026-03-02T04:00", True),  # the clock was wrong
     ],
 )
 def test_it_is_due_when_the_hour_has_come_since_the_last_time(
