@@ -32,6 +32,7 @@ _ENOUGH_DISK_BYTES = 2 * 1024**3
 _MANY_ADDRESSES = 16
 """More than that are no proxy, but a network."""
 _NOTES = 3
+_VERIFIED_WITHIN = timedelta(days=2)
 _VERIFY_UP_TO = 100_000
 """Entries the doctor still verifies by itself; `strongroom log verify` does any number."""
 
@@ -58,8 +59,11 @@ def examine(appliance: Appliance) -> list[Check]:
     """Every check, in the order of the parts. A part that fails gives a check, never an exception."""
     parts: tuple[tuple[str, Callable[[Appliance], Iterator[Check]]], ...] = (
         ("data folder", _data_folder),
+        ("alarms", _alarms),
         ("query log", _query_log),
         ("signer of the log", _signer),
+        ("verification of the log", _verification),
+        ("feeds", _feeds),
         ("catalog", _catalog),
         ("sources", _sources),
         ("groups", _groups),
@@ -118,7 +122,17 @@ def _signer(appliance: Appliance) -> Iterator[Check]:
         yield Check("signer of the log", Status.OK, f"{notes:,} checkpoints signed{''.join(seen)}")
 
 
+def _alarms(appliance: Appliance) -> Iterator[Check]:
+    raised = appliance.monitor.alarms.raised
+    for alarm in raised:
+        told = f"{alarm.name.value}, since {_at(alarm.since)}: {alarm.told}"
+        yield Check("alarms", Status.ERROR, told, "Do what it says; see docs/operations/monitoring.md.")
+    if not raised:
+        yield Check("alarms", Status.OK, "none is raised")
+
+
 def _query_log(appliance: Appliance) -> Iterator[Check]:
+    appliance.log.examine()
     size = appliance.log.size()
     if size > _VERIFY_UP_TO:
         yield Check("query log", Status.OK, f"{size:,} entries; too many to verify here", "strongroom log verify")
@@ -126,6 +140,37 @@ def _query_log(appliance: Appliance) -> Iterator[Check]:
     path = appliance.log.path
     checked = verify(path, *checkpoints_of(path))
     yield Check("query log", Status.OK, f"{checked.size:,} entries, all verified")
+
+
+def _verification(appliance: Appliance) -> Iterator[Check]:
+    latest = appliance.monitor.verification.latest
+    name, hour = "verification of the log", appliance.settings.monitoring.verify_at_hour
+    if latest is None:
+        yield Check(name, Status.OK, f"not yet; every day at {hour}:00 while the appliance serves")
+    elif not latest.ok:
+        remedy = "See docs/operations/monitoring.md. Query log > Verify the log verifies it again."
+        yield Check(name, Status.ERROR, f"{_at(latest.at)}: {latest.told}", remedy)
+    elif datetime.now(UTC) - latest.at > _VERIFIED_WITHIN:
+        remedy = "Let the appliance run at the hour of monitoring.verify_at_hour, or verify it on the page Query log."
+        yield Check(name, Status.WARNING, f"last on {_at(latest.at)}: {latest.told}", remedy)
+    else:
+        yield Check(name, Status.OK, f"{_at(latest.at)}: {latest.told}")
+
+
+def _feeds(appliance: Appliance) -> Iterator[Check]:
+    states = [feed.state for feed in appliance.monitor.feeds]
+    for state in states:
+        detail = f"{state.name}: {state.sent:,} entries sent, {state.behind:,} behind, {state.lost:,} alarms lost"
+        if state.problem:
+            yield Check("feeds", Status.ERROR, f"{detail}. {state.problem}", "Until then it waits, and nothing else.")
+        else:
+            yield Check("feeds", Status.OK, detail)
+    if not states:
+        yield Check("feeds", Status.OK, "none by choice: nobody outside is told of the log")
+
+
+def _at(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _catalog(appliance: Appliance) -> Iterator[Check]:

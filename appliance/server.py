@@ -85,7 +85,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
 
 
 def _keep_in_sync(appliance: Appliance) -> None:
-    """Watch sources and directory, do what is daily; go on with syncs and a change of the model that were cut off."""
+    """Watch log, sources and directory, do what is daily; go on with syncs and a change of the model cut off before."""
+    appliance.monitor.start()
     appliance.watcher.start()
     appliance.protection.daily.start()
     if appliance.directory_sync is not None:

@@ -51,6 +51,7 @@ from appliance.inference.file_digest import sha256_of
 from appliance.inference.port import Embedder, LanguageModel, Reranker
 from appliance.ldap.directory import LdapDirectory
 from appliance.ldap.sync import DirectorySync
+from appliance.monitoring.monitor import Monitor
 from appliance.retrieval.glossary import Glossary, load_glossary
 from appliance.retrieval.retriever import Retriever
 from ingest.changeover import Changeover, ChangeProgress
@@ -129,6 +130,7 @@ class Appliance:
     conversations: Conversations
     log: QueryLog
     signing: Signing
+    monitor: Monitor
     desk: Desk
     changeover: Changeover | None
     model: LanguageModel | None
@@ -201,6 +203,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     log = stack.enter_context(contextlib.closing(QueryLog(folder.log)))
     log.append(LogOpened(release=__version__))
     signing = stack.enter_context(contextlib.closing(_signing(settings, folder, log)))
+    monitor = stack.enter_context(contextlib.closing(Monitor(log, signing, settings.monitoring)))
     stack.callback(lambda: log.append(LogClosed(reason="stopped")))
     link = build_link(settings)
     if link is not None:
@@ -286,6 +289,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         conversations=Conversations(database),
         log=log,
         signing=signing,
+        monitor=monitor,
         desk=desk,
         changeover=changeover,
         model=model,

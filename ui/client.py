@@ -45,6 +45,7 @@ from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDe
 from appliance.api.schemas.evaluations import ComparisonOut, EvaluationDetail, EvaluationOut, EvaluationsOut
 from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, FilesIn, FilesOut, ReceiptOut
 from appliance.api.schemas.log import EventsOut, OpeningIn, OpeningOut, QueriesOut, QueryDetail, VerifiedOut
+from appliance.api.schemas.monitoring import ConditionOut
 from appliance.api.schemas.people import (
     HOST_COOKIE,
     AccountOut,
@@ -485,6 +486,10 @@ class Client:
     def verify_log(self) -> VerifiedOut:
         """Check the whole log."""
         return self._post(VerifiedOut, "/api/log/verify")
+
+    def log_condition(self) -> ConditionOut:
+        """What is wrong with the log now, and how its latest verification went."""
+        return self._get(ConditionOut, "/api/log/condition")
 
     # how
 

@@ -20,6 +20,7 @@ from appliance.api import (
     files,
     health,
     log,
+    monitoring,
     openai,
     people,
     protection,
@@ -55,6 +56,7 @@ _API = (
     checkpoints.router,
     compliance.router,
     protection.router,
+    monitoring.router,
 )
 
 

@@ -24,8 +24,7 @@ from appliance.api.schemas.log import (
     RetrievedOut,
     VerifiedOut,
 )
-from appliance.api.wire import grounding_out
-from appliance.audit import verify
+from appliance.api.wire import grounding_out, verified_out
 from appliance.audit.entries import (
     AnswerClosed,
     Entry,
@@ -38,10 +37,8 @@ from appliance.audit.entries import (
 )
 from appliance.audit.entries import split as split_entry
 from appliance.audit.records import LogFilter, QueryRecord, Recorded
-from appliance.audit.signatures import checked as checkpoints_of
 from appliance.auth.standing import Person
 from appliance.domain import AnswerKind, Grounding, StatementCheck
-from appliance.errors import AuditBroken
 
 router = APIRouter(prefix="/log", tags=["log"])
 _QUERY_TYPES = frozenset({kind.type for kind in (QuestionReceived, QuestionCompleted, PassagesRetrieved, AnswerClosed)})
@@ -174,20 +171,7 @@ def events(
 def verify_log(officer: Compliance, appliance: TheAppliance) -> VerifiedOut:
     """Check every entry and the whole tree, and that the log still contains its latest checkpoint."""
     appliance.log.append(LogRead(officer.id, "verification"))
-    now = datetime.now(UTC)
-    path = appliance.log.path
-    try:
-        checked = verify.verify(path, *checkpoints_of(path))
-    except AuditBroken as error:
-        return VerifiedOut(ok=False, size=0, root="", first_bad=error.seq, message=str(error), checked_at=now)
-    return VerifiedOut(
-        ok=True,
-        size=checked.size,
-        root=checked.root.hex(),
-        first_bad=None,
-        message=f"All {checked.size} entries verify.",
-        checked_at=now,
-    )
+    return verified_out(appliance.monitor.verification.run())
 
 
 @router.get("/export", response_class=StreamingResponse)

@@ -6,9 +6,11 @@ from appliance.answering.numbers import spans
 from appliance.answering.sentences import unmarked
 from appliance.api.schemas.asking import GroundingOut, PassageOut, PlaceOut, StatementOut
 from appliance.api.schemas.documents import ChangedLineOut, ChangesOut, DocumentOut, PageOut, PassageTextOut
+from appliance.api.schemas.log import VerifiedOut
 from appliance.catalog import ChangedLine, Changes, ChunkInContext
 from appliance.domain import Chunk, Citation, Document, Grounding, Hit, PageCoverage, Place, StatementCheck
 from appliance.labels import groups_in
+from appliance.monitoring.verification import Verification
 
 _PICTURED = ("application/pdf", "image/")
 _MAX_CHANGED_LINES = 500
@@ -32,6 +34,18 @@ def passage_out(citation: Citation) -> PassageOut:
 def cited_chunk_out(number: int, item: ChunkInContext) -> PassageOut:
     """A passage of an earlier answer, looked up again."""
     return _passage(number, number, item)
+
+
+def verified_out(verification: Verification) -> VerifiedOut:
+    """How a verification of the log went."""
+    return VerifiedOut(
+        ok=verification.ok,
+        size=verification.size,
+        root=verification.root,
+        first_bad=verification.first_bad,
+        message=verification.told,
+        checked_at=verification.at,
+    )
 
 
 def grounding_out(grounding: Grounding | None, answer: str) -> GroundingOut | None:

@@ -19,6 +19,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 import time
@@ -44,11 +45,15 @@ from appliance.audit.entries import (
 )
 from appliance.audit.erasing import Erased
 from appliance.audit.keys import Holding, Keyring
+from appliance.audit.outline import Outline, outline
 from appliance.audit.records import LogFilter, Moment, QueryRecord, Recorded
 from appliance.errors import AuditBroken, AuditUnavailable, NotFound
 
 CHECKPOINT_EVERY = 100
 """Entries between two checkpoints; as many can be cut off without the file beside the log telling."""
+
+ROOM_BYTES = 128 * 1024
+"""What must be free on the disk for the log to count as writable."""
 
 _SELECT = """
     SELECT heads.seq, heads.head, payloads.payload, nodes.hash, heads.query_id FROM heads
@@ -106,6 +111,7 @@ class QueryLog:
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.Lock()
         self._tell: Callable[[], object] = bool  # whoever wants to know of checkpoints
+        self.problem = ""  # why the latest entry was not written, empty if it was
         self._connection: sqlite3.Connection | None = None
         with contextlib.ExitStack() as opened, database.our_errors(path):
             self._known = self._latest_checkpoint()
@@ -151,7 +157,7 @@ class QueryLog:
                 due after it could not be kept; the next `append` tries that again.
             AuditBroken: The log is not the one that was written to before.
         """
-        with self._lock, database.our_errors(self.path):
+        with self._lock, self._problem_kept(), database.our_errors(self.path):
             connection = self._writable()
             with database.transaction(connection):
                 receipt = self._append(connection, entry)
@@ -188,6 +194,24 @@ class QueryLog:
             elif not self._keys.doomed():
                 return None
             return self._let_go(connection, order_id)
+
+    def examine(self) -> None:
+        """Find out whether the next entry could be written, without writing one.
+
+        Raises:
+            AuditUnavailable, AuditBroken: It could not.
+        """
+        with self._lock, database.our_errors(self.path):
+            connection = self._writable()
+            with database.transaction(connection):
+                self._checked_size(connection)
+        with database.our_errors(self.path):
+            _take_room(self.path.with_name(f"{self.path.name}.room"))
+
+    @property
+    def known_size(self) -> int:
+        """How many entries the log had after the last one this object wrote; to know it costs nothing."""
+        return self._known.size
 
     def on_checkpoint(self, tell: Callable[[], object]) -> None:
         """Call `tell` whenever a hundred more entries are in the log. It must return at once and raise nothing."""
@@ -262,6 +286,12 @@ class QueryLog:
                 if records.entry_matches(recorded, wanted):
                     found.append(recorded)
         return tuple(found)
+
+    def outlines(self, from_seq: int, *, limit: int) -> tuple[Outline, ...]:
+        """What may be told outside of the next `limit` entries, from `from_seq` on, oldest first."""
+        with self._reading() as (connection, ring):
+            rows = connection.execute(f"{_SELECT} WHERE heads.seq >= ? ORDER BY heads.seq LIMIT ?", (from_seq, limit))
+            return tuple(outline(_recorded(row, ring), row[1], row[3]) for row in rows)
 
     def queries(
         self, wanted: LogFilter = LogFilter(), *, limit: int = 50, before_seq: int | None = None
@@ -341,6 +371,15 @@ class QueryLog:
         self._keys.forget_doomed()
         self._tell()
         return Erased(emptied, months, receipt.seq, before, self._known)
+
+    @contextlib.contextmanager
+    def _problem_kept(self) -> Iterator[None]:
+        try:
+            yield
+        except (AuditUnavailable, AuditBroken) as error:
+            self.problem = str(error)
+            raise
+        self.problem = ""
 
     def _writable(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -529,6 +568,18 @@ def _exportable(row: _Row, ring: Keyring | None) -> bytes | None:
 
 def _altered(seq: int) -> AuditBroken:
     return AuditBroken(f"Entry {seq} was altered; the export is stopped. Run the verification.", seq)
+
+
+def _take_room(path: Path) -> None:
+    """See whether the disk takes what an entry needs, and give it back."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(bytes(ROOM_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +33,31 @@ def serve() -> None:
     def ready(address: str) -> None:
         out.print(f"Strongroom is ready at [bold]{address}[/bold]   (stop it with Ctrl+C)")
 
-    serve_appliance(load_settings(), on_ready=ready)
+    with _stopped_in_order():
+        serve_appliance(load_settings(), on_ready=ready)
+
+
+class _ToldToStop(BaseException):
+    """SIGTERM came, as systemd sends it."""
+
+
+@contextlib.contextmanager
+def _stopped_in_order() -> Iterator[None]:
+    """Have SIGTERM close what is open inside, and end the process after that.
+
+    The web server raises the signal that ended it once more. Without this the process would end there, and the log
+    would not be told. It ends by the signal all the same: threads that still load a model are not waited for.
+    """
+
+    def stop(*_: object) -> None:
+        raise _ToldToStop
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except _ToldToStop:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGTERM)
 
 
 def init(

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from appliance.config.identity import LdapSettings, OidcSettings, TrustedHeaderSettings
+from appliance.config.monitoring import MonitoringSettings
 from appliance.config.section import Section
 from appliance.domain import Role
 from appliance.errors import ConfigurationError
@@ -284,6 +285,7 @@ class Settings(Section):
     access: AccessSettings = AccessSettings()
     log: LogSettings = LogSettings()
     retention: RetentionSettings = RetentionSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
 
 
 ALIASES: Mapping[str, tuple[str, ...]] = {"QDRANT_URL": ("index", "url"), "OLLAMA_HOST": ("model", "ollama_host")}

@@ -48,6 +48,12 @@ def served(data: Path) -> Iterator[tuple[Appliance, TestClient]]:
         yield appliance, client
 
 
+def _alarms(appliance: Appliance) -> set[str]:
+    """What is raised once the monitor has looked, which it does every fifteen seconds."""
+    appliance.monitor.look()
+    return {alarm.name.value for alarm in appliance.monitor.alarms.raised}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 def test_a_full_disk_under_the_log_stops_every_answer_and_room_brings_them_back(tmp_path: Path) -> None:
     data = tmp_path / "data"
@@ -63,7 +69,10 @@ def test_a_full_disk_under_the_log_stops_every_answer_and_room_brings_them_back(
         assert refused.status_code == 503
         assert refused.json()["code"] == "audit_unavailable"
         assert "full" in refused.json()["message"]
+        assert "log.stopped" in _alarms(appliance)
         filler.unlink()
+        assert "log.stopped" not in _alarms(appliance)
+        assert "log.resumed" in repr(appliance.log.entry(appliance.log.size() - 1))
         after = client.post("/api/ask", json={"question": "Is there room again?"})
         assert events(after)[-1][0] == "answer"
         assert appliance.log.size() > size

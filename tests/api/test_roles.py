@@ -51,7 +51,7 @@ ADMIN = {
     "GET /api/evaluations", "POST /api/evaluations", "POST /api/evaluations/feedback",
     "GET /api/evaluations/{evaluation_id}", "DELETE /api/evaluations/{evaluation_id}",
     "GET /api/evaluations/{evaluation_id}/comparison", "POST /api/evaluations/{evaluation_id}/cancel",
-    "GET /api/health",
+    "GET /api/health", "GET /api/metrics",
     "GET /api/access/documents/{document_id}", "GET /api/access/people/{person_id}", "GET /api/access/preview",
     "GET /api/access/requests", "POST /api/access/requests/{request_id}",
 }  # fmt: skip
@@ -64,9 +64,10 @@ COMPLIANCE = {
     "GET /api/compliance/retention", "GET /api/compliance/erasures", "POST /api/compliance/erasures",
     "GET /api/compliance/erasures/{erasure_id}/certificate",
     "GET /api/log/subjects/{name}",
+    "GET /api/log/condition",
 }  # fmt: skip
 WITHOUT_REASON = {
-    "GET /api/log/checkpoint", "GET /api/log/checkpoint/file",
+    "GET /api/log/checkpoint", "GET /api/log/checkpoint/file", "GET /api/log/condition",
     "POST /api/log/verify", "POST /api/log/openings", "GET /api/log/openings/mine",
     "GET /api/compliance/proposals", "POST /api/compliance/proposals/{proposal_id}/decision",
     "GET /api/compliance/holds", "POST /api/compliance/holds", "POST /api/compliance/holds/{hold_id}/release",
@@ -98,7 +99,7 @@ SCOPES = {
     Scope.INGEST: ("/api/sources", "/api/runs", "/api/files", "/api/reviews", "/api/index", "/api/receipts"),
     Scope.PEOPLE: ("/api/people", "/api/directories"),
     Scope.EVALUATE: ("/api/evaluations",),
-    Scope.HEALTH: ("/api/health",),
+    Scope.HEALTH: ("/api/health", "/api/metrics"),
     Scope.LOG: ("/api/log",),
 }
 """Which scope a token needs, by how the path begins."""

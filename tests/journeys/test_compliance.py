@@ -19,6 +19,7 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
         visiting.sign_in(*served.accounts.compliance)
         visiting.open_log()
         page = visiting.page
+        expect(page.get_by_text("Last verified:")).to_be_visible()
         visiting.enter(page.get_by_label("Words in the question or answer"), "train journeys")
         card = page.locator('[class*="st-key-sr-card-"]', has_text=question).first
         expect(card).to_contain_text("erin")

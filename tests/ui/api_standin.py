@@ -57,6 +57,7 @@ from appliance.api.schemas.log import (
     RetrievedOut,
     VerifiedOut,
 )
+from appliance.api.schemas.monitoring import AlarmOut, ConditionOut
 from appliance.api.schemas.people import (
     HOST_COOKIE,
     AccountOut,
@@ -149,6 +150,7 @@ class Standin:
         self.feedback: list[tuple[str, FeedbackIn]] = []
         self.fail_ask_with: Problem | None = None
         self.opening = OpeningOut(reason=f"Complaint of a customer{poison}", until=NOW)
+        self.alarmed = False
         self.intake = Intake(poison)
         self.doorkeeper = Doorkeeper(poison)
         self.measuring = Measuring(poison)
@@ -623,6 +625,11 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             message="Every entry is where it was written and reads as it was written.",
             checked_at=NOW,
         )
+
+    @api.get("/log/condition")
+    def condition() -> ConditionOut:
+        alarms = [AlarmOut(name="log.stopped", since=NOW, told=f"The disk is full.{state.poison}")]
+        return ConditionOut(alarms=alarms if state.alarmed or state.poison else [], verified=verify(), verify_at_hour=3)
 
     @api.get("/log/export")
     def export() -> PlainTextResponse:

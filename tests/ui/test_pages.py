@@ -150,7 +150,7 @@ def test_nothing_of_the_log_is_asked_for_before_there_is_a_reason(base_url: str,
     state.opening = OpeningOut(reason="", until=None)
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
     assert "Why do you read the log?" in shown(at)
-    assert {path for _, path, _ in state.requests} <= {"/api/log/openings/mine"}
+    assert {path for _, path, _ in state.requests} <= {"/api/log/openings/mine", "/api/log/condition"}
     at.text_input(key="log-reason").set_value("Complaint of a reader")
     at.button[0].click().run()
     assert "Complaint of a reader" in shown(at)
@@ -167,6 +167,16 @@ def test_drawing_the_log_again_does_not_read_it_again(base_url: str, state: Stan
     assert len(readings) == 1
     at.button(key="refresh").click().run()
     assert len([path for _, path, _ in state.requests if path.startswith("/api/log/queries")]) == 2
+
+
+def test_alarms_and_the_latest_verification_stand_above_the_log(base_url: str, state: Standin) -> None:
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
+    assert "900 entries, no fault; every day at 3:00" in shown(at)
+    assert "Alarm" not in shown(at)
+    state.alarmed = True
+    at.run()
+    assert "Alarm log.stopped, since" in shown(at)
+    assert "The disk is full." in shown(at)
 
 
 def test_the_log_tells_passages_in_the_prompt_from_passages_that_were_only_found(base_url: str) -> None:

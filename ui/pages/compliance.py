@@ -10,7 +10,7 @@ import streamlit as st
 
 from appliance.api.schemas.log import EventOut, QueryDetail, QueryOut, RetrievedOut, VerifiedOut
 from appliance.domain import AnswerKind
-from ui import pieces
+from ui import log_condition, pieces
 from ui.client import Client
 from ui.inert import Html, one_line, render, text
 from ui.log_opening import log_is_open
@@ -32,6 +32,7 @@ _Read = TypeVar("_Read")
 def page(client: Client) -> None:
     """Show the entries, the other events, and the proof."""
     pieces.heading("Query log", "Every question and answer on record. Reading the log is itself on record.", wide=True)
+    log_condition.show(client)
     if not log_is_open(client):
         return
     _offer_proof(client)

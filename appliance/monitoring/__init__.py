@@ -1,0 +1,1 @@
+"""Watches over the query log: alarms, the daily verification, feeds to a local SIEM, and numbers to be scraped."""

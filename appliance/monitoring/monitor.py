@@ -1,0 +1,146 @@
+"""Watches that everything is recorded, and raises an alarm within a minute when it is not.
+
+Rules this module keeps:
+
+1. Every fifteen seconds it tries whether the log would take an entry. When one could not be written and the log takes
+   entries again, an entry says that it had stopped.
+2. Whoever reads an alarm learns what is wrong and what to do, and nothing of an entry.
+3. It keeps watching whatever fails.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from appliance.audit.entries import AdminAction
+from appliance.audit.log import QueryLog
+from appliance.audit.signing import Signing
+from appliance.config.monitoring import MonitoringSettings
+from appliance.errors import ApplianceError, AuditBroken, AuditUnavailable
+from appliance.monitoring.alarms import AlarmName, Alarms
+from appliance.monitoring.feed import Feed, Outlet
+from appliance.monitoring.ocsf import OcsfFile
+from appliance.monitoring.syslog import Syslog
+from appliance.monitoring.tally import Tally
+from appliance.monitoring.verification import DailyVerification
+
+_log = logging.getLogger(__name__)
+
+RESUMED = "log.resumed"
+"""The act on record that says that the log had stopped before."""
+
+WATCH_EVERY_S = 15.0
+_UNVERIFIED_AFTER = timedelta(days=2)
+_ITSELF = "appliance"
+_END_S = 5.0
+
+
+class Monitor:
+    """Everything that watches over one log. Threads may share it."""
+
+    def __init__(
+        self, log: QueryLog, signing: Signing, settings: MonitoringSettings, *, watch_every_s: float = WATCH_EVERY_S
+    ) -> None:
+        """Watch nothing yet.
+
+        Raises:
+            ConfigurationError: A feed cannot be set up.
+            OSError: Where a feed is cannot be kept.
+        """
+        self._log = log
+        self._signing = signing
+        self._watch_every_s = watch_every_s
+        self._began = datetime.now(UTC)
+        self.alarms = Alarms()
+        self.verification = DailyVerification(log, hour=settings.verify_at_hour)
+        self.tally = Tally(log)
+        places = log.path.parent / "feeds"
+        self._feeds = [Feed(log, outlet, places / f"{outlet.name}.txt") for outlet in _outlets(settings)]
+        for feed in self._feeds:
+            self.alarms.tell(feed.tell)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
+
+    @property
+    def log_size(self) -> int:
+        """How many entries the log has."""
+        return self._log.known_size
+
+    @property
+    def feeds(self) -> Sequence[Feed]:
+        """The feeds that are set up."""
+        return tuple(self._feeds)
+
+    def start(self) -> None:
+        """Begin to watch, to verify and to feed."""
+        for feed in self._feeds:
+            feed.start()
+        self.verification.start()
+        self._thread.start()
+
+    def close(self) -> None:
+        """End all of it."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(_END_S)
+        self.verification.close()
+        for feed in self._feeds:
+            feed.close()
+
+    def look(self) -> None:
+        """Look at everything once, and raise and end alarms."""
+        self.alarms.put(AlarmName.LOG_STOPPED, self._why_stopped())
+        self.alarms.put(AlarmName.LOG_BROKEN, self._why_broken())
+        self.alarms.put(AlarmName.LOG_UNVERIFIED, self._why_unverified())
+        self.alarms.put(AlarmName.LOG_UNSIGNED, self._signing.problem)
+        self.alarms.put(AlarmName.FEED_STOPPED, self._why_not_fed())
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._watch_every_s):
+            for step in (self.look, self.tally.catch_up):
+                self._guarded(step)
+
+    def _guarded(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except ApplianceError as error:
+            _log.error("Watching over the log: %s", error)
+        except Exception as error:  # noqa: BLE001 - the edge of a background job: it must not end
+            _log.error("Watching over the log: %s", type(error).__name__)
+
+    def _why_stopped(self) -> str:
+        try:
+            self._log.examine()
+            if self._log.problem:
+                self._log.append(AdminAction(_ITSELF, RESUMED, "log", self._log.problem))
+        except (AuditUnavailable, AuditBroken) as error:
+            return str(error)
+        return ""
+
+    def _why_broken(self) -> str:
+        latest = self.verification.latest
+        return latest.told if latest and not latest.ok else ""
+
+    def _why_not_fed(self) -> str:
+        return " ".join(feed.state.problem for feed in self._feeds if feed.state.problem)
+
+    def _why_unverified(self) -> str:
+        latest = self.verification.latest
+        if datetime.now(UTC) - (latest.at if latest else self._began) < _UNVERIFIED_AFTER:
+            return ""
+        return (
+            "The query log was not verified for two days. Verify it (Query log > Verify the log), and see what it says."
+        )
+
+
+def _outlets(settings: MonitoringSettings) -> list[Outlet]:
+    outlets: list[Outlet] = []
+    if settings.syslog:
+        outlets.append(Syslog(settings))
+    if settings.ocsf_file:
+        outlets.append(OcsfFile(Path(settings.ocsf_file)))
+    return outlets
