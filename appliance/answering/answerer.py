@@ -37,6 +37,7 @@ from appliance.answering.course import (
     unanswered,
 )
 from appliance.answering.extract import extract
+from appliance.answering.flagging import raised
 from appliance.answering.followup import is_follow_up, standalone
 from appliance.answering.grounding import grounding
 from appliance.answering.instructions import instructions
@@ -179,19 +180,22 @@ class Answerer:
             yield Started(course.query_id, conversation.id, course.searched_for)
             answer = yield from self._watched(course, standing or (lambda: principal))
         except ApplianceError as error:
-            self._log.append(closed(course, unanswered(course), error=error.code))
+            self._close(course, unanswered(course), error=error.code)
             raise
         except GeneratorExit:
-            self._log.append(closed(course, unanswered(course), error=CANCELLED))
+            self._close(course, unanswered(course), error=CANCELLED)
             raise
         except Exception:  # the edge of a question: whatever it was, the record says that there was no answer
-            self._log.append(closed(course, unanswered(course), error=ApplianceError.code))
+            self._close(course, unanswered(course), error=ApplianceError.code)
             raise
         finally:
             self._open.discard(course.query_id)
-        self._log.append(closed(course, answer))
+        self._close(course, answer)
         in_place = course.searched_for if course.searched_for != question else ""
         yield Answered(course.query_id, answer, course.card.name if course.card else "", in_place)
+
+    def _close(self, course: Course, answer: Answer, *, error: str = "") -> None:
+        self._log.append(closed(course, answer, raised(course, answer, error=error), error=error))
 
     def _watched(self, course: Course, standing: Standing) -> Generator[AnswerEvent, None, Answer]:
         """The answer, for as long as the reader may see what it draws on."""
@@ -212,6 +216,7 @@ class Answerer:
         course.looked_at = time.monotonic()
         reader = standing()
         if not self._retriever.admits((citation.hit for citation in course.passages), reader.access):
+            course.is_withdrawn = True
             self._alarm("an answer was withdrawn while it was written: what it drew on was closed to its reader")
             raise AccessDenied(notices.WITHDRAWN)
 
@@ -236,7 +241,9 @@ class Answerer:
     def _answer(self, course: Course) -> Generator[AnswerEvent, None, Answer]:
         if not has_words(course.searched_for):
             return self._abstain(course, notices.NO_WORDS)
-        course.hits = self._retriever.retrieve(course.searched_for, course.principal.access)
+        course.hits = self._retriever.retrieve(
+            course.searched_for, course.principal.access, on_withheld=course.note_withheld
+        )
         course.retrieval_ms = course.elapsed_ms()
         if not course.hits:
             return self._abstain(course, notices.NO_DOCUMENTS)

@@ -22,6 +22,7 @@ from appliance.audit.entries import (
     QuestionCompleted,
     QuestionReceived,
     QuestionRewritten,
+    RaisedFlag,
     RetrievedPassage,
 )
 from appliance.domain import (
@@ -46,7 +47,8 @@ Standing = Callable[[], Principal]
 class Course:
     """One question on its way to its answer: the material of its records.
 
-    `looked_at` is when it was last seen to that the reader may still see what the answer draws on.
+    `looked_at` is when it was last seen to that the reader may still see what the answer draws on. `withheld` counts
+    the passages that the catalog kept from the search, `is_withdrawn` says that the whole answer was.
     """
 
     query_id: str
@@ -65,11 +67,17 @@ class Course:
     retrieval_ms: float = 0.0
     looked_at: float = field(default_factory=time.monotonic)
     first_token_ms: float | None = None
+    withheld: int = 0
+    is_withdrawn: bool = False
     _compared: tuple[tuple[Citation, ...], list[Conflict]] | None = field(default=None, init=False)
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the question came in."""
         return round((time.monotonic() - self.started) * 1000, 1)
+
+    def note_withheld(self, passages: int) -> None:
+        """So many passages were kept from the search, because the reader may not see them any more."""
+        self.withheld += passages
 
     def conflicts(self, passages: tuple[Citation, ...]) -> list[Conflict]:
         """The pairs of these passages that differ. Prompt and answer ask for those of the same ones: found once."""
@@ -118,8 +126,8 @@ def retrieved(course: Course, prompt: Prompt | None, generation: Generation | No
     )
 
 
-def closed(course: Course, answer: Answer, *, error: str = "") -> AnswerClosed:
-    """The end of an answer; `error` is a stable code when it was not the one that was wanted."""
+def closed(course: Course, answer: Answer, flags: tuple[RaisedFlag, ...], *, error: str = "") -> AnswerClosed:
+    """The end of an answer and the flags it raised; `error` is a stable code when it was not the one wanted."""
     shown = "".join(course.shown)
     return AnswerClosed(
         query_id=course.query_id,
@@ -134,6 +142,7 @@ def closed(course: Course, answer: Answer, *, error: str = "") -> AnswerClosed:
         error=error,
         withdrawn=shown if shown.strip() != answer.text else "",
         checked=_checked(answer.grounding) if answer.grounding else None,
+        flags=flags,
     )
 
 

@@ -15,6 +15,7 @@ import uuid
 
 from appliance.answering.answerer import Record
 from appliance.answering.course import Course, closed, numbered, received, retrieved
+from appliance.answering.flagging import raised
 from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal
 from appliance.errors import ApplianceError
 from appliance.retrieval.retriever import Retriever
@@ -46,13 +47,18 @@ class Searcher:
             self._find(course, limit)
         except Exception as error:  # the edge of a search: whatever it was, nothing was handed over
             code = error.code if isinstance(error, ApplianceError) else ApplianceError.code
-            self._log.append(closed(course, _handed_over(), error=code))
+            self._close(course, _handed_over(), error=code)
             raise
-        self._log.append(closed(course, _handed_over(*course.passages)))
+        self._close(course, _handed_over(*course.passages))
         return [citation.hit for citation in course.passages]
 
+    def _close(self, course: Course, answer: Answer, *, error: str = "") -> None:
+        self._log.append(closed(course, answer, raised(course, answer, error=error), error=error))
+
     def _find(self, course: Course, limit: int) -> None:
-        course.hits = self._retriever.retrieve(course.question, course.principal.access)
+        course.hits = self._retriever.retrieve(
+            course.question, course.principal.access, on_withheld=course.note_withheld
+        )
         course.retrieval_ms = course.elapsed_ms()
         course.passages = numbered(course.hits[:limit])
         self._log.append(retrieved(course, None, None))

@@ -120,6 +120,18 @@ class CheckedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class RaisedFlag:
+    """One thing worth a second look: `name` as in `appliance.flags`, `where` it was found ("question", "passage 3").
+
+    `detail` says more where there is more to say; it never repeats what was found.
+    """
+
+    name: str
+    where: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class QuestionReceived:
     """A question came in. It is on record before anything is searched for.
 
@@ -182,6 +194,7 @@ class AnswerClosed:
 
     `answer` is what the reader was left with and `withdrawn` what was shown before and taken back, empty if nothing
     was. `answer_sha256` is hex. `checked` is None where no language model wrote, and in entries of older releases.
+    `flags` are empty in entries of older releases, which raised none.
     """
 
     type: ClassVar[str] = "answer.closed"
@@ -197,6 +210,7 @@ class AnswerClosed:
     error: str = ""
     withdrawn: str = ""
     checked: CheckedAnswer | None = None
+    flags: tuple[RaisedFlag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,13 @@ class Retriever:
         self._reranking_is_required = reranking_is_required
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
 
-    def retrieve(self, question: str, access: AccessFilter) -> list[Hit]:
+    def retrieve(
+        self, question: str, access: AccessFilter, *, on_withheld: Callable[[int], None] = lambda _: None
+    ) -> list[Hit]:
         """The hits for a question, best first, each text once.
+
+        Args:
+            on_withheld: Told how many passages the index brought that the catalog says are closed to the reader.
 
         Raises:
             IndexUnavailable, CatalogUnavailable, ModelUnavailable: A part failed; there is no partial result.
@@ -79,9 +84,9 @@ class Retriever:
         if not access.groups:
             return []
         with self._turns:
-            return self._retrieve(question, access)
+            return self._retrieve(question, access, on_withheld)
 
-    def _retrieve(self, question: str, access: AccessFilter) -> list[Hit]:
+    def _retrieve(self, question: str, access: AccessFilter, on_withheld: Callable[[int], None]) -> list[Hit]:
         asked = self._glossary.complete(question)
         language = detect_language(question)
         vector = self._embedder.embed_query(asked)
@@ -97,7 +102,7 @@ class Retriever:
         if len(document_of) < len(found):
             # A label or version changed between the two looks, or catalog and index disagree.
             _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(document_of))
-            self._tell_of_disagreement(found - document_of.keys(), access)
+            self._tell_of_disagreement(found - document_of.keys(), access, on_withheld)
         legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(document_of))
         ranked = fuse(legs, dense_weight=self._dense_weight(language), document_of=document_of, named=named)
         best = self._catalog.visible_chunks((fused.chunk_id for fused in ranked[:limit]), access, current_only=True)
@@ -118,10 +123,13 @@ class Retriever:
         wanted = {hit.chunk.document_id for hit in hits}
         return wanted <= self._catalog.admitted_documents(wanted, access)
 
-    def _tell_of_disagreement(self, withheld: Collection[str], access: AccessFilter) -> None:
+    def _tell_of_disagreement(
+        self, withheld: Collection[str], access: AccessFilter, on_withheld: Callable[[int], None]
+    ) -> None:
         """Raise the alarm if the index still lets through what the catalog has closed, and is not just late."""
         closed = self._catalog.closed_chunks(withheld, access)
         if closed:
+            on_withheld(len(closed))
             still = self._index.admitted(closed, access)
             if still:
                 self._alarm(f"the index let {len(still)} passages through that the catalog kept from their reader")

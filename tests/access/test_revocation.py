@@ -271,6 +271,7 @@ def test_an_answer_withdrawn_in_the_middle_raises_an_alarm_that_the_doctor_tells
     asking.join(30)
     assert notices.WITHDRAWN in told[0]
     _expect_an_alarm(room)
+    _expect_a_flag(room, "answer")
 
 
 def test_an_index_that_disagrees_with_the_catalog_gives_nothing_away_and_raises_an_alarm(room: Room) -> None:
@@ -282,6 +283,7 @@ def test_an_index_that_disagrees_with_the_catalog_gives_nothing_away_and_raises_
     assert "March" not in answer.text
     assert len(_alarms(room)) == before + 1
     _expect_an_alarm(room)
+    _expect_a_flag(room, "search")
     room.appliance.index.set_groups(document, frozenset({"board"}))
 
 
@@ -295,6 +297,12 @@ def test_a_label_that_the_index_has_yet_to_hear_of_is_no_alarm(room: Room) -> No
 def _alarms(room: Room) -> list[AdminAction]:
     found = room.appliance.log.entries(LogFilter(type=AdminAction.type, text=WITHHELD), limit=100)
     return [item.entry for item in found if isinstance(item.entry, AdminAction) and item.entry.action == WITHHELD]
+
+
+def _expect_a_flag(room: Room, where: str) -> None:
+    closed = room.appliance.log.entries(LogFilter(type=AnswerClosed.type), limit=1)[0].entry
+    assert isinstance(closed, AnswerClosed)
+    assert ("access_removed", where) in [(flag.name, flag.where) for flag in closed.flags]
 
 
 def _expect_an_alarm(room: Room) -> None:

@@ -39,11 +39,21 @@ class FixedHits:
     def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
         return True
 
-    def retrieve(self, question: str, access: AccessFilter) -> list[Hit]:
+    def retrieve(self, question: str, access: AccessFilter, **_: object) -> list[Hit]:
         self.asked.append((question, access))
         if self.error:
             raise self.error
         return self.hits
+
+
+class Withholding(FixedHits):
+    """A retriever from which the catalog kept three passages."""
+
+    def retrieve(self, question: str, access: AccessFilter, **also: object) -> list[Hit]:
+        tell = also["on_withheld"]
+        assert callable(tell)
+        tell(3)
+        return super().retrieve(question, access)
 
 
 class Scripted:
@@ -660,3 +670,39 @@ def test_no_forged_citation_looks_like_a_source_on_the_screen(make: Make) -> Non
         assert numbers <= {1, 2, 3}
         chips = re.findall(r'class="sr-chip">([^<]*)<', render(answer.text, numbers))
         assert {int(chip) for chip in chips} <= numbers, (text, chips)
+
+
+def flags_of(log: QueryLog) -> list[tuple[str, str]]:
+    (recorded, *_) = log.entries(LogFilter(type=AnswerClosed.type), limit=1)
+    assert isinstance(recorded.entry, AnswerClosed)
+    return [(flag.name, flag.where) for flag in recorded.entry.flags]
+
+
+def test_an_answer_that_stands_on_its_passages_raises_no_flag(make: Make, log: QueryLog) -> None:
+    ask(make(Scripted("Invoices are kept for ten years [1].")))
+    assert flags_of(log) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "flag"),
+    [
+        (NOT_IN_DOCUMENTS, "abstained"),
+        ("Invoices are kept for ten years.", "no_citation"),
+        ("Penguins marry on Tuesdays in Antarctica [1].", "low_grounding"),
+    ],
+)
+def test_how_an_answer_came_out_is_flagged_on_record(make: Make, log: QueryLog, said: str, flag: str) -> None:
+    ask(make(Scripted(said)))
+    assert (flag, "answer") in flags_of(log)
+
+
+def test_passages_kept_from_the_search_are_flagged_with_their_number(make: Make, log: QueryLog) -> None:
+    ask(make(Scripted("Invoices are kept for ten years [1]."), hits=Withholding([make_hit(TEXTS[0])])))
+    assert flags_of(log) == [("access_removed", "search")]
+    assert "3 passages" in repr(log.entries(LogFilter(type=AnswerClosed.type)))
+
+
+def test_an_answer_that_failed_raises_no_flag_of_how_it_came_out(make: Make, log: QueryLog) -> None:
+    with pytest.raises(IndexUnavailable):
+        ask(make(hits=FixedHits([], IndexUnavailable("It is away."))))
+    assert flags_of(log) == []

@@ -100,3 +100,9 @@ def test_an_entry_with_a_field_missing_or_of_another_kind_is_not_read(
 def test_an_entry_of_an_unknown_type_is_not_read() -> None:
     with pytest.raises(ValueError, match="no entry type"):
         entries.join("gossip.heard", {}, {})
+
+
+def test_answers_recorded_before_flags_were_are_still_read(closed: Close) -> None:
+    head, content = json.loads(json.dumps(entries.split(closed())))
+    del content["flags"]
+    assert entries.join("answer.closed", head, content) == replace(closed(), flags=())

@@ -64,7 +64,7 @@ class Gate:
     def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
         return True
 
-    def retrieve(self, question: str, access: AccessFilter) -> list[Hit]:
+    def retrieve(self, question: str, access: AccessFilter, **_: object) -> list[Hit]:
         self.asked.append((question, access))
         assert self.open.wait(30)
         if self.error:

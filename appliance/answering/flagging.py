@@ -1,0 +1,44 @@
+"""Which flags a question raises when its answer is closed. Pure; `appliance.flags` says what each means.
+
+Rules this module keeps:
+
+1. The question is looked at as it was typed, passages only if they were put before a model or a reader.
+2. What says how an answer came out is raised only where there was one: not after an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from appliance.answering.course import Course
+from appliance.audit.entries import RaisedFlag
+from appliance.domain import Answer, AnswerKind
+from appliance.flags import Flag
+
+ENOUGH_GROUNDING = 0.5
+"""The share of an answer that must stand in its passages; below it the answer is flagged."""
+
+_QUESTION, _ANSWER = "question", "answer"
+_WRITTEN = (AnswerKind.GENERATED, AnswerKind.EXTRACTIVE)
+
+
+def raised(course: Course, answer: Answer, *, error: str = "") -> tuple[RaisedFlag, ...]:
+    """The flags of a question whose answer was `answer`, or ended early with the stable code `error`."""
+    return (*_of_access(course), *(() if error else _of_answer(answer)))
+
+
+def _of_access(course: Course) -> Iterator[RaisedFlag]:
+    if course.withheld:
+        yield RaisedFlag(Flag.ACCESS_REMOVED, "search", f"{course.withheld} passages were left out of the search")
+    if course.is_withdrawn:
+        yield RaisedFlag(Flag.ACCESS_REMOVED, _ANSWER, "the answer was withdrawn while it was written")
+
+
+def _of_answer(answer: Answer) -> Iterator[RaisedFlag]:
+    if answer.kind is AnswerKind.ABSTAINED:
+        yield RaisedFlag(Flag.ABSTAINED, _ANSWER)
+    if answer.kind in _WRITTEN and not answer.citations:
+        yield RaisedFlag(Flag.NO_CITATION, _ANSWER)
+    checked = answer.grounding
+    if checked is not None and checked.judged and checked.score < ENOUGH_GROUNDING:
+        yield RaisedFlag(Flag.LOW_GROUNDING, _ANSWER, f"{checked.score:.0%} of it stands in the passages it cites")
