@@ -11,6 +11,7 @@ from appliance import __version__
 from appliance.api import (
     access,
     ask,
+    cases,
     checkpoints,
     compliance,
     conversations,
@@ -23,6 +24,7 @@ from appliance.api import (
     openai,
     people,
     protection,
+    review_queue,
     reviews,
     runs,
     session,
@@ -55,6 +57,8 @@ _API = (
     checkpoints.router,
     compliance.router,
     protection.router,
+    review_queue.router,
+    cases.router,
 )
 
 
