@@ -41,6 +41,11 @@ class DataFolder:
         return self.path / "signer"
 
     @property
+    def evidence_key(self) -> Path:
+        """What evidence packages are signed with."""
+        return self.path / "evidence.key"
+
+    @property
     def embeddings(self) -> Path:
         """Vectors kept by content."""
         return self.path / "embeddings.db"

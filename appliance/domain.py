@@ -49,6 +49,32 @@ class Scope(StrEnum):
     LOG = "log"  # the query log and its export
 
 
+class Selects(StrEnum):
+    """Which answers a rule for the review queue looks at."""
+
+    ALL = "all"
+    FLAG = "flag"  # with the flag that the rule names; with any, if it names none
+    SOURCE = "source"  # that cite a document of the source that it names
+
+
+class Verdict(StrEnum):
+    """What a compliance officer makes of an answer."""
+
+    FINE = "fine"
+    WRONG = "wrong"
+    LEAK = "leak"
+    ESCALATE = "escalate"
+
+
+class ReviewState(StrEnum):
+    """Whom the review of an answer waits for."""
+
+    WAITING = "waiting"  # for an officer
+    SECOND = "second"  # for another one
+    IN_CASE = "in_case"  # for its case to be closed
+    CLOSED = "closed"
+
+
 @dataclass(frozen=True, slots=True)
 class AccessFilter:
     """What a search acts for: groups, each as far as a level (`appliance.labels`).
@@ -441,15 +467,25 @@ class Conversation:
     turns: tuple[Turn, ...] = field(default=())
 
 
+_INSIDE = " › "
+
+
 def shown_path(path: str, member: str) -> str:
     """The path of a file for people, through its container if it is a `member` of one."""
-    return f"{path} › {member}" if member else path
+    return f"{path}{_INSIDE}{member}" if member else path
 
 
 def document_id(source_id: str, path: str, member: str = "") -> str:
     """The identifier of the file at `path` (relative, with forward slashes) of a source, or of a member of it."""
     inside = f"\0{member}" if member else ""
     return str(uuid.uuid5(_NAMESPACE, f"document\0{source_id}\0{path}{inside}"))
+
+
+def is_of_source(document: str, source_id: str, shown: str) -> bool:
+    """Whether the document that is shown at a path is one of this source: its identifier says so, even of one gone."""
+    parts = shown.split(_INSIDE)
+    splits = ((_INSIDE.join(parts[:at]), _INSIDE.join(parts[at:])) for at in range(1, len(parts) + 1))
+    return any(document == document_id(source_id, path, member) for path, member in splits)
 
 
 def version_id(document: str, content_sha256: str, parser: str) -> str:

@@ -30,10 +30,14 @@ from appliance.auth.identity import DirectoryTerms, News
 from appliance.auth.oidc.sign_on import SingleSignOn
 from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
+from appliance.compliance.cases import Cases
+from appliance.compliance.evidence import Evidence
 from appliance.compliance.four_eyes import FourEyes
 from appliance.compliance.openings import Openings
 from appliance.compliance.protection import Protection
 from appliance.compliance.protection import build as build_protection
+from appliance.compliance.review_queue import ReviewQueue
+from appliance.compliance.sampling_rules import SamplingRules
 from appliance.config import ModelSettings, Provider, Settings
 from appliance.config.identity import HEADER_DIRECTORY, OIDC_DIRECTORY
 from appliance.conversations import Conversations
@@ -127,6 +131,10 @@ class Appliance:
     four_eyes: FourEyes
     openings: Openings
     protection: Protection
+    sampling_rules: SamplingRules
+    review_queue: ReviewQueue
+    cases: Cases
+    evidence: Evidence
     conversations: Conversations
     log: QueryLog
     signing: Signing
@@ -269,6 +277,8 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     four_eyes = FourEyes(database, log)
     protection = build_protection(database, log, four_eyes, settings.retention)
     stack.callback(protection.daily.close)
+    sampling_rules = SamplingRules(database, log)
+    cases = Cases(database, log, four_eyes)
     return Appliance(
         settings=settings,
         folder=folder,
@@ -286,6 +296,10 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         four_eyes=four_eyes,
         protection=protection,
         openings=Openings(log, settings.log.opening_lasts_s),
+        sampling_rules=sampling_rules,
+        review_queue=ReviewQueue(database, log, sampling_rules, cases, four_eyes),
+        cases=cases,
+        evidence=Evidence(log, signing, cases, folder.evidence_key),
         conversations=Conversations(database),
         log=log,
         signing=signing,

@@ -17,14 +17,14 @@ from appliance.domain import Role
 from ui import pieces
 from ui.client import ApiProblem, Client
 from ui.inert import Html, text
-from ui.pages import account, admin, ask, compliance, data_protection, library
+from ui.pages import account, admin, ask, cases, compliance, data_protection, library, review_queue
 
 API_URL = "STRONGROOM_API_URL"
 """The environment variable that says where the API listens."""
 
 _STYLE = Path(__file__).parent / "static" / "strongroom.css"
 _READER = "strongroom_reader"
-_ADDRESSES = ("ask", "library", "admin", "compliance", "protection", "account")
+_ADDRESSES = ("ask", "library", "admin", "compliance", "review", "cases", "protection", "account")
 _UNFINISHED = {
     "password_change_required": ("Change your password", "/password"),
     "second_factor_required": ("Set up your second factor", "/second-factor"),
@@ -72,6 +72,8 @@ def _pages_of(client: Client, me: Me) -> list[StreamlitPage]:
         listed.append(st.Page(partial(admin.page, client, me), title="Administration", url_path="admin"))
     if Role.COMPLIANCE in me.roles:
         listed.append(st.Page(partial(compliance.page, client), title="Query log", url_path="compliance"))
+        listed.append(st.Page(partial(review_queue.page, client), title="Review queue", url_path="review"))
+        listed.append(st.Page(partial(cases.page, client), title="Cases", url_path="cases"))
         listed.append(st.Page(partial(data_protection.page, client), title="Data protection", url_path="protection"))
     listed.append(st.Page(partial(account.page, client), title="Your account", url_path="account"))
     return listed

@@ -39,6 +39,7 @@ from appliance.api.schemas.asking import (
     StartedOut,
     TokenOut,
 )
+from appliance.api.schemas.cases import CaseDetail, CaseIn, CaseNoteIn, CaseOut, CaseQueryIn
 from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn, ProposalOut
 from appliance.api.schemas.directories import DirectoryDetail, DirectorySyncIn
 from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut
@@ -61,11 +62,14 @@ from appliance.api.schemas.people import (
     TokenRequest,
 )
 from appliance.api.schemas.protection import ErasureIn, ErasureOut, HoldIn, HoldOut, ReleaseIn, RetentionOut
+from appliance.api.schemas.review_queue import JudgedOut, JudgementIn, RuleIn, RulesOut
+from appliance.api.schemas.review_queue import ReviewsOut as AnswersOut
 from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewsOut
 from appliance.api.schemas.runs import RunOut
 from appliance.api.schemas.shapes import Problem
 from appliance.api.schemas.sources import PreviewOut, Reread, SourceIn, SourceOut, SourcePatch, SyncIn
 from appliance.api.schemas.upkeep import HealthOut
+from appliance.domain import ReviewState
 from appliance.invalid import named, told
 
 AskPart = StartedOut | PassagesOut | TokenOut | AnswerOut
@@ -490,6 +494,54 @@ class Client:
     def log_condition(self) -> ConditionOut:
         """What is wrong with the log now, and how its latest verification went."""
         return self._get(ConditionOut, "/api/log/condition")
+
+    # the review queue and cases
+
+    def sampling_rules(self) -> RulesOut:
+        """The rules that draw answers for the review queue, and what one can name."""
+        return self._get(RulesOut, "/api/compliance/rules")
+
+    def make_sampling_rule(self, wanted: RuleIn) -> None:
+        """Make a rule."""
+        self._send("POST", "/api/compliance/rules", wanted)
+
+    def end_sampling_rule(self, rule_id: str) -> None:
+        """End a rule."""
+        self._send("DELETE", f"/api/compliance/rules/{_part(rule_id)}")
+
+    def drawn_answers(self, state: ReviewState, limit: int, offset: int) -> AnswersOut:
+        """Answers of the review queue in a state, the oldest first."""
+        return self._get(
+            AnswersOut, "/api/compliance/reviews", {"state": state.value, "limit": limit, "offset": offset}
+        )
+
+    def judge_answer(self, query_id: str, given: JudgementIn) -> JudgedOut:
+        """Judge an answer of the review queue."""
+        return self._post(JudgedOut, f"/api/compliance/reviews/{_part(query_id)}", given)
+
+    def cases(self) -> list[CaseOut]:
+        """Every case, the open ones first."""
+        return self._get_list(CaseOut, "/api/compliance/cases")
+
+    def open_case(self, wanted: CaseIn) -> CaseOut:
+        """Open a case."""
+        return self._post(CaseOut, "/api/compliance/cases", wanted)
+
+    def case(self, case_id: str) -> CaseDetail:
+        """A case with everything on record about it."""
+        return self._get(CaseDetail, f"/api/compliance/cases/{_part(case_id)}")
+
+    def put_in_case(self, case_id: str, wanted: CaseQueryIn) -> None:
+        """Put a question in a case."""
+        self._send("POST", f"/api/compliance/cases/{_part(case_id)}/queries", wanted)
+
+    def note_in_case(self, case_id: str, wanted: CaseNoteIn) -> None:
+        """Write something down in a case."""
+        self._send("POST", f"/api/compliance/cases/{_part(case_id)}/notes", wanted)
+
+    def close_case(self, case_id: str, wanted: CaseNoteIn) -> None:
+        """Propose to close a case."""
+        self._send("POST", f"/api/compliance/cases/{_part(case_id)}/closing", wanted)
 
     # how
 

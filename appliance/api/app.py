@@ -11,6 +11,7 @@ from appliance import __version__
 from appliance.api import (
     access,
     ask,
+    cases,
     checkpoints,
     compliance,
     conversations,
@@ -24,6 +25,7 @@ from appliance.api import (
     openai,
     people,
     protection,
+    review_queue,
     reviews,
     runs,
     session,
@@ -57,6 +59,8 @@ _API = (
     compliance.router,
     protection.router,
     monitoring.router,
+    review_queue.router,
+    cases.router,
 )
 
 

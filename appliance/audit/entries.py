@@ -397,6 +397,79 @@ class EvaluationEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplingRuleMade:
+    """An officer made a rule for the review queue. It acts on the answers behind this entry.
+
+    It looks at the answers that it `selects` by `subject`, and draws `share` hundredths of a percent of them with a
+    secret of its own. `secret_sha256`, hex, shows later which secret that was.
+    """
+
+    type: ClassVar[str] = "sampling.rule_made"
+    actor: str
+    rule_id: str
+    selects: str
+    subject: str
+    share: int
+    secret_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingRuleEnded:
+    """An officer ended a rule for the review queue. It acts on no answer behind this entry."""
+
+    type: ClassVar[str] = "sampling.rule_ended"
+    actor: str
+    rule_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReviewed:
+    """An officer judged an answer: `verdict` is "fine", "wrong", "leak" or "escalate"; `case_id` its case, if any."""
+
+    type: ClassVar[str] = "answer.reviewed"
+    query_id: str
+    actor: str
+    actor_name: str
+    verdict: str
+    notes: str = ""
+    case_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOpened:
+    """An officer opened a case."""
+
+    type: ClassVar[str] = "case.opened"
+    actor: str
+    actor_name: str
+    case_id: str
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseQueryAdded:
+    """An officer put a question and what became of it in a case."""
+
+    type: ClassVar[str] = "case.query_added"
+    query_id: str
+    actor: str
+    actor_name: str
+    case_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseNoted:
+    """An officer wrote something down in a case."""
+
+    type: ClassVar[str] = "case.noted"
+    actor: str
+    actor_name: str
+    case_id: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class LogOpened:
     """The appliance started. An opening without a closing before it means that it went down without saying so."""
 
@@ -439,6 +512,12 @@ Entry = (
     | HoldPlaced
     | ExpiryAnnounced
     | EvaluationEnded
+    | SamplingRuleMade
+    | SamplingRuleEnded
+    | AnswerReviewed
+    | CaseOpened
+    | CaseQueryAdded
+    | CaseNoted
     | LogOpened
     | LogClosed
     | ClockStepped

@@ -25,13 +25,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from appliance.audit import canonical, checkpoint, database, erasing, export, keys, records, signatures, tree
+from appliance.audit import canonical, checkpoint, database, erasing, export, keys, note, records, signatures, tree
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
 from appliance.audit.entries import (
     AnswerClosed,
@@ -47,6 +47,7 @@ from appliance.audit.erasing import Erased
 from appliance.audit.keys import Holding, Keyring
 from appliance.audit.outline import Outline, outline
 from appliance.audit.records import LogFilter, Moment, QueryRecord, Recorded
+from appliance.audit.signatures import Beside
 from appliance.errors import AuditBroken, AuditUnavailable, NotFound
 
 CHECKPOINT_EVERY = 100
@@ -273,6 +274,25 @@ class QueryLog:
                 raise NotFound(f"The query log has no entry {seq}.")
             return _recorded(row, ring)
 
+    def several(self, seqs: Sequence[int]) -> tuple[Recorded, ...]:
+        """The entries of these numbers, in the order of the numbers. Those that are not there are left out."""
+        with self._reading() as (connection, ring):
+            rows = (connection.execute(f"{_SELECT} WHERE heads.seq = ?", (seq,)).fetchone() for seq in sorted(seqs))
+            return tuple(_recorded(row, ring) for row in rows if row)
+
+    def following(self, seq: int, type_name: str, limit: int) -> tuple[tuple[str, Recorded], ...]:
+        """The first `limit` entries of a type behind entry `seq`, oldest first, each with the id of its question."""
+        condition = "heads.type = ? AND heads.seq > ? ORDER BY heads.seq LIMIT ?"
+        with self._reading() as (connection, ring):
+            rows = connection.execute(f"{_SELECT} WHERE {condition}", (type_name, seq, limit))
+            return tuple((str(row[4] or ""), _recorded(row, ring)) for row in rows)
+
+    def about(self, query_id: str) -> tuple[Recorded, ...]:
+        """Every entry that names a question: what became of it, who looked at it, how it was judged. Oldest first."""
+        with self._reading() as (connection, ring):
+            rows = connection.execute(f"{_SELECT} WHERE heads.query_id = ? ORDER BY heads.seq", (query_id,))
+            return tuple(_recorded(row, ring) for row in rows)
+
     def entries(
         self, wanted: LogFilter = LogFilter(), *, limit: int = 50, before_seq: int | None = None
     ) -> tuple[Recorded, ...]:
@@ -325,26 +345,27 @@ class QueryLog:
                 raise NotFound("The query log has no such question.")
             return _assemble(connection, ring, query_id, _recorded(row, ring))
 
-    def export(self, seqs: Sequence[int] | None = None, *, with_content: bool = True) -> Iterator[str]:
+    def export(self, seqs: Sequence[int] | None = None, *, with_content: bool = True, under: str = "") -> Iterator[str]:
         """The log as lines of JSON that `verifier` checks without the appliance.
 
         Args:
             seqs: The entries wanted, each then with its proof. All of them, if None.
             with_content: Whether what the entries hold goes along; the proof of the log needs none of it.
+            under: A signed checkpoint that the proofs of `seqs` are to lead to; to the log as it is now, if empty.
 
         Raises:
-            NotFound: One of them is not in the log.
-            AuditBroken: An entry is damaged, so nothing would be proved by it.
+            NotFound: One of them is not in the log, or was not yet when it was signed.
+            AuditBroken: An entry is damaged, so nothing would be proved by it; or `under` is not of this log.
         """
-        beside = signatures.beside(self.path)  # first, so that none of them is of more than is exported
+        beside = _beside(self.path, under)  # first, so that none of it is of more than is exported
         with self._reading() as (connection, ring), _complete_tree():
-            current = self._checkpoint_now(connection)
             nodes = _nodes(connection)
-            yield export.header(current, complete=seqs is None, beside=beside)
+            shown = _of_this_log(under, beside.key, nodes) if under else self._checkpoint_now(connection)
+            yield export.header(shown, complete=seqs is None, beside=beside)
             for row in _export_rows(connection, seqs):
                 seq, head = row[:2]
                 content = _exportable(row, ring)
-                path = None if seqs is None else tree.inclusion_proof(seq, current.size, nodes)
+                path = None if seqs is None else _path(seq, shown, nodes)
                 yield export.line(seq, head, content if with_content else None, path)
 
     def _append(self, connection: sqlite3.Connection, entry: Entry) -> Receipt:
@@ -496,7 +517,7 @@ def _size(connection: sqlite3.Connection) -> int:
 
 def _recorded(row: _Row, ring: Keyring | None) -> Recorded:
     seq, head, payload, leaf, _ = row
-    return records.unseal(seq, head, payload, leaf, ring)
+    return replace(records.unseal(seq, head, payload, leaf, ring), leaf_hash=leaf if isinstance(leaf, bytes) else b"")
 
 
 def _is_sealed(connection: sqlite3.Connection) -> bool:
@@ -551,6 +572,25 @@ def _export_rows(connection: sqlite3.Connection, seqs: Sequence[int] | None) -> 
         if row is None:
             raise NotFound(f"The query log has no entry {seq}.")
         yield row
+
+
+def _beside(log: Path, under: str) -> Beside:
+    """What an export is checked with: everything beside the log, or the one signed checkpoint its proofs lead to."""
+    return Beside((under,), signatures.public_key(log), ()) if under else signatures.beside(log)
+
+
+def _path(seq: int, shown: Checkpoint, nodes: tree.NodeHash) -> list[bytes]:
+    if seq >= shown.size:
+        raise NotFound(f"The checkpoint of {shown.size} entries does not cover entry {seq}.")
+    return tree.inclusion_proof(seq, shown.size, nodes)
+
+
+def _of_this_log(signed: str, key: str, nodes: tree.NodeHash) -> Checkpoint:
+    """The checkpoint in a signed note, once it is sure that the log contains it."""
+    found = checkpoint.parse(note.opened(signed, note.verifier_key(key)))
+    if tree.root(found.size, nodes) != found.root:
+        raise AuditBroken(f"The log does not contain the signed checkpoint of {found.size} entries. Verify it.")
+    return found
 
 
 def _exportable(row: _Row, ring: Keyring | None) -> bytes | None:

@@ -75,7 +75,7 @@ class Recorded:
     `entry` is None when it is `damaged`, so that altered content is never shown (its bytes are not those the tree was
     built over; `verify` says more), when it stays `sealed` because its key is not there, or because its content was
     `erased` (`verify` says whether an erasure speaks of it), and when a newer release wrote it and this one does not
-    know its type.
+    know its type. `leaf_hash` stands for it in the tree.
     """
 
     seq: int
@@ -86,6 +86,7 @@ class Recorded:
     damaged: bool
     sealed: bool = False
     erased: bool = False
+    leaf_hash: bytes = b""
 
 
 class QueryState(StrEnum):

@@ -62,6 +62,10 @@ class Signing:
         self._thread.start()
         log.on_checkpoint(self._wanted.set)
 
+    def hurry(self) -> None:
+        """Have the log signed as it is now, without waiting for it."""
+        self._wanted.set()
+
     def close(self) -> None:
         """Have the last checkpoint signed, if the signer is there, and end it if it is ours."""
         self._closed = True

@@ -1,6 +1,7 @@
 """Checks an export of a query log, and is its witness. One file, Python's standard library, nothing else.
 
     python verifier.py EXPORT [--key FILE] [--witness-key FILE ...] [--checkpoint FILE ...]
+    python verifier.py FOLDER [--key FILE] [--package-key FILE] [--witness-key FILE ...] [--checkpoint FILE ...]
     python verifier.py REQUEST --key FILE --witness FOLDER [--name NAME] > COSIGNED
 
 The first checks. Give it the public keys of the signer and of the witnesses, and the checkpoints that were carried out
@@ -21,6 +22,8 @@ Rules this file keeps:
 4. What cannot be judged is told apart from what is wrong: status 2, not 1.
 5. A witness cosigns (C2SP tlog-cosignature v1, Ed25519) nothing but what is proved to have grown from what it cosigned
    last, and what it cosigns is on its disk before anybody gets it. So it never vouches for two logs.
+6. A folder is an evidence package, unpacked: its files are those of its signed manifest, no more and no fewer, and the
+   proofs of its entries lead to its signed checkpoint.
 """
 
 from __future__ import annotations
@@ -123,6 +126,7 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", wit
     if report.complete:
         _verify_complete(rest, own, expected, report)
     else:
+        _compare_notes(own, expected[1 : len(notes) + 1], report)
         _verify_partial(rest, own, expected[len(notes) + 1 :], report)
     return report
 
@@ -144,6 +148,17 @@ def _verify_complete(lines: Iterable[str], own: Checkpoint, expected: list[Check
         raise Wrong(f"The export ends after {tree.size} entries; a checkpoint tells of {max(roots)}.", tree.size)
     if tree.size != own.size:
         raise Wrong(f"The export has entries that its checkpoint of {own.size} does not cover.", own.size)
+
+
+def _compare_notes(own: Checkpoint, signed: list[Checkpoint], report: Report) -> None:
+    """The checkpoint that the proofs lead to is what was signed, if one of its size was."""
+    same_size = [checkpoint for checkpoint in signed if checkpoint.size == own.size]
+    if any(checkpoint != own for checkpoint in same_size):
+        raise _another_log(own.size)
+    if not same_size:
+        report.remarks.append(
+            f"No signature is over the checkpoint of {own.size} entries that the proofs lead to. Compare its root."
+        )
 
 
 def _verify_partial(lines: Iterable[str], own: Checkpoint, carried: list[Checkpoint], report: Report) -> None:
@@ -351,12 +366,15 @@ def _text(note: str) -> str:
 
 def _opened(note: str, key: tuple[str, bytes] | None) -> Checkpoint:
     """The checkpoint in a note that `key` signed, or in a text without signatures."""
-    if "\n\n" not in note or key is None:
-        return _parsed(note)
+    return _parsed(note if "\n\n" not in note or key is None else _signed_text(note, key))
+
+
+def _signed_text(note: str, key: tuple[str, bytes]) -> str:
+    """The text of a note that `key` signed."""
     ours = _signatures(note, key, _OF_SIGNER)
     if not ours or not all(_is_signed(key[1], _text(note).encode(), signature) for signature in ours):
-        raise Wrong(f"The key of '{key[0]}' did not sign a checkpoint that is said to be signed: it is forged.")
-    return _parsed(_text(note))
+        raise Wrong(f"The key of '{key[0]}' did not sign what is said to be signed: it is forged.")
+    return _text(note)
 
 
 def _cosigned(note: str, key: tuple[str, bytes]) -> list[int]:
@@ -384,7 +402,7 @@ def _signatures(note: str, key: tuple[str, bytes], kind: bytes) -> list[bytes]:
         or not 0 < len(lines) <= 16
         or any(not re.fullmatch("— [^ +]+ [A-Za-z0-9+/]+={0,2}", x) for x in lines)
     ):
-        raise Wrong("A signed checkpoint is not a text, an empty line and its signatures.")
+        raise Wrong("A signed text is not a text, an empty line and its signatures.")
     signatures = [_decoded(line.split(" ")[2]) for line in lines if line.split(" ")[1] == key[0]]
     return [signature[4:] for signature in signatures if signature[:4] == _key_id(key, kind)]
 
@@ -409,9 +427,10 @@ def _key_text(key: tuple[str, bytes], kind: bytes) -> str:
 
 def _decoded(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return b""
+    return data if base64.b64encode(data).decode("ascii") == text else b""  # one text for each value
 
 
 # the witness
@@ -627,11 +646,51 @@ def _encoded(p: _Point) -> bytes:
     return (y | (x & 1) << 255).to_bytes(32, "little")
 
 
+# evidence packages
+
+PACKAGE = "# strongroom/evidence-package/1"
+"""The first line of a manifest. The others are lines of `sha256sum`, which reads the file too."""
+
+MANIFEST, ENTRIES, CHECKPOINT, PACKAGE_KEY = "manifest.txt", "entries.jsonl", "checkpoint.txt", "package-key.txt"
+
+
+def verify_files(folder: Path, key: str = "") -> str:
+    """Check the files of an unpacked package against its manifest. Gives back a remark, empty if there is none.
+
+    Raises:
+        Wrong: A file was changed, is missing or is too much, or the manifest is not signed.
+        OSError, UnicodeDecodeError: A file cannot be read.
+    """
+    manifest, own_key = ((folder / name).read_bytes().decode("utf-8", "replace") for name in (MANIFEST, PACKAGE_KEY))
+    text = _signed_text(manifest, _key(key or own_key))
+    first, *lines = text.removesuffix("\n").split("\n")
+    named = {line[66:]: line[:64] for line in lines if re.fullmatch("[0-9a-f]{64}  [a-z.-]+", line)}
+    if first != PACKAGE or len(named) != len(lines):
+        raise Wrong(f"{MANIFEST} is not the manifest of an evidence package.")
+    there = {path.name for path in folder.iterdir()} - {MANIFEST}
+    if there != set(named):
+        raise Wrong(f"Missing in the package, or too much: {', '.join(sorted(there ^ set(named)))}.")
+    for name, digest in named.items():
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+            raise Wrong(f"{name} is not the file that was put in the package.")
+    return "" if key else "The manifest was checked with the key in the package itself. Give the one carried out."
+
+
+def _verify_package(folder: Path, carried: list[str], key: str, witnesses: list[str], package_key: str) -> Report:
+    remark = verify_files(folder, package_key)
+    own = (folder / CHECKPOINT).read_bytes().decode("utf-8")
+    with (folder / ENTRIES).open(encoding="utf-8", newline="\n") as lines:
+        report = verify(lines, [own, *carried], key, witnesses)
+    report.remarks += [remark] if remark else []
+    return report
+
+
 def main() -> int:
     """Check, or cosign, what the arguments name. 0: it is right. 1: it is wrong. 2: it could not be judged."""
     parser = argparse.ArgumentParser(description="Check an export of a query log, or cosign a checkpoint of it.")
-    parser.add_argument("file", metavar="EXPORT|REQUEST", type=Path)
+    parser.add_argument("file", metavar="EXPORT|FOLDER|REQUEST", type=Path)
     parser.add_argument("--key", type=Path, help="the signer's public key, as it was carried out")
+    parser.add_argument("--package-key", type=Path, help="the public key of evidence packages, as it was carried out")
     parser.add_argument(
         "--checkpoint", type=Path, action="append", default=[], help="a checkpoint that was carried out"
     )
@@ -656,8 +715,12 @@ def main() -> int:
 def _check(given: argparse.Namespace) -> int:
     carried = [as_carried(path.read_bytes().decode("utf-8")) for path in given.checkpoint]
     witnesses = [path.read_text("utf-8") for path in given.witness_key]
-    with given.file.open(encoding="utf-8", newline="\n") as lines:
-        report = verify(lines, carried, given.key.read_text("utf-8") if given.key else "", witnesses)
+    key, package_key = (path.read_text("utf-8") if path else "" for path in (given.key, given.package_key))
+    if given.file.is_dir():
+        report = _verify_package(given.file, carried, key, witnesses, package_key)
+    else:
+        with given.file.open(encoding="utf-8", newline="\n") as lines:
+            report = verify(lines, carried, key, witnesses)
     print(f"The export verifies. {report.checkpoint.size} entries in the log, root {report.checkpoint.root.hex()}")
     print(f"In the export: {report.entries} entries, {report.without_content} of them without what they hold.")
     print(f"Signatures that hold: {report.signatures}. Checkpoints carried out before: {len(carried)}.")

@@ -4,7 +4,7 @@ from alembic import context
 
 from appliance import catalog, conversations, history  # noqa: F401 - they define the tables
 from appliance.auth import access_requests, tables  # noqa: F401
-from appliance.compliance import erasures, four_eyes, holds, retention  # noqa: F401
+from appliance.compliance import cases, erasures, four_eyes, holds, retention, review_queue, sampling_rules  # noqa: F401
 from appliance.database import metadata
 from appliance.evaluation import store  # noqa: F401
 

@@ -18,6 +18,8 @@ PAGES = {
     "Administration": {"admin"},
     "Query log": {"compliance"},
     "Data protection": {"compliance"},
+    "Review queue": {"compliance"},
+    "Cases": {"compliance"},
     "Your account": {"employee", "admin", "compliance"},
 }
 """The pages of the screens, by their titles, and whose they are."""

@@ -65,6 +65,12 @@ COMPLIANCE = {
     "GET /api/compliance/erasures/{erasure_id}/certificate",
     "GET /api/log/subjects/{name}",
     "GET /api/log/condition",
+    "GET /api/compliance/rules", "POST /api/compliance/rules", "DELETE /api/compliance/rules/{rule_id}",
+    "GET /api/compliance/reviews", "POST /api/compliance/reviews/{query_id}",
+    "GET /api/compliance/cases", "POST /api/compliance/cases", "GET /api/compliance/cases/{case_id}",
+    "POST /api/compliance/cases/{case_id}/queries", "POST /api/compliance/cases/{case_id}/notes",
+    "POST /api/compliance/cases/{case_id}/closing", "GET /api/compliance/cases/{case_id}/package",
+    "GET /api/compliance/package",
 }  # fmt: skip
 WITHOUT_REASON = {
     "GET /api/log/checkpoint", "GET /api/log/checkpoint/file", "GET /api/log/condition",
@@ -73,6 +79,10 @@ WITHOUT_REASON = {
     "GET /api/compliance/holds", "POST /api/compliance/holds", "POST /api/compliance/holds/{hold_id}/release",
     "GET /api/compliance/retention", "GET /api/compliance/erasures", "POST /api/compliance/erasures",
     "GET /api/compliance/erasures/{erasure_id}/certificate",
+    "GET /api/compliance/rules", "POST /api/compliance/rules", "DELETE /api/compliance/rules/{rule_id}",
+    "POST /api/compliance/reviews/{query_id}",
+    "POST /api/compliance/cases", "POST /api/compliance/cases/{case_id}/queries",
+    "POST /api/compliance/cases/{case_id}/notes", "POST /api/compliance/cases/{case_id}/closing",
 }  # fmt: skip
 """What officers do that shows nothing of what the query log holds."""
 

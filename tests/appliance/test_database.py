@@ -24,7 +24,7 @@ from appliance.auth import tables  # noqa: F401
 from appliance.auth.accounts import Accounts
 from appliance.auth.sessions import Sessions
 from appliance.auth.standing import Membership
-from appliance.compliance import erasures, four_eyes, holds, retention  # noqa: F401
+from appliance.compliance import cases, erasures, four_eyes, holds, retention, review_queue, sampling_rules  # noqa: F401
 from appliance.config import SignInSettings
 from appliance.database import Database, metadata, newest_revision
 from appliance.domain import AccessFilter, PageCoverage, Role, Scope, TextMeans

@@ -91,6 +91,8 @@ def test_a_hostile_passage_stays_letters_in_its_dialog(browser: Browser, hostile
         ("adam", "/admin", ["Runs", "Files", "Review", "People", "Access", "Directories", "Evaluation", "Health"]),
         ("cora", "/compliance", ["Other events"]),
         ("cora", "/protection", []),
+        ("cora", "/review", ["Second officer", "Rules"]),
+        ("cora", "/cases", []),
     ],
 )
 def test_hostile_names_stay_letters_on_every_page(

@@ -74,10 +74,18 @@ from appliance.api.schemas.people import (
 from appliance.api.schemas.shapes import Problem
 from appliance.api.schemas.upkeep import CheckOut, HealthOut
 from appliance.domain import AnswerKind, Role, Scope, TextMeans
-from tests.ui import access_standin, directory_standin, evaluation_standin, ingest_standin, protection_standin
+from tests.ui import (
+    access_standin,
+    directory_standin,
+    evaluation_standin,
+    ingest_standin,
+    protection_standin,
+    review_standin,
+)
 from tests.ui.access_standin import Doorkeeper
 from tests.ui.evaluation_standin import Measuring
 from tests.ui.ingest_standin import NOW, Intake, problem
+from tests.ui.review_standin import ReviewDesk
 
 POLICY = "4f1c1e0a-0000-4000-8000-000000000001"
 HANDBOOK = "4f1c1e0a-0000-4000-8000-000000000002"
@@ -153,6 +161,7 @@ class Standin:
         self.alarmed = False
         self.intake = Intake(poison)
         self.doorkeeper = Doorkeeper(poison)
+        self.review_desk = ReviewDesk(poison)
         self.measuring = Measuring(poison)
         self.staff = directory_standin.Staff(poison)
         self.people = [
@@ -644,5 +653,6 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     directory_standin.add_routes(api, state.staff)
     api.include_router(access_standin.routes(state.doorkeeper))
     api.include_router(protection_standin.routes(state.poison))
+    api.include_router(review_standin.routes(state.review_desk))
     app.include_router(api)
     return app

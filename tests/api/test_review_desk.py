@@ -1,0 +1,147 @@
+"""Review queue, cases and evidence packages over HTTP, with two officers."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from appliance.audit import verifier
+from appliance.audit.entries import LogExported, LogRead
+from appliance.domain import Role
+from appliance.server import create_headless_app
+from appliance.wiring import Appliance
+from tests.api.conftest import BASE, PASSWORD, Client, open_log
+from tests.api.test_ask import ask
+
+QUESTION = "What may a hotel in Zurich cost?"
+
+
+@pytest.fixture(scope="module")
+def second(appliance: Appliance) -> TestClient:
+    """A second officer, to whom the log is open."""
+    appliance.accounts.add("second-officer", PASSWORD, (Role.COMPLIANCE,), ())
+    token = appliance.sessions.sign_in("second-officer", PASSWORD, "127.0.0.1").token
+    open_log(appliance, token)
+    made = TestClient(create_headless_app(appliance), base_url=BASE)
+    made.cookies.set("strongroom_session", token, domain="testserver.local", path="/")
+    return made
+
+
+@pytest.fixture
+def drawn(client: Client) -> str:
+    """The id of a question whose answer was drawn."""
+    officer = client("compliance")
+    made = officer.post("/api/compliance/rules", json={"selects": "all"})
+    assert made.status_code == 201, made.text
+    query_id = str(ask(client, "employee", QUESTION)["query_id"])
+    assert officer.delete(f"/api/compliance/rules/{made.json()['id']}").status_code == 204
+    assert query_id in reviews(officer, "waiting")
+    return query_id
+
+
+def reviews(officer: Any, state: str) -> dict[str, Any]:
+    found = officer.get("/api/compliance/reviews", params={"state": state, "limit": 100}).json()
+    return {review["query_id"]: review for review in found["reviews"]}
+
+
+def test_rules_are_made_listed_in_words_and_ended(client: Client, appliance: Appliance) -> None:
+    officer = client("compliance")
+    (source,) = appliance.catalog.sources()
+    made = officer.post(
+        "/api/compliance/rules", json={"selects": "source", "subject": source.id, "share_percent": 12.5}
+    ).json()
+    listed = officer.get("/api/compliance/rules").json()
+    assert listed["rules"] == [made]
+    assert (made["words"], made["share_percent"]) == (f"12.5 % of the answers that cite {source.name}", 12.5)
+    assert {"id": source.id, "name": source.name} in listed["sources"]
+    assert "personal_data.iban" in listed["flags"]
+    assert "secret" not in str(listed)
+    assert officer.delete(f"/api/compliance/rules/{made['id']}").status_code == 204
+    assert officer.get("/api/compliance/rules").json()["rules"] == []
+    for wrong in (
+        {"selects": "source", "subject": "unknown"},
+        {"selects": "all", "share_percent": 0},
+        {"selects": "x"},
+    ):
+        assert officer.post("/api/compliance/rules", json=wrong).status_code in (404, 422)
+
+
+def test_what_was_drawn_is_shown_without_whose_it_is(client: Client, drawn: str, appliance: Appliance) -> None:
+    before = appliance.log.size()
+    review = reviews(client("compliance"), "waiting")[drawn]
+    assert review["question"] == QUESTION
+    assert "240 CHF" in review["answer"]
+    assert review["cited"][0].startswith("[1] ")
+    assert review["drawn_by"] == ["All answers"]
+    person = next(person for person in appliance.accounts.people() if person.name == "employee")
+    assert person.id not in str(review)
+    assert any(isinstance(appliance.log.entry(seq).entry, LogRead) for seq in range(before, appliance.log.size()))
+
+
+def test_wrong_is_closed_by_another_officer(client: Client, second: TestClient, drawn: str) -> None:
+    officer = client("compliance")
+    path = f"/api/compliance/reviews/{drawn}"
+    assert officer.post(path, json={"verdict": "wrong"}).status_code == 422
+    judged = officer.post(path, json={"verdict": "wrong", "notes": "The limit was raised."})
+    assert judged.json() == {"state": "second", "case_id": ""}
+    assert officer.post(path, json={"verdict": "fine"}).status_code == 409
+    seen = reviews(second, "second")[drawn]
+    assert (seen["notes"], seen["reviewed_by"], seen["own"]) == ("The limit was raised.", "compliance", False)
+    assert reviews(officer, "second")[drawn]["own"]
+    decision = f"/api/compliance/proposals/{seen['proposal_id']}/decision"
+    assert officer.post(decision, json={"approve": True}).status_code == 403
+    assert second.post(decision, json={"approve": True}).status_code == 200
+    assert reviews(second, "closed")[drawn]["verdict"] == "wrong"
+
+
+def test_a_leak_becomes_a_case_that_two_officers_close_and_take_out(
+    client: Client, second: TestClient, drawn: str, appliance: Appliance
+) -> None:
+    officer = client("compliance")
+    given = {"verdict": "leak", "notes": "Nobody may know.", "title": "Hotels seen"}
+    case_id = officer.post(f"/api/compliance/reviews/{drawn}", json=given).json()["case_id"]
+    path = f"/api/compliance/cases/{case_id}"
+    other = str(ask(client, "hr", "Which trains are booked?")["query_id"])
+    assert second.post(f"{path}/queries", json={"query_id": other}).status_code == 204
+    assert second.post(f"{path}/notes", json={"note": "The label was wrong."}).status_code == 204
+    detail = officer.get(path).json()
+    assert (detail["title"], detail["state"], detail["queries"]) == ("Hotels seen", "open", 2)
+    assert [entry["kind"] for entry in detail["entries"]] == ["opened", "query", "query", "note"]
+    assert {query["question"] for query in detail["contents"]} == {QUESTION, "Which trains are booked?"}
+    assert officer.post(f"{path}/closing", json={"note": "Put right."}).status_code == 204
+    seen = second.get(path).json()
+    assert (seen["state"], seen["own"], officer.get(path).json()["own"]) == ("closing", False, True)
+    approved = second.post(f"/api/compliance/proposals/{seen['proposal_id']}/decision", json={"approve": True})
+    assert approved.status_code == 200
+    assert second.get(path).json()["state"] == "closed"
+    taken = officer.get(f"{path}/package")
+    assert "attachment" in taken.headers["content-disposition"]
+    assert taken.content == second.get(f"{path}/package").content
+    exported = appliance.log.entry(appliance.log.size() - 1).entry
+    assert isinstance(exported, LogExported)
+    assert exported.what.startswith("evidence package, Case")
+
+
+def test_a_selection_of_questions_is_taken_out_and_verifies(client: Client) -> None:
+    asked = [str(ask(client, "employee", f"How long are invoices kept, year {year}?")["query_id"]) for year in (1, 2)]
+    taken = client("compliance").get("/api/compliance/package", params={"query_id": asked})
+    with zipfile.ZipFile(io.BytesIO(taken.content)) as archive:
+        lines = archive.read("entries.jsonl").decode().splitlines(keepends=True)
+        key, signed = (archive.read(name).decode() for name in ("signer-key.txt", "checkpoint.txt"))
+    report = verifier.verify(lines, [signed], key)
+    assert (report.complete, report.entries, report.remarks) == (False, 6, [])
+    assert client("compliance").get("/api/compliance/package", params={"query_id": ["unknown"]}).status_code == 404
+
+
+def test_nothing_is_shown_to_an_officer_who_gave_no_reason(client: Client, appliance: Appliance, drawn: str) -> None:
+    token = appliance.sessions.sign_in("compliance", PASSWORD, "127.0.0.1").token
+    officer = client("")
+    officer.cookies.set("strongroom_session", token, domain="testserver.local", path="/")
+    case = client("compliance").post("/api/compliance/cases", json={"title": "T", "reason": "R"}).json()
+    for path in ("reviews", "cases", f"cases/{case['id']}", f"cases/{case['id']}/package", f"package?query_id={drawn}"):
+        refused = officer.get(f"/api/compliance/{path}")
+        assert (refused.status_code, refused.json()["code"]) == (403, "log_not_opened"), path

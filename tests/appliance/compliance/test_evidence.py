@@ -1,0 +1,246 @@
+"""Evidence packages: a stranger checks one with its verifier, a byte that was flipped anywhere is found, and what is
+taken twice is the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance.audit import keys, signatures, verifier
+from appliance.audit.entries import LogExported, LogOpened, LogRead
+from appliance.audit.log import QueryLog
+from appliance.audit.signing import Signing
+from appliance.compliance.cases import Case, Cases
+from appliance.compliance.evidence import Evidence, public_key_path
+from appliance.compliance.four_eyes import FourEyes
+from appliance.compliance.paper import Paper
+from appliance.database import Database
+from appliance.errors import Conflict, InvalidRequest, NotFound
+from tests.ui.payloads import PAYLOADS
+
+from .record import ANNA, BELA, answered
+
+FILES = {
+    "checkpoint.txt", "entries.jsonl", "manifest.txt", "package-key.txt", "readme.txt", "report.pdf",
+    "signer-key.txt", "verifier.py",
+}  # fmt: skip
+
+
+@pytest.fixture
+def signing(log: QueryLog, tmp_path: Path) -> Iterator[Signing]:
+    log.append(LogOpened("test"))
+    made = Signing(log, tmp_path / "signer")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cases(database: Database, log: QueryLog, four_eyes: FourEyes) -> Cases:
+    return Cases(database, log, four_eyes)
+
+
+@pytest.fixture
+def evidence(log: QueryLog, signing: Signing, cases: Cases, tmp_path: Path) -> Evidence:
+    return Evidence(log, signing, cases, tmp_path / "evidence.key")
+
+
+@pytest.fixture
+def case(log: QueryLog, cases: Cases, four_eyes: FourEyes) -> Case:
+    """A closed case of two questions."""
+    answered(log, "q1", question="Was verdient Zoë Łukasiewicz? 給料", answer="95,000 <b>CHF</b> [1].")
+    answered(log, "q2")
+    answered(log, "q3", question="What else is there?")
+    log.append(LogRead(BELA.id, "one query", "q1"))
+    made = cases.open(ANNA, "Salaries seen", "An employee told of it.")
+    for query_id in ("q2", "q1"):
+        cases.put(ANNA, made.id, query_id)
+    four_eyes.decide(BELA.id, cases.propose_closing(ANNA, made.id, "The label was put right.").id, True, "Agreed.")
+    return cases.one(made.id)
+
+
+def unpacked(package: bytes, folder: Path) -> Path:
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        assert {*archive.namelist()} == FILES
+        archive.extractall(folder)
+    return folder
+
+
+def verified(*arguments: str | Path) -> tuple[int, str]:
+    """What the verifier says, run apart from everything: no package of ours, no folder of ours."""
+    command = [sys.executable, "-I", "-S", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd="/", env={}, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_stranger_checks_a_package_with_what_is_in_it(evidence: Evidence, case: Case, tmp_path: Path) -> None:
+    folder = unpacked(evidence.of_case(ANNA, case), tmp_path / "package")
+    key = folder / "signer-key.txt"
+    entries = folder / "entries.jsonl"
+    status, said = verified(folder / "verifier.py", entries, "--key", key, "--checkpoint", folder / "checkpoint.txt")
+    assert (status, "The export verifies." in said) == (0, True), said
+    assert "Signatures that hold: 2." in said
+    status, said = verified(folder / "verifier.py", folder, "--key", key, "--package-key", folder / "package-key.txt")
+    assert (status, "with the key in" in said) == (0, False), said
+    summed = subprocess.run(["sha256sum", "-c", "manifest.txt"], cwd=folder, capture_output=True, text=True, check=True)
+    assert summed.stdout.count(": OK") == len(FILES) - 1
+
+
+def test_a_package_holds_what_is_on_record_of_its_questions_and_of_the_case_and_nothing_else(
+    evidence: Evidence, case: Case, tmp_path: Path
+) -> None:
+    folder = unpacked(evidence.of_case(ANNA, case), tmp_path / "package")
+    _, *lines = (folder / "entries.jsonl").read_text("utf-8").splitlines()
+    types = [json.loads(json.loads(line)["head"])["type"] for line in lines]
+    asked = ["question.received", "passages.retrieved", "answer.closed"]
+    closing = ["case.noted", "act.proposed", "act.decided"]
+    assert types == [*asked, *asked, "case.opened", "case.query_added", "case.query_added", *closing]
+    assert "What else is there?" not in (folder / "entries.jsonl").read_text("utf-8")
+
+
+def test_one_flipped_byte_in_any_file_is_found(evidence: Evidence, case: Case, tmp_path: Path) -> None:
+    folder = unpacked(evidence.of_case(ANNA, case), tmp_path / "package")
+    package_key = (folder / "package-key.txt").read_text("utf-8")
+    assert verifier.verify_files(folder, package_key) == ""
+    for name in sorted(FILES):
+        whole = (folder / name).read_bytes()
+        for at in (0, len(whole) // 2, *range(len(whole) - 4, len(whole))):
+            altered = bytearray(whole)
+            altered[at] ^= 1
+            (folder / name).write_bytes(altered)
+            with pytest.raises(verifier.Wrong):
+                verifier.verify_files(folder, package_key)
+        (folder / name).write_bytes(whole)
+    assert verifier.verify_files(folder, package_key) == ""
+
+
+def test_a_file_too_many_or_too_few_or_a_manifest_of_somebody_else_is_found(
+    evidence: Evidence, case: Case, tmp_path: Path
+) -> None:
+    folder = unpacked(evidence.of_case(ANNA, case), tmp_path / "package")
+    (folder / "more.txt").write_text("x")
+    assert verified(folder / "verifier.py", folder)[0] == 1
+    (folder / "more.txt").unlink()
+    (folder / "report.pdf").unlink()
+    assert verified(folder / "verifier.py", folder)[0] == 1
+    status, said = verified(folder / "verifier.py", folder, "--package-key", folder / "signer-key.txt")
+    assert (status, "did not sign" in said) == (1, True)
+
+
+def test_proofs_under_a_checkpoint_that_nobody_signed_are_told_from_signed_ones(
+    evidence: Evidence, case: Case, log: QueryLog
+) -> None:
+    evidence.of_case(ANNA, case)
+    note, key = signatures.signed_notes(log.path)[-1], signatures.public_key(log.path)
+    signed = list(log.export([0], under=note))
+    assert verifier.verify(signed, [], key).remarks == []
+    (remark,) = verifier.verify(list(log.export([0])), [], key).remarks
+    assert "No signature" in remark
+    first = json.loads(signed[0])
+    forged = [
+        json.dumps(
+            {**first, "checkpoint": first["checkpoint"].replace(first["checkpoint"].split("\n")[2], "A" * 43 + "=")}
+        )
+    ]
+    with pytest.raises(verifier.Wrong, match="not of the log"):
+        verifier.verify([*forged, *signed[1:]], [], key)
+
+
+def test_what_is_taken_twice_is_the_same_bytes_however_the_log_has_grown(
+    evidence: Evidence, case: Case, log: QueryLog
+) -> None:
+    first = evidence.of_case(ANNA, case)
+    for number in range(5):
+        answered(log, f"later-{number}")
+    assert evidence.of_case(BELA, case) == first
+    assert evidence.of_queries(ANNA, ["q2", "q1"]) == evidence.of_queries(ANNA, ["q1", "q2", "q1"])
+
+
+def test_taking_a_package_is_an_entry_that_names_its_manifest(evidence: Evidence, case: Case, log: QueryLog) -> None:
+    with zipfile.ZipFile(io.BytesIO(evidence.of_case(BELA, case))) as archive:
+        digest = hashlib.sha256(archive.read("manifest.txt")).hexdigest()
+    entry = log.entry(log.size() - 1).entry
+    assert entry == LogExported(BELA.id, f"evidence package, Case 1: 12 entries, manifest {digest}")
+
+
+def test_the_public_key_of_packages_lies_where_it_is_carried_out_from(
+    evidence: Evidence, case: Case, log: QueryLog, tmp_path: Path
+) -> None:
+    folder = unpacked(evidence.of_case(ANNA, case), tmp_path / "package")
+    assert public_key_path(log.path).read_text("utf-8") == (folder / "package-key.txt").read_text("utf-8")
+    assert (tmp_path / "evidence.key").stat().st_mode & 0o077 == 0
+
+
+def test_the_paper_says_what_the_entries_say(evidence: Evidence, case: Case, tmp_path: Path) -> None:
+    folder = unpacked(evidence.of_case(ANNA, case), tmp_path / "package")
+    words = paper_words(folder / "report.pdf")
+    for part in ("Salaries seen", "An employee told of it.", "The label was put right.", "Agreed.", "anna"):
+        assert part in words, part
+    assert "Was verdient Zoë Łukasiewicz? [U+7D66][U+6599]" in words
+    assert "95,000 <b>CHF</b> [1]." in words
+
+
+def test_a_question_whose_key_is_gone_is_proved_and_not_told(
+    evidence: Evidence, case: Case, log: QueryLog, tmp_path: Path
+) -> None:
+    import sqlite3
+
+    with sqlite3.connect(keys.keys_path(log.path)) as connection:
+        connection.execute("DELETE FROM keys WHERE person = 'reader-1'")
+    folder = unpacked(evidence.of_case(ANNA, case), tmp_path / "package")
+    assert verified(folder / "verifier.py", folder)[0] == 0
+    words = paper_words(folder / "report.pdf")
+    assert "The key to this entry is not there" in words
+    assert "Łukasiewicz" not in words + (folder / "entries.jsonl").read_text("utf-8")
+
+
+def test_what_is_not_signed_yet_or_makes_no_sense_is_no_package(
+    log: QueryLog, cases: Cases, tmp_path: Path, case: Case
+) -> None:
+    signing = Signing(log, tmp_path / "nobody", runs_elsewhere=True)
+    try:
+        evidence = Evidence(log, signing, cases, tmp_path / "evidence.key")
+        before = log.size()
+        with pytest.raises(Conflict, match="signer"):
+            evidence.of_case(ANNA, case)
+        for wanted in ([], [f"q{number}" for number in range(501)]):
+            with pytest.raises(InvalidRequest):
+                evidence.of_queries(ANNA, wanted)
+        with pytest.raises(NotFound):
+            evidence.of_queries(ANNA, ["no-such-question"])
+        assert log.size() == before
+    finally:
+        signing.close()
+
+
+def test_hostile_words_on_paper_are_letters() -> None:
+    paper = Paper("<b>Title</b>")
+    for payload in PAYLOADS:
+        paper.text(payload)
+        paper.facts([(payload[:40], payload)])
+    made = paper.pdf()
+    assert made == paper_again()
+    for sign in (b"/URI", b"/Launch", b"/JavaScript", b"/EmbeddedFile", b"evil.test"):
+        assert sign not in made
+
+
+def paper_again() -> bytes:
+    paper = Paper("<b>Title</b>")
+    for payload in PAYLOADS:
+        paper.text(payload)
+        paper.facts([(payload[:40], payload)])
+    return paper.pdf()
+
+
+def paper_words(path: Path) -> str:
+    """The words of a PDF, its lines joined."""
+    from pypdf import PdfReader
+
+    return " ".join(" ".join(page.extract_text().split()) for page in PdfReader(path).pages)

@@ -1,0 +1,114 @@
+"""The stand-in's part for the review queue and cases: every word of a person's or a document's own carries the poison."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from appliance.api.schemas.cases import CaseDetail, CaseEntryOut, CaseIn, CaseNoteIn, CaseOut, CaseQueryOut
+from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn
+from appliance.api.schemas.review_queue import (
+    ChoiceOut,
+    JudgedOut,
+    JudgementIn,
+    ReviewOut,
+    ReviewsOut,
+    RuleIn,
+    RuleOut,
+    RulesOut,
+)
+from appliance.domain import ReviewState, Selects, Verdict
+from tests.ui.ingest_standin import NOW
+
+
+class ReviewDesk:
+    """What was drawn, and what officers did with it."""
+
+    def __init__(self, poison: str = "") -> None:
+        self.poison = poison
+        self.judged: list[tuple[str, JudgementIn]] = []
+        self.decided: list[tuple[str, ProposalDecisionIn]] = []
+        self.made: list[RuleIn] = []
+        self.noted: list[CaseNoteIn] = []
+        self.opened: list[CaseIn] = []
+
+    def review(self, state: ReviewState) -> ReviewOut:
+        judged = state is not ReviewState.WAITING
+        return ReviewOut(
+            query_id=f"q-{state.value}", seq=41, answered_at=NOW, drawn_by=[f"5 % of the answers that cite Policies{self.poison}"],
+            question=f"What does a clerk earn?{self.poison}", answer=f"Between 40,000 and 50,000 [1].{self.poison}",
+            withdrawn=self.poison, outcome="generated", flags=["low_grounding", f"flag{self.poison}"],
+            cited=[f"[1] Salary bands{self.poison}, page 3"], unread="", state=state,
+            verdict=Verdict.WRONG if judged else None, notes=f"It is not so.{self.poison}" if judged else "",
+            reviewed_by=f"cora{self.poison}" if judged else "", reviewed_seq=44 if judged else None, own=False,
+            case_id="", proposal_id="p-1",
+        )  # fmt: skip
+
+    def case(self) -> CaseOut:
+        return CaseOut(
+            id="case-1", number=3, title=f"Salaries seen{self.poison}", opened_by=f"cora{self.poison}", opened_at=NOW,
+            state="open", queries=1, closed_at=None,
+        )  # fmt: skip
+
+
+def routes(desk: ReviewDesk) -> APIRouter:
+    """What the screens ask."""
+    api = APIRouter(prefix="/compliance")
+
+    @api.get("/rules")
+    def rules() -> RulesOut:
+        rule = RuleOut(
+            id="r-1",
+            selects=Selects.SOURCE,
+            subject=f"Policies{desk.poison}",
+            share_percent=5,
+            since=12,
+            words=f"5 % of the answers that cite Policies{desk.poison}",
+        )
+        return RulesOut(
+            rules=[rule], flags=["low_grounding"], sources=[ChoiceOut(id="s-1", name=f"Policies{desk.poison}")]
+        )
+
+    @api.post("/rules")
+    def make_rule(wanted: RuleIn) -> RuleOut:
+        desk.made.append(wanted)
+        return RuleOut(
+            id="r-2", selects=wanted.selects, subject="", share_percent=wanted.share_percent, since=50, words=""
+        )
+
+    @api.get("/reviews")
+    def reviews(state: ReviewState) -> ReviewsOut:
+        return ReviewsOut(reviews=[desk.review(state)], total=1, complete=True)
+
+    @api.post("/reviews/{key}")
+    def judge(key: str, given: JudgementIn) -> JudgedOut:
+        desk.judged.append((key, given))
+        return JudgedOut(state=ReviewState.SECOND, case_id="")
+
+    @api.post("/proposals/{key}/decision")
+    def decide(key: str, decision: ProposalDecisionIn) -> ProposalDecidedOut:
+        desk.decided.append((key, decision))
+        return ProposalDecidedOut(id=key, outcome="approved")
+
+    @api.get("/cases")
+    def cases() -> list[CaseOut]:
+        return [desk.case()]
+
+    @api.post("/cases")
+    def open_case(wanted: CaseIn) -> CaseOut:
+        desk.opened.append(wanted)
+        return desk.case()
+
+    @api.get("/cases/{key}")
+    def case(key: str) -> CaseDetail:
+        entry = CaseEntryOut(
+            seq=44, at=NOW, kind="opened", by=f"cora{desk.poison}", words=f"Told by a clerk.{desk.poison}", query_id=""
+        )
+        question = CaseQueryOut(query_id="q-1", seq=40, question=f"What{desk.poison}?", answer=f"That{desk.poison}.")
+        return CaseDetail(**desk.case().model_dump(), entries=[entry], contents=[question], proposal_id="", own=False)
+
+    @api.post("/cases/{key}/notes", status_code=204)
+    def note(key: str, wanted: CaseNoteIn) -> Response:
+        desk.noted.append(wanted)
+        return Response(status_code=204)
+
+    return api

@@ -1,0 +1,102 @@
+"""The review queue and the cases, in Streamlit's own test runner against the stand-in API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from appliance.domain import Selects
+from tests.ui.api_standin import Standin, create_api
+from tests.ui.test_client import Served
+from tests.ui.test_pages import shown
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def state() -> Standin:
+    return Standin()
+
+
+@pytest.fixture(scope="module")
+def base_url(state: Standin) -> Iterator[str]:
+    with Served(create_api(state)) as url:
+        yield url
+
+
+def _run(url: str, name: str) -> None:
+    import importlib
+
+    from ui import pieces
+    from ui.client import Client
+
+    with pieces.problems_shown():
+        importlib.import_module(f"ui.pages.{name}").page(Client(url, "cora"))
+
+
+def run(base_url: str, name: str) -> AppTest:
+    return AppTest.from_function(_run, kwargs={"url": base_url, "name": name}, default_timeout=20).run()
+
+
+def test_an_answer_that_waits_is_opened_with_what_an_officer_needs(base_url: str) -> None:
+    at = run(base_url, "review_queue")
+    assert "What does a clerk earn?" in shown(at)
+    at.button(key="review-q-waiting").click().run()
+    for words in (
+        "Salary bands",
+        "Less than half of the answer stands in the passages",
+        "5 % of the answers that cite",
+    ):
+        assert words in shown(at), words
+    assert [item.key for item in (*at.radio, *at.text_area)] == ["verdict-q-waiting", "notes-q-waiting"]
+    assert at.selectbox(key="case-q-waiting").options == ["A new case", "Case 3∶ Salaries seen"]
+
+
+def test_a_queue_that_is_drawn_again_reads_the_log_once_and_refreshing_reads_it_again(
+    base_url: str, state: Standin
+) -> None:
+    def read() -> int:
+        return sum(path == "/api/compliance/reviews" for _, path, _ in state.requests)
+
+    before = read()
+    at = run(base_url, "review_queue")
+    at.run()
+    assert read() == before + 1
+    at.button(key="reviews-refresh").click().run()
+    assert read() == before + 2
+
+
+def test_a_case_is_opened_with_a_reason_and_questions(base_url: str, state: Standin) -> None:
+    at = run(base_url, "cases")
+    assert "3. Salaries seen" in shown(at)
+    next(item for item in at.text_input if item.label == "Title").set_value("Hotels")
+    at.text_area[0].set_value("Somebody said so.")
+    next(item for item in at.text_input if item.label == "Questions, by their ids").set_value("q-1  q-2")
+    next(button for button in at.button if button.label == "Open the case").click().run()
+    (wanted,) = state.review_desk.opened
+    assert (wanted.title, wanted.reason, wanted.query_ids) == ("Hotels", "Somebody said so.", ["q-1", "q-2"])
+
+
+def test_the_evidence_of_a_selection_is_one_link(base_url: str) -> None:
+    at = run(base_url, "cases")
+    at.text_input(key="evidence-ids").set_value("q-1 q&2").run()
+    assert "/api/compliance/package?query_id=q-1&amp;query_id=q%262" in shown(at)
+
+
+def test_a_rule_is_made_by_its_choices(base_url: str, state: Standin) -> None:
+    def rules(url: str) -> None:
+        from ui.client import Client
+        from ui.pages import sampling_rules
+
+        sampling_rules.show(Client(url, "cora"))
+
+    at = AppTest.from_function(rules, kwargs={"url": base_url}, default_timeout=20).run()
+    assert "5 % of the answers that cite Policies" in shown(at)
+    at.selectbox(key="rule-selects").set_value(Selects.FLAG).run()
+    at.selectbox(key="rule-flag").set_value("low_grounding")
+    at.number_input(key="rule-share").set_value(12.5)
+    at.button(key="rule-make").click().run()
+    made = state.review_desk.made[-1]
+    assert (made.selects, made.subject, made.share_percent) == (Selects.FLAG, "low_grounding", 12.5)

@@ -1,0 +1,139 @@
+"""Cases: what has to be found out, the questions that belong to it, closing it with two officers, and its evidence."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from appliance.api.schemas.cases import CaseDetail, CaseEntryOut, CaseIn, CaseNoteIn, CaseOut, CaseQueryIn, CaseQueryOut
+from ui import pieces
+from ui.client import Client, checked
+from ui.inert import Html, one_line, text
+from ui.log_opening import log_is_open
+from ui.pages.review_queue import OWN_WORDS, decide
+from ui.read_once import read_again, read_once
+
+_STATES: dict[str, tuple[str, pieces.Tone]] = {
+    "open": ("open", "warn"),
+    "closing": ("waits for a second officer", "warn"),
+    "closed": ("closed", "good"),
+}
+_KINDS = {"opened": "Opened", "query": "Question put in", "note": "Note", "unread": "Unreadable"}
+
+
+def page(client: Client) -> None:
+    """Show the cases, and offer to open one."""
+    pieces.heading("Cases", "Questions that belong together because something has to be found out about them.")
+    if not log_is_open(client):
+        return
+    st.button("Refresh", key="cases-refresh", on_click=read_again)
+    found = read_once("cases", "all", client.cases)
+    if not found:
+        pieces.show(pieces.notice("There is no case."))
+    for case in found:
+        with st.container(key=f"sr-card-{case.id}", border=True):
+            pieces.show(_entry(case))
+            if st.button(f"Open case {case.number}", key=f"case-{case.id}"):
+                _open(client, case.id)
+    _offer_new(client)
+    _offer_selection()
+
+
+def _entry(case: CaseOut) -> Html:
+    facts = pieces.dotted(f"opened {pieces.moment(case.opened_at)}", case.opened_by)
+    questions = pieces.badge(pieces.count(case.queries, "question"))
+    return Html(
+        f'<div class="sr-source"><div><strong>{case.number}. {text(one_line(case.title, 200))}</strong>'
+        f"<p>{text(facts)}</p><p>{pieces.badge(*_STATES[case.state])}{questions}</p></div></div>"
+    )
+
+
+def _offer_new(client: Client) -> None:
+    with st.expander("Another case", key="another-case"), st.form("open-case", border=False):
+        title = st.text_input("Title", max_chars=200)
+        reason = st.text_area("Reason", max_chars=4000, placeholder=OWN_WORDS)
+        query_ids = st.text_input("Questions, by their ids")
+        sent = st.form_submit_button("Open the case", type="primary")
+    if sent:
+        client.open_case(checked(CaseIn, title=title, reason=reason, query_ids=query_ids.split()))
+        read_again()
+        pieces.say_after_rerun("The case is open.")
+        st.rerun()
+
+
+def _offer_selection() -> None:
+    with st.expander("Evidence of single questions", key="evidence-selection"):
+        wanted = st.text_input("Questions, by their ids", key="evidence-ids").split()
+        if wanted:
+            path = f"/api/compliance/package?{urlencode([('query_id', query_id) for query_id in wanted])}"
+            pieces.show(pieces.link_button("Take the evidence package", path, download=True))
+
+
+@st.dialog("Case", width="medium")
+def _open(client: Client, case_id: str) -> None:
+    with pieces.problems_shown():
+        case = read_once("case", case_id, lambda: client.case(case_id))
+        pieces.show(_heading(case))
+        path = f"/api/compliance/cases/{pieces.segment(case.id)}/package"
+        pieces.show(pieces.link_button("Take the evidence package", path, download=True))
+        if case.contents:
+            pieces.show(Html('<h3 class="sr-small-head">Questions</h3>'))
+            pieces.show(pieces.table(("Entry", "Question", "Answer"), [_question(one) for one in case.contents]))
+        pieces.show(Html('<h3 class="sr-small-head">On record</h3>'))
+        pieces.show(pieces.join(_record(entry) for entry in case.entries))
+        if case.state == "open":
+            _offer_work(client, case)
+        elif case.state == "closing" and case.own:
+            pieces.show(pieces.notice("You proposed to close this case. Another officer decides."))
+        elif case.state == "closing":
+            decide(client, case.proposal_id)
+
+
+def _heading(case: CaseDetail) -> Html:
+    closed = f"closed {pieces.moment(case.closed_at)}" if case.closed_at else ""
+    facts = pieces.dotted(f"opened {pieces.moment(case.opened_at)}", case.opened_by, closed)
+    return Html(
+        f'<div class="sr-source"><div><h2>{case.number}. {text(case.title)}</h2>'
+        f"<p>{text(facts)}</p><p>{pieces.badge(*_STATES[case.state])}</p></div></div>"
+    )
+
+
+def _question(one: CaseQueryOut) -> tuple[Html, ...]:
+    unread = "Nobody can read this any more."
+    return (
+        text(f"#{one.seq}"),
+        Html(f"{text(one_line(one.question or unread, 300))}<br>{pieces.code(one.query_id)}"),
+        text(one_line(one.answer, 300)),
+    )
+
+
+def _record(entry: CaseEntryOut) -> Html:
+    head = pieces.dotted(_KINDS[entry.kind], entry.by, pieces.moment(entry.at), f"#{entry.seq}")
+    words = entry.words or entry.query_id
+    return Html(f'<div class="sr-source"><div><p>{text(head)}</p>{text(words)}</div></div>')
+
+
+def _offer_work(client: Client, case: CaseDetail) -> None:
+    put, note, close = st.tabs(["Put a question in", "Note", "Close"], key=f"case-work-{case.id}")
+    with put, st.form(f"put-{case.id}", border=False):
+        query_id = st.text_input("Question, by its id", max_chars=64)
+        if st.form_submit_button("Put it in"):
+            client.put_in_case(case.id, checked(CaseQueryIn, query_id=query_id))
+            _done("The question is in the case.")
+    with note, st.form(f"note-{case.id}", border=False):
+        words = st.text_area("Note", max_chars=4000, placeholder=OWN_WORDS)
+        if st.form_submit_button("Write it down"):
+            client.note_in_case(case.id, checked(CaseNoteIn, note=words))
+            _done("The note is on record.")
+    with close, st.form(f"close-{case.id}", border=False):
+        outcome = st.text_area("What came of it", max_chars=4000)
+        if st.form_submit_button("Propose to close it", type="primary"):
+            client.close_case(case.id, checked(CaseNoteIn, note=outcome))
+            _done("The case is closed when a second officer agrees.")
+
+
+def _done(words: str) -> None:
+    read_again()
+    pieces.say_after_rerun(words)
+    st.rerun()
