@@ -23,6 +23,7 @@ from appliance.api import (
     openai,
     people,
     protection,
+    replays,
     reviews,
     runs,
     session,
@@ -55,6 +56,7 @@ _API = (
     checkpoints.router,
     compliance.router,
     protection.router,
+    replays.router,
 )
 
 

@@ -64,6 +64,7 @@ COMPLIANCE = {
     "GET /api/compliance/retention", "GET /api/compliance/erasures", "POST /api/compliance/erasures",
     "GET /api/compliance/erasures/{erasure_id}/certificate",
     "GET /api/log/subjects/{name}",
+    "POST /api/log/queries/{query_id}/replay",
 }  # fmt: skip
 WITHOUT_REASON = {
     "GET /api/log/checkpoint", "GET /api/log/checkpoint/file",
