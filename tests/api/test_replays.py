@@ -27,6 +27,11 @@ SOURCE = "00000000-0000-0000-0000-000000000009"
 HOTEL = "What may a hotel in Zurich cost per night?"
 SALARY = "What does a senior engineer earn a year?"
 NOWHERE = "Which wine goes with venison?"
+PEOPLE = {
+    "reader": ((Role.EMPLOYEE,), ()),
+    "hr": ((Role.EMPLOYEE,), ("hr",)),
+    "officer": ((Role.COMPLIANCE,), ()),
+}
 SAID = ("At most ", "240 CHF ", "[1].")
 
 
@@ -60,30 +65,16 @@ def served(data: Path, documents: Path, model: ModelSettings, **settings: Any) -
     with opened(chosen) as appliance:
         app = create_headless_app(appliance)
         clients = {}
-        for person in appliance.accounts.people():
-            clients[person.name] = TestClient(app, base_url=BASE)
-            token = appliance.sessions.sign_in(person.name, PASSWORD, "").token
-            clients[person.name].cookies.set("strongroom_session", token)
+        for name, (roles, groups) in PEOPLE.items():
+            if not any(person.name == name for person in appliance.accounts.people()):
+                appliance.accounts.add(name, PASSWORD, roles, groups)
+            clients[name] = TestClient(app, base_url=BASE)
+            clients[name].cookies.set("strongroom_session", appliance.sessions.sign_in(name, PASSWORD, "").token)
         yield House(appliance, documents, clients)
 
 
 def ollama(server: OllamaServer, **more: Any) -> ModelSettings:
     return ModelSettings(provider=Provider.OLLAMA, ollama_host=server.url, name=MODEL, seed=7, **more)
-
-
-@pytest.fixture(scope="module")
-def rooms(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A data folder with documents in it and three people, made once; the documents."""
-    data, documents = tmp_path_factory.mktemp("data"), write_documents(tmp_path_factory.mktemp("documents"))
-    with opened(Settings(data_dir=data, model=ModelSettings(provider=Provider.NONE))) as appliance:
-        appliance.accounts.add("reader", PASSWORD, (Role.EMPLOYEE,), ())
-        appliance.accounts.add("hr", PASSWORD, (Role.EMPLOYEE,), ("hr",))
-        appliance.accounts.add("officer", PASSWORD, (Role.COMPLIANCE,), ())
-        appliance.catalog.add_source(Source(SOURCE, "Handbook", str(documents), frozenset({EVERYONE})))
-        run = appliance.runs.start(appliance.catalog.source(SOURCE))
-        appliance.runs.wait(run.id)
-        assert run.error is None
-    return data, documents
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +84,12 @@ def server() -> Iterator[OllamaServer]:
 
 
 @pytest.fixture(scope="module")
-def _served(
-    rooms: tuple[Path, Path], server: OllamaServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
-    data = tmp_path_factory.mktemp("copy") / "data"
-    shutil.copytree(rooms[0], data)
-    with served(data, rooms[1], ollama(server)) as house:
+def _served(server: OllamaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One appliance for all of these tests: its parsers start once."""
+    documents = write_documents(tmp_path_factory.mktemp("documents"))
+    with served(tmp_path_factory.mktemp("data"), documents, ollama(server)) as house:
+        house.appliance.catalog.add_source(Source(SOURCE, "Handbook", str(documents), frozenset({EVERYONE})))
+        house.sync()
         yield house
 
 
@@ -252,28 +243,26 @@ def test_what_cannot_be_run_again_says_so(house: House) -> None:
 
 
 def test_without_a_model_and_with_other_settings_each_is_named_and_a_quotation_is_reproduced_exactly(
-    rooms: tuple[Path, Path], server: OllamaServer, tmp_path: Path
+    house: House, server: OllamaServer, tmp_path: Path
 ) -> None:
+    written = house.ask(HOTEL)["query_id"]
     data = tmp_path / "data"
-    shutil.copytree(rooms[0], data)
-    server.words, server.digest = SAID, "ab" * 32
-    with served(data, rooms[1], ollama(server)) as house:
-        written = house.ask(HOTEL)["query_id"]
-    with served(data, rooms[1], ModelSettings(provider=Provider.NONE)) as house:
-        quoted = house.ask(HOTEL)
+    shutil.copytree(house.appliance.settings.data_dir, data, ignore=shutil.ignore_patterns("socket", "lock"))
+    with served(data, house.documents, ModelSettings(provider=Provider.NONE)) as without:
+        quoted = without.ask(HOTEL)
         assert quoted["kind"] == "extractive"
-        assert (house.replay(quoted["query_id"])["outcome"]) == "reproduced"
-        replay = house.replay(written)
+        assert without.replay(quoted["query_id"])["outcome"] == "reproduced"
+        replay = without.replay(written)
         assert replay["outcome"] == "impossible"
-        assert {"model.missing", "setting.changed"} <= findings(replay)
+        assert findings(replay) == {"model.missing", "setting.changed"}
         assert "model.seed was '7'; now it is '0'" in words_of(replay, "setting.changed")
     chosen = RetrievalSettings(passages=1, answerable_above=0.9)
-    with served(data, rooms[1], ollama(server), retrieval=chosen) as house:
-        replay = house.replay(written)
+    with served(data, house.documents, ollama(server), retrieval=chosen) as other:
+        replay = other.replay(written)
         assert replay["outcome"] == "reproduced"  # from the passages and parameters on record, whatever is set now
         told = {str(note["words"]).split(" was ")[0] for note in replay["notes"]}
         assert told == {"The setting retrieval.passages", "The setting retrieval.answerable_above"}
-        assert house.replay(quoted["query_id"])["outcome"] == "reproduced"
+        assert other.replay(quoted["query_id"])["outcome"] == "reproduced"
 
 
 def test_an_entry_says_in_what_state_it_was_searched(house: House) -> None:
