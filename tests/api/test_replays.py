@@ -18,7 +18,7 @@ from appliance.config import ModelSettings, Provider, RetrievalSettings, ServerS
 from appliance.domain import EVERYONE, Role, Source
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
-from tests.api.conftest import BASE, PASSWORD, events, write, write_documents
+from tests.api.conftest import BASE, PASSWORD, events, open_log, write, write_documents
 from tests.appliance.inference.ollama_server import MODEL, OllamaServer, ollama_server
 
 pytestmark = pytest.mark.integration
@@ -69,7 +69,10 @@ def served(data: Path, documents: Path, model: ModelSettings, **settings: Any) -
             if not any(person.name == name for person in appliance.accounts.people()):
                 appliance.accounts.add(name, PASSWORD, roles, groups)
             clients[name] = TestClient(app, base_url=BASE)
-            clients[name].cookies.set("strongroom_session", appliance.sessions.sign_in(name, PASSWORD, "").token)
+            token = appliance.sessions.sign_in(name, PASSWORD, "").token
+            clients[name].cookies.set("strongroom_session", token)
+            if Role.COMPLIANCE in roles:
+                open_log(appliance, token)
         yield House(appliance, documents, clients)
 
 
