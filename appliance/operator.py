@@ -23,6 +23,7 @@ from appliance.api.schemas.asking import AnswerOut, AskEvent, PassagesOut, Start
 from appliance.api.schemas.directories import DirectoryDetail
 from appliance.api.schemas.evaluations import ComparisonOut, EvaluationOut, EvaluationsOut, EvaluationState
 from appliance.api.schemas.files import FilesOut
+from appliance.api.schemas.papers import PapersOut
 from appliance.api.schemas.replays import ReplayOut
 from appliance.api.schemas.runs import RunOut
 from appliance.api.schemas.shapes import Problem
@@ -180,6 +181,10 @@ class Operator:
         """An evaluation against an earlier one, or against the last that asked the same."""
         params = {"before": before, "max_drop": max_drop}
         return ComparisonOut.model_validate(self._json("GET", f"/api/evaluations/{run_id}/comparison", params=params))
+
+    def papers(self) -> PapersOut:
+        """The papers that the law asks for, as the appliance stands now."""
+        return PapersOut.model_validate(self._json("GET", "/api/papers"))
 
     def open_log(self, reason: str) -> None:
         """Write down why the query log is read; it is then open to this token for a while."""

@@ -349,6 +349,14 @@ def test_an_officer_runs_a_question_again(room: Room, tmp_path: Path) -> None:
     assert "There is no token" in room.run(*arguments[:-1], str(tmp_path / "none"), ok=False)
 
 
+def test_the_papers_are_written_once_and_never_over_others(room: Room, tmp_path: Path) -> None:
+    text = room.run("papers", str(tmp_path / "papers"))
+    assert text.count("places are yours to fill in") == 3
+    record = (tmp_path / "papers" / "record-of-processing.md").read_text("utf-8")
+    assert "none: answers are quotations of the documents" in record
+    assert "cannot be written" in room.run("papers", str(tmp_path / "papers"), ok=False)
+
+
 def test_an_auditor_checks_an_export_with_one_file_and_what_was_carried_out(room: Room, tmp_path: Path) -> None:
     export, program = tmp_path / "export.jsonl", tmp_path / "verifier.py"
     room.run("log", "export", "--proof-only", str(export))
