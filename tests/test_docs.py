@@ -53,7 +53,9 @@ def test_every_command_is_in_the_reference() -> None:
 def test_every_file_a_document_names_exists(document: str) -> None:
     text = (ROOT / document).read_text("utf-8")
     named = set(re.findall(r"`((?:tests|docs|deploy|appliance|ingest|ui|bench|samples)/[\w./-]+)`", text))
-    named |= set(re.findall(r"\]\(([\w./-]+)\)", text))
-    assert named
+    linked = set(re.findall(r"\]\(([\w./-]+)\)", text))
+    assert named | linked
     for name in named:
         assert (ROOT / name).exists(), name
+    for name in linked:
+        assert ((ROOT / document).parent / name).exists(), name
