@@ -335,6 +335,8 @@ def test_everything_about_a_person_is_written_for_programs_and_for_people(room: 
     room.run("log", "subject", "Erin", str(paper), *WHY)
     assert paper.read_bytes().startswith(b"%PDF-")
     assert paper.stat().st_mode & 0o777 == 0o600
+
+
 def test_an_officer_runs_a_question_again(room: Room, tmp_path: Path) -> None:
     asked = room.run("ask", "--json", "How long are invoices kept?")
     query_id = json.loads(asked[asked.index("{") : asked.rindex("}") + 1])["query_id"]
