@@ -91,7 +91,7 @@ def closed() -> Close:
             latency=Latency(12.5, None, 900.0),
             error=error,
             withdrawn="Ten years [7].",
-            flags=(RaisedFlag("low_grounding", "answer", "20% of it stands in the passages it cites"),),
+            flags=(RaisedFlag("low_grounding", "answer", "a fifth of it stands in the passages it cites"),),
         )
 
     return make
