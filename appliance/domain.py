@@ -453,10 +453,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question and its answer, as an earlier part of a conversation."""
+    """One question and its answer, as an earlier part of a conversation.
+
+    `query_id` says under which one it is on record here; empty for a turn that a program brought along.
+    """
 
     question: str
     answer: str
+    query_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import uvicorn
@@ -22,6 +23,8 @@ from appliance.api.schemas.asking import AnswerOut, AskEvent, PassagesOut, Start
 from appliance.api.schemas.directories import DirectoryDetail
 from appliance.api.schemas.evaluations import ComparisonOut, EvaluationOut, EvaluationsOut, EvaluationState
 from appliance.api.schemas.files import FilesOut
+from appliance.api.schemas.papers import PapersOut
+from appliance.api.schemas.replays import ReplayOut
 from appliance.api.schemas.runs import RunOut
 from appliance.api.schemas.shapes import Problem
 from appliance.api.schemas.sources import PreviewOut, Reread, SourceOut
@@ -50,7 +53,10 @@ class RemoteProblem(ApplianceError):
 
 
 class Operator:
-    """What the command line asks of the appliance. Raises RemoteProblem."""
+    """What the command line asks of the appliance, as its operator or as whose token it was given.
+
+    Raises RemoteProblem.
+    """
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -176,6 +182,18 @@ class Operator:
         params = {"before": before, "max_drop": max_drop}
         return ComparisonOut.model_validate(self._json("GET", f"/api/evaluations/{run_id}/comparison", params=params))
 
+    def papers(self) -> PapersOut:
+        """The papers that the law asks for, as the appliance stands now."""
+        return PapersOut.model_validate(self._json("GET", "/api/papers"))
+
+    def open_log(self, reason: str) -> None:
+        """Write down why the query log is read; it is then open to this token for a while."""
+        self._json("POST", "/api/log/openings", {"reason": reason})
+
+    def replay(self, query_id: str) -> ReplayOut:
+        """Run a question on record again."""
+        return ReplayOut.model_validate(self._json("POST", f"/api/log/queries/{quote(query_id, safe='')}/replay"))
+
     def _json(self, method: str, path: str, body: object = None, params: dict[str, Any] | None = None) -> Any:
         content = {"content": body} if isinstance(body, bytes) else {"json": body}
         response = self._client.request(method, path, params=params, **content)
@@ -185,38 +203,32 @@ class Operator:
 
 
 @contextmanager
-def connected(settings: Settings, groups: Iterable[str] = ()) -> Iterator[Operator]:
+def connected(settings: Settings, groups: Iterable[str] = (), token: str = "") -> Iterator[Operator]:
     """The running appliance, or one of this command's own.
 
     Args:
         groups: The groups to read documents as, besides everyone's.
+        token: The API token of a person, for what the operator may not do; without it, the operator's own.
 
     Raises:
         ApplianceError: Whatever keeps the appliance from being opened or reached.
     """
     address = running_at(settings)
     if address is not None:
-        with _client(settings, address, groups) as operator:
+        with _client(settings, address, groups, token) as operator:
             yield operator
         return
     with (
         opened(settings) as appliance,
         _served(create_headless_app(appliance)) as address,
-        _client(settings, address, groups) as operator,
+        _client(settings, address, groups, token) as operator,
     ):
         yield operator
 
 
 @contextmanager
-def _client(settings: Settings, address: str, groups: Iterable[str]) -> Iterator[Operator]:
-    try:
-        token = DataFolder(settings.data_dir).operator_token.read_text("utf-8")
-    except OSError as error:
-        raise ConfigurationError(
-            f"The operator's token in {settings.data_dir} cannot be read ({error.strerror}). "
-            "Run this command as the account that runs the appliance."
-        ) from error
-    headers = {"Authorization": f"Bearer {token}", GROUPS_HEADER: groups_header(groups)}
+def _client(settings: Settings, address: str, groups: Iterable[str], token: str) -> Iterator[Operator]:
+    headers = {"Authorization": f"Bearer {token or _own_token(settings)}", GROUPS_HEADER: groups_header(groups)}
     timeout = httpx.Timeout(30, read=None)
     with httpx.Client(base_url=address, headers=headers, timeout=timeout, trust_env=False) as client:
         try:
@@ -226,6 +238,16 @@ def _client(settings: Settings, address: str, groups: Iterable[str]) -> Iterator
                 f"The appliance at {address} does not answer ({type(error).__name__}). "
                 "Wait until it is ready, or stop it and run this command again."
             ) from error
+
+
+def _own_token(settings: Settings) -> str:
+    try:
+        return DataFolder(settings.data_dir).operator_token.read_text("utf-8")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The operator's token in {settings.data_dir} cannot be read ({error.strerror}). "
+            "Run this command as the account that runs the appliance."
+        ) from error
 
 
 @contextmanager

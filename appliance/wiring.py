@@ -21,7 +21,7 @@ from appliance.answering.answerer import Answerer, Record
 from appliance.answering.instructions import TEMPLATE
 from appliance.answering.searching import Searcher
 from appliance.audit.acts import begun
-from appliance.audit.entries import AdminAction, LogClosed, LogOpened
+from appliance.audit.entries import AdminAction, LogClosed, LogOpened, SearchState
 from appliance.audit.log import QueryLog
 from appliance.audit.signing import Signing
 from appliance.auth.access_requests import AccessRequests
@@ -56,6 +56,8 @@ from appliance.inference.port import Embedder, LanguageModel, Reranker
 from appliance.ldap.directory import LdapDirectory
 from appliance.ldap.sync import DirectorySync
 from appliance.monitoring.monitor import Monitor
+from appliance.replay.replayer import Replayer
+from appliance.replay.state import state_of
 from appliance.retrieval.glossary import Glossary, load_glossary
 from appliance.retrieval.retriever import Retriever
 from ingest.changeover import Changeover, ChangeProgress
@@ -99,7 +101,9 @@ class Serving:
     index: VectorIndex
     embedder: Embedder
     retriever: Retriever
+    searcher: Searcher
     answerer: Answerer
+    replayer: Replayer
     examiner: Examiner
 
     def close(self) -> None:
@@ -175,12 +179,17 @@ class Appliance:
     @property
     def searcher(self) -> Searcher:
         """Searches that index for a person, on record."""
-        return Searcher(self.retriever, self.log)
+        return self.desk.serving.searcher
 
     @property
     def answerer(self) -> Answerer:
         """Answers from that index."""
         return self.desk.serving.answerer
+
+    @property
+    def replayer(self) -> Replayer:
+        """Runs questions on record again, in that index."""
+        return self.desk.serving.replayer
 
 
 @contextmanager
@@ -232,7 +241,8 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     indexes = Indexes(settings, owner=database.installation_id())
     reranker = build_reranker(settings)
     glossary = load_glossary(settings.retrieval.glossary_path)
-    build = _Builder(settings, folder, catalog, log, model, reranker, glossary)
+    own_words = _own_words(settings)  # now, because it is read now, and not again
+    build = _Builder(settings, folder, catalog, log, model, reranker, glossary, own_words)
     found = indexes.open(embedder)
     index = found.serving if found.building is None else Twofold(found.serving, found.building)
     desk = Desk(build.serving(index, found.embedder))
@@ -254,7 +264,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         lambda: desk.serving.examiner,
         EvaluationStore(database),
         log,
-        in_force=_in_force(settings, catalog, desk, model, reranker),
+        in_force=_in_force(settings, catalog, desk, model, reranker, own_words),
         is_busy=lambda: desk.serving.answerer.is_busy,
     )
     changeover = _changeover(build, indexes, found, embedder, desk, pipeline, runs, evaluations)
@@ -351,13 +361,21 @@ def _signing(settings: Settings, folder: DataFolder, log: QueryLog) -> Signing:
     return Signing(log, Path(elsewhere) if elsewhere else folder.signer, runs_elsewhere=bool(elsewhere))
 
 
+def _own_words(settings: Settings) -> str:
+    """The digest of the organisation's own glossary, empty without one."""
+    glossary = settings.retrieval.glossary_path
+    return sha256_of(Path(glossary)) if glossary else ""
+
+
 def _in_force(
-    settings: Settings, catalog: Catalog, desk: Desk, model: LanguageModel | None, reranker: Reranker | None
+    settings: Settings,
+    catalog: Catalog,
+    desk: Desk,
+    model: LanguageModel | None,
+    reranker: Reranker | None,
+    own_words: str,
 ) -> Callable[[bool], Mapping[str, str]]:
     """What the result of an evaluation depends on besides its questions, by name; asked anew for each."""
-
-    glossary = settings.retrieval.glossary_path
-    own_words = sha256_of(Path(glossary)) if glossary else ""  # now, because it is read now, and not again
 
     def in_force(answers: bool) -> dict[str, str]:
         states = catalog.states()
@@ -406,6 +424,7 @@ class _Builder:
     model: LanguageModel | None
     reranker: Reranker | None
     glossary: Glossary
+    own_words: str  # the digest of the organisation's part of it
 
     def serving(self, index: VectorIndex, embedder: Embedder) -> Serving:
         """What answers from an index that was built with `embedder`."""
@@ -415,7 +434,9 @@ class _Builder:
             index,
             self._ingesting(embedder),
             retriever,
+            Searcher(retriever, self.log, lambda: self._state(embedder)),
             self._answerer(retriever, embedder, self.log),
+            self._replayer(retriever, embedder),
             Examiner(measured, self._answerer(measured, embedder, OnRecordAsAWhole())),
         )
 
@@ -441,8 +462,23 @@ class _Builder:
             model_expected=self.settings.model.is_chosen,
             model_settings=self.settings.model,
             settings=self.settings.retrieval,
+            state=lambda: self._state(embedder),
             alarm=self.alarm,
         )
+
+    def _replayer(self, retriever: Retriever, embedder: Embedder) -> Replayer:
+        return Replayer(
+            log=self.log,
+            catalog=self.catalog,
+            retriever=retriever,
+            embedder=embedder,
+            model=self.model,
+            state=lambda: self._state(embedder),
+            time_s=self.settings.model.answer_timeout_s,
+        )
+
+    def _state(self, embedder: Embedder) -> SearchState:
+        return state_of(self.settings, self.catalog, embedder, self.own_words)
 
     def alarm(self, what: str) -> None:
         """Put on record that something was kept from a reader at the last moment; `strongroom doctor` says so too."""

@@ -337,6 +337,28 @@ def test_everything_about_a_person_is_written_for_programs_and_for_people(room: 
     assert paper.stat().st_mode & 0o777 == 0o600
 
 
+def test_an_officer_runs_a_question_again(room: Room, tmp_path: Path) -> None:
+    asked = room.run("ask", "--json", "How long are invoices kept?")
+    query_id = json.loads(asked[asked.index("{") : asked.rindex("}") + 1])["query_id"]
+    token = tmp_path / "token"
+    token.write_text(room.run("user", "token", "compliance", "--scope", "log").split()[-1])
+    arguments = ("log", "replay", query_id, "--reason", "Complaint of a customer", "--token-file", str(token))
+    text = room.run(*arguments)
+    assert "Reproduced" in text
+    assert "in force" in text
+    token.write_text(room.run("user", "token", "employee").split()[-1])
+    assert "not for that" in room.run(*arguments, ok=False)
+    assert "There is no token" in room.run(*arguments[:-1], str(tmp_path / "none"), ok=False)
+
+
+def test_the_papers_are_written_once_and_never_over_others(room: Room, tmp_path: Path) -> None:
+    text = room.run("papers", str(tmp_path / "papers"))
+    assert text.count("places are yours to fill in") == 3
+    record = (tmp_path / "papers" / "record-of-processing.md").read_text("utf-8")
+    assert "none: answers are quotations of the documents" in record
+    assert "cannot be written" in room.run("papers", str(tmp_path / "papers"), ok=False)
+
+
 def test_an_auditor_checks_an_export_with_one_file_and_what_was_carried_out(room: Room, tmp_path: Path) -> None:
     export, program = tmp_path / "export.jsonl", tmp_path / "verifier.py"
     room.run("log", "export", "--proof-only", str(export))

@@ -62,6 +62,7 @@ from appliance.api.schemas.people import (
     TokenRequest,
 )
 from appliance.api.schemas.protection import ErasureIn, ErasureOut, HoldIn, HoldOut, ReleaseIn, RetentionOut
+from appliance.api.schemas.replays import ReplayOut
 from appliance.api.schemas.review_queue import JudgedOut, JudgementIn, RuleIn, RulesOut
 from appliance.api.schemas.review_queue import ReviewsOut as AnswersOut
 from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewsOut
@@ -87,6 +88,7 @@ _SESSION = re.compile(r"[\w.~+/=-]{1,4096}", re.ASCII)  # anything else could no
 _TIMEOUT = httpx.Timeout(30.0)
 _ANSWER_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # the longest silence while a model loads and reads
 _PREVIEW_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # walking a folder of very many files on a slow share
+_REPLAY_TIMEOUT = httpx.Timeout(30.0, read=900.0)  # nothing is sent before the model has written all of it again
 _SYNC_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # thousands of people, of a directory that is slow
 _ERASURE_TIMEOUT = httpx.Timeout(30.0, read=600.0)  # many years of a log that has millions of entries
 _UNREADABLE = Problem(code="unreadable", message="The appliance sent something this page cannot read. Reload the page.")
@@ -482,6 +484,11 @@ class Client:
     def query(self, query_id: str) -> QueryDetail:
         """Everything on record about one query."""
         return self._get(QueryDetail, f"/api/log/queries/{_part(query_id)}")
+
+    def replay(self, query_id: str) -> ReplayOut:
+        """Run a question on record again."""
+        path = f"/api/log/queries/{_part(query_id)}/replay"
+        return _parsed(ReplayOut, self._send("POST", path, timeout=_REPLAY_TIMEOUT).content)
 
     def events(self, before: int | None = None, limit: int = 50) -> EventsOut:
         """Entries of the log that are not queries, newest first."""

@@ -31,7 +31,9 @@ from appliance.inference.language import detect_language
 
 ALL_WORDS_FOUND = 0.25
 
-_BEST = 5
+BEST = 5
+"""So many hits are read for it; of the others only how near they are counts."""
+
 _WORD = re.compile(r"[^\W_]+")
 _SHORT = 4  # letters; shorter words have no ending to differ by
 _SHORT_WORDS = """
@@ -81,8 +83,8 @@ def signs(question: str, hits: Sequence[Hit]) -> Signs:
     """What the formula reads."""
     asked = _asked(question)
     names = [word for word, is_name in asked.items() if is_name]
-    best = [_spelled(f"{hit.title} {hit.path} {hit.chunk.search_text}") for hit in hits[:_BEST]]
-    nearest = _nearest_sentence(list(asked), hits[:_BEST])
+    best = [_spelled(f"{hit.title} {hit.path} {hit.chunk.search_text}") for hit in hits[:BEST]]
+    nearest = _nearest_sentence(list(asked), hits[:BEST])
     return Signs(
         cosine=max((hit.similarity for hit in hits if hit.similarity is not None), default=0.0),
         names=max((_share(names, text) for text in best), default=0.0),
@@ -92,7 +94,7 @@ def signs(question: str, hits: Sequence[Hit]) -> Signs:
 
 def _holds_all(question: str, hits: Sequence[Hit]) -> bool:
     asked = list(_asked(question))
-    return bool(asked) and any(_share(asked, _spelled(hit.chunk.search_text)) == 1.0 for hit in hits[:_BEST])
+    return bool(asked) and any(_share(asked, _spelled(hit.chunk.search_text)) == 1.0 for hit in hits[:BEST])
 
 
 def _asked(question: str) -> Mapping[str, bool]:

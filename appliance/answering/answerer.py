@@ -41,18 +41,17 @@ from appliance.answering.flagging import raised
 from appliance.answering.followup import is_follow_up, standalone
 from appliance.answering.grounding import grounding
 from appliance.answering.instructions import instructions
-from appliance.answering.opening import LoopWatch, Opening
 from appliance.answering.prompt import Prompt, build_prompt
 from appliance.answering.rewriting import rewrite, rewriting_generation
 from appliance.answering.sentences import has_words
-from appliance.audit.entries import Entry
+from appliance.answering.writing import Writing
+from appliance.audit.entries import Entry, SearchState
 from appliance.config import ModelSettings, RetrievalSettings
 from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal
 from appliance.errors import AccessDenied, ApplianceError, ContextOverflow, ModelUnavailable
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Generation, LanguageModel, ModelCard
 from appliance.inference.token_bound import PROMPT_OVERHEAD_TOKENS
-from appliance.inference.wire import Ending, whole_characters
 from appliance.retrieval.retriever import Retriever
 
 CANCELLED = "cancelled"
@@ -121,9 +120,16 @@ class Answerer:
         model_expected: bool,
         model_settings: ModelSettings,
         settings: RetrievalSettings,
+        state: Callable[[], SearchState | None] = lambda: None,
         alarm: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Put the parts together. `alarm` is told when something was kept from a reader at the last moment."""
+        """Put the parts together.
+
+        Args:
+            state: What a search depends on now, for the record.
+            alarm: Told when something was kept from a reader at the last moment.
+        """
+        self._state = state
         self._alarm = alarm
         self._retriever = retriever
         self._log = log
@@ -241,6 +247,7 @@ class Answerer:
     def _answer(self, course: Course) -> Generator[AnswerEvent, None, Answer]:
         if not has_words(course.searched_for):
             return self._abstain(course, notices.NO_WORDS)
+        course.state = self._state()
         course.hits = self._retriever.retrieve(
             course.searched_for, course.principal.access, on_withheld=course.note_withheld
         )
@@ -297,30 +304,18 @@ class Answerer:
         self, course: Course, model: LanguageModel, prompt: Prompt, generation: Generation
     ) -> Generator[AnswerEvent, None, Answer]:
         yield from self._found(course, prompt.passages, prompt, generation)
-        gate, opening, loop = MarkerGate(prompt.passages), Opening(), LoopWatch()
-        pieces = model.stream(prompt.messages, generation)
-        try:
-            ending = Ending(pieces)
-            for piece in whole_characters(ending):
-                text = gate.feed(opening.feed(piece))
-                if text:
-                    yield self._shown(course, text)
-                if opening.says_no:
-                    return self._abstain(course)
-                if loop.is_looping(piece):
-                    raise ModelUnavailable(notices.LOOP)
-            text = gate.feed(opening.finish()) + gate.finish()
-            if text:
+        writing = Writing(model.stream(prompt.messages, generation), prompt.passages)
+        with closing(writing):  # which stops the generation when the reader has left
+            for text in writing:
                 yield self._shown(course, text)
-        finally:
-            if hasattr(pieces, "close"):
-                pieces.close()  # stops the generation when the reader has left
+        if writing.says_no:
+            return self._abstain(course)
         shown = "".join(course.shown).strip()
         if not has_words(shown):
             raise ModelUnavailable(notices.NOTHING)
-        if ending.is_cut:
+        if writing.is_cut:
             course.notices.append(notices.LENGTH)
-        return _checked(course, shown, gate)
+        return _checked(course, shown, writing.gate)
 
     def _quote(self, course: Course) -> Generator[AnswerEvent, None, Answer]:
         """The passages themselves, when there is no model to write."""

@@ -15,6 +15,7 @@ from appliance.audit.entries import (
     CheckedAnswer,
     CheckedStatement,
     CitedPassage,
+    EarlierTurn,
     GenerationParameters,
     Latency,
     ModelUsed,
@@ -24,6 +25,7 @@ from appliance.audit.entries import (
     QuestionRewritten,
     RaisedFlag,
     RetrievedPassage,
+    SearchState,
 )
 from appliance.domain import (
     EVERYONE,
@@ -34,8 +36,10 @@ from appliance.domain import (
     Grounding,
     Hit,
     Principal,
+    Turn,
     text_sha256,
 )
+from appliance.inference.language import detect_language
 from appliance.inference.port import Generation, ModelCard
 from appliance.labels import NO_LEVEL
 
@@ -57,6 +61,7 @@ class Course:
     principal: Principal
     conversation: Conversation
     started: float = field(default_factory=time.monotonic)
+    state: SearchState | None = None
     hits: Sequence[Hit] = ()
     answerable: float | None = None
     passages: tuple[Citation, ...] = ()
@@ -123,6 +128,10 @@ def retrieved(course: Course, prompt: Prompt | None, generation: Generation | No
         parameters=_parameters(generation, course.card) if generation else None,
         answerable=course.answerable,
         reranker_digest=next((hit.reranked_by for hit in course.hits if hit.reranked_by), ""),
+        language=detect_language(course.question),
+        turns=tuple(map(_earlier, prompt.turns)) if prompt else (),
+        differing=prompt.differing if prompt else (),
+        state=course.state,
     )
 
 
@@ -166,7 +175,12 @@ def _passage(hit: Hit, passages: Sequence[Citation]) -> RetrievedPassage:
         similarity=hit.similarity,
         number=number,
         reranking=hit.reranking,
+        text_sha256=text_sha256(hit.chunk.text),
     )
+
+
+def _earlier(turn: Turn) -> EarlierTurn:
+    return EarlierTurn(turn.query_id) if turn.query_id else EarlierTurn("", turn.question, turn.answer)
 
 
 def _model(card: ModelCard | None) -> ModelUsed:

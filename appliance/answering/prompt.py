@@ -43,10 +43,15 @@ def _nothing_differs(_passages: Sequence[Citation]) -> Sequence[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A chat ready to be sent, and the passages in it, numbered from 1."""
+    """A chat ready to be sent, and what it was made of: the passages in it, numbered from 1, and the earlier turns.
+
+    `differing` are the pairs of passages of which the model was told that they contradict each other.
+    """
 
     messages: tuple[Message, ...]
     passages: tuple[Citation, ...]
+    turns: tuple[Turn, ...] = ()
+    differing: tuple[tuple[int, int], ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -95,19 +100,31 @@ def build_prompt(
             "or raise model.context_tokens."
         )
     for remembered in (turns, ()):  # earlier turns give way to the first passage
-        history = _pack_turns(remembered, room_beside_question // _MAX_HISTORY_SHARE, count_tokens)
-        left = room - sum(_cost(message.content, count_tokens) for message in history)
+        packed = _pack_turns(remembered, room_beside_question // _MAX_HISTORY_SHARE, count_tokens)
+        left = room - sum(_cost_of_turn(turn, count_tokens) for turn in packed)
         passages = _pack_passages(question, hits[:max_passages], left, count_tokens, words)
         if passages:
-            text = _user_message(question, passages, words, differing(passages))
-            if _cost(text, count_tokens) > left:  # what differs is the least to lose: the reader is told of it anyway
-                text = _user_message(question, passages, words)
-            asked = Message(MessageRole.USER, text)
-            return Prompt((Message(MessageRole.SYSTEM, words.rules), *history, asked), passages)
+            pairs = tuple(differing(passages))
+            if _cost(_user_message(question, passages, words, pairs), count_tokens) > left:
+                pairs = ()  # what differs is the least to lose: the reader is told of it anyway
+            return put_together(question, passages, packed, words, pairs)
     raise ContextOverflow(
         "No passage fits beside the question into the context window of the language model. Ask a shorter question, "
         "or raise model.context_tokens."
     )
+
+
+def put_together(
+    question: str,
+    passages: tuple[Citation, ...],
+    turns: tuple[Turn, ...],
+    words: Instructions,
+    differing: tuple[tuple[int, int], ...],
+) -> Prompt:
+    """The prompt that is made of just this, whether it fits or not."""
+    earlier = (message for turn in turns for message in _said(turn))
+    asked = Message(MessageRole.USER, _user_message(question, passages, words, differing))
+    return Prompt((Message(MessageRole.SYSTEM, words.rules), *earlier, asked), passages, turns, differing)
 
 
 def _pack_passages(
@@ -125,18 +142,26 @@ def _pack_passages(
     return packed
 
 
-def _pack_turns(turns: Sequence[Turn], room: int, count_tokens: CountTokens) -> tuple[Message, ...]:
+def _pack_turns(turns: Sequence[Turn], room: int, count_tokens: CountTokens) -> tuple[Turn, ...]:
     """The latest turns that fit, oldest first."""
-    packed: list[Message] = []
+    packed: list[Turn] = []
     for turn in reversed(turns):
-        answer = inert(without_markers(turn.answer))
-        pair = (Message(MessageRole.USER, inert(turn.question)), Message(MessageRole.ASSISTANT, answer))
-        cost = sum(_cost(message.content, count_tokens) for message in pair)
+        cost = _cost_of_turn(turn, count_tokens)
         if cost > room:
             break
         room -= cost
-        packed[:0] = pair
+        packed.insert(0, turn)
     return tuple(packed)
+
+
+def _cost_of_turn(turn: Turn, count_tokens: CountTokens) -> int:
+    return sum(_cost(message.content, count_tokens) for message in _said(turn))
+
+
+def _said(turn: Turn) -> tuple[Message, Message]:
+    """An earlier turn as the model sees it."""
+    answer = inert(without_markers(turn.answer))
+    return Message(MessageRole.USER, inert(turn.question)), Message(MessageRole.ASSISTANT, answer)
 
 
 def _user_message(

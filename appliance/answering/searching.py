@@ -12,10 +12,12 @@ Rules this module keeps:
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 from appliance.answering.answerer import Record
 from appliance.answering.course import Course, closed, numbered, received, retrieved
 from appliance.answering.flagging import raised
+from appliance.audit.entries import SearchState
 from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal
 from appliance.errors import ApplianceError
 from appliance.retrieval.retriever import Retriever
@@ -24,9 +26,13 @@ from appliance.retrieval.retriever import Retriever
 class Searcher:
     """Searches for a person, on record."""
 
-    def __init__(self, retriever: Retriever, log: Record) -> None:
+    def __init__(
+        self, retriever: Retriever, log: Record, state: Callable[[], SearchState | None] = lambda: None
+    ) -> None:
+        """Put the parts together. `state` tells what a search depends on now, for the record."""
         self._retriever = retriever
         self._log = log
+        self._state = state
 
     def search(self, question: str, principal: Principal, *, limit: int, origin: str) -> list[Hit]:
         """The best hits for a question within what this person may see, at most `limit`; `origin` names the door.
@@ -56,6 +62,7 @@ class Searcher:
         self._log.append(closed(course, answer, raised(course, answer, error=error), error=error))
 
     def _find(self, course: Course, limit: int) -> None:
+        course.state = self._state()
         course.hits = self._retriever.retrieve(
             course.question, course.principal.access, on_withheld=course.note_withheld
         )

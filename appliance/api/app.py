@@ -23,8 +23,10 @@ from appliance.api import (
     log,
     monitoring,
     openai,
+    papers,
     people,
     protection,
+    replays,
     review_queue,
     reviews,
     runs,
@@ -54,6 +56,7 @@ _API = (
     directories.router,
     access.router,
     health.router,
+    papers.router,
     log.router,
     checkpoints.router,
     compliance.router,
@@ -61,6 +64,7 @@ _API = (
     monitoring.router,
     review_queue.router,
     cases.router,
+    replays.router,
 )
 
 

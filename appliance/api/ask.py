@@ -81,7 +81,7 @@ def _conversation(appliance: Appliance, conversation_id: str | None, reader: Pri
         return Conversation(appliance.conversations.start())
     turns = appliance.conversations.turns(conversation_id, reader.id)[-REMEMBERED_TURNS:]
     shown = [turn for turn in turns if not withheld(turn, visible_citations(appliance, reader, turn))]
-    return Conversation(conversation_id, tuple(Turn(turn.question, turn.answer) for turn in shown))
+    return Conversation(conversation_id, tuple(Turn(turn.question, turn.answer, turn.query_id) for turn in shown))
 
 
 def _store(appliance: Appliance, conversation_id: str, reader: Principal, question: str, event: Answered) -> None:

@@ -206,6 +206,7 @@ Admin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=None))]
 IngestAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.INGEST))]
 PeopleAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.PEOPLE))]
 EvaluationAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.EVALUATE))]
+AdminOrCompliance = Annotated[Principal, Depends(_holding(Role.ADMIN, Role.COMPLIANCE, scope=Scope.HEALTH))]
 HealthAdmin = Annotated[Principal, Depends(_holding(Role.ADMIN, scope=Scope.HEALTH))]
 Compliance = Annotated[Principal, Depends(_holding(Role.COMPLIANCE, scope=Scope.LOG))]
 """An officer, for what shows nothing that the query log holds."""

@@ -27,7 +27,7 @@ class RetrievedPassage:
     """One passage that was found, and how. `number` is the n of its [n] before the model; None: not put before it.
 
     `reranking` is the score that gave it its rank among those that a reranking model judged; None: it was not judged,
-    or an older release wrote the entry.
+    or an older release wrote the entry. `text_sha256` is of the passage's own text; empty in entries of older releases.
     """
 
     chunk_id: str
@@ -42,6 +42,42 @@ class RetrievedPassage:
     similarity: float | None
     number: int | None
     reranking: float | None = None
+    text_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingInForce:
+    """A setting that shaped what was found or packed, and its value as text."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchState:
+    """What a search and a prompt depended on besides question and reader.
+
+    `embedding_model` names the exact model of the index that answered, `index_format` the form it is written in, and
+    `catalog_changes` is how often what readers can find had changed when the search began.
+    """
+
+    release: str
+    embedding_model: str
+    index_format: int
+    catalog_changes: int
+    settings: tuple[SettingInForce, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierTurn:
+    """An earlier turn of the conversation that stood in a prompt, by the query under which it is on record itself.
+
+    One that a program brought along has no such query; its words stand here.
+    """
+
+    query_id: str
+    question: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +208,11 @@ class PassagesRetrieved:
     were held to answer; None where that was not judged, and in entries of older releases. `rewritten` stands in entries
     of before `QuestionCompleted`. `reranker_digest` names the exact model that put the passages in their order; empty
     where that is the order of the search, and in entries of older releases.
+
+    From the rest, with the text of the passages by their ids, the prompt can be made again word for word: `language` is
+    that of the instructions in it (two letters, empty where it was not clear), `turns` are the earlier turns in it,
+    `differing` the pairs of passages that it says contradict each other. `state` is None where nothing was searched.
+    Entries of older releases have none of these.
     """
 
     type: ClassVar[str] = "passages.retrieved"
@@ -186,6 +227,10 @@ class PassagesRetrieved:
     answerable: float | None = None
     rewritten: QuestionRewritten | None = None
     reranker_digest: str = ""
+    language: str = ""
+    turns: tuple[EarlierTurn, ...] = ()
+    differing: tuple[tuple[int, int], ...] = ()
+    state: SearchState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +320,21 @@ class LogRead:
     actor: str
     what: str
     query_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryReplayed:
+    """An officer had a question on record run again, which asks nothing in anybody's name.
+
+    `outcome` is a name of `appliance.replay.outcome.Outcome`, and `findings` are names of `Finding`: what is not any
+    more as it was. What came of it is on record nowhere: it can be had again.
+    """
+
+    type: ClassVar[str] = "query.replayed"
+    actor: str
+    query_id: str
+    outcome: str
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,6 +564,7 @@ Entry = (
     | SignedOut
     | DeskOpened
     | LogRead
+    | QueryReplayed
     | LogExported
     | AdminAction
     | ActProposed

@@ -14,6 +14,7 @@ from __future__ import annotations
 from appliance.catalog.changes import ChangedLine, Changes, changes_between
 from appliance.catalog.ingestion import FileFacts, FileOutcome, IngestCatalog
 from appliance.catalog.library import ChunkInContext, LibraryCatalog, LibraryPage, Release, Similar
+from appliance.catalog.on_record import RecordCatalog, StoredChunk
 from appliance.catalog.signature import NO_SIGNATURE, SIMILAR, Signature, resemblance, resembling
 from appliance.catalog.sources import Receipt, SourceCatalog
 from appliance.catalog.visibility import VisibilityCatalog
@@ -33,13 +34,14 @@ __all__ = [
     "Release",
     "Signature",
     "Similar",
+    "StoredChunk",
     "changes_between",
     "resemblance",
     "resembling",
 ]
 
 
-class Catalog(SourceCatalog, IngestCatalog, LibraryCatalog, VisibilityCatalog):
+class Catalog(SourceCatalog, IngestCatalog, LibraryCatalog, VisibilityCatalog, RecordCatalog):
     """Sources, documents, versions and chunks in SQL. Raises CatalogUnavailable when the database fails."""
 
     def __init__(self, database: Database) -> None:

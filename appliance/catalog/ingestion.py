@@ -20,6 +20,7 @@ from appliance.catalog.tables import (
     chunk_of,
     chunk_row,
     chunks,
+    count_change,
     documents,
     dump,
     labels_of,
@@ -521,6 +522,7 @@ def _put_version(
 
 def _put_in_force(connection: Connection, document_id: str, version_id: str) -> None:
     moment = now()
+    count_change(connection)
     connection.execute(
         update(versions).where(versions.c.id == version_id).values(published_at=moment, superseded_at=None)
     )
@@ -529,7 +531,7 @@ def _put_in_force(connection: Connection, document_id: str, version_id: str) -> 
 
 def _supersede(connection: Connection, document_id: str, but: str | None, moment: datetime | None = None) -> None:
     """The versions of a document that were in force are no longer, but for one."""
-    connection.execute(
+    superseded = connection.execute(
         update(versions)
         .where(
             versions.c.document_id == document_id,
@@ -539,6 +541,8 @@ def _supersede(connection: Connection, document_id: str, but: str | None, moment
         )
         .values(superseded_at=moment or now())
     )
+    if superseded.rowcount:
+        count_change(connection)
 
 
 def _drop_texts(connection: Connection, document_id: str) -> None:

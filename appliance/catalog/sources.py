@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select, update
 
 from appliance.catalog.tables import (
+    count_change,
     document_groups,
     documents,
     labels_of,
@@ -111,6 +112,7 @@ class SourceCatalog:
         """From now on no reader sees the documents of a source, and nothing of it is synced."""
         documents_of_it = select(documents.c.id).where(documents.c.source_id == source_id)
         with self._database.write() as connection:
+            count_change(connection)
             connection.execute(update(sources).where(sources.c.id == source_id).values(paused=True))
             connection.execute(delete(document_groups).where(document_groups.c.document_id.in_(documents_of_it)))
             connection.execute(update(documents).where(documents.c.source_id == source_id).values(settled=False))
@@ -118,6 +120,7 @@ class SourceCatalog:
     def remove_source(self, source_id: str) -> None:
         """Forget a source and everything that came from it but the receipts."""
         with self._database.write() as connection:
+            count_change(connection)
             connection.execute(delete(sources).where(sources.c.id == source_id))
 
     def receipts(self, *, document_id: str | None = None, limit: int = 1000, offset: int = 0) -> list[Receipt]:

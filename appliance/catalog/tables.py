@@ -26,6 +26,7 @@ from sqlalchemy import (
     exists,
     insert,
     select,
+    update,
 )
 from sqlalchemy.sql.operators import custom_op
 
@@ -164,6 +165,13 @@ receipts = Table(
     Column("chunks_after", Integer, nullable=False),
 )
 
+catalog_state = Table(
+    "catalog_state",
+    metadata,
+    Column("id", Integer, primary_key=True),  # there is one row
+    Column("changes", BigInteger, nullable=False),
+)
+
 
 def without_index(column: Column[str]) -> UnaryExpression[str]:
     """A column that SQLite shall not search by in this query, because another one says more.
@@ -190,8 +198,16 @@ def labels_of(connection: Connection, document_ids: Sequence[str]) -> Mapping[st
     return {key: frozenset(groups) for key, groups in found.items()}
 
 
+def count_change(connection: Connection) -> None:
+    """Note that what readers can find is another now: a version in force, a label, or a document that went."""
+    connection.execute(update(catalog_state).values(changes=catalog_state.c.changes + 1))
+
+
 def put_groups(connection: Connection, document_id: str, groups: frozenset[str]) -> None:
     """Label a document."""
+    if labels_of(connection, [document_id]).get(document_id, frozenset()) == groups:
+        return
+    count_change(connection)
     connection.execute(delete(document_groups).where(document_groups.c.document_id == document_id))
     if groups:
         connection.execute(

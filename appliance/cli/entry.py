@@ -14,6 +14,8 @@ from appliance.cli.directories import directory_app
 from appliance.cli.evaluating import evaluate
 from appliance.cli.ingestion import ingest, reconcile, report
 from appliance.cli.log import log_app
+from appliance.cli.papers import papers
+from appliance.cli.replaying import replay
 from appliance.cli.setting_up import init, serve
 from appliance.cli.state import doctor, status
 from appliance.cli.terminal import err
@@ -35,6 +37,8 @@ app.command()(ask)
 app.command("eval")(evaluate)
 app.command()(status)
 app.command()(doctor)
+app.command()(papers)
+log_app.command("replay")(replay)
 app.add_typer(log_app, name="log")
 app.add_typer(user_app, name="user")
 app.add_typer(directory_app, name="directory")

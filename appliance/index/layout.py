@@ -36,7 +36,9 @@ SEARCH_EF = 512
 """Breadth of the walk through an HNSW graph; far above any `limit` we ask for, so that recall stays near 1."""
 
 _Entry = TypeVar("_Entry")
-_FORMAT = 3
+FORMAT = 3
+"""The form in which this release writes an index."""
+
 _BATCH = 256
 _SPARE = 16
 
@@ -61,7 +63,7 @@ class Identity:
     owner: str
     model_id: str
     dimension: int
-    format: int = _FORMAT
+    format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
         """The record to store."""

@@ -30,6 +30,7 @@ EMPLOYEE = {
     "GET /v1/models", "POST /v1/chat/completions",
 }  # fmt: skip
 EMPLOYEE_OR_ADMIN = {"GET /api/documents/{document_id}/pages/{page}.png"}
+ADMIN_OR_COMPLIANCE = {"GET /api/papers"}
 ADMIN = {
     "GET /api/sources", "POST /api/sources", "POST /api/sources/preview",
     "PATCH /api/sources/{source_id}", "DELETE /api/sources/{source_id}",
@@ -71,6 +72,7 @@ COMPLIANCE = {
     "POST /api/compliance/cases/{case_id}/queries", "POST /api/compliance/cases/{case_id}/notes",
     "POST /api/compliance/cases/{case_id}/closing", "GET /api/compliance/cases/{case_id}/package",
     "GET /api/compliance/package",
+    "POST /api/log/queries/{query_id}/replay",
 }  # fmt: skip
 WITHOUT_REASON = {
     "GET /api/log/checkpoint", "GET /api/log/checkpoint/file", "GET /api/log/condition",
@@ -90,6 +92,7 @@ ALLOWED = {
     **dict.fromkeys(SIGNED_IN, {"employee", "admin", "compliance"}),
     **dict.fromkeys(EMPLOYEE, {"employee"}),
     **dict.fromkeys(EMPLOYEE_OR_ADMIN, {"employee", "admin"}),
+    **dict.fromkeys(ADMIN_OR_COMPLIANCE, {"admin", "compliance"}),
     **dict.fromkeys(ADMIN, {"admin"}),
     **dict.fromkeys(COMPLIANCE, {"compliance"}),
 }
@@ -109,7 +112,7 @@ SCOPES = {
     Scope.INGEST: ("/api/sources", "/api/runs", "/api/files", "/api/reviews", "/api/index", "/api/receipts"),
     Scope.PEOPLE: ("/api/people", "/api/directories"),
     Scope.EVALUATE: ("/api/evaluations",),
-    Scope.HEALTH: ("/api/health", "/api/metrics"),
+    Scope.HEALTH: ("/api/health", "/api/metrics", "/api/papers"),
     Scope.LOG: ("/api/log",),
 }
 """Which scope a token needs, by how the path begins."""

@@ -514,3 +514,21 @@ def test_the_inventory_counts_every_state_and_shows_each(catalog: Catalog) -> No
     }
     assert catalog.states("another") == {}
     assert inventory(catalog, state=DocumentState.FAILED).total == 2
+
+
+def test_whatever_changes_what_readers_can_find_is_counted_and_nothing_else(catalog: Catalog) -> None:
+    def counted(act: Callable[[], object]) -> bool:
+        before = catalog.changes()
+        act()
+        return catalog.changes() > before
+
+    outcome = make_outcome("leave.txt")
+    assert counted(lambda: publish(catalog, "leave.txt", "Leave is 25 days."))
+    assert counted(lambda: publish(catalog, "leave.txt", "Leave is 27 days."))
+    assert counted(lambda: catalog.relabel(outcome.document_id, frozenset({"legal"})))
+    assert not counted(lambda: catalog.relabel(outcome.document_id, frozenset({"legal"})))
+    assert not counted(lambda: catalog.touch(outcome.document_id, size_bytes=1, modified_ns=2, changed_ns=3))
+    assert not counted(lambda: catalog.library(STAFF, text="", source_id=None, limit=1, offset=0))
+    assert counted(lambda: catalog.record(make_outcome("leave.txt", state=DocumentState.GONE), keep_version=False))
+    assert counted(lambda: catalog.hide_source(SOURCE.id))
+    assert counted(lambda: catalog.remove_source(SOURCE.id))

@@ -34,7 +34,17 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
         expect(dialog.get_by_role("row", name="travel.md").first).to_contain_text("[")  # its number
         table = dialog.locator(".st-key-sr-retrieved .sr-table")
         assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
+        visiting.click(dialog.get_by_role("button", name="Run it again"))
+        expect(dialog).to_contain_text("The same answer comes of it today, word for word.")
+        again = dialog.locator(".st-key-sr-replay .sr-table")
+        expect(again).to_contain_text("as it was")
+        assert again.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
         visiting.close_dialog()
+        visiting.click(page.get_by_role("tab", name="Other events"))
+        expect(page.get_by_role("row", name="query.replayed").first).to_contain_text("reproduced")
+        newest = [page.get_by_role("row").nth(row).inner_text() for row in range(1, 5)]
+        assert sum("one query" in row for row in newest) == 1  # running it again did not read the entry again
+        visiting.click(page.get_by_role("tab", name="Questions"))
         visiting.click(page.get_by_role("button", name="Verify the log"))
         expect(page.get_by_text("The log is intact")).to_be_visible()
         with page.expect_download() as download:

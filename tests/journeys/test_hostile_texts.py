@@ -110,6 +110,17 @@ def test_hostile_names_stay_letters_on_every_page(
             assert_only_letters(visiting)
 
 
+def test_a_hostile_replay_stays_letters(browser: Browser, hostile: str) -> None:
+    with visit(browser, hostile) as visiting:
+        visiting.sign_in("cora", "any password")
+        visiting.go("/compliance")
+        visiting.click(visiting.page.get_by_role("button", name="Open entry").first)
+        visiting.click(visiting.page.get_by_role("dialog").get_by_role("button", name="Run it again"))
+        visiting.page.locator(".st-key-sr-replay").get_by_text("window.owned").first.wait_for(state="attached")
+        visiting.settle()
+        assert_only_letters(visiting)
+
+
 def test_hostile_files_previews_and_versions_in_review_stay_letters(browser: Browser, hostile: str) -> None:
     with visit(browser, hostile) as visiting:
         visiting.sign_in("adam", "any password")

@@ -71,6 +71,7 @@ from appliance.api.schemas.people import (
     PersonPatch,
     TokenInfo,
 )
+from appliance.api.schemas.replays import NoteOut, PassageNowOut, PassageThenOut, PieceOut, ReplayOut
 from appliance.api.schemas.shapes import Problem
 from appliance.api.schemas.upkeep import CheckOut, HealthOut
 from appliance.domain import AnswerKind, Role, Scope, TextMeans
@@ -357,6 +358,39 @@ class Standin:
 
     # the log
 
+    def replay(self, key: str) -> ReplayOut:
+        """Another answer than on record, of which some words are not shown; a document was removed meanwhile."""
+        hit = self.passages()[0]
+        return ReplayOut(
+            query_id=key,
+            outcome="differs",
+            notes=[
+                NoteOut(finding="document.erased", words=f"'{hit.title}' is not stored.{self.poison}", prevents=True)
+            ],
+            prompt_then="1d" * 32,
+            prompt_now="1d" * 32,
+            passages=[
+                PassageThenOut(
+                    chunk_id=hit.chunk_id,
+                    document_id=hit.document_id,
+                    title=hit.title,
+                    path=hit.path,
+                    page=1,
+                    number=1,
+                    rank_then=1,
+                    rank_now=None,
+                    fate="erased",
+                )
+            ],
+            found_now=[PassageNowOut(chunk_id="c-new", rank=1)],
+            pieces=[
+                PieceOut(change="same", text=f"At most{self.poison}", words=2),
+                PieceOut(change="gone", text=f" 240{self.poison}", words=1),
+                PieceOut(change="new", text="", words=3),
+            ],
+            is_hidden=True,
+        )
+
     def queries(self) -> list[QueryOut]:
         """Queries on record."""
         every = [AnswerKind.GENERATED, AnswerKind.EXTRACTIVE, AnswerKind.ABSTAINED, None, AnswerKind.PASSAGES]
@@ -606,6 +640,10 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             grounding=state.grounding(found.answer) if found.kind is AnswerKind.GENERATED else None,
             rewriting="",
         )
+
+    @api.post("/log/queries/{key}/replay")
+    def replay(key: str) -> ReplayOut:
+        return state.replay(key)
 
     @api.get("/log/events")
     def events(before: int | None = None, limit: int = 50) -> EventsOut:

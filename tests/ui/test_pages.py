@@ -54,6 +54,15 @@ def _run_library(url: str) -> None:
         library.page(Client(url, "erin"))
 
 
+def _run_replay(url: str) -> None:
+    from ui import pieces
+    from ui.client import Client
+    from ui.replay_view import offer_replay
+
+    with pieces.problems_shown():
+        offer_replay(Client(url, "cora"), "q-0")
+
+
 def _run_log(url: str, session: str) -> None:
     from ui import pieces
     from ui.client import Client
@@ -193,6 +202,19 @@ def test_the_log_tells_passages_in_the_prompt_from_passages_that_were_only_found
     first, second = entry.split("records-retention.pdf")[-1], entry.split("litigation-hold.docx")[-1]
     assert "[1]" in first.split("</tr>")[0]
     assert "none" in second.split("</tr>")[0]
+
+
+def test_a_question_is_run_again_when_somebody_says_so(base_url: str, state: Standin) -> None:
+    at = AppTest.from_function(_run_replay, kwargs={"url": base_url}, default_timeout=20).run()
+    assert not state.requests
+    at.button(key="replay-q-0").click().run()
+    replayed = shown(at)
+    assert "Another answer comes of it today." in replayed
+    assert "no longer possible" in replayed
+    assert "(3 words not shown)" in replayed
+    assert "New words are not shown" in replayed
+    assert "c-new" in replayed
+    assert [path for _, path, _ in state.requests] == ["/api/log/queries/q-0/replay"]
 
 
 def test_a_document_whose_passages_are_cut_says_how_many_there_are(base_url: str) -> None:

@@ -14,6 +14,7 @@ from ui import log_condition, pieces
 from ui.client import Client
 from ui.inert import Html, one_line, render, text
 from ui.log_opening import log_is_open
+from ui.replay_view import offer_replay
 
 _KINDS: dict[AnswerKind | None, tuple[str, pieces.Tone]] = {
     AnswerKind.GENERATED: ("written by the model", "quiet"),
@@ -192,6 +193,7 @@ def _open(client: Client, query_id: str) -> None:
             number = "In the prompt as" if query.prompt_sha256 else "Number"  # without a model there is no prompt
             with st.container(key="sr-retrieved"):
                 pieces.show(pieces.table(("Rank", "Document", "Page", number, "Cited", "Version (SHA-256)"), rows))
+        offer_replay(client, query_id)
 
 
 def _on_record(query: QueryDetail) -> Html:

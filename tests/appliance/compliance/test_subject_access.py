@@ -15,6 +15,7 @@ from appliance.audit.entries import (
     FeedbackGiven,
     Latency,
     LogRead,
+    QueryReplayed,
     SignedIn,
 )
 from appliance.auth.access_requests import AccessRequests
@@ -59,6 +60,8 @@ def test_everything_a_person_did_and_others_did_about_them_is_found_and_nothing_
         LogRead("officer-1", "queries matching actor 'hannah', joann"),
         AdminAction("u-admin", "person.groups_set", "Ann", "claims"),
         AdminAction("u-admin", "person.groups_set", "annabel", "claims"),
+        QueryReplayed("officer-1", mine, "reproduced"),
+        QueryReplayed("officer-1", theirs, "reproduced"),
     )
     AccessRequests(office.database, office.clock).ask(ann.id, "legal", "I need it.")
     office.clock.forward(days=60)
@@ -67,7 +70,7 @@ def test_everything_a_person_did_and_others_did_about_them_is_found_and_nothing_
     assert [each.type for each in found.own] == [
         "question.received", "answer.closed", "feedback.given", "session.opened", "question.received",
     ]  # fmt: skip
-    assert [each.seq for each in found.by_others] == [5, 7, 9]
+    assert [each.seq for each in found.by_others] == [5, 7, 9, 11]
     assert {turn.query_id for turn in found.turns} == {mine, later}
     facts = json.loads(as_json(found))
     assert facts["account"]["groups"] == ["claims"]

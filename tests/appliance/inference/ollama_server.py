@@ -48,6 +48,7 @@ class OllamaServer:
     mode: Mode = Mode.NORMAL
     capabilities: Sequence[str] = ("completion",)
     remote_host: str = ""
+    digest: str = DIGEST
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     peer_left: threading.Event = field(default_factory=threading.Event)
     url: str = ""
@@ -84,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server_state.requests.append((self.path, {}))
         if self.path == "/api/tags":
-            entry = {"name": MODEL, "model": MODEL, "digest": DIGEST, "size": 1, "details": _DETAILS}
+            entry = {"name": MODEL, "model": MODEL, "digest": self.server_state.digest, "size": 1, "details": _DETAILS}
             self._json(200, {"models": [entry]})
         elif self.path == "/api/version":
             self._json(200, {"version": "0.35.0"})

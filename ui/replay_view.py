@@ -1,0 +1,99 @@
+"""A question on record, run again: whether the same comes of it, and what is not as it was.
+
+A sign, a word for screen readers and the frame say which words went and which came; colour only repeats it.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from appliance.api.schemas.replays import NoteOut, PassageThenOut, PieceOut, ReplayOut
+from ui import pieces
+from ui.client import Client
+from ui.inert import Html, text
+
+_OUTCOMES: dict[str, tuple[str, pieces.Tone]] = {
+    "reproduced": ("The same answer comes of it today, word for word.", "good"),
+    "differs": ("Another answer comes of it today.", "warn"),
+    "impossible": ("The answer could not be made again.", "warn"),
+}
+_FATES = {
+    "in_force": "as it was",
+    "superseded": "has a later version",
+    "closed": "closed to the person",
+    "changed": "has another text",
+    "erased": "not stored any more",
+}
+
+
+@st.fragment  # so that a click draws this part again, and does not read the entry again
+def offer_replay(client: Client, query_id: str) -> None:
+    """A button that runs a question on record again, and what came of it."""
+    if not st.button("Run it again", key=f"replay-{query_id}", help="Asks nothing in anybody's name. Is on record."):
+        return
+    with pieces.problems_shown():
+        with st.spinner("Searching and asking again"):
+            found = client.replay(query_id)
+        with st.container(key="sr-replay"):
+            _show(found)
+
+
+def _show(found: ReplayOut) -> None:
+    words, tone = _OUTCOMES.get(found.outcome, (found.outcome, "quiet"))
+    pieces.show(pieces.notice(words, tone))
+    if found.prompt_then:
+        same = found.prompt_now == found.prompt_then
+        pieces.show(pieces.line(f"Prompt: {'the same, by its hash' if same else 'not to be made again as it was'}."))
+    if found.notes:
+        pieces.show(Html(f'<ul class="sr-notes">{"".join(map(_note, found.notes))}</ul>'))
+    if found.pieces:
+        pieces.show(_comparison(found))
+    if found.passages:
+        columns = ("Rank then", "Rank now", "Number", "Document", "Now")
+        pieces.show(Html('<h3 class="sr-small-head">Passages then and now</h3>'))
+        pieces.show(pieces.table(columns, map(_row, found.passages)))
+    if found.found_now:
+        others = pieces.join(Html(f"<li>{pieces.code(it.chunk_id)} at rank {it.rank}</li>") for it in found.found_now)
+        pieces.show(
+            Html(
+                '<h3 class="sr-small-head">Found now and not then</h3>'
+                '<p class="sr-muted">What they say is for those who may read them.</p>'
+                f'<ul class="sr-notes">{others}</ul>'
+            )
+        )
+
+
+def _note(note: NoteOut) -> str:
+    mark = pieces.badge("no longer possible", "warn") if note.prevents else Html("")
+    return f'<li><span dir="auto">{text(note.words)}</span> {mark}</li>'
+
+
+def _comparison(found: ReplayOut) -> Html:
+    hidden = (
+        '<p class="sr-muted">New words are not shown: they come from documents that you may not read.</p>'
+        if found.is_hidden
+        else ""
+    )
+    words = "".join(map(_piece, found.pieces))
+    return Html(
+        f'<h3 class="sr-small-head">The answer then and now</h3>{hidden}<p class="sr-compared" dir="auto">{words}</p>'
+    )
+
+
+def _piece(piece: PieceOut) -> str:
+    if piece.change == "same":
+        return str(text(piece.text))
+    if piece.change == "gone":
+        return f'<del class="sr-removed"><span class="sr-hidden">Then: </span>{text(piece.text)}</del>'
+    shown = text(piece.text) if piece.text else text(f" ({pieces.count(piece.words, 'word')} not shown) ")
+    return f'<ins class="sr-added"><span class="sr-hidden">Now: </span>{shown}</ins>'
+
+
+def _row(passage: PassageThenOut) -> tuple[Html, ...]:
+    return (
+        text(passage.rank_then),
+        text("not found" if passage.rank_now is None else passage.rank_now),
+        text("none" if passage.number is None else f"[{passage.number}]"),
+        Html(f"{text(passage.title)}<br><small>{text(passage.path)}</small>"),
+        text(_FATES.get(passage.fate, passage.fate)),
+    )
