@@ -313,14 +313,13 @@ def test_a_file_that_fails_is_named_with_its_reason(room: Room) -> None:
 def test_the_log_verifies_shows_and_exports(room: Room, tmp_path: Path) -> None:
     assert "verifies" in room.run("log", "verify")
     assert "question" in room.run("log", "show", *WHY)
-    assert "at least 3 words" in room.run("log", "show", "--reason", "audit", ok=False)
     target = tmp_path / "export.jsonl"
-    assert "at least 3 words" in room.run("log", "export", str(target), *WHY, ok=False)
-    assert f'"reason":"{WHY[1]}"' in target.read_text("utf-8")
+    assert "at least 3 words" in room.run("log", "export", str(target), ok=False)
     room.run("log", "export", str(target), *WHY)
+    assert f'"reason":"{WHY[1]}"' in target.read_text("utf-8").replace('\\"', '"')
     assert target.stat().st_mode & 0o777 == 0o600
     assert "verifies" in room.run("log", "verify", "--export", str(target))
-    assert "cannot be written" in room.run("log", "export", str(target), ok=False)
+    assert "cannot be written" in room.run("log", "export", str(target), *WHY, ok=False)
 
 
 def test_everything_about_a_person_is_written_for_programs_and_for_people(room: Room, tmp_path: Path) -> None:
