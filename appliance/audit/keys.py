@@ -171,6 +171,10 @@ class Keyring:
             if number.isdecimal() and int(number) < current:
                 _destroy_file(path)
 
+    def people(self) -> tuple[str, ...]:
+        """Everybody who has a key."""
+        return tuple(str(person) for (person,) in self._connection.execute("SELECT DISTINCT person FROM keys"))
+
     def _looked_up(self, subject: str) -> Key | None:
         row = self._connection.execute(
             "SELECT person, month, wrapped FROM keys WHERE subject = ?", (subject,)

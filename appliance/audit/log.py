@@ -25,28 +25,32 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from appliance.audit import canonical, checkpoint, database, erasing, export, keys, note, records, signatures, tree
-from appliance.audit.checkpoint import ORIGIN, Checkpoint
-from appliance.audit.entries import (
-    AnswerClosed,
-    ClockStepped,
-    ContentErased,
-    Entry,
-    FeedbackGiven,
-    PassagesRetrieved,
-    QuestionCompleted,
-    QuestionReceived,
+from appliance.audit import (
+    canonical,
+    checkpoint,
+    database,
+    erasing,
+    export,
+    keys,
+    note,
+    records,
+    search,
+    signatures,
+    tree,
 )
+from appliance.audit.checkpoint import ORIGIN, Checkpoint
+from appliance.audit.entries import ClockStepped, ContentErased, Entry
 from appliance.audit.erasing import Erased
 from appliance.audit.keys import Holding, Keyring
 from appliance.audit.outline import Outline, outline
 from appliance.audit.records import LogFilter, Moment, QueryRecord, Recorded
+from appliance.audit.search import SELECT, Found, Row
 from appliance.audit.signatures import Beside
 from appliance.errors import AuditBroken, AuditUnavailable, NotFound
 
@@ -55,14 +59,6 @@ CHECKPOINT_EVERY = 100
 
 ROOM_BYTES = 128 * 1024
 """What must be free on the disk for the log to count as writable."""
-
-_SELECT = """
-    SELECT heads.seq, heads.head, payloads.payload, nodes.hash, heads.query_id FROM heads
-    LEFT JOIN payloads ON payloads.seq = heads.seq
-    LEFT JOIN nodes ON nodes.level = 0 AND nodes.idx = heads.seq
-"""
-
-_Row = tuple[int, bytes, bytes | None, bytes | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,29 +265,29 @@ class QueryLog:
             NotFound: There is no such entry.
         """
         with self._reading() as (connection, ring):
-            row = connection.execute(f"{_SELECT} WHERE heads.seq = ?", (seq,)).fetchone()
+            row = connection.execute(f"{SELECT} WHERE heads.seq = ?", (seq,)).fetchone()
             if row is None:
                 raise NotFound(f"The query log has no entry {seq}.")
-            return _recorded(row, ring)
+            return search.recorded(row, ring)
 
     def several(self, seqs: Sequence[int]) -> tuple[Recorded, ...]:
         """The entries of these numbers, in the order of the numbers. Those that are not there are left out."""
         with self._reading() as (connection, ring):
-            rows = (connection.execute(f"{_SELECT} WHERE heads.seq = ?", (seq,)).fetchone() for seq in sorted(seqs))
-            return tuple(_recorded(row, ring) for row in rows if row)
+            rows = (connection.execute(f"{SELECT} WHERE heads.seq = ?", (seq,)).fetchone() for seq in sorted(seqs))
+            return tuple(search.recorded(row, ring) for row in rows if row)
 
     def following(self, seq: int, type_name: str, limit: int) -> tuple[tuple[str, Recorded], ...]:
         """The first `limit` entries of a type behind entry `seq`, oldest first, each with the id of its question."""
         condition = "heads.type = ? AND heads.seq > ? ORDER BY heads.seq LIMIT ?"
         with self._reading() as (connection, ring):
-            rows = connection.execute(f"{_SELECT} WHERE {condition}", (type_name, seq, limit))
-            return tuple((str(row[4] or ""), _recorded(row, ring)) for row in rows)
+            rows = connection.execute(f"{SELECT} WHERE {condition}", (type_name, seq, limit))
+            return tuple((str(row[4] or ""), search.recorded(row, ring)) for row in rows)
 
     def about(self, query_id: str) -> tuple[Recorded, ...]:
         """Every entry that names a question: what became of it, who looked at it, how it was judged. Oldest first."""
         with self._reading() as (connection, ring):
-            rows = connection.execute(f"{_SELECT} WHERE heads.query_id = ? ORDER BY heads.seq", (query_id,))
-            return tuple(_recorded(row, ring) for row in rows)
+            rows = connection.execute(f"{SELECT} WHERE heads.query_id = ? ORDER BY heads.seq", (query_id,))
+            return tuple(search.recorded(row, ring) for row in rows)
 
     def entries(
         self, wanted: LogFilter = LogFilter(), *, limit: int = 50, before_seq: int | None = None
@@ -300,7 +296,7 @@ class QueryLog:
         found: list[Recorded] = []
         with self._reading() as (connection, ring):
             for row in _rows(connection, ring, wanted, before_seq):
-                recorded = _recorded(row, ring)
+                recorded = search.recorded(row, ring)
                 if len(found) == limit:
                     break
                 if records.entry_matches(recorded, wanted):
@@ -310,8 +306,8 @@ class QueryLog:
     def outlines(self, from_seq: int, *, limit: int) -> tuple[Outline, ...]:
         """What may be told outside of the next `limit` entries, from `from_seq` on, oldest first."""
         with self._reading() as (connection, ring):
-            rows = connection.execute(f"{_SELECT} WHERE heads.seq >= ? ORDER BY heads.seq LIMIT ?", (from_seq, limit))
-            return tuple(outline(_recorded(row, ring), row[1], row[3]) for row in rows)
+            rows = connection.execute(f"{SELECT} WHERE heads.seq >= ? ORDER BY heads.seq LIMIT ?", (from_seq, limit))
+            return tuple(outline(search.recorded(row, ring), row[1], row[3]) for row in rows)
 
     def queries(
         self, wanted: LogFilter = LogFilter(), *, limit: int = 50, before_seq: int | None = None
@@ -320,15 +316,14 @@ class QueryLog:
 
         `wanted.type` is not looked at. Pass the last one's `asked.seq` as `before_seq` for more.
         """
-        found: list[QueryRecord] = []
+        return self.search(wanted, limit=limit, before_seq=before_seq).queries
+
+    def search(
+        self, wanted: LogFilter, *, limit: int, before_seq: int | None = None, budget_s: float | None = None
+    ) -> Found:
+        """As `queries`, and how far it got by the time that `budget_s` was over."""
         with self._reading() as (connection, ring):
-            for row in _rows(connection, ring, wanted, before_seq, only_type=QuestionReceived.type):
-                if len(found) == limit:
-                    break
-                query = _assemble(connection, ring, str(row[4]), _recorded(row, ring))
-                if records.query_matches(query, wanted):
-                    found.append(query)
-        return tuple(found)
+            return search.search(connection, ring, wanted, limit=limit, before_seq=before_seq, budget_s=budget_s)
 
     def query(self, query_id: str) -> QueryRecord:
         """Everything on record about one question.
@@ -337,13 +332,15 @@ class QueryLog:
             NotFound: No such question was ever recorded.
         """
         with self._reading() as (connection, ring):
-            row = connection.execute(
-                f"{_SELECT} WHERE heads.query_id = ? AND heads.type = ? ORDER BY heads.seq LIMIT 1",
-                (query_id, QuestionReceived.type),
-            ).fetchone()
-            if row is None:
-                raise NotFound("The query log has no such question.")
-            return _assemble(connection, ring, query_id, _recorded(row, ring))
+            found = search.assembled(connection, ring, query_id)
+        if found is None:
+            raise NotFound("The query log has no such question.")
+        return found
+
+    def people(self) -> tuple[str, ...]:
+        """The account ids of all whose entries can still be read, whether or not their account is still there."""
+        with self._reading() as (_, ring):
+            return ring.people() if ring else ()
 
     def export(self, seqs: Sequence[int] | None = None, *, with_content: bool = True, under: str = "") -> Iterator[str]:
         """The log as lines of JSON that `verifier` checks without the appliance.
@@ -515,11 +512,6 @@ def _size(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(seq), -1) + 1 FROM heads").fetchone()[0])
 
 
-def _recorded(row: _Row, ring: Keyring | None) -> Recorded:
-    seq, head, payload, leaf, _ = row
-    return replace(records.unseal(seq, head, payload, leaf, ring), leaf_hash=leaf if isinstance(leaf, bytes) else b"")
-
-
 def _is_sealed(connection: sqlite3.Connection) -> bool:
     """Whether the log has entries that cannot be read without keys."""
     last = "SELECT json_extract(CAST(head AS TEXT), '$.v') FROM heads ORDER BY seq DESC LIMIT 1"
@@ -532,11 +524,10 @@ def _rows(
     ring: Keyring | None,
     wanted: LogFilter,
     before_seq: int | None,
-    only_type: str = "",
-) -> Iterator[_Row]:
+) -> Iterator[Row]:
     """Rows whose heads match, newest first. What a filter looks for in the content is for the caller to check."""
     conditions: dict[str, tuple[object, ...]] = {
-        "heads.type = ?": (only_type or wanted.type,),
+        "heads.type = ?": (wanted.type,),
         "heads.time >= ?": (records.to_text(wanted.since) if wanted.since else "",),
         "heads.time < ?": (records.to_text(wanted.until) if wanted.until else "",),
         "heads.seq < ?": (before_seq,),
@@ -547,28 +538,15 @@ def _rows(
     used = {condition: values for condition, values in conditions.items() if values[0] not in ("", None)}
     where = f"WHERE {' AND '.join(used)}" if used else ""
     values = tuple(value for values in used.values() for value in values)
-    yield from connection.execute(f"{_SELECT} {where} ORDER BY heads.seq DESC", values)
+    yield from connection.execute(f"{SELECT} {where} ORDER BY heads.seq DESC", values)
 
 
-def _assemble(connection: sqlite3.Connection, ring: Keyring | None, query_id: str, asked: Recorded) -> QueryRecord:
-    rows = connection.execute(
-        f"{_SELECT} WHERE heads.query_id = ? AND heads.seq > ? ORDER BY heads.seq", (query_id, asked.seq)
-    )
-    later = [_recorded(row, ring) for row in rows]
-    # The last one: a prompt that was too long is packed again, and on record again.
-    searched = next((recorded for recorded in reversed(later) if recorded.type == PassagesRetrieved.type), None)
-    closed = next((recorded for recorded in later if recorded.type == AnswerClosed.type), None)
-    completed = next((recorded for recorded in later if recorded.type == QuestionCompleted.type), None)
-    feedback = tuple(recorded for recorded in later if recorded.type == FeedbackGiven.type)
-    return QueryRecord(query_id, asked, searched, closed, feedback, completed)
-
-
-def _export_rows(connection: sqlite3.Connection, seqs: Sequence[int] | None) -> Iterator[_Row]:
+def _export_rows(connection: sqlite3.Connection, seqs: Sequence[int] | None) -> Iterator[Row]:
     if seqs is None:
-        yield from connection.execute(f"{_SELECT} ORDER BY heads.seq")
+        yield from connection.execute(f"{SELECT} ORDER BY heads.seq")
         return
     for seq in sorted(set(seqs)):
-        row = connection.execute(f"{_SELECT} WHERE heads.seq = ?", (seq,)).fetchone()
+        row = connection.execute(f"{SELECT} WHERE heads.seq = ?", (seq,)).fetchone()
         if row is None:
             raise NotFound(f"The query log has no entry {seq}.")
         yield row
@@ -593,7 +571,7 @@ def _of_this_log(signed: str, key: str, nodes: tree.NodeHash) -> Checkpoint:
     return found
 
 
-def _exportable(row: _Row, ring: Keyring | None) -> bytes | None:
+def _exportable(row: Row, ring: Keyring | None) -> bytes | None:
     """The content of an entry, None when its key is not there, or it was erased."""
     seq, head, payload, leaf = row[:4]
     if payload == records.ERASED and tree.leaf_hash(head) == leaf:

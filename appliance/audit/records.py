@@ -56,6 +56,9 @@ _OPEN_IDENTIFIERS = ("query_id", "key_epoch", "erased_sha256")
 ERASED = b""
 """The payload of an entry whose content was erased. No entry is written with it."""
 
+_UNSEARCHED = ("_id", "sha256", "digest", "actor_name", "flags")
+"""How the names of fields end that a search for words passes over. People are found by their pseudonym."""
+
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -167,9 +170,11 @@ class QueryRecord:
 class LogFilter:
     """Which entries, or which questions, are wanted. A part that is empty or None wants all.
 
-    `text` is found anywhere in what was recorded, in any case. `since` is the first moment wanted and `until` the first
-    one no longer wanted; of a question, the moment it was asked. `kind`, `verdict` (the last one given) and `state`
-    belong to questions: single entries are matched only by what they hold themselves.
+    `text` is found anywhere in what was recorded, in any case, but for the names of people. `actor` is an account id.
+    `since` is the first moment wanted and `until` the first one no longer wanted; of a question, the moment it was
+    asked. What follows `type` belongs to questions: single entries are matched by `kind` and `verdict` if they have
+    them. `verdict` is the last one given, `group` one that the asker was in, `document` the id or a part of title or
+    path of one that was found, `model` and `flag` are names.
     """
 
     text: str = ""
@@ -180,6 +185,10 @@ class LogFilter:
     state: QueryState | None = None
     since: datetime | None = None
     until: datetime | None = None
+    group: str = ""
+    document: str = ""
+    model: str = ""
+    flag: str = ""
 
 
 def seal(entry: Entry, seq: int, moment: Moment, key: Key) -> tuple[bytes, bytes]:
@@ -271,19 +280,7 @@ def entry_matches(recorded: Recorded, wanted: LogFilter) -> bool:
     return (
         (not wanted.kind or content.get("kind") == wanted.kind)
         and (not wanted.verdict or content.get("verdict") == wanted.verdict)
-        and _holds(wanted.text, _strings(content))
-    )
-
-
-def query_matches(query: QueryRecord, wanted: LogFilter) -> bool:
-    """Whether what is on record about a question holds what a filter looks for in the content."""
-    feedback = query.feedback
-    parts = [part for part in (query.question, query.completion, query.retrieval, query.answer, *feedback) if part]
-    return (
-        (not wanted.kind or (query.answer is not None and query.answer.kind == wanted.kind))
-        and (not wanted.verdict or (bool(feedback) and feedback[-1].verdict == wanted.verdict))
-        and (wanted.state is None or query.state == wanted.state)
-        and _holds(wanted.text, (text for part in parts for text in _strings(entries.split(part)[1])))
+        and holds(wanted.text, strings(content))
     )
 
 
@@ -303,22 +300,25 @@ def to_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _holds(text: str, candidates: Iterable[str]) -> bool:
-    wanted = _folded(text)
-    return not wanted or any(wanted in _folded(candidate) for candidate in candidates)
+def holds(text: str, candidates: Iterable[str]) -> bool:
+    """Whether one of these texts holds a text, in any case."""
+    wanted = folded(text)
+    return not wanted or any(wanted in folded(candidate) for candidate in candidates)
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """A text without what case and composition make different."""
     return unicodedata.normalize("NFC", text).casefold()
 
 
-def _strings(value: Any) -> Iterable[str]:
+def strings(value: Any) -> Iterable[str]:
+    """The texts in recorded content that people look for words in: no identifiers, and nobody's name."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for name, inner in value.items():
-            if not name.endswith(("_id", "sha256", "digest")):  # nobody looks for words in these
-                yield from _strings(inner)
+            if not name.endswith(_UNSEARCHED):
+                yield from strings(inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            yield from _strings(inner)
+            yield from strings(inner)
