@@ -32,10 +32,13 @@ from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
 from appliance.compliance.cases import Cases
 from appliance.compliance.evidence import Evidence
+from appliance.compliance.exporting import Exporting
 from appliance.compliance.four_eyes import FourEyes
+from appliance.compliance.naming import Naming
 from appliance.compliance.openings import Openings
 from appliance.compliance.protection import Protection
 from appliance.compliance.protection import build as build_protection
+from appliance.compliance.pseudonyms import Pseudonyms, pseudonyms_of
 from appliance.compliance.review_queue import ReviewQueue
 from appliance.compliance.sampling_rules import SamplingRules
 from appliance.config import ModelSettings, Provider, Settings
@@ -139,6 +142,9 @@ class Appliance:
     review_queue: ReviewQueue
     cases: Cases
     evidence: Evidence
+    pseudonyms: Pseudonyms
+    naming: Naming
+    exporting: Exporting
     conversations: Conversations
     log: QueryLog
     signing: Signing
@@ -280,6 +286,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     stack.callback(parsers.close)  # before the runs are waited for: a long document is not read to its end
     stack.callback(runs.stop)  # before that: what they were reading is left for the next sync, it did not fail
     stack.callback(watcher.close)  # first of all: it starts no more
+    pseudonyms = pseudonyms_of(folder.log)
     interrupted = tuple(runs.resume())
     if found.is_anew:
         _fill(catalog, runs, log)
@@ -305,6 +312,9 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         requests=AccessRequests(database),
         four_eyes=four_eyes,
         protection=protection,
+        pseudonyms=pseudonyms,
+        naming=Naming(four_eyes, log, accounts, pseudonyms, settings.log.naming_lasts_s),
+        exporting=Exporting(four_eyes, settings.log.naming_lasts_s),
         openings=Openings(log, settings.log.opening_lasts_s),
         sampling_rules=sampling_rules,
         review_queue=ReviewQueue(database, log, sampling_rules, cases, four_eyes),

@@ -2,49 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from appliance import invalid
-from appliance.api.gate import Compliance, OpenedLog, TheAppliance, TheSession
-from appliance.api.schemas.asking import GroundingOut
+from appliance.api.charts import charts_out
+from appliance.api.gate import Compliance, Officer, OpenedLog, TheAppliance, TheSession
+from appliance.api.log_wire import event_out, query_detail, query_out
+from appliance.api.schemas.charts import ChartsOut
 from appliance.api.schemas.log import (
-    EventOut,
     EventsOut,
+    MayExportOut,
     OpeningIn,
     OpeningOut,
     QueriesOut,
+    QueriesWanted,
     QueryDetail,
-    QueryOut,
-    RetrievedOut,
     VerifiedOut,
 )
-from appliance.api.wire import grounding_out, verified_out
+from appliance.api.wire import verified_out
 from appliance.audit.entries import (
     AnswerClosed,
-    Entry,
     LogExported,
     LogRead,
     PassagesRetrieved,
     QuestionCompleted,
     QuestionReceived,
-    QuestionRewritten,
 )
-from appliance.audit.entries import split as split_entry
-from appliance.audit.records import LogFilter, QueryRecord, Recorded
-from appliance.auth.standing import Person
-from appliance.domain import AnswerKind, Grounding, StatementCheck
+from appliance.audit.records import LogFilter
+from appliance.compliance.charts import count
+from appliance.compliance.naming import account_of
+from appliance.compliance.pseudonyms import spelled
+from appliance.errors import InvalidRequest
+from appliance.wiring import Appliance
 
 router = APIRouter(prefix="/log", tags=["log"])
 _QUERY_TYPES = frozenset({kind.type for kind in (QuestionReceived, QuestionCompleted, PassagesRetrieved, AnswerClosed)})
-_DAMAGED = "This entry was altered after it was written. Verify the log."
-_ERASED = "What this entry held was erased. That it is in the log is still proved."
-_SEALED = "The key to this entry is not there, so nobody can read it. That it is in the log is still proved."
+_SEARCH_S, _COUNT_S = 1.5, 10.0
+_NOBODY = "nobody"
+"""No account has this id, so that nothing is found."""
 
 
 @router.post("/openings", status_code=201)
@@ -65,29 +64,22 @@ def own_opening(_: Compliance, session: TheSession, appliance: TheAppliance) -> 
 def queries(
     officer: OpenedLog,
     appliance: TheAppliance,
-    text: Annotated[str, Query(max_length=500)] = "",
-    actor: Annotated[str, Query(max_length=64)] = "",
-    kind: AnswerKind | None = None,
-    feedback: Annotated[str, Query(pattern=invalid.VERDICT)] = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
-    before: Annotated[int | None, Query(ge=0)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    wanted: Annotated[QueriesWanted, Query()],
 ) -> QueriesOut:
-    """Queries on record, newest first. `actor` is a name or an account id."""
-    wanted = LogFilter(
-        text=text,
-        actor=_account_id(appliance.accounts.people(), actor),
-        kind=kind.value if kind else "",
-        verdict=feedback,
-        since=_aware(since),
-        until=_aware(until),
-    )
+    """Queries on record that match, newest first.
+
+    A search looks for a second and a half, and gives what it has found by then: `hurried` says that there may be more
+    where it stopped, and `next_before` goes on from there.
+    """
     appliance.log.append(LogRead(officer.id, f"queries matching {_described(wanted)}"))
-    found = appliance.log.queries(wanted, limit=limit, before_seq=before)
+    found = appliance.log.search(
+        _filter(appliance, wanted), limit=wanted.limit, before_seq=wanted.before, budget_s=_SEARCH_S
+    )
     return QueriesOut(
-        queries=[_query_out(query) for query in found],
-        next_before=found[-1].asked.seq if len(found) == limit else None,
+        queries=[query_out(appliance, query) for query in found.queries],
+        next_before=found.next_before,
+        reached=found.reached,
+        hurried=found.hurried,
     )
 
 
@@ -96,58 +88,15 @@ def query(query_id: str, officer: OpenedLog, appliance: TheAppliance) -> QueryDe
     """Everything on record about one query."""
     record = appliance.log.query(query_id)
     appliance.log.append(LogRead(officer.id, "one query", query_id))
-    answer, retrieval = record.answer, record.retrieval
-    cited = {citation.chunk_id for citation in answer.citations} if answer else set()
-    parameters = retrieval.parameters if retrieval else None
-    return QueryDetail(
-        **_query_out(record).model_dump(),
-        model_digest=retrieval.model.digest if retrieval else "",
-        model_provider=retrieval.model.provider if retrieval else "",
-        quantisation=retrieval.model.quantisation if retrieval else "",
-        prompt_sha256=retrieval.prompt_sha256 if retrieval else "",
-        prompt_template=retrieval.prompt_template if retrieval else "",
-        parameters={name: str(value) for name, value in asdict(parameters).items() if value is not None}
-        if parameters
-        else {},
-        answer_sha256=answer.answer_sha256 if answer else "",
-        latency_ms=_latency(answer),
-        notices=list(answer.notices) if answer else [],
-        passages=[
-            RetrievedOut(
-                chunk_id=item.chunk_id,
-                document_id=item.document_id,
-                version_id=item.version_id,
-                version_sha256=item.version_sha256,
-                title=item.title,
-                path=item.path,
-                page=item.page,
-                rank=item.rank,
-                number=item.number,
-                reranking=item.reranking,
-                cited=item.chunk_id in cited,
-            )
-            for item in (retrieval.retrieved if retrieval else ())
-        ],
-        feedback_comment=record.feedback[-1].comment if record.feedback else "",
-        leaf_hash=appliance.log.inclusion_proof(record.asked.seq).leaf_hash.hex(),
-        searched_for=record.searched_for,
-        reranker_digest=retrieval.reranker_digest if retrieval else "",
-        answerable=retrieval.answerable if retrieval else None,
-        grounding=_grounding_out(answer) if answer else None,
-        rewriting=_rewriting(record.rewritten) if record.rewritten else "",
-    )
+    return query_detail(appliance, officer, record)
 
 
-def _grounding_out(answer: AnswerClosed) -> GroundingOut | None:
-    if answer.checked is None:
-        return None
-    checks = tuple(StatementCheck(**asdict(check)) for check in answer.checked.statements)
-    return grounding_out(Grounding(answer.checked.score, checks), answer.answer)
-
-
-def _rewriting(asked: QuestionRewritten) -> str:
-    """What a model made of a follow-up, which model, and whether it was taken."""
-    return f"{asked.model.name}, {asked.prompt_template}: {asked.said} ({'taken' if asked.used else 'not taken'})"
+@router.get("/charts")
+def charts(officer: OpenedLog, appliance: TheAppliance, days: Annotated[int, Query(ge=7, le=366)] = 30) -> ChartsOut:
+    """How the appliance is used, counted for no fewer than a handful of people at once."""
+    appliance.log.append(LogRead(officer.id, f"charts of the last {days} days"))
+    counted = count(appliance.log, datetime.now(UTC), days, budget_s=_COUNT_S)
+    return charts_out(counted)
 
 
 @router.get("/events")
@@ -160,9 +109,9 @@ def events(
     """Every entry that is not part of a query: sign-ins, acts of admins, readings of the log."""
     appliance.log.append(LogRead(officer.id, "events"))
     found = appliance.log.entries(LogFilter(), limit=limit, before_seq=before)
-    names = {person.id: person.name for person in appliance.accounts.people()}
+    ids = {person.name: person.id for person in appliance.accounts.people()}
     return EventsOut(
-        events=[_event(recorded, names) for recorded in found if recorded.type not in _QUERY_TYPES],
+        events=[event_out(appliance, recorded, ids) for recorded in found if recorded.type not in _QUERY_TYPES],
         next_before=found[-1].seq if len(found) == limit and found[-1].seq else None,
     )
 
@@ -174,12 +123,26 @@ def verify_log(officer: Compliance, appliance: TheAppliance) -> VerifiedOut:
     return verified_out(appliance.monitor.verification.run())
 
 
+@router.post("/exports", status_code=202)
+def ask_for_export(wanted: OpeningIn, officer: Officer, _: OpenedLog, appliance: TheAppliance) -> None:
+    """Put before a second officer that both may take out what the log holds; see the proposals."""
+    appliance.exporting.ask(officer.id, wanted.reason)
+
+
+@router.get("/exports/mine")
+def own_export(officer: Officer, appliance: TheAppliance) -> MayExportOut:
+    """Until when one may take out what the log holds."""
+    return MayExportOut(until=appliance.exporting.until(officer.id))
+
+
 @router.get("/export", response_class=StreamingResponse)
-def export(officer: OpenedLog, appliance: TheAppliance) -> StreamingResponse:
-    """The whole log as JSON lines, verifiable without the appliance."""
-    appliance.log.append(LogExported(officer.id, "the whole log"))
+def export(officer: OpenedLog, appliance: TheAppliance, content: bool = False) -> StreamingResponse:
+    """The whole log as JSON lines, verifiable without the appliance; what entries hold only where two agreed on it."""
+    if content:
+        appliance.exporting.require(officer.id)
+    appliance.log.append(LogExported(officer.id, "the whole log" if content else "the proof of the whole log"))
     return StreamingResponse(
-        _lines(appliance.log.export()),
+        _lines(appliance.log.export(with_content=content)),
         media_type="application/jsonl",
         headers={
             "Content-Disposition": 'attachment; filename="strongroom-query-log.jsonl"',
@@ -193,97 +156,37 @@ def _lines(lines: Iterator[str]) -> Iterator[str]:
         yield line.rstrip("\n") + "\n"
 
 
-def _query_out(record: QueryRecord) -> QueryOut:
-    question, answer, retrieval = record.question, record.answer, record.retrieval
-    return QueryOut(
-        seq=record.asked.seq,
-        query_id=record.query_id,
-        asked_at=record.asked.time or datetime.fromtimestamp(0, UTC),
-        actor=question.actor if question else "",
-        actor_name=question.actor_name if question else "",
-        groups=list(question.groups) if question else [],
-        levels=list(question.levels) if question else [],
-        origin=question.origin if question else "",
-        conversation_id=question.conversation_id if question else "",
-        question=question.question if question else _unreadable(record.asked),
-        answer=answer.answer if answer else (_unreadable(record.closed) if record.closed else ""),
-        kind=AnswerKind(answer.kind) if answer and not answer.error else None,
-        model=retrieval.model.name if retrieval else "",
-        citations=len(answer.citations) if answer else 0,
-        retrieved=len(retrieval.retrieved) if retrieval else 0,
-        prompted=_prompted(retrieval),
-        feedback=record.feedback[-1].verdict if record.feedback else "",
-        error=answer.error if answer else "",
-        total_ms=answer.latency.total_ms if answer else None,
+def _filter(appliance: Appliance, wanted: QueriesWanted) -> LogFilter:
+    return LogFilter(
+        text=wanted.text,
+        actor=_account(appliance, wanted.person) if wanted.person else "",
+        kind=wanted.kind.value if wanted.kind else "",
+        verdict=wanted.feedback,
+        since=_aware(wanted.since),
+        until=_aware(wanted.until),
+        group=wanted.group,
+        document=wanted.document,
+        model=wanted.model,
+        flag=wanted.flag,
     )
 
 
-def _prompted(retrieval: PassagesRetrieved | None) -> int:
-    """How many passages were put before the model. Quoted passages have numbers too, but no prompt."""
-    if retrieval is None or not retrieval.prompt_sha256:
-        return 0
-    return sum(passage.number is not None for passage in retrieval.retrieved)
-
-
-def _latency(answer: AnswerClosed | None) -> dict[str, float]:
-    if answer is None:
-        return {}
-    latency = answer.latency
-    known = {"retrieval": latency.retrieval_ms, "first_token": latency.first_token_ms, "total": latency.total_ms}
-    return {name: value for name, value in known.items() if value is not None}
-
-
-def _event(recorded: Recorded, names: Mapping[str, str]) -> EventOut:
-    actor = getattr(recorded.entry, "actor", "")
-    return EventOut(
-        seq=recorded.seq,
-        time=recorded.time or datetime.fromtimestamp(0, UTC),
-        type=recorded.type,
-        actor=names.get(actor, actor),
-        detail=_detail(recorded.entry) if recorded.entry else _unreadable(recorded),
-    )
-
-
-def _unreadable(recorded: Recorded) -> str:
-    if recorded.erased:
-        return _ERASED
-    return _SEALED if recorded.sealed else _DAMAGED
-
-
-def _detail(entry: Entry) -> str:
-    content = split_entry(entry)[1]
-    return "; ".join(f"{name}: {_in_words(value)}" for name, value in content.items() if value not in ("", None))
-
-
-def _in_words(value: object) -> str:
-    """A recorded value for people: the parts of a list with commas, those of one item side by side."""
-    if isinstance(value, list | tuple):
-        return ", ".join(_in_words(item) for item in value)
-    if isinstance(value, dict):
-        return " ".join(_in_words(item) for item in value.values())
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _account_id(people: Iterable[Person], wanted: str) -> str:
-    """The account id behind a name; anything else is taken for an account id."""
-    for person in people:
-        if person.name == wanted.strip().casefold():
-            return person.id
-    return wanted.strip()
+def _account(appliance: Appliance, pseudonym: str) -> str:
+    """The account id behind a pseudonym; nobody's where there is none. Raises InvalidRequest: it is no pseudonym."""
+    if not spelled(pseudonym):
+        raise InvalidRequest(
+            "People are found by their pseudonym, such as P-7K3M9-Q2XDA. To find somebody by name, ask for it under "
+            "People: a second officer decides."
+        )
+    known = (person.id for person in appliance.accounts.people())
+    return account_of(appliance.pseudonyms, appliance.log, pseudonym, known) or _NOBODY
 
 
 def _aware(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
-def _described(wanted: LogFilter) -> str:
+def _described(wanted: QueriesWanted) -> str:
     """What was looked for, for the record of the reading."""
-    parts = {
-        "text": wanted.text,
-        "actor": wanted.actor,
-        "kind": wanted.kind,
-        "feedback": wanted.verdict,
-        "since": wanted.since.isoformat() if wanted.since else "",
-        "until": wanted.until.isoformat() if wanted.until else "",
-    }
+    parts = wanted.model_dump(mode="json", exclude={"before", "limit"})
     return ", ".join(f"{name} '{value}'" for name, value in parts.items() if value) or "anything"

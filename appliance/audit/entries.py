@@ -338,6 +338,16 @@ class QueryReplayed:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonNamed:
+    """An officer was told who is behind a pseudonym of the desk, as two of them had agreed to in that proposal."""
+
+    type: ClassVar[str] = "person.named"
+    actor: str
+    pseudonym: str
+    proposal_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class LogExported:
     """Somebody took a copy of the log out. `what` describes the selection."""
 
@@ -566,6 +576,7 @@ Entry = (
     | LogRead
     | QueryReplayed
     | LogExported
+    | PersonNamed
     | AdminAction
     | ActProposed
     | ActDecided

@@ -95,17 +95,19 @@ def log_show(
     from appliance.audit.entries import LogRead
     from appliance.audit.log import QueryLog
     from appliance.audit.records import LogFilter
+    from appliance.compliance.pseudonyms import pseudonyms_of
 
     settings = load_settings()
     record(settings, _opened(reason), LogRead("operator", f"the latest {limit} queries, on the command line"))
     table = new_table("entry", "time (UTC)", "who", "question", "result")
     with QueryLog(log_path(settings)) as log:
+        pseudonyms = pseudonyms_of(log.path)
         for query in log.queries(LogFilter(text=text), limit=limit):
             question = query.question
             table.add_row(
                 str(query.asked.seq),
                 query.asked.time.strftime("%Y-%m-%d %H:%M:%S") if query.asked.time else "",
-                escape(question.actor_name) if question else "",
+                pseudonyms.of(question.actor) if question else "",
                 escape(printable(question.question)) if question else _unreadable(query.asked),
                 query.answer.kind if query.answer and not query.answer.error else query.state.value,
             )

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Row, String, Table, Text, insert, select, update
+from sqlalchemy import Column, Row, String, Table, Text, and_, insert, select, update
 
 from appliance.audit.entries import ActDecided, ActProposed
 from appliance.audit.log import QueryLog
@@ -142,6 +142,13 @@ class FourEyes:
         with self._database.read() as connection:
             found = [self._proposal(row) for row in connection.execute(query)]
         return tuple(proposal for proposal in found if proposal.outcome == OPEN)
+
+    def approved(self, act: str, since: datetime) -> tuple[Proposal, ...]:
+        """What was approved of an act after a moment, the latest first."""
+        wanted = and_(proposals.c.act == act, proposals.c.outcome == APPROVED, proposals.c.decided_at > since)
+        query = select(proposals).where(wanted).order_by(proposals.c.decided_at.desc(), proposals.c.id)
+        with self._database.read() as connection:
+            return tuple(self._proposal(row) for row in connection.execute(query))
 
     def _keep(self, decided: Proposal) -> None:
         with self._database.write() as connection:

@@ -241,6 +241,7 @@ class LogSettings(Section):
 
     signer_folder: str = ""
     opening_lasts_s: Annotated[float, Field(gt=0)] = 3600  # how long a written reason opens the log to a session
+    naming_lasts_s: Annotated[float, Field(gt=0)] = 24 * 3600  # how long two officers may see what they agreed on
 
 
 class RetentionSettings(Section):

@@ -8,7 +8,8 @@ import time
 
 from appliance.api.qr import qr_code
 from appliance.audit import signatures
-from appliance.audit.entries import LogExported, LogRead
+from appliance.audit.entries import AdminAction, LogExported, LogRead
+from appliance.audit.tree import verify_inclusion
 from appliance.audit.verifier import verify as verify_export
 from appliance.audit.verify import verify
 from appliance.wiring import Appliance
@@ -16,20 +17,72 @@ from tests.api.conftest import Client
 from tests.api.test_ask import ask
 
 
-def test_a_query_is_found_by_text_person_kind_and_feedback(client: Client) -> None:
+def pseudonym_of(appliance: Appliance, name: str) -> str:
+    person = next(person for person in appliance.accounts.people() if person.name == name)
+    return appliance.pseudonyms.of(person.id)
+
+
+def test_a_query_is_found_by_everything_one_can_search_for(client: Client, appliance: Appliance) -> None:
     answer = ask(client, "hr", "Which retention period holds for job applications?")
     client("hr").post(f"/api/queries/{answer['query_id']}/feedback", json={"verdict": "down"})
-    officer = client("compliance")
+    officer, hr = client("compliance"), pseudonym_of(appliance, "hr")
     for params in (
         {"text": "job APPLICATIONS"},
-        {"actor": "hr", "feedback": "down"},
-        {"kind": answer["kind"], "actor": "hr"},
-        {"since": "2000-01-01T00:00:00", "actor": "hr"},
+        {"person": hr, "feedback": "down"},
+        {"person": hr.lower(), "group": "hr"},
+        {"kind": answer["kind"], "person": hr},
+        {"document": "retention.txt", "text": "job applications"},
+        {"since": "2000-01-01T00:00:00", "person": hr},
     ):
         found = officer.get("/api/log/queries", params=params).json()["queries"]
         assert answer["query_id"] in {item["query_id"] for item in found}, params
-    assert officer.get("/api/log/queries", params={"actor": "nobody"}).json()["queries"] == []
-    assert officer.get("/api/log/queries", params={"until": "2000-01-01T00:00:00"}).json()["queries"] == []
+    for params in (
+        {"person": hr, "group": "finance"},
+        {"person": hr, "document": "no-such.pdf", "text": "job applications"},
+        {"model": "no-such-model"},
+        {"flag": "personal_data.iban", "text": "job applications"},
+        {"person": "P-00000-00000"},
+        {"until": "2000-01-01T00:00:00"},
+    ):
+        assert officer.get("/api/log/queries", params=params).json()["queries"] == [], params
+
+
+def test_people_go_by_a_pseudonym_and_nobody_is_found_by_name(client: Client, appliance: Appliance) -> None:
+    answer = ask(client, "hr", "How long are the papers of an applicant kept?")
+    officer, hr = client("compliance"), pseudonym_of(appliance, "hr")
+    account = next(person.id for person in appliance.accounts.people() if person.name == "hr")
+    listed = officer.get("/api/log/queries", params={"text": "papers of an applicant"})
+    detail = officer.get(f"/api/log/queries/{answer['query_id']}")
+    events = officer.get("/api/log/events", params={"limit": 500})
+    assert listed.json()["queries"][0]["person"] == detail.json()["person"] == hr
+    assert hr in {event["actor"] for event in events.json()["events"]}
+    for response in (listed, detail, events):
+        assert account not in response.text
+        assert '"hr"' not in response.text.replace('"groups":["everyone","hr"]', "")
+    refused = officer.get("/api/log/queries", params={"person": "hr"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert officer.get("/api/log/queries", params={"text": account}).json()["queries"] == []
+
+
+def test_acts_on_people_name_them_by_their_pseudonym(client: Client, appliance: Appliance) -> None:
+    appliance.log.append(AdminAction("operator", "person.unlocked", "HR"))
+    appliance.log.append(AdminAction("operator", "person.disabled", "somebody.long.gone"))
+    events = client("compliance").get("/api/log/events", params={"limit": 10}).json()["events"]
+    told = [event["detail"] for event in events if event["type"] == "admin.action"]
+    assert f"action: person.unlocked; subject: {pseudonym_of(appliance, 'hr')}" in told
+    assert "action: person.disabled; subject: somebody whose account is gone" in told
+
+
+def test_an_officer_is_told_of_a_document_that_is_not_theirs_no_more_than_its_title(client: Client) -> None:
+    question = "What does a senior engineer earn?"
+    answer = ask(client, "hr", question)
+    passages = client("compliance").get(f"/api/log/queries/{answer['query_id']}").json()["passages"]
+    closed = next(item for item in passages if item["title"] == "Salary bands")
+    assert (closed["readable"], closed["path"]) == (False, "")
+    assert closed["version_sha256"] and closed["chunk_id"]
+    assert client("compliance").get(f"/api/passages/{closed['chunk_id']}").status_code == 404
+    opened = [item for item in passages if item["readable"]]
+    assert all(item["path"] for item in opened)
 
 
 def test_the_list_pages_without_gap_or_repetition(client: Client) -> None:
@@ -55,7 +108,10 @@ def test_the_detail_holds_everything_on_record(client: Client) -> None:
     assert detail["passages"][0]["cited"] is True
     assert len(detail["passages"][0]["version_sha256"]) == 64
     assert detail["latency_ms"]["total"] >= detail["latency_ms"]["retrieval"] > 0
-    assert len(detail["leaf_hash"]) == 64
+    proof = detail["proof"]
+    hashes = [bytes.fromhex(part) for part in proof["path"]]
+    leaf, root = bytes.fromhex(proof["leaf_hash"]), bytes.fromhex(proof["root"])
+    assert verify_inclusion(detail["seq"], proof["size"], leaf, hashes, root)
     assert (detail["reranker_digest"], detail["passages"][0]["reranking"]) == ("", None)
     assert client("compliance").get("/api/log/queries/unknown").status_code == 404
 
@@ -64,15 +120,17 @@ def test_reading_and_exporting_the_log_is_itself_recorded(client: Client, applia
     officer = client("compliance")
     before = appliance.log.size()
     officer.get("/api/log/queries", params={"text": "salary"})
+    officer.get("/api/log/charts")
     officer.get("/api/log/export")
     types = [appliance.log.entry(seq).entry for seq in range(before, appliance.log.size())]
     assert any(isinstance(entry, LogRead) and "salary" in entry.what for entry in types)
+    assert any(isinstance(entry, LogRead) and "charts of the last 30 days" in entry.what for entry in types)
     assert any(isinstance(entry, LogExported) for entry in types)
     events = officer.get("/api/log/events").json()["events"]
     assert {"log.read", "log.exported"} <= {event["type"] for event in events}
 
 
-def test_the_export_verifies_without_the_appliance(client: Client, appliance: Appliance) -> None:
+def test_the_export_of_the_proof_verifies_without_the_appliance(client: Client, appliance: Appliance) -> None:
     response = client("compliance").get("/api/log/export")
     assert "attachment" in response.headers["content-disposition"]
     lines = response.text.splitlines()

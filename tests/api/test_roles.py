@@ -60,6 +60,8 @@ COMPLIANCE = {
     "GET /api/log/queries", "GET /api/log/queries/{query_id}", "GET /api/log/events", "POST /api/log/verify",
     "GET /api/log/export", "GET /api/log/checkpoint", "GET /api/log/checkpoint/file",
     "POST /api/log/openings", "GET /api/log/openings/mine",
+    "GET /api/log/charts", "POST /api/log/exports", "GET /api/log/exports/mine",
+    "GET /api/compliance/namings", "POST /api/compliance/namings", "POST /api/compliance/namings/{naming_id}/telling",
     "GET /api/compliance/proposals", "POST /api/compliance/proposals/{proposal_id}/decision",
     "GET /api/compliance/holds", "POST /api/compliance/holds", "POST /api/compliance/holds/{hold_id}/release",
     "GET /api/compliance/retention", "GET /api/compliance/erasures", "POST /api/compliance/erasures",
@@ -77,6 +79,7 @@ COMPLIANCE = {
 WITHOUT_REASON = {
     "GET /api/log/checkpoint", "GET /api/log/checkpoint/file", "GET /api/log/condition",
     "POST /api/log/verify", "POST /api/log/openings", "GET /api/log/openings/mine",
+    "GET /api/log/exports/mine",
     "GET /api/compliance/proposals", "POST /api/compliance/proposals/{proposal_id}/decision",
     "GET /api/compliance/holds", "POST /api/compliance/holds", "POST /api/compliance/holds/{hold_id}/release",
     "GET /api/compliance/retention", "GET /api/compliance/erasures", "POST /api/compliance/erasures",
@@ -103,7 +106,7 @@ WITHOUT_TOKEN = (
     | {route for route in ADMIN if "/api/people" in route and not route.startswith("GET")}
     - {"POST /api/people/{person_id}/unlock", "DELETE /api/people/{person_id}/tokens/{token_id}"}
     | {route for route in EMPLOYEE | ADMIN if "/api/access/" in route}
-    | {route for route in COMPLIANCE if "/api/compliance/" in route}
+    | {route for route in COMPLIANCE if "/api/compliance/" in route or "/api/log/exports" in route}
 )
 SCOPES = {
     Scope.ASK: ("/v1/", "/api/ask", "/api/queries", "/api/passages"),

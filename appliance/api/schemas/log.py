@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from appliance import invalid
 from appliance.api.schemas.asking import GroundingOut
 from appliance.api.schemas.shapes import In, Out
 from appliance.domain import AnswerKind
@@ -25,11 +26,18 @@ class OpeningOut(Out):
     until: datetime | None
 
 
+class MayExportOut(Out):
+    """Until when an officer may take out what the log holds; None when they may not."""
+
+    until: datetime | None
+
+
 class RetrievedOut(Out):
     """A passage on record with a query: identifiers, version hash and rank, as they were.
 
     `number` is the n of its [n] before the model; None if it was found but not put there. `reranking` is the score of
-    the reranking model; None if none judged it.
+    the reranking model; None if none judged it. Not `readable`: the officer's own access does not include the document,
+    or it is gone; then `path` is empty.
     """
 
     chunk_id: str
@@ -43,19 +51,59 @@ class RetrievedOut(Out):
     number: int | None
     reranking: float | None
     cited: bool
+    readable: bool
+
+
+class FlagOut(Out):
+    """Something worth a second look: its stable name, what that means, and where it was found."""
+
+    name: str
+    meaning: str
+    where: str
+    detail: str
+
+
+class ProofOut(Out):
+    """That the question is in the log: its leaf, the way from there to the root, and what the log was then.
+
+    Hashes are in hex. `signed` is the latest signed checkpoint; empty when nothing was signed yet.
+    """
+
+    leaf_hash: str
+    path: list[str]
+    size: int
+    root: str
+    signed: str
+
+
+class QueriesWanted(In):
+    """Which queries; what is empty wants all. `person` is a pseudonym, `flag` the name of a flag."""
+
+    text: Annotated[str, Field(max_length=500)] = ""
+    person: Annotated[str, Field(max_length=64)] = ""
+    group: Annotated[str, Field(max_length=128)] = ""
+    document: Annotated[str, Field(max_length=500)] = ""
+    model: Annotated[str, Field(max_length=200)] = ""
+    flag: Annotated[str, Field(max_length=64)] = ""
+    kind: AnswerKind | None = None
+    feedback: Annotated[str, Field(pattern=invalid.VERDICT)] = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    before: Annotated[int | None, Field(ge=0)] = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
 class QueryOut(Out):
     """A query on record. `kind` is None while unfinished: asked, but never answered to the end.
 
-    Of the `retrieved` passages `prompted` were put before the model; none where no model was asked.
+    `person` is the pseudonym of whoever asked. Of the `retrieved` passages `prompted` were put before the model; none
+    where no model was asked.
     """
 
     seq: int
     query_id: str
     asked_at: datetime
-    actor: str
-    actor_name: str
+    person: str
     groups: list[str]
     levels: list[str] = []
     origin: str
@@ -70,13 +118,20 @@ class QueryOut(Out):
     feedback: str
     error: str
     total_ms: float | None
+    flags: list[FlagOut] = []
 
 
 class QueriesOut(Out):
-    """Queries on record, newest first. `next_before` continues the list, None at its end."""
+    """Queries on record, newest first. `next_before` continues the list, None at its end.
+
+    `reached` is when the last query was asked that was looked at, None when there was none. `hurried` says that the
+    search stopped there because its time was up.
+    """
 
     queries: list[QueryOut]
     next_before: int | None
+    reached: datetime | None = None
+    hurried: bool = False
 
 
 class QueryDetail(QueryOut):
@@ -97,7 +152,7 @@ class QueryDetail(QueryOut):
     notices: list[str]
     passages: list[RetrievedOut]
     feedback_comment: str
-    leaf_hash: str
+    proof: ProofOut
     searched_for: str
     reranker_digest: str
     answerable: float | None
@@ -111,7 +166,7 @@ class EventOut(Out):
     seq: int
     time: datetime
     type: str
-    actor: str  # the person's name, or the account id when the account is gone
+    actor: str  # the pseudonym of whoever acted
     detail: str
 
 

@@ -1,0 +1,206 @@
+"""What the query log holds, in the wire types of the compliance desk.
+
+Rules this module keeps:
+
+1. People go by their pseudonym. No name and no account id leaves here, whatever kind of entry it stands in.
+2. An officer is no reader: of a document that their own access does not include they are told its title and page, and
+   the identifiers that prove which passage it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from appliance.api.schemas.asking import GroundingOut
+from appliance.api.schemas.log import EventOut, FlagOut, ProofOut, QueryDetail, QueryOut, RetrievedOut
+from appliance.api.wire import grounding_out
+from appliance.audit.entries import AdminAction, AnswerClosed, Entry, PassagesRetrieved, QuestionRewritten
+from appliance.audit.entries import split as split_entry
+from appliance.audit.records import QueryRecord, Recorded
+from appliance.audit.signatures import signed_notes
+from appliance.domain import AnswerKind, Grounding, Principal, StatementCheck
+from appliance.flags import MEANINGS
+from appliance.wiring import WITHHELD, Appliance
+
+DAMAGED = "This entry was altered after it was written. Verify the log."
+ERASED = "What this entry held was erased. That it is in the log is still proved."
+SEALED = "The key to this entry is not there, so nobody can read it. That it is in the log is still proved."
+SOMEBODY = "somebody whose account is gone"
+
+_OF_PEOPLE = ("person.", "token.", "second_factor.", "password.", "access.")
+"""How the acts begin whose subject is a person."""
+
+_UNTOLD = ("actor_name", "name", "origin")
+"""What is left out of any entry: names, and the address somebody signed in from, which is as good as one."""
+
+
+def query_out(appliance: Appliance, record: QueryRecord) -> QueryOut:
+    """A query for the list."""
+    question, answer, retrieval = record.question, record.answer, record.retrieval
+    return QueryOut(
+        seq=record.asked.seq,
+        query_id=record.query_id,
+        asked_at=record.asked.time or datetime.fromtimestamp(0, UTC),
+        person=appliance.pseudonyms.of(question.actor) if question else "",
+        groups=list(question.groups) if question else [],
+        levels=list(question.levels) if question else [],
+        origin=question.origin if question else "",
+        conversation_id=question.conversation_id if question else "",
+        question=question.question if question else unreadable(record.asked),
+        answer=answer.answer if answer else (unreadable(record.closed) if record.closed else ""),
+        kind=AnswerKind(answer.kind) if answer and not answer.error else None,
+        model=retrieval.model.name if retrieval else "",
+        citations=len(answer.citations) if answer else 0,
+        retrieved=len(retrieval.retrieved) if retrieval else 0,
+        prompted=_prompted(retrieval),
+        feedback=record.feedback[-1].verdict if record.feedback else "",
+        error=answer.error if answer else "",
+        total_ms=answer.latency.total_ms if answer else None,
+        flags=_flags(answer),
+    )
+
+
+def query_detail(appliance: Appliance, officer: Principal, record: QueryRecord) -> QueryDetail:
+    """Everything on record about a query."""
+    answer, retrieval = record.answer, record.retrieval
+    parameters = retrieval.parameters if retrieval else None
+    return QueryDetail(
+        **query_out(appliance, record).model_dump(),
+        model_digest=retrieval.model.digest if retrieval else "",
+        model_provider=retrieval.model.provider if retrieval else "",
+        quantisation=retrieval.model.quantisation if retrieval else "",
+        prompt_sha256=retrieval.prompt_sha256 if retrieval else "",
+        prompt_template=retrieval.prompt_template if retrieval else "",
+        parameters={name: str(value) for name, value in asdict(parameters).items() if value is not None}
+        if parameters
+        else {},
+        answer_sha256=answer.answer_sha256 if answer else "",
+        latency_ms=_latency(answer),
+        notices=list(answer.notices) if answer else [],
+        passages=_passages(appliance, officer, retrieval, answer),
+        feedback_comment=record.feedback[-1].comment if record.feedback else "",
+        proof=_proof(appliance, record),
+        searched_for=record.searched_for,
+        reranker_digest=retrieval.reranker_digest if retrieval else "",
+        answerable=retrieval.answerable if retrieval else None,
+        grounding=_grounding(answer),
+        rewriting=_rewriting(record.rewritten) if record.rewritten else "",
+    )
+
+
+def event_out(appliance: Appliance, recorded: Recorded, ids: Mapping[str, str]) -> EventOut:
+    """An entry that is not of a query. `ids` are the accounts there are, by name."""
+    entry = recorded.entry
+    return EventOut(
+        seq=recorded.seq,
+        time=recorded.time or datetime.fromtimestamp(0, UTC),
+        type=recorded.type,
+        actor=appliance.pseudonyms.of(getattr(entry, "actor", "")),
+        detail=_detail(appliance, entry, ids) if entry else unreadable(recorded),
+    )
+
+
+def unreadable(recorded: Recorded) -> str:
+    """Why there is nothing to read."""
+    if recorded.erased:
+        return ERASED
+    return SEALED if recorded.sealed else DAMAGED
+
+
+def _passages(
+    appliance: Appliance, officer: Principal, retrieval: PassagesRetrieved | None, answer: AnswerClosed | None
+) -> list[RetrievedOut]:
+    retrieved = retrieval.retrieved if retrieval else ()
+    cited = {citation.chunk_id for citation in answer.citations} if answer else set()
+    wanted = [item.chunk_id for item in retrieved]
+    readable = appliance.catalog.visible_chunks(wanted, officer.access, current_only=False)
+    return [
+        RetrievedOut(
+            chunk_id=item.chunk_id,
+            document_id=item.document_id,
+            version_id=item.version_id,
+            version_sha256=item.version_sha256,
+            title=item.title,
+            path=item.path if item.chunk_id in readable else "",
+            page=item.page,
+            rank=item.rank,
+            number=item.number,
+            reranking=item.reranking,
+            cited=item.chunk_id in cited,
+            readable=item.chunk_id in readable,
+        )
+        for item in retrieved
+    ]
+
+
+def _proof(appliance: Appliance, record: QueryRecord) -> ProofOut:
+    inclusion = appliance.log.inclusion_proof(record.asked.seq)
+    return ProofOut(
+        leaf_hash=inclusion.leaf_hash.hex(),
+        path=[part.hex() for part in inclusion.path],
+        size=inclusion.checkpoint.size,
+        root=inclusion.checkpoint.root.hex(),
+        signed=next(iter(signed_notes(appliance.log.path)[-1:]), ""),
+    )
+
+
+def _flags(answer: AnswerClosed | None) -> list[FlagOut]:
+    return [
+        FlagOut(name=flag.name, meaning=MEANINGS.get(flag.name, ""), where=flag.where, detail=flag.detail)
+        for flag in (answer.flags if answer else ())
+    ]
+
+
+def _grounding(answer: AnswerClosed | None) -> GroundingOut | None:
+    if answer is None or answer.checked is None:
+        return None
+    checks = tuple(StatementCheck(**asdict(check)) for check in answer.checked.statements)
+    return grounding_out(Grounding(answer.checked.score, checks), answer.answer)
+
+
+def _rewriting(asked: QuestionRewritten) -> str:
+    """What a model made of a follow-up, which model, and whether it was taken."""
+    return f"{asked.model.name}, {asked.prompt_template}: {asked.said} ({'taken' if asked.used else 'not taken'})"
+
+
+def _prompted(retrieval: PassagesRetrieved | None) -> int:
+    """How many passages were put before the model. Quoted passages have numbers too, but no prompt."""
+    if retrieval is None or not retrieval.prompt_sha256:
+        return 0
+    return sum(passage.number is not None for passage in retrieval.retrieved)
+
+
+def _latency(answer: AnswerClosed | None) -> dict[str, float]:
+    if answer is None:
+        return {}
+    latency = answer.latency
+    known = {"retrieval": latency.retrieval_ms, "first_token": latency.first_token_ms, "total": latency.total_ms}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _detail(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
+    content = {name: value for name, value in split_entry(entry)[1].items() if name not in _UNTOLD}
+    subject = content.get("subject")
+    if isinstance(subject, str):
+        content["subject"] = _subject(appliance, entry, subject, ids)
+    return "; ".join(f"{name}: {_in_words(value)}" for name, value in content.items() if value not in ("", None))
+
+
+def _subject(appliance: Appliance, entry: Entry, subject: str, ids: Mapping[str, str]) -> str:
+    """What something was done to; whoever it was done to by their pseudonym."""
+    account = ids.get(subject.casefold(), subject if subject in ids.values() else "")
+    if account:
+        return appliance.pseudonyms.of(account)
+    of_a_person = isinstance(entry, AdminAction) and entry.action != WITHHELD and entry.action.startswith(_OF_PEOPLE)
+    return SOMEBODY if of_a_person else subject
+
+
+def _in_words(value: object) -> str:
+    """A recorded value for people: the parts of a list with commas, those of one item side by side."""
+    if isinstance(value, list | tuple):
+        return ", ".join(_in_words(item) for item in value)
+    if isinstance(value, dict):
+        return " ".join(_in_words(item) for item in value.values())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,93 @@
+"""Being told who is behind a pseudonym, over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.testclient import TestClient
+
+from appliance.audit.entries import PersonNamed
+from appliance.audit.verifier import verify as verify_export
+from appliance.domain import Role
+from appliance.server import create_headless_app
+from appliance.wiring import Appliance
+from tests.api.conftest import BASE, PASSWORD, Client, open_log
+from tests.api.test_log import pseudonym_of
+
+
+@pytest.fixture(scope="module")
+def second(appliance: Appliance) -> TestClient:
+    """Another officer, to whom the log is open."""
+    appliance.accounts.add("second-officer", PASSWORD, (Role.COMPLIANCE,), ())
+    token = appliance.sessions.sign_in("second-officer", PASSWORD, "127.0.0.1").token
+    open_log(appliance, token)
+    made = TestClient(create_headless_app(appliance), base_url=BASE)
+    made.cookies.set("strongroom_session", token, domain="testserver.local", path="/")
+    return made
+
+
+def approve(officer: TestClient, subject: str) -> None:
+    waiting = officer.get("/api/compliance/proposals").json()
+    proposal = next(item for item in waiting if item["subject"] == subject)
+    decided = officer.post(f"/api/compliance/proposals/{proposal['id']}/decision", json={"approve": True, "note": ""})
+    assert decided.status_code == 200, decided.text
+
+
+def test_two_officers_are_told_a_name_once_both_agreed(
+    client: Client, second: TestClient, appliance: Appliance
+) -> None:
+    first, hr = client("compliance"), pseudonym_of(appliance, "hr")
+    asked = first.post("/api/compliance/namings", json={"person": hr.lower(), "reason": "Complaint about an answer"})
+    assert asked.status_code == 202
+    assert first.get("/api/compliance/namings").json() == second.get("/api/compliance/namings").json() == []
+    approve(second, hr)
+    for officer in (first, second):
+        (granted,) = officer.get("/api/compliance/namings").json()
+        assert granted["person"] == hr
+        assert '"hr"' not in str(granted)
+        told = officer.post(f"/api/compliance/namings/{granted['id']}/telling").json()
+        assert (told["pseudonym"], told["name"]) == (hr, "hr")
+        last = appliance.log.entry(appliance.log.size() - 1).entry
+        assert last is not None and isinstance(last, PersonNamed)
+        assert (last.pseudonym, last.proposal_id) == (hr, granted["id"])
+
+
+def test_the_pseudonym_of_a_name_is_told_in_the_same_way(
+    client: Client, second: TestClient, appliance: Appliance
+) -> None:
+    first = client("compliance")
+    assert first.post("/api/compliance/namings", json={"person": "Employee", "reason": "Requested by her"}).is_success
+    approve(second, "employee")
+    granted = next(item for item in first.get("/api/compliance/namings").json() if item["person"] == "employee")
+    told = first.post(f"/api/compliance/namings/{granted['id']}/telling").json()
+    assert told["pseudonym"] == pseudonym_of(appliance, "employee")
+
+
+def test_what_nobody_has_is_not_asked_for_and_what_was_not_approved_is_not_told(
+    client: Client, second: TestClient
+) -> None:
+    first = client("compliance")
+    wanted = {"person": "P-00000-00000", "reason": "Complaint about an answer"}
+    assert first.post("/api/compliance/namings", json=wanted).status_code == 404
+    unknown = {"person": "no-such-name", "reason": "Complaint about an answer"}
+    assert first.post("/api/compliance/namings", json=unknown).status_code == 202  # it would tell who is here
+    waiting = first.get("/api/compliance/proposals").json()
+    proposal = next(item for item in waiting if item["subject"] == "no-such-name")
+    assert first.post(f"/api/compliance/namings/{proposal['id']}/telling").status_code == 404
+    approve(second, "no-such-name")
+    assert first.post(f"/api/compliance/namings/{proposal['id']}/telling").status_code == 404
+
+
+def test_what_the_log_holds_is_taken_out_by_two_officers_and_its_proof_by_one(
+    client: Client, second: TestClient, appliance: Appliance
+) -> None:
+    first = client("compliance")
+    proof = first.get("/api/log/export")
+    assert verify_export(proof.text.splitlines()).without_content == appliance.log.size()
+    assert first.get("/api/log/export", params={"content": True}).status_code == 403
+    assert first.post("/api/log/exports", json={"reason": "Handed to the auditor"}).status_code == 202
+    assert first.get("/api/log/exports/mine").json()["until"] is None
+    approve(second, "the whole log")
+    for officer in (first, second):
+        assert officer.get("/api/log/exports/mine").json()["until"] is not None
+        whole = officer.get("/api/log/export", params={"content": True})
+        assert verify_export(whole.text.splitlines()).without_content == 0
