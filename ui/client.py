@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from typing import TypeVar
 from urllib.parse import quote
@@ -40,13 +41,23 @@ from appliance.api.schemas.asking import (
     TokenOut,
 )
 from appliance.api.schemas.cases import CaseDetail, CaseIn, CaseNoteIn, CaseOut, CaseQueryIn
+from appliance.api.schemas.charts import ChartsOut
 from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn, ProposalOut
 from appliance.api.schemas.directories import DirectoryDetail, DirectorySyncIn
 from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut
 from appliance.api.schemas.evaluations import ComparisonOut, EvaluationDetail, EvaluationOut, EvaluationsOut
 from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, FilesIn, FilesOut, ReceiptOut
-from appliance.api.schemas.log import EventsOut, OpeningIn, OpeningOut, QueriesOut, QueryDetail, VerifiedOut
+from appliance.api.schemas.log import (
+    EventsOut,
+    MayExportOut,
+    OpeningIn,
+    OpeningOut,
+    QueriesOut,
+    QueryDetail,
+    VerifiedOut,
+)
 from appliance.api.schemas.monitoring import ConditionOut
+from appliance.api.schemas.namings import NamedOut, NamingIn, NamingOut
 from appliance.api.schemas.people import (
     HOST_COOKIE,
     AccountOut,
@@ -493,6 +504,30 @@ class Client:
     def events(self, before: int | None = None, limit: int = 50) -> EventsOut:
         """Entries of the log that are not queries, newest first."""
         return self._get(EventsOut, "/api/log/events", {"before": before, "limit": limit})
+
+    def charts(self, days: int) -> ChartsOut:
+        """How the appliance was used in the last days."""
+        return self._get(ChartsOut, "/api/log/charts", {"days": days})
+
+    def ask_for_name(self, person: str, reason: str) -> None:
+        """Put before a second officer that a name be told."""
+        self._send("POST", "/api/compliance/namings", checked(NamingIn, person=person, reason=reason))
+
+    def namings(self) -> list[NamingOut]:
+        """What one may be told now."""
+        return self._get_list(NamingOut, "/api/compliance/namings")
+
+    def tell_name(self, naming_id: str) -> NamedOut:
+        """Be told who it is, on record."""
+        return self._post(NamedOut, f"/api/compliance/namings/{_part(naming_id)}/telling")
+
+    def ask_for_export(self, reason: str) -> None:
+        """Put before a second officer that both may take out what the log holds."""
+        self._send("POST", "/api/log/exports", checked(OpeningIn, reason=reason))
+
+    def may_export(self) -> datetime | None:
+        """Until when one may take out what the log holds."""
+        return self._get(MayExportOut, "/api/log/exports/mine").until
 
     def verify_log(self) -> VerifiedOut:
         """Check the whole log."""

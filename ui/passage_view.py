@@ -18,22 +18,23 @@ _AT_ONCE = 10
 def open_passage(client: Client, chunk_id: str) -> None:
     """Show a passage in a dialog."""
     with pieces.problems_shown():
-        passage = client.passage(chunk_id)
-        pieces.show(_heading(passage))
-        if not passage.current:
-            pieces.show(
-                pieces.notice(
-                    "Superseded: the document has changed since. This is the passage as it was when it was cited.",
-                    "warn",
-                )
-            )
-        if passage.place.has_image:
-            alt = f"{pieces.where(passage.place)} of {passage.title}, the passage marked"
-            pieces.show(pieces.page_image(f"/api/passages/{pieces.segment(chunk_id)}/page.png", alt))
-            with st.expander("The passage as text"):
-                pieces.show(_in_context(passage))
-        else:
+        show_passage(client, chunk_id)
+
+
+def show_passage(client: Client, chunk_id: str) -> None:
+    """Show a passage in its place: the page with it marked, or the text around it."""
+    passage = client.passage(chunk_id)
+    pieces.show(_heading(passage))
+    if not passage.current:
+        words = "Superseded: the document has changed since. This is the passage as it was when it was cited."
+        pieces.show(pieces.notice(words, "warn"))
+    if passage.place.has_image:
+        alt = f"{pieces.where(passage.place)} of {passage.title}, the passage marked"
+        pieces.show(pieces.page_image(f"/api/passages/{pieces.segment(chunk_id)}/page.png", alt))
+        with st.expander("The passage as text"):
             pieces.show(_in_context(passage))
+    else:
+        pieces.show(_in_context(passage))
 
 
 def _heading(passage: CitedPassage) -> Html:

@@ -188,6 +188,20 @@ def show_signed_out() -> None:
     )
 
 
+def older_and_newer(key: str, next_before: int | None) -> None:
+    """Two buttons to walk a list that is only known page by page; under `key` lies where its pages began."""
+    earlier: list[int] = st.session_state.setdefault(key, [])
+    if not earlier and next_before is None:
+        return
+    with st.container(horizontal=True, key=f"sr-pager-{key}"):
+        if st.button("Newer", key=f"{key}-newer", disabled=not earlier):
+            earlier.pop()
+            st.rerun()
+        if st.button("Older", key=f"{key}-older", disabled=next_before is None) and next_before is not None:
+            earlier.append(next_before)
+            st.rerun()
+
+
 def pager(key: str, total: int, limit: int) -> int:
     """Offer the pages of a list and give back the offset of the current one."""
     last = max(0, (total - 1) // limit)

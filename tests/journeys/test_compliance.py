@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from playwright.sync_api import Browser, expect
 
@@ -22,13 +23,14 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
         expect(page.get_by_text("Last verified:")).to_be_visible()
         visiting.enter(page.get_by_label("Words in the question or answer"), "train journeys")
         card = page.locator('[class*="st-key-sr-card-"]', has_text=question).first
-        expect(card).to_contain_text("erin")
+        expect(card).to_contain_text(re.compile(r"P-\w{5}-\w{5}"))
+        assert "erin" not in card.inner_text()
         expect(card).to_contain_text("found")
         assert "in the prompt" not in card.inner_text()  # nothing was put before a model: there is none
         visiting.click(card.get_by_role("button"))
         dialog = page.get_by_role("dialog")
         expect(dialog).to_contain_text("second class")
-        for name in ("Person", "Groups then", "Model", "Prompt SHA-256", "Answer SHA-256", "Leaf hash"):
+        for name in ("Person", "Groups then", "Model", "Prompt SHA-256", "Answer SHA-256"):
             expect(dialog.locator("dt", has_text=name).first).to_be_visible()
         expect(dialog.get_by_role("row", name="travel.md").first).to_be_visible()
         expect(dialog.get_by_role("row", name="travel.md").first).to_contain_text("[")  # its number
@@ -39,6 +41,10 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
         again = dialog.locator(".st-key-sr-replay .sr-table")
         expect(again).to_contain_text("as it was")
         assert again.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
+        visiting.click(dialog.get_by_text("Proof that it is in the log"))
+        expect(dialog.locator("dt", has_text="Leaf hash")).to_be_visible()
+        visiting.click(dialog.get_by_role("button", name="Look at passage").first)
+        expect(dialog.locator(".sr-context mark").first).to_be_visible()
         visiting.close_dialog()
         visiting.click(page.get_by_role("tab", name="Other events"))
         expect(page.get_by_role("row", name="query.replayed").first).to_contain_text("reproduced")
@@ -48,7 +54,7 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
         visiting.click(page.get_by_role("button", name="Verify the log"))
         expect(page.get_by_text("The log is intact")).to_be_visible()
         with page.expect_download() as download:
-            visiting.click(page.get_by_role("link", name="Export the log"))
+            visiting.click(page.get_by_role("link", name="Export the proof"))
         lines = download.value.path().read_text("utf-8").splitlines()
         assert len(lines) > 5
         assert all(json.loads(entry) for entry in lines)

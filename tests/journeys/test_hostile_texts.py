@@ -89,7 +89,7 @@ def test_a_hostile_passage_stays_letters_in_its_dialog(browser: Browser, hostile
         ("erin", "/library", []),
         ("erin", "/account", []),
         ("adam", "/admin", ["Runs", "Files", "Review", "People", "Access", "Directories", "Evaluation", "Health"]),
-        ("cora", "/compliance", ["Other events"]),
+        ("cora", "/compliance", ["Charts", "People", "Other events"]),
         ("cora", "/protection", []),
         ("cora", "/review", ["Second officer", "Rules"]),
         ("cora", "/cases", []),

@@ -49,8 +49,10 @@ from appliance.api.schemas.documents import (
 from appliance.api.schemas.log import (
     EventOut,
     EventsOut,
+    FlagOut,
     OpeningIn,
     OpeningOut,
+    ProofOut,
     QueriesOut,
     QueryDetail,
     QueryOut,
@@ -77,6 +79,7 @@ from appliance.api.schemas.upkeep import CheckOut, HealthOut
 from appliance.domain import AnswerKind, Role, Scope, TextMeans
 from tests.ui import (
     access_standin,
+    desk_standin,
     directory_standin,
     evaluation_standin,
     ingest_standin,
@@ -84,6 +87,7 @@ from tests.ui import (
     review_standin,
 )
 from tests.ui.access_standin import Doorkeeper
+from tests.ui.desk_standin import Desk
 from tests.ui.evaluation_standin import Measuring
 from tests.ui.ingest_standin import NOW, Intake, problem
 from tests.ui.review_standin import ReviewDesk
@@ -165,6 +169,7 @@ class Standin:
         self.review_desk = ReviewDesk(poison)
         self.measuring = Measuring(poison)
         self.staff = directory_standin.Staff(poison)
+        self.desk = Desk(poison)
         self.people = [
             PersonOut(
                 id=f"p-{me.name}",
@@ -391,6 +396,11 @@ class Standin:
             is_hidden=True,
         )
 
+    def flags(self) -> list[FlagOut]:
+        """What was flagged of a question."""
+        meaning = "The question holds an e-mail address."
+        return [FlagOut(name="personal_data.email", meaning=meaning, where="question", detail=f"once{self.poison}")]
+
     def queries(self) -> list[QueryOut]:
         """Queries on record."""
         every = [AnswerKind.GENERATED, AnswerKind.EXTRACTIVE, AnswerKind.ABSTAINED, None, AnswerKind.PASSAGES]
@@ -400,8 +410,7 @@ class Standin:
                 seq=900 - n,
                 query_id=f"q-{n}",
                 asked_at=NOW - timedelta(minutes=37 * n),
-                actor="p-erin",
-                actor_name="erin",
+                person="P-7K3M9-Q2XDA",
                 groups=["everyone", "underwriting"],
                 origin="browser",
                 conversation_id="k-1",
@@ -415,6 +424,7 @@ class Standin:
                 feedback=["", "up", "down", ""][n % 4],
                 error="model_unavailable" if kinds[n] is None else "",
                 total_ms=None if kinds[n] is None else 4210.0 + n,
+                flags=self.flags() if n % 4 == 2 else [],
             )
             for n in range(40)
         ]
@@ -611,12 +621,13 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
                 version_id=hit.version_id,
                 version_sha256="77ab" * 16,
                 title=hit.title,
-                path=hit.path,
+                path=hit.path if hit.number == 1 else "",
                 page=hit.place.page,
                 rank=hit.rank,
                 number=hit.number if hit.number == 1 else None,
                 reranking=2.5 - hit.rank,
                 cited=hit.number == 1,
+                readable=hit.number == 1,
             )
             for hit in state.passages()
         ]
@@ -633,7 +644,13 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             notices=["One passage is from a document that has since changed."],
             passages=on_record,
             feedback_comment="The table misses the third row." if found.feedback == "down" else "",
-            leaf_hash="ab" * 32,
+            proof=ProofOut(
+                leaf_hash="ab" * 32,
+                path=["cd" * 32, "ef" * 32],
+                size=900,
+                root="c4" * 32,
+                signed="strongroom/query-log\n900\nxMTExA==\n\n\u2014 strongroom/query-log wH8x\n",
+            ),
             searched_for=found.question,
             reranker_digest="8f" * 32,
             answerable=0.62,
@@ -653,7 +670,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
                 seq=n,
                 time=NOW - timedelta(minutes=n),
                 type=kinds[n % 4],
-                actor="adam",
+                actor="P-4QW8T-M2E6A",
                 detail=f"From 10.0.4.{n}.{state.poison}",
             )
             for n in itertools.islice(itertools.count(899, -1), 120)
@@ -692,5 +709,6 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     api.include_router(access_standin.routes(state.doorkeeper))
     api.include_router(protection_standin.routes(state.poison))
     api.include_router(review_standin.routes(state.review_desk))
+    api.include_router(desk_standin.routes(state.desk))
     app.include_router(api)
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -188,6 +189,54 @@ def test_alarms_and_the_latest_verification_stand_above_the_log(base_url: str, s
     assert "The disk is full." in shown(at)
 
 
+def test_the_log_is_searched_thirty_days_back_and_further_when_asked(base_url: str, state: Standin) -> None:
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
+    (first,) = [query for _, path, query in state.requests if path == "/api/log/queries"]
+    month_ago = datetime.now(UTC).date() - timedelta(days=30)
+    assert first["since"].startswith(month_ago.isoformat())
+    at.date_input(key="log-since").set_value(None)
+    at.text_input(key="log-person").set_value("P-7K3M9-Q2XDA")
+    at.selectbox(key="log-flag").set_value("personal_data.iban").run()
+    last = [query for _, path, query in state.requests if path == "/api/log/queries"][-1]
+    assert "since" not in last
+    assert (last["person"], last["flag"]) == ("P-7K3M9-Q2XDA", "personal_data.iban")
+
+
+def test_an_entry_shows_its_flags_its_proof_and_what_the_officer_may_see_of_its_sources(base_url: str) -> None:
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
+    at.button(key="entry-q-2").click().run()
+    entry = shown(at)
+    assert "The question holds an e-mail address." in entry
+    assert "ab" * 32 in entry.split("Leaf hash")[1]
+    assert "not within your own access" in entry
+    assert at.button(key="look-c-1-button").label == "Look at passage [1]: Records Retention Policy · page 4"
+
+
+def test_charts_say_what_is_left_out(base_url: str) -> None:
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
+    at.session_state["log-tab"] = "Charts"
+    at.run()
+    assert "Nothing is counted per person" in shown(at)
+    assert "left out, fewer than 5 people" in shown(at)
+    assert "Records Retention Policy" in shown(at)
+    assert "There was no time" not in shown(at)
+    at.selectbox(key="charts-days").set_value(365).run()
+    assert "There was no time to count more" in shown(at)
+
+
+def test_a_name_is_told_when_it_is_asked_for_and_not_before(base_url: str, state: Standin) -> None:
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
+    at.session_state["log-tab"] = "People"
+    at.run()
+    assert "erin" not in shown(at)
+    at.button(key="tell-n-1").click().run()
+    assert "erin" in shown(at)
+    at.text_input(key="naming-person").set_value("P-00000-00000")
+    at.text_input(key="naming-reason").set_value("Complaint of a customer")
+    next(button for button in at.button if button.label == "Put before a second officer").click().run()
+    assert [asked.person for asked in state.desk.asked_for] == ["P-00000-00000"]
+
+
 def test_the_log_tells_passages_in_the_prompt_from_passages_that_were_only_found(base_url: str) -> None:
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
     assert "2 cited of 8 in the prompt" in shown(at)
@@ -199,7 +248,7 @@ def test_the_log_tells_passages_in_the_prompt_from_passages_that_were_only_found
     assert "Retrieved passages" in entry
     assert "In the prompt as" in entry
     assert "8f" * 32 in entry.split("Reranked by")[1].split("Answerable")[0]
-    first, second = entry.split("records-retention.pdf")[-1], entry.split("litigation-hold.docx")[-1]
+    first, second = entry.split("records-retention.pdf")[-1], entry.split("Litigation Hold Handbook")[-1]
     assert "[1]" in first.split("</tr>")[0]
     assert "none" in second.split("</tr>")[0]
 

@@ -1,0 +1,72 @@
+"""What the stand-in tells the compliance desk of charts and of people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from fastapi import APIRouter
+
+from appliance.api.schemas.charts import ChartsOut, CountOut, SpanOut
+from appliance.api.schemas.log import MayExportOut
+from appliance.api.schemas.namings import NamedOut, NamingIn, NamingOut
+from tests.ui.ingest_standin import NOW
+
+
+@dataclass
+class Desk:
+    """The state."""
+
+    poison: str
+    asked_for: list[NamingIn] = field(default_factory=list)
+
+    def charts(self, days: int) -> ChartsOut:
+        """Some weeks of use, with days on which few people asked."""
+        since = NOW.date() - timedelta(days=days - 1)
+        return ChartsOut(
+            since=since,
+            until=NOW.date(),
+            days=1,
+            whole=days < 365,
+            min_people=5,
+            spans=[
+                SpanOut(
+                    start=since + timedelta(days=n),
+                    asked=None if n % 7 > 4 else 40 + 17 * n % 60,
+                    unanswered=None if n % 7 > 3 else n % 5,
+                )
+                for n in range(min(days, 31))
+            ],
+            cited=[
+                CountOut(title=f"Records Retention Policy{self.poison}", count=212),
+                CountOut(title=f"Litigation Hold Handbook{self.poison}", count=57),
+            ],
+            flags=[CountOut(title="The question holds an e-mail address.", count=12, name="personal_data.email")],
+        )
+
+
+def routes(desk: Desk) -> APIRouter:
+    """The routes that tell of it."""
+    api = APIRouter()
+
+    @api.get("/log/charts")
+    def charts(days: int) -> ChartsOut:
+        return desk.charts(days)
+
+    @api.get("/compliance/namings")
+    def namings() -> list[NamingOut]:
+        return [NamingOut(id="n-1", person="P-7K3M9-Q2XDA", reason=f"Complaint{desk.poison}", until=NOW)]
+
+    @api.post("/compliance/namings", status_code=202)
+    def ask_for_name(body: NamingIn) -> None:
+        desk.asked_for.append(body)
+
+    @api.post("/compliance/namings/{key}/telling")
+    def tell_name(key: str) -> NamedOut:
+        return NamedOut(pseudonym="P-7K3M9-Q2XDA", name="erin", display_name=f"Erin{desk.poison}", until=NOW)
+
+    @api.get("/log/exports/mine")
+    def may_export() -> MayExportOut:
+        return MayExportOut(until=None)
+
+    return api

@@ -1,0 +1,180 @@
+"""One question of the query log with everything on record: the answer, what it draws on, its flags, its proof."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from appliance.api.schemas.asking import StatementOut
+from appliance.api.schemas.log import ProofOut, QueryDetail, RetrievedOut
+from appliance.domain import AnswerKind
+from ui import pieces
+from ui.client import Client
+from ui.inert import Html, label, render, text
+from ui.passage_view import show_passage
+from ui.replay_view import offer_replay
+
+KINDS: Mapping[AnswerKind | None, tuple[str, pieces.Tone]] = {
+    AnswerKind.GENERATED: ("written by the model", "quiet"),
+    AnswerKind.EXTRACTIVE: ("quoted", "quiet"),
+    AnswerKind.ABSTAINED: ("not in the documents", "warn"),
+    AnswerKind.PASSAGES: ("handed to a program", "quiet"),
+    None: ("unfinished", "bad"),
+}
+FEEDBACK: Mapping[str, str] = {"": "Any feedback", "up": "Helpful", "down": "Not helpful"}
+
+
+@st.dialog("Entry of the query log", width="medium")
+def open_entry(client: Client, query: QueryDetail) -> None:
+    """Show an entry in a dialog. It was read by whoever opens it: drawn again, it is not another reading."""
+    with pieces.problems_shown():
+        pieces.show(_said(query))
+        if query.flags:
+            pieces.show(_flags(query))
+        pieces.show(_on_record(query))
+        if query.grounding is not None and query.grounding.statements:
+            with st.expander("Sentence by sentence"):
+                pieces.show(_statements(query.grounding.statements))
+        if query.passages:
+            _show_passages(client, query)
+        with st.expander("Proof that it is in the log"):
+            pieces.show(_proof(query.seq, query.proof))
+        offer_replay(client, query.query_id)
+
+
+def _said(query: QueryDetail) -> Html:
+    return Html(
+        '<h3 class="sr-small-head">Question</h3>'
+        f'<div class="sr-question" dir="auto">{text(query.question)}</div>'
+        f'<h3 class="sr-small-head">Answer as shown</h3>{render(query.answer)}'
+    )
+
+
+def _flags(query: QueryDetail) -> Html:
+    rows = "".join(
+        f"<p>{text(flag.meaning or flag.name)} <small>{text(pieces.dotted(flag.where, flag.detail))}</small></p>"
+        for flag in query.flags
+    )
+    return Html(f'<div class="sr-notice sr-warn" role="status"><strong>Flagged</strong>{rows}</div>')
+
+
+def _on_record(query: QueryDetail) -> Html:
+    words, tone = KINDS[query.kind]
+    parameters = ", ".join(f"{name} = {value}" for name, value in query.parameters.items())
+    latency = ", ".join(f"{name.replace('_', ' ')} {ms:,.0f} ms" for name, ms in query.latency_ms.items())
+    facts = [
+        ("Entry", text(query.seq)),
+        ("Asked", text(pieces.moment(query.asked_at))),
+        ("Person", text(query.person)),
+        ("Groups then", text(pieces.listed(query.groups))),
+        ("Cleared for then", text(pieces.listed(query.levels))),
+        ("Origin", text(query.origin)),
+        ("Outcome", pieces.badge(words, tone)),
+        ("Searched for", text(query.searched_for if query.searched_for != query.question else "")),
+        ("Completed by", text(query.rewriting)),
+        ("Reranked by", pieces.code(query.reranker_digest)),
+        ("Answerable", text("" if query.answerable is None else f"{query.answerable:.2f}")),
+        ("Grounded", text(_grounded(query))),
+        ("Error", text(query.error)),
+        ("Notices shown", text(" ".join(query.notices))),
+        ("Feedback", text(pieces.dotted(FEEDBACK[query.feedback] if query.feedback else "", query.feedback_comment))),
+        ("Model", text(pieces.dotted(query.model, query.model_provider, query.quantisation))),
+        ("Model digest", pieces.code(query.model_digest)),
+        ("Prompt template", text(query.prompt_template)),
+        ("Prompt SHA-256", pieces.code(query.prompt_sha256)),
+        ("Parameters", text(parameters)),
+        ("Answer SHA-256", pieces.code(query.answer_sha256)),
+        ("Latency", text(latency)),
+        ("Conversation", pieces.code(query.conversation_id)),
+        ("Query", pieces.code(query.query_id)),
+    ]
+    return pieces.fields((name, value or text("none")) for name, value in facts)
+
+
+def _grounded(query: QueryDetail) -> str:
+    """How the answer was held against its passages, and what was not found there."""
+    if query.grounding is None:
+        return ""
+    missing = [number for statement in query.grounding.statements for number in statement.numbers_missing]
+    found = f"{query.grounding.supported:,} of {query.grounding.judged:,} sentences stand in the cited passages"
+    return f"{found}; not found: {', '.join(missing)}" if missing else found
+
+
+def _statements(statements: Sequence[StatementOut]) -> Html:
+    rows = [
+        (
+            text(statement.text),
+            text(", ".join(f"[{number}]" for number in statement.cited)),
+            _judged(statement),
+            text(", ".join(statement.numbers_missing)),
+        )
+        for statement in statements
+    ]
+    return pieces.table(("Sentence", "Cites", "Stands there", "Numbers not found"), rows)
+
+
+def _judged(statement: StatementOut) -> Html:
+    if not statement.comparable:
+        return pieces.badge("not judged")
+    share = f"{statement.score:.0%} of its words"
+    return pieces.badge(share, "good" if statement.supported else "warn")
+
+
+def _show_passages(client: Client, query: QueryDetail) -> None:
+    pieces.show(Html('<h3 class="sr-small-head">Retrieved passages</h3>'))
+    number = "In the prompt as" if query.prompt_sha256 else "Number"  # without a model there is no prompt
+    rows = [_row(passage) for passage in query.passages]
+    with st.container(key="sr-retrieved"):
+        pieces.show(pieces.table(("Rank", "Document", "Page", number, "Cited", "Version (SHA-256)"), rows))
+    for passage in query.passages:
+        if passage.cited:
+            _show_cited(client, passage)
+
+
+def _row(passage: RetrievedOut) -> tuple[Html, ...]:
+    return (
+        text(passage.rank),
+        Html(f"{text(passage.title)}<br><small>{text(passage.path or 'not within your own access')}</small>"),
+        text("" if passage.page is None else passage.page),
+        text("none" if passage.number is None else f"[{passage.number}]"),
+        pieces.badge("cited", "good") if passage.cited else text("no"),
+        pieces.code(passage.version_sha256),
+    )
+
+
+def _show_cited(client: Client, passage: RetrievedOut) -> None:
+    """A cited passage as it stands in its document, for an officer who may see that."""
+    where = pieces.dotted(passage.title, f"page {passage.page}" if passage.page is not None else "")
+    if not passage.readable:
+        pieces.show(_closed(passage, where))
+        return
+    key = f"look-{passage.chunk_id}"
+    if st.session_state.get(key):
+        show_passage(client, passage.chunk_id)
+    elif st.button(label(f"Look at passage [{passage.number}]: {where}"), key=f"{key}-button"):
+        st.session_state[key] = True
+        st.rerun(scope="fragment")
+
+
+def _closed(passage: RetrievedOut, where: str) -> Html:
+    return Html(
+        f'<div class="sr-notice" role="status"><strong>[{text(passage.number)}] {text(where)}</strong>'
+        "<p>Your own access does not include this document, or it is no longer there. Its title, its page and what "
+        f"identifies the passage are all that is shown: {pieces.code(passage.chunk_id)}</p></div>"
+    )
+
+
+def _proof(seq: int, proof: ProofOut) -> Html:
+    """The question is leaf `seq` of the tree: with these hashes anybody can work out the root."""
+    path = Html("<br>".join(pieces.code(part) for part in proof.path))
+    facts = pieces.fields(
+        [
+            ("Leaf", text(f"number {seq} of {proof.size:,}")),
+            ("Leaf hash", pieces.code(proof.leaf_hash)),
+            ("Way to the root", path),
+            ("Root then", pieces.code(proof.root)),
+            ("Signed checkpoint", Html(f"<code>{text(proof.signed)}</code>") if proof.signed else text("none yet")),
+        ]
+    )
+    return Html(f'<div class="sr-proof">{facts}</div>')

@@ -1,0 +1,84 @@
+"""Query log, people: who is behind a pseudonym. Two officers have to agree that it is needed."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from appliance.api.schemas.namings import NamedOut, NamingOut
+from ui import pieces
+from ui.client import Client
+from ui.inert import Html, text
+
+_TOLD = "strongroom_told_names"
+
+
+def show(client: Client) -> None:
+    """Show what one may be told, and ask for more."""
+    pieces.show(
+        pieces.line(
+            "The desk calls everybody by a pseudonym, which stays the same over the months. A name is told to two "
+            "officers who agreed that it is needed, for a while, and each telling is on record."
+        )
+    )
+    for granted in client.namings():
+        _show_granted(client, granted)
+    _ask(client)
+    _show_export(client)
+
+
+def _show_granted(client: Client, granted: NamingOut) -> None:
+    told: dict[str, NamedOut] = st.session_state.setdefault(_TOLD, {})
+    with st.container(key=f"sr-card-naming-{granted.id}", border=True):
+        facts = pieces.dotted(f"may be told until {pieces.moment(granted.until)}", granted.reason)
+        pieces.show(
+            Html(f'<div class="sr-source"><div><strong>{text(granted.person)}</strong><p>{text(facts)}</p></div></div>')
+        )
+        if granted.id in told:
+            pieces.show(_named(told[granted.id]))
+        elif st.button("Tell me who this is", key=f"tell-{granted.id}"):
+            with pieces.problems_shown():
+                told[granted.id] = client.tell_name(granted.id)
+                st.rerun()
+
+
+def _named(named: NamedOut) -> Html:
+    name = pieces.dotted(named.name, named.display_name if named.display_name != named.name else "")
+    return pieces.fields(
+        [("Pseudonym", pieces.code(named.pseudonym)), ("Person", text(name or "somebody whose account is gone"))]
+    )
+
+
+def _ask(client: Client) -> None:
+    with st.form("ask-name", border=True, clear_on_submit=True):
+        pieces.show(Html('<h3 class="sr-small-head">Ask for a name</h3>'))
+        person = st.text_input("Pseudonym, or the name somebody signs in with", key="naming-person", max_chars=64)
+        reason = st.text_input("Why it is needed", key="naming-reason", max_chars=500)
+        if st.form_submit_button("Put before a second officer"):
+            with pieces.problems_shown():
+                client.ask_for_name(person, reason)
+                pieces.say_after_rerun("It waits for a second officer.")
+                st.rerun()
+
+
+def _show_export(client: Client) -> None:
+    """The whole log with what it holds, which has everybody's names in it."""
+    until = client.may_export()
+    if until is not None:
+        pieces.show(pieces.line(f"The whole log with what it holds may be taken out until {pieces.moment(until)}."))
+        pieces.show(
+            pieces.link_button("Export the whole log", "/api/log/export?content=true", download=True), "content"
+        )
+        return
+    with st.form("ask-export", border=True, clear_on_submit=True):
+        pieces.show(
+            Html(
+                '<h3 class="sr-small-head">Ask for an export of what the log holds</h3>'
+                '<p class="sr-muted">It has names in it. The proof of the log has none, and needs no second one.</p>'
+            )
+        )
+        reason = st.text_input("Why it is taken out", key="export-reason", max_chars=500)
+        if st.form_submit_button("Put before a second officer "):
+            with pieces.problems_shown():
+                client.ask_for_export(reason)
+                pieces.say_after_rerun("It waits for a second officer.")
+                st.rerun()
