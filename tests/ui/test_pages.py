@@ -209,7 +209,7 @@ def test_an_entry_shows_its_flags_its_proof_and_what_the_officer_may_see_of_its_
     assert "The question holds an e-mail address." in entry
     assert "ab" * 32 in entry.split("Leaf hash")[1]
     assert "not within your own access" in entry
-    assert at.button(key="look-c-1-button").label == "Look at passage [1]: Records Retention Policy · page 4"
+    assert at.button(key="look-c-1-button").label == "Look at passage 1: Records Retention Policy · page 4"
 
 
 def test_charts_say_what_is_left_out(base_url: str) -> None:

@@ -152,7 +152,7 @@ def _show_cited(client: Client, passage: RetrievedOut) -> None:
     key = f"look-{passage.chunk_id}"
     if st.session_state.get(key):
         show_passage(client, passage.chunk_id)
-    elif st.button(label(f"Look at passage [{passage.number}]: {where}"), key=f"{key}-button"):
+    elif st.button(f"Look at passage {passage.number}: {label(where)}", key=f"{key}-button"):
         st.session_state[key] = True
         st.rerun(scope="fragment")
 
