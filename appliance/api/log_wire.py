@@ -16,10 +16,19 @@ from datetime import UTC, datetime
 from appliance.api.schemas.asking import GroundingOut
 from appliance.api.schemas.log import EventOut, FlagOut, ProofOut, QueryDetail, QueryOut, RetrievedOut
 from appliance.api.wire import grounding_out
-from appliance.audit.entries import AdminAction, AnswerClosed, Entry, PassagesRetrieved, QuestionRewritten
+from appliance.audit.entries import (
+    ActDecided,
+    ActProposed,
+    AdminAction,
+    AnswerClosed,
+    Entry,
+    PassagesRetrieved,
+    QuestionRewritten,
+)
 from appliance.audit.entries import split as split_entry
 from appliance.audit.records import QueryRecord, Recorded
 from appliance.audit.signatures import signed_notes
+from appliance.compliance.naming import ACT as NAMING
 from appliance.domain import AnswerKind, Grounding, Principal, StatementCheck
 from appliance.flags import MEANINGS
 from appliance.wiring import WITHHELD, Appliance
@@ -189,7 +198,12 @@ def _detail(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
 
 
 def _subject(appliance: Appliance, entry: Entry, subject: str, ids: Mapping[str, str]) -> str:
-    """What something was done to; whoever it was done to by their pseudonym."""
+    """What something was done to; whoever it was done to by their pseudonym.
+
+    What an officer asked to be told stays as they asked it: a pseudonym in its place would be the answer.
+    """
+    if isinstance(entry, ActProposed | ActDecided) and entry.act == NAMING:
+        return subject
     account = ids.get(subject.casefold(), subject if subject in ids.values() else "")
     if account:
         return appliance.pseudonyms.of(account)

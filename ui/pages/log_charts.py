@@ -46,7 +46,7 @@ def _bars(title: str, spans: Sequence[tuple[SpanOut, int | None]], min_people: i
     told = f"{title}, {first} to {last}: {', '.join(_figure(number, min_people) for _, number in spans)}"
     return Html(
         f'<figure class="sr-chart sr-wide-chart" role="img" aria-label="{text(told)}">'
-        f"<figcaption>{text(title)} <b>{total:,} in all that is shown; at most {most:,}</b></figcaption>"
+        f"<figcaption>{text(title)} <b>{total:,} shown, at most {most:,}</b></figcaption>"
         f'<div class="sr-bars">{bars}</div>'
         f'<div class="sr-axis"><span>{text(first)}</span><span>{text(last)}</span></div></figure>'
     )
