@@ -82,8 +82,9 @@ def close_case(case_id: str, wanted: CaseNoteIn, officer: Officer, appliance: Th
 
 @router.get("/cases/{case_id}/package", response_class=Response)
 def case_package(case_id: str, officer: Officer, _opened: OpenedLog, appliance: TheAppliance) -> Response:
-    """The evidence package of a case."""
+    """The evidence package of a case, where two agreed on it."""
     found = appliance.cases.one(case_id)
+    appliance.exporting.require(officer.id)
     return _download(appliance.evidence.of_case(officer, found), f"case-{found.number}")
 
 
@@ -94,7 +95,8 @@ def package(
     appliance: TheAppliance,
     query_id: Annotated[list[str], Query(min_length=1, max_length=500)],
 ) -> Response:
-    """The evidence package of some questions."""
+    """The evidence package of some questions, where two agreed on it."""
+    appliance.exporting.require(officer.id)
     return _download(appliance.evidence.of_queries(officer, query_id), "questions")
 
 

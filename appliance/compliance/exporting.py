@@ -1,4 +1,5 @@
-"""Taking out what the log holds: it has names in it, so two officers agree on it, as they do on a single name.
+"""Taking out what the log holds, as a whole or as evidence: it has names in it, so two officers agree on it, as they do
+on a single name.
 
 The proof of the log, which holds nothing that anybody said, needs no second officer.
 """
@@ -13,7 +14,7 @@ from appliance.compliance.four_eyes import FourEyes, Proposal
 from appliance.errors import AccessDenied
 
 ACT = "log.exported"
-_SUBJECT = "the whole log"
+_SUBJECT = "what the log holds"
 
 
 class Exporting:
@@ -39,6 +40,6 @@ class Exporting:
         """Raises AccessDenied when this officer may not take out what the log holds."""
         if self.until(officer) is None:
             raise AccessDenied(
-                "The whole log has names in it: two officers agree before it is taken out. Ask for it first, or take "
-                "out the proof alone."
+                "What the log holds has names in it: two officers agree before it is taken out. Ask for it first, or "
+                "take out the proof alone."
             )

@@ -132,6 +132,30 @@ def open_log(appliance: Appliance, token: str) -> None:
     appliance.openings.open(principal.id, session_name(token), "Tests of the compliance desk")
 
 
+def officer(appliance: Appliance, name: str) -> TestClient:
+    """Another officer, new, to whom the log is open."""
+    appliance.accounts.add(name, PASSWORD, (Role.COMPLIANCE,), ())
+    token = appliance.sessions.sign_in(name, PASSWORD, "127.0.0.1").token
+    open_log(appliance, token)
+    made = TestClient(create_headless_app(appliance), base_url=BASE)
+    made.cookies.set("strongroom_session", token, domain="testserver.local", path="/")
+    return made
+
+
+@pytest.fixture(scope="session")
+def second(appliance: Appliance) -> TestClient:
+    """The second officer."""
+    return officer(appliance, "second-officer")
+
+
+def approve(officer: TestClient, subject: str) -> None:
+    """Decide about what waits for a second officer."""
+    waiting = officer.get("/api/compliance/proposals").json()
+    proposal = next(item for item in waiting if item["subject"] == subject)
+    decided = officer.post(f"/api/compliance/proposals/{proposal['id']}/decision", json={"approve": True, "note": ""})
+    assert decided.status_code == 200, decided.text
+
+
 @pytest.fixture
 def client(appliance: Appliance, _sessions: dict[str, str]) -> Client:
     """A client signed in under a name; nobody's for ""."""

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 from starlette.testclient import TestClient
 
 from appliance.audit.entries import PersonNamed
 from appliance.audit.verifier import verify as verify_export
-from appliance.domain import Role
-from appliance.server import create_headless_app
 from appliance.wiring import Appliance
-from tests.api.conftest import BASE, PASSWORD, Client, open_log
+from tests.api.conftest import Client, approve, officer
+from tests.api.test_ask import ask
 from tests.api.test_log import pseudonym_of
-
-
-@pytest.fixture(scope="module")
-def second(appliance: Appliance) -> TestClient:
-    """Another officer, to whom the log is open."""
-    appliance.accounts.add("second-officer", PASSWORD, (Role.COMPLIANCE,), ())
-    token = appliance.sessions.sign_in("second-officer", PASSWORD, "127.0.0.1").token
-    open_log(appliance, token)
-    made = TestClient(create_headless_app(appliance), base_url=BASE)
-    made.cookies.set("strongroom_session", token, domain="testserver.local", path="/")
-    return made
-
-
-def approve(officer: TestClient, subject: str) -> None:
-    waiting = officer.get("/api/compliance/proposals").json()
-    proposal = next(item for item in waiting if item["subject"] == subject)
-    decided = officer.post(f"/api/compliance/proposals/{proposal['id']}/decision", json={"approve": True, "note": ""})
-    assert decided.status_code == 200, decided.text
 
 
 def test_two_officers_are_told_a_name_once_both_agreed(
@@ -40,11 +20,11 @@ def test_two_officers_are_told_a_name_once_both_agreed(
     assert asked.status_code == 202
     assert first.get("/api/compliance/namings").json() == second.get("/api/compliance/namings").json() == []
     approve(second, hr)
-    for officer in (first, second):
-        (granted,) = officer.get("/api/compliance/namings").json()
+    for one in (first, second):
+        (granted,) = one.get("/api/compliance/namings").json()
         assert granted["person"] == hr
         assert '"hr"' not in str(granted)
-        told = officer.post(f"/api/compliance/namings/{granted['id']}/telling").json()
+        told = one.post(f"/api/compliance/namings/{granted['id']}/telling").json()
         assert (told["pseudonym"], told["name"]) == (hr, "hr")
         last = appliance.log.entry(appliance.log.size() - 1).entry
         assert last is not None and isinstance(last, PersonNamed)
@@ -84,14 +64,20 @@ def test_what_nobody_has_is_not_asked_for_and_what_was_not_approved_is_not_told(
 def test_what_the_log_holds_is_taken_out_by_two_officers_and_its_proof_by_one(
     client: Client, second: TestClient, appliance: Appliance
 ) -> None:
-    first = client("compliance")
+    first = officer(appliance, "third-officer")
     proof = first.get("/api/log/export")
     assert verify_export(proof.text.splitlines()).without_content == appliance.log.size()
     assert first.get("/api/log/export", params={"content": True}).status_code == 403
+    query_id = str(ask(client, "employee", "How long are invoices kept?")["query_id"])
+    assert first.get("/api/compliance/package", params={"query_id": query_id}).status_code == 403
+    case = first.post("/api/compliance/cases", json={"title": "T", "reason": "R", "query_ids": [query_id]}).json()
+    assert first.get(f"/api/compliance/cases/{case['id']}/package").status_code == 403
     assert first.post("/api/log/exports", json={"reason": "Handed to the auditor"}).status_code == 202
     assert first.get("/api/log/exports/mine").json()["until"] is None
-    approve(second, "the whole log")
-    for officer in (first, second):
-        assert officer.get("/api/log/exports/mine").json()["until"] is not None
-        whole = officer.get("/api/log/export", params={"content": True})
+    approve(second, "what the log holds")
+    for one in (first, second):
+        assert one.get("/api/log/exports/mine").json()["until"] is not None
+        whole = one.get("/api/log/export", params={"content": True})
         assert verify_export(whole.text.splitlines()).without_content == 0
+        for package in (f"package?query_id={query_id}", f"cases/{case['id']}/package"):
+            assert one.get(f"/api/compliance/{package}").headers["content-type"] == "application/zip"

@@ -52,6 +52,10 @@ def test_two_officers_review_answers_and_take_the_evidence_out(browser: Browser,
     _agree_and_propose(browser, served)
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.compliance)
+        visiting.go("/protection")
+        panel = visiting.page.locator('[class*="st-key-sr-panel-"]', has_text="Take out what the log holds").first
+        visiting.click(panel.get_by_role("button", name="Approve"))
+        expect(visiting.page.get_by_text(": approved.")).to_be_visible()
         visiting.go("/cases")
         visiting.open_log()
         visiting.click(_card(visiting, "Prices seen").get_by_role("button"))
@@ -110,6 +114,10 @@ def _agree_and_propose(browser: Browser, served: Served) -> None:
         visiting.click(dialog.get_by_role("button", name="Propose to close it"))
         expect(visiting.page.get_by_text("waits for a second officer")).to_be_visible()
         assert_presentable(visiting, "cases")
+        visiting.click(_card(visiting, "Prices seen").get_by_role("button"))
+        visiting.fill(dialog.get_by_label("Why it is taken out"), "For the board.")
+        visiting.click(dialog.get_by_role("button", name="Put before a second officer"))
+        expect(visiting.page.get_by_text("It waits for a second officer.")).to_be_visible()
 
 
 def _verify(package: bytes) -> None:

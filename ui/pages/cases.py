@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from appliance.api.schemas.cases import CaseDetail, CaseEntryOut, CaseIn, CaseNoteIn, CaseOut, CaseQueryIn, CaseQueryOut
-from ui import pieces
+from ui import pieces, taking_out
 from ui.client import Client, checked
 from ui.inert import Html, one_line, text
 from ui.log_opening import log_is_open
@@ -37,7 +37,7 @@ def page(client: Client) -> None:
             if st.button(f"Open case {case.number}", key=f"case-{case.id}"):
                 _open(client, case.id)
     _offer_new(client)
-    _offer_selection()
+    _offer_selection(client)
 
 
 def _entry(case: CaseOut) -> Html:
@@ -62,12 +62,12 @@ def _offer_new(client: Client) -> None:
         st.rerun()
 
 
-def _offer_selection() -> None:
+def _offer_selection(client: Client) -> None:
     with st.expander("Evidence of single questions", key="evidence-selection"):
         wanted = st.text_input("Questions, by their ids", key="evidence-ids").split()
         if wanted:
             path = f"/api/compliance/package?{urlencode([('query_id', query_id) for query_id in wanted])}"
-            pieces.show(pieces.link_button("Take the evidence package", path, download=True))
+            taking_out.offer(client, "Take the evidence package", path, "selection")
 
 
 @st.dialog("Case", width="medium")
@@ -76,7 +76,7 @@ def _open(client: Client, case_id: str) -> None:
         case = read_once("case", case_id, lambda: client.case(case_id))
         pieces.show(_heading(case))
         path = f"/api/compliance/cases/{pieces.segment(case.id)}/package"
-        pieces.show(pieces.link_button("Take the evidence package", path, download=True))
+        taking_out.offer(client, "Take the evidence package", path, "case")
         if case.contents:
             pieces.show(Html('<h3 class="sr-small-head">Questions</h3>'))
             pieces.show(pieces.table(("Entry", "Question", "Answer"), [_question(one) for one in case.contents]))

@@ -19,7 +19,14 @@ from ui.client import Client, checked
 from ui.inert import Html, text
 from ui.log_opening import log_is_open
 
-_ACTS = {"person.erased": "Erase a person", "hold.released": "Release a legal hold"}
+_ACTS = {
+    "person.erased": "Erase a person",
+    "hold.released": "Release a legal hold",
+    "person.named": "Tell who is behind a pseudonym",
+    "log.exported": "Take out what the log holds",
+    "review.closed": "Close a judgement of an answer",
+    "case.closed": "Close a case",
+}
 
 
 def page(client: Client) -> None:

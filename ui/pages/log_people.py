@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from appliance.api.schemas.namings import NamedOut, NamingOut
-from ui import pieces
+from ui import pieces, taking_out
 from ui.client import Client
 from ui.inert import Html, text
 
@@ -23,7 +23,7 @@ def show(client: Client) -> None:
     for granted in client.namings():
         _show_granted(client, granted)
     _ask(client)
-    _show_export(client)
+    taking_out.offer(client, "Export the whole log", "/api/log/export?content=true", "log")
 
 
 def _show_granted(client: Client, granted: NamingOut) -> None:
@@ -56,29 +56,5 @@ def _ask(client: Client) -> None:
         if st.form_submit_button("Put before a second officer"):
             with pieces.problems_shown():
                 client.ask_for_name(person, reason)
-                pieces.say_after_rerun("It waits for a second officer.")
-                st.rerun()
-
-
-def _show_export(client: Client) -> None:
-    """The whole log with what it holds, which has everybody's names in it."""
-    until = client.may_export()
-    if until is not None:
-        pieces.show(pieces.line(f"The whole log with what it holds may be taken out until {pieces.moment(until)}."))
-        pieces.show(
-            pieces.link_button("Export the whole log", "/api/log/export?content=true", download=True), "content"
-        )
-        return
-    with st.form("ask-export", border=True, clear_on_submit=True):
-        pieces.show(
-            Html(
-                '<h3 class="sr-small-head">Ask for an export of what the log holds</h3>'
-                '<p class="sr-muted">It has names in it. The proof of the log has none, and needs no second one.</p>'
-            )
-        )
-        reason = st.text_input("Why it is taken out", key="export-reason", max_chars=500)
-        if st.form_submit_button("Put before a second officer "):
-            with pieces.problems_shown():
-                client.ask_for_export(reason)
                 pieces.say_after_rerun("It waits for a second officer.")
                 st.rerun()

@@ -1,0 +1,35 @@
+"""Taking out what the query log holds: the link where two officers agreed on it, else the form that asks for it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui import pieces
+from ui.client import Client
+from ui.inert import Html, text
+
+
+def offer(client: Client, label: str, path: str, key: str) -> None:
+    """Offer the download, or to ask for it. `key` tells the places on one page apart."""
+    until = client.may_export()
+    if until is None:
+        _ask(client, label, key)
+        return
+    pieces.show(pieces.line(f"What the log holds may be taken out until {pieces.moment(until)}."))
+    pieces.show(pieces.link_button(label, path, download=True), "content")
+
+
+def _ask(client: Client, label: str, key: str) -> None:
+    with st.form(f"ask-export-{key}", border=True, clear_on_submit=True):
+        pieces.show(
+            Html(
+                f'<h3 class="sr-small-head">{text(label)}</h3>'
+                '<p class="sr-muted">There are names in it: two officers agree first.</p>'
+            )
+        )
+        reason = st.text_input("Why it is taken out", key=f"export-reason-{key}", max_chars=500)
+        if st.form_submit_button("Put before a second officer "):
+            with pieces.problems_shown():
+                client.ask_for_export(reason)
+                pieces.say_after_rerun("It waits for a second officer.")
+                st.rerun()
