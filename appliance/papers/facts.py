@@ -56,6 +56,7 @@ class Facts:
     signed_checkpoints: int
     signer: str
     opening: str
+    verification: str
     retention: str
     key_backups: str
     encrypted_transport: str
@@ -86,6 +87,7 @@ def facts_of(appliance: Appliance) -> Facts:
         signed_checkpoints=len(signed_notes(appliance.log.path)),
         signer=_signer(appliance),
         opening=f"for {_minutes(settings.log.opening_lasts_s)} after a written reason, which is on record",
+        verification=f"every day at {settings.monitoring.verify_at_hour} o'clock, and by officers at any time",
         retention=_retention(settings),
         key_backups=f"{KEY_BACKUPS_KEPT.days} days at most",
         encrypted_transport=_transport(settings),
@@ -140,6 +142,9 @@ def _model_address(settings: Settings) -> str:
 _LANGUAGE_MODEL = "language model"
 
 
+_FED = "that something happened, under a pseudonym, its flags, and alarms; no words of a question, answer or document"
+
+
 def _neighbours(settings: Settings) -> Iterator[Neighbour]:
     """The programs that are set up, whether they answer or not."""
     provider = settings.model.resolved_provider
@@ -155,6 +160,10 @@ def _neighbours(settings: Settings) -> Iterator[Neighbour]:
         yield _neighbour("directory", ", ".join(settings.ldap.urls), "names and passwords that people sign in with")
     if settings.oidc.is_set:
         yield _neighbour("sign-in provider", settings.oidc.issuer, "that somebody signs in, not what they ask")
+    if settings.monitoring.syslog:
+        yield _neighbour("syslog receiver", settings.monitoring.syslog, _FED)
+    if settings.monitoring.ocsf_file:
+        yield Neighbour("what reads the OCSF file", settings.monitoring.ocsf_file, _FED, is_here=True)
 
 
 def _neighbour(what: str, address: str, is_sent: str) -> Neighbour:
@@ -173,6 +182,8 @@ def _unnamed(address: str) -> str:
 
 
 def _is_here(address: str) -> bool:
+    if address.startswith("unix://"):
+        return True
     host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
     try:
         return ip_address(host).is_loopback

@@ -92,6 +92,8 @@ def _measures(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "Query log, whether it is whole", f"Merkle tree, {facts.signed_checkpoints:,} signed checkpoints"
     yield "Signer of the log", facts.signer
     yield "Opening the log", facts.opening
+    yield "Names in the log", "shown as pseudonyms; two officers agree before a name is told or entries are taken out"
+    yield "Verification of the log", facts.verification
     yield "Transport", facts.encrypted_transport
     yield "Language model", f"{facts.model}; runs {facts.model_runs}"
     for name, title in _CHECKED.items():
