@@ -214,7 +214,7 @@ def _groups(appliance: Appliance) -> Iterator[Check]:
             "Nobody sees a document by them. Correct a name that is misspelt (access files, rules, sources). People of "
             "a directory are in their groups from their first sign-in on."
         )
-        yield Check("groups", Status.WARNING, f"documents are for groups that nobody is in: {told}", remedy)
+        yield Check("empty groups", Status.WARNING, f"documents are for groups that nobody is in: {told}", remedy)
 
 
 def _single_sign_on(appliance: Appliance) -> Iterator[Check]:

@@ -94,6 +94,6 @@ def _row(passage: PassageThenOut) -> tuple[Html, ...]:
         text(passage.rank_then),
         text("not found" if passage.rank_now is None else passage.rank_now),
         text("none" if passage.number is None else f"[{passage.number}]"),
-        Html(f"{text(passage.title)}<br><small>{text(passage.path)}</small>"),
+        text(passage.title),
         text(_FATES.get(passage.fate, passage.fate)),
     )

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from ui import pieces
 from ui.client import Client
-from ui.inert import Html, text
+from ui.inert import Html
 
 
-def offer(client: Client, label: str, path: str, key: str) -> None:
-    """Offer the download, or to ask for it. `key` tells the places on one page apart."""
+def offer(client: Client, links: Mapping[str, str], key: str) -> None:
+    """Offer downloads, by their labels, or to ask for them. `key` tells the places on one page apart."""
     until = client.may_export()
     if until is None:
-        _ask(client, label, key)
+        _ask(client, key)
         return
     pieces.show(pieces.line(f"What the log holds may be taken out until {pieces.moment(until)}."))
-    pieces.show(pieces.link_button(label, path, download=True), "content")
+    with st.container(horizontal=True, gap="small"):
+        for label, path in links.items():
+            pieces.show(pieces.link_button(label, path, download=True), "content")
 
 
-def _ask(client: Client, label: str, key: str) -> None:
+def _ask(client: Client, key: str) -> None:
     with st.form(f"ask-export-{key}", border=True, clear_on_submit=True):
         pieces.show(
             Html(
-                f'<h3 class="sr-small-head">{text(label)}</h3>'
+                '<h3 class="sr-small-head">Ask to take out what the log holds</h3>'
                 '<p class="sr-muted">There are names in it: two officers agree first.</p>'
             )
         )

@@ -37,12 +37,14 @@ DAMAGED = "This entry was altered after it was written. Verify the log."
 ERASED = "What this entry held was erased. That it is in the log is still proved."
 SEALED = "The key to this entry is not there, so nobody can read it. That it is in the log is still proved."
 SOMEBODY = "somebody whose account is gone"
+_UNNAMED = "somebody"
 
 _OF_PEOPLE = ("person.", "token.", "second_factor.", "password.", "access.")
 """How the acts begin whose subject is a person."""
 
-_UNTOLD = ("actor_name", "name", "origin")
-"""What is left out of any entry: names, and the address somebody signed in from, which is as good as one."""
+_UNTOLD = ("actor_name", "name", "origin", "person", "pseudonym")
+"""What is left out of any entry: names, the address somebody signed in from, which is as good as one, and of which
+pseudonym two officers were told, because what they asked for stands in another entry."""
 
 
 def query_out(appliance: Appliance, record: QueryRecord) -> QueryOut:
@@ -194,21 +196,25 @@ def _detail(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
     subject = content.get("subject")
     if isinstance(subject, str):
         content["subject"] = _subject(appliance, entry, subject, ids)
-    return "; ".join(f"{name}: {_in_words(value)}" for name, value in content.items() if value not in ("", None))
+    words = "; ".join(f"{name}: {_in_words(value)}" for name, value in content.items() if value not in ("", None))
+    for account in ids.values():
+        words = words.replace(account, _UNNAMED)
+    return words
 
 
 def _subject(appliance: Appliance, entry: Entry, subject: str, ids: Mapping[str, str]) -> str:
-    """What something was done to; whoever it was done to by their pseudonym.
+    """What something was done to; a person by their pseudonym where an admin did it.
 
-    What an officer asked to be told stays as they asked it: a pseudonym in its place would be the answer.
+    Officers choose the subject of what they do. A pseudonym in the place of a name they typed would tell them whose it
+    is, so it stays as they asked it where two of them agree on a name, and nobody is named in what else they propose.
     """
-    if isinstance(entry, ActProposed | ActDecided) and entry.act == NAMING:
-        return subject
-    account = ids.get(subject.casefold(), subject if subject in ids.values() else "")
-    if account:
-        return appliance.pseudonyms.of(account)
-    of_a_person = isinstance(entry, AdminAction) and entry.action != WITHHELD and entry.action.startswith(_OF_PEOPLE)
-    return SOMEBODY if of_a_person else subject
+    if isinstance(entry, AdminAction):
+        of_a_person = entry.action != WITHHELD and entry.action.startswith(_OF_PEOPLE)
+        account = ids.get(subject.casefold(), subject if subject in ids.values() else "")
+        return (appliance.pseudonyms.of(account) if account else SOMEBODY) if of_a_person else subject
+    if isinstance(entry, ActProposed | ActDecided) and entry.act != NAMING and subject.casefold() in ids:
+        return _UNNAMED
+    return subject
 
 
 def _in_words(value: object) -> str:

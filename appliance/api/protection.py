@@ -96,8 +96,11 @@ def erasure_certificate(erasure_id: str, _officer: Officer, appliance: TheApplia
 
 
 @router.get("/log/subjects/{name}", response_class=Response, tags=["log"])
-def everything_about(name: str, officer: OpenedLog, appliance: TheAppliance, form: Form = Form.JSON) -> Response:
-    """Everything there is about a person, for them. On record."""
+def everything_about(
+    name: str, officer: Officer, _opened: OpenedLog, appliance: TheAppliance, form: Form = Form.JSON
+) -> Response:
+    """Everything there is about a person, for them, where two agreed on taking it out. On record."""
+    appliance.exporting.require(officer.id)
     person = appliance.accounts.named(name)
     appliance.log.append(LogExported(officer.id, f"everything about the account {person.id}"))
     about = subject_access.gather(appliance.log, person, appliance.conversations, appliance.requests)

@@ -23,6 +23,7 @@ from appliance.audit.records import QueryRecord
 from appliance.compliance.review_queue import Judgement, Review
 from appliance.compliance.sampling import WHOLE, Rule
 from appliance.domain import ReviewState, Selects
+from appliance.errors import InvalidRequest
 from appliance.flags import Flag
 from appliance.wiring import Appliance
 
@@ -48,6 +49,8 @@ def make_rule(wanted: RuleIn, officer: Officer, appliance: TheAppliance) -> Rule
     """Make a rule. It acts on the answers that come after it."""
     if wanted.selects is Selects.SOURCE:
         appliance.catalog.source(wanted.subject)
+    elif wanted.selects is Selects.FLAG and wanted.subject not in set(Flag):
+        raise InvalidRequest("There is no such flag. Choose one of those that are listed.")
     share = round(wanted.share_percent * _PERCENT)
     made = appliance.sampling_rules.make(officer.id, wanted.selects, wanted.subject, share)
     return _rule_out(made, _source_names(appliance))

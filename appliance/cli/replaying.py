@@ -85,6 +85,6 @@ def _row(passage: PassageThenOut) -> tuple[str, ...]:
         str(passage.rank_then),
         "" if passage.rank_now is None else str(passage.rank_now),
         "" if passage.number is None else f"[{passage.number}]".replace("[", "\\["),
-        escape(printable(f"{passage.title} ({passage.path})")),
+        escape(printable(passage.title)),
         passage.fate.replace("_", " "),
     )

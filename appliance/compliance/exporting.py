@@ -1,5 +1,5 @@
-"""Taking out what the log holds, as a whole or as evidence: it has names in it, so two officers agree on it, as they do
-on a single name.
+"""Taking out what the log holds, as a whole, as evidence, or all about one person: it has names in it, so two officers
+agree on it, as they do on a single name.
 
 The proof of the log, which holds nothing that anybody said, needs no second officer.
 """

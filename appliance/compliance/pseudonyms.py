@@ -12,7 +12,6 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import os
 import re
@@ -73,12 +72,16 @@ def pseudonyms_of(log: Path) -> Pseudonyms:
     """
     path = secret_path(log)
     try:
-        with contextlib.suppress(FileNotFoundError):
-            return Pseudonyms(path.read_bytes())
-        put(path, secrets.token_bytes(SECRET_BYTES))
-        return Pseudonyms(path.read_bytes())
+        if not path.exists():
+            put(path, secrets.token_bytes(SECRET_BYTES))
+        secret = path.read_bytes()
     except OSError as error:
         raise AuditUnavailable(
             f"The secret of the pseudonyms {path} is not usable: {os.strerror(error.errno or 0)}. See to the folder of "
             "the keys of the query log."
         ) from error
+    if len(secret) != SECRET_BYTES:
+        raise AuditUnavailable(
+            f"The secret of the pseudonyms {path} was cut. Restore it with the keys of the query log."
+        )
+    return Pseudonyms(secret)

@@ -11,6 +11,14 @@ from pydantic import Field, model_validator
 
 from appliance.config.section import Section
 
+_LOCAL = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        *("127.0.0.0/8", "::1/128"),
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),  # RFC 1918
+        *("fc00::/7", "169.254.0.0/16", "fe80::/10"),  # RFC 4193, link-local
+    )
+)
 _PORTS = {"udp": 514, "tcp": 601, "tls": 6514}  # RFC 5426, 6587 and 5425
 
 
@@ -43,7 +51,7 @@ class MonitoringSettings(Section):
 def is_local(host: str) -> bool:
     """Whether an address is of this machine or a private network."""
     address = ipaddress.ip_address(host)
-    return not (address.is_global or address.is_multicast or address.is_unspecified)
+    return any(address in network for network in _LOCAL if network.version == address.version)
 
 
 def _is_destination(text: str) -> bool:

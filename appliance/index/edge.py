@@ -40,6 +40,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -128,6 +129,11 @@ shard.flush()
 shard.close()
 """
 
+
+_IN_USE = "WouldBlock"
+_LET_GO_S = 2.0
+"""How long an index that was closed a moment ago may still be locked: a child of this process that starts just then
+holds every lock until it has become another program."""
 
 Statistics = dict[str, TermStatistics]
 
@@ -511,7 +517,7 @@ class EdgeIndex:
             raise IndexUnavailable(self._explain(what, error)) from error
 
     def _explain(self, what: str, error: BaseException) -> str:
-        if "WouldBlock" in str(error):
+        if _IN_USE in str(error):
             return f"The vector index at {self._path} is in use by another process: stop that one first."
         if isinstance(error, OSError):
             return (
@@ -584,7 +590,14 @@ def _load(folder: Path, config: EdgeConfig) -> EdgeShard:
     for half in ("segments/*/segment.json", "wal/*"):
         if not any(folder.glob(half)):
             raise ValueError(f"shard {folder.name} has no {half}")
-    return EdgeShard.load(str(folder), config)
+    ends = time.monotonic() + _LET_GO_S
+    while True:
+        try:
+            return EdgeShard.load(str(folder), config)
+        except Exception as error:
+            if _IN_USE not in str(error) or time.monotonic() > ends:
+                raise
+            time.sleep(0.05)
 
 
 def _start_optimizing(folder: Path) -> subprocess.Popen[bytes]:

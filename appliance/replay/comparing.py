@@ -37,7 +37,6 @@ def passages_then(
             chunk_id=it.chunk_id,
             document_id=it.document_id,
             title=it.title,
-            path=it.path,
             page=it.page,
             number=it.number,
             rank_then=it.rank,

@@ -66,7 +66,6 @@ class PassageThen:
     chunk_id: str
     document_id: str
     title: str
-    path: str
     page: int | None
     number: int | None
     rank_then: int

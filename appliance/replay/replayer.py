@@ -250,7 +250,7 @@ def _of_the_documents(case: _Case) -> Iterator[Note]:
         if fate in _TOLD and (passage.document_id, fate) not in told:
             told.add((passage.document_id, fate))
             finding, words = _TOLD[fate]
-            yield Note(finding, f"'{passage.title}' ({passage.path}) {words}", prevents=not rebuilding.is_there(fate))
+            yield Note(finding, f"'{passage.title}' {words}", prevents=not rebuilding.is_there(fate))
 
 
 def _of_the_prompt(retrieval: PassagesRetrieved) -> Note:

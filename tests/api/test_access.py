@@ -236,7 +236,9 @@ def test_a_request_says_something_and_nobody_piles_them_up_or_decides_on_their_o
 def test_the_doctor_names_groups_that_documents_are_for_and_nobody_is_in(desk: Desk) -> None:
     key = desk.add(desk.folder(plan__txt="The plan is blue.", __access__toml='groups = ["finnance"]'))
     desk.sync(key)
-    told = [check for check in examine(desk.appliance) if check.name == "groups" and check.status is Status.WARNING]
+    told = [
+        check for check in examine(desk.appliance) if check.name == "empty groups" and check.status is Status.WARNING
+    ]
     assert any("'finnance'" in check.detail and "misspelt" in check.remedy for check in told)
     assert not any("'hr'" in check.detail for check in told)
 

@@ -81,3 +81,32 @@ def test_what_the_log_holds_is_taken_out_by_two_officers_and_its_proof_by_one(
         assert verify_export(whole.text.splitlines()).without_content == 0
         for package in (f"package?query_id={query_id}", f"cases/{case['id']}/package"):
             assert one.get(f"/api/compliance/{package}").headers["content-type"] == "application/zip"
+
+
+def test_no_other_act_of_an_officer_turns_a_name_into_a_pseudonym(
+    client: Client, second: TestClient, appliance: Appliance
+) -> None:
+    first, admin = client("compliance"), pseudonym_of(appliance, "admin")
+    refused = first.post("/api/compliance/rules", json={"selects": "flag", "subject": "admin"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    asked = first.post("/api/compliance/erasures", json={"person": "admin", "reason": "To see what is said of it"})
+    assert asked.is_success, asked.text
+    told = first.get("/api/log/events", params={"limit": 3}).text
+    account = next(person.id for person in appliance.accounts.people() if person.name == "admin")
+    assert "person.erased" in told
+    assert not any(words in told for words in (admin, account))
+
+
+def test_what_two_officers_were_told_is_not_told_to_a_third(
+    client: Client, second: TestClient, appliance: Appliance
+) -> None:
+    first, admin = client("compliance"), pseudonym_of(appliance, "admin")
+    assert first.post(
+        "/api/compliance/namings", json={"person": "admin", "reason": "An audit of what was changed"}
+    ).is_success
+    approve(second, "admin")
+    granted = next(item for item in first.get("/api/compliance/namings").json() if item["person"] == "admin")
+    assert first.post(f"/api/compliance/namings/{granted['id']}/telling").json()["pseudonym"] == admin
+    told = client("compliance").get("/api/log/events", params={"limit": 3}).json()["events"]
+    (named,) = (event for event in told if event["type"] == "person.named")
+    assert admin not in named["detail"]

@@ -42,7 +42,7 @@ def others(appliance: Appliance) -> dict[str, str]:
         model=ModelSettings(provider=Provider.OPENAI, base_url="http://192.0.2.7:8000/v1", name="house-model"),
         sign_in=SignInSettings(second_factor_roles=(Role.ADMIN,), idle_timeout_s=900),
         retention=RetentionSettings(profile="standard"),
-        monitoring=MonitoringSettings(syslog="tls://192.0.2.9", ocsf_file="/var/log/strongroom.jsonl"),
+        monitoring=MonitoringSettings(syslog="tls://10.1.2.9", ocsf_file="/var/log/strongroom.jsonl"),
     )
     facts = facts_of(replace(appliance, settings=settings, model=silent))
     return {paper.name: paper.markdown for paper in written(facts)}
@@ -67,7 +67,7 @@ def test_what_is_switched_on_is_said_as_it_is(papers: dict[str, str], others: di
         "none: answers are quotations of the documents": True,
         "house-model, which does not answer now": False,
         "language model on another machine: http://192.0.2.7:8000/v1": False,
-        "syslog receiver on another machine: tls://192.0.2.9": False,
+        "syslog receiver on another machine: tls://10.1.2.9": False,
         "what reads the OCSF file on this machine (/var/log/strongroom.jsonl)": False,
         "every day at 3 o'clock": True,
         "where the other machines stand, and who runs them": False,

@@ -254,7 +254,7 @@ def test_where_each_membership_came_from_is_told_to_admins_and_to_the_person(
     browser.cookies.set("strongroom_session", session.token)
     assert browser.get("/api/account").json()["memberships"] == told
     assert "kept elsewhere" in browser.get("/password").text
-    assert "password of this appliance" in browser.get("/second-factor").text
+    assert "signs in with a password" in browser.get("/second-factor").text
     house.accounts.directory_failed("corp", "It does not answer.")
     [corp] = admin.get("/api/directories").json()
     assert (corp["problem"], corp["configured"]) == ("It does not answer.", True)

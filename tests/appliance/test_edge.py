@@ -85,6 +85,14 @@ def test_a_second_owner_is_told_that_the_index_is_in_use(built: Path) -> None:
     open_index(built).close()
 
 
+def test_an_index_that_is_let_go_of_a_moment_later_is_opened(built: Path) -> None:
+    owner = open_index(built)
+    letting_go = threading.Timer(0.3, owner.close)
+    letting_go.start()
+    open_index(built).close()
+    letting_go.join()
+
+
 def test_an_index_of_another_format_is_refused(built: Path) -> None:
     meta = json.loads((built / "meta.json").read_text())
     (built / "meta.json").write_text(json.dumps({**meta, "format": 4}))

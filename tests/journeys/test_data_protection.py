@@ -22,6 +22,8 @@ def test_a_person_is_erased_by_two_officers_once_no_hold_protects_them(browser: 
             if visiting is first:
                 visiting.open_log()
             visiting.go("/protection")
+        ask_to_take_out(first, "erin")
+        approve(second, "Take out what the log holds")
         hand_out(first, "erin", QUESTION)
         place_hold(first, "erin")
         propose_erasure(first, "erin")
@@ -41,7 +43,15 @@ def test_a_person_is_erased_by_two_officers_once_no_hold_protects_them(browser: 
         expect(asking.page.get_by_text("Ultramarin")).to_have_count(0)
 
 
+def ask_to_take_out(visiting: Visit, name: str) -> None:
+    visiting.enter(visiting.page.get_by_label("Whom it is about (name)"), name)
+    visiting.fill(visiting.page.get_by_label("Why it is taken out"), "She asked for it.")
+    visiting.click(visiting.page.get_by_role("button", name="Put before a second officer"))
+    expect(visiting.page.get_by_text("It waits for a second officer.")).to_be_visible()
+
+
 def hand_out(visiting: Visit, name: str, expected: str) -> None:
+    visiting.go("/protection")
     visiting.enter(visiting.page.get_by_label("Whom it is about (name)"), name)
     with visiting.page.expect_download() as download:
         visiting.click(visiting.page.get_by_role("link", name="Download as JSON"))

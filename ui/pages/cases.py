@@ -67,7 +67,7 @@ def _offer_selection(client: Client) -> None:
         wanted = st.text_input("Questions, by their ids", key="evidence-ids").split()
         if wanted:
             path = f"/api/compliance/package?{urlencode([('query_id', query_id) for query_id in wanted])}"
-            taking_out.offer(client, "Take the evidence package", path, "selection")
+            taking_out.offer(client, {"Take the evidence package": path}, "selection")
 
 
 @st.dialog("Case", width="medium")
@@ -76,7 +76,7 @@ def _open(client: Client, case_id: str) -> None:
         case = read_once("case", case_id, lambda: client.case(case_id))
         pieces.show(_heading(case))
         path = f"/api/compliance/cases/{pieces.segment(case.id)}/package"
-        taking_out.offer(client, "Take the evidence package", path, "case")
+        taking_out.offer(client, {"Take the evidence package": path}, "case")
         if case.contents:
             pieces.show(Html('<h3 class="sr-small-head">Questions</h3>'))
             pieces.show(pieces.table(("Entry", "Question", "Answer"), [_question(one) for one in case.contents]))

@@ -14,7 +14,7 @@ from appliance.api.schemas.protection import (
     ReleaseIn,
     RetentionOut,
 )
-from ui import pieces
+from ui import pieces, taking_out
 from ui.client import Client, checked
 from ui.inert import Html, text
 from ui.log_opening import log_is_open
@@ -200,9 +200,8 @@ def _show_subject_access(client: Client) -> None:
     name = st.text_input("Whom it is about (name)", key="subject-name").strip()
     if name:
         path = f"/api/log/subjects/{pieces.segment(name)}"
-        with st.container(horizontal=True, gap="small"):
-            pieces.show(pieces.link_button("Download as PDF", f"{path}?form=pdf", download=True), "content")
-            pieces.show(pieces.link_button("Download as JSON", f"{path}?form=json", download=True), "content")
+        links = {"Download as PDF": f"{path}?form=pdf", "Download as JSON": f"{path}?form=json"}
+        taking_out.offer(client, links, "subject")
 
 
 def _say_it_waits() -> None:

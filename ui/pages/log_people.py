@@ -23,7 +23,7 @@ def show(client: Client) -> None:
     for granted in client.namings():
         _show_granted(client, granted)
     _ask(client)
-    taking_out.offer(client, "Export the whole log", "/api/log/export?content=true", "log")
+    taking_out.offer(client, {"Export the whole log": "/api/log/export?content=true"}, "log")
 
 
 def _show_granted(client: Client, granted: NamingOut) -> None:

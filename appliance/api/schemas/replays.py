@@ -22,7 +22,6 @@ class PassageThenOut(Out):
     chunk_id: str
     document_id: str
     title: str
-    path: str
     page: int | None
     number: int | None
     rank_then: int
