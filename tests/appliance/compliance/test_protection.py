@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from appliance.audit import checkpoint
-from appliance.audit.entries import ContentErased, ExpiryAnnounced, HoldPlaced
+from appliance.audit.entries import ContentErased, ExpiryAnnounced, HoldPlaced, LogOpened, SignInFailed
+from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
 from appliance.audit.verify import verify
 from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.compliance.certificate import certified, on_paper
 from appliance.compliance.daily import Daily
+from appliance.compliance.four_eyes import FourEyes
 from appliance.compliance.months import later
+from appliance.compliance.protection import build
 from appliance.config import RetentionSettings
 from appliance.conversations import Conversations
+from appliance.database import Database
 from appliance.domain import Role
 from appliance.errors import AccessDenied, CatalogUnavailable, Conflict, InvalidRequest, NotFound
-from tests.appliance.compliance.conftest import Office
+from tests.appliance.audit import older
+from tests.appliance.compliance.conftest import Clock, Office
 
 SECRET = "Ultramarin-Quartalsbericht"
 
@@ -223,6 +229,27 @@ def test_what_is_kept_long_enough_is_announced_and_then_erased(office: Office) -
     retention.run()
     assert [each.month for each in retention.preview()] == []
     verify(office.log.path)
+
+
+def test_what_an_older_release_recorded_of_nobody_expires_once(
+    tmp_path: Path, database: Database, clock: Clock
+) -> None:
+    path = tmp_path / "log" / "queries.db"
+    carried = older.write(path, [LogOpened(SECRET), SignInFailed("", f"{SECRET}-2", "wrong name")])
+    with QueryLog(path, clock=clock) as log:
+        retention = build(
+            database, log, FourEyes(database, log, clock), RetentionSettings(profile="standard"), clock
+        ).retention
+        clock.now = datetime(2026, 8, 20, tzinfo=UTC)
+        retention.run()
+        assert [each.entries for each in retention.preview()] == [2]
+        clock.forward(days=8)
+        for _ in range(3):
+            retention.run()
+        assert [held for held in log.holdings() if held.month == "2026-01"] == []
+        assert [each.entry.entries for each in log.entries(LogFilter(type=ContentErased.type))] == [2]  # type: ignore[union-attr]
+        verify(path, carried)
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file() and SECRET.encode() in file.read_bytes()] == []
 
 
 def test_a_hold_beats_expiry_and_its_release_lets_it_happen(office: Office) -> None:
