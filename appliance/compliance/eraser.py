@@ -46,7 +46,7 @@ class Kept:
 
 
 class Eraser:
-    """Erases, unless a hold forbids it."""
+    """Erases, unless a hold forbids it. While somebody holds `alone`, nobody else erases, and no hold is placed."""
 
     def __init__(
         self, database: Database, log: QueryLog, conversations: Conversations, requests: AccessRequests, holds: Holds
@@ -56,6 +56,7 @@ class Eraser:
         self._conversations = conversations
         self._requests = requests
         self._holds = holds
+        self.alone = holds.erasing
 
     def present(self) -> frozenset[PersonMonth]:
         """Everything there is to erase."""
@@ -78,7 +79,7 @@ class Eraser:
         Raises:
             AuditUnavailable, AuditBroken, CatalogUnavailable: It could not be done, or not to its end: do it again.
         """
-        with self._holds.erasing:
+        with self.alone:
             free = set(wanted) - self._held(wanted)
             erased = self._log.erase(self._holdings(free), order_id)
             for each in free:

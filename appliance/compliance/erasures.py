@@ -11,7 +11,6 @@ Rules this module keeps:
 from __future__ import annotations
 
 import json
-import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -85,7 +84,6 @@ class Erasures:
         self._eraser = eraser
         self._four_eyes = four_eyes
         self._clock = clock
-        self._carrying_out = threading.Lock()
 
     def propose(self, officer: str, person_id: str, until: str, reason: str) -> Proposal:
         """Put an erasure before a second officer: of all months up to `until`, of all there are if that is empty.
@@ -105,8 +103,7 @@ class Erasures:
         with self._database.write() as connection:
             if connection.execute(select(erasures.c.id).where(erasures.c.id == order.id)).first() is None:
                 connection.execute(insert(erasures).values(**_values(order)))
-        if self.one(order.id).completed_at is None:
-            self._carry_out(order.id)
+        self._carry_out(order.id)
 
     def run_pending(self) -> None:
         """Go on with every order that is not complete. What a hold covers still waits."""
@@ -131,8 +128,10 @@ class Erasures:
             return tuple(_erasure(row) for row in connection.execute(query))
 
     def _carry_out(self, order_id: str) -> None:
-        with self._carrying_out:
-            self._carry_out_alone(self.one(order_id))
+        with self._eraser.alone:  # what is counted, what is erased and what a hold is said to keep are of one moment
+            order = self.one(order_id)
+            if order.completed_at is None:
+                self._carry_out_alone(order)
 
     def _carry_out_alone(self, order: Erasure) -> None:
         kept = self._eraser.look(each for each in self._eraser.present() if _is_of(order, each))

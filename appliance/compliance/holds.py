@@ -63,7 +63,7 @@ class Hold:
 
 
 class Holds:
-    """The holds there are. `erasing` is held by whoever erases."""
+    """The holds there are. `erasing` is held by whoever erases, from before they look until it is done."""
 
     def __init__(
         self, database: Database, log: QueryLog, four_eyes: FourEyes, clock: Callable[[], datetime] = now_utc
@@ -72,7 +72,7 @@ class Holds:
         self._log = log
         self._four_eyes = four_eyes
         self._clock = clock
-        self.erasing = threading.Lock()
+        self.erasing = threading.RLock()
 
     def place(self, officer: str, person_id: str, since: str, until: str, reason: str) -> Hold:
         """Forbid that something is erased, from now on.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from appliance.audit import checkpoint
 from appliance.audit.entries import ContentErased, ExpiryAnnounced, HoldPlaced, LogOpened, SignInFailed
+from appliance.audit.keys import Holding
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
 from appliance.audit.verify import verify
@@ -118,6 +121,25 @@ def test_a_hold_on_somebody_else_or_another_time_is_in_nobodys_way(office: Offic
     assert office.erased("u-1").held == ()
     assert office.erased("u-2").held == ("2026-03",)
     assert office.readable(theirs)
+
+
+def test_a_hold_that_comes_in_the_middle_of_an_erasure_does_not_make_its_certificate_wrong(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query_id, count = office.asks("u-1", "Mine?"), office.log.count
+    other = threading.Thread(target=office.holds, args=("u-1",))
+
+    def hold_and_count(holdings: Iterable[Holding]) -> int:
+        other.start()
+        other.join(0.2)
+        return count(holdings)
+
+    monkeypatch.setattr(office.log, "count", hold_and_count)
+    order = office.erased("u-1")
+    other.join(10)
+    assert [hold.person_id for hold in office.protection.holds.in_force()] == ["u-1"]
+    assert (order.completed_at, order.entries, order.held) == (office.clock(), 1, ())
+    assert not office.readable(query_id)
 
 
 def test_one_officer_does_not_release_a_hold(office: Office) -> None:
