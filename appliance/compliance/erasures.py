@@ -4,7 +4,8 @@ Rules this module keeps:
 
 1. An order names a person and a last month, reason and all; it is done when a second officer approves.
 2. What a hold covers waits. It is erased when the hold is released, by whoever releases it or by the daily run.
-3. What is to be erased is counted before, so that an order that was cut off is completed without losing its numbers.
+3. What is to be erased is counted before, and once, so that an order that was cut off is completed with its numbers.
+   While it is under way it says of nothing that it is held: so one that was cut off is told from one that waits.
 4. A certificate names the person by the id of their account alone, and says until when backups of the keys may exist.
 """
 
@@ -135,18 +136,22 @@ class Erasures:
 
     def _carry_out_alone(self, order: Erasure) -> None:
         kept = self._eraser.look(each for each in self._eraser.present() if _is_of(order, each))
+        counted = () if order.held else order.months  # by an attempt that was cut off
+        uncounted = (each for each in kept.present if each.month not in counted)
+        fresh = self._eraser.look(uncounted) if counted else kept
         order = replace(
             order,
             months=tuple(sorted({*order.months, *kept.months})),
-            held=tuple(sorted({each.month for each in kept.held})),
-            entries=order.entries + kept.entries,
-            turns=order.turns + kept.turns,
+            held=(),
+            entries=order.entries + fresh.entries,
+            turns=order.turns + fresh.turns,
         )
         self._keep(order)
         erased = self._eraser.erase(kept.present, order.id)
         if erased is not None:
             order = _with(order, erased)
-        self._keep(replace(order, completed_at=None if order.held else self._clock()))
+        held = tuple(sorted({each.month for each in kept.held}))
+        self._keep(replace(order, held=held, completed_at=None if held else self._clock()))
 
     def _keep(self, order: Erasure) -> None:
         with self._database.write() as connection:

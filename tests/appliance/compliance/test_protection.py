@@ -12,7 +12,7 @@ import pytest
 
 from appliance.audit import checkpoint
 from appliance.audit.entries import ContentErased, ExpiryAnnounced, HoldPlaced, LogOpened, SignInFailed
-from appliance.audit.keys import Holding
+from appliance.audit.keys import Holding, Keyring
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
 from appliance.audit.verify import verify
@@ -27,7 +27,14 @@ from appliance.config import RetentionSettings
 from appliance.conversations import Conversations
 from appliance.database import Database
 from appliance.domain import Role
-from appliance.errors import AccessDenied, CatalogUnavailable, Conflict, InvalidRequest, NotFound
+from appliance.errors import (
+    AccessDenied,
+    AuditUnavailable,
+    CatalogUnavailable,
+    Conflict,
+    InvalidRequest,
+    NotFound,
+)
 from tests.appliance.audit import older
 from tests.appliance.compliance.conftest import Clock, Office
 
@@ -228,6 +235,51 @@ def test_an_erasure_that_was_cut_off_keeps_its_numbers(office: Office, monkeypat
     office.approved(proposal)  # which was left open, because it had failed
     assert office.readable(later)
     assert office.protection.erasures.latest() == (order,)
+
+
+@pytest.mark.parametrize("step", [(QueryLog, "erase"), (Keyring, "destroy"), (Conversations, "erase")])
+def test_an_erasure_that_fails_again_and_again_counts_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch, step: tuple[type, str]
+) -> None:
+    for number in range(3):
+        office.asks("u-1", f"{SECRET} {number}?")
+
+    def fail(*_: object) -> None:
+        raise AuditUnavailable("The disk is full.")
+
+    proposal = office.protection.erasures.propose("officer-1", "u-1", "", "They asked for it.")
+    with monkeypatch.context() as broken:
+        broken.setattr(*step, fail)
+        for _ in range(2):
+            with pytest.raises(AuditUnavailable):
+                office.approved(proposal)
+    office.protection.daily.run()
+    (order,) = office.protection.erasures.latest()
+    assert (order.completed_at, order.entries, order.turns) == (office.clock(), 3, 3)
+    assert office.files_with(SECRET) == []
+
+
+def test_an_erasure_counts_what_came_while_it_waited_for_a_hold(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.asks("u-1", "In March?")
+    hold = office.holds("u-1", until="2026-03")
+    office.clock.forward(days=31)
+    office.asks("u-1", "In April?")
+    order = office.erased("u-1")
+    assert (order.completed_at, order.entries, order.months, order.held) == (None, 1, ("2026-04",), ("2026-03",))
+    office.asks("u-1", "In April still?")
+
+    def fail() -> None:
+        raise CatalogUnavailable("The database is in use.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(office.database, "clear_side_files", fail)
+        with pytest.raises(CatalogUnavailable):
+            office.approved(office.protection.holds.propose_release("officer-1", hold.id, "The case is closed."))
+    office.protection.daily.run()
+    order = office.protection.erasures.one(order.id)
+    assert (order.completed_at, order.entries, order.turns, order.held) == (office.clock(), 3, 3, ())
 
 
 def test_what_is_kept_long_enough_is_announced_and_then_erased(office: Office) -> None:
