@@ -22,7 +22,7 @@ from appliance.audit import canonical, database
 from appliance.audit.checkpoint import Checkpoint
 from appliance.audit.entries import ContentErased
 from appliance.audit.keys import Holding, Keyring
-from appliance.errors import AuditUnavailable
+from appliance.errors import AuditBroken, AuditUnavailable
 
 _COUNT = "SELECT count(*) FROM payloads"
 _EMPTY = "UPDATE payloads SET payload = x''"
@@ -71,14 +71,18 @@ def digest(connection: sqlite3.Connection) -> str:
 
 
 def plain_holdings(connection: sqlite3.Connection) -> Iterator[Holding]:
-    """What stands in the log in plain text, of before there were keys: there the account id is the name."""
+    """What stands in the log in plain text, of before there were keys: there the account id is the name.
+
+    Raises:
+        AuditBroken: A head was altered.
+    """
     found: set[tuple[str, str]] = set()
     rows = connection.execute(
-        "SELECT heads.head, heads.actor, substr(heads.time, 1, 7), length(payloads.payload) FROM heads "
+        "SELECT heads.seq, heads.head, heads.actor, substr(heads.time, 1, 7), length(payloads.payload) FROM heads "
         "JOIN payloads ON payloads.seq = heads.seq ORDER BY heads.seq"
     )
-    for head, actor, month, size in rows:
-        if canonical.from_bytes(head).get("v") != 1:
+    for seq, head, actor, month, size in rows:
+        if _number(seq, head, "v") != 1:
             break  # all that come later are sealed
         if size:
             found.add((str(month), str(actor or "")))
@@ -117,12 +121,25 @@ def require_current(connection: sqlite3.Connection, ring: Keyring) -> None:
 
     Raises:
         AuditUnavailable: They do.
+        AuditBroken: The head that says which epoch was reached was altered.
     """
     row = connection.execute(
-        "SELECT head FROM heads WHERE type = ? ORDER BY seq DESC LIMIT 1", (ContentErased.type,)
+        "SELECT seq, head FROM heads WHERE type = ? ORDER BY seq DESC LIMIT 1", (ContentErased.type,)
     ).fetchone()
-    if row is not None and ring.epoch() < canonical.from_bytes(row[0])["key_epoch"]:
+    if row is not None and ring.epoch() < _number(row[0], row[1], "key_epoch"):
         raise AuditUnavailable(
             "The keys of the query log come from a backup of before an erasure. Restore one that was made after it; "
             "docs/operations/data-protection.md says what to do without one. Nothing is answered until then."
         )
+
+
+def _number(seq: int, head: bytes, field: str) -> int:
+    """A number that stands in a head.
+
+    Raises:
+        AuditBroken: It does not.
+    """
+    try:
+        return int(canonical.from_bytes(head)[field])
+    except (ValueError, KeyError, TypeError) as error:
+        raise AuditBroken(f"Entry {seq} was altered. Run the verification.", seq) from error

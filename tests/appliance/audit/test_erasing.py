@@ -141,6 +141,36 @@ def test_what_an_older_release_wrote_in_plain_text_is_erased_too(log_path: Path,
     assert verify(log_path, carried).size == 5
 
 
+def altered(path: Path, seq: int, head: str) -> None:
+    with raw(path) as connection:
+        connection.execute("DROP TRIGGER heads_no_update")
+        connection.execute("UPDATE heads SET head = ? WHERE seq = ?", (head.encode(), seq))
+
+
+@pytest.mark.parametrize("head", ["{", "[]", "{}", '{"v": null}', '{"v": "one"}'])
+def test_a_damaged_head_is_said_to_be_one_when_somebody_asks_what_there_is_to_erase(
+    log_path: Path, asked: Ask, head: str
+) -> None:
+    older.write(log_path, [asked("q1"), asked("q2")])
+    with QueryLog(log_path) as log:
+        altered(log_path, 1, head)
+        with pytest.raises(AuditBroken, match="Entry 1 was altered") as raised:
+            log.holdings()
+    assert raised.value.seq == 1
+
+
+@pytest.mark.parametrize("epoch", ["", ', "key_epoch": null', ', "key_epoch": "two"', ', "key_epoch": [2]'])
+def test_a_damaged_head_of_an_erasure_keeps_the_log_closed_and_says_why(log_path: Path, asked: Ask, epoch: str) -> None:
+    with QueryLog(log_path) as log:
+        log.append(asked("q1"))
+        seq = erase(log, of(log, "u-records")).seq
+        altered(log_path, seq, f'{{"type": "{ContentErased.type}"{epoch}}}')
+        with pytest.raises(AuditBroken, match=f"Entry {seq} was altered"):
+            log.query("q1")
+    with pytest.raises(AuditBroken, match=f"Entry {seq} was altered"):
+        QueryLog(log_path)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_an_entry_that_was_emptied_without_an_erasure_is_found(log_path: Path, asked: Ask, when: str) -> None:
     with QueryLog(log_path) as log:
