@@ -4,7 +4,8 @@ Rules this module keeps:
 
 1. What a hold covers is not erased. Everything that erases goes through here.
 2. What goes is the content of the query log, with its keys; the conversations of those months, with what evaluations
-   found out about their questions; and what the person asked to be given.
+   found out about their questions; what the person asked to be given; and the words of an officer's proposals and
+   holds that are over.
 3. When this returns, no file of the data folder holds any of it, side files included. Erasing again is no error.
 """
 
@@ -17,6 +18,7 @@ from appliance.audit.erasing import Erased
 from appliance.audit.keys import Holding
 from appliance.audit.log import QueryLog
 from appliance.auth.access_requests import AccessRequests
+from appliance.compliance.four_eyes import FourEyes
 from appliance.compliance.holds import Holds
 from appliance.conversations import Conversations
 from appliance.database import Database
@@ -49,19 +51,25 @@ class Eraser:
     """Erases, unless a hold forbids it. While somebody holds `alone`, nobody else erases, and no hold is placed."""
 
     def __init__(
-        self, database: Database, log: QueryLog, conversations: Conversations, requests: AccessRequests, holds: Holds
+        self,
+        database: Database,
+        log: QueryLog,
+        conversations: Conversations,
+        requests: AccessRequests,
+        four_eyes: FourEyes,
+        holds: Holds,
     ) -> None:
         self._database = database
         self._log = log
         self._conversations = conversations
-        self._requests = requests
+        self._beside_the_log = (conversations, requests, four_eyes, holds)
         self._holds = holds
         self.alone = holds.erasing
 
     def present(self) -> frozenset[PersonMonth]:
         """Everything there is to erase."""
         kept = {PersonMonth(held.month, held.person) for held in self._log.holdings()}
-        lying = (*self._conversations.months(), *self._requests.months())
+        lying = (pair for place in self._beside_the_log for pair in place.months())
         return frozenset(kept | {PersonMonth(month, person) for person, month in lying})
 
     def look(self, wanted: Iterable[PersonMonth]) -> Kept:
@@ -83,8 +91,8 @@ class Eraser:
             free = set(wanted) - self._held(wanted)
             erased = self._log.erase(self._holdings(free), order_id)
             for each in free:
-                self._conversations.erase(each.person_id, each.month)
-                self._requests.erase(each.person_id, each.month)
+                for place in self._beside_the_log:
+                    place.erase(each.person_id, each.month)
             self._database.clear_side_files()
             return erased
 

@@ -5,6 +5,7 @@ Rules this module keeps:
 1. Nobody decides about what they proposed themselves.
 2. Proposal and decision are entries of the log, written before they take effect.
 3. A decision is made once. A proposal that nobody decided about within `LAPSES_AFTER` lapses.
+   After either, its words go with what else is on record of whoever proposed it.
 4. What follows from an approval is done before the approval counts. If it fails, the proposal stays open and can be
    decided again; so what is registered here must bear being done twice.
 """
@@ -18,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Row, String, Table, Text, and_, insert, select, update
+from sqlalchemy import Column, Row, String, Table, Text, and_, func, insert, or_, select, update
 
 from appliance.audit.entries import ActDecided, ActProposed
 from appliance.audit.log import QueryLog
@@ -43,6 +44,8 @@ proposals = Table(
     Column("decided_at", Moment, nullable=True),
     Column("outcome", String(16), nullable=False),  # OPEN, APPROVED or REFUSED; that one lapsed is told by its age
 )
+
+_MONTH = func.strftime("%Y-%m", proposals.c.proposed_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,21 @@ class FourEyes:
         query = select(proposals).where(wanted).order_by(proposals.c.decided_at.desc(), proposals.c.id)
         with self._database.read() as connection:
             return tuple(self._proposal(row) for row in connection.execute(query))
+
+    def months(self) -> list[tuple[str, str]]:
+        """Who proposed in which month ("2026-03") what nobody waits for any more, as far as its words are there."""
+        query = select(proposals.c.proposed_by, _MONTH).where(self._over(), proposals.c.reason != "").distinct()
+        with self._database.read() as connection:
+            return [(officer, month) for officer, month in connection.execute(query)]
+
+    def erase(self, officer: str, month: str) -> None:
+        """Remove the words of what an officer proposed in a month and nobody waits for any more."""
+        theirs = (proposals.c.proposed_by == officer) & (month == _MONTH) & self._over()
+        with self._database.write() as connection:
+            connection.execute(update(proposals).where(theirs).values(subject="", reason="", detail=""))
+
+    def _over(self) -> Any:
+        return or_(proposals.c.outcome != OPEN, proposals.c.proposed_at <= self._clock() - LAPSES_AFTER)
 
     def _keep(self, decided: Proposal) -> None:
         with self._database.write() as connection:

@@ -5,6 +5,7 @@ Rules this module keeps:
 1. One officer places a hold, with a reason. Two release it (`four_eyes`).
 2. While something is erased no hold is placed, and the other way round: what a hold covers when it was placed is there.
 3. Placing and releasing are entries of the log before they act.
+4. The reason of a hold that was released goes with what else is on record of whoever placed it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Row, String, Table, Text, insert, select, update
+from sqlalchemy import Column, Row, String, Table, Text, and_, func, insert, select, update
 
 from appliance.audit.entries import HoldPlaced
 from appliance.audit.log import QueryLog
@@ -41,6 +42,9 @@ holds = Table(
     Column("placed_at", Moment, nullable=False),
     Column("released_at", Moment, nullable=True),
 )
+
+_MONTH = func.strftime("%Y-%m", holds.c.placed_at)
+_OVER = and_(holds.c.released_at.is_not(None), holds.c.reason != "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,18 @@ class Holds:
     def in_force(self) -> tuple[Hold, ...]:
         """The holds that nobody released, the newest first."""
         return self._found(holds.c.released_at.is_(None))
+
+    def months(self) -> list[tuple[str, str]]:
+        """Who placed in which month ("2026-03") a hold that was released, as far as its reason is there."""
+        with self._database.read() as connection:
+            found = connection.execute(select(holds.c.placed_by, _MONTH).where(_OVER).distinct())
+            return [(officer, month) for officer, month in found]
+
+    def erase(self, officer: str, month: str) -> None:
+        """Remove the reasons of the released holds that an officer placed in a month."""
+        theirs = (holds.c.placed_by == officer) & (month == _MONTH) & _OVER
+        with self._database.write() as connection:
+            connection.execute(update(holds).where(theirs).values(reason=""))
 
     def _found(self, condition: Any) -> tuple[Hold, ...]:
         query = select(holds).where(condition).order_by(holds.c.placed_at.desc(), holds.c.id)

@@ -45,7 +45,7 @@ def build(
 ) -> Protection:
     """Everything of it, with what two officers may do registered."""
     held = Holds(database, log, four_eyes, clock)
-    eraser = Eraser(database, log, Conversations(database), AccessRequests(database), held)
+    eraser = Eraser(database, log, Conversations(database), AccessRequests(database), four_eyes, held)
     orders = Erasures(database, eraser, four_eyes, clock)
     retention = Retention(database, log, eraser, settings, clock)
 

@@ -20,7 +20,7 @@ from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.compliance.certificate import certified, on_paper
 from appliance.compliance.daily import Daily
-from appliance.compliance.four_eyes import FourEyes
+from appliance.compliance.four_eyes import FourEyes, Proposal
 from appliance.compliance.months import later
 from appliance.compliance.protection import build
 from appliance.config import RetentionSettings
@@ -60,6 +60,31 @@ def test_nothing_of_an_erased_person_is_in_any_file_of_the_data_folder(office: O
     office.log.close()
     office.database.close()
     assert office.files_with(SECRET) == []
+
+
+def test_the_words_of_an_erased_officer_go_when_nobody_waits_for_them_any_more(office: Office) -> None:
+    def proposed(act: str, said: str, officer: str = "officer-1") -> Proposal:
+        return office.four_eyes.propose(officer, act, f"{said}-subject", f"{said}-reason", f"{said}-detail")
+
+    place, release = office.protection.holds.place, office.protection.holds.propose_release
+    proposed("lapses", SECRET)
+    office.clock.forward(days=15)
+    office.approved(proposed("approved", SECRET))
+    office.four_eyes.decide("officer-2", proposed("refused", SECRET).id, approve=False)
+    released = place("officer-1", "u-8", "", "", f"{SECRET} is being looked into")
+    office.approved(release("officer-1", released.id, f"{SECRET} is over"))
+    in_force = place("officer-1", "u-9", "", "", "Still a case")
+    waiting, others = proposed("waits", "Ocker"), proposed("approved", "Zinnober", "officer-3")
+    office.approved(others)
+    assert office.files_with(SECRET)
+    office.approved(office.protection.erasures.propose("officer-3", "officer-1", "", "They left the house."))
+    assert office.files_with(SECRET) == []
+    assert office.four_eyes.open_proposals() == (waiting,)
+    assert office.protection.holds.in_force() == (in_force,)
+    assert office.four_eyes.one(others.id).reason == "Zinnober-reason"
+    office.approved(waiting)
+    office.erased("officer-1")
+    assert office.files_with("Ocker") == []
 
 
 def test_an_erasure_needs_a_second_officer(office: Office) -> None:
