@@ -66,7 +66,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
     os.environ["STRONGROOM_API_URL"] = address
     with opened(settings) as appliance:
         server = _server(create_app(appliance), settings)
-        threading.Thread(target=_warm_up, args=(appliance,), name="warm-up", daemon=True).start()
+        warming = threading.Thread(target=_warm_up, args=(appliance,), name="warm-up", daemon=True)
+        warming.start()
 
         async def startup(sockets: Any = None) -> None:
             await uvicorn.Server.startup(server, sockets)
@@ -76,7 +77,10 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
                 on_ready(address)
 
         server.startup = startup  # type: ignore[method-assign]
-        server.run()
+        try:
+            server.run()
+        finally:
+            warming.join()  # models are loaded by threads of their own libraries, under which the process must not end
         if not server.started:
             raise ConfigurationError(
                 f"Cannot listen on {settings.server.host}:{settings.server.port}: another program has it, or the "

@@ -50,7 +50,7 @@ def _entry(case: CaseOut) -> Html:
 
 
 def _offer_new(client: Client) -> None:
-    with st.expander("Another case", key="another-case"), st.form("open-case", border=False):
+    with st.expander("Open a case", key="another-case"), st.form("open-case", border=False):
         title = st.text_input("Title", max_chars=200)
         reason = st.text_area("Reason", max_chars=4000, placeholder=OWN_WORDS)
         query_ids = st.text_input("Questions, by their ids")

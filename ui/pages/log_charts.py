@@ -66,7 +66,7 @@ def _figure(number: int | None, min_people: int) -> str:
 def _ranking(title: str, of: str, counts: Sequence[CountOut]) -> Html:
     head = f'<h3 class="sr-small-head">{text(title)}</h3>'
     if not counts:
-        return Html(head + pieces.line("Nothing that enough people are behind."))
+        return Html(head + pieces.line("Nothing here has enough people behind it to be shown."))
     most = counts[0].count
     rows = "".join(
         f'<div><dt>{text(one.title)}</dt><dd><i style="width: {100 * one.count / most:.1f}%"></i> '

@@ -40,7 +40,7 @@ def _entry(rule: RuleOut) -> Html:
 
 
 def _offer_another(client: Client, found: RulesOut) -> None:
-    with st.expander("Another rule", expanded=not found.rules, key="another-rule"):
+    with st.expander("Make a rule", expanded=not found.rules, key="another-rule"):
         selects = st.selectbox("Which answers", list(_SELECTS), format_func=_SELECTS.__getitem__, key="rule-selects")
         subject = ""
         if selects is Selects.FLAG:

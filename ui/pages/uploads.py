@@ -70,7 +70,7 @@ def _send(client: Client, source: SourceOut, files: Sequence[UploadedFile]) -> N
             sent.append(_send_one(client, source, file))
     taken = sum(not file.problem for file in sent)
     tone: pieces.Tone = "good" if taken == len(sent) else "warn"
-    pieces.say_after_rerun(f"{taken:,} of {pieces.count(len(sent), 'file')} taken. They are being read now.", tone)
+    pieces.say_after_rerun(f"{taken:,} of {pieces.count(len(sent), 'file')} taken, and being read now.", tone)
 
 
 def _send_one(client: Client, source: SourceOut, file: UploadedFile) -> _Sent:
