@@ -395,16 +395,13 @@ def _to_cosign(note: str, time: int) -> bytes:
 
 
 def _signatures(note: str, key: tuple[str, bytes], kind: bytes) -> list[bytes]:
-    """The signatures under a note that say they are of that key."""
+    """The signatures under a note that say they are of that key. A line that is none makes the whole note none."""
     lines = note.rpartition("\n\n")[2].split("\n")
-    if (
-        lines.pop()
-        or not 0 < len(lines) <= 16
-        or any(not re.fullmatch("— [^ +]+ [A-Za-z0-9+/]+={0,2}", x) for x in lines)
-    ):
+    end, found = lines.pop(), [re.fullmatch("— ([^ +]+) ([A-Za-z0-9+/]+={0,2})", line) for line in lines]
+    named = [(line[1], _decoded(line[2])) for line in found if line]
+    if end or not 0 < len(named) <= 16 or len(named) < len(lines) or not all(data for _, data in named):
         raise Wrong("A signed text is not a text, an empty line and its signatures.")
-    signatures = [_decoded(line.split(" ")[2]) for line in lines if line.split(" ")[1] == key[0]]
-    return [signature[4:] for signature in signatures if signature[:4] == _key_id(key, kind)]
+    return [data[4:] for name, data in named if (name, data[:4]) == (key[0], _key_id(key, kind))]
 
 
 def _key_id(key: tuple[str, bytes], kind: bytes) -> bytes:
