@@ -119,7 +119,7 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", wit
     lost = [text for text in carried if "\n\n" in text and _text(text) not in {_text(found) for found in notes}]
     if lost and report.complete:
         raise Wrong("A signed checkpoint that was carried out is missing from the export: checkpoints were removed.")
-    if notes and not key:
+    if report.signatures and not key:
         report.remarks.append(
             "The signatures were checked with the key in the export itself. Give the one carried out."
         )
@@ -676,8 +676,12 @@ def verify_files(folder: Path, key: str = "") -> str:
 def _verify_package(folder: Path, carried: list[str], key: str, witnesses: list[str], package_key: str) -> Report:
     remark = verify_files(folder, package_key)
     own = (folder / CHECKPOINT).read_bytes().decode("utf-8")
+    if "\n\n" not in own:
+        raise Wrong(f"{CHECKPOINT} is not signed: whoever made the package could have made up its entries.")
     with (folder / ENTRIES).open(encoding="utf-8", newline="\n") as lines:
         report = verify(lines, [own, *carried], key, witnesses)
+    if report.checkpoint != _parsed(_text(own)):
+        raise Wrong(f"The entries are not those of {CHECKPOINT}: what is signed covers only some of them.")
     report.remarks += [remark] if remark else []
     return report
 
