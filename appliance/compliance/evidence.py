@@ -83,6 +83,8 @@ class Evidence:
 
     def of_case(self, officer: Principal, case: Case) -> bytes:
         """The package of a case: what is in it, how it was judged, and who closed it. Raises as `of_queries`."""
+        if not case.is_here:
+            raise Conflict("This case is about a query log that was moved away. Put that log back, or export it.")
         own = (*self._cases.entries(case), *self._closing(case))
         return self._package(officer, f"Case {case.number}", self._about(case.query_ids), own)
 

@@ -9,6 +9,7 @@ Rules this module keeps:
    closed with the case, which takes two officers too.
 4. An answer is drawn once, whatever rules draw it.
 5. Nobody judges the answer to their own question, nor agrees to a judgement of it.
+6. Answers of another log are not in it: what was moved away cannot be judged.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from appliance.audit.records import Recorded
 from appliance.auth.accounts import now_utc
 from appliance.compliance.cases import Cases, cases
 from appliance.compliance.four_eyes import FourEyes, Proposal
+from appliance.compliance.log_identity import LOG_ID_LENGTH, log_id
 from appliance.compliance.sampling import Rule
 from appliance.compliance.sampling_rules import SamplingRules
 from appliance.database import Database, Moment, metadata
@@ -55,12 +57,14 @@ reviews = Table(
     Column("case_id", String(36), nullable=False),
     Column("proposal_id", String(36), nullable=False),
     Column("closed_at", Moment, nullable=True),
+    Column("log", String(LOG_ID_LENGTH), nullable=False, server_default=""),  # the one it is about (`log_identity`)
 )
 
 sampling_progress = Table(
     "sampling_progress",
     metadata,
-    Column("seen", Integer, primary_key=True),  # the last entry of the log that the rules have looked at
+    Column("log", String(LOG_ID_LENGTH), primary_key=True),
+    Column("seen", Integer, nullable=False),  # the last entry of the log that the rules have looked at
 )
 
 
@@ -119,13 +123,14 @@ class ReviewQueue:
         with self._changing, self._rules.held() as rules:
             if not rules:
                 return True
-            seen = max(self._seen(), min(rule.since for rule in rules))
+            here = log_id(self._log)
+            seen = max(self._seen(here), min(rule.since for rule in rules))
             deadline = time.monotonic() + _LOOKS_FOR_S
             while True:
                 answers = self._log.following(seen, AnswerClosed.type, _BATCH)
                 drawn = [self._drawn(query_id, answer, rules) for query_id, answer in answers]
                 seen = answers[-1][1].seq if answers else seen
-                self._keep([row for row in drawn if row], seen)
+                self._keep([row | {"log": here} for row in drawn if row], seen, here)
                 if len(answers) < _BATCH:
                     return True
                 if time.monotonic() > deadline:
@@ -213,7 +218,8 @@ class ReviewQueue:
             (reviews.c.proposal_id.in_(undecided), ReviewState.SECOND.value),
             else_=ReviewState.WAITING.value,
         )
-        return select(reviews, state.label("state")).outerjoin(cases, cases.c.id == reviews.c.case_id)
+        found = select(reviews, state.label("state")).outerjoin(cases, cases.c.id == reviews.c.case_id)
+        return found.where(reviews.c.log == log_id(self._log))
 
     def _drawn(self, query_id: str, answer: Recorded, rules: Collection[Rule]) -> dict[str, Any] | None:
         """The row of an answer that a rule draws; None when none does."""
@@ -236,11 +242,12 @@ class ReviewQueue:
             source for source in sources if any(is_of_source(found.document_id, source, found.path) for found in cited)
         )
 
-    def _seen(self) -> int:
+    def _seen(self, here: str) -> int:
+        query = select(sampling_progress.c.seen).where(sampling_progress.c.log == here)
         with self._database.read() as connection:
-            return int(connection.execute(select(func.max(sampling_progress.c.seen))).scalar() or 0)
+            return int(connection.execute(query).scalar() or 0)
 
-    def _keep(self, rows: list[dict[str, Any]], seen: int) -> None:
+    def _keep(self, rows: list[dict[str, Any]], seen: int, here: str) -> None:
         with self._database.write() as connection:
             drawn = {row["query_id"]: row for row in rows}
             there = select(reviews.c.query_id).where(reviews.c.query_id.in_(drawn))
@@ -248,8 +255,8 @@ class ReviewQueue:
                 del drawn[known]
             if drawn:
                 connection.execute(insert(reviews), list(drawn.values()))
-            connection.execute(sampling_progress.delete())
-            connection.execute(insert(sampling_progress).values(seen=seen))
+            connection.execute(sampling_progress.delete().where(sampling_progress.c.log == here))
+            connection.execute(insert(sampling_progress).values(log=here, seen=seen))
 
 
 _NOT_JUDGED = {

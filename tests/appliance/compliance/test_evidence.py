@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -271,6 +272,11 @@ def test_what_is_not_signed_yet_or_makes_no_sense_is_no_package(
         assert log.size() == before
     finally:
         signing.close()
+
+
+def test_a_case_of_a_log_that_was_moved_away_is_no_package(evidence: Evidence, case: Case) -> None:
+    with pytest.raises(Conflict, match="moved away"):
+        evidence.of_case(ANNA, replace(case, is_here=False))
 
 
 def test_hostile_words_on_paper_are_letters() -> None:
