@@ -6,7 +6,8 @@ Rules this module keeps:
    nowhere else: sealed, unalterable, and gone with its key.
 2. Nothing is taken out of a case, and a closed one takes nothing in.
 3. A case is closed by two officers: one proposes it, another one approves. The reviews in it are closed with it.
-4. A case is about one log. When another one is there, it is shown as such, and the new one's entries never as its own.
+4. Who asked one of the questions in a case does not decide about closing it.
+5. A case is about one log. When another one is there, it is shown as such, and the new one's entries never as its own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Integer, Row, String, Table, func, insert, select, update
 
-from appliance.audit.entries import CaseNoted, CaseOpened, CaseQueryAdded, Entry
+from appliance.audit.entries import CaseNoted, CaseOpened, CaseQueryAdded, Entry, QuestionReceived
 from appliance.audit.log import QueryLog
 from appliance.audit.records import Recorded
 from appliance.auth.accounts import now_utc
@@ -28,7 +29,7 @@ from appliance.compliance.four_eyes import OPEN, FourEyes, Proposal
 from appliance.compliance.log_identity import LOG_ID_LENGTH, log_id
 from appliance.database import Database, Moment, metadata
 from appliance.domain import Principal
-from appliance.errors import Conflict, NotFound
+from appliance.errors import AccessDenied, Conflict, NotFound
 
 CASE_CLOSED = "case.closed"
 """The act that a second officer approves."""
@@ -84,6 +85,7 @@ class Cases:
         self._four_eyes = four_eyes
         self._clock = clock
         self._changing = threading.RLock()
+        four_eyes.before_decision(CASE_CLOSED, self._require_another)
         four_eyes.on_approval(CASE_CLOSED, self._close)
 
     def all(self) -> list[Case]:
@@ -172,7 +174,7 @@ class Cases:
     def _open_one(self, case_id: str) -> Case:
         case = self.one(case_id)
         if not case.is_here:
-            raise Conflict("This case is about a query log that was moved away. Open another one.")
+            raise _moved_away()
         if case.closed_at is not None:
             raise Conflict("This case is closed. Open another one.")
         if self.is_closing(case):
@@ -186,10 +188,29 @@ class Cases:
             connection.execute(insert(case_entries).values(values))
         return seq
 
+    def _require_another(self, officer: str, proposal: Proposal) -> None:
+        """Whoever asked a question in a case does not decide whether it is closed."""
+        case = self.one(proposal.subject)
+        if not case.is_here:
+            raise _moved_away()
+        for query_id in case.query_ids:
+            require_of_somebody_else(self._log, query_id, officer)
+
     def _close(self, approved: Proposal) -> None:
         with self._database.write() as connection:
             closing = update(cases).where(cases.c.id == approved.subject)
             connection.execute(closing.values(closed_at=self._clock()))
+
+
+def require_of_somebody_else(log: QueryLog, query_id: str, officer: str) -> None:
+    """Raises AccessDenied if this is a question of that officer."""
+    on_record = (recorded.entry for recorded in log.about(query_id))
+    if any(isinstance(entry, QuestionReceived) and entry.actor == officer for entry in on_record):
+        raise AccessDenied("Nobody judges the answers to their own questions. Leave it to another officer.")
+
+
+def _moved_away() -> Conflict:
+    return Conflict("This case is about a query log that was moved away. Open another one.")
 
 
 def _case(row: Row[Any], inside: Sequence[Row[Any]], here: str) -> Case:

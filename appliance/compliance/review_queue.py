@@ -8,7 +8,7 @@ Rules this module keeps:
    refuse, or nobody decides, it waits for a judgement again. "leak" and "escalate" put the question in a case, and are
    closed with the case, which takes two officers too.
 4. An answer is drawn once, whatever rules draw it.
-5. Nobody judges the answer to their own question, nor agrees to a judgement of it.
+5. Nobody judges the answer to their own question, nor decides about a judgement of it.
 6. Answers of another log are not in it: what was moved away cannot be judged.
 """
 
@@ -28,14 +28,14 @@ from appliance.audit.entries import AnswerClosed, AnswerReviewed
 from appliance.audit.log import QueryLog
 from appliance.audit.records import Recorded
 from appliance.auth.accounts import now_utc
-from appliance.compliance.cases import Cases, cases
+from appliance.compliance.cases import Cases, cases, require_of_somebody_else
 from appliance.compliance.four_eyes import FourEyes, Proposal
 from appliance.compliance.log_identity import LOG_ID_LENGTH, log_id
 from appliance.compliance.sampling import Rule
 from appliance.compliance.sampling_rules import SamplingRules
 from appliance.database import Database, Moment, metadata
 from appliance.domain import Principal, ReviewState, Selects, Verdict, is_of_source
-from appliance.errors import AccessDenied, Conflict, InvalidRequest, NotFound
+from appliance.errors import Conflict, InvalidRequest, NotFound
 
 REVIEW_CLOSED = "review.closed"
 """The act that a second officer approves."""
@@ -116,6 +116,7 @@ class ReviewQueue:
         self._four_eyes = four_eyes
         self._clock = clock
         self._changing = threading.Lock()
+        four_eyes.before_decision(REVIEW_CLOSED, self._require_another)
         four_eyes.on_approval(REVIEW_CLOSED, self._close)
 
     def catch_up(self) -> bool:
@@ -166,7 +167,7 @@ class ReviewQueue:
         """
         if given.verdict is not Verdict.FINE and not given.notes:
             raise InvalidRequest("Write down what is not right about this answer: a second officer decides by it.")
-        self._require_of_somebody_else(query_id, officer.id)
+        require_of_somebody_else(self._log, query_id, officer.id)
         with self._changing:
             if self.one(query_id).state is not ReviewState.WAITING:
                 raise Conflict("Another officer has judged this answer already.")
@@ -198,13 +199,10 @@ class ReviewQueue:
         told = f"An answer was judged wrong. Why is entry {seq} of the query log; look at it in the review queue."
         return self._four_eyes.propose(officer.id, REVIEW_CLOSED, query_id, told).id
 
-    def _require_of_somebody_else(self, query_id: str, officer: str) -> None:
-        question = self._log.query(query_id).question
-        if question is not None and question.actor == officer:
-            raise AccessDenied("Nobody judges the answers to their own questions. Leave it to another officer.")
+    def _require_another(self, officer: str, proposal: Proposal) -> None:
+        require_of_somebody_else(self._log, self.one(proposal.subject).query_id, officer)
 
     def _close(self, approved: Proposal) -> None:
-        self._require_of_somebody_else(approved.subject, approved.decided_by)
         closing = update(reviews).where(reviews.c.query_id == approved.subject).values(closed_at=self._clock())
         with self._database.write() as connection:
             connection.execute(closing)

@@ -78,6 +78,24 @@ def test_a_case_is_closed_by_two_officers_and_takes_nothing_more(
         cases.note(ANNA, case.id, "One more thing.")
 
 
+def test_whoever_asked_a_question_in_a_case_does_not_decide_about_closing_it(
+    cases: Cases, log: QueryLog, four_eyes: FourEyes
+) -> None:
+    answered(log, "q1")
+    answered(log, "q2", actor=BELA.id)
+    case = cases.open(ANNA, "Title", "Reason")
+    for query_id in ("q1", "q2"):
+        cases.put(ANNA, case.id, query_id)
+    proposal = cases.propose_closing(ANNA, case.id, "All is well.")
+    before = log.size()
+    for approve in (True, False):
+        with pytest.raises(AccessDenied, match="own questions"):
+            four_eyes.decide(BELA.id, proposal.id, approve)
+    assert (log.size(), cases.is_closing(cases.one(case.id))) == (before, True)
+    four_eyes.decide("officer-c", proposal.id, True)
+    assert cases.one(case.id).closed_at is not None
+
+
 def test_a_case_whose_closing_is_refused_goes_on(cases: Cases, four_eyes: FourEyes) -> None:
     case = cases.open(ANNA, "Title", "Reason")
     four_eyes.decide(BELA.id, cases.propose_closing(ANNA, case.id, "All is well.").id, False, "It is not.")
