@@ -174,14 +174,15 @@ class ReviewQueue:
             case_id = self._put_in_case(officer, query_id, given) if given.verdict in _INTO_A_CASE else ""
             entry = AnswerReviewed(query_id, officer.id, officer.name, given.verdict.value, given.notes, case_id)
             seq = self._log.append(entry).seq
-            values = {
+            values: dict[str, Any] = {
                 "verdict": given.verdict.value,
                 "reviewed_seq": seq,
                 "reviewed_by": officer.id,
                 "case_id": case_id,
                 "proposal_id": self._proposed(officer, query_id, seq) if given.verdict is Verdict.WRONG else "",
-                "closed_at": self._clock() if given.verdict is Verdict.FINE else None,
             }
+            if given.verdict is Verdict.FINE:  # else it is for `_close`, which may have been here already
+                values["closed_at"] = self._clock()
             with self._database.write() as connection:
                 connection.execute(update(reviews).where(reviews.c.query_id == query_id).values(**values))
         return self.one(query_id)
@@ -231,8 +232,13 @@ class ReviewQueue:
 
     def _cited_of(self, query_id: str, sources: Collection[str]) -> frozenset[str]:
         """Those of the sources of which a document is cited: the log says so, whatever became of the documents."""
-        record = self._log.query(query_id) if sources else None
-        if record is None or record.answer is None or record.retrieval is None:
+        if not sources:
+            return frozenset()
+        try:
+            record = self._log.query(query_id)
+        except NotFound:  # the entry of the question was altered: nothing can be told of it, and the others go on
+            return frozenset()
+        if record.answer is None or record.retrieval is None:
             return frozenset()
         numbers = {citation.chunk_id for citation in record.answer.citations}
         cited = [found for found in record.retrieval.retrieved if found.chunk_id in numbers]

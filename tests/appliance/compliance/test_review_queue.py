@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from appliance.audit.entries import AnswerReviewed, LogOpened, SamplingRuleEnded, SamplingRuleMade
+from appliance.audit.entries import AnswerClosed, AnswerReviewed, LogOpened, SamplingRuleEnded, SamplingRuleMade
 from appliance.audit.log import QueryLog
 from appliance.compliance.cases import Cases
-from appliance.compliance.four_eyes import LAPSES_AFTER, FourEyes
+from appliance.compliance.four_eyes import LAPSES_AFTER, FourEyes, Proposal
 from appliance.compliance.log_identity import adopt
 from appliance.compliance.review_queue import Judgement, ReviewQueue
 from appliance.compliance.sampling import WHOLE
@@ -195,6 +196,35 @@ def test_wrong_is_closed_by_a_second_officer(drawn: ReviewQueue, four_eyes: Four
         four_eyes.decide(ANNA.id, review.proposal_id, True)
     four_eyes.decide(BELA.id, review.proposal_id, True)
     assert drawn.one("q1").state is ReviewState.CLOSED
+
+
+def test_an_approval_that_comes_at_once_is_not_undone(
+    database: Database, log: QueryLog, rules: SamplingRules, clock: Clock
+) -> None:
+    class AtOnce(FourEyes):
+        """Another officer approves before whoever proposed hears of it."""
+
+        def propose(self, officer: str, act: str, subject: str, reason: str, detail: str = "") -> Proposal:
+            return self.decide(BELA.id, super().propose(officer, act, subject, reason, detail).id, True)
+
+    four_eyes = AtOnce(database, log, clock)
+    queue = ReviewQueue(database, log, rules, Cases(database, log, four_eyes, clock), four_eyes, clock)
+    rules.make(ANNA.id, Selects.ALL, "", WHOLE)
+    answered(log, "q1")
+    queue.catch_up()
+    review = queue.judge(ANNA, "q1", Judgement(Verdict.WRONG, "It is six years."))
+    assert (review.state, review.verdict) == (ReviewState.CLOSED, Verdict.WRONG)
+
+
+def test_an_answer_whose_question_is_not_found_does_not_stop_the_queue(
+    queue: ReviewQueue, rules: SamplingRules, log: QueryLog
+) -> None:
+    rules.make(ANNA.id, Selects.SOURCE, SOURCE, WHOLE)
+    closed = log.entry(answered(log, "elsewhere", cites=(SOURCE, "a.txt"))).entry
+    assert isinstance(closed, AnswerClosed)
+    log.append(replace(closed, query_id="lost"))
+    answered(log, "q2", cites=(SOURCE, "a.txt"))
+    assert waiting(queue) == ["elsewhere", "q2"]
 
 
 def test_a_judgement_that_the_second_officer_refuses_or_leaves_waits_again(
