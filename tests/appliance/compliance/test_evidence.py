@@ -3,13 +3,17 @@ taken twice is the same bytes."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -230,6 +234,39 @@ def test_the_public_key_of_packages_lies_where_it_is_carried_out_from(
     folder = unpacked(evidence.of_case(ANNA, case), tmp_path / "package")
     assert public_key_path(log.path).read_text("utf-8") == (folder / "package-key.txt").read_text("utf-8")
     assert (tmp_path / "evidence.key").stat().st_mode & 0o077 == 0
+
+
+def test_a_key_of_packages_that_was_lost_is_not_replaced_in_silence(
+    evidence: Evidence, case: Case, log: QueryLog, tmp_path: Path
+) -> None:
+    first, public = evidence.of_case(ANNA, case), public_key_path(log.path).read_text("utf-8")
+    key = (tmp_path / "evidence.key").read_bytes()
+    for unfit in (None, bytes(32)):
+        (tmp_path / "evidence.key").unlink()
+        if unfit:
+            (tmp_path / "evidence.key").write_bytes(unfit)
+        before = log.size()
+        with pytest.raises(Conflict, match=r"evidence\.key"):
+            evidence.of_case(ANNA, case)
+        assert (log.size(), public_key_path(log.path).read_text("utf-8")) == (before, public)
+        (tmp_path / "evidence.key").write_bytes(key)
+    assert evidence.of_case(ANNA, case) == first
+
+
+def test_first_packages_that_are_taken_at_the_same_time_have_one_key(
+    evidence: Evidence, case: Case, log: QueryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, random = threading.Barrier(2), os.urandom
+
+    def at_the_same_time(size: int) -> bytes:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(1)
+        return random(size)
+
+    monkeypatch.setattr("appliance.compliance.evidence.os.urandom", at_the_same_time)
+    with ThreadPoolExecutor(2) as pool:
+        packages = set(pool.map(lambda _: evidence.of_case(ANNA, case), range(2)))
+    assert len(packages) == 1
 
 
 def test_the_paper_says_what_the_entries_say(evidence: Evidence, case: Case, tmp_path: Path) -> None:
