@@ -30,6 +30,7 @@ from appliance.auth.identity import DirectoryTerms, News
 from appliance.auth.oidc.sign_on import SingleSignOn
 from appliance.auth.sessions import Sessions
 from appliance.catalog import Catalog
+from appliance.compliance import log_identity
 from appliance.compliance.cases import Cases
 from appliance.compliance.evidence import Evidence
 from appliance.compliance.exporting import Exporting
@@ -294,6 +295,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     four_eyes = FourEyes(database, log)
     protection = build_protection(database, log, four_eyes, settings.retention)
     stack.callback(protection.daily.close)
+    log_identity.adopt(database, log)
     sampling_rules = SamplingRules(database, log)
     cases = Cases(database, log, four_eyes)
     return Appliance(

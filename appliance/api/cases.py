@@ -19,10 +19,12 @@ from appliance.api.schemas.cases import (
 from appliance.audit.entries import CaseNoted, CaseOpened, CaseQueryAdded, LogRead
 from appliance.audit.records import Recorded
 from appliance.compliance.cases import Case
+from appliance.errors import NotFound
 from appliance.wiring import Appliance
 
 router = APIRouter(prefix="/compliance", tags=["compliance"])
 _UNREAD = "The key to this entry is not there, or it was altered: nobody can read it."
+_MOVED_AWAY = "This case is about a query log that was moved away: nothing of it can be told."
 _ZIP = "application/zip"
 
 
@@ -53,7 +55,7 @@ def case(case_id: str, officer: Officer, _opened: OpenedLog, appliance: TheAppli
     return CaseDetail(
         **_case_out(appliance, found).model_dump(),
         entries=[_entry_out(recorded) for recorded in appliance.cases.entries(found)],
-        contents=[_query_out(appliance, query_id) for query_id in found.query_ids],
+        contents=[_query_out(appliance, query_id) for query_id in found.query_ids] if found.is_here else [],
         proposal_id=proposal.id if proposal else "",
         own=proposal is not None and proposal.proposed_by == officer.id,
     )
@@ -106,11 +108,12 @@ def _download(data: bytes, name: str) -> Response:
 
 
 def _case_out(appliance: Appliance, case: Case) -> CaseOut:
-    opened = appliance.log.entry(case.seqs[0]).entry
+    recorded = appliance.cases.opening(case)
+    opened = recorded.entry if recorded else None
     return CaseOut(
         id=case.id,
         number=case.number,
-        title=opened.title if isinstance(opened, CaseOpened) else _UNREAD,
+        title=opened.title if isinstance(opened, CaseOpened) else _UNREAD if case.is_here else _MOVED_AWAY,
         opened_by=opened.actor_name if isinstance(opened, CaseOpened) else "",
         opened_at=case.opened_at,
         state=_state(appliance, case),
@@ -139,7 +142,10 @@ def _entry_out(recorded: Recorded) -> CaseEntryOut:
 
 
 def _query_out(appliance: Appliance, query_id: str) -> CaseQueryOut:
-    record = appliance.log.query(query_id)
+    try:
+        record = appliance.log.query(query_id)
+    except NotFound:  # its entry was altered: the others are shown all the same
+        return CaseQueryOut(query_id=query_id, seq=None, question="", answer="")
     return CaseQueryOut(
         query_id=query_id,
         seq=record.asked.seq,

@@ -23,7 +23,7 @@ from appliance.audit.records import QueryRecord
 from appliance.compliance.review_queue import Judgement, Review
 from appliance.compliance.sampling import WHOLE, Rule
 from appliance.domain import ReviewState, Selects
-from appliance.errors import InvalidRequest
+from appliance.errors import InvalidRequest, NotFound
 from appliance.flags import Flag
 from appliance.wiring import Appliance
 
@@ -118,8 +118,8 @@ def _in_words(rule: Rule, source_names: Mapping[str, str]) -> str:
 
 
 def _review_out(appliance: Appliance, review: Review, drawn_by: Mapping[str, str], reader: str) -> ReviewOut:
-    record = appliance.log.query(review.query_id)
-    answer = record.answer
+    record = _on_record(appliance, review.query_id)
+    answer = record.answer if record else None
     judged = appliance.log.entry(review.reviewed_seq).entry if review.reviewed_seq is not None else None
     given = judged if isinstance(judged, AnswerReviewed) else None
     return ReviewOut(
@@ -127,13 +127,13 @@ def _review_out(appliance: Appliance, review: Review, drawn_by: Mapping[str, str
         seq=review.seq,
         answered_at=review.answered_at,
         drawn_by=[drawn_by[rule] for rule in review.rules if rule in drawn_by],
-        question=record.question.question if record.question else "",
+        question=record.question.question if record and record.question else "",
         answer=answer.answer if answer else "",
         withdrawn=answer.withdrawn if answer else "",
         outcome=(answer.error or answer.kind) if answer else "",
         flags=[flag.name for flag in answer.flags] if answer else [],
-        cited=_cited(record),
-        unread=_unread(record),
+        cited=_cited(record) if record else [],
+        unread=_unread(record) if record else _DAMAGED,
         state=review.state,
         verdict=review.verdict,
         notes=given.notes if given else "",
@@ -143,6 +143,14 @@ def _review_out(appliance: Appliance, review: Review, drawn_by: Mapping[str, str
         case_id=review.case_id,
         proposal_id=review.proposal_id,
     )
+
+
+def _on_record(appliance: Appliance, query_id: str) -> QueryRecord | None:
+    """None when the entry of the question was altered: the others are shown all the same."""
+    try:
+        return appliance.log.query(query_id)
+    except NotFound:
+        return None
 
 
 def _cited(record: QueryRecord) -> list[str]:

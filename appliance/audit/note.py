@@ -141,11 +141,12 @@ def _parts(note: str) -> tuple[str, list[str]]:
 def _signature(line: str) -> tuple[str, bytes]:
     found = _LINE.fullmatch(line)
     try:
-        if found:
-            return found[1], base64.b64decode(found[2], validate=True)
+        data = base64.b64decode(found[2], validate=True) if found else b""
     except (binascii.Error, ValueError) as error:
         raise _malformed() from error
-    raise _malformed()
+    if not found or base64.b64encode(data).decode("ascii") != found[2]:  # one text for each value
+        raise _malformed()
+    return found[1], data
 
 
 def _malformed() -> AuditBroken:

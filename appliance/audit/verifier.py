@@ -119,7 +119,7 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", wit
     lost = [text for text in carried if "\n\n" in text and _text(text) not in {_text(found) for found in notes}]
     if lost and report.complete:
         raise Wrong("A signed checkpoint that was carried out is missing from the export: checkpoints were removed.")
-    if notes and not key:
+    if report.signatures and not key:
         report.remarks.append(
             "The signatures were checked with the key in the export itself. Give the one carried out."
         )
@@ -395,16 +395,13 @@ def _to_cosign(note: str, time: int) -> bytes:
 
 
 def _signatures(note: str, key: tuple[str, bytes], kind: bytes) -> list[bytes]:
-    """The signatures under a note that say they are of that key."""
+    """The signatures under a note that say they are of that key. A line that is none makes the whole note none."""
     lines = note.rpartition("\n\n")[2].split("\n")
-    if (
-        lines.pop()
-        or not 0 < len(lines) <= 16
-        or any(not re.fullmatch("— [^ +]+ [A-Za-z0-9+/]+={0,2}", x) for x in lines)
-    ):
+    end, found = lines.pop(), [re.fullmatch("— ([^ +]+) ([A-Za-z0-9+/]+={0,2})", line) for line in lines]
+    named = [(line[1], _decoded(line[2])) for line in found if line]
+    if end or not 0 < len(named) <= 16 or len(named) < len(lines) or not all(data for _, data in named):
         raise Wrong("A signed text is not a text, an empty line and its signatures.")
-    signatures = [_decoded(line.split(" ")[2]) for line in lines if line.split(" ")[1] == key[0]]
-    return [signature[4:] for signature in signatures if signature[:4] == _key_id(key, kind)]
+    return [data[4:] for name, data in named if (name, data[:4]) == (key[0], _key_id(key, kind))]
 
 
 def _key_id(key: tuple[str, bytes], kind: bytes) -> bytes:
@@ -679,8 +676,12 @@ def verify_files(folder: Path, key: str = "") -> str:
 def _verify_package(folder: Path, carried: list[str], key: str, witnesses: list[str], package_key: str) -> Report:
     remark = verify_files(folder, package_key)
     own = (folder / CHECKPOINT).read_bytes().decode("utf-8")
+    if "\n\n" not in own:
+        raise Wrong(f"{CHECKPOINT} is not signed: whoever made the package could have made up its entries.")
     with (folder / ENTRIES).open(encoding="utf-8", newline="\n") as lines:
         report = verify(lines, [own, *carried], key, witnesses)
+    if report.checkpoint != _parsed(_text(own)):
+        raise Wrong(f"The entries are not those of {CHECKPOINT}: what is signed covers only some of them.")
     report.remarks += [remark] if remark else []
     return report
 

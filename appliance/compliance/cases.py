@@ -6,6 +6,8 @@ Rules this module keeps:
    nowhere else: sealed, unalterable, and gone with its key.
 2. Nothing is taken out of a case, and a closed one takes nothing in.
 3. A case is closed by two officers: one proposes it, another one approves. The reviews in it are closed with it.
+4. Who asked one of the questions in a case does not decide about closing it.
+5. A case is about one log. When another one is there, it is shown as such, and the new one's entries never as its own.
 """
 
 from __future__ import annotations
@@ -19,14 +21,15 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Integer, Row, String, Table, func, insert, select, update
 
-from appliance.audit.entries import CaseNoted, CaseOpened, CaseQueryAdded, Entry
+from appliance.audit.entries import CaseNoted, CaseOpened, CaseQueryAdded, Entry, QuestionReceived
 from appliance.audit.log import QueryLog
 from appliance.audit.records import Recorded
 from appliance.auth.accounts import now_utc
 from appliance.compliance.four_eyes import OPEN, FourEyes, Proposal
+from appliance.compliance.log_identity import LOG_ID_LENGTH, log_id
 from appliance.database import Database, Moment, metadata
 from appliance.domain import Principal
-from appliance.errors import Conflict, NotFound
+from appliance.errors import AccessDenied, Conflict, NotFound
 
 CASE_CLOSED = "case.closed"
 """The act that a second officer approves."""
@@ -40,11 +43,13 @@ cases = Table(
     Column("opened_at", Moment, nullable=False),
     Column("proposal_id", String(36), nullable=False),  # to close it, the last one; empty: none was made
     Column("closed_at", Moment, nullable=True),
+    Column("log", String(LOG_ID_LENGTH), nullable=False, server_default=""),  # the one it is about (`log_identity`)
 )
 
 case_entries = Table(
     "case_entries",
     metadata,
+    Column("log", String(LOG_ID_LENGTH), primary_key=True),  # as of the case
     Column("seq", Integer, primary_key=True),  # of the entry of the log
     Column("case_id", ForeignKey("cases.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("query_id", String(64), nullable=False),  # of a question that was put in it; else empty
@@ -53,7 +58,10 @@ case_entries = Table(
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case: who opened it, what is in it, and the numbers of the entries of the log that make it up."""
+    """A case: who opened it, what is in it, and the numbers of the entries of the log that make it up.
+
+    `is_here` is whether they are numbers of the log that is there now. If not, nothing of the case can be told.
+    """
 
     id: str
     number: int
@@ -63,6 +71,7 @@ class Case:
     closed_at: datetime | None
     seqs: tuple[int, ...]
     query_ids: tuple[str, ...]
+    is_here: bool
 
 
 class Cases:
@@ -76,6 +85,7 @@ class Cases:
         self._four_eyes = four_eyes
         self._clock = clock
         self._changing = threading.RLock()
+        four_eyes.before_decision(CASE_CLOSED, self._require_another)
         four_eyes.on_approval(CASE_CLOSED, self._close)
 
     def all(self) -> list[Case]:
@@ -84,7 +94,8 @@ class Cases:
         with self._database.read() as connection:
             rows = connection.execute(query).all()
             inside = connection.execute(select(case_entries).order_by(case_entries.c.seq)).all()
-        return [_case(row, [entry for entry in inside if entry.case_id == row.id]) for row in rows]
+        here = log_id(self._log)
+        return [_case(row, [entry for entry in inside if entry.case_id == row.id], here) for row in rows]
 
     def one(self, case_id: str) -> Case:
         """One case. Raises NotFound."""
@@ -94,13 +105,14 @@ class Cases:
             inside = connection.execute(own).all()
         if row is None:
             raise NotFound("There is no such case.")
-        return _case(row, inside)
+        return _case(row, inside, log_id(self._log))
 
     def open(self, officer: Principal, title: str, reason: str) -> Case:
         """Open a case. Raises AuditUnavailable: it cannot be recorded, so there is none."""
         case_id = str(uuid.uuid4())
         with self._changing:
             opened = self._log.append(CaseOpened(officer.id, officer.name, case_id, title, reason))
+            here = log_id(self._log)
             with self._database.write() as connection:
                 last = connection.execute(select(func.max(cases.c.number))).scalar() or 0
                 connection.execute(
@@ -111,9 +123,10 @@ class Cases:
                         opened_at=self._clock(),
                         proposal_id="",
                         closed_at=None,
+                        log=here,
                     )
                 )
-                connection.execute(insert(case_entries).values(seq=opened.seq, case_id=case_id, query_id=""))
+                connection.execute(insert(case_entries).values(log=here, seq=opened.seq, case_id=case_id, query_id=""))
         return self.one(case_id)
 
     def put(self, officer: Principal, case_id: str, query_id: str) -> None:
@@ -152,10 +165,16 @@ class Cases:
 
     def entries(self, case: Case) -> tuple[Recorded, ...]:
         """The entries of the log that make up a case, oldest first: its opening is the first one."""
-        return self._log.several(case.seqs)
+        return self._log.several(case.seqs) if case.is_here else ()
+
+    def opening(self, case: Case) -> Recorded | None:
+        """The first of them; None when the log it is in is not there."""
+        return next(iter(self._log.several(case.seqs[:1])), None) if case.is_here else None
 
     def _open_one(self, case_id: str) -> Case:
         case = self.one(case_id)
+        if not case.is_here:
+            raise _moved_away()
         if case.closed_at is not None:
             raise Conflict("This case is closed. Open another one.")
         if self.is_closing(case):
@@ -165,8 +184,17 @@ class Cases:
     def _add(self, case_id: str, entry: Entry, query_id: str = "") -> int:
         seq = self._log.append(entry).seq
         with self._database.write() as connection:
-            connection.execute(insert(case_entries).values(seq=seq, case_id=case_id, query_id=query_id))
+            values = {"log": log_id(self._log), "seq": seq, "case_id": case_id, "query_id": query_id}
+            connection.execute(insert(case_entries).values(values))
         return seq
+
+    def _require_another(self, officer: str, proposal: Proposal) -> None:
+        """Whoever asked a question in a case does not decide whether it is closed."""
+        case = self.one(proposal.subject)
+        if not case.is_here:
+            raise _moved_away()
+        for query_id in case.query_ids:
+            require_of_somebody_else(self._log, query_id, officer)
 
     def _close(self, approved: Proposal) -> None:
         with self._database.write() as connection:
@@ -174,7 +202,18 @@ class Cases:
             connection.execute(closing.values(closed_at=self._clock()))
 
 
-def _case(row: Row[Any], inside: Sequence[Row[Any]]) -> Case:
+def require_of_somebody_else(log: QueryLog, query_id: str, officer: str) -> None:
+    """Raises AccessDenied if this is a question of that officer."""
+    on_record = (recorded.entry for recorded in log.about(query_id))
+    if any(isinstance(entry, QuestionReceived) and entry.actor == officer for entry in on_record):
+        raise AccessDenied("Nobody judges the answers to their own questions. Leave it to another officer.")
+
+
+def _moved_away() -> Conflict:
+    return Conflict("This case is about a query log that was moved away. Open another one.")
+
+
+def _case(row: Row[Any], inside: Sequence[Row[Any]], here: str) -> Case:
     return Case(
         row.id,
         row.number,
@@ -184,4 +223,5 @@ def _case(row: Row[Any], inside: Sequence[Row[Any]]) -> Case:
         row.closed_at,
         tuple(entry.seq for entry in inside),
         tuple(entry.query_id for entry in inside if entry.query_id),
+        row.log == here,
     )

@@ -19,6 +19,7 @@ Rules this module keeps:
    it never put its name to anything but a log that only grew is what its signature is worth.
 3. That a package was taken, and the SHA-256 of its manifest, is an entry of the log before anybody gets it. So the log
    itself vouches for the manifest, whatever became of the key.
+4. The key is made once. One that was lost is not replaced before somebody has seen that it was.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import bisect
 import hashlib
 import io
 import os
+import threading
 import time
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -80,9 +82,12 @@ class Evidence:
         self._signing = signing
         self._cases = cases
         self._key_path = key_path
+        self._making_key = threading.Lock()
 
     def of_case(self, officer: Principal, case: Case) -> bytes:
         """The package of a case: what is in it, how it was judged, and who closed it. Raises as `of_queries`."""
+        if not case.is_here:
+            raise Conflict("This case is about a query log that was moved away. Put that log back, or export it.")
         own = (*self._cases.entries(case), *self._closing(case))
         return self._package(officer, f"Case {case.number}", self._about(case.query_ids), own)
 
@@ -165,15 +170,25 @@ class Evidence:
 
     def _key(self) -> Ed25519PrivateKey:
         """The key of packages, made when the first one is taken; its public half lies beside the signer's."""
-        with our_errors(self._key_path):
+        kept = public_key_path(self._log.path)
+        with self._making_key, our_errors(self._key_path):
             if not self._key_path.exists():
+                if kept.exists():
+                    raise self._another_key(kept)
                 checkpoint.put(self._key_path, os.urandom(32))
             private = Ed25519PrivateKey.from_private_bytes(self._key_path.read_bytes())
-            public = VerifierKey(KEY_NAME, private.public_key().public_bytes_raw())
-            kept = public_key_path(self._log.path)
+            public = f"{VerifierKey(KEY_NAME, private.public_key().public_bytes_raw()).text()}\n".encode()
             if not kept.exists():
-                checkpoint.put(kept, f"{public.text()}\n".encode())
+                checkpoint.put(kept, public)
+            if kept.read_bytes() != public:
+                raise self._another_key(kept)
         return private
+
+    def _another_key(self, kept: Path) -> Conflict:
+        return Conflict(
+            f"The key {self._key_path.name} of evidence packages is gone, or is not the one of {kept.name}. Restore it "
+            f"from a backup. Without one, move both away and carry the new {kept.name} out of the house."
+        )
 
 
 def public_key_path(log: Path) -> Path:

@@ -8,6 +8,7 @@ Rules this module keeps:
    After either, its words go with what else is on record of whoever proposed it.
 4. What follows from an approval is done before the approval counts. If it fails, the proposal stays open and can be
    decided again; so what is registered here must bear being done twice.
+5. Who may not decide about an act is turned away before anything is on record, whatever they would decide.
 """
 
 from __future__ import annotations
@@ -71,6 +72,9 @@ class Proposal:
 Deed = Callable[[Proposal], object]
 """What follows from an approval."""
 
+Veto = Callable[[str, Proposal], None]
+"""Raises when that officer may not decide about this proposal."""
+
 
 class FourEyes:
     """Proposals, and what is done when a second officer approves."""
@@ -80,11 +84,16 @@ class FourEyes:
         self._log = log
         self._clock = clock
         self._deeds: dict[str, Deed] = {}
+        self._vetoes: dict[str, Veto] = {}
         self._deciding = threading.Lock()
 
     def on_approval(self, act: str, deed: Deed) -> None:
         """Have `deed` done with every proposal of this act that is approved."""
         self._deeds[act] = deed
+
+    def before_decision(self, act: str, veto: Veto) -> None:
+        """Ask `veto` before every decision about this act, approval or refusal."""
+        self._vetoes[act] = veto
 
     def propose(self, officer: str, act: str, subject: str, reason: str, detail: str = "") -> Proposal:
         """Put an act before a second officer.
@@ -112,7 +121,7 @@ class FourEyes:
 
         Raises:
             NotFound: There is no such proposal.
-            AccessDenied: It is the officer's own.
+            AccessDenied: It is the officer's own, or the act is not theirs to decide about.
             Conflict: It was decided already, or lapsed.
             AuditUnavailable: The decision cannot be recorded, so it is not made.
             ApplianceError: Whatever the act itself raises; the proposal is then still open.
@@ -123,6 +132,8 @@ class FourEyes:
                 raise AccessDenied("Nobody decides about what they proposed themselves. Leave it to another officer.")
             if found.outcome != OPEN:
                 raise Conflict(f"This proposal is {found.outcome} already. If it is still wanted, propose it again.")
+            if found.act in self._vetoes:
+                self._vetoes[found.act](officer, found)
             outcome = APPROVED if approve else REFUSED
             decided = replace(found, decided_by=officer, decided_at=self._clock(), outcome=outcome)
             self._log.append(ActDecided(officer, found.id, found.act, found.subject, outcome, note))

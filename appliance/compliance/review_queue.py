@@ -8,7 +8,8 @@ Rules this module keeps:
    refuse, or nobody decides, it waits for a judgement again. "leak" and "escalate" put the question in a case, and are
    closed with the case, which takes two officers too.
 4. An answer is drawn once, whatever rules draw it.
-5. Nobody judges the answer to their own question, nor agrees to a judgement of it.
+5. Nobody judges the answer to their own question, nor decides about a judgement of it.
+6. Answers of another log are not in it: what was moved away cannot be judged.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ from appliance.audit.entries import AnswerClosed, AnswerReviewed
 from appliance.audit.log import QueryLog
 from appliance.audit.records import Recorded
 from appliance.auth.accounts import now_utc
-from appliance.compliance.cases import Cases, cases
+from appliance.compliance.cases import Cases, cases, require_of_somebody_else
 from appliance.compliance.four_eyes import FourEyes, Proposal
+from appliance.compliance.log_identity import LOG_ID_LENGTH, log_id
 from appliance.compliance.sampling import Rule
 from appliance.compliance.sampling_rules import SamplingRules
 from appliance.database import Database, Moment, metadata
 from appliance.domain import Principal, ReviewState, Selects, Verdict, is_of_source
-from appliance.errors import AccessDenied, Conflict, InvalidRequest, NotFound
+from appliance.errors import Conflict, InvalidRequest, NotFound
 
 REVIEW_CLOSED = "review.closed"
 """The act that a second officer approves."""
@@ -55,12 +57,14 @@ reviews = Table(
     Column("case_id", String(36), nullable=False),
     Column("proposal_id", String(36), nullable=False),
     Column("closed_at", Moment, nullable=True),
+    Column("log", String(LOG_ID_LENGTH), nullable=False, server_default=""),  # the one it is about (`log_identity`)
 )
 
 sampling_progress = Table(
     "sampling_progress",
     metadata,
-    Column("seen", Integer, primary_key=True),  # the last entry of the log that the rules have looked at
+    Column("log", String(LOG_ID_LENGTH), primary_key=True),
+    Column("seen", Integer, nullable=False),  # the last entry of the log that the rules have looked at
 )
 
 
@@ -112,6 +116,7 @@ class ReviewQueue:
         self._four_eyes = four_eyes
         self._clock = clock
         self._changing = threading.Lock()
+        four_eyes.before_decision(REVIEW_CLOSED, self._require_another)
         four_eyes.on_approval(REVIEW_CLOSED, self._close)
 
     def catch_up(self) -> bool:
@@ -119,13 +124,14 @@ class ReviewQueue:
         with self._changing, self._rules.held() as rules:
             if not rules:
                 return True
-            seen = max(self._seen(), min(rule.since for rule in rules))
+            here = log_id(self._log)
+            seen = max(self._seen(here), min(rule.since for rule in rules))
             deadline = time.monotonic() + _LOOKS_FOR_S
             while True:
                 answers = self._log.following(seen, AnswerClosed.type, _BATCH)
                 drawn = [self._drawn(query_id, answer, rules) for query_id, answer in answers]
                 seen = answers[-1][1].seq if answers else seen
-                self._keep([row for row in drawn if row], seen)
+                self._keep([row | {"log": here} for row in drawn if row], seen, here)
                 if len(answers) < _BATCH:
                     return True
                 if time.monotonic() > deadline:
@@ -161,21 +167,22 @@ class ReviewQueue:
         """
         if given.verdict is not Verdict.FINE and not given.notes:
             raise InvalidRequest("Write down what is not right about this answer: a second officer decides by it.")
-        self._require_of_somebody_else(query_id, officer.id)
+        require_of_somebody_else(self._log, query_id, officer.id)
         with self._changing:
             if self.one(query_id).state is not ReviewState.WAITING:
                 raise Conflict("Another officer has judged this answer already.")
             case_id = self._put_in_case(officer, query_id, given) if given.verdict in _INTO_A_CASE else ""
             entry = AnswerReviewed(query_id, officer.id, officer.name, given.verdict.value, given.notes, case_id)
             seq = self._log.append(entry).seq
-            values = {
+            values: dict[str, Any] = {
                 "verdict": given.verdict.value,
                 "reviewed_seq": seq,
                 "reviewed_by": officer.id,
                 "case_id": case_id,
                 "proposal_id": self._proposed(officer, query_id, seq) if given.verdict is Verdict.WRONG else "",
-                "closed_at": self._clock() if given.verdict is Verdict.FINE else None,
             }
+            if given.verdict is Verdict.FINE:  # else it is for `_close`, which may have been here already
+                values["closed_at"] = self._clock()
             with self._database.write() as connection:
                 connection.execute(update(reviews).where(reviews.c.query_id == query_id).values(**values))
         return self.one(query_id)
@@ -193,13 +200,10 @@ class ReviewQueue:
         told = f"An answer was judged wrong. Why is entry {seq} of the query log; look at it in the review queue."
         return self._four_eyes.propose(officer.id, REVIEW_CLOSED, query_id, told).id
 
-    def _require_of_somebody_else(self, query_id: str, officer: str) -> None:
-        question = self._log.query(query_id).question
-        if question is not None and question.actor == officer:
-            raise AccessDenied("Nobody judges the answers to their own questions. Leave it to another officer.")
+    def _require_another(self, officer: str, proposal: Proposal) -> None:
+        require_of_somebody_else(self._log, self.one(proposal.subject).query_id, officer)
 
     def _close(self, approved: Proposal) -> None:
-        self._require_of_somebody_else(approved.subject, approved.decided_by)
         closing = update(reviews).where(reviews.c.query_id == approved.subject).values(closed_at=self._clock())
         with self._database.write() as connection:
             connection.execute(closing)
@@ -213,7 +217,8 @@ class ReviewQueue:
             (reviews.c.proposal_id.in_(undecided), ReviewState.SECOND.value),
             else_=ReviewState.WAITING.value,
         )
-        return select(reviews, state.label("state")).outerjoin(cases, cases.c.id == reviews.c.case_id)
+        found = select(reviews, state.label("state")).outerjoin(cases, cases.c.id == reviews.c.case_id)
+        return found.where(reviews.c.log == log_id(self._log))
 
     def _drawn(self, query_id: str, answer: Recorded, rules: Collection[Rule]) -> dict[str, Any] | None:
         """The row of an answer that a rule draws; None when none does."""
@@ -227,8 +232,13 @@ class ReviewQueue:
 
     def _cited_of(self, query_id: str, sources: Collection[str]) -> frozenset[str]:
         """Those of the sources of which a document is cited: the log says so, whatever became of the documents."""
-        record = self._log.query(query_id) if sources else None
-        if record is None or record.answer is None or record.retrieval is None:
+        if not sources:
+            return frozenset()
+        try:
+            record = self._log.query(query_id)
+        except NotFound:  # the entry of the question was altered: nothing can be told of it, and the others go on
+            return frozenset()
+        if record.answer is None or record.retrieval is None:
             return frozenset()
         numbers = {citation.chunk_id for citation in record.answer.citations}
         cited = [found for found in record.retrieval.retrieved if found.chunk_id in numbers]
@@ -236,11 +246,12 @@ class ReviewQueue:
             source for source in sources if any(is_of_source(found.document_id, source, found.path) for found in cited)
         )
 
-    def _seen(self) -> int:
+    def _seen(self, here: str) -> int:
+        query = select(sampling_progress.c.seen).where(sampling_progress.c.log == here)
         with self._database.read() as connection:
-            return int(connection.execute(select(func.max(sampling_progress.c.seen))).scalar() or 0)
+            return int(connection.execute(query).scalar() or 0)
 
-    def _keep(self, rows: list[dict[str, Any]], seen: int) -> None:
+    def _keep(self, rows: list[dict[str, Any]], seen: int, here: str) -> None:
         with self._database.write() as connection:
             drawn = {row["query_id"]: row for row in rows}
             there = select(reviews.c.query_id).where(reviews.c.query_id.in_(drawn))
@@ -248,8 +259,8 @@ class ReviewQueue:
                 del drawn[known]
             if drawn:
                 connection.execute(insert(reviews), list(drawn.values()))
-            connection.execute(sampling_progress.delete())
-            connection.execute(insert(sampling_progress).values(seen=seen))
+            connection.execute(sampling_progress.delete().where(sampling_progress.c.log == here))
+            connection.execute(insert(sampling_progress).values(log=here, seen=seen))
 
 
 _NOT_JUDGED = {

@@ -5,7 +5,8 @@ Rules this module keeps:
 1. A rule is never changed: one is ended, and another one made. So for every answer that was ever given it is known
    which rules were in force.
 2. Making and ending one are entries of the log, written before they take effect. The entry is where it takes effect.
-3. The secret of a rule is made here, shown to nobody, and named by its hash in the log: nobody can try one after the
+3. A rule is of the log it was made in. In a new log there are none until an officer makes them: on record, there.
+4. The secret of a rule is made here, shown to nobody, and named by its hash in the log: nobody can try one after the
    other until the sample suits them without leaving as many entries.
 """
 
@@ -23,6 +24,7 @@ from sqlalchemy import Column, Integer, LargeBinary, Row, String, Table, insert,
 
 from appliance.audit.entries import SamplingRuleEnded, SamplingRuleMade
 from appliance.audit.log import QueryLog
+from appliance.compliance.log_identity import LOG_ID_LENGTH, log_id
 from appliance.compliance.sampling import WHOLE, Rule
 from appliance.database import Database, metadata
 from appliance.domain import Selects
@@ -41,6 +43,7 @@ sampling_rules = Table(
     Column("secret", LargeBinary, nullable=False),
     Column("since", Integer, nullable=False),  # the entry of the log that made it
     Column("until", Integer, nullable=True),  # the entry that ended it
+    Column("log", String(LOG_ID_LENGTH), nullable=False, server_default=""),  # the one it is about (`log_identity`)
 )
 
 
@@ -54,8 +57,9 @@ class SamplingRules:
 
     def all(self) -> list[Rule]:
         """Every rule there ever was, the oldest first."""
+        own = select(sampling_rules).where(sampling_rules.c.log == log_id(self._log)).order_by(sampling_rules.c.since)
         with self._database.read() as connection:
-            return [_rule(row) for row in connection.execute(select(sampling_rules).order_by(sampling_rules.c.since))]
+            return [_rule(row) for row in connection.execute(own)]
 
     @contextlib.contextmanager
     def held(self) -> Iterator[list[Rule]]:
@@ -86,8 +90,9 @@ class SamplingRules:
             shown = hashlib.sha256(secret).hexdigest()
             made = self._log.append(SamplingRuleMade(officer, rule_id, selects.value, subject, share, shown))
             rule = Rule(rule_id, selects, subject, share, secret, made.seq, None)
+            here = log_id(self._log)
             with self._database.write() as connection:
-                connection.execute(insert(sampling_rules).values(**_values(rule)))
+                connection.execute(insert(sampling_rules).values(**_values(rule), log=here))
         return rule
 
     def end(self, officer: str, rule_id: str) -> None:
@@ -108,7 +113,7 @@ class SamplingRules:
 
 
 def _values(rule: Rule) -> dict[str, Any]:
-    return {name: getattr(rule, name) for name in sampling_rules.c.keys()}  # noqa: SIM118 - not a dict
+    return {name: getattr(rule, name) for name in sampling_rules.c.keys() if name != "log"}  # noqa: SIM118 - not a dict
 
 
 def _rule(row: Row[Any]) -> Rule:

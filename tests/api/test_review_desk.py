@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import sqlite3
 import zipfile
 from typing import Any
 
@@ -118,6 +120,33 @@ def test_a_leak_becomes_a_case_that_two_officers_close_and_take_out(
     exported = appliance.log.entry(appliance.log.size() - 1).entry
     assert isinstance(exported, LogExported)
     assert exported.what.startswith("evidence package, Case")
+
+
+def test_a_case_of_another_log_or_a_question_that_cannot_be_found_keeps_no_other_from_being_shown(
+    client: Client, drawn: str, appliance: Appliance
+) -> None:
+    officer = client("compliance")
+    old, new = (
+        officer.post("/api/compliance/cases", json={"title": title, "reason": "R", "query_ids": [drawn]}).json()["id"]
+        for title in ("Of a log that was lost", "Of this one")
+    )
+    with contextlib.closing(sqlite3.connect(appliance.folder.database)) as connection, connection:
+        connection.execute("UPDATE cases SET log = 'ab' WHERE id = ?", (old,))
+        connection.execute("UPDATE case_entries SET log = 'ab' WHERE case_id = ?", (old,))
+        connection.execute("UPDATE case_entries SET query_id = 'altered' WHERE case_id = ? AND query_id <> ''", (new,))
+        connection.execute("UPDATE reviews SET query_id = 'altered' WHERE query_id = ?", (drawn,))
+    titles = {case["id"]: case["title"] for case in officer.get("/api/compliance/cases").json()}
+    assert titles[new] == "Of this one"
+    assert "moved away" in titles[old]
+    detail = officer.get(f"/api/compliance/cases/{old}").json()
+    assert (detail["entries"], detail["contents"]) == ([], [])
+    (altered,) = officer.get(f"/api/compliance/cases/{new}").json()["contents"]
+    assert altered == {"query_id": "altered", "seq": None, "question": "", "answer": ""}
+    shown = reviews(officer, "waiting")["altered"]
+    assert (shown["question"], "was altered" in shown["unread"]) == ("", True)
+    with contextlib.closing(sqlite3.connect(appliance.folder.database)) as connection, connection:
+        connection.execute("DELETE FROM reviews WHERE query_id = 'altered'")
+        connection.execute("DELETE FROM cases WHERE id IN (?, ?)", (old, new))
 
 
 def test_a_selection_of_questions_is_taken_out_and_verifies(client: Client, second: TestClient) -> None:

@@ -365,6 +365,23 @@ def test_people_of_before_are_local_in_groups_given_here_and_their_tokens_keep_d
     database.close()
 
 
+def test_what_the_desk_kept_is_still_there_and_names_no_log_yet(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+    _upgrade(database, "0012")
+    with database.write() as connection:
+        connection.execute(text("INSERT INTO cases VALUES ('c', 1, 'o', '2026-01-01 00:00:00.000000', '', NULL)"))
+        connection.execute(text("INSERT INTO case_entries VALUES (7, 'c', ''), (8, 'c', 'q')"))
+        connection.execute(text("INSERT INTO sampling_progress VALUES (9)"))
+    database.migrate()
+    with database.read() as connection:
+        kept = connection.execute(text("SELECT log, seq, case_id, query_id FROM case_entries ORDER BY seq")).all()
+        assert kept == [("", 7, "c", ""), ("", 8, "c", "q")]
+        assert connection.execute(text("SELECT log, seen FROM sampling_progress")).all() == [("", 9)]
+        assert connection.execute(text("SELECT id, log FROM cases")).all() == [("c", "")]
+        assert not connection.execute(text("SELECT 1 FROM sqlite_master WHERE name LIKE 'former%'")).all()
+    database.close()
+
+
 def _upgrade(database: Database, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(database_module.__file__).parent / "migrations"))

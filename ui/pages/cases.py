@@ -102,7 +102,7 @@ def _heading(case: CaseDetail) -> Html:
 def _question(one: CaseQueryOut) -> tuple[Html, ...]:
     unread = "Nobody can read this any more."
     return (
-        text(f"#{one.seq}"),
+        text("" if one.seq is None else f"#{one.seq}"),
         Html(f"{text(one_line(one.question or unread, 300))}<br>{pieces.code(one.query_id)}"),
         text(one_line(one.answer, 300)),
     )

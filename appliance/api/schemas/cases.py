@@ -44,10 +44,13 @@ class CaseEntryOut(Out):
 
 
 class CaseQueryOut(Out):
-    """A question in a case, without whose it is; its words are empty when nobody can read them any more."""
+    """A question in a case, without whose it is; its words are empty when nobody can read them any more.
+
+    `seq` is None when its entry in the log was altered.
+    """
 
     query_id: str
-    seq: int
+    seq: int | None
     question: str
     answer: str
 

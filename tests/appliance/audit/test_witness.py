@@ -233,9 +233,18 @@ def test_cosignatures_that_were_removed_or_forged_are_found(house: House) -> Non
     assert verifier.verify(without, key=key).cosigned == []
     with pytest.raises(Wrong, match="was removed"):
         verifier.verify(without, key=key, witnesses=[house.witness_key])
-    forged = f"{first['notes'][1][:-12]}AAAAAAA=\n"
-    with pytest.raises(Wrong, match="'strongroom/witness' did not cosign"):
-        verifier.verify([json.dumps({**first, "notes": [bare[0], forged]}), *lines[1:]], key=key)
+    cosigned = first["notes"][1]
+    for ending, told in (
+        ("AAAAAAAAA==\n", "'strongroom/witness' did not cosign"),  # another signature
+        ("AAAAAAA=\n", "not a text, an empty line and its signatures"),  # not base64: the length is none of it
+        (f"{cosigned[-12:-4]}{chr(ord(cosigned[-4]) + 1)}==\n", "not a text, an empty line"),  # bits that say nothing
+    ):
+        forged = [json.dumps({**first, "notes": [bare[0], cosigned[:-12] + ending]}), *lines[1:]]
+        for witnesses in ([], [house.witness_key]):
+            with pytest.raises(Wrong, match=told):
+                verifier.verify(forged, key=key, witnesses=witnesses)
+        with pytest.raises(AuditBroken):
+            house.keep(cosigned[:-12] + ending)
     signatures.cosigned_path(path).unlink()
     with pytest.raises(AuditBroken, match="removed"):
         signatures.checked(path, witness_keys=[house.witness_key])

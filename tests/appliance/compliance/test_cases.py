@@ -78,6 +78,24 @@ def test_a_case_is_closed_by_two_officers_and_takes_nothing_more(
         cases.note(ANNA, case.id, "One more thing.")
 
 
+def test_whoever_asked_a_question_in_a_case_does_not_decide_about_closing_it(
+    cases: Cases, log: QueryLog, four_eyes: FourEyes
+) -> None:
+    answered(log, "q1")
+    answered(log, "q2", actor=BELA.id)
+    case = cases.open(ANNA, "Title", "Reason")
+    for query_id in ("q1", "q2"):
+        cases.put(ANNA, case.id, query_id)
+    proposal = cases.propose_closing(ANNA, case.id, "All is well.")
+    before = log.size()
+    for approve in (True, False):
+        with pytest.raises(AccessDenied, match="own questions"):
+            four_eyes.decide(BELA.id, proposal.id, approve)
+    assert (log.size(), cases.is_closing(cases.one(case.id))) == (before, True)
+    four_eyes.decide("officer-c", proposal.id, True)
+    assert cases.one(case.id).closed_at is not None
+
+
 def test_a_case_whose_closing_is_refused_goes_on(cases: Cases, four_eyes: FourEyes) -> None:
     case = cases.open(ANNA, "Title", "Reason")
     four_eyes.decide(BELA.id, cases.propose_closing(ANNA, case.id, "All is well.").id, False, "It is not.")
@@ -89,3 +107,26 @@ def test_open_cases_come_first_and_of_each_the_newest(cases: Cases, four_eyes: F
     first, second, third = (cases.open(ANNA, title, "Reason") for title in ("A", "B", "C"))
     four_eyes.decide(BELA.id, cases.propose_closing(ANNA, third.id, "Done.").id, True)
     assert [case.id for case in cases.all()] == [second.id, first.id, third.id]
+
+
+def test_a_case_is_about_one_log_and_never_shows_the_entries_of_another(
+    cases: Cases, database: Database, log: QueryLog, clock: Clock, tmp_path: Path
+) -> None:
+    answered(log, "q1")
+    old = cases.open(ANNA, "Salaries seen", "Reason")
+    cases.put(ANNA, old.id, "q1")
+    with QueryLog(tmp_path / "another" / "queries.db", clock=clock) as another:
+        for number in range(4):
+            answered(another, f"n{number}")
+        after = Cases(database, another, FourEyes(database, another, clock), clock)
+        found = after.one(old.id)
+        assert (found.is_here, after.entries(found), after.opening(found)) == (False, (), None)
+        for act in (after.put, after.note, after.propose_closing):
+            with pytest.raises(Conflict, match="moved away"):
+                act(ANNA, old.id, "n1")
+        for number in range(3):  # at the numbers that the old case has in the old log
+            new = after.open(ANNA, f"New {number}", "Reason")
+        assert [case.is_here for case in after.all()] == [True, True, True, False]
+        assert len(after.entries(new)) == 1
+    assert cases.one(old.id).is_here
+    assert len(cases.entries(cases.one(old.id))) == 2

@@ -3,23 +3,29 @@ taken twice is the same bytes."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from appliance.audit import keys, signatures, verifier
+from appliance.audit import keys, note, signatures, verifier
 from appliance.audit.entries import LogExported, LogOpened, LogRead
 from appliance.audit.log import QueryLog
 from appliance.audit.signing import Signing
 from appliance.compliance.cases import Case, Cases
-from appliance.compliance.evidence import Evidence, public_key_path
+from appliance.compliance.evidence import KEY_NAME, Evidence, public_key_path
 from appliance.compliance.four_eyes import FourEyes
 from appliance.compliance.paper import Paper
 from appliance.database import Database
@@ -134,12 +140,64 @@ def test_a_file_too_many_or_too_few_or_a_manifest_of_somebody_else_is_found(
     assert (status, "did not sign" in said) == (1, True)
 
 
+def test_whoever_has_the_key_of_packages_cannot_make_up_entries_with_it(
+    evidence: Evidence, case: Case, log: QueryLog, tmp_path: Path
+) -> None:
+    """The signer of checkpoints has another key: what is not under a checkpoint of theirs is not in a package."""
+    folder = unpacked(evidence.of_case(ANNA, case), tmp_path / "package")
+    key, package_key = ((folder / name).read_text("utf-8") for name in ("signer-key.txt", "package-key.txt"))
+    assert verifier._verify_package(folder, [], key, [], package_key).remarks == []
+    with QueryLog(tmp_path / "invented" / "queries.db") as invented:
+        answered(invented, "q1", question="What never was asked?")
+        packed_again(folder, list(invented.export([0, 1, 2])), invented.checkpoint().text(), tmp_path)
+    with pytest.raises(verifier.Wrong, match="is not signed"):
+        verifier._verify_package(folder, [], key, [], package_key)
+    status, said = verified(folder / "verifier.py", folder, "--key", folder / "signer-key.txt")
+    assert (status, "checkpoint.txt is not signed" in said) == (1, True), said
+
+
+def test_a_package_holds_no_entries_behind_its_signed_checkpoint(
+    evidence: Evidence, case: Case, log: QueryLog, tmp_path: Path
+) -> None:
+    folder = unpacked(evidence.of_case(ANNA, case), tmp_path / "package")
+    signed = (folder / "checkpoint.txt").read_text("utf-8")
+    answered(log, "later")
+    packed_again(folder, list(log.export()), signed, tmp_path)
+    with pytest.raises(verifier.Wrong, match="covers only some"):
+        verifier._verify_package(folder, [], signatures.public_key(log.path), [], "")
+
+
+def test_a_package_checked_with_the_key_of_signers_in_it_says_so(
+    evidence: Evidence, case: Case, tmp_path: Path
+) -> None:
+    folder = unpacked(evidence.of_case(ANNA, case), tmp_path / "package")
+    first, *lines = (folder / "entries.jsonl").read_text("utf-8").splitlines()
+    bare = [json.dumps({**json.loads(first), "notes": []}), *lines]
+    remarks = verifier.verify(bare, [(folder / "checkpoint.txt").read_text("utf-8")]).remarks
+    assert any("with the key in the export itself" in remark for remark in remarks)
+
+
+def packed_again(folder: Path, lines: list[str], checkpoint: str, beside: Path) -> None:
+    """Put other entries in a package and sign it as whoever has the key of packages can."""
+    first = json.loads(lines[0])
+    first |= {"notes": [checkpoint] if "\n\n" in checkpoint else [], "witnesses": []}
+    first["key"] = (folder / "signer-key.txt").read_text("utf-8").strip()
+    entries = "".join(f"{line.rstrip()}\n" for line in [json.dumps(first), *lines[1:]])
+    (folder / "entries.jsonl").write_text(entries, "utf-8")
+    (folder / "checkpoint.txt").write_text(checkpoint, "utf-8")
+    private = Ed25519PrivateKey.from_private_bytes((beside / "evidence.key").read_bytes())
+    names = sorted(FILES - {"manifest.txt"})
+    sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    manifest = note.sign("".join([f"{verifier.PACKAGE}\n", *sums]), KEY_NAME, private)
+    (folder / "manifest.txt").write_text(manifest, "utf-8")
+
+
 def test_proofs_under_a_checkpoint_that_nobody_signed_are_told_from_signed_ones(
     evidence: Evidence, case: Case, log: QueryLog
 ) -> None:
     evidence.of_case(ANNA, case)
-    note, key = signatures.signed_notes(log.path)[-1], signatures.public_key(log.path)
-    signed = list(log.export([0], under=note))
+    last, key = signatures.signed_notes(log.path)[-1], signatures.public_key(log.path)
+    signed = list(log.export([0], under=last))
     assert verifier.verify(signed, [], key).remarks == []
     (remark,) = verifier.verify(list(log.export([0])), [], key).remarks
     assert "No signature" in remark
@@ -176,6 +234,39 @@ def test_the_public_key_of_packages_lies_where_it_is_carried_out_from(
     folder = unpacked(evidence.of_case(ANNA, case), tmp_path / "package")
     assert public_key_path(log.path).read_text("utf-8") == (folder / "package-key.txt").read_text("utf-8")
     assert (tmp_path / "evidence.key").stat().st_mode & 0o077 == 0
+
+
+def test_a_key_of_packages_that_was_lost_is_not_replaced_in_silence(
+    evidence: Evidence, case: Case, log: QueryLog, tmp_path: Path
+) -> None:
+    first, public = evidence.of_case(ANNA, case), public_key_path(log.path).read_text("utf-8")
+    key = (tmp_path / "evidence.key").read_bytes()
+    for unfit in (None, bytes(32)):
+        (tmp_path / "evidence.key").unlink()
+        if unfit:
+            (tmp_path / "evidence.key").write_bytes(unfit)
+        before = log.size()
+        with pytest.raises(Conflict, match=r"evidence\.key"):
+            evidence.of_case(ANNA, case)
+        assert (log.size(), public_key_path(log.path).read_text("utf-8")) == (before, public)
+        (tmp_path / "evidence.key").write_bytes(key)
+    assert evidence.of_case(ANNA, case) == first
+
+
+def test_first_packages_that_are_taken_at_the_same_time_have_one_key(
+    evidence: Evidence, case: Case, log: QueryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together, random = threading.Barrier(2), os.urandom
+
+    def at_the_same_time(size: int) -> bytes:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(1)
+        return random(size)
+
+    monkeypatch.setattr("appliance.compliance.evidence.os.urandom", at_the_same_time)
+    with ThreadPoolExecutor(2) as pool:
+        packages = set(pool.map(lambda _: evidence.of_case(ANNA, case), range(2)))
+    assert len(packages) == 1
 
 
 def test_the_paper_says_what_the_entries_say(evidence: Evidence, case: Case, tmp_path: Path) -> None:
@@ -218,6 +309,11 @@ def test_what_is_not_signed_yet_or_makes_no_sense_is_no_package(
         assert log.size() == before
     finally:
         signing.close()
+
+
+def test_a_case_of_a_log_that_was_moved_away_is_no_package(evidence: Evidence, case: Case) -> None:
+    with pytest.raises(Conflict, match="moved away"):
+        evidence.of_case(ANNA, replace(case, is_here=False))
 
 
 def test_hostile_words_on_paper_are_letters() -> None:

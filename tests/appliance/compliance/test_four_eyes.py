@@ -41,6 +41,23 @@ def test_nobody_decides_about_their_own_proposal(four_eyes: FourEyes) -> None:
     assert four_eyes.open_proposals() == (waiting,)
 
 
+def test_who_may_not_decide_about_an_act_is_turned_away_before_anything_is_on_record(
+    four_eyes: FourEyes, log: QueryLog
+) -> None:
+    def not_second(officer: str, proposal: Proposal) -> None:
+        if (officer, proposal.subject) == (SECOND, "hold-1"):
+            raise AccessDenied("It is about them.")
+
+    four_eyes.before_decision("hold.released", not_second)
+    waiting = proposed(four_eyes)
+    before = log.size()
+    for approve in (True, False):
+        with pytest.raises(AccessDenied, match="about them"):
+            four_eyes.decide(SECOND, waiting.id, approve)
+    assert (log.size(), four_eyes.open_proposals()) == (before, (waiting,))
+    assert four_eyes.decide("officer-3", waiting.id, approve=True).outcome == "approved"
+
+
 def test_what_is_refused_is_not_done(four_eyes: FourEyes) -> None:
     done: list[Proposal] = []
     four_eyes.on_approval("hold.released", done.append)

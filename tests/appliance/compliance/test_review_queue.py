@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
-from appliance.audit.entries import AnswerReviewed, SamplingRuleEnded, SamplingRuleMade
+from appliance.audit.entries import AnswerClosed, AnswerReviewed, LogOpened, SamplingRuleEnded, SamplingRuleMade
 from appliance.audit.log import QueryLog
 from appliance.compliance.cases import Cases
-from appliance.compliance.four_eyes import LAPSES_AFTER, FourEyes
+from appliance.compliance.four_eyes import LAPSES_AFTER, FourEyes, Proposal
+from appliance.compliance.log_identity import adopt
 from appliance.compliance.review_queue import Judgement, ReviewQueue
 from appliance.compliance.sampling import WHOLE
 from appliance.compliance.sampling_rules import SamplingRules
@@ -86,6 +90,45 @@ def test_rules_by_flag_and_by_source_draw_what_they_name(
     assert set(queue.one("q5").rules) == {flagged.id, sourced.id}
 
 
+def test_with_a_new_log_the_queue_begins_anew_and_with_the_old_one_it_goes_on(
+    database: Database, log: QueryLog, queue: ReviewQueue, rules: SamplingRules, clock: Clock, tmp_path: Path
+) -> None:
+    rules.make(ANNA.id, Selects.ALL, "", WHOLE)
+    for number in range(5):
+        answered(log, f"old-{number}")
+    assert len(waiting(queue)) == 5
+    with QueryLog(tmp_path / "another" / "queries.db", clock=clock) as new:
+        new.append(LogOpened("test"))
+        four_eyes, new_rules = FourEyes(database, new, clock), SamplingRules(database, new)
+        after = ReviewQueue(database, new, new_rules, Cases(database, new, four_eyes, clock), four_eyes, clock)
+        assert (waiting(after), new_rules.in_force()) == ([], [])
+        new_rules.make(ANNA.id, Selects.ALL, "", WHOLE)
+        answered(new, "new-1")
+        assert waiting(after) == ["new-1"]
+        with pytest.raises(NotFound):
+            after.one("old-1")
+    answered(log, "old-5")
+    assert waiting(queue) == [f"old-{number}" for number in range(6)]
+
+
+def test_what_was_kept_before_it_told_of_logs_is_about_the_one_that_is_there(
+    database: Database, log: QueryLog, queue: ReviewQueue, rules: SamplingRules, cases: Cases
+) -> None:
+    rules.make(ANNA.id, Selects.ALL, "", WHOLE)
+    answered(log, "q1")
+    queue.catch_up()
+    case = queue.judge(ANNA, "q1", Judgement(Verdict.LEAK, "Salaries.", title="Salaries seen")).case_id
+    tables = ("cases", "case_entries", "reviews", "sampling_rules", "sampling_progress")
+    with database.write() as connection:
+        for table in tables:
+            assert connection.execute(text(f"UPDATE {table} SET log = ''")).rowcount >= 1
+    assert (rules.in_force(), cases.one(case).is_here) == ([], False)
+    adopt(database, log)
+    assert (len(rules.in_force()), cases.one(case).is_here) == (1, True)
+    assert queue.one("q1").state is ReviewState.IN_CASE
+    assert len(cases.entries(cases.one(case))) == 2
+
+
 def test_an_answer_that_broke_off_takes_part(queue: ReviewQueue, rules: SamplingRules, log: QueryLog) -> None:
     rules.make(ANNA.id, Selects.ALL, "", WHOLE)
     answered(log, "q1", answer="Ten", error="cancelled")
@@ -155,6 +198,35 @@ def test_wrong_is_closed_by_a_second_officer(drawn: ReviewQueue, four_eyes: Four
     assert drawn.one("q1").state is ReviewState.CLOSED
 
 
+def test_an_approval_that_comes_at_once_is_not_undone(
+    database: Database, log: QueryLog, rules: SamplingRules, clock: Clock
+) -> None:
+    class AtOnce(FourEyes):
+        """Another officer approves before whoever proposed hears of it."""
+
+        def propose(self, officer: str, act: str, subject: str, reason: str, detail: str = "") -> Proposal:
+            return self.decide(BELA.id, super().propose(officer, act, subject, reason, detail).id, True)
+
+    four_eyes = AtOnce(database, log, clock)
+    queue = ReviewQueue(database, log, rules, Cases(database, log, four_eyes, clock), four_eyes, clock)
+    rules.make(ANNA.id, Selects.ALL, "", WHOLE)
+    answered(log, "q1")
+    queue.catch_up()
+    review = queue.judge(ANNA, "q1", Judgement(Verdict.WRONG, "It is six years."))
+    assert (review.state, review.verdict) == (ReviewState.CLOSED, Verdict.WRONG)
+
+
+def test_an_answer_whose_question_is_not_found_does_not_stop_the_queue(
+    queue: ReviewQueue, rules: SamplingRules, log: QueryLog
+) -> None:
+    rules.make(ANNA.id, Selects.SOURCE, SOURCE, WHOLE)
+    closed = log.entry(answered(log, "elsewhere", cites=(SOURCE, "a.txt"))).entry
+    assert isinstance(closed, AnswerClosed)
+    log.append(replace(closed, query_id="lost"))
+    answered(log, "q2", cites=(SOURCE, "a.txt"))
+    assert waiting(queue) == ["elsewhere", "q2"]
+
+
 def test_a_judgement_that_the_second_officer_refuses_or_leaves_waits_again(
     drawn: ReviewQueue, four_eyes: FourEyes, clock: Clock
 ) -> None:
@@ -203,8 +275,11 @@ def test_nobody_judges_the_answer_to_their_own_question(
     with pytest.raises(AccessDenied, match="own questions"):
         queue.judge(ANNA, "q1", Judgement(Verdict.FINE))
     review = queue.judge(BELA, "q1", Judgement(Verdict.WRONG, "It is six years."))
-    with pytest.raises(AccessDenied, match="own questions"):
-        four_eyes.decide(ANNA.id, review.proposal_id, True)
+    before = log.size()
+    for approve in (True, False):
+        with pytest.raises(AccessDenied, match="own questions"):
+            four_eyes.decide(ANNA.id, review.proposal_id, approve)
+    assert log.size() == before
     assert queue.one("q1").state is ReviewState.SECOND
     third = Principal("officer-c", "cleo", ANNA.roles, frozenset())
     four_eyes.decide(third.id, review.proposal_id, True)
