@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter
 
@@ -19,6 +19,7 @@ class Desk:
 
     poison: str
     asked_for: list[NamingIn] = field(default_factory=list)
+    may_export_until: datetime | None = None
 
     def charts(self, days: int) -> ChartsOut:
         """Some weeks of use, with days on which few people asked."""
@@ -67,6 +68,6 @@ def routes(desk: Desk) -> APIRouter:
 
     @api.get("/log/exports/mine")
     def may_export() -> MayExportOut:
-        return MayExportOut(until=None)
+        return MayExportOut(until=desk.may_export_until)
 
     return api

@@ -233,7 +233,7 @@ def test_a_place_for_uploads_is_added_and_files_are_handed_over(opened: Open, in
     next(button for button in at.button if button.label == "Take these files in").click().run()
     assert intake.uploaded == [("s-3", "annex.pdf", 5)]
     page = shown(at)
-    assert "1 of 2 files taken." in page
+    assert "1 of 2 files taken" in page
     assert "is a hidden name" in page
     assert page.index(".hidden") < page.index("annex.pdf")  # what went wrong comes first
     row = page.split("annex.pdf")[1].split("</tr>")[0]

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from appliance.domain import Selects
 from tests.ui.api_standin import Standin, create_api
+from tests.ui.ingest_standin import NOW
 from tests.ui.test_client import Served
 from tests.ui.test_pages import shown
 
@@ -79,9 +80,12 @@ def test_a_case_is_opened_with_a_reason_and_questions(base_url: str, state: Stan
     assert (wanted.title, wanted.reason, wanted.query_ids) == ("Hotels", "Somebody said so.", ["q-1", "q-2"])
 
 
-def test_the_evidence_of_a_selection_is_one_link(base_url: str) -> None:
+def test_the_evidence_of_a_selection_is_one_link_once_two_officers_agreed(base_url: str, state: Standin) -> None:
     at = run(base_url, "cases")
     at.text_input(key="evidence-ids").set_value("q-1 q&2").run()
+    assert "/api/compliance/package" not in shown(at)
+    state.desk.may_export_until = NOW
+    at.run()
     assert "/api/compliance/package?query_id=q-1&amp;query_id=q%262" in shown(at)
 
 
