@@ -100,8 +100,8 @@ def everything_about(
     name: str, officer: Officer, _opened: OpenedLog, appliance: TheAppliance, form: Form = Form.JSON
 ) -> Response:
     """Everything there is about a person, for them, where two agreed on taking it out. On record."""
-    appliance.exporting.require(officer.id)
     person = appliance.accounts.named(name)
+    appliance.exporting.require(officer.id)
     appliance.log.append(LogExported(officer.id, f"everything about the account {person.id}"))
     about = subject_access.gather(appliance.log, person, appliance.conversations, appliance.requests)
     if form is Form.JSON:

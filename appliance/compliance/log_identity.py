@@ -6,10 +6,10 @@ for the day it is put back, and is not taken for something about the new one.
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from sqlalchemy import update
 
 from appliance.audit.log import QueryLog
-from appliance.database import Database
+from appliance.database import Database, metadata
 
 LOG_ID_LENGTH = 64
 
@@ -23,5 +23,6 @@ def adopt(database: Database, log: QueryLog) -> None:
     """Let what was kept before it said which log it is about be about this one."""
     here = log_id(log)
     with database.write() as connection:
-        for table in ("cases", "case_entries", "reviews", "sampling_rules", "sampling_progress"):
-            connection.execute(text(f"UPDATE {table} SET log = :here WHERE log = ''"), {"here": here})  # noqa: S608
+        for name in ("cases", "case_entries", "reviews", "sampling_rules", "sampling_progress"):
+            table = metadata.tables[name]
+            connection.execute(update(table).where(table.c.log == "").values(log=here))

@@ -200,8 +200,8 @@ def test_a_document_with_a_later_version_is_named_and_the_answer_reproduced_from
     replay = house.replay(asked["query_id"])
     assert replay["outcome"] == "reproduced"
     assert findings(replay) == {"document.superseded", "catalog.changed", "search.differs"}
-    assert "canteen.md" in words_of(replay, "document.superseded")
-    [old] = [it for it in replay["passages"] if it["path"] == "canteen.md"]
+    assert "'Canteen'" in words_of(replay, "document.superseded")
+    [old] = [it for it in replay["passages"] if it["title"] == "Canteen"]
     assert (old["fate"], old["rank_now"]) == ("superseded", None)
     assert replay["found_now"]
     assert set(replay["found_now"][0]) == {"chunk_id", "rank"}
@@ -219,8 +219,8 @@ def test_a_document_that_was_removed_is_named_and_nothing_is_asked_without_it(
     before = len(server.chats())
     replay = house.replay(asked["query_id"])
     assert (replay["outcome"], replay["prompt_now"]) == ("impossible", "")
-    assert "parking.md" in words_of(replay, "document.erased")
-    assert next(it["fate"] for it in replay["passages"] if it["path"] == "parking.md") == "erased"
+    assert "'Parking'" in words_of(replay, "document.erased")
+    assert next(it["fate"] for it in replay["passages"] if it["title"] == "Parking") == "erased"
     assert len(server.chats()) == before
 
 
@@ -232,7 +232,7 @@ def test_a_document_that_was_closed_since_is_named(house: House) -> None:
     house.sync()
     replay = house.replay(asked["query_id"])
     assert replay["outcome"] == "reproduced"
-    assert "board/plan.md" in words_of(replay, "document.closed")
+    assert "'Plan'" in words_of(replay, "document.closed")
 
 
 def test_what_the_documents_did_not_say_is_judged_again(house: House) -> None:

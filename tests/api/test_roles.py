@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -106,7 +107,7 @@ WITHOUT_TOKEN = (
     | {route for route in ADMIN if "/api/people" in route and not route.startswith("GET")}
     - {"POST /api/people/{person_id}/unlock", "DELETE /api/people/{person_id}/tokens/{token_id}"}
     | {route for route in EMPLOYEE | ADMIN if "/api/access/" in route}
-    | {route for route in COMPLIANCE if "/api/compliance/" in route or "/api/log/exports" in route}
+    | {route for route in COMPLIANCE if re.search("/api/(compliance|log/exports|log/subjects)", route)}
 )
 SCOPES = {
     Scope.ASK: ("/v1/", "/api/ask", "/api/queries", "/api/passages"),

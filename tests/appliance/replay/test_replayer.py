@@ -114,7 +114,7 @@ def test_what_was_written_quoted_and_handed_over_is_reproduced(desk: Desk) -> No
 
 def test_the_search_is_run_with_the_rights_on_record_and_never_with_more(desk: Desk) -> None:
     replay = desk.replay(desk.ask())
-    assert {passage.path for passage in replay.passages} == {"leave.txt"}
+    assert {passage.title for passage in replay.passages} == {"leave.txt"}
     assert replay.found_now == ()  # the case is for others, to whom neither reader nor officer belongs
 
 
