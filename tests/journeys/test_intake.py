@@ -114,7 +114,7 @@ def test_an_upload_waits_for_a_curator_and_is_found_once_it_is_approved(browser:
             )
             expect(panel.get_by_text("trondheim.md")).to_be_visible()
             visiting.click(panel.get_by_role("button", name="Take these files in"))
-            expect(page.get_by_text("1 of 1 file taken.")).to_be_visible()
+            expect(page.get_by_text("1 of 1 file taken")).to_be_visible()
             row = panel.get_by_role("row", name="trondheim.md")
             expect(row).to_contain_text("waiting for review", timeout=_SYNC_MS)
             visiting.go("/library")
