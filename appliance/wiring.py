@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from appliance import __version__
@@ -21,7 +22,7 @@ from appliance.answering.answerer import Answerer, Record
 from appliance.answering.instructions import TEMPLATE
 from appliance.answering.searching import Searcher
 from appliance.audit.acts import begun
-from appliance.audit.entries import AdminAction, LogClosed, LogOpened, SearchState
+from appliance.audit.entries import ITSELF, AdminAction, LogClosed, LogOpened, SearchState
 from appliance.audit.log import QueryLog
 from appliance.audit.signing import Signing
 from appliance.auth.access_requests import AccessRequests
@@ -61,7 +62,7 @@ from appliance.ldap.directory import LdapDirectory
 from appliance.ldap.sync import DirectorySync
 from appliance.monitoring.monitor import Monitor
 from appliance.replay.replayer import Replayer
-from appliance.replay.state import state_of
+from appliance.replay.state import settings_in_force, state_of
 from appliance.retrieval.glossary import Glossary, load_glossary
 from appliance.retrieval.retriever import Retriever
 from ingest.changeover import Changeover, ChangeProgress
@@ -79,8 +80,6 @@ from ingest.whole_texts import WholeTexts
 _log = logging.getLogger(__name__)
 
 _DEEDS = frozenset({Outcome.INDEXED, Outcome.RELABELLED, Outcome.DUPLICATE, Outcome.GONE})
-_ITSELF = "appliance"
-"""Who did what nobody asked for."""
 
 WITHHELD = "access.withheld"
 """The act on record that says that the last check of access was not in vain."""
@@ -358,7 +357,7 @@ def _told_by_directory(news: News) -> AdminAction:
     """On record: what a directory changed for somebody who signed in."""
     given = f"roles: {', '.join(sorted(news.roles))}; groups: {', '.join(sorted(news.groups))}"
     action = "person.made_known" if news.is_new else "person.renewed"
-    return AdminAction(_ITSELF, action, news.name, f"directory: {news.directory}; {given}")
+    return AdminAction(ITSELF, action, news.name, f"directory: {news.directory}; {given}")
 
 
 def _directory_sync(settings: Settings, accounts: Accounts, log: QueryLog) -> DirectorySync | None:
@@ -446,7 +445,7 @@ class _Builder:
             index,
             self._ingesting(embedder),
             retriever,
-            Searcher(retriever, self.log, lambda: self._state(embedder)),
+            Searcher(retriever, self.log, self._state(embedder)),
             self._answerer(retriever, embedder, self.log),
             self._replayer(retriever, embedder),
             Examiner(measured, self._answerer(measured, embedder, OnRecordAsAWhole())),
@@ -474,7 +473,7 @@ class _Builder:
             model_expected=self.settings.model.is_chosen,
             model_settings=self.settings.model,
             settings=self.settings.retrieval,
-            state=lambda: self._state(embedder),
+            state=self._state(embedder),
             alarm=self.alarm,
         )
 
@@ -485,17 +484,18 @@ class _Builder:
             retriever=retriever,
             embedder=embedder,
             model=self.model,
-            state=lambda: self._state(embedder),
+            state=self._state(embedder),
             time_s=self.settings.model.answer_timeout_s,
         )
 
-    def _state(self, embedder: Embedder) -> SearchState:
-        return state_of(self.settings, self.catalog, embedder, self.own_words)
+    def _state(self, embedder: Embedder) -> Callable[[], SearchState]:
+        """What tells the state, for every question; its settings are those of this start."""
+        return partial(state_of, settings_in_force(self.settings, self.own_words), self.catalog, embedder)
 
     def alarm(self, what: str) -> None:
         """Put on record that something was kept from a reader at the last moment; `strongroom doctor` says so too."""
         _log.warning("Access: %s", what)
-        self.log.append(AdminAction(_ITSELF, WITHHELD, "access", what))
+        self.log.append(AdminAction(ITSELF, WITHHELD, "access", what))
 
     def _ingesting(self, embedder: Embedder) -> Embedder:
         whole, max_bytes = WholeTexts(embedder), self.settings.embedding.cache_bytes
@@ -590,12 +590,12 @@ class _Exchange:
             self.both.let_go()
 
     def _record(self, action: str, told: str) -> None:
-        self.build.log.append(AdminAction(_ITSELF, action, "index", told))
+        self.build.log.append(AdminAction(ITSELF, action, "index", told))
 
 
 def _fill(catalog: Catalog, runs: Runs, log: QueryLog) -> None:
     """Have an index that was made anew filled from the catalog, as every sync begins."""
-    log.append(AdminAction(_ITSELF, "index.made_anew", "index", "an older release had written it in another form"))
+    log.append(AdminAction(ITSELF, "index.made_anew", "index", "an older release had written it in another form"))
     for source in catalog.sources():
         if not source.paused:
             runs.request(source, on_end=lambda run: _record_by_itself(log, run))
@@ -606,7 +606,7 @@ def _record_by_itself(log: QueryLog, run: Run) -> None:
     counts = {name.value: count for name, count in run.progress.counts.items() if name is not Outcome.UNCHANGED}
     if run.error or _DEEDS & run.progress.counts.keys():
         told = ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()))
-        log.append(AdminAction(_ITSELF, "source.sync_ended", run.source.name, run.error or told))
+        log.append(AdminAction(ITSELF, "source.sync_ended", run.source.name, run.error or told))
 
 
 def _forget_half_uploads(folder: DataFolder) -> None:

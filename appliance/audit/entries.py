@@ -18,6 +18,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, ClassVar
 
+ITSELF = "appliance"
+"""Who acted where the appliance did something that nobody asked for."""
+
 HEAD_FIELDS = ("actor", "query_id", "conversation_id", "session_id", "key_epoch", "erased_sha256")
 """The fields of an entry that go to its head, where the entry has them."""
 

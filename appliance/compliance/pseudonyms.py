@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from appliance.audit.checkpoint import put
+from appliance.audit.entries import ITSELF
 from appliance.errors import AuditUnavailable
 
 SECRET_BYTES = 32
@@ -28,7 +29,7 @@ _LENGTH = 10
 _FORM = re.compile(rf"P-[{_SIGNS}]{{5}}-[{_SIGNS}]{{5}}")
 _LOOK_ALIKES = str.maketrans("OIL", "011")
 
-NOT_PEOPLE = frozenset({"", "operator", "appliance"})
+NOT_PEOPLE = frozenset({"", "operator", ITSELF})
 """Who acts without being a person: nobody, the command line, the appliance itself. They are called what they are."""
 
 

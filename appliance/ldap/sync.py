@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from appliance.audit.acts import begun
-from appliance.audit.entries import AdminAction
+from appliance.audit.entries import ITSELF, AdminAction
 from appliance.auth.accounts import Accounts
 from appliance.auth.identity import Identity
 from appliance.auth.standing import Person
@@ -29,9 +29,6 @@ from appliance.errors import ApplianceError, DirectoryUnavailable
 from appliance.ldap.directory import LdapDirectory
 
 _log = logging.getLogger(__name__)
-
-ITSELF = "appliance"
-"""Who did what nobody asked for."""
 
 _AGAIN_S = 60.0
 _END_S = 10.0

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from appliance.audit.entries import AdminAction
+from appliance.audit.entries import ITSELF, AdminAction
 from appliance.audit.log import QueryLog
 from appliance.audit.signing import Signing
 from appliance.config.monitoring import MonitoringSettings
@@ -35,7 +35,6 @@ RESUMED = "log.resumed"
 
 WATCH_EVERY_S = 15.0
 _UNVERIFIED_AFTER = timedelta(days=2)
-_ITSELF = "appliance"
 _END_S = 5.0
 
 
@@ -116,7 +115,7 @@ class Monitor:
         try:
             self._log.examine()
             if self._log.problem:
-                self._log.append(AdminAction(_ITSELF, RESUMED, "log", self._log.problem))
+                self._log.append(AdminAction(ITSELF, RESUMED, "log", self._log.problem))
         except (AuditUnavailable, AuditBroken) as error:
             return str(error)
         return ""

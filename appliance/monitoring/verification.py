@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from appliance.audit import checkpoint
-from appliance.audit.entries import AdminAction
+from appliance.audit.entries import ITSELF, AdminAction
 from appliance.audit.log import QueryLog
 from appliance.audit.signatures import checked
 from appliance.audit.verify import verify
@@ -30,7 +30,6 @@ _log = logging.getLogger(__name__)
 VERIFIED, NOT_VERIFIED = "log.verified", "log.not_verified"
 """The acts on record that say how a verification that nobody asked for went."""
 
-_ITSELF = "appliance"
 _LOOK_EVERY_S = 30.0
 _END_S = 10.0
 
@@ -104,7 +103,7 @@ class DailyVerification:
         found = self.run()
         act = VERIFIED if found.ok else NOT_VERIFIED
         with contextlib.suppress(AuditUnavailable, AuditBroken):
-            self._log.append(AdminAction(_ITSELF, act, "log", found.told))
+            self._log.append(AdminAction(ITSELF, act, "log", found.told))
 
     def _verified(self) -> Verification:
         path, now = self._log.path, datetime.now(UTC)

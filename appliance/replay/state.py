@@ -20,8 +20,8 @@ _OF_THE_MODEL = ("context_tokens", "max_answer_tokens", "temperature", "seed")
 _ELSEWHERE = {"glossary_path", "reranker_path"}
 
 
-def state_of(settings: Settings, catalog: Catalog, embedder: Embedder, glossary_sha256: str) -> SearchState:
-    """The state as it is now. `glossary_sha256` is of the organisation's own words, empty without any."""
+def settings_in_force(settings: Settings, glossary_sha256: str) -> tuple[SettingInForce, ...]:
+    """The settings that matter to it. `glossary_sha256` is of the organisation's own words, empty without any."""
     values = {
         DEFAULT_LEVEL: settings.access.default_level,
         "embedding.languages": ", ".join(settings.embedding.reads),
@@ -31,12 +31,17 @@ def state_of(settings: Settings, catalog: Catalog, embedder: Embedder, glossary_
         **{f"retrieval.{name}": it for name, it in settings.retrieval.model_dump(exclude=_ELSEWHERE).items()},
         **{f"model.{name}": getattr(settings.model, name) for name in _OF_THE_MODEL},
     }
+    return tuple(SettingInForce(name, str(value)) for name, value in sorted(values.items()))
+
+
+def state_of(settings: tuple[SettingInForce, ...], catalog: Catalog, embedder: Embedder) -> SearchState:
+    """The state as it is now."""
     return SearchState(
         release=__version__,
         embedding_model=embedder.model_id,
         index_format=FORMAT,
         catalog_changes=catalog.changes(),
-        settings=tuple(SettingInForce(name, str(value)) for name, value in sorted(values.items())),
+        settings=settings,
     )
 
 

@@ -18,7 +18,7 @@ from appliance.domain import Conversation, DocumentState, Principal, Role, Turn
 from appliance.errors import AuditUnavailable, ModelUnavailable, NotFound
 from appliance.replay.outcome import Fate, Finding, Outcome, Replay
 from appliance.replay.replayer import Replayer
-from appliance.replay.state import state_of
+from appliance.replay.state import settings_in_force, state_of
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.answering.test_answerer import Scripted
 from tests.appliance.retrieval.test_retriever import GLOSSARY, Shop
@@ -79,7 +79,7 @@ class Desk:
         )
 
     def _state(self) -> entries.SearchState:
-        return state_of(self.settings, self.shop.catalog, ToyEmbedder(), "")
+        return state_of(settings_in_force(self.settings, ""), self.shop.catalog, ToyEmbedder())
 
 
 class Altered:
