@@ -21,10 +21,11 @@ from typing import Any
 from sqlalchemy import Column, Integer, Row, String, Table, Text, insert, select, update
 
 from appliance.audit.erasing import Erased
+from appliance.audit.records import month_of
 from appliance.auth.accounts import now_utc
 from appliance.compliance.eraser import Eraser, PersonMonth
 from appliance.compliance.four_eyes import FourEyes, Proposal
-from appliance.compliance.months import is_month, month_of
+from appliance.compliance.months import is_month
 from appliance.database import Database, Moment, metadata
 from appliance.errors import InvalidRequest, NotFound
 

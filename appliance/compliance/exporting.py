@@ -6,10 +6,8 @@ The proof of the log, which holds nothing that anybody said, needs no second off
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from appliance.auth.accounts import now_utc
 from appliance.compliance.four_eyes import FourEyes, Proposal
 from appliance.errors import AccessDenied
 
@@ -20,10 +18,9 @@ _SUBJECT = "what the log holds"
 class Exporting:
     """Who may take out what the log holds, and until when."""
 
-    def __init__(self, four_eyes: FourEyes, lasts_s: float, clock: Callable[[], datetime] = now_utc) -> None:
+    def __init__(self, four_eyes: FourEyes, lasts_s: float) -> None:
         self._four_eyes = four_eyes
         self._lasts = timedelta(seconds=lasts_s)
-        self._clock = clock
 
     def ask(self, officer: str, reason: str) -> Proposal:
         """Put it before a second officer. Raises as `FourEyes.propose`."""
@@ -31,10 +28,8 @@ class Exporting:
 
     def until(self, officer: str) -> datetime | None:
         """Until when this officer may take it out; None when they may not."""
-        approved = self._four_eyes.approved(ACT, self._clock() - self._lasts)
-        times = (one.decided_at for one in approved if officer in (one.proposed_by, one.decided_by))
-        latest = max((time for time in times if time is not None), default=None)
-        return latest + self._lasts if latest else None
+        granted = self._four_eyes.granted(ACT, officer, self._lasts)
+        return granted[0].until if granted else None
 
     def require(self, officer: str) -> None:
         """Raises AccessDenied when this officer may not take out what the log holds."""

@@ -69,6 +69,16 @@ class Proposal:
     outcome: str
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What two officers may do until then, because one proposed it and the other approved. `id` is the proposal's."""
+
+    id: str
+    subject: str
+    reason: str
+    until: datetime
+
+
 Deed = Callable[[Proposal], object]
 """What follows from an approval."""
 
@@ -157,12 +167,19 @@ class FourEyes:
             found = [self._proposal(row) for row in connection.execute(query)]
         return tuple(proposal for proposal in found if proposal.outcome == OPEN)
 
-    def approved(self, act: str, since: datetime) -> tuple[Proposal, ...]:
-        """What was approved of an act after a moment, the latest first."""
-        wanted = and_(proposals.c.act == act, proposals.c.outcome == APPROVED, proposals.c.decided_at > since)
+    def granted(self, act: str, officer: str, lasts: timedelta) -> tuple[Grant, ...]:
+        """What an approval lets this officer do for as long as it `lasts`: one of the two, the latest first."""
+        wanted = and_(
+            proposals.c.act == act,
+            proposals.c.outcome == APPROVED,
+            proposals.c.decided_at > self._clock() - lasts,
+            or_(proposals.c.proposed_by == officer, proposals.c.decided_by == officer),
+        )
         query = select(proposals).where(wanted).order_by(proposals.c.decided_at.desc(), proposals.c.id)
         with self._database.read() as connection:
-            return tuple(self._proposal(row) for row in connection.execute(query))
+            return tuple(
+                Grant(row.id, row.subject, row.reason, row.decided_at + lasts) for row in connection.execute(query)
+            )
 
     def months(self) -> list[tuple[str, str]]:
         """Who proposed in which month ("2026-03") what nobody waits for any more, as far as its words are there."""

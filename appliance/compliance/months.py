@@ -13,11 +13,6 @@ def is_month(text: str) -> bool:
     return bool(text) and re.fullmatch(MONTH, text) is not None
 
 
-def month_of(moment: datetime) -> str:
-    """The month of a moment."""
-    return moment.astimezone(UTC).strftime("%Y-%m")
-
-
 def later(month: str, by: int) -> str:
     """The month so many months later; earlier where `by` is negative."""
     year, number = divmod(int(month[:4]) * 12 + int(month[5:]) - 1 + by, 12)

@@ -10,30 +10,20 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from appliance.audit.entries import PersonNamed
 from appliance.audit.log import QueryLog
-from appliance.auth.accounts import Accounts, now_utc
+from appliance.auth.accounts import Accounts
 from appliance.auth.standing import Person
-from appliance.compliance.four_eyes import FourEyes, Proposal
+from appliance.compliance.four_eyes import FourEyes, Grant, Proposal
 from appliance.compliance.pseudonyms import Pseudonyms, spelled
 from appliance.errors import InvalidRequest, NotFound
 
 ACT = "person.named"
 MAX_SUBJECT_CHARACTERS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """What two officers may be told: who is behind `subject`, or which pseudonym they have if it is a name."""
-
-    id: str
-    subject: str
-    reason: str
-    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +46,12 @@ class Naming:
         accounts: Accounts,
         pseudonyms: Pseudonyms,
         lasts_s: float,
-        clock: Callable[[], datetime] = now_utc,
     ) -> None:
         self._four_eyes = four_eyes
         self._log = log
         self._accounts = accounts
         self._pseudonyms = pseudonyms
         self._lasts = timedelta(seconds=lasts_s)
-        self._clock = clock
 
     def ask(self, officer: str, subject: str, reason: str) -> Proposal:
         """Propose to a second officer that both be told.
@@ -85,14 +73,9 @@ class Naming:
             self._account_of(subject)
         return self._four_eyes.propose(officer, ACT, subject, reason)
 
-    def granted(self, officer: str) -> tuple[Granted, ...]:
-        """What this officer may be told now, the latest approval first."""
-        since = self._clock() - self._lasts
-        return tuple(
-            Granted(one.id, one.subject, one.reason, one.decided_at + self._lasts)
-            for one in self._four_eyes.approved(ACT, since)
-            if one.decided_at is not None and officer in (one.proposed_by, one.decided_by)
-        )
+    def granted(self, officer: str) -> tuple[Grant, ...]:
+        """What this officer may be told now: who is behind a pseudonym, or which one a name has; the latest first."""
+        return self._four_eyes.granted(ACT, officer, self._lasts)
 
     def tell(self, officer: str, granted_id: str) -> Named:
         """Who it is.

@@ -19,9 +19,10 @@ from sqlalchemy import Column, String, Table, delete, insert, select
 
 from appliance.audit.entries import ExpiryAnnounced
 from appliance.audit.log import QueryLog
+from appliance.audit.records import month_of
 from appliance.auth.accounts import now_utc
 from appliance.compliance.eraser import Eraser, PersonMonth
-from appliance.compliance.months import begins, later, month_of
+from appliance.compliance.months import begins, later
 from appliance.config import RetentionSettings
 from appliance.database import Database, Moment, metadata
 

@@ -31,8 +31,8 @@ def erin(database: Database) -> str:
 
 
 @pytest.fixture
-def naming(four_eyes: FourEyes, log: QueryLog, database: Database, pseudonyms: Pseudonyms, clock: Clock) -> Naming:
-    return Naming(four_eyes, log, Accounts(database), pseudonyms, 3600, clock)
+def naming(four_eyes: FourEyes, log: QueryLog, database: Database, pseudonyms: Pseudonyms) -> Naming:
+    return Naming(four_eyes, log, Accounts(database), pseudonyms, 3600)
 
 
 def test_a_pseudonym_is_the_same_every_time_and_another_one_elsewhere(pseudonyms: Pseudonyms) -> None:
