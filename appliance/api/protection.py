@@ -19,6 +19,7 @@ from appliance.api.schemas.protection import (
     ReleaseIn,
     RetentionOut,
 )
+from appliance.api.wire import as_file
 from appliance.audit.entries import LogExported
 from appliance.compliance import certificate, subject_access
 from appliance.compliance.erasures import Erasure
@@ -90,9 +91,9 @@ def erasure_certificate(erasure_id: str, _officer: Officer, appliance: TheApplia
     """The certificate of an erasure that is complete."""
     order = appliance.protection.erasures.one(erasure_id)
     if form is Form.JSON:
-        return JSONResponse(certificate.certified(order), headers=_as_file("certificate-of-erasure.json"))
+        return JSONResponse(certificate.certified(order), headers=as_file("certificate-of-erasure.json"))
     pdf = certificate.on_paper(order)
-    return Response(pdf, media_type="application/pdf", headers=_as_file("certificate-of-erasure.pdf"))
+    return Response(pdf, media_type="application/pdf", headers=as_file("certificate-of-erasure.pdf"))
 
 
 @router.get("/log/subjects/{name}", response_class=Response, tags=["log"])
@@ -107,10 +108,10 @@ def everything_about(
     if form is Form.JSON:
         text = subject_access.as_json(about)
         return Response(
-            text.encode("utf-8", "replace"), media_type="application/json", headers=_as_file("subject-access.json")
+            text.encode("utf-8", "replace"), media_type="application/json", headers=as_file("subject-access.json")
         )
     pdf = subject_access.on_paper(about)
-    return Response(pdf, media_type="application/pdf", headers=_as_file("subject-access.pdf"))
+    return Response(pdf, media_type="application/pdf", headers=as_file("subject-access.pdf"))
 
 
 def _names(appliance: Appliance) -> dict[str, str]:
@@ -141,7 +142,3 @@ def _erasure_out(order: Erasure) -> ErasureOut:
         entries=order.entries,
         turns=order.turns,
     )
-
-
-def _as_file(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}

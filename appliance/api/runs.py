@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from appliance.api.gate import IngestAdmin, TheAppliance, record_act
 from appliance.api.schemas.runs import ReportFileOut, RunOut, RunState
+from appliance.api.wire import as_file
 from appliance.audit.entries import AdminAction
 from appliance.domain import Principal, Source
 from appliance.errors import Conflict
@@ -50,8 +51,7 @@ def report(
     live = next((item for item in appliance.runs.latest() if item.id == run_id), None)
     pieces = _csv(files) if format == "csv" else _json(run_out(live) if live else _record_out(run), files)
     name = f"sync-{run.started_at:%Y%m%d-%H%M%S}.{format}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return StreamingResponse(pieces, media_type=_MEDIA[format], headers=headers)
+    return StreamingResponse(pieces, media_type=_MEDIA[format], headers=as_file(name))
 
 
 def start_sync(appliance: Appliance, admin: Principal, source: Source, wish: Wish, detail: str = "") -> Run:

@@ -16,6 +16,11 @@ _PICTURED = ("application/pdf", "image/")
 _MAX_CHANGED_LINES = 500
 
 
+def as_file(name: str) -> dict[str, str]:
+    """The headers of an answer that a browser keeps as a file, and nothing on the way there does."""
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+
+
 def has_images(media_type: str) -> bool:
     """Whether the pages of such a document can be shown as pictures."""
     return media_type.startswith(_PICTURED)
