@@ -3,7 +3,8 @@
 Rules this module keeps:
 
 1. Every call names the person; a conversation of somebody else is `NotFound`.
-2. A turn refers to its passages by chunk id. Whoever shows a passage checks access again at that moment.
+2. A turn refers to its passages by chunk id, those that were not cited too. Whoever shows a turn checks access to
+   all of them again at that moment.
 3. Deleting a conversation removes it from here. The query log keeps its own record.
 4. What is erased of a month takes the titles of conversations with it: they were made of a question.
 """
@@ -65,6 +66,7 @@ turns = Table(
     Column("searched_for", Text, nullable=False),
     Column("grounding", Text, nullable=False),
     Column("highlights", Text, nullable=False),
+    Column("drew_on", Text, nullable=False),
 )
 
 
@@ -79,7 +81,8 @@ class ConversationSummary:
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
-    """A question and what was shown for it. `citations` are (number, chunk id).
+    """A question and what was shown for it. `citations` are (number, chunk id); `drew_on` every chunk id its words
+    came from, cited or not.
 
     `searched_for` is empty where it was the question itself; `grounding` and `highlights` are those of the answer.
     """
@@ -95,6 +98,7 @@ class StoredTurn:
     searched_for: str = ""
     grounding: Grounding | None = None
     highlights: tuple[tuple[int, int], ...] = ()
+    drew_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,7 @@ class Conversations:
                     searched_for=turn.searched_for,
                     grounding=json.dumps(asdict(turn.grounding)) if turn.grounding else "",
                     highlights=json.dumps(turn.highlights),
+                    drew_on=json.dumps(turn.drew_on),
                 )
             )
 
@@ -299,6 +304,7 @@ def _turn(row: Row[Any]) -> StoredTurn:
         searched_for=row.searched_for,
         grounding=_grounding(json.loads(row.grounding)) if row.grounding else None,
         highlights=tuple((start, end) for start, end in json.loads(row.highlights)),
+        drew_on=tuple(json.loads(row.drew_on)),
     )
 
 

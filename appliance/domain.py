@@ -455,12 +455,14 @@ class Answer:
 class Turn:
     """One question and its answer, as an earlier part of a conversation.
 
-    `query_id` says under which one it is on record here; empty for a turn that a program brought along.
+    `query_id` says under which one it is on record here; empty for a turn that a program brought along. `drew_on` are
+    the chunks (ids) that its words came from.
     """
 
     question: str
     answer: str
     query_id: str = ""
+    drew_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from appliance.answering.course import (
     Standing,
     closed,
     completed,
+    drew_on,
     numbered,
     received,
     retrieved,
@@ -86,12 +87,16 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answer, on record. `completed` is what was searched for in place of a follow-up, empty if it was not one."""
+    """The answer, on record. `completed` is what was searched for in place of a follow-up, empty if it was not one.
+
+    `drew_on` are the chunks (ids) that were before the one who wrote it, cited or not, by way of earlier answers too.
+    """
 
     query_id: str
     answer: Answer
     model: str
     completed: str = ""
+    drew_on: tuple[str, ...] = ()
 
 
 AnswerEvent = Started | Found | Token | Answered
@@ -198,7 +203,8 @@ class Answerer:
             self._open.discard(course.query_id)
         self._close(course, answer)
         in_place = course.searched_for if course.searched_for != question else ""
-        yield Answered(course.query_id, answer, course.card.name if course.card else "", in_place)
+        model = course.card.name if course.card else ""
+        yield Answered(course.query_id, answer, model, in_place, drew_on(course, answer))
 
     def _close(self, course: Course, answer: Answer, *, error: str = "") -> None:
         self._log.append(closed(course, answer, raised(course, answer, error=error), error=error))

@@ -96,6 +96,17 @@ def numbered(hits: Sequence[Hit]) -> tuple[Citation, ...]:
     return tuple(Citation(number, hit) for number, hit in enumerate(hits, start=1))
 
 
+def drew_on(course: Course, answer: Answer) -> tuple[str, ...]:
+    """The chunks (ids) that the words of an answer came from: what it quotes, or all that a model had before it.
+
+    A model had earlier answers before it too, and so what those drew on.
+    """
+    if answer.kind is AnswerKind.GENERATED:
+        own = (passage.hit.chunk.id for passage in course.passages)
+        return tuple(dict.fromkeys([*own, *(chunk for turn in course.conversation.turns for chunk in turn.drew_on)]))
+    return tuple(dict.fromkeys(citation.hit.chunk.id for citation in answer.citations))
+
+
 def received(course: Course, origin: str) -> QuestionReceived:
     """The question, as it came in through the door `origin`."""
     return QuestionReceived(

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from appliance.answering.answerer import Answered, AnswerEvent, Found, Started, Token
 from appliance.answering.course import Standing
-from appliance.api.conversations import visible_citations, withheld
+from appliance.api.conversations import visible_passages, withheld
 from appliance.api.gate import Asking, StillAsking, TheAppliance
 from appliance.api.schemas.asking import AnswerOut, AskEvent, FeedbackIn, PassagesOut, Question, StartedOut, TokenOut
 from appliance.api.streaming import Events, streamed
@@ -80,8 +80,10 @@ def _conversation(appliance: Appliance, conversation_id: str | None, reader: Pri
     if conversation_id is None:
         return Conversation(appliance.conversations.start())
     turns = appliance.conversations.turns(conversation_id, reader.id)[-REMEMBERED_TURNS:]
-    shown = [turn for turn in turns if not withheld(turn, visible_citations(appliance, reader, turn))]
-    return Conversation(conversation_id, tuple(Turn(turn.question, turn.answer, turn.query_id) for turn in shown))
+    visible = visible_passages(appliance, reader, turns)
+    shown = (turn for turn in turns if not withheld(turn, visible))
+    remembered = (Turn(turn.question, turn.answer, turn.query_id, turn.drew_on) for turn in shown)
+    return Conversation(conversation_id, tuple(remembered))
 
 
 def _store(appliance: Appliance, conversation_id: str, reader: Principal, question: str, event: Answered) -> None:
@@ -100,6 +102,7 @@ def _store(appliance: Appliance, conversation_id: str, reader: Principal, questi
             searched_for=event.completed,
             grounding=answer.grounding,
             highlights=answer.highlights,
+            drew_on=event.drew_on,
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from fastapi import APIRouter, Response
 
@@ -31,7 +32,7 @@ def conversations(reader: OwnHistory, appliance: TheAppliance) -> list[Conversat
 
 @router.get("/{conversation_id}")
 def conversation(conversation_id: str, reader: OwnHistory, appliance: TheAppliance) -> ConversationDetail:
-    """One conversation. An answer that cites what the reader may no longer see is not shown, nor are those passages."""
+    """One conversation. An answer that drew on what the reader may see no more is not shown, nor is that."""
     turns = appliance.conversations.turns(conversation_id, reader.id)
     if not turns:
         raise NotFound
@@ -50,25 +51,30 @@ def delete_conversation(conversation_id: str, reader: OwnHistory, appliance: The
     return Response(status_code=204)
 
 
-def visible_citations(appliance: Appliance, reader: Principal, turn: StoredTurn) -> dict[str, ChunkInContext]:
-    """Those of a turn's cited passages that the reader may see now, by chunk id."""
-    return appliance.catalog.visible_chunks([chunk for _, chunk in turn.citations], reader.access, current_only=False)
+def visible_passages(appliance: Appliance, reader: Principal, turns: Sequence[StoredTurn]) -> dict[str, ChunkInContext]:
+    """Those of the passages that the turns drew on which the reader may see now, by chunk id."""
+    wanted = chain.from_iterable(map(_drew_on, turns))
+    return appliance.catalog.visible_chunks(wanted, reader.access, current_only=False)
 
 
 def withheld(turn: StoredTurn, visible: Mapping[str, ChunkInContext]) -> int:
-    """How many of a turn's citations the reader may not see any more; its words came from them too."""
-    return sum(chunk not in visible for _, chunk in turn.citations)
+    """How many of the passages that a turn drew on the reader may not see any more; its words came from them too."""
+    return len(_drew_on(turn) - visible.keys())
+
+
+def _drew_on(turn: StoredTurn) -> set[str]:
+    return {chunk for _, chunk in turn.citations} | set(turn.drew_on)
 
 
 def _shown(appliance: Appliance, reader: Principal, turns: Sequence[StoredTurn]) -> list[TurnOut]:
     """The turns; what completed a follow-up may be the words of an answer that is not shown any more."""
-    shown = [_turn(appliance, reader, turn) for turn in turns]
-    first = next((at for at, turn in enumerate(shown) if turn.withheld_citations), len(shown))
+    visible = visible_passages(appliance, reader, turns)
+    shown = [_turn(turn, visible) for turn in turns]
+    first = next((at for at, turn in enumerate(shown) if turn.withheld_passages), len(shown))
     return [*shown[:first], *(turn.model_copy(update={"searched_for": ""}) for turn in shown[first:])]
 
 
-def _turn(appliance: Appliance, reader: Principal, turn: StoredTurn) -> TurnOut:
-    visible = visible_citations(appliance, reader, turn)
+def _turn(turn: StoredTurn, visible: Mapping[str, ChunkInContext]) -> TurnOut:
     missing = withheld(turn, visible)
     return TurnOut(
         query_id=turn.query_id,
@@ -76,7 +82,7 @@ def _turn(appliance: Appliance, reader: Principal, turn: StoredTurn) -> TurnOut:
         answer=_NOT_SHOWN if missing else turn.answer,
         kind=turn.kind,
         citations=[cited_chunk_out(number, visible[chunk]) for number, chunk in turn.citations if chunk in visible],
-        withheld_citations=missing,
+        withheld_passages=missing,
         notices=[] if missing else list(turn.notices),  # they quote passages too
         asked_at=turn.asked_at,
         feedback=turn.feedback,

@@ -108,9 +108,10 @@ class Room:
     def reader(self) -> TestClient:
         return self.make("reader")
 
-    def labels(self, groups: frozenset[str]) -> None:
+    def labels(self, groups: frozenset[str], path: str = "") -> None:
         for known in self.appliance.catalog.every_file(self.source.id):
-            self.appliance.pipeline._holdings.relabel(known, groups)
+            if path in (known.path, ""):
+                self.appliance.pipeline._holdings.relabel(known, groups)
 
     def document(self) -> str:
         return next(
@@ -219,6 +220,18 @@ def test_what_was_closed_is_out_of_every_door_within_a_second(room: Room, act: A
     assert [door.status_code for door in doors[3:7]] == [404] * 4
     assert nodes == []
     assert took < 60  # all doors together, each of them from the moment after the act
+
+
+def test_an_answer_is_not_shown_again_when_a_passage_it_does_not_cite_is_closed(room: Room) -> None:
+    first = dict(events(room.reader.post("/api/ask", json={"question": QUESTION})))
+    answer, talk = json.loads(first["answer"]), json.loads(first["answer"])["conversation_id"]
+    before = {passage["path"] for passage in json.loads(first["passages"])["passages"]}
+    assert before == {"merger.md", "manual.pdf"}
+    assert [citation["path"] for citation in answer["citations"]] == ["merger.md"]
+    room.labels(frozenset({"lab"}), "manual.pdf")
+    (turn,) = room.reader.get(f"/api/conversations/{talk}").json()["turns"]
+    assert "March" not in turn["answer"]
+    assert turn["withheld_passages"] == 2  # all of the manual that the model had before it
 
 
 @pytest.mark.parametrize("act", SHUT_OUT)

@@ -195,7 +195,7 @@ def test_an_answer_is_not_shown_again_to_somebody_who_lost_access_to_its_source(
     appliance.accounts.set_groups(person.id, ())
     try:
         turn = client("hr").get(path).json()["turns"][0]
-        assert turn["withheld_citations"] == len(answer["citations"])  # type: ignore[arg-type]
+        assert turn["withheld_passages"] == len(answer["citations"])  # type: ignore[arg-type]
         assert "118,000" not in json.dumps(turn)
         assert "no longer see" in turn["answer"]
         follow_up = client("hr").post(

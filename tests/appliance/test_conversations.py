@@ -34,6 +34,7 @@ def turn(number: int, question: str = "How long is leave?") -> StoredTurn:
         citations=((1, "chunk-1"), (3, "chunk-3")),
         notices=("Said carefully, “quoted”.",),
         asked_at=START + timedelta(minutes=number),
+        drew_on=("chunk-1", "chunk-2", "chunk-3"),
     )
 
 

@@ -241,7 +241,7 @@ class Standin:
                 answer=text,
                 kind=kind,
                 citations=hits,
-                withheld_citations=1,
+                withheld_passages=1,
                 notices=answer.notices,
                 asked_at=NOW,
                 feedback="",

@@ -127,7 +127,7 @@ def _turn(question: str, answer: AnswerOut) -> TurnOut:
         answer=answer.text,
         kind=answer.kind,
         citations=answer.citations,
-        withheld_citations=0,
+        withheld_passages=0,
         notices=answer.notices,
         asked_at=datetime.now(UTC),
         feedback="",
@@ -157,9 +157,9 @@ def _show_turn(client: Client, turn: TurnOut) -> None:
         _show_grounding(turn.query_id, turn.grounding)
     if turn.citations:
         _show_sources(client, turn)
-    if turn.withheld_citations:
-        withheld = pieces.count(turn.withheld_citations, "source")
-        pieces.show(pieces.line(f"{withheld} of this answer may no longer be shown to you."))
+    if turn.withheld_passages:
+        withheld = pieces.count(turn.withheld_passages, "passage")
+        pieces.show(pieces.line(f"{withheld} that this answer drew on may no longer be shown to you."))
     _take_feedback(client, turn)
 
 

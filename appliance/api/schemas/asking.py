@@ -144,6 +144,7 @@ class ConversationOut(Out):
 class TurnOut(Out):
     """A question and the answer that was shown. Citations the reader may no longer see are left out.
 
+    `withheld_passages` counts what the answer drew on, cited or not, and the reader may no longer see: it is not shown.
     `searched_for`, `grounding` and `highlights` as in `AnswerOut`.
     """
 
@@ -152,7 +153,7 @@ class TurnOut(Out):
     answer: str
     kind: AnswerKind
     citations: list[PassageOut]
-    withheld_citations: int
+    withheld_passages: int
     notices: list[str]
     asked_at: datetime
     feedback: str

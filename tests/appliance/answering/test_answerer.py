@@ -380,6 +380,20 @@ def test_a_follow_up_is_searched_with_its_question_and_the_model_sees_the_turns(
     assert "Ten years" in texts[2]
 
 
+def test_what_a_model_wrote_drew_on_all_it_had_before_it_and_a_quotation_on_what_it_quotes(make: Make) -> None:
+    hits = [make_hit(text, rank=rank) for rank, text in enumerate(TEXTS, start=1)]
+    shown = tuple(hit.chunk.id for hit in hits)
+    before = Conversation(CONVERSATION.id, (Turn("How long are invoices kept?", "Ten years [1].", "q", ("old",)),))
+    written = answer_of(ask(make(Scripted("Ten years [1]."), hits=FixedHits(hits)), conversation=before))
+    assert [citation.number for citation in written.answer.citations] == [1]
+    assert written.drew_on == (*shown, "old")
+    quoted = answer_of(ask(make(None, hits=FixedHits(hits)), conversation=before))
+    assert quoted.drew_on == tuple(citation.hit.chunk.id for citation in quoted.answer.citations)
+    assert quoted.drew_on
+    nothing = answer_of(ask(make(Scripted(NOT_IN_DOCUMENTS), hits=FixedHits(hits)), conversation=before))
+    assert (nothing.answer.kind, nothing.drew_on) == (AnswerKind.ABSTAINED, ())
+
+
 def test_the_search_acts_for_the_reader(make: Make) -> None:
     hits = FixedHits([make_hit(TEXTS[0], rank=1)])
     ask(make(None, hits=hits))
