@@ -1,4 +1,7 @@
-"""What waits for a curator: looking at it, releasing it, turning it down. For admins, within what they may read."""
+"""What waits for a curator: looking at it, releasing it, turning it down. For admins, within what they may read.
+
+Nobody releases what they uploaded themselves where there is another administrator to do it.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, Rev
 from appliance.api.schemas.runs import RunOut
 from appliance.api.wire import changes_out, has_images, page_out, passage_text_out
 from appliance.catalog import changes_between
-from appliance.domain import Document, Principal
-from appliance.errors import Conflict
+from appliance.domain import Document, Principal, Role
+from appliance.errors import AccessDenied, Conflict
 from appliance.labels import groups_in
 from appliance.wiring import Appliance
 
@@ -57,6 +60,7 @@ def review(document_id: str, admin: IngestAdmin, appliance: TheAppliance) -> Rev
         chunk_count=version.chunk_count,
         passages=[passage_text_out(chunk) for chunk in passages],
         changes=_changes(appliance, admin, document),
+        needs_another=_needs_another(appliance, admin, document),
     )
 
 
@@ -71,6 +75,8 @@ def review_page(document_id: str, page: int, admin: IngestAdmin, appliance: TheA
 def approve(document_id: str, admin: IngestAdmin, appliance: TheAppliance, given: Approval | None = None) -> RunOut:
     """Release the version in question. The sync that starts at once puts it before readers."""
     document, version_id = _looked_at(appliance, admin, document_id, given)
+    if _needs_another(appliance, admin, document):
+        raise AccessDenied("You uploaded this file yourself. Leave its release to another administrator.")
     source = appliance.catalog.source(document.source_id)
     require_not_paused(source)
     subject = f"{source.name}: {document.full_path}"
@@ -97,6 +103,14 @@ def _looked_at(
     if given is not None and given.version_id and given.version_id != release.version.id:
         raise Conflict("The file has changed since you looked at it. Look at the version that waits now, then decide.")
     return document, release.version.id
+
+
+def _needs_another(appliance: Appliance, admin: Principal, document: Document) -> bool:
+    """Whether this admin gave the file (or the one it lies in), and somebody else could release it."""
+    if appliance.catalog.uploader(document.source_id, document.path) != admin.id:
+        return False
+    people = (person for person in appliance.accounts.people() if person.id != admin.id)
+    return any(Role.ADMIN in person.roles and not person.shut_out for person in people)
 
 
 def _changes(appliance: Appliance, admin: Principal, document: Document) -> ChangesOut | None:

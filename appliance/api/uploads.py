@@ -169,5 +169,6 @@ def _place_for_uploads(appliance: Appliance, source_id: str) -> Source:
 def _keep(appliance: Appliance, admin: Principal, source: Source, incoming: _Incoming) -> RunOut:
     subject = f"{source.name}: {incoming.name}"
     with record_act(appliance, admin, "file.uploaded", subject, f"{incoming.size_bytes:,} bytes"):
+        appliance.catalog.note_upload(source.id, incoming.name, admin.id)
         incoming.put_in_place(Path(source.path))
     return run_out(request_sync(appliance, admin, source))

@@ -19,6 +19,7 @@ from appliance.catalog.tables import (
     source_of,
     source_row,
     sources,
+    uploads,
 )
 from appliance.database import Database
 from appliance.domain import Source
@@ -122,6 +123,18 @@ class SourceCatalog:
         with self._database.write() as connection:
             count_change(connection)
             connection.execute(delete(sources).where(sources.c.id == source_id))
+
+    def note_upload(self, source_id: str, path: str, person_id: str) -> None:
+        """Note who gave the file that has this path from now on."""
+        given = {"source_id": source_id, "path": path, "person_id": person_id}
+        with self._database.write() as connection:
+            connection.execute(insert(uploads).prefix_with("OR REPLACE").values(given))
+
+    def uploader(self, source_id: str, path: str) -> str | None:
+        """Who gave a file, as the id of an account; None for one that lay in its folder."""
+        given = (uploads.c.source_id == source_id) & (uploads.c.path == path)
+        with self._database.read() as connection:
+            return connection.execute(select(uploads.c.person_id).where(given)).scalar()
 
     def receipts(self, *, document_id: str | None = None, limit: int = 1000, offset: int = 0) -> list[Receipt]:
         """The receipts, newest first."""

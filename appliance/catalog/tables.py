@@ -103,6 +103,14 @@ documents = Table(
     Column("duplicate_of", String(36), nullable=True, index=True),
 )
 
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("source_id", ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("person_id", String(64), nullable=False),
+)
+
 document_groups = Table(
     "document_groups",
     metadata,

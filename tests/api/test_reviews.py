@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.domain import Role
 from tests.api.conftest import Desk, write
+from tests.api.test_files import letter
 from tests.ingest.parse.documents import pdf, text_page
 
 FIRST = "The press stands in hall four."
@@ -12,7 +14,7 @@ SECOND = "The press stands in hall nine."
 UNKNOWN = "00000000-0000-0000-0000-00000000beef"
 
 
-def approve(desk: Desk, document: str, who: str = "admin", **body: str) -> dict[str, object]:
+def approve(desk: Desk, document: str, who: str = "hr-admin", **body: str) -> dict[str, object]:
     return desk.ended(desk.client(who).post(f"/api/reviews/{document}/approve", json=body or None))
 
 
@@ -87,8 +89,27 @@ def test_an_admin_reviews_only_what_they_may_read_and_is_told_how_much_else_wait
         hidden, missing = (desk.admin.request(method, path.format(item), json=body) for item in (closed, UNKNOWN))
         assert (hidden.status_code, hidden.content) == (404, missing.content)
     assert not [action for action in desk.actions() if action.startswith("review.")]
-    approve(desk, closed, "hr-admin")
+    approve(desk, closed)
     assert (desk.finds("hr", "A fitter earns 80,000 CHF."), desk.finds("employee", "A fitter earns")) == (True, False)
+
+
+def test_nobody_releases_what_they_uploaded_while_another_admin_could(desk: Desk) -> None:
+    key = desk.add()
+    desk.ended(desk.upload(key, "letter.eml", letter(("press.txt", FIRST.encode()))))
+    for path in ("letter.eml", "letter.eml › press.txt"):
+        document = desk.id_of(key, path)
+        assert desk.admin.get(f"/api/reviews/{document}").json()["needs_another"]
+        assert not desk.client("hr-admin").get(f"/api/reviews/{document}").json()["needs_another"]
+        refused = desk.admin.post(f"/api/reviews/{document}/approve")
+        assert (refused.status_code, refused.json()["code"]) == (403, "access_denied")
+    assert waiting(desk) == ["letter.eml", "letter.eml › press.txt"]
+    [other] = [person.id for person in desk.appliance.accounts.people() if person.name == "hr-admin"]
+    desk.appliance.accounts.set_roles(other, (Role.EMPLOYEE,))
+    try:
+        approve(desk, document, "admin")
+    finally:
+        desk.appliance.accounts.set_roles(other, (Role.ADMIN,))
+    assert waiting(desk) == ["letter.eml"]
 
 
 def test_what_was_turned_down_is_not_read_again_before_it_changes(desk: Desk) -> None:
@@ -161,7 +182,7 @@ def test_nothing_is_approved_while_the_source_is_paused(desk: Desk) -> None:
     desk.ended(desk.upload(key, "press.txt", FIRST))
     document = desk.id_of(key, "press.txt")
     desk.admin.post(f"/api/sources/{key}/pause")
-    assert desk.admin.post(f"/api/reviews/{document}/approve").status_code == 409
+    assert desk.client("hr-admin").post(f"/api/reviews/{document}/approve").status_code == 409
     desk.admin.post(f"/api/sources/{key}/resume")
     desk.wait()
     assert waiting(desk) == ["press.txt"]
@@ -173,8 +194,6 @@ def test_turning_down_needs_a_reason(desk: Desk, body: dict[str, str]) -> None:
 
 
 def test_the_files_of_a_mail_wait_each_for_themselves(desk: Desk) -> None:
-    from tests.api.test_files import letter
-
     key = desk.add(desk.folder(letter__eml=letter(("press.txt", FIRST.encode()))), curated=True)
     desk.sync(key)
     assert waiting(desk) == ["letter.eml", "letter.eml › press.txt"]

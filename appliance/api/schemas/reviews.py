@@ -32,7 +32,10 @@ class ReviewsOut(Out):
 
 
 class ReviewDetail(ReviewOut):
-    """A version in question: what it says, what its pages gave, and what it changes of the one in force."""
+    """A version in question: what it says, what its pages gave, and what it changes of the one in force.
+
+    `needs_another` says that the admin who looks uploaded it and may not release it.
+    """
 
     title: str
     media_type: str
@@ -42,6 +45,7 @@ class ReviewDetail(ReviewOut):
     chunk_count: int
     passages: list[PassageTextOut]
     changes: ChangesOut | None
+    needs_another: bool = False
 
 
 class Approval(In):
