@@ -451,6 +451,11 @@ def cosign(request: str, folder: Path, key: str, *, name: str = "strongroom/witn
     trusted = _key(key)
     wanted = _opened(note, trusted)
     state = folder / "last-cosigned.txt"
+    if not state.exists() and (folder / "witness-secret.key").exists():
+        raise NotJudged(
+            f"What was cosigned last, {state}, is gone: a shorter log could pass for the one it was. Restore it, or "
+            "begin with an empty folder, under another name, and have its new key trusted."
+        )
     known = _opened(state.read_bytes().decode("utf-8"), trusted) if state.exists() else None
     _check_growth(known, wanted, old, proof)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ Rules this module keeps:
 3. A decision is made once. A proposal that nobody decided about within `LAPSES_AFTER` lapses.
    After either, its words go with what else is on record of whoever proposed it.
 4. What follows from an approval is done before the approval counts. If it fails, the proposal stays open and can be
-   decided again; so what is registered here must bear being done twice.
+   approved again, but not refused any more; so what is registered here must bear being done twice.
 5. Who may not decide about an act is turned away before anything is on record, whatever they would decide.
 """
 
@@ -54,7 +54,7 @@ class Proposal:
     """An act that one officer proposed; `act` is a stable name, `subject` the id of what it is done to.
 
     `proposed_by` and `decided_by` are account ids. `outcome` is "" while it is open, else "approved", "refused" or
-    "lapsed".
+    "lapsed". One that is open and has a `decided_by` was approved, and what follows from that could not be done.
     """
 
     id: str
@@ -132,7 +132,7 @@ class FourEyes:
         Raises:
             NotFound: There is no such proposal.
             AccessDenied: It is the officer's own, or the act is not theirs to decide about.
-            Conflict: It was decided already, or lapsed.
+            Conflict: It was decided already, or lapsed; or it is to be refused, and what it is about was begun.
             AuditUnavailable: The decision cannot be recorded, so it is not made.
             ApplianceError: Whatever the act itself raises; the proposal is then still open.
         """
@@ -142,12 +142,17 @@ class FourEyes:
                 raise AccessDenied("Nobody decides about what they proposed themselves. Leave it to another officer.")
             if found.outcome != OPEN:
                 raise Conflict(f"This proposal is {found.outcome} already. If it is still wanted, propose it again.")
+            if found.decided_by and not approve:
+                raise Conflict(
+                    "This was approved already, and begun; it could not be done to its end. Approve it again to go on."
+                )
             if found.act in self._vetoes:
                 self._vetoes[found.act](officer, found)
             outcome = APPROVED if approve else REFUSED
             decided = replace(found, decided_by=officer, decided_at=self._clock(), outcome=outcome)
             self._log.append(ActDecided(officer, found.id, found.act, found.subject, outcome, note))
             if approve and found.act in self._deeds:
+                self._keep(replace(decided, outcome=OPEN))
                 self._deeds[found.act](decided)
             self._keep(decided)
         return decided

@@ -201,6 +201,14 @@ def test_a_witness_says_where_a_request_must_begin_and_never_goes_back(house: Ho
         house.cosign(request(house.log, since=8))
 
 
+def test_a_witness_that_lost_what_it_cosigned_last_does_not_begin_again_under_its_key(house: House) -> None:
+    house.cosign()
+    (house.witness / "last-cosigned.txt").unlink()
+    with pytest.raises(NotJudged, match="begin with an empty folder"):
+        house.cosign()
+    assert not (house.witness / "last-cosigned.txt").exists()
+
+
 def test_only_what_was_signed_here_and_cosigned_by_a_known_witness_is_kept(house: House) -> None:
     signed = signatures.signed_notes(house.log.path)[-1]
     cosigned = house.cosign()

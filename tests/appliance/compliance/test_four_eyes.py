@@ -121,7 +121,9 @@ def test_what_cannot_be_recorded_is_neither_proposed_nor_done(four_eyes: FourEye
     assert four_eyes.open_proposals() == (waiting,)
 
 
-def test_an_act_that_fails_leaves_its_proposal_open_to_be_decided_again(four_eyes: FourEyes) -> None:
+def test_an_act_that_fails_leaves_its_proposal_open_to_be_approved_again_and_never_refused(
+    four_eyes: FourEyes, log: QueryLog
+) -> None:
     done: list[Proposal] = []
 
     def fails_once(proposal: Proposal) -> None:
@@ -133,6 +135,10 @@ def test_an_act_that_fails_leaves_its_proposal_open_to_be_decided_again(four_eye
     waiting = proposed(four_eyes)
     with pytest.raises(IndexUnavailable):
         four_eyes.decide(SECOND, waiting.id, approve=True)
-    assert four_eyes.open_proposals() == (waiting,)
+    assert [proposal.id for proposal in four_eyes.open_proposals()] == [waiting.id]
+    size = log.size()
+    with pytest.raises(Conflict, match="approved already"):
+        four_eyes.decide(SECOND, waiting.id, approve=False)
+    assert log.size() == size
     assert four_eyes.decide(SECOND, waiting.id, approve=True).outcome == "approved"
     assert len(done) == 2
