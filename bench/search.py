@@ -9,8 +9,9 @@
 
 What is measured is `Retriever.retrieve`: complete, embed, search, check against the catalog, compare, fuse. Filling is a
 process of its own, so the memory is that of an appliance that searches. Recall is that of the dense leg's first 10, held
-against a comparison with every vector (to a tie, and to what rounding does, they may differ in exact search too). Figures
-are only comparable within one run on one machine.
+against a comparison with every vector (to a tie, and to what rounding does, they may differ in exact search too). What the
+filter costs is told by the index alone: both legs for the reader of `--groups` groups, and the same queries with the
+filter taken out of them, in turns. Figures are only comparable within one run on one machine.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from appliance.config import ModelSettings, Provider, Settings, go_offline
 
@@ -41,6 +44,7 @@ from synthetic import ALL_IN_ONE, CHUNKS, Corpus, Numbers
 
 from appliance.domain import AccessFilter
 from appliance.evaluation.metrics import percentile
+from appliance.index import edge
 from appliance.inference.language import detect_language
 from appliance.retrieval.glossary import load_glossary
 from appliance.retrieval.retriever import Retriever
@@ -98,11 +102,16 @@ def measure(data: Path, count: int, groups: int, made: dict[str, float]) -> None
         memory = psutil.Process().memory_info()
         parts = _parts(appliance, questions[:_TIMED])
         recall = _recall(appliance, corpus, questions[:_COMPARED], chunks)
+        filtered, unfiltered = _filtering(appliance, questions, corpus.in_many)
     index, catalog = _size(data / "index"), _size(data / "strongroom.db")
     for name, times in ((f"{len(ALL_IN_ONE.groups) - 1} group", one), (f"{groups} groups", many)):
         print(f"reader of {name:10} {len(times)} questions: p50 {_ms(times, 0.5)}, p95 {_ms(times, 0.95)}")
     ratios = [f"{share}: {_at(many, share) / _at(one, share):.2f}" for share in (0.5, 0.95)]
     print(f"  many groups against one, ratio at {', '.join(ratios)}")
+    for name, times in (("filtered", filtered), ("no filter", unfiltered)):
+        print(f"index alone, {name:9}: p50 {_ms(times, 0.5)}, p95 {_ms(times, 0.95)}")
+    ratios = [f"{share}: {_at(filtered, share) / _at(unfiltered, share):.2f}" for share in (0.5, 0.95)]
+    print(f"  filtered by {groups} groups against no filter, ratio at {', '.join(ratios)}")
     print(f"  where the time goes: {', '.join(f'{name} {share:.0%}' for name, share in parts.items())}")
     row = (f"{chunks:,}", _ms(one, 0.5), _ms(one, 0.95), _ms(many, 0.95), _gb(memory.rss), _gb(memory.rss - memory.shared), _gb(index),
            _gb(catalog), f"{recall:.3f}", _s(made.get("filled_s")), _s(made.get("optimised_s")),
@@ -123,6 +132,30 @@ def _asked(
             if not found:
                 raise SystemExit(f"'{question}' found nothing: this is no measurement of a search.")
     return times
+
+
+def _filtering(appliance: Appliance, questions: Sequence[str], reader: AccessFilter) -> tuple[list[float], list[float]]:
+    """Milliseconds of both legs of the index for a reader, and of the same without the filter of the vendor's query."""
+    vectors = [appliance.embedder.embed_query(question) for question in questions]
+    times: tuple[list[float], list[float]] = ([], [])
+    without = partial(patch.object, edge, "QueryRequest", _unfiltered(edge.QueryRequest))
+    for number, (question, vector) in enumerate(zip(questions, vectors, strict=True)):
+        for way in ((0, 1), (1, 0))[number % 2]:
+            with without() if way else nullcontext():
+                start = time.perf_counter()
+                appliance.index.search(
+                    vector,
+                    question,
+                    access=reader,
+                    limit=appliance.settings.retrieval.candidates,
+                    language=detect_language(question),
+                )
+                times[way].append((time.perf_counter() - start) * 1000)
+    return times
+
+
+def _unfiltered(request: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda **asked: request(**asked | {"filter": None})
 
 
 def _parts(appliance: Appliance, questions: Sequence[str]) -> dict[str, float]:
