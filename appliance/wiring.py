@@ -292,7 +292,9 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         _fill(catalog, runs, log)
     stack.enter_context(contextlib.closing(evaluations))
     four_eyes = FourEyes(database, log)
-    protection = build_protection(database, log, four_eyes, settings.retention)
+    protection = build_protection(
+        database, log, four_eyes, settings.retention, lambda person: desk.serving.answerer.is_answering(person)
+    )
     stack.callback(protection.daily.close)
     log_identity.adopt(database, log)
     sampling_rules = SamplingRules(database, log)

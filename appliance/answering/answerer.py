@@ -19,7 +19,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -143,12 +143,16 @@ class Answerer:
         self._model_expected = model_expected
         self._model_settings = model_settings
         self._settings = settings
-        self._open: set[str] = set()
+        self._open: dict[str, str] = {}  # who asked, by query
 
     @property
     def is_busy(self) -> bool:
         """Whether a question is being answered now."""
         return bool(self._open)
+
+    def is_answering(self, person_id: str) -> bool:
+        """Whether a question of that person is being answered now: what comes of it is yet to go on record."""
+        return person_id in list(self._open.values())
 
     def may_answer(self, question: str, hits: Sequence[Hit]) -> bool:
         """Whether the hits for a question are worth an answer, or the documents do not say."""
@@ -184,12 +188,28 @@ class Answerer:
             principal=principal,
             conversation=conversation,
         )
-        self._log.append(received(course, origin))  # no record, no answer
-        self._open.add(course.query_id)
+        with self._counted(course):
+            self._log.append(received(course, origin))  # no record, no answer
+            answer = yield from self._ended_on_record(course, standing or (lambda: principal))
+            in_place = course.searched_for if course.searched_for != question else ""
+            model = course.card.name if course.card else ""
+            yield Answered(course.query_id, answer, model, in_place, drew_on(course, answer))
+
+    @contextmanager
+    def _counted(self, course: Course) -> Iterator[None]:
+        """The question is being answered, until everything that comes of it is kept."""
+        self._open[course.query_id] = course.principal.id
+        try:
+            yield
+        finally:
+            del self._open[course.query_id]
+
+    def _ended_on_record(self, course: Course, standing: Standing) -> Generator[AnswerEvent, None, Answer]:
+        """The answer, whose end is on record however it comes to it."""
         try:
             self._complete(course)
-            yield Started(course.query_id, conversation.id, course.searched_for)
-            answer = yield from self._watched(course, standing or (lambda: principal))
+            yield Started(course.query_id, course.conversation.id, course.searched_for)
+            answer = yield from self._watched(course, standing)
         except ApplianceError as error:
             self._close(course, unanswered(course), error=error.code)
             raise
@@ -199,12 +219,8 @@ class Answerer:
         except Exception:  # the edge of a question: whatever it was, the record says that there was no answer
             self._close(course, unanswered(course), error=ApplianceError.code)
             raise
-        finally:
-            self._open.discard(course.query_id)
         self._close(course, answer)
-        in_place = course.searched_for if course.searched_for != question else ""
-        model = course.card.name if course.card else ""
-        yield Answered(course.query_id, answer, model, in_place, drew_on(course, answer))
+        return answer
 
     def _close(self, course: Course, answer: Answer, *, error: str = "") -> None:
         self._log.append(closed(course, answer, raised(course, answer, error=error), error=error))

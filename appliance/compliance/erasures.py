@@ -6,7 +6,8 @@ Rules this module keeps:
 2. What a hold covers waits. It is erased when the hold is released, by whoever releases it or by the daily run.
 3. What is to be erased is counted before, and once, so that an order that was cut off is completed with its numbers.
    While it is under way it says of nothing that it is held: so one that was cut off is told from one that waits.
-4. A certificate names the person by the id of their account alone, and says until when backups of the keys may exist.
+4. While a question of the person is being answered the order is not done: what comes of it would stay.
+5. A certificate names the person by the id of their account alone, and says until when backups of the keys may exist.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from appliance.compliance.eraser import Eraser, PersonMonth
 from appliance.compliance.four_eyes import FourEyes, Proposal
 from appliance.compliance.months import is_month
 from appliance.database import Database, Moment, metadata
-from appliance.errors import InvalidRequest, NotFound
+from appliance.errors import Conflict, InvalidRequest, NotFound
 
 ERASED = "person.erased"
 """The act that two officers do; its subject is the id of the account, its detail the last month."""
@@ -80,11 +81,18 @@ class Erasures:
     """The orders there are."""
 
     def __init__(
-        self, database: Database, eraser: Eraser, four_eyes: FourEyes, clock: Callable[[], datetime] = now_utc
+        self,
+        database: Database,
+        eraser: Eraser,
+        four_eyes: FourEyes,
+        is_answered: Callable[[str], bool],
+        clock: Callable[[], datetime] = now_utc,
     ) -> None:
+        """Put the parts together; `is_answered` says of an account whether a question of theirs is being answered."""
         self._database = database
         self._eraser = eraser
         self._four_eyes = four_eyes
+        self._is_answered = is_answered
         self._clock = clock
 
     def propose(self, officer: str, person_id: str, until: str, reason: str) -> Proposal:
@@ -99,7 +107,12 @@ class Erasures:
         return self._four_eyes.propose(officer, ERASED, person_id, reason, until)
 
     def carry_out_approved(self, proposal: Proposal) -> None:
-        """Do what two officers want. Doing it again is no error, and erases nothing that came later."""
+        """Do what two officers want. Doing it again is no error, and erases nothing that came later.
+
+        Raises:
+            Conflict: A question of the person is being answered. It is done later, at the latest by the daily run.
+            AuditUnavailable, AuditBroken, CatalogUnavailable: It could not be done to its end: do it again.
+        """
         until = proposal.detail or month_of(self._clock())
         order = Erasure(str(uuid.uuid5(uuid.NAMESPACE_OID, proposal.id)), proposal.subject, until, self._clock())
         with self._database.write() as connection:
@@ -108,12 +121,23 @@ class Erasures:
         self._carry_out(order.id)
 
     def run_pending(self) -> None:
-        """Go on with every order that is not complete. What a hold covers still waits."""
+        """Go on with every order that is not complete. What a hold covers still waits.
+
+        Raises:
+            Conflict: A question of one of the people is being answered; all other orders were gone on with.
+            AuditUnavailable, AuditBroken, CatalogUnavailable: It could not be done to its end: do it again.
+        """
         query = select(erasures.c.id).where(erasures.c.completed_at.is_(None)).order_by(erasures.c.ordered_at)
         with self._database.read() as connection:
             waiting = list(connection.execute(query).scalars())
+        put_off: Conflict | None = None
         for order_id in waiting:
-            self._carry_out(order_id)
+            try:
+                self._carry_out(order_id)
+            except Conflict as error:
+                put_off = error
+        if put_off is not None:
+            raise put_off
 
     def one(self, order_id: str) -> Erasure:
         """One order. Raises NotFound."""
@@ -136,6 +160,7 @@ class Erasures:
                 self._carry_out_alone(order)
 
     def _carry_out_alone(self, order: Erasure) -> None:
+        self._require_silence(order)
         kept = self._eraser.look(each for each in self._eraser.present() if _is_of(order, each))
         counted = () if order.held else order.months  # by an attempt that was cut off
         uncounted = (each for each in kept.present if each.month not in counted)
@@ -151,8 +176,17 @@ class Erasures:
         erased = self._eraser.erase(kept.present, order.id)
         if erased is not None:
             order = _with(order, erased)
+        self._keep(order)
+        self._require_silence(order)
         held = tuple(sorted({each.month for each in kept.held}))
         self._keep(replace(order, held=held, completed_at=None if held else self._clock()))
+
+    def _require_silence(self, order: Erasure) -> None:
+        if self._is_answered(order.person_id):
+            raise Conflict(
+                "A question of this person is being answered, and the answer would stay. Approve the erasure again in "
+                "a minute, or leave it to the daily run. Disable their account first if they go on asking."
+            )
 
     def _keep(self, order: Erasure) -> None:
         with self._database.write() as connection:

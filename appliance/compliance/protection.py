@@ -8,6 +8,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,6 +25,7 @@ from appliance.compliance.retention import Retention
 from appliance.config import RetentionSettings
 from appliance.conversations import Conversations
 from appliance.database import Database
+from appliance.errors import Conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,22 @@ def build(
     log: QueryLog,
     four_eyes: FourEyes,
     settings: RetentionSettings,
+    is_answered: Callable[[str], bool],
     clock: Callable[[], datetime] = now_utc,
 ) -> Protection:
-    """Everything of it, with what two officers may do registered."""
+    """Everything of it, with what two officers may do registered.
+
+    `is_answered` says of an account whether a question of theirs is being answered.
+    """
     held = Holds(database, log, four_eyes, clock)
     eraser = Eraser(database, log, Conversations(database), AccessRequests(database), four_eyes, held)
-    orders = Erasures(database, eraser, four_eyes, clock)
+    orders = Erasures(database, eraser, four_eyes, is_answered, clock)
     retention = Retention(database, log, eraser, settings, clock)
 
     def release(proposal: Proposal) -> None:
         held.release(proposal.subject)
-        orders.run_pending()
+        with suppress(Conflict):  # somebody is being answered: the daily run goes on with that
+            orders.run_pending()
         retention.run()
 
     four_eyes.on_approval(holds.RELEASED, release)

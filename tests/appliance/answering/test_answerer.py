@@ -194,6 +194,16 @@ def test_it_is_known_whether_a_question_is_being_answered(make: Make) -> None:
     assert not failing.is_busy
 
 
+def test_whose_question_is_being_answered_is_known_until_the_answer_was_taken(make: Make) -> None:
+    answerer = make(Scripted("Ten years [1]."))
+    asking = answerer.ask(QUESTION, READER, CONVERSATION, origin="test")
+    assert not answerer.is_answering(READER.id)
+    for _ in asking:
+        assert answerer.is_answering(READER.id)
+        assert not answerer.is_answering("somebody else")
+    assert not answerer.is_answering(READER.id)
+
+
 def test_the_record_is_there_before_each_step(make: Make, log: QueryLog) -> None:
     hits = FixedHits([make_hit(TEXTS[0], rank=1)])
     events = make(Scripted("Ten years [1]."), hits=hits).ask(QUESTION, READER, CONVERSATION, origin="test")

@@ -72,8 +72,16 @@ def four_eyes(database: Database, log: QueryLog, clock: Clock) -> FourEyes:
 
 
 @pytest.fixture
-def protection(database: Database, log: QueryLog, four_eyes: FourEyes, clock: Clock) -> Protection:
-    return build(database, log, four_eyes, RetentionSettings(profile="standard"), clock)
+def answered() -> set[str]:
+    """Whose questions are being answered now."""
+    return set()
+
+
+@pytest.fixture
+def protection(database: Database, log: QueryLog, four_eyes: FourEyes, clock: Clock, answered: set[str]) -> Protection:
+    return build(
+        database, log, four_eyes, RetentionSettings(profile="standard"), lambda person: person in answered, clock
+    )
 
 
 @dataclass
@@ -86,6 +94,7 @@ class Office:
     four_eyes: FourEyes
     protection: Protection
     clock: Clock
+    answered: set[str]
 
     def asks(self, person: str, text: str, conversation: str = "") -> str:
         """A question of a person on record, and in their history."""
@@ -119,6 +128,12 @@ class Office:
 
 @pytest.fixture
 def office(
-    tmp_path: Path, database: Database, log: QueryLog, four_eyes: FourEyes, protection: Protection, clock: Clock
+    tmp_path: Path,
+    database: Database,
+    log: QueryLog,
+    four_eyes: FourEyes,
+    protection: Protection,
+    clock: Clock,
+    answered: set[str],
 ) -> Office:
-    return Office(tmp_path, database, log, four_eyes, protection, clock)
+    return Office(tmp_path, database, log, four_eyes, protection, clock, answered)

@@ -174,6 +174,45 @@ def test_a_hold_that_comes_in_the_middle_of_an_erasure_does_not_make_its_certifi
     assert not office.readable(query_id)
 
 
+def test_an_erasure_waits_while_the_person_is_being_answered(office: Office) -> None:
+    query_id, other = office.asks("u-1", "Mine?"), office.asks("u-2", "Mine too?")
+    proposal = office.protection.erasures.propose("officer-1", "u-1", "", "They asked for it.")
+    office.answered.add("u-1")
+    with pytest.raises(Conflict, match="is being answered"):
+        office.approved(proposal)
+    assert office.readable(query_id)
+    assert office.erased("u-2").completed_at is not None
+    assert not office.readable(other)
+    with pytest.raises(Conflict):
+        office.protection.erasures.run_pending()
+    office.answered.clear()
+    office.asks("u-1", "What came of it in between?")
+    office.protection.daily.run()
+    [order] = [order for order in office.protection.erasures.latest() if order.person_id == "u-1"]
+    assert (order.completed_at, order.entries, order.turns) == (office.clock(), 2, 2)
+    assert not office.readable(query_id)
+    assert office.files_with("in between") == []
+
+
+def test_an_answer_that_ends_while_its_person_is_erased_leaves_the_order_open(office: Office) -> None:
+    office.asks("u-1", "Mine?")
+    looked: list[str] = []
+
+    def begins_in_between(person: str) -> bool:
+        looked.append(person)
+        return len(looked) == 2
+
+    office.protection.erasures._is_answered = begins_in_between
+    proposal = office.protection.erasures.propose("officer-1", "u-1", "", "They asked for it.")
+    with pytest.raises(Conflict):
+        office.approved(proposal)
+    late = office.asks("u-1", "Late?")
+    office.approved(proposal)
+    [order] = office.protection.erasures.latest()
+    assert order.completed_at is not None
+    assert not office.readable(late)
+
+
 def test_one_officer_does_not_release_a_hold(office: Office) -> None:
     hold = office.holds("u-1")
     proposal = office.protection.holds.propose_release("officer-1", hold.id, "The case is closed.")
@@ -337,7 +376,7 @@ def test_what_an_older_release_recorded_of_nobody_expires_once(
     carried = older.write(path, [LogOpened(SECRET), SignInFailed("", f"{SECRET}-2", "wrong name")])
     with QueryLog(path, clock=clock) as log:
         retention = build(
-            database, log, FourEyes(database, log, clock), RetentionSettings(profile="standard"), clock
+            database, log, FourEyes(database, log, clock), RetentionSettings(profile="standard"), lambda _: False, clock
         ).retention
         clock.now = datetime(2026, 8, 20, tzinfo=UTC)
         retention.run()
