@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
+from rich.table import Column, Table
 
 from appliance.cli.acting import as_operator
 from appliance.cli.ingestion import print_troubled
@@ -51,9 +52,10 @@ def doctor() -> None:
     marks = {"ok": "[green]ok[/green]", "warning": "[yellow]warning[/yellow]", "error": "[red]error[/red]"}
     with as_operator(load_settings()) as operator:
         checks = operator.health().checks
-    table = new_table("part", "", "what was found", "what to do")
+    table = Table.grid("", Column(overflow="fold"), padding=(0, 2, 0, 0))
     for check in checks:
-        table.add_row(check.name, marks[check.status], escape(check.detail), escape(check.remedy))
+        remedy = f"\n[bold]What to do:[/bold] {escape(check.remedy)}" if check.remedy else ""
+        table.add_row(marks[check.status], f"[bold]{escape(check.name)}[/bold]: {escape(check.detail)}{remedy}")
     out.print(table)
     raise typer.Exit(1 if any(check.status == "error" for check in checks) else 0)
 

@@ -51,7 +51,8 @@ def test_a_golden_set_is_run_and_a_run_compared_with_the_one_before(
             expect(page.get_by_text("0.667").first).to_be_visible()  # the board's paper is closed to everyone
         board = page.get_by_role("row", name="With whom does the board consider the merger?")
         expect(board).to_contain_text("not found")
-        board.scroll_into_view_if_needed()
+        visiting.settle()
+        board.evaluate("row => row.scrollIntoView()")
         visiting.photograph("evaluation-questions")
         expect(page.locator("figure.sr-chart").first).to_have_attribute(
             "aria-label", "Recall@10 over 2 evaluations: 0.667, 0.667"
@@ -63,7 +64,7 @@ def test_a_golden_set_is_run_and_a_run_compared_with_the_one_before(
         visiting.click(page.get_by_role("option").nth(1))
         expect(page.get_by_text("No metric got worse by more than 0.02.")).to_be_visible()
         expect(page.get_by_text("No question went otherwise.")).to_be_visible()
-        page.get_by_text("No question went otherwise.").scroll_into_view_if_needed()
+        page.get_by_text("No question went otherwise.").evaluate("line => line.scrollIntoView()")
         visiting.photograph("evaluation-changes")
         assert_presentable(visiting, "evaluation-comparison")
     with visit(browser, served.base_url, PHONE) as visiting:
