@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance import __version__
 from appliance.audit import verifier
 from appliance.cli import app
 from appliance.config import load_settings
@@ -506,6 +507,7 @@ def test_every_command_explains_itself(room: Room) -> None:
         names += [[group, name] for name in command.commands[group].commands]  # type: ignore[attr-defined]
     assert len(names) > 15
     help_text = room.run("--help")
+    assert room.run("--version") == f"strongroom {__version__}\n"
     for name, *rest in names:
         assert rest or name in help_text
 

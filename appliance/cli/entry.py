@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from appliance import __version__
 from appliance.cli.asking import ask
 from appliance.cli.directories import directory_app
 from appliance.cli.evaluating import evaluate
@@ -18,7 +20,7 @@ from appliance.cli.papers import papers
 from appliance.cli.replaying import replay
 from appliance.cli.setting_up import init, serve
 from appliance.cli.state import doctor, status
-from appliance.cli.terminal import err
+from appliance.cli.terminal import err, out
 from appliance.cli.users import user_app
 from appliance.errors import ApplianceError
 
@@ -28,6 +30,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"strongroom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Say which release this is, and nothing else."
+        ),
+    ] = False,
+) -> None:
+    """What holds for every command."""
+
+
 app.command()(serve)
 app.command()(init)
 app.command()(ingest)
