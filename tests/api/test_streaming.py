@@ -57,6 +57,19 @@ def test_no_piece_of_a_slow_model_is_kept_until_the_next() -> None:
     assert kept == []
 
 
+def test_the_words_of_a_fast_model_are_sent_a_few_times_a_second() -> None:
+    def thirty_a_second() -> Generator[AnswerEvent, None, None]:
+        yield STARTED
+        began = time.monotonic()
+        for number in range(45):
+            time.sleep(max(0.0, began + number / 30 - time.monotonic()))  # it writes on, whoever reads
+            yield Token(str(number))
+
+    pieces = sent(thirty_a_second())
+    assert "".join(pieces) == "<started>" + "".join(f"<{number}>" for number in range(45))
+    assert len(pieces) < 30
+
+
 def test_what_came_before_an_error_is_sent_before_it() -> None:
     def failing() -> Generator[AnswerEvent, None, None]:
         yield STARTED
