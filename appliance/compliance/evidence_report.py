@@ -23,9 +23,9 @@ from appliance.audit.entries import (
     QuestionReceived,
 )
 from appliance.audit.records import Recorded
+from appliance.audit.telling import KINDS, act_in_words, happened, why_unreadable
 from appliance.compliance.paper import Paper
 
-_SEALED = "The key to this entry is not there, so nobody can read it. That it is in the log is still proved."
 _UNREAD = "This entry is of a kind that this paper does not show. It is in entries.jsonl."
 _Pairs = tuple[tuple[str, str], ...]
 
@@ -72,7 +72,7 @@ def _proof(signed: str, signer_key: str) -> _Pairs:
 
 def _write(paper: Paper, recorded: Recorded) -> None:
     if recorded.entry is None:
-        told = _Told(recorded.type, texts=(("", _SEALED if recorded.sealed else _UNREAD),))
+        told = _Told(happened(recorded), texts=(("", why_unreadable(recorded)),))
     else:
         told = _told(recorded.entry)
     paper.entry(f"{told.name} · {_moment(recorded.time)}")
@@ -86,7 +86,7 @@ def _write(paper: Paper, recorded: Recorded) -> None:
 
 @functools.singledispatch
 def _told(entry: Entry) -> _Told:
-    return _Told(entry.type, texts=(("", _UNREAD),))
+    return _Told(KINDS[entry.type], texts=(("", _UNREAD),))
 
 
 @_told.register
@@ -146,12 +146,12 @@ def _(entry: CaseNoted) -> _Told:
 
 @_told.register
 def _(entry: ActProposed) -> _Told:
-    return _Told(f"Proposed: {entry.act}", (("Account", entry.actor),), (("", entry.reason),))
+    return _Told(act_in_words(entry), (("Account", entry.actor),), (("", entry.reason),))
 
 
 @_told.register
 def _(entry: ActDecided) -> _Told:
-    return _Told(f"Decided: {entry.act}", (("Account", entry.actor), ("Outcome", entry.outcome)), (("", entry.note),))
+    return _Told(act_in_words(entry), (("Account", entry.actor),), (("", entry.note),))
 
 
 def _passages(entry: PassagesRetrieved) -> Iterator[str]:

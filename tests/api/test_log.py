@@ -68,9 +68,9 @@ def test_acts_on_people_name_them_by_their_pseudonym(client: Client, appliance: 
     appliance.log.append(AdminAction("operator", "person.unlocked", "HR"))
     appliance.log.append(AdminAction("operator", "person.disabled", "somebody.long.gone"))
     events = client("compliance").get("/api/log/events", params={"limit": 10}).json()["events"]
-    told = [event["detail"] for event in events if event["type"] == "admin.action"]
-    assert f"action: person.unlocked; subject: {pseudonym_of(appliance, 'hr')}" in told
-    assert "action: person.disabled; subject: somebody whose account is gone" in told
+    told = [(event["words"], event["detail"]) for event in events if event["type"] == "admin.action"]
+    assert ("Let a person try to sign in again", f"subject: {pseudonym_of(appliance, 'hr')}") in told
+    assert ("Disabled an account", "subject: somebody whose account is gone") in told
 
 
 def test_an_officer_is_told_of_a_document_that_is_not_theirs_no_more_than_its_title(client: Client) -> None:

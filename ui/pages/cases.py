@@ -100,10 +100,9 @@ def _heading(case: CaseDetail) -> Html:
 
 
 def _question(one: CaseQueryOut) -> tuple[Html, ...]:
-    unread = "Nobody can read this any more."
     return (
         text("" if one.seq is None else f"#{one.seq}"),
-        Html(f"{text(one_line(one.question or unread, 300))}<br>{pieces.code(one.query_id)}"),
+        Html(f"{text(one_line(one.question, 300))}<br>{pieces.code(one.query_id)}"),
         text(one_line(one.answer, 300)),
     )
 
