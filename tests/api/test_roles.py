@@ -67,7 +67,7 @@ COMPLIANCE = {
     "GET /api/compliance/holds", "POST /api/compliance/holds", "POST /api/compliance/holds/{hold_id}/release",
     "GET /api/compliance/retention", "GET /api/compliance/erasures", "POST /api/compliance/erasures",
     "GET /api/compliance/erasures/{erasure_id}/certificate",
-    "GET /api/log/subjects/{name}",
+    "GET /api/log/subjects/{name}", "GET /api/log/subjects/{name}/account",
     "GET /api/log/condition",
     "GET /api/compliance/rules", "POST /api/compliance/rules", "DELETE /api/compliance/rules/{rule_id}",
     "GET /api/compliance/reviews", "POST /api/compliance/reviews/{query_id}",
