@@ -79,6 +79,20 @@ def shown(at: AppTest) -> str:
     return "\n".join(element.proto.body for element in at.get("html"))
 
 
+def test_a_question_that_is_too_long_is_not_asked_says_the_limit_and_stays_in_the_field(
+    state: Standin, base_url: str
+) -> None:
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+    words = "Why? " * 4_400
+    at.chat_input[0].set_value(words).run()
+    assert "A question may have at most 20,000 characters, and this one has 21,999." in shown(at)
+    assert at.chat_input[0].proto.value == words.strip()
+    assert "sr-answer" not in shown(at)
+    at.chat_input[0].set_value("How long?").run()
+    assert "sr-answer" in shown(at)
+    assert "20,000" not in shown(at)
+
+
 def test_an_answer_shows_its_kind_its_sources_and_its_notices(base_url: str) -> None:
     at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
     assert "Ask your documents" in shown(at)
