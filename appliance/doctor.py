@@ -177,7 +177,7 @@ def _catalog(appliance: Appliance) -> Iterator[Check]:
     states = appliance.catalog.states()
     counts = standing(states)
     if any(states.get(state) for state in TROUBLED):
-        remedy = "Admin > Files, or 'strongroom status --files', says which and why."
+        remedy = "Administration > Files, or 'strongroom status --files', says which and why."
         yield Check("catalog", Status.WARNING, counts, remedy)
     else:
         yield Check("catalog", Status.OK, counts or "no documents yet")
@@ -192,7 +192,7 @@ def _sources(appliance: Appliance) -> Iterator[Check]:
         remedy = "Check the mount, or fs.inotify.max_user_watches; until then the folder is compared on its schedule."
         yield Check("sources", Status.WARNING, " ".join(problems), remedy)
     elif paused:
-        remedy = "Resume them in Admin > Sources when they are to be kept in sync again."
+        remedy = "Resume them in Administration > Sources when they are to be kept in sync again."
         yield Check("sources", Status.WARNING, f"paused: {', '.join(paused)}", remedy)
     else:
         yield Check("sources", Status.OK, f"{len(sources)} kept in sync")
@@ -202,7 +202,9 @@ def _groups(appliance: Appliance) -> Iterator[Check]:
     in_use = groups_in_use(appliance.accounts, appliance.catalog)
     alike = written_differently(in_use)
     if alike:
-        remedy = "They are different groups. Write one name for all: in access files, in Admin > Sources and People."
+        remedy = (
+            "They are different groups. Write one name for all: in access files, in Administration > Sources, People."
+        )
         told = "; ".join(" and ".join(f"'{name}'" for name in names) for names in alike)
         yield Check("groups", Status.WARNING, f"differ only in upper and lower case: {told}", remedy)
     else:
