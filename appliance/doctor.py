@@ -15,6 +15,7 @@ from appliance.audit.entries import AdminAction, Entry
 from appliance.audit.records import LogFilter
 from appliance.audit.signatures import checked as checkpoints_of
 from appliance.audit.signatures import last_cosigned, signed_notes
+from appliance.audit.telling import ACTS
 from appliance.audit.verify import verify
 from appliance.auth.groups import groups_in_use, written_differently
 from appliance.config import OFFLINE_SWITCHES, Provider
@@ -22,7 +23,7 @@ from appliance.domain import EVERYONE, TROUBLED
 from appliance.errors import ApplianceError
 from appliance.labels import NO_LEVEL
 from appliance.wiring import WITHHELD, Appliance
-from appliance.wording import standing
+from appliance.wording import moment, standing
 from ingest.reconcile import compare
 
 _ALARMS_OF = timedelta(days=7)
@@ -125,7 +126,7 @@ def _signer(appliance: Appliance) -> Iterator[Check]:
 def _alarms(appliance: Appliance) -> Iterator[Check]:
     raised = appliance.monitor.alarms.raised
     for alarm in raised:
-        told = f"{alarm.name.value}, since {_at(alarm.since)}: {alarm.told}"
+        told = f"{alarm.name.value}, since {moment(alarm.since)}: {alarm.told}"
         yield Check("alarms", Status.ERROR, told, "Do what it says; see docs/operations/monitoring.md.")
     if not raised:
         yield Check("alarms", Status.OK, "none is raised")
@@ -149,12 +150,12 @@ def _verification(appliance: Appliance) -> Iterator[Check]:
         yield Check(name, Status.OK, f"not yet; every day at {hour}:00 while the appliance serves")
     elif not latest.ok:
         remedy = "See docs/operations/monitoring.md. Query log > Verify the log verifies it again."
-        yield Check(name, Status.ERROR, f"{_at(latest.at)}: {latest.told}", remedy)
+        yield Check(name, Status.ERROR, f"{moment(latest.at)}: {latest.told}", remedy)
     elif datetime.now(UTC) - latest.at > _VERIFIED_WITHIN:
         remedy = "Let the appliance run at the hour of monitoring.verify_at_hour, or verify it on the page Query log."
-        yield Check(name, Status.WARNING, f"last on {_at(latest.at)}: {latest.told}", remedy)
+        yield Check(name, Status.WARNING, f"last on {moment(latest.at)}: {latest.told}", remedy)
     else:
-        yield Check(name, Status.OK, f"{_at(latest.at)}: {latest.told}")
+        yield Check(name, Status.OK, f"{moment(latest.at)}: {latest.told}")
 
 
 def _feeds(appliance: Appliance) -> Iterator[Check]:
@@ -167,10 +168,6 @@ def _feeds(appliance: Appliance) -> Iterator[Check]:
             yield Check("feeds", Status.OK, detail)
     if not states:
         yield Check("feeds", Status.OK, "none by choice: nobody outside is told of the log")
-
-
-def _at(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _catalog(appliance: Appliance) -> Iterator[Check]:
@@ -306,7 +303,7 @@ def _access(appliance: Appliance) -> Iterator[Check]:
         return
     remedy = "Now and then, when access was just changed, is no matter. If it goes on: strongroom reconcile."
     told = f"{len(found)} times in {_ALARMS_OF.days} days something was kept from a reader at the last moment"
-    yield Check("access", Status.WARNING, f"{told}; the query log has each (act '{WITHHELD}')", remedy)
+    yield Check("access", Status.WARNING, f"{told}; the query log has each ({ACTS[WITHHELD]})", remedy)
 
 
 def _is_alarm(entry: Entry | None) -> bool:

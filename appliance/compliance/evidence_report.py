@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from appliance.audit import checkpoint, note
 from appliance.audit.entries import (
@@ -25,6 +24,7 @@ from appliance.audit.entries import (
 from appliance.audit.records import Recorded
 from appliance.audit.telling import KINDS, act_in_words, happened, why_unreadable
 from appliance.compliance.paper import Paper
+from appliance.wording import moment
 
 _UNREAD = "This entry is of a kind that this paper does not show. It is in entries.jsonl."
 _Pairs = tuple[tuple[str, str], ...]
@@ -75,7 +75,7 @@ def _write(paper: Paper, recorded: Recorded) -> None:
         told = _Told(happened(recorded), texts=(("", why_unreadable(recorded)),))
     else:
         told = _told(recorded.entry)
-    paper.entry(f"{told.name} · {_moment(recorded.time)}")
+    paper.entry(f"{told.name} · {moment(recorded.time)}")
     for label, words in told.texts:
         if label and words:
             paper.label(label)
@@ -159,7 +159,3 @@ def _passages(entry: PassagesRetrieved) -> Iterator[str]:
         number = f"[{found.number}] " if found.number is not None else ""
         page = f", page {found.page}" if found.page is not None else ""
         yield f"{found.rank}. {number}{found.title}{page} ({found.path}; version {found.version_sha256[:16]}…)"
-
-
-def _moment(at: datetime | None) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S UTC") if at else "no time"

@@ -259,7 +259,7 @@ def test_the_log_tells_passages_in_the_prompt_from_passages_that_were_only_found
     assert "handed to a program" in shown(at)
     at.button(key="entry-q-0").click().run()
     entry = shown(at)
-    assert "Retrieved passages" in entry
+    assert "Passages that it cites" in entry
     assert "In the prompt as" in entry
     assert "8f" * 32 in entry.split("Reranked by")[1].split("Answerable")[0]
     first, second = entry.split("records-retention.pdf")[-1], entry.split("Litigation Hold Handbook")[-1]
@@ -277,6 +277,8 @@ def test_a_question_is_run_again_when_somebody_says_so(base_url: str, state: Sta
     assert "(3 words not shown)" in replayed
     assert "New words are not shown" in replayed
     assert "c-new" in replayed
+    at.run()
+    assert "Another answer comes of it today." in shown(at)  # drawn again it stays, and is not run again
     assert [path for _, path, _ in state.requests] == ["/api/log/queries/q-0/replay"]
 
 
