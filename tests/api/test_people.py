@@ -19,7 +19,7 @@ from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from tests.api.test_roles import ALLOWED, call
 
-PASSWORD = "correct horse battery staple"
+PASSWORD = "copper lantern under nine stairs"
 CHOSEN = "a password of their own"
 
 
