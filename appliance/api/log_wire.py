@@ -48,6 +48,9 @@ pseudonym two officers were told, because what they asked for stands in another 
 _SAID = ("action", "act")
 """What the words for an event say already."""
 
+_LABELS = {"what": ""}
+"""What stands before a part that needs no name of its own."""
+
 _CODES = ("error", "findings")
 """Stable names, shown with spaces for their signs."""
 
@@ -196,7 +199,9 @@ def _detail(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
     if isinstance(subject, str):
         content["subject"] = _subject(appliance, entry, subject, ids)
     told = {name: _told(entry, name, value) for name, value in content.items() if not name.endswith("sha256")}
-    words = "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in told.items() if value)
+    words = "; ".join(
+        f"{'' if name == 'what' else name.replace('_', ' ') + ': '}{it}" for name, it in told.items() if it
+    )
     for account in ids.values():
         words = words.replace(account, _UNNAMED)
     return words
