@@ -240,7 +240,7 @@ def _put_requests(paper: Paper, requests: Iterable[AccessRequest]) -> None:
     ]
     paper.heading("What you asked to be given")
     if rows:
-        paper.rows(("When", "Group", "Why", "What became of it"), rows, (4, 3, 5, 5))
+        paper.rows(("When", "Group", "Why", "What became of it"), rows, (5, 2, 6, 5))
     else:
         paper.text("Nothing.")
 
