@@ -98,7 +98,7 @@ def measure(folder: Path, entries: int) -> None:
         if found != (own, views):
             raise SystemExit(f"{own} entries and {views} views were made, {found} were found.")
         four_eyes = FourEyes(data, log)
-        protection = build(data, log, four_eyes, RetentionSettings(), lambda: clock[0])
+        protection = build(data, log, four_eyes, RetentionSettings(), lambda _: False, lambda: clock[0])
         proposal = protection.erasures.propose("officer-1", subject, "", "To be measured.")
         erasing, _ = timed(lambda: four_eyes.decide("officer-2", proposal.id, True))
         (order,) = protection.erasures.latest()
