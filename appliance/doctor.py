@@ -15,6 +15,7 @@ from appliance.audit.entries import AdminAction, Entry
 from appliance.audit.records import LogFilter
 from appliance.audit.signatures import checked as checkpoints_of
 from appliance.audit.signatures import last_cosigned, signed_notes
+from appliance.audit.telling import ACTS
 from appliance.audit.verify import verify
 from appliance.auth.groups import groups_in_use, written_differently
 from appliance.config import OFFLINE_SWITCHES, Provider
@@ -22,7 +23,7 @@ from appliance.domain import EVERYONE, TROUBLED
 from appliance.errors import ApplianceError
 from appliance.labels import NO_LEVEL
 from appliance.wiring import WITHHELD, Appliance
-from appliance.wording import standing
+from appliance.wording import moment, standing
 from ingest.reconcile import compare
 
 _ALARMS_OF = timedelta(days=7)
@@ -125,7 +126,7 @@ def _signer(appliance: Appliance) -> Iterator[Check]:
 def _alarms(appliance: Appliance) -> Iterator[Check]:
     raised = appliance.monitor.alarms.raised
     for alarm in raised:
-        told = f"{alarm.name.value}, since {_at(alarm.since)}: {alarm.told}"
+        told = f"{alarm.name.value}, since {moment(alarm.since)}: {alarm.told}"
         yield Check("alarms", Status.ERROR, told, "Do what it says; see docs/operations/monitoring.md.")
     if not raised:
         yield Check("alarms", Status.OK, "none is raised")
@@ -149,12 +150,12 @@ def _verification(appliance: Appliance) -> Iterator[Check]:
         yield Check(name, Status.OK, f"not yet; every day at {hour}:00 while the appliance serves")
     elif not latest.ok:
         remedy = "See docs/operations/monitoring.md. Query log > Verify the log verifies it again."
-        yield Check(name, Status.ERROR, f"{_at(latest.at)}: {latest.told}", remedy)
+        yield Check(name, Status.ERROR, f"{moment(latest.at)}: {latest.told}", remedy)
     elif datetime.now(UTC) - latest.at > _VERIFIED_WITHIN:
         remedy = "Let the appliance run at the hour of monitoring.verify_at_hour, or verify it on the page Query log."
-        yield Check(name, Status.WARNING, f"last on {_at(latest.at)}: {latest.told}", remedy)
+        yield Check(name, Status.WARNING, f"last on {moment(latest.at)}: {latest.told}", remedy)
     else:
-        yield Check(name, Status.OK, f"{_at(latest.at)}: {latest.told}")
+        yield Check(name, Status.OK, f"{moment(latest.at)}: {latest.told}")
 
 
 def _feeds(appliance: Appliance) -> Iterator[Check]:
@@ -169,15 +170,11 @@ def _feeds(appliance: Appliance) -> Iterator[Check]:
         yield Check("feeds", Status.OK, "none by choice: nobody outside is told of the log")
 
 
-def _at(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M UTC")
-
-
 def _catalog(appliance: Appliance) -> Iterator[Check]:
     states = appliance.catalog.states()
     counts = standing(states)
     if any(states.get(state) for state in TROUBLED):
-        remedy = "Admin > Files, or 'strongroom status --files', says which and why."
+        remedy = "Administration > Files, or 'strongroom status --files', says which and why."
         yield Check("catalog", Status.WARNING, counts, remedy)
     else:
         yield Check("catalog", Status.OK, counts or "no documents yet")
@@ -192,7 +189,7 @@ def _sources(appliance: Appliance) -> Iterator[Check]:
         remedy = "Check the mount, or fs.inotify.max_user_watches; until then the folder is compared on its schedule."
         yield Check("sources", Status.WARNING, " ".join(problems), remedy)
     elif paused:
-        remedy = "Resume them in Admin > Sources when they are to be kept in sync again."
+        remedy = "Resume them in Administration > Sources when they are to be kept in sync again."
         yield Check("sources", Status.WARNING, f"paused: {', '.join(paused)}", remedy)
     else:
         yield Check("sources", Status.OK, f"{len(sources)} kept in sync")
@@ -202,7 +199,9 @@ def _groups(appliance: Appliance) -> Iterator[Check]:
     in_use = groups_in_use(appliance.accounts, appliance.catalog)
     alike = written_differently(in_use)
     if alike:
-        remedy = "They are different groups. Write one name for all: in access files, in Admin > Sources and People."
+        remedy = (
+            "They are different groups. Write one name for all: in access files, in Administration > Sources, People."
+        )
         told = "; ".join(" and ".join(f"'{name}'" for name in names) for names in alike)
         yield Check("groups", Status.WARNING, f"differ only in upper and lower case: {told}", remedy)
     else:
@@ -304,7 +303,7 @@ def _access(appliance: Appliance) -> Iterator[Check]:
         return
     remedy = "Now and then, when access was just changed, is no matter. If it goes on: strongroom reconcile."
     told = f"{len(found)} times in {_ALARMS_OF.days} days something was kept from a reader at the last moment"
-    yield Check("access", Status.WARNING, f"{told}; the query log has each (act '{WITHHELD}')", remedy)
+    yield Check("access", Status.WARNING, f"{told}; the query log has each ({ACTS[WITHHELD]})", remedy)
 
 
 def _is_alarm(entry: Entry | None) -> bool:

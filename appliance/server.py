@@ -7,10 +7,14 @@ import os
 import threading
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -36,14 +40,25 @@ def create_app(appliance: Appliance) -> ASGIApp:
     import streamlit
 
     from ui import streamlit_settings
+    from ui.fonts import font_files
     from ui.script_error import on_script_error
 
     streamlit_settings.apply(_hosts(appliance.settings), appliance.settings.ingest.max_file_bytes)
     script = find_spec("ui.app")
     if script is None or script.origin is None:
         raise ConfigurationError("The screens are not installed. Install the release again.")
-    screens = streamlit.App(script.origin, routes=routes(appliance), on_script_error=on_script_error)
+    fonts = [_font(name, path) for name, path in font_files().items()]
+    screens = streamlit.App(script.origin, routes=[*fonts, *routes(appliance)], on_script_error=on_script_error)
     return _layers(screens, appliance)
+
+
+def _font(name: str, path: Path) -> Route:
+    """A font of the screens for the plain pages, open to everybody as the sign-in page is."""
+
+    async def font(_request: Request) -> FileResponse:
+        return FileResponse(path, media_type="font/woff2")
+
+    return Route(f"/fonts/{name}", font, methods=["GET"])
 
 
 def create_headless_app(appliance: Appliance) -> ASGIApp:

@@ -6,6 +6,7 @@ What machines exchange (the API, the reports in CSV and JSON) keeps the values o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 
 from appliance.domain import DocumentState
 
@@ -75,3 +76,13 @@ def action(name: str) -> str:
 
 def _spaced(name: str) -> str:
     return name.replace("_", " ")
+
+
+def moment(at: datetime | None) -> str:
+    """A time for people, in UTC, to the minute; a dash when there is none."""
+    return f"{day(at.astimezone(UTC))}, {at.astimezone(UTC):%H:%M} UTC" if at else "\N{EN DASH}"
+
+
+def day(on: date) -> str:
+    """A day for people."""
+    return f"{on:%-d %b %Y}"

@@ -28,7 +28,7 @@ from appliance.audit.log import QueryLog
 from appliance.audit.verify import verify
 from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
-from appliance.compliance import subject_access
+from appliance.compliance import subject_access, subject_paper
 from appliance.compliance.four_eyes import FourEyes
 from appliance.compliance.protection import build
 from appliance.config import RetentionSettings
@@ -93,12 +93,12 @@ def measure(folder: Path, entries: int) -> None:
         person, conversations, requests = accounts.named("subject"), Conversations(data), AccessRequests(data)
         gathering, about = timed(lambda: subject_access.gather(log, person, conversations, requests))
         as_json, text = timed(lambda: subject_access.as_json(about))
-        on_paper, pdf = timed(lambda: subject_access.on_paper(about))
+        on_paper, pdf = timed(lambda: subject_paper.on_paper(about))
         found = (len(about.own), len(about.by_others))
         if found != (own, views):
             raise SystemExit(f"{own} entries and {views} views were made, {found} were found.")
         four_eyes = FourEyes(data, log)
-        protection = build(data, log, four_eyes, RetentionSettings(), lambda: clock[0])
+        protection = build(data, log, four_eyes, RetentionSettings(), lambda _: False, lambda: clock[0])
         proposal = protection.erasures.propose("officer-1", subject, "", "To be measured.")
         erasing, _ = timed(lambda: four_eyes.decide("officer-2", proposal.id, True))
         (order,) = protection.erasures.latest()

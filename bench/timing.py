@@ -46,7 +46,7 @@ from appliance.personnel import sessions_of
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 
-PASSWORD = "correct horse battery staple"
+PASSWORD = "copper lantern under nine stairs"
 BAR = 0.55
 _WORDS = 400  # made-up ones, half of which stand in closed documents
 _WARM = 50

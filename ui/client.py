@@ -72,7 +72,7 @@ from appliance.api.schemas.people import (
     TokenInfo,
     TokenRequest,
 )
-from appliance.api.schemas.protection import ErasureIn, ErasureOut, HoldIn, HoldOut, ReleaseIn, RetentionOut
+from appliance.api.schemas.protection import ErasureIn, ErasureOut, HoldIn, HoldOut, ReleaseIn, RetentionOut, SubjectOut
 from appliance.api.schemas.replays import ReplayOut
 from appliance.api.schemas.review_queue import JudgedOut, JudgementIn, RuleIn, RulesOut
 from appliance.api.schemas.review_queue import ReviewsOut as AnswersOut
@@ -479,6 +479,10 @@ class Client:
     def propose_erasure(self, erasure: ErasureIn) -> None:
         """Put the erasure of a person before a second officer."""
         self._send("POST", "/api/compliance/erasures", erasure)
+
+    def subject(self, name: str) -> SubjectOut:
+        """Whom everything about a name would be about."""
+        return self._get(SubjectOut, f"/api/log/subjects/{_part(name)}/account")
 
     def log_opening(self) -> OpeningOut:
         """Why and until when the log is open to this session."""

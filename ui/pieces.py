@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 from urllib.parse import quote
 
 import streamlit as st
 
+from appliance import wording
 from appliance.api.schemas.asking import PlaceOut
 from ui.client import ApiProblem
 from ui.inert import Html, text
@@ -35,7 +36,7 @@ def join(parts: Iterable[Html]) -> Html:
 
 
 def heading(title: str, lead: str = "", *, wide: bool = False) -> None:
-    """The title of a page, in our own words. A wide page has room for tables."""
+    """The title of a page, in our own words. Pages of admins and officers are wide; those for reading are not."""
     width = " sr-wide" if wide else ""
     show(
         Html(f'<header class="sr-head{width}"><h1>{text(title)}</h1>{f"<p>{text(lead)}</p>" if lead else ""}</header>')
@@ -122,8 +123,8 @@ def where(place: PlaceOut) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    """A time in UTC, to the minute; a dash when there is none."""
-    return at.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC") if at else "\N{EN DASH}"
+    """A time as every screen, paper and command says it."""
+    return wording.moment(at)
 
 
 def size(size_bytes: int) -> str:

@@ -5,6 +5,8 @@ A sign, a word for screen readers and the frame say which words went and which c
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import streamlit as st
 
 from appliance.api.schemas.replays import NoteOut, PassageThenOut, PieceOut, ReplayOut
@@ -17,6 +19,7 @@ _OUTCOMES: dict[str, tuple[str, pieces.Tone]] = {
     "differs": ("Another answer comes of it today.", "warn"),
     "impossible": ("The answer could not be made again.", "warn"),
 }
+_KEPT = "strongroom_replay"
 _FATES = {
     "in_force": "as it was",
     "superseded": "has a later version",
@@ -28,13 +31,14 @@ _FATES = {
 
 @st.fragment  # so that a click draws this part again, and does not read the entry again
 def offer_replay(client: Client, query_id: str) -> None:
-    """A button that runs a question on record again, and what came of it."""
-    if not st.button("Run it again", key=f"replay-{query_id}", help="Asks nothing in anybody's name. Is on record."):
-        return
-    with pieces.problems_shown():
-        with st.spinner("Searching and asking again"):
-            found = client.replay(query_id)
+    """A button that runs a question on record again, and what came of it, until another one is run."""
+    if st.button("Run it again", key=f"replay-{query_id}", help="Asks nothing in anybody's name. Is on record."):
+        with pieces.problems_shown(), st.spinner("Searching and asking again"):
+            st.session_state[_KEPT] = (client.replay(query_id), datetime.now(UTC))
+    found, at = st.session_state.get(_KEPT, (None, None))
+    if found is not None and found.query_id == query_id:
         with st.container(key="sr-replay"):
+            pieces.show(pieces.line(f"Run again {pieces.moment(at)}"))
             _show(found)
 
 

@@ -13,11 +13,22 @@ from ui.inert import Html
 
 def offer(client: Client, links: Mapping[str, str], key: str) -> None:
     """Offer downloads, by their labels, or to ask for them. `key` tells the places on one page apart."""
+    if is_agreed(client, key):
+        show(links)
+
+
+def is_agreed(client: Client, key: str) -> bool:
+    """Whether two officers agreed on it; shows until when, or the form that asks for it."""
     until = client.may_export()
     if until is None:
         _ask(client, key)
-        return
+        return False
     pieces.show(pieces.line(f"What the log holds may be taken out until {pieces.moment(until)}."))
+    return True
+
+
+def show(links: Mapping[str, str]) -> None:
+    """Downloads, by their labels."""
     with st.container(horizontal=True, gap="small"):
         for label, path in links.items():
             pieces.show(pieces.link_button(label, path, download=True), "content")

@@ -134,9 +134,9 @@ def decide(request_id: str, decision: DecisionIn, admin: Admin, appliance: TheAp
     require_of_somebody_else(asked, admin.id)
     if decision.approved and asked.group:
         require_known_spelling(appliance, [asked.group])
-    word = "approved" if decision.approved else "declined"
+    act = "access.approved" if decision.approved else "access.declined"
     told = f"groups: {asked.group}" if asked.group else ""
-    with record_act(appliance, admin, f"access.{word}", asked.person, told):
+    with record_act(appliance, admin, act, asked.person, told):
         appliance.requests.decide(request_id, admin.id, approved=decision.approved, answer=decision.answer)
         if decision.approved and asked.group:
             appliance.accounts.add_group(asked.person_id, asked.group)

@@ -18,12 +18,12 @@ from appliance.api.schemas.cases import (
 )
 from appliance.audit.entries import CaseNoted, CaseOpened, CaseQueryAdded, LogRead
 from appliance.audit.records import Recorded
+from appliance.audit.telling import DAMAGED, why_unreadable
 from appliance.compliance.cases import Case
 from appliance.errors import NotFound
 from appliance.wiring import Appliance
 
 router = APIRouter(prefix="/compliance", tags=["compliance"])
-_UNREAD = "The key to this entry is not there, or it was altered: nobody can read it."
 _MOVED_AWAY = "This case is about a query log that was moved away: nothing of it can be told."
 _ZIP = "application/zip"
 
@@ -113,13 +113,20 @@ def _case_out(appliance: Appliance, case: Case) -> CaseOut:
     return CaseOut(
         id=case.id,
         number=case.number,
-        title=opened.title if isinstance(opened, CaseOpened) else _UNREAD if case.is_here else _MOVED_AWAY,
+        title=_title(recorded),
         opened_by=opened.actor_name if isinstance(opened, CaseOpened) else "",
         opened_at=case.opened_at,
         state=_state(appliance, case),
         queries=len(case.query_ids),
         closed_at=case.closed_at,
     )
+
+
+def _title(opening: Recorded | None) -> str:
+    """The title of a case, or why there is none."""
+    if opening is None:
+        return _MOVED_AWAY
+    return opening.entry.title if isinstance(opening.entry, CaseOpened) else why_unreadable(opening)
 
 
 def _state(appliance: Appliance, case: Case) -> Literal["open", "closing", "closed"]:
@@ -131,7 +138,7 @@ def _state(appliance: Appliance, case: Case) -> Literal["open", "closing", "clos
 def _entry_out(recorded: Recorded) -> CaseEntryOut:
     entry = recorded.entry
     kind: Literal["opened", "query", "note", "unread"] = "unread"
-    words, by, query_id = _UNREAD, "", ""
+    words, by, query_id = why_unreadable(recorded), "", ""
     if isinstance(entry, CaseOpened):
         kind, words, by = "opened", entry.reason, entry.actor_name
     elif isinstance(entry, CaseNoted):
@@ -145,10 +152,10 @@ def _query_out(appliance: Appliance, query_id: str) -> CaseQueryOut:
     try:
         record = appliance.log.query(query_id)
     except NotFound:  # its entry was altered: the others are shown all the same
-        return CaseQueryOut(query_id=query_id, seq=None, question="", answer="")
+        return CaseQueryOut(query_id=query_id, seq=None, question=DAMAGED, answer="")
     return CaseQueryOut(
         query_id=query_id,
         seq=record.asked.seq,
-        question=record.question.question if record.question else "",
-        answer=record.answer.answer if record.answer else "",
+        question=record.question.question if record.question else why_unreadable(record.asked),
+        answer=record.answer.answer if record.answer else why_unreadable(record.closed) if record.closed else "",
     )

@@ -1,9 +1,11 @@
-"""The latest signed checkpoint of the query log for compliance officers, to carry out of the house.
+"""A signed checkpoint of the query log for compliance officers, to carry out of the house.
 
 Rules this module keeps:
 
-1. The page is plain HTML that is whole by itself: no script, no other file. It prints on one sheet.
-2. What is carried out holds nothing of the log but its size and its root, so it needs no opening. That somebody took it
+1. The log is signed as it is at that moment. Where the signer does not do that in time, the sheet says which entries
+   came later than what it shows.
+2. The page is plain HTML that is whole by itself: no script, and no other file but the fonts. It prints on one sheet.
+3. What is carried out holds nothing of the log but its size and its root, so it needs no opening. That somebody took it
    is an entry all the same.
 """
 
@@ -23,44 +25,68 @@ from appliance.audit import checkpoint, note, signatures
 from appliance.audit.entries import LogRead
 from appliance.errors import NotFound
 from appliance.wiring import Appliance
+from appliance.wording import moment
 
 router = APIRouter(prefix="/log/checkpoint", tags=["log"])
 
-_NOT_YET = "Nothing has been signed yet. Try again in a few minutes; Admin > Health says if the signer does not sign."
+_PATIENCE_S = 5.0
+_NOT_YET = (
+    "Nothing has been signed yet. Try again in a few minutes; Administration > Health says if the signer does not sign."
+)
 
 
 @router.get("", response_class=HTMLResponse)
 def sheet(officer: Compliance, appliance: TheAppliance) -> HTMLResponse:
-    """The latest signed checkpoint and the public key of the signer, each with a QR code, to print."""
-    signed, key = _latest(appliance)
+    """A signed checkpoint of now and the public key of the signer, each with a QR code, to print."""
+    signed, key = _signed_now(appliance)
     signer = note.verifier_key(key)
     at = checkpoint.parse(note.opened(signed, signer))
     appliance.log.append(LogRead(officer.id, f"the signed checkpoint of {at.size} entries, to print"))
     template = Template(STATIC.joinpath("checkpoint.html").read_text("utf-8"))
     page = template.substitute(
         origin=html.escape(at.origin),
-        size=f"{at.size:,}",
+        covers=_covers(appliance, at.size),
+        later=html.escape(_later(appliance, at.size)),
         note=html.escape(signed),
         note_code=qr_code(signed, "The signed checkpoint"),
         key=html.escape(key),
         key_code=qr_code(key, "The public key of the signer"),
-        printed=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        printed=moment(datetime.now(UTC)),
     )
     return HTMLResponse(page)
 
 
 @router.get("/file", response_class=PlainTextResponse)
 def file(officer: Compliance, appliance: TheAppliance) -> PlainTextResponse:
-    """The latest signed checkpoint as a file, for a medium that is written once."""
-    signed, _ = _latest(appliance)
+    """A signed checkpoint of now as a file, for a medium that is written once."""
+    signed, _ = _signed_now(appliance)
     size = signed.split("\n")[1]
     appliance.log.append(LogRead(officer.id, f"the signed checkpoint of {size} entries, as a file"))
     name = f"strongroom-checkpoint-{size}.txt"
     return PlainTextResponse(signed, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-def _latest(appliance: Appliance) -> tuple[str, str]:
+def _signed_now(appliance: Appliance) -> tuple[str, str]:
+    """The log signed as it is, or as it was signed last, and the key of the signer. Raises NotFound."""
+    appliance.signing.wait_for_all(_PATIENCE_S)
     notes = signatures.signed_notes(appliance.log.path)
     if not notes:
         raise NotFound(_NOT_YET)
     return notes[-1], signatures.public_key(appliance.log.path)
+
+
+def _covers(appliance: Appliance, size: int) -> str:
+    """Which entries a checkpoint covers, and up to when."""
+    if size == 0:
+        return "no entry"
+    return f"entries 0 to {size - 1:,}; the last one is of {moment(appliance.log.entry(size - 1).time)}"
+
+
+def _later(appliance: Appliance, size: int) -> str:
+    """What came after a checkpoint, other than the record that it was taken; empty where nothing did."""
+    number = appliance.log.size() - 1 - size
+    if number <= 0:
+        return ""
+    entries = "1 entry was" if number == 1 else f"{number:,} entries were"
+    why = f" The signer does not sign: {appliance.signing.problem}." if appliance.signing.problem else ""
+    return f"{entries} written later and not covered by this sheet.{why} Print another one to cover what came later."

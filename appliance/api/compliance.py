@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from appliance.api.gate import Officer, TheAppliance
 from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn, ProposalOut
+from appliance.audit.telling import OFFICERS_ACTS
 from appliance.compliance import erasures, holds
 from appliance.compliance.four_eyes import LAPSES_AFTER, Proposal
 from appliance.wiring import Appliance
@@ -23,6 +24,7 @@ def proposals(officer: Officer, appliance: TheAppliance) -> list[ProposalOut]:
         ProposalOut(
             id=waiting.id,
             act=waiting.act,
+            words=OFFICERS_ACTS.get(waiting.act, waiting.act).capitalize(),
             subject=waiting.subject,
             reason=waiting.reason,
             detail=waiting.detail,

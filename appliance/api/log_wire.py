@@ -24,18 +24,17 @@ from appliance.audit.entries import (
     Entry,
     PassagesRetrieved,
     QuestionRewritten,
+    SignInFailed,
 )
 from appliance.audit.entries import split as split_entry
 from appliance.audit.records import QueryRecord, Recorded
 from appliance.audit.signatures import signed_notes
+from appliance.audit.telling import happened, why_unreadable
 from appliance.compliance.naming import ACT as NAMING
 from appliance.domain import AnswerKind, Grounding, Principal, StatementCheck
 from appliance.flags import MEANINGS
 from appliance.wiring import WITHHELD, Appliance
 
-DAMAGED = "This entry was altered after it was written. Verify the log."
-ERASED = "What this entry held was erased. That it is in the log is still proved."
-SEALED = "The key to this entry is not there, so nobody can read it. That it is in the log is still proved."
 SOMEBODY = "somebody whose account is gone"
 _UNNAMED = "somebody"
 
@@ -45,6 +44,15 @@ _OF_PEOPLE = ("person.", "token.", "second_factor.", "password.", "access.")
 _UNTOLD = ("actor_name", "name", "origin", "person", "pseudonym")
 """What is left out of any entry: names, the address somebody signed in from, which is as good as one, and of which
 pseudonym two officers were told, because what they asked for stands in another entry."""
+
+_SAID = ("action", "act")
+"""What the words for an event say already."""
+
+_LABELS = {"what": ""}
+"""What stands before a part that needs no name of its own."""
+
+_CODES = ("error", "findings")
+"""Stable names, shown with spaces for their signs."""
 
 
 def query_out(appliance: Appliance, record: QueryRecord) -> QueryOut:
@@ -59,8 +67,8 @@ def query_out(appliance: Appliance, record: QueryRecord) -> QueryOut:
         levels=list(question.levels) if question else [],
         origin=question.origin if question else "",
         conversation_id=question.conversation_id if question else "",
-        question=question.question if question else unreadable(record.asked),
-        answer=answer.answer if answer else (unreadable(record.closed) if record.closed else ""),
+        question=question.question if question else why_unreadable(record.asked),
+        answer=answer.answer if answer else (why_unreadable(record.closed) if record.closed else ""),
         kind=AnswerKind(answer.kind) if answer and not answer.error else None,
         model=retrieval.model.name if retrieval else "",
         citations=len(answer.citations) if answer else 0,
@@ -108,16 +116,10 @@ def event_out(appliance: Appliance, recorded: Recorded, ids: Mapping[str, str]) 
         seq=recorded.seq,
         time=recorded.time or datetime.fromtimestamp(0, UTC),
         type=recorded.type,
+        words=happened(recorded),
         actor=appliance.pseudonyms.of(getattr(entry, "actor", "")),
-        detail=_detail(appliance, entry, ids) if entry else unreadable(recorded),
+        detail=_detail(appliance, entry, ids) if entry else why_unreadable(recorded),
     )
-
-
-def unreadable(recorded: Recorded) -> str:
-    """Why there is nothing to read."""
-    if recorded.erased:
-        return ERASED
-    return SEALED if recorded.sealed else DAMAGED
 
 
 def _passages(
@@ -192,11 +194,14 @@ def _latency(answer: AnswerClosed | None) -> dict[str, float]:
 
 
 def _detail(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
-    content = {name: value for name, value in split_entry(entry)[1].items() if name not in _UNTOLD}
+    content = {name: value for name, value in split_entry(entry)[1].items() if name not in (*_UNTOLD, *_SAID)}
     subject = content.get("subject")
     if isinstance(subject, str):
         content["subject"] = _subject(appliance, entry, subject, ids)
-    words = "; ".join(f"{name}: {_in_words(value)}" for name, value in content.items() if value not in ("", None))
+    told = {name: _told(entry, name, value) for name, value in content.items() if not name.endswith("sha256")}
+    words = "; ".join(
+        f"{'' if name == 'what' else name.replace('_', ' ') + ': '}{it}" for name, it in told.items() if it
+    )
     for account in ids.values():
         words = words.replace(account, _UNNAMED)
     return words
@@ -215,6 +220,13 @@ def _subject(appliance: Appliance, entry: Entry, subject: str, ids: Mapping[str,
     if isinstance(entry, ActProposed | ActDecided) and entry.act != NAMING and subject.casefold() in ids:
         return _UNNAMED
     return subject
+
+
+def _told(entry: Entry, name: str, value: object) -> str:
+    """A part of an entry for people; empty where it says nothing."""
+    words = "" if value is None else _in_words(value)
+    is_code = name in _CODES or (isinstance(entry, SignInFailed) and name == "reason")
+    return words.replace("_", " ").replace(".", ": ") if is_code else words
 
 
 def _in_words(value: object) -> str:

@@ -56,8 +56,7 @@ $code
 _REMOVAL = """<form method="post" action="/second-factor/remove">
 $code
 <button type="submit">Take it away</button>
-</form>
-<p class="small"><a href="/">Back</a></p>"""
+</form>"""
 
 _DONE = """<ul class="secret codes">$codes</ul>
 <p class="small"><a href="/">I have noted them. Continue</a></p>"""

@@ -18,10 +18,11 @@ from appliance.api.schemas.protection import (
     ProposedOut,
     ReleaseIn,
     RetentionOut,
+    SubjectOut,
 )
 from appliance.api.wire import as_file
-from appliance.audit.entries import LogExported
-from appliance.compliance import certificate, subject_access
+from appliance.audit.entries import LogExported, LogRead
+from appliance.compliance import certificate, subject_access, subject_paper
 from appliance.compliance.erasures import Erasure
 from appliance.compliance.holds import Hold
 from appliance.compliance.retention import NOTICE
@@ -96,13 +97,22 @@ def erasure_certificate(erasure_id: str, _officer: Officer, appliance: TheApplia
     return Response(pdf, media_type="application/pdf", headers=as_file("certificate-of-erasure.pdf"))
 
 
+@router.get("/log/subjects/{name}/account", tags=["log"])
+def whom_it_is_about(name: str, officer: Officer, _opened: OpenedLog, appliance: TheAppliance) -> SubjectOut:
+    """Whom everything about a name would be about, where two agreed on taking it out. On record."""
+    appliance.exporting.require(officer.id)
+    appliance.log.append(LogRead(officer.id, "whether there is an account of a name"))
+    person = appliance.accounts.named(name)
+    return SubjectOut(name=person.name, display_name=person.display_name)
+
+
 @router.get("/log/subjects/{name}", response_class=Response, tags=["log"])
 def everything_about(
     name: str, officer: Officer, _opened: OpenedLog, appliance: TheAppliance, form: Form = Form.JSON
 ) -> Response:
     """Everything there is about a person, for them, where two agreed on taking it out. On record."""
+    appliance.exporting.require(officer.id)  # first: whether there is somebody of a name is told to nobody sooner
     person = appliance.accounts.named(name)
-    appliance.exporting.require(officer.id)
     appliance.log.append(LogExported(officer.id, f"everything about the account {person.id}"))
     about = subject_access.gather(appliance.log, person, appliance.conversations, appliance.requests)
     if form is Form.JSON:
@@ -110,7 +120,7 @@ def everything_about(
         return Response(
             text.encode("utf-8", "replace"), media_type="application/json", headers=as_file("subject-access.json")
         )
-    pdf = subject_access.on_paper(about)
+    pdf = subject_paper.on_paper(about)
     return Response(pdf, media_type="application/pdf", headers=as_file("subject-access.pdf"))
 
 

@@ -20,6 +20,7 @@ from appliance.api.schemas.review_queue import (
 )
 from appliance.audit.entries import AnswerReviewed, LogRead
 from appliance.audit.records import QueryRecord
+from appliance.audit.telling import DAMAGED, why_unreadable
 from appliance.compliance.review_queue import Judgement, Review
 from appliance.compliance.sampling import WHOLE, Rule
 from appliance.domain import ReviewState, Selects
@@ -29,8 +30,6 @@ from appliance.wiring import Appliance
 
 router = APIRouter(prefix="/compliance", tags=["compliance"])
 _PERCENT = WHOLE // 100
-_DAMAGED = "This entry was altered after it was written. Verify the log."
-_SEALED = "The key to this entry is not there, so nobody can read it."
 
 
 @router.get("/rules")
@@ -133,7 +132,7 @@ def _review_out(appliance: Appliance, review: Review, drawn_by: Mapping[str, str
         outcome=(answer.error or answer.kind) if answer else "",
         flags=[flag.name for flag in answer.flags] if answer else [],
         cited=_cited(record) if record else [],
-        unread=_unread(record) if record else _DAMAGED,
+        unread=_unread(record) if record else DAMAGED,
         state=review.state,
         verdict=review.verdict,
         notes=given.notes if given else "",
@@ -167,5 +166,6 @@ def _cited(record: QueryRecord) -> list[str]:
 
 
 def _unread(record: QueryRecord) -> str:
-    unread = [part for part in (record.asked, record.closed) if part is not None and part.entry is None]
-    return (_SEALED if all(part.sealed for part in unread) else _DAMAGED) if unread else ""
+    """Why there is no question, or no answer; empty when there are both."""
+    unread = (part for part in (record.asked, record.closed) if part is not None and part.entry is None)
+    return " ".join(dict.fromkeys(map(why_unreadable, unread)))

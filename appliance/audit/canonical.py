@@ -19,6 +19,7 @@ import re
 from typing import Any
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
 def to_bytes(value: Any) -> bytes:
@@ -27,7 +28,7 @@ def to_bytes(value: Any) -> bytes:
     Raises:
         ValueError: The value holds NaN or an infinity.
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    text = _ENCODER.encode(value)
     if _SURROGATE.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
         text = _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -24,7 +24,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -58,15 +58,23 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Key:
-    """The key of one person for one month. It has no text of its own, so that it gets into no message."""
+    """The key of one person for one month. It has no text of its own, so that it gets into no message.
+
+    What it opens with is made once: a search opens thousands of entries with the same few keys.
+    """
 
     subject: str
     secret: bytes
+    _cipher: AESGCM = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make what it seals and opens with."""
+        object.__setattr__(self, "_cipher", AESGCM(_derived(self.secret, b"content")))
 
     def seal(self, content: bytes, belongs_to: bytes) -> bytes:
         """The content encrypted: nonce, ciphertext, tag."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return nonce + AESGCM(_derived(self.secret, b"content")).encrypt(nonce, content, belongs_to)
+        return nonce + self._cipher.encrypt(nonce, content, belongs_to)
 
     def open(self, sealed: bytes, belongs_to: bytes) -> bytes:
         """The content.
@@ -75,9 +83,7 @@ class Key:
             ValueError: It was sealed with another key, belongs to something else, or was altered.
         """
         try:
-            return AESGCM(_derived(self.secret, b"content")).decrypt(
-                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], belongs_to
-            )
+            return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], belongs_to)
         except InvalidTag as error:
             raise ValueError("This content was not sealed with this key for this place.") from error
 

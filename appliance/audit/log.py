@@ -578,7 +578,7 @@ def _exportable(row: Row, ring: Keyring | None) -> bytes | None:
         return None
     try:
         if payload is not None and records.is_intact(head, payload, leaf):
-            return records.content_of(canonical.from_bytes(head), payload, ring)
+            return records.content_of(head, payload, ring)
     except (ValueError, KeyError) as error:
         raise _altered(seq) from error
     raise _altered(seq)

@@ -25,9 +25,10 @@ the head as they are: actor (the account id), query_id, conversation_id, session
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -58,6 +59,9 @@ ERASED = b""
 
 _UNSEARCHED = ("_id", "sha256", "digest", "actor_name", "flags")
 """How the names of fields end that a search for words passes over. People are found by their pseudonym."""
+
+_PAYLOAD_HASH = re.compile(rb',"payload_sha256":"[0-9a-f]{64}"')
+"""What a head has that it was sealed without. No text in canonical bytes can look like this: its quotes are escaped."""
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -235,7 +239,7 @@ def unseal(seq: int, head: bytes, payload: bytes | None, stored_leaf: bytes | No
             return Recorded(seq, type_name, time, boot_id, None, damaged=False, sealed=True, erased=True)
         if payload is None or not is_intact(head, payload, stored_leaf):
             return Recorded(seq, type_name, time, boot_id, None, damaged=True)
-        content = content_of(facts, payload, keys)
+        content = content_of(head, payload, keys)
         if content is None:
             return Recorded(seq, type_name, time, boot_id, None, damaged=False, sealed=True)
         held = canonical.from_bytes(content)
@@ -246,19 +250,19 @@ def unseal(seq: int, head: bytes, payload: bytes | None, stored_leaf: bytes | No
         return Recorded(seq, "", None, "", None, damaged=True)
 
 
-def content_of(facts: Mapping[str, Any], payload: bytes, keys: Keyring | None) -> bytes | None:
+def content_of(head: bytes, payload: bytes, keys: Keyring | None) -> bytes | None:
     """The content a payload holds; None when its key is not there.
 
     Raises:
         ValueError, KeyError: It is not the content the head was made for.
     """
+    facts = canonical.from_bytes(head)
     if facts["v"] == 1:
         return payload
     key = keys.find(str(facts["actor"])) if keys else None
     if key is None:
         return None
-    head = {name: value for name, value in facts.items() if name != "payload_sha256"}
-    content = key.open(payload, canonical.to_bytes(head))
+    content = key.open(payload, _PAYLOAD_HASH.sub(b"", head, count=1))  # the head as it was when it was sealed
     if hashlib.sha256(content).hexdigest() != facts["content_sha256"]:
         raise ValueError("This is not the content that was recorded.")
     return content

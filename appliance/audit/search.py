@@ -197,7 +197,7 @@ class _Needles:
 def _text_of(head: bytes, payload: bytes, ring: Keyring | None) -> str | None:
     """What an entry holds, as folded text; "" when its key is not there, None when it has to be read to tell."""
     try:
-        content = records.content_of(canonical.from_bytes(head), payload, ring)
+        content = records.content_of(head, payload, ring)
         text = "" if content is None else content.decode("utf-8")
     except (ValueError, KeyError, TypeError, AttributeError):
         return ""  # damaged

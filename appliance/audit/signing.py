@@ -3,8 +3,8 @@
 Rules this module keeps:
 
 1. The signer is another process (`signer`): a child with its own folder, or one that runs under an account of its own.
-2. Nothing waits for it. While it does not sign, entries are appended and answers given, and the `problem` says so to
-   the doctor and, once, to the application's log.
+2. Nothing waits for it, but for seconds whoever carries a checkpoint out. While it does not sign, entries are appended
+   and answers given, and the `problem` says so to the doctor and, once, to the application's log.
 3. Its public key is written down when it is met first. A signer with another key is a problem, not a new start.
 4. What was signed is kept, one note after the other, and verified with the log.
 """
@@ -56,6 +56,8 @@ class Signing:
         self._runs_elsewhere = runs_elsewhere
         self._child: subprocess.Popen[bytes] | None = None
         self._wanted = threading.Event()
+        self._tried = threading.Condition()
+        self._signed = 0
         self._closed = False
         self.problem = ""
         self._thread = threading.Thread(target=self._run, name="signing", daemon=True)
@@ -65,6 +67,13 @@ class Signing:
     def hurry(self) -> None:
         """Have the log signed as it is now, without waiting for it."""
         self._wanted.set()
+
+    def wait_for_all(self, patience_s: float) -> bool:
+        """Have the log signed as it is now, and wait for it. Whether it was in that time."""
+        size = self._log.size()
+        self.hurry()
+        with self._tried:
+            return self._tried.wait_for(lambda: self._signed >= size, patience_s)
 
     def close(self) -> None:
         """Have the last checkpoint signed, if the signer is there, and end it if it is ours."""
@@ -97,6 +106,8 @@ class Signing:
         if problem and problem != self.problem:
             _log.error("Checkpoints of the query log are not signed: %s", problem)
         self.problem = problem
+        with self._tried:
+            self._tried.notify_all()
 
     def _sign(self) -> None:
         with _connected(signer.socket_path(self._folder), self._is_coming) as stream:
@@ -113,6 +124,7 @@ class Signing:
         if note.opened(str(told["note"]), key) != current.text():
             raise AuditBroken("The signer signed something else than it was asked to. Find out what runs in its place.")
         signatures.keep(self._log.path, str(told["note"]))
+        self._signed = current.size
 
     def _is_coming(self) -> bool:
         """Whether it makes sense to wait for somebody to listen."""

@@ -9,6 +9,7 @@ import unicodedata
 import argon2
 from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
 
+from appliance.auth.guessable import why_guessable
 from appliance.errors import ApplianceError, InvalidRequest
 
 MIN_PASSWORD_CHARACTERS = 12
@@ -63,8 +64,11 @@ def checked_password(password: str, name: str) -> str:
         )
     if len(password) > MAX_PASSWORD_CHARACTERS:
         raise InvalidRequest(f"A password has at most {MAX_PASSWORD_CHARACTERS} characters. Choose a shorter one.")
-    if password.casefold() == name:
-        raise InvalidRequest("The password is the same as the name. Choose another password.")
+    if why := why_guessable(password, name):
+        raise InvalidRequest(
+            f"The password is easy to guess: it {why}. Choose another one, such as four words that do not belong "
+            "together."
+        )
     return password
 
 

@@ -53,7 +53,7 @@ DEFAULT_SCOPES = frozenset({Scope.ASK})
 _SEEN_EVERY = timedelta(minutes=1)
 _ASK_LATER = (
     "Your organisation's directory cannot be asked at the moment. Try again later; an administrator sees why under "
-    "Admin > Directories."
+    "Administration > Directories."
 )
 
 

@@ -126,7 +126,7 @@ def _refuse_other_settings(source: SourceOut, *, name: str, groups: list[str] | 
         options = ", ".join(f"--{option.removesuffix('s')}" for option in other)
         raise InvalidRequest(
             f"'{source.name}' is a source already, with other settings than {options} would give it. "
-            "Nothing was synced. Leave them out to sync it as it is, or change it in Admin > Sources."
+            "Nothing was synced. Leave them out to sync it as it is, or change it in Administration > Sources."
         )
 
 

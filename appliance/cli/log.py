@@ -16,7 +16,6 @@ from appliance.errors import AuditBroken, InvalidRequest
 
 if TYPE_CHECKING:
     from appliance.audit.entries import Entry
-    from appliance.audit.records import Recorded
 
 Reason = Annotated[str, typer.Option("--reason", help="Why the log is read, in a few words; this goes on record.")]
 
@@ -95,6 +94,7 @@ def log_show(
     from appliance.audit.entries import LogRead
     from appliance.audit.log import QueryLog
     from appliance.audit.records import LogFilter
+    from appliance.audit.telling import why_unreadable
     from appliance.compliance.pseudonyms import pseudonyms_of
 
     settings = load_settings()
@@ -108,7 +108,7 @@ def log_show(
                 str(query.asked.seq),
                 query.asked.time.strftime("%Y-%m-%d %H:%M:%S") if query.asked.time else "",
                 pseudonyms.of(question.actor) if question else "",
-                escape(printable(question.question)) if question else _unreadable(query.asked),
+                escape(printable(question.question)) if question else why_unreadable(query.asked),
                 query.answer.kind if query.answer and not query.answer.error else query.state.value,
             )
     out.print(table)
@@ -120,12 +120,6 @@ def _opened(reason: str) -> Entry:
     from appliance.compliance.openings import checked_reason
 
     return DeskOpened("operator", checked_reason(reason), "command line")
-
-
-def _unreadable(recorded: Recorded) -> str:
-    if recorded.erased:
-        return "(erased)"
-    return "(its key is not there)" if recorded.sealed else "(altered)"
 
 
 @log_app.command("checkpoint")
@@ -230,7 +224,7 @@ def log_subject(
     """Write everything there is about a person, for them. The export is itself recorded, with the reason."""
     from appliance.audit.entries import LogExported
     from appliance.audit.log import QueryLog
-    from appliance.compliance import subject_access
+    from appliance.compliance import subject_access, subject_paper
     from appliance.personnel import subject_of
 
     settings = load_settings()
@@ -239,7 +233,7 @@ def log_subject(
         log.append(LogExported("operator", f"everything about the account {person.id}, on the command line"))
         about = subject_access.gather(log, person, conversations, requests)
     is_paper = target.suffix.casefold() == ".pdf"
-    written = subject_access.on_paper(about) if is_paper else subject_access.as_json(about).encode("utf-8", "replace")
+    written = subject_paper.on_paper(about) if is_paper else subject_access.as_json(about).encode("utf-8", "replace")
     try:
         with _made(target) as file:
             file.write(written)

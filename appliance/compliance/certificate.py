@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from appliance.compliance.erasures import Erasure
 from appliance.compliance.paper import Paper
 from appliance.errors import Conflict
+from appliance.wording import day, moment
 
 _COVERS = (
     "Erased are the keys to what the query log holds of this account in these months, and what they had sealed; the "
@@ -47,8 +48,8 @@ def on_paper(order: Erasure) -> bytes:
         [
             ("Erasure", facts["erasure"]),
             ("Account", facts["account"]),
-            ("Ordered", facts["ordered_at"]),
-            ("Complete", facts["completed_at"]),
+            ("Ordered", moment(order.ordered_at)),
+            ("Complete", moment(order.completed_at)),
             ("Up to", facts["up_to_month"]),
             ("Months erased", ", ".join(facts["months"]) or "none: nothing was on record"),
             ("Entries of the log", f"{order.entries:,}"),
@@ -56,9 +57,10 @@ def on_paper(order: Erasure) -> bytes:
             ("On record as entry", ", ".join(str(seq) for seq in order.seqs)),
         ]
     )
+    until = day(date.fromisoformat(facts["key_backups_may_exist_until"]))
     paper.heading("Backups of the keys")
     paper.text(
-        f"Backups of the keys are kept for two weeks. Until {facts['key_backups_may_exist_until']} one of before the "
+        f"Backups of the keys are kept for two weeks. Until {until} one of before the "
         "erasure may exist; with it and a backup of the log of before, the content could be read. After that day it "
         "is gone from every place."
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from appliance.audit import checkpoint, note
 from appliance.audit.entries import (
@@ -23,9 +22,10 @@ from appliance.audit.entries import (
     QuestionReceived,
 )
 from appliance.audit.records import Recorded
+from appliance.audit.telling import KINDS, act_in_words, happened, why_unreadable
 from appliance.compliance.paper import Paper
+from appliance.wording import moment
 
-_SEALED = "The key to this entry is not there, so nobody can read it. That it is in the log is still proved."
 _UNREAD = "This entry is of a kind that this paper does not show. It is in entries.jsonl."
 _Pairs = tuple[tuple[str, str], ...]
 
@@ -72,10 +72,10 @@ def _proof(signed: str, signer_key: str) -> _Pairs:
 
 def _write(paper: Paper, recorded: Recorded) -> None:
     if recorded.entry is None:
-        told = _Told(recorded.type, texts=(("", _SEALED if recorded.sealed else _UNREAD),))
+        told = _Told(happened(recorded), texts=(("", why_unreadable(recorded)),))
     else:
         told = _told(recorded.entry)
-    paper.entry(f"{told.name} · {_moment(recorded.time)}")
+    paper.entry(f"{told.name} · {moment(recorded.time)}")
     for label, words in told.texts:
         if label and words:
             paper.label(label)
@@ -86,7 +86,7 @@ def _write(paper: Paper, recorded: Recorded) -> None:
 
 @functools.singledispatch
 def _told(entry: Entry) -> _Told:
-    return _Told(entry.type, texts=(("", _UNREAD),))
+    return _Told(KINDS[entry.type], texts=(("", _UNREAD),))
 
 
 @_told.register
@@ -146,12 +146,12 @@ def _(entry: CaseNoted) -> _Told:
 
 @_told.register
 def _(entry: ActProposed) -> _Told:
-    return _Told(f"Proposed: {entry.act}", (("Account", entry.actor),), (("", entry.reason),))
+    return _Told(act_in_words(entry), (("Account", entry.actor),), (("", entry.reason),))
 
 
 @_told.register
 def _(entry: ActDecided) -> _Told:
-    return _Told(f"Decided: {entry.act}", (("Account", entry.actor), ("Outcome", entry.outcome)), (("", entry.note),))
+    return _Told(act_in_words(entry), (("Account", entry.actor),), (("", entry.note),))
 
 
 def _passages(entry: PassagesRetrieved) -> Iterator[str]:
@@ -159,7 +159,3 @@ def _passages(entry: PassagesRetrieved) -> Iterator[str]:
         number = f"[{found.number}] " if found.number is not None else ""
         page = f", page {found.page}" if found.page is not None else ""
         yield f"{found.rank}. {number}{found.title}{page} ({found.path}; version {found.version_sha256[:16]}…)"
-
-
-def _moment(at: datetime | None) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S UTC") if at else "no time"

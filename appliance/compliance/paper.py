@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -24,9 +24,11 @@ from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
+from reportlab.lib.utils import simpleSplit
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import HRFlowable, Paragraph, SimpleDocTemplate, Spacer, Table
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import CondPageBreak, HRFlowable, PageBreak, Paragraph, SimpleDocTemplate, Spacer, Table
 
 _FONT, _BOLD = "Strongroom", "Strongroom-Bold"
 _INK, _QUIET = HexColor("#1a2230"), HexColor("#5b6472")
@@ -39,6 +41,11 @@ _ROWS = [
     ("LEFTPADDING", (0, 0), (-1, -1), 0),
     ("TOPPADDING", (0, 0), (-1, -1), 0),
     ("BOTTOMPADDING", (0, 0), (-1, -1), 1.5),
+]
+_LINES = [
+    ("LINEBELOW", (0, 0), (-1, -1), 0.25, HexColor("#d5d8dd")),
+    ("TOPPADDING", (0, 0), (-1, -1), 2),
+    ("RIGHTPADDING", (0, 0), (-1, -1), 8),
 ]
 _LINE_ENDS = re.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
 _UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufffe\uffff]")
@@ -55,7 +62,12 @@ class Paper:
 
     def heading(self, words: str) -> None:
         """A heading below the title."""
-        self._story += [Spacer(1, 10), HRFlowable(width="100%", thickness=0.5, color=_QUIET), Spacer(1, 4)]
+        self._story += [
+            CondPageBreak(30 * mm),
+            Spacer(1, 10),
+            HRFlowable(width="100%", thickness=0.5, color=_QUIET),
+            Spacer(1, 4),
+        ]
         self._put(words, size=13, bold=True, after=3, stays=True)
 
     def entry(self, words: str) -> None:
@@ -79,6 +91,20 @@ class Paper:
             widths = [_FACT_NAMES, _WIDTH - _FACT_NAMES]
             self._story.append(Table(rows, colWidths=widths, style=_ROWS, splitInRow=1, hAlign="LEFT"))
 
+    def rows(self, columns: Sequence[str], rows: Iterable[Sequence[str]], shares: Sequence[float]) -> None:
+        """A table, its heads on every page it reaches. `shares` are how wide its columns are to each other."""
+        head, cell = _style(size=8, bold=True, quiet=True), _style(size=8.5)
+        lines = [[Paragraph(shown(words), head) for words in columns]]
+        lines += [[Paragraph(shown(words), cell) for words in row] for row in rows]
+        widths = [_WIDTH * share / sum(shares) for share in shares]
+        self._story.append(
+            Table(lines, colWidths=widths, style=[*_ROWS, *_LINES], repeatRows=1, splitInRow=1, hAlign="LEFT")
+        )
+
+    def new_page(self) -> None:
+        """What follows begins on a page of its own."""
+        self._story.append(PageBreak())
+
     def pdf(self) -> bytes:
         """The paper as a PDF."""
         made = io.BytesIO()
@@ -92,7 +118,7 @@ class Paper:
             title=_printable(self._title),
             invariant=1,
         )
-        document.build(self._story, onFirstPage=_foot, onLaterPages=_foot)
+        document.build(self._story, canvasmaker=_Numbered)
         return made.getvalue()
 
     def _put(self, words: str, **look: Any) -> None:
@@ -104,10 +130,18 @@ def shown(untrusted: str) -> str:
     return escape(_printable(untrusted))
 
 
+def lacks(untrusted: str) -> bool:
+    """Whether a text has letters that the font does not have."""
+    return any(not _is_there(char) for char in _UNSEEN.sub("", untrusted))
+
+
 def _printable(untrusted: str) -> str:
-    glyphs = _glyphs()
     seen = _UNSEEN.sub("", untrusted.replace("\t", "    "))
-    return "".join(char if ord(char) in glyphs or char.isspace() else f"[U+{ord(char):04X}]" for char in seen)
+    return "".join(char if _is_there(char) else f"[U+{ord(char):04X}]" for char in seen)
+
+
+def _is_there(char: str) -> bool:
+    return ord(char) in _glyphs() or char.isspace()
 
 
 def _style(
@@ -133,11 +167,33 @@ def _style(
     )
 
 
-def _foot(canvas: Any, document: Any) -> None:
-    canvas.setFont(_FONT, 8)
-    canvas.setFillColor(_QUIET)
-    canvas.drawString(_INSIDE, 12 * mm, "Strongroom")
-    canvas.drawRightString(A4[0] - _INSIDE, 12 * mm, f"Page {document.page}")
+class _Numbered(Canvas):  # type: ignore[misc]
+    """Writes the foot of every page when the last one is known, so that each says how many there are."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._pages: list[dict[str, Any]] = []
+
+    def showPage(self) -> None:  # noqa: N802 - the library's name
+        """Keep a page that is finished."""
+        self._pages.append(dict(self.__dict__))
+        self._startPage()
+
+    def save(self) -> None:
+        """Write every page with its foot."""
+        pages = self._pages
+        for number, page in enumerate(pages, 1):
+            self.__dict__.update(page)
+            self._foot(number, len(pages))
+            super().showPage()
+        super().save()
+
+    def _foot(self, number: int, of: int) -> None:
+        self.setFont(_FONT, 8)
+        self.setFillColor(_QUIET)
+        told = simpleSplit(f"Strongroom. {_printable(self._doc.info.title)}", _FONT, 8, _WIDTH - 30 * mm)
+        self.drawString(_INSIDE, 12 * mm, told[0])
+        self.drawRightString(A4[0] - _INSIDE, 12 * mm, f"Page {number} of {of}")
 
 
 @functools.cache

@@ -3,9 +3,9 @@
 Rules this module keeps:
 
 1. Everything of the person's own is handed out as it was recorded. Entries whose key is gone are named as such.
-2. Of what others did only what names the person, or looked at a question of theirs, is handed out; and that it was an
-   officer, an administrator or the appliance, never who: the right of access does not extend to those who act for the
-   organisation.
+2. Of what others did only what names the person, or looked at a question of theirs, is handed out, with the reason for
+   which the log was opened; and that it was an officer, an administrator or the appliance, never who: the right of
+   access does not extend to those who act for the organisation.
 3. Secrets are not handed out: no password hash, no second factor, no session or token.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +24,6 @@ from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter, Recorded
 from appliance.auth.access_requests import AccessRequest, AccessRequests
 from appliance.auth.standing import Person
-from appliance.compliance.paper import Paper
 from appliance.conversations import Conversations, StoredTurn
 
 _ALL = 2**62
@@ -41,7 +40,10 @@ _OWN_ALONE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Everything about a person. Entries are in the order of the log."""
+    """Everything about a person. Entries are in the order of the log.
+
+    `reasons` are why the log had been opened to whoever made those of the entries `by_others`, by their numbers.
+    """
 
     person: Person
     made_at: datetime
@@ -50,20 +52,23 @@ class About:
     by_others: tuple[Recorded, ...]
     turns: tuple[StoredTurn, ...]
     requests: tuple[AccessRequest, ...]
+    reasons: Mapping[int, str]
 
 
 def gather(log: QueryLog, person: Person, conversations: Conversations, requests: AccessRequests) -> About:
     """Everything about a person. Raises AuditUnavailable, CatalogUnavailable."""
     own = log.entries(LogFilter(actor=person.id), limit=_ALL)[::-1]
     asked = {query_id for recorded in own if (query_id := getattr(recorded.entry, "query_id", ""))}
+    by_others = tuple(sorted(_by_others(log, person, asked), key=lambda recorded: recorded.seq))
     return About(
         person=person,
         made_at=datetime.now(UTC),
         checkpoint=log.checkpoint(),
         own=own,
-        by_others=tuple(sorted(_by_others(log, person, asked), key=lambda recorded: recorded.seq)),
+        by_others=by_others,
         turns=tuple(conversations.all_turns(person.id)),
         requests=tuple(requests.of(person.id)),
+        reasons=dict(_reasons(log, by_others)),
     )
 
 
@@ -75,6 +80,17 @@ def _by_others(log: QueryLog, person: Person, asked: set[str]) -> Iterator[Recor
         for recorded in log.entries(LogFilter(type=kind), limit=_ALL):
             if recorded.entry is not None and _concerns(recorded.entry, person, asked, named):
                 yield recorded
+
+
+def _reasons(log: QueryLog, by_others: Iterable[Recorded]) -> Iterator[tuple[int, str]]:
+    """Why each of those who read the log had opened it: what they wrote down last before."""
+    opened = log.entries(LogFilter(type=entries.DeskOpened.type), limit=_ALL)  # the newest first
+    for recorded in by_others:
+        if isinstance(recorded.entry, entries.LogRead | entries.QueryReplayed | entries.LogExported):
+            for opening in opened:
+                if opening.seq < recorded.seq and getattr(opening.entry, "actor", "") == recorded.entry.actor:
+                    yield recorded.seq, getattr(opening.entry, "reason", "")
+                    break
 
 
 def _concerns(entry: entries.Entry, person: Person, asked: set[str], named: re.Pattern[str]) -> bool:
@@ -105,7 +121,7 @@ def as_json(about: About) -> str:
             "checkpoint": about.checkpoint.text(),
             "account": _account(about.person),
             "own_entries": [_entry(recorded) for recorded in about.own],
-            "entries_by_others": [_entry(recorded) for recorded in about.by_others],
+            "entries_by_others": [_by_another(recorded, about) for recorded in about.by_others],
             "conversations": [asdict(turn) for turn in about.turns],
             "access_requests": [_request(request) for request in about.requests],
         },
@@ -113,47 +129,6 @@ def as_json(about: About) -> str:
         indent=1,
         default=str,
     )
-
-
-def on_paper(about: About) -> bytes:
-    """Everything, for people."""
-    paper = Paper(f"What is on record about {about.person.name}")
-    unreadable = sum(recorded.entry is None for recorded in about.own)
-    paper.facts(
-        [
-            ("Made", _moment(about.made_at)),
-            ("Own entries", f"{len(about.own):,}"),
-            ("Of them without content", f"{unreadable:,} (erased, or their key is gone)" if unreadable else ""),
-            ("Entries by others", f"{len(about.by_others):,}"),
-            ("Turns kept", f"{len(about.turns):,}"),
-            ("Requests for access", f"{len(about.requests):,}"),
-        ]
-    )
-    paper.heading("Account")
-    paper.facts((name.replace("_", " ").capitalize(), _words(value)) for name, value in _account(about.person).items())
-    _put(paper, "What you did", about.own)
-    _put(paper, "What others did that concerns you", about.by_others)
-    paper.heading("Your conversations as they are kept now")
-    for turn in about.turns:
-        paper.label(_moment(turn.asked_at))
-        paper.text(turn.question)
-        paper.text(turn.answer)
-    paper.heading("What you asked to be given")
-    for request in about.requests:
-        paper.label(_moment(request.asked_at))
-        paper.facts((name.capitalize(), _words(value)) for name, value in _request(request).items())
-    return paper.pdf()
-
-
-def _put(paper: Paper, heading: str, recorded: Iterable[Recorded]) -> None:
-    paper.heading(heading)
-    for each in recorded:
-        paper.label(f"Entry {each.seq}: {each.type}, {_moment(each.time) if each.time else 'at an unknown time'}")
-        content = _entry(each)["content"]
-        if content is None:
-            paper.text("What this entry held was erased, or its key is gone.")
-        else:
-            paper.facts((name.replace("_", " ").capitalize(), _words(value)) for name, value in content.items())
 
 
 def _account(person: Person) -> dict[str, Any]:
@@ -181,6 +156,10 @@ def _entry(recorded: Recorded) -> dict[str, Any]:
     return {"entry": recorded.seq, "type": recorded.type, "time": time, "content": content}
 
 
+def _by_another(recorded: Recorded, about: About) -> dict[str, Any]:
+    return {**_entry(recorded), "why": about.reasons.get(recorded.seq)}
+
+
 def _request(request: AccessRequest) -> dict[str, Any]:
     return {
         "group": request.group,
@@ -190,16 +169,3 @@ def _request(request: AccessRequest) -> dict[str, Any]:
         "approved": request.approved,
         "answer": request.answer,
     }
-
-
-def _words(value: Any) -> str:
-    """A recorded value for people."""
-    if isinstance(value, dict):
-        return "; ".join(f"{name}: {_words(inner)}" for name, inner in value.items() if inner not in ("", None))
-    if isinstance(value, list | tuple):
-        return " | ".join(_words(inner) for inner in value)
-    return "" if value is None else str(value)
-
-
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

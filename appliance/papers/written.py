@@ -9,6 +9,7 @@ from string import Template
 
 from appliance.domain import Role
 from appliance.papers.facts import Facts
+from appliance.wording import moment
 
 NAMES = ("record-of-processing", "dpia-inputs", "ai-act")
 
@@ -47,10 +48,9 @@ def _text(name: str) -> str:
 
 
 def _values(facts: Facts) -> dict[str, str]:
-    made = f"{facts.made_at:%Y-%m-%d %H:%M}"
     return {
         "no_advice": _NO_ADVICE,
-        "as_of": f"Strongroom, release {facts.release}, as it stood on {made} UTC.",
+        "as_of": f"Strongroom, release {facts.release}, as it stood on {moment(facts.made_at)}.",
         "employees": f"{facts.people[Role.EMPLOYEE]:,}",
         "admins": f"{facts.people[Role.ADMIN]:,}",
         "officers": f"{facts.people[Role.COMPLIANCE]:,}",

@@ -21,6 +21,7 @@ from appliance.audit.entries import (
 )
 from appliance.audit.log import QueryLog
 from appliance.audit.records import QueryRecord
+from appliance.audit.telling import why_unreadable
 from appliance.catalog import Catalog, StoredChunk
 from appliance.domain import AccessFilter, AnswerKind, Hit, Principal, Turn, access_of
 from appliance.errors import IndexUnavailable, ModelUnavailable, NotFound
@@ -110,7 +111,7 @@ class Replayer:
     def _run(self, record: QueryRecord, officer: Principal) -> Replay:
         question, retrieval, answer = record.question, record.retrieval, record.answer
         if question is None or retrieval is None or answer is None:
-            why = "A part of this entry cannot be read: it was never written, its key was destroyed, or it was altered."
+            why = _why_incomplete(record)
             return Replay(record.query_id, Outcome.IMPOSSIBLE, (Note(Finding.ENTRY_UNREADABLE, why, prevents=True),))
         case = self._case(question, retrieval, answer)
         notes = [*self._of_the_state(case), *_of_the_documents(case)]
@@ -278,3 +279,10 @@ def _of_a_search(case: _Case, now: Sequence[Hit] | None) -> Outcome:
     then = [it.chunk_id for it in sorted(case.needed, key=lambda it: it.rank) if it.number is not None]
     same = [hit.chunk.id for hit in now[: len(then)]] == then and (bool(then) or not now)
     return Outcome.REPRODUCED if same else Outcome.DIFFERS
+
+
+def _why_incomplete(record: QueryRecord) -> str:
+    """Why a question cannot be run again where a part of its record is missing or cannot be read."""
+    parts = (record.asked, record.searched, record.closed)
+    unread = dict.fromkeys(why_unreadable(part) for part in parts if part is not None and part.entry is None)
+    return " ".join(unread) or "A part of this record was never written: the question has no whole answer."

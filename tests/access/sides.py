@@ -35,7 +35,7 @@ from ingest.parse.elements import Parsed, from_json, to_json
 from ingest.pipeline import Pipeline, Wish
 from tests.access.corpora import REVIEWED, SOURCES, File
 
-PASSWORD = "correct horse battery staple"
+PASSWORD = "copper lantern under nine stairs"
 _LIMITS = readers.Limits(max_pages=100, ocr_languages=("eng",), ocr_page_timeout_s=5)
 _CURATOR = "curator"
 

@@ -30,7 +30,7 @@ from appliance.inference.openvino.embedder import OpenVinoEmbedder
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 
-PASSWORD = "correct horse battery staple"
+PASSWORD = "copper lantern under nine stairs"
 BASE = "http://testserver"
 
 DOCUMENTS = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import json
-import time
+
+import pytest
 
 from appliance.api.qr import qr_code
 from appliance.audit import signatures
@@ -13,6 +14,7 @@ from appliance.audit.tree import verify_inclusion
 from appliance.audit.verifier import verify as verify_export
 from appliance.audit.verify import verify
 from appliance.wiring import Appliance
+from appliance.wording import moment
 from tests.api.conftest import Client
 from tests.api.test_ask import ask
 
@@ -68,9 +70,9 @@ def test_acts_on_people_name_them_by_their_pseudonym(client: Client, appliance: 
     appliance.log.append(AdminAction("operator", "person.unlocked", "HR"))
     appliance.log.append(AdminAction("operator", "person.disabled", "somebody.long.gone"))
     events = client("compliance").get("/api/log/events", params={"limit": 10}).json()["events"]
-    told = [event["detail"] for event in events if event["type"] == "admin.action"]
-    assert f"action: person.unlocked; subject: {pseudonym_of(appliance, 'hr')}" in told
-    assert "action: person.disabled; subject: somebody whose account is gone" in told
+    told = [(event["words"], event["detail"]) for event in events if event["type"] == "admin.action"]
+    assert ("Let a person try to sign in again", f"subject: {pseudonym_of(appliance, 'hr')}") in told
+    assert ("Disabled an account", "subject: somebody whose account is gone") in told
 
 
 def test_an_officer_is_told_of_a_document_that_is_not_theirs_no_more_than_its_title(client: Client) -> None:
@@ -147,10 +149,6 @@ def test_verification_says_that_all_is_well(client: Client) -> None:
 
 
 def test_a_checkpoint_is_carried_out_as_a_page_and_as_a_file(client: Client, appliance: Appliance) -> None:
-    deadline = time.monotonic() + 20
-    while not signatures.signed_notes(appliance.log.path):
-        assert time.monotonic() < deadline, "nothing was signed"
-        time.sleep(0.02)
     officer = client("compliance")
     before = appliance.log.size()
     response = officer.get("/api/log/checkpoint")
@@ -158,12 +156,17 @@ def test_a_checkpoint_is_carried_out_as_a_page_and_as_a_file(client: Client, app
     assert response.headers["content-type"].startswith("text/html")
     assert response.headers["cache-control"] == "no-store"
     assert "<script" not in page
+    assert '<a href="/compliance">Back to the query log</a>' in page
+    last = appliance.log.entry(before - 1)
+    assert f"entries 0 to {before - 1:,}; the last one is of {moment(last.time)}" in page  # of now, not of minutes ago
+    assert '<p class="later"></p>' in page
     signed = html.unescape(page.partition("<pre>")[2].partition("</pre>")[0])
     key = html.unescape(page.rpartition("<pre>")[2].partition("</pre>")[0])
     assert signed in signatures.signed_notes(appliance.log.path)
     assert verify(appliance.log.path, *signatures.checked(appliance.log.path, [signed], key)).size > 0
     assert [text for text in (signed, key) if qr_code(text, "").partition("<path")[2] in page] == [signed, key]
     file = officer.get("/api/log/checkpoint/file")
+    assert file.text.split("\n")[1] == str(before + 1)
     assert file.text in signatures.signed_notes(appliance.log.path)
     assert "attachment" in file.headers["content-disposition"]
     taken = [appliance.log.entry(seq).entry for seq in range(before, appliance.log.size())]
@@ -171,3 +174,18 @@ def test_a_checkpoint_is_carried_out_as_a_page_and_as_a_file(client: Client, app
         "to print",
         "as a file",
     ]
+
+
+def test_a_checkpoint_that_the_signer_is_behind_with_says_what_it_does_not_cover(
+    client: Client, appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    officer = client("compliance")
+    covered = int(officer.get("/api/log/checkpoint/file").text.split("\n")[1])
+    officer.get("/api/log/events")
+    monkeypatch.setattr(appliance.signing, "wait_for_all", lambda patience_s: False)  # it does not sign in time
+    monkeypatch.setattr(appliance.signing, "problem", "it cannot be reached")
+    page = officer.get("/api/log/checkpoint").text
+    later = appliance.log.size() - 1 - covered
+    assert f"entries 0 to {covered - 1:,}" in page
+    assert f"{later} entries were written later and not covered by this sheet." in page
+    assert "The signer does not sign: it cannot be reached." in page

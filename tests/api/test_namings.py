@@ -93,7 +93,7 @@ def test_no_other_act_of_an_officer_turns_a_name_into_a_pseudonym(
     assert asked.is_success, asked.text
     told = first.get("/api/log/events", params={"limit": 3}).text
     account = next(person.id for person in appliance.accounts.people() if person.name == "admin")
-    assert "person.erased" in told
+    assert "Proposed to erase a person" in told
     assert not any(words in told for words in (admin, account))
 
 

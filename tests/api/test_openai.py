@@ -78,7 +78,7 @@ def test_a_conversation_that_does_not_end_with_a_question_is_refused(door: opena
 def test_a_cookie_is_no_token_and_a_token_no_cookie(client: Client, appliance: Appliance) -> None:
     [person] = [item for item in appliance.accounts.people() if item.name == "employee"]
     token = appliance.sessions.issue_token(person.id, "test", timedelta(days=1))
-    cookie = appliance.sessions.sign_in("employee", "correct horse battery staple", "127.0.0.1").token
+    cookie = appliance.sessions.sign_in("employee", "copper lantern under nine stairs", "127.0.0.1").token
     as_cookie = client("")
     as_cookie.cookies.set("strongroom_session", token)
     assert as_cookie.get("/v1/models").status_code == 401

@@ -19,7 +19,7 @@ from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from tests.api.test_roles import ALLOWED, call
 
-PASSWORD = "correct horse battery staple"
+PASSWORD = "copper lantern under nine stairs"
 CHOSEN = "a password of their own"
 
 
@@ -98,6 +98,8 @@ def test_a_password_that_an_admin_handed_over_is_changed_before_anything_else(
     assert browser.post("/password", data=form | {"old": "wrong", "again": CHOSEN}).status_code == 401
     assert "at least 12" in browser.post("/password", data={"old": handed_over, "new": "x", "again": "x"}).text
     before = browser.cookies["strongroom_session"]
+    for path in ("/password", "/second-factor"):
+        assert '<a href="/account">Back to your account</a>' in browser.get(path).text
     assert browser.post("/password", data=form | {"again": CHOSEN}).headers["location"] == "/"
     assert browser.cookies["strongroom_session"] != before
     assert browser.get("/api/session").json()["name"] == "newcomer"

@@ -74,7 +74,8 @@ def test_everything_about_a_person_comes_as_a_file_for_programs_and_for_people(
 ) -> None:
     asked(client, "How long are invoices kept?")
     officer = conftest.officer(appliance, "officer-of-subjects")
-    assert officer.get("/api/log/subjects/hr").status_code == 403
+    for name in ("hr", "hr/account", "nobody", "nobody/account"):  # nor whether there is somebody of that name
+        assert officer.get(f"/api/log/subjects/{name}").status_code == 403
     assert officer.post("/api/log/exports", json={"reason": "She asked for it"}).status_code == 202
     conftest.approve(second, "what the log holds")
     found = officer.get("/api/log/subjects/HR")
@@ -83,9 +84,14 @@ def test_everything_about_a_person_comes_as_a_file_for_programs_and_for_people(
     assert facts["account"]["name"] == "hr"
     assert "question.received" in {entry["type"] for entry in facts["own_entries"]}
     assert officer.get("/api/log/subjects/hr", params={"form": "pdf"}).content[:5] == b"%PDF-"
-    assert officer.get("/api/log/subjects/nobody").status_code == 404
+    assert officer.get("/api/log/subjects/HR/account").json() == {"name": "hr", "display_name": "hr"}
+    for name in ("nobody", "nobody/account"):
+        unknown = officer.get(f"/api/log/subjects/{name}")
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+        assert "There is nobody with this name." in unknown.text
     latest = officer.get("/api/log/events").text
     assert "everything about the account somebody" in latest
+    assert "whether there is an account of a name" in latest
     assert facts["account"]["id"] not in latest
 
 

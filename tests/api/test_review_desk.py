@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from appliance.audit import verifier
 from appliance.audit.entries import LogExported, LogRead
+from appliance.audit.telling import DAMAGED
 from appliance.wiring import Appliance
 from tests.api.conftest import PASSWORD, Client, approve
 from tests.api.test_ask import ask
@@ -141,7 +142,7 @@ def test_a_case_of_another_log_or_a_question_that_cannot_be_found_keeps_no_other
     detail = officer.get(f"/api/compliance/cases/{old}").json()
     assert (detail["entries"], detail["contents"]) == ([], [])
     (altered,) = officer.get(f"/api/compliance/cases/{new}").json()["contents"]
-    assert altered == {"query_id": "altered", "seq": None, "question": "", "answer": ""}
+    assert altered == {"query_id": "altered", "seq": None, "question": DAMAGED, "answer": ""}
     shown = reviews(officer, "waiting")["altered"]
     assert (shown["question"], "was altered" in shown["unread"]) == ("", True)
     with contextlib.closing(sqlite3.connect(appliance.folder.database)) as connection, connection:

@@ -33,7 +33,7 @@ from tests.identity_provider.real import SECRET, real_provider
 
 pytestmark = pytest.mark.integration
 
-PASSWORD = "correct horse battery staple"
+PASSWORD = "copper lantern under nine stairs"
 US = "http://127.0.0.1:8600"
 PROXY = "10.0.0.1"
 PROXY_SECRET = "known to the proxy alone"

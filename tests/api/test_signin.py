@@ -15,7 +15,7 @@ from appliance.domain import Role
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 
-PASSWORD = "correct horse battery staple"
+PASSWORD = "copper lantern under nine stairs"
 
 
 @pytest.fixture(scope="module")

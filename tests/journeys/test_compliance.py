@@ -30,8 +30,13 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
         visiting.click(card.get_by_role("button"))
         dialog = page.get_by_role("dialog")
         expect(dialog).to_contain_text("second class")
-        for name in ("Person", "Groups then", "Model", "Prompt SHA-256", "Answer SHA-256"):
+        for name in ("Person", "Groups then", "Outcome"):
             expect(dialog.locator("dt", has_text=name).first).to_be_visible()
+        expect(dialog.locator("dt", has_text="Prompt SHA-256")).not_to_be_visible()  # what few need is behind its name
+        visiting.click(dialog.get_by_text("How it was made: model, parameters, hashes"))
+        for name in ("Model", "Prompt SHA-256", "Answer SHA-256"):
+            expect(dialog.locator("dt", has_text=name).first).to_be_visible()
+        visiting.click(dialog.get_by_text("Everything that was found"))
         expect(dialog.get_by_role("row", name="travel.md").first).to_be_visible()
         expect(dialog.get_by_role("row", name="travel.md").first).to_contain_text("[")  # its number
         table = dialog.locator(".st-key-sr-retrieved .sr-table")
@@ -45,14 +50,16 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
         expect(dialog.locator("dt", has_text="Leaf hash")).to_be_visible()
         visiting.click(dialog.get_by_role("button", name="Look at passage").first)
         expect(dialog.locator(".sr-context mark").first).to_be_visible()
+        expect(dialog).to_contain_text("The same answer comes of it today, word for word.")  # it stays
         visiting.close_dialog()
         visiting.click(page.get_by_role("tab", name="Other events"))
-        expect(page.get_by_role("row", name="query.replayed").first).to_contain_text("reproduced")
+        expect(page.get_by_role("row", name="Ran a question again").first).to_contain_text("reproduced")
         newest = [page.get_by_role("row").nth(row).inner_text() for row in range(1, 5)]
         assert sum("one query" in row for row in newest) == 1  # running it again did not read the entry again
         visiting.click(page.get_by_role("tab", name="Questions"))
         visiting.click(page.get_by_role("button", name="Verify the log"))
         expect(page.get_by_text("The log is intact")).to_be_visible()
+        expect(page.get_by_text(re.compile(r"Last verified: \d"))).to_be_visible()  # without another click
         with page.expect_download() as download:
             visiting.click(page.get_by_role("link", name="Export the proof"))
         lines = download.value.path().read_text("utf-8").splitlines()
@@ -63,6 +70,8 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
         expect(page.get_by_role("img", name="The signed checkpoint")).to_be_visible()
         expect(page.locator("pre").first).to_contain_text("strongroom/query-log")
         assert page.pdf(format="A4").count(b"/Type /Page\n") == 1  # one sheet of paper
+        visiting.click(page.get_by_role("link", name="Back to the query log"))
+        expect(page.get_by_role("heading", name="Query log")).to_be_visible()
 
 
 def test_other_events_are_listed_and_a_page_drawn_again_reads_the_log_once(browser: Browser, served: Served) -> None:

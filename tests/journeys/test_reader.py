@@ -42,6 +42,15 @@ def test_what_the_documents_do_not_say_is_said_to_be_missing(browser: Browser, s
         expect(visiting.page.get_by_role("button", name="Open source 1")).to_have_count(0)
 
 
+def test_a_question_that_is_too_long_stays_in_its_field(browser: Browser, served: Served) -> None:
+    words = ("Why are records kept for so long? " * 600).strip()
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        visiting.put(words)
+        expect(visiting.page.get_by_text("A question may have at most 20,000 characters")).to_be_visible()
+        expect(visiting.page.get_by_test_id("stChatInputTextArea")).to_have_value(words)
+
+
 def test_a_reader_never_sees_a_document_of_another_group(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.employee)

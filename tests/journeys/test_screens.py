@@ -90,7 +90,7 @@ def test_the_pages_of_the_compliance_officer(browser: Browser, served: Served, s
         visiting.page.get_by_text("The log is intact").wait_for()
         assert_presentable(visiting, "log")
         visiting.click(visiting.page.locator('[class*="st-key-sr-card-"] button').first)
-        visiting.page.locator("dt", has_text="Answer SHA-256").wait_for()
+        visiting.page.locator("dt", has_text="Outcome").wait_for()
         assert_presentable(visiting, "log-entry")
         visiting.close_dialog()
         visiting.click(visiting.page.get_by_role("tab", name="Charts"))

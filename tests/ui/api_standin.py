@@ -670,6 +670,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
                 seq=n,
                 time=NOW - timedelta(minutes=n),
                 type=kinds[n % 4],
+                words=f"What {kinds[n % 4]} says{state.poison}",
                 actor="P-4QW8T-M2E6A",
                 detail=f"From 10.0.4.{n}.{state.poison}",
             )

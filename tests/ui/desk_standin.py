@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
 
 from appliance.api.schemas.charts import ChartsOut, CountOut, SpanOut
 from appliance.api.schemas.log import MayExportOut
 from appliance.api.schemas.namings import NamedOut, NamingIn, NamingOut
-from tests.ui.ingest_standin import NOW
+from appliance.api.schemas.protection import SubjectOut
+from tests.ui.ingest_standin import NOW, problem
 
 
 @dataclass
@@ -69,5 +71,11 @@ def routes(desk: Desk) -> APIRouter:
     @api.get("/log/exports/mine")
     def may_export() -> MayExportOut:
         return MayExportOut(until=desk.may_export_until)
+
+    @api.get("/log/subjects/{name}/account", response_model=None)
+    def subject(name: str) -> Response:
+        if name != "erin":
+            return problem(404, "not_found", "There is nobody with this name.")
+        return JSONResponse(SubjectOut(name=name, display_name=f"Erin{desk.poison}").model_dump())
 
     return api

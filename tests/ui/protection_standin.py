@@ -49,6 +49,7 @@ def _proposal(key: str, act: str, poison: str, *, own: bool) -> ProposalOut:
     return ProposalOut(
         id=key,
         act=act,
+        words=f"{act} in words{poison}",
         subject=f"u-1{poison}",
         reason=f"They asked for it.{poison}",
         detail=f"2026-03{poison}",

@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.ui.api_standin import Standin, create_api
+from tests.ui.ingest_standin import NOW
 from tests.ui.test_client import Served
 from tests.ui.test_pages import shown
 
@@ -48,3 +49,18 @@ def test_a_month_that_is_none_is_refused_in_words(base_url: str) -> None:
     next(button for button in at.button if button.label == "Place the hold").click().run()
     assert "Since must be a month such as 2026-03, or nothing." in shown(at)
     assert "The hold is in force." not in shown(at)
+
+
+def test_a_name_that_nobody_has_is_said_to_be_so_and_offers_no_download() -> None:
+    state = Standin()
+    state.desk.may_export_until = NOW
+    with Served(create_api(state)) as url:
+        at = AppTest.from_function(_run, kwargs={"url": url}, default_timeout=20).run()
+        at.text_input(key="subject-name").set_value("nobody").run()
+        page = shown(at)
+        assert "There is nobody with this name." in page
+        assert "/api/log/subjects/" not in page
+        at.text_input(key="subject-name").set_value("erin").run()
+        page = shown(at)
+        assert "Everything about Erin" in page
+        assert page.count("/api/log/subjects/erin?form=") == 2

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from streamlit import config
 
+from appliance.api.signin_pages import STATIC
 from ui import streamlit_settings
+from ui.fonts import font_files
 from ui.streamlit_settings import LOCKED_DOWN, THEME
 
 CSS = (Path(streamlit_settings.__file__).parent / "static" / "strongroom.css").read_text("utf-8")
@@ -69,3 +71,14 @@ def test_every_option_is_in_force_after_apply() -> None:
     for name, value in {**LOCKED_DOWN, **THEME}.items():
         assert config.get_option(name) == value, name
     assert config.get_option("server.allowedHosts") == ["strongroom.internal"]
+
+
+def test_the_plain_pages_have_the_fonts_of_the_screens_and_carry_them_along() -> None:
+    for family in ("sans", "serif"):
+        (stack,) = re.findall(rf"--sr-{family}: (.*);", CSS)
+        for page in ("login.css", "checkpoint.html"):
+            plain = STATIC.joinpath(page).read_text("utf-8")
+            assert f" {stack}" in plain, page
+            assert f'url("/fonts/{family}.woff2")' in plain, page
+    assert set(font_files()) == {"sans.woff2", "serif.woff2"}
+    assert all(path.read_bytes()[:4] == b"wOF2" for path in font_files().values())

@@ -79,6 +79,20 @@ def shown(at: AppTest) -> str:
     return "\n".join(element.proto.body for element in at.get("html"))
 
 
+def test_a_question_that_is_too_long_is_not_asked_says_the_limit_and_stays_in_the_field(
+    state: Standin, base_url: str
+) -> None:
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+    words = "Why? " * 4_400
+    at.chat_input[0].set_value(words).run()
+    assert "A question may have at most 20,000 characters, and this one has 21,999." in shown(at)
+    assert at.chat_input[0].proto.value == words.strip()
+    assert "sr-answer" not in shown(at)
+    at.chat_input[0].set_value("How long?").run()
+    assert "sr-answer" in shown(at)
+    assert "20,000" not in shown(at)
+
+
 def test_an_answer_shows_its_kind_its_sources_and_its_notices(base_url: str) -> None:
     at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
     assert "Ask your documents" in shown(at)
@@ -245,7 +259,7 @@ def test_the_log_tells_passages_in_the_prompt_from_passages_that_were_only_found
     assert "handed to a program" in shown(at)
     at.button(key="entry-q-0").click().run()
     entry = shown(at)
-    assert "Retrieved passages" in entry
+    assert "Passages that it cites" in entry
     assert "In the prompt as" in entry
     assert "8f" * 32 in entry.split("Reranked by")[1].split("Answerable")[0]
     first, second = entry.split("records-retention.pdf")[-1], entry.split("Litigation Hold Handbook")[-1]
@@ -263,6 +277,8 @@ def test_a_question_is_run_again_when_somebody_says_so(base_url: str, state: Sta
     assert "(3 words not shown)" in replayed
     assert "New words are not shown" in replayed
     assert "c-new" in replayed
+    at.run()
+    assert "Another answer comes of it today." in shown(at)  # drawn again it stays, and is not run again
     assert [path for _, path, _ in state.requests] == ["/api/log/queries/q-0/replay"]
 
 

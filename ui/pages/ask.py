@@ -10,19 +10,19 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from appliance.api.schemas.asking import (
+    MAX_QUESTION_CHARACTERS,
     AnswerOut,
     FeedbackIn,
-    GroundingOut,
     PassageOut,
     PassagesOut,
     StartedOut,
-    StatementOut,
     TokenOut,
     TurnOut,
 )
 from appliance.domain import AnswerKind
 from ui import pieces
 from ui.client import CUT_OFF, ApiProblem, Client, checked
+from ui.grounding_view import show_grounding
 from ui.inert import Html, Mark, label, render, text
 from ui.passage_view import open_passage
 
@@ -36,18 +36,22 @@ _VERDICTS = {
     "up": "You found this helpful.",
     "down": "You found this not helpful.",
 }
-_STATE = "strongroom_ask"
+_STATE, _FIELD = "strongroom_ask", "question"
 _REDRAW_S = 0.08  # a token may come every few milliseconds; a page need not be drawn as often
 
 
 @dataclass
 class _Conversation:
-    """The conversation on the screen. `asking` is the question under way or the one that got no answer."""
+    """The conversation on the screen. `asking` is the question under way or the one that got no answer.
+
+    `too_long` are words that go back into the field to be shortened.
+    """
 
     id: str | None = None
     turns: list[TurnOut] = field(default_factory=list)
     asking: str = ""
     problem: str = ""
+    too_long: str = ""
 
 
 def page(client: Client) -> None:
@@ -59,9 +63,13 @@ def page(client: Client) -> None:
         _show_welcome()
     for turn in conversation.turns:
         _show_turn(client, turn)
-    asked = st.chat_input("Ask a question", key="question", max_chars=20_000)
+    if conversation.too_long:
+        st.session_state[_FIELD] = conversation.too_long  # Streamlit's own limit would drop a longer text in silence
+    asked = st.chat_input("Ask a question", key=_FIELD)
     if asked and asked.strip():
-        _ask(client, conversation, asked.strip())
+        _take(client, conversation, asked.strip())
+    elif conversation.too_long:
+        _tell_too_long(conversation)
     elif conversation.asking:
         _offer_again(client, conversation)
 
@@ -74,6 +82,20 @@ def _show_welcome() -> None:
             "If the documents do not say, the answer will tell you so.</p></div>"
         )
     )
+
+
+def _take(client: Client, conversation: _Conversation, question: str) -> None:
+    """Ask what was typed, or give it back."""
+    if len(question) > MAX_QUESTION_CHARACTERS:
+        conversation.too_long = question
+        st.rerun()
+    _ask(client, conversation, question)
+
+
+def _tell_too_long(conversation: _Conversation) -> None:
+    length, conversation.too_long = len(conversation.too_long), ""
+    words = f"A question may have at most {MAX_QUESTION_CHARACTERS:,} characters, and this one has {length:,}."
+    pieces.show(pieces.notice(f"{words} Shorten it: it is still in the field below. It was not asked.", "bad"))
 
 
 def _ask(client: Client, conversation: _Conversation, question: str) -> None:
@@ -154,7 +176,7 @@ def _show_turn(client: Client, turn: TurnOut) -> None:
     for words in turn.notices:
         pieces.show(pieces.notice(words, "warn"))
     if turn.grounding and turn.grounding.statements:
-        _show_grounding(turn.query_id, turn.grounding)
+        show_grounding(turn.query_id, turn.grounding)
     if turn.citations:
         _show_sources(client, turn)
     if turn.withheld_passages:
@@ -170,33 +192,6 @@ def _answer(turn: TurnOut) -> Html:
         return render(turn.answer, numbers, marked=turn.highlights)
     doubted = [span for statement in turn.grounding.statements for span in statement.missing_at]
     return render(turn.answer, numbers, marked=doubted, mark=Mark.NOT_FOUND)
-
-
-def _show_grounding(query_id: str, grounding: GroundingOut) -> None:
-    with st.expander(_grounded(grounding), key=f"grounding-{query_id}"):
-        pieces.show(pieces.line("Checked by words and numbers: whether a passage says it, not whether it is right."))
-        rows = [(render(statement.text), _verdict(statement)) for statement in grounding.statements]
-        pieces.show(pieces.table(("Sentence", "In the cited passages"), rows))
-
-
-def _grounded(grounding: GroundingOut) -> str:
-    """The check in one line."""
-    if not grounding.judged:
-        return "Not checked: too short, or in another language than the passages"
-    sentences = pieces.count(grounding.judged, "sentence")
-    stand = "stands" if grounding.supported == 1 else "stand"
-    return f"Grounded: {grounding.supported:,} of {sentences} {stand} in the cited passages"
-
-
-def _verdict(statement: StatementOut) -> Html:
-    if statement.numbers_missing:
-        return pieces.badge(f"Not found: {', '.join(statement.numbers_missing)}", "warn")
-    if not statement.comparable:
-        return pieces.badge("Not checked: too short, or another language")
-    if not statement.supported:
-        return pieces.badge("Not found", "warn")
-    own = "".join(f"[{number}]" for number in statement.cited)
-    return pieces.badge(f"Found {own}" if own else "Found, names no source of its own", "good")
 
 
 def _show_sources(client: Client, turn: TurnOut) -> None:

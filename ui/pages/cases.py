@@ -24,7 +24,8 @@ _KINDS = {"opened": "Opened", "query": "Question put in", "note": "Note", "unrea
 
 def page(client: Client) -> None:
     """Show the cases, and offer to open one."""
-    pieces.heading("Cases", "Questions that belong together because something has to be found out about them.")
+    lead = "Questions that belong together because something has to be found out about them."
+    pieces.heading("Cases", lead, wide=True)
     if not log_is_open(client):
         return
     st.button("Refresh", key="cases-refresh", on_click=read_again)
@@ -100,10 +101,9 @@ def _heading(case: CaseDetail) -> Html:
 
 
 def _question(one: CaseQueryOut) -> tuple[Html, ...]:
-    unread = "Nobody can read this any more."
     return (
         text("" if one.seq is None else f"#{one.seq}"),
-        Html(f"{text(one_line(one.question or unread, 300))}<br>{pieces.code(one.query_id)}"),
+        Html(f"{text(one_line(one.question, 300))}<br>{pieces.code(one.query_id)}"),
         text(one_line(one.answer, 300)),
     )
 

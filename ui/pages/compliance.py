@@ -24,10 +24,14 @@ _TABS = {
 def page(client: Client) -> None:
     """Show what the log holds, a tab for each kind of looking at it."""
     pieces.heading("Query log", "Every question and answer on record. Reading the log is itself on record.", wide=True)
-    log_condition.show(client)
-    if not log_is_open(client):
+    condition = st.container()  # filled when a verification that was asked for is done
+    is_open = log_is_open(client)
+    if is_open:
+        _offer_proof(client)
+    with condition:
+        log_condition.show(client)
+    if not is_open:
         return
-    _offer_proof(client)
     tabs = st.tabs(list(_TABS), key="log-tab", on_change="rerun")
     for tab, show in zip(tabs, _TABS.values(), strict=True):
         with tab, pieces.problems_shown():
@@ -56,10 +60,11 @@ def _verdict(verified: VerifiedOut) -> Html:
         head = "The log does not verify."
     else:
         head = f"The log does not verify: entry {verified.first_bad} is the first bad one."
+    told = "" if verified.ok else f"<p>{text(verified.message)}</p>"
     facts = pieces.fields(
         [("Checked", text(pieces.moment(verified.checked_at))), ("Root of the tree", pieces.code(verified.root))]
     )
     return Html(
         f'<div class="sr-notice sr-{tone}" role="{"status" if verified.ok else "alert"}"><strong>{text(head)}</strong>'
-        f"<p>{text(verified.message)}</p>{facts}</div>"
+        f"{told}{facts}</div>"
     )

@@ -18,15 +18,8 @@ from ui import pieces, taking_out
 from ui.client import Client, checked
 from ui.inert import Html, text
 from ui.log_opening import log_is_open
-
-_ACTS = {
-    "person.erased": "Erase a person",
-    "hold.released": "Release a legal hold",
-    "person.named": "Tell who is behind a pseudonym",
-    "log.exported": "Take out what the log holds",
-    "review.closed": "Close a judgement of an answer",
-    "case.closed": "Close a case",
-}
+from ui.person_view import named
+from ui.read_once import read_once
 
 
 def page(client: Client) -> None:
@@ -55,14 +48,13 @@ def _show_waiting(client: Client) -> None:
 
 
 def _proposal(proposal: ProposalOut) -> Html:
-    words = _ACTS.get(proposal.act, proposal.act)
     facts = pieces.dotted(
         f"proposed by {proposal.proposed_by}, {pieces.moment(proposal.proposed_at)}",
         f"lapses {pieces.moment(proposal.lapses_at)}",
         "yours: another officer decides" if proposal.own else "",
     )
     return Html(
-        f'<div class="sr-source"><div><strong>{text(words)}</strong>'
+        f'<div class="sr-source"><div><strong>{text(proposal.words)}</strong>'
         f"<p>{text(proposal.about or pieces.dotted(proposal.subject, proposal.detail))}</p>"
         f"<p>Reason: {text(proposal.reason)}</p><p>{text(facts)}</p></div></div>"
     )
@@ -75,7 +67,7 @@ def _ask_decision(client: Client, proposal: ProposalOut) -> None:
         refused = st.button("Refuse", key=f"refuse-{proposal.id}")
     if approved or refused:
         decided = client.decide_proposal(proposal.id, ProposalDecisionIn(approve=approved, note=note))
-        pieces.say_after_rerun(f"{_ACTS.get(proposal.act, proposal.act)}: {decided.outcome}.")
+        pieces.say_after_rerun(f"{proposal.words}: {decided.outcome}.")
         st.rerun()
 
 
@@ -198,10 +190,11 @@ def _show_subject_access(client: Client) -> None:
     if not log_is_open(client):
         return
     name = st.text_input("Whom it is about (name)", key="subject-name").strip()
-    if name:
-        path = f"/api/log/subjects/{pieces.segment(name)}"
-        links = {"Download as PDF": f"{path}?form=pdf", "Download as JSON": f"{path}?form=json"}
-        taking_out.offer(client, links, "subject")
+    if name and taking_out.is_agreed(client, "subject"):
+        found = read_once("subject", name, lambda: client.subject(name))
+        path = f"/api/log/subjects/{pieces.segment(found.name)}"
+        pieces.show(pieces.line(f"Everything about {named(found.display_name, found.name)}:"))
+        taking_out.show({"Download as PDF": f"{path}?form=pdf", "Download as JSON": f"{path}?form=json"})
 
 
 def _say_it_waits() -> None:

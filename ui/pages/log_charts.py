@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 import streamlit as st
 
 from appliance.api.schemas.charts import ChartsOut, CountOut, SpanOut
+from appliance.wording import day
 from ui import pieces
 from ui.client import Client
 from ui.inert import Html, text
@@ -22,7 +22,7 @@ def show(client: Client) -> None:
     found = read_once("log-charts", days, lambda: client.charts(days))
     pieces.show(pieces.line(_about(found)))
     if not found.whole:
-        since = _day(found.since)
+        since = day(found.since)
         pieces.show(pieces.notice(f"There was no time to count more: the charts begin on {since}.", "warn"))
     span = "day" if found.days == 1 else "week"
     pieces.show(_bars(f"Questions per {span}", [(one, one.asked) for one in found.spans], found.min_people))
@@ -33,7 +33,7 @@ def show(client: Client) -> None:
 
 def _about(found: ChartsOut) -> str:
     return (
-        f"{_day(found.since)} to {_day(found.until)}, in UTC. Nothing is counted per person, and no number stands for "
+        f"{day(found.since)} to {day(found.until)}, in UTC. Nothing is counted per person, and no number stands for "
         f"fewer than {found.min_people} people: where it would, it is left out."
     )
 
@@ -42,7 +42,7 @@ def _bars(title: str, spans: Sequence[tuple[SpanOut, int | None]], min_people: i
     most = max((number for _, number in spans if number), default=0)
     total = sum(number for _, number in spans if number)
     bars = "".join(_bar(span, number, most, min_people) for span, number in spans)
-    first, last = (_day(spans[place][0].start) for place in (0, -1)) if spans else ("", "")
+    first, last = (day(spans[place][0].start) for place in (0, -1)) if spans else ("", "")
     told = f"{title}, {first} to {last}: {', '.join(_figure(number, min_people) for _, number in spans)}"
     return Html(
         f'<figure class="sr-chart sr-wide-chart" role="img" aria-label="{text(told)}">'
@@ -53,7 +53,7 @@ def _bars(title: str, spans: Sequence[tuple[SpanOut, int | None]], min_people: i
 
 
 def _bar(span: SpanOut, number: int | None, most: int, min_people: int) -> str:
-    about = text(f"{_day(span.start)}: {_figure(number, min_people)}")
+    about = text(f"{day(span.start)}: {_figure(number, min_people)}")
     if number is None:
         return f'<i class="sr-left-out" style="height: 100%" title="{about}"></i>'
     return f'<i style="height: {100 * number / most if most else 0:.1f}%" title="{about}"></i>'
@@ -74,7 +74,3 @@ def _ranking(title: str, of: str, counts: Sequence[CountOut]) -> Html:
         for one in counts
     )
     return Html(f'{head}<dl class="sr-ranking">{rows}</dl>')
-
-
-def _day(day: date) -> str:
-    return day.strftime("%-d %b %Y")

@@ -32,15 +32,24 @@ def open_entry(client: Client, query: QueryDetail) -> None:
         pieces.show(_said(query))
         if query.flags:
             pieces.show(_flags(query))
-        pieces.show(_on_record(query))
-        if query.grounding is not None and query.grounding.statements:
-            with st.expander("Sentence by sentence"):
-                pieces.show(_statements(query.grounding.statements))
-        if query.passages:
-            _show_passages(client, query)
-        with st.expander("Proof that it is in the log"):
-            pieces.show(_proof(query.seq, query.proof))
+        pieces.show(_in_short(query))
         offer_replay(client, query.query_id)
+        _show_cited_passages(client, query)
+        _show_the_rest(query)
+
+
+def _show_the_rest(query: QueryDetail) -> None:
+    """What few need, each part behind its name."""
+    if query.grounding is not None and query.grounding.statements:
+        with st.expander("Sentence by sentence"):
+            pieces.show(_statements(query.grounding.statements))
+    if query.passages:
+        with st.expander(f"Everything that was found: {pieces.count(len(query.passages), 'passage')}"):
+            _show_passages(query)
+    with st.expander("How it was made: model, parameters, hashes"):
+        pieces.show(_made_with(query))
+    with st.expander("Proof that it is in the log"):
+        pieces.show(_proof(query.seq, query.proof))
 
 
 def _said(query: QueryDetail) -> Html:
@@ -59,26 +68,37 @@ def _flags(query: QueryDetail) -> Html:
     return Html(f'<div class="sr-notice sr-warn" role="status"><strong>Flagged</strong>{rows}</div>')
 
 
-def _on_record(query: QueryDetail) -> Html:
+def _in_short(query: QueryDetail) -> Html:
+    """What people act on; what there is none of is left out."""
     words, tone = KINDS[query.kind]
+    feedback = pieces.dotted(FEEDBACK[query.feedback] if query.feedback else "", query.feedback_comment)
+    return pieces.fields(
+        [
+            ("Asked", text(pieces.dotted(pieces.moment(query.asked_at), f"entry {query.seq}"))),
+            ("Person", text(pieces.dotted(query.person, query.origin))),
+            ("Groups then", text(pieces.listed(query.groups))),
+            ("Outcome", pieces.badge(words, tone)),
+            ("Error", text(query.error.replace("_", " "))),
+            ("Searched for", text(query.searched_for if query.searched_for != query.question else "")),
+            ("Grounded", text(_grounded(query))),
+            ("Notices shown", text(" ".join(query.notices))),
+            (
+                "Feedback",
+                text(feedback),
+            ),
+        ]
+    )
+
+
+def _made_with(query: QueryDetail) -> Html:
+    """The fields for those who examine how the answer came about."""
     parameters = ", ".join(f"{name} = {value}" for name, value in query.parameters.items())
     latency = ", ".join(f"{name.replace('_', ' ')} {ms:,.0f} ms" for name, ms in query.latency_ms.items())
     facts = [
-        ("Entry", text(query.seq)),
-        ("Asked", text(pieces.moment(query.asked_at))),
-        ("Person", text(query.person)),
-        ("Groups then", text(pieces.listed(query.groups))),
         ("Cleared for then", text(pieces.listed(query.levels))),
-        ("Origin", text(query.origin)),
-        ("Outcome", pieces.badge(words, tone)),
-        ("Searched for", text(query.searched_for if query.searched_for != query.question else "")),
         ("Completed by", text(query.rewriting)),
         ("Reranked by", pieces.code(query.reranker_digest)),
         ("Answerable", text("" if query.answerable is None else f"{query.answerable:.2f}")),
-        ("Grounded", text(_grounded(query))),
-        ("Error", text(query.error)),
-        ("Notices shown", text(" ".join(query.notices))),
-        ("Feedback", text(pieces.dotted(FEEDBACK[query.feedback] if query.feedback else "", query.feedback_comment))),
         ("Model", text(pieces.dotted(query.model, query.model_provider, query.quantisation))),
         ("Model digest", pieces.code(query.model_digest)),
         ("Prompt template", text(query.prompt_template)),
@@ -121,15 +141,19 @@ def _judged(statement: StatementOut) -> Html:
     return pieces.badge(share, "good" if statement.supported else "warn")
 
 
-def _show_passages(client: Client, query: QueryDetail) -> None:
-    pieces.show(Html('<h3 class="sr-small-head">Retrieved passages</h3>'))
+def _show_cited_passages(client: Client, query: QueryDetail) -> None:
+    cited = [passage for passage in query.passages if passage.cited]
+    if cited:
+        pieces.show(Html('<h3 class="sr-small-head">Passages that it cites</h3>'))
+    for passage in cited:
+        _show_cited(client, passage)
+
+
+def _show_passages(query: QueryDetail) -> None:
     number = "In the prompt as" if query.prompt_sha256 else "Number"  # without a model there is no prompt
     rows = [_row(passage) for passage in query.passages]
     with st.container(key="sr-retrieved"):
         pieces.show(pieces.table(("Rank", "Document", "Page", number, "Cited", "Version (SHA-256)"), rows))
-    for passage in query.passages:
-        if passage.cited:
-            _show_cited(client, passage)
 
 
 def _row(passage: RetrievedOut) -> tuple[Html, ...]:

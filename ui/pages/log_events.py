@@ -24,7 +24,7 @@ def _row(event: EventOut) -> tuple[Html, ...]:
     return (
         text(event.seq),
         text(pieces.moment(event.time)),
-        text(event.type),
+        text(event.words),
         text(event.actor),
         text(event.detail),
     )

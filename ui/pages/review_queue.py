@@ -47,7 +47,8 @@ OWN_WORDS = "Use your own words and do not copy the text: a copy outlives the er
 
 def page(client: Client) -> None:
     """Show what waits, for whom, what was decided, and the rules."""
-    pieces.heading("Review queue", "Answers that your rules drew, without whose they are. The oldest come first.")
+    lead = "Answers that your rules drew, without whose they are. The oldest come first."
+    pieces.heading("Review queue", lead, wide=True)
     if not log_is_open(client):
         return
     st.button("Refresh", key="reviews-refresh", on_click=read_again)

@@ -44,7 +44,7 @@ class CaseEntryOut(Out):
 
 
 class CaseQueryOut(Out):
-    """A question in a case, without whose it is; its words are empty when nobody can read them any more.
+    """A question in a case, without whose it is; its words say why where nobody can read them any more.
 
     `seq` is None when its entry in the log was altered.
     """

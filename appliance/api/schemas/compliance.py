@@ -15,11 +15,12 @@ class ProposalOut(Out):
 
     `own` says that it is the reader's, who therefore cannot decide.
 
-    `about` says in words what it is done to, where `act` and `subject` alone would not.
+    `words` say what is to be done, and `about` to what, where `act` and `subject` alone would not.
     """
 
     id: str
     act: str
+    words: str
     subject: str
     reason: str
     detail: str

@@ -161,11 +161,15 @@ class QueryDetail(QueryOut):
 
 
 class EventOut(Out):
-    """An entry of the log that is not a query: sign-ins, acts of admins, readings of the log."""
+    """An entry of the log that is not a query: sign-ins, acts of admins, readings of the log.
+
+    `words` say what happened; `type` is the stable name of the kind of entry.
+    """
 
     seq: int
     time: datetime
     type: str
+    words: str
     actor: str  # the pseudonym of whoever acted
     detail: str
 

@@ -69,6 +69,13 @@ class ErasureOut(Out):
     turns: int
 
 
+class SubjectOut(Out):
+    """The person of a name, of whom everything may be taken out."""
+
+    name: str
+    display_name: str
+
+
 class ExpiryOut(Out):
     """A month that is announced to expire: what is erased of it then, and of how many people a hold keeps it."""
 

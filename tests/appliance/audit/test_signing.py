@@ -241,3 +241,20 @@ def test_half_a_note_that_a_crash_left_goes_with_the_next(log: QueryLog) -> None
     signatures.keep(log.path, "two\n")
     signatures.keep(log.path, "two\n")
     assert signed_notes(log.path) == ["one\n", "two\n"]
+
+
+@pytest.mark.integration
+def test_whoever_carries_a_checkpoint_out_waits_until_all_is_signed_and_not_for_ever(
+    log: QueryLog, folder: Path, asked: Ask
+) -> None:
+    own = Signing(log, folder)
+    try:
+        log.append(asked("q1"))
+        assert own.wait_for_all(20)
+        assert signed_checkpoints(log.path)[-1].size == log.size()
+        log.append(asked("q2"))
+        shutil.rmtree(folder)
+        own._child.kill()  # type: ignore[union-attr]
+        assert not own.wait_for_all(0.2)
+    finally:
+        own.close()

@@ -102,7 +102,7 @@ def test_of_two_who_take_a_name_at_once_one_gets_it(accounts: Accounts) -> None:
     ("password", "remedy"),
     [
         ("eleven char", "longer"),
-        ("Head-Of-Claims", "another password"),
+        ("Head-Of-Claims", "name of the account. Choose another one"),
         ("x" * 1025, "shorter"),
     ],
 )

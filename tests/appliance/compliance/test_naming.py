@@ -27,7 +27,7 @@ def pseudonyms() -> Pseudonyms:
 
 @pytest.fixture
 def erin(database: Database) -> str:
-    return Accounts(database).add("erin", "correct horse battery staple", (Role.EMPLOYEE,), ()).id
+    return Accounts(database).add("erin", "copper lantern under nine stairs", (Role.EMPLOYEE,), ()).id
 
 
 @pytest.fixture

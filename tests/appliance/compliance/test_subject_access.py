@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pypdfium2 as pdfium
 import pytest
@@ -11,17 +12,23 @@ import pytest
 from appliance.audit.entries import (
     AdminAction,
     AnswerClosed,
+    CitedPassage,
+    DeskOpened,
     Entry,
     FeedbackGiven,
     Latency,
     LogRead,
+    ModelUsed,
+    PassagesRetrieved,
     QueryReplayed,
+    RetrievedPassage,
     SignedIn,
 )
 from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.auth.standing import Person
-from appliance.compliance.subject_access import About, as_json, gather, on_paper
+from appliance.compliance.subject_access import About, as_json, gather
+from appliance.compliance.subject_paper import on_paper
 from appliance.conversations import Conversations
 from appliance.domain import Role
 from tests.appliance.compliance.conftest import Office
@@ -30,7 +37,7 @@ from tests.appliance.compliance.conftest import Office
 @pytest.fixture
 def ann(office: Office) -> Person:
     accounts = Accounts(office.database)
-    accounts.add("ann", "seven brass keys on a ring", [Role.EMPLOYEE], ["claims"])
+    accounts.add_service("ann", [Role.EMPLOYEE], ["claims"])  # without a password, which takes a second to make
     return accounts.named("Ann")
 
 
@@ -97,7 +104,94 @@ def test_what_was_erased_is_named_as_such(office: Office, ann: Person) -> None:
     assert [each.type for each in found.by_others] == ["act.proposed", "act.decided"]
 
 
-def test_no_secret_is_handed_out(office: Office, ann: Person) -> None:
-    text = as_json(about(office, ann))
+def test_no_secret_is_handed_out(office: Office) -> None:
+    accounts = Accounts(office.database)
+    accounts.add("ann", "seven brass keys on a ring", [Role.EMPLOYEE], ["claims"])
+    text = as_json(about(office, accounts.named("ann")))
     assert "argon2" not in text
     assert "totp" not in text
+
+
+def words_on_paper(office: Office, person: Person) -> list[str]:
+    """The words of each page."""
+    document = pdfium.PdfDocument(io.BytesIO(on_paper(about(office, person))))
+    pages = [" ".join(page.get_textpage().get_text_range().split()) for page in document]
+    document.close()
+    return pages
+
+
+def answered(office: Office, query_id: str, person: str, answer: str) -> None:
+    """Three passages found, of which the answer cites the second."""
+    passages = tuple(
+        RetrievedPassage(
+            f"chunk-{n}", f"d-{n}", f"v-{n}", "ab" * 32, f"p/{n}.pdf", f"Policy {n}", 6 + n, n, 0.5, 0.4, n
+        )
+        for n in (1, 2, 3)
+    )
+    model = ModelUsed("ollama", "qwen3:8b", "fe" * 32)
+    recorded(
+        office,
+        PassagesRetrieved(query_id, person, "as searched", passages, model, "cd" * 32, "template-3", None),
+        AnswerClosed(
+            query_id, person, answer, "ef" * 32, "generated", (CitedPassage(2, "chunk-2"),), (), (), Latency(1, None, 2)
+        ),
+    )
+
+
+def test_the_paper_tells_a_question_with_all_that_came_of_it_and_why_it_was_looked_at(
+    office: Office, ann: Person
+) -> None:
+    query_id = office.asks(ann.id, "How long are treaties kept?")
+    answered(office, query_id, ann.id, "For ten years [2].")
+    recorded(
+        office,
+        FeedbackGiven(query_id, ann.id, "down", "It does not say where."),
+        DeskOpened("officer-1", "An older matter"),
+        DeskOpened("officer-1", "Complaint 2026-14"),
+        DeskOpened("officer-2", "The matter of somebody else"),
+        LogRead("officer-1", "one query", query_id),
+    )
+    first, *others = words_on_paper(office, ann)
+    assert "1, from 15 Mar 2026 to 15 Mar 2026" in first
+    assert "A compliance officer Read the query log 1" in first
+    assert "Question 1 · 15 Mar 2026, 09:00 UTC How long are treaties kept?" in others[0]
+    assert "Answer, written by the language model For ten years [2]." in others[0]
+    assert "Documents cited [2] Policy 2, page 8" in others[0]
+    assert "Policy 1, page 7; Policy 3, page 9" in others[0]
+    assert "Not helpful: It does not say where." in others[0]
+    assert "Read the query log. Reason: Complaint 2026-14" in others[0]
+    whole = " ".join([first, *others])
+    assert f"Page 1 of {1 + len(others)}" in first
+    assert not any(reason in whole for reason in ("An older matter", "somebody else", "officer-1"))
+
+
+def test_what_is_for_programs_stands_in_the_file_for_them_alone(office: Office, ann: Person) -> None:
+    query_id = office.asks(ann.id, "How long are treaties kept?")
+    answered(office, query_id, ann.id, "For ten years [2].")
+    told, file = "".join(words_on_paper(office, ann)), as_json(about(office, ann))
+    for of_programs in (query_id, "chunk-2", "ab" * 32, "cd" * 32, "ef" * 32, "fe" * 32, "template-3"):
+        assert of_programs in file
+        assert of_programs not in told
+    assert "They are in the file for programs (JSON)" in told
+
+
+def test_a_question_that_was_not_answered_or_cannot_be_read_says_so_where_it_stands(
+    office: Office, ann: Person
+) -> None:
+    office.asks(ann.id, "And this one?")
+    found = about(office, ann)
+    (unanswered,) = found.own
+    erased = replace(unanswered, seq=9, entry=None, sealed=True, erased=True)
+    told = on_paper(replace(found, own=(unanswered, erased)))
+    document = pdfium.PdfDocument(io.BytesIO(told))
+    words = " ".join(" ".join(page.get_textpage().get_text_range() for page in document).split())
+    document.close()
+    assert "And this one? Answer There is none on record" in words
+    assert "Question 2 · 15 Mar 2026, 09:00 UTC What this entry held was erased." in words
+    assert "1 cannot be read any more" in words
+
+
+def test_twenty_questions_are_a_few_pages_and_not_one_each(office: Office, ann: Person) -> None:
+    for number in range(20):
+        answered(office, office.asks(ann.id, f"How long is number {number} kept?"), ann.id, "For ten years [2].")
+    assert len(words_on_paper(office, ann)) <= 8
