@@ -24,7 +24,8 @@ _TABS = {
 def page(client: Client) -> None:
     """Show what the log holds, a tab for each kind of looking at it."""
     pieces.heading("Query log", "Every question and answer on record. Reading the log is itself on record.", wide=True)
-    log_condition.show(client)
+    with pieces.problems_shown():
+        log_condition.show(client)
     if not log_is_open(client):
         return
     _offer_proof(client)
