@@ -182,7 +182,8 @@ def _catalog(appliance: Appliance) -> Iterator[Check]:
 
 def _sources(appliance: Appliance) -> Iterator[Check]:
     sources = appliance.catalog.sources()
-    paused = [source.name for source in sources if source.paused]
+    paused = [source.name for source in sources if source.paused and not source.removing]
+    going = [source.name for source in sources if source.removing]
     unwatched = appliance.watcher.unwatched()
     problems = [f"'{source.name}': {unwatched[source.id]}" for source in sources if source.id in unwatched]
     if problems:
@@ -192,7 +193,8 @@ def _sources(appliance: Appliance) -> Iterator[Check]:
         remedy = "Resume them in Administration > Sources when they are to be kept in sync again."
         yield Check("sources", Status.WARNING, f"paused: {', '.join(paused)}", remedy)
     else:
-        yield Check("sources", Status.OK, f"{len(sources)} kept in sync")
+        removed = f"; being removed: {', '.join(going)}" if going else ""
+        yield Check("sources", Status.OK, f"{len(sources) - len(going)} kept in sync{removed}")
 
 
 def _groups(appliance: Appliance) -> Iterator[Check]:

@@ -151,6 +151,7 @@ class DocumentState(StrEnum):
     NEEDS_PASSWORD = "needs_password"  # noqa: S105 - a state, not a secret
     REFUSED = "refused"  # against the rules: too large, a link, a bad access file, turned down by a curator
     QUARANTINED = "quarantined"  # broke its parser again and again; not opened any more unless somebody says so
+    EMPTY = "empty"  # there is nothing in it to read, which is nobody's fault
     FAILED = "failed"  # could not be read; tried again at `retry_at`, or not until something changes
     GONE = "gone"  # no longer in its folder, and no longer in the index
 
@@ -238,7 +239,8 @@ class Source:
     `include` and `exclude` are glob patterns over paths inside the folder (`**` crosses folders); no `include` takes
     everything in. `language` (two letters) overrides what would be detected. Every `compare_every_s` seconds the whole
     folder is compared, whatever was noticed in between by watching it; 0 means only when somebody asks. What a curated
-    source holds is read, but not found by anybody before a curator approves it. A paused one is left as it is.
+    source holds is read, but not found by anybody before a curator approves it. A paused one is left as it is. Of one
+    that is being removed nobody sees anything any more.
     """
 
     id: str
@@ -254,6 +256,7 @@ class Source:
     watched: bool = True
     curated: bool = False
     paused: bool = False
+    removing: bool = False
     level: str = NO_LEVEL
     rules: tuple[Rule, ...] = ()
     share: Share = Share()
@@ -277,7 +280,8 @@ class Document:
 
     `member` is its path in the container that lies at `path` in the folder (a mail's attachment, a file in an archive),
     empty for a file of its own; `container_id` is that container's document. `retry_at` is when a failed one is tried
-    again. `pending_version_id` is the version that waits for a curator.
+    again. `pending_version_id` is the version that waits for a curator. `updated_at` is when it was looked at last,
+    `modified_ns` when the file in the folder was written, 0 when that is not known.
     """
 
     id: str
@@ -297,6 +301,7 @@ class Document:
     attempts: int = 0
     retry_at: datetime | None = None
     pending_version_id: str | None = None
+    modified_ns: int = 0
 
     @property
     def full_path(self) -> str:

@@ -167,6 +167,12 @@ class DocumentNeedsPassword(DocumentRejected):
     code = "document_needs_password"
 
 
+class DocumentEmpty(DocumentRejected):
+    """There is nothing in a document to read. Nothing went wrong."""
+
+    code = "document_empty"
+
+
 class DocumentUnreadable(DocumentRejected):
     """A document is damaged, gave no text, or took more time or memory than allowed."""
 

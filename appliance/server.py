@@ -107,6 +107,7 @@ def _keep_in_sync(appliance: Appliance) -> None:
     """Watch log, sources and directory, do what is daily; go on with syncs and a change of the model cut off before."""
     appliance.monitor.start()
     appliance.watcher.start()
+    appliance.removals.start()
     appliance.protection.daily.start()
     if appliance.directory_sync is not None:
         appliance.directory_sync.start()

@@ -72,6 +72,7 @@ from ingest.cluster.parsers import ClusterParsers
 from ingest.embedding_cache import CachingEmbedder, delete_cache
 from ingest.parse.sandbox import ParserPool
 from ingest.pipeline import Outcome, Pipeline
+from ingest.removals import Removals
 from ingest.runs import Run, Runs
 from ingest.twofold import Twofold
 from ingest.watch import Watcher
@@ -158,6 +159,7 @@ class Appliance:
     renderers: ParserPool
     pipeline: Pipeline
     runs: Runs
+    removals: Removals
     history: RunHistory
     watcher: Watcher
     interrupted: tuple[RunRecord, ...]
@@ -266,6 +268,15 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     )
     history = RunHistory(database)
     runs = stack.enter_context(contextlib.closing(Runs(pipeline, history)))
+    removals = Removals(
+        catalog,
+        pipeline,
+        runs,
+        on_end=lambda source: log.append(
+            AdminAction(ITSELF, "source.removal_ended", source.name, "nothing of it is left")
+        ),
+    )
+    stack.callback(removals.close)  # after the syncs were told to end: it waits for its turn behind them
     evaluations = Evaluations(
         lambda: desk.serving.examiner,
         EvaluationStore(database),
@@ -336,6 +347,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         renderers=renderers,
         pipeline=pipeline,
         runs=runs,
+        removals=removals,
         history=history,
         watcher=watcher,
         interrupted=interrupted,

@@ -15,6 +15,7 @@ STATES: Mapping[DocumentState, str] = {
     DocumentState.DUPLICATE: "duplicate",
     DocumentState.PENDING_REVIEW: "waiting for review",
     DocumentState.NEEDS_PASSWORD: "needs a password",
+    DocumentState.EMPTY: "empty",
     DocumentState.REFUSED: "refused",
     DocumentState.QUARANTINED: "quarantined",
     DocumentState.FAILED: "failed",
@@ -30,6 +31,7 @@ _OUTCOMES = {
     "duplicate": "duplicate",
     "pending_review": "waiting for review",
     "needs_password": "needing a password",
+    "empty": "empty",
     "refused": "refused",
     "quarantined": "quarantined",
     "failed": "failed",
@@ -41,11 +43,14 @@ _ACTIONS = {
     "read_again": "to be read again",
     "relabel": "to be relabelled",
     "refuse": "to be refused",
+    "empty": "that are empty",
     "fail": "that cannot be reached",
     "remove": "to be removed",
     "leave": "to be left as they are",
     "left_out": "left out by the patterns",
 }
+
+_ONE = {"relabel": "give another label", "empty": "find it empty", "fail": "not reach it"}
 
 
 def counted(state: DocumentState, number: int) -> str:
@@ -57,6 +62,11 @@ def counted(state: DocumentState, number: int) -> str:
 def standing(states: Mapping[DocumentState, int]) -> str:
     """How files stand, in one line, in the order of the states; empty when there are none."""
     return ", ".join(counted(state, states[state]) for state in STATES if states.get(state))
+
+
+def doing(current: str, done: int, total: int | None) -> str:
+    """What a sync has at hand; empty when it is with no file that could be named."""
+    return current or ("Putting the index in order" if total and done >= total else "")
 
 
 def outcomes(counts: Mapping[str, int]) -> str:
@@ -71,7 +81,7 @@ def actions(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def action(name: str) -> str:
     """What a sync would do with one file."""
-    return {"read": "read", "relabel": "give another label", "fail": "cannot be reached"}.get(name, _spaced(name))
+    return _ONE.get(name, _spaced(name))
 
 
 def _spaced(name: str) -> str:

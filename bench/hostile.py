@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Self
 
 from appliance.config import IngestSettings
-from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable, ParserBroken
+from appliance.errors import DocumentEmpty, DocumentNeedsPassword, DocumentRejected, DocumentUnreadable, ParserBroken
 from ingest.parse.elements import Parsed
 from ingest.parse.sandbox import ParserPool
 
 STATES: tuple[tuple[type[DocumentRejected], str], ...] = (
     (DocumentNeedsPassword, "needs password"),
+    (DocumentEmpty, "empty"),
     (ParserBroken, "broken"),
     (DocumentUnreadable, "failed"),
     (DocumentRejected, "refused"),

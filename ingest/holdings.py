@@ -142,8 +142,8 @@ class Holdings:
         """Nothing of a source stays, with a receipt for each of its documents.
 
         Raises:
-            ApplianceError: The index or the cache of embeddings still holds some of it. It is paused, and nobody sees
-                its documents any more; removing it again completes it.
+            ApplianceError: The index or the cache of embeddings still holds some of it. Nobody sees its documents any
+                more; removing it again completes it.
         """
         self._catalog.hide_source(source.id)
         for known in self._catalog.every_file(source.id):

@@ -25,6 +25,7 @@ from appliance.config import IngestSettings
 from appliance.domain import DocumentState, Version, document_id
 from appliance.errors import (
     ApplianceError,
+    DocumentEmpty,
     DocumentNeedsPassword,
     DocumentRejected,
     DocumentUnreadable,
@@ -90,8 +91,6 @@ class Intake:
 
     def take(self, step: Step, reading: Reading) -> None:
         """Deal with a file that was read, or could not be."""
-        self._sync.progress.current = step.path
-        self._sync.progress.note_read(step.file.size_bytes)
         try:
             groups = self._sync.labels().label(step.path)
         except DocumentRejected as error:
@@ -101,6 +100,7 @@ class Intake:
         if isinstance(reading, Read):
             self._take_whole(place, reading)
         elif isinstance(reading, DocumentRejected):
+            self._sync.note_inside(place.document_id)
             self._fail(place, reading)
         elif reading is Unread.SAME and step.known is not None:
             self._touch(step, step.known, groups)
@@ -111,6 +111,7 @@ class Intake:
             if self._sync.stop.is_set():
                 return
             place = Place(self._sync.source.id, step.file, self._settling.fresh(step.known), step.groups)
+            self._sync.note_inside(place.document_id)
             self._fail(place, FileUnavailable(step.reason))
 
     def settle(self) -> None:
@@ -212,6 +213,7 @@ class Intake:
         self._catalog.touch(
             known.document_id, size_bytes=file.size_bytes, modified_ns=file.modified_ns, changed_ns=file.changed_ns
         )
+        self._sync.note_inside(known.document_id, relabelled=relabelled)
         self._sync.note(step.path, Outcome.RELABELLED if relabelled else Outcome.UNCHANGED)
 
     def _original_of(self, place: Place, parsed: Parsed) -> str | None:
@@ -335,6 +337,8 @@ class Intake:
         match error:
             case DocumentNeedsPassword():
                 return DocumentState.NEEDS_PASSWORD, 0, None
+            case DocumentEmpty():
+                return DocumentState.FAILED if _said_something(place.known) else DocumentState.EMPTY, 0, None
             case FileUnavailable():
                 return DocumentState.FAILED, before, None  # opening a file costs nothing: every sync tries
             case ParserBroken() if attempts >= self._settings.quarantine_after:
@@ -346,6 +350,11 @@ class Intake:
                 return DocumentState.FAILED, 0, None
             case _:
                 return DocumentState.REFUSED, 0, None
+
+
+def _said_something(known: FileFacts | None) -> bool:
+    """Whether a document has content in force: that its file is empty now is worth a look."""
+    return known is not None and bool(known.version_id or known.duplicate_of)
 
 
 def _is_as_it_was(file: FoundFile, known: FileFacts) -> bool:

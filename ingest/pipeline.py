@@ -39,6 +39,7 @@ from ingest.access import AccessLabels, Finding
 from ingest.chunk import ChunkLimits
 from ingest.discover import discover
 from ingest.embed import Steps
+from ingest.foresight import foreseen
 from ingest.holdings import Holdings
 from ingest.intake import Intake
 from ingest.plan import FEW, Action, Again, Judge, Plan, make_plan
@@ -82,12 +83,14 @@ class Pipeline:
         self._chunks_since_optimize = 0
 
     def preview(self, source: Source, *, again: Again = Again.NOTHING) -> Plan:
-        """What a sync would do now. Nothing is read but the folder and its labels, and nothing is changed.
+        """What a sync would do now, and what reading will come to where names and sizes tell.
+
+        Nothing is read but the folder and its labels, and nothing is changed.
 
         Raises:
             InvalidRequest: The folder is missing, or cannot be listed.
         """
-        return self._plan(Judge(source, self._settings, datetime.now(UTC), again))
+        return foreseen(self._plan(Judge(source, self._settings, datetime.now(UTC), again)))
 
     def sync(
         self,
@@ -111,10 +114,12 @@ class Pipeline:
         Raises:
             InvalidRequest: The folder is missing, cannot be listed, is suddenly empty, or too much of it is missing.
             NotFound: The source was removed meanwhile.
-            Conflict: The source is paused, or is removed while its files are read.
+            Conflict: The source is paused, is being removed, or is removed while its files are read.
             IndexUnavailable, CatalogUnavailable, ModelUnavailable: A part failed; run it again once it is back.
         """
         source = self._catalog.source(source.id)  # it may have changed while this run waited for its turn
+        if source.removing:
+            raise Conflict(f"'{source.name}' is being removed, so nothing of it is synced.")
         if source.paused:
             raise Conflict(f"'{source.name}' is paused, so nothing of it is synced. Resume it first.")
         wish = wish or Wish()
@@ -132,7 +137,6 @@ class Pipeline:
         settling.refuse(plan)
         settling.leave(plan, released=settling.release())
         self._read(sync, plan, settling)
-        sync.progress.current = ""
         on_change(sync.progress)
         self._optimize(sync.progress)
         if missing:
@@ -148,6 +152,14 @@ class Pipeline:
         sync = self._begun(source, Wish(), Progress(), Event(), lambda _: None, lambda _: None)
         Settling(sync, self._catalog, self._holdings).withdraw(self._plan(sync.judge))
 
+    def remove(self, source: Source) -> None:
+        """Nothing of a source stays, with a receipt for each of its documents. Its files are not touched.
+
+        Raises:
+            ApplianceError: A part failed, and some of it is left that nobody sees; doing it again completes it.
+        """
+        self._holdings.remove_source(source)
+
     def finding(self, source: Source, path: str) -> Finding:
         """Who is to see a file of a source, and why, as folder and settings say now. Raises DocumentRejected."""
         return AccessLabels(source, self._levels.names).finding(path)
@@ -161,6 +173,7 @@ class Pipeline:
         on_change: Callable[[Progress], None],
         on_file: Callable[[FileReport], None],
     ) -> Sync:
+        inside = self._catalog.inside(source.id)
         return Sync(
             source=source,
             wish=wish,
@@ -169,7 +182,8 @@ class Pipeline:
             stop=stop,
             on_change=on_change,
             on_file=on_file,
-            containers=set(self._catalog.containers(source.id)),
+            containers=set(inside),
+            inside=inside,
             levels=self._levels,
         )
 

@@ -27,7 +27,8 @@ from ingest.access import AccessLabels
 from ingest.discover import Found, FoundFile, RefusedFile, StrayFile, Unreadable
 from ingest.parse.elements import PARSER_VERSION
 
-_READ = frozenset({DocumentState.INDEXED, DocumentState.DUPLICATE, DocumentState.PENDING_REVIEW})
+READ_STATES = frozenset({DocumentState.INDEXED, DocumentState.DUPLICATE, DocumentState.PENDING_REVIEW})
+_VERDICTS = 2  # one more whenever files that are not taken in are judged otherwise
 
 FEW = 20
 """So many documents may be missing from a folder at once without anybody confirming it."""
@@ -39,6 +40,7 @@ class Action(StrEnum):
     READ = "read"  # it is new
     READ_AGAIN = "read_again"  # it changed, or reading it may end differently now
     REFUSE = "refuse"
+    EMPTY = "empty"  # there is nothing in it; only foreseen (`foresight`), a sync reads it
     FAIL = "fail"  # it cannot be reached
     REMOVE = "remove"
     LEAVE = "leave"
@@ -125,14 +127,14 @@ class Judge:
         return " ".join(filter(None, (PARSER_VERSION, cut, self.source.language)))
 
     def criteria(self, size_bytes: int) -> str:
-        """What a refusal depends on besides the file's times: the parser, its limits, and the file's size."""
+        """What a refusal depends on besides the file's times: the parser, its verdicts and limits, the file's size."""
         settings = self.settings
         limits = f"max_pages={settings.max_pages} memory={settings.memory_bytes} timeout={settings.timeout_s:g}"
-        return f"{PARSER_VERSION} {limits} bytes={size_bytes}"
+        return f"{PARSER_VERSION}.{_VERDICTS} {limits} bytes={size_bytes}"
 
     def step(self, file: FoundFile, known: FileFacts, groups: frozenset[str], inside: Sequence[FileFacts]) -> Step:
         """What is to be done about a file that is known, and was taken in or not. `inside` are documents in it."""
-        was_read = known.state in _READ or is_turned_down(known)
+        was_read = known.state in READ_STATES or is_turned_down(known)
         same_size = known.size_bytes == file.size_bytes
         same_times = (known.modified_ns, known.changed_ns) == (file.modified_ns, file.changed_ns)
         due = self._is_due(known, file) or (was_read and any(self._is_due(facts, file) for facts in inside))
@@ -146,7 +148,7 @@ class Judge:
             return True
         if is_turned_down(known):
             return False
-        if known.state in _READ:
+        if known.state in READ_STATES:
             return known.parser != self.reading
         return known.judged != self.criteria(file.size_bytes) or (
             known.retry_at is not None and known.retry_at <= self.now

@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     PENDING_REVIEW = "pending_review"
     NEEDS_PASSWORD = "needs_password"  # noqa: S105 - a state, not a secret
+    EMPTY = "empty"
     REFUSED = "refused"
     QUARANTINED = "quarantined"
     FAILED = "failed"
@@ -35,6 +36,7 @@ OUTCOME_OF: Mapping[DocumentState, Outcome] = {
     DocumentState.DUPLICATE: Outcome.UNCHANGED,
     DocumentState.PENDING_REVIEW: Outcome.PENDING_REVIEW,
     DocumentState.NEEDS_PASSWORD: Outcome.NEEDS_PASSWORD,
+    DocumentState.EMPTY: Outcome.EMPTY,
     DocumentState.REFUSED: Outcome.REFUSED,
     DocumentState.QUARANTINED: Outcome.QUARANTINED,
     DocumentState.FAILED: Outcome.FAILED,
@@ -50,14 +52,15 @@ _SHARE_FOR_A_PACE = 0.05
 class Progress:
     """How far a run is. Written by the run, read by anybody.
 
-    `total` is None until the folder was walked; it grows when a container turns out to hold files. `to_read_bytes`,
-    `read_bytes`, `read_files` and `last_read` (when) are of the files that have to be read: what the time left is
-    estimated by.
+    `total` is None until the folder was walked; it grows by the files in containers. `at_hand` are the files that are
+    being read or indexed, with their sizes, in the order in which that began. `to_read_bytes`, `read_bytes`,
+    `read_files` and `last_read` (when) are of the files that have to be read: what the time left is estimated by. A
+    file counts as read once it is indexed, or has ended otherwise.
     """
 
     total: int | None = None
     done: int = 0
-    current: str = ""
+    at_hand: dict[str, int] = field(default_factory=dict)
     pages: int = 0
     chunks: int = 0
     to_read_bytes: int = 0
@@ -67,16 +70,27 @@ class Progress:
     last_read: float = 0.0
     counts: dict[Outcome, int] = field(default_factory=dict)
 
-    def count(self, outcome: Outcome) -> None:
-        """One more file ended this way."""
-        self.counts[outcome] = self.counts.get(outcome, 0) + 1
-        self.done += 1
+    def count(self, outcome: Outcome, files: int = 1) -> None:
+        """One more file ended this way, or more."""
+        self.counts[outcome] = self.counts.get(outcome, 0) + files
+        self.done += files
 
-    def note_read(self, size_bytes: int) -> None:
-        """One more file was read, or could not be."""
-        self.read_bytes += size_bytes
-        self.read_files += 1
-        self.last_read = time.monotonic()
+    def begin(self, path: str, size_bytes: int) -> None:
+        """A file is being read from now on."""
+        self.at_hand[path] = size_bytes
+
+    def end(self, path: str) -> None:
+        """A file has ended, whether it was read or not."""
+        size_bytes = self.at_hand.pop(path, None)
+        if size_bytes is not None:
+            self.read_bytes += size_bytes
+            self.read_files += 1
+            self.last_read = time.monotonic()
+
+    @property
+    def current(self) -> str:
+        """The file that has been at hand for the longest time; empty when there is none."""
+        return next(iter(self.at_hand.copy()), "")
 
     @property
     def failures(self) -> int:
@@ -85,7 +99,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """How long reading will go on at the pace so far, by bytes; None while that cannot be told.
+        """How long reading and indexing will go on at the pace so far, by bytes; None while that cannot be told.
 
         A few files tell no pace, nor does a small part of all there is to read; and when the next file takes longer
         than everything that is left was to take, nothing is known any more.

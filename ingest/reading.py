@@ -24,6 +24,7 @@ from appliance.catalog import Signature
 from appliance.domain import Chunk, document_id, version_id
 from appliance.errors import (
     ApplianceError,
+    DocumentEmpty,
     DocumentNeedsPassword,
     DocumentRejected,
     DocumentUnreadable,
@@ -39,7 +40,10 @@ from ingest.similar import signature_of
 from ingest.sync import Sync
 
 _STOP_CHECK_S = 0.5  # how often a run that waits for its parsers looks whether it is to stop
-_REJECTIONS = {kind.code: kind for kind in (DocumentRejected, DocumentNeedsPassword, DocumentUnreadable, ParserBroken)}
+_REJECTIONS = {
+    kind.code: kind
+    for kind in (DocumentRejected, DocumentEmpty, DocumentNeedsPassword, DocumentUnreadable, ParserBroken)
+}
 
 
 class Unread(StrEnum):
@@ -114,6 +118,7 @@ class Reader:
             executor.shutdown(wait=False, cancel_futures=True)
 
     def _read_file(self, step: Step) -> Reading:
+        self._sync.progress.begin(step.path, step.file.size_bytes)
         password = self._sync.wish.passwords.get(step.path, "")
         try:
             if not password and self._is_same(step):

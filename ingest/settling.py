@@ -95,6 +95,7 @@ class Settling:
                 return
             if step.known is None:
                 continue
+            self._sync.note_inside(step.known.document_id, relabelled=step.relabels)
             if step.known.document_id in released:
                 self._sync.note(step.path, Outcome.INDEXED, "Released by a curator.")
                 continue

@@ -15,7 +15,7 @@ from appliance.labels import Levels
 from ingest.access import AccessLabels
 from ingest.discover import FoundFile
 from ingest.plan import Again, Judge
-from ingest.progress import Outcome, Progress
+from ingest.progress import OUTCOME_OF, Outcome, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class Wish:
 class Sync:
     """One sync: of what, who watches, and who may stop it.
 
-    `containers` are the documents that hold others. `planned` are the labels that files are to have, by path.
+    `containers` are the documents that hold others, `inside` how many are in each by their states, as it was when the
+    sync began. `planned` are the labels that files are to have, by path.
     """
 
     source: Source
@@ -46,6 +47,7 @@ class Sync:
     on_change: Callable[[Progress], None]
     on_file: Callable[[FileReport], None]
     containers: set[str]
+    inside: Mapping[str, Mapping[DocumentState, int]]
     levels: Levels
     planned: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -62,12 +64,19 @@ class Sync:
         self, path: str, outcome: Outcome, reason: str = "", *, pages: int = 0, chunks: int = 0, is_news: bool = True
     ) -> None:
         """One more file ended, and how. What is no news (a file that was left as it was) is counted, not reported."""
-        self.progress.current = path
+        self.progress.end(path)
         self.progress.pages += pages
         self.progress.count(outcome)
         if is_news and outcome is not Outcome.UNCHANGED:
             self.on_file(FileReport(path, outcome.value, reason, pages, chunks))
         self.on_change(self.progress)
+
+    def note_inside(self, container_id: str, *, relabelled: bool = False) -> None:
+        """Count the files in a container that is not read again, as they stand."""
+        for state, files in self.inside.get(container_id, {}).items():
+            outcome = OUTCOME_OF[state]
+            self.progress.total = (self.progress.total or 0) + files
+            self.progress.count(Outcome.RELABELLED if relabelled and outcome is Outcome.UNCHANGED else outcome, files)
 
 
 @dataclass(frozen=True, slots=True)

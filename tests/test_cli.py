@@ -200,7 +200,7 @@ def test_the_report_of_a_run_is_a_table_or_json(room: Room) -> None:
     assert first
     table = list(csv.DictReader(room.run("report", first[1]).splitlines()))
     outcomes = {row["path"]: row["outcome"] for row in table if row["outcome"] != "indexed"}
-    assert outcomes == {"broken.pdf": "failed", "empty.pdf": "failed"}
+    assert outcomes == {"broken.pdf": "failed", "empty.pdf": "empty"}
     assert all(row["reason"] for row in table if row["outcome"] != "indexed")
     report = json.loads(room.run("report", "--format", "json"))
     assert report["run"]["source"] == "documents"
@@ -306,7 +306,7 @@ def test_status_and_doctor_say_how_things_stand(room: Room) -> None:
 
 def test_a_file_that_fails_is_named_with_its_reason(room: Room) -> None:
     text = room.first_ingestion
-    assert re.search(r"empty\.pdf.*failed.*empty", text)
+    assert re.search(r"empty\.pdf\tempty\t.*nothing in it", text)
     assert re.search(r"broken\.pdf.*(failed|refused)", text)
     assert "4 indexed" in text
 

@@ -218,9 +218,9 @@ class Client:
         """Change a source; only what the patch sets."""
         return _parsed(SourceOut, self._send("PATCH", f"/api/sources/{_part(source_id)}", patch).content)
 
-    def remove_source(self, source_id: str) -> None:
-        """Stop keeping a folder in sync and take its documents out of the index."""
-        self._send("DELETE", f"/api/sources/{_part(source_id)}")
+    def remove_source(self, source_id: str) -> bool:
+        """Take a source out of everybody's sight, and out of the index; returns whether nothing is left of it yet."""
+        return self._send("DELETE", f"/api/sources/{_part(source_id)}").status_code == httpx.codes.NO_CONTENT
 
     def pause(self, source_id: str) -> SourceOut:
         """Leave a source as it is until it is resumed; a sync that is running ends."""

@@ -169,7 +169,11 @@ def say_what_was_kept() -> None:
 
 @contextmanager
 def problems_shown() -> Iterator[None]:
-    """Show what the API refused instead of failing. Page bodies, dialogs and fragments run inside one each."""
+    """Show what the API refused where that was asked, instead of failing.
+
+    Page bodies, dialogs and fragments run inside one each. So does every part of them that asks for something of its
+    own: what comes after a part that fails is still drawn.
+    """
     try:
         yield
     except ApiProblem as problem:

@@ -13,6 +13,7 @@ _TONES: dict[DocumentState, pieces.Tone] = {
     DocumentState.DUPLICATE: "quiet",
     DocumentState.PENDING_REVIEW: "warn",
     DocumentState.NEEDS_PASSWORD: "warn",
+    DocumentState.EMPTY: "quiet",
     DocumentState.REFUSED: "warn",
     DocumentState.QUARANTINED: "bad",
     DocumentState.FAILED: "bad",

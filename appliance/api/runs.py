@@ -30,10 +30,12 @@ _COLUMNS = ("path", "outcome", "reason", "pages", "chunks")
 
 @router.get("")
 def runs(_admin: IngestAdmin, appliance: TheAppliance) -> list[RunOut]:
-    """The latest syncs, newest first, with their progress. Those before a restart are there too."""
+    """The latest syncs, newest first, with their progress, and the latest of each source, however long ago that was."""
     live = {run.id: run for run in appliance.runs.latest()}
     known = appliance.history.latest()
     listed = {record.id for record in known}
+    known += [record for record in appliance.history.latest_of_each() if record.id not in listed]
+    listed |= {record.id for record in known}
     waiting = [run_out(run) for run in live.values() if run.finished_at is None and run.id not in listed]
     return waiting + [run_out(live[record.id]) if record.id in live else _record_out(record) for record in known]
 
@@ -69,7 +71,9 @@ def request_sync(appliance: Appliance, admin: Principal, source: Source) -> Run:
 
 
 def require_not_paused(source: Source) -> None:
-    """Raises Conflict when a source is paused."""
+    """Raises Conflict when a source is paused, or being removed."""
+    if source.removing:
+        raise Conflict(f"'{source.name}' is being removed: nothing more is done with it.")
     if source.paused:
         raise Conflict(f"'{source.name}' is paused, so nothing of it is synced. Resume it first.")
 
@@ -78,7 +82,7 @@ def run_out(run: Run) -> RunOut:
     """A sync of this process."""
     return _record_out(run.record()).model_copy(
         update={
-            "current": run.progress.current,
+            "current": run.progress.current if run.finished_at is None else "",
             "pages_per_s": run.progress.pages_per_s if run.finished_at is None else None,
             "seconds_left": run.progress.seconds_left if run.finished_at is None else None,
         }

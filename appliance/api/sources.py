@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import uuid
 from collections import Counter
 from dataclasses import replace
@@ -34,13 +33,12 @@ from appliance.errors import ApplianceError, Conflict, InvalidRequest
 from appliance.labels import groups_in, level_in
 from appliance.patterns import require_patterns
 from appliance.wiring import Appliance
-from ingest.holdings import Holdings
 from ingest.pipeline import Again, Wish
 from ingest.plan import Action, Plan, Step
 
 router = APIRouter(prefix="/sources", tags=["sources"])
 _PREVIEWED = 200
-_WAIT_S = 5.0  # for a short sync to end; behind a long one nobody is kept waiting
+_WAIT_S = 1.0  # for what is small to be gone; behind a sync nobody is kept waiting
 _AT_REST = frozenset({"name", "owner", "compare_every_s", "watched"})
 """What may change about a source without any document being looked at again."""
 _WHY = {Action.READ: "It is new.", Action.READ_AGAIN: "It changed, or reading it may end differently now."}
@@ -95,22 +93,18 @@ def change_source(source_id: str, wanted: SourcePatch, admin: IngestAdmin, appli
     return _source_out(appliance, changed)
 
 
-@router.delete("/{source_id}", status_code=204)
+@router.delete("/{source_id}", status_code=204, responses={202: {"description": "Nobody sees it; it goes soon"}})
 def remove_source(source_id: str, admin: IngestAdmin, appliance: TheAppliance) -> Response:
-    """Forget a source: its documents leave the index and the catalog, each with a receipt.
+    """Forget a source: nobody sees its documents from now on, and they leave index and catalog, each with a receipt.
 
-    The files of a folder stay where they are; what was uploaded is removed. No source is synced meanwhile: the sync
-    would take what is half removed for incomplete, and put it back.
+    The status is 202 when they have not left yet, because there are many or a sync has the index. The files of a folder
+    stay where they are; what was uploaded is removed.
     """
     source = appliance.catalog.source(source_id)
-    if appliance.runs.is_running(source_id):
-        raise Conflict(f"'{source.name}' is being synced. Wait for the run to end, or pause it, then remove it.")
-    with appliance.runs.alone(wait_s=_WAIT_S):
+    if not source.removing:
         with record_act(appliance, admin, "source.removed", source.name):
-            Holdings(appliance.catalog, appliance.index, appliance.embedder).remove_source(source)
-        if source.kind is SourceKind.UPLOADS:
-            shutil.rmtree(_uploads_folder(appliance, source.id), ignore_errors=True)
-    return Response(status_code=204)
+            appliance.removals.begin(source_id)
+    return Response(status_code=204 if appliance.removals.wait(source_id, _WAIT_S) else 202)
 
 
 @router.post("/{source_id}/sync", status_code=202)
@@ -145,6 +139,8 @@ def pause(source_id: str, admin: IngestAdmin, appliance: TheAppliance) -> Source
 def resume(source_id: str, admin: IngestAdmin, appliance: TheAppliance) -> SourceOut:
     """Keep a source in sync again, at once and from now on."""
     source = appliance.catalog.source(source_id)
+    if source.removing:
+        require_not_paused(source)
     resumed = replace(source, paused=False)
     with record_act(appliance, admin, "source.resumed", source.name):
         appliance.catalog.change_source(resumed, was=source)
@@ -258,7 +254,8 @@ def _refuse_overlap(appliance: Appliance, path: Path) -> None:
     for other in appliance.catalog.sources():
         there = Path(other.path)
         if path == there or path in there.parents or there in path.parents:
-            raise Conflict(f"This folder overlaps with the source '{other.name}' ({other.path}). Choose another one.")
+            way_out = "It is being removed: wait for that." if other.removing else "Choose another one."
+            raise Conflict(f"This folder overlaps with the source '{other.name}' ({other.path}). {way_out}")
 
 
 def _changes(wanted: SourcePatch) -> dict[str, Any]:
@@ -320,6 +317,7 @@ def _source_out(appliance: Appliance, source: Source) -> SourceOut:
         watched=source.watched,
         curated=source.curated,
         paused=source.paused,
+        removing=source.removing,
         retry_at=appliance.catalog.next_retry(source.id),
         level=source.level,
         rules=[rule_out(rule) for rule in source.rules],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from appliance.answering.numbers import spans
 from appliance.answering.sentences import unmarked
 from appliance.api.schemas.asking import GroundingOut, PassageOut, PlaceOut, StatementOut
@@ -96,7 +98,16 @@ def document_out(document: Document, source: str) -> DocumentOut:
         size_bytes=document.size_bytes,
         updated_at=document.updated_at,
         version_id=document.version_id or "",
+        file_modified_at=_file_time(document.modified_ns),
     )
+
+
+def _file_time(modified_ns: int) -> datetime | None:
+    """The time of a file; None for none, and for one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(modified_ns / 1e9, UTC) if modified_ns else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def page_out(page: PageCoverage) -> PageOut:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, insert, or_, select, update
+from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
 from appliance.catalog.signature import NO_SIGNATURE, Signature
 from appliance.catalog.sources import Receipt, put_receipts
@@ -139,13 +139,23 @@ class IngestCatalog:
         """What is known of every file of a source that is not gone, those in containers included."""
         return self._facts(documents.c.source_id == source_id)
 
-    def containers(self, source_id: str) -> frozenset[str]:
-        """The documents of a source that have members."""
-        query = select(documents.c.container_id).where(
-            documents.c.source_id == source_id, documents.c.container_id.is_not(None)
+    def inside(self, source_id: str) -> dict[str, dict[DocumentState, int]]:
+        """How many files are in each container of a source, by their states; those that are gone are not counted.
+
+        A container of which all files are gone is there too, with none.
+        """
+        query = (
+            select(documents.c.container_id, documents.c.state, func.count())
+            .where(documents.c.source_id == source_id, documents.c.container_id.is_not(None))
+            .group_by(documents.c.container_id, documents.c.state)
         )
+        found: dict[str, dict[DocumentState, int]] = {}
         with self._database.read() as connection:
-            return frozenset(connection.execute(query.distinct()).scalars())
+            for container_id, state, files in connection.execute(query):
+                counted = found.setdefault(container_id, {})
+                if state != DocumentState.GONE.value:
+                    counted[DocumentState(state)] = files
+        return found
 
     def duplicates_of(self, document_id: str) -> list[FileFacts]:
         """The documents that are kept as duplicates of this one."""
@@ -462,9 +472,9 @@ def _judge_anew(connection: Connection, outcome: FileOutcome) -> bool:
 
 
 def _require_unchanged(connection: Connection, source: Source) -> None:
-    """Raises Conflict when a source is gone, or no longer labels and reviews as it did."""
+    """Raises Conflict when a source is gone or going, or no longer labels and reviews as it did."""
     row = connection.execute(select(sources).where(sources.c.id == source.id)).first()
-    if row is None:
+    if row is None or row.removing:
         raise Conflict("The source was removed while its files were being read. Nothing was stored.")
     now_is = source_of(row)
     judging = ("groups", "level", "rules", "share", "curated")

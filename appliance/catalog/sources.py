@@ -110,11 +110,13 @@ class SourceCatalog:
                 _narrow(connection, source_of(row), replace(source_of(row), **changed), levels)
 
     def hide_source(self, source_id: str) -> None:
-        """From now on no reader sees the documents of a source, and nothing of it is synced."""
+        """From now on no reader sees the documents of a source, and nothing of it is synced. Raises NotFound."""
         documents_of_it = select(documents.c.id).where(documents.c.source_id == source_id)
         with self._database.write() as connection:
             count_change(connection)
-            connection.execute(update(sources).where(sources.c.id == source_id).values(paused=True))
+            hidden = update(sources).where(sources.c.id == source_id).values(paused=True, removing=True)
+            if connection.execute(hidden).rowcount == 0:
+                raise NotFound("There is no such source.")
             connection.execute(delete(document_groups).where(document_groups.c.document_id.in_(documents_of_it)))
             connection.execute(update(documents).where(documents.c.source_id == source_id).values(settled=False))
 

@@ -67,6 +67,7 @@ sources = Table(
     Column("watched", Boolean, nullable=False),
     Column("curated", Boolean, nullable=False),
     Column("paused", Boolean, nullable=False),
+    Column("removing", Boolean, nullable=False),
     Column("level", String(32), nullable=False),
     Column("rules", Text, nullable=False),
     Column("share", Text, nullable=False),
@@ -212,7 +213,9 @@ def count_change(connection: Connection) -> None:
 
 
 def put_groups(connection: Connection, document_id: str, groups: frozenset[str]) -> None:
-    """Label a document."""
+    """Label a document. Those of a source that is being removed have no label any more, whoever is still at work."""
+    if groups and _is_going(connection, document_id):
+        groups = frozenset()
     if labels_of(connection, [document_id]).get(document_id, frozenset()) == groups:
         return
     count_change(connection)
@@ -221,6 +224,12 @@ def put_groups(connection: Connection, document_id: str, groups: frozenset[str])
         connection.execute(
             insert(document_groups), [{"document_id": document_id, "group_name": name} for name in sorted(groups)]
         )
+
+
+def _is_going(connection: Connection, document_id: str) -> bool:
+    """Whether the source of a document is being removed."""
+    query = select(sources.c.removing).join(documents, documents.c.source_id == sources.c.id)
+    return bool(connection.execute(query.where(documents.c.id == document_id)).scalar())
 
 
 def source_of(row: Row[Any]) -> Source:
@@ -239,6 +248,7 @@ def source_of(row: Row[Any]) -> Source:
         watched=row.watched,
         curated=row.curated,
         paused=row.paused,
+        removing=row.removing,
         level=row.level,
         rules=tuple(_rule_of(rule) for rule in json.loads(row.rules)),
         share=_share_of(json.loads(row.share)),
@@ -261,6 +271,7 @@ def source_row(source: Source) -> dict[str, Any]:
         "watched": source.watched,
         "curated": source.curated,
         "paused": source.paused,
+        "removing": source.removing,
         "level": source.level,
         "rules": dump([_rule_row(rule) for rule in source.rules]),
         "share": dump({"kind": source.share.kind.value, "groups": source.share.groups}),
@@ -303,6 +314,7 @@ def document_of(row: Row[Any], labels: Mapping[str, frozenset[str]]) -> Document
         attempts=row.attempts,
         retry_at=row.retry_at,
         pending_version_id=row.pending_version_id,
+        modified_ns=row.modified_ns,
     )
 
 

@@ -14,16 +14,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from appliance.api.schemas.sources import Reread, rule_in
 from appliance.cli.acting import as_operator
-from appliance.cli.terminal import err, new_table, out, printable
+from appliance.cli.terminal import err, out, print_entry, printable
 from appliance.config import load_settings
-from appliance.domain import EVERYONE, TROUBLED
+from appliance.domain import EVERYONE, TROUBLED, DocumentState
 from appliance.errors import ApplianceError, InvalidRequest, NotFound
-from appliance.wording import STATES, action, actions, outcomes, standing
+from appliance.wording import STATES, action, actions, doing, outcomes, standing
 
 if TYPE_CHECKING:
     from appliance.api.schemas.runs import RunOut
     from appliance.api.schemas.sources import PreviewOut, SourceOut
     from appliance.operator import Operator
+
+
+_LISTED = 500
+"""Of the files in one state."""
 
 
 class ReportFormat(StrEnum):
@@ -156,7 +160,7 @@ def _sync(operator: Operator, source: SourceOut, *, again: Reread = Reread.NOTHI
                 task,
                 total=run.total,
                 completed=run.done,
-                description=escape(printable(run.current)[-40:] or "Reading"),
+                description=escape(printable(doing(run.current, run.done, run.total))[-40:] or "Reading"),
                 figures=_figures(run),
             )
     if run is None:
@@ -168,7 +172,7 @@ def _sync(operator: Operator, source: SourceOut, *, again: Reread = Reread.NOTHI
         err.print(f"[red]Error:[/red] {escape(run.message)}")
     states = next((item.states for item in operator.sources() if item.id == source.id), {})
     out.print(f"{escape(source.name)}, all its files now: {standing(states) or 'none'}")
-    print_troubled(operator, source.id)
+    print_untaken(operator, source.id)
     return not run.message
 
 
@@ -192,22 +196,18 @@ def _print_preview(preview: PreviewOut) -> None:
         err.print("[yellow]The patterns leave out every file of the folder. Check them.[/yellow]")
     if preview.needs_confirmation:
         err.print("[yellow]So many files are missing that their documents are kept without --missing-ok.[/yellow]")
-    table = new_table("file", "a sync would", "why")
     for file in preview.files:
-        table.add_row(escape(printable(file.path)), action(file.action), escape(printable(file.reason)))
-    if table.row_count:
-        out.print(table)
+        print_entry(file.path, f"A sync would {action(file.action)}", file.reason)
 
 
-def print_troubled(operator: Operator, source_id: str = "") -> None:
+def print_untaken(operator: Operator, source_id: str = "") -> None:
     """The files that were not taken in, with their reasons."""
-    table = new_table("source", "file", "state", "reason")
-    for state in TROUBLED:
-        wanted: dict[str, str | int] = {"state": state.value, "limit": 500}
+    for state in (*TROUBLED, DocumentState.EMPTY):
+        wanted: dict[str, str | int] = {"state": state.value, "limit": _LISTED}
         if source_id:
             wanted["source_id"] = source_id
-        for file in operator.files(**wanted).files:
-            told = (file.source, file.path, STATES[state], file.reason)
-            table.add_row(*(escape(printable(words)) for words in told))
-    if table.row_count:
-        out.print(table)
+        found = operator.files(**wanted)
+        for file in found.files:
+            print_entry(f"{file.source}: {file.path}", STATES[state], file.reason)
+        if found.total > len(found.files):
+            out.print(f"... and {found.total - len(found.files):,} more of them. Admin > Files lists them all.")

@@ -9,13 +9,14 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from appliance.cli.acting import as_operator
-from appliance.cli.ingestion import print_troubled
-from appliance.cli.terminal import ID_CHARACTERS, new_table, out
+from appliance.cli.ingestion import print_untaken
+from appliance.cli.terminal import ID_CHARACTERS, out, print_entry
 from appliance.config import load_settings
 from appliance.wording import standing
 
 if TYPE_CHECKING:
     from appliance.api.schemas.runs import RunOut
+    from appliance.api.schemas.sources import SourceOut
     from appliance.api.schemas.upkeep import ModelChangeOut
 
 
@@ -34,17 +35,15 @@ def status(
         runs: dict[str, RunOut] = {}
         for run in operator.runs():
             runs.setdefault(run.source_id, run)
-        table = new_table("source", "folder", "visible to", "files", "latest sync (UTC)")
         for source in operator.sources():
             counts = standing(source.states) or "not synced yet"
-            latest = "paused" if source.paused else _run_told(runs.get(source.id))
-            table.add_row(escape(source.name), escape(source.path), escape(", ".join(source.groups)), counts, latest)
-        out.print(table)
+            latest = _state_told(source) or _run_told(runs.get(source.id))
+            print_entry(source.name, source.path, f"Seen by {source.seen_by}", counts, latest)
         change = operator.model_change()
         if change is not None:
             _print_change(change)
         if files:
-            print_troubled(operator)
+            print_untaken(operator)
 
 
 def doctor() -> None:
@@ -60,11 +59,17 @@ def doctor() -> None:
     raise typer.Exit(1 if any(check.status == "error" for check in checks) else 0)
 
 
+def _state_told(source: SourceOut) -> str:
+    if source.removing:
+        return "Being removed"
+    return "Paused" if source.paused else ""
+
+
 def _run_told(run: RunOut | None) -> str:
     """When a source was synced last, how that ended, and what 'report' calls it."""
     if run is None:
         return ""
-    return f"{run.started_at:%Y-%m-%d %H:%M}, {run.state.value}, run {run.id[:ID_CHARACTERS]}"
+    return f"Latest sync {run.started_at:%Y-%m-%d %H:%M} UTC, {run.state.value}, run {run.id[:ID_CHARACTERS]}"
 
 
 def _print_change(change: ModelChangeOut) -> None:

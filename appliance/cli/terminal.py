@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 out = Console(highlight=False, soft_wrap=True)
@@ -18,6 +21,21 @@ def new_table(*columns: str, title: str = "") -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def print_entry(head: str, *about: str) -> None:
+    """Something, and what is to be said of it: folded below it on a terminal, on one line with tabs between elsewhere.
+
+    What comes from a document or a folder may be in it as it is.
+    """
+    told = [" ".join(printable(words).split()) for words in (head, *about)]
+    if not out.is_terminal:
+        out.file.write("\t".join(told) + "\n")
+        return
+    for number, words in enumerate(filter(None, told)):
+        indent = "    " if number else ""
+        lines = textwrap.wrap(words, out.width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+        out.print(escape("\n".join(lines)))
 
 
 def printable(untrusted_text: str) -> str:

@@ -31,6 +31,7 @@ from appliance.config import OFFLINE_SWITCHES, ClusterSettings, EmbeddingSetting
 from appliance.errors import (
     ApplianceError,
     ConfigurationError,
+    DocumentEmpty,
     DocumentNeedsPassword,
     DocumentRejected,
     DocumentUnreadable,
@@ -49,6 +50,7 @@ _FAILURES: Mapping[str, type[ApplianceError]] = {
     kind.code: kind
     for kind in (
         ConfigurationError,
+        DocumentEmpty,
         DocumentNeedsPassword,
         DocumentRejected,
         DocumentUnreadable,

@@ -24,7 +24,7 @@ from io import BufferedIOBase
 from pathlib import PurePosixPath
 from typing import IO, cast
 
-from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
+from appliance.errors import DocumentEmpty, DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
 from ingest.discover import is_ignored
 from ingest.parse import aes
 from ingest.parse.inclosed import Expansion, Inclosed, Names, split_name
@@ -47,7 +47,8 @@ def open_zip(data: bytes, expansion: Expansion, password: str) -> Iterator[Inclo
     Raises:
         DocumentNeedsPassword: All of them are encrypted, and not with `password`.
         DocumentRejected: It has too many files, or some share their bytes.
-        DocumentUnreadable: It is damaged, or there are no files in it.
+        DocumentEmpty: There are no files in it.
+        DocumentUnreadable: It is damaged.
     """
     with _opened_zip(data) as archive:
         infos = archive.infolist()
@@ -68,8 +69,8 @@ def _opened_zip(data: bytes) -> zipfile.ZipFile:
         raise DocumentUnreadable("is damaged: its ZIP container cannot be opened") from error
 
 
-def _empty() -> DocumentUnreadable:
-    return DocumentUnreadable("is empty: there are no files in it")
+def _empty() -> DocumentEmpty:
+    return DocumentEmpty("is empty: there are no files in it")
 
 
 def _check_extents(infos: list[zipfile.ZipInfo]) -> None:
@@ -197,7 +198,8 @@ def open_tar(data: bytes, expansion: Expansion) -> Iterator[Inclosed]:
 
     Raises:
         DocumentRejected: It has too many files, or gives more than it may.
-        DocumentUnreadable: It is damaged from the start, or there are no files in it.
+        DocumentEmpty: There are no files in it.
+        DocumentUnreadable: It is damaged from the start.
     """
     names, count = Names(), 0
     source = _Counted(decompressed(data), expansion)

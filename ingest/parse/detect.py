@@ -20,7 +20,7 @@ from pathlib import PurePath
 
 import olefile  # type: ignore[import-untyped]
 
-from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
+from appliance.errors import DocumentEmpty, DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
 from ingest.parse import archives
 from ingest.parse.encodings import wide_encoding
 from ingest.parse.mailbox import looks_like_mailbox
@@ -33,6 +33,7 @@ _RATIO_FLOOR_BYTES = 20 * 1024**2  # small files may well compress 200 times
 
 
 OLE_SIGNATURE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+EMPTY = "is empty: there is nothing in it to read"
 ENCRYPTED, WRONG_PASSWORD = archives.ENCRYPTED, archives.WRONG_PASSWORD
 
 
@@ -161,6 +162,7 @@ _BY_SUFFIX = {
     ".xz": Format.XZ,
 }
 
+_PGP = "is encrypted with PGP, a kind that is not read; decrypt it, and put what it holds into the folder"
 _CONVERT = {
     ".xlsb": "is a binary workbook, a kind that is not read; save it as .xlsx",
     ".pages": "is an Apple Pages file, a kind that is not read; export it as .docx or PDF",
@@ -170,6 +172,11 @@ _CONVERT = {
         suffix: f"is a {suffix} archive, a kind that is not opened; pack it as .zip or unpack it into the folder"
         for suffix in (".7z", ".rar", ".zst", ".lz", ".lzma", ".z", ".cab", ".arj")
     },
+    ".p7m": "is an encrypted or signed message (S/MIME), a kind that is not read; export what it holds from the mail "
+    "program",
+    ".p7s": "is a digital signature, a kind that is not read; there is no text in it",
+    ".gpg": _PGP,
+    ".pgp": _PGP,
     ".pst": "is an Outlook data file, a kind that is not opened; export its mails as .eml or .msg",
     ".ost": "is an Outlook data file, a kind that is not opened; export its mails as .eml or .msg",
 }
@@ -219,12 +226,13 @@ def detect(data: bytes, name: str) -> Format:
     """The format of a file.
 
     Raises:
-        DocumentUnreadable: It is empty or a damaged container, or it is not what its name says.
+        DocumentEmpty: There is nothing in it, or nothing but blanks.
+        DocumentUnreadable: It is a damaged container, or it is not what its name says.
         DocumentNeedsPassword: It is an encrypted container.
         DocumentRejected: Files of this kind are not read, or it would expand beyond the limits.
     """
-    if not data:
-        raise DocumentUnreadable("is empty")
+    if not data or data.isspace():
+        raise DocumentEmpty(EMPTY)
     suffix = PurePath(name.lower()).suffix
     by_content = _binary_format(data, suffix)
     by_name = _BY_SUFFIX.get(suffix)
@@ -237,6 +245,18 @@ def detect(data: bytes, name: str) -> Format:
     if by_name in IMAGES and by_content in IMAGES:
         return by_content
     raise DocumentRejected(f"is named {suffix} but holds {by_content.value}; rename it if that is what it is")
+
+
+def refusal_by_name(name: str) -> str:
+    """Why a file of this name is not read, unless it holds something else than its name says; empty if it may be."""
+    suffix = PurePath(name.lower()).suffix
+    if suffix in _CONVERT:
+        return _CONVERT[suffix]
+    return _unknown(suffix) if suffix and suffix not in _BY_SUFFIX else ""
+
+
+def _unknown(suffix: str) -> str:
+    return f"ends in '{suffix}'; files of this kind are not supported"
 
 
 def _binary_format(data: bytes, suffix: str) -> Format | None:
@@ -295,7 +315,7 @@ def _plain_zip(suffix: str) -> Format:
     if suffix in _CONVERT:
         raise DocumentRejected(_CONVERT[suffix])
     if suffix and suffix not in _BY_SUFFIX:
-        raise DocumentRejected(f"ends in '{suffix}'; files of this kind are not supported")
+        raise DocumentRejected(_unknown(suffix))
     return Format.ZIP
 
 
@@ -348,7 +368,7 @@ def _text_format(data: bytes, suffix: str, by_name: Format | None) -> Format:
     if looks is not None:
         return looks
     if suffix:
-        raise DocumentRejected(f"ends in '{suffix}'; files of this kind are not supported")
+        raise DocumentRejected(_unknown(suffix))
     return Format.TEXT
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from appliance.errors import DocumentRejected, DocumentUnreadable
 from ingest.parse.detect import Format, detect
@@ -25,6 +25,7 @@ _NEEDS = {
     Format.DOC: ("libswlo.so", "is a Word 97-2003 file", "libreoffice-writer-nogui", ".docx or PDF"),
     Format.PPT: ("libsdlo.so", "is a PowerPoint 97-2003 file", "libreoffice-impress-nogui", ".pptx or PDF"),
 }
+_BY_SUFFIX = {".doc": Format.DOC, ".dot": Format.DOC, ".ppt": Format.PPT, ".pps": Format.PPT, ".pot": Format.PPT}
 _SUFFIX = {Format.DOC: "docx", Format.PPT: "pptx"}
 _TIMEOUT_S = 300.0  # the pool gives up long before, unless it was told to be patient
 _PROFILE = """<?xml version="1.0" encoding="UTF-8"?>
@@ -57,13 +58,23 @@ def modern(data: bytes, kind: Format) -> bytes:
     """
     program = program_for(kind)
     if program is None:
-        _, what, package, other = _NEEDS[kind]
-        raise DocumentRejected(
-            f"{what}, which is read where LibreOffice is installed (Debian package {package}); "
-            f"install that, or save it as {other}"
-        )
+        raise DocumentRejected(_refusal(kind))
     with tempfile.TemporaryDirectory() as folder:
         return _converted(Path(folder), data, kind, program)
+
+
+def refusal_by_machine(name: str) -> str:
+    """Why a file of this name is not read on this machine; empty if it may be."""
+    kind = _BY_SUFFIX.get(PurePath(name.lower()).suffix)
+    return _refusal(kind) if kind and program_for(kind) is None else ""
+
+
+def _refusal(kind: Format) -> str:
+    _, what, package, other = _NEEDS[kind]
+    return (
+        f"{what}, which is read where LibreOffice is installed (Debian package {package}); "
+        f"install that, or save it as {other}"
+    )
 
 
 def _converted(folder: Path, data: bytes, kind: Format, program: Path) -> bytes:

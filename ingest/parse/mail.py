@@ -34,7 +34,7 @@ from oxmsg.properties import Properties
 from oxmsg.storage import Storage
 
 from appliance.domain import DocumentFacts
-from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
+from appliance.errors import DocumentRejected, DocumentUnreadable
 from ingest.parse.elements import Element, ElementKind, clean_line, clean_name
 from ingest.parse.encodings import decoded, wide_encoding
 from ingest.parse.facts import iso
@@ -43,7 +43,10 @@ from ingest.parse.inclosed import Inclosed, Names
 MAX_DEPTH = 20
 MAX_PARTS = 1_000
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
-_ENCRYPTED = "is an encrypted mail; store it decrypted and try again"
+_ENCRYPTED = (
+    "is an encrypted mail (S/MIME or PGP), which no password opens here; open it in the mail program of somebody who "
+    "has the key, save it decrypted, and put that in its place"
+)
 _SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
 _NAMELESS = {
     "application/pdf": "attachment.pdf",
@@ -109,8 +112,7 @@ def open_eml(data: bytes) -> Mail:
     """An RFC 5322 mail.
 
     Raises:
-        DocumentNeedsPassword: It is encrypted (S/MIME or PGP).
-        DocumentRejected: It has too many parts, or they are nested too deep.
+        DocumentRejected: It is encrypted (S/MIME or PGP), has too many parts, or they are nested too deep.
         DocumentUnreadable: It is damaged.
     """
     try:
@@ -118,7 +120,7 @@ def open_eml(data: bytes) -> Mail:
             data = decoded(data).encode("utf-8", "replace")  # a mail that somebody saved from an editor
         message = email.message_from_bytes(data.lstrip(b"\r\n"), policy=email.policy.default)
         if _is_encrypted(message):
-            raise DocumentNeedsPassword(_ENCRYPTED)
+            raise DocumentRejected(_ENCRYPTED)
         return _mail(message)
     except _DAMAGE as error:
         raise DocumentUnreadable("is damaged: it cannot be read as a mail") from error
@@ -259,7 +261,7 @@ def open_msg(data: bytes) -> Mail:
     """An Outlook mail.
 
     Raises:
-        DocumentNeedsPassword: It is encrypted.
+        DocumentRejected: It is encrypted.
         DocumentUnreadable: It is damaged.
     """
     try:
@@ -287,7 +289,7 @@ class _EmbeddedMessage(oxmsg.Message):
 def _outlook_mail(message: oxmsg.Message, depth: int) -> Mail:
     sealed = (message.message_class or "").upper().startswith("IPM.NOTE.SMIME") and not message.body
     if sealed or any(item.mime_type == "application/pgp-encrypted" for item in message.attachments):
-        raise DocumentNeedsPassword(_ENCRYPTED)
+        raise DocumentRejected(_ENCRYPTED)
     body = message.html_body or message.body or ""
     bodies = (Body(body.encode("utf-8", "replace"), bool(message.html_body)),) if body else ()
     names, files = Names(), []

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 
-from appliance.errors import DocumentRejected, DocumentUnreadable
+from appliance.errors import DocumentEmpty, DocumentRejected
 from ingest.parse.elements import MAX_MEMBERS, clean_line
 from ingest.parse.inclosed import Inclosed, Names
 from ingest.parse.mail import Thread, header_text, neutral_name, sent_on, thread_of
@@ -54,11 +54,11 @@ def open_mailbox(data: bytes) -> Iterator[Inclosed]:
 
     Raises:
         DocumentRejected: There are too many.
-        DocumentUnreadable: There are none.
+        DocumentEmpty: There are none.
     """
     mails = list(_mails(data))
     if not mails:
-        raise DocumentUnreadable("is empty: there are no mails in it")
+        raise DocumentEmpty("is empty: there are no mails in it")
     names = Names()
     paths = {mail.number: names.path(mail.name) for mail in mails}
     for root, mail in _by_thread(mails):

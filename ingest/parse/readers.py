@@ -18,7 +18,7 @@ from pathlib import PurePath
 from PIL import Image, ImageChops
 
 from appliance.domain import Box, DocumentFacts, PageCoverage, TextMeans
-from appliance.errors import DocumentRejected, DocumentUnreadable, InvalidRequest
+from appliance.errors import DocumentEmpty, DocumentRejected, DocumentUnreadable, InvalidRequest
 from ingest.parse import archives, legacy, mail, ooxml, opendocument, plain, protected, sheets, web
 from ingest.parse.detect import COMPRESSED, CONTAINERS, IMAGES, Format, detect
 from ingest.parse.elements import (
@@ -170,9 +170,9 @@ def _is_mute_picture(kind: Format, pages: Iterable[PageCoverage]) -> bool:
     return kind in IMAGES and all(page.reason in (_BLANK, NOTHING_FOUND) for page in pages)
 
 
-def _decoration() -> DocumentRejected:
+def _decoration() -> DocumentEmpty:
     """What a logo in a mail is: nothing went wrong, and there is nothing in it to find."""
-    return DocumentRejected("is a picture without text, such as a logo: there is nothing in it to find")
+    return DocumentEmpty("is a picture without text, such as a logo: there is nothing in it to find")
 
 
 def _silent(pages: Iterable[PageCoverage]) -> DocumentUnreadable:

@@ -41,6 +41,7 @@ from appliance.config import OFFLINE_SWITCHES, IngestSettings
 from appliance.domain import Box
 from appliance.errors import (
     ConfigurationError,
+    DocumentEmpty,
     DocumentNeedsPassword,
     DocumentRejected,
     DocumentUnreadable,
@@ -63,7 +64,10 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _Checked = TypeVar("_Checked")
 _REFUSALS = {
     kind.code: kind
-    for kind in (DocumentRejected, DocumentNeedsPassword, DocumentUnreadable, ParserBroken, InvalidRequest)
+    for kind in (
+        *(DocumentRejected, DocumentEmpty, DocumentNeedsPassword, DocumentUnreadable, ParserBroken),
+        InvalidRequest,
+    )
 }
 _SCRATCH_PREFIX = "strongroom-parse-"
 _SMALL_FILE_CPU_S = 15.0

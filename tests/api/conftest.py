@@ -214,6 +214,12 @@ class Desk:
         assert answer.status_code == 202, answer.text
         return self.ended(answer)
 
+    def remove(self, key: str) -> None:
+        """Remove a source, until nothing is left of it."""
+        answer = self.admin.delete(f"/api/sources/{key}")
+        assert answer.status_code in (202, 204), answer.text
+        assert self.appliance.removals.wait(key, 60)
+
     def ended(self, answer: httpx.Response) -> dict[str, Any]:
         """The run that an answer tells of, and every other one, once they have ended."""
         assert answer.status_code == 202, answer.text
@@ -313,5 +319,5 @@ def desk(_workshop: tuple[Appliance, Client], tmp_path: Path) -> Iterator[Desk]:
         built.runs.cancel(source.id)
     at.wait()
     for source in built.catalog.sources():
-        assert at.admin.delete(f"/api/sources/{source.id}").status_code == 204
+        at.remove(source.id)
     assert built.index.count() == 0

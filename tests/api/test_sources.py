@@ -16,7 +16,7 @@ from appliance.domain import EVERYONE, AccessFilter, DocumentState, Role
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from tests.api.conftest import BASE, PASSWORD, Desk, write, write_documents
-from tests.ingest.parse.documents import mail
+from tests.ingest.parse.documents import archive, mail
 
 MAIL = mail()
 SLOW = b"# Head\n\n* item *one* [a](b)\n" * 100_000  # takes longer to read than any of these tests
@@ -164,7 +164,7 @@ def test_a_source_keeps_what_it_was_given_and_takes_changes(desk: Desk) -> None:
     assert given | {"path": "", "states": {}, "retry_at": None} == {
         "id": key, "name": "Contracts", "path": "", "groups": ["board", "legal"], "states": {}, "kind": "folder",
         "include": ["**/*.txt"], "exclude": ["drafts/**"], "owner": "Legal", "language": "de",
-        "compare_every_minutes": 5, "watched": False, "curated": True, "paused": False, "retry_at": None,
+        "compare_every_minutes": 5, "watched": False, "curated": True, "paused": False, "removing": False, "retry_at": None,
         "level": "", "rules": [], "share": {"kind": "none", "groups": {}},
     }  # fmt: skip
     changes = {"name": "Treaties", "owner": "", "compare_every_minutes": 0}
@@ -319,14 +319,14 @@ def test_removing_a_source_leaves_a_receipt_for_each_document_and_the_files_wher
     desk.sync(key)
     held = {file["document_id"] for file in desk.files(key).values() if file["state"] == "indexed"}
     assert len(held) == 3  # the mail's table is a document of its own
-    assert desk.admin.delete(f"/api/sources/{key}").status_code == 204
+    desk.remove(key)
     receipts = [item for item in desk.admin.get("/api/receipts").json() if item["document_id"] in held]
     assert {(item["chunks_before"] > 0, item["chunks_after"]) for item in receipts} == {(True, 0)}
     assert {item["document_id"] for item in receipts} == held
     assert not desk.finds("employee", "The pump is blue.")
     assert desk.appliance.index.count() == 0
     assert sorted(path.name for path in folder.iterdir()) == ["letter.eml", "one.txt"]
-    assert desk.actions()[-1] == "source.removed"
+    assert "source.removed" in desk.actions()
 
 
 def test_while_a_source_is_removed_no_other_is_synced_and_puts_back_what_is_half_removed(
@@ -344,7 +344,7 @@ def test_while_a_source_is_removed_no_other_is_synced_and_puts_back_what_is_half
         record(*given, **how)
 
     monkeypatch.setattr(catalog, "record", record_while_another_is_asked_for)
-    assert desk.admin.delete(f"/api/sources/{key}").status_code == 204
+    desk.remove(key)
     monkeypatch.undo()
     assert meanwhile == [None]
     desk.wait()
@@ -352,19 +352,89 @@ def test_while_a_source_is_removed_no_other_is_synced_and_puts_back_what_is_half
     assert desk.appliance.index.count() == 1
 
 
-def test_removing_a_source_does_not_wait_for_a_long_sync_of_another_but_says_what_to_do(
+def test_a_source_is_out_of_sight_at_once_while_another_is_synced_and_gone_when_that_ends(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("appliance.api.sources._WAIT_S", 0.1)
-    key = desk.add(desk.folder(one__txt="The pump is blue."))
+    folder = desk.folder(one__txt="The pump is blue.")
+    key = desk.add(folder)
     desk.sync(key)
     with desk.appliance.runs.alone():  # as a sync is
-        answer = desk.admin.delete(f"/api/sources/{key}")
-    assert answer.status_code == 409
-    assert "or pause it, and try again" in answer.json()["message"]
-    assert "source.removed" not in desk.actions()
-    assert desk.states(key) == {"one.txt": "indexed"}
-    assert desk.finds("employee", "The pump is blue.")
+        assert desk.admin.delete(f"/api/sources/{key}").status_code == 202
+        assert not desk.finds("employee", "The pump is blue.")
+        assert [item["removing"] for item in desk.admin.get("/api/sources").json() if item["id"] == key] == [True]
+        for act in ("sync", "resume"):
+            answer = desk.admin.post(f"/api/sources/{key}/{act}")
+            assert (answer.status_code, "is being removed" in answer.json()["message"]) == (409, True)
+        overlapping = {"name": "Again", "path": str(folder), "groups": [EVERYONE]}
+        assert "is being removed" in desk.admin.post("/api/sources", json=overlapping).json()["message"]
+        assert desk.admin.delete(f"/api/sources/{key}").status_code == 202
+    assert desk.appliance.removals.wait(key, 60)
+    assert desk.appliance.index.count() == 0
+    assert desk.admin.delete(f"/api/sources/{key}").status_code == 404
+    assert desk.actions().count("source.removed") == 1
+    assert desk.actions()[-1] == "source.removal_ended"
+
+
+def test_a_sync_of_a_source_ends_when_the_source_is_removed(
+    admin: TestClient, appliance: Appliance, tmp_path: Path
+) -> None:
+    folder = write_documents(tmp_path / "documents")
+    key = _add(admin, folder)
+    (folder / "slow.md").write_bytes(SLOW)
+    admin.post(f"/api/sources/{key}/sync")
+    _busy(appliance)
+    began = time.monotonic()
+    assert admin.delete(f"/api/sources/{key}").status_code in (202, 204)
+    assert appliance.removals.wait(key, 60)
+    assert time.monotonic() - began < 20
+    assert admin.get("/api/sources").json() == []
+    assert appliance.index.count() == 0
+
+
+def test_a_preview_calls_what_will_be_refused_or_is_empty_so_and_health_does_not_mind_the_latter(desk: Desk) -> None:
+    files = {
+        "budget__numbers": archive(("Index/Document.iwa", b"x")),
+        "mail__p7s": b"0\x82",
+        "void__txt": b"",
+        "kept__txt": "The pump is blue.",
+    }
+    folder = desk.folder(**files)
+    key = desk.add(folder)
+    preview = desk.admin.get(f"/api/sources/{key}/preview").json()
+    assert preview["counts"] == {"refuse": 2, "read": 1, "empty": 1, "left_out": 0}
+    told = {file["path"]: (file["action"], file["reason"]) for file in preview["files"]}
+    assert told["budget.numbers"] == (
+        "refuse",
+        "The file is an Apple Numbers file, a kind that is not read; export it as .xlsx.",
+    )
+    assert told["void.txt"] == ("empty", "The file is empty: there is nothing in it to read.")
+    desk.sync(key)
+    assert desk.states(key) == {
+        "budget.numbers": "refused", "mail.p7s": "refused", "void.txt": "empty", "kept.txt": "indexed"
+    }  # fmt: skip
+    checks = {check["name"]: check for check in desk.admin.get("/api/health").json()["checks"]}
+    assert (checks["catalog"]["status"], checks["catalog"]["detail"]) == ("warning", "1 indexed, 1 empty, 2 refused")
+    for name in ("budget.numbers", "mail.p7s"):
+        (folder / name).unlink()
+    desk.sync(key)
+    checks = {check["name"]: check for check in desk.admin.get("/api/health").json()["checks"]}
+    assert (checks["catalog"]["status"], checks["catalog"]["detail"]) == ("ok", "1 indexed, 1 empty, 2 gone")
+
+
+def test_the_latest_sync_of_a_source_is_told_of_however_many_others_there_were_since(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet, busy = (
+        desk.add(desk.folder(one__txt="The pump is blue.")),
+        desk.add(desk.folder(two__txt="The seal is new.")),
+    )
+    first = desk.sync(quiet)["id"]
+    latest = desk.appliance.history.latest
+    for _ in range(2):
+        desk.sync(busy)
+    monkeypatch.setattr(desk.appliance.history, "latest", lambda: latest(1))
+    assert first in [run["id"] for run in desk.runs_of(quiet)]
 
 
 def test_reading_everything_again_reads_what_did_not_change(desk: Desk) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.domain import DocumentState
-from appliance.wording import STATES, counted, outcomes, standing
+from appliance.wording import STATES, counted, doing, outcomes, standing
 from ingest.progress import Outcome
 
 
@@ -24,3 +24,9 @@ def test_every_outcome_of_a_sync_is_told() -> None:
     assert told.count(",") == len(Outcome) - 1
     assert "_" not in told
     assert outcomes({"failed": 2, "unchanged": 4}) == "4 unchanged, 2 failed"
+
+
+def test_a_sync_names_the_file_it_has_at_hand_and_at_its_end_what_it_does_then() -> None:
+    assert doing("a.pdf", 3, 5) == "a.pdf"
+    assert doing("", 3, 5) == doing("", 0, None) == doing("", 0, 0) == ""
+    assert doing("", 5, 5) == "Putting the index in order"

@@ -28,6 +28,7 @@ class Verdict(StrEnum):
     READ = "read"
     REFUSED = "refused"
     FAILED = "failed"
+    EMPTY = "empty"
     BROKEN = "broken"  # failed too: the parser was stopped
     PASSWORD = "needs password"
     EITHER = "refused or failed"
@@ -714,7 +715,7 @@ MAILS_AND_TEXTS = (
     Hostile(
         "sealed.eml",
         lambda: f"{_MAIL}Content-Type: application/pkcs7-mime\n\nxxxx".encode(),
-        Verdict.PASSWORD,
+        _REFUSED,
         "encrypted",
     ),
     Hostile("damaged.msg", damaged_compound, _EITHER),
@@ -749,8 +750,8 @@ MAILS_AND_TEXTS = (
 )
 
 MISNAMED = (
-    Hostile("empty.pdf", lambda: b"", _FAILED, "empty"),
-    Hostile("blank.txt", lambda: b" \n\t " * 1000, _FAILED, "no text"),
+    Hostile("empty.pdf", lambda: b"", Verdict.EMPTY, "empty"),
+    Hostile("blank.txt", lambda: b" \n\t " * 1000, Verdict.EMPTY, "empty"),
     Hostile("program.pdf", lambda: b"\x7fELF\x02\x01\x01" + bytes(200), _EITHER),
     Hostile("program.txt", lambda: b"MZ\x90\0" + bytes(range(256)) * 10, _REFUSED),
     Hostile("pdf.docx", one_page, _REFUSED, "holds application/pdf"),

@@ -13,8 +13,9 @@ def reading(files: int, each_bytes: int, of_bytes: int, *, took_s: float, since_
     """A run that read some files in `took_s`, the last of them `since_s` ago."""
     now = time.monotonic()
     progress = Progress(to_read_bytes=of_bytes, reading_since=now - took_s - since_s)
-    for _ in range(files):
-        progress.note_read(each_bytes)
+    for number in range(files):
+        progress.begin(f"{number}.txt", each_bytes)
+        progress.end(f"{number}.txt")
     progress.last_read = now - since_s
     return progress
 
@@ -37,6 +38,18 @@ def test_the_time_left_runs_down_while_the_next_file_is_read() -> None:
 
 def test_a_file_that_takes_longer_than_all_the_rest_was_to_take_leaves_no_estimate() -> None:
     assert reading(50, 1_000, 100_000, took_s=60, since_s=70).seconds_left is None
+
+
+def test_a_file_is_at_hand_until_it_has_ended_and_the_one_at_hand_for_the_longest_time_is_named() -> None:
+    progress = Progress()
+    assert progress.current == ""
+    progress.begin("slow.pdf", 9)
+    progress.begin("b.txt", 1)
+    progress.end("b.txt")
+    assert (progress.current, progress.read_bytes) == ("slow.pdf", 1)
+    progress.end("slow.pdf")
+    progress.end("never begun.txt")
+    assert (progress.current, progress.read_bytes, progress.read_files) == ("", 10, 2)
 
 
 def test_a_run_that_has_not_begun_to_read_tells_nothing() -> None:

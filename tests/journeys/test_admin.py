@@ -25,9 +25,8 @@ def test_a_folder_is_added_synced_and_removed(browser: Browser, served: Served, 
         visiting.fill(page.get_by_label("Name", exact=True), "Claims desk")
         visiting.fill(page.get_by_label("Folder on this machine"), str(folder))
         visiting.click(page.get_by_role("button", name="Add folder"))
-        expect(page.get_by_text("Added Claims desk.")).to_be_visible()
+        expect(page.get_by_text("Added Claims desk. Its files are being read.")).to_be_visible()
         panel = page.locator('[class*="st-key-sr-panel-"]', has_text="Claims desk")
-        visiting.click(panel.get_by_role("button", name="Sync now"))
         expect(panel.get_by_text(re.compile("^What the last sync did"))).to_be_visible(timeout=90_000)
         visiting.click(page.get_by_role("tab", name="Files"))
         # First of all, because this page says why, should it be otherwise.
@@ -41,8 +40,11 @@ def test_a_folder_is_added_synced_and_removed(browser: Browser, served: Served, 
         expect(panel.get_by_text("1 failed", exact=True)).to_be_visible()
         visiting.click(panel.get_by_role("button", name="Remove"))
         visiting.click(page.get_by_role("button", name="Remove source"))
-        expect(page.get_by_text("Removed Claims desk.")).to_be_visible()
-        expect(panel).to_have_count(0)
+        # Whether it is gone at once depends on how busy the machine is; that nobody sees it any more does not.
+        expect(
+            page.get_by_text(re.compile("^Removed Claims desk|^Nobody sees the documents of Claims"))
+        ).to_be_visible()
+        expect(panel).to_have_count(0, timeout=30_000)
 
 
 def test_a_folder_that_is_not_there_is_refused_with_a_sentence(browser: Browser, served: Served) -> None:

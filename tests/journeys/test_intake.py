@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pikepdf
@@ -63,12 +64,12 @@ def test_a_folder_is_looked_at_added_with_settings_synced_and_accounted_for(
         dialog = page.get_by_role("dialog")
         expect(dialog.get_by_role("row", name="audit.pdf")).to_contain_text("read")
         expect(dialog.get_by_role("row", name="notes.md")).to_have_count(0)
-        visiting.close_dialog()
-        visiting.click(page.get_by_role("button", name="Add folder"))
+        visiting.click(dialog.get_by_role("button", name="Add the folder and read its files"))
         expect(page.get_by_text("Added Audits.")).to_be_visible()
         panel = _panel(visiting, "Audits")
         expect(panel).to_contain_text("Leaves out drafts/**")
         expect(panel).to_contain_text("not watched")
+        expect(panel.get_by_text(re.compile("^What the last sync did"))).to_be_visible(timeout=_SYNC_MS)
         visiting.click(panel.get_by_role("button", name="Preview"))
         visiting.click(dialog.get_by_role("button", name="Sync like this"))
         expect(panel.get_by_text("1 indexed", exact=True)).to_be_visible(timeout=_SYNC_MS)
@@ -84,7 +85,7 @@ def test_a_folder_is_looked_at_added_with_settings_synced_and_accounted_for(
         visiting.close_dialog()
 
         _open_tab(visiting, "Runs")
-        row = page.get_by_role("row", name="Audits").first
+        row = page.get_by_role("row", name="Audits").last  # the first sync, which read it
         expect(row).to_contain_text("finished")
         with page.expect_download() as download:
             visiting.click(row.get_by_role("link", name="CSV"))

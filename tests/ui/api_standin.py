@@ -183,6 +183,7 @@ class Standin:
             for me in PEOPLE.values()
         ]
         self.requests: list[tuple[str, str, Any]] = []
+        self.down: set[tuple[str, str]] = set()  # what fails, by method and path
 
     # asking
 
@@ -305,6 +306,7 @@ class Standin:
             groups=["everyone"] if number % 2 == 0 else ["claims", "underwriting"],
             size_bytes=181_000 * (number + 1),
             updated_at=NOW - timedelta(days=3 * number),
+            file_modified_at=NOW - timedelta(days=1_000 + number),
             version_id=f"v-{number}",
         )
 
@@ -459,6 +461,8 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
         state.requests.append((request.method, request.url.path, dict(request.query_params)))
         if request.cookies.get(HOST_COOKIE, "") not in PEOPLE:
             return problem(401, "not_signed_in", "Sign in first.")
+        if (request.method, request.url.path) in state.down:
+            return problem(503, "catalog_unavailable", f"{request.url.path} does not answer. Try again later.")
         return await call_next(request)
 
     def me(request: Request) -> Me:

@@ -33,6 +33,7 @@ _REASONS = {
     DocumentState.PENDING_REVIEW: "It waits for a curator.",
     DocumentState.QUARANTINED: "It broke its parser 3 times. Try it again once it was looked at.",
     DocumentState.GONE: "",
+    DocumentState.EMPTY: "The file is empty.",
 }
 
 
@@ -47,6 +48,7 @@ class Intake:
     def __init__(self, poison: str = "") -> None:
         self.poison = poison
         self.all_left_out = False
+        self.removes_at_once = True
         self.files_per_s = 12
         self.sources = [
             SourceOut(
@@ -297,8 +299,12 @@ def _add_source_routes(api: APIRouter, state: Intake) -> None:  # noqa: C901 - a
         return state.change(key, **body.model_dump(exclude_unset=True))
 
     @api.delete("/sources/{key}", status_code=204)
-    def remove_source(key: str) -> None:
-        state.sources = [source for source in state.sources if source.id != key]
+    def remove_source(key: str, response: Response) -> None:
+        if state.removes_at_once:
+            state.sources = [source for source in state.sources if source.id != key]
+        else:
+            state.change(key, removing=True, paused=True)
+            response.status_code = 202
 
     @api.post("/sources/{key}/pause")
     def pause(key: str) -> SourceOut:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from appliance.api.schemas.sources import Reread, SyncIn
+from appliance.api.schemas.sources import Reread, RuleOut, ShareOut, SyncIn
+from appliance.domain import ShareKind
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin, create_api
 from tests.ui.ingest_standin import CLOSED, LONG_SCAN, WITHDRAWABLE, Intake
 from tests.ui.test_client import Served
@@ -132,6 +133,60 @@ def test_a_source_is_paused_and_resumed(opened: Open, intake: Intake) -> None:
     assert not at.button(key="sync-s-1").disabled
 
 
+def test_what_cannot_be_shown_is_said_in_its_place_and_the_rest_of_the_page_comes(opened: Open, state: Standin) -> None:
+    state.down = {("GET", "/api/runs"), ("GET", "/api/access/terms")}
+    at = opened()
+    page = shown(at)
+    assert page.index("/api/runs does not answer") < page.index("Policies") < page.index("Handbooks")
+    assert page.index("Contracts") < page.index("/api/access/terms does not answer")
+    assert "Not synced yet" not in page  # nobody knows
+    assert field(at, "text_input", "Name of the place")
+    at = opened("Files")
+    assert "60 files" in shown(at)
+
+
+def test_an_act_that_is_refused_takes_nothing_away(opened: Open, state: Standin) -> None:
+    state.down = {("POST", "/api/sources/s-1/pause")}
+    at = opened()
+    at.button(key="pause-s-1").click().run()
+    page = shown(at)
+    assert page.index("Policies") < page.index("/api/sources/s-1/pause does not answer") < page.index("Handbooks")
+    for key in ("pause-s-1", "remove-s-1", "sync-s-2", "remove-s-3"):
+        assert at.button(key=key)
+    assert field(at, "text_input", "Folder on this machine")
+
+
+def test_health_is_shown_although_the_sources_cannot_be(opened: Open, state: Standin) -> None:
+    state.down = {("GET", "/api/sources")}
+    assert "/api/sources does not answer" in shown(opened())
+    assert "your attention" in shown(opened("Health"))
+
+
+def test_a_source_on_its_way_out_says_what_it_waits_for_and_offers_nothing(opened: Open, intake: Intake) -> None:
+    intake.removes_at_once = False
+    intake.begin("s-2")
+    at = opened()
+    at.button(key="remove-s-1").click().run()
+    press(at, "Remove source", "remove-s-1")
+    page = shown(at)
+    assert "Nobody sees the documents of Policies any more." in page
+    assert ">being removed<" in page
+    assert "It waits for the sync of Handbooks to end." in page
+    assert "paused" not in page
+    assert "sync-s-1" not in [button.key for button in at.button]
+    assert at.button(key="remove-s-2")
+
+
+def test_a_panel_says_what_may_let_others_see_a_document(opened: Open, intake: Intake) -> None:
+    intake.change("s-2", rules=[RuleOut(paths=["hr/**"], groups=["hr"])])
+    page = shown(opened())
+    assert "Seen by everyone, unless an access file says otherwise" in page
+    assert "Seen by claims, underwriting, unless an access file or a rule says otherwise" in page
+    assert "Seen by claims<" in page  # nobody puts access files among uploads
+    intake.change("s-1", share=ShareOut(kind=ShareKind.POSIX))
+    assert "Seen by whoever may read them on their share, unless" in shown(opened())
+
+
 def test_a_preview_warns_when_the_patterns_leave_out_every_file(opened: Open, intake: Intake) -> None:
     intake.all_left_out = True
     at = opened()
@@ -211,13 +266,34 @@ def test_a_folder_is_looked_at_first_and_added_with_its_settings(opened: Open, i
     at.text_area(key="include-add").set_value("**/*.md")
     at.text_input(key="language-add").set_value("DE")
     at.checkbox(key="curated-add").set_value(True)
+    assert at.selectbox(key="level-add").options == [
+        "As the settings have it",
+        "public",
+        "internal",
+        "confidential",
+        "secret",
+    ]
+    at.selectbox(key="level-add").set_value("secret")
     press(at, "Preview first")
     assert "Nothing in Claims is changed by looking." in shown(at)
     assert len(intake.sources) == 3
     press(at, "Add folder")
     added = intake.sources[-1]
     assert (added.name, added.include, added.language, added.curated) == ("Claims", ["**/*.md"], "de", True)
-    assert "Added Claims." in shown(at)
+    assert added.level == "secret"
+    assert "Added Claims. Its files are being read." in shown(at)
+    assert intake.wishes == [(added.id, SyncIn())]
+
+
+def test_a_folder_that_is_added_but_not_read_says_so(opened: Open, intake: Intake, state: Standin) -> None:
+    state.down = {("POST", "/api/sources/s-4/sync")}
+    at = opened()
+    field(at, "text_input", "Name").set_value("Claims")  # type: ignore[attr-defined]
+    field(at, "text_input", "Folder on this machine").set_value("/srv/claims")  # type: ignore[attr-defined]
+    press(at, "Add folder")
+    page = shown(at)
+    assert "Its files are not read yet: /api/sources/s-4/sync does not answer" in page
+    assert "Not synced yet. Sync it once" in page
 
 
 def test_a_place_for_uploads_is_added_and_files_are_handed_over(opened: Open, intake: Intake) -> None:
@@ -373,7 +449,14 @@ def test_a_file_that_is_gone_shows_its_receipt(opened: Open) -> None:
     page = shown(at)
     assert "12 before, 0 after" in page
     assert "sr-strip" not in page
-    assert not [button for button in at.button if button.label == "Try again"]
+    assert not [button for button in at.button if button.label in ("Try again", "Read again")]
+
+
+def test_a_file_that_was_read_is_read_again_not_tried(opened: Open, intake: Intake) -> None:
+    at = opened("Files")
+    at.button(key="open-d-1").click().run()
+    press(at, "Read again", "open-d-1")
+    assert intake.retried == ["d-1"]
 
 
 # review
@@ -406,6 +489,18 @@ def test_a_document_is_turned_down_with_a_reason_only(opened: Open, intake: Inta
 
 
 # library
+
+
+def test_the_library_says_when_a_file_was_changed_not_when_it_was_read(library: AppTest) -> None:
+    assert "changed 24 Feb 2024, 09:30 UTC" in shown(library)
+
+
+def test_what_a_document_does_not_show_leaves_its_other_tabs(library: AppTest, state: Standin) -> None:
+    state.down = {("GET", f"/api/documents/{POLICY}/changes"), ("GET", "/api/access/terms")}
+    assert "Send request" in [button.label for button in library.run().button]
+    library.button(key=f"open-{POLICY}").click().run()
+    page = shown(library)
+    assert page.index(f"/api/documents/{POLICY}/changes does not answer") < page.index("Files in it")
 
 
 def test_the_history_of_a_document_shows_what_each_version_changed(library: AppTest, state: Standin) -> None:

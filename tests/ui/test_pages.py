@@ -165,7 +165,7 @@ def test_an_open_tab_of_the_admin_is_the_only_one_that_is_asked_for(base_url: st
     at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20).run()
     assert "/srv/documents/policies" in shown(at)
     asked = {path for _, path, _ in state.requests}
-    assert asked == {"/api/session", "/api/sources", "/api/runs", "/api/files"}
+    assert asked == {"/api/session", "/api/sources", "/api/runs", "/api/files", "/api/access/terms"}
     files = [query for _, path, query in state.requests if path == "/api/files"]
     assert {query["source_id"] for query in files} == {"s-3"}  # the latest of the place for uploads, and no more
 

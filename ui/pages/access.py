@@ -42,7 +42,7 @@ def _show_requests(client: Client) -> None:
         with st.container(border=True, key=f"sr-panel-{request.id}"):
             pieces.show(_request(request))
             answer = st.text_input("Answer (optional)", key=f"answer-{request.id}")
-            with st.container(horizontal=True, gap="small"):
+            with pieces.problems_shown(), st.container(horizontal=True, gap="small"):
                 words = "Add to the group" if request.group else "Mark as done"
                 if st.button(words, type="primary", key=f"approve-{request.id}"):
                     _decide(client, request, answer, approved=True)
@@ -74,7 +74,8 @@ def _show_person(client: Client) -> None:
     offset = int(st.session_state.get(f"access-{person.id}", 0)) * _LIMIT
     found = client.effective_access(person.id, _LIMIT, offset)
     pieces.show(_held(found))
-    _ask_clearance(client, person.id, person.clearance)
+    with pieces.problems_shown():
+        _ask_clearance(client, person.id, person.clearance)
     _show_visible(found, f"access-{person.id}")
 
 

@@ -15,9 +15,9 @@ from ui.person_view import memberships, named
 def page(client: Client) -> None:
     """What I am in, and what I am signed in with."""
     pieces.heading("Your account")
-    account = client.account()
     shown_once.show()
-    _show_account(account)
+    with pieces.problems_shown():
+        _show_account(client.account())
     _show_tokens(client)
 
 
@@ -48,15 +48,20 @@ def _show_tokens(client: Client) -> None:
     for token in tokens:
         with st.container(border=True, key=f"sr-panel-token-{token.id[:12]}"):
             pieces.show(_token(token))
-            if st.button("End this token", key=f"revoke-{token.id}", type="tertiary"):
-                client.revoke_token(token.id)
-                pieces.say_after_rerun(f"The token for {token.label} has ended.")
-                st.rerun()
-    with st.expander("Make a token for a program"):
+            with pieces.problems_shown():
+                _offer_end(client, token)
+    with st.expander("Make a token for a program"), pieces.problems_shown():
         wanted = token_input("own-token")
         if wanted is not None:
             shown_once.keep("The token for", lambda: (wanted.label, client.issue_token(wanted).token))
             st.rerun()
+
+
+def _offer_end(client: Client, token: TokenInfo) -> None:
+    if st.button("End this token", key=f"revoke-{token.id}", type="tertiary"):
+        client.revoke_token(token.id)
+        pieces.say_after_rerun(f"The token for {token.label} has ended.")
+        st.rerun()
 
 
 def _token(token: TokenInfo) -> Html:

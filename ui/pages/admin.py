@@ -26,14 +26,13 @@ def page(client: Client, me: Me) -> None:
     """Show the tabs; only the open one asks the appliance for anything."""
     begin()
     pieces.heading("Administration", wide=True)
-    known = client.sources()
     shown: dict[str, Callable[[], None]] = {
-        "Sources": lambda: sources.page(client, known),
+        "Sources": lambda: sources.page(client, client.sources()),
         "Runs": lambda: runs.page(client),
-        "Files": lambda: files.page(client, known),
+        "Files": lambda: files.page(client, client.sources()),
         "Review": lambda: review.page(client),
-        "People": lambda: people.page(client, me, known),
-        "Access": lambda: access.page(client, groups_of(known)),
+        "People": lambda: people.page(client, me, client.sources()),
+        "Access": lambda: access.page(client, groups_of(client.sources())),
         "Directories": lambda: directories.page(client),
         "Evaluation": lambda: evaluation.page(client, me),
         "Health": lambda: _show_health(client),

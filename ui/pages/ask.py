@@ -57,7 +57,7 @@ class _Conversation:
 def page(client: Client) -> None:
     """Show the conversation and take the next question."""
     conversation = st.session_state.setdefault(_STATE, _Conversation())
-    with st.sidebar:
+    with st.sidebar, pieces.problems_shown():
         _show_history(client, conversation)
     if not conversation.turns and not conversation.asking:
         _show_welcome()
@@ -182,7 +182,8 @@ def _show_turn(client: Client, turn: TurnOut) -> None:
     if turn.withheld_passages:
         withheld = pieces.count(turn.withheld_passages, "passage")
         pieces.show(pieces.line(f"{withheld} that this answer drew on may no longer be shown to you."))
-    _take_feedback(client, turn)
+    with pieces.problems_shown():
+        _take_feedback(client, turn)
 
 
 def _answer(turn: TurnOut) -> Html:

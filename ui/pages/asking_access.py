@@ -13,19 +13,21 @@ from ui.inert import Html, text
 def show(client: Client) -> None:
     """Show the form, folded up. What there is to be seen is not asked about: that would tell."""
     with st.expander("Something is missing? Ask for access"):
-        contact = client.access_terms().contact
-        if contact:
-            pieces.show(pieces.line(contact))
-        with st.form("ask-access", border=False, clear_on_submit=True):
+        with pieces.problems_shown():
+            contact = client.access_terms().contact
+            if contact:
+                pieces.show(pieces.line(contact))
+        with pieces.problems_shown(), st.form("ask-access", border=False, clear_on_submit=True):
             group = st.text_input("Group (if you know it)", max_chars=100).strip()
             reason = st.text_area("What you need, and why", max_chars=1000, height=90).strip()
             if st.form_submit_button("Send request", type="primary"):
                 client.ask_for_access(checked(AccessRequestIn, group=group or None, reason=reason))
                 pieces.say_after_rerun("Your request was sent. You see here what becomes of it.")
                 st.rerun()
-        mine = client.my_access_requests()
-        if mine:
-            pieces.show(pieces.table(("Asked", "For", "Answer"), [_row(request) for request in mine]))
+        with pieces.problems_shown():
+            mine = client.my_access_requests()
+            if mine:
+                pieces.show(pieces.table(("Asked", "For", "Answer"), [_row(request) for request in mine]))
 
 
 def _row(request: AccessRequestOut) -> tuple[Html, ...]:

@@ -37,8 +37,9 @@ def page(client: Client) -> None:
             pieces.show(_entry(case))
             if st.button(f"Open case {case.number}", key=f"case-{case.id}"):
                 _open(client, case.id)
-    _offer_new(client)
-    _offer_selection(client)
+    for offer in (_offer_new, _offer_selection):
+        with pieces.problems_shown():
+            offer(client)
 
 
 def _entry(case: CaseOut) -> Html:

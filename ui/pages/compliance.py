@@ -27,8 +27,9 @@ def page(client: Client) -> None:
     condition = st.container()  # filled when a verification that was asked for is done
     is_open = log_is_open(client)
     if is_open:
-        _offer_proof(client)
-    with condition:
+        with pieces.problems_shown():
+            _offer_proof(client)
+    with condition, pieces.problems_shown():
         log_condition.show(client)
     if not is_open:
         return

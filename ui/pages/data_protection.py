@@ -25,11 +25,15 @@ from ui.read_once import read_once
 def page(client: Client) -> None:
     """Show all five."""
     pieces.heading("Data protection", "Holds, retention, erasure and access. Every act here is on record.", wide=True)
-    _show_waiting(client)
-    _show_holds(client)
-    _show_retention(client.retention())
-    _show_erasures(client)
-    _show_subject_access(client)
+    for show in (
+        _show_waiting,
+        _show_holds,
+        lambda client: _show_retention(client.retention()),
+        _show_erasures,
+        _show_subject_access,
+    ):
+        with pieces.problems_shown():
+            show(client)
 
 
 # what waits for a second officer

@@ -24,7 +24,8 @@ def page(client: Client) -> None:
         with st.container(border=True, key=f"sr-panel-directory-{directory.name}"):
             pieces.show(_about(directory))
             if directory.can_sync:
-                _offer_sync(client, directory)
+                with pieces.problems_shown():
+                    _offer_sync(client, directory)
 
 
 def _offer_sync(client: Client, directory: DirectoryDetail) -> None:

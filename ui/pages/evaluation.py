@@ -29,13 +29,14 @@ def page(client: Client, me: Me) -> None:
     running = next((run for run in known.evaluations if run.state is EvaluationState.RUNNING), None)
     if running is not None:
         st.fragment(_follow, run_every=_POLL_S)(client, running.id)
-    with st.expander("Start an evaluation", expanded=not known.evaluations):
+    with st.expander("Start an evaluation", expanded=not known.evaluations), pieces.problems_shown():
         _start(client, me)
     if not known.evaluations:
         pieces.show(pieces.notice("Nothing was measured yet. Bring a golden set: questions whose answers are known."))
     else:
         _show_history(known)
-        _show_one(client, known)
+        with pieces.problems_shown():
+            _show_one(client, known)
     with st.expander("What the metrics mean"):
         pieces.show(evaluation_view.meanings(known.metrics))
 

@@ -25,23 +25,30 @@ _LIMIT = 25
 
 def page(client: Client, sources: list[SourceOut]) -> None:
     """Show the filters, the files, and what left the index."""
-    follow(client, client.runs())
+    with pieces.problems_shown():
+        follow(client, client.runs())
     wanted, source_id, state = _filters(sources)
+    with pieces.problems_shown():
+        _list(client, wanted, next((source for source in sources if source.id == source_id), None), state)
+    receipts = st.expander("What left the index", key="files-receipts", on_change="rerun")
+    with receipts, pieces.problems_shown():
+        if receipts.open:
+            _show_receipts(client)
+
+
+def _list(client: Client, wanted: str, source: SourceOut | None, state: str) -> None:
     offset = int(st.session_state.get("files-page", 0)) * _LIMIT
-    found = client.files(source_id, state, wanted, _LIMIT, offset)
+    found = client.files(source.id if source else "", state, wanted, _LIMIT, offset)
     with st.container(horizontal=True, vertical_alignment="center"):
         pieces.show(pieces.line(pieces.count(found.total, "file")), "content")
-        _offer_troubled(client, next((source for source in sources if source.id == source_id), None))
+        with pieces.problems_shown():
+            _offer_troubled(client, source)
     for file in found.files:
         with st.container(key=f"sr-card-{file.document_id}", border=True):
             pieces.show(_entry(file))
             if st.button("Open file", key=f"open-{file.document_id}"):
                 _open(client, file)
     pieces.pager("files-page", found.total, _LIMIT)
-    receipts = st.expander("What left the index", key="files-receipts", on_change="rerun")
-    with receipts:
-        if receipts.open:
-            _show_receipts(client)
 
 
 def _filters(sources: Sequence[SourceOut]) -> tuple[str, str, str]:
@@ -97,7 +104,8 @@ def _open(client: Client, file: FileOut) -> None:
         coverage = client.coverage(file.document_id)
         pieces.show(Html(f'<div class="sr-source"><div><h2>{text(file.path)}</h2></div></div>'))
         pieces.show(_facts(file, coverage))
-        _offer_acts(client, file, coverage.state)
+        with pieces.problems_shown():
+            _offer_acts(client, file, coverage.state)
         if coverage.state is DocumentState.GONE:
             _show_receipts_of(client, file)
         else:
@@ -123,7 +131,8 @@ def _facts(file: FileOut, coverage: CoverageOut) -> Html:
 def _offer_acts(client: Client, file: FileOut, state: DocumentState) -> None:
     if state is DocumentState.NEEDS_PASSWORD:
         _offer_password(client, file)
-    if state is not DocumentState.GONE and st.button("Try again", key=f"again-{file.document_id}"):
+    words = "Try again" if state in TROUBLED else "Read again"
+    if state is not DocumentState.GONE and st.button(words, key=f"again-{file.document_id}"):
         client.try_again([file.document_id])
         pieces.say_after_rerun(f"{file.path} is being read again.")
         st.rerun()

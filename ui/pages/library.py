@@ -23,6 +23,12 @@ _WAY = "library-way"
 def page(client: Client) -> None:
     """Show the list, with search and a filter by source."""
     pieces.heading("Library", "The documents you may see, and what was read of each.")
+    with pieces.problems_shown():
+        _list(client)
+    asking_access.show(client)
+
+
+def _list(client: Client) -> None:
     search, narrow = st.columns([2, 1])
     wanted = search.text_input("Search by title or path", key="library-text")
     source = narrow.selectbox("Source", ["", *_sources(client)], format_func=_name_of, key="library-source")
@@ -39,7 +45,6 @@ def page(client: Client) -> None:
                 st.session_state[_WAY] = [document.id]
                 _open(client)
     pieces.pager("library-page", found.total, _LIMIT)
-    asking_access.show(client)
 
 
 def _sources(client: Client) -> list[str]:
@@ -51,9 +56,8 @@ def _name_of(source: str) -> str:
 
 
 def _entry(document: DocumentOut) -> Html:
-    facts = pieces.dotted(
-        document.source, pieces.size(document.size_bytes), f"changed {pieces.moment(document.updated_at)}"
-    )
+    changed = f"changed {pieces.moment(document.file_modified_at)}" if document.file_modified_at else ""
+    facts = pieces.dotted(document.source, pieces.size(document.size_bytes), changed)
     return Html(
         f'<div class="sr-source"><div><strong>{text(document.title)}</strong><p>{text(document.path)}</p>'
         f"<p>{text(facts)} {pieces.badges(sorted(document.groups))}</p></div></div>"
@@ -71,7 +75,7 @@ def _open(client: Client) -> None:
         pieces.show(Html(f'<div class="sr-source"><div><h2>{text(document.title)}</h2></div></div>'))
         names = _tabs_of(document)
         for name, tab in zip(names, st.tabs(names, key=f"document-tab-{document.id}"), strict=True):
-            with tab:
+            with tab, pieces.problems_shown():
                 _show(client, name, document)
 
 
@@ -108,9 +112,9 @@ def _facts(document: DocumentDetail) -> Html:
             ("You see it through", text(pieces.listed(document.through))),
             ("Level", text(document.level)),
             ("Size", text(pieces.size(document.size_bytes))),
-            ("Changed", text(pieces.moment(document.updated_at))),
-            ("Indexed", text(pieces.moment(document.indexed_at))),
-            ("Read", text(summary(document.pages))),
+            ("File changed", text(pieces.moment(document.file_modified_at) if document.file_modified_at else "")),
+            ("Read", text(pieces.moment(document.indexed_at))),
+            ("Pages read", text(summary(document.pages))),
             ("Passages", text(f"{document.chunk_count:,}")),
             ("SHA-256", pieces.code(document.sha256)),
         ]

@@ -20,8 +20,9 @@ from ui.person_view import memberships, named
 def page(client: Client, me: Me, known_sources: list[SourceOut]) -> None:
     """Everybody, with what can be done about each."""
     shown_once.show()
-    for directory in client.directories():
-        pieces.show(_directory(directory))
+    with pieces.problems_shown():
+        for directory in client.directories():
+            pieces.show(_directory(directory))
     people = client.people()
     known = groups_of(known_sources) | {group for person in people for group in person.groups}
     for person in people:
@@ -30,9 +31,9 @@ def page(client: Client, me: Me, known_sources: list[SourceOut]) -> None:
             if person.name == me.name:
                 pieces.show(pieces.line("This is you. Another administrator changes your account."))
                 continue
-            with st.container(horizontal=True, gap="small"):
+            with pieces.problems_shown(), st.container(horizontal=True, gap="small"):
                 _offer_changes(client, person, known)
-    with st.expander("Add a person"):
+    with st.expander("Add a person"), pieces.problems_shown():
         _add_person(client, known)
 
 

@@ -18,7 +18,8 @@ _LIMIT = 25
 
 def page(client: Client) -> None:
     """Show what waits, and how much waits for others."""
-    follow(client, client.runs())
+    with pieces.problems_shown():
+        follow(client, client.runs())
     offset = int(st.session_state.get("reviews-page", 0)) * _LIMIT
     waiting = client.reviews(_LIMIT, offset)
     if waiting.total:

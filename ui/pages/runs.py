@@ -29,7 +29,7 @@ def latest_by_source(runs: Iterable[RunOut]) -> dict[str, RunOut]:
 def show_latest(client: Client, source: SourceOut, run: RunOut | None) -> None:
     """Show how the newest run of a source goes, or ended. What it asks to be confirmed is offered."""
     if run is None:
-        pieces.show(pieces.line("Not synced yet."))
+        pieces.show(pieces.line("Not synced yet. Sync it once: it is kept in sync from then on."))
     elif run.state is RunState.RUNNING:
         st.fragment(_follow, run_every=BUSY_S)(client, run.id)
     elif run.state is RunState.FAILED:
@@ -52,10 +52,13 @@ def _follow(client: Client, run_id: str) -> None:
         else:
             st.progress(0.0, text="Looking through the folder")
         pieces.show(
-            pieces.join(
-                [pieces.line(_speed(run), "sr-muted sr-speed"), pieces.line(run.current or "\u00a0", "sr-muted sr-cut")]
-            )
+            pieces.join([pieces.line(_speed(run), "sr-muted sr-speed"), pieces.line(_doing(run), "sr-muted sr-cut")])
         )
+
+
+def _doing(run: RunOut) -> str:
+    """What it has at hand. A blank keeps the line when nothing is to be said."""
+    return wording.doing(run.current, run.done, run.total) or "\u00a0"
 
 
 def _speed(run: RunOut) -> str:

@@ -53,14 +53,15 @@ class AskedFolder:
     only_look: bool
 
 
-def add_folder_form(known: Iterable[str]) -> AskedFolder | None:
+def add_folder_form(known: Iterable[str], levels: Sequence[str]) -> AskedFolder | None:
     """Ask for a folder; gives what was asked for once it was sent."""
     with st.form("add-source", border=False):
         name = st.text_input("Name", placeholder="Policies")
         path = st.text_input("Folder on this machine", placeholder="/srv/documents/policies")
         groups = groups_input("Who may see its documents", known, [EVERYONE], "add-source-groups")
         with st.expander("More settings"):
-            more = _settings("add", SourceOut(id="", name="", path="", groups=[], states={}))
+            more = _settings("add", SourceOut(id="", name="", path="", groups=[], states={}), levels)
+        pieces.show(pieces.line("Its files are read at once, and kept in sync from then on."))
         with st.container(horizontal=True, gap="small"):
             added = st.form_submit_button("Add folder", type="primary")
             look = st.form_submit_button("Preview first")
@@ -86,12 +87,12 @@ def add_uploads_form(known: Iterable[str]) -> SourceIn | None:
     return None
 
 
-def change_form(source: SourceOut, known: Iterable[str]) -> SourcePatch | None:
+def change_form(source: SourceOut, known: Iterable[str], levels: Sequence[str]) -> SourcePatch | None:
     """Ask for other settings; gives those that differ once they were sent, which may be none."""
     with st.form(f"settings-{source.id}", border=False):
         name = st.text_input("Name", source.name, key=f"settings-name-{source.id}")
         groups = groups_input("Who may see its documents", known, source.groups, f"settings-groups-{source.id}")
-        wanted = _settings(source.id, source)
+        wanted = _settings(source.id, source, levels)
         if not st.form_submit_button("Save settings", type="primary"):
             return None
         given = {"name": name, "groups": groups, **wanted}
@@ -107,7 +108,7 @@ def _same(source: SourceOut, what: str, value: object) -> bool:
     return set(now) == set(value) if what == "groups" and isinstance(value, list) else bool(now == value)
 
 
-def _settings(key: str, source: SourceOut) -> Mapping[str, object]:
+def _settings(key: str, source: SourceOut, levels: Sequence[str]) -> Mapping[str, object]:
     """What both forms ask for, under the names the API gives it."""
     settings: dict[str, object] = {}
     if source.kind is SourceKind.FOLDER:
@@ -123,21 +124,23 @@ def _settings(key: str, source: SourceOut) -> Mapping[str, object]:
         placeholder="Found out by itself",
         help="Two letters, such as `de`. Only needed where it is found out wrongly.",
     ).lower()
-    settings["level"] = st.text_input(
+    choices = list(dict.fromkeys(["", *levels, source.level]))
+    settings["level"] = st.selectbox(
         "Level of its documents",
-        source.level,
+        choices,
+        choices.index(source.level),
+        format_func=lambda level: level or "As the settings have it",
         key=f"level-{key}",
-        placeholder="As the settings have it",
         help="Readers must be cleared for it. Access files and rules may name another one.",
     )
     settings["rules"] = _rules(source, key)
     if source.kind is SourceKind.FOLDER:
         settings["share"] = _share(source, key)
-        choices = sorted({*_MINUTES, source.compare_every_minutes}, key=lambda minutes: minutes or 10**9)
+        every = sorted({*_MINUTES, source.compare_every_minutes}, key=lambda minutes: minutes or 10**9)
         settings["compare_every_minutes"] = st.selectbox(
             "Compare the whole folder",
-            choices,
-            choices.index(source.compare_every_minutes),
+            every,
+            every.index(source.compare_every_minutes),
             format_func=_every,
             key=f"every-{key}",
         )

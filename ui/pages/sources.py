@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import streamlit as st
 
 from appliance import wording
-from appliance.api.schemas.runs import RunState
+from appliance.api.schemas.runs import RunOut, RunState
 from appliance.api.schemas.sources import PreviewFileOut, PreviewOut, Reread, SourceIn, SourceOut, SyncIn
 from appliance.domain import SourceKind
 from ui import pieces, states
-from ui.client import Client
-from ui.following import dialog, follow
+from ui.client import ApiProblem, Client
+from ui.following import BUSY_S, dialog, follow, redraw
 from ui.inert import Html, text
 from ui.pages import runs, uploads
 from ui.pages.source_form import add_folder_form, add_uploads_form, change_form, schedule
@@ -26,29 +26,17 @@ _AGAIN = {
 
 def page(client: Client, sources: list[SourceOut]) -> None:
     """Show a panel for each source, and the forms to add one."""
-    known_runs = client.runs()
-    follow(client, known_runs)
-    latest = runs.latest_by_source(known_runs)
+    latest: Mapping[str, RunOut] | None = None
+    with pieces.problems_shown():
+        known_runs = client.runs()
+        follow(client, known_runs)
+        latest = runs.latest_by_source(known_runs)
     if not sources:
         pieces.show(pieces.notice("No folder is kept in sync yet. Add the first one below."))
     for source in sources:
-        run = latest.get(source.id)
         with st.container(border=True, key=f"sr-panel-{source.id}"):
-            pieces.show(_about(source))
-            runs.show_latest(client, source, run)
-            _offer_acts(client, source, sources, running=run is not None and run.state is RunState.RUNNING)
-            if source.kind is SourceKind.UPLOADS:
-                uploads.show_uploads(client, source)
-    with st.expander("Add a folder", expanded=not sources):
-        asked = add_folder_form(groups_of(sources))
-        if asked is not None and asked.only_look:
-            _preview_folder(client, asked.source)
-        elif asked is not None:
-            _add(client, asked.source, "Sync it to read its files.")
-    with st.expander("Add a place for uploads"):
-        place = add_uploads_form(groups_of(sources))
-        if place is not None:
-            _add(client, place, "Upload files to it.")
+            _show_panel(client, source, sources, latest)
+    _offer_new(client, sources)
 
 
 def groups_of(sources: Iterable[SourceOut]) -> set[str]:
@@ -56,15 +44,64 @@ def groups_of(sources: Iterable[SourceOut]) -> set[str]:
     return {group for source in sources for group in source.groups}
 
 
-def _add(client: Client, wanted: SourceIn, next_step: str) -> None:
+def _show_panel(
+    client: Client, source: SourceOut, sources: list[SourceOut], latest: Mapping[str, RunOut] | None
+) -> None:
+    """A source, as far as it is known; its runs are not when `latest` is None."""
+    run = latest.get(source.id) if latest else None
+    pieces.show(_about(source))
+    if source.removing:
+        st.fragment(_follow_removal, run_every=BUSY_S)(client, source.id)
+        return
+    if latest is not None:
+        runs.show_latest(client, source, run)
+    _offer_acts(client, source, sources, running=run is not None and run.state is RunState.RUNNING)
+    if source.kind is SourceKind.UPLOADS:
+        with pieces.problems_shown():
+            uploads.show_uploads(client, source)
+
+
+def _follow_removal(client: Client, source_id: str) -> None:
+    """Say what a source that is to go waits for, again and again until it is gone; then draw the whole page once."""
+    with pieces.problems_shown():
+        if all(source.id != source_id for source in client.sources()):
+            redraw()
+        running = [run.source for run in client.runs() if run.state is RunState.RUNNING]
+        waits = f"It waits for the sync of {running[-1]} to end." if running else "That is being done now."
+        words = "Nobody sees its documents any more. They leave the index, and then it is gone from here."
+        pieces.show(pieces.line(f"{words} {waits}"))
+
+
+def _offer_new(client: Client, sources: list[SourceOut]) -> None:
+    with st.expander("Add a folder", expanded=not sources), pieces.problems_shown():
+        asked = add_folder_form(groups_of(sources), client.access_terms().levels)
+        if asked is not None and asked.only_look:
+            _preview_folder(client, asked.source)
+        elif asked is not None:
+            _add_folder(client, asked.source)
+    with st.expander("Add a place for uploads"), pieces.problems_shown():
+        place = add_uploads_form(groups_of(sources))
+        if place is not None:
+            added = client.add_source(place)
+            pieces.say_after_rerun(f"Added {added.name}. Upload files to it.")
+            st.rerun()
+
+
+def _add_folder(client: Client, wanted: SourceIn) -> None:
+    """Add a folder, and begin to read it: that is what somebody adds one for."""
     added = client.add_source(wanted)
-    pieces.say_after_rerun(f"Added {added.name}. {next_step}")
+    try:
+        client.sync(added.id)
+        pieces.say_after_rerun(f"Added {added.name}. Its files are being read.")
+    except ApiProblem as problem:
+        pieces.say_after_rerun(f"Added {added.name}. Its files are not read yet: {problem.message}", "warn")
     st.rerun()
 
 
 def _about(source: SourceOut) -> Html:
     marks = [
-        pieces.badge("paused", "warn") if source.paused else Html(""),
+        pieces.badge("being removed", "warn") if source.removing else Html(""),
+        pieces.badge("paused", "warn") if source.paused and not source.removing else Html(""),
         pieces.badge("uploads") if source.kind is SourceKind.UPLOADS else Html(""),
         pieces.badge("curated") if source.curated else Html(""),
     ]
@@ -87,7 +124,7 @@ def _facts(source: SourceOut) -> list[str]:
     language = f"Language: {source.language}" if source.language else ""
     due = f"The next file in trouble is tried again {pieces.moment(source.retry_at)}" if source.retry_at else ""
     return [
-        pieces.dotted(f"Seen by {pieces.listed(source.groups)}", owner, language),
+        pieces.dotted("" if source.removing else f"Seen by {source.seen_by}", owner, language),
         schedule(source) if source.kind is SourceKind.FOLDER else "",
         f"Takes in only {', '.join(source.include)}" if source.include else "",
         f"Leaves out {', '.join(source.exclude)}" if source.exclude else "",
@@ -96,29 +133,53 @@ def _facts(source: SourceOut) -> list[str]:
 
 
 def _offer_acts(client: Client, source: SourceOut, sources: list[SourceOut], *, running: bool) -> None:
+    """All the buttons first, then what one of them does: an act that is refused takes none of them away."""
+    resting = running or source.paused
+    pausing = "Resume" if source.paused else "Pause"
     with st.container(horizontal=True, gap="small"):
-        if st.button("Sync now", key=f"sync-{source.id}", disabled=running or source.paused):
-            client.sync(source.id)
-            st.rerun()
-        if st.button("Preview", key=f"preview-{source.id}"):
-            _preview(client, source)
-        _offer_pause(client, source)
-        if st.button("Read again", key=f"reread-{source.id}", disabled=running or source.paused):
-            _read_again(client, source)
-        if st.button("Settings", key=f"settings-open-{source.id}"):
-            _settings(client, source, groups_of(sources))
-        if st.button("Remove", key=f"remove-{source.id}", type="tertiary"):
-            _remove(client, source)
+        acts: list[tuple[bool, Callable[[], None]]] = [
+            (
+                st.button("Sync now", key=f"sync-{source.id}", disabled=resting),
+                lambda: _sync(client, source),
+            ),
+            (
+                st.button("Preview", key=f"preview-{source.id}"),
+                lambda: _preview(client, source),
+            ),
+            (
+                # The key holds the word, so that the second half of a double click does not undo the first.
+                st.button(pausing, key=f"{pausing.lower()}-{source.id}"),
+                lambda: _pause(client, source),
+            ),
+            (
+                st.button("Read again", key=f"reread-{source.id}", disabled=resting),
+                lambda: _read_again(client, source),
+            ),
+            (
+                st.button("Settings", key=f"settings-open-{source.id}"),
+                lambda: _settings(client, source, groups_of(sources)),
+            ),
+            (
+                st.button("Remove", key=f"remove-{source.id}", type="tertiary"),
+                lambda: _remove(client, source),
+            ),
+        ]
+    with pieces.problems_shown():
+        for pressed, act in acts:
+            if pressed:
+                act()
 
 
-def _offer_pause(client: Client, source: SourceOut) -> None:
-    words = "Resume" if source.paused else "Pause"
-    # The key holds the word, so that the second half of a double click does not undo the first.
-    if st.button(words, key=f"{words.lower()}-{source.id}"):
-        (client.resume if source.paused else client.pause)(source.id)
-        now = "is kept in sync again" if source.paused else "is left as it is until you resume it"
-        pieces.say_after_rerun(f"{source.name} {now}.")
-        st.rerun()
+def _sync(client: Client, source: SourceOut) -> None:
+    client.sync(source.id)
+    st.rerun()
+
+
+def _pause(client: Client, source: SourceOut) -> None:
+    (client.resume if source.paused else client.pause)(source.id)
+    now = "is kept in sync again" if source.paused else "is left as it is until you resume it"
+    pieces.say_after_rerun(f"{source.name} {now}.")
+    st.rerun()
 
 
 # the dialogs
@@ -138,7 +199,8 @@ def _preview(client: Client, source: SourceOut) -> None:
 def _preview_folder(client: Client, wanted: SourceIn) -> None:
     with pieces.problems_shown():
         _show_preview(client.preview_folder(wanted), wanted.name)
-        pieces.show(pieces.line("Close this, and add the folder if it is what you expect."))
+        if st.button("Add the folder and read its files", type="primary", key="preview-add"):
+            _add_folder(client, wanted)
 
 
 def _show_preview(found: PreviewOut, name: str) -> None:
@@ -189,7 +251,7 @@ def _read_again(client: Client, source: SourceOut) -> None:
 @dialog("Settings")
 def _settings(client: Client, source: SourceOut, known: set[str]) -> None:
     with pieces.problems_shown():
-        patch = change_form(source, known)
+        patch = change_form(source, known, client.access_terms().levels)
         if patch is None:
             return
         if not patch.model_fields_set:
@@ -205,8 +267,10 @@ def _remove(client: Client, source: SourceOut) -> None:
     kept = source.kind is SourceKind.FOLDER
     fate = "The files stay where they are." if kept else "The uploaded files are deleted with it."
     with pieces.problems_shown():
-        pieces.show(pieces.line(f"{source.name} is no longer kept in sync, and its documents leave the index. {fate}"))
+        words = "is no longer kept in sync. From now on nobody sees its documents, and they leave the index."
+        pieces.show(pieces.line(f"{source.name} {words} {fate}"))
         if st.button("Remove source", type="primary", key=f"confirm-remove-{source.id}"):
-            client.remove_source(source.id)
-            pieces.say_after_rerun(f"Removed {source.name}.")
+            gone = client.remove_source(source.id)
+            going = f"Nobody sees the documents of {source.name} any more. They leave the index in the background."
+            pieces.say_after_rerun(f"Removed {source.name}." if gone else going)
             st.rerun()

@@ -10,7 +10,11 @@ from appliance.domain import TextMeans
 
 
 class DocumentOut(Out):
-    """A document the reader may see."""
+    """A document the reader may see.
+
+    `file_modified_at` is when its file was written (that of the mail or archive it is in), None when that is not known;
+    `updated_at` is when the appliance last took note of it.
+    """
 
     id: str
     title: str
@@ -21,6 +25,7 @@ class DocumentOut(Out):
     size_bytes: int
     updated_at: datetime
     version_id: str
+    file_modified_at: datetime | None = None
 
 
 class LibraryOut(Out):

@@ -19,6 +19,8 @@ class RunState(StrEnum):
 class RunOut(Out):
     """One sync of one source. `total` is None until the folder was walked; `message` says why it failed.
 
+    `current` is the file that has been at hand for the longest time, empty when none is being read or indexed.
+
     `failures` are files to look at. `pages_per_s` and `seconds_left` are None while they cannot be told.
     """
 

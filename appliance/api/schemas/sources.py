@@ -88,10 +88,10 @@ class SourceIn(In):
     """A folder to keep in sync, or a place for uploads (then without a path: the appliance keeps the files).
 
     `groups` see its documents, at `level`, unless an access file, one of the `rules` (the first that matches) or the
-    rights on the `share` say otherwise. `include` and `exclude` are glob patterns over the
-    paths in it. `language` overrides what is detected. Every `compare_every_minutes` the whole folder is compared, 0
-    for never by itself; a `watched` one is synced soon after something changes. What a `curated` one holds is found by
-    nobody before a curator has approved it; places for uploads are curated unless said otherwise.
+    rights on the `share` say otherwise. `include` and `exclude` are glob patterns over the paths in it. `language`
+    overrides what is detected. Every `compare_every_minutes` the whole folder is compared, 0 for never by itself; a
+    `watched` one is synced soon after something changes; both from its first sync on. What a `curated` one holds is
+    found by nobody before a curator has approved it; places for uploads are curated unless said otherwise.
     """
 
     name: Name
@@ -128,7 +128,10 @@ class SourcePatch(In):
 
 
 class SourceOut(Out):
-    """A folder kept in sync, and how its files stand. `retry_at` is when the first of the failed ones is due again."""
+    """A folder kept in sync, and how its files stand. `retry_at` is when the first of the failed ones is due again.
+
+    Of a source that is `removing` nobody sees anything any more; it is listed until nothing of it is left.
+    """
 
     id: str
     name: str
@@ -144,10 +147,19 @@ class SourceOut(Out):
     watched: bool = True
     curated: bool = False
     paused: bool = False
+    removing: bool = False
     retry_at: datetime | None = None
     level: str = ""
     rules: list[RuleOut] = []
     share: ShareOut = ShareOut()
+
+    @property
+    def seen_by(self) -> str:
+        """Who sees its documents, in words, and what may say otherwise of some of them."""
+        folder, shared = self.kind is SourceKind.FOLDER, self.share.kind is not ShareKind.NONE
+        named = "whoever may read them on their share" if shared else ", ".join(sorted(self.groups))
+        others = [*(["an access file"] if folder else []), *(["a rule"] if self.rules else [])]
+        return f"{named}, unless {' or '.join(others)} says otherwise" if others else named
 
 
 class Reread(StrEnum):
@@ -176,8 +188,10 @@ class PreviewFileOut(Out):
 class PreviewOut(Out):
     """What a sync would do now: how many files by action, and the first of those it would touch.
 
-    `counts` has `read` (new), `read_again` (changed, or to be tried again), `relabel`, `refuse`, `fail`, `remove`,
-    `leave`, and `left_out` (by the patterns). `needs_confirmation` says that so much is missing that it would be kept.
+    `counts` has `read` (new), `read_again` (changed, or to be tried again), `relabel`, `refuse`, `empty`, `fail`,
+    `remove`, `leave`, and `left_out` (by the patterns). What is to be refused for its kind is told by the names of
+    files, which are not opened: one that holds something else than its name says may be read. `needs_confirmation` says
+    that so much is missing that it would be kept.
     """
 
     counts: dict[str, int]

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable, InvalidRequest
+from appliance.errors import DocumentEmpty, DocumentNeedsPassword, DocumentRejected, InvalidRequest
 from ingest.parse import inclosed, readers
 from ingest.parse.elements import MAX_MEMBER_PATH, Member, Parsed, from_json, to_json
 from ingest.parse.inclosed import Names
@@ -103,7 +103,7 @@ def test_an_archive_without_a_readable_file_is_still_a_container() -> None:
     ],
 )
 def test_an_archive_without_files_is_refused_as_empty(data: bytes, name: str) -> None:
-    with pytest.raises(DocumentUnreadable, match="is empty"):
+    with pytest.raises(DocumentEmpty, match="is empty"):
         read(data, name)
 
 

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
+from appliance.errors import DocumentEmpty, DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
 from ingest.parse.detect import Format, detect
 from tests.ingest.parse import documents as made
 
@@ -45,7 +45,10 @@ def test_content_then_name_tells_the_format(data: bytes, name: str, kind: Format
 @pytest.mark.parametrize(
     ("data", "name", "error", "said"),
     [
-        (b"", "a.pdf", DocumentUnreadable, "is empty"),
+        (b"", "a.pdf", DocumentEmpty, "is empty"),
+        (b" \r\n\t" * 9, "a.txt", DocumentEmpty, "is empty"),
+        (b"-----BEGIN PGP MESSAGE-----", "a.txt.pgp", DocumentRejected, "decrypt it"),
+        (b"0\x82\x01", "smime.p7s", DocumentRejected, "a digital signature"),
         (b"not a pdf at all", "a.pdf", DocumentUnreadable, "not the .pdf file"),
         (made.word(), "a.pdf", DocumentRejected, "is named .pdf but holds"),
         (made.pdf(made.text_page(["a"])), "a.docx", DocumentRejected, "is named .docx but holds"),

@@ -25,6 +25,7 @@ STATES = {
     Verdict.READ: {"read"},
     Verdict.REFUSED: {"refused"},
     Verdict.FAILED: {"failed", "broken"},
+    Verdict.EMPTY: {"empty"},
     Verdict.BROKEN: {"broken"},
     Verdict.PASSWORD: {"needs password"},
     Verdict.EITHER: {"refused", "failed", "broken"},

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 import pytest
 
 from appliance.domain import DocumentFacts
-from appliance.errors import DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
+from appliance.errors import DocumentEmpty, DocumentNeedsPassword, DocumentRejected, DocumentUnreadable
 from ingest.parse import mail, readers
 from ingest.parse.elements import Member, Parsed, from_json, to_json
 from tests.ingest.parse import documents as made
@@ -91,13 +91,13 @@ def test_signatures_and_pictures_of_the_layout_are_no_attachments() -> None:
     assert read(message.as_bytes()).members == ()
 
 
-def test_a_picture_without_text_in_a_mail_is_refused_for_what_it_is() -> None:
+def test_a_picture_without_text_in_a_mail_is_empty_and_no_failure() -> None:
     message = made.letter("With a logo", "1")
     logo = made.image_file(made.picture([], size=(120, 60)), "PNG")
     message.add_attachment(logo, maintype="image", subtype="png", filename="logo.png")
     message.add_attachment(b"no picture at all", maintype="image", subtype="png", filename="broken.png")
     (member, broken) = read(message.as_bytes()).members
-    assert (member.path, member.code) == ("logo.png", DocumentRejected.code)
+    assert (member.path, member.code) == ("logo.png", DocumentEmpty.code)
     assert member.reason.startswith("is a picture without text")
     assert broken.reason != member.reason
     archive = read(made.archive(("scan.png", logo)), "scans.zip")
@@ -121,9 +121,13 @@ def test_a_mail_in_a_mail_and_an_attachment_without_a_name_are_members() -> None
     ]
 
 
-def test_an_encrypted_mail_asks_for_its_key() -> None:
-    with pytest.raises(DocumentNeedsPassword, match="store it decrypted"):
-        mail.open_eml(b"Content-Type: multipart/encrypted; boundary=x\n\n--x\n\n--x--\n")
+@pytest.mark.parametrize(
+    "kind", ["multipart/encrypted; boundary=x", "application/pkcs7-mime; smime-type=enveloped-data"]
+)
+def test_an_encrypted_mail_is_refused_for_no_password_opens_it(kind: str) -> None:
+    with pytest.raises(DocumentRejected, match="save it decrypted") as refusal:
+        mail.open_eml(f"Content-Type: {kind}\n\n--x\n\n--x--\n".encode())
+    assert not isinstance(refusal.value, DocumentNeedsPassword)
 
 
 def test_a_mailbox_lists_its_mails_thread_by_thread_and_what_is_in_them() -> None:

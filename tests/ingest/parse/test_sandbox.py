@@ -20,6 +20,7 @@ from appliance.config import IngestSettings
 from appliance.domain import Box
 from appliance.errors import (
     ConfigurationError,
+    DocumentEmpty,
     DocumentNeedsPassword,
     DocumentRejected,
     DocumentUnreadable,
@@ -86,13 +87,14 @@ def test_the_hash_is_of_the_bytes_that_were_parsed(pool: ParserPool, tmp_path: P
 @pytest.mark.parametrize(
     ("name", "data", "error", "said"),
     [
-        ("a.pdf", b"", DocumentUnreadable, r"^Document 'a.pdf' is empty\.$"),
+        ("a.pdf", b"", DocumentEmpty, r"^Document 'a.pdf' is empty: there is nothing in it to read\.$"),
         ("a.pdf", made.encrypted_pdf(), DocumentNeedsPassword, r"^Document 'a.pdf' is encrypted; give"),
         ("a.pdf", letter()[:200], DocumentUnreadable, r"damaged"),
         ("a.pdf", made.pdf(lambda _: None), DocumentUnreadable, r"gave no text: the page is blank\.$"),
         ("a.docx", made.zip_bomb(), DocumentRejected, r"ZIP bomb"),
         ("a.bin", bytes(100), DocumentRejected, r"not supported"),
-        ("a.txt", b" \n\n ", DocumentUnreadable, r"gave no text"),
+        ("a.txt", b" \n\n ", DocumentEmpty, r"is empty"),
+        ("a.md", b"---\n", DocumentUnreadable, r"gave no text"),
         ("a.xml", b"<a><b></b></a>", DocumentUnreadable, r"gave no text"),
         (
             "a.gif",

@@ -1,0 +1,109 @@
+"""Sources on their way out: out of sight at once, and gone in the end, whatever comes between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from appliance.domain import Source
+from appliance.errors import IndexUnavailable
+from ingest.pipeline import Pipeline
+from ingest.removals import Removals
+from ingest.runs import Runs
+from tests.ingest.conftest import STAFF, Room
+
+_LIMIT_S = 30.0
+
+
+class HoldingPipeline(Pipeline):
+    """The real pipeline, held where it would begin to remove a source."""
+
+    def __init__(self, real: Pipeline) -> None:
+        self._real = real
+        self.asked, self.go, self.fail = threading.Event(), threading.Event(), False
+
+    def remove(self, source: Source) -> None:
+        self.asked.set()
+        assert self.go.wait(_LIMIT_S)
+        if self.fail:
+            self.fail = False
+            raise IndexUnavailable("The index does not answer.")
+        self._real.remove(source)
+
+
+@pytest.fixture
+def held(room: Room) -> HoldingPipeline:
+    room.write("a.txt", "The notice period is three months.")
+    room.sync()
+    assert room.paths("notice period") == {"a.txt"}
+    return HoldingPipeline(room.pipeline())
+
+
+@pytest.fixture
+def runs(room: Room) -> Iterator[Runs]:
+    with closing(Runs(room.pipeline(), room.history)) as made:
+        yield made
+
+
+def test_a_source_is_out_of_sight_before_anything_is_removed_and_gone_in_the_end(
+    room: Room, held: HoldingPipeline, runs: Runs
+) -> None:
+    ended: list[str] = []
+    with closing(Removals(room.catalog, held, runs, on_end=lambda source: ended.append(source.name))) as removals:
+        removals.begin(room.source.id)
+        assert held.asked.wait(_LIMIT_S)
+        assert room.paths("notice period") == set()
+        assert not removals.wait(room.source.id, 0.05)
+        assert [source.removing for source in room.catalog.sources()] == [True]
+        held.go.set()
+        assert removals.wait(room.source.id, _LIMIT_S)
+    assert ended == ["Library"]
+    assert (room.catalog.sources(), room.index.count()) == ([], 0)
+    assert [receipt.chunks_after for receipt in room.catalog.receipts()] == [0]
+
+
+def test_a_removal_waits_until_no_source_is_synced(room: Room, held: HoldingPipeline, runs: Runs) -> None:
+    held.go.set()
+    with closing(Removals(room.catalog, held, runs, on_end=lambda _: None)) as removals:
+        with runs.alone():  # as a sync is
+            removals.begin(room.source.id)
+            assert not held.asked.wait(0.2)
+            assert room.paths("notice period") == set()
+        assert removals.wait(room.source.id, _LIMIT_S)
+
+
+def test_a_removal_that_failed_is_tried_again(
+    room: Room, held: HoldingPipeline, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.removals._AGAIN_S", 0.05)
+    held.fail = True
+    held.go.set()
+    with closing(Removals(room.catalog, held, runs, on_end=lambda _: None)) as removals:
+        removals.begin(room.source.id)
+        assert removals.wait(room.source.id, _LIMIT_S)
+    assert not held.fail
+    assert room.catalog.sources() == []
+
+
+def test_a_removal_that_the_end_of_the_process_cut_short_is_gone_on_with(
+    room: Room, held: HoldingPipeline, runs: Runs
+) -> None:
+    room.catalog.hide_source(room.source.id)
+    held.go.set()
+    with closing(Removals(room.catalog, held, runs, on_end=lambda _: None)) as removals:
+        removals.start()
+        assert removals.wait(room.source.id, _LIMIT_S)
+    assert room.index.count() == 0
+
+
+def test_whoever_is_still_at_work_on_a_source_that_is_being_removed_brings_nothing_back_to_light(room: Room) -> None:
+    room.write("a.txt", "The notice period is three months.")
+    room.sync()
+    document = room.known()["a.txt"].document_id
+    room.catalog.hide_source(room.source.id)
+    room.catalog.relabel(document, STAFF)
+    assert room.catalog.facts(document).groups == frozenset()
+    assert room.paths("notice period") == set()
