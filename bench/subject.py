@@ -22,7 +22,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from appliance.audit import database
 from appliance.audit.entries import AnswerClosed, Entry, Latency, LogRead, QuestionReceived
 from appliance.audit.log import QueryLog
 from appliance.audit.verify import verify
@@ -60,7 +59,7 @@ def fill(log: QueryLog, clock: list[datetime], entries: int, subject: str) -> tu
     own, views, asked, seq, source = 0, 0, set(), 0, made_up(subject)
     connection = log._writable()
     while seq < entries:
-        with database.transaction(connection):
+        with connection.transaction():
             for entry in itertools.islice(source, min(_BATCH, entries - seq)):
                 clock[0] += _PAUSE
                 log._insert(connection, seq, entry, clock[0])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from appliance.audit import canonical, checkpoint, database, entries, tree
+from appliance.audit import canonical, checkpoint, entries, sqlite, tree
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
 from appliance.audit.checkpoint import latest_path as checkpoint_path
 from appliance.audit.entries import Entry
@@ -19,8 +19,8 @@ def write(path: Path, written: Sequence[Entry]) -> Checkpoint:
     """Make a log of these entries at `path`, with its checkpoint beside it."""
     frontier = tree.Frontier()
     with (
-        contextlib.closing(database.open_to_append(path, 1.0)) as connection,
-        database.transaction(connection),
+        contextlib.closing(sqlite.open_to_append(path, 1.0)) as connection,
+        connection.transaction(),
     ):
         for seq, entry in enumerate(written):
             identifiers, content = entries.split(entry)
