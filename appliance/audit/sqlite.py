@@ -99,7 +99,7 @@ class SqliteStore:
         self.patience_s = patience_s
 
     def __str__(self) -> str:
-        return str(self.path)
+        return f"at {self.path}"
 
     def is_there(self) -> bool:
         return self.path.is_file()

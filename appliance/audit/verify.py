@@ -48,7 +48,7 @@ def verify(place: Path | Store, *checkpoints: Checkpoint | None, busy_timeout_s:
     store = store_of(place, busy_timeout_s)
     with store.errors():
         if not store.is_there():
-            raise AuditBroken(f"There is no query log at {store}. Restore the latest backup that verifies.")
+            raise AuditBroken(f"There is no query log {store}. Restore the latest backup that verifies.")
         with contextlib.closing(store.open_to_read()) as connection:
             walk = _Walk(connection, [checkpoint for checkpoint in checkpoints if checkpoint is not None])
             try:
