@@ -38,6 +38,7 @@ from appliance.audit.reading import LogReader, complete_tree
 from appliance.audit.records import Moment
 from appliance.audit.sqlite import identity_of, our_errors
 from appliance.audit.store import Connection, Store
+from appliance.audit.tree import Frontier
 from appliance.errors import AuditBroken, AuditUnavailable
 
 CHECKPOINT_EVERY = 100
@@ -157,7 +158,7 @@ class QueryLog(LogReader):
         """
         with self._lock, self.store.errors():
             connection = self._writable()
-            self._checked_size(connection)
+            self._checked(connection)
             if holdings:
                 self._keys.destroy(holdings)
             elif not self._keys.doomed():
@@ -173,7 +174,7 @@ class QueryLog(LogReader):
         with self._lock, self.store.errors():
             connection = self._writable()
             with connection.transaction():
-                self._checked_size(connection)
+                self._checked(connection)
         with our_errors(self.path):
             _take_room(self.path.with_name(f"{self.path.name}.room"))
 
@@ -188,12 +189,11 @@ class QueryLog(LogReader):
 
     def _append(self, connection: Connection, entry: Entry) -> Receipt:
         """Insert an entry as the next one. Inside a transaction."""
-        size = self._checked_size(connection)
+        grown = self._checked(connection)
         now = self._clock()
-        steps = self._clock_step(connection, size, now)
-        for number, step in enumerate(steps):
-            self._insert(connection, size + number, step, now)
-        return self._insert(connection, size + len(steps), entry, now)
+        for step in self._clock_step(connection, grown.size, now):
+            self._insert(connection, grown, step, now)
+        return self._insert(connection, grown, entry, now)
 
     def _let_go(self, connection: Connection, order_id: str) -> Erased:
         """Empty the entries whose keys were destroyed, say so in an entry, and leave nothing in the files."""
@@ -232,16 +232,20 @@ class QueryLog(LogReader):
             )
         return self._connection
 
-    def _checked_size(self, connection: Connection) -> int:
-        """The size of the log, once it is sure that it contains what this object last knew of it."""
-        size = store.size(connection)
+    def _checked(self, connection: Connection) -> Frontier:
+        """The tree of the log, once it is sure that it contains what this object last knew of it."""
+        known = self._known
         with complete_tree():
-            if size < self._known.size or tree.root(self._known.size, store.nodes(connection)) != self._known.root:
-                raise AuditBroken(
-                    f"The query log does not contain its own checkpoint of {self._known.size} entries: it was cut, "
-                    "exchanged or altered. Keep it as it is, run the verification, and restore the latest backup."
-                )
-        return size
+            now = store.frontier(connection)
+            known_now = now.root() if now.size == known.size else None
+            if now.size > known.size:  # another process wrote
+                known_now = tree.root(known.size, store.nodes(connection))
+        if known_now != known.root:
+            raise AuditBroken(
+                f"The query log does not contain its own checkpoint of {known.size} entries: it was cut, exchanged or "
+                "altered. Keep it as it is, run the verification, and restore the latest backup."
+            )
+        return now
 
     def _clock_step(self, connection: Connection, size: int, now: datetime) -> tuple[ClockStepped, ...]:
         """What has to be said about the clock before the next entry: nothing, or one entry."""
@@ -254,7 +258,9 @@ class QueryLog(LogReader):
             raise AuditBroken(f"Entry {size - 1} was altered. Run the verification.", size - 1) from error
         return (ClockStepped(back.total_seconds()),) if back > records.CLOCK_TOLERANCE else ()
 
-    def _insert(self, connection: Connection, seq: int, entry: Entry, now: datetime) -> Receipt:
+    def _insert(self, connection: Connection, grown: Frontier, entry: Entry, now: datetime) -> Receipt:
+        """Insert an entry as the next one of a tree, and have the tree grow by it."""
+        seq = grown.size
         moment = Moment(now, self._boot_id, time.monotonic_ns() // 1000)
         try:
             key = self._keys.obtain(records.person_of(entry), records.month_of(now))
@@ -264,15 +270,13 @@ class QueryLog(LogReader):
                 f"An entry of type '{entry.type}' holds a value that cannot be recorded. Report this defect."
             ) from error
         leaf = tree.leaf_hash(head)
-        with complete_tree():
-            grown = tree.grow(seq, leaf, store.nodes(connection))
         connection.execute("INSERT INTO heads (seq, head) VALUES (?, ?)", (seq, head))
         connection.execute("INSERT INTO payloads (seq, payload) VALUES (?, ?)", (seq, payload))
         connection.executemany(
             "INSERT INTO nodes (level, idx, hash) VALUES (?, ?, ?)",
-            [(node.level, node.index, node.hash) for node in grown],
+            [(node.level, node.index, node.hash) for node in grown.append(leaf)],
         )
-        return Receipt(seq, tree.root(seq + 1, store.nodes(connection)), leaf)
+        return Receipt(seq, grown.root(), leaf)
 
     def _latest_checkpoint(self) -> Checkpoint:
         """The checkpoint the log must contain. It is read before the file is made: no lost log comes back empty."""
@@ -290,8 +294,8 @@ class QueryLog(LogReader):
     def _keep_checkpoint(self, connection: Connection) -> None:
         """Write the current checkpoint. The write lock keeps an older one of another process from coming after it."""
         with connection.transaction():
-            self._checked_size(connection)
-            current = self._checkpoint_now(connection)
+            now = self._checked(connection)
+            current = Checkpoint(self._origin, now.size, now.root())
             checkpoint.write(checkpoint.latest_path(self.path), current)
         self._known = current
         self._checkpointed_size = current.size

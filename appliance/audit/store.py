@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from appliance.audit.sqlite import SqliteStore
-from appliance.audit.tree import NodeHash
+from appliance.audit.tree import Frontier, NodeHash, peaks
 
 
 class Cursor(Protocol):
@@ -47,6 +47,13 @@ class Connection(Protocol):
 
     def stream(self, sql: str, parameters: Sequence[Any] = ..., /) -> Iterator[Any]:
         """The rows of a query that may have very many, a few of them in memory. Inside a transaction or snapshot."""
+
+    def hashes(self, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
+        """The stored hashes of some nodes of the tree, by level and index.
+
+        Raises:
+            LookupError: One is not stored.
+        """
 
     def close(self) -> None:
         """Let go of it."""
@@ -114,19 +121,17 @@ def store_of(place: Path | Store, patience_s: float = 10.0) -> Store:
 
 def nodes(connection: Connection) -> NodeHash:
     """Looks up stored hashes of the tree. Raises LookupError for one that is not stored."""
-    return lambda level, index: node_hash(connection, level, index)
+    return lambda level, index: connection.hashes([(level, index)])[0]
 
 
-def node_hash(connection: Connection, level: int, index: int) -> bytes:
-    """The stored hash of a subtree.
+def frontier(connection: Connection) -> Frontier:
+    """The tree as it is stored, with what it takes to go on with it.
 
     Raises:
-        LookupError: It is not stored.
+        LookupError: Some of it is not stored.
     """
-    row = connection.execute("SELECT hash FROM nodes WHERE level = ? AND idx = ?", (level, index)).fetchone()
-    if row is None:
-        raise LookupError(f"Node ({level}, {index}) is missing.")
-    return bytes(row[0])
+    now = size(connection)
+    return Frontier(now, connection.hashes(peaks(now)))
 
 
 def size(connection: Connection) -> int:
