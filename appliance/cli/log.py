@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 from rich.markup import escape
 
-from appliance.cli.acting import log_store, record
+from appliance.cli.acting import admin_action, log_store, record
 from appliance.cli.terminal import err, new_table, out, printable
 from appliance.config import load_settings
 from appliance.errors import AuditBroken, InvalidRequest
@@ -217,6 +217,35 @@ def log_export(
         except OSError as error:
             raise InvalidRequest(f"{target} cannot be written ({error.strerror}). Name a new file.") from error
     out.print(f"Written to {target}. Check it anywhere with: strongroom log verify --export {target}")
+
+
+@log_app.command("move-to-postgresql")
+def log_move() -> None:
+    """Move the log from its file to the database that log.postgresql names. The appliance must be stopped."""
+    from appliance.audit.acts import begun
+    from appliance.audit.log import QueryLog
+    from appliance.audit.moving import copy
+    from appliance.audit.sqlite import SqliteStore
+    from appliance.audit.stores import store_for
+    from appliance.data_folder import make_folder, owned
+
+    settings = load_settings()
+    if not settings.log.postgresql:
+        raise InvalidRequest("Set log.postgresql to the database that the log is to be moved to.")
+    folder = make_folder(settings)
+    source, target = SqliteStore(folder.log), store_for(settings.log, folder.log)
+    if not source.is_there():
+        raise InvalidRequest(
+            f"There is no query log {source}. A new one begins in the database when the appliance starts."
+        )
+    with owned(folder):
+        with QueryLog(source) as log, begun(log.append, admin_action("log.moved", "log", str(target))):
+            found = copy(source, target)
+        kept = folder.log.rename(folder.log.with_name("queries.moved.db"))
+    out.print(
+        f"The query log is {escape(str(target))} now, and verifies: {found.size} entries, root {found.root.hex()}"
+    )
+    out.print(f"Erasures do not reach {escape(str(kept))} any more: remove it when the database is backed up.")
 
 
 @log_app.command("subject")

@@ -15,17 +15,21 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
 from appliance.audit import checkpoint
 from appliance.audit.checkpoint import latest_path
 from appliance.audit.entries import AdminAction
 from appliance.audit.log import QueryLog
+from appliance.audit.moving import copy
 from appliance.audit.postgresql import PostgresqlStore
 from appliance.audit.records import LogFilter
+from appliance.audit.sqlite import SqliteStore
 from appliance.audit.verify import verify
+from appliance.cli import app as cli
 from appliance.config import LogSettings
 from appliance.config.postgresql import PostgresqlAddress
-from appliance.errors import AuditBroken, AuditUnavailable
+from appliance.errors import AuditBroken, AuditUnavailable, Conflict
 from tests.appliance.audit import postgresql_server
 from tests.appliance.audit.postgresql_server import PASSWORD, Server
 from tests.appliance.ldap.slapd import Authority
@@ -40,6 +44,7 @@ import sys
 from pathlib import Path
 from appliance.audit.entries import AdminAction
 from appliance.audit.log import QueryLog
+from appliance.audit.moving import copy
 from appliance.audit.postgresql import PostgresqlStore
 from appliance.config import LogSettings
 
@@ -208,6 +213,46 @@ def test_a_dump_that_was_restored_verifies_and_goes_on(server: Server, store: Po
         assert log.append(asked("q2")).seq == 3
     with server.as_superuser() as connection, pytest.raises(Exception, match="append-only"):
         connection.run("TRUNCATE query_log.payloads")
+
+
+def test_a_log_moves_from_its_file_with_every_proof_as_it_was(
+    server: Server, log_path: Path, asked: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with QueryLog(log_path) as log:
+        log.append(asked("q0", actor="u-gone"))
+        for number in range(1, 120):
+            log.append(asked(f"q{number}"))
+        log.erase([held for held in log.holdings() if held.person == "u-gone"])
+        before, proof = log.checkpoint(), log.consistency_proof(70)[0]
+    for name, value in (("", server.url()), ("_PASSWORD_FILE", str(server.folder / "password"))):
+        monkeypatch.setenv(f"STRONGROOM_LOG__POSTGRESQL{name}", value)
+    monkeypatch.setenv("STRONGROOM_DATA_DIR", str(log_path.parents[1]))
+    store = PostgresqlStore(log_path, server.settings())
+    with pytest.raises(AuditBroken, match="gone"):
+        QueryLog(store)
+    moved = CliRunner().invoke(cli, ["log", "move-to-postgresql"])
+    assert moved.exit_code == 0, moved.output
+    assert not log_path.exists()
+    with QueryLog(store) as log:
+        assert log.consistency_proof(70, before.size)[0] == proof
+        assert log.query("q0").asked.erased
+        assert log.query("q119").question == asked("q119")
+        act = log.entry(before.size).entry
+        assert isinstance(act, AdminAction)
+        assert (act.action, act.detail) == ("log.moved", str(store))
+        assert log.append(asked("after")).seq == before.size + 1
+    assert verify(store, before).size == before.size + 2
+
+
+def test_a_log_is_not_moved_to_where_one_is(server: Server, store: PostgresqlStore, tmp_path: Path, asked: Ask) -> None:
+    with QueryLog(store) as log:
+        log.append(asked())
+    file = SqliteStore(tmp_path / "other" / "queries.db")
+    with QueryLog(file) as log:
+        log.append(asked())
+    with pytest.raises(Conflict, match="already"):
+        copy(file, store)
+    assert verified(store) == 1
 
 
 ALTERED: dict[str, tuple[str, ...]] = {
