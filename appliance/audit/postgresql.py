@@ -32,7 +32,7 @@ from appliance.audit.sqlite import our_errors
 from appliance.config import LogSettings
 from appliance.errors import AuditUnavailable
 
-_LOCK = 0x5354524F4E47  # of those who write to the log of one database
+_BEGIN = "BEGIN; SELECT pg_advisory_xact_lock(91649847381575)"  # a number for those who write to this log
 _CONNECT_S = 10.0
 _READ_S = 120.0
 _CLEAR_S = 3600.0
@@ -40,6 +40,7 @@ _IDLE_MS = 60_000
 """After this long without a word inside a transaction the server undoes it, so that nobody waits for a lost writer."""
 
 _FIRST_ROWS, _MOST_ROWS = 20, 320
+_ROWS_AT_ONCE = 100
 
 _REMEDIES = {
     "53100": "the disk of its server is full; free some space there",
@@ -199,7 +200,12 @@ class Connection:
         return Rows(done.row_count, deque(map(tuple, done.rows or ())))
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Rows:
-        return Rows(sum(self.execute(sql, values).rowcount for values in parameters))
+        start, row = sql.split(" VALUES ")
+        rows, count = iter(parameters), 0
+        while several := list(itertools.islice(rows, _ROWS_AT_ONCE)):
+            values = tuple(itertools.chain.from_iterable(several))
+            count += self.execute(f"{start} VALUES {', '.join([row] * len(several))}", values).rowcount
+        return Rows(count)
 
     def stream(self, sql: str, parameters: Sequence[Any] = (), /) -> Iterator[Any]:
         name = f"rows_{next(self._numbers)}"
@@ -231,12 +237,11 @@ class Connection:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        try:
-            self.script("BEGIN")
-        except InterfaceError:  # the server was started anew, say; nothing was sent yet
-            self.script("BEGIN")
         with self._undone_if_raised():
-            self.execute("SELECT pg_advisory_xact_lock(?)", (_LOCK,))
+            try:
+                self.script(_BEGIN)
+            except InterfaceError:  # the server was started anew, say; nothing was written yet
+                self.script(_BEGIN)
             yield
             self.script("COMMIT")
 

@@ -43,7 +43,7 @@ class Connection(Protocol):
         """The rows of a statement, all of which may be held in memory."""
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor:
-        """A statement once for each of several rows of values."""
+        """An INSERT of several rows of values; the statement has the values of one."""
 
     def stream(self, sql: str, parameters: Sequence[Any] = ..., /) -> Iterator[Any]:
         """The rows of a query that may have very many, a few of them in memory. Inside a transaction or snapshot."""

@@ -187,12 +187,13 @@ def test_an_entry_whose_connection_is_ended_under_way_is_refused_and_leaves_noth
                 log.append(written(1))
             caught.append(str(refused.value))
 
-        with contextlib.closing(store.open_to_append()) as other, other.transaction():
+        with server.as_superuser() as superuser:
+            superuser.run("BEGIN; LOCK TABLE query_log.payloads IN EXCLUSIVE MODE")
             waiting = threading.Thread(target=append)
             waiting.start()
-            with server.as_superuser() as superuser:
-                ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                _until(lambda: bool(superuser.run(ended)))
+            ended = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"
+            _until(lambda: bool(superuser.run(ended)))
+            superuser.run("ROLLBACK")
             waiting.join()
         assert len(caught) == 1
         assert log.append(written(2)).seq == 1
