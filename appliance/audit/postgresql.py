@@ -1,46 +1,37 @@
-"""A log kept in PostgreSQL: how a server is connected to, and what its errors mean. The tables: `postgresql_schema`.
+"""A log kept in PostgreSQL: how a server is connected to, and what its errors mean.
 
-Rules this module keeps:
+The tables are in `postgresql_schema`, what is said to the server in `postgresql_wire`. Rules this module keeps:
 
-1. A commit is on disk when it returns (`synchronous_commit` is on, and a server with `fsync` off is refused). One
-   writer at a time holds an advisory lock; a number is taken inside it, never from a sequence.
+1. A commit is on disk when it returns: `synchronous_commit` is on, and a server with `fsync` off is refused.
 2. The password is read from its file whenever a connection is made. It is in no argument, message or log; neither is
    what the server writes about an error, which may repeat a row.
 3. Over a network the server must show a certificate that is valid for its name. A socket and the loopback need none.
-4. A connection that is lost is opened again by the next transaction, never inside one: what was cut off there was not
-   acknowledged. If it was cut off in its commit it may be on record all the same.
-5. Rows of a query that may have many are fetched a few at a time.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
+import socket
 import ssl
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from pg8000.converters import make_params
-from pg8000.exceptions import DatabaseError, Error, InterfaceError
+from pg8000.exceptions import Error, InterfaceError
 from pg8000.native import Connection as Wire
 
 from appliance.audit import postgresql_schema as schema
+from appliance.audit.postgresql_wire import Connection, code_of
 from appliance.audit.sqlite import our_errors
 from appliance.config import LogSettings
 from appliance.errors import AuditUnavailable
 
-_BEGIN = "BEGIN; SELECT pg_advisory_xact_lock(91649847381575)"  # a number for those who write to this log
 _CONNECT_S = 10.0
 _READ_S = 120.0
-_CLEAR_S = 3600.0
-_IDLE_MS = 60_000
-"""After this long without a word inside a transaction the server undoes it, so that nobody waits for a lost writer."""
+_APPENDING = {"idle_in_transaction_session_timeout": "60000"}
+"""The server undoes the transaction of a writer that was lost inside it, so that nobody waits for it."""
 
-_FIRST_ROWS, _MOST_ROWS = 20, 320
-_ROWS_AT_ONCE = 100
+_READING = {"default_transaction_read_only": "on"}
 
 _REMEDIES = {
     "53100": "the disk of its server is full; free some space there",
@@ -93,11 +84,11 @@ class PostgresqlStore:
             raise self._unavailable(_remedy(error)) from error
 
     def shows_damage(self, error: Exception) -> bool:
-        return _code(error) in _DAMAGE
+        return code_of(error) in _DAMAGE
 
     def open_to_append(self) -> Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connection = Connection(self, {"idle_in_transaction_session_timeout": str(_IDLE_MS)}, 2 * self.patience_s)
+        connection = Connection(partial(self._connected, _APPENDING), 2 * self.patience_s)
         try:
             for name, wanted in (("fsync", "on"), ("full_page_writes", "on"), ("server_encoding", "UTF8")):
                 if connection.execute(f"SHOW {name}").fetchone() != (wanted,):
@@ -110,10 +101,10 @@ class PostgresqlStore:
         return connection
 
     def open_to_read(self) -> Connection:
-        return Connection(self, {"default_transaction_read_only": "on"}, _READ_S)
+        return Connection(partial(self._connected, _READING), _READ_S)
 
-    def wire(self, settings: dict[str, str], answers_within_s: float) -> Wire:
-        """A connection of the driver. Raises its errors, and AuditUnavailable when the password cannot be read."""
+    def _connected(self, settings: dict[str, str], answers_within_s: float) -> Wire:
+        """A connection of the driver. Raises its errors, and AuditUnavailable where the settings are wrong."""
         address = self._address
         startup = {
             "search_path": schema.NAME,
@@ -121,25 +112,45 @@ class PostgresqlStore:
             "lock_timeout": str(round(self.patience_s * 1000)),
             **settings,
         }
-        try:
-            return Wire(
-                address.user,
-                host=address.host or None,
-                port=address.port,
-                unix_sock=address.socket or None,
-                database=address.database,
-                password=self._password(),
-                ssl_context=False if address.is_this_machine else self._tls(),
-                timeout=answers_within_s,
-                application_name="strongroom",
-                startup_params=startup,
+        password, tls = self._password(), False if address.is_this_machine else self._tls()
+        with contextlib.ExitStack() as opened:
+            try:
+                way = opened.enter_context(contextlib.closing(self._reached(answers_within_s)))
+                wire = Wire(
+                    address.user,
+                    host=address.host,  # whose name the certificate must have
+                    sock=way,
+                    database=address.database,
+                    password=password,
+                    ssl_context=tls,
+                    application_name="strongroom",
+                    startup_params=startup,
+                )
+            except (InterfaceError, OSError) as error:
+                raise self._not_reached(error) from error
+            opened.pop_all()  # the connection closes it
+            return wire
+
+    def _reached(self, answers_within_s: float) -> socket.socket:
+        """A way to the server. Raises OSError."""
+        address = self._address
+        if address.socket:
+            way = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            way.connect(address.socket)
+        else:
+            way = socket.create_connection((address.host, address.port), _CONNECT_S)
+            way.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            way.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        way.settimeout(answers_within_s)
+        return way
+
+    def _not_reached(self, error: Exception) -> Exception:
+        if isinstance(error, ssl.SSLError) or "SSL" in str(error):  # the driver says so when there is no TLS at all
+            return self._unavailable(
+                "its server shows no certificate that is valid for its name; see log.postgresql_ca_file"
             )
-        except (InterfaceError, OSError) as error:
-            if isinstance(error, ssl.SSLError) or "SSL" in str(error):
-                raise self._unavailable(
-                    "its server shows no certificate that is valid for its name; see log.postgresql_ca_file"
-                ) from error
-            raise InterfaceError("network error") from error
+        unreachable: Exception = InterfaceError("network error")
+        return unreachable
 
     def _password(self) -> str:
         path = self._settings.postgresql_password_file
@@ -161,165 +172,6 @@ class PostgresqlStore:
         return AuditUnavailable(f"The query log {self} is not usable: {remedy}. Nothing is answered until it is.")
 
 
-@dataclass
-class Rows:
-    """The rows that a statement gave."""
-
-    rowcount: int = 0
-    _left: deque[tuple[Any, ...]] = field(default_factory=deque)
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        while self._left:
-            yield self._left.popleft()
-
-    def fetchone(self) -> tuple[Any, ...] | None:
-        return self._left.popleft() if self._left else None
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        return list(self)
-
-
-class Connection:
-    """A connection to the server that is one of `store`, too."""
-
-    def __init__(self, store: PostgresqlStore, settings: dict[str, str], answers_within_s: float) -> None:
-        self._store = store
-        self._settings = settings
-        self._answers_within_s = answers_within_s
-        self._numbers = itertools.count()
-        self._prepared: dict[str, Any] = {}
-        self._wire: Wire | None = self._opened()
-
-    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Rows:
-        wire = self._wire or self._open_again()
-        with self._noticing_loss():
-            if sql not in self._prepared:
-                self._prepared[sql] = (_numbered(sql), *wire.prepare_statement(_numbered(sql), ()))
-            statement, name, columns, readers = self._prepared[sql]
-            done = wire.execute_named(name, make_params(wire.py_types, parameters), columns, readers, statement)
-        return Rows(done.row_count, deque(map(tuple, done.rows or ())))
-
-    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Rows:
-        start, row = sql.split(" VALUES ")
-        rows, count = iter(parameters), 0
-        while several := list(itertools.islice(rows, _ROWS_AT_ONCE)):
-            values = tuple(itertools.chain.from_iterable(several))
-            count += self.execute(f"{start} VALUES {', '.join([row] * len(several))}", values).rowcount
-        return Rows(count)
-
-    def stream(self, sql: str, parameters: Sequence[Any] = (), /) -> Iterator[Any]:
-        name = f"rows_{next(self._numbers)}"
-        wire = self._wire or self._open_again()
-        with self._noticing_loss():
-            wire.execute_unnamed(f"DECLARE {name} NO SCROLL CURSOR FOR {_numbered(sql)}", parameters)
-        return self._fetched(name)
-
-    def hashes(self, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
-        """All of them with one look: each takes a way to the server and back."""
-        either = " OR ".join(["(level = ? AND idx = ?)"] * len(nodes))
-        wanted = f"SELECT level, idx, hash FROM nodes WHERE {either}"  # noqa: S608 - the values are apart
-        rows = self.execute(wanted, tuple(itertools.chain.from_iterable(nodes))) if nodes else ()
-        found = {(level, index): bytes(node) for level, index, node in rows}
-        return [found[node] for node in nodes]
-
-    def script(self, sql: str) -> Rows:
-        """Statements without values, in one go."""
-        wire = self._wire or self._open_again()
-        with self._noticing_loss():
-            done = wire.execute_simple(sql)
-        return Rows(done.row_count, deque(map(tuple, done.rows or ())))
-
-    def close(self) -> None:
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            with contextlib.suppress(Error, OSError):
-                wire.close()
-
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        with self._undone_if_raised():
-            try:
-                self.script(_BEGIN)
-            except InterfaceError:  # the server was started anew, say; nothing was written yet
-                self.script(_BEGIN)
-            yield
-            self.script("COMMIT")
-
-    @contextlib.contextmanager
-    def snapshot(self) -> Iterator[None]:
-        self.script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        with self._undone_if_raised():
-            yield
-            self.script("ROLLBACK")
-
-    @contextlib.contextmanager
-    def emptying(self) -> Iterator[None]:
-        self.script("ALTER TABLE payloads DISABLE TRIGGER no_update")
-        yield
-        self.script("ALTER TABLE payloads ENABLE TRIGGER no_update")
-
-    def clear_away(self) -> None:
-        patient = Connection(self._store, {}, _CLEAR_S)
-        with contextlib.closing(patient):
-            patient.script("VACUUM payloads")
-
-    def has_the_expected_schema(self) -> bool:
-        return schema.is_as_made(self)
-
-    def is_sound(self) -> bool:
-        return True  # every row was read by then, and the server looks at no more by itself
-
-    @contextlib.contextmanager
-    def _undone_if_raised(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            if self._wire is not None:
-                with contextlib.suppress(Error):
-                    self.script("ROLLBACK")
-            raise
-
-    @contextlib.contextmanager
-    def _noticing_loss(self) -> Iterator[None]:
-        try:
-            yield
-        except DatabaseError as error:
-            if _code(error).startswith(("57P", "08", "25P03")):  # the server ends it, or has ended it
-                self.close()
-                raise InterfaceError("the connection was ended") from error
-            raise
-        except (Error, OSError, ValueError):
-            self.close()  # half of an answer may be on its way
-            raise
-
-    def _fetched(self, name: str) -> Iterator[tuple[Any, ...]]:
-        count = _FIRST_ROWS
-        while rows := self.script(f"FETCH {count} FROM {name}").fetchall():
-            yield from rows
-            count = min(4 * count, _MOST_ROWS)
-        self.script(f"CLOSE {name}")
-
-    def _opened(self) -> Wire:
-        return self._store.wire(self._settings, self._answers_within_s)
-
-    def _open_again(self) -> Wire:
-        self._prepared.clear()
-        self._wire = self._opened()
-        return self._wire
-
-
-def _numbered(sql: str) -> str:
-    """A statement with $1, $2 for its question marks, which stand for values and nothing else."""
-    first, *others = sql.split("?")
-    return first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
-
-
-def _code(error: Exception) -> str:
-    """The SQLSTATE of an error; empty when the server did not give one."""
-    told = error.args[0] if isinstance(error, DatabaseError) and error.args else None
-    return str(told.get("C", "")) if isinstance(told, dict) else ""
-
-
 def _remedy(error: Error) -> str:
-    code = _code(error) or "08000"
+    code = code_of(error) or "08000"
     return _REMEDIES.get(code) or _OF_CLASS.get(code[:2], _OTHERWISE)
