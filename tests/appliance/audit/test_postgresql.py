@@ -218,6 +218,15 @@ def test_a_connection_that_is_lost_inside_a_transaction_is_not_opened_again_ther
             assert connection.execute("SELECT count(*) FROM payloads").fetchone() == (0,)
 
 
+def test_what_was_emptied_is_vacuumed(server: Server, store: PostgresqlStore, asked: Ask) -> None:
+    vacuumed = "SELECT last_vacuum IS NOT NULL FROM pg_stat_user_tables WHERE relname = 'payloads'"
+    with QueryLog(store) as log, server.as_superuser() as superuser:
+        log.append(asked("q0", actor="u-gone"))
+        assert superuser.run(vacuumed) == [[False]]
+        log.erase([held for held in log.holdings() if held.person == "u-gone"])
+        _until(lambda: bool(superuser.run(vacuumed) == [[True]]))
+
+
 def test_a_dump_that_was_restored_verifies_and_goes_on(server: Server, store: PostgresqlStore, asked: Ask) -> None:
     with QueryLog(store) as log:
         log.append(asked("q0", actor="u-gone"))
