@@ -41,7 +41,7 @@ _REMEDIES = {
     "28P01": "its server refuses the password; see log.postgresql_password_file",
     "28000": "its server refuses the account; see pg_hba.conf there",
     "3D000": "there is no such database; create it, as docs/operations/query-log.md says",
-    "42501": "the account may not use it; make the account the owner of the database",
+    "42501": "the account may not use it; make the account the owner of the database and of its tables",
 }
 _OF_CLASS = {
     "08": "its server cannot be reached; see that it runs and that log.postgresql is right",

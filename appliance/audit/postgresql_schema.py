@@ -4,8 +4,9 @@ Rules this module keeps:
 
 1. The columns to search by are computed by the server from the head, with `told`; `is_as_made` compares every one of
    them with what it is computed from, since the owner of a table can make them say something else.
-2. Triggers refuse every change but the next entry, TRUNCATE included, and what `erasing` does inside one transaction.
-   They stop mistakes; against the owner of the database they do nothing, and no verification relies on them.
+2. Triggers refuse every change but the next entry, TRUNCATE included, and what `erasing` does inside one transaction;
+   the account of the appliance has no right to any other. They stop mistakes; against the owner of the database they do
+   nothing, and no verification relies on them.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ CREATE TABLE query_log.heads (
 );
 CREATE TABLE query_log.payloads (seq bigint PRIMARY KEY, payload bytea NOT NULL);
 CREATE TABLE query_log.nodes (level integer, idx bigint, hash bytea NOT NULL, PRIMARY KEY (level, idx));
+REVOKE UPDATE, DELETE, TRUNCATE ON query_log.heads, query_log.payloads, query_log.nodes FROM CURRENT_USER;
 ALTER TABLE query_log.payloads ALTER COLUMN payload SET STORAGE EXTERNAL;
 CREATE INDEX heads_by_type ON query_log.heads (type, seq);
 CREATE INDEX heads_by_actor ON query_log.heads (actor);

@@ -136,9 +136,9 @@ class Connection:
 
     @contextlib.contextmanager
     def emptying(self) -> Iterator[None]:
-        self.script("ALTER TABLE payloads DISABLE TRIGGER no_update")
+        self.script("ALTER TABLE payloads DISABLE TRIGGER no_update; GRANT UPDATE ON payloads TO CURRENT_USER")
         yield
-        self.script("ALTER TABLE payloads ENABLE TRIGGER no_update")
+        self.script("ALTER TABLE payloads ENABLE TRIGGER no_update; REVOKE UPDATE ON payloads FROM CURRENT_USER")
 
     def clear_away(self) -> None:
         with contextlib.closing(Connection(self._connect, _CLEAR_S)) as patient:

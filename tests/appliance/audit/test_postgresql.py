@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pg8000.exceptions import InterfaceError
+from pg8000.exceptions import DatabaseError, InterfaceError
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
@@ -24,6 +24,7 @@ from appliance.audit.entries import AdminAction
 from appliance.audit.log import QueryLog
 from appliance.audit.moving import copy
 from appliance.audit.postgresql import PostgresqlStore
+from appliance.audit.postgresql_wire import code_of
 from appliance.audit.records import LogFilter
 from appliance.audit.sqlite import SqliteStore
 from appliance.audit.verify import verify
@@ -216,6 +217,26 @@ def test_a_connection_that_is_lost_inside_a_transaction_is_not_opened_again_ther
             connection.execute("INSERT INTO payloads (seq, payload) VALUES (?, ?)", (0, b"x"))
         with connection.transaction():
             assert connection.execute("SELECT count(*) FROM payloads").fetchone() == (0,)
+
+
+def test_the_account_of_the_appliance_may_add_rows_and_nothing_else(store: PostgresqlStore, asked: Ask) -> None:
+    def refused() -> set[str]:
+        codes = set()
+        with contextlib.closing(store.open_to_append()) as connection:
+            for table in ("heads", "payloads", "nodes"):
+                column = {"heads": "head", "payloads": "payload", "nodes": "hash"}[table]
+                for change in (f"UPDATE {table} SET {column} = ''", f"DELETE FROM {table}", f"TRUNCATE {table}"):
+                    with pytest.raises(DatabaseError) as caught:
+                        connection.script(change)
+                    codes.add(code_of(caught.value))
+        return codes
+
+    with QueryLog(store) as log:
+        log.append(asked("q0", actor="u-gone"))
+        assert refused() == {"42501"}
+        log.erase([held for held in log.holdings() if held.person == "u-gone"])
+        assert refused() == {"42501"}
+    assert verified(store) == 2
 
 
 def test_what_was_emptied_is_vacuumed(server: Server, store: PostgresqlStore, asked: Ask) -> None:
