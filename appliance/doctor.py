@@ -135,12 +135,13 @@ def _alarms(appliance: Appliance) -> Iterator[Check]:
 def _query_log(appliance: Appliance) -> Iterator[Check]:
     appliance.log.examine()
     size = appliance.log.size()
+    where = f"; {appliance.log.store}" if appliance.settings.log.postgresql else ""
     if size > _VERIFY_UP_TO:
-        yield Check("query log", Status.OK, f"{size:,} entries; too many to verify here", "strongroom log verify")
+        detail = f"{size:,} entries; too many to verify here{where}"
+        yield Check("query log", Status.OK, detail, "strongroom log verify")
         return
-    path = appliance.log.path
-    checked = verify(path, *checkpoints_of(path))
-    yield Check("query log", Status.OK, f"{checked.size:,} entries, all verified")
+    checked = verify(appliance.log.store, *checkpoints_of(appliance.log.path))
+    yield Check("query log", Status.OK, f"{checked.size:,} entries, all verified{where}")
 
 
 def _verification(appliance: Appliance) -> Iterator[Check]:

@@ -25,6 +25,7 @@ from appliance.audit.acts import begun
 from appliance.audit.entries import ITSELF, AdminAction, LogClosed, LogOpened, SearchState
 from appliance.audit.log import QueryLog
 from appliance.audit.signing import Signing
+from appliance.audit.stores import store_for
 from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.auth.identity import DirectoryTerms, News
@@ -225,7 +226,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     stack.enter_context(owned(folder))
     _forget_half_uploads(folder)
     database = stack.enter_context(contextlib.closing(database_in(folder)))
-    log = stack.enter_context(contextlib.closing(QueryLog(folder.log)))
+    log = stack.enter_context(contextlib.closing(QueryLog(store_for(settings.log, folder.log))))
     log.append(LogOpened(release=__version__))
     signing = stack.enter_context(contextlib.closing(_signing(settings, folder, log)))
     monitor = stack.enter_context(contextlib.closing(Monitor(log, signing, settings.monitoring)))

@@ -39,7 +39,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from appliance.audit import checkpoint, database, keys, note, records, signatures, tree, verifier
+from appliance.audit import checkpoint, keys, note, records, signatures, sqlite, tree, verifier
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
 from appliance.audit.entries import (
     AnswerClosed,
@@ -101,12 +101,12 @@ def fill(path: Path, entries: int) -> None:
         pass  # makes the files
     frontier, notes, known = tree.Frontier(), [], {}
     with (
-        contextlib.closing(database.open_to_append(path, 10)) as connection,
+        contextlib.closing(sqlite.open_to_append(path, 10)) as connection,
         keys.open_to_write(keys.keys_path(path), 10, may_be_new=True) as ring,
     ):
         source = made_up()
         while frontier.size < entries:
-            with database.transaction(connection):
+            with connection.transaction():
                 for entry in itertools.islice(source, min(_BATCH, entries - frontier.size)):
                     now += _PAUSE
                     owner = records.person_of(entry), records.month_of(now)
@@ -178,7 +178,7 @@ def measure_appends(path: Path, count: int) -> None:
 
 
 def _stored(path: Path, seq: int) -> tuple[bytes, bytes]:
-    with contextlib.closing(database.open_to_read(path)) as connection:
+    with contextlib.closing(sqlite.open_to_read(path)) as connection:
         return connection.execute(
             "SELECT head, payload FROM heads JOIN payloads USING (seq) WHERE seq = ?", (seq,)
         ).fetchone()

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from appliance.audit import database
+from appliance.audit import store
 from appliance.audit.entries import AnswerClosed, Entry, Latency, LogRead, QuestionReceived
 from appliance.audit.log import QueryLog
 from appliance.audit.verify import verify
@@ -57,14 +57,14 @@ def made_up(subject: str) -> Iterator[Entry]:
 
 def fill(log: QueryLog, clock: list[datetime], entries: int, subject: str) -> tuple[int, int]:
     """Fill a log, thousands of entries in a transaction; how many are the subject's, and how many views of theirs."""
-    own, views, asked, seq, source = 0, 0, set(), 0, made_up(subject)
+    own, views, asked, source = 0, 0, set(), made_up(subject)
     connection = log._writable()
-    while seq < entries:
-        with database.transaction(connection):
-            for entry in itertools.islice(source, min(_BATCH, entries - seq)):
+    grown = store.frontier(connection)
+    while grown.size < entries:
+        with connection.transaction():
+            for entry in itertools.islice(source, min(_BATCH, entries - grown.size)):
                 clock[0] += _PAUSE
-                log._insert(connection, seq, entry, clock[0])
-                seq += 1
+                log._insert(connection, grown, entry, clock[0])
                 if isinstance(entry, LogRead):
                     views += entry.query_id in asked
                 elif entry.actor == subject:

@@ -7,7 +7,7 @@
 set -eu
 
 run_packages="tesseract-ocr tesseract-ocr-eng tesseract-ocr-deu tesseract-ocr-fra tesseract-ocr-ita tesseract-ocr-spa tesseract-ocr-osd"
-test_packages="chromium fonts-dejavu-core strace iproute2 slapd ldap-utils"
+test_packages="chromium fonts-dejavu-core strace iproute2 slapd ldap-utils postgresql"
 
 case "${1:-run}" in
 run)

@@ -8,28 +8,29 @@ Rules this module keeps:
 2. The entries that hold nothing are named, all of them together, by a hash in the entry that says so. Both happen in
    one transaction, the only one in which the triggers are set aside.
 3. The keys' epoch that an erasure reached stands in its head. Keys of an earlier one come from a backup of before.
-4. What was emptied is overwritten in the file, and the write-ahead log is emptied after it.
+4. What was emptied is cleared away in the database, as far as that can be done (`Connection.clear_away`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from appliance.audit import canonical, database
+from appliance.audit import canonical
 from appliance.audit.checkpoint import Checkpoint
 from appliance.audit.entries import ContentErased
 from appliance.audit.keys import Holding, Keyring
+from appliance.audit.records import ERASED
+from appliance.audit.store import Connection
 from appliance.errors import AuditBroken, AuditUnavailable
 
 _COUNT = "SELECT count(*) FROM payloads"
-_EMPTY = "UPDATE payloads SET payload = x''"
+_EMPTY = "UPDATE payloads SET payload = ?"
 # What nobody did has no actor in heads of before there were keys: as two conditions, so that both use the index.
 _OF = """
     WHERE length(payload) > 0 AND seq IN (
-        SELECT seq FROM heads WHERE (actor = ?1 OR (?1 = '' AND actor IS NULL)) AND substr(time, 1, 7) = ?2
+        SELECT seq FROM heads WHERE (actor = ? OR (? = '' AND actor IS NULL)) AND substr(time, 1, 7) = ?
     )
 """
 
@@ -62,61 +63,57 @@ class Digest:
         return self._hash.hexdigest()
 
 
-def digest(connection: sqlite3.Connection) -> str:
+def digest(connection: Connection) -> str:
     """The hash over the numbers of all entries that hold nothing."""
     found = Digest()
-    for (seq,) in connection.execute("SELECT seq FROM payloads WHERE length(payload) = 0 ORDER BY seq"):
+    for (seq,) in connection.stream("SELECT seq FROM payloads WHERE length(payload) = 0 ORDER BY seq"):
         found.add(seq)
     return found.hexdigest()
 
 
-def plain_holdings(connection: sqlite3.Connection) -> Iterator[Holding]:
+def plain_holdings(connection: Connection) -> Iterator[Holding]:
     """What stands in the log in plain text, of before there were keys: there the account id is the name.
 
     Raises:
         AuditBroken: A head was altered.
     """
     found: set[tuple[str, str]] = set()
-    rows = connection.execute(
+    rows = connection.stream(
         "SELECT heads.seq, heads.head, heads.actor, substr(heads.time, 1, 7), length(payloads.payload) FROM heads "
         "JOIN payloads ON payloads.seq = heads.seq ORDER BY heads.seq"
     )
     for seq, head, actor, month, size in rows:
-        if _number(seq, head, "v") != 1:
+        if number_in(seq, head, "v") != 1:
             break  # all that come later are sealed
         if size:
             found.add((str(month), str(actor or "")))
     yield from (Holding(actor, month, actor) for month, actor in sorted(found))
 
 
-def count(connection: sqlite3.Connection, holdings: Iterable[Holding]) -> int:
+def count(connection: Connection, holdings: Iterable[Holding]) -> int:
     """How many entries hold something of these."""
-    return sum(connection.execute(f"{_COUNT} {_OF}", (held.actor, held.month)).fetchone()[0] for held in holdings)
+    named = ((held.actor, held.actor, held.month) for held in holdings)
+    return sum(connection.execute(f"{_COUNT} {_OF}", values).fetchone()[0] for values in named)
 
 
-def empty(connection: sqlite3.Connection, doomed: Sequence[tuple[str, str]]) -> int:
+def empty(connection: Connection, doomed: Sequence[tuple[str, str]]) -> int:
     """Empty the entries of these names and months; how many there were. Inside a transaction."""
-    connection.execute("DROP TRIGGER IF EXISTS payloads_no_update")
-    emptied = sum(connection.execute(f"{_EMPTY} {_OF}", pair).rowcount for pair in doomed)
-    database.make_triggers(connection)
-    return emptied
+    with connection.emptying():
+        named = ((ERASED, actor, actor, month) for actor, month in doomed)
+        return sum(connection.execute(f"{_EMPTY} {_OF}", values).rowcount for values in named)
 
 
-def clear_side_files(connection: sqlite3.Connection) -> None:
-    """Move everything from the write-ahead log to the file and empty it.
+def is_sealed(connection: Connection) -> bool:
+    """Whether the log has entries that cannot be read without keys.
 
     Raises:
-        AuditUnavailable: Somebody is reading the log for longer than is waited for.
+        AuditBroken: The last head was altered.
     """
-    (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    if busy:
-        raise AuditUnavailable(
-            "The query log is being read, so what was erased may still stand in its side file. Repeat the erasure "
-            "when nobody reads or exports the log; the next start completes it too."
-        )
+    row = connection.execute("SELECT seq, head FROM heads ORDER BY seq DESC LIMIT 1").fetchone()
+    return row is not None and number_in(row[0], row[1], "v") != 1
 
 
-def require_current(connection: sqlite3.Connection, ring: Keyring) -> None:
+def require_current(connection: Connection, ring: Keyring) -> None:
     """Refuse keys that come from a backup of before an erasure.
 
     Raises:
@@ -126,14 +123,14 @@ def require_current(connection: sqlite3.Connection, ring: Keyring) -> None:
     row = connection.execute(
         "SELECT seq, head FROM heads WHERE type = ? ORDER BY seq DESC LIMIT 1", (ContentErased.type,)
     ).fetchone()
-    if row is not None and ring.epoch() < _number(row[0], row[1], "key_epoch"):
+    if row is not None and ring.epoch() < number_in(row[0], row[1], "key_epoch"):
         raise AuditUnavailable(
             "The keys of the query log come from a backup of before an erasure. Restore one that was made after it; "
             "docs/operations/data-protection.md says what to do without one. Nothing is answered until then."
         )
 
 
-def _number(seq: int, head: bytes, field: str) -> int:
+def number_in(seq: int, head: bytes, field: str) -> int:
     """A number that stands in a head.
 
     Raises:

@@ -32,7 +32,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from appliance.audit.checkpoint import put
-from appliance.audit.database import transaction
+from appliance.audit.sqlite import transaction
 from appliance.errors import AuditUnavailable
 
 KEY_BYTES = 32

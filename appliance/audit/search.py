@@ -12,7 +12,6 @@ Rules this module keeps:
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from appliance.audit.entries import (
 )
 from appliance.audit.keys import Keyring
 from appliance.audit.records import LogFilter, QueryRecord, Recorded
+from appliance.audit.store import Connection
 
 SELECT = """
     SELECT heads.seq, heads.head, payloads.payload, nodes.hash, heads.query_id FROM heads
@@ -63,7 +63,7 @@ class Found:
 
 
 def search(
-    connection: sqlite3.Connection,
+    connection: Connection,
     ring: Keyring | None,
     wanted: LogFilter,
     *,
@@ -111,7 +111,7 @@ def recorded(row: Row, ring: Keyring | None) -> Recorded:
     return replace(records.unseal(seq, head, payload, leaf, ring), leaf_hash=leaf if isinstance(leaf, bytes) else b"")
 
 
-def assembled(connection: sqlite3.Connection, ring: Keyring | None, query_id: str) -> QueryRecord | None:
+def assembled(connection: Connection, ring: Keyring | None, query_id: str) -> QueryRecord | None:
     """Everything on record about one question; None when there is no such question."""
     rows = connection.execute(f"{SELECT} WHERE heads.query_id = ? ORDER BY heads.seq", (query_id,))
     parts = [recorded(row, ring) for row in rows]
@@ -131,7 +131,7 @@ def assembled(connection: sqlite3.Connection, ring: Keyring | None, query_id: st
 
 
 def _asked(
-    connection: sqlite3.Connection, ring: Keyring | None, wanted: LogFilter, before_seq: int | None
+    connection: Connection, ring: Keyring | None, wanted: LogFilter, before_seq: int | None
 ) -> Iterator[tuple[int, str, datetime | None]]:
     """Number, question id and time of the questions whose heads match, newest first."""
     conditions: dict[str, tuple[object, ...]] = {"type = ?": (QuestionReceived.type,)}
@@ -147,7 +147,7 @@ def _asked(
     values = [value for given in conditions.values() for value in given]
     where = " AND ".join(conditions)
     query = f"SELECT seq, query_id, time FROM heads WHERE {where} ORDER BY seq DESC"  # noqa: S608 - conditions are our own
-    for seq, query_id, text in connection.execute(query, values):
+    for seq, query_id, text in connection.stream(query, values):
         at = _moment(text)
         if wanted.since is not None and (at is None or at < wanted.since):
             if at is not None and at + _STEP_BACK < wanted.since:
@@ -177,7 +177,7 @@ class _Needles:
         self._of = {kind: tuple(filter(None, needles)) for kind, needles in given.items() if any(needles)}
         self._anywhere = _inner(wanted.text)
 
-    def are_in(self, connection: sqlite3.Connection, ring: Keyring | None, query_id: str) -> bool:
+    def are_in(self, connection: Connection, ring: Keyring | None, query_id: str) -> bool:
         """Whether a question can match at all."""
         missing, anywhere = set(self._of), not self._anywhere
         if not missing and anywhere:

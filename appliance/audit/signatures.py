@@ -10,8 +10,8 @@ from pathlib import Path
 
 from appliance.audit import checkpoint, note
 from appliance.audit.checkpoint import Checkpoint
-from appliance.audit.database import our_errors
 from appliance.audit.note import Kind, VerifierKey
+from appliance.audit.sqlite import our_errors
 from appliance.errors import AuditBroken, InvalidRequest
 
 _END = "\f\n"

@@ -65,6 +65,7 @@ ACTS: Mapping[str, str] = {
     "index.model_changed": "Changed to another embedding model",
     "index.model_changing": "Began to change to another embedding model",
     "index.reconciled": "Compared the index with the catalog",
+    "log.moved": "Moved the query log to a database",
     "log.not_verified": "Verified the query log: it does NOT verify",
     "log.resumed": "Recording goes on",
     "log.verified": "Verified the query log: no fault",

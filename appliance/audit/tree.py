@@ -157,12 +157,19 @@ def _replay_consistency(position: int, last: int, path: Sequence[bytes]) -> tupl
     return (old, new) if last == 0 else None
 
 
+def peaks(size: int) -> list[tuple[int, int]]:
+    """Level and index of the perfect subtrees without a parent in a tree of `size` leaves, the smallest first."""
+    return [(level, (size >> level) - 1) for level in range(size.bit_length()) if size >> level & 1]
+
+
 class Frontier:
     """A tree that only grows, holding no more than the hashes its next root needs: one for each bit of its size."""
 
-    def __init__(self) -> None:
-        self.size = 0
-        self._subtrees: dict[int, bytes] = {}  # level -> hash of the one subtree of that level that has no parent yet
+    def __init__(self, size: int = 0, hashes: Iterable[bytes] = ()) -> None:
+        """A tree of `size` leaves, with the hashes of its `peaks`."""
+        self.size = size
+        levels = (level for level, _ in peaks(size))
+        self._subtrees = dict(zip(levels, hashes, strict=True))  # of each level, the one that has no parent yet
 
     def append(self, leaf: bytes) -> list[Node]:
         """Take in one leaf hash. Gives back the subtrees it completed, the leaf itself first."""

@@ -4,7 +4,7 @@ Rules this module keeps:
 
 1. It trusts nothing the database could enforce: no trigger, no key, no order. It builds the whole tree again from the
    heads and compares every stored node, and hashes every payload again.
-2. It opens the file read-only and holds one row of each table at a time, whatever the size of the log.
+2. It opens the log read-only and holds one row of each table at a time, whatever the size of the log.
 3. An entry may hold nothing if its content was erased, and the last entry about an erasure must name exactly those that
    do: nobody can empty another one.
 4. It names the first bad entry. What it cannot know is what was cut from the end, or rewritten as a whole: a checkpoint
@@ -15,20 +15,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from appliance.audit import canonical, database, erasing, records, tree
+from appliance.audit import canonical, erasing, records, tree
 from appliance.audit.checkpoint import Checkpoint
 from appliance.audit.entries import ClockStepped, ContentErased
+from appliance.audit.store import Connection, Store, store_of
 from appliance.errors import AuditBroken
 
-_KEEP = "Keep the file as it is, and restore the latest backup that verifies."
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+_KEEP = "Keep it as it is, and restore the latest backup that verifies."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +38,32 @@ class Verified:
     root: bytes
 
 
-def verify(path: Path, *checkpoints: Checkpoint | None, busy_timeout_s: float = 10.0) -> Verified:
+def verify(place: Path | Store, *checkpoints: Checkpoint | None, busy_timeout_s: float = 10.0) -> Verified:
     """Check every entry, every node and, if any are given, the checkpoints that the log must contain.
 
     Raises:
         AuditBroken: The log, or a part of it, is not what was written; `seq` is the first bad entry where one is.
         AuditUnavailable: The log cannot be read now, which says nothing about it.
     """
-    if not path.is_file():
-        raise AuditBroken(f"There is no query log at {path}. Restore the latest backup that verifies.")
-    with (
-        database.our_errors(path),
-        contextlib.closing(database.open_to_read(path, busy_timeout_s)) as connection,
-    ):
-        walk = _Walk(connection, [checkpoint for checkpoint in checkpoints if checkpoint is not None])
-        try:
-            with database.snapshot(connection):
-                return walk.run()
-        except sqlite3.Error as error:
-            if database.primary_code(error) not in _DAMAGED:
-                raise
-            raise AuditBroken(f"The file of the query log is damaged or not a log. {_KEEP}", walk.reached) from error
+    store = store_of(place, busy_timeout_s)
+    with store.errors():
+        if not store.is_there():
+            raise AuditBroken(f"There is no query log {store}. Restore the latest backup that verifies.")
+        with contextlib.closing(store.open_to_read()) as connection:
+            walk = _Walk(connection, [checkpoint for checkpoint in checkpoints if checkpoint is not None])
+            try:
+                with connection.snapshot():
+                    return walk.run()
+            except store.ERRORS as error:
+                if not store.shows_damage(error):
+                    raise
+                raise AuditBroken(f"The query log is damaged or not a log. {_KEEP}", walk.reached) from error
 
 
 class _Walk:
     """One pass over heads, payloads and nodes, side by side."""
 
-    def __init__(self, connection: sqlite3.Connection, checkpoints: list[Checkpoint]) -> None:
+    def __init__(self, connection: Connection, checkpoints: list[Checkpoint]) -> None:
         self._connection = connection
         self._expected: dict[int, set[bytes]] = {}  # the roots that the log must have had, by its size
         for checkpoint in checkpoints:
@@ -82,24 +80,24 @@ class _Walk:
         return self._frontier.size or None
 
     def run(self) -> Verified:
-        if not database.has_the_expected_schema(self._connection):
+        if not self._connection.has_the_expected_schema():
             raise AuditBroken(f"The tables of the query log were changed. {_KEEP}")
         self._walk()
-        if self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
-            raise AuditBroken(f"The file of the query log is damaged outside its entries. {_KEEP}")
+        if not self._connection.is_sound():
+            raise AuditBroken(f"The query log is damaged outside its entries. {_KEEP}")
         return Verified(self._frontier.size, self._frontier.root())
 
     def _walk(self) -> None:
         self._compare_with_checkpoints()
-        payloads = self._connection.execute("SELECT seq, payload FROM payloads ORDER BY seq")
-        for seq, head in self._connection.execute("SELECT seq, head FROM heads ORDER BY seq"):
+        payloads = self._connection.stream("SELECT seq, payload FROM payloads ORDER BY seq")
+        for seq, head in self._connection.stream("SELECT seq, head FROM heads ORDER BY seq"):
             expected = self._frontier.size
             if seq != expected:
                 raise AuditBroken(f"Entry {expected} is missing from the query log. {_KEEP}", expected)
-            self._check_entry(seq, head, payloads.fetchone())
+            self._check_entry(seq, head, next(payloads, None))
             self._check_nodes(seq, head)
             self._compare_with_checkpoints()
-        self._check_the_end(payloads.fetchone())
+        self._check_the_end(next(payloads, None))
 
     def _check_entry(self, seq: int, head: Any, payload_row: tuple[Any, Any] | None) -> None:
         if payload_row is None or payload_row[0] != seq:
@@ -134,7 +132,7 @@ class _Walk:
         for node in self._frontier.append(tree.leaf_hash(head)):
             if node.level == len(self._nodes):
                 self._nodes.append(
-                    self._connection.execute("SELECT idx, hash FROM nodes WHERE level = ? ORDER BY idx", (node.level,))
+                    self._connection.stream("SELECT idx, hash FROM nodes WHERE level = ? ORDER BY idx", (node.level,))
                 )
             if next(self._nodes[node.level], None) != (node.index, node.hash):
                 raise _altered(seq)

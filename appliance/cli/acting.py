@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +12,7 @@ from appliance.config import Settings
 
 if TYPE_CHECKING:
     from appliance.audit.entries import AdminAction, Entry
+    from appliance.audit.store import Store
     from appliance.operator import Operator
 
 Groups = Annotated[list[str], typer.Option("--group", "-g", help="A group; may be given several times.")]
@@ -55,12 +55,14 @@ def record(settings: Settings, *entries: Entry) -> None:
     from appliance.audit.log import QueryLog
 
     if entries:
-        with QueryLog(log_path(settings)) as log:
+        with QueryLog(log_store(settings)) as log:
             for entry in entries:
                 log.append(entry)
 
 
-def log_path(settings: Settings) -> Path:
+def log_store(settings: Settings) -> Store:
+    """Where the query log is kept; the data folder is made if it is not there."""
+    from appliance.audit.stores import store_for
     from appliance.data_folder import make_folder
 
-    return make_folder(settings).log
+    return store_for(settings.log, make_folder(settings).log)

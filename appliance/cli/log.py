@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 from rich.markup import escape
 
-from appliance.cli.acting import log_path, record
+from appliance.cli.acting import admin_action, log_store, record
 from appliance.cli.terminal import err, new_table, out, printable
 from appliance.config import load_settings
 from appliance.errors import AuditBroken, InvalidRequest
@@ -35,20 +35,24 @@ def log_verify(
 ) -> None:
     """Check every entry, the whole tree and every signature; names the first entry that is wrong."""
     from appliance.audit.signatures import checked, last_cosigned
+    from appliance.audit.stores import store_for
     from appliance.audit.verifier import NotJudged, Wrong, as_carried
     from appliance.audit.verify import verify
     from appliance.data_folder import DataFolder
 
     carried, trusted = [as_carried(_read(path)) for path in checkpoint or ()], _read(key) if key else ""
     witnesses = [_read(path) for path in witness_key or ()]
-    path = DataFolder(load_settings().data_dir).log
+    settings = load_settings()
+    path = DataFolder(settings.data_dir).log
     try:
         if export is not None:
             _verify_export(export, carried, trusted, witnesses)
             return
-        if not path.is_file():
-            raise InvalidRequest(f"There is no query log at {path}. Set data_dir, or start the appliance once.")
-        found = verify(path, *checked(path, carried, trusted, witnesses))
+        store = store_for(settings.log, path)
+        with store.errors():
+            if not store.is_there():
+                raise InvalidRequest(f"There is no query log {store}. Set data_dir, or start the appliance once.")
+        found = verify(store, *checked(path, carried, trusted, witnesses))
     except NotJudged as error:
         raise InvalidRequest(str(error)) from error
     except (AuditBroken, Wrong) as error:
@@ -100,7 +104,7 @@ def log_show(
     settings = load_settings()
     record(settings, _opened(reason), LogRead("operator", f"the latest {limit} queries, on the command line"))
     table = new_table("entry", "time (UTC)", "who", "question", "result")
-    with QueryLog(log_path(settings)) as log:
+    with QueryLog(log_store(settings)) as log:
         pseudonyms = pseudonyms_of(log.path)
         for query in log.queries(LogFilter(text=text), limit=limit):
             question = query.question
@@ -149,7 +153,7 @@ def log_ask_witness(
     from appliance.audit.cosigning import request
     from appliance.audit.log import QueryLog
 
-    with QueryLog(log_path(load_settings())) as log:
+    with QueryLog(log_store(load_settings())) as log:
         text = request(log, witness, since)
     try:
         with target.open("x", encoding="utf-8") as file:
@@ -205,7 +209,7 @@ def log_export(
     what = "the proof of the whole log" if proof_only else "the whole log"
     opened = () if proof_only else (_opened(reason),)
     record(settings, *opened, LogExported("operator", f"{what}, on the command line"))
-    with QueryLog(log_path(settings)) as log:
+    with QueryLog(log_store(settings)) as log:
         try:
             with _made(target) as file:
                 for line in log.export(with_content=not proof_only):
@@ -213,6 +217,35 @@ def log_export(
         except OSError as error:
             raise InvalidRequest(f"{target} cannot be written ({error.strerror}). Name a new file.") from error
     out.print(f"Written to {target}. Check it anywhere with: strongroom log verify --export {target}")
+
+
+@log_app.command("move-to-postgresql")
+def log_move() -> None:
+    """Move the log from its file to the database that log.postgresql names. The appliance must be stopped."""
+    from appliance.audit.acts import begun
+    from appliance.audit.log import QueryLog
+    from appliance.audit.moving import copy
+    from appliance.audit.sqlite import SqliteStore
+    from appliance.audit.stores import store_for
+    from appliance.data_folder import make_folder, owned
+
+    settings = load_settings()
+    if not settings.log.postgresql:
+        raise InvalidRequest("Set log.postgresql to the database that the log is to be moved to.")
+    folder = make_folder(settings)
+    source, target = SqliteStore(folder.log), store_for(settings.log, folder.log)
+    if not source.is_there():
+        raise InvalidRequest(
+            f"There is no query log {source}. A new one begins in the database when the appliance starts."
+        )
+    with owned(folder):
+        with QueryLog(source) as log, begun(log.append, admin_action("log.moved", "log", str(target))):
+            found = copy(source, target)
+        kept = folder.log.rename(folder.log.with_name("queries.moved.db"))
+    out.print(
+        f"The query log is {escape(str(target))} now, and verifies: {found.size} entries, root {found.root.hex()}"
+    )
+    out.print(f"Erasures do not reach {escape(str(kept))} any more: remove it when the database is backed up.")
 
 
 @log_app.command("subject")
@@ -228,7 +261,7 @@ def log_subject(
     from appliance.personnel import subject_of
 
     settings = load_settings()
-    with subject_of(settings, name) as (person, conversations, requests), QueryLog(log_path(settings)) as log:
+    with subject_of(settings, name) as (person, conversations, requests), QueryLog(log_store(settings)) as log:
         log.append(_opened(reason))
         log.append(LogExported("operator", f"everything about the account {person.id}, on the command line"))
         about = subject_access.gather(log, person, conversations, requests)

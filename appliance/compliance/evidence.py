@@ -37,12 +37,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appliance.audit import checkpoint, note, signatures, verifier
-from appliance.audit.database import our_errors
 from appliance.audit.entries import ActDecided, ActProposed, LogExported, LogRead
 from appliance.audit.log import QueryLog
 from appliance.audit.note import VerifierKey
 from appliance.audit.records import LogFilter, Recorded
 from appliance.audit.signing import Signing
+from appliance.audit.sqlite import our_errors
 from appliance.compliance.cases import Case, Cases
 from appliance.compliance.evidence_report import report
 from appliance.domain import Principal

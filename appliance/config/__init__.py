@@ -17,10 +17,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from appliance.config.identity import LdapSettings, OidcSettings, TrustedHeaderSettings
 from appliance.config.monitoring import MonitoringSettings
+from appliance.config.postgresql import PostgresqlAddress, address_in
 from appliance.config.section import Section
 from appliance.domain import Role
 from appliance.errors import ConfigurationError
@@ -239,9 +240,24 @@ class AccessSettings(Section):
 class LogSettings(Section):
     """The query log. `signer_folder` is where a signer listens that runs by itself; empty: one is started here."""
 
+    postgresql: str = ""  # postgresql://USER@HOST:PORT/DATABASE, without a password; empty: a file of the data folder
+    postgresql_password_file: str = ""
+    postgresql_ca_file: str = ""  # PEM; empty: the authorities that this machine trusts
     signer_folder: str = ""
     opening_lasts_s: Annotated[float, Field(gt=0)] = 3600  # how long a written reason opens the log to a session
     naming_lasts_s: Annotated[float, Field(gt=0)] = 24 * 3600  # how long two officers may see what they agreed on
+
+    @field_validator("postgresql")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        if url:
+            address_in(url)
+        return url
+
+    @property
+    def postgresql_address(self) -> PostgresqlAddress:
+        """Where the log is kept. Raises ValueError when that is a file."""
+        return address_in(self.postgresql)
 
 
 class RetentionSettings(Section):

@@ -134,12 +134,13 @@ def _is_secured(address: str) -> bool:
         host, _ = parts.hostname or "", parts.port
     except ValueError:  # a port or a bracket that is none
         return False
-    plain = parts.scheme == "http" and _is_this_machine(host)
+    plain = parts.scheme == "http" and is_this_machine(host)
     unwanted = parts.query or parts.fragment or parts.username is not None
     return bool(host) and (parts.scheme == "https" or plain) and not unwanted
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a host is the loopback of this machine."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:  # a name

@@ -106,9 +106,9 @@ class DailyVerification:
             self._log.append(AdminAction(ITSELF, act, "log", found.told))
 
     def _verified(self) -> Verification:
-        path, now = self._log.path, datetime.now(UTC)
+        now = datetime.now(UTC)
         try:
-            found = verify(path, *checked(path))
+            found = verify(self._log.store, *checked(self._log.path))
         except AuditBroken as error:
             return Verification(now, False, 0, "", error.seq, str(error))
         return Verification(now, True, found.size, found.root.hex(), None, f"All {found.size} entries verify.")

@@ -160,6 +160,10 @@ def _neighbours(settings: Settings) -> Iterator[Neighbour]:
         yield _neighbour("directory", ", ".join(settings.ldap.urls), "names and passwords that people sign in with")
     if settings.oidc.is_set:
         yield _neighbour("sign-in provider", settings.oidc.issuer, "that somebody signs in, not what they ask")
+    if settings.log.postgresql:
+        address = settings.log.postgresql_address
+        sent = "the query log: what it holds as ciphertext, heads and tree in the open; keys are not sent"
+        yield Neighbour("database of the query log", str(address), sent, address.is_this_machine)
     if settings.monitoring.syslog:
         yield _neighbour("syslog receiver", settings.monitoring.syslog, _FED)
     if settings.monitoring.ocsf_file:

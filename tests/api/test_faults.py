@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
 from appliance.audit.verify import verify
-from appliance.config import ModelSettings, Provider, ServerSettings, Settings
+from appliance.cli import app as cli
+from appliance.config import LogSettings, ModelSettings, Provider, ServerSettings, Settings
 from appliance.data_folder import DataFolder
+from appliance.doctor import Status, examine
 from appliance.domain import Role
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from tests.api.conftest import PASSWORD, events
+from tests.appliance.audit import postgresql_server
 
 pytestmark = pytest.mark.integration
 
@@ -35,9 +39,10 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def served(data: Path) -> Iterator[tuple[Appliance, TestClient]]:
+def served(data: Path, log: LogSettings = LogSettings()) -> Iterator[tuple[Appliance, TestClient]]:
     settings = Settings(
         data_dir=data,
+        log=log,
         server=ServerSettings(allowed_hosts=("testserver",)),
         model=ModelSettings(provider=Provider.NONE),
     )
@@ -77,6 +82,37 @@ def test_a_full_disk_under_the_log_stops_every_answer_and_room_brings_them_back(
         assert events(after)[-1][0] == "answer"
         assert appliance.log.size() > size
         assert verify(appliance.log.path).size == appliance.log.size()
+
+
+def test_a_database_of_the_log_that_is_stopped_stops_every_answer_and_started_brings_them_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    with postgresql_server.running() as server:
+        with served(data, server.settings()) as (appliance, client):
+            assert client.post("/api/ask", json={"question": "Is it there?"}).status_code == 200
+            server.stop()
+            refused = client.post("/api/ask", json={"question": "Is it still there?"})
+            assert refused.status_code == 503
+            assert refused.json()["code"] == "audit_unavailable"
+            assert "see that it runs" in refused.json()["message"]
+            assert "log.stopped" in _alarms(appliance)
+            server.start()
+            assert "log.stopped" not in _alarms(appliance)
+            after = client.post("/api/ask", json={"question": "Is it there again?"})
+            assert events(after)[-1][0] == "answer"
+            checks = {check.name: check for check in examine(appliance)}
+            assert checks["query log"].status is Status.OK
+            assert checks["query log"].detail.endswith(f"all verified; {appliance.log.store}")
+            questions = [found.question.question for found in appliance.log.queries() if found.question]
+        assert questions == ["Is it there again?", "Is it there?"]
+        assert not DataFolder(data).log.exists()
+        monkeypatch.setenv("STRONGROOM_DATA_DIR", str(data))
+        monkeypatch.setenv("STRONGROOM_LOG__POSTGRESQL", server.settings().postgresql)
+        monkeypatch.setenv("STRONGROOM_LOG__POSTGRESQL_PASSWORD_FILE", server.settings().postgresql_password_file)
+        verified = CliRunner().invoke(cli, ["log", "verify"])
+        assert verified.exit_code == 0, verified.output
+        assert "The query log verifies." in verified.output
 
 
 def test_an_index_that_fails_is_an_error_event_with_the_question_on_record(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance.config import (
+    LogSettings,
     ModelSettings,
     MonitoringSettings,
     Provider,
@@ -41,6 +42,7 @@ def others(appliance: Appliance) -> dict[str, str]:
         server=ServerSettings(secure_cookie=True),
         model=ModelSettings(provider=Provider.OPENAI, base_url="http://192.0.2.7:8000/v1", name="house-model"),
         sign_in=SignInSettings(second_factor_roles=(Role.ADMIN,), idle_timeout_s=900),
+        log=LogSettings(postgresql="postgresql://strongroom@10.1.2.8/log"),
         retention=RetentionSettings(profile="standard"),
         monitoring=MonitoringSettings(syslog="tls://10.1.2.9", ocsf_file="/var/log/strongroom.jsonl"),
     )
@@ -67,6 +69,7 @@ def test_what_is_switched_on_is_said_as_it_is(papers: dict[str, str], others: di
         "none: answers are quotations of the documents": True,
         "house-model, which does not answer now": False,
         "language model on another machine: http://192.0.2.7:8000/v1": False,
+        "database of the query log on another machine: 10.1.2.8:5432/log": False,
         "syslog receiver on another machine: tls://10.1.2.9": False,
         "what reads the OCSF file on this machine (/var/log/strongroom.jsonl)": False,
         "every day at 3 o'clock": True,

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.audit import database, signatures
+from appliance.audit import signatures, sqlite
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
 from appliance.audit.entries import AdminAction
 from appliance.audit.log import QueryLog
@@ -136,7 +136,7 @@ def was_begun(path: Path) -> bool:
     if not path.exists():
         return False
     try:
-        with contextlib.closing(database.open_to_read(path)) as connection:
+        with contextlib.closing(sqlite.open_to_read(path)) as connection:
             return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
     except sqlite3.OperationalError:
         return False

@@ -8,19 +8,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from appliance.audit import canonical, checkpoint, database, entries, tree
+from appliance.audit import canonical, checkpoint, entries, tree
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
 from appliance.audit.checkpoint import latest_path as checkpoint_path
 from appliance.audit.entries import Entry
 from appliance.audit.records import to_text
+from appliance.audit.store import Store, store_of
 
 
-def write(path: Path, written: Sequence[Entry]) -> Checkpoint:
-    """Make a log of these entries at `path`, with its checkpoint beside it."""
-    frontier = tree.Frontier()
+def write(place: Path | Store, written: Sequence[Entry]) -> Checkpoint:
+    """Make a log of these entries at a place, with its checkpoint beside it."""
+    frontier, store = tree.Frontier(), store_of(place)
     with (
-        contextlib.closing(database.open_to_append(path, 1.0)) as connection,
-        database.transaction(connection),
+        contextlib.closing(store.open_to_append()) as connection,
+        connection.transaction(),
     ):
         for seq, entry in enumerate(written):
             identifiers, content = entries.split(entry)
@@ -38,9 +39,9 @@ def write(path: Path, written: Sequence[Entry]) -> Checkpoint:
                 }
             )
             connection.execute("INSERT INTO heads (seq, head) VALUES (?, ?)", (seq, head))
-            connection.execute("INSERT INTO payloads VALUES (?, ?)", (seq, payload))
+            connection.execute("INSERT INTO payloads (seq, payload) VALUES (?, ?)", (seq, payload))
             for node in frontier.append(tree.leaf_hash(head)):
                 connection.execute("INSERT INTO nodes VALUES (?, ?, ?)", (node.level, node.index, node.hash))
     then = Checkpoint(ORIGIN, frontier.size, frontier.root())
-    checkpoint.write(checkpoint_path(path), then)
+    checkpoint.write(checkpoint_path(store.path), then)
     return then

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.audit import erasing, keys
+from appliance.audit import erasing, keys, sqlite
 from appliance.audit.entries import ContentErased
 from appliance.audit.erasing import Erased
 from appliance.audit.keys import Holding, encryption_key_path, keys_path
@@ -238,9 +238,9 @@ def test_the_file_of_keys_alone_from_a_backup_opens_with_nothing(log_path: Path,
         keys.Key("", survivor).open(wrapped, f"{month} u-gone".encode())
 
 
-@pytest.mark.parametrize("step", ["empty", "clear_side_files"])
+@pytest.mark.parametrize("step", [(erasing, "empty"), (sqlite.Connection, "clear_away")], ids=["empty", "clear away"])
 def test_an_erasure_that_was_cut_off_is_completed_at_the_next_start(
-    log_path: Path, asked: Ask, step: str, monkeypatch: pytest.MonkeyPatch
+    log_path: Path, asked: Ask, step: tuple[object, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise OSError(5, "Input/output error")
@@ -250,7 +250,7 @@ def test_an_erasure_that_was_cut_off_is_completed_at_the_next_start(
         log.append(asked("q2", actor="u-stays"))
         doomed = secrets_of(log_path, "u-gone")
         with monkeypatch.context() as broken:
-            broken.setattr(erasing, step, fail)
+            broken.setattr(*step, fail)
             with pytest.raises(AuditUnavailable):
                 log.erase(of(log, "u-gone"))
         assert log.query("q1").question is None

@@ -1,4 +1,4 @@
-"""Appending to the log and reading it back."""
+"""Appending to the log and reading it back. What holds wherever it is kept besides: tests/contracts/test_query_log.py."""
 
 from __future__ import annotations
 
@@ -179,22 +179,6 @@ def test_a_receipt_holds_the_root_with_its_entry_as_the_last(log: QueryLog, aske
     assert (log.size(), log.root()) == (40, frontier.root())
 
 
-def test_each_entry_is_proved_to_be_in_the_log_and_the_log_to_have_only_grown(log: QueryLog, asked: Ask) -> None:
-    receipts = [log.append(asked(f"q{number}")) for number in range(21)]
-    for receipt in receipts:
-        proof = log.inclusion_proof(receipt.seq)
-        assert proof.leaf_hash == receipt.leaf_hash
-        assert tree.verify_inclusion(proof.seq, proof.checkpoint.size, proof.leaf_hash, proof.path, log.root())
-        path, current = log.consistency_proof(receipt.seq + 1)
-        assert tree.verify_consistency(receipt.seq + 1, current.size, path, receipt.root, current.root)
-    for wrong in (-1, 21):
-        with pytest.raises(NotFound):
-            log.inclusion_proof(wrong)
-    for wrong in (0, 22):
-        with pytest.raises(NotFound):
-            log.consistency_proof(wrong)
-
-
 def test_what_is_not_there_is_not_found(log: QueryLog) -> None:
     with pytest.raises(NotFound):
         log.entry(0)
@@ -306,37 +290,10 @@ def test_the_database_itself_refuses_to_change_or_remove_rows(filled: Path, tabl
     assert verify(filled).size == 12
 
 
-def test_triggers_that_were_taken_away_come_back(filled: Path) -> None:
-    with raw(filled) as connection:
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
-    QueryLog(filled).close()
-    with raw(filled) as connection, pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        connection.execute("DELETE FROM heads")
-
-
 def test_only_the_appliance_may_read_the_file(log: QueryLog, asked: Ask) -> None:
     log.append(asked())
     for file in (path for path in log.path.parent.iterdir() if path.is_file()):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
-
-
-def test_a_checkpoint_is_kept_at_opening_every_hundred_entries_and_at_closing(log_path: Path, asked: Ask) -> None:
-    def kept() -> int:
-        found = checkpoint.read(checkpoint_path(log_path))
-        assert found is not None
-        return found.size
-
-    with QueryLog(log_path) as log:
-        assert kept() == 0
-        for number in range(CHECKPOINT_EVERY):
-            assert kept() == 0
-            log.append(asked(f"q{number}"))
-        assert kept() == CHECKPOINT_EVERY
-        log.append(asked())
-        assert kept() == CHECKPOINT_EVERY
-    assert kept() == CHECKPOINT_EVERY + 1
-    assert verify(log_path, checkpoint.read(checkpoint_path(log_path))).size == CHECKPOINT_EVERY + 1
 
 
 def test_a_checkpoint_that_cannot_be_kept_stops_the_log_until_it_can(log_path: Path, asked: Ask) -> None:
@@ -442,23 +399,3 @@ def test_another_database_is_refused_with_a_remedy(log_path: Path) -> None:
         connection.execute("CREATE TABLE letters (a)")
     with pytest.raises(AuditUnavailable, match="not a log of the appliance"):
         QueryLog(log_path)
-
-
-def test_a_log_that_another_program_locks_is_unavailable(filled: Path, asked: Ask) -> None:
-    with QueryLog(filled, busy_timeout_s=0.1) as log:
-        with closing(sqlite3.connect(filled, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            with pytest.raises(AuditUnavailable, match="locked"):
-                log.append(asked("q99"))
-            assert log.size() == 12  # reading goes on
-            other.execute("ROLLBACK")
-        assert log.append(asked("q99")).seq == 12
-
-
-def test_messages_hold_no_word_of_an_entry(filled: Path, asked: Ask) -> None:
-    with QueryLog(filled, busy_timeout_s=0.1) as log, closing(sqlite3.connect(filled, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(AuditUnavailable) as caught:
-            log.append(asked("q99", "Is the merger off?"))
-        other.execute("ROLLBACK")
-    assert "merger" not in str(caught.value)

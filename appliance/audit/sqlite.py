@@ -1,4 +1,4 @@
-"""The SQLite file of the log: its tables, how it is opened, and what its errors mean.
+"""A log kept in an SQLite file: its tables, how it is opened, and what its errors mean.
 
 Rules this module keeps:
 
@@ -16,10 +16,13 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from appliance.errors import AuditUnavailable
+
+DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""Codes that say of a file that it is damaged, or not a log."""
 
 _SEARCHED = ",".join(
     f"""
@@ -86,6 +89,90 @@ _LOOK_EVERY_S = 0.002
 _PRIMARY_CODE = 0xFF  # SQLite's extended codes keep the primary one in the low byte
 
 
+class SqliteStore:
+    """A log in the file `path`."""
+
+    ERRORS: tuple[type[Exception], ...] = (sqlite3.Error,)
+
+    def __init__(self, path: Path, patience_s: float = 10.0) -> None:
+        self.path = path
+        self.patience_s = patience_s
+
+    def __str__(self) -> str:
+        return f"at {self.path}"
+
+    def is_there(self) -> bool:
+        return self.path.is_file()
+
+    def identity(self) -> object:
+        return identity_of(self.path)
+
+    def errors(self) -> contextlib.AbstractContextManager[None]:
+        return our_errors(self.path)
+
+    def shows_damage(self, error: Exception) -> bool:
+        return isinstance(error, sqlite3.Error) and primary_code(error) in DAMAGE
+
+    def open_to_append(self) -> Connection:
+        return open_to_append(self.path, self.patience_s)
+
+    def open_to_read(self) -> Connection:
+        return open_to_read(self.path, self.patience_s)
+
+
+class Connection(sqlite3.Connection):
+    """A connection of SQLite that is one of `store`, too."""
+
+    stream = sqlite3.Connection.execute
+
+    def hashes(self, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
+        rows = [self.execute("SELECT hash FROM nodes WHERE level = ? AND idx = ?", node).fetchone() for node in nodes]
+        if None in rows:
+            raise LookupError("A node of the tree is missing.")
+        return [bytes(row[0]) for row in rows]
+
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
+        return transaction(self)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        self.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def emptying(self) -> Iterator[None]:
+        self.execute("DROP TRIGGER IF EXISTS payloads_no_update")
+        yield
+        make_triggers(self)
+
+    def clear_away(self) -> None:
+        (busy, _, _) = self.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise AuditUnavailable(
+                "The query log is being read, so what was erased may still stand in its side file. Repeat the erasure "
+                "when nobody reads or exports the log; the next start completes it too."
+            )
+
+    def has_the_expected_schema(self) -> bool:
+        found = {sql for (sql,) in self.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+        return found - {*TRIGGERS, ERASED_INDEX} == {*TABLES, *INDEXES}
+
+    def is_sound(self) -> bool:
+        return bool(self.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
+
+
+def identity_of(path: Path) -> tuple[int, int]:
+    """What tells a file from another one of its name."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (found.st_dev, found.st_ino)
+
+
 def primary_code(error: sqlite3.Error) -> int:
     """SQLite's code for an error; that of a general error where Python raised it by itself."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY_CODE
@@ -114,14 +201,16 @@ def our_errors(path: Path) -> Iterator[None]:
         raise unavailable(path, error) from error
 
 
-def open_to_append(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
+def open_to_append(path: Path, busy_timeout_s: float) -> Connection:
     """A connection that writes, with the tables made if the file is new. Errors are those of SQLite."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Only a new file is touched here: closing any descriptor of an open database would drop this process's locks on it.
     # SQLite gives its side files the mode of the file itself.
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False, factory=Connection
+    )
     try:
         _use_write_ahead_log(connection, time.monotonic() + busy_timeout_s)
         connection.execute("PRAGMA synchronous = FULL")
@@ -146,12 +235,12 @@ def make_triggers(connection: sqlite3.Connection) -> None:
         connection.execute(statement.replace("CREATE TRIGGER", "CREATE TRIGGER IF NOT EXISTS", 1))
 
 
-def open_to_read(path: Path, busy_timeout_s: float = 10.0) -> sqlite3.Connection:
+def open_to_read(path: Path, busy_timeout_s: float = 10.0) -> Connection:
     """A connection that cannot write, also to a copy on a read-only medium. Errors are those of SQLite."""
     # Without side files and without a place to make them, a log in WAL mode opens only as a file that never changes.
     alone = not path.with_name(f"{path.name}-wal").exists() and not os.access(path.parent, os.W_OK)
     address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
-    connection = sqlite3.connect(address, uri=True, timeout=busy_timeout_s, isolation_level=None)
+    connection = sqlite3.connect(address, uri=True, timeout=busy_timeout_s, isolation_level=None, factory=Connection)
     connection.text_factory = _text
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA temp_store = MEMORY")
@@ -196,34 +285,6 @@ def _begin(connection: sqlite3.Connection) -> None:
                 time.sleep(_LOOK_EVERY_S)
     finally:
         connection.execute(f"PRAGMA busy_timeout = {patience_ms}").fetchall()
-
-
-@contextlib.contextmanager
-def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
-    """All reads inside see one state of the log, whatever is appended meanwhile."""
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        connection.execute("ROLLBACK")
-
-
-def has_the_expected_schema(connection: sqlite3.Connection) -> bool:
-    """Whether tables and indexes are those this module makes, with no view in their place and no other trigger."""
-    found = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-    return found - {*TRIGGERS, ERASED_INDEX} == {*TABLES, *INDEXES}
-
-
-def node_hash(connection: sqlite3.Connection, level: int, index: int) -> bytes:
-    """The stored hash of a subtree.
-
-    Raises:
-        LookupError: It is not stored.
-    """
-    row = connection.execute("SELECT hash FROM nodes WHERE level = ? AND idx = ?", (level, index)).fetchone()
-    if row is None:
-        raise LookupError(f"Node ({level}, {index}) is missing.")
-    return bytes(row[0])
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection, deadline: float) -> None:
