@@ -90,6 +90,7 @@ ACTS: Mapping[str, str] = {
     "source.added": "Added a source",
     "source.changed": "Changed a source",
     "source.paused": "Paused a source",
+    "source.removal_ended": "Ended the removal of a source",
     "source.removed": "Removed a source",
     "source.resumed": "Resumed a source",
     "source.sync_ended": "A sync ended",

@@ -210,4 +210,5 @@ def print_untaken(operator: Operator, source_id: str = "") -> None:
         for file in found.files:
             print_entry(f"{file.source}: {file.path}", STATES[state], file.reason)
         if found.total > len(found.files):
-            out.print(f"... and {found.total - len(found.files):,} more of them. Administration > Files lists them all.")
+            left = found.total - len(found.files)
+            out.print(f"... and {left:,} more of them. Administration > Files lists them all.")
