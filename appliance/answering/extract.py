@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from appliance.answering.citations import in_round_brackets
+from appliance.answering.sentence_ends import sentence_ends
 from appliance.answering.sentences import words
 from appliance.domain import Citation
 from appliance.inference.port import Embedder
 
-_SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+(?=[^\sa-z])")
+_HALT = re.compile(r"[:;](?=\s+[^\sa-zà-ÿ])")
 _NUMBER = re.compile(r"\d+")
 _ASKS_FOR_NUMBER = re.compile(
     r"\b(?:how (?:many|much|long|old|far|often|high|large)|when"
@@ -75,9 +76,15 @@ def _parts(text: str) -> list[_Part]:
     return [
         _Part(sentence.strip(), opens_line=number == 0)
         for line in text.split("\n")
-        for number, sentence in enumerate(_SENTENCE_END.split(line.strip()))
+        for number, sentence in enumerate(_sentences(line.strip()))
         if sentence.strip()
     ]
+
+
+def _sentences(line: str) -> list[str]:
+    """The sentences of a line; what stands before a colon or a semicolon is one by itself."""
+    ends = {*sentence_ends(line, 0, len(line)), *(halt.end() for halt in _HALT.finditer(line))}
+    return [line[start:end] for start, end in pairwise((0, *sorted(ends), len(line)))]
 
 
 def _scores(question: str, texts: Sequence[str], embedder: Embedder) -> list[float]:

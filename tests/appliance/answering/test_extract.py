@@ -51,6 +51,14 @@ def test_the_nearest_sentence_of_each_quotation_is_known() -> None:
     ]
 
 
+def test_a_sentence_is_not_cut_at_an_initial() -> None:
+    filler = "The canteen opens at noon on every day of the week. " * 8
+    passages = make_passages(f"{filler}Who leads parental leave is Mary N. Dillon of Art. 5 fame. {filler}")
+    quotations = extract("Who leads parental leave?", passages, ToyEmbedder())
+    ((start, end),) = quotations.highlights
+    assert quotations.text[start:end] == "Who leads parental leave is Mary N. Dillon of Art. 5 fame."
+
+
 def test_what_is_left_out_before_and_after_is_marked() -> None:
     filler = "The canteen opens at noon on every day of the week. " * 8
     text = quote(f"{filler}Parental leave is sixteen weeks long. {filler}")
