@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import Enum
+from functools import partial
 from typing import NewType
 
 Html = NewType("Html", str)
@@ -44,6 +45,7 @@ _HEADING = re.compile(r"\s{0,3}(#{1,6})\s+(\S.*)")
 _ITEM = re.compile(r"(\s*)(?:([-*+\u2022])|(\d{1,9})[.)])\s+(\S.*)")
 _TABLE_RULE = re.compile(r"\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?\s*)?")
 _BLOCK_PREFIX = re.compile(r"\s*+(?:#{1,6}\s+|[-*+\u2022]\s+|\d{1,9}[.)]\s+|\|\s*)?")
+_ESCAPED_BORDER = "\\|"
 _CELL_BORDER = re.compile(r"(?<!\\)\|")
 _MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3}){0,9})\]")
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -59,6 +61,7 @@ _OPENS, _CLOSES = "\ue000", "\ue001"
 
 _MAX_DEPTH = 3
 _MAX_COLUMNS = 20
+_MAX_LABEL = 90  # characters of a line between two rows
 
 
 class Mark(Enum):
@@ -81,9 +84,28 @@ def text(untrusted: object) -> Html:
     return Html(html.escape(plain(str(untrusted)), quote=True))
 
 
-def quoted(untrusted: str) -> Html:
-    """The text of a document as `text` gives it, the addresses behind the words of its links set apart."""
-    return Html(_with_addresses_apart(text(untrusted)))
+def quoted(untrusted: str, *, is_marked: bool = False) -> Html:
+    """The text of a document as `text` gives it, its rows as a table, the addresses behind the words of links set apart.
+
+    Args:
+        untrusted: What stands in the document.
+        is_marked: Whether all of it is marked.
+    """
+
+    def shown(part: str) -> str:
+        escaped = _with_addresses_apart(text(part))
+        return f"<mark>{escaped}</mark>" if is_marked and part.strip() else escaped
+
+    lines, parts, at = plain(untrusted).split("\n"), [], 0
+    while at < len(lines):
+        if _is_row(lines[at]):
+            table, at = _rows(lines, at, shown)
+            parts.append(table)
+        else:
+            end = next((number for number in range(at, len(lines)) if _is_row(lines[number])), len(lines))
+            parts.append(shown("\n".join(lines[at:end])))
+            at = end
+    return Html("".join(parts))
 
 
 def one_line(untrusted: str, limit: int = 120) -> str:
@@ -107,7 +129,12 @@ _LOOK_ALIKES = str.maketrans({":": "\N{RATIO}", "@": "\N{FULLWIDTH COMMERCIAL AT
 
 
 def render(
-    untrusted: str, cited: Collection[int] = (), *, marked: Sequence[tuple[int, int]] = (), mark: Mark = Mark.NEAREST
+    untrusted: str,
+    cited: Collection[int] = (),
+    *,
+    marked: Sequence[tuple[int, int]] = (),
+    mark: Mark = Mark.NEAREST,
+    rows: bool = False,
 ) -> Html:
     """The text as blocks: paragraphs, headings, lists, code and simple tables.
 
@@ -116,8 +143,10 @@ def render(
         cited: The numbers that are citations; `[n]` becomes a chip for these and stays text for others.
         marked: The characters (start, end) to mark, apart from each other and in order.
         mark: As what.
+        rows: Whether lines of cells between bars are rows of a table, as they are in what was read from documents. What
+            a model writes may be a command with a bar in it.
     """
-    return Html(_marked(_blocks(_with_signs(untrusted, marked), cited), mark))
+    return Html(_marked(_blocks(_with_signs(untrusted, marked), cited, rows), mark))
 
 
 def _with_signs(untrusted: str, marked: Sequence[tuple[int, int]]) -> str:
@@ -167,7 +196,7 @@ def _marked(html_with_signs: str, mark: Mark) -> str:
     return "".join(parts)
 
 
-def _blocks(text: str, cited: Collection[int]) -> str:
+def _blocks(text: str, cited: Collection[int], rows: bool) -> str:
     lines = plain(text).replace("\t", "    ").split("\n")
     blocks: list[str] = []
     at = 0
@@ -175,12 +204,13 @@ def _blocks(text: str, cited: Collection[int]) -> str:
         if not lines[at].strip():
             at += 1
             continue
-        block, at = _block(lines, at, cited)
+        is_row = rows and _is_row(lines[at])
+        block, at = _rows(lines, at, partial(_inline, cited=cited)) if is_row else _block(lines, at, cited, rows)
         blocks.append(block)
     return f'<div class="sr-text" dir="auto">{"".join(blocks)}</div>'
 
 
-def _block(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
+def _block(lines: Sequence[str], at: int, cited: Collection[int], rows: bool) -> tuple[str, int]:
     line = lines[at]
     if _FENCE.match(line):
         return _code_block(lines, at)
@@ -191,7 +221,7 @@ def _block(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, 
         return _table(lines, at, cited)
     if _ITEM.match(line):
         return _list(lines, at, cited)
-    return _paragraph(lines, at, cited)
+    return _paragraph(lines, at, cited, rows)
 
 
 def _code_block(lines: Sequence[str], at: int) -> tuple[str, int]:
@@ -207,23 +237,50 @@ def _is_table(lines: Sequence[str], at: int) -> bool:
     return "|" in lines[at] and at + 1 < len(lines) and bool(_TABLE_RULE.fullmatch(lines[at + 1]))
 
 
-def _cells(line: str, cited: Collection[int]) -> list[str]:
-    cells = _CELL_BORDER.split(line.strip().removeprefix("|").removesuffix("|"))[:_MAX_COLUMNS]
-    return [_inline(cell.strip().replace("\\|", "|"), cited) for cell in cells]
+def _without_frame(line: str) -> str:
+    return line.strip().removeprefix("|").removesuffix("|")
+
+
+def _row(line: str, tag: str, shown: Callable[[str], str]) -> str:
+    cells = _CELL_BORDER.split(line)[:_MAX_COLUMNS]
+    return "".join(f"<{tag}>{shown(cell.strip().replace(_ESCAPED_BORDER, '|'))}</{tag}>" for cell in cells)
 
 
 def _table(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
-    head = "".join(f"<th>{cell}</th>" for cell in _cells(lines[at], cited))
+    shown = partial(_inline, cited=cited)
+    head = _row(_without_frame(lines[at]), "th", shown)
     end = at + 2
     rows = []
     while end < len(lines) and "|" in lines[end]:
-        rows.append("".join(f"<td>{cell}</td>" for cell in _cells(lines[end], cited)))
+        rows.append(_row(_without_frame(lines[end]), "td", shown))
         end += 1
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return (
         f'<div class="sr-scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
         end,
     )
+
+
+def _is_row(line: str) -> bool:
+    return " | " in line or line.startswith("| ")
+
+
+def _rows(lines: Sequence[str], at: int, shown: Callable[[str], str]) -> tuple[str, int]:
+    """Rows of cells, with the short lines that stand alone between two: what a group of rows is called."""
+    rows = []
+    while at < len(lines) and (_is_row(lines[at]) or _is_between_rows(lines, at)):
+        line = lines[at].strip()
+        if not _TABLE_RULE.fullmatch(line):
+            framed = line.startswith("|") and line.endswith("|")  # else a bar at the beginning follows an empty cell
+            rows.append(_row(_without_frame(line) if framed else line, "td", shown))
+        at += 1
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<div class="sr-scroll"><table><tbody>{body}</tbody></table></div>', at
+
+
+def _is_between_rows(lines: Sequence[str], at: int) -> bool:
+    line = lines[at].strip()
+    return 0 < len(line) <= _MAX_LABEL and at + 1 < len(lines) and _is_row(lines[at + 1])
 
 
 def _list(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
@@ -256,14 +313,16 @@ def _list(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, i
     return "".join(parts), at
 
 
-def _paragraph(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
+def _paragraph(lines: Sequence[str], at: int, cited: Collection[int], rows: bool) -> tuple[str, int]:
     end = at + 1
-    while end < len(lines) and lines[end].strip() and not _starts_block(lines, end):
+    while end < len(lines) and lines[end].strip() and not _starts_block(lines, end, rows):
         end += 1
     return f"<p>{'<br>'.join(_inline(line.strip(), cited) for line in lines[at:end])}</p>", end
 
 
-def _starts_block(lines: Sequence[str], at: int) -> bool:
+def _starts_block(lines: Sequence[str], at: int, rows: bool) -> bool:
+    if rows and _is_row(lines[at]):
+        return True
     return any(sign.match(lines[at]) for sign in (_FENCE, _HEADING, _ITEM)) or _is_table(lines, at)
 
 
