@@ -85,7 +85,7 @@ def text(untrusted: object) -> Html:
 
 
 def quoted(untrusted: str, *, is_marked: bool = False) -> Html:
-    """The text of a document as `text` gives it, its rows as a table, the addresses behind the words of links set apart.
+    """The text of a document as `text` gives it, its rows as a table, the addresses behind words of links set apart.
 
     Args:
         untrusted: What stands in the document.

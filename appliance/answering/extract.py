@@ -135,7 +135,7 @@ def _grown(parts: Sequence[_Part], best: int, room: int) -> tuple[int, int]:
 
 
 def _head_row(parts: Sequence[_Part], number: int) -> int:
-    """Where the table begins that a row belongs to; a line alone between two rows is one of it. Else the part itself."""
+    """The first row of the table that a row belongs to (a line alone between two rows too); else the part itself."""
     head = number
     while parts[head].is_row and head and (parts[head - 1].is_row or (head > 1 and parts[head - 2].is_row)):
         head -= 1 if parts[head - 1].is_row else 2

@@ -146,7 +146,17 @@ def test_a_documents_own_references_are_not_taken_for_citations() -> None:
 
 sentences = st.lists(
     st.sampled_from(
-        ["Leave is long.", "Dogs bark!", "How so?", "z. B. Parental", "a\tb", "\n", "»Zitat«.", "1.5 days;", "\nLeave | 5\n"]
+        [
+            "Leave is long.",
+            "Dogs bark!",
+            "How so?",
+            "z. B. Parental",
+            "a\tb",
+            "\n",
+            "»Zitat«.",
+            "1.5 days;",
+            "\nLeave | 5\n",
+        ]
     ),
     max_size=8,
 ).map(" ".join)

@@ -41,7 +41,10 @@ def test_the_dot_of_an_initial_an_abbreviation_or_a_number_ends_nothing(text: st
     [
         ("The answer is no. We left.", ["The answer is no.", "We left."]),
         ("It is art. The rest is not. Is it? Yes! So.", ["It is art.", "The rest is not.", "Is it?", "Yes!", "So."]),
-        ("It grew in 2019. Then it fell to 1,250. It ended.", ["It grew in 2019.", "Then it fell to 1,250.", "It ended."]),
+        (
+            "It grew in 2019. Then it fell to 1,250. It ended.",
+            ["It grew in 2019.", "Then it fell to 1,250.", "It ended."],
+        ),
         ("Das gilt ab sofort. Über Ausnahmen …", ["Das gilt ab sofort.", "Über Ausnahmen …"]),
         ("So ist es. Das genügt.", ["So ist es.", "Das genügt."]),
         ("You don't. They can’t. We do.", ["You don't.", "They can’t.", "We do."]),
