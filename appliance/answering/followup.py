@@ -60,7 +60,8 @@ _BEGINS_LIKE_ONE = re.compile(
     re.IGNORECASE,
 )
 _ASKS_WHAT_IS = re.compile(
-    r"^[\s¿]*(?:what (?:is|are|was|were)|was (?:ist|sind|war|waren)|qu['’]est-ce qu\w*|(?:che )?cos['’]è|qué (?:es|son))"
+    r"^[\s¿]*(?:what (?:is|are|was|were)"
+    r"|was (?:ist|sind|war|waren)|qu['’]est-ce qu\w*|(?:che )?cos['’]è|qué (?:es|son))"
     r"\s+(?!the\b|der\b|die\b|das\b)",
     re.IGNORECASE,
 )
