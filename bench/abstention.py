@@ -2,14 +2,16 @@
 
     python bench/abstention.py --index FOLDER [--check SET ...] SET ...
 
-Each SET is a folder of evaluation material (see `bench/corpora.py`) with questions that its documents answer and questions
-that they do not; the weights are fitted on a random half of each, every set counting the same, and measured on the other
-half, twenty times over. The sets after --check have answerable questions only: they are not fitted, but held against the
-threshold. FOLDER keeps the indexes, so that a second run reads only what changed.
+Each SET is a folder of evaluation material (see `bench/corpora.py`) with questions that its documents answer and, in some
+sets, questions that they do not. The weights and the threshold are fitted on a random half of each, the answerable
+questions of every set counting the same, and so the others, and measured on the other half, twenty times over. The sets
+after --check are not fitted, but held against the threshold of all. FOLDER keeps the indexes, so that a second run reads
+only what changed.
 
-Printed are the weights on all questions (`WEIGHTS` in `appliance/answering/abstention.py`), the area under the ROC curve
-on the halves that were not fitted, and the threshold (`retrieval.answerable_above`) at which no set loses more than one
-answerable question in twenty, with what it costs and catches in each.
+Printed are, of the halves that were not fitted, the area under the ROC curve and the share of answerable questions that are
+turned away; the weights on all questions (`WEIGHTS` in `appliance/answering/abstention.py`), and the threshold
+(`retrieval.answerable_above`) at which no set loses more than one answerable question in twenty, with what it costs and
+catches in each.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ def fitted(sets: Sequence[tuple[Floats, NDArray[numpy.bool_]]]) -> Weights:
     """Weights of the logistic formula (Newton's method, a little shrunk), every set counting the same."""
     rows = numpy.concatenate([found for found, _ in sets])
     wanted = numpy.concatenate([answerable for _, answerable in sets]).astype(float)
-    counts = numpy.concatenate([numpy.full(len(found), 200 / len(found)) for found, _ in sets])
+    counts = numpy.concatenate([_counts(answerable) for _, answerable in sets])
     middle, spread = rows[:, 1:].mean(0), rows[:, 1:].std(0) + 1e-9
     scaled = numpy.column_stack([rows[:, 0], (rows[:, 1:] - middle) / spread])
     weights = numpy.zeros(scaled.shape[1])
@@ -75,6 +77,16 @@ def fitted(sets: Sequence[tuple[Floats, NDArray[numpy.bool_]]]) -> Weights:
     return Weights(float(weights[0] - plain @ middle), *map(float, plain))
 
 
+def _counts(answerable: NDArray[numpy.bool_]) -> Floats:
+    """What each question counts: all answerable ones of a set as much as those of another, and so the others."""
+    return numpy.where(answerable, 100 / max(1, answerable.sum()), 100 / max(1, (~answerable).sum()))
+
+
+def lowest(scores: Floats, answerable: NDArray[numpy.bool_]) -> float:
+    """What one answerable question in twenty stays below."""
+    return float(numpy.quantile(scores[answerable], _FALSE))
+
+
 def area(scores: Floats, answerable: NDArray[numpy.bool_]) -> float:
     """The share of pairs of an answerable and an unanswerable question in which the first has the higher score."""
     yes, no = scores[answerable][:, None], scores[~answerable][None, :]
@@ -84,16 +96,22 @@ def area(scores: Floats, answerable: NDArray[numpy.bool_]) -> float:
 def halves(sets: Mapping[str, Asked]) -> None:
     """Fit on one half, measure on the other, and print the middle and the worst of all rounds."""
     areas: dict[str, list[float]] = {name: [] for name in sets}
+    turned_away: dict[str, list[float]] = {name: [] for name in sets}
     for number in range(_ROUNDS):
         dice = numpy.random.default_rng(number)
         chosen = {name: dice.random(len(asked.answerable)) < 0.5 for name, asked in sets.items()}
         weights = fitted([(asked.signs[chosen[name]], asked.answerable[chosen[name]]) for name, asked in sets.items()])
+        scores = {name: asked.scores(weights) for name, asked in sets.items()}
+        threshold = min(lowest(scores[n][chosen[n]], asked.answerable[chosen[n]]) for n, asked in sets.items())
         for name, asked in sets.items():
-            other = ~chosen[name]
-            areas[name].append(area(asked.scores(weights)[other], asked.answerable[other]))
-    for name, found in areas.items():
-        print(f"{name:14} AUROC on the half that was not fitted: mean {numpy.mean(found):.3f}, "
-              f"worst of {_ROUNDS} {min(found):.3f}")  # fmt: skip
+            other, answerable = scores[name][~chosen[name]], asked.answerable[~chosen[name]]
+            turned_away[name].append(float((other[answerable] < threshold).mean()))
+            if not answerable.all():
+                areas[name].append(area(other, answerable))
+    for name, shares in turned_away.items():
+        told = f"; AUROC mean {numpy.mean(areas[name]):.3f}, worst {min(areas[name]):.3f}" if areas[name] else ""
+        print(f"{name:16} on the half that was not fitted: turned away mean {numpy.mean(shares):.1%}, "
+              f"worst of {_ROUNDS} {max(shares):.1%}{told}")  # fmt: skip
 
 
 def main() -> None:
@@ -111,8 +129,7 @@ def main() -> None:
     for folder in given.check:
         checked = Asked(folder, given.index)
         scored[folder.name] = (checked.answerable, checked.scores(weights))
-    lowest = [float(numpy.quantile(scores[answerable], _FALSE)) for answerable, scores in scored.values()]
-    threshold = int(min(lowest) * 100) / 100
+    threshold = int(min(lowest(scores, answerable) for answerable, scores in scored.values()) * 100) / 100
     print(f"threshold {threshold:.2f}")
     for name, (answerable, scores) in scored.items():
         caught = f"{(scores[~answerable] < threshold).mean():6.1%}" if (~answerable).any() else "     -"
