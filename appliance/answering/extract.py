@@ -107,8 +107,10 @@ def _scores(question: str, texts: Sequence[str], embedder: Embedder) -> list[flo
 def _quotation(parts: Sequence[_Part], scores: Sequence[float]) -> tuple[str, str, str]:
     """The best part and, while there is room, its neighbours: what follows first, then what comes before."""
     best = max(range(len(parts)), key=lambda number: scores[number])
-    head = _head_row(parts, best)
-    room = _MAX_CHARACTERS - len(parts[best].text) - (len(parts[head].text) if head < best else 0)
+    head, room = _head_row(parts, best), _MAX_CHARACTERS - len(parts[best].text)
+    if head < best and len(parts[head].text) >= room:
+        head = best
+    room -= len(parts[head].text) if head < best else 0
     first, last = _grown(parts, best, room)
     before = "".join(part.text + _joint(following) for part, following in pairwise(parts[first : best + 1]))
     nearest = parts[best].text

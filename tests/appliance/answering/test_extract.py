@@ -92,6 +92,7 @@ def test_a_row_far_down_in_a_table_is_quoted_with_the_row_that_names_the_columns
     assert text.endswith("\n…” [1]")
     assert len(text) < 520
     assert quote("\n".join(table[:1] + table[-21:])).startswith("“\nKind | Text | Weeks\nParental leave")
+    assert len(quote("\n".join([f"Kind | {'x' * 5_000}", *table[1:]]))) < 520  # a head that fits in no quotation
 
 
 def test_a_word_of_the_question_decides_between_rows_that_are_alike() -> None:
