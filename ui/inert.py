@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
 from functools import partial
 from typing import NewType
+
+from ui.tables import CELL_BORDER, TABLE_RULE, is_row, is_table, rows_of, table_of
 
 Html = NewType("Html", str)
 """HTML that this package made. `show` takes nothing else, so a type checker sees text that was not escaped."""
@@ -43,10 +45,7 @@ _PILE_OF_MARKS = re.compile(f"([{_MARKS}]{{3}})[{_MARKS}]+")
 _FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
 _HEADING = re.compile(r"\s{0,3}(#{1,6})\s+(\S.*)")
 _ITEM = re.compile(r"(\s*)(?:([-*+\u2022])|(\d{1,9})[.)])\s+(\S.*)")
-_TABLE_RULE = re.compile(r"\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?\s*)?")
 _BLOCK_PREFIX = re.compile(r"\s*+(?:#{1,6}\s+|[-*+\u2022]\s+|\d{1,9}[.)]\s+|\|\s*)?")
-_ESCAPED_BORDER = "\\|"
-_CELL_BORDER = re.compile(r"(?<!\\)\|")
 _MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3}){0,9})\]")
 _CODE = re.compile(r"`([^`\n]+)`")
 _BOLD = re.compile(r"\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*|(?<!\w)__(?=\S)([^_\n]+?)(?<=\S)__(?!\w)")
@@ -60,8 +59,6 @@ _OPENS, _CLOSES = "\ue000", "\ue001"
 """Stand around what `render` marks until the text is HTML. Private characters; those of the text itself are removed."""
 
 _MAX_DEPTH = 3
-_MAX_COLUMNS = 20
-_MAX_LABEL = 90  # characters of a line between two rows
 
 
 class Mark(Enum):
@@ -98,11 +95,11 @@ def quoted(untrusted: str, *, is_marked: bool = False) -> Html:
 
     lines, parts, at = plain(untrusted).split("\n"), [], 0
     while at < len(lines):
-        if _is_row(lines[at]):
-            table, at = _rows(lines, at, shown)
+        if is_row(lines[at]):
+            table, at = rows_of(lines, at, shown)
             parts.append(table)
         else:
-            end = next((number for number in range(at, len(lines)) if _is_row(lines[number])), len(lines))
+            end = next((number for number in range(at, len(lines)) if is_row(lines[number])), len(lines))
             parts.append(shown("\n".join(lines[at:end])))
             at = end
     return Html("".join(parts))
@@ -171,10 +168,10 @@ def _runs(untrusted: str) -> Iterator[tuple[int, int]]:
             fence = "" if sign and sign[1].startswith(fence) else fence
         elif sign:
             fence = sign[1]
-        elif not _TABLE_RULE.fullmatch(line.rstrip()):
+        elif not TABLE_RULE.fullmatch(line.rstrip()):
             prefix = _BLOCK_PREFIX.match(line)
             first = at + (prefix.end() if prefix else 0)
-            for cell in _CELL_BORDER.split(untrusted[first : at + len(line)]):
+            for cell in CELL_BORDER.split(untrusted[first : at + len(line)]):
                 begins = first + len(cell) - len(cell.lstrip())
                 if cell.strip():
                     yield begins, begins + len(cell.strip())
@@ -204,8 +201,8 @@ def _blocks(text: str, cited: Collection[int], rows: bool) -> str:
         if not lines[at].strip():
             at += 1
             continue
-        is_row = rows and _is_row(lines[at])
-        block, at = _rows(lines, at, partial(_inline, cited=cited)) if is_row else _block(lines, at, cited, rows)
+        as_row = rows and is_row(lines[at])
+        block, at = rows_of(lines, at, partial(_inline, cited=cited)) if as_row else _block(lines, at, cited, rows)
         blocks.append(block)
     return f'<div class="sr-text" dir="auto">{"".join(blocks)}</div>'
 
@@ -217,8 +214,8 @@ def _block(lines: Sequence[str], at: int, cited: Collection[int], rows: bool) ->
     if heading := _HEADING.match(line):
         level = min(6, len(heading[1]) + 2)  # the page's own headings stand above
         return f"<h{level}>{_inline(heading[2].rstrip(' #'), cited)}</h{level}>", at + 1
-    if _is_table(lines, at):
-        return _table(lines, at, cited)
+    if is_table(lines, at):
+        return table_of(lines, at, partial(_inline, cited=cited))
     if _ITEM.match(line):
         return _list(lines, at, cited)
     return _paragraph(lines, at, cited, rows)
@@ -231,56 +228,6 @@ def _code_block(lines: Sequence[str], at: int) -> tuple[str, int]:
     while end < len(lines) and not lines[end].strip().startswith(mark):
         end += 1
     return f"<pre><code>{html.escape(chr(10).join(lines[at + 1 : end]))}</code></pre>", end + 1
-
-
-def _is_table(lines: Sequence[str], at: int) -> bool:
-    return "|" in lines[at] and at + 1 < len(lines) and bool(_TABLE_RULE.fullmatch(lines[at + 1]))
-
-
-def _without_frame(line: str) -> str:
-    return line.strip().removeprefix("|").removesuffix("|")
-
-
-def _row(line: str, tag: str, shown: Callable[[str], str]) -> str:
-    cells = _CELL_BORDER.split(line)[:_MAX_COLUMNS]
-    return "".join(f"<{tag}>{shown(cell.strip().replace(_ESCAPED_BORDER, '|'))}</{tag}>" for cell in cells)
-
-
-def _table(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
-    shown = partial(_inline, cited=cited)
-    head = _row(_without_frame(lines[at]), "th", shown)
-    end = at + 2
-    rows = []
-    while end < len(lines) and "|" in lines[end]:
-        rows.append(_row(_without_frame(lines[end]), "td", shown))
-        end += 1
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return (
-        f'<div class="sr-scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
-        end,
-    )
-
-
-def _is_row(line: str) -> bool:
-    return " | " in line or line.startswith("| ")
-
-
-def _rows(lines: Sequence[str], at: int, shown: Callable[[str], str]) -> tuple[str, int]:
-    """Rows of cells, with the short lines that stand alone between two: what a group of rows is called."""
-    rows = []
-    while at < len(lines) and (_is_row(lines[at]) or _is_between_rows(lines, at)):
-        line = lines[at].strip()
-        if not _TABLE_RULE.fullmatch(line):
-            framed = line.startswith("|") and line.endswith("|")  # else a bar at the beginning follows an empty cell
-            rows.append(_row(_without_frame(line) if framed else line, "td", shown))
-        at += 1
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f'<div class="sr-scroll"><table><tbody>{body}</tbody></table></div>', at
-
-
-def _is_between_rows(lines: Sequence[str], at: int) -> bool:
-    line = lines[at].strip()
-    return 0 < len(line) <= _MAX_LABEL and at + 1 < len(lines) and _is_row(lines[at + 1])
 
 
 def _list(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
@@ -321,9 +268,9 @@ def _paragraph(lines: Sequence[str], at: int, cited: Collection[int], rows: bool
 
 
 def _starts_block(lines: Sequence[str], at: int, rows: bool) -> bool:
-    if rows and _is_row(lines[at]):
+    if rows and is_row(lines[at]):
         return True
-    return any(sign.match(lines[at]) for sign in (_FENCE, _HEADING, _ITEM)) or _is_table(lines, at)
+    return any(sign.match(lines[at]) for sign in (_FENCE, _HEADING, _ITEM)) or is_table(lines, at)
 
 
 def _inline(line: str, cited: Collection[int]) -> str:
