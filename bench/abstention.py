@@ -3,7 +3,8 @@
     python bench/abstention.py --index FOLDER [--check SET ...] SET ...
 
 Each SET is a folder of evaluation material (see `bench/corpora.py`) with questions that its documents answer and, in some
-sets, questions that they do not. The weights and the threshold are fitted on a random half of each, the answerable
+sets, questions that they do not. A third kind is asked of the wrong documents altogether: questions of each SET are put to
+those of the SET before it. The weights and the threshold are fitted on a random half of each, the answerable
 questions of every set counting the same, and so the others, and measured on the other half, twenty times over. The sets
 after --check are not fitted, but held against the threshold of all. FOLDER keeps the indexes, so that a second run reads
 only what changed.
@@ -19,16 +20,19 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy
-from corpora import READERS, opened_set, questions
+from corpora import READERS, Question, opened_set, questions
 from numpy.typing import NDArray
 
 from appliance.answering.abstention import Signs, Weights, answerability, signs
 from appliance.domain import Hit
 
 _MOST_QUESTIONS = 1_000  # of one set
+_STRANGERS = 160
 _ROUNDS = 20
 _FALSE = 0.05
 _STEPS = 60
@@ -39,8 +43,8 @@ Floats = NDArray[numpy.float64]
 class Asked:
     """The questions of a set and what was found for them."""
 
-    def __init__(self, folder: Path, kept: Path) -> None:
-        asked = questions(folder)
+    def __init__(self, folder: Path, kept: Path, strangers: Sequence[Question] = ()) -> None:
+        asked = list(strangers) or questions(folder)
         if len(asked) > _MOST_QUESTIONS:
             asked = random.Random(1).sample(asked, _MOST_QUESTIONS)
         with opened_set(folder, kept) as appliance:
@@ -53,6 +57,12 @@ class Asked:
         """As the appliance would judge them."""
         pairs = zip(self.questions, self.hits, strict=True)
         return numpy.array([answerability(question, hits, weights) for question, hits in pairs])
+
+
+def strangers(folder: Path) -> list[Question]:
+    """Some answerable questions of a set, as they are when other documents are asked: nothing answers them."""
+    asked = [one for one in questions(folder) if one.answerable]
+    return [replace(one, answerable=False) for one in random.Random(1).sample(asked, min(len(asked), _STRANGERS))]
 
 
 def _row(found: Signs) -> tuple[float, ...]:
@@ -102,13 +112,20 @@ def halves(sets: Mapping[str, Asked]) -> None:
         chosen = {name: dice.random(len(asked.answerable)) < 0.5 for name, asked in sets.items()}
         weights = fitted([(asked.signs[chosen[name]], asked.answerable[chosen[name]]) for name, asked in sets.items()])
         scores = {name: asked.scores(weights) for name, asked in sets.items()}
-        threshold = min(lowest(scores[n][chosen[n]], asked.answerable[chosen[n]]) for n, asked in sets.items())
+        threshold = min(
+            lowest(scores[n][chosen[n]], asked.answerable[chosen[n]])
+            for n, asked in sets.items()
+            if asked.answerable.any()
+        )
         for name, asked in sets.items():
             other, answerable = scores[name][~chosen[name]], asked.answerable[~chosen[name]]
-            turned_away[name].append(float((other[answerable] < threshold).mean()))
-            if not answerable.all():
+            if answerable.any():
+                turned_away[name].append(float((other[answerable] < threshold).mean()))
+            if answerable.any() and not answerable.all():
                 areas[name].append(area(other, answerable))
     for name, shares in turned_away.items():
+        if not shares:
+            continue
         told = f"; AUROC mean {numpy.mean(areas[name]):.3f}, worst {min(areas[name]):.3f}" if areas[name] else ""
         print(f"{name:16} on the half that was not fitted: turned away mean {numpy.mean(shares):.1%}, "
               f"worst of {_ROUNDS} {max(shares):.1%}{told}")  # fmt: skip
@@ -122,6 +139,9 @@ def main() -> None:
     parser.add_argument("--check", nargs="*", type=Path, default=[])
     given = parser.parse_args()
     sets = {folder.name: Asked(folder, given.index) for folder in given.sets}
+    for folder, other in pairwise([*given.sets, *given.sets[:1]]):
+        if folder != other:
+            sets[f"{other.name} in {folder.name}"] = Asked(folder, given.index, strangers(other))
     halves(sets)
     weights = fitted([(asked.signs, asked.answerable) for asked in sets.values()])
     print(weights)
@@ -129,11 +149,12 @@ def main() -> None:
     for folder in given.check:
         checked = Asked(folder, given.index)
         scored[folder.name] = (checked.answerable, checked.scores(weights))
-    threshold = int(min(lowest(scores, answerable) for answerable, scores in scored.values()) * 100) / 100
+    threshold = int(min(lowest(scores, found) for found, scores in scored.values() if found.any()) * 100) / 100
     print(f"threshold {threshold:.2f}")
     for name, (answerable, scores) in scored.items():
         caught = f"{(scores[~answerable] < threshold).mean():6.1%}" if (~answerable).any() else "     -"
-        print(f"{name:14} {answerable.sum():5} answerable, falsely 'do not say' {(scores[answerable] < threshold).mean():6.1%}; "
+        false = f"{(scores[answerable] < threshold).mean():6.1%}" if answerable.any() else "     -"
+        print(f"{name:26} {answerable.sum():5} answerable, falsely 'do not say' {false}; "
               f"{(~answerable).sum():5} not, caught {caught}")  # fmt: skip
 
 
