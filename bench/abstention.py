@@ -115,7 +115,7 @@ def halves(sets: Mapping[str, Asked]) -> None:
         threshold = min(
             lowest(scores[n][chosen[n]], asked.answerable[chosen[n]])
             for n, asked in sets.items()
-            if asked.answerable.any()
+            if asked.answerable[chosen[n]].any()
         )
         for name, asked in sets.items():
             other, answerable = scores[name][~chosen[name]], asked.answerable[~chosen[name]]
