@@ -308,10 +308,7 @@ def _access(appliance: Appliance) -> Iterator[Check]:
     remedy = "Now and then, when access was just changed, is no matter. If it goes on: strongroom reconcile."
     times = "once" if len(found) == 1 else f"{len(found)} times"
     told = f"{times} in {_ALARMS_OF.days} days something was kept from a reader at the last moment"
-    times = "once" if len(found) == 1 else f"{len(found)} times"
-    told = f"{times} in {_ALARMS_OF.days} days something was kept from a reader at the last moment"
     detail = f"{told}; the latest: {found[0]}. The query log has each ({ACTS[WITHHELD]})"
-    yield Check("access", Status.WARNING, detail, remedy)
     yield Check("access", Status.WARNING, detail, remedy)
 
 
