@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from appliance.audit.entries import AdminAction, Entry
+from appliance.audit.entries import AdminAction
 from appliance.audit.records import LogFilter
 from appliance.audit.signatures import checked as checkpoints_of
 from appliance.audit.signatures import last_cosigned, signed_notes
@@ -300,17 +300,16 @@ def _levels(appliance: Appliance) -> Iterator[Check]:
 def _access(appliance: Appliance) -> Iterator[Check]:
     since = datetime.now(UTC) - _ALARMS_OF
     wanted = LogFilter(type=AdminAction.type, text=WITHHELD, since=since)
-    found = [item for item in appliance.log.entries(wanted, limit=_MOST_ALARMS) if _is_alarm(item.entry)]
+    acts = [item.entry for item in appliance.log.entries(wanted, limit=_MOST_ALARMS)]
+    found = [act.detail for act in acts if isinstance(act, AdminAction) and act.action == WITHHELD]
     if not found:
         yield Check("access", Status.OK, f"nothing had to be withheld at the last moment in {_ALARMS_OF.days} days")
         return
     remedy = "Now and then, when access was just changed, is no matter. If it goes on: strongroom reconcile."
-    told = f"{len(found)} times in {_ALARMS_OF.days} days something was kept from a reader at the last moment"
-    yield Check("access", Status.WARNING, f"{told}; the query log has each ({ACTS[WITHHELD]})", remedy)
-
-
-def _is_alarm(entry: Entry | None) -> bool:
-    return isinstance(entry, AdminAction) and entry.action == WITHHELD
+    times = "once" if len(found) == 1 else f"{len(found)} times"
+    told = f"{times} in {_ALARMS_OF.days} days something was kept from a reader at the last moment"
+    detail = f"{told}; the latest: {found[0]}. The query log has each ({ACTS[WITHHELD]})"
+    yield Check("access", Status.WARNING, detail, remedy)
 
 
 def _index(appliance: Appliance) -> Iterator[Check]:
@@ -387,9 +386,9 @@ def _abstention(appliance: Appliance) -> Iterator[Check]:
     detail = (
         f"Below {threshold:.2f} (retrieval.answerable_above) a reader is told that the documents do not answer. "
         "Held against it is an estimate from 0 to 1: how near the best passage is in meaning, and whether the "
-        "names and numbers of the question stand in it. The shipped 0.18 was measured on questions with known answers: "
-        "it turns away at most 5 of 100 that the documents answer, and catches a third of those about a company "
-        "without any document. Raise it to catch more, at the price of turning away more; 0 turns nobody away."
+        "names and numbers of the question stand in it. The shipped 0.17 was measured on questions with known answers: "
+        "it turns away at most 5 of 100 that the documents answer, and catches two thirds of those about something "
+        "else altogether. Raise it to catch more, at the price of turning away more; 0 turns nobody away."
     )
     if appliance.settings.embedding.model_path:
         remedy = "The estimate was fitted for the embedding model that comes along. Try it with questions of your own."

@@ -16,7 +16,10 @@ import html
 import re
 from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
+from functools import partial
 from typing import NewType
+
+from ui.tables import CELL_BORDER, TABLE_RULE, is_row, is_table, rows_of, table_of
 
 Html = NewType("Html", str)
 """HTML that this package made. `show` takes nothing else, so a type checker sees text that was not escaped."""
@@ -42,9 +45,7 @@ _PILE_OF_MARKS = re.compile(f"([{_MARKS}]{{3}})[{_MARKS}]+")
 _FENCE = re.compile(r"\s{0,3}(`{3,}|~{3,})")
 _HEADING = re.compile(r"\s{0,3}(#{1,6})\s+(\S.*)")
 _ITEM = re.compile(r"(\s*)(?:([-*+\u2022])|(\d{1,9})[.)])\s+(\S.*)")
-_TABLE_RULE = re.compile(r"\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?\s*)?")
 _BLOCK_PREFIX = re.compile(r"\s*+(?:#{1,6}\s+|[-*+\u2022]\s+|\d{1,9}[.)]\s+|\|\s*)?")
-_CELL_BORDER = re.compile(r"(?<!\\)\|")
 _MARKER = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3}){0,9})\]")
 _CODE = re.compile(r"`([^`\n]+)`")
 _BOLD = re.compile(r"\*\*(?=\S)([^*\n]+?)(?<=\S)\*\*|(?<!\w)__(?=\S)([^_\n]+?)(?<=\S)__(?!\w)")
@@ -58,7 +59,6 @@ _OPENS, _CLOSES = "\ue000", "\ue001"
 """Stand around what `render` marks until the text is HTML. Private characters; those of the text itself are removed."""
 
 _MAX_DEPTH = 3
-_MAX_COLUMNS = 20
 
 
 class Mark(Enum):
@@ -81,9 +81,28 @@ def text(untrusted: object) -> Html:
     return Html(html.escape(plain(str(untrusted)), quote=True))
 
 
-def quoted(untrusted: str) -> Html:
-    """The text of a document as `text` gives it, the addresses behind the words of its links set apart."""
-    return Html(_with_addresses_apart(text(untrusted)))
+def quoted(untrusted: str, *, is_marked: bool = False) -> Html:
+    """The text of a document as `text` gives it, its rows as a table, the addresses behind words of links set apart.
+
+    Args:
+        untrusted: What stands in the document.
+        is_marked: Whether all of it is marked.
+    """
+
+    def shown(part: str) -> str:
+        escaped = _with_addresses_apart(text(part))
+        return f"<mark>{escaped}</mark>" if is_marked and part.strip() else escaped
+
+    lines, parts, at = plain(untrusted).split("\n"), [], 0
+    while at < len(lines):
+        if is_row(lines[at]):
+            table, at = rows_of(lines, at, shown)
+            parts.append(table)
+        else:
+            end = next((number for number in range(at, len(lines)) if is_row(lines[number])), len(lines))
+            parts.append(shown("\n".join(lines[at:end])))
+            at = end
+    return Html("".join(parts))
 
 
 def one_line(untrusted: str, limit: int = 120) -> str:
@@ -107,7 +126,12 @@ _LOOK_ALIKES = str.maketrans({":": "\N{RATIO}", "@": "\N{FULLWIDTH COMMERCIAL AT
 
 
 def render(
-    untrusted: str, cited: Collection[int] = (), *, marked: Sequence[tuple[int, int]] = (), mark: Mark = Mark.NEAREST
+    untrusted: str,
+    cited: Collection[int] = (),
+    *,
+    marked: Sequence[tuple[int, int]] = (),
+    mark: Mark = Mark.NEAREST,
+    rows: bool = False,
 ) -> Html:
     """The text as blocks: paragraphs, headings, lists, code and simple tables.
 
@@ -116,8 +140,10 @@ def render(
         cited: The numbers that are citations; `[n]` becomes a chip for these and stays text for others.
         marked: The characters (start, end) to mark, apart from each other and in order.
         mark: As what.
+        rows: Whether lines of cells between bars are rows of a table, as they are in what was read from documents. What
+            a model writes may be a command with a bar in it.
     """
-    return Html(_marked(_blocks(_with_signs(untrusted, marked), cited), mark))
+    return Html(_marked(_blocks(_with_signs(untrusted, marked), cited, rows), mark))
 
 
 def _with_signs(untrusted: str, marked: Sequence[tuple[int, int]]) -> str:
@@ -142,10 +168,10 @@ def _runs(untrusted: str) -> Iterator[tuple[int, int]]:
             fence = "" if sign and sign[1].startswith(fence) else fence
         elif sign:
             fence = sign[1]
-        elif not _TABLE_RULE.fullmatch(line.rstrip()):
+        elif not TABLE_RULE.fullmatch(line.rstrip()):
             prefix = _BLOCK_PREFIX.match(line)
             first = at + (prefix.end() if prefix else 0)
-            for cell in _CELL_BORDER.split(untrusted[first : at + len(line)]):
+            for cell in CELL_BORDER.split(untrusted[first : at + len(line)]):
                 begins = first + len(cell) - len(cell.lstrip())
                 if cell.strip():
                     yield begins, begins + len(cell.strip())
@@ -167,7 +193,7 @@ def _marked(html_with_signs: str, mark: Mark) -> str:
     return "".join(parts)
 
 
-def _blocks(text: str, cited: Collection[int]) -> str:
+def _blocks(text: str, cited: Collection[int], rows: bool) -> str:
     lines = plain(text).replace("\t", "    ").split("\n")
     blocks: list[str] = []
     at = 0
@@ -175,23 +201,24 @@ def _blocks(text: str, cited: Collection[int]) -> str:
         if not lines[at].strip():
             at += 1
             continue
-        block, at = _block(lines, at, cited)
+        as_row = rows and is_row(lines[at])
+        block, at = rows_of(lines, at, partial(_inline, cited=cited)) if as_row else _block(lines, at, cited, rows)
         blocks.append(block)
     return f'<div class="sr-text" dir="auto">{"".join(blocks)}</div>'
 
 
-def _block(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
+def _block(lines: Sequence[str], at: int, cited: Collection[int], rows: bool) -> tuple[str, int]:
     line = lines[at]
     if _FENCE.match(line):
         return _code_block(lines, at)
     if heading := _HEADING.match(line):
         level = min(6, len(heading[1]) + 2)  # the page's own headings stand above
         return f"<h{level}>{_inline(heading[2].rstrip(' #'), cited)}</h{level}>", at + 1
-    if _is_table(lines, at):
-        return _table(lines, at, cited)
+    if is_table(lines, at):
+        return table_of(lines, at, partial(_inline, cited=cited))
     if _ITEM.match(line):
         return _list(lines, at, cited)
-    return _paragraph(lines, at, cited)
+    return _paragraph(lines, at, cited, rows)
 
 
 def _code_block(lines: Sequence[str], at: int) -> tuple[str, int]:
@@ -201,29 +228,6 @@ def _code_block(lines: Sequence[str], at: int) -> tuple[str, int]:
     while end < len(lines) and not lines[end].strip().startswith(mark):
         end += 1
     return f"<pre><code>{html.escape(chr(10).join(lines[at + 1 : end]))}</code></pre>", end + 1
-
-
-def _is_table(lines: Sequence[str], at: int) -> bool:
-    return "|" in lines[at] and at + 1 < len(lines) and bool(_TABLE_RULE.fullmatch(lines[at + 1]))
-
-
-def _cells(line: str, cited: Collection[int]) -> list[str]:
-    cells = _CELL_BORDER.split(line.strip().removeprefix("|").removesuffix("|"))[:_MAX_COLUMNS]
-    return [_inline(cell.strip().replace("\\|", "|"), cited) for cell in cells]
-
-
-def _table(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
-    head = "".join(f"<th>{cell}</th>" for cell in _cells(lines[at], cited))
-    end = at + 2
-    rows = []
-    while end < len(lines) and "|" in lines[end]:
-        rows.append("".join(f"<td>{cell}</td>" for cell in _cells(lines[end], cited)))
-        end += 1
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return (
-        f'<div class="sr-scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
-        end,
-    )
 
 
 def _list(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
@@ -256,15 +260,17 @@ def _list(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, i
     return "".join(parts), at
 
 
-def _paragraph(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
+def _paragraph(lines: Sequence[str], at: int, cited: Collection[int], rows: bool) -> tuple[str, int]:
     end = at + 1
-    while end < len(lines) and lines[end].strip() and not _starts_block(lines, end):
+    while end < len(lines) and lines[end].strip() and not _starts_block(lines, end, rows):
         end += 1
     return f"<p>{'<br>'.join(_inline(line.strip(), cited) for line in lines[at:end])}</p>", end
 
 
-def _starts_block(lines: Sequence[str], at: int) -> bool:
-    return any(sign.match(lines[at]) for sign in (_FENCE, _HEADING, _ITEM)) or _is_table(lines, at)
+def _starts_block(lines: Sequence[str], at: int, rows: bool) -> bool:
+    if rows and is_row(lines[at]):
+        return True
+    return any(sign.match(lines[at]) for sign in (_FENCE, _HEADING, _ITEM)) or is_table(lines, at)
 
 
 def _inline(line: str, cited: Collection[int]) -> str:

@@ -46,8 +46,9 @@ def _heading(passage: CitedPassage) -> Html:
 
 def _in_context(passage: CitedPassage) -> Html:
     return Html(
-        f'<div class="sr-context" dir="auto"><span>{quoted(passage.before)}</span>\n'
-        f"<mark>{quoted(passage.text)}</mark>\n<span>{quoted(passage.after)}</span></div>"
+        f'<div class="sr-context" dir="auto"><div class="sr-around">{quoted(passage.before)}</div>'
+        f"<div>{quoted(passage.text, is_marked=True)}</div>"
+        f'<div class="sr-around">{quoted(passage.after)}</div></div>'
     )
 
 
@@ -72,4 +73,4 @@ def show_passages(passages: Sequence[PassageTextOut], of: int, key: str) -> None
 
 def _passage(passage: PassageTextOut) -> Html:
     place = pieces.where(passage.place) or f"Passage {passage.number}"
-    return Html(f'<div class="sr-passage"><p class="sr-muted">{text(place)}</p>{render(passage.text)}</div>')
+    return Html(f'<div class="sr-passage"><p class="sr-muted">{text(place)}</p>{render(passage.text, rows=True)}</div>')

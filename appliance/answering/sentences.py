@@ -4,8 +4,7 @@ Rules this module keeps:
 
 1. A statement is a sentence, an item of a list or a row of a table. Rules of tables and fences of code state nothing;
    headings, lines that only lead into a list and heads of tables do where they are asked for.
-2. What ends a sentence is a full stop, a question or an exclamation mark before something that can begin one; not the
-   dot of an abbreviation, an initial, an ordinal or a number. Markers after the dot belong to the sentence before it.
+2. Where a sentence ends is for `sentence_ends` to say. Markers after the dot belong to the sentence before it.
 3. A statement keeps its place: `text[start:end]` is what was cut out.
 4. Words that carry have four letters or more, or letters and digits; the commonest words of five languages do not. Two
    are the same when their stems are: the first five letters, without accents and plural s. For numbers see `numbers`.
@@ -18,19 +17,14 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from appliance.answering.sentence_ends import sentence_ends
+
 _LINE = re.compile(r"[^\n]+")
 _LEAD = re.compile(r"\s*(?:[-*+•–]\s+|#{1,6}\s+|(?:\*\*|__)?\d{1,3}[.)]\s+|>\s+)*")
 _HEADING = re.compile(r"\s*+#{1,6}\s")
 _SILENT = re.compile(r"\s*+(?:`{3,}.*|~{3,}.*|[-=_*|:+\s]*+)\Z")
 _BLANKS = r"[^\S\n]*+"
 _TABLE_RULE = re.compile(rf"\n{_BLANKS}\|?{_BLANKS}:?-{{2,}}+:?{_BLANKS}\|(?:[-:|]|[^\S\n])*+(?:\n|\Z)")
-_MARKERS = r"(?:\s*\[\d+\])*"
-_END = re.compile(rf"[.!?…]['\"”’»)*_]*{_MARKERS}(?=\s+[^\sa-zà-ÿ])")
-_NO_END = re.compile(
-    r"(?:^|[\s(.])(?:[^\W\d_]|\d{1,3}|abs|art|bzw|ca|cf|co|corp|d\.h|dr|e\.g|ed|etc|fig|i\.e|inc|jr|lit|ltd|max|min|mr|mrs|ms"
-    r"|no|nos|nr|p|pp|prof|resp|sec|sig|sr|st|u\.a|usw|vgl|vol|vs|z\.b|núm|pág)\.\Z",
-    re.IGNORECASE,
-)
 _MARKER = re.compile(r"\[(\d{1,6})\]")
 _WORD = re.compile(r"[^\W_]+")
 _FEWEST_LETTERS = 4
@@ -117,12 +111,9 @@ def _pieces(text: str, line: re.Match[str]) -> Iterator[tuple[int, int]]:
     lead = _LEAD.match(line[0])
     start, end = line.start() + (lead.end() if lead else 0), line.end()
     if line[0].count("|") < 2:
-        for found in _END.finditer(text, start, end):
-            mark = found.start() + 1
-            if text[found.start()] == "." and _NO_END.search(text, max(start, mark - 8), mark):
-                continue
-            yield start, found.end()
-            start = found.end()
+        for ended in sentence_ends(text, start, end):
+            yield start, ended
+            start = ended
     yield start, end
 
 

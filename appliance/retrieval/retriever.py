@@ -100,8 +100,6 @@ class Retriever:
             )
         document_of = self._catalog.admitted_chunks(sorted(found), access)
         if len(document_of) < len(found):
-            # A label or version changed between the two looks, or catalog and index disagree.
-            _log.warning("%d hits of the index were withheld by the catalog", len(found) - len(document_of))
             self._tell_of_disagreement(found - document_of.keys(), access, on_withheld)
         legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(document_of))
         ranked = fuse(legs, dense_weight=self._dense_weight(language), document_of=document_of, named=named)
@@ -133,6 +131,8 @@ class Retriever:
             still = self._index.admitted(closed, access)
             if still:
                 self._alarm(f"the index let {len(still)} passages through that the catalog kept from their reader")
+                return
+        _log.info("%d passages were left out of a search: their documents are being changed", len(withheld))
 
     def _dense_weight(self, language: str) -> float:
         """How much nearness in meaning counts: less in a language that the embedding model does not read."""

@@ -287,7 +287,9 @@ def test_an_answer_withdrawn_in_the_middle_raises_an_alarm_that_the_doctor_tells
     _expect_a_flag(room, "answer")
 
 
-def test_an_index_that_disagrees_with_the_catalog_gives_nothing_away_and_raises_an_alarm(room: Room) -> None:
+def test_an_index_that_disagrees_with_the_catalog_gives_nothing_away_and_raises_an_alarm(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
     document = room.document()
     room.appliance.accounts.set_groups(room.reader_id, ())
     room.appliance.index.set_groups(document, frozenset({"everyone"}))  # as damage would, or somebody's hand
@@ -296,6 +298,8 @@ def test_an_index_that_disagrees_with_the_catalog_gives_nothing_away_and_raises_
     assert "March" not in answer.text
     assert len(_alarms(room)) == before + 1
     _expect_an_alarm(room)
+    (said,) = {record.getMessage() for record in caplog.records if "the index let" in record.getMessage()}
+    assert said == f"Access: {_alarms(room)[0].detail}"  # the server's log says what the query log and Health say
     _expect_a_flag(room, "search")
     room.appliance.index.set_groups(document, frozenset({"board"}))
 
@@ -324,5 +328,6 @@ def _expect_an_alarm(room: Room) -> None:
     assert "Zinnober" not in repr(alarms)
     check = next(check for check in examine(room.appliance) if check.name == "access")
     assert check.status == "warning"
-    assert str(len(alarms)) in check.detail
+    assert f"{len(alarms)} times in" in check.detail or (len(alarms) == 1 and check.detail.startswith("once in"))
+    assert f"the latest: {alarms[0].detail}." in check.detail
     assert room.appliance.retriever.retrieve(QUESTION, AccessFilter(frozenset())) == []

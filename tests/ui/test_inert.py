@@ -126,13 +126,14 @@ def test_whatever_is_marked_stays_inert_and_every_tag_closed(untrusted: str, edg
         "```\ncode 5\n```\nrest",
         "## A heading of 5\nrest",
         "words\n\n  1) one\n```\nx\n```",
+        "“\na | 5\ngroup:\n| 7 | b\n• c | 9\n” [1]",
     ],
 )
 def test_a_mark_changes_no_block_wherever_it_begins_and_ends(source: str) -> None:
-    bare = render(source)
+    bare = render(source, rows=True)
     for start in range(len(source)):
         for end in range(start + 1, len(source) + 1):
-            marked = render(source, marked=[(start, end)])
+            marked = render(source, marked=[(start, end)], rows=True)
             assert re.sub("</?mark>", "", marked) == bare, (start, end)
 
 
@@ -173,6 +174,35 @@ def test_a_table_is_shown_as_a_table() -> None:
     html = render("| Record | Years |\n|:---|---:|\n| Treaty | 10 [1] |", {1})
     assert "<th>Record</th><th>Years</th>" in html
     assert '<td>Treaty</td><td>10 <span class="sr-chip">1</span></td>' in html
+
+
+def test_rows_of_what_was_read_from_documents_are_shown_as_rows() -> None:
+    quotation = "“Weeks:\nLeave | Weeks\nOf parents:\n| 16\n…\n• Other | *2*\nAsk <b>.\n” [1]"
+    html = render(quotation, {1}, rows=True)
+    assert html == (
+        '<div class="sr-text" dir="auto"><p>“Weeks:</p><div class="sr-scroll"><table><tbody>'
+        "<tr><td>Leave</td><td>Weeks</td></tr><tr><td>Of parents:</td></tr><tr><td></td><td>16</td></tr>"
+        "<tr><td>…</td></tr><tr><td>• Other</td><td><em>2</em></td></tr></tbody></table></div>"
+        '<p>Ask &lt;b&gt;.<br>” <span class="sr-chip">1</span></p></div>'
+    )
+    assert "<table>" not in render("cat a | grep b\ncat c | grep d")
+
+
+def test_a_passage_is_shown_as_it_stands_but_for_its_rows() -> None:
+    passage = "# **As** it\n is\nLeave | Weeks\nParental | <16>\n[1] end"
+    table = "<table><tbody><tr><td>{}</td><td>{}</td></tr><tr><td>{}</td><td>{}</td></tr></tbody></table></div>"
+    cells = ("Leave", "Weeks", "Parental", "&lt;16&gt;")
+    assert quoted(passage) == f'# **As** it\n is<div class="sr-scroll">{table.format(*cells)}[1] end'
+    marked = [f"<mark>{cell}</mark>" for cell in cells]
+    assert quoted(passage, is_marked=True) == (
+        f'<mark># **As** it\n is</mark><div class="sr-scroll">{table.format(*marked)}<mark>[1] end</mark>'
+    )
+
+
+@given(st.text(alphabet=st.sampled_from("<>&*_#|[]-.` \n 19ab\ue000\u202e"), max_size=120), st.booleans())
+def test_whatever_is_quoted_is_inert(untrusted: str, is_marked: bool) -> None:
+    assert_inert(quoted(untrusted, is_marked=is_marked))
+    assert_inert(render(untrusted, {1, 9}, rows=True))
 
 
 def test_only_markers_of_citations_become_chips() -> None:

@@ -190,7 +190,8 @@ def _answer(turn: TurnOut) -> Html:
     """The answer; marked are the numbers that its passages do not have, or the sentences nearest to the question."""
     numbers = frozenset(passage.number for passage in turn.citations)
     if turn.grounding is None:
-        return render(turn.answer, numbers, marked=turn.highlights)
+        is_quoted = turn.kind is AnswerKind.EXTRACTIVE
+        return render(turn.answer, numbers, marked=turn.highlights, rows=is_quoted)
     doubted = [span for statement in turn.grounding.statements for span in statement.missing_at]
     return render(turn.answer, numbers, marked=doubted, mark=Mark.NOT_FOUND)
 

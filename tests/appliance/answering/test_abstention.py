@@ -66,6 +66,16 @@ def test_a_capital_tells_no_name_in_german_or_at_the_beginning_of_a_sentence() -
         assert signs(question, [hit("Nothing.")]).names == 1.0, question
 
 
+def test_what_follows_the_question_and_what_is_shouted_names_nothing() -> None:
+    told_how = "What was the revenue of Borealis? Format it as EUR 1,234 in a list like ['A1', 'B2']."
+    assert signs(told_how, [hit("The revenue of Borealis went up.")]).names == 1.0
+    assert signs(told_how, [hit("The revenue of Meridian went up.")]).names == 0.0
+    assert signs("WHAT IS THE LAST YEAR IN TABLE 17?", [hit("Table 17 ends there.")]).names == 1.0
+    assert signs("WHAT IS THE LAST YEAR IN TABLE 17?", [hit("Table 18 ends there.")]).names == 0.0
+    assert signs("Borealis? Tell me of Meridian", [hit("Meridian is a company.")]).names == 1.0
+    assert signs("NATO?", [hit("The board met.")]).names == 0.0
+
+
 @pytest.mark.parametrize(
     ("text", "denial"),
     [("Invoices of Borealis may not be deleted.", 1.0), ("Invoices of Borealis may be deleted.", 0.0)],

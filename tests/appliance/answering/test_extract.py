@@ -51,6 +51,14 @@ def test_the_nearest_sentence_of_each_quotation_is_known() -> None:
     ]
 
 
+def test_a_sentence_is_not_cut_at_an_initial() -> None:
+    filler = "The canteen opens at noon on every day of the week. " * 8
+    passages = make_passages(f"{filler}Who leads parental leave is Mary N. Dillon of Art. 5 fame. {filler}")
+    quotations = extract("Who leads parental leave?", passages, ToyEmbedder())
+    ((start, end),) = quotations.highlights
+    assert quotations.text[start:end] == "Who leads parental leave is Mary N. Dillon of Art. 5 fame."
+
+
 def test_what_is_left_out_before_and_after_is_marked() -> None:
     filler = "The canteen opens at noon on every day of the week. " * 8
     text = quote(f"{filler}Parental leave is sixteen weeks long. {filler}")
@@ -60,10 +68,31 @@ def test_what_is_left_out_before_and_after_is_marked() -> None:
     assert len(text) < 520
 
 
-def test_rows_of_a_table_stay_on_their_lines() -> None:
+def test_rows_of_a_table_stand_on_lines_of_their_own() -> None:
     assert quote("Leave | Weeks\nParental leave | 16\nOther | 2") == (
-        "“Leave | Weeks\nParental leave | 16\nOther | 2” [1]"
+        "“\nLeave | Weeks\nParental leave | 16\nOther | 2\n” [1]"
     )
+    assert quote("Weeks of leave.\nLeave | Weeks\nParental leave | 16\nAsk early.") == (
+        "“Weeks of leave.\nLeave | Weeks\nParental leave | 16\nAsk early.” [1]"
+    )
+
+
+def test_a_row_is_never_cut_at_a_dot_or_a_colon() -> None:
+    passages = make_passages("Leave | Weeks\nParental leave: Art. 16. Yes | How long: 16")
+    ((start, end),) = extract(QUESTION, passages, ToyEmbedder()).highlights
+    assert extract(QUESTION, passages, ToyEmbedder()).text[start:end] == "Parental leave: Art. 16. Yes | How long: 16"
+
+
+def test_a_row_far_down_in_a_table_is_quoted_with_the_row_that_names_the_columns() -> None:
+    rows = [f"Desk {number} | {'x' * 60} | {number}" for number in range(20)]
+    table = ["Kind | Text | Weeks", *rows[:9], "Long ones:", *rows[9:], "Parental leave | how long | 16", *rows]
+    text = quote("\n".join(["Caption", *table]))
+    assert text.startswith("“…\nKind | Text | Weeks\n…\nDesk")
+    assert "\nParental leave | how long | 16\n" in text
+    assert text.endswith("\n…” [1]")
+    assert len(text) < 520
+    assert quote("\n".join(table[:1] + table[-21:])).startswith("“\nKind | Text | Weeks\nParental leave")
+    assert len(quote("\n".join([f"Kind | {'x' * 5_000}", *table[1:]]))) < 520  # a head that fits in no quotation
 
 
 def test_a_word_of_the_question_decides_between_rows_that_are_alike() -> None:
@@ -118,7 +147,17 @@ def test_a_documents_own_references_are_not_taken_for_citations() -> None:
 
 sentences = st.lists(
     st.sampled_from(
-        ["Leave is long.", "Dogs bark!", "How so?", "z. B. Parental", "a\tb", "\n", "»Zitat«.", "1.5 days;"]
+        [
+            "Leave is long.",
+            "Dogs bark!",
+            "How so?",
+            "z. B. Parental",
+            "a\tb",
+            "\n",
+            "»Zitat«.",
+            "1.5 days;",
+            "\nLeave | 5\n",
+        ]
     ),
     max_size=8,
 ).map(" ".join)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from appliance.answering.followup import standalone
+from appliance.answering.followup import is_follow_up, standalone
 from appliance.domain import Turn
 
 BEFORE = [Turn("Who signs contracts?", "The board."), Turn("How long is parental leave?", "16 weeks [1].")]
@@ -47,10 +49,31 @@ def test_a_question_that_leans_on_the_one_before_is_searched_with_it(question: s
         "Qual è il termine di disdetta per i contratti a tempo indeterminato?",
         "¿Cuál es el plazo de preaviso para empleados con contrato indefinido?",
         "¿Quién aprueba los viajes y las dietas del personal directivo?",
+        "Who signs contracts?",
+        "Parental leave abroad?",
+        "What are debentures?",
+        "Was ist ein Sammelkonto?",
+        "What did Fabrikam pay its suppliers in 2023?",
+        "Does the auditor confirm that the accounts give a true and fair view?",
+        "Must an authorised firm notify clients before it changes the terms of an agreement that they signed?",
+        "In which cases may those who hold client money use it for their own account?",
+        "Welche Frist gilt, damit eine Kündigung während der Probezeit wirksam wird?",
+        "Kann das Unternehmen Daten von Lieferanten auch ohne deren Einwilligung speichern, wenn diese veröffentlicht sind?",
     ],
 )
 def test_a_question_that_stands_by_itself_is_searched_alone(question: str) -> None:
     assert standalone(question, BEFORE) == question
+
+
+WRITTEN = Path(__file__).parents[3] / "bench" / "followups.txt"
+
+
+def test_of_the_follow_ups_that_were_written_down_hardly_any_is_missed() -> None:
+    """`bench/followups.py` measures the other side too, on questions that stand by themselves."""
+    written = [line.split("\t")[1] for line in WRITTEN.read_text("utf-8").splitlines() if "\t" in line]
+    missed = [question for question in written if not is_follow_up(question)]
+    assert len(written) > 150
+    assert len(missed) <= 0.05 * len(written), missed
 
 
 def test_the_first_question_of_a_conversation_is_never_completed() -> None:
