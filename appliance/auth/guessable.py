@@ -2,8 +2,9 @@
 
 Rules this module keeps:
 
-1. What is easy to guess is taken out of a password: the name of its owner, the name of this product, characters in a
-   row, what is typed again and again, and words that everybody uses. Too little must not be left.
+1. What is easy to guess is taken out of a password: the name of its owner, the name of this product, words that
+   everybody uses, characters in a row, years and signs. Too little must not be left. That signs and digits stand for
+   letters (P@ssw0rd) helps nobody.
 2. A long password is not refused for holding one of these: what counts is the rest.
 3. What is found is told in words that do not repeat the password.
 """
@@ -15,12 +16,12 @@ import unicodedata
 from collections.abc import Iterator
 
 _LEAST_LEFT = 6
-"""How many letters, digits and signs have to be left."""
+"""How many letters and digits have to be left."""
 _LEAST_DIFFERENT = 5
 _LEAST_IN_A_ROW = 4
 _ROWS = (
     "abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm",
-    "azertyuiop", "qsdfghjklm", "wxcvbn",
+    "azertyuiop", "qsdfghjklm", "wxcvbn", "1qaz", "2wsx", "3edc", "4rfv", "5tgb", "!qaz", "@wsx", "#edc",
 )  # fmt: skip
 _PRODUCT = ("strongroom",)
 _WORDS = (
@@ -30,6 +31,7 @@ _WORDS = (
     "sommer", "herbst", "hello", "admin", "login", "guest", "user", "test", "pass",
 )  # fmt: skip
 """Words that passwords are made of when nobody wants to think of one; the longer ones come first."""
+_SIGNS_FOR_LETTERS = str.maketrans("@4013!5$7", "aaoieisst")
 _LIST = """
     1q2w3e4r5t6y 1q2w3e4r5t6y7u q1w2e3r4t5y6 1qaz2wsx3edc 1qaz2wsx3edc4rfv zaq12wsxcde3 1qazxsw23edc qazwsxedcrfv
     qazwsxedcrfvtgb qweasdzxc123 123qweasdzxc qwe123asd456 asd123qwe456 1234qwerasdf zxcasdqwe123 q2w3e4r5t6y7
@@ -51,26 +53,33 @@ def why_guessable(password: str, name: str) -> str:
     folded = unicodedata.normalize("NFKC", password).casefold()
     plain = "".join(char for char in folded if not char.isspace())
     letters = re.sub(r"[\W_]+", "", plain)
-    if len(set(plain)) < _LEAST_DIFFERENT or _is_repeated(plain) or _is_repeated(letters):
+    is_of_letters = 2 * len(letters) > len(plain)
+    if len(set(plain)) < _LEAST_DIFFERENT or _is_repeated(plain) or (is_of_letters and _is_repeated(letters)):
         return "repeats the same characters"
     if letters in _KNOWN or letters.rstrip("0123456789") in _KNOWN:
         return "is one that everybody tries"
-    for taken_out, why in (
-        (_names(name), "is little more than the name of the account"),
-        (_PRODUCT, "is little more than the name of this product"),
-        (tuple(_in_a_row(plain)), "is little more than characters in a row"),
-        (_WORDS, "is little more than words that everybody uses"),
+    return _little_more(plain, name) or _little_more(plain.translate(_SIGNS_FOR_LETTERS), name)
+
+
+def _little_more(text: str, name: str) -> str:
+    is_shorter = False
+    for parts_of, why in (
+        (lambda _: _names(name), "is little more than the name of the account"),
+        (lambda _: _PRODUCT, "is little more than the name of this product"),
+        (lambda _: _WORDS, "is little more than words that everybody uses"),
+        (_in_a_row, "is little more than characters in a row, or words that everybody uses"),
     ):
-        for part in taken_out:
-            plain = plain.replace(part, " ")
-        if _left(plain) < _LEAST_LEFT:
+        for part in parts_of(text):
+            is_shorter = is_shorter or part in text
+            text = text.replace(part, " ")
+        if is_shorter and _left(text) < _LEAST_LEFT:
             return why
     return ""
 
 
-def _left(plain: str) -> int:
-    """How many characters are left, those of one kind side by side counted once."""
-    return len(re.sub(r"(.)\1+", r"\1", plain.replace(" ", "")))
+def _left(text: str) -> int:
+    """How many letters and digits are left without years, those of one kind side by side counted once."""
+    return len(re.sub(r"(.)\1+", r"\1", re.sub(r"(19|20)\d\d|[\W_]", "", text)))
 
 
 def _is_repeated(text: str) -> bool:
@@ -85,7 +94,17 @@ def _names(name: str) -> tuple[str, ...]:
 
 
 def _in_a_row(text: str) -> Iterator[str]:
-    """The parts of a text that run along the alphabet, the digits or a keyboard, in either direction."""
+    """The parts of a text that run along the alphabet, the digits or a keyboard, in either direction.
+
+    Of characters that are typed twice the one stands for both: 112233.
+    """
+    yield from _running(text)
+    halved = re.sub(r"(.)\1", r"\1", text)
+    if 2 * len(halved) == len(text):
+        yield from ("".join(2 * char for char in part) for part in _running(halved))
+
+
+def _running(text: str) -> Iterator[str]:
     start = 0
     while start < len(text):
         length = max(_along(text[start:], row) for row in (*_ROWS, *(row[::-1] for row in _ROWS)))
