@@ -13,9 +13,10 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from weakref import WeakSet
 
 from appliance import __version__
 from appliance.answering.answerer import Answerer, Record
@@ -304,9 +305,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         _fill(catalog, runs, log)
     stack.enter_context(contextlib.closing(evaluations))
     four_eyes = FourEyes(database, log)
-    protection = build_protection(
-        database, log, four_eyes, settings.retention, lambda person: desk.serving.answerer.is_answering(person)
-    )
+    protection = build_protection(database, log, four_eyes, settings.retention, build.is_answering)
     stack.callback(protection.daily.close)
     log_identity.adopt(database, log)
     sampling_rules = SamplingRules(database, log)
@@ -451,6 +450,11 @@ class _Builder:
     reranker: Reranker | None
     glossary: Glossary
     own_words: str  # the digest of the organisation's part of it
+    answerers: WeakSet[Answerer] = field(default_factory=WeakSet)  # those that a change of model replaced too
+
+    def is_answering(self, person_id: str) -> bool:
+        """Whether a question of that person is being answered now."""
+        return any(answerer.is_answering(person_id) for answerer in list(self.answerers))
 
     def serving(self, index: VectorIndex, embedder: Embedder) -> Serving:
         """What answers from an index that was built with `embedder`."""
@@ -480,7 +484,7 @@ class _Builder:
         )
 
     def _answerer(self, retriever: Retriever, embedder: Embedder, record: Record) -> Answerer:
-        return Answerer(
+        made = Answerer(
             retriever=retriever,
             log=record,
             embedder=embedder,  # without a cache, which would keep the sentences that answers quote
@@ -491,6 +495,8 @@ class _Builder:
             state=self._state(embedder),
             alarm=self.alarm,
         )
+        self.answerers.add(made)
+        return made
 
     def _replayer(self, retriever: Retriever, embedder: Embedder) -> Replayer:
         return Replayer(

@@ -9,15 +9,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from appliance.api.gate import IngestAdmin, TheAppliance, record_act
+from appliance.api.gate import IngestAdmin, TheAppliance, cleared, record_act
 from appliance.api.pictures import picture
 from appliance.api.runs import request_sync, require_not_paused, run_out
 from appliance.api.schemas.documents import ChangesOut
 from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewOut, ReviewsOut
 from appliance.api.schemas.runs import RunOut
 from appliance.api.wire import changes_out, has_images, page_out, passage_text_out
+from appliance.auth.standing import principal_of
 from appliance.catalog import changes_between
-from appliance.domain import Document, Principal, Role
+from appliance.domain import Document, Principal, Role, Version, document_id
 from appliance.errors import AccessDenied, Conflict
 from appliance.labels import groups_in
 from appliance.wiring import Appliance
@@ -60,7 +61,7 @@ def review(document_id: str, admin: IngestAdmin, appliance: TheAppliance) -> Rev
         chunk_count=version.chunk_count,
         passages=[passage_text_out(chunk) for chunk in passages],
         changes=_changes(appliance, admin, document),
-        needs_another=_needs_another(appliance, admin, document),
+        needs_another=_needs_another(appliance, admin, document, version),
     )
 
 
@@ -74,43 +75,47 @@ def review_page(document_id: str, page: int, admin: IngestAdmin, appliance: TheA
 @router.post("/{document_id}/approve", status_code=202)
 def approve(document_id: str, admin: IngestAdmin, appliance: TheAppliance, given: Approval | None = None) -> RunOut:
     """Release the version in question. The sync that starts at once puts it before readers."""
-    document, version_id = _looked_at(appliance, admin, document_id, given)
-    if _needs_another(appliance, admin, document):
+    document, version = _looked_at(appliance, admin, document_id, given)
+    if _needs_another(appliance, admin, document, version):
         raise AccessDenied("You uploaded this file yourself. Leave its release to another administrator.")
     source = appliance.catalog.source(document.source_id)
     require_not_paused(source)
     subject = f"{source.name}: {document.full_path}"
-    with record_act(appliance, admin, "review.approved", subject, f"version: {version_id}"):
-        appliance.catalog.approve(document_id, admin.id, version_id=version_id)
+    with record_act(appliance, admin, "review.approved", subject, f"version: {version.id}"):
+        appliance.catalog.approve(document_id, admin.id, version_id=version.id)
     return run_out(request_sync(appliance, admin, source))
 
 
 @router.post("/{document_id}/reject", status_code=204)
 def reject(document_id: str, given: Rejection, admin: IngestAdmin, appliance: TheAppliance) -> Response:
     """Turn the version in question down. The file is not read again until it changes."""
-    document, version_id = _looked_at(appliance, admin, document_id, given)
+    document, version = _looked_at(appliance, admin, document_id, given)
     subject = f"{appliance.catalog.source(document.source_id).name}: {document.full_path}"
-    with record_act(appliance, admin, "review.rejected", subject, f"version: {version_id}; {given.reason}"):
-        appliance.catalog.turn_down(document_id, f"Turned down by a curator: {given.reason}", version_id=version_id)
+    with record_act(appliance, admin, "review.rejected", subject, f"version: {version.id}; {given.reason}"):
+        appliance.catalog.turn_down(document_id, f"Turned down by a curator: {given.reason}", version_id=version.id)
     return Response(status_code=204)
 
 
 def _looked_at(
     appliance: Appliance, admin: Principal, document_id: str, given: Approval | None
-) -> tuple[Document, str]:
+) -> tuple[Document, Version]:
     """The document and the version that waits. Raises Conflict when another one was looked at."""
     document, release, _ = appliance.catalog.pending_document(document_id, admin.access, limit=0)
     if given is not None and given.version_id and given.version_id != release.version.id:
         raise Conflict("The file has changed since you looked at it. Look at the version that waits now, then decide.")
-    return document, release.version.id
+    return document, release.version
 
 
-def _needs_another(appliance: Appliance, admin: Principal, document: Document) -> bool:
-    """Whether this admin gave the file (or the one it lies in), and somebody else could release it."""
-    if appliance.catalog.uploader(document.source_id, document.path) != admin.id:
+def _needs_another(appliance: Appliance, admin: Principal, document: Document, version: Version) -> bool:
+    """Whether this admin gave the version in question (or what it lies in), and somebody else could release it."""
+    given = version.sha256
+    if document.member:
+        given = appliance.catalog.facts(document_id(document.source_id, document.path)).sha256
+    if appliance.catalog.uploader(document.source_id, document.path, given) != admin.id:
         return False
-    people = (person for person in appliance.accounts.people() if person.id != admin.id)
-    return any(Role.ADMIN in person.roles and not person.shut_out for person in people)
+    others = (person for person in appliance.accounts.people() if person.id != admin.id and not person.shut_out)
+    admins = (cleared(appliance, principal_of(person)) for person in others if Role.ADMIN in person.roles)
+    return any(other.access.admits(document.groups) for other in admins)
 
 
 def _changes(appliance: Appliance, admin: Principal, document: Document) -> ChangesOut | None:

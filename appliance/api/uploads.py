@@ -11,6 +11,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 from collections.abc import Callable
@@ -77,6 +78,12 @@ class _Incoming:
         self.name = ""
         self.size_bytes = 0
         self.is_whole = False
+        self._digest = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what came, in hexadecimal."""
+        return self._digest.hexdigest()
 
     def parser(self, content_type: str) -> MultipartParser:
         """What takes the body of the request apart. Raises InvalidRequest when it is no form."""
@@ -129,6 +136,7 @@ class _Incoming:
         if self._file is None:
             raise InvalidRequest(_WRONG_FORM)
         self._file.write(data)
+        self._digest.update(data)
 
     def _end(self) -> None:
         if self._file is not None:
@@ -169,6 +177,6 @@ def _place_for_uploads(appliance: Appliance, source_id: str) -> Source:
 def _keep(appliance: Appliance, admin: Principal, source: Source, incoming: _Incoming) -> RunOut:
     subject = f"{source.name}: {incoming.name}"
     with record_act(appliance, admin, "file.uploaded", subject, f"{incoming.size_bytes:,} bytes"):
-        appliance.catalog.note_upload(source.id, incoming.name, admin.id)
+        appliance.catalog.note_upload(source.id, incoming.name, incoming.sha256, admin.id)
         incoming.put_in_place(Path(source.path))
     return run_out(request_sync(appliance, admin, source))

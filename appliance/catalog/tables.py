@@ -109,6 +109,7 @@ uploads = Table(
     metadata,
     Column("source_id", ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
     Column("path", Text, primary_key=True),
+    Column("sha256", String(64), primary_key=True),
     Column("person_id", String(64), nullable=False),
 )
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -20,7 +20,7 @@ from appliance.audit.entries import AdminAction, AnswerClosed
 from appliance.audit.records import LogFilter
 from appliance.config import IngestSettings, ModelSettings, Provider, ServerSettings, Settings
 from appliance.doctor import examine
-from appliance.domain import AccessFilter, Role, Source
+from appliance.domain import AccessFilter, Conversation, Role, Source
 from appliance.ecosystem.retriever import StrongroomRetriever
 from appliance.server import create_headless_app
 from appliance.wiring import WITHHELD, Appliance, opened
@@ -285,6 +285,21 @@ def test_an_answer_withdrawn_in_the_middle_raises_an_alarm_that_the_doctor_tells
     assert notices.WITHDRAWN in told[0]
     _expect_an_alarm(room)
     _expect_a_flag(room, "answer")
+
+
+def test_an_erasure_knows_of_answers_that_a_model_which_was_replaced_is_still_writing(room: Room) -> None:
+    appliance, person = room.appliance, room.appliance.sessions.authenticate(room.tokens["reader"], kind="session")
+    is_answered = appliance.protection.erasures._is_answered
+    asking = appliance.answerer.ask(QUESTION, person, Conversation("talk"), origin="test")  # type: ignore[arg-type]
+    next(asking)
+    serving = appliance.desk.serving
+    appliance.desk.serving = replace(serving, answerer=object())  # type: ignore[arg-type]
+    try:
+        assert is_answered(room.reader_id)
+        asking.close()
+        assert not is_answered(room.reader_id)
+    finally:
+        appliance.desk.serving = serving
 
 
 def test_an_index_that_disagrees_with_the_catalog_gives_nothing_away_and_raises_an_alarm(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from appliance.domain import Role
@@ -110,6 +112,27 @@ def test_nobody_releases_what_they_uploaded_while_another_admin_could(desk: Desk
     finally:
         desk.appliance.accounts.set_roles(other, (Role.ADMIN,))
     assert waiting(desk) == ["letter.eml"]
+
+
+def test_an_upload_of_somebody_else_under_the_same_name_does_not_free_the_one_before(desk: Desk) -> None:
+    key = desk.add()
+    desk.ended(desk.upload(key, "press.txt", FIRST))
+    document = desk.id_of(key, "press.txt")
+    [other] = [person.id for person in desk.appliance.accounts.people() if person.name == "hr-admin"]
+    digest = hashlib.sha256(SECOND.encode()).hexdigest()
+    desk.appliance.catalog.note_upload(key, "press.txt", digest, other)  # it is yet to be read
+    assert desk.admin.post(f"/api/reviews/{document}/approve").status_code == 403
+    assert waiting(desk) == ["press.txt"]
+
+
+def test_who_may_not_read_a_document_is_no_other_who_could_release_it(desk: Desk) -> None:
+    key = desk.add(groups=["hr"])
+    given = desk.client("hr-admin").post(f"/api/sources/{key}/uploads", files={"file": ("pay.txt", FIRST)})
+    desk.ended(given)
+    document = desk.id_of(key, "pay.txt")
+    assert not desk.client("hr-admin").get(f"/api/reviews/{document}").json()["needs_another"]
+    approve(desk, document)
+    assert desk.finds("hr", FIRST)
 
 
 def test_what_was_turned_down_is_not_read_again_before_it_changes(desk: Desk) -> None:

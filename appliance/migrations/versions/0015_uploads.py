@@ -15,9 +15,10 @@ def upgrade() -> None:
         "uploads",
         sa.Column("source_id", sa.String(length=36), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("person_id", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(["source_id"], ["sources.id"], name=op.f("fk_uploads_source_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("source_id", "path", name=op.f("pk_uploads")),
+        sa.PrimaryKeyConstraint("source_id", "path", "sha256", name=op.f("pk_uploads")),
     )
 
 
