@@ -9,7 +9,7 @@ import pytest
 
 from appliance.api.qr import qr_code
 from appliance.audit import signatures
-from appliance.audit.entries import AdminAction, LogExported, LogRead
+from appliance.audit.entries import AdminAction, DeskOpened, LogExported, LogRead
 from appliance.audit.tree import verify_inclusion
 from appliance.audit.verifier import verify as verify_export
 from appliance.audit.verify import verify
@@ -130,6 +130,22 @@ def test_reading_and_exporting_the_log_is_itself_recorded(client: Client, applia
     assert any(isinstance(entry, LogExported) for entry in types)
     events = officer.get("/api/log/events").json()["events"]
     assert {"log.read", "log.exported"} <= {event["type"] for event in events}
+
+
+def test_every_reading_names_the_opening_that_let_it(client: Client, appliance: Appliance) -> None:
+    query_id = ask(client, "employee", "What may a hotel in Zurich cost?")["query_id"]
+    officer = client("compliance")
+    before = appliance.log.size()
+    officer.post("/api/log/openings", json={"reason": "Complaint of a customer"})
+    for path in ("queries", f"queries/{query_id}", "charts", "events", "export"):
+        assert officer.get(f"/api/log/{path}").status_code == 200
+    assert officer.post(f"/api/log/queries/{query_id}/replay").status_code == 200
+    for path in ("reviews", "cases"):
+        assert officer.get(f"/api/compliance/{path}").status_code == 200
+    opening, *read = [appliance.log.entry(seq).entry for seq in range(before, appliance.log.size())]
+    assert isinstance(opening, DeskOpened)
+    assert len(read) == 8
+    assert {getattr(entry, "session_id", "") for entry in read} == {opening.session_id} != {""}
 
 
 def test_the_export_of_the_proof_verifies_without_the_appliance(client: Client, appliance: Appliance) -> None:

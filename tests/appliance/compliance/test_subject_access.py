@@ -12,6 +12,7 @@ import pytest
 from appliance.audit.entries import (
     AdminAction,
     AnswerClosed,
+    AnswerReviewed,
     CitedPassage,
     DeskOpened,
     Entry,
@@ -43,7 +44,7 @@ def ann(office: Office) -> Person:
 
 def about(office: Office, person: Person) -> About:
     requests = AccessRequests(office.database, office.clock)
-    return gather(office.log, person, Conversations(office.database), requests)
+    return gather(office.log, person, Conversations(office.database), requests, 3600)
 
 
 def recorded(office: Office, *entries: Entry) -> None:
@@ -146,10 +147,11 @@ def test_the_paper_tells_a_question_with_all_that_came_of_it_and_why_it_was_look
     recorded(
         office,
         FeedbackGiven(query_id, ann.id, "down", "It does not say where."),
-        DeskOpened("officer-1", "An older matter"),
-        DeskOpened("officer-1", "Complaint 2026-14"),
-        DeskOpened("officer-2", "The matter of somebody else"),
-        LogRead("officer-1", "one query", query_id),
+        DeskOpened("officer-1", "An older matter", "s-1"),
+        DeskOpened("officer-1", "Complaint 2026-14", "s-1"),
+        DeskOpened("officer-1", "The matter of somebody else", "s-2"),
+        DeskOpened("officer-2", "The matter of somebody else", "s-3"),
+        LogRead("officer-1", "one query", query_id, "s-1"),
     )
     first, *others = words_on_paper(office, ann)
     assert "1, from 15 Mar 2026 to 15 Mar 2026" in first
@@ -163,6 +165,38 @@ def test_the_paper_tells_a_question_with_all_that_came_of_it_and_why_it_was_look
     whole = " ".join([first, *others])
     assert f"Page 1 of {1 + len(others)}" in first
     assert not any(reason in whole for reason in ("An older matter", "somebody else", "officer-1"))
+
+
+def test_a_reading_that_does_not_name_its_session_has_a_reason_only_where_no_other_can_be_meant(
+    office: Office, ann: Person
+) -> None:
+    query_id = office.asks(ann.id, "How long are treaties kept?")
+    recorded(office, DeskOpened("officer-1", "Complaint 2026-14", "s-1"))
+    office.clock.forward(minutes=59)
+    recorded(office, LogRead("officer-1", "one query", query_id))
+    recorded(office, DeskOpened("officer-1", "The matter of somebody else", "s-2"))
+    recorded(office, LogRead("officer-1", "one query", query_id))
+    office.clock.forward(minutes=2)
+    recorded(office, LogRead("officer-1", "one query", query_id))
+    office.clock.forward(minutes=60)
+    recorded(office, LogRead("officer-1", "one query", query_id))
+    found = about(office, ann)
+    assert [found.reasons.get(each.seq) for each in found.by_others] == [
+        "Complaint 2026-14", None, "The matter of somebody else", None,
+    ]  # fmt: skip
+
+
+def test_nothing_tells_who_it_was_that_acted_for_the_organisation(office: Office, ann: Person) -> None:
+    query_id = office.asks(ann.id, "How long are treaties kept?")
+    recorded(
+        office,
+        AnswerReviewed(query_id, "officer-1", "Cora Kern", "fine"),
+        DeskOpened("officer-1", "Complaint 2026-14", "s-1"),
+        LogRead("officer-1", "one query", query_id, "s-1"),
+    )
+    told = as_json(about(office, ann))
+    assert "Complaint 2026-14" in told
+    assert not any(who in told for who in ("officer-1", "Cora Kern", "s-1"))
 
 
 def test_what_is_for_programs_stands_in_the_file_for_them_alone(office: Office, ann: Person) -> None:
