@@ -4,7 +4,8 @@ Rules this module keeps:
 
 1. The first page says what this is, whose, when it was made, and how much of what there is.
 2. Each question stands together with all that came of it: the answer, the documents it cites, what its reader said of
-   it, and who looked at it afterwards, and why. Who that was by name is not told (`subject_access`, rule 2).
+   it, and who looked at it afterwards, and why. Who that was by name is not told (`subject_access`, rule 2), and never
+   that nobody looked: not every look is on record with the questions that it showed.
 3. Identifiers, hashes and settings are for programs: they stand in the JSON alone, and the first page says so.
 4. What was erased or cannot be read is named as such where it would stand.
 """
@@ -42,12 +43,17 @@ _KINDS = {
 _VERDICTS = {"up": "helpful", "down": "not helpful"}
 _WHAT_THIS_IS = (
     "This is what the appliance Strongroom of your organisation holds about you: your account, every question you "
-    "asked and what came of it, what else you did, who looked at it afterwards and why, and what is kept for you now. "
+    "asked and what came of it, what else you did, what others did about it and why, and what is kept for you now. "
     "Those who looked are named by their office, not by name. Passages and answers may speak of other people."
 )
 _WHERE_THE_REST_IS = (
     "Identifiers, hashes, settings of the language model and other fields for programs are left out of this paper. "
     "They are in the file for programs (JSON), which belongs to it and holds every entry in full."
+)
+_NONE_BY_OTHERS = "No entry of others names you or a question of yours."
+_NOT_EVERY_LOOK = (
+    "Lists, searches, the review queue, cases and exports are on record without naming each question that they showed: "
+    "somebody may have read a question of yours there."
 )
 _NOT_PRINTED = (
     "The font of this paper lacks some letters of what was written. They stand in square brackets by their numbers, "
@@ -98,7 +104,8 @@ def _put_summary(paper: Paper, about: About, questions: list[AskedThen]) -> None
         rows = [(office, what, f"{number:,}") for (office, what), number in sorted(counted.items())]
         paper.rows(("Who", "What", "Times"), rows, (3, 5, 1))
     else:
-        paper.text("Nobody.")
+        paper.text(_NONE_BY_OTHERS)
+    paper.text(_NOT_EVERY_LOOK)
     paper.label("What is not in this paper")
     paper.text(_WHERE_THE_REST_IS)
     if any(map(lacks, _everything_written(about))):
@@ -215,7 +222,10 @@ def _put_views(paper: Paper, about: About, questions: list[AskedThen]) -> None:
     elsewhere = {recorded.seq for question in questions for recorded in question.by_others}
     rows = [(moment(each.time), who(each), view(about, each)) for each in about.by_others if each.seq not in elsewhere]
     paper.heading("What others did that concerns you")
-    paper.text("Who looked at a question stands with that question." if elsewhere else "Nobody looked at a question.")
+    if not about.by_others:
+        paper.text(_NONE_BY_OTHERS)
+    if elsewhere:
+        paper.text("Who looked at a question stands with that question.")
     if rows:
         paper.rows(("When", "Who", "What"), rows, (4, 4, 8))
 

@@ -18,6 +18,7 @@ from appliance.audit.entries import (
     Entry,
     FeedbackGiven,
     Latency,
+    LogExported,
     LogRead,
     ModelUsed,
     PassagesRetrieved,
@@ -121,6 +122,13 @@ def words_on_paper(office: Office, person: Person) -> list[str]:
     return pages
 
 
+def words_of(paper: bytes) -> str:
+    document = pdfium.PdfDocument(io.BytesIO(paper))
+    words = " ".join(" ".join(page.get_textpage().get_text_range() for page in document).split())
+    document.close()
+    return words
+
+
 def answered(office: Office, query_id: str, person: str, answer: str) -> None:
     """Three passages found, of which the answer cites the second."""
     passages = tuple(
@@ -216,13 +224,33 @@ def test_a_question_that_was_not_answered_or_cannot_be_read_says_so_where_it_sta
     found = about(office, ann)
     (unanswered,) = found.own
     erased = replace(unanswered, seq=9, entry=None, sealed=True, erased=True)
-    told = on_paper(replace(found, own=(unanswered, erased)))
-    document = pdfium.PdfDocument(io.BytesIO(told))
-    words = " ".join(" ".join(page.get_textpage().get_text_range() for page in document).split())
-    document.close()
+    words = words_of(on_paper(replace(found, own=(unanswered, erased))))
     assert "And this one? Answer There is none on record" in words
     assert "Question 2 · 15 Mar 2026, 09:00 UTC What this entry held was erased." in words
     assert "1 cannot be read any more" in words
+
+
+def test_the_paper_never_says_that_nobody_looked_since_lists_do_not_name_the_questions_they_showed(
+    office: Office, ann: Person
+) -> None:
+    office.asks(ann.id, "How long are treaties kept?")
+    recorded(office, LogRead("officer-1", "queries matching anything"), LogExported("officer-1", "the whole log"))
+    first, *others = words_on_paper(office, ann)
+    assert "No entry of others names you or a question of yours. Lists, searches, the review queue" in first
+    assert others[-1].count("No entry of others names you or a question of yours.") == 1
+    assert "Nobody" not in " ".join([first, *others])
+
+
+def test_a_look_at_a_question_whose_entry_was_altered_is_told_all_the_same(office: Office, ann: Person) -> None:
+    query_id = office.asks(ann.id, "How long are treaties kept?")
+    answered(office, query_id, ann.id, "For ten years [2].")
+    recorded(office, LogRead("officer-1", "one query", query_id))
+    found = about(office, ann)
+    altered = replace(found.own[0], entry=None, damaged=True)
+    words = words_of(on_paper(replace(found, own=(altered, *found.own[1:]))))
+    assert "Question 1 · 15 Mar 2026, 09:00 UTC This entry was altered" in words
+    assert "A compliance officer Read the query log" in words.partition("What others did that concerns you")[2]
+    assert not any(claim in words for claim in ("Nobody", "No entry of others"))
 
 
 def test_twenty_questions_are_a_few_pages_and_not_one_each(office: Office, ann: Person) -> None:
