@@ -20,8 +20,8 @@ from appliance.audit.entries import (
     AnswerClosed,
     Entry,
     FeedbackGiven,
-    QuestionCompleted,
     QuestionReceived,
+    RaisedFlag,
     RetrievedPassage,
 )
 from appliance.audit.records import Recorded
@@ -30,8 +30,9 @@ from appliance.auth.access_requests import AccessRequest
 from appliance.auth.standing import Person
 from appliance.compliance.paper import Paper, lacks
 from appliance.compliance.subject_access import About
-from appliance.compliance.subject_questions import AskedThen, found_for, sorted_out, words_of
+from appliance.compliance.subject_questions import AskedThen, found_for, searched_for, sorted_out, words_of
 from appliance.compliance.subject_words import called, count, sentences, told, view, who
+from appliance.flags import MEANINGS
 from appliance.wording import day, moment
 
 _KINDS = {
@@ -40,6 +41,7 @@ _KINDS = {
     "abstained": "Answer: the documents do not say",
     "passages": "Passages handed to a program",
 }
+_WAYS = {"browser": "the screens", "openai-api": "a program"}
 _VERDICTS = {"up": "helpful", "down": "not helpful"}
 _WHAT_THIS_IS = (
     "This is what the appliance Strongroom of your organisation holds about you: your account, every question you "
@@ -47,7 +49,7 @@ _WHAT_THIS_IS = (
     "Those who looked are named by their office, not by name. Passages and answers may speak of other people."
 )
 _WHERE_THE_REST_IS = (
-    "Identifiers, hashes, settings of the language model and other fields for programs are left out of this paper. "
+    "Identifiers, hashes, measurements, settings of the language model and other fields for programs are left out. "
     "They are in the file for programs (JSON), which belongs to it and holds every entry in full."
 )
 _NONE_BY_OTHERS = "No entry of others names you or a question of yours."
@@ -158,8 +160,16 @@ def _put_question(paper: Paper, about: About, number: int, question: AskedThen) 
         paper.text(why_unreadable(question.asked))
         return
     paper.text(asked.question)
+    paper.facts(
+        [
+            ("Your groups then", ", ".join(sorted(asked.groups))),
+            ("Cleared for then", ", ".join(asked.levels)),
+            ("Asked by way of", _WAYS.get(asked.origin, asked.origin)),
+            ("Searched for", "; ".join(searched_for(question))),
+        ]
+    )
     for recorded in question.parts:
-        _put_part(paper, recorded.entry, asked.question)
+        _put_part(paper, recorded.entry)
     cited, others = found_for(question)
     if cited:
         paper.label("Documents cited")
@@ -175,12 +185,9 @@ def _put_question(paper: Paper, about: About, number: int, question: AskedThen) 
         paper.text(view(about, recorded))
 
 
-def _put_part(paper: Paper, entry: Entry | None, question: str) -> None:
-    """What came of a question: its completion, its answer, what its reader said of that."""
-    if isinstance(entry, QuestionCompleted) and entry.searched_for != question:
-        paper.label("Searched for")
-        paper.text(entry.searched_for)
-    elif isinstance(entry, AnswerClosed):
+def _put_part(paper: Paper, entry: Entry | None) -> None:
+    """What came of a question: its answer, what was flagged, what its reader said of it."""
+    if isinstance(entry, AnswerClosed):
         failed = f"No answer: {entry.error.replace('_', ' ')}"
         paper.label(failed if entry.error else _KINDS.get(entry.kind, "Answer"))
         for words in (entry.answer, *entry.notices):
@@ -189,9 +196,16 @@ def _put_part(paper: Paper, entry: Entry | None, question: str) -> None:
         if entry.withdrawn:
             paper.label("Shown before, and taken back")
             paper.text(entry.withdrawn)
+        if entry.flags:
+            paper.label("Flagged for those who review answers")
+            paper.text("\n".join(map(_flag, entry.flags)))
     elif isinstance(entry, FeedbackGiven):
         paper.label("What you said of it")
         paper.text(": ".join(filter(None, (_VERDICTS.get(entry.verdict, entry.verdict).capitalize(), entry.comment))))
+
+
+def _flag(flag: RaisedFlag) -> str:
+    return sentences(MEANINGS.get(flag.name, flag.name).rstrip("."), f"Found in: {flag.where}", flag.detail)
 
 
 def _place(passage: RetrievedPassage) -> str:

@@ -23,6 +23,8 @@ from appliance.audit.entries import (
     ModelUsed,
     PassagesRetrieved,
     QueryReplayed,
+    QuestionReceived,
+    RaisedFlag,
     RetrievedPassage,
     SignedIn,
 )
@@ -225,9 +227,24 @@ def test_a_question_that_was_not_answered_or_cannot_be_read_says_so_where_it_sta
     (unanswered,) = found.own
     erased = replace(unanswered, seq=9, entry=None, sealed=True, erased=True)
     words = words_of(on_paper(replace(found, own=(unanswered, erased))))
-    assert "And this one? Answer There is none on record" in words
+    assert "And this one? Asked by way of the screens Answer There is none on record" in words
     assert "Question 2 · 15 Mar 2026, 09:00 UTC What this entry held was erased." in words
     assert "1 cannot be read any more" in words
+
+
+def test_the_paper_tells_the_flags_the_groups_of_then_and_what_was_searched_for(office: Office, ann: Person) -> None:
+    flagged = (RaisedFlag("personal_data.email", "question"), RaisedFlag("low_grounding", "answer", "20% of it stands"))
+    recorded(
+        office,
+        QuestionReceived("q1", ann.id, "ann", ("hr", "claims"), "c1", "And of ten years?", "openai-api", ("public",)),
+        PassagesRetrieved("q1", ann.id, "treaties of ten years", (), ModelUsed(), "", "", None),
+        AnswerClosed("q1", ann.id, "Ten.", "ef" * 32, "abstained", (), (), (), Latency(1, None, 2), flags=flagged),
+    )
+    words = words_of(on_paper(about(office, ann)))
+    assert "Your groups then claims, hr Cleared for then public Asked by way of a program" in words
+    assert words.count("Searched for treaties of ten years") == 1
+    assert "The question holds an e-mail address. Found in: question" in words
+    assert "by its words and numbers. Found in: answer. 20% of it stands" in words
 
 
 def test_the_paper_never_says_that_nobody_looked_since_lists_do_not_name_the_questions_they_showed(
