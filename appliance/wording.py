@@ -50,6 +50,9 @@ _ACTIONS = {
     "left_out": "left out by the patterns",
 }
 
+ON_RECORD_FIRST = "An act is on record before it is done. One that failed is followed by an entry that says so."
+"""What stands above a list of events, whose words are those of acts that were done."""
+
 _ONE = {"relabel": "give another label", "empty": "find it empty", "fail": "not reach it"}
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 
 from appliance.audit import entries
 from appliance.audit.entries import (
+    AdminAction,
     AnswerClosed,
     Entry,
     FeedbackGiven,
@@ -25,7 +26,7 @@ from appliance.audit.entries import (
     RetrievedPassage,
 )
 from appliance.audit.records import Recorded
-from appliance.audit.telling import happened, why_unreadable
+from appliance.audit.telling import happened, why_unreadable, without_begun
 from appliance.auth.access_requests import AccessRequest
 from appliance.auth.standing import Person
 from appliance.compliance.paper import Paper, lacks
@@ -33,7 +34,7 @@ from appliance.compliance.subject_access import About
 from appliance.compliance.subject_questions import AskedThen, found_for, searched_for, sorted_out, words_of
 from appliance.compliance.subject_words import called, count, sentences, told, view, who
 from appliance.flags import MEANINGS
-from appliance.wording import day, moment
+from appliance.wording import ON_RECORD_FIRST, day, moment
 
 _KINDS = {
     "generated": "Answer, written by the language model",
@@ -101,7 +102,7 @@ def _put_summary(paper: Paper, about: About, questions: list[AskedThen]) -> None
         ]
     )
     paper.label("Who looked at it, or did something about you")
-    counted = Counter((who(recorded), happened(recorded)) for recorded in about.by_others)
+    counted = Counter((who(recorded), happened(recorded)) for recorded in without_begun(about.by_others))
     if counted:
         rows = [(office, what, f"{number:,}") for (office, what), number in sorted(counted.items())]
         paper.rows(("Who", "What", "Times"), rows, (3, 5, 1))
@@ -222,9 +223,10 @@ def _places(passages: list[RetrievedPassage]) -> Iterator[str]:
 # what else there is
 
 
-def _put_acts(paper: Paper, heading: str, acts: Iterable[Recorded], person: Person) -> None:
+def _put_acts(paper: Paper, heading: str, acts: list[Recorded], person: Person) -> None:
     rows = [(moment(each.time), happened(each), told(each, person)) for each in acts]
     paper.heading(heading)
+    _put_how_acts_are_recorded(paper, acts)
     if rows:
         paper.rows(("When", "What", "More"), rows, (4, 4, 6))
     else:
@@ -234,14 +236,21 @@ def _put_acts(paper: Paper, heading: str, acts: Iterable[Recorded], person: Pers
 def _put_views(paper: Paper, about: About, questions: list[AskedThen]) -> None:
     """What others did that concerns the person, and is not told with a question."""
     elsewhere = {recorded.seq for question in questions for recorded in question.by_others}
-    rows = [(moment(each.time), who(each), view(about, each)) for each in about.by_others if each.seq not in elsewhere]
+    others = [each for each in about.by_others if each.seq not in elsewhere]
+    rows = [(moment(each.time), who(each), view(about, each)) for each in others]
     paper.heading("What others did that concerns you")
     if not about.by_others:
         paper.text(_NONE_BY_OTHERS)
     if elsewhere:
         paper.text("Who looked at a question stands with that question.")
+    _put_how_acts_are_recorded(paper, others)
     if rows:
         paper.rows(("When", "Who", "What"), rows, (4, 4, 8))
+
+
+def _put_how_acts_are_recorded(paper: Paper, acts: list[Recorded]) -> None:
+    if any(isinstance(each.entry, AdminAction) for each in acts):
+        paper.text(ON_RECORD_FIRST)
 
 
 def _put_turns(paper: Paper, about: About, questions: list[AskedThen]) -> None:

@@ -227,6 +227,13 @@ def test_an_entry_shows_its_flags_its_proof_and_what_the_officer_may_see_of_its_
     assert at.button(key="look-c-1-button").label == "Look at passage 1: Records Retention Policy · page 4"
 
 
+def test_other_events_say_once_that_an_act_is_on_record_before_it_is_done(base_url: str) -> None:
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
+    at.session_state["log-tab"] = "Other events"
+    at.run()
+    assert shown(at).count("An act is on record before it is done.") == 1
+
+
 def test_charts_say_what_is_left_out(base_url: str) -> None:
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
     at.session_state["log-tab"] = "Charts"

@@ -35,6 +35,7 @@ from appliance.compliance.subject_access import About, as_json, gather
 from appliance.compliance.subject_paper import on_paper
 from appliance.conversations import Conversations
 from appliance.domain import Role
+from appliance.wording import ON_RECORD_FIRST
 from tests.appliance.compliance.conftest import Office
 
 
@@ -245,6 +246,16 @@ def test_the_paper_tells_the_flags_the_groups_of_then_and_what_was_searched_for(
     assert words.count("Searched for treaties of ten years") == 1
     assert "The question holds an e-mail address. Found in: question" in words
     assert "by its words and numbers. Found in: answer. 20% of it stands" in words
+
+
+def test_an_act_that_failed_is_counted_once_and_its_rows_say_how_they_are_read(office: Office, ann: Person) -> None:
+    act = AdminAction("u-admin", "person.groups_set", "ann", "claims")
+    recorded(office, act, replace(act, error="conflict"))
+    first, second = words_on_paper(office, ann)
+    assert first.count("Set the groups of a person") == 1
+    assert "An administrator Set the groups of a person (it failed) 1" in first
+    assert second.count("Set the groups of a person") == 2
+    assert second.count(ON_RECORD_FIRST) == 1
 
 
 def test_the_paper_never_says_that_nobody_looked_since_lists_do_not_name_the_questions_they_showed(
