@@ -7,9 +7,11 @@ import json
 
 import pytest
 
+from appliance.api.log_wire import event_out
 from appliance.api.qr import qr_code
 from appliance.audit import signatures
-from appliance.audit.entries import AdminAction, DeskOpened, LogExported, LogRead
+from appliance.audit.entries import AdminAction, DeskOpened, Entry, EvaluationEnded, LogExported, LogRead, QueryReplayed
+from appliance.audit.records import Recorded
 from appliance.audit.tree import verify_inclusion
 from appliance.audit.verifier import verify as verify_export
 from appliance.audit.verify import verify
@@ -130,6 +132,21 @@ def test_reading_and_exporting_the_log_is_itself_recorded(client: Client, applia
     assert any(isinstance(entry, LogExported) for entry in types)
     events = officer.get("/api/log/events").json()["events"]
     assert {"log.read", "log.exported"} <= {event["type"] for event in events}
+
+
+def test_a_sentence_in_an_event_stays_as_it_was_written_and_a_code_is_told_in_words(appliance: Appliance) -> None:
+    why = "There is no model at http://127.0.0.1:11434 (qwen3_8b)."
+    ended = EvaluationEnded("a", "e1", "set", "ab" * 32, (), 3, True, (), error=why)
+    assert f"error: {why}" in detail_of(appliance, ended)
+    assert "error: audit unavailable" in detail_of(
+        appliance, AdminAction("a", "source.added", "s", error="audit_unavailable")
+    )
+    replayed = QueryReplayed("a", "q1", "impossible", ("model.changed", "document.text_changed"))
+    assert "findings: model: changed, document: text changed" in detail_of(appliance, replayed)
+
+
+def detail_of(appliance: Appliance, entry: Entry) -> str:
+    return event_out(appliance, Recorded(1, entry.type, None, "", entry, damaged=False), {}).detail
 
 
 def test_every_reading_names_the_opening_that_let_it(client: Client, appliance: Appliance) -> None:
