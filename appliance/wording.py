@@ -96,6 +96,11 @@ def moment(at: datetime | None) -> str:
     return f"{day(at.astimezone(UTC))}, {at.astimezone(UTC):%H:%M} UTC" if at else "\N{EN DASH}"
 
 
+def moment_to_the_second(at: datetime | None) -> str:
+    """A time for people who hold it against other records, in UTC; a dash when there is none."""
+    return f"{day(at.astimezone(UTC))}, {at.astimezone(UTC):%H:%M:%S} UTC" if at else "\N{EN DASH}"
+
+
 def day(on: date) -> str:
     """A day for people."""
     return f"{on:%-d %b %Y}"
