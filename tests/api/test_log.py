@@ -216,9 +216,16 @@ def test_a_checkpoint_that_the_signer_is_behind_with_says_what_it_does_not_cover
     covered = int(officer.get("/api/log/checkpoint/file").text.split("\n")[1])
     officer.get("/api/log/events")
     monkeypatch.setattr(appliance.signing, "wait_for_all", lambda patience_s: False)  # it does not sign in time
-    monkeypatch.setattr(appliance.signing, "problem", "it cannot be reached")
+    page = officer.get("/api/log/checkpoint").text
+    assert "not covered by this sheet. Print another one to cover what came later." in page
+    monkeypatch.setattr(appliance.signing, "problem", f"it cannot be reached in {appliance.folder.path}")
     page = officer.get("/api/log/checkpoint").text
     later = appliance.log.size() - 1 - covered
     assert f"entries 0 to {covered - 1:,}" in page
     assert f"{later} entries were written later and not covered by this sheet." in page
-    assert "The signer does not sign: it cannot be reached." in page
+    assert "The signer does not sign; ask an administrator." in page
+    assert str(appliance.folder.path) not in page
+    monkeypatch.setattr(signatures, "signed_notes", lambda path: [])
+    refused = officer.get("/api/log/checkpoint").json()["message"]
+    assert refused.startswith("Nothing has been signed yet.")
+    assert refused.endswith("The signer does not sign: ask an administrator to look at Administration > Health.")
