@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from appliance.audit import entries
 from appliance.audit.entries import (
     AdminAction,
     AnswerClosed,
@@ -29,7 +28,7 @@ from appliance.audit.records import Recorded
 from appliance.audit.telling import happened, why_unreadable, without_begun
 from appliance.auth.access_requests import AccessRequest
 from appliance.auth.standing import Person
-from appliance.compliance.paper import Paper, lacks
+from appliance.compliance.paper import Paper
 from appliance.compliance.subject_access import About
 from appliance.compliance.subject_questions import AskedThen, found_for, searched_for, sorted_out, words_of
 from appliance.compliance.subject_words import called, count, sentences, told, view, who
@@ -80,6 +79,9 @@ def on_paper(about: About) -> bytes:
     _put_views(paper, about, questions)
     _put_turns(paper, about, questions)
     _put_requests(paper, about.requests)
+    if paper.has_numbers:
+        paper.heading("Letters in square brackets")
+        paper.text(_NOT_PRINTED)
     return paper.pdf()
 
 
@@ -111,8 +113,6 @@ def _put_summary(paper: Paper, about: About, questions: list[AskedThen]) -> None
     paper.text(_NOT_EVERY_LOOK)
     paper.label("What is not in this paper")
     paper.text(_WHERE_THE_REST_IS)
-    if any(map(lacks, _everything_written(about))):
-        paper.text(_NOT_PRINTED)
 
 
 def _over_time(questions: list[AskedThen]) -> str:
@@ -124,14 +124,6 @@ def _over_time(questions: list[AskedThen]) -> str:
 
 def _cited_documents(questions: list[AskedThen]) -> set[str]:
     return {passage.document_id for question in questions for passage in found_for(question)[0]}
-
-
-def _everything_written(about: About) -> Iterator[str]:
-    for recorded in (*about.own, *about.by_others):
-        if recorded.entry is not None:
-            yield str(entries.split(recorded.entry)[1])
-    for turn in about.turns:
-        yield turn.question + turn.answer
 
 
 def _put_account(paper: Paper, person: Person) -> None:
