@@ -215,7 +215,7 @@ def test_a_checkpoint_that_the_signer_is_behind_with_says_what_it_does_not_cover
     officer = client("compliance")
     covered = int(officer.get("/api/log/checkpoint/file").text.split("\n")[1])
     officer.get("/api/log/events")
-    monkeypatch.setattr(appliance.signing, "wait_for_all", lambda patience_s: False)  # it does not sign in time
+    monkeypatch.setattr(appliance.signing, "wait_for_all", lambda patience_s: None)  # it does not sign in time
     page = officer.get("/api/log/checkpoint").text
     assert "not covered by this sheet. Print another one to cover what came later." in page
     monkeypatch.setattr(appliance.signing, "problem", f"it cannot be reached in {appliance.folder.path}")
