@@ -50,6 +50,9 @@ _ACTIONS = {
     "left_out": "left out by the patterns",
 }
 
+ON_RECORD_FIRST = "An act is on record before it is done. One that failed is followed by an entry that says so."
+"""What stands above a list of events, whose words are those of acts that were done."""
+
 _ONE = {"relabel": "give another label", "empty": "find it empty", "fail": "not reach it"}
 
 
@@ -91,6 +94,11 @@ def _spaced(name: str) -> str:
 def moment(at: datetime | None) -> str:
     """A time for people, in UTC, to the minute; a dash when there is none."""
     return f"{day(at.astimezone(UTC))}, {at.astimezone(UTC):%H:%M} UTC" if at else "\N{EN DASH}"
+
+
+def moment_to_the_second(at: datetime | None) -> str:
+    """A time for people who hold it against other records, in UTC; a dash when there is none."""
+    return f"{day(at.astimezone(UTC))}, {at.astimezone(UTC):%H:%M:%S} UTC" if at else "\N{EN DASH}"
 
 
 def day(on: date) -> str:

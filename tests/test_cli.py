@@ -333,6 +333,10 @@ def test_everything_about_a_person_is_written_for_programs_and_for_people(room: 
     told = [entry["content"].get("what", "") for entry in facts["entries_by_others"]]
     assert any("everything about the account" in what for what in told)
     room.run("log", "subject", "Erin", str(paper), *WHY)
+    again = tmp_path / "again.json"
+    room.run("log", "subject", "erin", str(again), *WHY)
+    entries = json.loads(again.read_text("utf-8"))["entries_by_others"]
+    assert [entry["why"] for entry in entries if "everything" in entry["content"].get("what", "")] == [WHY[1]] * 3
     assert paper.read_bytes().startswith(b"%PDF-")
     assert paper.stat().st_mode & 0o777 == 0o600
 

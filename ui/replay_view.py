@@ -31,15 +31,24 @@ _FATES = {
 
 @st.fragment  # so that a click draws this part again, and does not read the entry again
 def offer_replay(client: Client, query_id: str) -> None:
-    """A button that runs a question on record again, and what came of it, until another one is run."""
-    if st.button("Run it again", key=f"replay-{query_id}", help="Asks nothing in anybody's name. Is on record."):
-        with pieces.problems_shown(), st.spinner("Searching and asking again"):
-            st.session_state[_KEPT] = (client.replay(query_id), datetime.now(UTC))
-    found, at = st.session_state.get(_KEPT, (None, None))
-    if found is not None and found.query_id == query_id:
-        with st.container(key="sr-replay"):
-            pieces.show(pieces.line(f"Run again {pieces.moment(at)}"))
-            _show(found)
+    """A button that runs a question on record again, and what came of it, while its entry stays open."""
+    with pieces.problems_shown():
+        if st.button("Run it again", key=f"replay-{query_id}", help="Asks nothing in anybody's name. Is on record."):
+            forget()
+            with st.spinner("Searching and asking again"):
+                st.session_state[_KEPT] = (client.replay(query_id), datetime.now(UTC))
+        elif _KEPT in st.session_state and client.log_opening().until is None:
+            forget()  # drawn again, and the log is not open any more
+        found, at = st.session_state.get(_KEPT, (None, None))
+        if found is not None and found.query_id == query_id:
+            with st.container(key="sr-replay"):
+                pieces.show(pieces.line(f"Run again {pieces.moment(at)}"))
+                _show(found)
+
+
+def forget() -> None:
+    """Keep nothing of what was run again before: an entry that is opened may have been erased meanwhile."""
+    st.session_state.pop(_KEPT, None)
 
 
 def _show(found: ReplayOut) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from appliance.api.gate import Officer, OpenedLog, TheAppliance
+from appliance.api.gate import Officer, OpenedLog, TheAppliance, TheSession
 from appliance.api.schemas.cases import (
     CaseDetail,
     CaseEntryOut,
@@ -29,9 +29,9 @@ _ZIP = "application/zip"
 
 
 @router.get("/cases")
-def cases(officer: Officer, _opened: OpenedLog, appliance: TheAppliance) -> list[CaseOut]:
+def cases(officer: Officer, _opened: OpenedLog, session: TheSession, appliance: TheAppliance) -> list[CaseOut]:
     """Every case, the open ones first."""
-    appliance.log.append(LogRead(officer.id, "the list of cases"))
+    appliance.log.append(LogRead(officer.id, "the list of cases", session_id=session))
     return [_case_out(appliance, case) for case in appliance.cases.all()]
 
 
@@ -47,10 +47,12 @@ def open_case(wanted: CaseIn, officer: Officer, appliance: TheAppliance) -> Case
 
 
 @router.get("/cases/{case_id}")
-def case(case_id: str, officer: Officer, _opened: OpenedLog, appliance: TheAppliance) -> CaseDetail:
+def case(
+    case_id: str, officer: Officer, _opened: OpenedLog, session: TheSession, appliance: TheAppliance
+) -> CaseDetail:
     """A case with everything on record about it."""
     found = appliance.cases.one(case_id)
-    appliance.log.append(LogRead(officer.id, f"case {found.number}"))
+    appliance.log.append(LogRead(officer.id, f"case {found.number}", session_id=session))
     proposal = appliance.four_eyes.one(found.proposal_id) if found.proposal_id else None
     return CaseDetail(
         **_case_out(appliance, found).model_dump(),
@@ -83,23 +85,26 @@ def close_case(case_id: str, wanted: CaseNoteIn, officer: Officer, appliance: Th
 
 
 @router.get("/cases/{case_id}/package", response_class=Response)
-def case_package(case_id: str, officer: Officer, _opened: OpenedLog, appliance: TheAppliance) -> Response:
+def case_package(
+    case_id: str, officer: Officer, _opened: OpenedLog, session: TheSession, appliance: TheAppliance
+) -> Response:
     """The evidence package of a case, where two agreed on it."""
     found = appliance.cases.one(case_id)
     appliance.exporting.require(officer.id)
-    return _download(appliance.evidence.of_case(officer, found), f"case-{found.number}")
+    return _download(appliance.evidence.of_case(officer, found, session), f"case-{found.number}")
 
 
 @router.get("/package", response_class=Response)
 def package(
     officer: Officer,
     _opened: OpenedLog,
+    session: TheSession,
     appliance: TheAppliance,
     query_id: Annotated[list[str], Query(min_length=1, max_length=500)],
 ) -> Response:
     """The evidence package of some questions, where two agreed on it."""
     appliance.exporting.require(officer.id)
-    return _download(appliance.evidence.of_queries(officer, query_id), "questions")
+    return _download(appliance.evidence.of_queries(officer, query_id, session), "questions")
 
 
 def _download(data: bytes, name: str) -> Response:

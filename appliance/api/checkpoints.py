@@ -6,7 +6,7 @@ Rules this module keeps:
    came later than what it shows.
 2. The page is plain HTML that is whole by itself: no script, and no other file but the fonts. It prints on one sheet.
 3. What is carried out holds nothing of the log but its size and its root, so it needs no opening. That somebody took it
-   is an entry all the same.
+   is an entry all the same. Why the signer does not sign, which names folders of this machine, is for administrators.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from appliance.wording import moment
 router = APIRouter(prefix="/log/checkpoint", tags=["log"])
 
 _PATIENCE_S = 5.0
-_NOT_YET = (
-    "Nothing has been signed yet. Try again in a few minutes; Administration > Health says if the signer does not sign."
-)
+_DOES_NOT_SIGN = "The signer does not sign; ask an administrator."
+_NOT_YET = "Nothing has been signed yet. Try again in a few minutes."
+_ASK = "The signer does not sign: ask an administrator to look at Administration > Health."
 
 
 @router.get("", response_class=HTMLResponse)
@@ -71,7 +71,7 @@ def _signed_now(appliance: Appliance) -> tuple[str, str]:
     appliance.signing.wait_for_all(_PATIENCE_S)
     notes = signatures.signed_notes(appliance.log.path)
     if not notes:
-        raise NotFound(_NOT_YET)
+        raise NotFound(f"{_NOT_YET} {_ASK}" if appliance.signing.problem else _NOT_YET)
     return notes[-1], signatures.public_key(appliance.log.path)
 
 
@@ -88,5 +88,5 @@ def _later(appliance: Appliance, size: int) -> str:
     if number <= 0:
         return ""
     entries = "1 entry was" if number == 1 else f"{number:,} entries were"
-    why = f" The signer does not sign: {appliance.signing.problem}." if appliance.signing.problem else ""
-    return f"{entries} written later and not covered by this sheet.{why} Print another one to cover what came later."
+    why = _DOES_NOT_SIGN if appliance.signing.problem else "Print another one to cover what came later."
+    return f"{entries} written later and not covered by this sheet. {why}"

@@ -63,6 +63,7 @@ def own_opening(_: Compliance, session: TheSession, appliance: TheAppliance) -> 
 @router.get("/queries")
 def queries(
     officer: OpenedLog,
+    session: TheSession,
     appliance: TheAppliance,
     wanted: Annotated[QueriesWanted, Query()],
 ) -> QueriesOut:
@@ -71,7 +72,7 @@ def queries(
     A search looks for a second and a half, and gives what it has found by then: `hurried` says that there may be more
     where it stopped, and `next_before` goes on from there.
     """
-    appliance.log.append(LogRead(officer.id, f"queries matching {_described(wanted)}"))
+    appliance.log.append(LogRead(officer.id, f"queries matching {_described(wanted)}", session_id=session))
     found = appliance.log.search(
         _filter(appliance, wanted), limit=wanted.limit, before_seq=wanted.before, budget_s=_SEARCH_S
     )
@@ -84,17 +85,22 @@ def queries(
 
 
 @router.get("/queries/{query_id}")
-def query(query_id: str, officer: OpenedLog, appliance: TheAppliance) -> QueryDetail:
+def query(query_id: str, officer: OpenedLog, session: TheSession, appliance: TheAppliance) -> QueryDetail:
     """Everything on record about one query."""
     record = appliance.log.query(query_id)
-    appliance.log.append(LogRead(officer.id, "one query", query_id))
+    appliance.log.append(LogRead(officer.id, "one query", query_id, session))
     return query_detail(appliance, officer, record)
 
 
 @router.get("/charts")
-def charts(officer: OpenedLog, appliance: TheAppliance, days: Annotated[int, Query(ge=7, le=366)] = 30) -> ChartsOut:
+def charts(
+    officer: OpenedLog,
+    session: TheSession,
+    appliance: TheAppliance,
+    days: Annotated[int, Query(ge=7, le=366)] = 30,
+) -> ChartsOut:
     """How the appliance is used, counted for no fewer than a handful of people at once."""
-    appliance.log.append(LogRead(officer.id, f"charts of the last {days} days"))
+    appliance.log.append(LogRead(officer.id, f"charts of the last {days} days", session_id=session))
     counted = count(appliance.log, datetime.now(UTC), days, budget_s=_COUNT_S)
     return charts_out(counted)
 
@@ -102,12 +108,13 @@ def charts(officer: OpenedLog, appliance: TheAppliance, days: Annotated[int, Que
 @router.get("/events")
 def events(
     officer: OpenedLog,
+    session: TheSession,
     appliance: TheAppliance,
     before: Annotated[int | None, Query(ge=0)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> EventsOut:
     """Every entry that is not part of a query: sign-ins, acts of admins, readings of the log."""
-    appliance.log.append(LogRead(officer.id, "events"))
+    appliance.log.append(LogRead(officer.id, "events", session_id=session))
     found = appliance.log.entries(LogFilter(), limit=limit, before_seq=before)
     ids = {person.name: person.id for person in appliance.accounts.people()}
     return EventsOut(
@@ -138,11 +145,14 @@ def own_export(officer: Officer, appliance: TheAppliance) -> MayExportOut:
 
 
 @router.get("/export", response_class=StreamingResponse)
-def export(officer: OpenedLog, appliance: TheAppliance, content: bool = False) -> StreamingResponse:
+def export(
+    officer: OpenedLog, session: TheSession, appliance: TheAppliance, content: bool = False
+) -> StreamingResponse:
     """The whole log as JSON lines, verifiable without the appliance; what entries hold only where two agreed on it."""
     if content:
         appliance.exporting.require(officer.id)
-    appliance.log.append(LogExported(officer.id, "the whole log" if content else "the proof of the whole log"))
+    what = "the whole log" if content else "the proof of the whole log"
+    appliance.log.append(LogExported(officer.id, what, session))
     return StreamingResponse(
         _lines(appliance.log.export(with_content=content)),
         media_type="application/jsonl",

@@ -23,6 +23,7 @@ from appliance.audit.entries import (
     AnswerClosed,
     Entry,
     PassagesRetrieved,
+    QueryReplayed,
     QuestionRewritten,
     SignInFailed,
 )
@@ -48,11 +49,8 @@ pseudonym two officers were told, because what they asked for stands in another 
 _SAID = ("action", "act")
 """What the words for an event say already."""
 
-_LABELS = {"what": ""}
-"""What stands before a part that needs no name of its own."""
-
-_CODES = ("error", "findings")
-"""Stable names, shown with spaces for their signs."""
+_CODES: Mapping[type[Entry], str] = {AdminAction: "error", QueryReplayed: "findings", SignInFailed: "reason"}
+"""Parts that are stable names, shown with spaces for their signs. The same part of another entry is a sentence."""
 
 
 def query_out(appliance: Appliance, record: QueryRecord) -> QueryOut:
@@ -225,8 +223,7 @@ def _subject(appliance: Appliance, entry: Entry, subject: str, ids: Mapping[str,
 def _told(entry: Entry, name: str, value: object) -> str:
     """A part of an entry for people; empty where it says nothing."""
     words = "" if value is None else _in_words(value)
-    is_code = name in _CODES or (isinstance(entry, SignInFailed) and name == "reason")
-    return words.replace("_", " ").replace(".", ": ") if is_code else words
+    return words.replace("_", " ").replace(".", ": ") if _CODES.get(type(entry)) == name else words
 
 
 def _in_words(value: object) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
-from appliance.api.gate import Officer, OpenedLog, TheAppliance
+from appliance.api.gate import Officer, OpenedLog, TheAppliance, TheSession
 from appliance.api.schemas.protection import (
     ErasureIn,
     ErasureOut,
@@ -98,23 +98,31 @@ def erasure_certificate(erasure_id: str, _officer: Officer, appliance: TheApplia
 
 
 @router.get("/log/subjects/{name}/account", tags=["log"])
-def whom_it_is_about(name: str, officer: Officer, _opened: OpenedLog, appliance: TheAppliance) -> SubjectOut:
+def whom_it_is_about(
+    name: str, officer: Officer, _opened: OpenedLog, session: TheSession, appliance: TheAppliance
+) -> SubjectOut:
     """Whom everything about a name would be about, where two agreed on taking it out. On record."""
     appliance.exporting.require(officer.id)
-    appliance.log.append(LogRead(officer.id, "whether there is an account of a name"))
+    appliance.log.append(LogRead(officer.id, "whether there is an account of a name", session_id=session))
     person = appliance.accounts.named(name)
     return SubjectOut(name=person.name, display_name=person.display_name)
 
 
 @router.get("/log/subjects/{name}", response_class=Response, tags=["log"])
 def everything_about(
-    name: str, officer: Officer, _opened: OpenedLog, appliance: TheAppliance, form: Form = Form.JSON
+    name: str,
+    officer: Officer,
+    _opened: OpenedLog,
+    session: TheSession,
+    appliance: TheAppliance,
+    form: Form = Form.JSON,
 ) -> Response:
     """Everything there is about a person, for them, where two agreed on taking it out. On record."""
     appliance.exporting.require(officer.id)  # first: whether there is somebody of a name is told to nobody sooner
     person = appliance.accounts.named(name)
-    appliance.log.append(LogExported(officer.id, f"everything about the account {person.id}"))
-    about = subject_access.gather(appliance.log, person, appliance.conversations, appliance.requests)
+    appliance.log.append(LogExported(officer.id, f"everything about the account {person.id}", session))
+    lasts_s = appliance.settings.log.opening_lasts_s
+    about = subject_access.gather(appliance.log, person, appliance.conversations, appliance.requests, lasts_s)
     if form is Form.JSON:
         text = subject_access.as_json(about)
         return Response(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from appliance.api.gate import Officer, OpenedLog, TheAppliance
+from appliance.api.gate import Officer, OpenedLog, TheAppliance, TheSession
 from appliance.api.schemas.review_queue import (
     ChoiceOut,
     JudgedOut,
@@ -66,13 +66,14 @@ def end_rule(rule_id: str, officer: Officer, appliance: TheAppliance) -> Respons
 def reviews(
     officer: Officer,
     _opened: OpenedLog,
+    session: TheSession,
     appliance: TheAppliance,
     state: ReviewState = ReviewState.WAITING,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> ReviewsOut:
     """Answers that were drawn and are in this state, the oldest first, without whose they are."""
-    appliance.log.append(LogRead(officer.id, f"the review queue, {state.value}"))
+    appliance.log.append(LogRead(officer.id, f"the review queue, {state.value}", session_id=session))
     complete = appliance.review_queue.catch_up()
     found, total = appliance.review_queue.in_state(state, limit=limit, offset=offset)
     names = _source_names(appliance)

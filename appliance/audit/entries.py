@@ -317,12 +317,16 @@ class DeskOpened:
 
 @dataclass(frozen=True, slots=True)
 class LogRead:
-    """Somebody read the log. `what` says what they looked for or at; `query_id` is set when it was one question."""
+    """Somebody read the log. `what` says what they looked for or at; `query_id` is set when it was one question.
+
+    `session_id` is that of the `DeskOpened` which let them; empty in entries of older releases, and where none had to.
+    """
 
     type: ClassVar[str] = "log.read"
     actor: str
     what: str
     query_id: str = ""
+    session_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +334,7 @@ class QueryReplayed:
     """An officer had a question on record run again, which asks nothing in anybody's name.
 
     `outcome` is a name of `appliance.replay.outcome.Outcome`, and `findings` are names of `Finding`: what is not any
-    more as it was. What came of it is on record nowhere: it can be had again.
+    more as it was. What came of it is on record nowhere: it can be had again. `session_id` is as in `LogRead`.
     """
 
     type: ClassVar[str] = "query.replayed"
@@ -338,6 +342,7 @@ class QueryReplayed:
     query_id: str
     outcome: str
     findings: tuple[str, ...] = ()
+    session_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,11 +357,12 @@ class PersonNamed:
 
 @dataclass(frozen=True, slots=True)
 class LogExported:
-    """Somebody took a copy of the log out. `what` describes the selection."""
+    """Somebody took a copy of the log out. `what` describes the selection; `session_id` is as in `LogRead`."""
 
     type: ClassVar[str] = "log.exported"
     actor: str
     what: str
+    session_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,12 +68,12 @@ class Signing:
         """Have the log signed as it is now, without waiting for it."""
         self._wanted.set()
 
-    def wait_for_all(self, patience_s: float) -> bool:
-        """Have the log signed as it is now, and wait for it. Whether it was in that time."""
+    def wait_for_all(self, patience_s: float) -> None:
+        """Have the log signed as it is now, and wait for it, but no longer than that."""
         size = self._log.size()
         self.hurry()
         with self._tried:
-            return self._tried.wait_for(lambda: self._signed >= size, patience_s)
+            self._tried.wait_for(lambda: self._signed >= size, patience_s)
 
     def close(self) -> None:
         """Have the last checkpoint signed, if the signer is there, and end it if it is ours."""

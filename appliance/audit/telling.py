@@ -9,7 +9,9 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from appliance.audit import entries
 from appliance.audit.entries import Entry
@@ -130,6 +132,19 @@ def why_unreadable(recorded: Recorded) -> str:
 def happened(recorded: Recorded) -> str:
     """What an entry says happened, in a few words."""
     return act_in_words(recorded.entry) or KINDS.get(recorded.type) or _spaced(recorded.type) or "An entry"
+
+
+def without_begun(told: Iterable[Recorded]) -> Iterator[Recorded]:
+    """Entries, the newest first, without those acts of which a later one says that they failed: each act once."""
+    failed: Counter[Entry] = Counter()
+    for recorded in sorted(told, key=lambda each: each.seq, reverse=True):
+        match recorded.entry:
+            case entries.AdminAction(error="") as act if failed[act]:
+                failed[act] -= 1
+                continue
+            case entries.AdminAction(error=error) as act if error:
+                failed[replace(act, error="")] += 1
+        yield recorded
 
 
 def act_in_words(entry: Entry | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -15,7 +16,7 @@ from appliance.config import load_settings
 from appliance.errors import AuditBroken, InvalidRequest
 
 if TYPE_CHECKING:
-    from appliance.audit.entries import Entry
+    from appliance.audit.entries import DeskOpened
 
 Reason = Annotated[str, typer.Option("--reason", help="Why the log is read, in a few words; this goes on record.")]
 
@@ -102,7 +103,9 @@ def log_show(
     from appliance.compliance.pseudonyms import pseudonyms_of
 
     settings = load_settings()
-    record(settings, _opened(reason), LogRead("operator", f"the latest {limit} queries, on the command line"))
+    opened = _opened(reason)
+    what = f"the latest {limit} queries, on the command line"
+    record(settings, opened, LogRead("operator", what, session_id=opened.session_id))
     table = new_table("entry", "time (UTC)", "who", "question", "result")
     with QueryLog(log_store(settings)) as log:
         pseudonyms = pseudonyms_of(log.path)
@@ -118,12 +121,12 @@ def log_show(
     out.print(table)
 
 
-def _opened(reason: str) -> Entry:
-    """The entry that says why the log is read. Raises InvalidRequest when that is no reason."""
+def _opened(reason: str) -> DeskOpened:
+    """The entry that says why the log is read, by this command alone. Raises InvalidRequest when that is no reason."""
     from appliance.audit.entries import DeskOpened
     from appliance.compliance.openings import checked_reason
 
-    return DeskOpened("operator", checked_reason(reason), "command line")
+    return DeskOpened("operator", checked_reason(reason), f"command line {secrets.token_hex(8)}")
 
 
 @log_app.command("checkpoint")
@@ -208,7 +211,8 @@ def log_export(
     settings = load_settings()
     what = "the proof of the whole log" if proof_only else "the whole log"
     opened = () if proof_only else (_opened(reason),)
-    record(settings, *opened, LogExported("operator", f"{what}, on the command line"))
+    session = opened[0].session_id if opened else ""
+    record(settings, *opened, LogExported("operator", f"{what}, on the command line", session))
     with QueryLog(log_store(settings)) as log:
         try:
             with _made(target) as file:
@@ -262,9 +266,10 @@ def log_subject(
 
     settings = load_settings()
     with subject_of(settings, name) as (person, conversations, requests), QueryLog(log_store(settings)) as log:
-        log.append(_opened(reason))
-        log.append(LogExported("operator", f"everything about the account {person.id}, on the command line"))
-        about = subject_access.gather(log, person, conversations, requests)
+        opened, what = _opened(reason), f"everything about the account {person.id}, on the command line"
+        log.append(opened)
+        log.append(LogExported("operator", what, opened.session_id))
+        about = subject_access.gather(log, person, conversations, requests, settings.log.opening_lasts_s)
     is_paper = target.suffix.casefold() == ".pdf"
     written = subject_paper.on_paper(about) if is_paper else subject_access.as_json(about).encode("utf-8", "replace")
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from appliance.compliance.erasures import Erasure
 from appliance.compliance.paper import Paper
 from appliance.errors import Conflict
-from appliance.wording import day, moment
+from appliance.wording import day, moment_to_the_second
 
 _COVERS = (
     "Erased are the keys to what the query log holds of this account in these months, and what they had sealed; the "
@@ -48,8 +48,8 @@ def on_paper(order: Erasure) -> bytes:
         [
             ("Erasure", facts["erasure"]),
             ("Account", facts["account"]),
-            ("Ordered", moment(order.ordered_at)),
-            ("Complete", moment(order.completed_at)),
+            ("Ordered", moment_to_the_second(order.ordered_at)),
+            ("Complete", moment_to_the_second(order.completed_at)),
             ("Up to", facts["up_to_month"]),
             ("Months erased", ", ".join(facts["months"]) or "none: nothing was on record"),
             ("Entries of the log", f"{order.entries:,}"),

@@ -84,15 +84,15 @@ class Evidence:
         self._key_path = key_path
         self._making_key = threading.Lock()
 
-    def of_case(self, officer: Principal, case: Case) -> bytes:
-        """The package of a case: what is in it, how it was judged, and who closed it. Raises as `of_queries`."""
+    def of_case(self, officer: Principal, case: Case, session: str = "") -> bytes:
+        """The package of a case: what is in it, how it was judged, and who closed it. As `of_queries`."""
         if not case.is_here:
             raise Conflict("This case is about a query log that was moved away. Put that log back, or export it.")
         own = (*self._cases.entries(case), *self._closing(case))
-        return self._package(officer, f"Case {case.number}", self._about(case.query_ids), own)
+        return self._package(officer, session, f"Case {case.number}", self._about(case.query_ids), own)
 
-    def of_queries(self, officer: Principal, query_ids: Sequence[str]) -> bytes:
-        """The package of some questions.
+    def of_queries(self, officer: Principal, query_ids: Sequence[str], session: str = "") -> bytes:
+        """The package of some questions. `session` opened the log to the officer.
 
         Raises:
             InvalidRequest: There are none, or too many.
@@ -104,11 +104,12 @@ class Evidence:
         if not 0 < len(set(query_ids)) <= MAX_QUERIES:
             raise InvalidRequest(f"Choose between 1 and {MAX_QUERIES} questions for a package.")
         title = "One question" if len(set(query_ids)) == 1 else f"{len(set(query_ids))} questions"
-        return self._package(officer, title, self._about(query_ids), ())
+        return self._package(officer, session, title, self._about(query_ids), ())
 
     def _package(
         self,
         officer: Principal,
+        session: str,
         title: str,
         queries: Mapping[str, Sequence[Recorded]],
         own: Sequence[Recorded],
@@ -127,7 +128,7 @@ class Evidence:
         files = self._with_manifest(files)
         digest = hashlib.sha256(files[verifier.MANIFEST]).hexdigest()
         what = f"evidence package, {title}: {len(seqs)} entries, manifest {digest}"
-        self._log.append(LogExported(officer.id, what))
+        self._log.append(LogExported(officer.id, what, session))
         return _zipped(files)
 
     def _about(self, query_ids: Iterable[str]) -> dict[str, tuple[Recorded, ...]]:

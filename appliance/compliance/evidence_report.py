@@ -24,7 +24,7 @@ from appliance.audit.entries import (
 from appliance.audit.records import Recorded
 from appliance.audit.telling import KINDS, act_in_words, happened, why_unreadable
 from appliance.compliance.paper import Paper
-from appliance.wording import moment
+from appliance.wording import moment_to_the_second
 
 _UNREAD = "This entry is of a kind that this paper does not show. It is in entries.jsonl."
 _Pairs = tuple[tuple[str, str], ...]
@@ -75,7 +75,7 @@ def _write(paper: Paper, recorded: Recorded) -> None:
         told = _Told(happened(recorded), texts=(("", why_unreadable(recorded)),))
     else:
         told = _told(recorded.entry)
-    paper.entry(f"{told.name} · {moment(recorded.time)}")
+    paper.entry(f"{told.name} · {moment_to_the_second(recorded.time)}")
     for label, words in told.texts:
         if label and words:
             paper.label(label)

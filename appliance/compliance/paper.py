@@ -57,6 +57,8 @@ class Paper:
     def __init__(self, title: str) -> None:
         self._title = title
         self._story: list[Any] = []
+        self.has_numbers = False
+        """Whether a character stands in it by its number, because the font lacks it."""
         _load_fonts()
         self._put(title, size=18, bold=True, after=4)
 
@@ -86,7 +88,9 @@ class Paper:
     def facts(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Names with short values; a pair without a value is left out."""
         name, value = _style(size=8.5, bold=True, quiet=True), _style(size=8.5)
-        rows = [[Paragraph(shown(key), name), Paragraph(shown(words), value)] for key, words in pairs if words]
+        rows = [
+            [Paragraph(self._shown(key), name), Paragraph(self._shown(words), value)] for key, words in pairs if words
+        ]
         if rows:
             widths = [_FACT_NAMES, _WIDTH - _FACT_NAMES]
             self._story.append(Table(rows, colWidths=widths, style=_ROWS, splitInRow=1, hAlign="LEFT"))
@@ -94,8 +98,8 @@ class Paper:
     def rows(self, columns: Sequence[str], rows: Iterable[Sequence[str]], shares: Sequence[float]) -> None:
         """A table, its heads on every page it reaches. `shares` are how wide its columns are to each other."""
         head, cell = _style(size=8, bold=True, quiet=True), _style(size=8.5)
-        lines = [[Paragraph(shown(words), head) for words in columns]]
-        lines += [[Paragraph(shown(words), cell) for words in row] for row in rows]
+        lines = [[Paragraph(self._shown(words), head) for words in columns]]
+        lines += [[Paragraph(self._shown(words), cell) for words in row] for row in rows]
         widths = [_WIDTH * share / sum(shares) for share in shares]
         self._story.append(
             Table(lines, colWidths=widths, style=[*_ROWS, *_LINES], repeatRows=1, splitInRow=1, hAlign="LEFT")
@@ -122,17 +126,12 @@ class Paper:
         return made.getvalue()
 
     def _put(self, words: str, **look: Any) -> None:
-        self._story.append(Paragraph(shown(words), _style(**look)))
+        self._story.append(Paragraph(self._shown(words), _style(**look)))
 
-
-def shown(untrusted: str) -> str:
-    """A text as it goes on paper: escaped, and every character one that the font has."""
-    return escape(_printable(untrusted))
-
-
-def lacks(untrusted: str) -> bool:
-    """Whether a text has letters that the font does not have."""
-    return any(not _is_there(char) for char in _UNSEEN.sub("", untrusted))
+    def _shown(self, untrusted: str) -> str:
+        """A text as it goes on paper: escaped, and every character one that the font has."""
+        self.has_numbers |= any(not _is_there(char) for char in _UNSEEN.sub("", untrusted))
+        return escape(_printable(untrusted))
 
 
 def _printable(untrusted: str) -> str:

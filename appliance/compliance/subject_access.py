@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from appliance.audit import entries
@@ -36,6 +36,8 @@ _OWN_ALONE = frozenset(
     }
 )
 """Entries that say nothing about another person than the one who acted."""
+_WHO_IT_WAS = ("actor_name", "session_id")
+"""What tells who acted, besides `actor`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ class About:
     reasons: Mapping[int, str]
 
 
-def gather(log: QueryLog, person: Person, conversations: Conversations, requests: AccessRequests) -> About:
+def gather(
+    log: QueryLog, person: Person, conversations: Conversations, requests: AccessRequests, opening_lasts_s: float
+) -> About:
     """Everything about a person. Raises AuditUnavailable, CatalogUnavailable."""
     own = log.entries(LogFilter(actor=person.id), limit=_ALL)[::-1]
     asked = {query_id for recorded in own if (query_id := getattr(recorded.entry, "query_id", ""))}
@@ -68,7 +72,7 @@ def gather(log: QueryLog, person: Person, conversations: Conversations, requests
         by_others=by_others,
         turns=tuple(conversations.all_turns(person.id)),
         requests=tuple(requests.of(person.id)),
-        reasons=dict(_reasons(log, by_others)),
+        reasons=dict(_reasons(log, by_others, timedelta(seconds=opening_lasts_s))),
     )
 
 
@@ -82,15 +86,30 @@ def _by_others(log: QueryLog, person: Person, asked: set[str]) -> Iterator[Recor
                 yield recorded
 
 
-def _reasons(log: QueryLog, by_others: Iterable[Recorded]) -> Iterator[tuple[int, str]]:
-    """Why each of those who read the log had opened it: what they wrote down last before."""
-    opened = log.entries(LogFilter(type=entries.DeskOpened.type), limit=_ALL)  # the newest first
+def _reasons(log: QueryLog, by_others: Iterable[Recorded], lasts: timedelta) -> Iterator[tuple[int, str]]:
+    """Why the log was open to each of those who read it, where that is certain: nobody else's matter is handed out."""
+    openings = log.entries(LogFilter(type=entries.DeskOpened.type), limit=_ALL)  # the newest first
     for recorded in by_others:
-        if isinstance(recorded.entry, entries.LogRead | entries.QueryReplayed | entries.LogExported):
-            for opening in opened:
-                if opening.seq < recorded.seq and getattr(opening.entry, "actor", "") == recorded.entry.actor:
-                    yield recorded.seq, getattr(opening.entry, "reason", "")
-                    break
+        read = recorded.entry
+        if isinstance(read, entries.LogRead | entries.QueryReplayed | entries.LogExported):
+            before = [opening for opening in openings if opening.seq < recorded.seq]
+            if read.session_id:
+                found = [entry for entry in _opened_by(read.actor, before) if entry.session_id == read.session_id][:1]
+            else:  # of an older release, which did not say by which of several openings it was
+                in_force = (opening for opening in before if _lasted(opening, recorded, lasts))
+                found = list(_opened_by(read.actor, in_force))
+            if len(found) == 1:
+                yield recorded.seq, found[0].reason
+
+
+def _opened_by(actor: str, openings: Iterable[Recorded]) -> Iterator[entries.DeskOpened]:
+    for opening in openings:
+        if isinstance(opening.entry, entries.DeskOpened) and opening.entry.actor == actor:
+            yield opening.entry
+
+
+def _lasted(opening: Recorded, until: Recorded, lasts: timedelta) -> bool:
+    return opening.time is not None and until.time is not None and until.time - opening.time < lasts
 
 
 def _concerns(entry: entries.Entry, person: Person, asked: set[str], named: re.Pattern[str]) -> bool:
@@ -157,7 +176,10 @@ def _entry(recorded: Recorded) -> dict[str, Any]:
 
 
 def _by_another(recorded: Recorded, about: About) -> dict[str, Any]:
-    return {**_entry(recorded), "why": about.reasons.get(recorded.seq)}
+    found = _entry(recorded)
+    if found["content"] is not None:
+        found["content"] = {name: value for name, value in found["content"].items() if name not in _WHO_IT_WAS}
+    return {**found, "why": about.reasons.get(recorded.seq)}
 
 
 def _request(request: AccessRequest) -> dict[str, Any]:

@@ -4,7 +4,8 @@ Rules this module keeps:
 
 1. The first page says what this is, whose, when it was made, and how much of what there is.
 2. Each question stands together with all that came of it: the answer, the documents it cites, what its reader said of
-   it, and who looked at it afterwards, and why. Who that was by name is not told (`subject_access`, rule 2).
+   it, and who looked at it afterwards, and why. Who that was by name is not told (`subject_access`, rule 2), and never
+   that nobody looked: not every look is on record with the questions that it showed.
 3. Identifiers, hashes and settings are for programs: they stand in the JSON alone, and the first page says so.
 4. What was erased or cannot be read is named as such where it would stand.
 """
@@ -14,24 +15,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from appliance.audit import entries
 from appliance.audit.entries import (
+    AdminAction,
     AnswerClosed,
     Entry,
     FeedbackGiven,
-    QuestionCompleted,
     QuestionReceived,
+    RaisedFlag,
     RetrievedPassage,
 )
 from appliance.audit.records import Recorded
-from appliance.audit.telling import happened, why_unreadable
+from appliance.audit.telling import happened, why_unreadable, without_begun
 from appliance.auth.access_requests import AccessRequest
 from appliance.auth.standing import Person
-from appliance.compliance.paper import Paper, lacks
+from appliance.compliance.paper import Paper
 from appliance.compliance.subject_access import About
-from appliance.compliance.subject_questions import AskedThen, found_for, sorted_out, words_of
+from appliance.compliance.subject_questions import AskedThen, found_for, searched_for, sorted_out, words_of
 from appliance.compliance.subject_words import called, count, sentences, told, view, who
-from appliance.wording import day, moment
+from appliance.flags import MEANINGS
+from appliance.wording import ON_RECORD_FIRST, day, moment
 
 _KINDS = {
     "generated": "Answer, written by the language model",
@@ -39,15 +41,21 @@ _KINDS = {
     "abstained": "Answer: the documents do not say",
     "passages": "Passages handed to a program",
 }
+_WAYS = {"browser": "the screens", "openai-api": "a program"}
 _VERDICTS = {"up": "helpful", "down": "not helpful"}
 _WHAT_THIS_IS = (
     "This is what the appliance Strongroom of your organisation holds about you: your account, every question you "
-    "asked and what came of it, what else you did, who looked at it afterwards and why, and what is kept for you now. "
+    "asked and what came of it, what else you did, what others did about it and why, and what is kept for you now. "
     "Those who looked are named by their office, not by name. Passages and answers may speak of other people."
 )
 _WHERE_THE_REST_IS = (
-    "Identifiers, hashes, settings of the language model and other fields for programs are left out of this paper. "
+    "Identifiers, hashes, measurements, settings of the language model and other fields for programs are left out. "
     "They are in the file for programs (JSON), which belongs to it and holds every entry in full."
+)
+_NONE_BY_OTHERS = "No entry of others names you or a question of yours."
+_NOT_EVERY_LOOK = (
+    "Lists, searches, the review queue, cases and exports are on record without naming each question that they showed: "
+    "somebody may have read a question of yours there."
 )
 _NOT_PRINTED = (
     "The font of this paper lacks some letters of what was written. They stand in square brackets by their numbers, "
@@ -71,6 +79,9 @@ def on_paper(about: About) -> bytes:
     _put_views(paper, about, questions)
     _put_turns(paper, about, questions)
     _put_requests(paper, about.requests)
+    if paper.has_numbers:
+        paper.heading("Letters in square brackets")
+        paper.text(_NOT_PRINTED)
     return paper.pdf()
 
 
@@ -93,16 +104,15 @@ def _put_summary(paper: Paper, about: About, questions: list[AskedThen]) -> None
         ]
     )
     paper.label("Who looked at it, or did something about you")
-    counted = Counter((who(recorded), happened(recorded)) for recorded in about.by_others)
+    counted = Counter((who(recorded), happened(recorded)) for recorded in without_begun(about.by_others))
     if counted:
         rows = [(office, what, f"{number:,}") for (office, what), number in sorted(counted.items())]
         paper.rows(("Who", "What", "Times"), rows, (3, 5, 1))
     else:
-        paper.text("Nobody.")
+        paper.text(_NONE_BY_OTHERS)
+    paper.text(_NOT_EVERY_LOOK)
     paper.label("What is not in this paper")
     paper.text(_WHERE_THE_REST_IS)
-    if any(map(lacks, _everything_written(about))):
-        paper.text(_NOT_PRINTED)
 
 
 def _over_time(questions: list[AskedThen]) -> str:
@@ -114,14 +124,6 @@ def _over_time(questions: list[AskedThen]) -> str:
 
 def _cited_documents(questions: list[AskedThen]) -> set[str]:
     return {passage.document_id for question in questions for passage in found_for(question)[0]}
-
-
-def _everything_written(about: About) -> Iterator[str]:
-    for recorded in (*about.own, *about.by_others):
-        if recorded.entry is not None:
-            yield str(entries.split(recorded.entry)[1])
-    for turn in about.turns:
-        yield turn.question + turn.answer
 
 
 def _put_account(paper: Paper, person: Person) -> None:
@@ -151,8 +153,16 @@ def _put_question(paper: Paper, about: About, number: int, question: AskedThen) 
         paper.text(why_unreadable(question.asked))
         return
     paper.text(asked.question)
+    paper.facts(
+        [
+            ("Your groups then", ", ".join(sorted(asked.groups))),
+            ("Cleared for then", ", ".join(asked.levels)),
+            ("Asked by way of", _WAYS.get(asked.origin, asked.origin)),
+            ("Searched for", "; ".join(searched_for(question))),
+        ]
+    )
     for recorded in question.parts:
-        _put_part(paper, recorded.entry, asked.question)
+        _put_part(paper, recorded.entry)
     cited, others = found_for(question)
     if cited:
         paper.label("Documents cited")
@@ -168,12 +178,9 @@ def _put_question(paper: Paper, about: About, number: int, question: AskedThen) 
         paper.text(view(about, recorded))
 
 
-def _put_part(paper: Paper, entry: Entry | None, question: str) -> None:
-    """What came of a question: its completion, its answer, what its reader said of that."""
-    if isinstance(entry, QuestionCompleted) and entry.searched_for != question:
-        paper.label("Searched for")
-        paper.text(entry.searched_for)
-    elif isinstance(entry, AnswerClosed):
+def _put_part(paper: Paper, entry: Entry | None) -> None:
+    """What came of a question: its answer, what was flagged, what its reader said of it."""
+    if isinstance(entry, AnswerClosed):
         failed = f"No answer: {entry.error.replace('_', ' ')}"
         paper.label(failed if entry.error else _KINDS.get(entry.kind, "Answer"))
         for words in (entry.answer, *entry.notices):
@@ -182,9 +189,16 @@ def _put_part(paper: Paper, entry: Entry | None, question: str) -> None:
         if entry.withdrawn:
             paper.label("Shown before, and taken back")
             paper.text(entry.withdrawn)
+        if entry.flags:
+            paper.label("Flagged for those who review answers")
+            paper.text("\n".join(map(_flag, entry.flags)))
     elif isinstance(entry, FeedbackGiven):
         paper.label("What you said of it")
         paper.text(": ".join(filter(None, (_VERDICTS.get(entry.verdict, entry.verdict).capitalize(), entry.comment))))
+
+
+def _flag(flag: RaisedFlag) -> str:
+    return sentences(MEANINGS.get(flag.name, flag.name).rstrip("."), f"Found in: {flag.where}", flag.detail)
 
 
 def _place(passage: RetrievedPassage) -> str:
@@ -201,9 +215,10 @@ def _places(passages: list[RetrievedPassage]) -> Iterator[str]:
 # what else there is
 
 
-def _put_acts(paper: Paper, heading: str, acts: Iterable[Recorded], person: Person) -> None:
+def _put_acts(paper: Paper, heading: str, acts: list[Recorded], person: Person) -> None:
     rows = [(moment(each.time), happened(each), told(each, person)) for each in acts]
     paper.heading(heading)
+    _put_how_acts_are_recorded(paper, acts)
     if rows:
         paper.rows(("When", "What", "More"), rows, (4, 4, 6))
     else:
@@ -213,11 +228,21 @@ def _put_acts(paper: Paper, heading: str, acts: Iterable[Recorded], person: Pers
 def _put_views(paper: Paper, about: About, questions: list[AskedThen]) -> None:
     """What others did that concerns the person, and is not told with a question."""
     elsewhere = {recorded.seq for question in questions for recorded in question.by_others}
-    rows = [(moment(each.time), who(each), view(about, each)) for each in about.by_others if each.seq not in elsewhere]
+    others = [each for each in about.by_others if each.seq not in elsewhere]
+    rows = [(moment(each.time), who(each), view(about, each)) for each in others]
     paper.heading("What others did that concerns you")
-    paper.text("Who looked at a question stands with that question." if elsewhere else "Nobody looked at a question.")
+    if not about.by_others:
+        paper.text(_NONE_BY_OTHERS)
+    if elsewhere:
+        paper.text("Who looked at a question stands with that question.")
+    _put_how_acts_are_recorded(paper, others)
     if rows:
         paper.rows(("When", "Who", "What"), rows, (4, 4, 8))
+
+
+def _put_how_acts_are_recorded(paper: Paper, acts: list[Recorded]) -> None:
+    if any(isinstance(each.entry, AdminAction) for each in acts):
+        paper.text(ON_RECORD_FIRST)
 
 
 def _put_turns(paper: Paper, about: About, questions: list[AskedThen]) -> None:

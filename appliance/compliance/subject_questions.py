@@ -55,6 +55,13 @@ def found_for(question: AskedThen) -> tuple[list[RetrievedPassage], list[Retriev
     return sorted(cited, key=lambda passage: passage.number or 0), [each for each in passages if each not in cited]
 
 
+def searched_for(question: AskedThen) -> list[str]:
+    """What was searched for in the place of the words that were typed: a follow-up that was completed."""
+    typed = question.asked.entry.question if isinstance(question.asked.entry, QuestionReceived) else ""
+    searched = (each.entry for each in question.parts if isinstance(each.entry, QuestionCompleted | PassagesRetrieved))
+    return [words for words in dict.fromkeys(entry.searched_for for entry in searched) if words not in ("", typed)]
+
+
 def words_of(questions: list[AskedThen]) -> dict[str, tuple[str, str]]:
     """Question and answer of each that can be read whole, by the id of the query."""
     found = {}

@@ -95,8 +95,8 @@ class Replayer:
         self._state = state
         self._time_s = time_s
 
-    def replay(self, query_id: str, officer: Principal) -> Replay:
-        """What comes of a question on record today, and what is not as it was.
+    def replay(self, query_id: str, officer: Principal, session: str = "") -> Replay:
+        """What comes of a question on record today, and what is not as it was. `session` opened the log.
 
         Raises:
             NotFound: No such question is on record.
@@ -105,7 +105,7 @@ class Replayer:
         """
         found = self._run(self._log.query(query_id), officer)
         names = tuple(dict.fromkeys(note.finding.value for note in found.notes))
-        self._log.append(QueryReplayed(officer.id, query_id, found.outcome.value, names))
+        self._log.append(QueryReplayed(officer.id, query_id, found.outcome.value, names, session))
         return found
 
     def _run(self, record: QueryRecord, officer: Principal) -> Replay:

@@ -7,9 +7,11 @@ import json
 
 import pytest
 
+from appliance.api.log_wire import event_out
 from appliance.api.qr import qr_code
 from appliance.audit import signatures
-from appliance.audit.entries import AdminAction, LogExported, LogRead
+from appliance.audit.entries import AdminAction, DeskOpened, Entry, EvaluationEnded, LogExported, LogRead, QueryReplayed
+from appliance.audit.records import Recorded
 from appliance.audit.tree import verify_inclusion
 from appliance.audit.verifier import verify as verify_export
 from appliance.audit.verify import verify
@@ -132,6 +134,37 @@ def test_reading_and_exporting_the_log_is_itself_recorded(client: Client, applia
     assert {"log.read", "log.exported"} <= {event["type"] for event in events}
 
 
+def test_a_sentence_in_an_event_stays_as_it_was_written_and_a_code_is_told_in_words(appliance: Appliance) -> None:
+    why = "There is no model at http://127.0.0.1:11434 (qwen3_8b)."
+    ended = EvaluationEnded("a", "e1", "set", "ab" * 32, (), 3, True, (), error=why)
+    assert f"error: {why}" in detail_of(appliance, ended)
+    assert "error: audit unavailable" in detail_of(
+        appliance, AdminAction("a", "source.added", "s", error="audit_unavailable")
+    )
+    replayed = QueryReplayed("a", "q1", "impossible", ("model.changed", "document.text_changed"))
+    assert "findings: model: changed, document: text changed" in detail_of(appliance, replayed)
+
+
+def detail_of(appliance: Appliance, entry: Entry) -> str:
+    return event_out(appliance, Recorded(1, entry.type, None, "", entry, damaged=False), {}).detail
+
+
+def test_every_reading_names_the_opening_that_let_it(client: Client, appliance: Appliance) -> None:
+    query_id = ask(client, "employee", "What may a hotel in Zurich cost?")["query_id"]
+    officer = client("compliance")
+    before = appliance.log.size()
+    officer.post("/api/log/openings", json={"reason": "Complaint of a customer"})
+    for path in ("queries", f"queries/{query_id}", "charts", "events", "export"):
+        assert officer.get(f"/api/log/{path}").status_code == 200
+    assert officer.post(f"/api/log/queries/{query_id}/replay").status_code == 200
+    for path in ("reviews", "cases"):
+        assert officer.get(f"/api/compliance/{path}").status_code == 200
+    opening, *read = [appliance.log.entry(seq).entry for seq in range(before, appliance.log.size())]
+    assert isinstance(opening, DeskOpened)
+    assert len(read) == 8
+    assert {getattr(entry, "session_id", "") for entry in read} == {opening.session_id} != {""}
+
+
 def test_the_export_of_the_proof_verifies_without_the_appliance(client: Client, appliance: Appliance) -> None:
     response = client("compliance").get("/api/log/export")
     assert "attachment" in response.headers["content-disposition"]
@@ -182,10 +215,17 @@ def test_a_checkpoint_that_the_signer_is_behind_with_says_what_it_does_not_cover
     officer = client("compliance")
     covered = int(officer.get("/api/log/checkpoint/file").text.split("\n")[1])
     officer.get("/api/log/events")
-    monkeypatch.setattr(appliance.signing, "wait_for_all", lambda patience_s: False)  # it does not sign in time
-    monkeypatch.setattr(appliance.signing, "problem", "it cannot be reached")
+    monkeypatch.setattr(appliance.signing, "wait_for_all", lambda patience_s: None)  # it does not sign in time
+    page = officer.get("/api/log/checkpoint").text
+    assert "not covered by this sheet. Print another one to cover what came later." in page
+    monkeypatch.setattr(appliance.signing, "problem", f"it cannot be reached in {appliance.folder.path}")
     page = officer.get("/api/log/checkpoint").text
     later = appliance.log.size() - 1 - covered
     assert f"entries 0 to {covered - 1:,}" in page
     assert f"{later} entries were written later and not covered by this sheet." in page
-    assert "The signer does not sign: it cannot be reached." in page
+    assert "The signer does not sign; ask an administrator." in page
+    assert str(appliance.folder.path) not in page
+    monkeypatch.setattr(signatures, "signed_notes", lambda path: [])
+    refused = officer.get("/api/log/checkpoint").json()["message"]
+    assert refused.startswith("Nothing has been signed yet.")
+    assert refused.endswith("The signer does not sign: ask an administrator to look at Administration > Health.")

@@ -89,6 +89,8 @@ def test_everything_about_a_person_comes_as_a_file_for_programs_and_for_people(
         unknown = officer.get(f"/api/log/subjects/{name}")
         assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
         assert "There is nobody with this name." in unknown.text
+    about = [each for each in facts["entries_by_others"] if "everything about" in each["content"].get("what", "")]
+    assert [each["why"] for each in about] == ["Tests of the compliance desk"]
     latest = officer.get("/api/log/events").text
     assert "everything about the account somebody" in latest
     assert "whether there is an account of a name" in latest

@@ -121,6 +121,7 @@ def test_a_leak_becomes_a_case_that_two_officers_close_and_take_out(
     exported = appliance.log.entry(appliance.log.size() - 1).entry
     assert isinstance(exported, LogExported)
     assert exported.what.startswith("evidence package, Case")
+    assert exported.session_id
 
 
 def test_a_case_of_another_log_or_a_question_that_cannot_be_found_keeps_no_other_from_being_shown(

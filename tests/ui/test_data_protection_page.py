@@ -60,6 +60,10 @@ def test_a_name_that_nobody_has_is_said_to_be_so_and_offers_no_download() -> Non
         page = shown(at)
         assert "There is nobody with this name." in page
         assert "/api/log/subjects/" not in page
+        at.run()
+        assert "There is nobody with this name." in shown(at)
+        asked = [path for _, path, _ in state.requests if path == "/api/log/subjects/nobody/account"]
+        assert len(asked) == 1  # drawn again it is not asked again, for that is an entry of the log
         at.text_input(key="subject-name").set_value("erin").run()
         page = shown(at)
         assert "Everything about Erin" in page

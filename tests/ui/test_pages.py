@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from appliance.api.schemas.log import OpeningOut
 from appliance.api.schemas.shapes import Problem
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin, create_api
+from tests.ui.ingest_standin import NOW
 from tests.ui.test_client import Served
 
 pytestmark = pytest.mark.integration
@@ -226,6 +227,13 @@ def test_an_entry_shows_its_flags_its_proof_and_what_the_officer_may_see_of_its_
     assert at.button(key="look-c-1-button").label == "Look at passage 1: Records Retention Policy · page 4"
 
 
+def test_other_events_say_once_that_an_act_is_on_record_before_it_is_done(base_url: str) -> None:
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
+    at.session_state["log-tab"] = "Other events"
+    at.run()
+    assert shown(at).count("An act is on record before it is done.") == 1
+
+
 def test_charts_say_what_is_left_out(base_url: str) -> None:
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
     at.session_state["log-tab"] = "Charts"
@@ -279,7 +287,21 @@ def test_a_question_is_run_again_when_somebody_says_so(base_url: str, state: Sta
     assert "c-new" in replayed
     at.run()
     assert "Another answer comes of it today." in shown(at)  # drawn again it stays, and is not run again
-    assert [path for _, path, _ in state.requests] == ["/api/log/queries/q-0/replay"]
+    assert [path for _, path, _ in state.requests] == ["/api/log/queries/q-0/replay", "/api/log/openings/mine"]
+    state.opening = OpeningOut(reason="", until=None)
+    at.run()
+    assert "Another answer comes of it today." not in shown(at)  # as when the role was withdrawn
+
+
+def test_what_was_run_again_is_gone_when_an_entry_is_opened_which_may_be_erased_by_then(
+    base_url: str, state: Standin
+) -> None:
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
+    at.session_state["strongroom_replay"] = (state.replay("q-0"), NOW)
+    at.run()
+    at.button(key="entry-q-0").click().run()
+    assert "Passages that it cites" in shown(at)
+    assert "Another answer comes of it today." not in shown(at)
 
 
 def test_a_document_whose_passages_are_cut_says_how_many_there_are(base_url: str) -> None:

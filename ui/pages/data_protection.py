@@ -13,9 +13,10 @@ from appliance.api.schemas.protection import (
     HoldOut,
     ReleaseIn,
     RetentionOut,
+    SubjectOut,
 )
 from ui import pieces, taking_out
-from ui.client import Client, checked
+from ui.client import ApiProblem, Client, checked
 from ui.inert import Html, text
 from ui.log_opening import log_is_open
 from ui.person_view import named
@@ -195,10 +196,23 @@ def _show_subject_access(client: Client) -> None:
         return
     name = st.text_input("Whom it is about (name)", key="subject-name").strip()
     if name and taking_out.is_agreed(client, "subject"):
-        found = read_once("subject", name, lambda: client.subject(name))
+        found = read_once("subject", name, lambda: _subject(client, name))
+        if isinstance(found, str):
+            pieces.show(pieces.notice(found, "bad"))
+            return
         path = f"/api/log/subjects/{pieces.segment(found.name)}"
         pieces.show(pieces.line(f"Everything about {named(found.display_name, found.name)}:"))
         taking_out.show({"Download as PDF": f"{path}?form=pdf", "Download as JSON": f"{path}?form=json"})
+
+
+def _subject(client: Client, name: str) -> SubjectOut | str:
+    """Whom a name stands for, or why there is nobody. Either is kept, for asking is an entry of the log."""
+    try:
+        return client.subject(name)
+    except ApiProblem as problem:
+        if problem.code != "not_found":
+            raise
+        return problem.message
 
 
 def _say_it_waits() -> None:

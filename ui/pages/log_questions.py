@@ -8,7 +8,7 @@ import streamlit as st
 
 from appliance.api.schemas.log import FlagOut, QueriesOut, QueryOut
 from appliance.domain import AnswerKind
-from ui import pieces
+from ui import pieces, replay_view
 from ui.client import Client
 from ui.inert import Html, one_line, text
 from ui.pages.log_entry import FEEDBACK, KINDS, open_entry
@@ -43,6 +43,7 @@ def show(client: Client) -> None:
         with st.container(key=f"sr-card-{query.query_id}", border=True):
             pieces.show(_card(query))
             if st.button(f"Open entry {query.seq}", key=f"entry-{query.query_id}"):
+                replay_view.forget()
                 open_entry(client, client.query(query.query_id))
     _tell_how_far(found)
     pieces.older_and_newer("log-before", found.next_before)

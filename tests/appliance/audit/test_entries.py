@@ -13,8 +13,11 @@ from appliance.audit.entries import (
     CheckedStatement,
     FeedbackGiven,
     GenerationParameters,
+    LogExported,
+    LogRead,
     ModelUsed,
     PassagesRetrieved,
+    QueryReplayed,
     QuestionCompleted,
     QuestionRewritten,
     SignedIn,
@@ -38,6 +41,13 @@ def test_what_a_newer_release_added_is_passed_over() -> None:
 
 def test_what_an_older_release_did_not_know_gets_its_default() -> None:
     assert entries.join("session.opened", {"actor": "u1"}, {}) == SignedIn("u1", "", "", "")
+
+
+def test_readings_recorded_before_they_named_their_session_are_still_read() -> None:
+    for entry in (LogRead("u1", "one query", "q1"), QueryReplayed("u1", "q1", "reproduced"), LogExported("u1", "it")):
+        head, content = json.loads(json.dumps(entries.split(replace(entry, session_id="s1"))))
+        assert head.pop("session_id") == "s1"
+        assert entries.join(entry.type, head, content) == entry
 
 
 def test_answers_recorded_before_they_were_checked_are_still_read(searched: PassagesRetrieved, closed: Close) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import appliance
 from appliance.audit import entries
 from appliance.audit.entries import ActDecided, ActProposed, AdminAction, Entry, SignedIn
 from appliance.audit.records import Recorded
-from appliance.audit.telling import ACTS, KINDS, OFFICERS_ACTS, happened, why_unreadable
+from appliance.audit.telling import ACTS, KINDS, OFFICERS_ACTS, happened, why_unreadable, without_begun
 
 _SOURCE = Path(appliance.__file__).parent
 _ACTION_AT = {"AdminAction": 1, "record_act": 2, "admin_action": 0}
@@ -38,6 +39,15 @@ def test_an_event_is_told_by_what_was_done_and_whether_it_failed() -> None:
     assert happened(_entry(AdminAction("u", "person.added", "ann", error="conflict"))) == "Made an account (it failed)"
     assert happened(_entry(ActProposed("u", "p", "person.erased", "u-2", "Why"))) == "Proposed to erase a person"
     assert happened(_entry(ActDecided("u", "p", "hold.released", "h", "refused"))) == "Refused to release a legal hold"
+
+
+def test_an_act_that_failed_is_one_act_and_one_that_was_done_before_it_stays() -> None:
+    act = AdminAction("u", "person.added", "ann")
+    failed = AdminAction("u", "person.added", "ann", error="conflict")
+    other = AdminAction("u", "person.added", "ben")
+    told = [replace(_entry(entry), seq=seq) for seq, entry in enumerate((act, act, failed, other, failed))]
+    assert [each.seq for each in without_begun(told)] == [4, 3, 2]
+    assert [each.seq for each in without_begun(told[:4])] == [3, 2, 0]
 
 
 def test_what_a_newer_release_wrote_is_told_in_its_own_words() -> None:

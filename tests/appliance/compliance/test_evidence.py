@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -276,6 +277,7 @@ def test_the_paper_says_what_the_entries_say(evidence: Evidence, case: Case, tmp
         assert part in words, part
     assert "Was verdient Zoë Łukasiewicz? [U+7D66][U+6599]" in words
     assert "95,000 <b>CHF</b> [1]." in words
+    assert re.search(r"Question · \d+ \w{3} \d{4}, \d\d:\d\d:\d\d UTC", words)
 
 
 def test_a_question_whose_key_is_gone_is_proved_and_not_told(

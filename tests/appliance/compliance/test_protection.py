@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pypdfium2 as pdfium
 import pytest
 
 from appliance.audit import checkpoint
@@ -255,6 +257,15 @@ def test_when_holds_cannot_be_read_nothing_is_erased(office: Office, monkeypatch
         with pytest.raises(CatalogUnavailable):
             office.erased("u-1")
     assert office.readable(query_id)
+
+
+def test_a_certificate_on_paper_tells_when_to_the_second(office: Office) -> None:
+    office.asks("u-1", "Mine?")
+    office.clock.forward(seconds=7)
+    paper = pdfium.PdfDocument(io.BytesIO(on_paper(office.erased("u-1"))))
+    words = paper[0].get_textpage().get_text_range()
+    paper.close()
+    assert words.count("15 Mar 2026, 09:00:07 UTC") == 2
 
 
 def test_a_certificate_tells_all_and_names_nobody(office: Office) -> None:

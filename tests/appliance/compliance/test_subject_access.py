@@ -12,15 +12,19 @@ import pytest
 from appliance.audit.entries import (
     AdminAction,
     AnswerClosed,
+    AnswerReviewed,
     CitedPassage,
     DeskOpened,
     Entry,
     FeedbackGiven,
     Latency,
+    LogExported,
     LogRead,
     ModelUsed,
     PassagesRetrieved,
     QueryReplayed,
+    QuestionReceived,
+    RaisedFlag,
     RetrievedPassage,
     SignedIn,
 )
@@ -31,6 +35,7 @@ from appliance.compliance.subject_access import About, as_json, gather
 from appliance.compliance.subject_paper import on_paper
 from appliance.conversations import Conversations
 from appliance.domain import Role
+from appliance.wording import ON_RECORD_FIRST
 from tests.appliance.compliance.conftest import Office
 
 
@@ -43,7 +48,7 @@ def ann(office: Office) -> Person:
 
 def about(office: Office, person: Person) -> About:
     requests = AccessRequests(office.database, office.clock)
-    return gather(office.log, person, Conversations(office.database), requests)
+    return gather(office.log, person, Conversations(office.database), requests, 3600)
 
 
 def recorded(office: Office, *entries: Entry) -> None:
@@ -120,6 +125,13 @@ def words_on_paper(office: Office, person: Person) -> list[str]:
     return pages
 
 
+def words_of(paper: bytes) -> str:
+    document = pdfium.PdfDocument(io.BytesIO(paper))
+    words = " ".join(" ".join(page.get_textpage().get_text_range() for page in document).split())
+    document.close()
+    return words
+
+
 def answered(office: Office, query_id: str, person: str, answer: str) -> None:
     """Three passages found, of which the answer cites the second."""
     passages = tuple(
@@ -146,10 +158,11 @@ def test_the_paper_tells_a_question_with_all_that_came_of_it_and_why_it_was_look
     recorded(
         office,
         FeedbackGiven(query_id, ann.id, "down", "It does not say where."),
-        DeskOpened("officer-1", "An older matter"),
-        DeskOpened("officer-1", "Complaint 2026-14"),
-        DeskOpened("officer-2", "The matter of somebody else"),
-        LogRead("officer-1", "one query", query_id),
+        DeskOpened("officer-1", "An older matter", "s-1"),
+        DeskOpened("officer-1", "Complaint 2026-14", "s-1"),
+        DeskOpened("officer-1", "The matter of somebody else", "s-2"),
+        DeskOpened("officer-2", "The matter of somebody else", "s-3"),
+        LogRead("officer-1", "one query", query_id, "s-1"),
     )
     first, *others = words_on_paper(office, ann)
     assert "1, from 15 Mar 2026 to 15 Mar 2026" in first
@@ -163,6 +176,38 @@ def test_the_paper_tells_a_question_with_all_that_came_of_it_and_why_it_was_look
     whole = " ".join([first, *others])
     assert f"Page 1 of {1 + len(others)}" in first
     assert not any(reason in whole for reason in ("An older matter", "somebody else", "officer-1"))
+
+
+def test_a_reading_that_does_not_name_its_session_has_a_reason_only_where_no_other_can_be_meant(
+    office: Office, ann: Person
+) -> None:
+    query_id = office.asks(ann.id, "How long are treaties kept?")
+    recorded(office, DeskOpened("officer-1", "Complaint 2026-14", "s-1"))
+    office.clock.forward(minutes=59)
+    recorded(office, LogRead("officer-1", "one query", query_id))
+    recorded(office, DeskOpened("officer-1", "The matter of somebody else", "s-2"))
+    recorded(office, LogRead("officer-1", "one query", query_id))
+    office.clock.forward(minutes=2)
+    recorded(office, LogRead("officer-1", "one query", query_id))
+    office.clock.forward(minutes=60)
+    recorded(office, LogRead("officer-1", "one query", query_id))
+    found = about(office, ann)
+    assert [found.reasons.get(each.seq) for each in found.by_others] == [
+        "Complaint 2026-14", None, "The matter of somebody else", None,
+    ]  # fmt: skip
+
+
+def test_nothing_tells_who_it_was_that_acted_for_the_organisation(office: Office, ann: Person) -> None:
+    query_id = office.asks(ann.id, "How long are treaties kept?")
+    recorded(
+        office,
+        AnswerReviewed(query_id, "officer-1", "Cora Kern", "fine"),
+        DeskOpened("officer-1", "Complaint 2026-14", "s-1"),
+        LogRead("officer-1", "one query", query_id, "s-1"),
+    )
+    told = as_json(about(office, ann))
+    assert "Complaint 2026-14" in told
+    assert not any(who in told for who in ("officer-1", "Cora Kern", "s-1"))
 
 
 def test_what_is_for_programs_stands_in_the_file_for_them_alone(office: Office, ann: Person) -> None:
@@ -182,13 +227,72 @@ def test_a_question_that_was_not_answered_or_cannot_be_read_says_so_where_it_sta
     found = about(office, ann)
     (unanswered,) = found.own
     erased = replace(unanswered, seq=9, entry=None, sealed=True, erased=True)
-    told = on_paper(replace(found, own=(unanswered, erased)))
-    document = pdfium.PdfDocument(io.BytesIO(told))
-    words = " ".join(" ".join(page.get_textpage().get_text_range() for page in document).split())
-    document.close()
-    assert "And this one? Answer There is none on record" in words
+    words = words_of(on_paper(replace(found, own=(unanswered, erased))))
+    assert "And this one? Asked by way of the screens Answer There is none on record" in words
     assert "Question 2 · 15 Mar 2026, 09:00 UTC What this entry held was erased." in words
     assert "1 cannot be read any more" in words
+
+
+def test_the_paper_tells_the_flags_the_groups_of_then_and_what_was_searched_for(office: Office, ann: Person) -> None:
+    flagged = (RaisedFlag("personal_data.email", "question"), RaisedFlag("low_grounding", "answer", "20% of it stands"))
+    recorded(
+        office,
+        QuestionReceived("q1", ann.id, "ann", ("hr", "claims"), "c1", "And of ten years?", "openai-api", ("public",)),
+        PassagesRetrieved("q1", ann.id, "treaties of ten years", (), ModelUsed(), "", "", None),
+        AnswerClosed("q1", ann.id, "Ten.", "ef" * 32, "abstained", (), (), (), Latency(1, None, 2), flags=flagged),
+    )
+    words = words_of(on_paper(about(office, ann)))
+    assert "Your groups then claims, hr Cleared for then public Asked by way of a program" in words
+    assert words.count("Searched for treaties of ten years") == 1
+    assert "The question holds an e-mail address. Found in: question" in words
+    assert "by its words and numbers. Found in: answer. 20% of it stands" in words
+
+
+def test_an_act_that_failed_is_counted_once_and_its_rows_say_how_they_are_read(office: Office, ann: Person) -> None:
+    act = AdminAction("u-admin", "person.groups_set", "ann", "claims")
+    recorded(office, act, replace(act, error="conflict"))
+    first, second = words_on_paper(office, ann)
+    assert first.count("Set the groups of a person") == 1
+    assert "An administrator Set the groups of a person (it failed) 1" in first
+    assert second.count("Set the groups of a person") == 2
+    assert second.count(ON_RECORD_FIRST) == 1
+
+
+def test_letters_that_stand_by_their_numbers_are_explained_wherever_they_stand_and_only_then(
+    office: Office, ann: Person
+) -> None:
+    office.asks(ann.id, "How long are treaties kept?")
+    recorded(office, SignedIn(ann.id, "Ж", "Ж", "10.0.0.7"))
+    assert "in square brackets" not in words_of(on_paper(about(office, ann)))  # neither of them is printed
+    AccessRequests(office.database, office.clock).ask(ann.id, "legal", "For case Ж")
+    words = words_of(on_paper(about(office, ann)))
+    assert "For case [U+0416]" in words
+    assert words.count("They stand in square brackets by their numbers") == 1
+    named = replace(ann, display_name="Ж", groups=frozenset())
+    assert "They stand in square brackets" in words_of(on_paper(replace(about(office, named), requests=())))
+
+
+def test_the_paper_never_says_that_nobody_looked_since_lists_do_not_name_the_questions_they_showed(
+    office: Office, ann: Person
+) -> None:
+    office.asks(ann.id, "How long are treaties kept?")
+    recorded(office, LogRead("officer-1", "queries matching anything"), LogExported("officer-1", "the whole log"))
+    first, *others = words_on_paper(office, ann)
+    assert "No entry of others names you or a question of yours. Lists, searches, the review queue" in first
+    assert others[-1].count("No entry of others names you or a question of yours.") == 1
+    assert "Nobody" not in " ".join([first, *others])
+
+
+def test_a_look_at_a_question_whose_entry_was_altered_is_told_all_the_same(office: Office, ann: Person) -> None:
+    query_id = office.asks(ann.id, "How long are treaties kept?")
+    answered(office, query_id, ann.id, "For ten years [2].")
+    recorded(office, LogRead("officer-1", "one query", query_id))
+    found = about(office, ann)
+    altered = replace(found.own[0], entry=None, damaged=True)
+    words = words_of(on_paper(replace(found, own=(altered, *found.own[1:]))))
+    assert "Question 1 · 15 Mar 2026, 09:00 UTC This entry was altered" in words
+    assert "A compliance officer Read the query log" in words.partition("What others did that concerns you")[2]
+    assert not any(claim in words for claim in ("Nobody", "No entry of others"))
 
 
 def test_twenty_questions_are_a_few_pages_and_not_one_each(office: Office, ann: Person) -> None:
