@@ -28,6 +28,7 @@ from appliance.labels import Levels
 from ingest.embed import embed_and_index
 from ingest.embedding_cache import forget
 from ingest.names import document_names, names_of_version
+from ingest.reconcile import drop_surplus
 
 _AS_SET_UP = Levels()
 
@@ -139,7 +140,7 @@ class Holdings:
         self._catalog.record(outcome, keep_version=False, receipt=receipt)
 
     def remove_source(self, source: Source) -> None:
-        """Nothing of a source stays, with a receipt for each of its documents.
+        """Nothing of a source stays, with a receipt for each of its documents. Not while any source is synced.
 
         Raises:
             ApplianceError: The index or the cache of embeddings still holds some of it. Nobody sees its documents any
@@ -149,6 +150,7 @@ class Holdings:
         for known in self._catalog.every_file(source.id):
             if known.version_id is not None:
                 self._catalog.record(_gone(known), keep_version=False, receipt=self._take_out(source, known))
+        drop_surplus(self._catalog, self._index, self._embedder)  # what a sync wrote and did not put in force
         self._catalog.remove_source(source.id)
 
     def _take_out(self, source: Source, known: FileFacts) -> Receipt:

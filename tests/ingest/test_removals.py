@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from appliance.domain import Source
-from appliance.errors import IndexUnavailable
+from appliance.errors import Conflict, IndexUnavailable
+from ingest.intake import Intake
 from ingest.pipeline import Pipeline
 from ingest.removals import Removals
 from ingest.runs import Runs
@@ -107,3 +109,53 @@ def test_whoever_is_still_at_work_on_a_source_that_is_being_removed_brings_nothi
     room.catalog.relabel(document, STAFF)
     assert room.catalog.facts(document).groups == frozenset()
     assert room.paths("notice period") == set()
+
+
+def test_what_a_sync_embedded_and_could_not_put_in_force_goes_with_its_source(
+    room: Room, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = room.catalog.publish
+
+    def hide_first(*given: Any, **how: Any) -> None:
+        room.catalog.hide_source(room.source.id)
+        publish(*given, **how)
+
+    _cut_short(room, monkeypatch, hide_first, Conflict)
+    _remove(room, runs)
+    assert room.index.count() == 0
+
+
+def test_what_a_sync_that_was_killed_left_in_the_index_goes_with_its_source(
+    room: Room, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: Any, **__: Any) -> None:
+        raise _Killed
+
+    monkeypatch.setattr(Intake, "abandon", lambda _: None)  # a process that is killed tidies nothing up
+    _cut_short(room, monkeypatch, die, _Killed)
+    room.catalog.hide_source(room.source.id)
+    _remove(room, runs)
+    assert room.index.count() == 0
+
+
+class _Killed(BaseException):
+    """The process died."""
+
+
+def _cut_short(
+    room: Room, monkeypatch: pytest.MonkeyPatch, publish: Callable[..., None], ends_with: type[BaseException]
+) -> None:
+    """Sync, with another way to put the first version in force, which leaves chunks that nobody calls current."""
+    for number in range(8):
+        room.write(f"{number}.txt", f"Plan {number} of the board.")
+    with monkeypatch.context() as patched, pytest.raises(ends_with):
+        patched.setattr(room.catalog, "publish", publish)
+        room.sync()
+    assert room.difference().surplus
+
+
+def _remove(room: Room, runs: Runs) -> None:
+    """Go on with the removal of the source, to its end."""
+    with closing(Removals(room.catalog, room.pipeline(), runs, on_end=lambda _: None)) as removals:
+        removals.start()
+        assert removals.wait(room.source.id, _LIMIT_S)
