@@ -5,12 +5,13 @@ Rules this module keeps:
 1. Readers lose sight of a source in one change of the catalog, which waits for nothing.
 2. The rest has the index to itself, as a sync has: a sync would take what is half removed for incomplete, and put it
    back.
-3. What a failure or the end of the process cut short is done again, until nothing is left.
+3. What a failure or the end of the process cut short is done again, until nothing is left, uploaded files included.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -97,7 +98,7 @@ class Removals:
             if self._stop.is_set():
                 return
             if source.kind is SourceKind.UPLOADS:
-                shutil.rmtree(source.path, ignore_errors=True)  # first: nobody knows the folder once the source is gone
+                _remove_files(source.path)  # first: nobody knows the folder once the source is gone
             self._at_hand = source.id
             try:
                 self._pipeline.remove(source)
@@ -106,3 +107,16 @@ class Removals:
                 self._at_hand = ""
         with self._ended:
             self._ended.notify_all()
+
+
+def _remove_files(folder: str) -> None:
+    """Remove what was uploaded, if it is there. Raises ApplianceError when some of it stays."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not os.path.lexists(folder):
+            return
+        why = error.strerror or type(error).__name__
+        raise ApplianceError(
+            f"What was uploaded cannot be removed ({why}). Check the disk of the data folder."
+        ) from error

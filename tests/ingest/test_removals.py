@@ -5,17 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from appliance.domain import Source
+from appliance.domain import Source, SourceKind
 from appliance.errors import Conflict, IndexUnavailable
 from ingest.intake import Intake
 from ingest.pipeline import Pipeline
 from ingest.removals import Removals
 from ingest.runs import Runs
-from tests.ingest.conftest import STAFF, Room
+from tests.ingest.conftest import STAFF, Room, mode
 
 _LIMIT_S = 30.0
 
@@ -136,6 +138,34 @@ def test_what_a_sync_that_was_killed_left_in_the_index_goes_with_its_source(
     room.catalog.hide_source(room.source.id)
     _remove(room, runs)
     assert room.index.count() == 0
+
+
+def test_a_place_for_uploads_is_not_called_gone_while_a_file_of_it_is_left(
+    room: Room, runs: Runs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("ingest.removals._AGAIN_S", 0.05)
+    place = tmp_path / "uploads"
+    place.mkdir()
+    given = place / "a.txt"
+    given.write_text("The notice period is three months.")
+    source = replace(room.source, id="source-2", name="Uploads", path=str(place), kind=SourceKind.UPLOADS)
+    room.catalog.add_source(source)
+    room.catalog.hide_source(source.id)
+    ended: list[bool] = []
+    with (
+        closing(
+            Removals(room.catalog, room.pipeline(), runs, on_end=lambda _: ended.append(given.exists()))
+        ) as removals,
+        mode(place, 0o500),
+    ):
+        removals.start()
+        assert not removals.wait(source.id, 0.5)
+    with closing(
+        Removals(room.catalog, room.pipeline(), runs, on_end=lambda _: ended.append(given.exists()))
+    ) as removals:
+        removals.start()
+        assert removals.wait(source.id, _LIMIT_S)
+    assert ended == [False]
 
 
 class _Killed(BaseException):
