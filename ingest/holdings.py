@@ -15,7 +15,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -139,8 +139,11 @@ class Holdings:
             receipt = self._take_out(source, known)
         self._catalog.record(outcome, keep_version=False, receipt=receipt)
 
-    def remove_source(self, source: Source) -> None:
+    def remove_source(self, source: Source, *, on_end: Callable[[Source], object] = lambda _: None) -> None:
         """Nothing of a source stays, with a receipt for each of its documents. Not while any source is synced.
+
+        `on_end` is told before the source itself is forgotten, or nobody would know that it has to be told. It may be
+        told twice.
 
         Raises:
             ApplianceError: The index or the cache of embeddings still holds some of it. Nobody sees its documents any
@@ -151,6 +154,7 @@ class Holdings:
             if known.version_id is not None:
                 self._catalog.record(_gone(known), keep_version=False, receipt=self._take_out(source, known))
         drop_surplus(self._catalog, self._index, self._embedder)  # what a sync wrote and did not put in force
+        on_end(source)
         self._catalog.remove_source(source.id)
 
     def _take_out(self, source: Source, known: FileFacts) -> Receipt:

@@ -30,7 +30,7 @@ class Removals:
     """Removes sources in a thread of its own, one at a time."""
 
     def __init__(self, catalog: Catalog, pipeline: Pipeline, runs: Runs, *, on_end: Callable[[Source], object]) -> None:
-        """Remove nothing yet. `on_end` is told of each source of which nothing is left."""
+        """Remove nothing yet. `on_end` is told of each source of which nothing is left, at least once."""
         self._catalog = catalog
         self._pipeline = pipeline
         self._runs = runs
@@ -40,7 +40,6 @@ class Removals:
         self._ended = threading.Condition()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._at_hand = ""
 
     def start(self) -> None:
         """Go on with what was cut short, and with what is asked for from now on. Again it does nothing."""
@@ -70,7 +69,7 @@ class Removals:
             self._thread.join()
 
     def _is_gone(self, source_id: str) -> bool:
-        return source_id != self._at_hand and all(source.id != source_id for source in self._catalog.sources())
+        return all(source.id != source_id for source in self._catalog.sources())
 
     def _keep(self) -> None:
         while True:
@@ -99,12 +98,7 @@ class Removals:
                 return
             if source.kind is SourceKind.UPLOADS:
                 _remove_files(source.path)  # first: nobody knows the folder once the source is gone
-            self._at_hand = source.id
-            try:
-                self._pipeline.remove(source)
-                self._on_end(source)
-            finally:
-                self._at_hand = ""
+            self._pipeline.remove(source, on_end=self._on_end)
         with self._ended:
             self._ended.notify_all()
 

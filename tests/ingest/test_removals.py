@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from appliance.domain import Source, SourceKind
-from appliance.errors import Conflict, IndexUnavailable
+from appliance.errors import AuditUnavailable, Conflict, IndexUnavailable
 from ingest.intake import Intake
 from ingest.pipeline import Pipeline
 from ingest.removals import Removals
@@ -29,13 +29,13 @@ class HoldingPipeline(Pipeline):
         self._real = real
         self.asked, self.go, self.fail = threading.Event(), threading.Event(), False
 
-    def remove(self, source: Source) -> None:
+    def remove(self, source: Source, *, on_end: Callable[[Source], object] = lambda _: None) -> None:
         self.asked.set()
         assert self.go.wait(_LIMIT_S)
         if self.fail:
             self.fail = False
             raise IndexUnavailable("The index does not answer.")
-        self._real.remove(source)
+        self._real.remove(source, on_end=on_end)
 
 
 @pytest.fixture
@@ -138,6 +138,24 @@ def test_what_a_sync_that_was_killed_left_in_the_index_goes_with_its_source(
     room.catalog.hide_source(room.source.id)
     _remove(room, runs)
     assert room.index.count() == 0
+
+
+def test_the_end_of_a_removal_is_told_although_telling_it_failed_at_first(
+    room: Room, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.removals._AGAIN_S", 0.05)
+    told: list[int] = []
+
+    def tell(_: Source) -> None:
+        told.append(len(room.catalog.sources()))
+        if len(told) == 1:
+            raise AuditUnavailable("The query log cannot be written.")
+
+    room.catalog.hide_source(room.source.id)
+    with closing(Removals(room.catalog, room.pipeline(), runs, on_end=tell)) as removals:
+        removals.start()
+        assert removals.wait(room.source.id, _LIMIT_S)
+    assert told == [1, 1], "it is told while it can still be told again"
 
 
 def test_a_place_for_uploads_is_not_called_gone_while_a_file_of_it_is_left(
