@@ -165,7 +165,7 @@ class Holdings:
         self._index.delete_document(document)
         after = self._index.count(document_id=document)
         if after:
-            raise ApplianceError(f"The index still holds {after} chunks of a document that is to go. Sync again.")
+            raise ApplianceError(f"The index still holds {after} chunks of a document that is to go. Try again.")
         return Receipt(
             id=str(uuid.uuid4()),
             removed_at=datetime.now(UTC),

@@ -5,7 +5,8 @@ Rules this module keeps:
 1. Readers lose sight of a source in one change of the catalog, which waits for nothing.
 2. The rest has the index to itself, as a sync has: a sync would take what is half removed for incomplete, and put it
    back.
-3. What a failure or the end of the process cut short is done again, until nothing is left, uploaded files included.
+3. What a failure or the end of the process cut short is done again, until nothing is left, uploaded files included. One
+   that fails holds no other up, and why it failed can be asked.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Removals:
         self._ended = threading.Condition()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._problems: dict[str, str] = {}
 
     def start(self) -> None:
         """Go on with what was cut short, and with what is asked for from now on. Again it does nothing."""
@@ -59,6 +61,10 @@ class Removals:
         """Whether nothing is left of a source, and that was told, at the latest after so long."""
         with self._ended:
             return self._ended.wait_for(lambda: self._is_gone(source_id), timeout_s)
+
+    def problem(self, source_id: str) -> str:
+        """Why the last attempt to remove a source failed; empty when it did not."""
+        return self._problems.get(source_id, "")
 
     def close(self) -> None:
         """Stop, and wait for it; the syncs are told to end before, or it takes as long as they do."""
@@ -81,16 +87,25 @@ class Removals:
     def _remove_all(self) -> bool:
         """Remove what is to be removed; returns False when something could not be, and is to be tried again."""
         try:
-            for source in self._catalog.sources():
-                if source.removing:
-                    self._remove(source)
+            going = [source for source in self._catalog.sources() if source.removing]
         except ApplianceError as error:
-            _log.error("A source is not removed yet, which is tried again: %s", error)
+            _log.error("Which sources are to be removed is asked again: %s", error)
             return False
+        return not [source for source in going if not self._try(source)]
+
+    def _try(self, source: Source) -> bool:
+        """Remove a source, or keep the reason why that failed; the others do not wait for it."""
+        try:
+            self._remove(source)
+        except ApplianceError as error:
+            self._problems[source.id] = str(error)
         except Exception as error:  # noqa: BLE001 - the edge of a background job: it must not end
-            _log.error("A source is not removed yet, which is tried again (%s).", type(error).__name__)
-            return False
-        return True
+            self._problems[source.id] = f"It failed unexpectedly ({type(error).__name__})."
+        else:
+            self._problems.pop(source.id, None)
+            return True
+        _log.error("A source is not removed yet, which is tried again: %s", self._problems[source.id])
+        return False
 
     def _remove(self, source: Source) -> None:
         with self._runs.alone(wait_s=threading.TIMEOUT_MAX):

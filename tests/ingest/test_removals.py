@@ -140,6 +140,32 @@ def test_what_a_sync_that_was_killed_left_in_the_index_goes_with_its_source(
     assert room.index.count() == 0
 
 
+def test_a_removal_that_fails_holds_no_other_up_and_says_why(
+    room: Room, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(room.source, id="source-2", name="Meadow", path=f"{room.folder}-2")
+    room.catalog.add_source(other)
+    for source in (room.source, other):
+        room.catalog.hide_source(source.id)
+    forget = room.catalog.remove_source
+
+    def forget_the_second_alone(source_id: str) -> None:
+        if source_id == room.source.id:
+            raise IndexUnavailable("The index does not answer.")
+        forget(source_id)
+
+    monkeypatch.setattr(room.catalog, "remove_source", forget_the_second_alone)
+    with closing(Removals(room.catalog, room.pipeline(), runs, on_end=lambda _: None)) as removals:
+        removals.start()
+        assert removals.wait(other.id, 5)
+        assert removals.problem(room.source.id) == "The index does not answer."
+        assert removals.problem(other.id) == ""
+        monkeypatch.undo()
+        removals.begin(room.source.id)  # again
+        assert removals.wait(room.source.id, _LIMIT_S)
+        assert removals.problem(room.source.id) == ""
+
+
 def test_the_end_of_a_removal_is_told_although_telling_it_failed_at_first(
     room: Room, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
