@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from threading import Event
 
 from appliance.catalog import Catalog, FileFacts, FileOutcome, Receipt, Signature
 from appliance.domain import Chunk, DocumentState, Source, Version, chunk_id, version_id
@@ -139,11 +140,13 @@ class Holdings:
             receipt = self._take_out(source, known)
         self._catalog.record(outcome, keep_version=False, receipt=receipt)
 
-    def remove_source(self, source: Source, *, on_end: Callable[[Source], object] = lambda _: None) -> None:
+    def remove_source(
+        self, source: Source, *, stop: Event | None = None, on_end: Callable[[Source], object] = lambda _: None
+    ) -> None:
         """Nothing of a source stays, with a receipt for each of its documents. Not while any source is synced.
 
         `on_end` is told before the source itself is forgotten, or nobody would know that it has to be told. It may be
-        told twice.
+        told twice. Setting `stop` ends it after the document at hand; removing the source again completes it.
 
         Raises:
             ApplianceError: The index or the cache of embeddings still holds some of it. Nobody sees its documents any
@@ -151,6 +154,8 @@ class Holdings:
         """
         self._catalog.hide_source(source.id)
         for known in self._catalog.every_file(source.id):
+            if stop is not None and stop.is_set():
+                return
             if known.version_id is not None:
                 self._catalog.record(_gone(known), keep_version=False, receipt=self._take_out(source, known))
         drop_surplus(self._catalog, self._index, self._embedder)  # what a sync wrote and did not put in force

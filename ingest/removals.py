@@ -67,7 +67,7 @@ class Removals:
         return self._problems.get(source_id, "")
 
     def close(self) -> None:
-        """Stop, and wait for it; the syncs are told to end before, or it takes as long as they do."""
+        """Stop, and wait for the document at hand. Tell the syncs to end before, or it takes as long as they do."""
         with self._lock:
             self._stop.set()
         self._asked.set()
@@ -113,7 +113,7 @@ class Removals:
                 return
             if source.kind is SourceKind.UPLOADS:
                 _remove_files(source.path)  # first: nobody knows the folder once the source is gone
-            self._pipeline.remove(source, on_end=self._on_end)
+            self._pipeline.remove(source, stop=self._stop, on_end=self._on_end)
         with self._ended:
             self._ended.notify_all()
 

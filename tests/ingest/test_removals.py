@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -29,13 +31,15 @@ class HoldingPipeline(Pipeline):
         self._real = real
         self.asked, self.go, self.fail = threading.Event(), threading.Event(), False
 
-    def remove(self, source: Source, *, on_end: Callable[[Source], object] = lambda _: None) -> None:
+    def remove(
+        self, source: Source, *, stop: Event | None = None, on_end: Callable[[Source], object] = lambda _: None
+    ) -> None:
         self.asked.set()
         assert self.go.wait(_LIMIT_S)
         if self.fail:
             self.fail = False
             raise IndexUnavailable("The index does not answer.")
-        self._real.remove(source, on_end=on_end)
+        self._real.remove(source, stop=stop, on_end=on_end)
 
 
 @pytest.fixture
@@ -164,6 +168,35 @@ def test_a_removal_that_fails_holds_no_other_up_and_says_why(
         removals.begin(room.source.id)  # again
         assert removals.wait(room.source.id, _LIMIT_S)
         assert removals.problem(room.source.id) == ""
+
+
+def test_whoever_stops_a_removal_waits_for_one_document_and_the_next_start_goes_on(
+    room: Room, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        room.write(f"{number}.txt", f"Plan {number} of the board.")
+    room.sync()
+    ended: list[str] = []
+    begun, delete = Event(), room.index.delete_document
+
+    def delete_slowly(document: str) -> None:
+        begun.set()
+        time.sleep(0.2)
+        delete(document)
+
+    room.catalog.hide_source(room.source.id)
+    with monkeypatch.context() as patched:
+        patched.setattr(room.index, "delete_document", delete_slowly)
+        with closing(
+            Removals(room.catalog, room.pipeline(), runs, on_end=lambda source: ended.append(source.id))
+        ) as first:
+            first.start()
+            assert begun.wait(_LIMIT_S)
+    assert 0 < len(room.catalog.receipts()) < 8
+    assert [source.removing for source in room.catalog.sources()] == [True]
+    assert ended == []
+    _remove(room, runs)
+    assert (len(room.catalog.receipts()), room.index.count()) == (8, 0)
 
 
 def test_the_end_of_a_removal_is_told_although_telling_it_failed_at_first(
