@@ -79,6 +79,22 @@ def test_a_file_that_is_empty_all_of_a_sudden_is_to_be_looked_at_and_what_it_sai
     assert room.paths("opens at noon") == {"a.txt"}
 
 
+def test_a_preview_calls_a_file_empty_only_if_it_never_said_anything(room: Room) -> None:
+    room.write("a.txt", "The notice period is three months.")
+    room.write("b.txt", "")
+    room.sync()
+    for path in ("a.txt", "b.txt", "c.txt"):
+        room.write(path, "")
+    steps = room.pipeline().preview(room.source).steps
+    assert {step.path: step.action for step in steps} == {
+        "a.txt": Action.READ_AGAIN,
+        "b.txt": Action.EMPTY,
+        "c.txt": Action.EMPTY,
+    }
+    room.sync()
+    assert (room.states()["a.txt"], room.states()["c.txt"]) == (DocumentState.FAILED, DocumentState.EMPTY)
+
+
 def test_a_preview_foresees_no_refusal_of_what_was_read_whatever_it_is_called(room: Room) -> None:
     from tests.ingest.parse.documents import pdf, text_page
 
