@@ -208,15 +208,31 @@ def test_what_leaves_an_archive_leaves_the_index_and_so_does_all_of_it_with_the_
     room.write("old.zip", _zip(rent="The rent is due on the third.", heat="Heating is included."))
     room.sync()
     room.write("old.zip", _zip(heat="Heating is included."))
-    room.sync()
+    assert tally(room.sync()) == {"indexed": 2, "gone": 1}
     assert room.paths("due on the third") == set()
     assert room.paths("included") == {"old.zip › heat.txt"}
     assert room.states()["old.zip › rent.txt"] is DocumentState.GONE
     (room.folder / "old.zip").unlink()
     room.write("other.txt", "Quite another matter.")
-    assert tally(room.sync()) == {"gone": 1, "indexed": 1}
+    assert tally(room.sync()) == {"gone": 2, "indexed": 1}
+    assert room.progress.done == room.progress.total
     assert room.index.count() == 1
     assert room.agrees()
+
+
+def test_a_file_in_an_archive_that_a_curator_released_counts_once_and_as_released(room: Room) -> None:
+    room.source = replace(room.source, curated=True)
+    room.catalog.change_source(room.source)
+    room.write("old.zip", _zip(rent="The rent is due on the third.", heat="Heating is included."))
+    assert tally(room.sync()) == {"pending_review": 3}
+    room.catalog.approve(room.document("old.zip › rent.txt").id, "curator")
+    assert tally(room.sync()) == {"indexed": 1, "pending_review": 2}
+    assert room.progress.done == room.progress.total == 3
+    assert room.report["old.zip › rent.txt"].reason == "Released by a curator."
+    for path in ("old.zip", "old.zip › heat.txt"):
+        room.catalog.approve(room.document(path).id, "curator")
+    assert tally(room.sync()) == {"indexed": 2, "unchanged": 1}
+    assert tally(room.sync()) == {"unchanged": 3}
 
 
 def test_a_file_attached_to_many_mails_is_indexed_once(room: Room) -> None:
