@@ -140,6 +140,17 @@ class Holdings:
             receipt = self._take_out(source, known)
         self._catalog.record(outcome, keep_version=False, receipt=receipt)
 
+    def hide_source(self, source: Source, stop: Event) -> None:
+        """Let no search meet a source that waits to be removed, whose chunks would take the places of others.
+
+        The catalog shows them to nobody already. Other sources may be synced meanwhile.
+        """
+        for known in self._catalog.every_file(source.id):
+            if stop.is_set():
+                return
+            if known.version_id is not None:
+                self._index.set_groups(known.document_id, NOBODY)
+
     def remove_source(
         self, source: Source, *, stop: Event | None = None, on_end: Callable[[Source], object] = lambda _: None
     ) -> None:

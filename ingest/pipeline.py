@@ -152,6 +152,14 @@ class Pipeline:
         sync = self._begun(source, Wish(), Progress(), Event(), lambda _: None, lambda _: None)
         Settling(sync, self._catalog, self._holdings).withdraw(self._plan(sync.judge))
 
+    def hide(self, source: Source, stop: Event) -> None:
+        """Let no search meet a source that waits to be removed. Runs of other sources may go on meanwhile.
+
+        Raises:
+            IndexUnavailable, CatalogUnavailable: A part failed, and some of it takes places in searches until it goes.
+        """
+        self._holdings.hide_source(source, stop)
+
     def remove(
         self, source: Source, *, stop: Event | None = None, on_end: Callable[[Source], object] = lambda _: None
     ) -> None:

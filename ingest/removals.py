@@ -4,7 +4,7 @@ Rules this module keeps:
 
 1. Readers lose sight of a source in one change of the catalog, which waits for nothing.
 2. The rest has the index to itself, as a sync has: a sync would take what is half removed for incomplete, and put it
-   back.
+   back. Until then no search meets it: its chunks would take the places of others.
 3. What a failure or the end of the process cut short is done again, until nothing is left, uploaded files included. One
    that fails holds no other up, and why it failed can be asked.
 """
@@ -108,6 +108,8 @@ class Removals:
         return False
 
     def _remove(self, source: Source) -> None:
+        if self._runs.is_any_at_work:
+            self._hide(source)
         with self._runs.alone(wait_s=threading.TIMEOUT_MAX):
             if self._stop.is_set():
                 return
@@ -116,6 +118,12 @@ class Removals:
             self._pipeline.remove(source, stop=self._stop, on_end=self._on_end)
         with self._ended:
             self._ended.notify_all()
+
+    def _hide(self, source: Source) -> None:
+        try:
+            self._pipeline.hide(source, self._stop)
+        except ApplianceError as error:  # it goes in the end all the same
+            _log.warning("A source that is to be removed takes places in searches until it is gone: %s", error)
 
 
 def _remove_files(folder: str) -> None:

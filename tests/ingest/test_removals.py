@@ -31,6 +31,9 @@ class HoldingPipeline(Pipeline):
         self._real = real
         self.asked, self.go, self.fail = threading.Event(), threading.Event(), False
 
+    def hide(self, source: Source, stop: Event) -> None:
+        self._real.hide(source, stop)
+
     def remove(
         self, source: Source, *, stop: Event | None = None, on_end: Callable[[Source], object] = lambda _: None
     ) -> None:
@@ -80,6 +83,22 @@ def test_a_removal_waits_until_no_source_is_synced(room: Room, held: HoldingPipe
             removals.begin(room.source.id)
             assert not held.asked.wait(0.2)
             assert room.paths("notice period") == set()
+        assert removals.wait(room.source.id, _LIMIT_S)
+
+
+def test_a_source_that_waits_to_be_removed_takes_no_places_in_searches(
+    room: Room, held: HoldingPipeline, runs: Runs
+) -> None:
+    assert room.indexed("notice period", STAFF) == 1
+    with closing(Removals(room.catalog, held, runs, on_end=lambda _: None)) as removals:
+        with runs.alone():  # as a sync is
+            removals.begin(room.source.id)
+            latest = time.monotonic() + _LIMIT_S
+            while room.indexed("notice period", STAFF) and time.monotonic() < latest:
+                time.sleep(0.02)
+            assert room.indexed("notice period", STAFF) == 0
+            assert room.index.count() == 1
+        held.go.set()
         assert removals.wait(room.source.id, _LIMIT_S)
 
 
