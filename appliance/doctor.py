@@ -196,6 +196,10 @@ def _sources(appliance: Appliance) -> Iterator[Check]:
     else:
         removed = f"; being removed: {', '.join(going)}" if going else ""
         yield Check("sources", Status.OK, f"{len(sources) - len(going)} kept in sync{removed}")
+    stuck = [f"'{source.name}': {why}" for source in sources if (why := appliance.removals.problem(source.id))]
+    if stuck:
+        remedy = "It is tried again every minute, and nobody sees its documents meanwhile."
+        yield Check("removals", Status.WARNING, " ".join(stuck), remedy)
 
 
 def _groups(appliance: Appliance) -> Iterator[Check]:

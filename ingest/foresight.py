@@ -1,7 +1,7 @@
 """What reading files will come to, as far as their names and sizes tell: what a preview can know that opens none.
 
-It goes by what the parsers go by (`parse/detect`, `parse/legacy`). A file whose content is not what its name says may
-still end otherwise.
+It goes by what the parsers go by (`parse/detect`, `parse/legacy`). A file that said something once and is empty now
+fails, as one that is damaged does. A file whose content is not what its name says may still end otherwise.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from appliance.catalog import FileFacts
 from ingest.parse.detect import EMPTY, refusal_by_name
 from ingest.parse.legacy import refusal_by_machine
-from ingest.plan import READ_STATES, Action, Plan, Step
+from ingest.plan import READ_STATES, Action, Plan, Step, said_something
 
 
 def foreseen(plan: Plan) -> Plan:
@@ -22,7 +22,7 @@ def foreseen(plan: Plan) -> Plan:
 def _foreseen(step: Step) -> Step:
     if step.action not in (Action.READ, Action.READ_AGAIN):
         return step
-    if not step.file.size_bytes:
+    if not step.file.size_bytes and not said_something(step.known):
         return replace(step, action=Action.EMPTY, reason=f"The file {EMPTY}.")
     told = "" if _was_read(step.known) else refusal_by_name(step.path) or refusal_by_machine(step.path)
     return replace(step, action=Action.REFUSE, reason=f"The file {told}.") if told else step

@@ -15,9 +15,10 @@ Rules this module keeps:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from threading import Event
 
 from appliance.catalog import Catalog, FileFacts, FileOutcome, Receipt, Signature
 from appliance.domain import Chunk, DocumentState, Source, Version, chunk_id, version_id
@@ -28,6 +29,7 @@ from appliance.labels import Levels
 from ingest.embed import embed_and_index
 from ingest.embedding_cache import forget
 from ingest.names import document_names, names_of_version
+from ingest.reconcile import drop_surplus
 
 _AS_SET_UP = Levels()
 
@@ -138,8 +140,24 @@ class Holdings:
             receipt = self._take_out(source, known)
         self._catalog.record(outcome, keep_version=False, receipt=receipt)
 
-    def remove_source(self, source: Source) -> None:
-        """Nothing of a source stays, with a receipt for each of its documents.
+    def hide_source(self, source: Source, stop: Event) -> None:
+        """Let no search meet a source that waits to be removed, whose chunks would take the places of others.
+
+        The catalog shows them to nobody already. Other sources may be synced meanwhile.
+        """
+        for known in self._catalog.every_file(source.id):
+            if stop.is_set():
+                return
+            if known.version_id is not None:
+                self._index.set_groups(known.document_id, NOBODY)
+
+    def remove_source(
+        self, source: Source, *, stop: Event | None = None, on_end: Callable[[Source], object] = lambda _: None
+    ) -> None:
+        """Nothing of a source stays, with a receipt for each of its documents. Not while any source is synced.
+
+        `on_end` is told before the source itself is forgotten, or nobody would know that it has to be told. It may be
+        told twice. Setting `stop` ends it after the document at hand; removing the source again completes it.
 
         Raises:
             ApplianceError: The index or the cache of embeddings still holds some of it. Nobody sees its documents any
@@ -147,8 +165,12 @@ class Holdings:
         """
         self._catalog.hide_source(source.id)
         for known in self._catalog.every_file(source.id):
+            if stop is not None and stop.is_set():
+                return
             if known.version_id is not None:
                 self._catalog.record(_gone(known), keep_version=False, receipt=self._take_out(source, known))
+        drop_surplus(self._catalog, self._index, self._embedder)  # what a sync wrote and did not put in force
+        on_end(source)
         self._catalog.remove_source(source.id)
 
     def _take_out(self, source: Source, known: FileFacts) -> Receipt:
@@ -159,7 +181,7 @@ class Holdings:
         self._index.delete_document(document)
         after = self._index.count(document_id=document)
         if after:
-            raise ApplianceError(f"The index still holds {after} chunks of a document that is to go. Sync again.")
+            raise ApplianceError(f"The index still holds {after} chunks of a document that is to go. Try again.")
         return Receipt(
             id=str(uuid.uuid4()),
             removed_at=datetime.now(UTC),

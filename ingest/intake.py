@@ -39,7 +39,7 @@ from ingest.holdings import NOBODY, Holdings, NewVersion
 from ingest.names import document_names
 from ingest.parse.detect import CONTAINERS
 from ingest.parse.elements import Parsed
-from ingest.plan import Action, Again, Plan, Step, is_turned_down
+from ingest.plan import Action, Again, Plan, Step, is_turned_down, said_something
 from ingest.progress import OUTCOME_OF, Outcome
 from ingest.reading import Read, Reading, Unread
 from ingest.settling import Settling
@@ -338,7 +338,7 @@ class Intake:
             case DocumentNeedsPassword():
                 return DocumentState.NEEDS_PASSWORD, 0, None
             case DocumentEmpty():
-                return DocumentState.FAILED if _said_something(place.known) else DocumentState.EMPTY, 0, None
+                return DocumentState.FAILED if said_something(place.known) else DocumentState.EMPTY, 0, None
             case FileUnavailable():
                 return DocumentState.FAILED, before, None  # opening a file costs nothing: every sync tries
             case ParserBroken() if attempts >= self._settings.quarantine_after:
@@ -350,11 +350,6 @@ class Intake:
                 return DocumentState.FAILED, 0, None
             case _:
                 return DocumentState.REFUSED, 0, None
-
-
-def _said_something(known: FileFacts | None) -> bool:
-    """Whether a document has content in force: that its file is empty now is worth a look."""
-    return known is not None and bool(known.version_id or known.duplicate_of)
 
 
 def _is_as_it_was(file: FoundFile, known: FileFacts) -> bool:

@@ -152,13 +152,28 @@ class Pipeline:
         sync = self._begun(source, Wish(), Progress(), Event(), lambda _: None, lambda _: None)
         Settling(sync, self._catalog, self._holdings).withdraw(self._plan(sync.judge))
 
-    def remove(self, source: Source) -> None:
+    def hide(self, source: Source, stop: Event) -> None:
+        """Let no search meet a source that waits to be removed. Runs of other sources may go on meanwhile.
+
+        Raises:
+            IndexUnavailable, CatalogUnavailable: A part failed, and some of it takes places in searches until it goes.
+        """
+        self._holdings.hide_source(source, stop)
+
+    def remove(
+        self, source: Source, *, stop: Event | None = None, on_end: Callable[[Source], object] = lambda _: None
+    ) -> None:
         """Nothing of a source stays, with a receipt for each of its documents. Its files are not touched.
+
+        Args:
+            source: The source.
+            stop: Ends it early; doing it again completes it.
+            on_end: Told when only the source itself is left to be forgotten; perhaps again, if that fails.
 
         Raises:
             ApplianceError: A part failed, and some of it is left that nobody sees; doing it again completes it.
         """
-        self._holdings.remove_source(source)
+        self._holdings.remove_source(source, stop=stop, on_end=on_end)
 
     def finding(self, source: Source, path: str) -> Finding:
         """Who is to see a file of a source, and why, as folder and settings say now. Raises DocumentRejected."""

@@ -196,9 +196,12 @@ def _matters(item: Found, source: Source) -> bool:
 
 def _was_read(known: FileFacts | None) -> bool:
     """Whether something would be lost with a document: its content, or what a curator has or is to decide of it."""
-    if known is None:
-        return False
-    return bool(known.version_id or known.pending_version_id or known.duplicate_of) or is_turned_down(known)
+    return known is not None and (said_something(known) or is_turned_down(known))
+
+
+def said_something(known: FileFacts | None) -> bool:
+    """Whether a document has content, in force or waiting for a curator: that its file is empty now is worth a look."""
+    return known is not None and bool(known.version_id or known.pending_version_id or known.duplicate_of)
 
 
 def is_turned_down(known: FileFacts) -> bool:

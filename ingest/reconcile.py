@@ -43,9 +43,7 @@ def reconcile(catalog: Catalog, index: VectorIndex, embedder: Embedder, stop: Ev
         ModelUnavailable: The embedding model cannot be loaded.
     """
     difference = compare(catalog, index)
-    for version in difference.surplus:
-        forget(embedder, (chunk.search_text for chunk in catalog.version_chunks(version)[0]))
-        index.delete_version(version)
+    _drop(difference.surplus, catalog, index, embedder)
     for version in difference.incomplete:
         if stop is not None and stop.is_set():
             break
@@ -53,3 +51,18 @@ def reconcile(catalog: Catalog, index: VectorIndex, embedder: Embedder, stop: Ev
         index.delete_version(version)
         embed_and_index(chunks, groups, names_of_version(catalog, version), embedder, index)
     return difference
+
+
+def drop_surplus(catalog: Catalog, index: VectorIndex, embedder: Embedder) -> None:
+    """Take out of the index what the catalog does not call current; what is incomplete stays so.
+
+    Raises:
+        IndexUnavailable, CatalogUnavailable: A part failed.
+    """
+    _drop(compare(catalog, index).surplus, catalog, index, embedder)
+
+
+def _drop(surplus: tuple[str, ...], catalog: Catalog, index: VectorIndex, embedder: Embedder) -> None:
+    for version in surplus:
+        forget(embedder, (chunk.search_text for chunk in catalog.version_chunks(version)[0]))
+        index.delete_version(version)

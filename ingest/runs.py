@@ -141,6 +141,11 @@ class Runs:
         finally:
             self._turn.release()
 
+    @property
+    def is_any_at_work(self) -> bool:
+        """Whether `alone` would have to wait."""
+        return self._turn.locked()
+
     def latest(self) -> list[Run]:
         """The runs of this process, newest first."""
         with self._lock:

@@ -9,6 +9,8 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from appliance.catalog import Catalog, FileFacts
 from appliance.domain import DocumentState
 from appliance.errors import DocumentRejected, NotFound
@@ -17,6 +19,8 @@ from ingest.holdings import Holdings
 from ingest.plan import Action, Plan
 from ingest.progress import OUTCOME_OF, Outcome
 from ingest.sync import Place, Sync
+
+_RELEASED = "Released by a curator."
 
 
 class Settling:
@@ -78,26 +82,34 @@ class Settling:
         is_news = known is None or (known.state, known.reason) != (DocumentState.REFUSED, reason)
         self._sync.note(file.path, Outcome.REFUSED, reason, is_news=is_news)
 
-    def release(self) -> frozenset[str]:
-        """Publish what curators have approved; returns the documents."""
-        released = set()
+    def release(self) -> dict[str, FileFacts]:
+        """Publish what curators have approved; returns what was known of the documents, by id."""
+        released = {}
         for known in self._catalog.approved(self._sync.source.id):
             if self._sync.stop.is_set():
                 break
             if self._release_one(known):
-                released.add(known.document_id)
-        return frozenset(released)
+                released[known.document_id] = known
+        return released
 
-    def leave(self, plan: Plan, *, released: frozenset[str]) -> None:
-        """Account for the files that are as they were."""
+    def leave(self, plan: Plan, *, released: Mapping[str, FileFacts]) -> None:
+        """Account for the files that are as they were, and for those that curators released."""
+        members: dict[str | None, list[FileFacts]] = {}
+        for known in released.values():
+            members.setdefault(known.container_id, []).append(known)
         for step in plan.of(Action.LEAVE):
             if self._sync.stop.is_set():
                 return
             if step.known is None:
                 continue
-            self._sync.note_inside(step.known.document_id, relabelled=step.relabels)
+            inner = members.get(step.known.document_id, [])
+            for known in inner:
+                self._sync.note_member(known.shown, Outcome.INDEXED, _RELEASED)
+            self._sync.note_inside(
+                step.known.document_id, relabelled=step.relabels, but=[known.state for known in inner]
+            )
             if step.known.document_id in released:
-                self._sync.note(step.path, Outcome.INDEXED, "Released by a curator.")
+                self._sync.note(step.path, Outcome.INDEXED, _RELEASED)
                 continue
             outcome = OUTCOME_OF[step.known.state]
             if outcome is Outcome.UNCHANGED and step.relabels:
@@ -112,6 +124,8 @@ class Settling:
         file = FoundFile(known.path, 0, 0)
         place = Place(known.source_id, file, known, frozenset(), known.member, known.container_id)
         self._holdings.remove(self._sync.source, known, place.outcome(state, reason))
+        if known.container_id is not None:
+            self._sync.note_member(known.shown, Outcome.GONE, reason)
 
     def follow_label(self, known: FileFacts, groups: frozenset[str]) -> None:
         """Relabel a document whose label changed since the run began."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from threading import Event
@@ -71,9 +72,16 @@ class Sync:
             self.on_file(FileReport(path, outcome.value, reason, pages, chunks))
         self.on_change(self.progress)
 
-    def note_inside(self, container_id: str, *, relabelled: bool = False) -> None:
-        """Count the files in a container that is not read again, as they stand."""
-        for state, files in self.inside.get(container_id, {}).items():
+    def note_member(self, path: str, outcome: Outcome, reason: str) -> None:
+        """One more file ended that the walk of the folder did not count, because it is in a container."""
+        self.progress.total = (self.progress.total or 0) + 1
+        self.note(path, outcome, reason)
+
+    def note_inside(self, container_id: str, *, relabelled: bool = False, but: Iterable[DocumentState] = ()) -> None:
+        """Count the files in a container that is not read again, as they stood, `but` those that were noted."""
+        standing = Counter(self.inside.get(container_id, {}))
+        standing.subtract(but)
+        for state, files in (+standing).items():
             outcome = OUTCOME_OF[state]
             self.progress.total = (self.progress.total or 0) + files
             self.progress.count(Outcome.RELABELLED if relabelled and outcome is Outcome.UNCHANGED else outcome, files)

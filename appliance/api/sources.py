@@ -318,6 +318,7 @@ def _source_out(appliance: Appliance, source: Source) -> SourceOut:
         curated=source.curated,
         paused=source.paused,
         removing=source.removing,
+        removal_problem=appliance.removals.problem(source.id),
         retry_at=appliance.catalog.next_retry(source.id),
         level=source.level,
         rules=[rule_out(rule) for rule in source.rules],

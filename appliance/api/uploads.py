@@ -7,6 +7,7 @@ Rules this module keeps:
 2. Its name is the last part of the one given, cleaned. Names that no sync would take in, or that would set labels, are
    refused.
 3. What is too large is refused as soon as that is known.
+4. Of a place that is being removed nothing is kept, at whatever moment that began.
 """
 
 from __future__ import annotations
@@ -177,6 +178,16 @@ def _place_for_uploads(appliance: Appliance, source_id: str) -> Source:
 def _keep(appliance: Appliance, admin: Principal, source: Source, incoming: _Incoming) -> RunOut:
     subject = f"{source.name}: {incoming.name}"
     with record_act(appliance, admin, "file.uploaded", subject, f"{incoming.size_bytes:,} bytes"):
+        _require_there(appliance, source)
         appliance.catalog.note_upload(source.id, incoming.name, incoming.sha256, admin.id)
-        incoming.put_in_place(Path(source.path))
+        try:
+            incoming.put_in_place(Path(source.path))
+        finally:
+            _require_there(appliance, source)  # a removal that began meanwhile takes the file along, or took the folder
     return run_out(request_sync(appliance, admin, source))
+
+
+def _require_there(appliance: Appliance, source: Source) -> None:
+    """Raises NotFound when a source was removed while a file came, Conflict when it is being removed."""
+    if appliance.catalog.source(source.id).removing:
+        raise Conflict(f"'{source.name}' is being removed, so the file was not kept.")

@@ -194,9 +194,11 @@ class LibraryCatalog:
     def closed_chunks(self, chunk_ids: Iterable[str], access: AccessFilter) -> frozenset[str]:
         """Those of the given chunks, in force and under a label that is settled, that the reader may not see.
 
-        An index that brings one has another idea of its label than the catalog.
+        An index that brings one has another idea of its label than the catalog. Of a source that is being removed it
+        may have: whoever was at work on it may have settled its documents once more.
         """
         wanted = list(dict.fromkeys(chunk_ids))
+        going = select(sources.c.id).where(sources.c.removing.is_(True))
         found: set[str] = set()
         with self._database.read() as connection:
             for start in range(0, len(wanted), MAX_VARIABLES):
@@ -207,6 +209,7 @@ class LibraryCatalog:
                         chunks.c.id.in_(wanted[start : start + MAX_VARIABLES]),
                         documents.c.version_id == chunks.c.version_id,
                         documents.c.settled.is_(True),
+                        documents.c.source_id.not_in(going),
                         ~admitted(access),
                     )
                 )

@@ -201,11 +201,12 @@ def open_tar(data: bytes, expansion: Expansion) -> Iterator[Inclosed]:
         DocumentEmpty: There are no files in it.
         DocumentUnreadable: It is damaged from the start.
     """
-    names, count = Names(), 0
+    names, count, begins = Names(), 0, False
     source = _Counted(decompressed(data), expansion)
     try:
         with tarfile.open(fileobj=source, mode="r|", errorlevel=2) as archive:
             for info in archive:
+                begins = True
                 if info.isdir() or _ignored(info.name):
                     continue
                 count += 1
@@ -218,8 +219,19 @@ def open_tar(data: bytes, expansion: Expansion) -> Iterator[Inclosed]:
             raise DocumentUnreadable("is damaged: it cannot be opened as an archive") from error
         yield Inclosed(names.path("(rest of the archive)"), _broken_off)
         return
+    if not begins and _goes_on(data, expansion):
+        raise DocumentUnreadable("is damaged: its beginning is blank, and what follows cannot be read as an archive")
     if not count:
         raise _empty()
+
+
+def _goes_on(data: bytes, expansion: Expansion) -> bool:
+    """Whether anything but zeros is in a TAR archive, which ends at the first block of zeros."""
+    source = _Counted(decompressed(data), expansion)
+    try:
+        return any(piece.strip(b"\0") for piece in iter(source.read, b""))
+    except DAMAGE:
+        return True
 
 
 def _broken_off() -> bytes:

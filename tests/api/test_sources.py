@@ -164,7 +164,8 @@ def test_a_source_keeps_what_it_was_given_and_takes_changes(desk: Desk) -> None:
     assert given | {"path": "", "states": {}, "retry_at": None} == {
         "id": key, "name": "Contracts", "path": "", "groups": ["board", "legal"], "states": {}, "kind": "folder",
         "include": ["**/*.txt"], "exclude": ["drafts/**"], "owner": "Legal", "language": "de",
-        "compare_every_minutes": 5, "watched": False, "curated": True, "paused": False, "removing": False, "retry_at": None,
+        "compare_every_minutes": 5, "watched": False, "curated": True, "paused": False, "removing": False, "removal_problem": "",
+        "retry_at": None,
         "level": "", "rules": [], "share": {"kind": "none", "groups": {}},
     }  # fmt: skip
     changes = {"name": "Treaties", "owner": "", "compare_every_minutes": 0}
@@ -374,6 +375,27 @@ def test_a_source_is_out_of_sight_at_once_while_another_is_synced_and_gone_when_
     assert desk.admin.delete(f"/api/sources/{key}").status_code == 404
     assert desk.actions().count("source.removed") == 1
     assert desk.actions()[-1] == "source.removal_ended"
+
+
+def test_a_removal_that_failed_says_why_in_the_list_and_on_health(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = desk.add(desk.folder(one__txt="The pump is blue."))
+    desk.sync(key)
+    with monkeypatch.context() as patched:
+        patched.setattr("appliance.api.sources._WAIT_S", 0.0)
+        patched.setattr(desk.appliance.index, "delete_document", lambda _: None)
+        assert desk.admin.delete(f"/api/sources/{key}").status_code == 202
+        latest = time.monotonic() + 30
+        while not desk.appliance.removals.problem(key) and time.monotonic() < latest:
+            time.sleep(0.05)
+        [source] = [item for item in desk.admin.get("/api/sources").json() if item["id"] == key]
+        assert source["removal_problem"].startswith("The index still holds 1 chunks")
+        checks = {check["name"]: check for check in desk.admin.get("/api/health").json()["checks"]}
+        assert checks["removals"]["status"] == "warning"
+        assert source["removal_problem"] in checks["removals"]["detail"]
+    desk.appliance.removals.begin(key)
+    assert desk.appliance.removals.wait(key, 60)
+    names = {check["name"] for check in desk.admin.get("/api/health").json()["checks"]}
+    assert "removals" not in names
 
 
 def test_a_sync_of_a_source_ends_when_the_source_is_removed(

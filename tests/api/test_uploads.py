@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from appliance.api.uploads import _Incoming
 from appliance.config import ModelSettings, Provider, Settings
 from appliance.wiring import UPLOAD_PREFIX, opened
 from tests.api.conftest import Desk, write
@@ -192,3 +194,24 @@ def test_half_an_upload_that_a_crash_left_is_gone_after_the_next_start(tmp_path:
     write(place / "whole.txt", "The pump is blue.")
     with opened(Settings(data_dir=tmp_path / "data", model=ModelSettings(provider=Provider.NONE))):
         assert [path.name for path in place.iterdir()] == ["whole.txt"]
+
+
+@pytest.mark.parametrize("act", ["put_in_place", "note_upload"])
+def test_a_file_that_comes_while_its_place_is_removed_is_not_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    key = desk.add(curated=False)
+    where = _Incoming if act == "put_in_place" else type(desk.appliance.catalog)
+    real = getattr(where, act)
+
+    def remove_first(*given: Any) -> None:
+        desk.appliance.removals.begin(key)
+        if act == "put_in_place":
+            assert desk.appliance.removals.wait(key, 60)
+        real(*given)
+
+    monkeypatch.setattr(where, act, remove_first)
+    answer = desk.upload(key, "pump.txt", "The pump is blue.")
+    assert answer.status_code in (404, 409), answer.text
+    assert desk.appliance.removals.wait(key, 60)
+    assert not (desk.appliance.folder.uploads / key).exists()

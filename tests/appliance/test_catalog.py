@@ -421,6 +421,17 @@ def test_a_sync_finds_its_own_facts_again(catalog: Catalog) -> None:
 # sources
 
 
+def test_an_index_may_still_bring_what_is_in_a_source_that_is_being_removed(catalog: Catalog) -> None:
+    publish(catalog, "leave.txt", "Leave is 25 days.")
+    document = make_outcome("leave.txt").document_id
+    chunks = [chunk.id for chunk in catalog.document_chunks(document)]
+    catalog.relabel(document, frozenset({"legal"}))
+    assert catalog.closed_chunks(chunks, STAFF) == frozenset(chunks)
+    catalog.hide_source(SOURCE.id)
+    catalog.relabel(document, frozenset({"legal"}))  # by a sync that has not ended yet
+    assert catalog.closed_chunks(chunks, STAFF) == frozenset()
+
+
 def test_two_sources_cannot_share_a_name_or_a_folder(catalog: Catalog) -> None:
     for twin in (replace(SOURCE, id="x", path="/other"), replace(SOURCE, id="x", name="Other")):
         with pytest.raises(Conflict):

@@ -659,6 +659,22 @@ def test_a_document_without_a_searchable_word_is_not_called_indexed(room: Room) 
     assert tally(room.sync()) == {"empty": 1, "failed": 1}
 
 
+def test_a_file_that_becomes_empty_while_it_waits_for_a_curator_failed_and_what_it_said_goes_on_waiting(
+    room: Room,
+) -> None:
+    room.source = replace(room.source, curated=True)
+    room.catalog.change_source(room.source)
+    room.write("a.txt", "The notice period is three months.")
+    room.sync()
+    room.write("a.txt", "")
+    assert tally(room.sync()) == {"failed": 1}
+    facts = room.known()["a.txt"]
+    room.catalog.approve(facts.document_id, "curator", version_id=facts.pending_version_id)
+    room.sync()
+    assert room.paths("notice period") == {"a.txt"}
+    assert room.states() == {"a.txt": DocumentState.FAILED}, "the file is still worth a look"
+
+
 def _process(room: Room, empty_database: Path) -> dict[str, Any]:
     return {
         "args": [sys.executable, "-m", "tests.ingest.sync_process", room.folder, room.data, empty_database],

@@ -79,6 +79,22 @@ def test_a_file_that_is_empty_all_of_a_sudden_is_to_be_looked_at_and_what_it_sai
     assert room.paths("opens at noon") == {"a.txt"}
 
 
+def test_a_preview_calls_a_file_empty_only_if_it_never_said_anything(room: Room) -> None:
+    room.write("a.txt", "The notice period is three months.")
+    room.write("b.txt", "")
+    room.sync()
+    for path in ("a.txt", "b.txt", "c.txt"):
+        room.write(path, "")
+    steps = room.pipeline().preview(room.source).steps
+    assert {step.path: step.action for step in steps} == {
+        "a.txt": Action.READ_AGAIN,
+        "b.txt": Action.EMPTY,
+        "c.txt": Action.EMPTY,
+    }
+    room.sync()
+    assert (room.states()["a.txt"], room.states()["c.txt"]) == (DocumentState.FAILED, DocumentState.EMPTY)
+
+
 def test_a_preview_foresees_no_refusal_of_what_was_read_whatever_it_is_called(room: Room) -> None:
     from tests.ingest.parse.documents import pdf, text_page
 
@@ -192,15 +208,31 @@ def test_what_leaves_an_archive_leaves_the_index_and_so_does_all_of_it_with_the_
     room.write("old.zip", _zip(rent="The rent is due on the third.", heat="Heating is included."))
     room.sync()
     room.write("old.zip", _zip(heat="Heating is included."))
-    room.sync()
+    assert tally(room.sync()) == {"indexed": 2, "gone": 1}
     assert room.paths("due on the third") == set()
     assert room.paths("included") == {"old.zip › heat.txt"}
     assert room.states()["old.zip › rent.txt"] is DocumentState.GONE
     (room.folder / "old.zip").unlink()
     room.write("other.txt", "Quite another matter.")
-    assert tally(room.sync()) == {"gone": 1, "indexed": 1}
+    assert tally(room.sync()) == {"gone": 2, "indexed": 1}
+    assert room.progress.done == room.progress.total
     assert room.index.count() == 1
     assert room.agrees()
+
+
+def test_a_file_in_an_archive_that_a_curator_released_counts_once_and_as_released(room: Room) -> None:
+    room.source = replace(room.source, curated=True)
+    room.catalog.change_source(room.source)
+    room.write("old.zip", _zip(rent="The rent is due on the third.", heat="Heating is included."))
+    assert tally(room.sync()) == {"pending_review": 3}
+    room.catalog.approve(room.document("old.zip › rent.txt").id, "curator")
+    assert tally(room.sync()) == {"indexed": 1, "pending_review": 2}
+    assert room.progress.done == room.progress.total == 3
+    assert room.report["old.zip › rent.txt"].reason == "Released by a curator."
+    for path in ("old.zip", "old.zip › heat.txt"):
+        room.catalog.approve(room.document(path).id, "curator")
+    assert tally(room.sync()) == {"indexed": 2, "unchanged": 1}
+    assert tally(room.sync()) == {"unchanged": 3}
 
 
 def test_a_file_attached_to_many_mails_is_indexed_once(room: Room) -> None:

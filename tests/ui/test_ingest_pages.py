@@ -177,6 +177,13 @@ def test_a_source_on_its_way_out_says_what_it_waits_for_and_offers_nothing(opene
     assert at.button(key="remove-s-2")
 
 
+def test_a_removal_that_failed_says_why_in_its_panel(opened: Open, intake: Intake) -> None:
+    intake.change("s-1", removing=True, paused=True, removal_problem="The index <b>does</b> not answer.")
+    page = shown(opened())
+    assert "Removing it failed, and is tried again every minute." in page
+    assert "The index &lt;b&gt;does&lt;/b&gt; not answer." in page
+
+
 def test_a_panel_says_what_may_let_others_see_a_document(opened: Open, intake: Intake) -> None:
     intake.change("s-2", rules=[RuleOut(paths=["hr/**"], groups=["hr"])])
     page = shown(opened())

@@ -64,8 +64,13 @@ def _show_panel(
 def _follow_removal(client: Client, source_id: str) -> None:
     """Say what a source that is to go waits for, again and again until it is gone; then draw the whole page once."""
     with pieces.problems_shown():
-        if all(source.id != source_id for source in client.sources()):
+        source = next((source for source in client.sources() if source.id == source_id), None)
+        if source is None:
             redraw()
+            return
+        if source.removal_problem:
+            told = f"Removing it failed, and is tried again every minute. {source.removal_problem}"
+            pieces.show(pieces.notice(told, "warn"))
         running = [run.source for run in client.runs() if run.state is RunState.RUNNING]
         waits = f"It waits for the sync of {running[-1]} to end." if running else "That is being done now."
         words = "Nobody sees its documents any more. They leave the index, and then it is gone from here."

@@ -131,6 +131,7 @@ class SourceOut(Out):
     """A folder kept in sync, and how its files stand. `retry_at` is when the first of the failed ones is due again.
 
     Of a source that is `removing` nobody sees anything any more; it is listed until nothing of it is left.
+    `removal_problem` says why the last attempt failed; there is another one every minute.
     """
 
     id: str
@@ -148,6 +149,7 @@ class SourceOut(Out):
     curated: bool = False
     paused: bool = False
     removing: bool = False
+    removal_problem: str = ""
     retry_at: datetime | None = None
     level: str = ""
     rules: list[RuleOut] = []

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from appliance.errors import DocumentEmpty, DocumentNeedsPassword, DocumentRejected, InvalidRequest
+from appliance.errors import DocumentEmpty, DocumentNeedsPassword, DocumentRejected, DocumentUnreadable, InvalidRequest
 from ingest.parse import inclosed, readers
 from ingest.parse.elements import MAX_MEMBER_PATH, Member, Parsed, from_json, to_json
 from ingest.parse.inclosed import Names
@@ -193,6 +193,14 @@ def test_a_name_in_utf_8_that_the_archive_does_not_declare_is_read() -> None:
     for signature, place in ((b"PK\x03\x04", 7), (b"PK\x01\x02", 9)):
         undeclared[data.index(signature) + place] &= ~0x08
     assert list(outcomes(bytes(undeclared), "a.zip")) == ["B\u00fccher.txt"]
+
+
+def test_a_tar_whose_first_block_was_lost_is_damaged_and_not_empty() -> None:
+    damaged = bytes(512) + made.tar(("b/note.txt", NOTE))[512:]
+    with pytest.raises(DocumentUnreadable, match="its beginning is blank"):
+        read(damaged, "a.tar")
+    with pytest.raises(DocumentEmpty):
+        read(bytes(10_240), "a.tar")
 
 
 def link(kind: bytes) -> tarfile.TarInfo:
