@@ -30,6 +30,9 @@ from appliance.config import ModelSettings, Provider, Settings, go_offline
 go_offline()
 
 import psutil
+from disk import on_disk
+from memory import Memory
+from synthetic import made_up_words
 
 from appliance.domain import EVERYONE, AccessFilter, Source
 from appliance.wiring import Appliance, opened
@@ -37,7 +40,6 @@ from appliance.wiring import Appliance, opened
 _COLUMNS = ("documents", "chunks", "clock", "processors", "catalog", "index", "embeddings", "memory", "search, p50",
             "load")  # fmt: skip
 _AT_A_TIME = 1_000
-_LEXICON = 50_000
 _QUESTIONS = 60
 _READERS = AccessFilter(frozenset({EVERYONE}))
 
@@ -57,9 +59,7 @@ class Writer:
 
     def __init__(self, words: int) -> None:
         self._dice = random.Random(1)
-        parts = ["".join(pair) for pair in itertools.product("bdfgklmnprst", "aeiou")]
-        drawn = (map("".join, itertools.product(parts, repeat=count)) for count in (1, 2, 3))
-        self._lexicon = list(itertools.islice(itertools.chain.from_iterable(drawn), _LEXICON))
+        self._lexicon = made_up_words()
         self._weights = list(itertools.accumulate(1 / rank for rank in range(1, len(self._lexicon) + 1)))
         self._words = words
 
@@ -112,9 +112,10 @@ def _synced(appliance: Appliance, source: Source) -> float:
 
 
 def _spent(data: Path) -> Spent:
-    processors = sum(sum(process.cpu_times()[:4]) for process in _family())  # with children that have ended
-    embeddings = [path for path in data.glob("embeddings*") if path.is_file()]
-    return Spent(processors, _disk(data.glob("strongroom.db*")), _disk((data / "index").rglob("*")), _disk(embeddings))
+    own = psutil.Process()
+    family = (own, *own.children(recursive=True))
+    processors = sum(sum(process.cpu_times()[:4]) for process in family)  # with children that have ended
+    return Spent(processors, *(on_disk(data / name) for name in ("strongroom.db", "index", "embeddings.db")))
 
 
 def _grown(before: Spent, after: Spent) -> Sequence[str]:
@@ -124,17 +125,10 @@ def _grown(before: Spent, after: Spent) -> Sequence[str]:
     return (f"{after.processors_s - before.processors_s:.0f} s", *sizes)
 
 
-def _disk(paths: Iterator[Path] | Sequence[Path]) -> int:
-    return sum(path.stat().st_blocks * 512 for path in paths if path.is_file())
-
-
-def _family() -> Sequence[psutil.Process]:
-    own = psutil.Process()
-    return (own, *own.children(recursive=True))
-
-
 def _memory() -> int:
-    return sum(process.memory_info().rss for process in _family())
+    now = Memory()
+    now.take(psutil.Process())
+    return now.peak
 
 
 def _search_ms(appliance: Appliance, asked: Iterator[str]) -> float:

@@ -40,6 +40,7 @@ go_offline()
 
 import numpy
 import psutil
+from disk import on_disk
 from synthetic import ALL_IN_ONE, CHUNKS, Corpus, Numbers
 
 from appliance.domain import AccessFilter
@@ -103,7 +104,7 @@ def measure(data: Path, count: int, groups: int, made: dict[str, float]) -> None
         parts = _parts(appliance, questions[:_TIMED])
         recall = _recall(appliance, corpus, questions[:_COMPARED], chunks)
         filtered, unfiltered = _filtering(appliance, questions, corpus.in_many)
-    index, catalog = _size(data / "index"), _size(data / "strongroom.db")
+    index, catalog = on_disk(data / "index"), on_disk(data / "strongroom.db")
     for name, times in ((f"{len(ALL_IN_ONE.groups) - 1} group", one), (f"{groups} groups", many)):
         print(f"reader of {name:10} {len(times)} questions: p50 {_ms(times, 0.5)}, p95 {_ms(times, 0.95)}")
     ratios = [f"{share}: {_at(many, share) / _at(one, share):.2f}" for share in (0.5, 0.95)]
@@ -223,12 +224,6 @@ def _gb(count: int) -> str:
 
 def _s(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds:.0f} s"
-
-
-def _size(path: Path) -> int:
-    """What a file or folder takes on disk: the index maps files that are larger than what is in them."""
-    files = [path, *path.parent.glob(f"{path.name}-*")] if path.is_file() else path.rglob("*")
-    return sum(file.stat().st_blocks * 512 for file in files if file.is_file())
 
 
 @contextmanager

@@ -76,7 +76,7 @@ class Corpus:
         self._embedder = embedder
         self._groups = [f"team-{number:03}" for number in range(groups)]
         dice = numpy.random.default_rng(1)
-        self._words = _words()
+        self._words = made_up_words()
         ranks = 1 / (numpy.arange(_WORDS) + 1 + _FLATTENED)
         self._shares = numpy.cumsum(ranks / ranks.sum())
         self._topics = dice.integers(_WORDS // 100, _WORDS, size=(_TOPICS, _WORDS_OF_A_TOPIC))
@@ -181,7 +181,8 @@ class Corpus:
         return " ".join(self._words[number] for number in numbers)
 
 
-def _words() -> list[str]:
+def made_up_words() -> list[str]:
+    """The words there are, the commonest first."""
     syllables = [first + second for first in "bdfgklmnprstvz" for second in ("a", "e", "i", "o", "u", "an", "el", "is")]
     made = ("".join(parts) for parts in itertools.product(syllables, repeat=3))
     return random.Random(1).sample(list(made), _WORDS)

@@ -275,25 +275,23 @@ def _begin(connection: sqlite3.Connection) -> None:
     deadline = time.monotonic() + patience_ms / 1000
     connection.execute("PRAGMA busy_timeout = 0").fetchall()
     try:
-        while True:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(_LOOK_EVERY_S)
+        _once_free(connection, "BEGIN IMMEDIATE", deadline)
     finally:
         connection.execute(f"PRAGMA busy_timeout = {patience_ms}").fetchall()
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection, deadline: float) -> None:
     """Changing the mode does not wait for other processes that open the same new file, so it is tried again."""
+    _once_free(connection, "PRAGMA journal_mode = WAL", deadline)
+
+
+def _once_free(connection: sqlite3.Connection, statement: str, deadline: float) -> None:
+    """Execute a statement as soon as nobody else is in its way, at the latest at that moment of the monotonic clock."""
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(statement)
             return
         except sqlite3.OperationalError as error:
             if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
-            time.sleep(0.01)
+            time.sleep(_LOOK_EVERY_S)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -88,24 +89,20 @@ def _by_others(log: QueryLog, person: Person, asked: set[str]) -> Iterator[Recor
 
 def _reasons(log: QueryLog, by_others: Iterable[Recorded], lasts: timedelta) -> Iterator[tuple[int, str]]:
     """Why the log was open to each of those who read it, where that is certain: nobody else's matter is handed out."""
-    openings = log.entries(LogFilter(type=entries.DeskOpened.type), limit=_ALL)  # the newest first
+    openings = defaultdict[str, list[tuple[Recorded, entries.DeskOpened]]](list)  # of each officer, the newest first
+    for recorded in log.entries(LogFilter(type=entries.DeskOpened.type), limit=_ALL):
+        if isinstance(recorded.entry, entries.DeskOpened):
+            openings[recorded.entry.actor].append((recorded, recorded.entry))
     for recorded in by_others:
         read = recorded.entry
         if isinstance(read, entries.LogRead | entries.QueryReplayed | entries.LogExported):
-            before = [opening for opening in openings if opening.seq < recorded.seq]
+            before = [opening for opening in openings[read.actor] if opening[0].seq < recorded.seq]
             if read.session_id:
-                found = [entry for entry in _opened_by(read.actor, before) if entry.session_id == read.session_id][:1]
+                found = [opened for _, opened in before if opened.session_id == read.session_id][:1]
             else:  # of an older release, which did not say by which of several openings it was
-                in_force = (opening for opening in before if _lasted(opening, recorded, lasts))
-                found = list(_opened_by(read.actor, in_force))
+                found = [opened for opening, opened in before if _lasted(opening, recorded, lasts)]
             if len(found) == 1:
                 yield recorded.seq, found[0].reason
-
-
-def _opened_by(actor: str, openings: Iterable[Recorded]) -> Iterator[entries.DeskOpened]:
-    for opening in openings:
-        if isinstance(opening.entry, entries.DeskOpened) and opening.entry.actor == actor:
-            yield opening.entry
 
 
 def _lasted(opening: Recorded, until: Recorded, lasts: timedelta) -> bool:
