@@ -25,7 +25,7 @@ http.server.HTTPServer(("127.0.0.1", {port}), Page).serve_forever()
 """
 
 
-@pytest.mark.skipif(not can_trap(), reason="no strace, or this machine forbids tracing")
+@pytest.mark.skipif(not can_trap(), reason="this machine shows nobody the calls of a process")
 @pytest.mark.parametrize("leaks", [True, False])
 def test_what_a_served_process_tries_up_to_its_end_is_counted(tmp_path: Path, leaks: bool) -> None:
     port, report = free_port(), tmp_path / "attempts.txt"
