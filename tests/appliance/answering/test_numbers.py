@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.answering.numbers import _MONTHS, _SCALES, numbers, numbers_of, scales, spans, without_numbers
+from tests.growth import assert_linear
 
 LOOK_ALIKES = {"i": "Iİı", "s": "Sſ", "k": "K\N{KELVIN SIGN}"}
 """What a pattern that ignores case takes for a letter."""
@@ -130,10 +129,6 @@ def test_a_word_for_a_month_or_a_unit_is_read_with_whatever_letters_its_pattern_
             assert scales(written) == scales(word)
 
 
-@pytest.mark.parametrize(
-    "text", ["1," * 20_000, "1 " * 20_000, "1 234 " * 9_000, "may " * 12_000, "9" * 50_000, "1.1.20" * 9_000]
-)
-def test_reading_numbers_takes_no_more_than_linear_time(text: str) -> None:
-    started = time.process_time()
-    numbers(text)
-    assert time.process_time() - started < 5
+@pytest.mark.parametrize("piece", ["1,", "1 ", "1 234 ", "may ", "9", "1.1.20"])
+def test_reading_numbers_takes_no_more_than_linear_time(piece: str) -> None:
+    assert_linear(numbers, piece.__mul__, 4_000)

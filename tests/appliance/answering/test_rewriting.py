@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -11,6 +10,7 @@ from appliance.answering.rewriting import Rewriting, rewrite, rewriting_generati
 from appliance.domain import Turn
 from appliance.errors import ModelUnavailable
 from appliance.inference.port import Generation, Message, ModelCard
+from tests.growth import assert_linear
 
 TURNS = (
     Turn("Who signs contracts with suppliers?", "The board, Anna Keller [1]."),
@@ -128,7 +128,6 @@ def test_what_the_model_sees_cannot_forge_a_turn_and_has_no_markers_of_earlier_a
     assert "[2]" not in asked.content
 
 
-def test_a_very_long_rewriting_is_judged_in_time() -> None:
-    started = time.process_time()
+def test_a_very_long_rewriting_is_judged_in_time_linear_in_its_length() -> None:
     assert rewritten("Basel " * 10_000).question == ""
-    assert time.process_time() - started < 2
+    assert_linear(rewritten, "Basel ".__mul__, 4_000)

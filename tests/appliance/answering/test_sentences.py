@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.answering.sentences import denies, has_words, statements, words
+from tests.growth import assert_linear
 
 ANSWER = """\
 ## Retention
@@ -67,15 +66,9 @@ def test_a_denial_is_recognised(text: str) -> None:
     assert not denies("It is allowed; notable knots.")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [f"a\n{' ' * 30_000}x", f"{' ' * 30_000}x"],
-    ids=["blanks after a line", "blanks before a line"],
-)
-def test_cutting_takes_no_more_than_linear_time(text: str) -> None:
-    started = time.process_time()
-    statements(text)
-    assert time.process_time() - started < 1
+@pytest.mark.parametrize("before", ["a\n", ""], ids=["blanks after a line", "blanks before a line"])
+def test_cutting_takes_no_more_than_linear_time(before: str) -> None:
+    assert_linear(statements, lambda blanks: f"{before}{' ' * blanks}x", 400_000)
 
 
 def test_signs_alone_are_no_words() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -139,8 +138,6 @@ def test_the_sign_test_is_exact_and_two_sided(better: int, worse: int, expected:
     assert sign_test(better, worse) == pytest.approx(expected)
 
 
-def test_the_sign_test_of_the_largest_golden_set_takes_no_time() -> None:
-    started = time.process_time()
+def test_the_sign_test_takes_the_largest_golden_set() -> None:
     assert sign_test(10_000, 10_000) == 1.0
     assert 0 < sign_test(5_100, 4_900) < 1
-    assert time.process_time() - started < 1

@@ -257,7 +257,7 @@ def test_a_run_that_ends_does_not_wait_for_an_answer_to_be_written(desk: Desk, e
     class Endless(Scripted):
         def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
             self.prompts.append((messages, generation))
-            for number in range(3000):
+            for number in range(12_000):
                 yield f"It is {number} weeks. "
                 time.sleep(0.01)
 
@@ -271,7 +271,7 @@ def test_a_run_that_ends_does_not_wait_for_an_answer_to_be_written(desk: Desk, e
     else:
         written.runs.close()
     assert not written.ended(run).is_whole
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
 
 
 def test_a_run_can_be_cancelled_and_another_begun(desk: Desk) -> None:

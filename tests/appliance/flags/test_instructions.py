@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.flags.instructions import told_to_models
+from tests.growth import assert_linear
 
 ASIDE = "asks to set aside what was asked before"
 ROLE = "gives the model another role"
@@ -104,8 +104,5 @@ def test_any_text_is_looked_at_without_failing(text: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["ignore ", "say ", "ignore all ", "![", "<|", "send the ", "you are now ", " "])
-def test_hostile_text_is_looked_at_in_bounded_time(piece: str) -> None:
-    text = (piece * 8_000)[:8_000]
-    began = time.process_time()
-    told_to_models(text)
-    assert time.process_time() - began < 1.0
+def test_hostile_text_is_looked_at_in_time_linear_in_its_length(piece: str) -> None:
+    assert_linear(told_to_models, lambda size: (piece * size)[:size], 8_000)

@@ -114,21 +114,21 @@ def test_a_server_that_is_down_is_told_as_such(reachable: Server) -> None:
 @pytest.mark.parametrize("scheme", ["ldaps", "ldap"])
 def test_a_server_that_accepts_and_says_nothing_is_given_up(reachable: Server, scheme: str) -> None:
     began = time.monotonic()
-    with answering(lambda _: time.sleep(3)) as port, pytest.raises(DirectoryUnavailable, match="said nothing for"):
+    with answering(lambda _: time.sleep(60)) as port, pytest.raises(DirectoryUnavailable, match="said nothing for"):
         connect(replace(reachable, url=f"{scheme}://127.0.0.1:{port}", timeout_s=0.3))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
 
 
 def test_a_server_that_drips_is_given_up_as_well(reachable: Server) -> None:
     def drip(stream: socket.socket) -> None:
-        for _ in range(100):
+        for _ in range(600):
             stream.sendall(b"\x30\x84\x00\x00\xff\xff" if _ == 0 else b"\x00")
             time.sleep(0.1)
 
     began = time.monotonic()
     with answering(drip) as port, pytest.raises(DirectoryUnavailable, match="said nothing for"):
         connect(replace(reachable, url=f"ldap://127.0.0.1:{port}", timeout_s=0.5))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(

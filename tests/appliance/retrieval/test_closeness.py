@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.retrieval.closeness import closeness
+from tests.growth import assert_linear
 
 QUESTION = "What notice period applies to senior managers?"
 FILLER = "Other matters are dealt with elsewhere in this handbook and need no further words. " * 4
@@ -68,7 +67,7 @@ def test_the_order_of_the_candidates_does_not_matter(found: dict[str, str]) -> N
 
 
 def test_long_and_monotonous_input_takes_linear_time() -> None:
-    question, text = "notice period " * 20_000, "notice period " * 20_000
-    begun = time.process_time()
-    closeness(question, "en", {"a": text, "b": "n" * 300_000})
-    assert time.process_time() - begun < 5
+    def work(size: int) -> None:
+        closeness("notice period " * size, "en", {"a": "notice period " * size, "b": "n" * 15 * size})
+
+    assert_linear(work, int, 2_000)

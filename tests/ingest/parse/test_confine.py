@@ -205,7 +205,7 @@ def test_a_parser_cannot_get_itself_time_without_end(
         began = time.monotonic()
         with pytest.raises(ParserBroken, match="was given up"):
             ordered(pool, tmp_path, Order(misdeed))
-        assert 1 <= time.monotonic() - began < 10
+        assert 1 <= time.monotonic() - began < 60
 
 
 def test_the_budget_of_a_document_grows_with_its_size_and_no_further() -> None:

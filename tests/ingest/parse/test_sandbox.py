@@ -139,7 +139,7 @@ def test_a_document_that_takes_too_long_is_given_up_and_the_next_one_is_read(
         started = time.monotonic()
         with pytest.raises(DocumentUnreadable, match=f"was given up: {why}"):
             impatient.parse(slow, name="slow.csv")
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 30
         assert impatient.parse(put(tmp_path, "a.pdf", letter()), name="a.pdf").elements
 
 
@@ -218,7 +218,7 @@ def test_closing_ends_a_parser_that_is_busy_and_says_nothing_against_its_documen
         for parsing in (reading, waiting):
             with pytest.raises(ConfigurationError, match="were closed"):
                 parsing.result()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
     assert len(started) == 3  # a worker, its guard, and the job
     assert all_ended(started)
     assert list(temporary.iterdir()) == []
@@ -233,7 +233,7 @@ def test_closing_ends_a_parser_that_is_still_starting(tmp_path: Path) -> None:
         pool.close()
         with pytest.raises(ConfigurationError, match="were closed"):
             parsing.result()
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize(("urgent", "niceness"), [(True, 0), (False, 10)])
