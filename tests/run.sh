@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every test, in three runs, none of which has a way out of the machine:
+# Every test, in three runs, none of which has a way out of the machine. The last two go on side by side: a browser waits
+# most of its time. Whichever fails, the other is not cut short.
 #   1. the trap itself, which must catch planted leaks, or the next run would prove nothing
 #   2. everything without a browser, in a network namespace with only the loopback, every attempt to leave counted
 #   3. the journeys in a real browser; the served appliance is watched by the trap, every page's requests are checked
@@ -27,6 +28,17 @@ else
     alone=
 fi
 
+status=0
+if [ "$selection" != slow ]; then
+    eval "exec $alone $python -m pytest -q -n 2 --dist loadfile tests/journeys" >artefacts/journeys.txt 2>&1 &
+    journeys=$!
+    trap 'kill "$journeys" 2>/dev/null || true' EXIT INT TERM
+fi
 # shellcheck disable=SC2086
-$trap_command $python -m pytest -q -n 2 --dist loadfile -m "$selection" --ignore tests/offline --ignore tests/journeys "$@"
-[ "$selection" = slow ] || eval "$alone" $python -m pytest -q -n 2 --dist loadfile tests/journeys
+$trap_command $python -m pytest -q -n 2 --dist loadfile -m "$selection" --ignore tests/offline --ignore tests/journeys "$@" || status=$?
+if [ "$selection" != slow ]; then
+    wait "$journeys" || status=$?
+    echo "The journeys:"
+    cat artefacts/journeys.txt
+fi
+exit "$status"

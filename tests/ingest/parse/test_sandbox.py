@@ -129,7 +129,11 @@ def test_a_file_over_the_limit_is_refused_with_the_setting_to_change(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("urgent", "why"), [(True, r"the parser was stopped after \d+ s"), (False, "it took more processor time")]
+    ("urgent", "why"),
+    [  # beside much other work the clock is the first to stop a parser that leaves the cores to others, ten times later
+        (True, "the parser was stopped after 2 s"),
+        (False, "it took more processor time|the parser was stopped after 15 s"),
+    ],
 )
 def test_a_document_that_takes_too_long_is_given_up_and_the_next_one_is_read(
     tmp_path: Path, *, urgent: bool, why: str
@@ -139,7 +143,7 @@ def test_a_document_that_takes_too_long_is_given_up_and_the_next_one_is_read(
         started = time.monotonic()
         with pytest.raises(DocumentUnreadable, match=f"was given up: {why}"):
             impatient.parse(slow, name="slow.csv")
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - started < 60
         assert impatient.parse(put(tmp_path, "a.pdf", letter()), name="a.pdf").elements
 
 
