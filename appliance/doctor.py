@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -68,6 +68,7 @@ def examine(appliance: Appliance) -> list[Check]:
         ("catalog", _catalog),
         ("sources", _sources),
         ("groups", _groups),
+        ("retention", _retention),
         ("single sign-on", _single_sign_on),
         ("trusted header", _trusted_header),
         ("directory", _directory),
@@ -215,12 +216,32 @@ def _groups(appliance: Appliance) -> Iterator[Check]:
         yield Check("groups", Status.OK, f"{len(in_use)} in use")
     empty = sorted(appliance.catalog.groups() - appliance.accounts.groups() - {EVERYONE})
     if empty:
-        told = ", ".join(f"'{name}'" for name in empty[:_MOST_NAMED]) + (", ..." if len(empty) > _MOST_NAMED else "")
+        told = _several(empty)
         remedy = (
             "Nobody sees a document by them. Correct a name that is misspelt (access files, rules, sources). People of "
             "a directory are in their groups from their first sign-in on."
         )
         yield Check("empty groups", Status.WARNING, f"documents are for groups that nobody is in: {told}", remedy)
+
+
+def _several(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
+
+
+def _retention(appliance: Appliance) -> Iterator[Check]:
+    named = appliance.settings.retention.groups
+    if not named:
+        return
+    unknown = sorted(named.keys() - appliance.accounts.groups() - {EVERYONE})
+    if unknown:
+        told = _several(unknown)
+        remedy = (
+            "What people ask falls under the profile of their group as it is written on the page People, letter by "
+            "letter. Correct retention.groups. People of a directory are in their groups from their first sign-in on."
+        )
+        yield Check("retention", Status.WARNING, f"has profiles for groups that nobody is in: {told}", remedy)
+    else:
+        yield Check("retention", Status.OK, f"groups with a profile: {len(named)}")
 
 
 def _single_sign_on(appliance: Appliance) -> Iterator[Check]:

@@ -13,6 +13,7 @@ from appliance.api.schemas.protection import (
     ErasureIn,
     ErasureOut,
     ExpiryOut,
+    GroupRetentionOut,
     HoldIn,
     HoldOut,
     ProposedOut,
@@ -62,11 +63,16 @@ def release_hold(hold_id: str, wanted: ReleaseIn, officer: Officer, appliance: T
 
 @router.get("/compliance/retention")
 def retention(_officer: Officer, appliance: TheAppliance) -> RetentionOut:
-    """The profile in force, and what expires next."""
+    """The profiles in force, and what expires next."""
     found = appliance.protection.retention
+    settings = found.settings
     return RetentionOut(
-        profile=found.settings.profile,
-        months=found.settings.months,
+        profile=settings.profile,
+        months=settings.months_of(settings.profile),
+        groups=[
+            GroupRetentionOut(group=group, profile=profile, months=settings.months_of(profile) or 0)
+            for group, profile in sorted(settings.groups.items())
+        ],
         notice_days=NOTICE.days,
         coming=[ExpiryOut(**asdict(expiry)) for expiry in found.preview()],
         problems=[f"{name}: {told}" for name, told in sorted(appliance.protection.daily.problems.items())],

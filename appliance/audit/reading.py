@@ -16,6 +16,7 @@ from pathlib import Path
 
 from appliance.audit import checkpoint, erasing, export, keys, note, records, search, signatures, store, tree
 from appliance.audit.checkpoint import Checkpoint
+from appliance.audit.entries import QuestionReceived
 from appliance.audit.keys import Holding, Keyring
 from appliance.audit.outline import Outline, outline
 from appliance.audit.records import LogFilter, QueryRecord, Recorded
@@ -23,6 +24,11 @@ from appliance.audit.search import SELECT, Found, Row
 from appliance.audit.signatures import Beside
 from appliance.audit.store import Connection, Store
 from appliance.errors import AuditBroken, NotFound
+
+# Two steps, so that the questions of everybody are not gone through for those of one person.
+_ASKED = f"""{SELECT} WHERE heads.type = ? AND heads.seq IN (
+    SELECT seq FROM heads WHERE actor = ? AND substr(time, 1, 7) = ?
+)"""  # noqa: S608 - of constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +172,14 @@ class LogReader:
         if found is None:
             raise NotFound("The query log has no such question.")
         return found
+
+    def groups_asked_with(self, person: str, month: str) -> frozenset[str]:
+        """The groups that a person had when they asked, in all questions of a month that can still be read."""
+        with self._reading() as (connection, ring):
+            names = (person, *(ring.subjects(person) if ring else ()))
+            rows = (row for name in names for row in connection.execute(_ASKED, (QuestionReceived.type, name, month)))
+            asked = (search.recorded(row, ring).entry for row in rows)
+            return frozenset(group for one in asked if isinstance(one, QuestionReceived) for group in one.groups)
 
     def people(self) -> tuple[str, ...]:
         """The account ids of all whose entries can still be read, whether or not their account is still there."""

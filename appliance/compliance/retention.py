@@ -2,7 +2,8 @@
 
 Rules this module keeps:
 
-1. Content is kept for so many whole months after its own, as the profile in force says; without one, for ever.
+1. Content is kept for so many whole months after its own, as the profile in force says; without one, for ever. Of what
+   a person did in a month that is the profile of the groups they asked with then, the longest, or that of everybody.
 2. What expires was announced `NOTICE` before, in the log and on the screen. A profile that is changed by mistake
    therefore erases nothing before somebody can see it; what it announced is taken back with it.
 3. What a hold covers stays, and expires at the next run after its release.
@@ -32,15 +33,20 @@ expiries = Table(
     "expiries",
     metadata,
     Column("month", String(7), primary_key=True),
+    Column("profile", String(64), primary_key=True),
     Column("expires_at", Moment, nullable=False),
 )
 
 
+Falling = tuple[str, str]  # a month, and the profile under which what was done in it falls
+
+
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """A month that is announced to expire: what will be erased of it then, and of how many people a hold keeps it."""
+    """What of a month is announced to expire under a profile, and of how many people a hold keeps it."""
 
     month: str
+    profile: str
     expires_at: datetime
     people: int
     entries: int
@@ -64,50 +70,74 @@ class Retention:
         self._eraser = eraser
         self.settings = settings
         self._clock = clock
+        self._groups: dict[PersonMonth, frozenset[str]] = {}
 
     def preview(self) -> tuple[Expiry, ...]:
         """What is announced, the oldest month first."""
-        present = self._eraser.present()
-        return tuple(
-            self._expiry(month, at, [each for each in present if each.month == month])
-            for month, at in sorted(self._announced().items())
-        )
+        announced = self._announced()
+        months = {month for month, _ in announced}
+        falling = self._falling(each for each in self._eraser.present() if each.month in months)
+        return tuple(self._expiry(what, at, falling.get(what, [])) for what, at in sorted(announced.items()))
 
     def run(self) -> None:
         """Announce what is due to be, and erase what was announced long enough ago. Once a day is enough."""
-        now, present = self._clock(), self._eraser.present()
-        coming = {each.month for each in present if self._is_over(each.month, now + NOTICE)}
+        now, soon = self._clock(), self._clock() + NOTICE
+        past = (each for each in self._eraser.present() if each.month < month_of(soon))
+        falling = self._falling(past) if self._is_any_profile_set() else {}
+        coming = {what for what in falling if (over := self._over_at(what)) is not None and over <= soon}
         announced = self._announced()
         self._take_back(announced.keys() - coming)
-        self._announce({month: max(now + NOTICE, self._over_at(month)) for month in coming - announced.keys()})
-        over = {month for month in coming & announced.keys() if announced[month] <= now}
-        self._eraser.erase([each for each in present if each.month in over])
+        self._announce({what: max(soon, self._over_at(what) or soon) for what in coming - announced.keys()})
+        due = [what for what in coming & announced.keys() if announced[what] <= now]
+        self._eraser.erase([each for what in due for each in falling[what]])
 
-    def _expiry(self, month: str, at: datetime, present: list[PersonMonth]) -> Expiry:
+    def _is_any_profile_set(self) -> bool:
+        return bool(self.settings.profile or self.settings.groups)
+
+    def _falling(self, present: Iterable[PersonMonth]) -> dict[Falling, list[PersonMonth]]:
+        """What there is, by month and by the profile it falls under."""
+        found: dict[Falling, list[PersonMonth]] = {}
+        for each in present:
+            found.setdefault((each.month, self.settings.profile_of(self._groups_of(each))), []).append(each)
+        return found
+
+    def _groups_of(self, each: PersonMonth) -> frozenset[str]:
+        """The groups a person asked with in a month. Once the month is over they stay as they were."""
+        if not self.settings.groups:
+            return frozenset()
+        if each in self._groups:
+            return self._groups[each]
+        groups = self._log.groups_asked_with(each.person_id, each.month)
+        if each.month < month_of(self._clock()):
+            self._groups[each] = groups
+        return groups
+
+    def _expiry(self, what: Falling, at: datetime, present: list[PersonMonth]) -> Expiry:
         kept = self._eraser.look(present)
-        return Expiry(month, at, len(present) - len(kept.held), kept.entries, kept.turns, len(kept.held))
+        return Expiry(*what, at, len(present) - len(kept.held), kept.entries, kept.turns, len(kept.held))
 
-    def _over_at(self, month: str) -> datetime:
-        return begins(later(month, (self.settings.months or 0) + 1))
+    def _over_at(self, what: Falling) -> datetime | None:
+        """When the time of a month is over; None: never."""
+        month, profile = what
+        months = self.settings.months_of(profile)
+        return None if months is None else begins(later(month, months + 1))
 
-    def _is_over(self, month: str, at: datetime) -> bool:
-        return self.settings.months is not None and month < month_of(at) and self._over_at(month) <= at
-
-    def _announced(self) -> dict[str, datetime]:
+    def _announced(self) -> dict[Falling, datetime]:
         with self._database.read() as connection:
-            return {row.month: row.expires_at for row in connection.execute(select(expiries))}
+            rows = connection.execute(select(expiries))
+            return {(row.month, row.profile): row.expires_at for row in rows}
 
-    def _announce(self, coming: dict[str, datetime]) -> None:
-        by_day: dict[datetime, list[str]] = {}
-        for month, at in sorted(coming.items()):
-            by_day.setdefault(at, []).append(month)
-        for at, months in by_day.items():
-            self._log.append(ExpiryAnnounced(tuple(months), at.date().isoformat(), self.settings.profile))
+    def _announce(self, coming: dict[Falling, datetime]) -> None:
+        together: dict[tuple[datetime, str], list[str]] = {}
+        for (month, profile), at in sorted(coming.items()):
+            together.setdefault((at, profile), []).append(month)
+        for (at, profile), months in together.items():
+            self._log.append(ExpiryAnnounced(tuple(months), at.date().isoformat(), profile))
+            rows = [{"month": month, "profile": profile, "expires_at": at} for month in months]
             with self._database.write() as connection:
-                connection.execute(insert(expiries), [{"month": month, "expires_at": at} for month in months])
+                connection.execute(insert(expiries), rows)
 
-    def _take_back(self, months: Iterable[str]) -> None:
-        gone = list(months)
-        if gone:
-            with self._database.write() as connection:
-                connection.execute(delete(expiries).where(expiries.c.month.in_(gone)))
+    def _take_back(self, announced: Iterable[Falling]) -> None:
+        with self._database.write() as connection:
+            for month, profile in announced:
+                connection.execute(delete(expiries).where(expiries.c.month == month, expiries.c.profile == profile))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -265,17 +265,25 @@ class RetentionSettings(Section):
 
     profile: str = ""
     profiles: Mapping[str, Annotated[int, Field(ge=0)]] = {}  # own ones: whole months after the month itself
+    groups: Mapping[str, str] = {}  # the profile of what people of a group asked, where it is another one
 
     @model_validator(mode="after")
-    def _the_profile_is_one(self) -> Self:
-        if self.profile and self.profile not in self._all():
-            raise ValueError(f"names a profile that is not among them: write {', '.join(sorted(self._all()))}")
+    def _the_profiles_are_some(self) -> Self:
+        for profile in {self.profile, *self.groups.values()} - {""}:
+            if profile not in self._all():
+                raise ValueError(f"names a profile that is not among them: write {', '.join(sorted(self._all()))}")
+        if "" in self.groups.values():
+            raise ValueError("gives a group no profile: name one, or leave the group out")
         return self
 
-    @property
-    def months(self) -> int | None:
+    def profile_of(self, groups: Iterable[str]) -> str:
+        """The profile of what somebody with these groups asked: of theirs the longest, or that of everybody."""
+        theirs = [self.groups[group] for group in groups if group in self.groups]
+        return max(sorted(theirs), key=lambda profile: self._all()[profile], default=self.profile)
+
+    def months_of(self, profile: str) -> int | None:
         """For how many whole months after its own the content of a month is kept; None: for ever."""
-        return self._all().get(self.profile)
+        return self._all().get(profile)
 
     def _all(self) -> dict[str, int]:
         return {**_PROFILES, **self.profiles}

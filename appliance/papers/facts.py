@@ -202,13 +202,22 @@ def _signer(appliance: Appliance) -> str:
 
 
 def _retention(settings: Settings) -> str:
-    months = settings.retention.months
+    kept = settings.retention
+    everybodys = _kept(kept.months_of(kept.profile), kept.profile)
+    groups = [
+        f"what people of '{group}' asked: {_kept(kept.months_of(profile), profile)}"
+        for group, profile in sorted(kept.groups.items())
+    ]
+    told = "; ".join([*groups, f"all else: {everybodys}"]) if groups else everybodys
+    if not (kept.profile or groups):
+        return told
+    return f"{told}; then announced {NOTICE.days} days before and erased, unless a legal hold covers it"
+
+
+def _kept(months: int | None, profile: str) -> str:
     if months is None:
         return "until somebody has it erased: no retention profile is set (`retention.profile`)"
-    return (
-        f"{months} whole months after the month itself (profile '{settings.retention.profile}'), then announced "
-        f"{NOTICE.days} days before and erased, unless a legal hold covers it"
-    )
+    return f"{months} whole months after the month itself (profile '{profile}')"
 
 
 def _transport(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 from appliance.api.schemas.sources import RuleIn, RuleOut, rule_in
 from appliance.audit.entries import QuestionReceived
 from appliance.auth.access_requests import MAX_OPEN
+from appliance.config import RetentionSettings
 from appliance.doctor import Status, examine
 from appliance.domain import EVERYONE
 from appliance.errors import AccessDenied, Conflict
@@ -241,6 +243,18 @@ def test_the_doctor_names_groups_that_documents_are_for_and_nobody_is_in(desk: D
     ]
     assert any("'finnance'" in check.detail and "misspelt" in check.remedy for check in told)
     assert not any("'hr'" in check.detail for check in told)
+
+
+def test_the_doctor_names_groups_with_a_profile_of_retention_that_nobody_is_in(desk: Desk) -> None:
+    def told(*groups: str) -> list[str]:
+        kept = RetentionSettings(groups=dict.fromkeys(groups, "bank"))
+        settings = desk.appliance.settings.model_copy(update={"retention": kept})
+        checks = examine(replace(desk.appliance, settings=settings))
+        return [check.detail for check in checks if check.name == "retention"]
+
+    assert told("traiding", "everyone") == ["has profiles for groups that nobody is in: 'traiding'"]
+    assert told("everyone") == ["groups with a profile: 1"]
+    assert told() == []
 
 
 def test_a_rule_in_one_line_says_the_same_as_its_fields() -> None:

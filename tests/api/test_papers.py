@@ -43,7 +43,7 @@ def others(appliance: Appliance) -> dict[str, str]:
         model=ModelSettings(provider=Provider.OPENAI, base_url="http://192.0.2.7:8000/v1", name="house-model"),
         sign_in=SignInSettings(second_factor_roles=(Role.ADMIN,), idle_timeout_s=900),
         log=LogSettings(postgresql="postgresql://strongroom@10.1.2.8/log"),
-        retention=RetentionSettings(profile="standard"),
+        retention=RetentionSettings(profile="standard", groups={"trading": "bank"}),
         monitoring=MonitoringSettings(syslog="tls://10.1.2.9", ocsf_file="/var/log/strongroom.jsonl"),
     )
     facts = facts_of(replace(appliance, settings=settings, model=silent))
@@ -60,7 +60,7 @@ def test_what_is_switched_on_is_said_as_it_is(papers: dict[str, str], others: di
     ours, theirs = papers["record-of-processing"], others["record-of-processing"]
     for words, there in {
         "no retention profile is set": True,
-        "6 whole months after the month itself (profile 'standard')": False,
+        "what people of 'trading' asked: 60 whole months after the month itself (profile 'bank'); all else: 6 whole": False,
         "offered, and a duty for nobody": True,
         "a duty for local accounts with the role admin": False,
         "not demanded (`server.secure_cookie` is off)": True,

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from appliance.api.schemas.people import SESSION_COOKIE
+from appliance.config import RetentionSettings
 from appliance.domain import Role
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance
@@ -106,5 +107,15 @@ def test_who_is_unknown_cannot_be_held_or_erased(client: Client) -> None:
 
 def test_an_officer_sees_that_nothing_expires_without_a_profile(client: Client) -> None:
     assert client("compliance").get("/api/compliance/retention").json() == {
-        "profile": "", "months": None, "notice_days": 7, "coming": [], "problems": [],
+        "profile": "", "months": None, "groups": [], "notice_days": 7, "coming": [], "problems": [],
     }  # fmt: skip
+
+
+def test_an_officer_sees_the_profiles_of_groups(
+    client: Client, appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = RetentionSettings(profile="standard", groups={"trading": "bank"})
+    monkeypatch.setattr(appliance.protection.retention, "settings", settings)
+    told = client("compliance").get("/api/compliance/retention").json()
+    assert (told["profile"], told["months"]) == ("standard", 6)
+    assert told["groups"] == [{"group": "trading", "profile": "bank", "months": 60}]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from fastapi import APIRouter
 
 from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn, ProposalOut
-from appliance.api.schemas.protection import ErasureOut, ExpiryOut, HoldOut, RetentionOut
+from appliance.api.schemas.protection import ErasureOut, ExpiryOut, GroupRetentionOut, HoldOut, RetentionOut
 from tests.ui.ingest_standin import NOW
 
 
@@ -30,9 +30,16 @@ def routes(poison: str) -> APIRouter:
 
     @api.get("/retention")
     def retention() -> RetentionOut:
-        coming = ExpiryOut(month="2026-03", expires_at=NOW, people=3, entries=1200, turns=40, held=1)
+        coming = ExpiryOut(
+            month="2026-03", profile=f"standard{poison}", expires_at=NOW, people=3, entries=1200, turns=40, held=1
+        )
         return RetentionOut(
-            profile=f"standard{poison}", months=6, notice_days=7, coming=[coming], problems=[f"It failed.{poison}"]
+            profile=f"standard{poison}",
+            months=6,
+            notice_days=7,
+            coming=[coming],
+            groups=[GroupRetentionOut(group=f"trading{poison}", profile="bank", months=60)],
+            problems=[f"It failed.{poison}"],
         )
 
     @api.get("/erasures")

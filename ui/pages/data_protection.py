@@ -117,22 +117,34 @@ def _show_retention(found: RetentionOut) -> None:
     st.subheader("Retention", anchor=False)
     for problem in found.problems:
         pieces.show(pieces.notice(problem, "bad"))
-    if found.months is None:
+    if found.months is None and not found.groups:
         pieces.show(pieces.line("No profile is set: content is kept for ever. An administrator sets one."))
         return
-    kept = f"Profile '{found.profile}': content is kept for {pieces.count(found.months, 'month')} after its own"
-    pieces.show(pieces.line(f"{kept}. What expires is shown here {found.notice_days} days before."))
+    for of_group in found.groups:
+        pieces.show(pieces.line(f"What people of {of_group.group} asked: {_kept(of_group.profile, of_group.months)}."))
+    others = "All else: " if found.groups else "Content: "
+    pieces.show(pieces.line(f"{others}{_kept(found.profile, found.months)}."))
+    pieces.show(pieces.line(f"What expires is shown here {found.notice_days} days before."))
     if found.coming:
-        columns = ("Month", "Erased on", "People", "Log entries", "Turns of conversations", "People kept by a hold")
+        columns = (
+            "Month", "Profile", "Erased on", "People", "Log entries", "Turns of conversations", "People kept by a hold"
+        )  # fmt: skip
         pieces.show(pieces.table(columns, [_expiry(expiry) for expiry in found.coming]))
     else:
         pieces.show(pieces.line("Nothing is about to expire."))
+
+
+def _kept(profile: str, months: int | None) -> str:
+    if months is None:
+        return "kept for ever"
+    return f"kept for {pieces.count(months, 'month')} after its own month (profile '{profile}')"
 
 
 def _expiry(expiry: ExpiryOut) -> tuple[Html, ...]:
     numbers = (expiry.people, expiry.entries, expiry.turns, expiry.held)
     return (
         text(expiry.month),
+        text(expiry.profile),
         text(pieces.moment(expiry.expires_at)),
         *(text(f"{number:,}") for number in numbers),
     )

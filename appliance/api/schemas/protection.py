@@ -77,9 +77,10 @@ class SubjectOut(Out):
 
 
 class ExpiryOut(Out):
-    """A month that is announced to expire: what is erased of it then, and of how many people a hold keeps it."""
+    """What of a month is announced to expire under a profile, and of how many people a hold keeps it."""
 
     month: str
+    profile: str
     expires_at: datetime
     people: int
     entries: int
@@ -87,11 +88,20 @@ class ExpiryOut(Out):
     held: int
 
 
+class GroupRetentionOut(Out):
+    """The profile of what people of a group asked."""
+
+    group: str
+    profile: str
+    months: int
+
+
 class RetentionOut(Out):
-    """The profile in force and what it will erase. `months` is None where content is kept for ever."""
+    """The profiles in force and what they will erase. `months` is None where content is kept for ever."""
 
     profile: str
     months: int | None
+    groups: list[GroupRetentionOut]
     notice_days: int
     coming: list[ExpiryOut]
     problems: list[str]

@@ -96,11 +96,11 @@ class Office:
     clock: Clock
     answered: set[str]
 
-    def asks(self, person: str, text: str, conversation: str = "") -> str:
-        """A question of a person on record, and in their history."""
+    def asks(self, person: str, text: str, conversation: str = "", groups: tuple[str, ...] = ()) -> str:
+        """A question of a person with these groups on record, and in their history."""
         query_id, conversations = str(uuid.uuid4()), Conversations(self.database)
         conversation = conversation or conversations.start()
-        self.log.append(QuestionReceived(query_id, person, f"name of {person}", (), conversation, text, "browser"))
+        self.log.append(QuestionReceived(query_id, person, f"name of {person}", groups, conversation, text, "browser"))
         turn = StoredTurn(query_id, text, f"Answer: {text}", AnswerKind.EXTRACTIVE, (), (), self.clock())
         conversations.add(conversation, person, turn)
         return query_id

@@ -440,10 +440,91 @@ def test_without_a_profile_nothing_expires(office: Office) -> None:
 
 
 def test_own_profiles_are_set_by_name_and_an_unknown_one_is_refused() -> None:
-    assert RetentionSettings(profile="short", profiles={"short": 1}).months == 1
-    assert RetentionSettings(profile="bank").months == 60
-    with pytest.raises(ValueError, match="bank"):
-        RetentionSettings(profile="unknown")
+    assert RetentionSettings(profile="short", profiles={"short": 1}).months_of("short") == 1
+    assert RetentionSettings(profile="bank").months_of("bank") == 60
+    for wrong in ({"profile": "unknown"}, {"groups": {"trading": "unknown"}}):
+        with pytest.raises(ValueError, match="bank"):
+            RetentionSettings.model_validate(wrong)
+    with pytest.raises(ValueError, match="gives a group no profile"):
+        RetentionSettings(groups={"trading": ""})
+
+
+def test_of_several_groups_the_longest_profile_counts() -> None:
+    settings = RetentionSettings(
+        profile="standard", profiles={"short": 1}, groups={"trading": "bank", "trainees": "short"}
+    )
+    assert settings.profile_of(["trainees", "everyone", "trading"]) == "bank"
+    assert settings.profile_of(["trainees", "everyone"]) == "short"
+    assert settings.profile_of(["everyone"]) == settings.profile_of([]) == "standard"
+
+
+def test_what_a_group_asked_is_kept_as_its_profile_says(office: Office) -> None:
+    retention = office.protection.retention
+    retention.settings = RetentionSettings(
+        profile="standard", profiles={"short": 1}, groups={"trading": "bank", "trainees": "short"}
+    )
+    trader, others = office.asks("u-1", "Mine?", groups=("everyone", "trading")), office.asks("u-2", "Theirs?")
+    trainee = office.asks("u-3", f"{SECRET}?", groups=("trainees",))
+    once = office.asks("u-4", "Before I went there?", groups=("trainees",))
+    also = office.asks("u-4", "And after?", groups=("trading",))
+
+    def left() -> list[bool]:
+        return [office.readable(each) for each in (trader, others, trainee, once, also)]
+
+    for now, profile, readable in (
+        (datetime(2026, 5, 1, tzinfo=UTC), "short", [True, True, False, True, True]),
+        (datetime(2026, 10, 1, tzinfo=UTC), "standard", [True, False, False, True, True]),
+        (datetime(2031, 3, 24, tzinfo=UTC), "", [True, False, False, True, True]),
+        (datetime(2031, 4, 1, tzinfo=UTC), "bank", [False] * 5),
+    ):
+        for days in (7, 0):  # once to announce it
+            office.clock.now = now - timedelta(days=days)
+            retention.run()
+        assert left() == readable, now
+        announced = [each.entry for each in office.log.entries(LogFilter(type=ExpiryAnnounced.type))]
+        assert not profile or ExpiryAnnounced(("2026-03",), now.date().isoformat(), profile) in announced
+    assert office.files_with(SECRET) == []
+    verify(office.log.path)
+
+
+def test_what_is_announced_is_told_by_profile(office: Office) -> None:
+    retention = office.protection.retention
+    retention.settings = RetentionSettings(profile="standard", profiles={"short": 1}, groups={"trainees": "short"})
+    office.asks("u-1", "Mine?")
+    office.asks("u-2", "Theirs?", groups=("trainees",))
+    office.asks("u-3", "And theirs?", groups=("trainees",))
+    office.clock.now = datetime(2027, 1, 1, tzinfo=UTC)
+    retention.run()
+    assert [(each.month, each.profile, each.people, each.entries) for each in retention.preview()] == [
+        ("2026-03", "short", 2, 2),
+        ("2026-03", "standard", 1, 1),
+    ]
+
+
+def test_groups_that_came_in_the_last_days_of_an_announced_month_count(office: Office) -> None:
+    retention = office.protection.retention
+    retention.settings = RetentionSettings(profiles={"at once": 0}, profile="at once", groups={"trading": "bank"})
+    first = office.asks("u-1", "Mine?")
+    office.clock.now = datetime(2026, 3, 28, tzinfo=UTC)
+    retention.run()
+    assert [each.profile for each in retention.preview()] == ["at once"]
+    office.clock.forward(days=2)
+    office.asks("u-1", "And now?", groups=("trading",))
+    office.clock.forward(days=30)
+    for _ in range(2):
+        retention.run()
+    assert office.readable(first)
+    assert "2026-03" not in [each.month for each in retention.preview()]
+
+
+def test_without_a_profile_for_all_only_what_a_group_asked_expires(office: Office) -> None:
+    retention = office.protection.retention
+    retention.settings = RetentionSettings(groups={"trainees": "standard"})
+    mine, theirs = office.asks("u-1", "Mine?"), office.asks("u-2", "Theirs?", groups=("trainees",))
+    for _ in range(2):
+        office.clock.forward(days=20 * 365)
+        retention.run()
+    assert (office.readable(mine), office.readable(theirs)) == (True, False)
 
 
 def test_months_follow_each_other_over_the_turn_of_the_year() -> None:
