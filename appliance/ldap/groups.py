@@ -5,7 +5,8 @@ Rules this module keeps:
 1. Groups are walked upwards from a person, one level after the other, each once: a circle ends where it closes. Where
    there are more levels or groups than any organisation has, somebody is in none: half of a list would be a guess.
 2. A group comes in by a name that was chosen for its DN, or by its cn. A cn is the name of a group only while no
-   other group of the directory has it; two groups are never taken for one.
+   other group of the directory has it; two groups are never taken for one. Whoever may make a group chooses its cn:
+   one that reads like the DN of another group does not mean that one.
 3. A group that nobody mapped or included stays outside.
 """
 
@@ -117,9 +118,10 @@ class GroupFinder:
 
     def _is_among(self, group: _Group, given: Iterable[str], notes: set[str]) -> bool:
         """Whether a group is one of those that settings name by DN or cn."""
-        if group.key in {compared(one) for one in given}:
+        by_dn = {one: compared(one) for one in given}
+        if group.key in by_dn.values():
             return True
-        names = {in_one_case(one) for one in given}
+        names = {in_one_case(one) for one, dn in by_dn.items() if dn is None}
         named = [name for name in group.names if in_one_case(name) in names]
         return bool(named) and self._is_alone(group, named[0], notes)
 

@@ -114,6 +114,24 @@ def test_a_group_is_not_taken_for_one_whose_name_only_looks_like_it(settings_for
     assert anna is not None and "secrets" not in anna.groups
 
 
+def test_a_group_whose_cn_reads_like_the_dn_of_another_is_not_that_one(
+    server: slapd.Slapd, settings_for: SettingsFor
+) -> None:
+    real = group_dn("operators")
+    escaped = real.replace(",", r"\2C").replace("=", r"\3D")
+    posing = f"cn={escaped},ou=paris,{GROUPS}"
+    server.change(
+        f"dn: {posing}\nchangetype: add\nobjectClass: groupOfNames\ncn: {real}\nmember: {organisation.dn('boris')}\n"
+    )
+    try:
+        directory = LdapDirectory(settings_for(admin_groups=(real,), groups={real: "finance"}))
+        boris, carla = directory.verify("boris", PASSWORD), directory.verify("carla", PASSWORD)
+    finally:
+        server.change(f"dn: {posing}\nchangetype: delete\n")
+    assert boris is not None and (boris.roles, "finance" in boris.groups) == ({Role.EMPLOYEE}, False)
+    assert carla is not None and (carla.roles, "finance" in carla.groups) == ({Role.EMPLOYEE, Role.ADMIN}, True)
+
+
 def test_two_groups_of_one_name_are_never_taken_for_one(settings_for: SettingsFor) -> None:
     directory = LdapDirectory(settings_for(groups={"rag-sales": "sales"}))
     anna = directory.verify("anna", PASSWORD)
