@@ -194,13 +194,14 @@ def _export(root: Path, _identity: tuple[int, ...]) -> Mapping[str, str]:
         content = file.read(_MAX_EXPORT_BYTES + 1)
     if len(content) > _MAX_EXPORT_BYTES:
         raise ValueError(f"stand in a file that is too large ('{EXPORT}')")
-    lines = [line.strip() for line in _decoded(content).splitlines() if line.strip()]
+    # Names may hold whatever else ends a line or can be stripped from one.
+    lines = [line for written in _decoded(content).split("\n") if (line := written.removesuffix("\r"))]
     if len(lines) % 2:
         raise ValueError(f"are not a path and a list, line by line, in '{EXPORT}'")
     listed: dict[str, str] = {}
     for path, text in zip(lines[::2], lines[1::2], strict=True):
         key = _key(path.replace("\\", "/"))
-        listed[key] = text if key not in listed else "two lists for one path"
+        listed[key] = text.strip() if key not in listed else "two lists for one path"
     return listed
 
 

@@ -287,6 +287,18 @@ def test_a_name_that_windows_keeps_apart_from_a_listed_one_has_none_of_its_right
         assert "export the rights again" in labels.finding(other).remark
 
 
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", " ", "\u3000"])
+def test_a_name_cannot_pose_as_another_line_or_another_name(tmp_path: Path, sign: str) -> None:
+    lines = ["hr\\salaries.md", f"D:(A;;FR;;;{LAW})", f"team\\x{sign}hr\\pay.md", f"D:(A;;FR;;;{HR})"]
+    lines += [f"{sign}open.md", f"D:(A;;FR;;;{HR})"]
+    (tmp_path / EXPORT).write_text("\r\n".join(lines) + "\r\n", "utf-8", newline="")
+    labels = _shared(tmp_path, ShareKind.ICACLS, **{HR: "hr", LAW: "law"})
+    assert labels.label("hr/salaries.md") == label({"law"})
+    assert labels.label(f"team/x{sign}hr/pay.md") == label({"hr"})
+    for unlisted in ("hr/pay.md", "open.md"):
+        assert labels.label(unlisted) == frozenset()
+
+
 def test_an_export_that_is_written_anew_counts_at_once(tmp_path: Path) -> None:
     (tmp_path / EXPORT).write_text(f"a.txt\nD:(A;;FR;;;{HR})\n")
     assert _shared(tmp_path, ShareKind.ICACLS, **{HR: "hr"}).label("a.txt") == label({"hr"})
