@@ -18,6 +18,7 @@ from appliance.audit.signatures import last_cosigned, signed_notes
 from appliance.audit.telling import ACTS
 from appliance.audit.verify import verify
 from appliance.auth.groups import groups_in_use, written_differently
+from appliance.auth.standing import MAX_SKEW
 from appliance.config import OFFLINE_SWITCHES, Provider
 from appliance.domain import EVERYONE, TROUBLED
 from appliance.errors import ApplianceError
@@ -67,6 +68,7 @@ def examine(appliance: Appliance) -> list[Check]:
         ("feeds", _feeds),
         ("catalog", _catalog),
         ("sources", _sources),
+        ("clock", _clock),
         ("groups", _groups),
         ("retention", _retention),
         ("single sign-on", _single_sign_on),
@@ -201,6 +203,19 @@ def _sources(appliance: Appliance) -> Iterator[Check]:
     if stuck:
         remedy = "It is tried again every minute, and nobody sees its documents meanwhile."
         yield Check("removals", Status.WARNING, " ".join(stuck), remedy)
+
+
+def _clock(appliance: Appliance) -> Iterator[Check]:
+    ahead = appliance.clock.ahead()
+    if ahead < MAX_SKEW:
+        yield Check("clock", Status.OK, "goes on")
+    else:
+        remedy = (
+            "Set the clock of the machine right. Until it has caught up, sessions, tokens, pauses and the word of "
+            "directories end by the later time, so that nobody gets back what had ended."
+        )
+        told = f"was set back by {timedelta(seconds=round(ahead.total_seconds()))}"
+        yield Check("clock", Status.WARNING, told, remedy)
 
 
 def _groups(appliance: Appliance) -> Iterator[Check]:

@@ -13,7 +13,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from weakref import WeakSet
@@ -28,10 +28,12 @@ from appliance.audit.log import QueryLog
 from appliance.audit.signing import Signing
 from appliance.audit.stores import store_for
 from appliance.auth.access_requests import AccessRequests
-from appliance.auth.accounts import Accounts
+from appliance.auth.accounts import Accounts, now_utc
 from appliance.auth.identity import DirectoryTerms, News
 from appliance.auth.oidc.sign_on import SingleSignOn
 from appliance.auth.sessions import Sessions
+from appliance.auth.standing import principal_of
+from appliance.auth.steady_clock import SteadyClock
 from appliance.catalog import Catalog
 from appliance.compliance import log_identity
 from appliance.compliance.cases import Cases
@@ -49,8 +51,8 @@ from appliance.config import ModelSettings, Provider, Settings
 from appliance.config.identity import HEADER_DIRECTORY, OIDC_DIRECTORY
 from appliance.conversations import Conversations
 from appliance.data_folder import DataFolder, database_in, make_folder, owned
-from appliance.domain import DocumentState
-from appliance.errors import ConfigurationError
+from appliance.domain import DocumentState, Principal, Role
+from appliance.errors import AccessDenied, ConfigurationError
 from appliance.evaluation.runner import Examiner, OnRecordAsAWhole
 from appliance.evaluation.runs import Evaluations
 from appliance.evaluation.store import EvaluationStore
@@ -133,6 +135,7 @@ class Appliance:
     settings: Settings
     folder: DataFolder
     catalog: Catalog
+    clock: SteadyClock
     accounts: Accounts
     sessions: Sessions
     sign_on: SingleSignOn | None
@@ -166,6 +169,29 @@ class Appliance:
     watcher: Watcher
     interrupted: tuple[RunRecord, ...]
     operator_token: str
+
+    def cleared(self, principal: Principal) -> Principal:
+        """Somebody with the levels that they are cleared for, as the settings have it."""
+        scale = self.settings.access.scale
+        return replace(principal, levels=scale.up_to(scale.clearance(principal.clearance, principal.groups)))
+
+    def outside(self, reader: Principal) -> Principal:
+        """A reader as far as what they read may leave the screens (`access.export_up_to`)."""
+        return replace(reader, levels=self.settings.access.scale.exported(reader.levels))
+
+    def reader(self, name: str) -> Callable[[], Principal]:
+        """A person for whom a program reads: at each call as they stand then, as far as texts may leave the screens.
+
+        The call raises NotFound where nobody has this name, and AccessDenied where they may not ask questions any more.
+        """
+
+        def as_they_stand() -> Principal:
+            person = self.accounts.named(name)
+            if person.shut_out or Role.EMPLOYEE not in person.roles:
+                raise AccessDenied(f"'{person.name}' may not ask questions any more, and so nothing is read for them.")
+            return self.outside(self.cleared(principal_of(person)))
+
+        return as_they_stand
 
     def change(self) -> ChangeProgress | None:
         """How far the change to another embedding model is, None when there is none. Raises IndexUnavailable."""
@@ -239,7 +265,8 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     model = model or build_model(settings.model)
     if model is not None:
         stack.enter_context(contextlib.closing(model))
-    accounts = Accounts(database)
+    clock = SteadyClock(database)
+    accounts = Accounts(database, clock)
     accounts.set_directories(_directory_terms(settings))
     sign_on = SingleSignOn(settings.oidc) if settings.oidc.is_set else None
     if sign_on is not None:
@@ -304,7 +331,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     if found.is_anew:
         _fill(catalog, runs, log)
     stack.enter_context(contextlib.closing(evaluations))
-    four_eyes = FourEyes(database, log)
+    four_eyes = FourEyes(database, log, clock)
     protection = build_protection(database, log, four_eyes, settings.retention, build.is_answering)
     stack.callback(protection.daily.close)
     log_identity.adopt(database, log)
@@ -314,12 +341,15 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         settings=settings,
         folder=folder,
         catalog=catalog,
+        clock=clock,
         accounts=accounts,
         sessions=Sessions(
             database,
             settings.sign_in,
+            clock,
             directories=() if directory_sync is None else (directory_sync.directory,),
             noting=lambda news: begun(log.append, _told_by_directory(news)),
+            codes_clock=now_utc,
         ),
         sign_on=sign_on,
         directory_sync=directory_sync,
@@ -329,7 +359,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         pseudonyms=pseudonyms,
         naming=Naming(four_eyes, log, accounts, pseudonyms, settings.log.naming_lasts_s),
         exporting=Exporting(four_eyes, settings.log.naming_lasts_s),
-        openings=Openings(log, settings.log.opening_lasts_s),
+        openings=Openings(log, settings.log.opening_lasts_s, clock),
         sampling_rules=sampling_rules,
         review_queue=ReviewQueue(database, log, sampling_rules, cases, four_eyes),
         cases=cases,

@@ -103,12 +103,14 @@ class Sessions:
         clock: Callable[[], datetime] = now_utc,
         directories: Sequence[PasswordDirectory] = (),
         noting: Noting = unnoted,
+        codes_clock: Callable[[], datetime] | None = None,
     ) -> None:
         """What opens and knows sessions.
 
         Args:
             directories: Those that check passwords, in the order in which they are asked.
             noting: Puts on record what a directory changes for somebody who signs in.
+            codes_clock: What codes of the second factor go by; `clock`, if None.
         """
         self._database = database
         self._accounts = Accounts(database, clock)
@@ -118,7 +120,8 @@ class Sessions:
         self._lifetime = timedelta(seconds=settings.lifetime_s)
         self._idle = timedelta(seconds=settings.idle_timeout_s)
         self._needs_second_factor = frozenset(settings.second_factor_roles)
-        self.second_factors = SecondFactors(database, clock, [directory.name for directory in directories])
+        names = [directory.name for directory in directories]
+        self.second_factors = SecondFactors(database, codes_clock or clock, names)
         self.brake = Brake(database, settings, clock)
         # noted rarely, to spare the disk, but often enough that somebody at work never looks idle
         self._seen_every = min(_SEEN_EVERY, self._idle / 10)
