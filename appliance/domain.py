@@ -94,14 +94,14 @@ class Principal:
     """A person (or the operator of the machine) on whose behalf something is done.
 
     `clearance` is the level they were given themselves, empty for the usual one; `levels` are those they are cleared
-    for, as the settings have it.
+    for, as the settings have it: none, unless somebody says so, and then nothing may be read.
     """
 
     id: str
     name: str
     roles: frozenset[Role]
     groups: frozenset[str]
-    levels: frozenset[str] = frozenset({NO_LEVEL})
+    levels: frozenset[str] = frozenset()
     clearance: str = ""
 
     @property

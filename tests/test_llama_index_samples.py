@@ -10,9 +10,9 @@ import pytest
 
 from appliance.audit.records import LogFilter
 from appliance.config import ModelSettings, Provider, Settings
-from appliance.domain import EVERYONE, Source
+from appliance.domain import EVERYONE, Role, Source
 from appliance.wiring import opened
-from tests.api.conftest import write_documents
+from tests.api.conftest import PASSWORD, write_documents
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "llama_index"
 
@@ -33,6 +33,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     made = Settings(data_dir=root / "data", model=ModelSettings(provider=Provider.NONE))
     source = Source("source-1", "Handbook", str(write_documents(root / "documents")), frozenset({EVERYONE}))
     with opened(made) as appliance:
+        for name, groups in (("erin", []), ("hanna", ["hr"])):
+            appliance.accounts.add(name, PASSWORD, [Role.EMPLOYEE], groups)
         appliance.catalog.add_source(source)
         run = appliance.runs.start(source)
         appliance.runs.wait(run.id)
@@ -42,10 +44,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 def test_a_query_engine_answers_from_what_the_reader_may_see(settings: Settings) -> None:
     ask = _sample("query_engine").ask
-    told = ask(settings, "How long are invoices kept?", [])
+    told = ask(settings, "How long are invoices kept?", "erin")
     assert told.splitlines()[0].startswith("- Handbook/retention.txt")
-    assert "salaries.md" not in ask(settings, "senior engineer salary", [])
-    assert ask(settings, "senior engineer salary", ["hr"]).startswith("- Handbook/hr/salaries.md")
+    assert "salaries.md" not in ask(settings, "senior engineer salary", "erin")
+    assert ask(settings, "senior engineer salary", "hanna").startswith("- Handbook/hr/salaries.md")
     with opened(settings) as appliance:
         on_record = [query.question for query in appliance.log.queries(LogFilter(text="senior engineer"), limit=9)]
     assert [question and (question.groups, question.origin) for question in on_record] == [
@@ -57,12 +59,12 @@ def test_a_query_engine_answers_from_what_the_reader_may_see(settings: Settings)
 def test_a_query_engine_writes_with_an_llm_over_our_passages(settings: Settings) -> None:
     from llama_index.core.llms import MockLLM
 
-    told = _sample("query_engine").ask(settings, "Which filter is replaced?", [], llm=MockLLM())
+    told = _sample("query_engine").ask(settings, "Which filter is replaced?", "erin", llm=MockLLM())
     assert "The hydraulic filter is replaced" in told.split("\n- ")[0], "the mock says what it was asked"
     assert "- Handbook/manual.pdf, page 2" in told
 
 
 def test_a_model_of_llama_index_writes_the_answers_of_the_appliance(settings: Settings) -> None:
-    text, cited = _sample("own_model").ask(settings, "How long are invoices kept?", []).split("\n")
+    text, cited = _sample("own_model").ask(settings, "How long are invoices kept?", "erin").split("\n")
     assert text == "Invoices are kept for ten years [1]."
     assert cited == "retention.txt"

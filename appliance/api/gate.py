@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import quote, unquote
@@ -58,13 +58,12 @@ def appliance_of(request: Request) -> Appliance:
 
 def cleared(appliance: Appliance, principal: Principal) -> Principal:
     """Somebody with the levels that they are cleared for, as the settings have it."""
-    levels = appliance.settings.access.scale
-    return replace(principal, levels=levels.up_to(levels.clearance(principal.clearance, principal.groups)))
+    return appliance.cleared(principal)
 
 
 def outside(appliance: Appliance, reader: Principal) -> Principal:
     """A reader as far as what they read may leave the screens (`access.export_up_to`)."""
-    return replace(reader, levels=appliance.settings.access.scale.exported(reader.levels))
+    return appliance.outside(reader)
 
 
 @dataclass(frozen=True, slots=True)

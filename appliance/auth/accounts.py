@@ -345,7 +345,7 @@ def _checked_roles(roles: Iterable[Role]) -> frozenset[Role]:
 
 def _new_principal(name: str, roles: Iterable[Role], groups: Iterable[str]) -> Principal:
     checked = (checked_name(name), _checked_roles(roles), checked_groups(groups))
-    return Principal(str(uuid.uuid4()), *checked, levels=frozenset())  # as `principal_of` has it
+    return Principal(str(uuid.uuid4()), *checked)  # as `principal_of` has it
 
 
 def _require_fit_for_service(roles: frozenset[Role]) -> None:

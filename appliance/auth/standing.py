@@ -114,8 +114,8 @@ def read_principal(connection: Connection, person_id: str, now: datetime) -> Pri
 
 def principal_of(person: Person) -> Principal:
     """The person as somebody who asks for something."""
-    # No level yet: whoever lets them read says which they are cleared for (`appliance.api.gate.cleared`).
-    return Principal(person.id, person.name, person.roles, person.groups, frozenset(), person.clearance)
+    # No level yet: whoever lets them read says which they are cleared for (`appliance.wiring.Appliance.cleared`).
+    return Principal(person.id, person.name, person.roles, person.groups, clearance=person.clearance)
 
 
 def _person(row: Row[Any], theirs: tuple[Membership, ...], max_ages: Mapping[str, timedelta], now: datetime) -> Person:

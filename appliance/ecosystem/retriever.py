@@ -3,7 +3,7 @@
 Rules this module keeps:
 
 1. A retriever belongs to one person: for whom it searches is a required argument, and what they may not see is not
-   there. Make one for each person, and none for several.
+   there. Make one for each person, and none for several. Who they are and what they may see is asked at each search.
 2. Nodes say where they come from (document, path, page, version), so that an answer can be traced to the page.
 3. Every search is in the query log, as this person's, before its nodes are returned: see `answering.searching`. What
    a workflow makes of the nodes is not; who must have that there too asks the appliance (`Answerer`).
@@ -11,6 +11,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -29,12 +30,13 @@ _FOR_PROGRAMS = ["document_id", "version_id", "version_sha256", "chunk"]
 class StrongroomRetriever(BaseRetriever):
     """A llama-index `BaseRetriever` over what one person may see."""
 
-    def __init__(self, searcher: Searcher, *, person: Principal, limit: int = 8, **more: Any) -> None:
+    def __init__(self, searcher: Searcher, *, person: Callable[[], Principal], limit: int = 8, **more: Any) -> None:
         """Search nothing yet.
 
         Args:
             searcher: The appliance's own (`Appliance.searcher`).
-            person: For whom it searches: their groups say what is found, their id and name are on record.
+            person: Gives for whom it searches, as they stand (`Appliance.reader`): their groups and levels say what is
+                found, their id and name are on record. What it raises, the search raises.
             limit: How many nodes a question gets at most.
             more: What every llama-index retriever takes (`callback_manager`, `verbose`).
         """
@@ -50,7 +52,7 @@ class StrongroomRetriever(BaseRetriever):
             AuditUnavailable: The query log cannot be written; there is no result.
             IndexUnavailable, CatalogUnavailable, ModelUnavailable: A part failed; there is no partial result.
         """
-        hits = self._searcher.search(query_bundle.query_str, self._person, limit=self._limit, origin=ORIGIN)
+        hits = self._searcher.search(query_bundle.query_str, self._person(), limit=self._limit, origin=ORIGIN)
         return [NodeWithScore(node=_node(hit), score=hit.score) for hit in hits]
 
 

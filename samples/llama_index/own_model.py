@@ -1,6 +1,8 @@
 """The appliance with a language model that llama-index speaks to: here one that quotes, in ten lines.
 
-    python samples/llama_index/own_model.py "How long are invoices kept?"
+    python samples/llama_index/own_model.py "How long are invoices kept?" erin
+
+The word after the question is the name of the reader's account.
 
 Any other llama-index `LLM` takes its place. The question, what was found and what was shown go on record as always.
 """
@@ -9,14 +11,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 from llama_index.core.llms import CompletionResponse, CompletionResponseGen, CustomLLM, LLMMetadata
 
 from appliance.answering.answerer import Answered
 from appliance.config import Settings, go_offline, load_settings
-from appliance.domain import Conversation, Principal, Role
+from appliance.domain import Conversation
 from appliance.ecosystem.model import LlamaIndexModel
 from appliance.wiring import opened
 
@@ -40,10 +41,10 @@ class QuotingLLM(CustomLLM):
             yield CompletionResponse(text=text, delta=f"{word} ")
 
 
-def ask(settings: Settings, question: str, groups: Sequence[str]) -> str:
-    """What the appliance answers a reader with these groups."""
-    reader = Principal("example", "Example", frozenset({Role.EMPLOYEE}), frozenset(groups))
+def ask(settings: Settings, question: str, name: str) -> str:
+    """What the appliance answers a reader."""
     with opened(settings, model=LlamaIndexModel(QuotingLLM())) as appliance:
+        reader = appliance.reader(name)()
         for event in appliance.answerer.ask(question, reader, Conversation("example"), origin="api"):
             if isinstance(event, Answered):
                 cited = ", ".join(citation.hit.path for citation in event.answer.citations)
@@ -53,4 +54,4 @@ def ask(settings: Settings, question: str, groups: Sequence[str]) -> str:
 
 if __name__ == "__main__":
     go_offline()
-    print(ask(load_settings(), sys.argv[1], sys.argv[2:]))
+    print(ask(load_settings(), sys.argv[1], sys.argv[2]))

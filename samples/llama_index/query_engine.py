@@ -1,10 +1,10 @@
 """A query engine of llama-index over what one reader may see.
 
-    python samples/llama_index/query_engine.py "How long are invoices kept?" finance
+    python samples/llama_index/query_engine.py "How long are invoices kept?" erin
 
-The words after the question are groups of the reader; what everyone may read is always there. The data folder is that
-of the settings (`strongroom.toml`), and nobody else may have it open meanwhile. The search is in the query log, what an
-LLM makes of it is not: see docs/operations/llama-index.md.
+The word after the question is the name of the reader's account: the engine sees what they may see, at each search. The
+data folder is that of the settings (`strongroom.toml`), and nobody else may have it open meanwhile. The search is in
+the query log, what an LLM makes of it is not: see docs/operations/llama-index.md.
 """
 
 from __future__ import annotations
@@ -18,16 +18,14 @@ from llama_index.core.response_synthesizers import ResponseMode
 from llama_index.core.schema import NodeWithScore
 
 from appliance.config import Settings, go_offline, load_settings
-from appliance.domain import Principal, Role
 from appliance.ecosystem.retriever import StrongroomRetriever
 from appliance.wiring import opened
 
 
-def ask(settings: Settings, question: str, groups: Sequence[str], llm: LLM | None = None) -> str:
+def ask(settings: Settings, question: str, name: str, llm: LLM | None = None) -> str:
     """What the engine answers, and the pages it answers from. Without an LLM the pages alone."""
     with opened(settings) as appliance:
-        reader = Principal("example", "Example", frozenset({Role.EMPLOYEE}), frozenset(groups))
-        retriever = StrongroomRetriever(appliance.searcher, person=reader, limit=3)
+        retriever = StrongroomRetriever(appliance.searcher, person=appliance.reader(name), limit=3)
         if llm is None:
             return _told(retriever.retrieve(question))
         # The LLM is always given: llama-index would take one of a service outside.
@@ -46,4 +44,4 @@ def _told(nodes: Sequence[NodeWithScore]) -> str:
 
 if __name__ == "__main__":
     go_offline()
-    print(ask(load_settings(), sys.argv[1], sys.argv[2:]))
+    print(ask(load_settings(), sys.argv[1], sys.argv[2]))

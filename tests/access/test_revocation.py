@@ -22,6 +22,7 @@ from appliance.config import IngestSettings, ModelSettings, Provider, ServerSett
 from appliance.doctor import examine
 from appliance.domain import AccessFilter, Conversation, Role, Source
 from appliance.ecosystem.retriever import StrongroomRetriever
+from appliance.errors import AccessDenied
 from appliance.server import create_headless_app
 from appliance.wiring import WITHHELD, Appliance, opened
 from tests.api.conftest import PASSWORD, _write_pdf, events
@@ -197,6 +198,8 @@ def test_what_was_closed_is_out_of_every_door_within_a_second(room: Room, act: A
     talk, chunk = json.loads(dict(first)["answer"])["conversation_id"], passage["chunk_id"]
     assert SECRET in passage["text"]
     assert SECRET in reader.get(f"/api/passages/{chunk}").text
+    retriever = StrongroomRetriever(room.appliance.searcher, person=room.appliance.reader("reader"))
+    assert any(SECRET in node.text for node in retriever.retrieve(QUESTION))
     act(room)
     began = time.monotonic()
     doors = [
@@ -211,8 +214,7 @@ def test_what_was_closed_is_out_of_every_door_within_a_second(room: Room, act: A
         reader.get(f"/api/conversations/{talk}"),
         reader.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": QUESTION}]}),
     ]
-    person = room.appliance.sessions.authenticate(room.tokens["reader"], kind="session")  # type: ignore[arg-type]
-    nodes = StrongroomRetriever(room.appliance.searcher, person=person).retrieve(QUESTION)
+    nodes = retriever.retrieve(QUESTION)
     took = time.monotonic() - began
     for door in doors:
         assert "March" not in door.text
@@ -232,6 +234,15 @@ def test_an_answer_is_not_shown_again_when_a_passage_it_does_not_cite_is_closed(
     (turn,) = room.reader.get(f"/api/conversations/{talk}").json()["turns"]
     assert "March" not in turn["answer"]
     assert turn["withheld_passages"] == 2  # all of the manual that the model had before it
+
+
+@pytest.mark.parametrize("act", [_disable, _lose_role])
+def test_nothing_is_read_in_a_program_for_somebody_who_may_not_ask_any_more(room: Room, act: Act) -> None:
+    retriever = StrongroomRetriever(room.appliance.searcher, person=room.appliance.reader("reader"))
+    assert retriever.retrieve(QUESTION)
+    act(room)
+    with pytest.raises(AccessDenied, match="may not ask questions any more"):
+        retriever.retrieve(QUESTION)
 
 
 @pytest.mark.parametrize("act", SHUT_OUT)

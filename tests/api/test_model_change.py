@@ -26,6 +26,7 @@ from appliance.evaluation.runner import Exercise
 from appliance.indexes import Indexes
 from appliance.inference.cross_encoder import CrossEncoderReranker
 from appliance.inference.model_folder import folder_digest
+from appliance.labels import NO_LEVEL
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from ingest import changeover
@@ -92,7 +93,7 @@ def _admin(built: Appliance) -> TestClient:
 
 def _reranked_by(built: Appliance) -> str:
     """Which model the query log says an answer's passages were put in their order by; all of them, or none."""
-    reader = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset())
+    reader = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset(), frozenset({NO_LEVEL}))
     for event in built.answerer.ask(QUESTION, reader, Conversation("c1"), origin="test"):
         if isinstance(event, Started):
             query_id = event.query_id
@@ -181,7 +182,7 @@ def test_an_old_index_that_cannot_be_removed_yet_is_told_while_the_new_one_answe
 def test_an_answer_that_began_before_is_searched_for_in_the_old_index(place: Place) -> None:
     with place.opened(place.new) as built:
         assert built.changeover is not None
-        reader = Principal("reader", "Reader", frozenset(), ACCESS.groups)
+        reader = Principal("reader", "Reader", frozenset(), ACCESS.groups, frozenset({NO_LEVEL}))
         answer = built.answerer.ask(QUESTION, reader, Conversation("c"), origin="test")
         assert isinstance(next(answer), Started)
         built.changeover.start()

@@ -22,6 +22,7 @@ from appliance.domain import (
     text_sha256,
     version_id,
 )
+from appliance.labels import NO_LEVEL
 from tests.data.builders import make_chunk
 
 groups = st.frozensets(st.sampled_from(["staff", "legal", "Legal", "everyone", "", "a b"]))
@@ -40,7 +41,7 @@ def test_a_filter_admits_exactly_what_shares_a_group_with_it(mine: frozenset[str
 
 
 def test_a_person_reads_for_their_groups_and_for_everyone_whatever_their_roles() -> None:
-    admin = Principal("p", "Admin", frozenset(Role), frozenset({"it"}))
+    admin = Principal("p", "Admin", frozenset(Role), frozenset({"it"}), frozenset({NO_LEVEL}))
     assert admin.access == AccessFilter(frozenset({"it", EVERYONE}))
     assert not admin.access.admits({"legal"})
 

@@ -20,10 +20,11 @@ from appliance.config import ModelSettings, RetrievalSettings
 from appliance.domain import AccessFilter, AnswerKind, Citation, Conversation, Hit, Principal, Role, Turn
 from appliance.errors import AuditUnavailable, ContextOverflow, IndexUnavailable, InvalidRequest, ModelUnavailable
 from appliance.inference.port import Generation, Message, ModelCard
+from appliance.labels import NO_LEVEL
 from tests.data.builders import ToyEmbedder, make_hit
 from ui.inert import render
 
-READER = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset({"hr"}))
+READER = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset({"hr"}), frozenset({NO_LEVEL}))
 CONVERSATION = Conversation("11111111-1111-1111-1111-111111111111")
 QUESTION = "How long are invoices kept?"
 TEXTS = ("Invoices are kept for ten years.", "Applications are deleted after six months.", "The canteen opens at 11.")

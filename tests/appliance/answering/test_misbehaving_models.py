@@ -19,11 +19,12 @@ from appliance.audit.log import QueryLog
 from appliance.config import ModelSettings, RetrievalSettings
 from appliance.domain import AccessFilter, Answer, AnswerKind, Conversation, Hit, Principal, Role
 from appliance.inference.openai_compatible import OpenAICompatibleModel
+from appliance.labels import NO_LEVEL
 from tests.data.builders import ToyEmbedder, make_hit
 
 pytestmark = pytest.mark.integration
 
-READER = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset())
+READER = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset(), frozenset({NO_LEVEL}))
 LIMIT_S = 1.0
 Deltas = Callable[[], Iterator[dict[str, str]]]
 

@@ -11,12 +11,13 @@ from appliance.audit.records import LogFilter
 from appliance.config import RetrievalSettings
 from appliance.domain import Principal, Role
 from appliance.errors import AuditUnavailable, IndexUnavailable
+from appliance.labels import NO_LEVEL
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.retrieval.test_retriever import GLOSSARY, LEGAL, Shop
 from tests.data.builders import ToyEmbedder
 
 QUESTION = "parental leave"
-PERSON = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset({"staff"}))
+PERSON = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset({"staff"}), frozenset({NO_LEVEL}))
 
 
 class FailingLog:
@@ -64,7 +65,7 @@ def test_who_searched_for_what_and_what_was_handed_over_is_on_record(shop: Shop,
 def test_a_search_is_within_what_the_person_may_see(shop: Shop, log: QueryLog) -> None:
     searcher = Searcher(_retriever(shop), log)
     assert {hit.path for hit in searcher.search(QUESTION, PERSON, limit=9, origin="test")} == {"leave.txt"}
-    legal = Principal("p2", "lawyer", frozenset({Role.EMPLOYEE}), LEGAL.groups)
+    legal = Principal("p2", "lawyer", frozenset({Role.EMPLOYEE}), LEGAL.groups, frozenset({NO_LEVEL}))
     assert {hit.path for hit in searcher.search(QUESTION, legal, limit=9, origin="test")} == {"case.txt"}
 
 

@@ -16,6 +16,7 @@ from appliance.config import RetrievalSettings
 from appliance.domain import EVERYONE, AccessFilter, Principal, Role
 from appliance.ecosystem.retriever import StrongroomRetriever
 from appliance.errors import AuditUnavailable, IndexUnavailable
+from appliance.labels import NO_LEVEL
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.retrieval.test_retriever import GLOSSARY, LEGAL, STAFF, Shop
 from tests.data.builders import ToyEmbedder
@@ -29,8 +30,8 @@ def _retriever(shop: Shop, log: QueryLog, access: AccessFilter = STAFF, **more: 
         settings=RetrievalSettings(candidates=60),
         glossary=GLOSSARY,
     )
-    person = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), access.groups)
-    return StrongroomRetriever(Searcher(search, log), person=person, **more)
+    person = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), access.groups, frozenset({NO_LEVEL}))
+    return StrongroomRetriever(Searcher(search, log), person=lambda: person, **more)
 
 
 def test_it_finds_what_the_appliance_finds_for_this_person_in_that_order(shop: Shop, log: QueryLog) -> None:

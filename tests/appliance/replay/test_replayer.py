@@ -16,6 +16,7 @@ from appliance.catalog import FileOutcome
 from appliance.config import EmbeddingSettings, ModelSettings, RetrievalSettings, Settings
 from appliance.domain import Conversation, DocumentState, Principal, Role, Turn
 from appliance.errors import AuditUnavailable, ModelUnavailable, NotFound
+from appliance.labels import NO_LEVEL
 from appliance.replay.outcome import Fate, Finding, Outcome, Replay
 from appliance.replay.replayer import Replayer
 from appliance.replay.state import settings_in_force, state_of
@@ -25,7 +26,7 @@ from tests.appliance.retrieval.test_retriever import GLOSSARY, Shop
 from tests.data.builders import ToyEmbedder, make_outcome
 
 QUESTION = "How many weeks is parental leave?"
-READER = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset({"staff"}))
+READER = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset({"staff"}), frozenset({NO_LEVEL}))
 OFFICER = Principal("o1", "officer", frozenset({Role.COMPLIANCE}), frozenset())
 SETTINGS = Settings(retrieval=RetrievalSettings(answerable_above=0.0), embedding=EmbeddingSettings())
 
