@@ -6,9 +6,10 @@ Rules this module keeps:
 1. What was noticed only tells when to look: a sync always compares the whole folder, since mounts lose events.
 2. A folder that cannot be watched (a share without events, too few watches allowed) is still compared on its schedule;
    `unwatched` says which, and why.
-3. A paused source is left alone. A sync that is running is followed by another if something changed meanwhile.
-4. A failure of the keeper's own is logged and tried again; it never ends the keeping, nor holds up another source.
-5. A mount that does not answer holds nothing up: the thread that waits for it is waited for a while, then left behind.
+3. Who may see what does not wait until a folder is quiet: when an access file changed, the sync begins at once.
+4. A paused source is left alone. A sync that is running is followed by another if something changed meanwhile.
+5. A failure of the keeper's own is logged and tried again; it never ends the keeping, nor holds up another source.
+6. A mount that does not answer holds nothing up: the thread that waits for it is waited for a while, then left behind.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from watchfiles import watch
 
@@ -29,21 +31,29 @@ from appliance.catalog import Catalog
 from appliance.domain import Source
 from appliance.errors import ApplianceError
 from appliance.history import RunHistory, RunRecord
+from ingest.folders import SIDECAR_SUFFIX
+from ingest.share.ntfs import EXPORT
 
 _log = logging.getLogger(__name__)
 _TICK_S = 1.0
 _AT_MOST_SETTLES = 10  # a folder that is never quiet is synced after so many times `settle_s`
 _WATCH_AGAIN_S = 60.0  # how long to wait before a folder that could not be watched is tried again
 _STEP_MS = 200
+_SAY_WHO_MAY_SEE = (SIDECAR_SUFFIX, EXPORT)
 _END_S = 5.0  # how long threads are waited for that look every half second whether they are to end
+
+
+class _Notice(Protocol):
+    def __call__(self, source_id: str, *, urgent: bool) -> None: ...
 
 
 @dataclass(slots=True)
 class _Noticed:
-    """When changes of a folder were noticed first and last, on the monotonic clock."""
+    """When changes of a folder were noticed first and last, on the monotonic clock, and whether one cannot wait."""
 
     first: float
     last: float
+    urgent: bool
 
 
 class Watcher:
@@ -72,6 +82,7 @@ class Watcher:
         self._is_running = is_running
         self._settle_s = settle_s
         self._stop = threading.Event()
+        self._hurry = threading.Event()
         self._lock = threading.Lock()
         self._noticed: dict[str, _Noticed] = {}
         self._eyes: dict[str, _Eye] = {}
@@ -84,6 +95,7 @@ class Watcher:
     def close(self) -> None:
         """Stop, and wait for it."""
         self._stop.set()
+        self._hurry.set()
         if self._keeper.is_alive():
             self._keeper.join()
         limit = time.monotonic() + _END_S
@@ -96,15 +108,21 @@ class Watcher:
         """Why a source that should be watched is not, by its id."""
         return {source_id: eye.problem for source_id, eye in self._eyes.copy().items() if eye.problem}
 
-    def notice(self, source_id: str) -> None:
-        """Something changed in the folder of a source."""
+    def notice(self, source_id: str, *, urgent: bool = False) -> None:
+        """Something changed in the folder of a source; if that is urgent, it is not waited for more."""
         now = time.monotonic()
         with self._lock:
-            known = self._noticed.get(source_id)
-            self._noticed[source_id] = _Noticed(known.first if known else now, now)
+            known = self._noticed.get(source_id, _Noticed(now, now, urgent))
+            self._noticed[source_id] = _Noticed(known.first, now, known.urgent or urgent)
+        if urgent:
+            self._hurry.set()
 
     def _keep(self) -> None:
-        while not self._stop.wait(min(_TICK_S, self._settle_s / 2 or _TICK_S)):
+        while True:
+            self._hurry.wait(min(_TICK_S, self._settle_s / 2 or _TICK_S))
+            self._hurry.clear()
+            if self._stop.is_set():
+                return
             with _going_on():
                 sources = {source.id: source for source in self._catalog.sources() if not source.paused}
                 with _going_on():
@@ -156,14 +174,14 @@ class Watcher:
             if noticed is None:
                 return None
             quiet = now - noticed.last >= self._settle_s
-            if quiet or now - noticed.first >= _AT_MOST_SETTLES * self._settle_s:
+            if quiet or noticed.urgent or now - noticed.first >= _AT_MOST_SETTLES * self._settle_s:
                 return self._noticed.pop(source_id)
         return None
 
     def _put_back(self, source_id: str, noticed: _Noticed) -> None:
         with self._lock:
             later = self._noticed.get(source_id, noticed)
-            self._noticed[source_id] = _Noticed(noticed.first, later.last)
+            self._noticed[source_id] = _Noticed(noticed.first, later.last, noticed.urgent or later.urgent)
 
 
 @contextmanager
@@ -180,7 +198,7 @@ def _going_on() -> Iterator[None]:
 class _Eye:
     """Watches one folder in a thread of its own, which the process does not wait for when it ends."""
 
-    def __init__(self, source_id: str, path: str, notice: Callable[[str], None]) -> None:
+    def __init__(self, source_id: str, path: str, notice: _Notice) -> None:
         self.path = path
         self.problem = ""
         self._source_id = source_id
@@ -214,8 +232,8 @@ class _Eye:
                 raise_interrupt=False,
                 ignore_permission_denied=True,
             )
-            for _ in changes:
-                self._notice(self._source_id)
+            for changed in changes:
+                self._notice(self._source_id, urgent=any(path.endswith(_SAY_WHO_MAY_SEE) for _, path in changed))
         except (OSError, RuntimeError) as error:  # the library raises both, depending on where it fails
             reason = getattr(error, "strerror", None) or type(error).__name__
             self.problem = f"The folder cannot be watched ({reason}); it is compared on its schedule instead."

@@ -80,6 +80,24 @@ def test_a_change_in_a_watched_folder_is_followed_by_a_sync(room: Room, asked: A
     assert set(asked.sources) == {room.source.id}
 
 
+@pytest.mark.parametrize("name", ["a.txt.access.toml", "deep/.access.toml", ".access.icacls"])
+def test_a_changed_access_file_is_not_waited_for(room: Room, asked: Asked, name: str) -> None:
+    _ran(room, ago=timedelta())
+    hour_s = 3600.0
+    with closing(Watcher(room.catalog, room.history, asked, is_running=asked.is_running, settle_s=hour_s)) as watching:
+        watching.start()
+        for _ in range(5):
+            room.write("a.txt", "The canteen opens at noon.")
+            assert not asked.again.wait(0.1)
+
+        def touched() -> bool:
+            room.write(name, 'groups = ["staff"]')
+            return asked.again.wait(0.2)
+
+        _eventually(touched)
+    assert set(asked.sources) == {room.source.id}
+
+
 def test_a_folder_is_compared_on_its_schedule_and_not_before(room: Room, asked: Asked, watching: Watcher) -> None:
     room.catalog.change_source(replace(room.source, watched=False, compare_every_s=3600))
     _ran(room, ago=timedelta(minutes=59))
