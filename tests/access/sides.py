@@ -36,7 +36,9 @@ from ingest.pipeline import Pipeline, Wish
 from tests.access.corpora import REVIEWED, SOURCES, File
 
 PASSWORD = "copper lantern under nine stairs"
-_LIMITS = readers.Limits(max_pages=100, ocr_languages=("eng",), ocr_page_timeout_s=5)
+_LIMITS = readers.Limits(
+    max_pages=100, ocr_languages=("eng",), ocr_page_timeout_s=120
+)  # a page that is given up on one side alone is a difference
 _CURATOR = "curator"
 
 

@@ -66,8 +66,9 @@ def compare(sides: Sides, case: Case) -> None:
     for whole, part in zip(*observed, strict=True):
         if whole != part:
             at = next((place for place, (one, other) in enumerate(zip(whole, part, strict=False)) if one != other), 0)
-            start = max(0, at - 200)
-            pytest.fail(f"whole: ...{whole[start : at + 600]!r}\n part: ...{part[start : at + 600]!r}", pytrace=False)
+            start = max(0, at - 200)  # the first difference may be the length, and what differs comes after the headers
+            told = (f"{side}: ...{text[start : at + 4_000]!r}" for side, text in (("whole", whole), ("part", part)))
+            pytest.fail("\n".join((*told, f"case: {case!r}")), pytrace=False)
 
 
 def _observed(
