@@ -6,6 +6,7 @@ Debian's PostgreSQL really runs. The attacks are those of somebody who owns the 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import sqlite3
 import threading
@@ -19,9 +20,17 @@ from typing import Any
 import pytest
 from pg8000.exceptions import DatabaseError
 
-from appliance.audit import checkpoint, erasing, tree
+from appliance.audit import canonical, checkpoint, erasing, tree, verifier
 from appliance.audit.checkpoint import Checkpoint, latest_path
-from appliance.audit.entries import AdminAction, AnswerClosed, ClockStepped, LogRead, QuestionReceived
+from appliance.audit.entries import (
+    AdminAction,
+    AnswerClosed,
+    ClockStepped,
+    LogClosed,
+    LogOpened,
+    LogRead,
+    QuestionReceived,
+)
 from appliance.audit.keys import Holding, keys_path
 from appliance.audit.log import CHECKPOINT_EVERY, QueryLog
 from appliance.audit.postgresql import PostgresqlStore
@@ -532,3 +541,56 @@ def test_what_a_log_of_before_there_were_keys_holds_is_read_and_can_be_erased(ho
         assert erased.entries == 2
         assert log.query("q2").question == asked("q2", actor="u-stays")
     assert verify(house.store, before, kept(house)).size == 4
+
+
+def test_a_payload_put_under_another_entry_is_not_opened_however_well_the_log_is_rebuilt(
+    house: House, asked: Ask
+) -> None:
+    """Attack 20, by somebody who has the rows and no key."""
+    with QueryLog(house.store) as log:
+        log.append(asked("q1", "Is the merger off?"))
+        log.append(asked("q2", "Who signs?", actor="u-legal"))
+    with house.as_owner(unhindered=True) as run:
+        (first, moved), (head, _) = run("SELECT head, payload FROM heads JOIN payloads USING (seq) ORDER BY seq")
+        facts = {**canonical.from_bytes(head), "payload_sha256": hashlib.sha256(moved).hexdigest()}
+        rebuilt = canonical.to_bytes(facts)
+        run("UPDATE heads SET head = ? WHERE seq = 1", rebuilt)
+        run("UPDATE payloads SET payload = ? WHERE seq = 1", moved)
+        frontier = tree.Frontier()
+        for node in (*frontier.append(tree.leaf_hash(first)), *frontier.append(tree.leaf_hash(rebuilt))):
+            run("UPDATE nodes SET hash = ? WHERE level = ? AND idx = ?", node.hash, node.level, node.index)
+    assert verify(house.store).size == 2  # the rows alone are without fault
+    checkpoint.write(latest_path(house.store.path), Checkpoint(checkpoint.ORIGIN, frontier.size, frontier.root()))
+    with QueryLog(house.store) as log:
+        assert (log.entry(1).damaged, log.entry(1).entry) == (True, None)
+
+
+def test_keys_from_a_backup_of_before_an_erasure_bring_nothing_back_and_are_noticed(
+    house: House, tmp_path: Path, asked: Ask
+) -> None:
+    """Attack 21, with the whole folder of keys, the old key-encryption key and all."""
+    folder = keys_path(house.store.path).parent
+    with QueryLog(house.store) as log:
+        log.append(asked("q1", "Is the merger off?", actor="u-gone"))
+        log.append(asked("q2", actor="u-stays"))
+        shutil.copytree(folder, tmp_path / "backup")
+        log.erase(of(log, "u-gone"))
+        shutil.rmtree(folder)
+        shutil.copytree(tmp_path / "backup", folder)
+        with pytest.raises(AuditUnavailable, match="before an erasure"):
+            log.query("q1")
+        with pytest.raises(AuditUnavailable):
+            log.append(asked("q3"))
+    with pytest.raises(AuditUnavailable, match="before an erasure"):
+        QueryLog(house.store)
+    with house.as_owner(unhindered=False) as run:  # and whoever opens it with means of their own finds nothing to open
+        assert run("SELECT length(payload) FROM payloads WHERE seq = 0") == [(0,)]
+
+
+def test_a_log_that_was_switched_off_and_on_shows_it(house: House) -> None:
+    """Attack 22."""
+    with QueryLog(house.store) as log:
+        for entry in (LogOpened("1"), LogClosed(), LogOpened("1"), LogOpened("1"), LogClosed()):
+            log.append(entry)
+        told = verifier.verify(log.export()).remarks
+    assert told == ["Before entry 3 the appliance went down without saying so."]

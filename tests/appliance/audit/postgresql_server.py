@@ -22,6 +22,7 @@ from tests.appliance.ldap.slapd import Authority
 
 _ROOM_BYTES = 1 << 30
 ACCOUNT = "nobody"  # who runs it when root runs the tests
+_END_SESSIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = :user"
 SUPERUSER, USER, DATABASE, PASSWORD = "postgres", "strongroom", "strongroom", "correct horse"
 
 
@@ -58,12 +59,10 @@ class Server:
         self.stop(how)
         self.start()
 
-    def empty(self) -> None:
+    def empty(self, database: str = DATABASE) -> None:
         """Whoever is connected is no more, and no log is left."""
-        with self.as_superuser() as connection:
-            connection.run(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = :user", user=USER
-            )
+        with self.as_superuser(database) as connection:
+            connection.run(_END_SESSIONS, user=USER)
             for (name,) in connection.run("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'query\\_log%'"):
                 connection.run(f"DROP SCHEMA {name} CASCADE")
 
@@ -74,8 +73,8 @@ class Server:
         given = {"postgresql": url or self.url(), "postgresql_password_file": str(self.folder / "password"), **changed}
         return LogSettings(**given)  # type: ignore[arg-type]
 
-    def over_the_socket(self) -> LogSettings:
-        return LogSettings(postgresql=f"postgresql://{USER}@:{self.port}/{DATABASE}?host={self.folder}")
+    def over_the_socket(self, database: str = DATABASE) -> LogSettings:
+        return LogSettings(postgresql=f"postgresql://{USER}@:{self.port}/{database}?host={self.folder}")
 
     @contextmanager
     def as_superuser(self, database: str = DATABASE) -> Iterator[Connection]:
@@ -84,14 +83,42 @@ class Server:
         ) as connection:
             yield connection
 
+    def copy(self, database: str, name: str) -> None:
+        """Make another database of that name that is as this one is."""
+        with self.as_superuser("postgres") as connection:
+            connection.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            connection.run(_END_SESSIONS, user=USER)
+            connection.run(f"CREATE DATABASE {name} TEMPLATE {database} OWNER {USER}")
+
+    def put_in_its_place(self, name: str) -> None:
+        """The database of that name is the one of the appliance from now on."""
+        with self.as_superuser("postgres") as connection:
+            connection.run(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+            connection.run(f"ALTER DATABASE {name} RENAME TO {DATABASE}")
+
+    @contextmanager
+    def with_database_on(self, disk: Path) -> Iterator[str]:
+        """An empty database that lies on that disk, by its name."""
+        (place := disk / "tables").mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(place, ACCOUNT)
+        with self.as_superuser("postgres") as connection:
+            connection.run(f"CREATE TABLESPACE small LOCATION '{place}'")
+            connection.run(f"CREATE DATABASE on_a_small_disk OWNER {USER} TABLESPACE small")
+            try:
+                yield "on_a_small_disk"
+            finally:
+                connection.run("DROP DATABASE on_a_small_disk WITH (FORCE)")
+                connection.run("DROP TABLESPACE small")
+
     def dumped(self) -> bytes:
         """What pg_dump makes of the log."""
         return self._run(programs() / "pg_dump", "--format=custom", "--schema=query_log", DATABASE)
 
-    def restore(self, dump: bytes) -> None:
+    def restore(self, dump: bytes, database: str = DATABASE) -> None:
         """Put what was dumped in the place of what is there."""
-        self.empty()
-        self._run(programs() / "pg_restore", "--exit-on-error", f"--dbname={DATABASE}", given=dump)
+        self.empty(database)
+        self._run(programs() / "pg_restore", "--exit-on-error", f"--dbname={database}", given=dump)
 
     @contextmanager
     def with_certificate(self, authority: Authority) -> Iterator[None]:

@@ -1,10 +1,11 @@
 """The 22 attacks on a query log, in one table: who can do it, what finds it, and where that is tried.
 
-The first 13 are carried out here on the files of one signed log, each with all that such an attacker has: the whole
-folder of the log, and for some the key of the signer or an older backup. Each is judged twice: *alone*, by what the
-attacker left beside the log, and with one signed checkpoint and the public key that were carried out before. Where the
-log alone does not show it, the test says so: that is why checkpoints are carried out. The others need more than files;
-the table names the tests that carry them out. docs/operations/query-log.md shows the same table to auditors.
+The first 13 are carried out here on one signed log, in a file and in PostgreSQL, each with all that such an attacker has:
+the folder of the log, its rows without a trigger or a right in the way, and for some the key of the signer or an older
+backup. Each is judged twice: *alone*, by what the attacker left beside the log, and with one signed checkpoint and the
+public key that were carried out before. Where the log alone does not show it, the test says so: that is why checkpoints
+are carried out. The others need more than that; the table names the tests that carry them out.
+docs/operations/query-log.md shows the same table to auditors.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import importlib
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,8 +22,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from appliance.audit import checkpoint, note, signatures, tree, verifier
-from appliance.audit.checkpoint import ORIGIN, Checkpoint
+from appliance.audit import checkpoint, note, signatures, verifier
+from appliance.audit.checkpoint import ORIGIN
 from appliance.audit.entries import AdminAction, Entry, LogClosed, LogOpened, LogRead, QuestionReceived, SignInFailed
 from appliance.audit.log import QueryLog
 from appliance.audit.records import to_text
@@ -30,64 +31,21 @@ from appliance.audit.signer import Signer
 from appliance.audit.verify import verify
 from appliance.errors import AuditBroken
 
-from .test_log_verification import delete, flip, rewrite, set_head, set_payload, swap, without_triggers
+from . import postgresql_server, victims
+from .postgresql_server import Server
+from .test_log_verification import delete, flip, set_head, set_payload, swap
+from .victims import ENTRIES, EVERY, Entries, Victim
+
+pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[3]
-ENTRIES = 60
-EVERY = 20
 CARRIED = 40  # entries in the checkpoint that was carried out
 
-Entries = list[tuple[dict[str, Any], bytes]]
 
-
-@dataclass(frozen=True)
-class Victim:
-    """A closed log of 60 entries, signed every 20, and all that an attacker may have."""
-
-    path: Path
-    private: Ed25519PrivateKey
-    backup: Path  # of the folder, of when it had 20 entries
-
-    def copied(self, folder: Path) -> Victim:
-        shutil.copytree(self.path.parent, folder / "log")
-        return Victim(folder / "log" / self.path.name, self.private, self.backup)
-
-    def alone(self) -> int:
-        """What the log says of itself: how many entries verify."""
-        return verify(self.path, *signatures.checked(self.path)).size
-
-    def rebuild(self, change: Callable[[Entries], object], keep_notes: Callable[[list[str]], list[str]] = list) -> None:
-        """Change entries and leave a log without a fault in itself, with the checkpoint beside it to match."""
-        with without_triggers(self.path) as connection:
-            rewrite(connection, change)
-        self._keep(keep_notes(signatures.signed_notes(self.path)))
-        checkpoint.write(checkpoint.latest_path(self.path), self.checkpoints()[-1])
-
-    def rebuild_and_sign(self, change: Callable[[Entries], object]) -> None:
-        """The same, with the key of the signer."""
-        self.rebuild(change)
-        later = [found for found in self.checkpoints()[1:] if found.size % EVERY == 0]
-        self._keep([note.sign(found.text(), ORIGIN, self.private) for found in later])
-
-    def checkpoints(self) -> list[Checkpoint]:
-        """What the log was at every size, as it is now."""
-        frontier, found = tree.Frontier(), [Checkpoint(ORIGIN, 0, tree.EMPTY_ROOT)]
-        with without_triggers(self.path) as connection:
-            for (head,) in connection.execute("SELECT head FROM heads ORDER BY seq").fetchall():
-                frontier.append(tree.leaf_hash(head))
-                found.append(Checkpoint(ORIGIN, frontier.size, frontier.root()))
-        return found
-
-    def _keep(self, notes: list[str]) -> None:
-        signatures.notes_path(self.path).unlink()
-        for text in notes:
-            signatures.keep(self.path, text)
-
-
-def in_the_file(change: Callable[[Any], object]) -> Callable[[Victim], None]:
+def in_the_rows(change: Callable[[Any], object]) -> Callable[[Victim], None]:
     def attack(victim: Victim) -> None:
-        with without_triggers(victim.path) as connection:
-            change(connection)
+        with victim.as_owner() as rows:
+            change(rows)
 
     return attack
 
@@ -101,11 +59,6 @@ def other_actor(entries: Entries) -> None:
     entries[:] = [({**facts, "actor": "00" * 32}, payload) for facts, payload in entries]
 
 
-def restore_the_backup(victim: Victim) -> None:
-    shutil.rmtree(victim.path.parent)
-    shutil.copytree(victim.backup, victim.path.parent)
-
-
 def forge_a_checkpoint(victim: Victim) -> None:
     stranger = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     signatures.keep(victim.path, note.sign(victim.checkpoints()[50].text(), ORIGIN, stranger))
@@ -117,24 +70,32 @@ def remove_all_checkpoints(victim: Victim) -> None:
 
 @dataclass(frozen=True)
 class Attack:
-    """One of the 22. `alone`: whether the log shows it without anything from outside."""
+    """One of the 22. `alone`: whether the log shows it without anything from outside.
+
+    `in_postgresql` says how it is carried out where the rows are in a database. `tried_in` names tests for either store;
+    where the two need different ones, `tried_in_postgresql` names those of the database.
+    """
 
     what: str
     alone: bool
     carry_out: Callable[[Victim], object] | None = None
+    in_postgresql: str = "the same, by a superuser"
     tried_in: tuple[str, ...] = ()
+    tried_in_postgresql: tuple[str, ...] = ()
 
 
-VERIFICATION, ITSELF = "test_log_verification", "test_attacks"
+VERIFICATION, DURABILITY, DATABASE = "test_log_verification", "test_log_durability", "test_postgresql"
+CONTRACT = "tests.contracts.test_query_log"
+FILES = "the same: files beside the rows"
 
 ATTACKS = {
-    1: Attack("change a bit of what an entry holds", True, in_the_file(lambda db: set_payload(db, 30, flip))),
-    2: Attack("change who asked", True, in_the_file(lambda db: set_head(db, 30, leaf_too=True, actor="00" * 32))),
-    3: Attack("delete an entry in the middle", True, in_the_file(lambda db: delete(db, 30))),
+    1: Attack("change a bit of what an entry holds", True, in_the_rows(lambda db: set_payload(db, 30, flip))),
+    2: Attack("change who asked", True, in_the_rows(lambda db: set_head(db, 30, leaf_too=True, actor="00" * 32))),
+    3: Attack("delete an entry in the middle", True, in_the_rows(lambda db: delete(db, 30))),
     4: Attack(
         "delete one, renumber, rebuild the tree, without the key", True, lambda v: v.rebuild(lambda e: e.pop(30))
     ),
-    5: Attack("swap two entries", True, in_the_file(lambda db: swap(db, heads_too=True))),
+    5: Attack("swap two entries", True, in_the_rows(lambda db: swap(db, heads_too=True))),
     6: Attack("repeat an entry, rebuild", True, lambda v: v.rebuild(lambda e: e.insert(30, e[30]))),
     7: Attack("cut the end, keep the checkpoints", True, lambda v: v.rebuild(lambda e: e.__delitem__(slice(50, None)))),
     8: Attack(
@@ -143,13 +104,19 @@ ATTACKS = {
         lambda v: v.rebuild(lambda e: e.__delitem__(slice(30, None)), keep_notes=lambda notes: notes[:1]),
     ),
     9: Attack("rewrite the whole log with the key of the signer", False, lambda v: v.rebuild_and_sign(other_actor)),
-    10: Attack("put an older backup back", False, restore_the_backup),
+    10: Attack(
+        "put an older backup back",
+        False,
+        lambda v: v.put_the_backup_back(),
+        "a dump of then is restored, with the files of then",
+    ),
     11: Attack("set the clock back, with the key", True, lambda v: v.rebuild_and_sign(yesterday)),
-    12: Attack("forge a checkpoint", True, forge_a_checkpoint),
-    13: Attack("delete all checkpoints", False, remove_all_checkpoints),
+    12: Attack("forge a checkpoint", True, forge_a_checkpoint, FILES),
+    13: Attack("delete all checkpoints", False, remove_all_checkpoints, FILES),
     14: Attack(
         "sign two logs of one size (split view)",
         False,
+        in_postgresql="the same: the signer sees no rows",
         tried_in=(
             "test_signing:test_two_logs_of_one_size_are_not_both_signed",
             "test_witness:test_two_signed_logs_of_one_size_are_a_split_view",
@@ -159,32 +126,47 @@ ATTACKS = {
     15: Attack(
         "crash it between an entry and a checkpoint",
         True,
+        in_postgresql="the writer is killed, or the server under it",
         tried_in=(
-            "test_log_durability:test_an_acknowledged_entry_survives_a_kill_at_ten_random_moments",
+            f"{DURABILITY}:test_an_acknowledged_entry_survives_a_kill_at_ten_random_moments",
             "tests.faults.test_log_faults:test_a_fault_in_a_sample_of_the_system_calls_leaves_a_log_that_verifies",
+        ),
+        tried_in_postgresql=(
+            f"{DATABASE}:test_what_was_acknowledged_survives_a_kill_of_the_writer",
+            f"{DATABASE}:test_no_entry_is_lost_or_doubled_by_a_server_that_is_killed_in_the_middle",
         ),
     ),
     16: Attack(
         "write from many processes at once",
         True,
-        tried_in=("test_log_durability:test_four_processes_write_one_log_without_gap_or_duplicate",),
+        in_postgresql="the same, in sessions of their own",
+        tried_in=(f"{DURABILITY}:test_four_processes_write_one_log_without_gap_or_duplicate",),
+        tried_in_postgresql=(f"{CONTRACT}:test_many_writers_leave_no_gap_and_no_number_twice",),
     ),
     17: Attack(
         "fill the disk",
         True,
-        tried_in=("test_log_durability:test_a_full_disk_stops_the_log_and_room_on_it_starts_it_again",),
+        in_postgresql="the disk of the server",
+        tried_in=(f"{DURABILITY}:test_a_full_disk_stops_the_log_and_room_on_it_starts_it_again",),
+        tried_in_postgresql=(f"{DATABASE}:test_a_full_disk_of_the_server_stops_the_log_and_room_starts_it_again",),
     ),
     18: Attack(
         "exchange the database under the running appliance",
         True,
+        in_postgresql="an older database under its name; other rows",
         tried_in=(
             f"{VERIFICATION}:test_a_file_exchanged_under_a_running_appliance_stops_the_log",
             f"{VERIFICATION}:test_rows_changed_under_a_running_appliance_stop_the_log",
+        ),
+        tried_in_postgresql=(
+            f"{DATABASE}:test_an_older_database_under_its_name_stops_the_running_log",
+            f"{CONTRACT}:test_a_log_that_is_cut_under_the_running_appliance_takes_no_more_entries",
         ),
     ),
     19: Attack(
         "write a checkpoint nearly right",
         True,
+        in_postgresql=FILES,
         tried_in=(
             "test_checkpoint:test_a_text_that_is_nearly_a_checkpoint_is_refused",
             "test_note:test_a_note_with_anything_changed_is_refused",
@@ -194,38 +176,36 @@ ATTACKS = {
     20: Attack(
         "put what one person asked under another",
         True,
-        tried_in=("test_sealing:test_a_payload_put_under_another_entry_is_not_opened_however_well_the_log_is_rebuilt",),
+        tried_in=(f"{CONTRACT}:test_a_payload_put_under_another_entry_is_not_opened_however_well_the_log_is_rebuilt",),
     ),
     21: Attack(
         "put back keys of before an erasure",
         True,
-        tried_in=("test_erasing:test_keys_from_a_backup_of_before_an_erasure_bring_nothing_back_and_are_noticed",),
+        in_postgresql=FILES,
+        tried_in=(f"{CONTRACT}:test_keys_from_a_backup_of_before_an_erasure_bring_nothing_back_and_are_noticed",),
     ),
     22: Attack(
         "switch the log off and on",
         True,
-        tried_in=("test_verifier:test_a_log_that_was_switched_off_and_on_shows_it",),
+        in_postgresql="the same",
+        tried_in=(f"{CONTRACT}:test_a_log_that_was_switched_off_and_on_shows_it",),
     ),
 }
-ON_FILES = [number for number, attack in ATTACKS.items() if attack.carry_out]
+ON_ROWS = [number for number, attack in ATTACKS.items() if attack.carry_out]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Victim:
+def server() -> Iterator[Server]:
+    with postgresql_server.running() as started:
+        yield started
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Victim:
     folder = tmp_path_factory.mktemp("attacks")
-    path, backup = folder / "log" / "queries.db", folder / "backup"
-    (folder / "signer").mkdir()
-    signer = Signer(folder / "signer")
-    for number in range(ENTRIES // EVERY):
-        with QueryLog(path) as log:
-            for each in range(EVERY):
-                log.append(AdminAction("u-admin", "test.written", f"{number}-{each}"))
-            proof = log.consistency_proof(number * EVERY)[0] if number else ()
-            checkpoint.put(signatures.key_path(path), signer.key.text().encode())
-            signatures.keep(path, signer.sign(log.checkpoint().text(), list(proof)))
-        if not number:
-            shutil.copytree(path.parent, backup)
-    return Victim(path, Ed25519PrivateKey.from_private_bytes((folder / "signer" / "ed25519.key").read_bytes()), backup)
+    if request.param == "sqlite":
+        return victims.in_a_file(folder)
+    return victims.in_a_database(folder, request.getfixturevalue("server"))
 
 
 @pytest.fixture
@@ -239,29 +219,22 @@ def carried(whole: Victim) -> tuple[str, str]:
     return signatures.signed_notes(whole.path)[CARRIED // EVERY - 1], signatures.public_key(whole.path)
 
 
-@pytest.mark.parametrize("number", ON_FILES)
-def test_an_attack_is_found_by_the_log_alone_where_that_is_promised(victim: Victim, number: int) -> None:
-    attack = ATTACKS[number]
+@pytest.mark.parametrize("number", ON_ROWS)
+def test_an_attack_is_found_alone_where_that_is_promised_and_with_one_carried_checkpoint_always(
+    victim: Victim, carried: tuple[str, str], number: int
+) -> None:
+    attack, (signed, key) = ATTACKS[number], carried
     assert attack.carry_out is not None
     assert victim.alone() == ENTRIES
+    assert verify(victim.store, *signatures.checked(victim.path, [signed], key)).size == ENTRIES
     attack.carry_out(victim)
+    with pytest.raises(AuditBroken):
+        verify(victim.store, *signatures.checked(victim.path, [signed], key))
     if not attack.alone:
         victim.alone()  # without a word: this is what checkpoints are carried out for
         return
     with pytest.raises(AuditBroken):
         victim.alone()
-
-
-@pytest.mark.parametrize("number", ON_FILES)
-def test_an_attack_is_found_with_one_checkpoint_that_was_carried_out(
-    victim: Victim, carried: tuple[str, str], number: int
-) -> None:
-    attack, (signed, key) = ATTACKS[number], carried
-    assert attack.carry_out is not None
-    assert verify(victim.path, *signatures.checked(victim.path, [signed], key)).size == ENTRIES
-    attack.carry_out(victim)
-    with pytest.raises(AuditBroken):
-        verify(victim.path, *signatures.checked(victim.path, [signed], key))
 
 
 def test_checkpoints_that_were_removed_are_found_with_an_unsigned_copy_too(victim: Victim) -> None:
@@ -270,13 +243,13 @@ def test_checkpoints_that_were_removed_are_found_with_an_unsigned_copy_too(victi
     victim.rebuild_and_sign(other_actor)
     remove_all_checkpoints(victim)
     with pytest.raises(AuditBroken, match="not those of the checkpoint"):
-        verify(victim.path, *signatures.checked(victim.path, [carried.text()]))
+        verify(victim.store, *signatures.checked(victim.path, [carried.text()]))
 
 
-@pytest.mark.parametrize("number", [number for number in ATTACKS if number not in ON_FILES])
-def test_an_attack_that_takes_more_than_files_is_tried_where_the_table_says(number: int) -> None:
+@pytest.mark.parametrize("number", [number for number in ATTACKS if number not in ON_ROWS])
+def test_an_attack_that_takes_more_than_rows_is_tried_where_the_table_says(number: int) -> None:
     assert ATTACKS[number].tried_in
-    for place in ATTACKS[number].tried_in:
+    for place in ATTACKS[number].tried_in + ATTACKS[number].tried_in_postgresql:
         module, test = place.split(":")
         name = module if "." in module else f"{__package__}.{module}"
         assert callable(getattr(importlib.import_module(name), test)), place
@@ -286,7 +259,7 @@ def test_the_manual_shows_this_table() -> None:
     text = (ROOT / "docs" / "operations" / "query-log.md").read_text("utf-8")
     for number, attack in ATTACKS.items():
         alone = "found" if attack.alone else "**missed**"
-        assert f"| {number} | {attack.what} | {alone} | found |" in text
+        assert f"| {number} | {attack.what} | {alone} | found | {attack.in_postgresql} |" in text
     assert len(ATTACKS) == 22
 
 

@@ -200,27 +200,6 @@ def test_content_put_back_after_an_erasure_is_found(log_path: Path, asked: Ask) 
         verify(log_path)
 
 
-def test_keys_from_a_backup_of_before_an_erasure_bring_nothing_back_and_are_noticed(
-    log_path: Path, tmp_path: Path, asked: Ask
-) -> None:
-    """Attack 21, with the whole folder of keys, the old key-encryption key and all."""
-    with QueryLog(log_path) as log:
-        log.append(asked("q1", SECRET, actor="u-gone"))
-        log.append(asked("q2", actor="u-stays"))
-        shutil.copytree(keys_path(log_path).parent, tmp_path / "backup")
-        log.erase(of(log, "u-gone"))
-        shutil.rmtree(keys_path(log_path).parent)
-        shutil.copytree(tmp_path / "backup", keys_path(log_path).parent)
-        with pytest.raises(AuditUnavailable, match="before an erasure"):
-            log.query("q1")
-        with pytest.raises(AuditUnavailable):
-            log.append(asked("q3"))
-    with pytest.raises(AuditUnavailable, match="before an erasure"):
-        QueryLog(log_path)
-    with raw(log_path) as connection:  # and whoever opens it with means of their own finds nothing to open
-        assert connection.execute("SELECT length(payload) FROM payloads WHERE seq = 0").fetchone() == (0,)
-
-
 def test_the_file_of_keys_alone_from_a_backup_opens_with_nothing(log_path: Path, tmp_path: Path, asked: Ask) -> None:
     """Attack 21, when the old key-encryption key is gone from every place."""
     with QueryLog(log_path) as log:

@@ -6,8 +6,11 @@ What holds for a log wherever it is kept: tests/contracts/test_query_log.py.
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -70,6 +73,21 @@ def server(started: Server) -> Iterator[Server]:
     yield started
     if not started.is_running():
         started.start()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A disk of 24 MB of its own, half of which an empty database takes. Only root can make one."""
+    mount = shutil.which("mount")
+    with tempfile.TemporaryDirectory(prefix="strongroom-disk-") as made:
+        Path(made).chmod(0o755)
+        command = [mount or "mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", made]
+        if mount is None or os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("mounting a disk takes root")
+        try:
+            yield Path(made)
+        finally:
+            subprocess.run(["umount", "--lazy", made], check=True)
 
 
 @pytest.fixture
@@ -261,6 +279,41 @@ def test_a_dump_that_was_restored_verifies_and_goes_on(server: Server, store: Po
         assert log.append(asked("q2")).seq == 3
     with server.as_superuser() as connection, pytest.raises(Exception, match="append-only"):
         connection.run("TRUNCATE query_log.payloads")
+
+
+def test_an_older_database_under_its_name_stops_the_running_log(
+    server: Server, store: PostgresqlStore, asked: Ask
+) -> None:
+    """Attack 18: the log opens its lost connection again by itself, and must not go on in another database."""
+    with pytest.raises(AuditBroken), QueryLog(store) as log:
+        log.append(asked("q0"))
+        server.copy(postgresql_server.DATABASE, "older")
+        log.append(asked("q1"))
+        server.put_in_its_place("older")
+        with pytest.raises(AuditBroken, match="cut, exchanged or altered"):
+            log.append(asked("q2"))
+        assert log.problem
+
+
+def test_a_full_disk_of_the_server_stops_the_log_and_room_starts_it_again(
+    server: Server, small_disk: Path, log_path: Path, asked: Ask
+) -> None:
+    """Attack 17."""
+    ballast = small_disk / "ballast"
+    with server.with_database_on(small_disk) as database:
+        ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 500_000))
+        store = PostgresqlStore(log_path, server.over_the_socket(database))
+        with QueryLog(store) as log:
+            acknowledged = 0
+            with pytest.raises(AuditUnavailable, match="the disk of its server is full"):
+                for number in range(1000):
+                    log.append(asked(f"q{number}", "x" * 5000))
+                    acknowledged += 1
+            assert 0 < acknowledged < 1000
+            assert log.size() == acknowledged
+            ballast.unlink()
+            assert log.append(asked("again")).seq == acknowledged
+        assert verified(store) == acknowledged + 1
 
 
 def test_a_log_moves_from_its_file_with_every_proof_as_it_was(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sqlite3
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.audit import canonical, keys, tree
+from appliance.audit import keys
 from appliance.audit.entries import AdminAction, LogOpened
 from appliance.audit.keys import encryption_key_path, keys_path
 from appliance.audit.log import QueryLog
@@ -122,32 +121,6 @@ def test_keys_without_their_key_encryption_key_stop_the_log(filled: Path, asked:
             log.append(asked("q99"))
         assert log.entry(0).sealed
         assert log.size() == 12
-
-
-def test_a_payload_put_under_another_entry_is_not_opened_however_well_the_log_is_rebuilt(
-    log_path: Path, asked: Ask
-) -> None:
-    """Attack 20, by somebody who has the file and no key."""
-    with QueryLog(log_path) as log:
-        log.append(asked("q1", "Is the merger off?"))
-        log.append(asked("q2", "Who signs?", actor="u-legal"))
-    with raw(log_path) as connection:
-        rows = connection.execute("SELECT head, payload FROM heads JOIN payloads USING (seq) ORDER BY seq").fetchall()
-        for table in ("heads", "payloads", "nodes"):
-            for verb in ("update", "delete"):
-                connection.execute(f"DROP TRIGGER {table}_no_{verb}")
-        head = {**canonical.from_bytes(rows[1][0]), "payload_sha256": hashlib.sha256(rows[0][1]).hexdigest()}
-        rebuilt = canonical.to_bytes(head)
-        frontier = tree.Frontier()
-        frontier.append(tree.leaf_hash(rows[0][0]))
-        connection.execute("UPDATE heads SET head = ? WHERE seq = 1", (rebuilt,))
-        connection.execute("UPDATE payloads SET payload = ? WHERE seq = 1", (rows[0][1],))
-        for node in frontier.append(tree.leaf_hash(rebuilt)):
-            connection.execute(
-                "UPDATE nodes SET hash = ? WHERE level = ? AND idx = ?", (node.hash, node.level, node.index)
-            )
-    assert verify(log_path).size == 2  # the file alone is without fault
-    assert (log.entry(1).damaged, log.entry(1).entry) == (True, None)
 
 
 def test_a_log_of_an_older_release_is_read_and_goes_on(log_path: Path, asked: Ask, closed: Close) -> None:

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from appliance.audit import checkpoint, note, signatures, tree, verifier
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
-from appliance.audit.entries import LogClosed, LogOpened
 from appliance.audit.log import QueryLog
 from appliance.audit.note import VerifierKey
 from appliance.audit.signer import Signer
@@ -196,13 +195,6 @@ def test_forged_checkpoints_are_found(exported: Exported) -> None:
     for key in (KEY, exported.key[:-4], exported.key.replace("+", "-"), "x"):
         with pytest.raises(Wrong):
             verify(exported.lines, [exported.carried], key)
-
-
-def test_a_log_that_was_switched_off_and_on_shows_it(log: QueryLog) -> None:
-    """Attack 22."""
-    for entry in (LogOpened("1"), LogClosed(), LogOpened("1"), LogOpened("1"), LogClosed()):
-        log.append(entry)
-    assert verify(log.export()).remarks == ["Before entry 3 the appliance went down without saying so."]
 
 
 def test_a_signature_of_another_program_is_accepted_and_no_other() -> None:
