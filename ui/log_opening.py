@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import pieces
+from ui import fields, pieces
 from ui.client import Client
 from ui.inert import Html, text
 
@@ -36,8 +36,9 @@ def _ask(client: Client) -> None:
                 "while to this session alone.</p>"
             )
         )
-        reason = st.text_input("Reason", key="log-reason", max_chars=500, placeholder="Complaint 2026-14 of a customer")
+        reason = fields.line("Reason", "log-reason", "Complaint 2026-14 of a customer")
         if st.form_submit_button("Open the log", type="primary"):
             with pieces.problems_shown():
                 client.open_log(reason)
+                fields.accepted("log-reason")
                 st.rerun()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from ui import pieces
+from ui import fields, pieces
 from ui.client import Client
 from ui.inert import Html
 
@@ -35,16 +35,17 @@ def show(links: Mapping[str, str]) -> None:
 
 
 def _ask(client: Client, key: str) -> None:
-    with st.form(f"ask-export-{key}", border=True, clear_on_submit=True):
+    with st.form(f"ask-export-{key}", border=True):
         pieces.show(
             Html(
                 '<h3 class="sr-small-head">Ask to take out what the log holds</h3>'
                 '<p class="sr-muted">There are names in it: two officers agree first.</p>'
             )
         )
-        reason = st.text_input("Why it is taken out", key=f"export-reason-{key}", max_chars=500)
+        reason = fields.line("Why it is taken out", f"export-reason-{key}")
         if st.form_submit_button("Put before a second officer "):
             with pieces.problems_shown():
                 client.ask_for_export(reason)
+                fields.accepted(f"export-reason-{key}")
                 pieces.say_after_rerun("It waits for a second officer.")
                 st.rerun()

@@ -7,7 +7,7 @@ from datetime import timedelta
 from fastapi import APIRouter
 
 from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn, ProposalOut
-from appliance.api.schemas.protection import ErasureOut, ExpiryOut, GroupRetentionOut, HoldOut, RetentionOut
+from appliance.api.schemas.protection import ErasureOut, ExpiryOut, GroupRetentionOut, HoldIn, HoldOut, RetentionOut
 from tests.ui.ingest_standin import NOW
 
 
@@ -27,6 +27,10 @@ def routes(poison: str) -> APIRouter:
     def holds() -> list[HoldOut]:
         told = {"person": f"erin{poison}", "reason": f"A case is open.{poison}", "placed_by": f"cleo{poison}"}
         return [HoldOut(id="h1", since="", until="2026-03", placed_at=NOW, **told)]
+
+    @api.post("/holds")
+    def place(body: HoldIn) -> HoldOut:
+        return HoldOut(id="h2", placed_by="cleo", placed_at=NOW, **body.model_dump())
 
     @api.get("/retention")
     def retention() -> RetentionOut:

@@ -12,7 +12,7 @@ import streamlit as st
 from appliance.api.schemas.access import AccessRequestOut, DecisionIn, EffectiveOut, ExplanationOut, VisibleOut
 from appliance.api.schemas.people import PersonPatch
 from ui import pieces
-from ui.client import Client
+from ui.client import Client, checked
 from ui.inert import Html, text
 from ui.pages.source_form import groups_input
 
@@ -59,7 +59,7 @@ def _request(request: AccessRequestOut) -> Html:
 
 
 def _decide(client: Client, request: AccessRequestOut, answer: str, *, approved: bool) -> None:
-    client.decide_access_request(request.id, DecisionIn(approved=approved, answer=answer))
+    client.decide_access_request(request.id, checked(DecisionIn, approved=approved, answer=answer))
     pieces.say_after_rerun(f"{'Approved' if approved else 'Declined'}: {request.person}.")
     st.rerun()
 

@@ -20,7 +20,7 @@ from appliance.api.schemas.asking import (
     TurnOut,
 )
 from appliance.domain import AnswerKind
-from ui import pieces
+from ui import fields, pieces
 from ui.client import CUT_OFF, ApiProblem, Client, checked
 from ui.grounding_view import show_grounding
 from ui.inert import Html, Mark, label, render, text
@@ -231,14 +231,17 @@ def _take_feedback(client: Client, turn: TurnOut) -> None:
         if st.button("Not helpful", icon=":material/thumb_down:", type="tertiary", key=f"down-{turn.query_id}"):
             _give(client, turn, FeedbackIn(verdict="down"))
     if turn.feedback == "down":
-        with st.form(f"comment-{turn.query_id}", border=False, clear_on_submit=True):
-            comment = st.text_input("What was wrong? (optional, goes on record)", max_chars=2000)
+        field = f"comment-words-{turn.query_id}"
+        with st.form(f"comment-{turn.query_id}", border=False):
+            comment = fields.line("What was wrong? (optional, goes on record)", field)
             if st.form_submit_button("Send") and comment.strip():
-                _give(client, turn, checked(FeedbackIn, verdict="down", comment=comment), "Thank you. It is on record.")
+                given = checked(FeedbackIn, verdict="down", comment=comment)
+                _give(client, turn, given, "Thank you. It is on record.", field)
 
 
-def _give(client: Client, turn: TurnOut, feedback: FeedbackIn, thanks: str = "") -> None:
+def _give(client: Client, turn: TurnOut, feedback: FeedbackIn, thanks: str = "", *written: str) -> None:
     client.give_feedback(turn.query_id, feedback)
+    fields.accepted(*written)
     conversation: _Conversation = st.session_state[_STATE]
     conversation.turns = [
         kept.model_copy(update={"feedback": feedback.verdict}) if kept.query_id == turn.query_id else kept

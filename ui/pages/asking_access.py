@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from appliance.api.schemas.access import AccessRequestIn, AccessRequestOut
-from ui import pieces
+from ui import fields, pieces
 from ui.client import Client, checked
 from ui.inert import Html, text
 
@@ -17,11 +17,12 @@ def show(client: Client) -> None:
             contact = client.access_terms().contact
             if contact:
                 pieces.show(pieces.line(contact))
-        with pieces.problems_shown(), st.form("ask-access", border=False, clear_on_submit=True):
-            group = st.text_input("Group (if you know it)", max_chars=100).strip()
-            reason = st.text_area("What you need, and why", max_chars=1000, height=90).strip()
+        with pieces.problems_shown(), st.form("ask-access", border=False):
+            group = fields.line("Group (if you know it)", "ask-access-group").strip()
+            reason = fields.area("What you need, and why", "ask-access-reason").strip()
             if st.form_submit_button("Send request", type="primary"):
                 client.ask_for_access(checked(AccessRequestIn, group=group or None, reason=reason))
+                fields.accepted("ask-access-group", "ask-access-reason")
                 pieces.say_after_rerun("Your request was sent. You see here what becomes of it.")
                 st.rerun()
         with pieces.problems_shown():

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from appliance.api.schemas.cases import CaseDetail, CaseEntryOut, CaseIn, CaseNoteIn, CaseOut, CaseQueryIn, CaseQueryOut
-from ui import pieces, taking_out
+from ui import fields, pieces, taking_out
 from ui.client import Client, checked
 from ui.inert import Html, one_line, text
 from ui.log_opening import log_is_open
@@ -53,13 +53,14 @@ def _entry(case: CaseOut) -> Html:
 
 def _offer_new(client: Client) -> None:
     with st.expander("Open a case", key="another-case"), st.form("open-case", border=False):
-        title = st.text_input("Title", max_chars=200)
-        reason = st.text_area("Reason", max_chars=4000, placeholder=OWN_WORDS)
-        query_ids = st.text_input("Questions, by their ids")
+        title = fields.line("Title", "case-title")
+        reason = fields.area("Reason", "case-reason", OWN_WORDS)
+        query_ids = fields.line("Questions, by their ids", "case-questions")
         sent = st.form_submit_button("Open the case", type="primary")
     if sent:
         client.open_case(checked(CaseIn, title=title, reason=reason, query_ids=query_ids.split()))
         read_again()
+        fields.accepted("case-title", "case-reason", "case-questions")
         pieces.say_after_rerun("The case is open.")
         st.rerun()
 
@@ -118,23 +119,24 @@ def _record(entry: CaseEntryOut) -> Html:
 def _offer_work(client: Client, case: CaseDetail) -> None:
     put, note, close = st.tabs(["Put a question in", "Note", "Close"], key=f"case-work-{case.id}")
     with put, st.form(f"put-{case.id}", border=False):
-        query_id = st.text_input("Question, by its id", max_chars=64)
+        query_id = fields.line("Question, by its id", f"put-in-{case.id}")
         if st.form_submit_button("Put it in"):
             client.put_in_case(case.id, checked(CaseQueryIn, query_id=query_id))
-            _done("The question is in the case.")
+            _done("The question is in the case.", f"put-in-{case.id}")
     with note, st.form(f"note-{case.id}", border=False):
-        words = st.text_area("Note", max_chars=4000, placeholder=OWN_WORDS)
+        words = fields.area("Note", f"note-in-{case.id}", OWN_WORDS)
         if st.form_submit_button("Write it down"):
             client.note_in_case(case.id, checked(CaseNoteIn, note=words))
-            _done("The note is on record.")
+            _done("The note is on record.", f"note-in-{case.id}")
     with close, st.form(f"close-{case.id}", border=False):
-        outcome = st.text_area("What came of it", max_chars=4000)
+        outcome = fields.area("What came of it", f"outcome-of-{case.id}")
         if st.form_submit_button("Propose to close it", type="primary"):
             client.close_case(case.id, checked(CaseNoteIn, note=outcome))
-            _done("The case is closed when a second officer agrees.")
+            _done("The case is closed when a second officer agrees.", f"outcome-of-{case.id}")
 
 
-def _done(words: str) -> None:
+def _done(words: str, written: str) -> None:
     read_again()
+    fields.accepted(written)
     pieces.say_after_rerun(words)
     st.rerun()

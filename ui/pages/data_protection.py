@@ -15,7 +15,7 @@ from appliance.api.schemas.protection import (
     RetentionOut,
     SubjectOut,
 )
-from ui import pieces, taking_out
+from ui import fields, pieces, taking_out
 from ui.client import ApiProblem, Client, checked
 from ui.inert import Html, text
 from ui.log_opening import log_is_open
@@ -66,12 +66,12 @@ def _proposal(proposal: ProposalOut) -> Html:
 
 
 def _ask_decision(client: Client, proposal: ProposalOut) -> None:
-    note = st.text_input("Note (optional)", key=f"note-{proposal.id}", max_chars=1000)
+    note = st.text_input("Note (optional)", key=f"note-{proposal.id}")
     with st.container(horizontal=True, gap="small"):
         approved = st.button("Approve", type="primary", key=f"approve-{proposal.id}")
         refused = st.button("Refuse", key=f"refuse-{proposal.id}")
     if approved or refused:
-        decided = client.decide_proposal(proposal.id, ProposalDecisionIn(approve=approved, note=note))
+        decided = client.decide_proposal(proposal.id, checked(ProposalDecisionIn, approve=approved, note=note))
         pieces.say_after_rerun(f"{proposal.words}: {decided.outcome}.")
         st.rerun()
 
@@ -85,18 +85,21 @@ def _show_holds(client: Client) -> None:
     for hold in client.holds():
         with st.container(border=True, key=f"sr-panel-{hold.id}"):
             pieces.show(_hold(hold))
-            reason = st.text_input("Reason for the release", key=f"release-reason-{hold.id}", max_chars=1000)
+            reason = fields.line("Reason for the release", f"release-reason-{hold.id}")
             if st.button("Propose the release", key=f"release-{hold.id}"):
                 client.propose_release(hold.id, checked(ReleaseIn, reason=reason))
-                _say_it_waits()
-    with st.expander("Place a hold"), st.form("place-hold", border=False, clear_on_submit=True):
-        person = st.text_input("Name of the person (empty: everybody)", key="hold-person")
-        since, until = st.columns(2)
-        first = since.text_input("First month (2026-03; empty: from the beginning)", key="hold-since")
-        last = until.text_input("Last month (empty: no end)", key="hold-until")
-        reason = st.text_input("Reason for the hold", key="hold-reason", max_chars=1000)
+                _say_it_waits(f"release-reason-{hold.id}")
+    with st.expander("Place a hold"), st.form("place-hold", border=False):
+        person = fields.line("Name of the person (empty: everybody)", "hold-person")
+        left, right = st.columns(2)
+        with left:
+            since = fields.line("First month (2026-03; empty: from the beginning)", "hold-since")
+        with right:
+            until = fields.line("Last month (empty: no end)", "hold-until")
+        reason = fields.line("Reason for the hold", "hold-reason")
         if st.form_submit_button("Place the hold", type="primary"):
-            client.place_hold(checked(HoldIn, person=person, since=first, until=last, reason=reason))
+            client.place_hold(checked(HoldIn, person=person, since=since, until=until, reason=reason))
+            fields.accepted("hold-person", "hold-since", "hold-until", "hold-reason")
             pieces.say_after_rerun("The hold is in force.")
             st.rerun()
 
@@ -161,13 +164,13 @@ def _show_erasures(client: Client) -> None:
             "needs a second officer."
         )
     )
-    with st.expander("Propose an erasure"), st.form("propose-erasure", border=False, clear_on_submit=True):
-        person = st.text_input("Name of the person", key="erase-person")
-        until = st.text_input("Last month (2026-03; empty: every month so far)", key="erase-until")
-        reason = st.text_input("Reason for the erasure", key="erase-reason", max_chars=1000)
+    with st.expander("Propose an erasure"), st.form("propose-erasure", border=False):
+        person = fields.line("Name of the person", "erase-person")
+        until = fields.line("Last month (2026-03; empty: every month so far)", "erase-until")
+        reason = fields.line("Reason for the erasure", "erase-reason")
         if st.form_submit_button("Propose", type="primary"):
             client.propose_erasure(checked(ErasureIn, person=person, until=until, reason=reason))
-            _say_it_waits()
+            _say_it_waits("erase-person", "erase-until", "erase-reason")
     orders = client.erasures()
     if orders:
         columns = ("Ordered", "Account", "Up to", "Erased", "State", "Certificate")
@@ -227,6 +230,7 @@ def _subject(client: Client, name: str) -> SubjectOut | str:
         return problem.message
 
 
-def _say_it_waits() -> None:
+def _say_it_waits(*written: str) -> None:
+    fields.accepted(*written)
     pieces.say_after_rerun("Proposed. Another officer decides.")
     st.rerun()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from appliance.api.schemas.namings import NamedOut, NamingOut
-from ui import pieces, taking_out
+from ui import fields, pieces, taking_out
 from ui.client import Client
 from ui.inert import Html, text
 
@@ -49,12 +49,13 @@ def _named(named: NamedOut) -> Html:
 
 
 def _ask(client: Client) -> None:
-    with st.form("ask-name", border=True, clear_on_submit=True):
+    with st.form("ask-name", border=True):
         pieces.show(Html('<h3 class="sr-small-head">Ask for a name</h3>'))
-        person = st.text_input("Pseudonym, or the name somebody signs in with", key="naming-person", max_chars=64)
-        reason = st.text_input("Why it is needed", key="naming-reason", max_chars=500)
+        person = fields.line("Pseudonym, or the name somebody signs in with", "naming-person")
+        reason = fields.line("Why it is needed", "naming-reason")
         if st.form_submit_button("Put before a second officer"):
             with pieces.problems_shown():
                 client.ask_for_name(person, reason)
+                fields.accepted("naming-person", "naming-reason")
                 pieces.say_after_rerun("It waits for a second officer.")
                 st.rerun()

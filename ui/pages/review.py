@@ -88,7 +88,7 @@ def _decide(client: Client, review: ReviewDetail) -> None:
     if review.needs_another:
         pieces.show(pieces.notice("You uploaded this file yourself. Another administrator releases it.", "warn"))
     with st.form(f"decide-{review.document_id}", border=False):
-        reason = st.text_input("Reason, if you turn it down", max_chars=500)
+        reason = st.text_input("Reason, if you turn it down")
         with st.container(horizontal=True, gap="small"):
             approved = st.form_submit_button("Approve", type="primary", disabled=review.needs_another)
             turned_down = st.form_submit_button("Turn down")

@@ -156,7 +156,7 @@ def _judge(client: Client, review: ReviewOut) -> None:
             captions=[_MEANS[one] for one in Verdict],
             key=f"verdict-{review.query_id}",
         )
-        notes = st.text_area("Notes", max_chars=4000, placeholder=OWN_WORDS, key=f"notes-{review.query_id}")
+        notes = st.text_area("Notes", placeholder=OWN_WORDS, key=f"notes-{review.query_id}")
         case_id, title = _choose_case(review, open_cases)
         sent = st.form_submit_button("Record the judgement", type="primary")
     if sent:
@@ -182,14 +182,14 @@ def _choose_case(review: ReviewOut, open_cases: list[CaseOut]) -> tuple[str, str
     case_id = left.selectbox(
         "Case, for a leak or an escalation", list(names), format_func=names.__getitem__, key=f"case-{review.query_id}"
     )
-    title = right.text_input("Title of a new case", max_chars=200, key=f"title-{review.query_id}")
+    title = right.text_input("Title of a new case", key=f"title-{review.query_id}")
     return case_id, title
 
 
 def decide(client: Client, proposal_id: str) -> None:
     """Offer the decision about what another officer proposed."""
     with st.form(f"decide-{proposal_id}", border=False):
-        note = st.text_input("Note", max_chars=1000)
+        note = st.text_input("Note")
         with st.container(horizontal=True, gap="small"):
             agreed = st.form_submit_button("Agree", type="primary")
             refused = st.form_submit_button("Do not agree")

@@ -119,7 +119,6 @@ def _settings(key: str, source: SourceOut, levels: Sequence[str]) -> Mapping[str
     settings["language"] = right.text_input(
         "Language",
         source.language,
-        max_chars=2,
         key=f"language-{key}",
         placeholder="Found out by itself",
         help="Two letters, such as `de`. Only needed where it is found out wrongly.",
