@@ -6,12 +6,12 @@
 
 set -eu
 
-run_packages="tesseract-ocr tesseract-ocr-eng tesseract-ocr-deu tesseract-ocr-fra tesseract-ocr-ita tesseract-ocr-spa tesseract-ocr-osd"
-test_packages="chromium fonts-dejavu-core strace iproute2 slapd ldap-utils postgresql"
+run_packages="fonts-dejavu-core tesseract-ocr tesseract-ocr-eng tesseract-ocr-deu tesseract-ocr-fra tesseract-ocr-ita tesseract-ocr-spa tesseract-ocr-osd"
+test_packages="chromium strace iproute2 slapd ldap-utils postgresql"
 
 case "${1:-run}" in
 run)
-    wanted=$run_packages without="scanned pages give no text"
+    wanted=$run_packages without="scanned pages give no text, and printed papers show Latin letters alone"
     # Debian splits this off its Python: the module that puts pip into a new virtual environment
     if ! "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null; then
         wanted="python3-venv $wanted" without="there is no virtual environment, and $without"

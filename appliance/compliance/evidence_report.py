@@ -43,7 +43,7 @@ def report(
     title: str, queries: Mapping[str, Sequence[Recorded]], own: Sequence[Recorded], signed: str, signer_key: str
 ) -> bytes:
     """A PDF of some questions, and of the case `own` that they are in, if they are."""
-    paper = Paper(f"Evidence: {title}")
+    paper = Paper(f"Evidence: {title}", "The file entries.jsonl")
     paper.facts(_proof(signed, signer_key))
     paper.text(
         "What proves that these entries were recorded, and not altered since, is entries.jsonl; readme.txt says how."

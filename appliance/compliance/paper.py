@@ -1,11 +1,12 @@
-"""Readable papers: headings, facts and texts as a PDF, the same bytes for the same content on any machine.
+"""Readable papers: headings, facts and texts as a PDF, the same bytes for the same content with the same font.
 
 Rules this module keeps:
 
 1. Every text is escaped and stripped of control characters: what people, documents and models wrote is letters here,
    never markup.
-2. The font is embedded and comes with the library. A character that it lacks is shown by its number, so that nothing
-   is left out in silence.
+2. The font is embedded: DejaVu Sans where the machine has it (Latin, Greek, Cyrillic and more), else the one of the
+   library (Latin). A character that it lacks is shown by its number, and the paper says so below its title. So is one
+   of a script that is written from right to left: the library would set its letters apart and in the wrong order.
 3. Nothing of the moment or the machine goes in: no time of making, no random identifier.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import functools
 import io
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,6 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import CondPageBreak, HRFlowable, PageBreak, Paragraph, SimpleDocTemplate, Spacer, Table
 
-_FONT, _BOLD = "Strongroom", "Strongroom-Bold"
 _INK, _QUIET = HexColor("#1a2230"), HexColor("#5b6472")
 _MARGIN = 20 * mm
 _INSIDE = _MARGIN + 6  # a frame has its own padding
@@ -47,6 +48,15 @@ _LINES = [
     ("TOPPADDING", (0, 0), (-1, -1), 2),
     ("RIGHTPADDING", (0, 0), (-1, -1), 8),
 ]
+_FACES = (
+    ("/usr/share/fonts/truetype/dejavu", "DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),  # Debian: fonts-dejavu-core
+    ("/usr/share/fonts/dejavu-sans-fonts", "DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),  # Fedora and its kin
+    (str(Path(reportlab.__file__).parent / "fonts"), "Vera.ttf", "VeraBd.ttf"),
+)
+_RIGHT_TO_LEFT = ("R", "AL")
+_SCRIPTS = {"CJK": "Chinese", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean"}
+"""What scripts are called whose characters Unicode names otherwise."""
+
 _LINE_ENDS = re.compile(r"\r\n?|[\v\f\x85\u2028\u2029]")
 _UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufffe\uffff]")
 
@@ -54,12 +64,12 @@ _UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u20
 class Paper:
     """A paper that is written from top to bottom."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, beside: str = "") -> None:
+        """Begin it. `beside` names the file that belongs to it and has every text as it was written."""
         self._title = title
+        self._beside = beside
         self._story: list[Any] = []
-        self.has_numbers = False
-        """Whether a character stands in it by its number, because the font lacks it."""
-        _load_fonts()
+        self._by_number: set[str] = set()
         self._put(title, size=18, bold=True, after=4)
 
     def heading(self, words: str) -> None:
@@ -122,15 +132,26 @@ class Paper:
             title=_printable(self._title),
             invariant=1,
         )
-        document.build(self._story, canvasmaker=_Numbered)
+        head, *rest = self._story
+        document.build([head, *self._what_is_not_shown(), *rest], canvasmaker=_Numbered)
         return made.getvalue()
 
     def _put(self, words: str, **look: Any) -> None:
         self._story.append(Paragraph(self._shown(words), _style(**look)))
 
+    def _what_is_not_shown(self) -> list[Paragraph]:
+        """What has to be said of the characters that stand in it by their numbers."""
+        if not self._by_number:
+            return []
+        scripts = ", ".join(sorted({_script(char) for char in self._by_number}))
+        told = f"This paper cannot show every letter ({scripts}). "
+        told += f"Those stand in square brackets by their numbers, such as [U+{ord(min(self._by_number)):04X}]."
+        told += f" {self._beside} has them as they were written." if self._beside else ""
+        return [Paragraph(escape(told), _style(bold=True, after=4))]
+
     def _shown(self, untrusted: str) -> str:
         """A text as it goes on paper: escaped, and every character one that the font has."""
-        self.has_numbers |= any(not _is_there(char) for char in _UNSEEN.sub("", untrusted))
+        self._by_number.update(char for char in _UNSEEN.sub("", untrusted) if not _is_there(char))
         return escape(_printable(untrusted))
 
 
@@ -140,7 +161,17 @@ def _printable(untrusted: str) -> str:
 
 
 def _is_there(char: str) -> bool:
+    if unicodedata.bidirectional(char) in _RIGHT_TO_LEFT:
+        return False
     return ord(char) in _glyphs() or char.isspace()
+
+
+def _script(char: str) -> str:
+    """The script that a letter is of."""
+    if not char.isalpha():
+        return "other signs"
+    name = re.split("[ -]", unicodedata.name(char, "unnamed"))[0]
+    return _SCRIPTS.get(name, name.capitalize())
 
 
 def _style(
@@ -155,7 +186,7 @@ def _style(
     """How words look; those that stay are not parted from what follows by the end of a page."""
     return ParagraphStyle(
         "text",
-        fontName=_BOLD if bold else _FONT,
+        fontName=_fonts()[bold],
         fontSize=size,
         leading=size * 1.35,
         textColor=_QUIET if quiet else _INK,
@@ -188,21 +219,25 @@ class _Numbered(Canvas):  # type: ignore[misc]
         super().save()
 
     def _foot(self, number: int, of: int) -> None:
-        self.setFont(_FONT, 8)
+        font, _ = _fonts()
+        self.setFont(font, 8)
         self.setFillColor(_QUIET)
-        told = simpleSplit(f"Strongroom. {_printable(self._doc.info.title)}", _FONT, 8, _WIDTH - 30 * mm)
+        told = simpleSplit(f"Strongroom. {_printable(self._doc.info.title)}", font, 8, _WIDTH - 30 * mm)
         self.drawString(_INSIDE, 12 * mm, told[0])
         self.drawRightString(A4[0] - _INSIDE, 12 * mm, f"Page {number} of {of}")
 
 
 @functools.cache
-def _load_fonts() -> None:
-    for name, file in ((_FONT, "Vera.ttf"), (_BOLD, "VeraBd.ttf")):
-        pdfmetrics.registerFont(TTFont(name, str(Path(reportlab.__file__).parent / "fonts" / file)))
+def _fonts() -> tuple[str, str]:
+    """The names of the font, plain and bold, that this machine has."""
+    folder, *files = next(face for face in _FACES if all(Path(face[0], file).is_file() for file in face[1:]))
+    plain, bold = (TTFont(Path(file).stem, str(Path(folder, file))) for file in files)
+    for font in (plain, bold):
+        pdfmetrics.registerFont(font)
+    return plain.fontName, bold.fontName
 
 
 @functools.cache
 def _glyphs() -> frozenset[int]:
-    """The characters that both fonts have."""
-    _load_fonts()
-    return frozenset.intersection(*(frozenset(pdfmetrics.getFont(name).face.charToGlyph) for name in (_FONT, _BOLD)))
+    """The characters that both have."""
+    return frozenset.intersection(*(frozenset(pdfmetrics.getFont(name).face.charToGlyph) for name in _fonts()))

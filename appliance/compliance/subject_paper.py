@@ -57,16 +57,12 @@ _NOT_EVERY_LOOK = (
     "Lists, searches, the review queue, cases and exports are on record without naming each question that they showed: "
     "somebody may have read a question of yours there."
 )
-_NOT_PRINTED = (
-    "The font of this paper lacks some letters of what was written. They stand in square brackets by their numbers, "
-    "such as [U+0416]; the JSON has them as they were written."
-)
 
 
 def on_paper(about: About) -> bytes:
     """Everything, for people."""
     questions, rest = sorted_out(about)
-    paper = Paper(f"What is on record about {about.person.name}")
+    paper = Paper(f"What is on record about {about.person.name}", "The file for programs (JSON)")
     _put_summary(paper, about, questions)
     _put_account(paper, about.person)
     paper.new_page()
@@ -79,9 +75,6 @@ def on_paper(about: About) -> bytes:
     _put_views(paper, about, questions)
     _put_turns(paper, about, questions)
     _put_requests(paper, about.requests)
-    if paper.has_numbers:
-        paper.heading("Letters in square brackets")
-        paper.text(_NOT_PRINTED)
     return paper.pdf()
 
 

@@ -262,14 +262,14 @@ def test_letters_that_stand_by_their_numbers_are_explained_wherever_they_stand_a
     office: Office, ann: Person
 ) -> None:
     office.asks(ann.id, "How long are treaties kept?")
-    recorded(office, SignedIn(ann.id, "Ж", "Ж", "10.0.0.7"))
+    recorded(office, SignedIn(ann.id, "文", "文", "10.0.0.7"))
     assert "in square brackets" not in words_of(on_paper(about(office, ann)))  # neither of them is printed
-    AccessRequests(office.database, office.clock).ask(ann.id, "legal", "For case Ж")
+    AccessRequests(office.database, office.clock).ask(ann.id, "legal", "For case 文")
     words = words_of(on_paper(about(office, ann)))
-    assert "For case [U+0416]" in words
-    assert words.count("They stand in square brackets by their numbers") == 1
-    named = replace(ann, display_name="Ж", groups=frozenset())
-    assert "They stand in square brackets" in words_of(on_paper(replace(about(office, named), requests=())))
+    assert "For case [U+6587]" in words
+    assert words.count("Those stand in square brackets by their numbers") == 1
+    named = replace(ann, display_name="文", groups=frozenset())
+    assert "Those stand in square brackets" in words_of(on_paper(replace(about(office, named), requests=())))
 
 
 def test_the_paper_never_says_that_nobody_looked_since_lists_do_not_name_the_questions_they_showed(
