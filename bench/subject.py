@@ -31,7 +31,7 @@ from appliance.auth.accounts import Accounts
 from appliance.compliance import subject_access, subject_paper
 from appliance.compliance.four_eyes import FourEyes
 from appliance.compliance.protection import build
-from appliance.config import RetentionSettings
+from appliance.config import LogSettings, RetentionSettings
 from appliance.conversations import Conversations
 from appliance.database import Database
 from appliance.domain import Role
@@ -91,7 +91,12 @@ def measure(folder: Path, entries: int) -> None:
         filled, (own, views) = timed(lambda: fill(log, clock, entries, subject))
     with QueryLog(folder / "log" / "queries.db", clock=lambda: clock[0]) as log:
         person, conversations, requests = accounts.named("subject"), Conversations(data), AccessRequests(data)
-        gathering, about = timed(lambda: subject_access.gather(log, person, conversations, requests))
+        lasts_s = LogSettings().opening_lasts_s
+
+        def gathered() -> subject_access.About:
+            return subject_access.gather(log, person, conversations, requests, lasts_s)
+
+        gathering, about = timed(gathered)
         as_json, text = timed(lambda: subject_access.as_json(about))
         on_paper, pdf = timed(lambda: subject_paper.on_paper(about))
         found = (len(about.own), len(about.by_others))
@@ -102,7 +107,7 @@ def measure(folder: Path, entries: int) -> None:
         proposal = protection.erasures.propose("officer-1", subject, "", "To be measured.")
         erasing, _ = timed(lambda: four_eyes.decide("officer-2", proposal.id, True))
         (order,) = protection.erasures.latest()
-        if order.entries != own or subject_access.gather(log, person, conversations, requests).own:
+        if order.entries != own or gathered().own:
             raise SystemExit(f"{own} entries were to be erased, {order.entries} were.")
         verifying, _ = timed(lambda: verify(log.path))
     data.close()
