@@ -3,7 +3,8 @@
 Rules this module keeps:
 
 1. Reading shows an entry's content only if its bytes are those the tree was built over.
-2. Each reading has connections of its own that see one state of the log, so it never holds up an answer.
+2. Each reading has connections of its own that see one state of the log, so it never holds up an answer. A copy is read
+   a page at a time, up to the size that the log had: however slowly it is fetched, it holds nothing open meanwhile.
 3. Keys from before an erasure are not used: the log is not read with them.
 """
 
@@ -12,16 +13,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from appliance.audit import checkpoint, erasing, export, keys, note, records, search, signatures, store, tree
+from appliance.audit import erasing, export, keys, records, search, store, tree
 from appliance.audit.checkpoint import Checkpoint
 from appliance.audit.entries import QuestionReceived
 from appliance.audit.keys import Holding, Keyring
 from appliance.audit.outline import Outline, outline
 from appliance.audit.records import LogFilter, QueryRecord, Recorded
 from appliance.audit.search import SELECT, Found, Row
-from appliance.audit.signatures import Beside
 from appliance.audit.store import Connection, Store
 from appliance.errors import AuditBroken, NotFound
 
@@ -198,16 +197,19 @@ class LogReader:
             NotFound: One of them is not in the log, or was not yet when it was signed.
             AuditBroken: An entry is damaged, so nothing would be proved by it; or `under` is not of this log.
         """
-        beside = _beside(self.path, under)  # first, so that none of it is of more than is exported
-        with self._reading() as (connection, ring), complete_tree():
+        beside = export.beside(self.path, under)  # first, so that none of it is of more than is exported
+        with self._reading() as (connection, _), complete_tree():
             nodes = store.nodes(connection)
-            shown = _of_this_log(under, beside.key, nodes) if under else self._checkpoint_now(connection)
-            yield export.header(shown, complete=seqs is None, beside=beside)
-            for row in _export_rows(connection, seqs):
-                seq, head = row[:2]
-                content = _exportable(row, ring)
-                path = None if seqs is None else _path(seq, shown, nodes)
-                yield export.line(seq, head, content if with_content else None, path)
+            shown = export.of_this_log(under, beside.key, nodes) if under else self._checkpoint_now(connection)
+        yield export.header(shown, complete=seqs is None, beside=beside)
+        wanted = range(shown.size) if seqs is None else sorted(set(seqs))
+        proved_by = None if seqs is None else shown
+        done = 0
+        while done < len(wanted):
+            with self._reading() as (connection, ring), complete_tree():
+                page = export.page(connection, ring, wanted[done:], proved_by, with_content=with_content)
+            yield from page
+            done += len(page)
 
     def holdings(self) -> tuple[Holding, ...]:
         """What there is to erase: what is on record of each person in each month, as far as it was not erased."""
@@ -266,50 +268,3 @@ def _rows(
     where = f"WHERE {' AND '.join(used)}" if used else ""
     values = tuple(value for values in used.values() for value in values)
     yield from connection.stream(f"{SELECT} {where} ORDER BY heads.seq DESC", values)
-
-
-def _export_rows(connection: Connection, seqs: Sequence[int] | None) -> Iterator[Row]:
-    if seqs is None:
-        yield from connection.stream(f"{SELECT} ORDER BY heads.seq")
-        return
-    for seq in sorted(set(seqs)):
-        row = connection.execute(f"{SELECT} WHERE heads.seq = ?", (seq,)).fetchone()
-        if row is None:
-            raise NotFound(f"The query log has no entry {seq}.")
-        yield row
-
-
-def _beside(log: Path, under: str) -> Beside:
-    """What an export is checked with: everything beside the log, or the one signed checkpoint its proofs lead to."""
-    return Beside((under,), signatures.public_key(log), ()) if under else signatures.beside(log)
-
-
-def _path(seq: int, shown: Checkpoint, nodes: tree.NodeHash) -> list[bytes]:
-    if seq >= shown.size:
-        raise NotFound(f"The checkpoint of {shown.size} entries does not cover entry {seq}.")
-    return tree.inclusion_proof(seq, shown.size, nodes)
-
-
-def _of_this_log(signed: str, key: str, nodes: tree.NodeHash) -> Checkpoint:
-    """The checkpoint in a signed note, once it is sure that the log contains it."""
-    found = checkpoint.parse(note.opened(signed, note.verifier_key(key)))
-    if tree.root(found.size, nodes) != found.root:
-        raise AuditBroken(f"The log does not contain the signed checkpoint of {found.size} entries. Verify it.")
-    return found
-
-
-def _exportable(row: Row, ring: Keyring | None) -> bytes | None:
-    """The content of an entry, None when its key is not there, or it was erased."""
-    seq, head, payload, leaf = row[:4]
-    if payload == records.ERASED and tree.leaf_hash(head) == leaf:
-        return None
-    try:
-        if payload is not None and records.is_intact(head, payload, leaf):
-            return records.content_of(head, payload, ring)
-    except (ValueError, KeyError) as error:
-        raise _altered(seq) from error
-    raise _altered(seq)
-
-
-def _altered(seq: int) -> AuditBroken:
-    return AuditBroken(f"Entry {seq} was altered; the export is stopped. Run the verification.", seq)
