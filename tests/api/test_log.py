@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
+import socket
+import sqlite3
+import time
 
 import pytest
 
 from appliance.api.log_wire import event_out
+from appliance.api.opening import session_name
 from appliance.api.qr import qr_code
 from appliance.audit import signatures
 from appliance.audit.entries import AdminAction, DeskOpened, Entry, EvaluationEnded, LogExported, LogRead, QueryReplayed
@@ -15,10 +20,12 @@ from appliance.audit.records import Recorded
 from appliance.audit.tree import verify_inclusion
 from appliance.audit.verifier import verify as verify_export
 from appliance.audit.verify import verify
+from appliance.server import create_headless_app
 from appliance.wiring import Appliance
 from appliance.wording import moment
 from tests.api.conftest import Client
 from tests.api.test_ask import ask
+from tests.ui.test_client import Served
 
 
 def pseudonym_of(appliance: Appliance, name: str) -> str:
@@ -229,3 +236,37 @@ def test_a_checkpoint_that_the_signer_is_behind_with_says_what_it_does_not_cover
     refused = officer.get("/api/log/checkpoint").json()["message"]
     assert refused.startswith("Nothing has been signed yet.")
     assert refused.endswith("The signer does not sign: ask an administrator to look at Administration > Health.")
+
+
+def test_whoever_stops_fetching_an_export_by_token_keeps_the_side_file_of_the_log_from_nothing(
+    client: Client, appliance: Appliance
+) -> None:
+    """Over a real socket: much more is to come than its buffers take, so the export has not ended."""
+    wanted = {"label": "archive", "scopes": ["log"], "days": 1}
+    token = client("compliance").post("/api/tokens", json=wanted).json()["token"]
+    appliance.openings.open(agreed_by_two(appliance), session_name(token), "Copied to the archive of the house")
+    for _ in range(120):
+        appliance.log.append(AdminAction("u-admin", "test.written", "long", "x" * 100_000))
+    with Served(create_headless_app(appliance)) as url, socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", int(url.rsplit(":", 1)[1])))
+        slow.sendall(
+            b"GET /api/log/export?content=true HTTP/1.1\r\nHost: testserver\r\n"
+            + f"Authorization: Bearer {token}\r\n\r\n".encode()
+        )
+        assert slow.recv(12) == b"HTTP/1.1 200"
+        appliance.log.append(AdminAction("u-admin", "test.written", "while it is fetched"))
+        with contextlib.closing(sqlite3.connect(appliance.log.path)) as connection:
+            deadline = time.monotonic() + 30
+            while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                assert time.monotonic() < deadline, "somebody reads the log without an end"
+                time.sleep(0.05)
+        assert appliance.log.path.with_name("queries.db-wal").stat().st_size == 0
+
+
+def agreed_by_two(appliance: Appliance) -> str:
+    """Two officers agree that what the log holds is taken out; the first of them."""
+    one, other = (next(p.id for p in appliance.accounts.people() if p.name == name) for name in ("compliance", "admin"))
+    proposal = appliance.exporting.ask(one, "To the archive of the house")
+    appliance.four_eyes.decide(other, proposal.id, True)
+    return one
