@@ -1,6 +1,6 @@
 """Measures the query log at its full size, and prints rows of docs/performance.md.
 
-    python bench/log.py [--entries NUMBER] [--appends NUMBER] [--keep FOLDER]
+    python bench/log.py [--entries NUMBER] [--appends NUMBER] [--keep FOLDER] [--postgresql URL]
 
 A log is filled with questions, passages and answers as they are recorded, three entries a question, some 2 KB each, of
 200 people over months, with a signed checkpoint every hundred entries. Filling is the one thing that is not done as the
@@ -8,8 +8,8 @@ appliance does it: thousands of entries share a transaction, and checkpoints are
 What is in the files is the same to the byte, and is what the verification then proves.
 
     append     one entry after the other, each on disk before the next, through `QueryLog`, at the full size of the log.
-               In turn with each the same number of bytes goes into a bare SQLite table with the same settings on the
-               same disk: what the disk takes is in both, so the ratio is worth more than the milliseconds
+               In turn with each the same number of bytes goes into a bare table of the same database with the same
+               settings: what the disk takes is in both, so the ratio is worth more than the milliseconds
     proof      that one entry is in the log: making and checking it, its size in an export
     verify     the whole log against all its signed checkpoints (`strongroom log verify`)
     verifier   an export of the whole log, by the one file that an auditor runs
@@ -17,6 +17,8 @@ What is in the files is the same to the byte, and is what the verification then 
 --entries  In the log (1000000 are the standard).
 --appends  To time.
 --keep     Where to leave the log and the export, or find them from before. Needs 7 KB an entry.
+--postgresql  The log is moved to that empty database first, and only appending is measured, there. As in the setting
+           log.postgresql, without a password; the account owns the database.
 """
 
 from __future__ import annotations
@@ -53,8 +55,13 @@ from appliance.audit.entries import (
     RetrievedPassage,
 )
 from appliance.audit.log import CHECKPOINT_EVERY, QueryLog
+from appliance.audit.moving import copy
+from appliance.audit.postgresql import PostgresqlStore
 from appliance.audit.records import Moment
+from appliance.audit.sqlite import SqliteStore
+from appliance.audit.store import Store
 from appliance.audit.verify import verify
+from appliance.config import LogSettings
 
 _PEOPLE = 200
 _PAUSE = timedelta(seconds=20)  # between two entries of the filled log
@@ -149,27 +156,41 @@ def _row(*cells: tuple[str, str]) -> None:
     print(f"| {' | '.join(names)} |\n|{'---|' * len(names)}\n| {' | '.join(values)} |\n")
 
 
-def measure_appends(path: Path, count: int) -> None:
-    """Appends in turn with as many bare insertions of as many bytes."""
-    own, bare = [], []
-    entries = list(itertools.islice(made_up(), count))
-    with (
-        QueryLog(path) as log,
-        contextlib.closing(sqlite3.connect(path.with_name("bare.db"), isolation_level=None)) as db,
-    ):
+@contextlib.contextmanager
+def bare_in_a_file(path: Path) -> Iterator[Callable[[tuple[bytes, bytes]], object]]:
+    """Inserts rows into a bare SQLite table beside the log."""
+    file = path.with_name("bare.db")
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as db:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("CREATE TABLE IF NOT EXISTS rows (seq INTEGER PRIMARY KEY, head BLOB, payload BLOB)")
-        for entry in entries:
+        yield lambda row: db.execute("INSERT INTO rows (head, payload) VALUES (?, ?)", row)
+    file.unlink()
+
+
+@contextlib.contextmanager
+def bare_in_a_database(store: PostgresqlStore) -> Iterator[Callable[[tuple[bytes, bytes]], object]]:
+    """Inserts rows into a bare table of the same database."""
+    with contextlib.closing(store.open_to_append()) as db:
+        db.script("CREATE SCHEMA bare; CREATE TABLE bare.rows (seq bigserial PRIMARY KEY, head bytea, payload bytea)")
+        yield lambda row: db.execute("INSERT INTO bare.rows (head, payload) VALUES (?, ?)", row)
+        db.script("DROP SCHEMA bare CASCADE")
+
+
+def measure_appends(
+    place: Store, bare_rows: contextlib.AbstractContextManager[Callable[[tuple[bytes, bytes]], object]], count: int
+) -> None:
+    """Appends in turn with as many bare insertions of as many bytes."""
+    own, bare, sizes = [], [], []
+    with QueryLog(place) as log, bare_rows as insert:
+        for entry in itertools.islice(made_up(), count):
             own.append(timed(lambda entry=entry: log.append(entry)))
-            head, payload = _stored(path, log.size() - 1)
-            bare.append(
-                timed(lambda row=(head, payload): db.execute("INSERT INTO rows (head, payload) VALUES (?, ?)", row))
-            )
-        size, mean = log.size(), statistics.mean(len(head) + len(payload) for head, payload in _all(db))
-    path.with_name("bare.db").unlink()
+            row = _stored(place, log.size() - 1)
+            bare.append(timed(lambda row=row: insert(row)))
+            sizes.append(sum(map(len, row)))
+        size = log.size()
     _row(
-        ("entries in the log", f"{size:,}"), ("bytes of an entry", f"{mean:,.0f}"), ("appends", f"{count:,}"),
+        ("entries in the log", f"{size:,}"), ("bytes of an entry", f"{statistics.mean(sizes):,.0f}"), ("appends", f"{count:,}"),
         ("p50", f"{1000 * statistics.median(own):.2f} ms"), ("p99", f"{1000 * _p99(own):.2f} ms"),
         ("bare p50", f"{1000 * statistics.median(bare):.2f} ms"), ("bare p99", f"{1000 * _p99(bare):.2f} ms"),
         ("ratio p50", f"{statistics.median(own) / statistics.median(bare):.1f}"),
@@ -177,15 +198,11 @@ def measure_appends(path: Path, count: int) -> None:
     )  # fmt: skip
 
 
-def _stored(path: Path, seq: int) -> tuple[bytes, bytes]:
-    with contextlib.closing(sqlite.open_to_read(path)) as connection:
+def _stored(place: Store, seq: int) -> tuple[bytes, bytes]:
+    with contextlib.closing(place.open_to_read()) as connection:
         return connection.execute(
             "SELECT head, payload FROM heads JOIN payloads USING (seq) WHERE seq = ?", (seq,)
         ).fetchone()
-
-
-def _all(db: sqlite3.Connection) -> Iterator[tuple[bytes, bytes]]:
-    yield from db.execute("SELECT head, payload FROM rows")
 
 
 def measure_proofs(path: Path) -> None:
@@ -234,14 +251,20 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--appends", type=int, default=3_000)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--postgresql", default="")
     given = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         path = folder / "log" / "queries.db"
         if not path.exists():
             print(f"filled in {timed(lambda: fill(path, given.entries)):.0f} s\n")
+        if given.postgresql:
+            store = PostgresqlStore(path, LogSettings(postgresql=given.postgresql))
+            copy(SqliteStore(path), store)
+            measure_appends(store, bare_in_a_database(store), given.appends)
+            return
         measure_verification(path, folder / "export.jsonl")
-        measure_appends(path, given.appends)
+        measure_appends(SqliteStore(path), bare_in_a_file(path), given.appends)
         measure_proofs(path)
 
 
