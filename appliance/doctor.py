@@ -23,6 +23,7 @@ from appliance.config import OFFLINE_SWITCHES, Provider
 from appliance.domain import EVERYONE, TROUBLED
 from appliance.errors import ApplianceError
 from appliance.labels import NO_LEVEL
+from appliance.monitoring.alarms import TITLES
 from appliance.wiring import WITHHELD, Appliance
 from appliance.wording import moment, standing
 from ingest.reconcile import compare
@@ -129,7 +130,7 @@ def _signer(appliance: Appliance) -> Iterator[Check]:
 def _alarms(appliance: Appliance) -> Iterator[Check]:
     raised = appliance.monitor.alarms.raised
     for alarm in raised:
-        told = f"{alarm.name.value}, since {moment(alarm.since)}: {alarm.told}"
+        told = f"{TITLES[alarm.name]}, since {moment(alarm.since)}: {alarm.told}"
         yield Check("alarms", Status.ERROR, told, "Do what it says; see docs/operations/monitoring.md.")
     if not raised:
         yield Check("alarms", Status.OK, "none is raised")
@@ -176,8 +177,10 @@ def _feeds(appliance: Appliance) -> Iterator[Check]:
 
 def _catalog(appliance: Appliance) -> Iterator[Check]:
     states = appliance.catalog.states()
-    counts = standing(states)
-    if any(states.get(state) for state in TROUBLED):
+    counts, turned_down = standing(states), appliance.catalog.turned_down()
+    if turned_down:  # somebody wanted it so
+        counts += f" ({turned_down:,} of them turned down by a curator)"
+    if sum(states.get(state, 0) for state in TROUBLED) > turned_down:
         remedy = "Administration > Files, or 'strongroom status --files', says which and why."
         yield Check("catalog", Status.WARNING, counts, remedy)
     else:

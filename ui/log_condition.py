@@ -17,7 +17,7 @@ def show(client: Client) -> None:
 
 
 def _alarm(alarm: AlarmOut) -> Html:
-    head = f"Alarm {alarm.name}, since {pieces.moment(alarm.since)}"
+    head = f"{alarm.title}, since {pieces.moment(alarm.since)}"
     return Html(
         f'<div class="sr-notice sr-bad" role="alert"><strong>{text(head)}</strong><p>{text(alarm.told)}</p></div>'
     )

@@ -11,7 +11,7 @@ from appliance.api.gate import Compliance, HealthAdmin, TheAppliance
 from appliance.api.schemas.monitoring import AlarmOut, ConditionOut
 from appliance.api.wire import verified_out
 from appliance.errors import AuditBroken, AuditUnavailable
-from appliance.monitoring.alarms import AlarmName
+from appliance.monitoring.alarms import TITLES, AlarmName
 from appliance.monitoring.monitor import Monitor
 from appliance.monitoring.tally import CONTENT_TYPE, Metric, by_label, of_counts, single, written
 from appliance.wiring import Appliance
@@ -25,7 +25,10 @@ def condition(_officer: Compliance, appliance: TheAppliance) -> ConditionOut:
     monitor = appliance.monitor
     latest = monitor.verification.latest
     return ConditionOut(
-        alarms=[AlarmOut(name=it.name.value, since=it.since, told=it.told) for it in monitor.alarms.raised],
+        alarms=[
+            AlarmOut(name=it.name.value, title=TITLES[it.name], since=it.since, told=it.told)
+            for it in monitor.alarms.raised
+        ],
         verified=verified_out(latest) if latest else None,
         verify_at_hour=appliance.settings.monitoring.verify_at_hour,
     )

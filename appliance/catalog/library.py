@@ -92,6 +92,13 @@ class LibraryCatalog:
         with self._database.read() as connection:
             return {DocumentState(state): count for state, count in connection.execute(query)}
 
+    def turned_down(self) -> int:
+        """How many of the files that are refused a curator turned down, as `ingest.plan.is_turned_down` knows them."""
+        by_a_curator = (documents.c.parser != "") & documents.c.version_id.is_(None)
+        query = select(func.count()).where(documents.c.state == DocumentState.REFUSED.value, by_a_curator)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def inventory(
         self,
         *,

@@ -22,6 +22,16 @@ class AlarmName(StrEnum):
     FEED_STOPPED = "feed.stopped"
 
 
+TITLES = {
+    AlarmName.LOG_STOPPED: "Nothing is recorded",
+    AlarmName.LOG_BROKEN: "The query log was altered",
+    AlarmName.LOG_UNVERIFIED: "The query log was not verified",
+    AlarmName.LOG_UNSIGNED: "Checkpoints are not signed",
+    AlarmName.FEED_STOPPED: "A feed has stopped",
+}
+"""What they are called for people."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """Something that is wrong `since` a moment, in a sentence that says what to do. `is_over`: it was, until then."""

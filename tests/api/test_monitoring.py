@@ -32,7 +32,7 @@ def test_an_officer_sees_the_alarm_of_a_log_that_stopped_and_an_admin_does_too(
     with no_room():
         appliance.monitor.look()  # what its thread does every fifteen seconds
     (alarm,) = officer.get("/api/log/condition").json()["alarms"]
-    assert alarm["name"] == "log.stopped"
+    assert (alarm["name"], alarm["title"]) == ("log.stopped", "Nothing is recorded")
     assert "not usable" in alarm["told"]
     checks = {check["name"]: check for check in admin.get("/api/health").json()["checks"]}
     assert checks["alarms"]["status"] == "error"

@@ -145,6 +145,9 @@ def test_what_was_turned_down_is_not_read_again_before_it_changes(desk: Desk) ->
     file = desk.files(key)["press.txt"]
     assert (file["state"], file["reason"]) == ("refused", "Turned down by a curator: It is a draft.")
     assert waiting(desk) == []
+    check = next(one for one in desk.admin.get("/api/health").json()["checks"] if one["name"] == "catalog")
+    assert check["status"] == "ok"  # nothing is wrong with what somebody turned down
+    assert check["detail"].endswith("1 refused (1 of them turned down by a curator)")
     for again in ("nothing", "nothing"):
         assert desk.sync(key, again=again)["counts"] == {"refused": 1}
     write(folder / "press.txt", FIRST)  # saved again as it is

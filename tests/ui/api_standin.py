@@ -697,7 +697,11 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
 
     @api.get("/log/condition")
     def condition() -> ConditionOut:
-        alarms = [AlarmOut(name="log.stopped", since=NOW, told=f"The disk is full.{state.poison}")]
+        alarms = [
+            AlarmOut(
+                name="log.stopped", title="Nothing is recorded", since=NOW, told=f"The disk is full.{state.poison}"
+            )
+        ]
         return ConditionOut(alarms=alarms if state.alarmed or state.poison else [], verified=verify(), verify_at_hour=3)
 
     @api.get("/log/export")

@@ -200,7 +200,7 @@ def test_alarms_and_the_latest_verification_stand_above_the_log(base_url: str, s
     assert "Alarm" not in shown(at)
     state.alarmed = True
     at.run()
-    assert "Alarm log.stopped, since" in shown(at)
+    assert "Nothing is recorded, since" in shown(at)
     assert "The disk is full." in shown(at)
 
 

@@ -9,9 +9,10 @@ from appliance.api.schemas.shapes import Out
 
 
 class AlarmOut(Out):
-    """Something that is wrong since a moment. `told` says what to do."""
+    """Something that is wrong since a moment. `title` says it for people, `name` for programs; `told` what to do."""
 
     name: str
+    title: str
     since: datetime
     told: str
 

@@ -19,7 +19,7 @@ from appliance.audit.records import LogFilter
 from appliance.audit.signing import Signing
 from appliance.config.monitoring import MonitoringSettings
 from appliance.errors import AuditUnavailable
-from appliance.monitoring.alarms import Alarm, AlarmName, Alarms
+from appliance.monitoring.alarms import TITLES, Alarm, AlarmName, Alarms
 from appliance.monitoring.monitor import RESUMED, WATCH_EVERY_S, Monitor
 from appliance.monitoring.verification import NOT_VERIFIED, VERIFIED, DailyVerification
 from tests.appliance.monitoring.conftest import fill
@@ -266,3 +266,10 @@ def _alter(log: QueryLog, seq: int) -> None:
             other.execute(f"DROP TRIGGER {name}")
         (payload,) = other.execute("SELECT payload FROM payloads WHERE seq = ?", (seq,)).fetchone()
         other.execute("UPDATE payloads SET payload = ? WHERE seq = ?", (bytes([payload[0] ^ 1]) + payload[1:], seq))
+
+
+def test_every_alarm_is_called_something_and_the_manual_knows_it() -> None:
+    assert set(TITLES) == set(AlarmName)
+    manual = (Path(__file__).parents[3] / "docs" / "operations" / "monitoring.md").read_text("utf-8")
+    for name, title in TITLES.items():
+        assert f"| `{name.value}` | {title} |" in manual
