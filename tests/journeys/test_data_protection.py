@@ -63,9 +63,15 @@ def place_hold(visiting: Visit, name: str) -> None:
     page = visiting.page
     visiting.click(page.get_by_text("Place a hold"))
     visiting.fill(page.get_by_label("Name of the person (empty: everybody)"), name)
-    visiting.fill(page.get_by_label("Reason for the hold"), "A case is open.")
-    visiting.click(page.get_by_role("button", name="Place the hold"))
+    reason, send = page.get_by_label("Reason for the hold"), page.get_by_role("button", name="Place the hold")
+    visiting.fill(reason, "z" * 1001)
+    visiting.click(send)
+    expect(page.get_by_text("Reason may have at most 1,000 characters.")).to_be_visible()
+    expect(reason).to_have_value("z" * 1001)
+    visiting.fill(reason, "A case is open.")
+    visiting.click(send)
     expect(page.get_by_text("The hold is in force.")).to_be_visible()
+    expect(reason).to_have_value("")
 
 
 def propose_release(visiting: Visit) -> None:
