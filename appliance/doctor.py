@@ -19,6 +19,7 @@ from appliance.audit.telling import ACTS
 from appliance.audit.verify import verify
 from appliance.auth.groups import groups_in_use, written_differently
 from appliance.auth.standing import MAX_SKEW
+from appliance.compliance.paper import shows_more_than_latin
 from appliance.config import OFFLINE_SWITCHES, Provider
 from appliance.domain import EVERYONE, TROUBLED
 from appliance.errors import ApplianceError
@@ -83,6 +84,7 @@ def examine(appliance: Appliance) -> list[Check]:
         ("language model", _language_model),
         ("abstention", _abstention),
         ("text recognition", _text_recognition),
+        ("printed papers", _papers),
         ("parser sandbox", _sandbox),
         ("offline switches", _offline),
     )
@@ -455,6 +457,14 @@ def _text_recognition(appliance: Appliance) -> Iterator[Check]:
         yield Check(
             "text recognition", Status.OK, f"tesseract with {', '.join(appliance.settings.ingest.ocr_languages)}"
         )
+
+
+def _papers(_appliance: Appliance) -> Iterator[Check]:
+    if shows_more_than_latin():
+        yield Check("printed papers", Status.OK, "with Latin, Greek, Cyrillic and more letters")
+    else:
+        remedy = "apt-get install fonts-dejavu-core, and restart the appliance."
+        yield Check("printed papers", Status.WARNING, "letters that are not Latin stand by their numbers", remedy)
 
 
 def _sandbox(appliance: Appliance) -> Iterator[Check]:

@@ -155,6 +155,11 @@ class Paper:
         return escape(_printable(untrusted))
 
 
+def shows_more_than_latin() -> bool:
+    """Whether this machine has a font for papers that the library does not bring along."""
+    return _fonts()[0] != Path(_FACES[-1][1]).stem
+
+
 def _printable(untrusted: str) -> str:
     seen = _UNSEEN.sub("", untrusted.replace("\t", "    "))
     return "".join(char if _is_there(char) else f"[U+{ord(char):04X}]" for char in seen)

@@ -52,6 +52,7 @@ def test_what_was_asked_comes_back_from_the_paper_letter_by_letter(script: str) 
     words = printed(WRITTEN[script])
     assert words.startswith(f"Asked {WRITTEN[script]}")
     assert "brackets" not in words
+    assert paper.shows_more_than_latin()
 
 
 @pytest.mark.parametrize("script", NOT_SHOWN)
@@ -66,6 +67,7 @@ def test_letters_that_cannot_be_shown_stand_by_their_numbers_and_the_paper_names
 def test_without_the_font_greek_and_cyrillic_stand_by_their_numbers_and_latin_is_shown(
     without_the_font: None,
 ) -> None:
+    assert not paper.shows_more_than_latin()
     assert printed("Größe 10 €").startswith("Asked Größe 10 €")
     words = printed("Größe Ж δ", "")
     assert "This paper cannot show every letter (Cyrillic, Greek). Those stand" in words
