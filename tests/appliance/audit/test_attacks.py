@@ -237,6 +237,21 @@ def test_an_attack_is_found_alone_where_that_is_promised_and_with_one_carried_ch
         victim.alone()
 
 
+@pytest.mark.parametrize("number", [8, 9, 10])
+def test_whoever_owns_the_rows_and_not_the_checkpoints_beside_them_is_found_by_the_log_alone(
+    victim: Victim, tmp_path: Path, number: int
+) -> None:
+    """As the administrator of a database that the appliance keeps its log in."""
+    beside, attack = checkpoint.latest_path(victim.path).parent, ATTACKS[number]
+    assert attack.carry_out is not None
+    shutil.copytree(beside, tmp_path / "checkpoints")
+    attack.carry_out(victim)
+    shutil.rmtree(beside)
+    shutil.copytree(tmp_path / "checkpoints", beside)
+    with pytest.raises(AuditBroken):
+        victim.alone()
+
+
 def test_checkpoints_that_were_removed_are_found_with_an_unsigned_copy_too(victim: Victim) -> None:
     """The rule of attack 13 by itself: every checkpoint that was carried out must be in the log."""
     carried = victim.checkpoints()[CARRIED]
