@@ -166,8 +166,6 @@ def _printable(untrusted: str) -> str:
 
 
 def _is_there(char: str) -> bool:
-    if unicodedata.bidirectional(char) in _RIGHT_TO_LEFT:
-        return False
     return ord(char) in _glyphs() or char.isspace()
 
 
@@ -244,5 +242,8 @@ def _fonts() -> tuple[str, str]:
 
 @functools.cache
 def _glyphs() -> frozenset[int]:
-    """The characters that both have."""
-    return frozenset.intersection(*(frozenset(pdfmetrics.getFont(name).face.charToGlyph) for name in _fonts()))
+    """The characters that both have, of scripts that are written from left to right."""
+    plain, bold = (pdfmetrics.getFont(name).face.charToGlyph for name in _fonts())
+    return frozenset(
+        code for code in plain if code in bold and unicodedata.bidirectional(chr(code)) not in _RIGHT_TO_LEFT
+    )

@@ -33,7 +33,6 @@ ENTRIES, EVERY = 60, 20
 _ATTACKED = "attacked"
 
 Entries = list[tuple[dict[str, Any], bytes]]
-Rows = sqlite3.Connection | store.Connection
 
 
 @dataclass(frozen=True)
