@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from pypdf import PdfReader
 
+from appliance import doctor
 from appliance.compliance import paper
 from appliance.compliance.paper import Paper
 
@@ -68,6 +69,8 @@ def test_without_the_font_greek_and_cyrillic_stand_by_their_numbers_and_latin_is
     without_the_font: None,
 ) -> None:
     assert not paper.shows_more_than_latin()
+    (check,) = doctor._papers(None)  # type: ignore[arg-type]
+    assert (check.status, "fonts-dejavu-core" in check.remedy) == (doctor.Status.WARNING, True)
     assert printed("Größe 10 €").startswith("Asked Größe 10 €")
     words = printed("Größe Ж δ", "")
     assert "This paper cannot show every letter (Cyrillic, Greek). Those stand" in words
