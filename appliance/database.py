@@ -53,7 +53,21 @@ metadata = MetaData(
 )
 
 
+_CONNECTIONS = 64
+"""Kept open. To open one costs more than most questions that are asked of it."""
+
+_MAPPED_BYTES = 256 * 1024**2
+"""Of the file, read where the system has it in memory, instead of being copied page by page for each question."""
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "secure_delete=ON",
+    "busy_timeout=30000",
+    f"mmap_size={_MAPPED_BYTES}",
+)
 installation = Table("installation", metadata, Column("id", String(36), primary_key=True))
 
 
@@ -79,6 +93,8 @@ class Database:
             URL.create("sqlite", database=str(path)),  # not a string: a folder may be called "a?b"
             hide_parameters=True,
             connect_args={"timeout": 30, "check_same_thread": False},
+            pool_size=_CONNECTIONS,
+            pool_use_lifo=True,  # the one that was used last has in memory what is asked for most
         )
         event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", _begin)
@@ -185,8 +201,8 @@ def _revision(connection: Connection) -> str:
 def _configure(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # transactions begin in _begin, not whenever the driver thinks so
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "busy_timeout=30000"):
-        cursor.execute(f"PRAGMA {pragma}")
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}").fetchall()
     cursor.close()
     connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII only
 

@@ -25,8 +25,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, not_, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from appliance.auth.accounts import Accounts, Verified, end_sessions, now_utc, wrong
 from appliance.auth.brake import Brake
@@ -91,6 +104,19 @@ class Recognised:
 
     principal: Principal
     scopes: frozenset[Scope]
+
+
+def _alive(now: datetime | BindParameter[Any], idle_since: datetime | BindParameter[Any]) -> ColumnElement[bool]:
+    in_use = or_(sessions.c.kind != TokenKind.SESSION, sessions.c.last_seen_at > idle_since)
+    return and_(sessions.c.expires_at > now, in_use)
+
+
+_SHOWN = select(sessions).where(
+    sessions.c.token_sha256 == bindparam("token"),
+    sessions.c.kind == bindparam("kind"),
+    _alive(bindparam("now"), bindparam("idle_since")),
+)
+"""The session or token that a request shows. Made once: to make it takes as long as to execute it."""
 
 
 class Sessions:
@@ -243,10 +269,10 @@ class Sessions:
             NotSignedIn: Unknown, ended, expired, idle too long, of the other kind, or its owner is disabled.
             PasswordChangeRequired, SecondFactorRequired: Its owner has to do that first.
         """
-        now = self._clock()
-        mine = and_(sessions.c.token_sha256 == text_sha256(token), sessions.c.kind == kind)
+        now, token_sha256 = self._clock(), text_sha256(token)
+        shown = {"token": token_sha256, "kind": kind, "now": now, "idle_since": now - self._idle}
         with self._database.read() as connection:
-            row = connection.execute(select(sessions).where(mine, self._alive(now))).one_or_none()
+            row = connection.execute(_SHOWN, shown).one_or_none()
             person = read_admitted(connection, row.person_id, now) if row else None
         if row is None or person is None:
             raise NotSignedIn()
@@ -254,6 +280,7 @@ class Sessions:
             self._require_finished(person)
         if now - row.last_seen_at >= self._seen_every:
             with self._database.write() as connection:
+                mine = and_(sessions.c.token_sha256 == token_sha256, sessions.c.kind == kind)
                 connection.execute(update(sessions).where(mine).values(last_seen_at=now))
         return Recognised(principal_of(person), frozenset(Scope(scope) for scope in row.scopes))
 
@@ -351,8 +378,7 @@ class Sessions:
         return SignedInSession(token, principal, now + self._lifetime)
 
     def _alive(self, now: datetime) -> ColumnElement[bool]:
-        in_use = or_(sessions.c.kind != TokenKind.SESSION, sessions.c.last_seen_at > now - self._idle)
-        return and_(sessions.c.expires_at > now, in_use)
+        return _alive(now, now - self._idle)
 
     def _purge(self, connection: Connection, now: datetime) -> int:
         self.brake.purge(connection)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from appliance.auth.tables import directories, memberships, people
 from appliance.domain import Principal, Role
@@ -25,6 +25,10 @@ PRIVILEGED = frozenset({Role.ADMIN, Role.COMPLIANCE})
 
 MAX_SKEW = timedelta(minutes=5)
 """How far in the future a directory's word may lie and still be believed."""
+
+# Every request asks these. They are made once: to make one takes as long as to execute it.
+_PERSON = select(people).where(people.c.id == bindparam("id"))
+_THEIR_GROUPS = select(memberships).where(memberships.c.person_id == bindparam("id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +89,9 @@ class Person:
 
 def read_person(connection: Connection, row: Row[Any], now: datetime) -> Person:
     """The person of a row of `people`, as they stand in this transaction."""
-    query = select(memberships).where(memberships.c.person_id == row.id)
-    theirs = tuple(Membership(found.group_name, found.origin) for found in connection.execute(query))
-    return _person(row, theirs, _max_ages(connection), now)
+    found = connection.execute(_THEIR_GROUPS, {"id": row.id}).all()
+    theirs = tuple(Membership(membership.group_name, membership.origin) for membership in found)
+    return _person(row, theirs, _max_ages(connection) if row.directory else {}, now)
 
 
 def read_people(connection: Connection, now: datetime) -> list[Person]:
@@ -102,7 +106,7 @@ def read_people(connection: Connection, now: datetime) -> list[Person]:
 
 def read_admitted(connection: Connection, person_id: str, now: datetime) -> Person | None:
     """Somebody as they stand in this transaction; None for somebody unknown, disabled or gone."""
-    row = connection.execute(select(people).where(people.c.id == person_id)).one_or_none()
+    row = connection.execute(_PERSON, {"id": person_id}).one_or_none()
     return None if row is None or row.disabled or row.gone else read_person(connection, row, now)
 
 

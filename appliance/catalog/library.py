@@ -6,7 +6,7 @@ curator has released.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Select, false, func, or_, select
 
 from appliance.catalog.tables import (
+    ADMITTED,
     MAX_VARIABLES,
     admitted,
     chunk_of,
@@ -22,6 +23,7 @@ from appliance.catalog.tables import (
     documents,
     facts_of,
     labels_of,
+    listed,
     sources,
     version_bands,
     version_of,
@@ -32,6 +34,46 @@ from appliance.domain import AccessFilter, Chunk, Document, DocumentState, Versi
 from appliance.errors import NotFound
 
 _MAX_RELATED = 100
+
+# Every search asks these. They are made once: to make one takes as long as to execute it.
+_ADMITTED_DOCUMENTS = select(documents.c.id).where(
+    documents.c.id.in_(listed("ids")), documents.c.version_id.is_not(None), ADMITTED
+)
+_ADMITTED_CHUNKS = (
+    select(chunks.c.id, chunks.c.document_id)
+    .join(documents, documents.c.id == chunks.c.document_id)
+    .where(chunks.c.id.in_(listed("ids")), documents.c.version_id == chunks.c.version_id, ADMITTED)
+)
+_VISIBLE_CHUNKS = (
+    select(
+        chunks,
+        documents.c.title,
+        documents.c.path,
+        documents.c.member,
+        documents.c.version_id.label("current_version"),
+        versions.c.sha256,
+        versions.c.facts,
+        versions.c.signature,
+        sources.c.name.label("source"),
+    )
+    .join(documents, documents.c.id == chunks.c.document_id)
+    .join(versions, versions.c.id == chunks.c.version_id)
+    .join(sources, sources.c.id == documents.c.source_id)
+    .where(
+        chunks.c.id.in_(listed("ids")),
+        documents.c.version_id.is_not(None),
+        versions.c.published_at.is_not(None),
+        ADMITTED,
+    )
+)
+_CURRENT_CHUNKS = _VISIBLE_CHUNKS.where(documents.c.version_id == chunks.c.version_id)
+
+
+def _asked(ids: Iterable[str], access: AccessFilter) -> Iterator[dict[str, list[str]]]:
+    """What a statement is asked about these for a reader, in portions that one statement can carry."""
+    wanted, groups = list(dict.fromkeys(ids)), sorted(access.groups)
+    for start in range(0, len(wanted), MAX_VARIABLES):
+        yield {"ids": wanted[start : start + MAX_VARIABLES], "groups": groups}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +186,9 @@ class LibraryCatalog:
 
     def admitted_documents(self, document_ids: Iterable[str], access: AccessFilter) -> frozenset[str]:
         """Those of the given documents that the reader may see now; no more than one statement can ask for."""
-        query = select(documents.c.id).where(
-            documents.c.id.in_(list(document_ids)), documents.c.version_id.is_not(None), admitted(access)
-        )
+        asked = {"ids": list(document_ids), "groups": sorted(access.groups)}
         with self._database.read() as connection:
-            return frozenset(connection.execute(query).scalars())
+            return frozenset(connection.execute(_ADMITTED_DOCUMENTS, asked).scalars().all())
 
     def document(self, document_id: str, access: AccessFilter) -> Document:
         """One document. Raises NotFound, the same for an unknown one and for one the reader may not see."""
@@ -182,20 +222,10 @@ class LibraryCatalog:
 
     def admitted_chunks(self, chunk_ids: Iterable[str], access: AccessFilter) -> dict[str, str]:
         """The document of each of the given chunks that the reader may see now and that is in force, by chunk id."""
-        wanted = list(dict.fromkeys(chunk_ids))
         found: dict[str, str] = {}
         with self._database.read() as connection:
-            for start in range(0, len(wanted), MAX_VARIABLES):
-                query = (
-                    select(chunks.c.id, chunks.c.document_id)
-                    .join(documents, documents.c.id == chunks.c.document_id)
-                    .where(
-                        chunks.c.id.in_(wanted[start : start + MAX_VARIABLES]),
-                        documents.c.version_id == chunks.c.version_id,
-                        admitted(access),
-                    )
-                )
-                found.update((row.id, row.document_id) for row in connection.execute(query))
+            for asked in _asked(chunk_ids, access):
+                found |= dict(connection.execute(_ADMITTED_CHUNKS, asked).all())
         return found
 
     def closed_chunks(self, chunk_ids: Iterable[str], access: AccessFilter) -> frozenset[str]:
@@ -227,35 +257,11 @@ class LibraryCatalog:
         self, chunk_ids: Iterable[str], access: AccessFilter, *, current_only: bool
     ) -> dict[str, ChunkInContext]:
         """Those of the given chunks that the reader may see now, by id; with `current_only` no superseded ones."""
-        wanted = list(dict.fromkeys(chunk_ids))
+        query = _CURRENT_CHUNKS if current_only else _VISIBLE_CHUNKS
         found: dict[str, ChunkInContext] = {}
         with self._database.read() as connection:
-            for start in range(0, len(wanted), MAX_VARIABLES):
-                query = (
-                    select(
-                        chunks,
-                        documents.c.title,
-                        documents.c.path,
-                        documents.c.member,
-                        documents.c.version_id.label("current_version"),
-                        versions.c.sha256,
-                        versions.c.facts,
-                        versions.c.signature,
-                        sources.c.name.label("source"),
-                    )
-                    .join(documents, documents.c.id == chunks.c.document_id)
-                    .join(versions, versions.c.id == chunks.c.version_id)
-                    .join(sources, sources.c.id == documents.c.source_id)
-                    .where(
-                        chunks.c.id.in_(wanted[start : start + MAX_VARIABLES]),
-                        documents.c.version_id.is_not(None),
-                        versions.c.published_at.is_not(None),
-                        admitted(access),
-                    )
-                )
-                if current_only:
-                    query = query.where(documents.c.version_id == chunks.c.version_id)
-                for row in connection.execute(query):
+            for asked in _asked(chunk_ids, access):
+                for row in connection.execute(query, asked).all():
                     found[row.id] = ChunkInContext(
                         chunk=chunk_of(row),
                         title=row.title,

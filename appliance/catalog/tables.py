@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 from datetime import UTC, datetime
+from itertools import starmap
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Boolean,
     Column,
     Connection,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UnaryExpression,
+    bindparam,
     delete,
     exists,
     insert,
@@ -191,11 +194,24 @@ def without_index(column: Column[str]) -> UnaryExpression[str]:
     return UnaryExpression(column, operator=custom_op("+"))
 
 
-def admitted(access: AccessFilter) -> Any:
-    """The SQL form of `AccessFilter.admits` for a document."""
+def listed(name: str) -> BindParameter[Any]:
+    """The values of a list that is given to a statement when it is executed."""
+    return bindparam(name, expanding=True)
+
+
+def _admitted(groups: Sequence[str] | BindParameter[Any]) -> Any:
     # Else SQLite searches the index once for each group of the reader, who may have hundreds: the document has a few.
     label = without_index(document_groups.c.group_name)
-    return exists().where(document_groups.c.document_id == documents.c.id, label.in_(sorted(access.groups)))
+    return exists().where(document_groups.c.document_id == documents.c.id, label.in_(groups))
+
+
+def admitted(access: AccessFilter) -> Any:
+    """The SQL form of `AccessFilter.admits` for a document."""
+    return _admitted(sorted(access.groups))
+
+
+ADMITTED = _admitted(listed("groups"))
+"""The same in a statement that is made once, and given the reader's groups whenever it is executed."""
 
 
 def labels_of(connection: Connection, document_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
@@ -372,7 +388,7 @@ def chunk_of(row: Row[Any]) -> Chunk:
         place=Place(
             page=place["page"],
             label=place["label"],
-            boxes=tuple(map(Box._make, place["boxes"])),
+            boxes=tuple(starmap(Box, place["boxes"])),
             headings=tuple(place["headings"]),
         ),
         language=row.language,

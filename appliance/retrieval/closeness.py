@@ -91,10 +91,10 @@ def _found(text: str, begin: str) -> Iterator[Place]:
 
 def _densest(places: Sequence[Place]) -> int:
     """How many different words stand together in the stretch that has most of them."""
-    inside: Counter[str] = Counter()
+    inside: dict[str, int] = {}
     most = first = 0
     for start, _, word in places:
-        inside[word] += 1
+        inside[word] = inside.get(word, 0) + 1
         while start - places[first][0] >= _STRETCH:
             gone = places[first][2]
             inside[gone] -= 1
