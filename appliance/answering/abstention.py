@@ -77,7 +77,7 @@ def answerability(question: str, hits: Sequence[Hit], weights: Weights = WEIGHTS
         weights.constant + weights.cosine * found.cosine + weights.names * found.names + weights.denial * found.denial
     )
     likely = 1 / (1 + math.exp(-sum_))
-    return max(likely, ALL_WORDS_FOUND) if _holds_all(question, hits) else likely
+    return ALL_WORDS_FOUND if likely < ALL_WORDS_FOUND and _holds_all(question, hits) else likely
 
 
 def signs(question: str, hits: Sequence[Hit]) -> Signs:
@@ -128,7 +128,8 @@ def _must_stand(word: str, opens_sentence: bool, capitals_tell: bool) -> bool:
 
 def _nearest_sentence(asked: Sequence[str], hits: Sequence[Hit]) -> str:
     sentences = [statement.text for hit in hits for statement in statements(hit.chunk.text)]
-    return max(sentences, key=lambda sentence: _share(asked, _spelled(sentence)), default="")
+    begins = list(map(_begins, asked))
+    return max(sentences, key=lambda sentence: sum(map(_spelled(sentence).__contains__, begins)), default="")
 
 
 def _share(words: Sequence[str], spelled: str) -> float:
@@ -149,4 +150,7 @@ def _spelled(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(c))
+    folded = text.casefold()
+    if folded.isascii():
+        return folded
+    return "".join(c for c in unicodedata.normalize("NFD", folded) if not unicodedata.combining(c))

@@ -192,7 +192,8 @@ def _folded(word: str) -> str:
 
 
 def _dates(text: str) -> Iterator[re.Match[str]]:
-    for pattern in (_ISO, _NUMERIC, *_DATES):
+    names_a_month = not _MONTHS.keys().isdisjoint(_WORD.findall(_folded(text)))  # few do, and to look takes long
+    for pattern in (_ISO, _NUMERIC, *(_DATES if names_a_month else ())):
         yield from pattern.finditer(text)
 
 

@@ -105,7 +105,7 @@ def build_prompt(
         passages = _pack_passages(question, hits[:max_passages], left, count_tokens, words)
         if passages:
             pairs = tuple(differing(passages))
-            if _cost(_user_message(question, passages, words, pairs), count_tokens) > left:
+            if pairs and _cost(_user_message(question, passages, words, pairs), count_tokens) > left:
                 pairs = ()  # what differs is the least to lose: the reader is told of it anyway
             return put_together(question, passages, packed, words, pairs)
     raise ContextOverflow(

@@ -133,5 +133,9 @@ def _statement(text: str, start: int, end: int, *, above: bool) -> Statement | N
 def _carrying(text: str) -> Iterator[str]:
     for word in _WORD.findall(unmarked(text).casefold()):
         if word not in COMMON and not word.isdecimal() and (len(word) >= _FEWEST_LETTERS or not word.isalpha()):
-            plain = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
+            plain = word if word.isascii() else _without_accents(word)
             yield (plain[:-1] if len(plain) > _FEWEST_LETTERS and plain.endswith("s") else plain)[:_STEM]
+
+
+def _without_accents(word: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))

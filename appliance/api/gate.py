@@ -11,12 +11,13 @@ Rules this module keeps:
    whatever they show. One dependency lets them in, `Unfinished`, for signing out and for changing the password.
 5. Who shows a bearer token is taken by it alone, whatever cookie comes along. Any other Authorization header is not
    ours (a proxy's own, of a browser that signed in there) and decides nothing.
+6. A dependency that looks nothing up is a coroutine: it takes no thread, for which others would wait.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated
@@ -54,6 +55,10 @@ def appliance_of(request: Request) -> Appliance:
     """The appliance this request is for."""
     appliance: Appliance = request.app.state.appliance
     return appliance
+
+
+async def _the_appliance(request: Request) -> Appliance:
+    return appliance_of(request)
 
 
 def cleared(appliance: Appliance, principal: Principal) -> Principal:
@@ -120,18 +125,22 @@ def _operator(appliance: Appliance, request: Request) -> Principal:
     return cleared(appliance, Principal(OPERATOR, OPERATOR, _OPERATOR_ROLES, groups, clearance=highest))
 
 
-def _holding(*roles: Role, scope: Scope | None) -> Callable[[_Caller], Principal]:
+def _holding(*roles: Role, scope: Scope | None) -> Callable[[_Caller], Awaitable[Principal]]:
     """Admits whoever has one of these roles (none named: anybody signed in), with a token only for its scope."""
 
-    def check(caller: Annotated[_Caller, Depends(_caller)]) -> Principal:
-        if caller.scopes is not None and scope not in caller.scopes:
-            raise AccessDenied(_not_for_this(scope))
-        if roles and caller.principal.roles.isdisjoint(roles):
-            wanted = "' or '".join(role.value for role in roles)
-            raise AccessDenied(f"This needs the role '{wanted}'. Ask an administrator if you should have it.")
-        return caller.principal
+    async def check(caller: Annotated[_Caller, Depends(_caller)]) -> Principal:
+        return _admitted(caller, roles, scope)
 
     return check
+
+
+def _admitted(caller: _Caller, roles: Collection[Role], scope: Scope | None) -> Principal:
+    if caller.scopes is not None and scope not in caller.scopes:
+        raise AccessDenied(_not_for_this(scope))
+    if roles and caller.principal.roles.isdisjoint(roles):
+        wanted = "' or '".join(role.value for role in roles)
+        raise AccessDenied(f"This needs the role '{wanted}'. Ask an administrator if you should have it.")
+    return caller.principal
 
 
 def _not_for_this(scope: Scope | None) -> str:
@@ -140,7 +149,7 @@ def _not_for_this(scope: Scope | None) -> str:
     return f"This token is not for that. Use one that was made with the scope '{scope.value}'."
 
 
-def _with_any_token(caller: Annotated[_Caller, Depends(_caller)]) -> Principal:
+async def _with_any_token(caller: Annotated[_Caller, Depends(_caller)]) -> Principal:
     return caller.principal
 
 
@@ -150,14 +159,14 @@ def _unfinished(request: Request) -> Principal:
     return appliance_of(request).sessions.recognise(cookie, kind=TokenKind.SESSION, may_be_unfinished=True).principal
 
 
-def _in_browser(caller: Annotated[_Caller, Depends(_caller)]) -> Principal:
+async def _in_browser(caller: Annotated[_Caller, Depends(_caller)]) -> Principal:
     if not caller.in_browser:
         raise AccessDenied(_not_for_this(None))
     return caller.principal
 
 
-def _still_asking(request: Request) -> Callable[[], Principal]:
-    return lambda: _holding(Role.EMPLOYEE, scope=Scope.ASK)(_caller(request))
+async def _still_asking(request: Request) -> Callable[[], Principal]:
+    return lambda: _admitted(_caller(request), (Role.EMPLOYEE,), Scope.ASK)
 
 
 def record_act(appliance: Appliance, principal: Principal, action: str, subject: str, detail: str = "") -> Begun:
@@ -173,7 +182,7 @@ def require_known_spelling(appliance: Appliance, groups: Iterable[str]) -> None:
     require_one_spelling(groups, groups_in_use(appliance.accounts, appliance.catalog))
 
 
-def _session(caller: Annotated[_Caller, Depends(_caller)]) -> str:
+async def _session(caller: Annotated[_Caller, Depends(_caller)]) -> str:
     return caller.session
 
 
@@ -187,7 +196,7 @@ def _opened(
     return officer
 
 
-TheAppliance = Annotated[Appliance, Depends(appliance_of)]
+TheAppliance = Annotated[Appliance, Depends(_the_appliance)]
 AnyCaller = Annotated[Principal, Depends(_with_any_token)]
 SignedIn = Annotated[Principal, Depends(_holding(scope=None))]
 Unfinished = Annotated[Principal, Depends(_unfinished)]

@@ -22,8 +22,8 @@ from __future__ import annotations
 import re
 
 _RUNS = re.compile(
-    r" ?(?:(?P<dense>[A-Z]{2,}(?![a-z])|[A-Za-z]{17,})|(?P<word>[A-Z]?[a-z]+|[A-Z]))"
-    r"|(?P<ascii>[\x00-\x7f])|(?P<other>[^\x00-\x7f]+)"
+    r" ?(?:([A-Z]{2,}(?![a-z])|[A-Za-z]{17,})|([A-Z]?[a-z]+|[A-Z]))"  # dense letters, or a word
+    r"|([\x00-\x7f])|([^\x00-\x7f]+)"
 )
 
 MESSAGE_OVERHEAD_TOKENS = 12
@@ -36,15 +36,15 @@ PROMPT_OVERHEAD_TOKENS = 96
 def at_most_tokens(text: str) -> int:
     """A number of tokens that natural text, tables and code stay below."""
     total = 0
-    for match in _RUNS.finditer(text):
-        if match["word"]:
-            total += (len(match["word"]) + 1) // 2
-        elif match["dense"]:
-            total += (2 * len(match["dense"]) + 2) // 3
-        elif match["ascii"]:
+    for dense, word, ascii_character, other in _RUNS.findall(text):
+        if word:
+            total += (len(word) + 1) // 2
+        elif dense:
+            total += (2 * len(dense) + 2) // 3
+        elif ascii_character:
             total += 1
         else:
-            total += len(match["other"].encode("utf-8", "surrogatepass"))
+            total += len(other.encode("utf-8", "surrogatepass"))
     return total
 
 
