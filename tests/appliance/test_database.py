@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -161,6 +162,23 @@ def test_writers_take_turns_and_none_fails_half_way(database: Database) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(count_up, range(4)))  # raises what a thread raised
     assert sorted(map(int, keys(database))) == list(range(40))
+
+
+def test_what_fifty_people_ask_at_once_is_asked_over_connections_that_stay_open(database: Database) -> None:
+    def asked_at_once() -> set[int]:
+        with ExitStack() as open_together:
+            readers = [open_together.enter_context(database.read()) for _ in range(50)]
+            return {id(reader.connection.driver_connection) for reader in readers}
+
+    first = asked_at_once()
+    assert len(first) == 50
+    assert asked_at_once() == first
+
+
+def test_the_file_is_read_where_the_system_has_it(database: Database) -> None:
+    with database.read() as reader:
+        mapped = reader.execute(text("PRAGMA mmap_size")).scalar_one()
+    assert mapped >= database.path.stat().st_size > 0
 
 
 def test_a_reader_sees_one_state_while_somebody_writes(database: Database) -> None:
