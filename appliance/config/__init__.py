@@ -186,6 +186,7 @@ class RetrievalSettings(Section):
     candidates: Annotated[int, Field(ge=1)] = 60
     passages: Annotated[int, Field(ge=1)] = 8
     dense_weight: Annotated[float, Field(ge=0, le=1)] = 0.65  # of nearness in meaning; BM25 has the rest
+    dense_weight_on_pages: Annotated[float, Field(ge=0, le=1)] = 0.75  # as far as the candidates stand on pages
     dense_weight_elsewhere: Annotated[float, Field(ge=0, le=1)] = 0.4  # in languages the embedding model does not read
     glossary_path: str = ""  # the organisation's own words that mean the same; see docs/operations/glossary.md
     answerable_above: Annotated[float, Field(ge=0, le=1)] = 0.17  # below it the documents do not say

@@ -24,10 +24,15 @@ _NAME_WEIGHT = 0.25
 
 @dataclass(frozen=True, slots=True)
 class FusedHit:
-    """A chunk after fusion. Ranks count from 1, None on a leg that did not find it; `similarity` is a cosine."""
+    """A chunk after fusion. Ranks count from 1, None on a leg that did not find it; `similarity` is a cosine.
+
+    `nearer` is by how much its share of the best cosine is above its share of the best BM25 score: what its score gains
+    with each weight that goes from words to nearness.
+    """
 
     chunk_id: str
     score: float
+    nearer: float
     similarity: float | None
     dense_rank: int | None
     sparse_rank: int | None
@@ -58,6 +63,7 @@ def fuse(
             score=dense_weight * dense.get(chunk_id, 0.0)
             + (1 - dense_weight) * sparse.get(chunk_id, 0.0)
             + bonus.get(documents.get(chunk_id, ""), 0.0),
+            nearer=dense.get(chunk_id, 0.0) - sparse.get(chunk_id, 0.0),
             similarity=similarities.get(chunk_id),
             dense_rank=dense_ranks.get(chunk_id),
             sparse_rank=sparse_ranks.get(chunk_id),

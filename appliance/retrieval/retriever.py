@@ -9,6 +9,8 @@ Rules this module keeps:
    than a moment, an alarm is raised.
 2. A document that the question names is searched by itself too: its passages need not be among the best of all.
 3. Every candidate is scored on both legs. A leg that did not bring it is asked how good it is all the same.
+4. Nearness counts for more where the candidates stand on pages: vectors there lean towards their neighbours. All
+   candidates of a question are weighed alike, so that neither kind is preferred.
 """
 
 from __future__ import annotations
@@ -102,10 +104,12 @@ class Retriever:
         if len(document_of) < len(found):
             self._tell_of_disagreement(found - document_of.keys(), access, on_withheld)
         legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(document_of))
-        ranked = fuse(legs, dense_weight=self._dense_weight(language), document_of=document_of, named=named)
+        weight, more_on_pages = self._dense_weights(language)
+        ranked = fuse(legs, dense_weight=weight, document_of=document_of, named=named)
         best = self._catalog.visible_chunks((fused.chunk_id for fused in ranked[:limit]), access, current_only=True)
         signatures = {item.chunk.version_id: item.signature for item in best.values()}
-        hits = each_said_once(question, _closest_first(question, language, ranked[:limit], best), signatures)
+        closest = _closest_first(question, language, ranked[:limit], best, more_on_pages)
+        hits = each_said_once(question, closest, signatures)
         if self._reranker is None:
             return hits
         return reranked(
@@ -134,10 +138,13 @@ class Retriever:
                 return
         _log.info("%d passages were left out of a search: their documents are being changed", len(withheld))
 
-    def _dense_weight(self, language: str) -> float:
-        """How much nearness in meaning counts: less in a language that the embedding model does not read."""
+    def _dense_weights(self, language: str) -> tuple[float, float]:
+        """How much nearness in meaning counts, and how much more on pages: less and no more in a language that the
+        embedding model does not read."""
         is_read = not language or not self._languages or language in self._languages
-        return self._settings.dense_weight if is_read else self._settings.dense_weight_elsewhere
+        if not is_read:
+            return self._settings.dense_weight_elsewhere, 0.0
+        return self._settings.dense_weight, self._settings.dense_weight_on_pages - self._settings.dense_weight
 
     def _named(self, question: str, access: AccessFilter) -> list[NamedDocument]:
         """The documents that the question names, as far as the catalog admits them too."""
@@ -153,13 +160,20 @@ def _chunk_ids(legs: IndexLegs) -> set[str]:
 
 
 def _closest_first(
-    question: str, language: str, ranked: Sequence[FusedHit], found: Mapping[str, ChunkInContext]
+    question: str,
+    language: str,
+    ranked: Sequence[FusedHit],
+    found: Mapping[str, ChunkInContext],
+    more_on_pages: float,
 ) -> list[Hit]:
-    """The hits in the order of their scores with what closeness adds; equal scores keep their order."""
+    """The hits in the order of their scores with what closeness and pages add; equal scores keep their order."""
     still = [fused for fused in ranked if fused.chunk_id in found]
+    on_pages = sum(found[fused.chunk_id].chunk.place.page is not None for fused in still)
+    more = more_on_pages * on_pages / max(1, len(still))
     texts = {fused.chunk_id: found[fused.chunk_id].chunk.search_text for fused in still}
     close = closeness(question, language, texts)
-    scored = sorted(((fused.score + close[fused.chunk_id], fused) for fused in still), key=lambda pair: -pair[0])
+    scores = ((fused.score + more * fused.nearer + close[fused.chunk_id], fused) for fused in still)
+    scored = sorted(scores, key=lambda pair: -pair[0])
     return [_hit(fused, found[fused.chunk_id], score, rank) for rank, (score, fused) in enumerate(scored, start=1)]
 
 

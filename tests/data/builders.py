@@ -154,12 +154,13 @@ def publish(
     title: str = "",
     source: Source = SOURCE,
     facts: DocumentFacts = DocumentFacts(),
+    place: Place | None = None,
 ) -> list[Chunk]:
     """Publish a document of one page whose chunks are `texts`, as ingestion would; the chunks in order."""
     outcome = make_outcome(path, groups=groups, title=title, text="\n".join(texts), source=source)
     version = version_id(outcome.document_id, outcome.sha256, _PARSER)
     chunks = [
-        make_chunk(text, number=number, document=outcome.document_id, version=version)
+        make_chunk(text, number=number, document=outcome.document_id, version=version, place=place)
         for number, text in enumerate(texts)
     ]
     pages = (PageCoverage(1, TextMeans.TEXT_LAYER, sum(map(len, texts))),)

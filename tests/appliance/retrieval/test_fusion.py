@@ -79,6 +79,14 @@ def test_the_scores_of_a_leg_are_shares_of_its_best() -> None:
     assert [(hit.chunk_id, hit.score) for hit in fused] == [("a", 1.0), ("b", 0.5), ("c", 0.25)]
 
 
+@settings(deadline=None)
+@given(legs)
+def test_how_much_nearer_a_chunk_is_says_what_its_score_gains_when_weight_goes_to_nearness(found: IndexLegs) -> None:
+    more = {hit.chunk_id: hit.score for hit in fuse(found, dense_weight=0.8)}
+    for hit in fuse(found, dense_weight=0.7):
+        assert abs(hit.score + 0.1 * hit.nearer - more[hit.chunk_id]) < 1e-9
+
+
 def test_where_nothing_is_near_the_order_of_the_leg_stays() -> None:
     fused = fuse(IndexLegs(leg(b=-0.1, a=-0.4), ()))
     assert [hit.chunk_id for hit in fused] == ["b", "a"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from appliance.catalog import Catalog
 from appliance.config import RetrievalSettings
 from appliance.database import Database
-from appliance.domain import AccessFilter, Chunk, DocumentFacts, DocumentState, Hit
+from appliance.domain import AccessFilter, Chunk, DocumentFacts, DocumentState, Hit, Place
 from appliance.errors import CatalogUnavailable, IndexUnavailable
 from appliance.index.edge import EdgeIndex
 from appliance.retrieval.glossary import Glossary
@@ -38,19 +38,26 @@ class Shop:
         self.catalog.add_source(SOURCE)
         self.index = EdgeIndex(folder / "index", dimension=ToyEmbedder.dimension, model_id=ToyEmbedder.model_id)
 
-    def add(self, path: str, *texts: str, groups: frozenset[str] = STAFF.groups) -> list[Chunk]:
-        chunks = publish(self.catalog, path, *texts, groups=groups)
+    def add(
+        self, path: str, *texts: str, groups: frozenset[str] = STAFF.groups, place: Place | None = None
+    ) -> list[Chunk]:
+        chunks = publish(self.catalog, path, *texts, groups=groups, place=place)
         self.index.upsert(index_entries(chunks, groups, path.removesuffix(".txt")))
         return chunks
 
     def ask(
-        self, question: str, access: AccessFilter = STAFF, candidates: int = 60, languages: tuple[str, ...] = ()
+        self,
+        question: str,
+        access: AccessFilter = STAFF,
+        candidates: int = 60,
+        languages: tuple[str, ...] = (),
+        on_pages: float = RetrievalSettings().dense_weight_on_pages,
     ) -> list[Hit]:
         retriever = Retriever(
             catalog=self.catalog,
             index=self.index,
             embedder=ToyEmbedder(),
-            settings=RetrievalSettings(candidates=candidates),
+            settings=RetrievalSettings(candidates=candidates, dense_weight_on_pages=on_pages),
             glossary=GLOSSARY,
             languages=languages,
         )
@@ -300,6 +307,53 @@ def test_words_count_more_in_a_language_that_the_embedding_model_does_not_read(s
     shop.add("b.txt", "Tage Tage Urlaub Urlaub.")
     scores = [{hit.path: hit.score for hit in shop.ask(question, languages=reads)} for reads in (("de",), ("en",), ())]
     assert scores[0] == scores[2] != scores[1]
+
+
+NO_PAGE = Place()
+SHORT, LONG = "Leave, parental.", f"Parental leave is sixteen weeks. {'Parental matters are dealt with here. ' * 12}"
+
+
+def score_of_the_second(shop: Shop, on_pages: float = RetrievalSettings().dense_weight_on_pages) -> float:
+    hits = shop.ask(QUESTION, on_pages=on_pages)
+    assert len(hits) == 2
+    return hits[1].score
+
+
+def test_nearness_counts_more_as_far_as_the_candidates_stand_on_pages(tmp_path: Path) -> None:
+    scores = []
+    for number, places in enumerate([(NO_PAGE, NO_PAGE), (NO_PAGE, None), (None, None)]):
+        shop = Shop(tmp_path / str(number))
+        for path, text, place in zip(("a.txt", "b.txt"), (SHORT, LONG), places, strict=True):
+            shop.add(path, text, place=place)
+        scores.append(score_of_the_second(shop))
+        as_much = score_of_the_second(shop, RetrievalSettings().dense_weight)
+        assert as_much == pytest.approx(scores[0])
+        shop.index.close()
+        shop.database.close()
+    none, half, all_of_them = scores
+    assert half != pytest.approx(none)
+    assert half == pytest.approx((none + all_of_them) / 2)
+
+
+def test_pages_one_may_not_see_do_not_change_how_much_nearness_counts(tmp_path: Path) -> None:
+    small, large = Shop(tmp_path / "small"), Shop(tmp_path / "large")
+    for shop in (small, large):
+        shop.add("a.txt", SHORT, place=NO_PAGE)
+        shop.add("b.txt", LONG, place=NO_PAGE)
+    for number in range(20):
+        large.add(f"closed-{number}.txt", f"Parental leave {number}.", groups=LEGAL.groups)
+    assert small.ask(QUESTION) == large.ask(QUESTION)
+    for shop in (small, large):
+        shop.index.close()
+        shop.database.close()
+
+
+def test_pages_change_nothing_in_a_language_that_the_embedding_model_does_not_read(shop: Shop) -> None:
+    question = "Wie viele Tage Urlaub gibt es im Unternehmen?"
+    shop.add("a.txt", "Der Urlaub beträgt dreissig Tage.")
+    shop.add("b.txt", "Tage Tage Urlaub Urlaub.")
+    assert shop.ask(question, languages=("en",)) == shop.ask(question, languages=("en",), on_pages=0.0)
+    assert shop.ask(question, languages=("de",)) != shop.ask(question, languages=("de",), on_pages=0.0)
 
 
 def test_every_hit_is_scored_on_both_legs_whichever_found_it(shop: Shop) -> None:
