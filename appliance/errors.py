@@ -110,7 +110,7 @@ class LogNotOpened(AccessDenied):
 
 
 class TooManyAttempts(ApplianceError):
-    """Log-in is paused for this name or address."""
+    """Signing in with a password is paused for this name or address, or the old password was wrong too often."""
 
     status = 429
     code = "too_many_attempts"

@@ -20,11 +20,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from appliance.api.gate import record_act
-from appliance.api.opening import address_of, set_cookie
+from appliance.api.opening import set_cookie
 from appliance.api.qr import qr_code
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.signin import change_password, next_address
 from appliance.api.signin_pages import page
+from appliance.auth.brake import Attempt
 from appliance.auth.second_factor import address_for_apps
 from appliance.auth.sessions import TokenKind
 from appliance.domain import Principal
@@ -101,12 +102,12 @@ class _PasswordPage:
             return _page("Change your password", "Your password is kept elsewhere. Change it where you sign in.", "")
         return self._form("")
 
-    def change(self, request: Request, person: Principal, fields: dict[str, str]) -> Response:
+    def change(self, _request: Request, person: Principal, fields: dict[str, str]) -> Response:
         new = fields.get("new", "")
         if new != fields.get("again"):
             return self._form("The new password was typed in two ways. Try again.", 422)
         try:
-            session = change_password(self._appliance, request, person, fields.get("old", ""), new)
+            session = change_password(self._appliance, person, fields.get("old", ""), new)
         except NotSignedIn:
             return self._form("The password you have now was not typed right. Try again.", 401)
         except ApplianceError as error:
@@ -138,12 +139,14 @@ class _SecondFactorPage:
         listed = "".join(f"<li>{html.escape(code)}</li>" for code in codes)
         return _page("Second factor", lead, Template(_DONE).substitute(codes=listed))
 
-    def remove(self, request: Request, person: Principal, fields: dict[str, str]) -> Response:
-        sessions, address = self._appliance.sessions, address_of(request)
+    def remove(self, _request: Request, person: Principal, fields: dict[str, str]) -> Response:
+        sessions = self._appliance.sessions
         try:
-            sessions.brake.refuse_when_paused(person.name, address)  # as with signing in, that is not on record
+            sessions.brake.refuse_when_paused(
+                Attempt.in_session(person.id)
+            )  # not on record, as at the door
             with record_act(self._appliance, person, "second_factor.removed", person.name):
-                sessions.remove_second_factor(person.id, fields.get("code", ""), address)
+                sessions.remove_second_factor(person.id, fields.get("code", ""))
         except ApplianceError as error:
             return self._form(person, str(error), error.status)
         return RedirectResponse("/second-factor", 303)

@@ -50,11 +50,9 @@ def delete_session(request: Request, person: Unfinished, appliance: TheAppliance
 
 
 @router.post("/session/password")
-def set_own_password(
-    wanted: PasswordChange, request: Request, response: Response, person: Unfinished, appliance: TheAppliance
-) -> Me:
+def set_own_password(wanted: PasswordChange, response: Response, person: Unfinished, appliance: TheAppliance) -> Me:
     """Change one's own password. It ends every session and token one has; a new session travels in the cookie."""
-    renewed = change_password(appliance, request, person, wanted.old, wanted.new)
+    renewed = change_password(appliance, person, wanted.old, wanted.new)
     set_cookie(response, appliance, renewed)
     return _me(appliance, renewed.principal)
 

@@ -19,11 +19,12 @@ from appliance.api import proxied
 from appliance.api.opening import address_of, record_failure, record_sign_in, set_cookie
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.signin_pages import arrival_page, notice_page, sign_in_page
+from appliance.auth.brake import Attempt
 from appliance.auth.identity import Identity
 from appliance.auth.oidc.sign_on import ATTEMPT_S, RETURN_PATH, NotBegunHere, Returned, SingleSignOn
 from appliance.auth.sessions import SignedInSession
 from appliance.config.identity import HEADER_DIRECTORY, OIDC_DIRECTORY
-from appliance.errors import ApplianceError, TooManyAttempts
+from appliance.errors import ApplianceError
 from appliance.wiring import Appliance
 
 BEGIN_PATH = "/login/oidc"
@@ -107,7 +108,7 @@ def open_session(appliance: Appliance, identity: Identity, address: str) -> Sign
     Raises:
         ApplianceError: See `Sessions.open_for`; and AuditUnavailable: then there is no session.
     """
-    session = appliance.sessions.open_for(identity, address)
+    session = appliance.sessions.open_for(identity)
     record_sign_in(appliance, session, address, identity.directory)
     return session
 
@@ -116,8 +117,6 @@ def _vouched_for(appliance: Appliance, person: proxied.ProxiedPerson, address: s
     try:
         identity = proxied.identity_of(person, appliance.settings.trusted_header)
         return open_session(appliance, identity, address)
-    except TooManyAttempts:
-        raise  # not on record during a pause, see `signin.sign_in`
     except ApplianceError as error:
         record_failure(appliance, error, person.name, address, HEADER_DIRECTORY)
         raise
@@ -125,21 +124,26 @@ def _vouched_for(appliance: Appliance, person: proxied.ProxiedPerson, address: s
 
 def _finish(appliance: Appliance, sign_on: SingleSignOn, request: Request) -> SignedInSession:
     address = address_of(request)
-    appliance.sessions.brake.refuse_when_paused("", address)
     try:
         identity = sign_on.finish(request.cookies.get(_attempt_cookie(appliance), ""), _returned(request))
     except NotBegunHere:
         raise  # nothing was attempted: strangers could send us anybody's browser, and fill the disk
     except ApplianceError as error:
-        # under a name of its own: one key for all who have none yet would pause everybody together
-        appliance.sessions.brake.count(f"another door {address}", address)
-        record_failure(appliance, error, None, address, OIDC_DIRECTORY)
+        _record_refusal(appliance, error, address)
         raise
     try:
         return open_session(appliance, identity, address)
     except ApplianceError as error:
         record_failure(appliance, error, identity.name, address, OIDC_DIRECTORY)
         raise
+
+
+def _record_refusal(appliance: Appliance, error: ApplianceError, address: str) -> None:
+    """Put on record that somebody came back without proof; a few from each address: strangers could fill the disk."""
+    brake, attempt = appliance.sessions.brake, Attempt.by_single_sign_on(address)
+    if not brake.pause(attempt):
+        brake.count(attempt)
+        record_failure(appliance, error, None, address, OIDC_DIRECTORY)
 
 
 def _returned(request: Request) -> Returned:

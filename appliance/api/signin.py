@@ -13,6 +13,7 @@ from appliance.api.sign_on import arrive_through_proxy, leaving_address, sign_on
 from appliance.api.signin_pages import STATIC, notice_page, sign_in_page
 from appliance.audit.acts import begun
 from appliance.audit.entries import AdminAction
+from appliance.auth.brake import Attempt
 from appliance.auth.sessions import SignedInSession, TokenKind
 from appliance.config import PasswordsFor
 from appliance.config.identity import HEADER_DIRECTORY
@@ -55,7 +56,7 @@ def sign_in(appliance: Appliance, request: Request, name: str, password: str, co
     return session
 
 
-def change_password(appliance: Appliance, request: Request, person: Principal, old: str, new: str) -> SignedInSession:
+def change_password(appliance: Appliance, person: Principal, old: str, new: str) -> SignedInSession:
     """The new session of somebody who changed their password; the act is on record before it is done.
 
     As with `sign_in`, a refusal during a pause is not.
@@ -63,10 +64,9 @@ def change_password(appliance: Appliance, request: Request, person: Principal, o
     Raises:
         ApplianceError: See `Sessions.change_password`; and AuditUnavailable.
     """
-    address = address_of(request)
-    appliance.sessions.brake.refuse_when_paused(person.name, address)
+    appliance.sessions.brake.refuse_when_paused(Attempt.in_session(person.id))
     with begun(appliance.log.append, AdminAction(person.id, "password.changed", person.name)):
-        return appliance.sessions.change_password(person.id, old, new, address)
+        return appliance.sessions.change_password(person.id, old, new)
 
 
 def next_address(appliance: Appliance, token: str) -> str:

@@ -5,7 +5,8 @@ Rules this module keeps:
 1. A token is 256 random bits and is shown once; the database holds its SHA-256 only.
 2. A token is good for one purpose: a session cookie is no API token, and the other way round.
 3. Roles, groups and `disabled` are read on every request, so a change acts at once.
-4. A paused name or address is refused before any hash is computed (see `brake`).
+4. What is paused is refused before any hash is computed (see `brake`). Who comes through single sign-on or a trusted
+   header shows no password, so no pause keeps them out.
 5. One password is checked at a time. So guesses sent at once cannot slip past the count together, and a flood of them
    takes 64 MiB of memory, not 64 MiB each. (Across several processes, each may let one more guess through.) A directory
    is asked after that, with the failure counted already: one that hangs holds up nobody with a local account.
@@ -42,7 +43,7 @@ from sqlalchemy import (
 )
 
 from appliance.auth.accounts import Accounts, Verified, end_sessions, now_utc, wrong
-from appliance.auth.brake import Brake
+from appliance.auth.brake import Attempt, Brake
 from appliance.auth.identity import Identity, Noting, PasswordDirectory, unnoted
 from appliance.auth.naming import checked_label
 from appliance.auth.second_factor import SecondFactors
@@ -163,12 +164,12 @@ class Sessions:
             code: Of the second factor, as typed; asked of those who have one.
 
         Raises:
-            TooManyAttempts: The name or the address failed too often; `wait_s` says how long to wait.
+            TooManyAttempts: This failed too often; `wait_s` says how long to wait.
             NotSignedIn: In the same words and time for an unknown name, a wrong password or code, a disabled person.
             DirectoryUnavailable: The name is of no local account, and a directory cannot be asked.
         """
         try:
-            with self._counted(name, address):
+            with self._counted(Attempt.at_the_door(name, address)):
                 return self._checked(name, password, code)
         except NotSignedIn:
             # after the hash was computed, so that a name that is here costs no less than one that is not
@@ -181,54 +182,52 @@ class Sessions:
         admitted = self._accounts.admit(identity, self._noting)
         return self._open(admitted.id, admitted.name)
 
-    def change_password(self, person_id: str, old: str, new: str, address: str) -> SignedInSession:
+    def change_password(self, person_id: str, old: str, new: str) -> SignedInSession:
         """Give somebody the password they chose; ends all their sessions and tokens and opens a new session.
 
         Raises:
-            TooManyAttempts: See `sign_in`: the old password is no easier to guess here.
+            TooManyAttempts: The old password was wrong too often: it is no easier to guess here than at the door.
             NotSignedIn: The old password is wrong.
             InvalidRequest: The new one breaks a rule, or is the old one.
         """
         person = self._accounts.person(person_id)
-        with self._counted(person.name, address):
+        with self._counted(Attempt.in_session(person_id)):
             verified = self._accounts.verify(person.name, old)
             if old == new:
                 raise InvalidRequest("The new password is the old one. Choose another password.")
             self._accounts.set_password(person_id, new, in_place_of=verified)
             return self._open(person_id, person.name)
 
-    def remove_second_factor(self, person_id: str, code: str, address: str) -> None:
+    def remove_second_factor(self, person_id: str, code: str) -> None:
         """Take somebody's own second factor away, for one of its codes.
 
         Raises:
-            TooManyAttempts: See `sign_in`: a code is no easier to guess here.
+            TooManyAttempts: The code was wrong too often: it is no easier to guess here than at the door.
             NotSignedIn: The code is wrong.
         """
-        with self._counted(self._accounts.person(person_id).name, address):
+        with self._counted(Attempt.in_session(person_id)):
             if not self.second_factors.passes(person_id, code):
                 raise NotSignedIn("The code is wrong, or was used before. Wait for the next one.")
             self.second_factors.remove(person_id)
 
     @contextmanager
-    def _counted(self, name: str, address: str) -> Iterator[None]:
+    def _counted(self, attempt: Attempt) -> Iterator[None]:
         """For as long as one password is checked: refuses who is paused, and counts a failure."""
-        self.brake.refuse_when_paused(name, address)  # before the queue: who is paused holds nobody else up
+        self.brake.refuse_when_paused(attempt)  # before the queue: who is paused holds nobody else up
         with self._one_at_a_time:
-            self.brake.refuse_when_paused(name, address)
+            self.brake.refuse_when_paused(attempt)
             try:
                 yield
             except NotSignedIn:
-                self.brake.count(name, address)
+                self.brake.count(attempt)
                 raise
 
-    def open_for(self, identity: Identity, address: str) -> SignedInSession:
+    def open_for(self, identity: Identity) -> SignedInSession:
         """A new browser session of somebody who proved to their directory who they are.
 
         Raises:
-            TooManyAttempts: Too many sign-ins failed from this address.
             AccessDenied, Conflict, InvalidRequest, NotFound: See `Accounts.admit`.
         """
-        self.brake.refuse_when_paused("", address)
         admitted = self._accounts.admit(identity, self._noting)
         return self._open(admitted.id, admitted.name)  # not under the name they go by there: it may be another's here
 
@@ -246,7 +245,7 @@ class Sessions:
             try:
                 identity = directory.verify(name, password)
             except DirectoryUnavailable as error:
-                self.brake.take_back(name, address)  # nobody has looked at that password
+                self.brake.take_back(Attempt.at_the_door(name, address))  # nobody has looked at that password
                 self._accounts.directory_failed(directory.name, str(error))
                 raise DirectoryUnavailable(_ASK_LATER) from error  # what is wrong with it is not for strangers
             if identity is not None:

@@ -206,7 +206,8 @@ class SignInSettings(Section):
 
     idle_timeout_s: Annotated[float, Field(gt=0)] = 8 * 3600
     lifetime_s: Annotated[float, Field(gt=0)] = 24 * 3600
-    max_failures: Annotated[int, Field(ge=1)] = 5
+    max_failures: Annotated[int, Field(ge=1)] = 5  # of one name from one address
+    max_failures_per_name: Annotated[int, Field(ge=1, le=100)] = 100  # wherever they come from; NIST SP 800-63B, 5.2.2
     failure_window_s: Annotated[float, Field(gt=0)] = 300
     second_factor_roles: tuple[Role, ...] = ()  # who signs in with a password and has one of them needs a second factor
     passwords: PasswordsFor = PasswordsFor.EVERYBODY

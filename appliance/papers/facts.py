@@ -115,7 +115,8 @@ def _second_factor(settings: Settings) -> str:
 def _sessions(settings: Settings) -> str:
     chosen = settings.sign_in
     idle, most = _minutes(chosen.idle_timeout_s), _minutes(chosen.lifetime_s)
-    return f"end after {idle} without use and after {most} at most; {chosen.max_failures} failed sign-ins make a pause"
+    failures = f"{chosen.max_failures} failed sign-ins from one address, or {chosen.max_failures_per_name} from any"
+    return f"end after {idle} without use and after {most} at most; {failures}, make a pause"
 
 
 def _model(appliance: Appliance) -> tuple[str, str]:

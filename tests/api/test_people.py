@@ -246,7 +246,7 @@ def test_where_each_membership_came_from_is_told_to_admins_and_to_the_person(
 ) -> None:
     house.accounts.set_directories([DirectoryTerms("corp", "ldap", 3600)])
     anne = Identity("corp", "1", "anne", "Anne", frozenset({"finance"}), frozenset({Role.EMPLOYEE}))
-    session = house.sessions.open_for(anne, "127.0.0.1")
+    session = house.sessions.open_for(anne)
     assert admin.patch(f"/api/people/{session.principal.id}", json={"groups": ["project x"]}).status_code == 200
     told = [
         {"group": "finance", "origin": "corp", "counts": True},

@@ -23,6 +23,7 @@ from starlette.websockets import WebSocketDisconnect
 from appliance import doctor
 from appliance.audit.entries import SignedIn, SignInFailed
 from appliance.audit.records import LogFilter
+from appliance.auth.brake import Attempt
 from appliance.auth.identity import DirectoryTerms
 from appliance.config import ModelSettings, PasswordsFor, Provider, ServerSettings, Settings, SignInSettings
 from appliance.config.identity import OidcSettings, TrustedHeaderSettings
@@ -183,6 +184,24 @@ def test_a_code_that_the_provider_did_not_give_signs_nobody_in(browser: TestClie
     assert (refused.status_code, "did not confirm this sign-in" in refused.text) == (401, True)
     failed = entries(house, SignInFailed)[0]
     assert (failed.door, failed.reason, failed.name) == ("oidc", "not_signed_in", "")
+
+
+def test_a_flood_from_an_address_fills_no_record_and_keeps_nobody_out_who_is_vouched_for(
+    served: Any, house: Appliance
+) -> None:
+    address, brake = "192.0.2.77", house.sessions.brake
+    for number in range(50):
+        brake.count(Attempt.at_the_door(f"guess-{number}", address))
+    for _ in range(5):
+        brake.count(Attempt.by_single_sign_on(address))
+    browser = TestClient(served, base_url=US, follow_redirects=False, client=(address, 50_000))
+    assert browser.post("/login", data={"name": "local-admin", "password": PASSWORD}).status_code == 429
+    size = house.log.size()
+    back = at_provider(browser.get("/login/oidc").headers["location"], "Anna")
+    assert browser.get(re.sub("code=[^&]+", "code=invented", back)).status_code == 401
+    assert house.log.size() == size
+    assert sign_on(browser, "Anna").status_code == 200
+    assert browser.get("/api/session").json()["name"] == "anna"
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,21 @@ def test_guessing_is_braked_and_the_right_password_does_not_help(browser: TestCl
     assert int(api.headers["retry-after"]) > 0
 
 
+def test_guesses_of_a_stranger_do_not_keep_somebody_from_their_own_account(
+    fresh: Appliance, browser: TestClient
+) -> None:
+    stranger = TestClient(create_headless_app(fresh), base_url="https://testserver", client=("192.0.2.66", 50_000))
+    assert log_in(browser, "other", PASSWORD) == 303
+    for _ in range(5):
+        assert log_in(stranger, "other", "guess number one") == 401
+    assert log_in(stranger, "other", PASSWORD) == 429
+    assert log_in(browser, "other", PASSWORD) == 303
+    for _ in range(5):
+        assert log_in(browser, "other", "guess number one") == 401  # behind one address with the stranger
+    changed = browser.post("/api/session/password", json={"old": PASSWORD, "new": "quince harbour ladder eleven"})
+    assert changed.status_code == 200
+
+
 def test_refusals_during_a_pause_do_not_fill_the_log(browser: TestClient, fresh: Appliance) -> None:
     for _ in range(6):
         log_in(browser, "flooder", "guess number one")

@@ -75,7 +75,7 @@ def _states(person: PersonOut) -> Iterable[tuple[str, pieces.Tone]]:
     if person.gone:
         yield f"gone from {person.directory}", "warn"
     if person.paused_s:
-        yield f"sign-in paused for {pieces.duration(person.paused_s)}", "warn"
+        yield f"wrong passwords: paused for {pieces.duration(person.paused_s)}", "warn"
     if person.must_change_password:
         yield "must change the password", "quiet"
     if person.second_factor:

@@ -77,7 +77,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def settings() -> SignInSettings:
-    return SignInSettings(idle_timeout_s=3600, lifetime_s=6 * 3600, max_failures=2, failure_window_s=300)
+    return SignInSettings(
+        idle_timeout_s=3600, lifetime_s=6 * 3600, max_failures=2, max_failures_per_name=4, failure_window_s=300
+    )
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def test_a_sync_renews_those_who_are_known_and_shuts_out_those_who_are_gone(
     accounts: Accounts, sessions: Sessions, clock: Clock, staff: Staff
 ) -> None:
     anne, bert = accounts.admit(ANNE), accounts.admit(BERT)
-    session, token = sessions.open_for(BERT, HERE).token, sessions.issue_token(bert.id, "report", timedelta(days=7))
+    session, token = sessions.open_for(BERT).token, sessions.issue_token(bert.id, "report", timedelta(days=7))
     cleo = Identity("corp", "uuid-3", "cleo", "Cleo", frozenset(), frozenset())
     accounts.renew("corp", [replace(ANNE, groups=frozenset({"board"})), cleo], clock.now)
     assert accounts.person(anne.id).groups == {"board"}
@@ -224,12 +224,12 @@ def test_no_password_of_ours_opens_an_account_of_a_directory(accounts: Accounts)
 
 
 def test_open_for_is_a_sign_in_like_any_other(accounts: Accounts, sessions: Sessions, clock: Clock) -> None:
-    session = sessions.open_for(ANNE, HERE)
+    session = sessions.open_for(ANNE)
     assert session.expires_at == clock.now + timedelta(hours=6)
     assert sessions.authenticate(session.token) == session.principal
     accounts.set_disabled(session.principal.id, disabled=True)
     with pytest.raises(AccessDenied):
-        sessions.open_for(ANNE, HERE)
+        sessions.open_for(ANNE)
 
 
 def test_a_password_of_a_directory_signs_in_at_the_same_page_and_under_the_same_brake(

@@ -146,8 +146,8 @@ def test_who_takes_their_own_away_gives_a_code_and_an_admin_needs_none(
 ) -> None:
     secret, codes = set_up(factors, staff.clerk.id, clock)
     with pytest.raises(NotSignedIn, match="code is wrong"):
-        sessions.remove_second_factor(staff.clerk.id, "000000", HERE)
-    sessions.remove_second_factor(staff.clerk.id, codes[0], HERE)
+        sessions.remove_second_factor(staff.clerk.id, "000000")
+    sessions.remove_second_factor(staff.clerk.id, codes[0])
     sessions.sign_in("clerk", PASSWORD, HERE)
     again, _ = set_up(factors, staff.clerk.id, clock)
     assert again != secret
@@ -182,7 +182,7 @@ def test_only_somebody_who_signs_in_with_a_password_has_a_second_factor_here(
     with pytest.raises(NotFound):
         factors.begin(NOBODY)
     strict = Sessions(database, SignInSettings(second_factor_roles=(Role.ADMIN,)), clock)
-    strict.authenticate(strict.open_for(Identity("corp", "1", "anne", "", frozenset(), anne.roles), HERE).token)
+    strict.authenticate(strict.open_for(Identity("corp", "1", "anne", "", frozenset(), anne.roles)).token)
 
 
 def test_a_damaged_secret_lets_nobody_in(

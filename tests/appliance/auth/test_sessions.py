@@ -9,7 +9,7 @@ from sqlalchemy import Table, func, select
 
 from appliance.auth import tables
 from appliance.auth.accounts import Accounts
-from appliance.auth.brake import ADDRESS_FACTOR
+from appliance.auth.brake import ADDRESS_FACTOR, Attempt
 from appliance.auth.identity import DirectoryTerms, Identity
 from appliance.auth.sessions import Sessions, TokenKind
 from appliance.config import SignInSettings
@@ -169,7 +169,7 @@ def test_a_password_changed_during_the_sign_in_opens_no_session(
     def clock_that_changes_the_password() -> datetime:
         nonlocal calls
         calls += 1
-        if calls == 6:  # after the two checks of the brake, of name and address each, and that of the password
+        if calls == 4:  # after the two checks of the brake, and that of the password
             store_hash(database, "clerk", UNUSABLE_HASH)
         return clock()
 
@@ -199,8 +199,8 @@ def test_a_password_that_somebody_else_set_is_good_for_changing_it_alone(
             sessions.authenticate(held, kind=kind)
     sessions.recognise(session, kind=TokenKind.SESSION, may_be_unfinished=True)
     with pytest.raises(InvalidRequest, match="is the old one"):
-        sessions.change_password(staff.clerk.id, "handed over in person", "handed over in person", HERE)
-    renewed = sessions.change_password(staff.clerk.id, "handed over in person", "chosen by the clerk", HERE)
+        sessions.change_password(staff.clerk.id, "handed over in person", "handed over in person")
+    renewed = sessions.change_password(staff.clerk.id, "handed over in person", "chosen by the clerk")
     assert sessions.authenticate(renewed.token) == staff.clerk
     with pytest.raises(NotSignedIn):
         sessions.authenticate(session)
@@ -209,11 +209,28 @@ def test_a_password_that_somebody_else_set_is_good_for_changing_it_alone(
 def test_the_old_password_is_no_easier_to_guess_by_changing_it(sessions: Sessions, staff: Staff) -> None:
     for _ in range(2):
         with pytest.raises(NotSignedIn):
-            sessions.change_password(staff.clerk.id, WRONG, "chosen by a thief", HERE)
+            sessions.change_password(staff.clerk.id, WRONG, "chosen by a thief")
     with pytest.raises(TooManyAttempts):
-        sessions.change_password(staff.clerk.id, PASSWORD, "chosen by a thief", HERE)
+        sessions.change_password(staff.clerk.id, PASSWORD, "chosen by a thief")
+    sessions.sign_in("clerk", PASSWORD, HERE)  # the thief of a session keeps its owner out of nothing
+
+
+def test_who_is_signed_in_changes_their_password_whatever_strangers_guess(
+    sessions: Sessions, staff: Staff, settings: SignInSettings
+) -> None:
+    for number in range(settings.max_failures_per_name):
+        fail(sessions, "clerk", address=f"192.0.2.{number}")
     with pytest.raises(TooManyAttempts):
         sessions.sign_in("clerk", PASSWORD, HERE)
+    renewed = sessions.change_password(staff.clerk.id, PASSWORD, "chosen by the clerk")
+    assert sessions.authenticate(renewed.token) == staff.clerk
+
+
+def test_nobody_pauses_a_session_by_typing_a_name(sessions: Sessions, staff: Staff) -> None:
+    typed = f"SESSION {staff.clerk.id}"
+    fail(sessions, typed, address="")
+    fail(sessions, typed, address="")
+    sessions.change_password(staff.clerk.id, PASSWORD, "chosen by the clerk")
 
 
 # Tokens
@@ -234,10 +251,10 @@ def test_single_sign_on_under_somebody_elses_name_forgets_none_of_their_failures
 ) -> None:
     accounts.set_directories([DirectoryTerms("oidc", "oidc", 3600)])
     known = Identity("oidc", "1", "mallory", "Mallory", frozenset(), frozenset({Role.EMPLOYEE}))
-    assert sessions.open_for(known, HERE).principal.name == "mallory"
+    assert sessions.open_for(known).principal.name == "mallory"
     for _ in range(settings.max_failures - 1):
         fail(sessions, "clerk")
-    assert sessions.open_for(replace(known, name="clerk"), HERE).principal.name == "mallory"
+    assert sessions.open_for(replace(known, name="clerk")).principal.name == "mallory"
     fail(sessions, "clerk")
     with pytest.raises(TooManyAttempts):
         sessions.sign_in("clerk", PASSWORD, HERE)
@@ -341,14 +358,25 @@ def test_what_has_ended_is_deleted(sessions: Sessions, staff: Staff, clock: Cloc
 # The brake
 
 
-def test_a_name_is_paused_after_too_many_failures_wherever_they_came_from(sessions: Sessions, clock: Clock) -> None:
-    fail(sessions, "clerk")
-    clock.forward(seconds=100)
+def test_a_name_is_paused_where_somebody_guessed_and_nowhere_else(sessions: Sessions) -> None:
+    fail(sessions, "clerk", address=ELSEWHERE)
     fail(sessions, "CLERK", address=ELSEWHERE)
+    with pytest.raises(TooManyAttempts):
+        sessions.sign_in("clerk", PASSWORD, ELSEWHERE)
+    assert sessions.brake.pauses(["clerk", "admin"]).keys() == {"clerk"}
+    sessions.sign_in("clerk", PASSWORD, HERE)
+
+
+def test_many_failures_pause_a_name_everywhere(sessions: Sessions, clock: Clock) -> None:
+    fail(sessions, "clerk", address="192.0.2.1")
+    clock.forward(seconds=100)
+    for address in ("192.0.2.2", "192.0.2.3", "192.0.2.4"):
+        fail(sessions, "CLERK", address=address)
     clock.forward(seconds=50)
     with pytest.raises(TooManyAttempts) as caught:
-        sessions.sign_in("clerk", PASSWORD, "192.0.2.30")
+        sessions.sign_in("clerk", PASSWORD, HERE)
     assert caught.value.wait_s == 150
+    assert sessions.brake.pauses(["clerk"]) == {"clerk": timedelta(seconds=150)}
     clock.forward(seconds=149)
     with pytest.raises(TooManyAttempts):
         sessions.sign_in("clerk", PASSWORD, HERE)
@@ -388,14 +416,17 @@ def test_a_success_forgets_the_failures_of_that_name(sessions: Sessions) -> None
 @pytest.mark.parametrize("name", ["nobody", "not a name at all", "\ud800", "n" * 5000])
 def test_an_unknown_name_is_paused_like_a_known_one(sessions: Sessions, name: str) -> None:
     for tried in ("clerk", name):
-        fail(sessions, tried)
-        fail(sessions, tried)
-    messages = set()
+        for address in (HERE, HERE, ELSEWHERE):
+            fail(sessions, tried, address=address)
+    told = {}
     for tried in ("clerk", name):
-        with pytest.raises(TooManyAttempts) as caught:
+        with pytest.raises(TooManyAttempts) as here:
             sessions.sign_in(tried, WRONG, HERE)
-        messages.add(str(caught.value))
-    assert len(messages) == 1
+        fail(sessions, tried, address=ELSEWHERE)  # its pause at one address is none at another
+        with pytest.raises(TooManyAttempts) as anywhere:  # four failures: the limit of a name
+            sessions.sign_in(tried, WRONG, "192.0.2.30")
+        told[tried] = (str(here.value), str(anywhere.value))
+    assert told["clerk"] == told[name]
 
 
 def test_an_address_is_paused_after_ten_times_as_many_failures(database: Database, clock: Clock) -> None:
@@ -405,6 +436,20 @@ def test_an_address_is_paused_after_ten_times_as_many_failures(database: Databas
     with pytest.raises(TooManyAttempts):
         sessions.sign_in("clerk", PASSWORD, HERE)
     sessions.sign_in("clerk", PASSWORD, ELSEWHERE)
+
+
+def test_the_pause_of_an_address_stops_nobody_whom_a_directory_vouches_for(
+    database: Database, accounts: Accounts, staff: Staff, clock: Clock
+) -> None:
+    sessions = Sessions(database, SignInSettings(max_failures=1), clock)
+    accounts.set_directories([DirectoryTerms("oidc", "oidc", 3600)])
+    for number in range(ADDRESS_FACTOR):
+        fail(sessions, f"guess-{number}")
+    assert sessions.brake.pause(Attempt.at_the_door("clerk", HERE))
+    assert not sessions.brake.pause(Attempt.by_single_sign_on(HERE))
+    assert not sessions.brake.pause(Attempt.in_session(staff.clerk.id))
+    anna = Identity("oidc", "1", "anna", "Anna", frozenset(), frozenset({Role.EMPLOYEE}))
+    assert sessions.open_for(anna).principal.name == "anna"
 
 
 def test_a_restart_forgets_no_failure(
