@@ -79,10 +79,17 @@ def history(runs: Iterable[EvaluationOut], metrics: Iterable[MetricOut]) -> Html
 def _history_row(run: EvaluationOut) -> tuple[Html, ...]:
     state = pieces.badge(*STATES[run.state]) if run.state is not EvaluationState.FINISHED else Html("")
     began = Html(f"{text(pieces.moment(run.started_at))}<br><small>{text(run.id[:8])}</small> {state}")
+    if run.hidden:
+        return (began, Html(f"<small>{text(told_of_hidden(run))}</small>"), *(_number(_DASH) for _ in MAIN))
     read_as = f"read as {pieces.listed(run.groups) or 'those who asked'}"
     asked = pieces.dotted(pieces.count(run.total, "question"), read_as, "with answers" if run.answers else "")
     what = Html("<br>".join([text(run.name), f"<small>{text(run.message or asked)}</small>"]))
     return (began, what, *(_number(figure(name, run.metrics.get(name))) for name in MAIN))
+
+
+def told_of_hidden(run: EvaluationOut) -> str:
+    """What may be said of an evaluation that is not for whoever looks."""
+    return f"By {run.started_by or 'somebody who is gone'}, with groups or levels that you do not have."
 
 
 def meanings(metrics: Iterable[MetricOut]) -> Html:

@@ -5,12 +5,16 @@ Rules this module keeps:
 1. A set that somebody brings is asked with groups that they have themselves: what a run finds tells of the documents.
    For the same reason a quote in it has five words or more. The operator, who can read the documents, is bound by
    neither.
-2. The set of what people found helpful is asked as those people, and tells identifiers and numbers.
-3. That a run begins is on record before it does, and what came out before anybody sees it.
+2. For the same reason a run is shown to admins who could have started it, with groups and levels that cover those it
+   read with. To others the list says that there is one, by whom and when.
+3. The set of what people found helpful is asked as those people, and tells identifiers and numbers.
+4. That a run begins is on record before it does, and what came out before anybody sees it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 from anyio import to_thread
@@ -52,8 +56,9 @@ Limit = Annotated[int | None, Query(ge=1, le=20_000)]
 
 
 @router.get("")
-def evaluations(_admin: EvaluationAdmin, appliance: TheAppliance) -> EvaluationsOut:
+def evaluations(admin: EvaluationAdmin, appliance: TheAppliance) -> EvaluationsOut:
     """The latest evaluations, newest first, and what every metric means."""
+    names = _names(appliance)
     return EvaluationsOut(
         metrics=[
             MetricOut(
@@ -65,7 +70,10 @@ def evaluations(_admin: EvaluationAdmin, appliance: TheAppliance) -> Evaluations
             )
             for metric in METRICS
         ],
-        evaluations=[_out(run) for run in appliance.evaluations.latest()],
+        evaluations=[
+            _out(run, names) if _may_see(appliance, admin, run) else _hidden(run, names)
+            for run in appliance.evaluations.latest()
+        ],
     )
 
 
@@ -92,7 +100,7 @@ def start_from_feedback(
     readers = {
         person.id: cleared(appliance, principal_of(person))
         for person in appliance.accounts.people()
-        if not person.disabled and Role.EMPLOYEE in person.roles
+        if not person.shut_out and Role.EMPLOYEE in person.roles
     }
     exercises = exercises_from(appliance.conversations.praised(), readers, appliance.catalog)[:limit]
     order = Order(NAME, SetKind.FEEDBACK, digest_of(exercises), exercises, (), answers, admin.id)
@@ -102,16 +110,16 @@ def start_from_feedback(
 @router.get("/{evaluation_id}")
 def evaluation(
     evaluation_id: str,
-    _admin: EvaluationAdmin,
+    admin: EvaluationAdmin,
     appliance: TheAppliance,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> EvaluationDetail:
     """One evaluation and its questions, those that went worst first."""
-    run = appliance.evaluations.run(evaluation_id)
+    run = _seen(appliance, admin, appliance.evaluations.run(evaluation_id))
     results = sorted(appliance.evaluations.results(evaluation_id), key=_goodness)
     return EvaluationDetail(
-        **_out(run).model_dump(),
+        **_out(run, _names(appliance)).model_dump(),
         questions=[_question_out(result) for result in results[offset : offset + limit]],
         question_count=len(results),
     )
@@ -120,19 +128,20 @@ def evaluation(
 @router.get("/{evaluation_id}/comparison")
 def comparison(
     evaluation_id: str,
-    _admin: EvaluationAdmin,
+    admin: EvaluationAdmin,
     appliance: TheAppliance,
     before: Annotated[str, Query(max_length=36)] = LAST,
     max_drop: Annotated[float, Query(ge=0, le=1)] = 0.02,
 ) -> ComparisonOut:
     """This evaluation against an earlier one: what got better and worse, and whether a metric fell too far."""
     runs = appliance.evaluations
-    after = runs.run(evaluation_id)
+    after = _seen(appliance, admin, runs.run(evaluation_id))
     earlier = runs.before(after) if before == LAST else runs.run(before)
     if earlier is None:
         raise NotFound("No earlier evaluation asked the same questions in the same way. Name one to compare with.")
+    _seen(appliance, admin, earlier)
     sides = ((earlier, runs.results(earlier.id)), (after, runs.results(after.id)))
-    return _comparison_out(compare(*sides, max_drop=max_drop), max_drop)
+    return _comparison_out(compare(*sides, max_drop=max_drop), max_drop, _names(appliance))
 
 
 @router.post("/{evaluation_id}/cancel", status_code=204)
@@ -170,14 +179,37 @@ def _start_file(
     golden = read_golden(name, body, limit=limit, shortest_quote=0 if admin.id == OPERATOR else SHORTEST_QUOTE)
     exercises = exercises_for(golden.questions, groups, admin.levels)
     read_as = tuple(sorted({EVERYONE, *groups}))
-    return _started(appliance, admin, Order(name, SetKind.FILE, golden.sha256, exercises, read_as, answers, admin.id))
+    order = Order(name, SetKind.FILE, golden.sha256, exercises, read_as, answers, admin.id, admin.levels)
+    return _started(appliance, admin, order)
 
 
 def _started(appliance: Appliance, admin: Principal, order: Order) -> EvaluationOut:
     read_as = ", ".join(order.groups) or "those who asked"
     detail = f"{len(order.exercises)} questions, sha256 {order.set_sha256}, read as {read_as}"
     with record_act(appliance, admin, "evaluation.started", order.name, detail):
-        return _out(appliance.evaluations.start(order))
+        return _out(appliance.evaluations.start(order), _names(appliance))
+
+
+def _may_see(appliance: Appliance, admin: Principal, run: Evaluation) -> bool:
+    """Whether somebody could have started this run themselves."""
+    if admin.id == OPERATOR or run.kind is SetKind.FEEDBACK:
+        return True
+    levels = run.levels or frozenset(appliance.settings.access.levels)  # not known: maybe every one
+    return admin.groups | {EVERYONE} >= set(run.groups) and admin.levels >= levels
+
+
+def _seen(appliance: Appliance, admin: Principal, run: Evaluation) -> Evaluation:
+    """This run. Raises AccessDenied when it is not for them to see."""
+    if not _may_see(appliance, admin, run):
+        raise AccessDenied(
+            "This evaluation read with groups or levels that you do not have, and its figures tell of those documents."
+        )
+    return run
+
+
+def _names(appliance: Appliance) -> dict[str, str]:
+    """Who started evaluations, by id."""
+    return {OPERATOR: OPERATOR, **{person.id: person.name for person in appliance.accounts.people()}}
 
 
 def _goodness(result: QuestionResult) -> tuple[float, str]:
@@ -188,7 +220,14 @@ def _goodness(result: QuestionResult) -> tuple[float, str]:
     return (quality, result.question_id)
 
 
-def _out(run: Evaluation) -> EvaluationOut:
+def _hidden(run: Evaluation, names: Mapping[str, str]) -> EvaluationOut:
+    """That there is a run, and nothing of what it read or found."""
+    bare = replace(run, name="", set_sha256="", groups=(), answers=False, total=0, done=0, settings={}, metrics={})
+    bare = replace(bare, error="It did not finish." if run.error else "")
+    return _out(bare, names).model_copy(update={"hidden": True})
+
+
+def _out(run: Evaluation, names: Mapping[str, str]) -> EvaluationOut:
     state = EvaluationState.RUNNING
     if run.finished_at is not None:
         state = EvaluationState.FAILED if run.error else EvaluationState.FINISHED
@@ -200,6 +239,7 @@ def _out(run: Evaluation) -> EvaluationOut:
         groups=list(run.groups),
         answers=run.answers,
         state=state,
+        started_by=names.get(run.started_by, ""),
         started_at=run.started_at,
         finished_at=run.finished_at,
         total=run.total,
@@ -232,10 +272,10 @@ def _question_out(result: QuestionResult) -> QuestionResultOut:
     )
 
 
-def _comparison_out(found: Comparison, max_drop: float) -> ComparisonOut:
+def _comparison_out(found: Comparison, max_drop: float, names: Mapping[str, str]) -> ComparisonOut:
     return ComparisonOut(
-        before=_out(found.before),
-        after=_out(found.after),
+        before=_out(found.before, names),
+        after=_out(found.after, names),
         max_drop=max_drop,
         passes=found.passes,
         shared=found.shared,

@@ -142,9 +142,7 @@ class _SecondFactorPage:
     def remove(self, _request: Request, person: Principal, fields: dict[str, str]) -> Response:
         sessions = self._appliance.sessions
         try:
-            sessions.brake.refuse_when_paused(
-                Attempt.in_session(person.id)
-            )  # not on record, as at the door
+            sessions.brake.refuse_when_paused(Attempt.in_session(person.id))  # not on record, as at the door
             with record_act(self._appliance, person, "second_factor.removed", person.name):
                 sessions.remove_second_factor(person.id, fields.get("code", ""))
         except ApplianceError as error:

@@ -2,7 +2,7 @@
 
 Rules this module keeps:
 
-1. It is made anew for every run: who takes a thumb or a conversation back, or is disabled, is not in the next one.
+1. It is made anew for every run: who takes a thumb or a conversation back, or may not sign in any more, is not in it.
 2. A question is asked as the person who asked it, with the groups they have now; what they may not see any more is no
    evidence.
 3. It carries no words to anybody: a run over it tells identifiers and numbers.

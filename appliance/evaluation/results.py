@@ -59,6 +59,7 @@ class SetKind(StrEnum):
 class Evaluation:
     """One run. `groups` is what it read as; of questions from feedback each was asked as the person who asked it.
 
+    `levels` are those that `groups` were cleared for; empty where that is not known, as of questions from feedback.
     `settings` is what was in force, by name; `metrics` what came out, None where there was nothing to measure. `error`
     is the sentence for people when it did not get to its end.
     """
@@ -77,6 +78,7 @@ class Evaluation:
     finished_at: datetime | None = None
     error: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
+    levels: frozenset[str] = frozenset()
 
     @property
     def is_whole(self) -> bool:

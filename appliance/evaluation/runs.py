@@ -46,6 +46,7 @@ class Order:
     groups: tuple[str, ...]
     answers: bool
     started_by: str
+    levels: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -119,6 +120,7 @@ class Evaluations:
                 started_at=datetime.now(UTC),
                 total=len(order.exercises),
                 settings=self._in_force(order.answers),
+                levels=order.levels,
             )
             self._begin(_Course(run), order.exercises)
             return run
@@ -150,14 +152,14 @@ class Evaluations:
         return self._store.results(self._store.run(run_id).id)
 
     def before(self, run: Evaluation) -> Evaluation | None:
-        """The latest whole run before this one that asked the same questions with the same groups, None without."""
-        like = (run.kind, run.groups, run.answers)
+        """The latest whole run before this one that asked the same questions as the same reader, None without."""
+        like = (run.kind, run.groups, run.levels, run.answers)
         earlier = [
             other
             for other in self._store.latest()
             if other.is_whole
             and other.started_at < run.started_at
-            and (other.kind, other.groups, other.answers) == like
+            and (other.kind, other.groups, other.levels, other.answers) == like
         ]
         same = [other for other in earlier if run.kind is SetKind.FEEDBACK or other.set_sha256 == run.set_sha256]
         return same[0] if same else None

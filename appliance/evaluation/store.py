@@ -28,6 +28,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    text,
     update,
 )
 
@@ -56,6 +57,7 @@ evaluations = Table(
     Column("error", Text, nullable=False),
     Column("settings", Text, nullable=False),
     Column("metrics", Text, nullable=False),
+    Column("levels", Text, nullable=False, server_default=text("'[]'")),  # empty: not known
 )
 
 evaluation_results = Table(
@@ -162,6 +164,7 @@ def _values(run: Evaluation) -> dict[str, Any]:
         "error": run.error,
         "settings": json.dumps(dict(run.settings)),
         "metrics": json.dumps(dict(run.metrics)),
+        "levels": json.dumps(sorted(run.levels)),
     }
 
 
@@ -181,6 +184,7 @@ def _evaluation(row: Row[Any]) -> Evaluation:
         error=row.error,
         settings=json.loads(row.settings),
         metrics=json.loads(row.metrics),
+        levels=frozenset(json.loads(row.levels)),
     )
 
 

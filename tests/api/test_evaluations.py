@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -11,8 +12,11 @@ from starlette.testclient import TestClient
 
 from appliance.api.schemas.evaluations import MAX_GOLDEN_BYTES
 from appliance.audit.entries import AdminAction, EvaluationEnded, QuestionReceived
+from appliance.auth.identity import DirectoryTerms, Identity
+from appliance.domain import Role
+from appliance.server import create_headless_app
 from appliance.wiring import Appliance
-from tests.api.conftest import Client, events
+from tests.api.conftest import BASE, Client, events
 
 HOTEL = "What may a hotel in Zurich cost per night?"
 GOLDEN = (
@@ -74,6 +78,57 @@ def test_a_run_reads_with_groups_of_ones_own(appliance: Appliance, client: Clien
     assert run["metrics"]["recall@10"] == 1.0
     without = ended(appliance, operator, start(operator))
     assert without["metrics"]["recall@10"] == pytest.approx(2 / 3)  # what may be read is what is said, no more
+
+
+def test_a_run_is_shown_to_admins_who_could_have_started_it(appliance: Appliance, client: Client) -> None:
+    operator = client("")
+    operator.headers["Authorization"] = f"Bearer {appliance.operator_token}"
+    operator.headers["X-Strongroom-Groups"] = "hr"
+    with_hr = ended(appliance, operator, start(operator, [GOLDEN[2]], group=["hr"], name="pay of engineers"))
+    admin = client("admin")
+    own = ended(appliance, admin, start(admin, [GOLDEN[2]]))
+    assert (own["hidden"], own["started_by"]) == (False, "admin")
+
+    address = f"/api/evaluations/{with_hr['id']}"
+    for refused in (
+        admin.get(address),
+        admin.get(f"{address}/comparison", params={"before": own["id"]}),
+        admin.get(f"/api/evaluations/{own['id']}/comparison", params={"before": with_hr["id"]}),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (403, "access_denied")
+        assert "that you do not have" in refused.json()["message"]
+    listed = {run["id"]: run for run in admin.get("/api/evaluations").json()["evaluations"]}
+    told = {name: value for name, value in listed[with_hr["id"]].items() if value}
+    assert told == {
+        "id": with_hr["id"], "state": "finished", "started_by": "operator", "hidden": True,
+        "started_at": with_hr["started_at"], "finished_at": with_hr["finished_at"],
+    }  # fmt: skip
+    assert listed[own["id"]]["metrics"]
+
+    at_every_level = ended(appliance, operator, start(operator, [GOLDEN[2]]))  # with no group that the admin lacks
+    assert admin.get(f"/api/evaluations/{at_every_level['id']}").status_code == 403
+    assert operator.get(f"/api/evaluations/{own['id']}").status_code == 200
+
+
+def test_with_nothing_found_helpful_there_is_nothing_to_run(desk: Any) -> None:
+    refused = desk.admin.post("/api/evaluations/feedback")
+    assert refused.status_code == 422
+    assert "found helpful yet" in refused.json()["message"]
+
+
+def test_who_is_gone_from_their_directory_is_asked_no_more(desk: Any) -> None:
+    house = desk.appliance
+    house.accounts.set_directories([DirectoryTerms("corp", "ldap", 86_400)])
+    left = Identity("corp", "1", "left", "", frozenset(), frozenset({Role.EMPLOYEE}))
+    reader = TestClient(create_headless_app(house), base_url=BASE)
+    reader.cookies.set("strongroom_session", house.sessions.open_for(left).token, domain="testserver.local", path="/")
+    desk.sync(desk.add(desk.folder(travel__md="# Travel\n\nA hotel in Zurich may cost at most 240 CHF per night.\n")))
+    answer = json.loads(dict(events(reader.post("/api/ask", json={"question": HOTEL})))["answer"])
+    reader.post(f"/api/queries/{answer['query_id']}/feedback", json={"verdict": "up"})
+    assert ended(house, desk.admin, desk.admin.post("/api/evaluations/feedback"))["done"] == 1
+    house.accounts.renew("corp", [], datetime.now(UTC) + timedelta(minutes=6))
+    assert desk.admin.post("/api/evaluations/feedback").status_code == 422
+    house.accounts.set_directories(())
 
 
 def test_a_run_is_on_record_at_both_ends_and_its_questions_are_not(appliance: Appliance, client: Client) -> None:
@@ -139,12 +194,6 @@ def test_what_people_found_helpful_is_run_without_their_words(appliance: Applian
     assert not isinstance(recorded, QuestionReceived)
     reader.delete(f"/api/conversations/{answer['conversation_id']}")
     assert admin.get(f"/api/evaluations/{run['id']}").json()["question_count"] == run["question_count"] - 1
-
-
-def test_with_nothing_found_helpful_there_is_nothing_to_run(desk: Any) -> None:
-    refused = desk.admin.post("/api/evaluations/feedback")
-    assert refused.status_code == 422
-    assert "found helpful yet" in refused.json()["message"]
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ class Measuring:
             groups=[] if number == 1 else ["everyone", "claims"],
             answers=number == 2,
             state=EvaluationState.FAILED if number == 3 else EvaluationState.FINISHED,
+            started_by="ada",
             started_at=NOW - timedelta(days=20 - number),
             finished_at=NOW - timedelta(days=20 - number),
             total=45,

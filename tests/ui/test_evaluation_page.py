@@ -80,6 +80,18 @@ def test_a_run_that_is_looked_at_shows_its_weakest_questions(at: AppTest) -> Non
     assert "model-13" in page
 
 
+def test_of_a_run_with_other_groups_only_who_started_it_and_when_is_shown(at: AppTest, state: Standin) -> None:
+    nothing = {"name": "", "groups": [], "total": 0, "done": 0, "metrics": {}, "settings": {}, "hidden": True}
+    state.measuring.runs = [run.model_copy(update=nothing) for run in state.measuring.runs[:2]]
+    at.run()
+    assert shown(at).count("By ada, with groups or levels that you do not have.") == 2
+    assert not [box for box in at.selectbox if box.label == "Evaluation"]
+    begun = state.measuring.begin()
+    at.run()
+    assert "By ada, with groups or levels that you do not have. It is running." in shown(at)
+    assert begun.hidden
+
+
 def test_two_runs_are_compared_and_the_questions_sorted(at: AppTest) -> None:
     choose(at, "Compare with", "00000012-e")
     page = shown(at)

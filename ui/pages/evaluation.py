@@ -50,8 +50,12 @@ def _follow(client: Client, run_id: str) -> None:
         run = next((run for run in client.evaluations().evaluations if run.id == run_id), None)
         if run is None or run.state is not EvaluationState.RUNNING:
             st.rerun(scope="app")
-        st.progress(run.done / max(1, run.total), text=f"{run.done:,} of {pieces.count(run.total, 'question')} asked")
-        pieces.show(pieces.line(f"{one_line(run.name)}. Questions that people ask come first."))
+        if run.hidden:
+            pieces.show(pieces.line(f"{one_line(evaluation_view.told_of_hidden(run))} It is running."))
+        else:
+            asked = f"{run.done:,} of {pieces.count(run.total, 'question')} asked"
+            st.progress(run.done / max(1, run.total), text=asked)
+            pieces.show(pieces.line(f"{one_line(run.name)}. Questions that people ask come first."))
         if st.button("Cancel the evaluation", key=f"cancel-{run.id}"):
             client.cancel_evaluation(run.id)
             pieces.say_after_rerun("The evaluation ends.", "warn")
@@ -88,7 +92,8 @@ def _start(client: Client, me: Me) -> None:
 
 
 def _show_history(known: EvaluationsOut) -> None:
-    same = _like(known.evaluations, known.evaluations[0])
+    shown = [run for run in known.evaluations if not run.hidden]
+    same = _like(shown, shown[0]) if shown else []
     whole = [run for run in same if run.state is EvaluationState.FINISHED]
     if len(whole) > 1:
         pieces.show(_small_head(f"The last {len(whole):,} of {one_line(whole[0].name)}"))
@@ -116,7 +121,8 @@ def _both_of_people(one: EvaluationOut, other: EvaluationOut) -> bool:
 
 
 def _show_one(client: Client, known: EvaluationsOut) -> None:
-    whole = {run.id: run for run in known.evaluations if run.state is EvaluationState.FINISHED}
+    finished = (run for run in known.evaluations if run.state is EvaluationState.FINISHED)
+    whole = {run.id: run for run in finished if not run.hidden}
     if not whole:
         return
     pieces.show(_small_head("One evaluation"))

@@ -32,7 +32,8 @@ class EvaluationState(StrEnum):
 class EvaluationOut(Out):
     """A run of a golden set. `groups` is what it read as; empty for `from_feedback`, where each asked as themselves.
 
-    `metrics` are by name, None where there was nothing to measure. `settings` is what was in force.
+    `metrics` are by name, None where there was nothing to measure. `settings` is what was in force. Of a run that is
+    `hidden`, which read with groups or levels that who asks does not have, only who started it and when is told.
     """
 
     id: str
@@ -42,6 +43,7 @@ class EvaluationOut(Out):
     groups: list[str]
     answers: bool
     state: EvaluationState
+    started_by: str
     started_at: datetime
     finished_at: datetime | None
     total: int
@@ -49,6 +51,7 @@ class EvaluationOut(Out):
     message: str
     metrics: dict[str, float | None]
     settings: dict[str, str]
+    hidden: bool = False
 
 
 class EvaluationsOut(Out):
