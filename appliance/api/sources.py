@@ -28,8 +28,9 @@ from appliance.api.schemas.sources import (
     SourcePatch,
     SyncIn,
 )
+from appliance.api.source_folders import require_folder
 from appliance.domain import Rule, Share, ShareKind, Source, SourceKind
-from appliance.errors import ApplianceError, Conflict, InvalidRequest
+from appliance.errors import ApplianceError, InvalidRequest
 from appliance.labels import groups_in, level_in
 from appliance.patterns import require_patterns
 from appliance.wiring import Appliance
@@ -159,7 +160,7 @@ def _new_source(appliance: Appliance, wanted: SourceIn) -> Source:
     uploads = wanted.kind is SourceKind.UPLOADS
     if uploads and wanted.path:
         raise InvalidRequest("A place for uploads has no path: the appliance keeps the files. Leave the path out.")
-    path = _uploads_folder(appliance, source_id) if uploads else _folder(appliance, wanted.path)
+    path = _uploads_folder(appliance, source_id) if uploads else require_folder(appliance, wanted.path)
     source = Source(
         id=source_id,
         name=wanted.name,
@@ -212,19 +213,6 @@ def _share(given: ShareIn) -> Share:
     return Share(given.kind, tuple(sorted(given.groups.items())))
 
 
-def _folder(appliance: Appliance, given: str) -> Path:
-    """The folder at a path that somebody gave."""
-    path = Path(given)
-    if not path.is_absolute() or "\0" in given or not path.is_dir():
-        raise InvalidRequest(
-            f"'{given}' is not a folder on the machine that runs the appliance. Give its full path there."
-        )
-    path = path.resolve()
-    _refuse_data_folder(appliance, path)
-    _refuse_overlap(appliance, path)
-    return path
-
-
 def _uploads_folder(appliance: Appliance, source_id: str) -> Path:
     return appliance.folder.uploads.resolve() / source_id
 
@@ -238,24 +226,6 @@ def _add_uploads(appliance: Appliance, source: Source) -> None:
     except ApplianceError:
         folder.rmdir()
         raise
-
-
-def _refuse_data_folder(appliance: Appliance, path: Path) -> None:
-    """What readers asked, and the text of every document, must not become a document for others."""
-    own = appliance.folder.path.resolve()
-    if path == own or path in own.parents or own in path.parents:
-        raise InvalidRequest(
-            f"'{path}' is, holds, or lies in the data folder of the appliance ({own}). Choose another folder."
-        )
-
-
-def _refuse_overlap(appliance: Appliance, path: Path) -> None:
-    """The same file in two sources would carry two labels."""
-    for other in appliance.catalog.sources():
-        there = Path(other.path)
-        if path == there or path in there.parents or there in path.parents:
-            way_out = "It is being removed: wait for that." if other.removing else "Choose another one."
-            raise Conflict(f"This folder overlaps with the source '{other.name}' ({other.path}). {way_out}")
 
 
 def _changes(wanted: SourcePatch) -> dict[str, Any]:

@@ -171,6 +171,14 @@ class IngestSettings(Section):
     quarantine_after: Annotated[int, Field(ge=1)] = 3  # times that a file may break its parser
     settle_s: Annotated[float, Field(ge=0)] = 2.0  # a watched folder is synced when it was quiet for so long
     max_missing_share: Annotated[float, Field(gt=0, le=1)] = 0.5  # of a source's documents gone at once, unconfirmed
+    roots: tuple[Path, ...] = ()  # folders that sources lie in; none: anywhere
+
+    @field_validator("roots")
+    @classmethod
+    def _are_whole_paths(cls, roots: tuple[Path, ...]) -> tuple[Path, ...]:
+        if not all(root.is_absolute() for root in roots):
+            raise ValueError("needs whole paths in 'roots', beginning with a slash")
+        return roots
 
 
 class ClusterSettings(Section):
@@ -334,7 +342,7 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
         ConfigurationError: A file that cannot be read, an unknown key, or a value of the wrong kind.
     """
     environ = os.environ if environ is None else environ
-    values = _read_file(path or _configured_path(environ))
+    values = _read_file(path or configured_file(environ))
     for name, keys in ALIASES.items():
         if environ.get(name):
             _put(values, keys, environ[name])
@@ -348,7 +356,9 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = 
         raise ConfigurationError(_explain(error)) from error
 
 
-def _configured_path(environ: Mapping[str, str]) -> Path | None:
+def configured_file(environ: Mapping[str, str] | None = None) -> Path | None:
+    """The settings file that is used when none is named, if there is one."""
+    environ = os.environ if environ is None else environ
     if environ.get(CONFIG_VARIABLE):
         return Path(environ[CONFIG_VARIABLE])
     here = Path("strongroom.toml")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from appliance.config import IngestSettings, ModelSettings, Provider, ServerSettings, Settings
+from appliance.api import source_folders
+from appliance.config import IngestSettings, LogSettings, ModelSettings, Provider, ServerSettings, Settings
+from appliance.config.identity import LdapSettings
 from appliance.domain import EVERYONE, AccessFilter, DocumentState, Role
+from appliance.errors import InvalidRequest
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from tests.api.conftest import BASE, PASSWORD, Desk, write, write_documents
@@ -87,6 +92,60 @@ def test_no_folder_that_is_holds_or_lies_in_the_data_folder_becomes_a_source(
     beside = tmp_path / "data-room"
     beside.mkdir()
     _add(admin, beside)
+
+
+def test_nothing_of_the_machine_itself_becomes_a_source(admin: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(f"/proc/{os.getpid()}")
+    for path in (f"/proc/{os.getpid()}", "/proc", "/sys/kernel", "/dev", "/dev/shm", "/run", tmp_path / "link"):
+        answer = admin.post("/api/sources", json={"name": "Own", "path": str(path), "groups": [EVERYONE]})
+        assert (answer.status_code, "file system of the machine" in answer.text) == (422, True), path
+        assert admin.post("/api/sources/preview", json={"name": "Own", "path": str(path)}).status_code == 422
+
+
+def test_a_made_up_file_system_is_told_by_its_kind_and_a_disk_in_run_is_none(
+    admin: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jail, disk = tmp_path / "jail", tmp_path / "a disk"
+    (jail / "kernel" / "1").mkdir(parents=True)
+    (disk / "documents").mkdir(parents=True)
+    mounts = tmp_path / "mountinfo"
+    named = str(disk).replace(" ", r"\040")
+    mounts.write_text(
+        f"21 1 0:21 / / rw - ext4 /dev/a rw\n22 21 0:22 / {jail}/kernel rw shared:1 - proc proc rw\n"
+        f"23 21 0:23 / {tmp_path} rw - tmpfs tmpfs rw\n24 23 8:1 / {named} rw - vfat /dev/b rw\n"
+    )
+    monkeypatch.setattr(source_folders, "_MOUNTS", mounts)
+    monkeypatch.setattr(source_folders, "_OF_THE_SYSTEM", (tmp_path,))
+    for path in (jail / "kernel" / "1", jail / "kernel", jail, tmp_path / "data-room"):
+        path.mkdir(exist_ok=True)
+        answer = admin.post("/api/sources", json={"name": "Own", "path": str(path), "groups": [EVERYONE]})
+        assert answer.status_code == 422, path
+    _add(admin, disk / "documents")
+
+
+def test_no_folder_with_the_settings_or_a_secret_of_theirs_becomes_a_source(
+    appliance: Appliance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    etc, documents = tmp_path / "etc", tmp_path / "srv" / "documents"
+    for folder in (etc / "secrets", etc / "elsewhere", documents, tmp_path / "signer" / "keys"):
+        folder.mkdir(parents=True)
+    (etc / "strongroom.toml").write_text("")
+    (etc / "secrets" / "ldap").write_text("secret")
+    monkeypatch.setenv("STRONGROOM_CONFIG", str(etc / "strongroom.toml"))
+    ldap = LdapSettings(bind_password_file=str(etc / "secrets" / "ldap"))
+    log = LogSettings(signer_folder=str(tmp_path / "signer"))
+    house = replace(appliance, settings=appliance.settings.model_copy(update={"ldap": ldap, "log": log}))
+    for path in (etc, etc / "secrets"):
+        with pytest.raises(InvalidRequest, match="holds the settings of the appliance or a file with a secret"):
+            source_folders.require_folder(house, str(path))
+    with pytest.raises(InvalidRequest, match="folder of the signer"):
+        source_folders.require_folder(house, str(tmp_path / "signer" / "keys"))
+    assert source_folders.require_folder(house, str(documents)) == documents
+    ingest = IngestSettings(roots=(tmp_path / "srv",))
+    house = replace(house, settings=house.settings.model_copy(update={"ingest": ingest}))
+    assert source_folders.require_folder(house, str(documents)) == documents
+    with pytest.raises(InvalidRequest, match=r"'ingest\.roots'"):
+        source_folders.require_folder(house, str(etc / "elsewhere"))
 
 
 def test_narrower_groups_act_by_a_sync_that_starts_at_once(
