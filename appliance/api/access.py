@@ -23,6 +23,7 @@ from appliance.api.schemas.access import (
     VisibleOut,
 )
 from appliance.api.schemas.shapes import GroupName
+from appliance.api.wire import through
 from appliance.auth.access_requests import AccessRequest, require_of_somebody_else
 from appliance.auth.standing import Person, principal_of
 from appliance.domain import EVERYONE, Document, DocumentState, Principal, access_of
@@ -182,11 +183,6 @@ def _counts(appliance: Appliance, reader: Principal, names: Mapping[str, str]) -
             key = (names.get(source, ""), named)
             counted[key] = counted.get(key, 0) + count
     return [CountOut(source=source, level=level, documents=count) for (source, level), count in sorted(counted.items())]
-
-
-def through(document: Document, reader: Principal) -> list[str]:
-    """The groups of a reader through which they see a document."""
-    return sorted(groups_in(document.groups & reader.access.groups))
 
 
 def _seers(appliance: Appliance, document: Document) -> list[SeerOut]:

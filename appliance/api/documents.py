@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from appliance.api.access import through
 from appliance.api.gate import Citing, EmployeeOrAdmin, Reading, TheAppliance
 from appliance.api.pictures import picture
 from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut, RelatedOut, VersionOut
@@ -39,7 +38,7 @@ def library(
         return LibraryOut(documents=[], total=0, sources=sorted(visible))
     page = appliance.catalog.library(reader.access, text=text, source_id=wanted, limit=limit, offset=offset)
     return LibraryOut(
-        documents=[document_out(document, names.get(document.source_id, "")) for document in page.documents],
+        documents=[document_out(found, names.get(found.source_id, ""), reader) for found in page.documents],
         total=page.total,
         sources=sorted(visible),
     )
@@ -54,7 +53,7 @@ def document(document_id: str, reader: Reading, appliance: TheAppliance) -> Docu
     passages = catalog.passages(version.id, reader.access, limit=_MAX_PASSAGES, offset=0)
     names = {item.id: item.name for item in catalog.sources()}
     return DocumentDetail(
-        **document_out(found, names.get(found.source_id, "")).model_dump(),
+        **document_out(found, names.get(found.source_id, ""), reader).model_dump(),
         sha256=version.sha256,
         indexed_at=version.created_at,
         pages=[page_out(page) for page in version.pages],
@@ -69,7 +68,6 @@ def document(document_id: str, reader: Reading, appliance: TheAppliance) -> Docu
         similar=_similar(appliance, version, reader, names),
         members=[_related_out(item, names) for item in catalog.members_of(document_id, reader.access)],
         level=appliance.settings.access.scale.of(found.groups),
-        through=through(found, reader),
         thread=[_related_out(item, names) for item in catalog.thread_of(document_id, reader.access)],
     )
 

@@ -10,7 +10,7 @@ from appliance.api.schemas.asking import GroundingOut, PassageOut, PlaceOut, Sta
 from appliance.api.schemas.documents import ChangedLineOut, ChangesOut, DocumentOut, PageOut, PassageTextOut
 from appliance.api.schemas.log import VerifiedOut
 from appliance.catalog import ChangedLine, Changes, ChunkInContext
-from appliance.domain import Chunk, Citation, Document, Grounding, Hit, PageCoverage, Place, StatementCheck
+from appliance.domain import Chunk, Citation, Document, Grounding, Hit, PageCoverage, Place, Principal, StatementCheck
 from appliance.labels import groups_in
 from appliance.monitoring.verification import Verification
 
@@ -86,7 +86,7 @@ def _missing_at(check: StatementCheck, answer: str) -> list[tuple[int, int]]:
     return [(check.start + start, check.start + end) for start, end in found]
 
 
-def document_out(document: Document, source: str) -> DocumentOut:
+def document_out(document: Document, source: str, reader: Principal) -> DocumentOut:
     """A document as a reader sees it."""
     return DocumentOut(
         id=document.id,
@@ -94,12 +94,17 @@ def document_out(document: Document, source: str) -> DocumentOut:
         path=document.full_path,
         source=source,
         media_type=document.media_type,
-        groups=sorted(groups_in(document.groups)),
+        groups=through(document, reader),
         size_bytes=document.size_bytes,
         updated_at=document.updated_at,
         version_id=document.version_id or "",
         file_modified_at=_file_time(document.modified_ns),
     )
+
+
+def through(document: Document, reader: Principal) -> list[str]:
+    """The groups of a reader through which they see a document."""
+    return sorted(groups_in(document.groups & reader.access.groups))
 
 
 def _file_time(modified_ns: int) -> datetime | None:

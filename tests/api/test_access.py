@@ -143,8 +143,12 @@ def test_why_a_document_is_seen_is_explained_without_a_word_of_it(desk: Desk) ->
 def test_a_reader_is_told_through_which_of_their_groups_they_see_a_document(desk: Desk) -> None:
     key = desk.add(desk.folder(b__txt="Bees are busy."), groups=["hr", "law"])
     desk.sync(key)
-    detail = desk.client("hr").get(f"/api/documents/{desk.id_of(key, 'b.txt')}").json()
-    assert (detail["through"], detail["level"]) == (["hr"], "internal")
+    reader = desk.client("hr")
+    detail = reader.get(f"/api/documents/{desk.id_of(key, 'b.txt')}")
+    assert (detail.json()["groups"], detail.json()["level"]) == (["hr"], "internal")
+    listed = reader.get("/api/documents", params={"text": "b.txt"})
+    assert [document["groups"] for document in listed.json()["documents"]] == [["hr"]]
+    assert "law" not in detail.text + listed.text  # who else sees it is for admins
 
 
 def test_an_admin_sees_what_a_person_may_see_and_what_groups_would_and_never_what_it_says(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from appliance.domain import TextMeans
 
 
 class DocumentOut(Out):
-    """A document the reader may see.
+    """A document the reader may see. `groups` are those of theirs through which they see it, and no others.
 
     `file_modified_at` is when its file was written (that of the mail or archive it is in), None when that is not known;
     `updated_at` is when the appliance last took note of it.
@@ -96,8 +96,8 @@ class DocumentDetail(DocumentOut):
     `chunk_count` is how many passages it has; `passages` are the first of them where a document is very long.
     `versions` are newest first. `copies` have the same content under the same label and are searched as this one;
     `similar` are much like it; `members` are the files in it, `thread` the other mails of its conversation. `author`,
-    `created` and `modified` are what the document says of itself, empty where it does not. `through` are the reader's
-    groups that let them see it, and `level` is one that they are cleared for.
+    `created` and `modified` are what the document says of itself, empty where it does not. `level` is one that
+    the reader is cleared for.
     """
 
     sha256: str
@@ -115,7 +115,6 @@ class DocumentDetail(DocumentOut):
     members: list[RelatedOut] = []
     thread: list[RelatedOut] = []
     level: str = ""
-    through: list[str] = []
 
 
 class PassageTextOut(Out):
