@@ -350,9 +350,9 @@ class Client:
         """Make an account."""
         return self._post(PersonCreated, "/api/people", person)
 
-    def change_person(self, person_id: str, patch: PersonPatch) -> None:
+    def change_person(self, person_id: str, patch: PersonPatch) -> PersonOut:
         """Change an account; only what the patch sets."""
-        self._send("PATCH", f"/api/people/{_part(person_id)}", patch)
+        return _parsed(PersonOut, self._send("PATCH", f"/api/people/{_part(person_id)}", patch).content)
 
     def set_password(self, person_id: str, password: NewPassword) -> PersonCreated:
         """Set a password, made up by the appliance if it is empty."""

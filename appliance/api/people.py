@@ -26,6 +26,7 @@ from appliance.api.schemas.people import (
     TokenRequest,
 )
 from appliance.api.session import told_of_token
+from appliance.auth.groups import groups_in_use
 from appliance.auth.passwords import generate_password
 from appliance.auth.standing import Person
 from appliance.domain import Principal
@@ -53,7 +54,7 @@ def directories(_admin: PeopleAdmin, appliance: TheAppliance) -> list[DirectoryO
 def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> PersonCreated:
     """Make an account. A password that was made up is in the answer, this once."""
     require_known_spelling(appliance, wanted.groups)
-    accounts = appliance.accounts
+    accounts, new = appliance.accounts, _new_groups(appliance, wanted.groups)
     made_up = "" if wanted.password or wanted.service else generate_password()
     with record_act(appliance, admin, "person.added", wanted.name, _told_of_new(wanted)):
         if wanted.service:
@@ -67,7 +68,7 @@ def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> Perso
                 wanted.display_name,
                 must_change=wanted.must_change_password,
             )
-    return _with_password(appliance, made.id, made_up)
+    return _with_password(appliance, made.id, made_up).model_copy(update={"new_groups": new})
 
 
 @router.patch("/people/{person_id}")
@@ -75,6 +76,7 @@ def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: 
     """Change roles, groups, or whether the account may sign in. Acts on the next request of that person."""
     person = _somebody_else(appliance, person_id, admin)
     require_known_spelling(appliance, wanted.groups or ())
+    new = _new_groups(appliance, wanted.groups or ())
     if wanted.roles is not None:
         with record_act(appliance, admin, "person.roles_set", person.name, _rights(wanted.roles, ())):
             appliance.accounts.set_roles(person_id, wanted.roles)
@@ -88,7 +90,7 @@ def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: 
     if wanted.disabled is not None:
         with record_act(appliance, admin, "person.disabled" if wanted.disabled else "person.enabled", person.name):
             appliance.accounts.set_disabled(person_id, disabled=wanted.disabled)
-    return _shown(appliance, person_id)
+    return _shown(appliance, person_id).model_copy(update={"new_groups": new})
 
 
 @router.post("/people/{person_id}/password")
@@ -165,6 +167,11 @@ def _shown(appliance: Appliance, person_id: str) -> PersonOut:
     person = appliance.accounts.person(person_id)
     pause = appliance.sessions.brake.pauses([person.name]).get(person.name, timedelta(0))
     return person_out(person, pause.total_seconds())
+
+
+def _new_groups(appliance: Appliance, given: Iterable[str]) -> list[str]:
+    """Those of these groups that nothing has yet: they may be misspelt."""
+    return sorted(set(given) - groups_in_use(appliance.accounts, appliance.catalog))
 
 
 def _told_of_new(wanted: PersonIn) -> str:

@@ -14,7 +14,7 @@ from appliance.audit.records import LogFilter
 from appliance.auth.identity import DirectoryTerms, Identity
 from appliance.auth.second_factor import STEP_S, totp
 from appliance.config import ModelSettings, Provider, ServerSettings, Settings, SignInSettings
-from appliance.domain import Role
+from appliance.domain import EVERYONE, Role
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from tests.api.test_roles import ALLOWED, call
@@ -204,6 +204,15 @@ def test_an_admin_sees_a_pause_and_lifts_it(admin: TestClient, browser: TestClie
     assert admin.post(f"/api/people/{key}/unlock").json()["paused_s"] == 0
     assert log_in(browser, "clumsy", CHOSEN) == "/"
     assert ("person.unlocked", "clumsy") in acts(house)
+
+
+def test_a_group_that_nothing_has_yet_is_taken_and_named(admin: TestClient, house: Appliance) -> None:
+    made = add(admin, "speller", groups=["board", "bord"])
+    assert made["new_groups"] == ["bord"]
+    address = f"/api/people/{made['id']}"
+    assert admin.patch(address, json={"groups": ["bord", "borad"]}).json()["new_groups"] == ["borad"]
+    assert admin.patch(address, json={"groups": ["board", EVERYONE]}).json()["new_groups"] == []
+    assert admin.patch(address, json={"roles": ["employee"]}).json()["new_groups"] == []
 
 
 def test_nobody_changes_their_own_rights(admin: TestClient, house: Appliance) -> None:

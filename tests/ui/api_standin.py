@@ -532,14 +532,19 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     def people() -> list[PersonOut]:
         return state.people
 
+    def new_groups(given: list[str]) -> list[str]:
+        known = {group for person in state.people for group in person.groups} | {"claims", "underwriting"}
+        return sorted(set(given) - known)
+
     @api.post("/people")
     def add_person(body: PersonIn) -> PersonCreated:
         given = {"given_roles": body.roles, "given_groups": body.groups}
         person = PersonOut(
             id=f"p-{body.name}", disabled=False, created_at=NOW, **body.model_dump(exclude={"password"}), **given
         )
+        told = person.model_copy(update={"new_groups": new_groups(body.groups)})
         state.people.append(person)
-        return PersonCreated(**person.model_dump(), password="" if body.password else "maple-anchor-violet-seven")
+        return PersonCreated(**told.model_dump(), password="" if body.password else "maple-anchor-violet-seven")
 
     @api.get("/directories")
     def directories() -> list[DirectoryOut]:
@@ -568,10 +573,13 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             )
         ]  # fmt: skip
 
-    @api.patch("/people/{key}", status_code=204)
-    def change_person(key: str, body: PersonPatch) -> None:
+    @api.patch("/people/{key}")
+    def change_person(key: str, body: PersonPatch) -> PersonOut:
         changes = body.model_dump(exclude_unset=True)
+        new = new_groups(body.groups or [])
         state.people = [person.model_copy(update=changes) if person.id == key else person for person in state.people]
+        changed = next(person for person in state.people if person.id == key)
+        return changed.model_copy(update={"new_groups": new})
 
     @api.post("/people/{key}/password")
     def password(key: str, body: NewPassword) -> PersonCreated:

@@ -44,6 +44,7 @@ def _run_admin(url: str) -> None:
 
     client = Client(url, "adam")
     with pieces.problems_shown():
+        pieces.say_what_was_kept()
         admin.page(client, client.me())
 
 
@@ -322,6 +323,16 @@ def test_a_password_that_was_noted_is_gone_at_once(base_url: str) -> None:
     assert "maple-anchor-violet-seven" in shown(at)
     at.button(key="password-noted").click().run()
     assert "maple-anchor-violet-seven" not in shown(at)
+
+
+def test_a_group_that_nothing_has_yet_is_named_when_somebody_is_put_into_it(base_url: str) -> None:
+    at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20)
+    at.session_state["admin-tab"] = "People"
+    at.run()
+    next(field for field in at.text_input if field.label == "Sign-in name").set_value("nina")
+    at.session_state["add-person-groups"] = ["claims", "clams"]
+    next(button for button in at.button if button.label == "Add person").click().run()
+    assert "No document, source or other person has this group yet: clams." in shown(at)
 
 
 def test_a_directory_says_what_is_wrong_and_many_missing_are_confirmed_by_hand(base_url: str) -> None:

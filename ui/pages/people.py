@@ -124,7 +124,17 @@ def _add_person(client: Client, known: Iterable[str]) -> None:
 
 def _added(client: Client, person: PersonIn) -> tuple[str, str]:
     made = client.add_person(person)
+    _warn_of_new(made)
     return made.name, made.password
+
+
+def _warn_of_new(person: PersonOut) -> None:
+    if person.new_groups:
+        pieces.say_after_rerun(
+            f"No document, source or other person has this group yet: {', '.join(person.new_groups)}. Check how it is "
+            "written.",
+            "warn",
+        )
 
 
 @st.dialog("Change a person")
@@ -136,7 +146,7 @@ def _change_person(client: Client, person: PersonOut, known: Iterable[str]) -> N
         roles = _roles_input(person.given_roles, f"roles-{person.id}")
         groups = groups_input("Groups", known, person.given_groups, f"groups-{person.id}")
         if st.button("Save", type="primary", key=f"save-{person.id}"):
-            client.change_person(person.id, checked(PersonPatch, roles=roles or None, groups=groups))
+            _warn_of_new(client.change_person(person.id, checked(PersonPatch, roles=roles or None, groups=groups)))
             _done(f"Changed {person.name}.")
 
 

@@ -135,7 +135,8 @@ class NewPassword(In):
 class PersonOut(Out):
     """An account. `roles` and `groups` count now; `given_roles` and `given_groups` are those that were given here.
 
-    `gone` means its directory knows it no more; `paused_s` how long signing in is paused after failures.
+    `gone` means its directory knows it no more; `paused_s` how long signing in is paused after failures. `new_groups`
+    are those just given that nothing had before, no document, source or person: there are groups by being used.
     """
 
     id: str
@@ -156,6 +157,7 @@ class PersonOut(Out):
     second_factor: bool = False
     paused_s: float = 0
     clearance: str = ""
+    new_groups: list[str] = []
 
 
 class PersonCreated(PersonOut):
