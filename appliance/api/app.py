@@ -71,7 +71,7 @@ _API = (
 
 
 def create_api(appliance: Appliance) -> FastAPI:
-    """The application below `/api`. Its schema is at `/api/openapi.json`; pages that load from a CDN are off."""
+    """The application below `/api`."""
     return _application("Strongroom", appliance, _API)
 
 
@@ -91,7 +91,8 @@ def routes(appliance: Appliance) -> list[BaseRoute]:
 
 
 def _application(title: str, appliance: Appliance, routers: Sequence[APIRouter]) -> FastAPI:
-    app = FastAPI(title=title, version=__version__, docs_url=None, redoc_url=None)
+    # its schema is served nowhere: it would answer strangers, and the pages that show it load from a CDN
+    app = FastAPI(title=title, version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.appliance = appliance
     for router in routers:
         app.include_router(router)

@@ -13,7 +13,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/ready")
 def ready() -> dict[str, str]:
-    """Answers once the appliance serves. The only route that asks for nobody's name."""
+    """Answers once the appliance serves: the only route that answers strangers, but for signing in."""
     return {"status": "ready"}
 
 

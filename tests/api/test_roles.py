@@ -151,6 +151,12 @@ def test_the_table_names_every_route(appliance: Appliance) -> None:
     assert set(routes(appliance)) == ANYBODY | set(ALLOWED)
 
 
+@pytest.mark.parametrize("who", ["", "admin"])
+def test_the_schema_of_the_api_is_served_to_nobody(client: Client, who: str) -> None:
+    for path in ("/api/openapi.json", "/v1/openapi.json", "/openapi.json", "/api/docs", "/api/redoc"):
+        assert client(who).get(path).status_code == 404, path
+
+
 @pytest.mark.parametrize("route", sorted(ALLOWED))
 def test_a_stranger_is_refused(client: Client, route: str) -> None:
     response = call(client(""), route)
