@@ -41,6 +41,7 @@ from appliance.compliance.evidence import Evidence
 from appliance.compliance.exporting import Exporting
 from appliance.compliance.four_eyes import FourEyes
 from appliance.compliance.naming import Naming
+from appliance.compliance.officers import Officers
 from appliance.compliance.openings import Openings
 from appliance.compliance.protection import Protection
 from appliance.compliance.protection import build as build_protection
@@ -151,6 +152,7 @@ class Appliance:
     pseudonyms: Pseudonyms
     naming: Naming
     exporting: Exporting
+    officers: Officers
     conversations: Conversations
     log: QueryLog
     signing: Signing
@@ -359,6 +361,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         pseudonyms=pseudonyms,
         naming=Naming(four_eyes, log, accounts, pseudonyms, settings.log.naming_lasts_s),
         exporting=Exporting(four_eyes, settings.log.naming_lasts_s),
+        officers=Officers(four_eyes, accounts, settings.log.naming_lasts_s),
         openings=Openings(log, settings.log.opening_lasts_s, clock),
         sampling_rules=sampling_rules,
         review_queue=ReviewQueue(database, log, sampling_rules, cases, four_eyes),

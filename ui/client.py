@@ -61,6 +61,8 @@ from appliance.api.schemas.namings import NamedOut, NamingIn, NamingOut
 from appliance.api.schemas.people import (
     HOST_COOKIE,
     AccountOut,
+    AgreementIn,
+    AgreementOut,
     DirectoryOut,
     IssuedToken,
     Me,
@@ -365,6 +367,14 @@ class Client:
     def remove_second_factor(self, person_id: str) -> None:
         """Take somebody's second factor away."""
         self._send("DELETE", f"/api/people/{_part(person_id)}/second-factor")
+
+    def ask_officers(self, wanted: AgreementIn) -> None:
+        """Ask the compliance officers to agree that an account of theirs is made or changed."""
+        self._send("POST", "/api/people/agreements", wanted)
+
+    def agreements(self) -> list[AgreementOut]:
+        """The accounts of officers that one may make or change now."""
+        return self._get_list(AgreementOut, "/api/people/agreements")
 
     def issue_token_for(self, person_id: str, wanted: TokenRequest) -> IssuedToken:
         """A token for a program."""

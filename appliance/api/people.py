@@ -2,6 +2,8 @@
 
 Nobody changes their own rights here, whatever they are: another administrator does it. Where there is only one, whoever
 runs the machine does it on the command line, which is on record as the operator's act.
+
+Before somebody is made compliance officer, or the sign-in of one is touched, an officer agrees (`compliance.officers`).
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from appliance.api.access import require_level
 from appliance.api.gate import Admin, PeopleAdmin, TheAppliance, record_act, require_known_spelling
 from appliance.api.people_wire import directory_out, person_out, token_out
 from appliance.api.schemas.people import (
+    AgreementIn,
+    AgreementOut,
     DirectoryOut,
     IssuedToken,
     NewPassword,
@@ -29,7 +33,8 @@ from appliance.api.session import told_of_token
 from appliance.auth.groups import groups_in_use
 from appliance.auth.passwords import generate_password
 from appliance.auth.standing import Person
-from appliance.domain import Principal
+from appliance.compliance.officers import is_officer
+from appliance.domain import Principal, Role
 from appliance.errors import AccessDenied, InvalidRequest
 from appliance.wiring import Appliance
 
@@ -54,6 +59,8 @@ def directories(_admin: PeopleAdmin, appliance: TheAppliance) -> list[DirectoryO
 def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> PersonCreated:
     """Make an account. A password that was made up is in the answer, this once."""
     require_known_spelling(appliance, wanted.groups)
+    if Role.COMPLIANCE in wanted.roles:
+        appliance.officers.require(admin.id, wanted.name)
     accounts, new = appliance.accounts, _new_groups(appliance, wanted.groups)
     made_up = "" if wanted.password or wanted.service else generate_password()
     with record_act(appliance, admin, "person.added", wanted.name, _told_of_new(wanted)):
@@ -66,7 +73,7 @@ def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> Perso
                 wanted.roles,
                 wanted.groups,
                 wanted.display_name,
-                must_change=wanted.must_change_password,
+                must_change=True,
             )
     return _with_password(appliance, made.id, made_up).model_copy(update={"new_groups": new})
 
@@ -76,6 +83,8 @@ def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: 
     """Change roles, groups, or whether the account may sign in. Acts on the next request of that person."""
     person = _somebody_else(appliance, person_id, admin)
     require_known_spelling(appliance, wanted.groups or ())
+    if _concerns_officers(person, wanted):
+        appliance.officers.require(admin.id, person.name)
     new = _new_groups(appliance, wanted.groups or ())
     if wanted.roles is not None:
         with record_act(appliance, admin, "person.roles_set", person.name, _rights(wanted.roles, ())):
@@ -96,10 +105,10 @@ def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: 
 @router.post("/people/{person_id}/password")
 def set_password(person_id: str, wanted: NewPassword, admin: Admin, appliance: TheAppliance) -> PersonCreated:
     """Set a password; ends the person's sessions and tokens. One that was made up is in the answer, this once."""
-    person = _somebody_else(appliance, person_id, admin)
+    person = _whose_sign_in(appliance, person_id, admin)
     made_up = "" if wanted.password else generate_password()
     with record_act(appliance, admin, "person.password_set", person.name):
-        appliance.accounts.set_password(person_id, wanted.password or made_up, must_change=wanted.must_change_password)
+        appliance.accounts.set_password(person_id, wanted.password or made_up, must_change=True)
     return _with_password(appliance, person_id, made_up)
 
 
@@ -115,10 +124,25 @@ def unlock(person_id: str, admin: PeopleAdmin, appliance: TheAppliance) -> Perso
 @router.delete("/people/{person_id}/second-factor")
 def remove_second_factor(person_id: str, admin: Admin, appliance: TheAppliance) -> PersonOut:
     """Take a second factor away, whose device was lost. Where their role needs one they set up another at once."""
-    person = _somebody_else(appliance, person_id, admin)
+    person = _whose_sign_in(appliance, person_id, admin)
     with record_act(appliance, admin, "person.second_factor_removed", person.name):
         appliance.sessions.second_factors.remove(person_id)
     return _shown(appliance, person_id)
+
+
+@router.post("/people/agreements", status_code=202)
+def ask_officers(wanted: AgreementIn, admin: Admin, appliance: TheAppliance) -> None:
+    """Ask the compliance officers to agree that one makes or changes the account of an officer; see their proposals."""
+    appliance.officers.ask(admin.id, wanted.name, wanted.reason)
+
+
+@router.get("/people/agreements")
+def agreements(admin: PeopleAdmin, appliance: TheAppliance) -> list[AgreementOut]:
+    """Which accounts of officers one may make or change now, the latest approval first."""
+    return [
+        AgreementOut(name=grant.subject, reason=grant.reason, until=grant.until)
+        for grant in appliance.officers.agreed(admin.id)
+    ]
 
 
 @router.get("/people/{person_id}/tokens")
@@ -157,6 +181,22 @@ def _somebody_else(appliance: Appliance, person_id: str, admin: Principal) -> Pe
             "machine does it with 'strongroom user'. Your own password you change at /password."
         )
     return person
+
+
+def _whose_sign_in(appliance: Appliance, person_id: str, admin: Principal) -> Person:
+    """The person whose sign-in an admin wants to change. Raises as `_somebody_else`, and if an officer has to agree."""
+    person = _somebody_else(appliance, person_id, admin)
+    if is_officer(person):
+        appliance.officers.require(admin.id, person.name)
+    return person
+
+
+def _concerns_officers(person: Person, wanted: PersonPatch) -> bool:
+    """Whether a change makes somebody officer, or gives one other roles or their sign-in back."""
+    changes_roles = wanted.roles is not None and person.given_roles != set(wanted.roles)
+    if is_officer(person):
+        return changes_roles or wanted.disabled is False
+    return changes_roles and Role.COMPLIANCE in (wanted.roles or ())
 
 
 def _with_password(appliance: Appliance, person_id: str, made_up: str) -> PersonCreated:

@@ -106,6 +106,7 @@ OFFICERS_ACTS: Mapping[str, str] = {
     "case.closed": "close a case",
     "hold.released": "release a legal hold",
     "log.exported": "take out what the log holds",
+    "officer.changed": "make or change the account of a compliance officer",
     "person.erased": "erase a person",
     "person.named": "tell who is behind a pseudonym",
     "review.closed": "close the review of an answer",

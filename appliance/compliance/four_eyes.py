@@ -1,4 +1,4 @@
-"""Acts that need two officers: one proposes with a reason, another decides.
+"""Acts that need two officers: one proposes with a reason, another decides. One of them an administrator proposes.
 
 Rules this module keeps:
 

@@ -9,10 +9,11 @@ Rules this module keeps:
 from __future__ import annotations
 
 from appliance.audit import entries
-from appliance.audit.entries import AdminAction
+from appliance.audit.entries import ActProposed, AdminAction
 from appliance.audit.records import Recorded
 from appliance.audit.telling import happened, why_unreadable
 from appliance.auth.standing import Person
+from appliance.compliance import officers
 from appliance.compliance.subject_access import About
 
 _FOR_PROGRAMS = ("_id", "_name", "sha256", "digest", "actor", "key_epoch", "action", "act", "findings", "metrics")
@@ -46,7 +47,10 @@ def who(recorded: Recorded) -> str:
         return "The appliance"
     if actor == "operator":
         return "The operator of the machine"
-    return "An administrator" if isinstance(recorded.entry, AdminAction) else "A compliance officer"
+    match recorded.entry:
+        case AdminAction() | ActProposed(act=officers.ACT):
+            return "An administrator"
+    return "A compliance officer"
 
 
 def view(about: About, recorded: Recorded) -> str:

@@ -47,6 +47,7 @@ ADMIN = {
     "GET /api/index/model-change",
     "GET /api/people", "POST /api/people", "PATCH /api/people/{person_id}", "POST /api/people/{person_id}/password",
     "POST /api/people/{person_id}/unlock", "DELETE /api/people/{person_id}/second-factor", "GET /api/directories",
+    "GET /api/people/agreements", "POST /api/people/agreements",
     "GET /api/people/{person_id}/tokens", "POST /api/people/{person_id}/tokens",
     "DELETE /api/people/{person_id}/tokens/{token_id}",
     "GET /api/directories/{name}", "POST /api/directories/{name}/sync",

@@ -63,6 +63,8 @@ from appliance.api.schemas.monitoring import AlarmOut, ConditionOut
 from appliance.api.schemas.people import (
     HOST_COOKIE,
     AccountOut,
+    AgreementIn,
+    AgreementOut,
     DirectoryOut,
     Me,
     MembershipOut,
@@ -545,6 +547,14 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
         told = person.model_copy(update={"new_groups": new_groups(body.groups)})
         state.people.append(person)
         return PersonCreated(**told.model_dump(), password="" if body.password else "maple-anchor-violet-seven")
+
+    @api.get("/people/agreements")
+    def agreements() -> list[AgreementOut]:
+        return [AgreementOut(name=f"cora{state.poison}", reason=f"A lost phone.{state.poison}", until=NOW)]
+
+    @api.post("/people/agreements", status_code=202)
+    def ask_officers(body: AgreementIn) -> None:
+        """It waits; whether it was asked is told by `requests`."""
 
     @api.get("/directories")
     def directories() -> list[DirectoryOut]:

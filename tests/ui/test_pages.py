@@ -335,6 +335,20 @@ def test_a_group_that_nothing_has_yet_is_named_when_somebody_is_put_into_it(base
     assert "No document, source or other person has this group yet: clams." in shown(at)
 
 
+def test_an_administrator_asks_the_officers_for_an_account_of_theirs(base_url: str, state: Standin) -> None:
+    at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20)
+    at.session_state["admin-tab"] = "People"
+    at.run()
+    assert "Agreed for cora until" in shown(at)
+    next(button for button in at.button if button.label == "Ask a compliance officer").click().run()
+    asked = ("POST", "/api/people/agreements")
+    assert asked not in [(method, path) for method, path, _ in state.requests]  # without a name or a reason
+    at.text_input(key="agreement-name").set_value("cleo")
+    at.text_input(key="agreement-reason").set_value("A new password: she forgot hers.")
+    next(button for button in at.button if button.label == "Ask a compliance officer").click().run()
+    assert [(method, path) for method, path, _ in state.requests].count(asked) == 1
+
+
 def test_a_directory_says_what_is_wrong_and_many_missing_are_confirmed_by_hand(base_url: str) -> None:
     at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20)
     at.session_state["admin-tab"] = "Directories"

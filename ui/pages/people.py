@@ -6,10 +6,19 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from appliance.api.schemas.people import DirectoryOut, Me, NewPassword, PersonIn, PersonOut, PersonPatch, TokenRequest
+from appliance.api.schemas.people import (
+    AgreementIn,
+    DirectoryOut,
+    Me,
+    NewPassword,
+    PersonIn,
+    PersonOut,
+    PersonPatch,
+    TokenRequest,
+)
 from appliance.api.schemas.sources import SourceOut
 from appliance.domain import EVERYONE, Role, Scope
-from ui import pieces, shown_once
+from ui import fields, pieces, shown_once
 from ui.client import Client, checked
 from ui.inert import Html, text
 from ui.pages.source_form import groups_input
@@ -35,6 +44,8 @@ def page(client: Client, me: Me, known_sources: list[SourceOut]) -> None:
                 _offer_changes(client, person, known)
     with st.expander("Add a person"), pieces.problems_shown():
         _add_person(client, known)
+    with st.expander("Make or change a compliance officer"), pieces.problems_shown():
+        _ask_officers(client)
 
 
 def _offer_changes(client: Client, person: PersonOut, known: Iterable[str]) -> None:
@@ -135,6 +146,25 @@ def _warn_of_new(person: PersonOut) -> None:
             "written.",
             "warn",
         )
+
+
+def _ask_officers(client: Client) -> None:
+    pieces.show(
+        pieces.line(
+            "Once there are two compliance officers, one of them agrees before you make somebody an officer, or give "
+            "one a new password, other roles or their sign-in back, or remove their second factor. "
+            "Disabling needs nobody."
+        )
+    )
+    for agreed in client.agreements():
+        pieces.show(pieces.line(f"Agreed for {agreed.name} until {pieces.moment(agreed.until)}: {agreed.reason}"))
+    with st.form("ask-officers", border=False):
+        name = fields.line("Which account (the name it signs in with)", "agreement-name")
+        reason = fields.line("What is to be done, and why", "agreement-reason")
+        if st.form_submit_button("Ask a compliance officer"):
+            client.ask_officers(checked(AgreementIn, name=name, reason=reason))
+            fields.accepted("agreement-name", "agreement-reason")
+            _done("It waits for a compliance officer, on their page Data protection.")
 
 
 @st.dialog("Change a person")

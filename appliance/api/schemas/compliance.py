@@ -32,7 +32,7 @@ class ProposalOut(Out):
 
 
 class ProposalDecisionIn(In):
-    """A decision about what another officer proposed."""
+    """A decision about what another officer, or an administrator, proposed."""
 
     approve: bool
     note: Annotated[str, Field(max_length=1000)] = ""

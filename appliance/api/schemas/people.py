@@ -105,7 +105,10 @@ class DirectoryOut(Out):
 
 
 class PersonIn(In):
-    """A new account. Without a password one is made up and returned once; a `service` has none, it holds tokens."""
+    """A new account. Without a password one is made up and returned once; a `service` has none, it holds tokens.
+
+    Either password is good for choosing another one.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     display_name: Annotated[str, Field(max_length=200)] = ""
@@ -113,7 +116,6 @@ class PersonIn(In):
     roles: Annotated[list[Role], Field(min_length=1)]
     groups: list[GroupName] = []
     service: bool = False
-    must_change_password: bool = True
 
 
 class PersonPatch(In):
@@ -126,10 +128,24 @@ class PersonPatch(In):
 
 
 class NewPassword(In):
-    """Sets a password; empty makes one up. It is good for choosing another one, unless it need not be changed."""
+    """Sets a password; empty makes one up. It is good for choosing another one."""
 
     password: Password = ""
-    must_change_password: bool = True
+
+
+class AgreementIn(In):
+    """Asks the compliance officers to agree that an account of theirs is made or changed."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class AgreementOut(Out):
+    """The account of an officer that one may make or change until then."""
+
+    name: str
+    reason: str
+    until: datetime
 
 
 class PersonOut(Out):
