@@ -40,6 +40,7 @@ from appliance.compliance.cases import Cases
 from appliance.compliance.evidence import Evidence
 from appliance.compliance.exporting import Exporting
 from appliance.compliance.four_eyes import FourEyes
+from appliance.compliance.impartial import Impartial
 from appliance.compliance.naming import Naming
 from appliance.compliance.officers import Officers
 from appliance.compliance.openings import Openings
@@ -143,6 +144,7 @@ class Appliance:
     directory_sync: DirectorySync | None
     requests: AccessRequests
     four_eyes: FourEyes
+    impartial: Impartial
     openings: Openings
     protection: Protection
     sampling_rules: SamplingRules
@@ -335,6 +337,8 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     stack.enter_context(contextlib.closing(evaluations))
     four_eyes = FourEyes(database, log, clock)
     protection = build_protection(database, log, four_eyes, settings.retention, build.is_answering)
+    impartial = Impartial(accounts, protection.holds, pseudonyms)
+    four_eyes.before_every_decision(impartial.require)
     stack.callback(protection.daily.close)
     log_identity.adopt(database, log)
     sampling_rules = SamplingRules(database, log)
@@ -357,6 +361,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         directory_sync=directory_sync,
         requests=AccessRequests(database),
         four_eyes=four_eyes,
+        impartial=impartial,
         protection=protection,
         pseudonyms=pseudonyms,
         naming=Naming(four_eyes, log, accounts, pseudonyms, settings.log.naming_lasts_s),

@@ -33,6 +33,7 @@ def proposals(officer: Officer, appliance: TheAppliance) -> list[ProposalOut]:
             proposed_at=waiting.proposed_at,
             lapses_at=waiting.proposed_at + LAPSES_AFTER,
             own=waiting.proposed_by == officer.id,
+            about_reader=appliance.impartial.is_about(officer.id, waiting),
         )
         for waiting in appliance.four_eyes.open_proposals()
     ]

@@ -85,6 +85,9 @@ Deed = Callable[[Proposal], object]
 Veto = Callable[[str, Proposal], None]
 """Raises when that officer may not decide about this proposal."""
 
+Check = Callable[[str, Proposal, bool], None]
+"""Raises when that officer may not decide about this proposal, or not approve it, whatever the act is."""
+
 
 class FourEyes:
     """Proposals, and what is done when a second officer approves."""
@@ -95,6 +98,7 @@ class FourEyes:
         self._clock = clock
         self._deeds: dict[str, Deed] = {}
         self._vetoes: dict[str, Veto] = {}
+        self._checks: list[Check] = []
         self._deciding = threading.Lock()
 
     def on_approval(self, act: str, deed: Deed) -> None:
@@ -104,6 +108,10 @@ class FourEyes:
     def before_decision(self, act: str, veto: Veto) -> None:
         """Ask `veto` before every decision about this act, approval or refusal."""
         self._vetoes[act] = veto
+
+    def before_every_decision(self, check: Check) -> None:
+        """Ask `check` before every decision about any act, and whether it may be approved."""
+        self._checks.append(check)
 
     def propose(self, officer: str, act: str, subject: str, reason: str, detail: str = "") -> Proposal:
         """Put an act before a second officer.
@@ -131,8 +139,9 @@ class FourEyes:
 
         Raises:
             NotFound: There is no such proposal.
-            AccessDenied: It is the officer's own, or the act is not theirs to decide about.
-            Conflict: It was decided already, or lapsed; or it is to be refused, and what it is about was begun.
+            AccessDenied: It is the officer's own, about them, or the act is not theirs to decide about.
+            Conflict: It was decided already, or lapsed; or it is to be refused, and what it is about was begun; or who
+                proposed it may do so no more.
             AuditUnavailable: The decision cannot be recorded, so it is not made.
             ApplianceError: Whatever the act itself raises; the proposal is then still open.
         """
@@ -146,6 +155,8 @@ class FourEyes:
                 raise Conflict(
                     "This was approved already, and begun; it could not be done to its end. Approve it again to go on."
                 )
+            for check in self._checks:
+                check(officer, found, approve)
             if found.act in self._vetoes:
                 self._vetoes[found.act](officer, found)
             outcome = APPROVED if approve else REFUSED

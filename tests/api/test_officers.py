@@ -174,6 +174,19 @@ def test_an_account_that_is_yet_to_be_made_is_agreed_on_by_its_name(staffed: Hou
     assert browser.get("/api/log/openings/mine").json()["code"] == "password_change_required"
 
 
+def test_the_officer_of_the_account_does_not_decide_and_is_told_why(staffed: House) -> None:
+    proposal = staffed.asked("ada", "berta")
+    seen = {
+        name: next(item for item in staffed.at(name).get("/api/compliance/proposals").json() if item["id"] == proposal)
+        for name in ("anna", "berta")
+    }
+    assert {name: item["about_reader"] for name, item in seen.items()} == {"anna": False, "berta": True}
+    assert [staffed.decided("berta", proposal, approve=approve) for approve in (True, False)] == [403, 403]
+    staffed.appliance.accounts.set_disabled(staffed.id_of("ada"), disabled=True)
+    assert staffed.decided("anna", proposal) == 409  # whoever asked may not sign in any more
+    assert staffed.decided("anna", proposal, approve=False) == 200
+
+
 def test_what_an_officer_refused_stays_forbidden(staffed: House) -> None:
     assert staffed.decided("berta", staffed.asked("adam", "erin"), approve=False) == 200
     path = f"/api/people/{staffed.id_of('erin')}"

@@ -17,7 +17,12 @@ def routes(poison: str) -> APIRouter:
 
     @api.get("/proposals")
     def proposals() -> list[ProposalOut]:
-        return [_proposal("p1", "person.erased", poison, own=False), _proposal("p2", "some.act", poison, own=True)]
+        about_reader = _proposal("p3", "some.act", poison, own=False).model_copy(update={"about_reader": True})
+        return [
+            _proposal("p1", "person.erased", poison, own=False),
+            _proposal("p2", "some.act", poison, own=True),
+            about_reader,
+        ]
 
     @api.post("/proposals/{key}/decision")
     def decide(key: str, body: ProposalDecisionIn) -> ProposalDecidedOut:

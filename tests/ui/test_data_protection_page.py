@@ -35,6 +35,7 @@ def test_an_officer_sees_what_waits_what_is_held_what_expires_and_what_was_erase
     page = shown(at)
     assert "Everything of erin" in page
     assert "yours: another officer decides" in page
+    assert "about yourself: another officer decides" in page
     assert [button.key for button in at.button if str(button.key).startswith("approve-")] == ["approve-p1"]
     assert "the beginning to 2026-03" in page
     assert "1,200" in page

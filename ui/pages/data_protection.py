@@ -48,7 +48,7 @@ def _show_waiting(client: Client) -> None:
     for proposal in waiting:
         with st.container(border=True, key=f"sr-panel-{proposal.id}"):
             pieces.show(_proposal(proposal))
-            if not proposal.own:
+            if not proposal.own and not proposal.about_reader:
                 _ask_decision(client, proposal)
 
 
@@ -57,6 +57,7 @@ def _proposal(proposal: ProposalOut) -> Html:
         f"proposed by {proposal.proposed_by}, {pieces.moment(proposal.proposed_at)}",
         f"lapses {pieces.moment(proposal.lapses_at)}",
         "yours: another officer decides" if proposal.own else "",
+        "about yourself: another officer decides" if proposal.about_reader else "",
     )
     return Html(
         f'<div class="sr-source"><div><strong>{text(proposal.words)}</strong>'

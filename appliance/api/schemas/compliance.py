@@ -13,7 +13,7 @@ from appliance.api.schemas.shapes import In, Out
 class ProposalOut(Out):
     """An act that waits for a second officer.
 
-    `own` says that it is the reader's, who therefore cannot decide.
+    `own` says that it is the reader's, and `about_reader` that it is about them: who therefore cannot decide.
 
     `words` say what is to be done, and `about` to what, where `act` and `subject` alone would not.
     """
@@ -29,6 +29,7 @@ class ProposalOut(Out):
     proposed_at: datetime
     lapses_at: datetime
     own: bool
+    about_reader: bool = False
 
 
 class ProposalDecisionIn(In):

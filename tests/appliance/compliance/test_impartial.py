@@ -1,0 +1,115 @@
+"""Nobody decides what is about themselves, and nothing is approved that was proposed by somebody without the office."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.audit.log import QueryLog
+from appliance.auth.accounts import Accounts
+from appliance.auth.identity import DirectoryTerms, Identity
+from appliance.compliance import officers
+from appliance.compliance.four_eyes import FourEyes, Proposal
+from appliance.compliance.impartial import Impartial
+from appliance.compliance.naming import ACT as NAMING
+from appliance.compliance.protection import Protection
+from appliance.compliance.pseudonyms import Pseudonyms
+from appliance.database import Database
+from appliance.domain import Role
+from appliance.errors import AccessDenied, ApplianceError, Conflict
+from tests.appliance.compliance.conftest import Clock
+
+WHY = "There is a good reason."
+
+
+class House:
+    """Two officers, an administrator, an employee, and what they put before each other."""
+
+    def __init__(self, database: Database, four_eyes: FourEyes, protection: Protection, clock: Clock) -> None:
+        self.accounts, self.four_eyes, self.protection = Accounts(database, clock), four_eyes, protection
+        self.pseudonyms = Pseudonyms(b"s" * 32)
+        self.accounts.set_directories([DirectoryTerms("corp", "ldap", 10**9)])
+        self.anna, self.berta = self._add("anna", Role.COMPLIANCE), self._add("berta", Role.COMPLIANCE)
+        self.adam, self.erin = self._add("adam", Role.ADMIN), self._add("erin", Role.EMPLOYEE)
+        impartial = Impartial(self.accounts, protection.holds, self.pseudonyms)
+        four_eyes.before_every_decision(impartial.require)
+
+    def _add(self, name: str, role: Role) -> str:
+        return self.accounts.admit(Identity("corp", name, name, name.title(), frozenset(), frozenset({role}))).id
+
+    def about(self, person: str) -> list[Proposal]:
+        """Everything that can be proposed about somebody, proposed by the first officer."""
+        name, hold = self.accounts.person(person).name, self.protection.holds.place(self.anna, person, "", "", WHY)
+        return [
+            self.protection.erasures.propose(self.anna, person, "", WHY),
+            self.protection.holds.propose_release(self.anna, hold.id, WHY),
+            self.four_eyes.propose(self.anna, NAMING, name, WHY),
+            self.four_eyes.propose(self.anna, NAMING, self.pseudonyms.of(person), WHY),
+            self.four_eyes.propose(self.adam, officers.ACT, name, WHY),
+        ]
+
+    def turned_away(self, officer: str, proposal: Proposal, *, approve: bool) -> type[ApplianceError] | None:
+        try:
+            self.four_eyes.decide(officer, proposal.id, approve)
+        except ApplianceError as error:
+            return type(error)
+        return None
+
+
+@pytest.fixture
+def house(database: Database, four_eyes: FourEyes, protection: Protection, clock: Clock) -> House:
+    return House(database, four_eyes, protection, clock)
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_whom_a_proposal_is_about_does_not_decide_it(house: House, log: QueryLog, approve: bool) -> None:
+    about_berta = house.about(house.berta)
+    before = log.size()
+    found = [house.turned_away(house.berta, proposal, approve=approve) for proposal in about_berta]
+    assert found == [AccessDenied] * 5
+    assert (log.size(), set(house.four_eyes.open_proposals())) == (before, set(about_berta))
+
+
+def test_what_is_about_somebody_else_or_everybody_is_decided(house: House) -> None:
+    everybody = house.protection.holds.place(house.anna, "", "", "", WHY)
+    release = house.protection.holds.propose_release(house.anna, everybody.id, WHY)
+    for proposal in (*house.about(house.erin), release):
+        assert house.turned_away(house.berta, proposal, approve=True) is None
+
+
+def test_an_officer_may_ask_to_be_erased_and_another_one_decides(house: House) -> None:
+    wanted = house.protection.erasures.propose(house.anna, house.anna, "", WHY)
+    assert house.turned_away(house.anna, wanted, approve=True) is AccessDenied
+    assert house.turned_away(house.berta, wanted, approve=True) is None
+
+
+def test_what_somebody_proposed_who_is_shut_out_since_is_refused_and_not_approved(house: House) -> None:
+    first, *_, last = waiting = house.about(house.erin)
+    for proposer in (house.anna, house.adam):
+        house.accounts.set_disabled(proposer, disabled=True)
+    assert {house.turned_away(house.berta, proposal, approve=True) for proposal in waiting} == {Conflict}
+    assert house.turned_away(house.berta, first, approve=False) is None
+    assert house.turned_away(house.berta, last, approve=False) is None
+
+
+def test_what_an_administrator_asked_needs_an_administrator_and_the_rest_an_officer(house: House) -> None:
+    by_adam = house.four_eyes.propose(house.adam, NAMING, "erin", WHY)
+    by_anna = house.four_eyes.propose(house.anna, officers.ACT, "erin", WHY)
+    by_the_machine = house.four_eyes.propose("operator", officers.ACT, "adam", WHY)
+    found = [house.turned_away(house.berta, one, approve=True) for one in (by_adam, by_anna, by_the_machine)]
+    assert found == [Conflict, Conflict, None]
+
+
+def test_what_was_approved_and_begun_is_gone_on_with_whoever_proposed_it(house: House) -> None:
+    tries = []
+
+    def fails_once(proposal: Proposal) -> None:
+        tries.append(proposal)
+        if len(tries) == 1:
+            raise Conflict("Not now.")
+
+    house.four_eyes.on_approval(NAMING, fails_once)
+    begun = house.four_eyes.propose(house.anna, NAMING, "erin", WHY)
+    assert house.turned_away(house.berta, begun, approve=True) is Conflict
+    house.accounts.set_disabled(house.anna, disabled=True)
+    assert house.turned_away(house.berta, begun, approve=True) is None
+    assert len(tries) == 2
