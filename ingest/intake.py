@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 
 from appliance.catalog import Catalog, FileFacts, FileOutcome
 from appliance.config import IngestSettings
-from appliance.domain import DocumentState, Version, document_id
+from appliance.domain import DocumentState, SourceKind, Version, document_id
 from appliance.errors import (
     ApplianceError,
     DocumentEmpty,
@@ -174,7 +174,7 @@ class Intake:
             self._keep_as_duplicate(place, new, original)
         elif is_silent:
             self._fail_silent(place, read)
-        elif self._sync.source.curated and not in_force:
+        elif not in_force and (self._sync.source.curated or self._waits_already(place)):
             self._stage(place, new)
         else:
             self._waiting.versions.append(new)
@@ -190,6 +190,14 @@ class Intake:
         self._drop_passed(place.document_id)
         self._holdings.keep_as_duplicate(outcome, place.known)
         self._sync.note(place.shown, Outcome.DUPLICATE, reason, pages=len(new.version.pages))
+
+    def _waits_already(self, place: Place) -> bool:
+        """Whether an upload waits for a curator: it goes on doing so, even if its source has none any more.
+
+        Else whoever may not release what they uploaded would switch that off, and have it read again.
+        """
+        waits = place.known is not None and place.known.pending_version_id is not None
+        return waits and self._sync.source.kind is SourceKind.UPLOADS
 
     def _stage(self, place: Place, new: NewVersion) -> None:
         """Keep a version for a curator to look at."""

@@ -1,6 +1,7 @@
 """What waits for a curator: looking at it, releasing it, turning it down. For admins, within what they may read.
 
-Nobody releases what they uploaded themselves where there is another administrator to do it.
+Nobody releases what they uploaded themselves where there is another administrator to do it. No token releases
+anything: an administrator could make one for a program of theirs.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from appliance.api.gate import IngestAdmin, TheAppliance, cleared, record_act
+from appliance.api.gate import Admin, IngestAdmin, TheAppliance, cleared, record_act
 from appliance.api.pictures import picture
 from appliance.api.runs import request_sync, require_not_paused, run_out
 from appliance.api.schemas.documents import ChangesOut
@@ -73,7 +74,7 @@ def review_page(document_id: str, page: int, admin: IngestAdmin, appliance: TheA
 
 
 @router.post("/{document_id}/approve", status_code=202)
-def approve(document_id: str, admin: IngestAdmin, appliance: TheAppliance, given: Approval | None = None) -> RunOut:
+def approve(document_id: str, admin: Admin, appliance: TheAppliance, given: Approval | None = None) -> RunOut:
     """Release the version in question. The sync that starts at once puts it before readers."""
     document, version = _looked_at(appliance, admin, document_id, given)
     if _needs_another(appliance, admin, document, version):

@@ -114,6 +114,43 @@ def test_nobody_releases_what_they_uploaded_while_another_admin_could(desk: Desk
     assert waiting(desk) == ["letter.eml"]
 
 
+def test_an_upload_that_waits_goes_on_waiting_when_its_source_needs_no_curator_any_more(desk: Desk) -> None:
+    key = desk.add()
+    desk.ended(desk.upload(key, "press.txt", FIRST))
+    document = desk.id_of(key, "press.txt")
+    assert desk.admin.patch(f"/api/sources/{key}", json={"curated": False}).status_code == 200
+    desk.wait()
+    desk.sync(key, again="everything")
+    desk.admin.post("/api/files/retry", json={"document_ids": [document]})
+    desk.wait()
+    desk.ended(desk.upload(key, "press.txt", SECOND))  # another version of what waits
+    assert (waiting(desk), desk.states(key)) == (["press.txt"], {"press.txt": "pending_review"})
+    assert not desk.finds("employee", "The press stands")
+    assert desk.admin.post(f"/api/reviews/{document}/approve").status_code == 403
+    desk.ended(desk.upload(key, "crane.txt", "The crane lifts two tons."))  # nobody was asked to look at that one
+    approve(desk, document)
+    assert (desk.finds("employee", SECOND), desk.finds("employee", "The crane lifts")) == (True, True)
+
+
+def test_a_token_releases_nothing_whoever_it_belongs_to(desk: Desk) -> None:
+    key = desk.add()
+    desk.ended(desk.upload(key, "press.txt", FIRST))
+    document = desk.id_of(key, "press.txt")
+    made = desk.admin.post("/api/people", json={"name": "nightly", "roles": ["admin"], "service": True}).json()
+    token = desk.admin.post(f"/api/people/{made['id']}/tokens", json={"label": "sync", "scopes": ["ingest"]}).json()
+    own = desk.client("hr-admin").post("/api/tokens", json={"label": "own", "scopes": ["ingest"]}).json()
+    try:
+        for shown in (token["token"], own["token"]):
+            program = {"Authorization": f"Bearer {shown}"}
+            assert desk.admin.get(f"/api/reviews/{document}", headers=program).status_code == 200
+            refused = desk.admin.post(f"/api/reviews/{document}/approve", headers=program)
+            assert (refused.status_code, refused.json()["code"]) == (403, "access_denied")
+            assert "a session of a person" in refused.json()["message"]
+    finally:
+        desk.appliance.accounts.set_disabled(made["id"], disabled=True)
+    assert waiting(desk) == ["press.txt"]
+
+
 def test_an_upload_of_somebody_else_under_the_same_name_does_not_free_the_one_before(desk: Desk) -> None:
     key = desk.add()
     desk.ended(desk.upload(key, "press.txt", FIRST))
