@@ -75,12 +75,14 @@ def outside(appliance: Appliance, reader: Principal) -> Principal:
 class _Caller:
     """Who is asking, and by what: `scopes` is None for whoever does not come with an API token.
 
-    `session` names the session or token, and does not open it.
+    `session` names the session or token, and does not open it. `answerable` is the account of whoever answers for what
+    is given with it: of a program, who made its token.
     """
 
     principal: Principal
     scopes: frozenset[Scope] | None
     session: str
+    answerable: str
     in_browser: bool = False
 
 
@@ -96,15 +98,15 @@ def _caller(request: Request) -> _Caller:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         if _is_here(request) and hmac.compare_digest(token.encode(), appliance.operator_token.encode()):
-            return _Caller(_operator(appliance, request), None, OPERATOR)
+            return _Caller(_operator(appliance, request), None, OPERATOR, OPERATOR)
         found = appliance.sessions.recognise(token, kind=TokenKind.API)
         principal = outside(appliance, cleared(appliance, found.principal))
-        return _Caller(principal, found.scopes, session_name(token))
+        return _Caller(principal, found.scopes, session_name(token), found.answerable)
     cookie = request.cookies.get(SESSION_COOKIE)
     if not cookie:
         raise NotSignedIn
     principal = cleared(appliance, appliance.sessions.authenticate(cookie, kind=TokenKind.SESSION))
-    return _Caller(principal, None, session_name(cookie), in_browser=True)
+    return _Caller(principal, None, session_name(cookie), principal.id, in_browser=True)
 
 
 def _is_here(request: Request) -> bool:
@@ -186,6 +188,10 @@ async def _session(caller: Annotated[_Caller, Depends(_caller)]) -> str:
     return caller.session
 
 
+def _answerable(caller: Annotated[_Caller, Depends(_caller)]) -> str:
+    return caller.answerable
+
+
 def _opened(
     officer: Annotated[Principal, Depends(_holding(Role.COMPLIANCE, scope=Scope.LOG))],
     session: Annotated[str, Depends(_session)],
@@ -224,6 +230,9 @@ Officer = Annotated[Principal, Depends(_holding(Role.COMPLIANCE, scope=None))]
 
 OpenedLog = Annotated[Principal, Depends(_opened)]
 """An officer to whom the query log is open: every route that shows what it holds asks for this."""
+
+Answerable = Annotated[str, Depends(_answerable)]
+"""The account of whoever answers for what is given: themselves, or of a program who made the token it shows."""
 
 TheSession = Annotated[str, Depends(_session)]
 """A name for the session or token of whoever asks, which does not open it."""

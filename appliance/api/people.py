@@ -159,7 +159,7 @@ def issue_token(person_id: str, wanted: TokenRequest, admin: Admin, appliance: T
         raise InvalidRequest(f"'{program.name}' is a person, and makes tokens of their own. Make one for a program.")
     lifetime = timedelta(days=wanted.days)
     with record_act(appliance, admin, "token.issued", program.name, told_of_token(wanted)):
-        token = appliance.sessions.issue_token(person_id, wanted.label, lifetime, wanted.scopes)
+        token = appliance.sessions.issue_token(person_id, wanted.label, lifetime, wanted.scopes, issued_by=admin.id)
     return IssuedToken(token=token, label=wanted.label, expires_at=datetime.now(UTC) + lifetime)
 
 

@@ -78,7 +78,9 @@ def approve(document_id: str, admin: Admin, appliance: TheAppliance, given: Appr
     """Release the version in question. The sync that starts at once puts it before readers."""
     document, version = _looked_at(appliance, admin, document_id, given)
     if _needs_another(appliance, admin, document, version):
-        raise AccessDenied("You uploaded this file yourself. Leave its release to another administrator.")
+        raise AccessDenied(
+            "You uploaded this file, or a program with a token that you made did. Another administrator releases it."
+        )
     source = appliance.catalog.source(document.source_id)
     require_not_paused(source)
     subject = f"{source.name}: {document.full_path}"

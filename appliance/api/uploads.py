@@ -26,7 +26,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
-from appliance.api.gate import IngestAdmin, TheAppliance, record_act
+from appliance.api.gate import Answerable, IngestAdmin, TheAppliance, record_act
 from appliance.api.runs import request_sync, require_not_paused, run_out
 from appliance.api.schemas.runs import RunOut
 from appliance.domain import Principal, Source, SourceKind
@@ -42,13 +42,15 @@ _WRONG_FORM = "The upload cannot be understood. Send one file as multipart/form-
 
 
 @router.post("/{source_id}/uploads", status_code=202)
-async def upload(source_id: str, request: Request, admin: IngestAdmin, appliance: TheAppliance) -> RunOut:
+async def upload(
+    source_id: str, request: Request, admin: IngestAdmin, answerable: Answerable, appliance: TheAppliance
+) -> RunOut:
     """Take a file into a place for uploads, as the field `file` of a form. One of the same name is replaced."""
     source = await to_thread.run_sync(_place_for_uploads, appliance, source_id)
     incoming = _Incoming(Path(source.path), appliance.settings.ingest.max_file_bytes)
     try:
         await _receive(request, incoming)
-        run = await to_thread.run_sync(_keep, appliance, admin, source, incoming)
+        run = await to_thread.run_sync(_keep, appliance, admin, answerable, source, incoming)
     finally:
         incoming.discard()
     return run
@@ -175,11 +177,11 @@ def _place_for_uploads(appliance: Appliance, source_id: str) -> Source:
     return source
 
 
-def _keep(appliance: Appliance, admin: Principal, source: Source, incoming: _Incoming) -> RunOut:
+def _keep(appliance: Appliance, admin: Principal, answerable: str, source: Source, incoming: _Incoming) -> RunOut:
     subject = f"{source.name}: {incoming.name}"
     with record_act(appliance, admin, "file.uploaded", subject, f"{incoming.size_bytes:,} bytes"):
         _require_there(appliance, source)
-        appliance.catalog.note_upload(source.id, incoming.name, incoming.sha256, admin.id)
+        appliance.catalog.note_upload(source.id, incoming.name, incoming.sha256, answerable)
         try:
             incoming.put_in_place(Path(source.path))
         finally:

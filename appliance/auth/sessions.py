@@ -101,10 +101,15 @@ class IssuedToken:
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """Somebody who showed a good token. `scopes` is what an API token may be used for; a session has none."""
+    """Somebody who showed a good token. `scopes` is what an API token may be used for; a session has none.
+
+    `answerable` is the account of whoever answers for what is given with it: who made the token of a program, if that
+    is known, and else its owner.
+    """
 
     principal: Principal
     scopes: frozenset[Scope]
+    answerable: str
 
 
 def _alive(now: datetime | BindParameter[Any], idle_since: datetime | BindParameter[Any]) -> ColumnElement[bool]:
@@ -281,7 +286,8 @@ class Sessions:
             with self._database.write() as connection:
                 mine = and_(sessions.c.token_sha256 == token_sha256, sessions.c.kind == kind)
                 connection.execute(update(sessions).where(mine).values(last_seen_at=now))
-        return Recognised(principal_of(person), frozenset(Scope(scope) for scope in row.scopes))
+        scopes = frozenset(Scope(scope) for scope in row.scopes)
+        return Recognised(principal_of(person), scopes, answerable=row.issued_by or person.id)
 
     def _require_finished(self, person: Person) -> None:
         if person.must_change_password:
@@ -297,7 +303,13 @@ class Sessions:
             connection.execute(delete(sessions).where(mine))
 
     def issue_token(
-        self, person_id: str, label: str, lifetime: timedelta, scopes: Collection[Scope] = DEFAULT_SCOPES
+        self,
+        person_id: str,
+        label: str,
+        lifetime: timedelta,
+        scopes: Collection[Scope] = DEFAULT_SCOPES,
+        *,
+        issued_by: str = "",
     ) -> str:
         """A new API token, which nobody can show again.
 
@@ -306,6 +318,7 @@ class Sessions:
             label: What it is for, in the owner's words.
             lifetime: How long it is good; at most `MAX_TOKEN_LIFETIME`. It does not end by being idle.
             scopes: What it may be used for, within the owner's rights.
+            issued_by: The account of who makes it for a program.
 
         Raises:
             NotFound: There is no such person, or they are disabled.
@@ -323,7 +336,7 @@ class Sessions:
         with self._database.write() as connection:
             if read_principal(connection, person_id, now) is None:
                 raise NotFound("There is no such person, or they are disabled. Choose an enabled person.")
-            _insert(connection, token, person_id, TokenKind.API, label, now, now + lifetime, scopes)
+            _insert(connection, token, person_id, TokenKind.API, label, now, now + lifetime, scopes, issued_by)
         return token
 
     def tokens(self, person_id: str) -> list[IssuedToken]:
@@ -393,6 +406,7 @@ def _insert(
     now: datetime,
     expires_at: datetime,
     scopes: Collection[Scope] = (),
+    issued_by: str = "",
 ) -> None:
     row = {
         "token_sha256": text_sha256(token),
@@ -403,5 +417,6 @@ def _insert(
         "last_seen_at": now,
         "expires_at": expires_at,
         "scopes": sorted(scopes),
+        "issued_by": issued_by,
     }
     connection.execute(insert(sessions), row)

@@ -70,6 +70,7 @@ sessions = Table(
     Column("last_seen_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("scopes", JSON, nullable=False, server_default=text("'[]'")),  # of an API token; a session has none
+    Column("issued_by", String(36), nullable=False, server_default=""),  # who made it for a program; empty: its owner
 )
 
 sign_in_failures = Table(

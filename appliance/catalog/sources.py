@@ -127,13 +127,13 @@ class SourceCatalog:
             connection.execute(delete(sources).where(sources.c.id == source_id))
 
     def note_upload(self, source_id: str, path: str, sha256: str, person_id: str) -> None:
-        """Note who gave a file of this path and content, and nobody did after."""
+        """Note who answers for giving a file of this path and content, and nobody gave it after."""
         given = {"source_id": source_id, "path": path, "sha256": sha256, "person_id": person_id}
         with self._database.write() as connection:
             connection.execute(insert(uploads).prefix_with("OR REPLACE").values(given))
 
     def uploader(self, source_id: str, path: str, sha256: str) -> str | None:
-        """Who gave a file of this path and content, as the id of an account; None for one that lay in its folder."""
+        """Who answers for a file of this path and content, as the id of an account; None if it lay in its folder."""
         given = (uploads.c.source_id == source_id) & (uploads.c.path == path) & (uploads.c.sha256 == sha256)
         with self._database.read() as connection:
             return connection.execute(select(uploads.c.person_id).where(given)).scalar()

@@ -151,6 +151,24 @@ def test_a_token_releases_nothing_whoever_it_belongs_to(desk: Desk) -> None:
     assert waiting(desk) == ["press.txt"]
 
 
+def test_what_a_program_uploads_counts_as_given_by_who_made_its_token(desk: Desk) -> None:
+    key = desk.add()
+    made = desk.admin.post("/api/people", json={"name": "hourly", "roles": ["admin"], "service": True}).json()
+    path = f"/api/people/{made['id']}/tokens"
+    token = desk.admin.post(path, json={"label": "sync", "scopes": ["ingest"]}).json()["token"]
+    program = {"Authorization": f"Bearer {token}"}
+    file = {"file": ("press.txt", FIRST)}
+    try:
+        desk.ended(desk.admin.post(f"/api/sources/{key}/uploads", files=file, headers=program))
+    finally:
+        desk.appliance.accounts.set_disabled(made["id"], disabled=True)
+    document = desk.id_of(key, "press.txt")
+    assert desk.admin.get(f"/api/reviews/{document}").json()["needs_another"]
+    assert desk.admin.post(f"/api/reviews/{document}/approve").status_code == 403
+    approve(desk, document)
+    assert desk.finds("employee", FIRST)
+
+
 def test_an_upload_of_somebody_else_under_the_same_name_does_not_free_the_one_before(desk: Desk) -> None:
     key = desk.add()
     desk.ended(desk.upload(key, "press.txt", FIRST))

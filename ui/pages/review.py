@@ -86,7 +86,11 @@ def _show(name: str, review: ReviewDetail) -> None:
 
 def _decide(client: Client, review: ReviewDetail) -> None:
     if review.needs_another:
-        pieces.show(pieces.notice("You uploaded this file yourself. Another administrator releases it.", "warn"))
+        pieces.show(
+            pieces.notice(
+                "You uploaded this file, or a program with your token did. Another administrator releases it.", "warn"
+            )
+        )
     with st.form(f"decide-{review.document_id}", border=False):
         reason = st.text_input("Reason, if you turn it down")
         with st.container(horizontal=True, gap="small"):
