@@ -44,6 +44,26 @@ def is_name(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class FileLabels:
+    """The label of a file, and those of what is held of it, which may be what the file said before.
+
+    Attributes:
+        file: Of the file, as the folder and the settings said when they were last looked at.
+        in_force: Of the version in force (or that of the document it is a duplicate of).
+        pending: Of the version that waits for a curator.
+    """
+
+    file: frozenset[str]
+    in_force: frozenset[str]
+    pending: frozenset[str] = frozenset()
+
+    @classmethod
+    def all(cls, label: frozenset[str]) -> FileLabels:
+        """One label for all."""
+        return cls(label, label, label)
+
+
+@dataclass(frozen=True, slots=True)
 class Levels:
     """The levels of classification, lowest first, and who is cleared for which.
 
@@ -90,6 +110,15 @@ class Levels:
         there = {grant.partition(_SIGN)[0]: grant for grant in held}
         return frozenset(
             self._higher(there[group], grant) for grant in wanted if (group := grant.partition(_SIGN)[0]) in there
+        )
+
+    def narrowed(self, labels: FileLabels, label: Iterable[str]) -> FileLabels:
+        """The labels of a file, with nobody left whom `label` does not admit."""
+        wanted = frozenset(label)
+        return FileLabels(
+            self.common(labels.file, wanted),
+            self.common(labels.in_force, wanted),
+            self.common(labels.pending, wanted),
         )
 
     def _higher(self, one: str, other: str) -> str:

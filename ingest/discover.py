@@ -15,7 +15,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from appliance.errors import InvalidRequest
 from ingest.folders import SIDECAR_SUFFIX
@@ -83,6 +83,17 @@ def discover(root: Path) -> Iterator[Found]:
             continue
         yield from found
         folders.extend(reversed(inner))
+
+
+def is_as_found(root: Path, file: FoundFile) -> bool:
+    """Whether a file is still of the size and the times that it was found with."""
+    path = PurePosixPath(file.path)
+    try:
+        with open_folder(root, str(path.parent)) as folder:
+            now = os.stat(path.name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return (now.st_size, now.st_mtime_ns, now.st_ctime_ns) == (file.size_bytes, file.modified_ns, file.changed_ns)
 
 
 def is_ignored(name: str) -> bool:

@@ -6,10 +6,12 @@ Rules this module keeps:
    there is no moment without a valid version.
 2. Who loses sight of a document loses it in the catalog first, which decides what a reader is shown; who gains it,
    gains it in the index first. Until both agree the document is not settled, and the next run completes it.
-3. What is kept once for several documents (duplicates) is handed over before the one that has it lets go of it.
-4. Nothing of a document that goes stays: first nobody sees it, then cache and index forget it, and that is counted;
+3. Who gains sight of a document gains it of what the file says under its new label. What it said before is for those
+   whom both labels admit, until the file is read.
+4. What is kept once for several documents (duplicates) is handed over before the one that has it lets go of it.
+5. Nothing of a document that goes stays: first nobody sees it, then cache and index forget it, and that is counted;
    then its text goes and the receipt is kept, in one transaction. Cut short before, the next run does all of it again.
-5. The vectors of a text that leaves the index leave the cache. One that stands elsewhere too is computed again.
+6. The vectors of a text that leaves the index leave the cache. One that stands elsewhere too is computed again.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from appliance.domain import Chunk, DocumentState, Source, Version, chunk_id, ve
 from appliance.errors import ApplianceError, Conflict, NotFound
 from appliance.index.port import VectorIndex
 from appliance.inference.port import Embedder
-from appliance.labels import Levels
+from appliance.labels import FileLabels, Levels
 from ingest.embed import embed_and_index
 from ingest.embedding_cache import forget
 from ingest.names import document_names, names_of_version
@@ -83,6 +85,13 @@ class Holdings:
         if old is not None and old != version.id:
             self._index.delete_version(old)
 
+    def unveil(self, new: NewVersion) -> None:
+        """Let the index admit to a version whom its label admits, right before it is put in force."""
+        before = new.before
+        if before is not None and before.version_id == new.version.id:
+            self._catalog.relabel(before.document_id, before.labels, settled=False)
+        self._index.set_groups(new.version.document_id, new.outcome.groups, version_id=new.version.id)
+
     def discard(self, new: NewVersion) -> None:
         """Take a version that was not put in force out of the index."""
         self._index.delete_version(new.version.id)
@@ -104,28 +113,40 @@ class Holdings:
     def release(self, known: FileFacts) -> None:
         """Publish the version of a document that a curator has approved."""
         pending = known.pending_version_id or ""
-        chunks, groups = self._catalog.version_chunks(pending)
+        chunks, _ = self._catalog.version_chunks(pending)
         embed_and_index(chunks, NOBODY, names_of_version(self._catalog, pending), self._embedder, self._index)
         if known.version_id is not None:
             self._hand_over(known, unless_sha256=known.sha256)
-        self._index.set_groups(known.document_id, groups)
+        self._index.set_groups(known.document_id, known.labels.pending, version_id=pending)
         self._catalog.publish_pending(known.document_id)
         if known.version_id is not None:
             forget(self._embedder, self._texts(known.version_id) - _search_texts(chunks))
             self._index.delete_version(known.version_id)
 
-    def relabel(self, known: FileFacts, groups: frozenset[str]) -> None:
-        """Put a document under the label `groups`."""
+    def labels(self, known: FileFacts, label: frozenset[str], *, as_read: bool) -> FileLabels:
+        """The labels of a document once its file has the label `label`. `as_read`: it says what was read last."""
+        narrowed = self._levels.narrowed(known.labels, label)
+        says = known.sha256 if as_read else ""
+        holds_nothing = known.version_id is None and known.duplicate_of is None
+        return FileLabels(
+            file=label,
+            in_force=label if holds_nothing or (says and says == known.held_sha256) else narrowed.in_force,
+            pending=label if says and known.pending_version_id else narrowed.pending,
+        )
+
+    def relabel(self, known: FileFacts, labels: FileLabels) -> None:
+        """Put a document under other labels."""
         document = known.document_id
         if known.duplicate_of is not None:
-            self._part_from_original(known, groups)
+            self._part_from_original(known, labels)
         elif known.version_id is None:
-            self._catalog.relabel(document, groups)
+            self._catalog.relabel(document, labels)
         else:
-            self._hand_over(known, unless_groups=groups)
-            self._catalog.relabel(document, self._levels.common(known.groups, groups), settled=False)
-            self._index.set_groups(document, groups)
-            self._catalog.relabel(document, groups)
+            self._hand_over(known, unless_groups=labels.in_force)
+            narrowed = replace(labels, in_force=self._levels.common(known.groups, labels.in_force))
+            self._catalog.relabel(document, narrowed, settled=False)
+            self._index.set_groups(document, labels.in_force, version_id=known.version_id)
+            self._catalog.relabel(document, labels)
 
     def remove(self, source: Source, known: FileFacts, outcome: FileOutcome) -> None:
         """Nothing of a document stays, and a receipt says so.
@@ -136,7 +157,7 @@ class Holdings:
         receipt: Receipt | None = None
         if known.version_id is not None:
             self._hand_over(known)
-            self._catalog.relabel(known.document_id, frozenset(), settled=False)
+            self._catalog.relabel(known.document_id, FileLabels.all(NOBODY), settled=False)
             receipt = self._take_out(source, known)
         self._catalog.record(outcome, keep_version=False, receipt=receipt)
 
@@ -198,18 +219,19 @@ class Holdings:
         """What the embedding model was given of a version."""
         return _search_texts(self._catalog.version_chunks(version)[0]) if version else frozenset()
 
-    def _part_from_original(self, known: FileFacts, groups: frozenset[str]) -> None:
+    def _part_from_original(self, known: FileFacts, labels: FileLabels) -> None:
         """A duplicate gets a label of its own, and with it a copy of its own, unless it agrees with the original's."""
         try:
             original = self._catalog.facts(known.duplicate_of or "")
         except NotFound:
             self._catalog.forget_judgement([known.document_id])  # the next sync reads it for itself
             original = known
-        if original.groups == groups or original.version_id is None:
-            self._catalog.relabel(known.document_id, groups)
+        if original.groups == labels.in_force or original.version_id is None:
+            self._catalog.relabel(known.document_id, labels)
             return
-        self._catalog.relabel(known.document_id, self._levels.common(known.groups, groups))
-        self._copy(original.version_id, replace(known, groups=groups))
+        narrowed = replace(labels, in_force=self._levels.common(known.groups, labels.in_force))
+        self._catalog.relabel(known.document_id, narrowed)
+        self._copy(original.version_id, replace(known, labels=labels))
 
     def _hand_over(
         self, known: FileFacts, *, unless_sha256: str | None = None, unless_groups: frozenset[str] | None = None
@@ -245,7 +267,7 @@ class Holdings:
         ]
         names = document_names(title, heir.path, heir.member)
         embed_and_index(chunks, NOBODY, names, self._embedder, self._index)
-        self._index.set_groups(heir.document_id, heir.groups)
+        self._index.set_groups(heir.document_id, heir.groups, version_id=own)
         outcome = FileOutcome(
             document_id=heir.document_id,
             source_id=heir.source_id,
@@ -254,14 +276,18 @@ class Holdings:
             container_id=heir.container_id,
             title=title,
             media_type=media_type,
-            state=DocumentState.INDEXED,
-            reason="",
-            groups=heir.groups,
+            state=DocumentState.INDEXED if heir.sha256 else heir.state,  # its file may not have been readable since
+            reason="" if heir.sha256 else heir.reason,
+            groups=heir.labels.file,
+            seen_by=heir.groups,
             size_bytes=heir.size_bytes,
             modified_ns=heir.modified_ns,
             changed_ns=heir.changed_ns,
-            sha256=stored.sha256,
+            sha256=heir.sha256,
             parser=heir.parser,
+            judged=heir.judged,
+            attempts=heir.attempts,
+            retry_at=heir.retry_at,
         )
         made = replace(stored, id=own, document_id=heir.document_id, created_at=datetime.now(UTC), superseded_at=None)
         self._catalog.publish(outcome, made, chunks, signature)

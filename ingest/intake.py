@@ -2,8 +2,8 @@
 
 Rules this module keeps:
 
-1. The label is looked at when a file was read and once more when it is published: content is never published under a
-   label that is older than it.
+1. The label is looked at before a file is read, when it was read, and once more when it is published: content is for
+   those whom all of these admit, so it is never published under a label that is older or newer than it.
 2. A version is put in force as soon as the index holds all of it, in the order in which the documents were read. Told
    to stop, what is not in force yet is taken out of the index again; a run that is killed leaves that to the next one.
 3. A container comes after everything in it: once it is known as it is now, nobody looks into it again, so by then
@@ -92,7 +92,7 @@ class Intake:
     def take(self, step: Step, reading: Reading) -> None:
         """Deal with a file that was read, or could not be."""
         try:
-            groups = self._sync.labels().label(step.path)
+            groups = self._sync.levels.common(step.groups, self._sync.labels().label(step.path))
         except DocumentRejected as error:
             self._settling.refuse_file(step.file, step.known, str(error))
             return
@@ -179,10 +179,8 @@ class Intake:
         else:
             self._waiting.versions.append(new)
             outcome = new.outcome
-            label = NOBODY if _is_hidden(new) else outcome.groups
-            self._indexed(
-                self._steps.put(new.chunks, label, document_names(outcome.title, outcome.path, outcome.member))
-            )
+            names = document_names(outcome.title, outcome.path, outcome.member)
+            self._indexed(self._steps.put(new.chunks, _until_in_force(new), names))
 
     def _keep_as_duplicate(self, place: Place, new: NewVersion, original: str) -> None:
         reason = f"The same content as '{self._catalog.facts(original).shown}', under the same label."
@@ -216,8 +214,8 @@ class Intake:
 
     def _touch(self, step: Step, known: FileFacts, groups: frozenset[str]) -> None:
         """The file has other times, but the content it had."""
-        self._settling.follow_label(known, groups)
-        file, relabelled = step.file, step.relabels or known.groups != groups
+        self._settling.follow_label(known, groups, as_read=True)
+        file, relabelled = step.file, step.relabels or known.labels.file != groups
         self._catalog.touch(
             known.document_id, size_bytes=file.size_bytes, modified_ns=file.modified_ns, changed_ns=file.changed_ns
         )
@@ -284,7 +282,7 @@ class Intake:
         """Put a version in force under the label that its document has by now."""
         outcome = new.outcome
         try:
-            groups = self._sync.labels().label(outcome.path)
+            groups = self._sync.levels.common(outcome.groups, self._sync.labels().label(outcome.path))
         except DocumentRejected as error:
             self._holdings.discard(new)
             whole = document_id(outcome.source_id, outcome.path)  # of a member its container: that is what is refused
@@ -294,10 +292,11 @@ class Intake:
         before = self._settling.fresh(new.before)
         if before is not None:
             self._settling.follow_label(before, groups)  # what duplicates are given depends on it
-        if groups != outcome.groups or _is_hidden(new):
-            self._index.set_groups(outcome.document_id, groups)
-            new = replace(new, outcome=replace(outcome, groups=groups))
         new = replace(new, before=self._settling.fresh(new.before))  # a duplicate may have been given its original's
+        is_veiled = groups != _until_in_force(new)
+        new = replace(new, outcome=replace(outcome, groups=groups))
+        if is_veiled:
+            self._holdings.unveil(new)
         self._drop_passed(outcome.document_id)
         self._holdings.publish(new, self._sync.source)
         self._sync.note(
@@ -327,6 +326,8 @@ class Intake:
             self._settling.follow_label(place.known, place.groups)
             if place.known.version_id is not None:
                 reason += " The version read before is still being used."
+                if self._settling.is_held_back(place.known):
+                    reason += " Only those see it whom the label of then and that of now both admit."
         unreachable = isinstance(error, FileUnavailable)
         outcome: FileOutcome = replace(
             place.outcome(state, reason),
@@ -365,15 +366,16 @@ def _is_as_it_was(file: FoundFile, known: FileFacts) -> bool:
     return file.modified_ns in (0, known.modified_ns)
 
 
-def _is_hidden(new: NewVersion) -> bool:
-    """Whether nobody finds a version before all of it is in the index.
+def _until_in_force(new: NewVersion) -> frozenset[str]:
+    """The label a version is written to the index under: nobody's where it is long.
 
     The catalog shows nobody what is not in force, but chunks that only the index admits take the places of others among
     the hits of a search. Of a small document that takes a moment, of a long one minutes. What is in force already, and
-    read once more, stays in sight.
+    read once more, stays in sight of those who see it.
     """
-    in_force = new.before is not None and new.before.version_id == new.version.id
-    return len(new.chunks) > AT_ONCE and not in_force
+    if new.before is not None and new.before.version_id == new.version.id:
+        return new.before.groups
+    return NOBODY if len(new.chunks) > AT_ONCE else new.outcome.groups
 
 
 def _was_turned_down(known: FileFacts, parsed: Parsed) -> bool:

@@ -59,6 +59,7 @@ class Step:
     """What is to be done about one file. `groups` is its label from now on; `reason` is why it is refused or fails.
 
     `may_be_same`: it is enough to hash the file, and to leave it if its content is what was read.
+    `as_read`: nothing was written to the file since it was read, by its size and times.
     """
 
     action: Action
@@ -67,6 +68,7 @@ class Step:
     groups: frozenset[str] = frozenset()
     reason: str = ""
     may_be_same: bool = False
+    as_read: bool = False
     left_out: bool = False  # by the patterns; the file itself is there
     stray: bool = False  # an access file that covers nothing
 
@@ -77,8 +79,8 @@ class Step:
 
     @property
     def relabels(self) -> bool:
-        """Whether the document's label is to be changed, or the index may not have followed the last change."""
-        return self.known is not None and (self.known.groups != self.groups or not self.known.settled)
+        """Whether the file's label is to be changed, or the index may not have followed the last change."""
+        return self.known is not None and (self.known.labels.file != self.groups or not self.known.settled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +140,11 @@ class Judge:
         same_size = known.size_bytes == file.size_bytes
         same_times = (known.modified_ns, known.changed_ns) == (file.modified_ns, file.changed_ns)
         due = self._is_due(known, file) or (was_read and any(self._is_due(facts, file) for facts in inside))
+        as_read = same_size and same_times
         if due or not same_times or (was_read and not same_size):
-            return Step(Action.READ_AGAIN, file, known, groups, may_be_same=was_read and same_size and not due)
-        return Step(Action.LEAVE, file, known, groups)
+            may_be_same = was_read and same_size and not due
+            return Step(Action.READ_AGAIN, file, known, groups, may_be_same=may_be_same, as_read=as_read)
+        return Step(Action.LEAVE, file, known, groups, as_read=as_read)
 
     def _is_due(self, known: FileFacts, file: FoundFile) -> bool:
         """Whether a document may end differently although the file it is, or is in, did not change."""
@@ -220,7 +224,7 @@ def _step(
         stray = isinstance(item, StrayFile)
         return Step(Action.REFUSE, FoundFile(item.path, 0, 0), known, reason=item.reason, stray=stray)
     if isinstance(item, Unreadable):
-        groups = known.groups if known else frozenset[str]()
+        groups = known.labels.file if known else frozenset[str]()
         return Step(Action.FAIL, FoundFile(item.path, 0, 0), known, groups, item.reason)
     try:
         groups = labels.label(item.path)

@@ -3,6 +3,7 @@
 Rules this module keeps:
 
 1. Whoever may not see a document any more stops seeing it before anything else is done.
+   Whoever may see it from now on sees what is held of it only if that is what the file says under its new label.
 2. What is in a container has the container's label, and goes when it goes.
 3. A run that is told to stop leaves what it has not dealt with to the next one.
 """
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from appliance.catalog import Catalog, FileFacts
 from appliance.domain import DocumentState
 from appliance.errors import DocumentRejected, NotFound
-from ingest.discover import FoundFile
+from ingest.discover import FoundFile, is_as_found
 from ingest.holdings import Holdings
 from ingest.plan import Action, Plan
 from ingest.progress import OUTCOME_OF, Outcome
@@ -35,14 +36,11 @@ class Settling:
         """Let those who lose sight of a document lose it, in the catalog alone: neither index nor model is needed."""
         for step in plan.steps:
             stays = step.groups if step.action is not Action.REFUSE else frozenset[str]()
-            if (
-                step.action is Action.REMOVE
-                or step.known is None
-                or self._common(step.known, stays) == step.known.groups
-            ):
+            narrowed, known = self._sync.levels.narrowed, step.known
+            if step.action is Action.REMOVE or known is None or narrowed(known.labels, stays) == known.labels:
                 continue
-            for facts in self._whole(step.known):
-                self._catalog.relabel(facts.document_id, self._common(facts, stays), settled=False)
+            for facts in self._whole(known):
+                self._catalog.relabel(facts.document_id, narrowed(facts.labels, stays), settled=False)
 
     def relabel(self, plan: Plan) -> None:
         """Put documents under the labels of the plan."""
@@ -51,7 +49,8 @@ class Settling:
             if self._sync.stop.is_set():
                 return
             if step.known is not None:
-                self._relabel_whole(step.known, step.groups)
+                as_read = step.as_read and is_as_found(self._sync.root, step.file)  # by when its label was looked at
+                self._relabel_whole(step.known, step.groups, as_read=as_read)
 
     def remove(self, plan: Plan, *, spare: int) -> None:
         """Remove documents whose files are gone; those that are missing are kept if `spare` says that too many are."""
@@ -127,14 +126,16 @@ class Settling:
         if known.container_id is not None:
             self._sync.note_member(known.shown, Outcome.GONE, reason)
 
-    def follow_label(self, known: FileFacts, groups: frozenset[str]) -> None:
-        """Relabel a document whose label changed since the run began."""
+    def follow_label(self, known: FileFacts, groups: frozenset[str], *, as_read: bool = False) -> None:
+        """Relabel a document whose label changed since the run began. `as_read`: its file says what was read last."""
         facts = self._catalog.facts(known.document_id)
-        if facts.groups != groups or not facts.settled:
-            self._relabel_whole(facts, groups)
+        if not facts.settled or self._holdings.labels(facts, groups, as_read=as_read) != facts.labels:
+            self._relabel_whole(facts, groups, as_read=as_read)
 
-    def _common(self, known: FileFacts, label: frozenset[str]) -> frozenset[str]:
-        return self._sync.levels.common(known.groups, label)
+    def is_held_back(self, known: FileFacts) -> bool:
+        """Whether the label of a file is not that of what is held of it, which the file may not say any more."""
+        labels = self._catalog.facts(known.document_id).labels
+        return labels.in_force != labels.file
 
     def fresh(self, known: FileFacts | None) -> FileFacts | None:
         """What is known of a file by now; None if it is gone."""
@@ -147,17 +148,18 @@ class Settling:
         except NotFound:
             return None
 
-    def _relabel_whole(self, known: FileFacts, groups: frozenset[str]) -> None:
+    def _relabel_whole(self, known: FileFacts, groups: frozenset[str], *, as_read: bool) -> None:
         """Relabel a document and, if it is a container, what is in it: first, so that a run cut short does it again."""
         for facts in self._whole(known):
             current = self.fresh(facts)  # relabelling one may have changed another: a duplicate that took over
             if current is None:
                 continue
+            labels = self._holdings.labels(current, groups, as_read=as_read)
             original = self.known(current.duplicate_of) if current.duplicate_of else None
             if original is not None and self._sync.planned.get(original.path) == groups:
-                self._catalog.relabel(current.document_id, groups)  # it stays a duplicate
+                self._catalog.relabel(current.document_id, labels)  # it stays a duplicate
             else:
-                self._holdings.relabel(current, groups)
+                self._holdings.relabel(current, labels)
 
     def _remove_whole(self, known: FileFacts, state: DocumentState, reason: str) -> None:
         """Nothing stays of a document and, if it is a container, of what was in it."""

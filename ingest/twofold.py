@@ -82,9 +82,9 @@ class Twofold:
         """Documents of the index that answers, by name."""
         return self._serving.named(question, access=access, limit=limit)
 
-    def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
+    def set_groups(self, document_id: str, groups: frozenset[str], *, version_id: str | None = None) -> None:
         """Relabel in the index that answers; one being built gets its labels when it takes over."""
-        self._serving.set_groups(document_id, groups)
+        self._serving.set_groups(document_id, groups, version_id=version_id)
 
     def delete_version(self, version_id: str) -> None:
         """Remove every chunk of a version from both."""

@@ -20,7 +20,7 @@ from appliance.api.wire import changes_out, has_images, page_out, passage_text_o
 from appliance.auth.standing import principal_of
 from appliance.catalog import changes_between
 from appliance.domain import Document, Principal, Role, Version, document_id
-from appliance.errors import AccessDenied, Conflict
+from appliance.errors import AccessDenied, Conflict, NotFound
 from appliance.labels import groups_in
 from appliance.wiring import Appliance
 
@@ -124,7 +124,10 @@ def _needs_another(appliance: Appliance, admin: Principal, document: Document, v
 def _changes(appliance: Appliance, admin: Principal, document: Document) -> ChangesOut | None:
     if document.version_id is None:
         return None
-    older = appliance.catalog.passages(document.version_id, admin.access, limit=_ALL_PASSAGES, offset=0)
+    try:
+        older = appliance.catalog.passages(document.version_id, admin.access, limit=_ALL_PASSAGES, offset=0)
+    except NotFound:  # it is for others than the version in question
+        return None
     newer = appliance.catalog.pending_document(document.id, admin.access, limit=_ALL_PASSAGES)[2]
     return changes_out(changes_between(older, newer))
 

@@ -4,9 +4,12 @@ Rules this package keeps:
 
 1. A reader's question always carries an `AccessFilter`; what it does not admit is not there.
 2. Publishing a version is one transaction: before it the old version is the document, after it the new one.
-3. The text of a superseded version stays readable for old citations; the text of a document that is gone does not.
+3. The text of a superseded version stays readable for old citations, for those who may see the document and could see
+   that version when it was replaced; the text of a document that is gone does not.
 4. Nothing is silent: every file a sync saw has a row with a state and a reason.
-5. A version that waits for a curator is seen by curators who may read the document, and by nobody else.
+5. A version that waits for a curator is seen by curators whom its label admits, and by nobody else.
+6. A version is for more readers than before only if its file, under its new label, says the same: else it is for those
+   whom both labels admit (`docs/decisions/0023-content-keeps-its-label.md`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ document's current one, in one transaction: before it the old version is the doc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,12 +23,17 @@ from appliance.catalog.tables import (
     count_change,
     documents,
     dump,
+    file_labels_of,
     labels_of,
     now,
+    put_file_label,
     put_groups,
+    put_labels,
+    put_version_groups,
     source_of,
     sources,
     version_bands,
+    version_labels,
     version_of,
     version_row,
     versions,
@@ -37,6 +42,7 @@ from appliance.catalog.tables import (
 from appliance.database import Database
 from appliance.domain import Chunk, DocumentState, Source, Version, shown_path
 from appliance.errors import Conflict, NotFound
+from appliance.labels import FileLabels
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class FileFacts:
     """What is known of a file, to tell whether it has to be read again.
 
     `sha256` and `size_bytes` are of the content that was read last, which may wait for a curator or be turned down;
-    `judged` is what a refusal depended on besides the file's times.
+    `judged` is what a refusal depended on besides the file's times. `held_sha256` is of what readers find of it.
     `settled` is False while the label is being changed: the index may not have followed yet.
     """
 
@@ -62,12 +68,18 @@ class FileFacts:
     parser: str
     judged: str
     settled: bool
-    groups: frozenset[str]
+    labels: FileLabels
+    held_sha256: str
     version_id: str | None
     pending_version_id: str | None
     attempts: int
     retry_at: datetime | None
     duplicate_of: str | None
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Who sees what is held of it."""
+        return self.labels.in_force
 
     @property
     def shown(self) -> str:
@@ -77,7 +89,10 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """What a sync found out about a file. `sha256` and `parser` are empty when it was never read."""
+    """What a sync found out about a file. `sha256` and `parser` are empty when it was never read.
+
+    `groups` is the file's label; `seen_by` is who sees what is held of it, where that is not what the file says.
+    """
 
     document_id: str
     source_id: str
@@ -99,6 +114,7 @@ class FileOutcome:
     container_id: str | None = None
     duplicate_of: str | None = None
     thread: str = ""
+    seen_by: frozenset[str] | None = None
 
     @property
     def shown(self) -> str:
@@ -231,6 +247,7 @@ class IngestCatalog:
         with self._database.write() as connection:
             if source is not None:
                 _require_unchanged(connection, source)
+            _keep_label(connection, outcome.document_id)
             _put_document(connection, outcome, version_id=version.id)
             _drop_pending(connection, outcome.document_id)
             _put_version(connection, outcome, version, new_chunks, signature)
@@ -245,9 +262,12 @@ class IngestCatalog:
             in_force = connection.execute(
                 select(*seen).where(documents.c.id == outcome.document_id, documents.c.version_id.is_not(None))
             ).first()
+            if in_force is not None:
+                outcome = replace(outcome, seen_by=_seen_by(connection, outcome.document_id))
             _put_document(connection, outcome, version_id=None)
             _drop_pending(connection, outcome.document_id)
             _put_version(connection, outcome, version, new_chunks, signature)
+            put_version_groups(connection, outcome.document_id, version.id, outcome.groups)
             connection.execute(
                 update(documents)
                 .where(documents.c.id == outcome.document_id)
@@ -278,6 +298,9 @@ class IngestCatalog:
             ).first()
             if row is None:
                 raise NotFound("Nothing of this document waits for review.")
+            label = version_labels(connection, [row.id]).get(row.id, frozenset())
+            _keep_label(connection, document_id)
+            put_groups(connection, document_id, label)
             connection.execute(
                 update(documents)
                 .where(documents.c.id == document_id)
@@ -291,6 +314,7 @@ class IngestCatalog:
                     version_id=row.id,
                     pending_version_id=None,
                     approved_by="",
+                    settled=True,
                     updated_at=now(),
                 )
             )
@@ -334,11 +358,10 @@ class IngestCatalog:
                 .values(read_bytes=size_bytes, modified_ns=modified_ns, changed_ns=changed_ns)
             )
 
-    def relabel(self, document_id: str, groups: frozenset[str], *, settled: bool = True) -> None:
+    def relabel(self, document_id: str, labels: FileLabels, *, settled: bool = True) -> None:
         """Change who may see a document, from the next question on. `settled`: the index agrees."""
         with self._database.write() as connection:
-            put_groups(connection, document_id, groups)
-            connection.execute(update(documents).where(documents.c.id == document_id).values(settled=settled))
+            put_labels(connection, document_id, labels, settled=settled)
 
     def forget_judgement(self, document_ids: Sequence[str]) -> None:
         """Let the next sync read these files again, whatever was said of them before."""
@@ -403,10 +426,14 @@ class IngestCatalog:
             return found
 
     def _facts(self, *conditions: Any) -> list[FileFacts]:
-        query = select(documents).where(documents.c.state != DocumentState.GONE.value, *conditions)
+        query = (
+            select(documents, versions.c.sha256.label("in_force_sha256"))
+            .join(versions, versions.c.id == documents.c.version_id, isouter=True)
+            .where(documents.c.state != DocumentState.GONE.value, *conditions)
+        )
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(documents.c.path, documents.c.member)).all()
-            labels = labels_of(connection, [row.id for row in rows])
+            labels = file_labels_of(connection, rows)
         return [
             FileFacts(
                 document_id=row.id,
@@ -423,7 +450,8 @@ class IngestCatalog:
                 parser=row.parser,
                 judged=row.judged,
                 settled=row.settled,
-                groups=labels.get(row.id, frozenset()),
+                labels=labels[row.id],
+                held_sha256=row.sha256 if row.version_id is None else row.in_force_sha256 or "",
                 version_id=row.version_id,
                 pending_version_id=row.pending_version_id,
                 attempts=row.attempts,
@@ -467,7 +495,7 @@ def _judge_anew(connection: Connection, outcome: FileOutcome) -> bool:
     )
     if changed.rowcount == 0:
         return False
-    put_groups(connection, outcome.document_id, outcome.groups)
+    put_file_label(connection, outcome.document_id, outcome.groups)
     return True
 
 
@@ -499,6 +527,7 @@ def _put_document(connection: Connection, outcome: FileOutcome, *, version_id: s
         "sha256": outcome.sha256,
         "parser": outcome.parser,
         "judged": outcome.judged,
+        "label": dump(sorted(outcome.groups)),
         "settled": True,
         "attempts": outcome.attempts,
         "retry_at": outcome.retry_at,
@@ -513,7 +542,7 @@ def _put_document(connection: Connection, outcome: FileOutcome, *, version_id: s
         if known is None:
             raise Conflict("The source was removed while its files were being read. Nothing was stored.")
         connection.execute(insert(documents).values(id=outcome.document_id, approved_by="", **values))
-    put_groups(connection, outcome.document_id, outcome.groups)
+    put_groups(connection, outcome.document_id, outcome.groups if outcome.seen_by is None else outcome.seen_by)
 
 
 def _put_version(
@@ -537,6 +566,18 @@ def _put_in_force(connection: Connection, document_id: str, version_id: str) -> 
         update(versions).where(versions.c.id == version_id).values(published_at=moment, superseded_at=None)
     )
     _supersede(connection, document_id, version_id, moment)
+
+
+def _keep_label(connection: Connection, document_id: str) -> None:
+    """Note on the version in force whom it is shown to, before another one is, which may be shown to more."""
+    query = select(documents.c.version_id).where(documents.c.id == document_id)
+    version_id = connection.execute(query).scalar()
+    if version_id is not None:
+        put_version_groups(connection, document_id, version_id, _seen_by(connection, document_id))
+
+
+def _seen_by(connection: Connection, document_id: str) -> frozenset[str]:
+    return labels_of(connection, [document_id]).get(document_id, frozenset())
 
 
 def _supersede(connection: Connection, document_id: str, but: str | None, moment: datetime | None = None) -> None:

@@ -1,12 +1,13 @@
 """Documents as people see them: the inventory of those who run the appliance, and what a reader may see.
 
 A reader's question always carries an `AccessFilter`; what it does not admit is not there, nor is a version that no
-curator has released.
+curator has released. A version that was replaced is there for those whom the label of the document admits, and that
+which the version had last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from appliance.catalog.tables import (
     ADMITTED,
     MAX_VARIABLES,
     admitted,
+    admitted_as,
     chunk_of,
     chunks,
     document_of,
@@ -24,8 +26,10 @@ from appliance.catalog.tables import (
     facts_of,
     labels_of,
     listed,
+    readable,
     sources,
     version_bands,
+    version_labels,
     version_of,
     versions,
 )
@@ -64,6 +68,7 @@ _VISIBLE_CHUNKS = (
         documents.c.version_id.is_not(None),
         versions.c.published_at.is_not(None),
         ADMITTED,
+        readable(listed("groups")),
     )
 )
 _CURRENT_CHUNKS = _VISIBLE_CHUNKS.where(documents.c.version_id == chunks.c.version_id)
@@ -287,11 +292,17 @@ class LibraryCatalog:
             return document_of(row, labels_of(connection, [row.id])), version_of(version) if version else None
 
     def history(self, document_id: str, access: AccessFilter) -> list[Release]:
-        """The versions a document had, newest first. Raises NotFound."""
+        """The versions a document had, newest first, as far as the reader may see them. Raises NotFound."""
         self.document(document_id, access)
         query = (
             select(versions)
-            .where(versions.c.document_id == document_id, versions.c.published_at.is_not(None))
+            .join(documents, documents.c.id == versions.c.document_id)
+            .where(
+                versions.c.document_id == document_id,
+                versions.c.published_at.is_not(None),
+                admitted(access),
+                readable(sorted(access.groups)),
+            )
             .order_by(versions.c.published_at.desc(), versions.c.id)
         )
         with self._database.read() as connection:
@@ -345,9 +356,14 @@ class LibraryCatalog:
     # what waits for a curator
 
     def pending(self, access: AccessFilter, *, limit: int, offset: int) -> LibraryPage:
-        """The documents that wait for review and that the curator may read, by path."""
-        query = select(documents).where(_in_review(), admitted(access))
-        return self._page(query, func.lower(documents.c.path), limit, offset)
+        """The documents of which a version waits that the curator may read, by path."""
+        query = select(documents).where(
+            _in_review(), admitted_as(documents.c.pending_version_id, sorted(access.groups))
+        )
+        page = self._page(query, func.lower(documents.c.path), limit, offset)
+        with self._database.read() as connection:
+            labels = version_labels(connection, [item.pending_version_id or "" for item in page.documents])
+        return replace(page, documents=tuple(_as_pending(item, labels) for item in page.documents))
 
     def pending_count(self) -> int:
         """How many documents wait for review, whoever may read them."""
@@ -361,7 +377,7 @@ class LibraryCatalog:
         with self._database.read() as connection:
             row = connection.execute(
                 select(documents).where(
-                    documents.c.id == document_id, documents.c.pending_version_id.is_not(None), admitted(access)
+                    documents.c.id == document_id, admitted_as(documents.c.pending_version_id, sorted(access.groups))
                 )
             ).first()
             if row is None:
@@ -370,7 +386,7 @@ class LibraryCatalog:
             passages = connection.execute(
                 select(chunks).where(chunks.c.version_id == version.id).order_by(chunks.c.number).limit(limit)
             )
-            found = document_of(row, labels_of(connection, [row.id]))
+            found = _as_pending(document_of(row, {}), version_labels(connection, [version.id]))
             return (
                 replace(found, title=version.title, media_type=version.media_type, size_bytes=row.read_bytes),
                 Release(version_of(version), version.created_at, version.title),
@@ -393,6 +409,11 @@ class LibraryCatalog:
         return LibraryPage(documents=tuple(document_of(row, labels) for row in rows), total=total)
 
 
+def _as_pending(document: Document, labels: Mapping[str, frozenset[str]]) -> Document:
+    """A document with the label of its version in question."""
+    return replace(document, groups=labels.get(document.pending_version_id or "", frozenset()))
+
+
 def _in_review() -> Any:
     return documents.c.pending_version_id.is_not(None) & (documents.c.approved_by == "")
 
@@ -406,6 +427,7 @@ def _visible_version(connection: Connection, version_id: str, access: AccessFilt
             versions.c.published_at.is_not(None),
             documents.c.version_id.is_not(None),
             admitted(access),
+            readable(sorted(access.groups)),
         )
     ).first()
     if row is None:

@@ -12,14 +12,16 @@ from appliance.catalog.tables import (
     count_change,
     document_groups,
     documents,
-    labels_of,
+    file_labels_of,
     now,
-    put_groups,
+    put_labels,
     receipts,
     source_of,
     source_row,
     sources,
     uploads,
+    version_groups,
+    versions,
 )
 from appliance.database import Database
 from appliance.domain import Source
@@ -117,7 +119,9 @@ class SourceCatalog:
             hidden = update(sources).where(sources.c.id == source_id).values(paused=True, removing=True)
             if connection.execute(hidden).rowcount == 0:
                 raise NotFound("There is no such source.")
+            versions_of_it = select(versions.c.id).where(versions.c.document_id.in_(documents_of_it))
             connection.execute(delete(document_groups).where(document_groups.c.document_id.in_(documents_of_it)))
+            connection.execute(delete(version_groups).where(version_groups.c.version_id.in_(versions_of_it)))
             connection.execute(update(documents).where(documents.c.source_id == source_id).values(settled=False))
 
     def remove_source(self, source_id: str) -> None:
@@ -159,16 +163,15 @@ def _narrow(connection: Connection, old: Source, new: Source, levels: Levels) ->
 
     Where the share is to say who sees it, nobody does until that was read.
     """
-    query = select(documents.c.id, documents.c.path, documents.c.settled).where(documents.c.source_id == old.id)
-    found = connection.execute(query).all()
-    labelled = labels_of(connection, [row.id for row in found])
+    wants = (documents.c.id, documents.c.path, documents.c.settled, documents.c.label, documents.c.pending_version_id)
+    found = connection.execute(select(*wants).where(documents.c.source_id == old.id)).all()
+    labelled = file_labels_of(connection, found)
     for row in found:
-        held, was, wanted = labelled.get(row.id, frozenset()), old.stated(row.path), new.stated(row.path)
-        by_sidecar = was is not None and row.settled and not held <= was
-        stays = levels.common(held, wanted or frozenset())
+        held, was, wanted = labelled[row.id], old.stated(row.path), new.stated(row.path)
+        by_sidecar = was is not None and row.settled and not held.file <= was
+        stays = levels.narrowed(held, wanted or frozenset())
         if was != wanted and stays != held and not by_sidecar:
-            put_groups(connection, row.id, stays)
-            connection.execute(update(documents).where(documents.c.id == row.id).values(settled=False))
+            put_labels(connection, row.id, stays, settled=False)
 
 
 def _named_by(source: Source) -> frozenset[str]:

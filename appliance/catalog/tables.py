@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from itertools import starmap
@@ -28,6 +28,7 @@ from sqlalchemy import (
     delete,
     exists,
     insert,
+    or_,
     select,
     update,
 )
@@ -51,6 +52,7 @@ from appliance.domain import (
     TextMeans,
     Version,
 )
+from appliance.labels import FileLabels
 
 MAX_VARIABLES = 500  # identifiers in one statement; SQLite allows far more, plans stay small
 
@@ -96,6 +98,7 @@ documents = Table(
     Column("sha256", String(64), nullable=False),
     Column("parser", String(64), nullable=False),
     Column("judged", Text, nullable=False),
+    Column("label", Text, nullable=False),  # of the file; `document_groups` has that of what is held of it
     Column("settled", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("retry_at", Moment, nullable=True),
@@ -139,6 +142,13 @@ versions = Table(
     Column("facts", Text, nullable=False),
     Column("chunk_count", Integer, nullable=False),
     Column("signature", LargeBinary, nullable=False),
+)
+
+version_groups = Table(  # the labels of versions that are not in force
+    "version_groups",
+    metadata,
+    Column("version_id", ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True),
+    Column("group_name", String(100), primary_key=True),
 )
 
 version_bands = Table(
@@ -214,14 +224,35 @@ ADMITTED = _admitted(listed("groups"))
 """The same in a statement that is made once, and given the reader's groups whenever it is executed."""
 
 
+def admitted_as(version: Column[str], groups: Sequence[str] | BindParameter[Any]) -> Any:
+    """Whether a reader with these grants may see a version that is not in force, by its own label."""
+    label = without_index(version_groups.c.group_name)
+    return exists().where(version_groups.c.version_id == version, label.in_(groups))
+
+
+def readable(groups: Sequence[str] | BindParameter[Any]) -> Any:
+    """Of a document that the reader may see, the version in force, and of those it replaced what the reader may see."""
+    return or_(documents.c.version_id == versions.c.id, admitted_as(versions.c.id, groups))
+
+
+def version_labels(connection: Connection, version_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    """The labels of versions that are not in force; one that nobody sees is not there."""
+    return _grants(connection, version_groups.c.version_id, version_groups.c.group_name, version_ids)
+
+
 def labels_of(connection: Connection, document_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
     """The groups of documents, by document; one without any is not there."""
+    return _grants(connection, document_groups.c.document_id, document_groups.c.group_name, document_ids)
+
+
+def _grants(
+    connection: Connection, key: Column[str], grant: Column[str], wanted: Sequence[str]
+) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for start in range(0, len(document_ids), MAX_VARIABLES):
-        part = document_ids[start : start + MAX_VARIABLES]
-        for row in connection.execute(select(document_groups).where(document_groups.c.document_id.in_(part))):
-            found.setdefault(row.document_id, set()).add(row.group_name)
-    return {key: frozenset(groups) for key, groups in found.items()}
+    for start in range(0, len(wanted), MAX_VARIABLES):
+        for item, name in connection.execute(select(key, grant).where(key.in_(wanted[start : start + MAX_VARIABLES]))):
+            found.setdefault(item, set()).add(name)
+    return {item: frozenset(names) for item, names in found.items()}
 
 
 def count_change(connection: Connection) -> None:
@@ -241,6 +272,46 @@ def put_groups(connection: Connection, document_id: str, groups: frozenset[str])
         connection.execute(
             insert(document_groups), [{"document_id": document_id, "group_name": name} for name in sorted(groups)]
         )
+
+
+def put_version_groups(connection: Connection, document_id: str, version_id: str, groups: frozenset[str]) -> None:
+    """Label a version of a document that is not in force: nobody's where the source is being removed."""
+    connection.execute(delete(version_groups).where(version_groups.c.version_id == version_id))
+    if groups and not _is_going(connection, document_id):
+        rows = [{"version_id": version_id, "group_name": name} for name in sorted(groups)]
+        connection.execute(insert(version_groups), rows)
+
+
+def put_file_label(connection: Connection, document_id: str, label: frozenset[str]) -> None:
+    """Note the label of a document's file."""
+    connection.execute(update(documents).where(documents.c.id == document_id).values(label=dump(sorted(label))))
+
+
+def put_labels(connection: Connection, document_id: str, labels: FileLabels, *, settled: bool) -> None:
+    """Label a document: its file, its version in force, and the one that waits for a curator, if there is one."""
+    put_groups(connection, document_id, labels.in_force)
+    put_file_label(connection, document_id, labels.file)
+    its = documents.c.id == document_id
+    connection.execute(update(documents).where(its).values(settled=settled))
+    pending = connection.execute(select(documents.c.pending_version_id).where(its)).scalar()
+    if pending is not None:
+        put_version_groups(connection, document_id, pending, labels.pending)
+
+
+def file_labels_of(connection: Connection, rows: Iterable[Any]) -> Mapping[str, FileLabels]:
+    """The labels of documents, by document, from their rows."""
+    rows = list(rows)
+    in_force = labels_of(connection, [row.id for row in rows])
+    pending = version_labels(connection, [row.pending_version_id for row in rows if row.pending_version_id])
+    nobody = frozenset[str]()
+    return {
+        row.id: FileLabels(
+            file=frozenset(json.loads(row.label)),
+            in_force=in_force.get(row.id, nobody),
+            pending=pending.get(row.pending_version_id, nobody),
+        )
+        for row in rows
+    }
 
 
 def _is_going(connection: Connection, document_id: str) -> bool:

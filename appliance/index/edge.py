@@ -267,13 +267,13 @@ class EdgeIndex:
                 return IndexLegs(dense, ())
             return IndexLegs(dense, leg(Query.Nearest(sparse, using=SPARSE)))
 
-    def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
-        """Relabel every chunk of a document."""
-        document = _equals(DOCUMENT_ID, document_id)
+    def set_groups(self, document_id: str, groups: frozenset[str], *, version_id: str | None = None) -> None:
+        """Relabel every chunk of a document, or of one version of it."""
+        chosen = _equals(DOCUMENT_ID, document_id) if version_id is None else _equals(VERSION_ID, version_id)
         labelled = [FieldCondition(GROUPS, match=MatchValue(group)) for group in sorted(groups)]
         size = FieldCondition(GROUPS, values_count=ValuesCount(gte=len(groups), lte=len(groups)))
-        unchanged = Filter(must=[document], must_not=[Filter(must=[size, *labelled])])
-        self._write([UpdateOperation.set_payload_by_filter(document, {GROUPS: sorted(groups)})], document, unchanged)
+        unchanged = Filter(must=[chosen], must_not=[Filter(must=[size, *labelled])])
+        self._write([UpdateOperation.set_payload_by_filter(chosen, {GROUPS: sorted(groups)})], chosen, unchanged)
 
     def delete_version(self, version_id: str) -> None:
         """Remove every chunk of a version."""

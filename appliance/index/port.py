@@ -105,8 +105,8 @@ class VectorIndex(Protocol):
     def named(self, question: str, *, access: AccessFilter, limit: int) -> tuple[NamedDocument, ...]:
         """The `limit` documents that the question names most clearly among those `access` admits, best first."""
 
-    def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
-        """Relabel every chunk of a document."""
+    def set_groups(self, document_id: str, groups: frozenset[str], *, version_id: str | None = None) -> None:
+        """Relabel every chunk of a document, or of one version of it."""
 
     def delete_version(self, version_id: str) -> None:
         """Remove every chunk of a version."""

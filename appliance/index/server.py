@@ -233,12 +233,11 @@ class ServerIndex:
             ]
         return IndexLegs(legs[0], legs[1] if terms.indices else ())
 
-    def set_groups(self, document_id: str, groups: frozenset[str]) -> None:
-        """Relabel every chunk of a document."""
+    def set_groups(self, document_id: str, groups: frozenset[str], *, version_id: str | None = None) -> None:
+        """Relabel every chunk of a document, or of one version of it."""
+        chosen = {DOCUMENT_ID: document_id} if version_id is None else {VERSION_ID: version_id}
         with self._vendor_errors("be written"):
-            self._client.set_payload(
-                self._collection, {GROUPS: sorted(groups)}, points=_equals({DOCUMENT_ID: document_id}), wait=True
-            )
+            self._client.set_payload(self._collection, {GROUPS: sorted(groups)}, points=_equals(chosen), wait=True)
 
     def delete_version(self, version_id: str) -> None:
         """Remove every chunk of a version."""

@@ -230,9 +230,9 @@ class Replayer:
         return answering.written(case.retrieval, prompt, self._model, language=case.language, time_s=self._time_s)
 
     def _may_read(self, officer: Principal, case: _Case) -> bool:
-        """Whether an officer may read every document that the answer was made from."""
-        documents = {it.document_id for it in case.needed}
-        return documents <= self._catalog.admitted_documents(documents, officer.access)
+        """Whether an officer may read every passage that the answer was made from."""
+        passages = {it.chunk_id for it in case.needed}
+        return passages <= self._catalog.visible_chunks(passages, officer.access, current_only=False).keys()
 
 
 def _access_then(question: QuestionReceived, state: SearchState | None) -> AccessFilter:

@@ -23,6 +23,7 @@ from appliance.doctor import examine
 from appliance.domain import AccessFilter, Conversation, Role, Source
 from appliance.ecosystem.retriever import StrongroomRetriever
 from appliance.errors import AccessDenied
+from appliance.labels import FileLabels
 from appliance.server import create_headless_app
 from appliance.wiring import WITHHELD, Appliance, opened
 from tests.api.conftest import PASSWORD, _write_pdf, events
@@ -112,7 +113,7 @@ class Room:
     def labels(self, groups: frozenset[str], path: str = "") -> None:
         for known in self.appliance.catalog.every_file(self.source.id):
             if path in (known.path, ""):
-                self.appliance.pipeline._holdings.relabel(known, groups)
+                self.appliance.pipeline._holdings.relabel(known, FileLabels.all(groups))
 
     def document(self) -> str:
         return next(
@@ -332,7 +333,7 @@ def test_an_index_that_disagrees_with_the_catalog_gives_nothing_away_and_raises_
 
 def test_a_label_that_the_index_has_yet_to_hear_of_is_no_alarm(room: Room) -> None:
     document, before = room.document(), len(_alarms(room))
-    room.appliance.catalog.relabel(document, frozenset({"lab"}), settled=False)
+    room.appliance.catalog.relabel(document, FileLabels.all(frozenset({"lab"})), settled=False)
     assert "March" not in room.reader.post("/api/ask", json={"question": QUESTION}).text
     assert len(_alarms(room)) == before
 

@@ -35,6 +35,7 @@ from appliance.domain import (
     document_id,
 )
 from appliance.errors import Conflict, InvalidRequest, NotFound
+from appliance.labels import FileLabels
 from tests.data.builders import SOURCE, make_chunk, make_outcome, publish
 
 STAFF = AccessFilter(frozenset({"staff"}))
@@ -130,7 +131,7 @@ def test_no_groups_see_nothing_even_of_a_document_without_a_label(catalog: Catal
 def test_a_withdrawn_label_counts_from_the_next_question_on(catalog: Catalog) -> None:
     chunks = publish(catalog, "a.txt", "text")
     assert visible(catalog, chunks, STAFF)
-    catalog.relabel(chunks[0].document_id, frozenset({"legal"}))
+    catalog.relabel(chunks[0].document_id, FileLabels.all(frozenset({"legal"})))
     assert visible(catalog, chunks, STAFF) == set()
     assert visible(catalog, chunks, LEGAL) == {chunks[0].id}
     assert catalog.document(chunks[0].document_id, LEGAL).groups == {"legal"}
@@ -182,7 +183,7 @@ PER_FILE: dict[str, Callable[[Catalog, Chunk], object]] = {
     "members": lambda catalog, chunk: catalog.members(chunk.document_id),
     "publishing": lambda catalog, _: publish(catalog, "another.txt", "text"),
     "a failure": lambda catalog, _: catalog.record(make_outcome("third.txt"), keep_version=True),
-    "relabelling": lambda catalog, chunk: catalog.relabel(chunk.document_id, LEGAL.groups),
+    "relabelling": lambda catalog, chunk: catalog.relabel(chunk.document_id, FileLabels.all(LEGAL.groups)),
     "documents that may be read": lambda catalog, chunk: catalog.admitted_documents([chunk.document_id], STAFF),
     "chunks that may be read": lambda catalog, chunk: catalog.admitted_chunks([chunk.id], STAFF),
     "chunks": lambda catalog, chunk: catalog.visible_chunks([chunk.id], STAFF, current_only=True),
@@ -425,10 +426,10 @@ def test_an_index_may_still_bring_what_is_in_a_source_that_is_being_removed(cata
     publish(catalog, "leave.txt", "Leave is 25 days.")
     document = make_outcome("leave.txt").document_id
     chunks = [chunk.id for chunk in catalog.document_chunks(document)]
-    catalog.relabel(document, frozenset({"legal"}))
+    catalog.relabel(document, FileLabels.all(frozenset({"legal"})))
     assert catalog.closed_chunks(chunks, STAFF) == frozenset(chunks)
     catalog.hide_source(SOURCE.id)
-    catalog.relabel(document, frozenset({"legal"}))  # by a sync that has not ended yet
+    catalog.relabel(document, FileLabels.all(frozenset({"legal"})))  # by a sync that has not ended yet
     assert catalog.closed_chunks(chunks, STAFF) == frozenset()
 
 
@@ -536,8 +537,8 @@ def test_whatever_changes_what_readers_can_find_is_counted_and_nothing_else(cata
     outcome = make_outcome("leave.txt")
     assert counted(lambda: publish(catalog, "leave.txt", "Leave is 25 days."))
     assert counted(lambda: publish(catalog, "leave.txt", "Leave is 27 days."))
-    assert counted(lambda: catalog.relabel(outcome.document_id, frozenset({"legal"})))
-    assert not counted(lambda: catalog.relabel(outcome.document_id, frozenset({"legal"})))
+    assert counted(lambda: catalog.relabel(outcome.document_id, FileLabels.all(frozenset({"legal"}))))
+    assert not counted(lambda: catalog.relabel(outcome.document_id, FileLabels.all(frozenset({"legal"}))))
     assert not counted(lambda: catalog.touch(outcome.document_id, size_bytes=1, modified_ns=2, changed_ns=3))
     assert not counted(lambda: catalog.library(STAFF, text="", source_id=None, limit=1, offset=0))
     assert counted(lambda: catalog.record(make_outcome("leave.txt", state=DocumentState.GONE), keep_version=False))

@@ -15,6 +15,7 @@ import pytest
 
 from appliance.domain import Source, SourceKind
 from appliance.errors import AuditUnavailable, Conflict, IndexUnavailable
+from appliance.labels import FileLabels
 from ingest.intake import Intake
 from ingest.pipeline import Pipeline
 from ingest.removals import Removals
@@ -131,7 +132,7 @@ def test_whoever_is_still_at_work_on_a_source_that_is_being_removed_brings_nothi
     room.sync()
     document = room.known()["a.txt"].document_id
     room.catalog.hide_source(room.source.id)
-    room.catalog.relabel(document, STAFF)
+    room.catalog.relabel(document, FileLabels.all(STAFF))
     assert room.catalog.facts(document).groups == frozenset()
     assert room.paths("notice period") == set()
 

@@ -12,6 +12,7 @@ from appliance.config import RetrievalSettings
 from appliance.domain import AccessFilter
 from appliance.errors import ModelUnavailable
 from appliance.inference.cross_encoder import CrossEncoderReranker
+from appliance.labels import FileLabels
 from appliance.retrieval.reranking import reranked
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.retrieval.test_retriever import GLOSSARY, LEGAL, STAFF, Shop
@@ -86,7 +87,7 @@ def test_the_retriever_shows_the_reranker_only_what_the_reader_may_see(tmp_path:
     shop.add("open.txt", "Parental leave is long.", "Leave for parents is parental leave.")
     shop.add("closed.txt", "Parental leave case of a colleague.", groups=LEGAL.groups)
     (withdrawn,) = shop.add("late.txt", "Parental leave is under review.")
-    shop.catalog.relabel(withdrawn.document_id, LEGAL.groups)  # the index has not followed yet
+    shop.catalog.relabel(withdrawn.document_id, FileLabels.all(LEGAL.groups))  # the index has not followed yet
     judge = Judge(**{"Leave for parents is parental leave.": 5.0})
 
     def ask(access: AccessFilter) -> list[str]:

@@ -16,6 +16,7 @@ from appliance.database import Database
 from appliance.domain import AccessFilter, Chunk, DocumentFacts, DocumentState, Hit, Place
 from appliance.errors import CatalogUnavailable, IndexUnavailable
 from appliance.index.edge import EdgeIndex
+from appliance.labels import FileLabels
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.retriever import Retriever
 from tests.data.builders import SOURCE, ToyEmbedder, index_entries, make_outcome, publish
@@ -117,7 +118,7 @@ def test_a_label_withdrawn_in_the_catalog_alone_already_holds_back_the_hit(
 ) -> None:
     """Ingestion relabels the catalog first; until the index follows, it still returns the chunk."""
     (chunk,) = shop.add("a.txt", "Parental leave is sixteen weeks.")
-    shop.catalog.relabel(chunk.document_id, frozenset({"legal"}), settled=False)
+    shop.catalog.relabel(chunk.document_id, FileLabels.all(frozenset({"legal"})), settled=False)
     with caplog.at_level(logging.INFO):
         assert shop.ask(QUESTION) == []
     assert "1 passages were left out of a search" in caplog.text
@@ -279,7 +280,7 @@ def test_the_name_of_a_document_that_the_catalog_withholds_changes_nothing(tmp_p
         shop = Shop(tmp_path / name)
         shop.add("NORTHWIND.txt", "Dividends were paid in autumn.")
         (withheld,) = shop.add(f"{name}.txt", "Dividends were paid in summer.")
-        shop.catalog.relabel(withheld.document_id, LEGAL.groups)
+        shop.catalog.relabel(withheld.document_id, FileLabels.all(LEGAL.groups))
         found.append(shop.ask("Dividends of Northwind and of Fabrikam in 2022?"))
         shop.index.close()
         shop.database.close()
