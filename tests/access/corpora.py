@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import EmailMessage
 
 from hypothesis import strategies
@@ -62,13 +62,17 @@ FOLLOW_UPS = ("And in 2025?", "Und für Gäste?", "What about the other contract
 
 @dataclass(frozen=True)
 class File:
-    """A file of a source. `earlier` is what it said before, empty if it is new; `released` counts where one reviews."""
+    """A file of a source. `earlier` is what it said before, under the label `were`; empty if it is new.
+
+    `released` counts where one reviews.
+    """
 
     source: int
     path: str
     groups: frozenset[str]
     content: bytes
     earlier: bytes
+    were: frozenset[str]
     released: bool
     level: str
 
@@ -76,6 +80,14 @@ class File:
         """Whether a reader in these groups, cleared for this level, finds it."""
         is_cleared = self.level != HIGH or clearance == HIGH
         return bool(self.groups & (groups | {EVERYONE})) and is_cleared and (self.source != REVIEWED or self.released)
+
+    def as_it_was(self) -> File:
+        """What it was at first."""
+        return replace(self, content=self.earlier, groups=self.were) if self.earlier else self
+
+    def seen_by(self, groups: frozenset[str]) -> File:
+        """What such a reader sees of it: what it said before only if that was for them too."""
+        return self if self.groups & self.were & (groups | {EVERYONE}) else replace(self, earlier=b"")
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,8 @@ class Case:
     @property
     def part(self) -> tuple[File, ...]:
         """What of the corpus the reader may see."""
-        return tuple(file for file in self.files if file.is_seen_by(self.groups, self.clearance))
+        seen = (file for file in self.files if file.is_seen_by(self.groups, self.clearance))
+        return tuple(file.seen_by(self.groups) for file in seen)
 
 
 _labels = strategies.one_of(
@@ -130,7 +143,9 @@ def _files(draw: strategies.DrawFn) -> tuple[File, ...]:
             content = draw(strategies.sampled_from(copied)).content
         earlier = draw(_content(path)) if draw(strategies.integers(0, 3)) == 0 else b""
         level = draw(strategies.sampled_from(("", "", "public", HIGH)))
-        found.append(File(source, path, draw(_labels), content, earlier, draw(strategies.booleans()), level))
+        label = draw(_labels)
+        were = draw(strategies.one_of(strategies.just(label), _labels))
+        found.append(File(source, path, label, content, earlier, were, draw(strategies.booleans()), level))
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,10 +100,10 @@ class Side:
             own = [file for file in files if file.source == number]
             source = self._source(number)
             self.appliance.catalog.add_source(source)
-            self._write(source, {file: file.earlier or file.content for file in own})
+            self._write(source, [file.as_it_was() for file in own])
             self.pipeline.sync(source, wish=Wish(missing_ok=True))
             self._release(source, own)
-            self._write(source, {file: file.content for file in own if file.earlier})
+            self._write(source, [file for file in own if file.earlier])
             self.pipeline.sync(source, wish=Wish(missing_ok=True))
             self._release(source, own)
             self.pipeline.sync(source, wish=Wish(missing_ok=True))
@@ -140,11 +140,11 @@ class Side:
             curated=number == REVIEWED,
         )
 
-    def _write(self, source: Source, contents: Mapping[File, bytes]) -> None:
-        for file, content in contents.items():
+    def _write(self, source: Source, files: Sequence[File]) -> None:
+        for file in files:
             path = Path(source.path) / file.path
             path.parent.mkdir(exist_ok=True)
-            path.write_bytes(content)
+            path.write_bytes(file.content)
             names = ", ".join(f'"{group}"' for group in sorted(file.groups))
             level = f'level = "{file.level}"\n' if file.level else ""
             path.with_name(f"{path.name}.access.toml").write_text(f"groups = [{names}]\n{level}")
