@@ -19,11 +19,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from appliance.labels import EVERYONE as EVERYONE  # which belongs to the words of the domain, too
 from appliance.labels import NO_LEVEL, label
 from appliance.patterns import matches
-
-EVERYONE = "everyone"
-"""The group every signed-in person belongs to."""
 
 _NAMESPACE = uuid.UUID("5d3c0b52-6d1e-5a8e-9d1c-8a4f6a0c7e11")
 

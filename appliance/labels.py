@@ -19,6 +19,9 @@ from dataclasses import dataclass, field
 
 _SIGN = "\x1f"
 
+EVERYONE = "everyone"
+"""The group every signed-in person belongs to."""
+
 NO_LEVEL = ""
 """The level of documents that were given none."""
 
@@ -106,10 +109,19 @@ class Levels:
         )
 
     def common(self, held: Iterable[str], wanted: Iterable[str]) -> frozenset[str]:
-        """The label of those whom both labels admit: the groups of both, each at the higher of its two levels."""
-        there = {grant.partition(_SIGN)[0]: grant for grant in held}
+        """The label of those whom both labels admit: the groups of both, each at the higher of its two levels.
+
+        Where one of them is for everyone, that is the groups of the other. Nobody else is in both for certain.
+        """
+        there, here = _by_group(held), _by_group(wanted)
+        pairs = {
+            group: (there.get(group, there.get(EVERYONE)), here.get(group, here.get(EVERYONE)))
+            for group in there.keys() | here.keys()
+        }
         return frozenset(
-            self._higher(there[group], grant) for grant in wanted if (group := grant.partition(_SIGN)[0]) in there
+            _grant(group, self._higher(one, other))
+            for group, (one, other) in pairs.items()
+            if one is not None and other is not None
         )
 
     def narrowed(self, labels: FileLabels, label: Iterable[str]) -> FileLabels:
@@ -122,12 +134,18 @@ class Levels:
         )
 
     def _higher(self, one: str, other: str) -> str:
-        return one if self._rank(level_in([one])) > self._rank(level_in([other])) else other
+        return one if self._rank(one) > self._rank(other) else other
 
     def _rank(self, level: str) -> int:
         """The place of a level; of one that is not set behind all others."""
         named = level or self.of_documents
         return self.names.index(named) if named in self.names else len(self.names)
+
+
+def _by_group(grants: Iterable[str]) -> dict[str, str]:
+    """The level of each group of a label."""
+    parts = (grant.partition(_SIGN) for grant in grants)
+    return {group: level for group, _, level in parts}
 
 
 def _grant(group: str, level: str) -> str:

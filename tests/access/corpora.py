@@ -87,7 +87,10 @@ class File:
 
     def seen_by(self, groups: frozenset[str]) -> File:
         """What such a reader sees of it: what it said before only if that was for them too."""
-        return self if self.groups & self.were & (groups | {EVERYONE}) else replace(self, earlier=b"")
+        both = self.groups & self.were
+        both |= self.groups if EVERYONE in self.were else both
+        both |= self.were if EVERYONE in self.groups else both
+        return self if both & (groups | {EVERYONE}) else replace(self, earlier=b"")
 
 
 @dataclass(frozen=True)

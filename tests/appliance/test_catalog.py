@@ -281,10 +281,11 @@ def test_a_failed_reading_leaves_title_size_and_kind_of_the_version_in_use(catal
     after = inventory(catalog).documents[0]
     assert (after.title, after.size_bytes, after.media_type) == ("The travel policy", 4, "text/plain")
     assert after.version_id == before.version_id
-    assert (after.state, after.reason, after.groups) == (failed.state, failed.reason, {"legal"})
+    assert (after.state, after.reason, after.groups) == (failed.state, failed.reason, before.groups)
     assert after.updated_at >= before.updated_at
     known = catalog.files(SOURCE.id)["a.txt"]
     assert (known.modified_ns, known.judged, known.sha256) == (2, "p/2", "")
+    assert (known.labels.file, known.labels.in_force) == ({"legal"}, before.groups)
 
 
 def test_what_waits_for_a_curator_has_its_own_size_and_kind_and_leaves_those_of_the_version_in_force(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from appliance.domain import AccessFilter, DocumentState
+from appliance.domain import EVERYONE, AccessFilter, DocumentState
 from appliance.errors import NotFound
 from ingest import settling
 from ingest.holdings import Holdings
@@ -110,6 +110,23 @@ def test_what_is_redacted_and_opened_is_not_opened_while_it_cannot_be_read(close
     closed.sync()
     assert (closed.paths("were removed"), closed.paths("Zinnober", _BOTH)) == ({"plan.txt"}, set())
     assert closed.agrees()
+
+
+def test_who_saw_what_was_read_before_goes_on_seeing_it_where_the_new_label_is_for_everyone(room: Room) -> None:
+    room.source = replace(room.source, groups=frozenset({EVERYONE}))
+    room.catalog.change_source(room.source)
+    room.write("plan.txt", _SECRET)
+    room.write("plan.txt.access.toml", 'groups = ["board"]')
+    room.sync()
+    _open(room, _BROKEN)
+    room.sync()
+    everyone = frozenset({EVERYONE})
+    assert (room.paths("Zinnober", everyone), room.paths("Zinnober", everyone | BOARD)) == (set(), {"plan.txt"})
+    assert room.indexed("Zinnober", everyone) == 0
+    room.write("plan.txt", _REDACTED)
+    room.sync()
+    assert room.paths("were removed", everyone) == {"plan.txt"}
+    assert [len(_releases(room, groups)) for groups in (everyone, everyone | BOARD)] == [1, 2]
 
 
 def test_what_is_redacted_and_opened_is_not_opened_while_it_waits_for_a_curator(closed: Room) -> None:
