@@ -365,6 +365,13 @@ def test_changed_groups_act_at_once_on_both_legs(index: VectorIndex) -> None:
     assert ask(index, "budget", BOARD) == IndexLegs((), ())
 
 
+def test_groups_are_changed_of_one_version_alone(index: VectorIndex) -> None:
+    index.upsert([chunk(1), chunk(2, version="ver-2")])
+    index.set_groups("doc-1", BOARD.groups, version_id="ver-2")
+    assert ids(ask(index, "budget", STAFF)) == ({chunk(1).chunk_id}, {chunk(1).chunk_id})
+    assert ids(ask(index, "budget", BOARD)) == ({chunk(2).chunk_id}, {chunk(2).chunk_id})
+
+
 # ---- rule 3: writing
 
 

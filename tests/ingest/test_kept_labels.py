@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -293,3 +295,31 @@ def test_a_copy_that_says_the_same_is_opened_although_its_original_is_redacted(c
     closed.sync()
     assert (closed.paths("Zinnober"), closed.paths("were removed")) == ({copy}, {original})
     assert closed.agrees()
+
+
+def test_what_is_in_an_archive_is_opened_file_by_file(room: Room) -> None:
+    room.write("plan.zip", _archive({"plan.txt": _SECRET, "menu.txt": "The canteen opens at noon."}))
+    room.write("plan.zip.access.toml", 'groups = ["board"]')
+    room.sync()
+    assert len(room.paths("", BOARD)) == 2
+    room.write("plan.zip", b"PK is broken")
+    (room.folder / "plan.zip.access.toml").unlink()
+    for _ in range(2):
+        room.sync()
+        assert (room.paths(""), room.indexed("canteen", STAFF)) == (set(), 0)
+    room.write("plan.zip", _archive({"plan.txt": "", "menu.txt": "The canteen opens at noon."}))
+    room.sync()
+    assert room.paths("") == {"plan.zip › menu.txt"}
+    assert room.indexed("canteen", STAFF) == 1
+    room.write("plan.zip.access.toml", 'groups = ["staff", "lab"]')  # the archive is as it was read, but not the plan
+    room.sync()
+    assert room.paths("", frozenset({"lab"})) == {"plan.zip › menu.txt"}
+    assert room.agrees()
+
+
+def _archive(texts: dict[str, str]) -> bytes:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(name, text)
+    return whole.getvalue()

@@ -163,7 +163,8 @@ def _explained(found: ExplanationOut) -> Html:
     if found.problem:
         parts.append(pieces.notice(found.problem, "warn"))
     if found.acts_later:
-        parts.append(pieces.notice("This is how it is now; it acts from the next sync on.", "warn"))
+        when = "it acts from the next sync on, or if the content is another as well, once that is in force"
+        parts.append(pieces.notice(f"This is how it is now; {when}.", "warn"))
     if not found.found:
         parts.append(pieces.notice("The document is not in force: nobody finds it.", "warn"))
     if found.people:

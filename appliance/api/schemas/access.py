@@ -39,8 +39,8 @@ class ExplanationOut(Out):
     """Who may see a document, and why.
 
     `groups` and `level` are in force. `grounds` and `level_by` are what says so as the folder and the settings are now;
-    `acts_later` says that this differs from what is in force, and will be from the next sync on. `problem` says why
-    it cannot be told, or why nobody may see it. `found` is False for a document that is not in force: nobody finds it.
+    `acts_later` says that this differs from what is in force, until a sync puts it in force. `problem` says why it
+    cannot be told, or why nobody may see it. `found` is False for a document that is not in force: nobody finds it.
     """
 
     document_id: str
