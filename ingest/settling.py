@@ -156,8 +156,8 @@ class Settling:
                 continue
             labels = self._holdings.labels(current, groups, as_read=as_read)
             original = self.known(current.duplicate_of) if current.duplicate_of else None
-            if original is not None and self._sync.planned.get(original.path) == groups:
-                self._catalog.relabel(current.document_id, labels)  # it stays a duplicate
+            if original is not None and self._sync.planned.get(original.path) == groups != original.labels.file:
+                self._catalog.relabel(current.document_id, labels)  # the original follows, and hands over what it keeps
             else:
                 self._holdings.relabel(current, labels)
 

@@ -30,6 +30,7 @@ from appliance.config import SignInSettings
 from appliance.database import Database, metadata, newest_revision
 from appliance.domain import AccessFilter, PageCoverage, Role, Scope, TextMeans
 from appliance.errors import CatalogUnavailable, Conflict, InvalidRequest
+from appliance.labels import FileLabels
 
 STAFF = AccessFilter(frozenset({"staff"}))
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
@@ -407,3 +408,24 @@ def _upgrade(database: Database, revision: str) -> None:
     with database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def test_what_waited_for_a_curator_before_labels_of_versions_is_for_those_of_its_document(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+    _upgrade(database, "0001")
+    at = "2026-01-01 12:00:00.000000"
+    with database.write() as connection:
+        connection.exec_driver_sql(f"INSERT INTO sources VALUES ('s', 'Rules', '/srv/rules', '[\"staff\"]', '{at}')")
+        connection.exec_driver_sql(
+            "INSERT INTO documents VALUES ('d', 's', 'a.txt', 'Title', 'text/plain', 'pending_review', '', 7, 5, 'sha',"
+            f" '1', '{at}', NULL)"
+        )
+        connection.exec_driver_sql("INSERT INTO document_groups VALUES ('d', 'staff'), ('d', 'hr\x1fsecret')")
+        connection.exec_driver_sql(f"INSERT INTO versions VALUES ('v', 'd', 'sha', '1', '{at}', '[]', 1)")
+    _upgrade(database, "0017")
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE documents SET pending_version_id = 'v'")
+    database.migrate()
+    label = frozenset({"staff", "hr\x1fsecret"})
+    assert catalog.Catalog(database).facts("d").labels == FileLabels.all(label)
+    database.close()

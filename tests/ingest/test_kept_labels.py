@@ -243,6 +243,21 @@ def test_what_was_read_before_it_was_redacted_is_not_published_for_more(room: Ro
     assert (room.paths("were removed"), room.paths("Zinnober")) == ({"plan.txt"}, set())
 
 
+def test_a_copy_that_was_only_touched_is_opened_although_its_original_is_broken(closed: Room) -> None:
+    closed.write("copy.txt", _SECRET)
+    closed.write("copy.txt.access.toml", 'groups = ["board"]')
+    closed.sync()
+    original = next(path for path, state in closed.states().items() if state is DocumentState.INDEXED)
+    copy = next(path for path in closed.states() if path != original)
+    closed.write(original, _BROKEN)
+    closed.write(copy, _SECRET)
+    for path in (original, copy):
+        (closed.folder / f"{path}.access.toml").unlink()
+    closed.sync()
+    assert closed.paths("Zinnober") == {copy}
+    assert closed.agrees()
+
+
 @pytest.mark.parametrize("content", [_REDACTED, _BROKEN])
 def test_a_label_that_is_narrowed_acts_before_new_content_is_read(
     room: Room, monkeypatch: pytest.MonkeyPatch, content: str | bytes
