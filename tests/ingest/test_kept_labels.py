@@ -93,9 +93,16 @@ def test_what_is_redacted_and_opened_is_not_opened_before_it_was_read(
 ) -> None:
     _open(closed, _REDACTED)
     seen = _watched(monkeypatch, ParserPool, "parse_in", lambda: (closed.paths("Zinnober"), closed.indexed("x", STAFF)))
-    published = _watched(monkeypatch, Holdings, "publish", lambda: closed.paths("Zinnober"))
+    monkeypatch.setattr("ingest.intake.AT_ONCE", 0)  # as if it were long
+    before = [chunk.id for chunk in closed.catalog.version_chunks(closed.known()["plan.txt"].version_id or "")[0]]
+    published = _watched(
+        monkeypatch,
+        Holdings,
+        "publish",
+        lambda: (closed.paths("Zinnober"), closed.index.admitted(before, AccessFilter(STAFF))),
+    )
     closed.sync()
-    assert (seen, published) == ([(set(), 0)], [set()])
+    assert (seen, published) == ([(set(), 0)], [(set(), frozenset())])
     assert (closed.paths("were removed"), closed.paths("Zinnober")) == ({"plan.txt"}, set())
     assert closed.indexed("merger", STAFF) == 1
     assert closed.agrees()
@@ -294,7 +301,7 @@ def test_a_copy_that_is_redacted_and_opened_opens_neither_itself_nor_its_origina
     closed.write(f"{copy}.access.toml", 'groups = ["staff", "lab"]')  # nothing was written to the file since
     closed.sync()
     assert closed.paths("Zinnober") == set()
-    assert closed.states()[copy] is DocumentState.FAILED
+    assert closed.states()[copy] is DocumentState.REFUSED  # of its bytes, as before
     closed.write(copy, _REDACTED)
     closed.sync()
     assert (closed.paths("were removed"), closed.paths("Zinnober", _BOTH)) == ({copy}, set())
