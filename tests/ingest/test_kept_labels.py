@@ -20,7 +20,7 @@ from tests.ingest.conftest import BOARD, STAFF, Room, ToyEmbedder, tally
 
 _SECRET = "The merger with Zinnober closes at 42 million."
 _REDACTED = "The terms of the merger were removed."
-_BROKEN = b"\x00\x01\x02\x03" * 6 + b"\x00\x00"
+_BROKEN = (b"\x00\x01\x02\x03" * 20)[: len(_SECRET)]  # of the same size
 _BOTH = STAFF | BOARD
 
 
@@ -306,6 +306,23 @@ def test_a_copy_that_is_redacted_and_opened_opens_neither_itself_nor_its_origina
     closed.sync()
     assert (closed.paths("were removed"), closed.paths("Zinnober", _BOTH)) == ({copy}, set())
     assert closed.agrees()
+
+
+def test_a_broken_copy_that_took_over_is_not_opened_later(closed: Room) -> None:
+    closed.write("copy.txt", _SECRET)
+    closed.write("copy.txt.access.toml", 'groups = ["board"]')
+    closed.sync()
+    original = next(path for path, state in closed.states().items() if state is DocumentState.INDEXED)
+    copy = next(path for path in closed.states() if path != original)
+    closed.write(copy, _BROKEN)
+    closed.sync()
+    for name in (original, f"{original}.access.toml"):
+        (closed.folder / name).unlink()
+    closed.sync()
+    assert (closed.paths("Zinnober", BOARD), closed.states()[copy]) == ({copy}, DocumentState.REFUSED)
+    (closed.folder / f"{copy}.access.toml").unlink()
+    closed.sync()
+    assert closed.paths("Zinnober") == set()
 
 
 def test_a_copy_that_says_the_same_is_opened_although_its_original_is_redacted(closed: Room) -> None:
