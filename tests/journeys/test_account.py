@@ -16,7 +16,7 @@ def test_somebody_sets_up_a_second_factor_makes_a_token_and_an_admin_removes_the
     browser: Browser, served: Served
 ) -> None:
     with visit(browser, served.base_url) as visiting:
-        visiting.sign_in(*served.accounts.compliance)
+        visiting.sign_in(*served.accounts.employee)
         page = visiting.page
         visiting.click(page.get_by_role("link", name="Your account"))
         expect(page.get_by_text("is off.")).to_be_visible()
@@ -35,7 +35,7 @@ def test_somebody_sets_up_a_second_factor_makes_a_token_and_an_admin_removes_the
         recovery = page.locator(".codes li").first.inner_text()
         visiting.click(page.get_by_role("link", name="I have noted them"))
         expect(page.get_by_role("link", name="Your account")).to_be_visible()
-    name, password = served.accounts.compliance
+    name, password = served.accounts.employee
     with visit(browser, served.base_url, checked=False) as visiting:  # a refusal is an error in the console
         visiting.go("/login")
         page = visiting.page
