@@ -191,7 +191,8 @@ def built(folder: Path, documents: int, lot: random.Random) -> Iterator[House]:
         data_dir=folder / "data",
         server=ServerSettings(allowed_hosts=("testserver",)),
         model=ModelSettings(provider=Provider.NONE),
-        sign_in=SignInSettings(max_failures=10_000_000),
+        # more by one name than any settings allow, so that nobody is paused meanwhile
+        sign_in=SignInSettings(max_failures=10_000_000).model_copy(update={"max_failures_per_name": 10_000_000}),
     )
     with opened(settings) as appliance:
         for name, groups in (("reader", ()), ("board", ("board",))):
