@@ -4,7 +4,6 @@ Rules this module keeps:
 
 1. A field has no limit of its own: Streamlit would drop a longer paste without a word. The API has the limits, and
    `client.checked` says them where something is sent.
-   `client.checked` says them where something is sent.
 2. What was written stays in its field until it was accepted: whoever is refused corrects it, and writes nothing twice.
 """
 

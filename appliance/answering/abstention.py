@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +27,7 @@ from appliance.answering.sentences import COMMON, denies, statements
 from appliance.domain import Hit
 from appliance.index.names import begins_sentence
 from appliance.inference.language import detect_language
+from appliance.letter_case import without_accents
 
 ALL_WORDS_FOUND = 0.25
 
@@ -150,7 +150,4 @@ def _spelled(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    folded = text.casefold()
-    if folded.isascii():
-        return folded
-    return "".join(c for c in unicodedata.normalize("NFD", folded) if not unicodedata.combining(c))
+    return without_accents(text.casefold())

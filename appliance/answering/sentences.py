@@ -13,11 +13,11 @@ Rules this module keeps:
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from appliance.answering.sentence_ends import sentence_ends
+from appliance.letter_case import without_accents
 
 _LINE = re.compile(r"[^\n]+")
 _LEAD = re.compile(r"\s*(?:[-*+•–]\s+|#{1,6}\s+|(?:\*\*|__)?\d{1,3}[.)]\s+|>\s+)*")
@@ -133,9 +133,5 @@ def _statement(text: str, start: int, end: int, *, above: bool) -> Statement | N
 def _carrying(text: str) -> Iterator[str]:
     for word in _WORD.findall(unmarked(text).casefold()):
         if word not in COMMON and not word.isdecimal() and (len(word) >= _FEWEST_LETTERS or not word.isalpha()):
-            plain = word if word.isascii() else _without_accents(word)
+            plain = without_accents(word)
             yield (plain[:-1] if len(plain) > _FEWEST_LETTERS and plain.endswith("s") else plain)[:_STEM]
-
-
-def _without_accents(word: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))

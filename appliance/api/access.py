@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from appliance.api.gate import Admin, Employee, SignedIn, TheAppliance, cleared, record_act, require_known_spelling
+from appliance.api.gate import Admin, Employee, SignedIn, TheAppliance, record_act, require_known_spelling
 from appliance.api.people_wire import membership_out
 from appliance.api.schemas.access import (
     AccessRequestIn,
@@ -83,7 +83,7 @@ def effective(
     """What a person may see, and by what: how much of each source and level, and where. On record."""
     person = appliance.accounts.person(person_id)
     record_act(appliance, admin, "access.looked_up", person.name)
-    reader = cleared(appliance, principal_of(person))
+    reader = appliance.cleared(principal_of(person))
     seen = _visible(appliance, reader, _clearance(appliance, person), limit, offset)
     return EffectiveOut(
         **seen.model_dump(),
@@ -105,7 +105,7 @@ def preview(
 ) -> VisibleOut:
     """What somebody would see who is in these groups, and cleared for this level."""
     named = require_level(appliance, clearance) or appliance.settings.access.default_clearance
-    reader = cleared(appliance, Principal("", "", frozenset(), frozenset(group), clearance=named))
+    reader = appliance.cleared(Principal("", "", frozenset(), frozenset(group), clearance=named))
     return _visible(appliance, reader, named, limit, offset)
 
 
@@ -188,7 +188,7 @@ def _counts(appliance: Appliance, reader: Principal, names: Mapping[str, str]) -
 def _seers(appliance: Appliance, document: Document) -> list[SeerOut]:
     if document.version_id is None:
         return []
-    readers = (cleared(appliance, principal_of(person)) for person in _enabled(appliance.accounts.people()))
+    readers = (appliance.cleared(principal_of(person)) for person in _enabled(appliance.accounts.people()))
     return [
         SeerOut(name=reader.name, groups=through(document, reader))
         for reader in readers

@@ -20,7 +20,7 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 
-from appliance.api.gate import OPERATOR, EvaluationAdmin, TheAppliance, cleared, record_act
+from appliance.api.gate import OPERATOR, EvaluationAdmin, TheAppliance, record_act
 from appliance.api.schemas.evaluations import (
     ComparisonOut,
     EvaluationDetail,
@@ -98,7 +98,7 @@ def start_from_feedback(
 ) -> EvaluationOut:
     """Run what people asked and found helpfully answered, each as the person who asked, in the background."""
     readers = {
-        person.id: cleared(appliance, principal_of(person))
+        person.id: appliance.cleared(principal_of(person))
         for person in appliance.accounts.people()
         if not person.shut_out and Role.EMPLOYEE in person.roles
     }

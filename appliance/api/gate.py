@@ -61,16 +61,6 @@ async def _the_appliance(request: Request) -> Appliance:
     return appliance_of(request)
 
 
-def cleared(appliance: Appliance, principal: Principal) -> Principal:
-    """Somebody with the levels that they are cleared for, as the settings have it."""
-    return appliance.cleared(principal)
-
-
-def outside(appliance: Appliance, reader: Principal) -> Principal:
-    """A reader as far as what they read may leave the screens (`access.export_up_to`)."""
-    return appliance.outside(reader)
-
-
 @dataclass(frozen=True, slots=True)
 class _Caller:
     """Who is asking, and by what: `scopes` is None for whoever does not come with an API token.
@@ -100,12 +90,12 @@ def _caller(request: Request) -> _Caller:
         if _is_here(request) and hmac.compare_digest(token.encode(), appliance.operator_token.encode()):
             return _Caller(_operator(appliance, request), None, OPERATOR, OPERATOR)
         found = appliance.sessions.recognise(token, kind=TokenKind.API)
-        principal = outside(appliance, cleared(appliance, found.principal))
+        principal = appliance.outside(appliance.cleared(found.principal))
         return _Caller(principal, found.scopes, session_name(token), found.answerable)
     cookie = request.cookies.get(SESSION_COOKIE)
     if not cookie:
         raise NotSignedIn
-    principal = cleared(appliance, appliance.sessions.authenticate(cookie, kind=TokenKind.SESSION))
+    principal = appliance.cleared(appliance.sessions.authenticate(cookie, kind=TokenKind.SESSION))
     return _Caller(principal, None, session_name(cookie), principal.id, in_browser=True)
 
 
@@ -124,7 +114,7 @@ def _operator(appliance: Appliance, request: Request) -> Principal:
     named = request.headers.get(GROUPS_HEADER, "").split(",")
     groups = frozenset(name for name in (unquote(part).strip() for part in named) if name)
     highest = appliance.settings.access.levels[-1]
-    return cleared(appliance, Principal(OPERATOR, OPERATOR, _OPERATOR_ROLES, groups, clearance=highest))
+    return appliance.cleared(Principal(OPERATOR, OPERATOR, _OPERATOR_ROLES, groups, clearance=highest))
 
 
 def _holding(*roles: Role, scope: Scope | None) -> Callable[[_Caller], Awaitable[Principal]]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from appliance.answering.answerer import Answered, AnswerEvent, Token
 from appliance.api.ask import REMEMBERED_TURNS
-from appliance.api.gate import Asking, StillAsking, TheAppliance, outside
+from appliance.api.gate import Asking, StillAsking, TheAppliance
 from appliance.api.schemas.asking import MAX_QUESTION_CHARACTERS
 from appliance.api.schemas.shapes import Problem
 from appliance.api.streaming import Events, streamed
@@ -72,11 +72,11 @@ def models(_reader: Asking) -> dict[str, Any]:
 @router.post("/chat/completions", response_class=JSONResponse)
 def chat_completions(request: ChatRequest, reader: Asking, standing: StillAsking, appliance: TheAppliance) -> Response:
     """Answer the last user message from the documents the reader may see."""
-    reader = outside(appliance, reader)
+    reader = appliance.outside(reader)
     question, turns = _question(request.messages)
     conversation = Conversation(appliance.conversations.start(), turns)
     events = appliance.answerer.ask(
-        question, reader, conversation, origin="openai-api", standing=lambda: outside(appliance, standing())
+        question, reader, conversation, origin="openai-api", standing=lambda: appliance.outside(standing())
     )
     completion_id, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
     if request.stream:

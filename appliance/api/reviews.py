@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from appliance.api.gate import Admin, IngestAdmin, TheAppliance, cleared, record_act
+from appliance.api.gate import Admin, IngestAdmin, TheAppliance, record_act
 from appliance.api.pictures import picture
 from appliance.api.runs import request_sync, require_not_paused, run_out
 from appliance.api.schemas.documents import ChangesOut
@@ -117,7 +117,7 @@ def _needs_another(appliance: Appliance, admin: Principal, document: Document, v
     if appliance.catalog.uploader(document.source_id, document.path, given) != admin.id:
         return False
     others = (person for person in appliance.accounts.people() if person.id != admin.id and not person.shut_out)
-    admins = (cleared(appliance, principal_of(person)) for person in others if Role.ADMIN in person.roles)
+    admins = (appliance.cleared(principal_of(person)) for person in others if Role.ADMIN in person.roles)
     return any(other.access.admits(document.groups) for other in admins)
 
 

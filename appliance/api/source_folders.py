@@ -13,13 +13,13 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from appliance.config import Settings, configured_file
 from appliance.errors import Conflict, InvalidRequest
 from appliance.wiring import Appliance
+from ingest.mounts import mounts
 
 _MADE_UP = frozenset(
     {"binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs", "fusectl"}
@@ -29,7 +29,6 @@ _MADE_UP = frozenset(
 
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _OF_THE_SYSTEM = tuple(Path(name) for name in ("/proc", "/sys", "/dev", "/run"))
-_MOUNTS = Path("/proc/self/mountinfo")
 
 
 def require_folder(appliance: Appliance, given: str) -> Path:
@@ -73,7 +72,7 @@ def _secret_files(settings: Settings) -> Iterator[Path]:
 
 
 def _refuse_made_up(path: Path) -> None:
-    made_up = [point for point, kind in _mounts() if kind in _MADE_UP]
+    made_up = [mount.point for mount in mounts() if mount.kind in _MADE_UP]
     if any(_overlap(path, point) for point in made_up) or _is_of_the_system(path):
         raise InvalidRequest(
             f"'{path}' is, holds, or lies in a file system of the machine itself, such as /proc. Choose a folder with "
@@ -85,19 +84,10 @@ def _is_of_the_system(path: Path) -> bool:
     """Whether this lies in /proc, /sys, /dev or /run, but not on a disk that is mounted there, as in /run/media."""
     for system in _OF_THE_SYSTEM:
         if path == system or system in path.parents:
-            disks = [point for point, kind in _mounts() if system in point.parents and kind not in _IN_MEMORY]
+            inside = [mount for mount in mounts() if system in mount.point.parents]
+            disks = [mount.point for mount in inside if mount.kind not in _IN_MEMORY]
             return not any(point == path or point in path.parents for point in disks)
     return False
-
-
-def _mounts() -> list[tuple[Path, str]]:
-    """Where file systems are mounted, and their kinds (proc(5), mountinfo)."""
-    found = []
-    for line in _MOUNTS.read_text("utf-8", "surrogateescape").splitlines():
-        mount, _, about = line.partition(" - ")
-        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), mount.split()[4])
-        found.append((Path(point), about.split()[0]))
-    return found
 
 
 def _refuse_outside(settings: Settings, path: Path) -> None:

@@ -83,16 +83,13 @@ class Retention:
         """Announce what is due to be, and erase what was announced long enough ago. Once a day is enough."""
         now, soon = self._clock(), self._clock() + NOTICE
         past = (each for each in self._eraser.present() if each.month < month_of(soon))
-        falling = self._falling(past) if self._is_any_profile_set() else {}
+        falling = self._falling(past)
         coming = {what for what in falling if (over := self._over_at(what)) is not None and over <= soon}
         announced = self._announced()
         self._take_back(announced.keys() - coming)
-        self._announce({what: max(soon, self._over_at(what) or soon) for what in coming - announced.keys()})
+        self._announce(coming - announced.keys(), soon)
         due = [what for what in coming & announced.keys() if announced[what] <= now]
         self._eraser.erase([each for what in due for each in falling[what]])
-
-    def _is_any_profile_set(self) -> bool:
-        return bool(self.settings.profile or self.settings.groups)
 
     def _falling(self, present: Iterable[PersonMonth]) -> dict[Falling, list[PersonMonth]]:
         """What there is, by month and by the profile it falls under."""
@@ -127,11 +124,12 @@ class Retention:
             rows = connection.execute(select(expiries))
             return {(row.month, row.profile): row.expires_at for row in rows}
 
-    def _announce(self, coming: dict[Falling, datetime]) -> None:
-        together: dict[tuple[datetime, str], list[str]] = {}
-        for (month, profile), at in sorted(coming.items()):
-            together.setdefault((at, profile), []).append(month)
-        for (at, profile), months in together.items():
+    def _announce(self, coming: Iterable[Falling], at: datetime) -> None:
+        """Say what is to be erased at that moment, by profile. What comes is over by then."""
+        together: dict[str, list[str]] = {}
+        for month, profile in sorted(coming):
+            together.setdefault(profile, []).append(month)
+        for profile, months in together.items():
             self._log.append(ExpiryAnnounced(tuple(months), at.date().isoformat(), profile))
             rows = [{"month": month, "profile": profile, "expires_at": at} for month in months]
             with self._database.write() as connection:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from appliance.letter_case import without_accents
+
 LEGIBLE = 0.6
 """Pages whose score is lower are garbage; real pages score above 0.9."""
 
@@ -100,10 +102,7 @@ def _has_vowels(part: str) -> bool:
 
 def _folded(part: str) -> str:
     """In small letters without accents."""
-    part = part.lower()
-    if part.isascii():
-        return part
-    return "".join(c for c in unicodedata.normalize("NFD", part) if not unicodedata.combining(c))
+    return without_accents(part.lower())
 
 
 def _is_cased(character: str) -> bool:

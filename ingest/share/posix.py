@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ingest.folders import open_folder
+from ingest.mounts import mounts
 from ingest.share.readers import Readers, unreadable
 
 OTHERS = "others"
@@ -102,7 +103,7 @@ class PosixRights:
     def _kind(self, device: int) -> str:
         """The kind of a file system; empty where the machine does not tell."""
         if device not in self._kinds:
-            self._kinds = {device: "", **self._kinds, **_mounted()}
+            self._kinds = {device: "", **self._kinds, **{mount.device: mount.kind for mount in mounts()}}
         return self._kinds[device]
 
     def _name(self, who: Principal) -> str:
@@ -171,13 +172,3 @@ def _name(who: Principal) -> str:
     except KeyError:
         known = str(who.number)
     return f"{kind}:{known}"
-
-
-def _mounted() -> dict[int, str]:
-    """The kind of file system of each device that is mounted (proc(5), mountinfo)."""
-    kinds = {}
-    for line in Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines():
-        mount, _, about = line.partition(" - ")
-        major, minor = mount.split()[2].split(":")
-        kinds[os.makedev(int(major), int(minor))] = about.split()[0]
-    return kinds

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from appliance.api.gate import cleared
 from appliance.auth.sessions import TokenKind
 from tests.access.corpora import SOURCES, Case, cases
 from tests.access.echo_model import echo_model
@@ -89,7 +88,7 @@ def _asked(at: Side, observer: Observer, number: int, question: str, follow_up: 
     else:
         body = {"messages": [{"role": "user", "content": question}], "stream": number % 3 == 1}
         yield observer.said("POST", "/v1/chat/completions", json=body)
-    reader = cleared(at.appliance, at.appliance.sessions.authenticate(at.token, kind=TokenKind.SESSION))
+    reader = at.appliance.cleared(at.appliance.sessions.authenticate(at.token, kind=TokenKind.SESSION))
     for hit in at.appliance.searcher.search(question, reader, limit=1000, origin="test"):
         yield repr(hit)  # with every score and rank, to the last bit
 

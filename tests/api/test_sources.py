@@ -114,7 +114,7 @@ def test_a_made_up_file_system_is_told_by_its_kind_and_a_disk_in_run_is_none(
         f"21 1 0:21 / / rw - ext4 /dev/a rw\n22 21 0:22 / {jail}/kernel rw shared:1 - proc proc rw\n"
         f"23 21 0:23 / {tmp_path} rw - tmpfs tmpfs rw\n24 23 8:1 / {named} rw - vfat /dev/b rw\n"
     )
-    monkeypatch.setattr(source_folders, "_MOUNTS", mounts)
+    monkeypatch.setattr("ingest.mounts._TABLE", mounts)
     monkeypatch.setattr(source_folders, "_OF_THE_SYSTEM", (tmp_path,))
     for path in (jail / "kernel" / "1", jail / "kernel", jail, tmp_path / "data-room"):
         path.mkdir(exist_ok=True)

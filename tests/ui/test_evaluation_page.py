@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from appliance.api.schemas.evaluations import EvaluationState
-from tests.ui.api_standin import Standin, create_api
+from tests.ui.api_standin import Standin
 from tests.ui.evaluation_standin import Measuring
 from tests.ui.ingest_standin import NOW
-from tests.ui.test_client import Served
 from ui import evaluation_view
 from ui.client import ApiProblem, Client
 
 pytestmark = pytest.mark.integration
 
 PAYLOAD = "<img src=x onerror=owned>"
-
-
-@pytest.fixture
-def state() -> Standin:
-    return Standin()
-
-
-@pytest.fixture
-def base_url(state: Standin) -> Iterator[str]:
-    with Served(create_api(state)) as url:
-        yield url
 
 
 def _run(url: str) -> None:

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import ui
-from tests.ui.api_standin import Standin, create_api
-from tests.ui.test_client import Served
+from tests.ui.api_standin import Standin
 from tests.ui.test_pages import shown
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def state() -> Standin:
-    return Standin()
-
-
-@pytest.fixture
-def base_url(state: Standin) -> Iterator[str]:
-    with Served(create_api(state)) as url:
-        yield url
 
 
 def _protection(url: str) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from appliance.api.schemas.sources import Reread, RuleOut, ShareOut, SyncIn
 from appliance.domain import ShareKind
-from tests.ui.api_standin import HANDBOOK, POLICY, Standin, create_api
+from tests.ui.api_standin import HANDBOOK, POLICY, Standin
 from tests.ui.ingest_standin import CLOSED, LONG_SCAN, WITHDRAWABLE, Intake
-from tests.ui.test_client import Served
 
 pytestmark = pytest.mark.integration
 
@@ -19,19 +18,8 @@ Open = Callable[..., AppTest]
 
 
 @pytest.fixture
-def state() -> Standin:
-    return Standin()
-
-
-@pytest.fixture
 def intake(state: Standin) -> Intake:
     return state.intake
-
-
-@pytest.fixture
-def base_url(state: Standin) -> Iterator[str]:
-    with Served(create_api(state)) as url:
-        yield url
 
 
 def _run_admin(url: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,22 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from appliance.api.schemas.log import OpeningOut
 from appliance.api.schemas.shapes import Problem
-from tests.ui.api_standin import HANDBOOK, POLICY, Standin, create_api
+from tests.ui.api_standin import HANDBOOK, POLICY, Standin
 from tests.ui.ingest_standin import NOW
-from tests.ui.test_client import Served
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def state() -> Standin:
-    return Standin()
-
-
-@pytest.fixture
-def base_url(state: Standin) -> Iterator[str]:
-    with Served(create_api(state)) as url:
-        yield url
 
 
 def _run_ask(url: str) -> None:
