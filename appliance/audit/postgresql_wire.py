@@ -90,14 +90,6 @@ class Connection:
             wire.execute_unnamed(f"DECLARE {name} NO SCROLL CURSOR FOR {_numbered(sql)}", parameters)
         return self._fetched(name)
 
-    def hashes(self, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
-        """All of them with one look: each takes a way to the server and back."""
-        either = " OR ".join(["(level = ? AND idx = ?)"] * len(nodes))
-        wanted = f"SELECT level, idx, hash FROM nodes WHERE {either}"  # noqa: S608 - the values are apart
-        rows = self.execute(wanted, tuple(itertools.chain.from_iterable(nodes))) if nodes else ()
-        found = {(level, index): bytes(node) for level, index, node in rows}
-        return [found[node] for node in nodes]
-
     def script(self, sql: str) -> Rows:
         """Statements without values, in one go."""
         wire = self._open()

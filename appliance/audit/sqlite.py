@@ -16,7 +16,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from appliance.errors import AuditUnavailable
@@ -124,12 +124,6 @@ class Connection(sqlite3.Connection):
     """A connection of SQLite that is one of `store`, too."""
 
     stream = sqlite3.Connection.execute
-
-    def hashes(self, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
-        rows = [self.execute("SELECT hash FROM nodes WHERE level = ? AND idx = ?", node).fetchone() for node in nodes]
-        if None in rows:
-            raise LookupError("A node of the tree is missing.")
-        return [bytes(row[0]) for row in rows]
 
     def transaction(self) -> contextlib.AbstractContextManager[None]:
         return transaction(self)

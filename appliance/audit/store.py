@@ -10,6 +10,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -47,13 +48,6 @@ class Connection(Protocol):
 
     def stream(self, sql: str, parameters: Sequence[Any] = ..., /) -> Iterator[Any]:
         """The rows of a query that may have very many, a few of them in memory. Inside a transaction or snapshot."""
-
-    def hashes(self, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
-        """The stored hashes of some nodes of the tree, by level and index.
-
-        Raises:
-            LookupError: One is not stored.
-        """
 
     def close(self) -> None:
         """Let go of it."""
@@ -121,7 +115,7 @@ def store_of(place: Path | Store, patience_s: float = 10.0) -> Store:
 
 def nodes(connection: Connection) -> NodeHash:
     """Looks up stored hashes of the tree. Raises LookupError for one that is not stored."""
-    return lambda level, index: connection.hashes([(level, index)])[0]
+    return lambda level, index: _hashes(connection, [(level, index)])[0]
 
 
 def frontier(connection: Connection) -> Frontier:
@@ -131,9 +125,20 @@ def frontier(connection: Connection) -> Frontier:
         LookupError: Some of it is not stored.
     """
     now = size(connection)
-    return Frontier(now, connection.hashes(peaks(now)))
+    return Frontier(now, _hashes(connection, peaks(now)))
 
 
 def size(connection: Connection) -> int:
     """How many entries the log has."""
     return int(connection.execute("SELECT coalesce(max(seq), -1) + 1 FROM heads").fetchone()[0])
+
+
+def _hashes(connection: Connection, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Some nodes of the tree, by level and index, with one look: others wait while an entry is appended."""
+    if not nodes:
+        return []
+    either = " OR ".join(["(level = ? AND idx = ?)"] * len(nodes))
+    wanted = f"SELECT level, idx, hash FROM nodes WHERE {either}"  # noqa: S608 - the values are apart
+    rows = connection.execute(wanted, tuple(itertools.chain.from_iterable(nodes)))
+    found = {(level, index): bytes(node) for level, index, node in rows}
+    return [found[node] for node in nodes]
