@@ -150,6 +150,13 @@ def _examine(entry: os.DirEntry[str], path: str) -> Found | None:
 
 
 def _why_not_listed(root: Path, error: OSError) -> str:
+    whole = (*reversed(root.parents), root)
+    link = next((part for part in whole if os.path.islink(part)), None)  # noqa: PTH114 - no error where it may not look
+    if link is not None:
+        return (
+            f"The folder {root} is not read, because {link} is a link by now: whoever may write beside it could have "
+            "any other folder read in its place. Add the folder that is meant as a source, or put it back."
+        )
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return f"The folder {root} does not exist. Check the path, or whether the share is mounted."
     return f"The folder {root} cannot be listed ({error.strerror}). Give the appliance's account the right to read it."

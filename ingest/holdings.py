@@ -6,6 +6,7 @@ Rules this module keeps:
    there is no moment without a valid version.
 2. Who loses sight of a document loses it in the catalog first, which decides what a reader is shown; who gains it,
    gains it in the index first. Until both agree the document is not settled, and the next run completes it.
+   No label is given that its source has taken back meanwhile: that is looked at in the transaction that would give it.
 3. Who gains sight of a document gains it of what the file says under its new label. What it said before is for those
    whom both labels admit, until the file is read.
 4. What is kept once for several documents (duplicates) is handed over before the one that has it lets go of it.
@@ -73,7 +74,7 @@ class Holdings:
         outcome, version, before = new.outcome, new.version, new.before
         old = before.version_id if before else None
         if before is not None and old is not None:
-            self._hand_over(before, unless_sha256=version.sha256)
+            self._hand_over(before, source, unless_sha256=version.sha256)
         replaced = self._texts(old)
         try:
             self._catalog.publish(outcome, version, new.chunks, new.signature, source=source)
@@ -85,11 +86,15 @@ class Holdings:
         if old is not None and old != version.id:
             self._index.delete_version(old)
 
-    def unveil(self, new: NewVersion) -> None:
-        """Let the index admit to a version whom its label admits, right before it is put in force."""
+    def unveil(self, new: NewVersion, source: Source) -> None:
+        """Let the index admit to a version whom its label admits, right before it is put in force.
+
+        Raises:
+            Conflict: As `publish`.
+        """
         before = new.before
         if before is not None and before.version_id == new.version.id:
-            self._catalog.relabel(before.document_id, before.labels, settled=False)
+            self._catalog.relabel(before.document_id, before.labels, settled=False, source=source)
         self._index.set_groups(new.version.document_id, new.outcome.groups, version_id=new.version.id)
 
     def discard(self, new: NewVersion) -> None:
@@ -101,24 +106,32 @@ class Holdings:
         """Let the cache of embeddings forget a version that is not put in force."""
         forget(self._embedder, _search_texts(new.chunks))
 
-    def keep_as_duplicate(self, outcome: FileOutcome, before: FileFacts | None) -> None:
-        """Record a document whose content is another one's: it is searched there."""
+    def keep_as_duplicate(self, outcome: FileOutcome, before: FileFacts | None, source: Source) -> None:
+        """Record a document whose content is another one's: it is searched there.
+
+        Raises:
+            Conflict: As `publish`.
+        """
         if before is not None and before.version_id is not None:
-            self._hand_over(before, unless_sha256="")
+            self._hand_over(before, source, unless_sha256="")
             forget(self._embedder, self._texts(before.version_id))
-        self._catalog.record(outcome, keep_version=False)
+        self._catalog.record(outcome, keep_version=False, source=source)
         if before is not None and before.version_id is not None:
             self._index.delete_document(outcome.document_id)
 
-    def release(self, known: FileFacts) -> None:
-        """Publish the version of a document that a curator has approved."""
+    def release(self, known: FileFacts, source: Source) -> None:
+        """Publish the version of a document that a curator has approved.
+
+        Raises:
+            Conflict: As `publish`.
+        """
         pending = known.pending_version_id or ""
         chunks, _ = self._catalog.version_chunks(pending)
         embed_and_index(chunks, NOBODY, names_of_version(self._catalog, pending), self._embedder, self._index)
         if known.version_id is not None:
-            self._hand_over(known, unless_sha256=known.sha256)
+            self._hand_over(known, source, unless_sha256=known.sha256)
         self._index.set_groups(known.document_id, known.labels.pending, version_id=pending)
-        self._catalog.publish_pending(known.document_id)
+        self._catalog.publish_pending(known.document_id, source=source)
         if known.version_id is not None:
             forget(self._embedder, self._texts(known.version_id) - _search_texts(chunks))
             self._index.delete_version(known.version_id)
@@ -134,19 +147,23 @@ class Holdings:
             pending=label if says and known.pending_version_id else narrowed.pending,
         )
 
-    def relabel(self, known: FileFacts, labels: FileLabels) -> None:
-        """Put a document under other labels."""
+    def relabel(self, known: FileFacts, labels: FileLabels, source: Source) -> None:
+        """Put a document under other labels, which are those of the source as `source` has it.
+
+        Raises:
+            Conflict: The source was removed or changed meanwhile. Who sees the document is as it was by then.
+        """
         document = known.document_id
         if known.duplicate_of is not None:
-            self._part_from_original(known, labels)
+            self._part_from_original(known, labels, source)
         elif known.version_id is None:
-            self._catalog.relabel(document, labels)
+            self._catalog.relabel(document, labels, source=source)
         else:
-            self._hand_over(known, unless_groups=labels.in_force)
+            self._hand_over(known, source, unless_groups=labels.in_force)
             narrowed = replace(labels, in_force=self._levels.common(known.groups, labels.in_force))
-            self._catalog.relabel(document, narrowed, settled=False)
+            self._catalog.relabel(document, narrowed, settled=False, source=source)
             self._index.set_groups(document, labels.in_force, version_id=known.version_id)
-            self._catalog.relabel(document, labels)
+            self._catalog.relabel(document, labels, source=source)
 
     def remove(self, source: Source, known: FileFacts, outcome: FileOutcome) -> None:
         """Nothing of a document stays, and a receipt says so.
@@ -156,7 +173,7 @@ class Holdings:
         """
         receipt: Receipt | None = None
         if known.version_id is not None:
-            self._hand_over(known)
+            self._hand_over(known, source)
             self._catalog.relabel(known.document_id, FileLabels.all(NOBODY), settled=False)
             receipt = self._take_out(source, known)
         self._catalog.record(outcome, keep_version=False, receipt=receipt)
@@ -219,7 +236,7 @@ class Holdings:
         """What the embedding model was given of a version."""
         return _search_texts(self._catalog.version_chunks(version)[0]) if version else frozenset()
 
-    def _part_from_original(self, known: FileFacts, labels: FileLabels) -> None:
+    def _part_from_original(self, known: FileFacts, labels: FileLabels, source: Source) -> None:
         """A duplicate gets a label of its own, and with it a copy of its own, unless it agrees with the original's."""
         try:
             original = self._catalog.facts(known.duplicate_of or "")
@@ -227,18 +244,25 @@ class Holdings:
             self._catalog.forget_judgement([known.document_id])  # the next sync reads it for itself
             original = known
         if original.groups == labels.in_force or original.version_id is None:
-            self._catalog.relabel(known.document_id, labels)
+            self._catalog.relabel(known.document_id, labels, source=source)
             return
         narrowed = replace(labels, in_force=self._levels.common(known.groups, labels.in_force))
-        self._catalog.relabel(known.document_id, narrowed)
-        self._copy(original.version_id, replace(known, labels=labels))
+        self._catalog.relabel(known.document_id, narrowed, source=source)
+        self._copy(original.version_id, replace(known, labels=labels), source)
 
     def _hand_over(
-        self, known: FileFacts, *, unless_sha256: str | None = None, unless_groups: frozenset[str] | None = None
+        self,
+        known: FileFacts,
+        source: Source,
+        *,
+        unless_sha256: str | None = None,
+        unless_groups: frozenset[str] | None = None,
     ) -> None:
         """Give the content of a document to its duplicates, which are about to lose it.
 
         Args:
+            known: The document.
+            source: Theirs and its own, as it was when their labels were found.
             unless_sha256: The content it will have; duplicates of that stay.
             unless_groups: The label it will have; duplicates under that stay.
         """
@@ -248,11 +272,11 @@ class Holdings:
                 continue
             if heir is None or heir.groups != duplicate.groups:
                 heir = duplicate
-                self._copy(known.version_id or "", heir)
+                self._copy(known.version_id or "", heir, source)
             else:
                 self._catalog.repoint(duplicate.document_id, heir.document_id)
 
-    def _copy(self, version: str, heir: FileFacts) -> None:
+    def _copy(self, version: str, heir: FileFacts, source: Source) -> None:
         """Index a version for another document of the same content."""
         stored, title, media_type, signature = self._catalog.stored_version(version)
         own = version_id(heir.document_id, stored.sha256, stored.parser)
@@ -290,7 +314,11 @@ class Holdings:
             retry_at=heir.retry_at,
         )
         made = replace(stored, id=own, document_id=heir.document_id, created_at=datetime.now(UTC), superseded_at=None)
-        self._catalog.publish(outcome, made, chunks, signature)
+        try:
+            self._catalog.publish(outcome, made, chunks, signature, source=source)
+        except Conflict:
+            self._index.delete_version(own)
+            raise
 
 
 def _gone(known: FileFacts) -> FileOutcome:

@@ -186,7 +186,7 @@ class Intake:
         reason = f"The same content as '{self._catalog.facts(original).shown}', under the same label."
         outcome = replace(new.outcome, state=DocumentState.DUPLICATE, reason=reason, duplicate_of=original)
         self._drop_passed(place.document_id)
-        self._holdings.keep_as_duplicate(outcome, place.known)
+        self._holdings.keep_as_duplicate(outcome, place.known, self._sync.source)
         self._sync.note(place.shown, Outcome.DUPLICATE, reason, pages=len(new.version.pages))
 
     def _waits_already(self, place: Place) -> bool:
@@ -296,7 +296,7 @@ class Intake:
         is_veiled = groups != _until_in_force(new)
         new = replace(new, outcome=replace(outcome, groups=groups))
         if is_veiled:
-            self._holdings.unveil(new)
+            self._holdings.unveil(new, self._sync.source)
         self._drop_passed(outcome.document_id)
         self._holdings.publish(new, self._sync.source)
         self._sync.note(

@@ -218,14 +218,18 @@ class Runs:
 
     def _sync(self, run: Run, wish: Wish, notebook: _Notebook) -> None:
         if not run.cancelled.is_set():
-            self._pipeline.sync(
-                run.source,
-                wish=wish,
-                progress=run.progress,
-                stop=run.cancelled,
-                on_change=lambda _: notebook.changed(),
-                on_file=notebook.file,
-            )
+            try:
+                self._pipeline.sync(
+                    run.source,
+                    wish=wish,
+                    progress=run.progress,
+                    stop=run.cancelled,
+                    on_change=lambda _: notebook.changed(),
+                    on_file=notebook.file,
+                )
+            except Conflict:
+                if not run.cancelled.is_set():  # whoever changed the source has ended this run, and begun another
+                    raise
         if run.cancelled.is_set() and run.progress.done != run.progress.total:
             run.error = (_INTERRUPTED if self._stop.is_set() else _PAUSED) + _to_be_said_again(wish)
 

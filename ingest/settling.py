@@ -40,7 +40,8 @@ class Settling:
             if step.action is Action.REMOVE or known is None or narrowed(known.labels, stays) == known.labels:
                 continue
             for facts in self._whole(known):
-                self._catalog.relabel(facts.document_id, narrowed(facts.labels, stays), settled=False)
+                stay = narrowed(facts.labels, stays)
+                self._catalog.relabel(facts.document_id, stay, settled=False, source=self._sync.source)
 
     def relabel(self, plan: Plan) -> None:
         """Put documents under the labels of the plan."""
@@ -151,15 +152,18 @@ class Settling:
     def _relabel_whole(self, known: FileFacts, groups: frozenset[str], *, as_read: bool) -> None:
         """Relabel a document and, if it is a container, what is in it: first, so that a run cut short does it again."""
         for facts in self._whole(known):
+            if self._sync.stop.is_set():
+                return
             current = self.fresh(facts)  # relabelling one may have changed another: a duplicate that took over
             if current is None:
                 continue
             labels = self._holdings.labels(current, groups, as_read=as_read)
             original = self.known(current.duplicate_of) if current.duplicate_of else None
             if original is not None and self._sync.planned.get(original.path) == groups != original.labels.file:
-                self._catalog.relabel(current.document_id, labels)  # the original follows, and hands over what it keeps
+                # the original follows, and hands over what it keeps
+                self._catalog.relabel(current.document_id, labels, source=self._sync.source)
             else:
-                self._holdings.relabel(current, labels)
+                self._holdings.relabel(current, labels, self._sync.source)
 
     def _remove_whole(self, known: FileFacts, state: DocumentState, reason: str) -> None:
         """Nothing stays of a document and, if it is a container, of what was in it."""
@@ -178,7 +182,7 @@ class Settling:
         """Publish one document under the label it has by now; False when it was turned down or hidden meanwhile."""
         try:
             self.follow_label(known, self._sync.labels().label(known.path))
-            self._holdings.release(self._catalog.facts(known.document_id))
+            self._holdings.release(self._catalog.facts(known.document_id), self._sync.source)
         except (DocumentRejected, NotFound):
             return False
         return True

@@ -30,7 +30,7 @@ from appliance.api.schemas.sources import (
 )
 from appliance.api.source_folders import require_folder
 from appliance.domain import Rule, Share, ShareKind, Source, SourceKind
-from appliance.errors import ApplianceError, InvalidRequest
+from appliance.errors import ApplianceError, Conflict, InvalidRequest
 from appliance.labels import groups_in, level_in
 from appliance.patterns import require_patterns
 from appliance.wiring import Appliance
@@ -201,7 +201,8 @@ def _named_by(source: Source) -> frozenset[str]:
 
 def _withdraw(appliance: Appliance, source: Source) -> None:
     """Let those who are to lose sight of documents lose it before the sync has its turn."""
-    with contextlib.suppress(InvalidRequest):  # the folder is out of reach; the sync says so
+    # The folder is out of reach, which the sync says; or somebody changed the source once more, and does the same.
+    with contextlib.suppress(InvalidRequest, Conflict):
         appliance.pipeline.withdraw(source)
 
 

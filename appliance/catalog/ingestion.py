@@ -213,14 +213,23 @@ class IngestCatalog:
             labels = labels_of(connection, found)
         return next((document for document in found if labels.get(document, frozenset()) == groups), None)
 
-    def record(self, outcome: FileOutcome, *, keep_version: bool, receipt: Receipt | None = None) -> None:
+    def record(
+        self,
+        outcome: FileOutcome,
+        *,
+        keep_version: bool,
+        receipt: Receipt | None = None,
+        source: Source | None = None,
+    ) -> None:
         """Record how a file ended without a new version.
 
         With `keep_version` an earlier version stays the document's (the file could not be read this time), with its
         title, size and media type; without it the document has none any more (it is refused, or gone) and its text is
-        removed. `receipt` is the proof that it left the index.
+        removed. `receipt` is the proof that it left the index. Raises Conflict as `relabel`, if `source` is given.
         """
         with self._database.write() as connection:
+            if source is not None:
+                _require_unchanged(connection, source)
             if keep_version and _judge_anew(connection, outcome):
                 return
             _put_document(connection, outcome, version_id=None)
@@ -288,9 +297,13 @@ class IngestCatalog:
         if changed.rowcount == 0:
             raise NotFound("Nothing of this document waits for review.")
 
-    def publish_pending(self, document_id: str) -> None:
-        """Make the version that was pending the current one. Raises NotFound when there is none."""
+    def publish_pending(self, document_id: str, *, source: Source) -> None:
+        """Make the version that was pending the current one.
+
+        Raises NotFound when there is none, and Conflict as `publish`.
+        """
         with self._database.write() as connection:
+            _require_unchanged(connection, source)
             row = connection.execute(
                 select(versions)
                 .join(documents, documents.c.pending_version_id == versions.c.id)
@@ -358,9 +371,22 @@ class IngestCatalog:
                 .values(read_bytes=size_bytes, modified_ns=modified_ns, changed_ns=changed_ns)
             )
 
-    def relabel(self, document_id: str, labels: FileLabels, *, settled: bool = True) -> None:
-        """Change who may see a document, from the next question on. `settled`: the index agrees."""
+    def relabel(
+        self, document_id: str, labels: FileLabels, *, settled: bool = True, source: Source | None = None
+    ) -> None:
+        """Change who may see a document, from the next question on.
+
+        Args:
+            settled: The index agrees.
+            source: As it was when these labels were found. Without it they are nobody's, whatever it says by now.
+
+        Raises:
+            Conflict: The source is gone, or no longer labels and reviews as `source` does: a label that was taken back
+                must not come back.
+        """
         with self._database.write() as connection:
+            if source is not None:
+                _require_unchanged(connection, source)
             put_labels(connection, document_id, labels, settled=settled)
 
     def forget_judgement(self, document_ids: Sequence[str]) -> None:

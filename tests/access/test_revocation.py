@@ -113,7 +113,7 @@ class Room:
     def labels(self, groups: frozenset[str], path: str = "") -> None:
         for known in self.appliance.catalog.every_file(self.source.id):
             if path in (known.path, ""):
-                self.appliance.pipeline._holdings.relabel(known, FileLabels.all(groups))
+                self.appliance.pipeline._holdings.relabel(known, FileLabels.all(groups), self.source)
 
     def document(self) -> str:
         return next(

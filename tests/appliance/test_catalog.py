@@ -307,7 +307,7 @@ def test_what_waits_for_a_curator_has_its_own_size_and_kind_and_leaves_those_of_
     other = replace(make_outcome("b.txt", text="b"), thread="<1@x>")
     catalog.publish(other, Version("v3", other.document_id, other.sha256, other.parser, datetime.now(UTC)), [])
     assert catalog.thread_of(other.document_id, STAFF) == []
-    catalog.publish_pending(outcome.document_id)
+    catalog.publish_pending(outcome.document_id, source=SOURCE)
     shown = catalog.document(outcome.document_id, STAFF)
     assert (shown.title, shown.size_bytes, shown.media_type) == ("Draft", 11, "application/pdf")
     assert [found.path for found in catalog.thread_of(other.document_id, STAFF)] == ["a.txt"]
