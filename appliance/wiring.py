@@ -55,6 +55,7 @@ from appliance.conversations import Conversations
 from appliance.data_folder import DataFolder, database_in, make_folder, owned
 from appliance.domain import DocumentState, Principal, Role
 from appliance.errors import AccessDenied, ConfigurationError
+from appliance.evaluation.results import NOT_YET
 from appliance.evaluation.runner import Examiner, OnRecordAsAWhole
 from appliance.evaluation.runs import Evaluations
 from appliance.evaluation.store import EvaluationStore
@@ -314,7 +315,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         lambda: desk.serving.examiner,
         EvaluationStore(database),
         log,
-        in_force=_in_force(settings, catalog, desk, model, reranker, own_words),
+        in_force=_in_force(settings, catalog, desk, pipeline, embedder, model, reranker, own_words),
         is_busy=lambda: desk.serving.answerer.is_busy,
     )
     changeover = _changeover(build, indexes, found, embedder, desk, pipeline, runs, evaluations)
@@ -434,6 +435,8 @@ def _in_force(
     settings: Settings,
     catalog: Catalog,
     desk: Desk,
+    pipeline: Pipeline,
+    wanted: Embedder,
     model: LanguageModel | None,
     reranker: Reranker | None,
     own_words: str,
@@ -441,10 +444,12 @@ def _in_force(
     """What the result of an evaluation depends on besides its questions, by name; asked anew for each."""
 
     def in_force(answers: bool) -> dict[str, str]:
-        states = catalog.states()
+        documents = catalog.states().get(DocumentState.INDEXED, 0)
+        is_embedded = desk.serving.embedder.model_id == wanted.model_id
         values = {
             "release": __version__,
-            "documents": str(states.get(DocumentState.INDEXED, 0)),
+            "documents": str(documents),
+            NOT_YET: str(pipeline.read_otherwise() if is_embedded else documents),
             "embedding.model": desk.serving.embedder.model_id,
             "ingest.chunk_tokens": str(settings.ingest.chunk_tokens),
             "ingest.overlap_tokens": str(settings.ingest.overlap_tokens),

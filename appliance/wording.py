@@ -104,3 +104,13 @@ def moment_to_the_second(at: datetime | None) -> str:
 def day(on: date) -> str:
     """A day for people."""
     return f"{on:%-d %b %Y}"
+
+
+def not_yet_measured(documents: int) -> str:
+    """Why an evaluation lets no change pass: it is not in force yet."""
+    verb = "was" if documents == 1 else "were"
+    noun = "document" if documents == 1 else "documents"
+    return (
+        f"The change is not measured yet: {documents:,} {noun} {verb} still cut or embedded as before. Let the change "
+        "of the embedding model end, or sync the sources, and evaluate again."
+    )

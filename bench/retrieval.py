@@ -102,6 +102,7 @@ SETS = {
     "scifact": Kind(_by_document),
     "finance_pdf": Kind(_by_page),
     "obliqa": Kind(_by_passage),
+    "swiss_law": Kind(_by_document),  # across languages: little is found with a model that reads English
 }
 
 
@@ -163,12 +164,10 @@ class Tally:
 
 def read_questions(folder: Path, kind: Kind, most: int) -> list[Question]:
     """The questions of a set that count, no more than `most` with evidence and `most` without."""
-    rows = [
-        json.loads(line)
-        for path in sorted(folder.glob("queries*.jsonl"))
-        for line in path.read_text("utf-8").splitlines()
-        if line.strip()
-    ]
+    files = sorted(folder.glob("queries*.jsonl"))
+    if not files:
+        raise SystemExit(f"{folder} holds no questions (queries*.jsonl): name the folder that the sets are in.")
+    rows = [json.loads(line) for path in files for line in path.read_text("utf-8").splitlines() if line.strip()]
     questions = [
         Question(
             row["id"],
@@ -242,7 +241,7 @@ def ask_product(folders: Mapping[str, Path], questions: Iterable[Question]) -> d
             hits = appliance.retriever.retrieve(question.text, AccessFilter(frozenset({question.group})))
             ms = (time.perf_counter() - begun) * 1000
             score = answerability(question.text, hits)
-            for key in ("", question.language):
+            for key in {"", question.language}:
                 tallies.setdefault(key, Tally()).add(question, hits, score, ms)
     return tallies
 
@@ -260,7 +259,7 @@ def ask_textbook(python: Path, folders: Mapping[str, Path], questions: Sequence[
         answers = json.loads(output.splitlines()[-1])["found"]
         for question, found in zip(asked, answers, strict=True):
             hits = [_foreign(rank, *place) for rank, place in enumerate(found["places"], start=1)]
-            for key in ("", question.language):
+            for key in {"", question.language}:
                 tallies.setdefault(key, Tally()).add(question, hits, None, found["ms"])
     return tallies
 

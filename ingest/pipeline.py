@@ -152,6 +152,12 @@ class Pipeline:
         sync = self._begun(source, Wish(), Progress(), Event(), lambda _: None, lambda _: None)
         Settling(sync, self._catalog, self._holdings).withdraw(self._plan(sync.judge))
 
+    def read_otherwise(self) -> int:
+        """How many documents were read otherwise than they would be now; the next sync reads them again."""
+        judges = {source.id: Judge(source, self._settings, datetime.now(UTC)) for source in self._catalog.sources()}
+        readings = self._catalog.readings().items()
+        return sum(n for (source, reading), n in readings if source in judges and reading != judges[source].reading)
+
     def hide(self, source: Source, stop: Event) -> None:
         """Let no search meet a source that waits to be removed. Runs of other sources may go on meanwhile.
 

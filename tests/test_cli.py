@@ -251,6 +251,15 @@ def test_a_metric_that_fell_too_far_is_a_status_of_its_own(measured: tuple[Room,
     assert "118,000" not in worse
 
 
+def test_a_change_that_is_not_in_force_yet_does_not_pass(measured: tuple[Room, str, str]) -> None:
+    room, golden, first = measured
+    options = ("--group", "hr", "--compare", _evaluation_of(first))
+    told = room.run("eval", golden, *options, status=3, STRONGROOM_INGEST__CHUNK_TOKENS="60")
+    assert "ingest.chunk_tokens: 200 -> 60" in told
+    assert "The change is not measured yet: 4 documents were still cut or embedded as before." in told
+    assert "A metric got worse" not in told
+
+
 def test_an_evaluation_with_answers_is_printed_as_json_and_listed(measured: tuple[Room, str, str]) -> None:
     room, golden, first = measured
     options = ("--answers", "--compare", _evaluation_of(first), "--max-drop", "0.5", "--json")

@@ -14,6 +14,7 @@ from appliance.api.schemas.evaluations import (
     QuestionChangeOut,
     QuestionResultOut,
 )
+from appliance.wording import not_yet_measured
 from ui import pieces
 from ui.inert import Html, one_line, text
 
@@ -153,8 +154,12 @@ def verdict(found: ComparisonOut) -> Html:
         f"Over {pieces.count(found.shared, 'question')} that both asked, {found.better:,} went better and "
         f"{found.worse:,} worse (sign test: p = {found.p_value:.3f})."
     )
+    if found.before_only or found.after_only:
+        changed += f" {found.before_only:,} questions of the earlier one were not asked, {found.after_only:,} are new."
     if found.passes:
         return pieces.notice(f"No metric got worse by more than {found.max_drop:g}. {changed}", "good")
+    if found.not_yet:
+        return pieces.notice(f"{not_yet_measured(found.not_yet)} {changed}", "bad")
     failing = ", ".join(metric.title for metric in found.metrics if metric.fails)
     return pieces.notice(f"Worse by more than {found.max_drop:g}: {failing}. {changed}", "bad")
 

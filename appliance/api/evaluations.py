@@ -49,7 +49,7 @@ from appliance.wiring import Appliance
 
 router = APIRouter(prefix="/evaluations", tags=["evaluations"])
 LAST = "last"
-"""Stands for the latest run before that asked the same."""
+"""Stands for the latest run before that asked the same and did not fail the gate."""
 
 Groups = Annotated[list[GroupName], Query(max_length=100)]
 Limit = Annotated[int | None, Query(ge=1, le=20_000)]
@@ -136,7 +136,7 @@ def comparison(
     """This evaluation against an earlier one: what got better and worse, and whether a metric fell too far."""
     runs = appliance.evaluations
     after = _seen(appliance, admin, runs.run(evaluation_id))
-    earlier = runs.before(after) if before == LAST else runs.run(before)
+    earlier = runs.before(after, max_drop=max_drop) if before == LAST else runs.run(before)
     if earlier is None:
         raise NotFound("No earlier evaluation asked the same questions in the same way. Name one to compare with.")
     _seen(appliance, admin, earlier)
@@ -278,6 +278,7 @@ def _comparison_out(found: Comparison, max_drop: float, names: Mapping[str, str]
         after=_out(found.after, names),
         max_drop=max_drop,
         passes=found.passes,
+        not_yet=found.not_yet,
         shared=found.shared,
         before_only=found.before_only,
         after_only=found.after_only,

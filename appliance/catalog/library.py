@@ -139,6 +139,13 @@ class LibraryCatalog:
         with self._database.read() as connection:
             return {DocumentState(state): count for state, count in connection.execute(query)}
 
+    def readings(self) -> dict[tuple[str, str], int]:
+        """How many documents were read in which way (`ingest.plan.Judge.reading`), by source and that way."""
+        each = (documents.c.source_id, documents.c.parser)
+        query = select(*each, func.count()).where(documents.c.state == DocumentState.INDEXED.value).group_by(*each)
+        with self._database.read() as connection:
+            return {(source, reading): count for source, reading, count in connection.execute(query)}
+
     def turned_down(self) -> int:
         """How many of the files that are refused a curator turned down, as `ingest.plan.is_turned_down` knows them."""
         by_a_curator = (documents.c.parser != "") & documents.c.version_id.is_(None)

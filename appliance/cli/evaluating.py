@@ -15,6 +15,7 @@ from appliance.cli.acting import Groups, as_operator, require_one_spelling
 from appliance.cli.terminal import ID_CHARACTERS, err, new_table, out, printable
 from appliance.config import load_settings
 from appliance.errors import ApplianceError, InvalidRequest, NotFound
+from appliance.wording import not_yet_measured
 
 if TYPE_CHECKING:
     from appliance.api.schemas.evaluations import ComparisonOut, EvaluationOut, EvaluationsOut, MetricOut
@@ -38,7 +39,8 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(min=1, help="Ask only the first questions.")] = None,
     answers: Annotated[bool, typer.Option("--answers", help="Answer too, and check what is cited. Slow.")] = False,
     compare: Annotated[
-        str, typer.Option(help="Compare with this evaluation: its id or its beginning, or 'last'.")
+        str,
+        typer.Option(help="Compare with this evaluation: its id, its beginning, or 'last', the last that passed."),
     ] = "",
     max_drop: Annotated[
         float, typer.Option(min=0, max=1, help="How much worse a metric may get before the status is 3.")
@@ -166,6 +168,11 @@ def _print_comparison(found: ComparisonOut) -> None:
     """What changed: the verdict, the metrics, what was in force, and the questions that went otherwise."""
     before = f"{found.before.id[:ID_CHARACTERS]} of {found.before.started_at:%Y-%m-%d %H:%M}"
     out.print(f"Compared with {before}, over {found.shared:,} questions both asked:")
+    if found.before_only or found.after_only:
+        err.print(
+            f"[yellow]{found.before_only:,} questions of the earlier one were not asked this time, "
+            f"{found.after_only:,} are new: neither count here.[/yellow]"
+        )
     table = new_table("metric", "before", "after", "")
     for metric in found.metrics:
         if metric.before is not None or metric.after is not None:
@@ -181,7 +188,9 @@ def _print_comparison(found: ComparisonOut) -> None:
         changes.add_row(escape(change.question_id), change.what, *figures, escape(printable(change.question)))
     if found.questions:
         out.print(changes)
-    if not found.passes:
+    if found.not_yet:
+        err.print(f"[red]{not_yet_measured(found.not_yet)}[/red]")
+    if any(metric.fails for metric in found.metrics):
         err.print(f"[red]A metric got worse by more than {found.max_drop:g}.[/red]")
 
 

@@ -4,6 +4,8 @@ Rules this module keeps:
 
 1. Metrics are compared over the questions that both runs asked, and over nothing else.
 2. The gate fails when a gated metric is worse by more than the amount given. What one run alone measured does not fail.
+   Nor does it let a change pass that the later run did not measure, because more documents than before were not read
+   again since.
 3. The p-value is that of the sign test, exact and two-sided: how often as many questions would change in one direction
    by chance alone (Dixon, Mood: "The Statistical Sign Test", JASA 1946). It informs; it does not gate.
 """
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 
 from appliance.errors import InvalidRequest
 from appliance.evaluation.metrics import BY_NAME, METRICS, NDCG, Metric, citation_precision, ndcg_of
-from appliance.evaluation.results import Evaluation, QuestionResult
+from appliance.evaluation.results import NOT_YET, Evaluation, QuestionResult
 
 _SAME = 1e-9
 
@@ -57,7 +59,10 @@ class SettingChange:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two runs side by side. `shared` is how many questions both asked, `before_only` and `after_only` how many one."""
+    """Two runs side by side. `shared` is how many questions both asked, `before_only` and `after_only` how many one.
+
+    `not_yet` is how many documents more than before were not yet as the settings want them when the later run was made.
+    """
 
     before: Evaluation
     after: Evaluation
@@ -70,11 +75,12 @@ class Comparison:
     worse: int
     p_value: float
     settings: tuple[SettingChange, ...]
+    not_yet: int = 0
 
     @property
     def passes(self) -> bool:
-        """Whether no metric fell further than allowed."""
-        return not any(metric.fails for metric in self.metrics)
+        """Whether what the settings want was measured, and no metric fell further than allowed."""
+        return not self.not_yet and not any(metric.fails for metric in self.metrics)
 
 
 def compare(
@@ -110,7 +116,33 @@ def compare(
         worse=len(orders) - better,
         p_value=sign_test(better, len(orders) - better),
         settings=tuple(_setting_changes(_circumstances(before[0]), _circumstances(after[0]))),
+        not_yet=max(0, _not_yet(after[0]) - _not_yet(before[0])),
     )
+
+
+def accepted(runs: Iterable[Evaluation], *, max_drop: float) -> Evaluation | None:
+    """The latest of some whole runs, oldest first, that the gate let pass; the first of them has nothing before it.
+
+    A run that got worse is none to compare with: what failed once would pass when it is tried again.
+    """
+    found: Evaluation | None = None
+    for run in runs:
+        if found is None or _may_follow(found, run, max_drop):
+            found = run
+    return found
+
+
+def _may_follow(before: Evaluation, after: Evaluation, max_drop: float) -> bool:
+    fell = (
+        _fell(metric, before.metrics.get(metric.name), after.metrics.get(metric.name))
+        for metric in METRICS
+        if metric.gated
+    )
+    return _not_yet(after) <= _not_yet(before) and all(drop <= max_drop + _SAME for drop in fell)
+
+
+def _not_yet(run: Evaluation) -> int:
+    return int(run.settings.get(NOT_YET, "0"))
 
 
 def sign_test(better: int, worse: int) -> float:
@@ -139,10 +171,14 @@ def _metric_change(
     metric: Metric, before: Sequence[QuestionResult], after: Sequence[QuestionResult], max_drop: float
 ) -> MetricChange:
     old, new = metric.measure(before), metric.measure(after)
-    fell = 0.0
-    if old is not None and new is not None:
-        fell = old - new if metric.higher_is_better else new - old
-    return MetricChange(metric.name, old, new, metric.gated and fell > max_drop + _SAME)
+    return MetricChange(metric.name, old, new, metric.gated and _fell(metric, old, new) > max_drop + _SAME)
+
+
+def _fell(metric: Metric, before: float | None, after: float | None) -> float:
+    """By how much a metric got worse; what one run alone measured did not."""
+    if before is None or after is None:
+        return 0.0
+    return before - after if metric.higher_is_better else after - before
 
 
 def _changes(pairs: Iterable[tuple[QuestionResult, QuestionResult]]) -> Iterator[QuestionChange]:

@@ -86,9 +86,12 @@ def _is_passage(hit: Hit, passage: str) -> bool:
 
 
 def _is_called(hit: Hit, name: str) -> bool:
-    """Whether a document goes by this name: its id, path or end of a path, file name without its ending, or title."""
+    """Whether a document goes by this name: id, path or end of a path, file name without its ending, or title.
+
+    The name of its source may stand before the path.
+    """
     wanted = _name(name)
-    path = _name(hit.path)
+    path = _name(f"{hit.source}/{hit.path}") if hit.path else ""
     bare = str(PurePosixPath(path).with_suffix("")) if path else ""
     return hit.chunk.document_id == name or any(
         called == wanted or called.endswith(f"/{wanted}") for called in (path, bare, _name(hit.title))

@@ -48,6 +48,10 @@ class QuestionResult:
     query_id: str | None = None
 
 
+NOT_YET = "documents not yet as set"
+"""The name under which the settings of a run tell how many documents were still cut or embedded as before."""
+
+
 class SetKind(StrEnum):
     """Where the questions of a run come from."""
 

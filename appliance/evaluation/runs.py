@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from appliance.answering.answerer import Record
 from appliance.audit.entries import EvaluationEnded, MeasuredValue
 from appliance.errors import ApplianceError, Conflict, NotFound, place_of
+from appliance.evaluation.compare import accepted
 from appliance.evaluation.metrics import measured
 from appliance.evaluation.results import Evaluation, QuestionResult, SetKind
 from appliance.evaluation.runner import Examiner, Exercise
@@ -151,8 +152,8 @@ class Evaluations:
         """How each question of a run went; none before its end. Raises NotFound."""
         return self._store.results(self._store.run(run_id).id)
 
-    def before(self, run: Evaluation) -> Evaluation | None:
-        """The latest whole run before this one that asked the same questions as the same reader, None without."""
+    def before(self, run: Evaluation, *, max_drop: float) -> Evaluation | None:
+        """The latest run before this one that asked the same questions as the same reader and did not fail the gate."""
         like = (run.kind, run.groups, run.levels, run.answers)
         earlier = [
             other
@@ -162,7 +163,7 @@ class Evaluations:
             and (other.kind, other.groups, other.levels, other.answers) == like
         ]
         same = [other for other in earlier if run.kind is SetKind.FEEDBACK or other.set_sha256 == run.set_sha256]
-        return same[0] if same else None
+        return accepted(reversed(same), max_drop=max_drop)
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Wait until nothing is running."""

@@ -109,6 +109,7 @@ class Measuring:
             after=runs[after],
             max_drop=max_drop,
             passes=old - new <= max_drop,
+            not_yet=0,
             shared=45,
             before_only=0,
             after_only=0,

@@ -167,3 +167,12 @@ def test_a_chart_says_in_words_what_it_draws_and_stays_in_its_frame() -> None:
     assert 'aria-label="nDCG@10 over 3 evaluations: -0.500, 0.250, 7.000"' in drawn
     assert [part.split("%")[0] for part in drawn.split("height: ")[1:]] == ["0.0", "25.0", "100.0"]
     assert evaluation_view.charts(runs[-1:], metrics).count("figure") == 0
+
+
+def test_a_change_that_was_not_measured_is_no_success() -> None:
+    state = Measuring()
+    found = state.comparison(state.runs[0].id, state.runs[0].id, 0.02)
+    assert "No metric got worse" in evaluation_view.verdict(found)
+    told = evaluation_view.verdict(found.model_copy(update={"not_yet": 1, "passes": False, "after_only": 3}))
+    assert "1 document was still cut or embedded as before" in told
+    assert "0 questions of the earlier one were not asked, 3 are new." in told

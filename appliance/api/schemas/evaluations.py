@@ -132,6 +132,9 @@ class SettingChangeOut(Out):
 class ComparisonOut(Out):
     """Two evaluations side by side. `passes` is False when a metric got worse by more than `max_drop`.
 
+    So it is when the later one did not measure what the settings want: `not_yet` documents, more than at the earlier
+    one, were still cut or embedded as before.
+
     `better` and `worse` count the questions by nDCG@10; `p_value` says how likely chance alone makes such a difference.
     """
 
@@ -139,6 +142,7 @@ class ComparisonOut(Out):
     after: EvaluationOut
     max_drop: float
     passes: bool
+    not_yet: int
     shared: int
     before_only: int
     after_only: int

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from appliance.errors import InvalidRequest
-from appliance.evaluation.compare import Comparison, compare, sign_test
-from appliance.evaluation.results import Evaluation, QuestionResult, SetKind
+from appliance.evaluation.compare import Comparison, accepted, compare, sign_test
+from appliance.evaluation.results import NOT_YET, Evaluation, QuestionResult, SetKind
 from tests.appliance.evaluation.test_metrics import result
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -141,3 +141,29 @@ def test_the_sign_test_is_exact_and_two_sided(better: int, worse: int, expected:
 def test_the_sign_test_takes_the_largest_golden_set() -> None:
     assert sign_test(10_000, 10_000) == 1.0
     assert 0 < sign_test(5_100, 4_900) < 1
+
+
+def test_a_change_that_was_not_measured_does_not_pass() -> None:
+    results = [named("a", result(1))]
+    found = compared(results, results, settings={NOT_YET: "12"})
+    assert (found.not_yet, found.passes) == (12, False)
+    as_ever = replace(RUN, settings={NOT_YET: "12"})  # of a source that is paused, say
+    assert compare((as_ever, results), (replace(as_ever, id="e2"), results), max_drop=0.02).passes
+
+
+def test_a_run_that_got_worse_is_none_to_compare_with() -> None:
+    def run(name: str, ndcg: float | None, not_yet: int = 0) -> Evaluation:
+        return replace(RUN, id=name, metrics={"ndcg@10": ndcg}, settings={NOT_YET: str(not_yet)})
+
+    def last(*runs: Evaluation) -> str:
+        found = accepted(runs, max_drop=0.02)
+        return found.id if found else ""
+
+    first = run("first", 0.80)
+    assert last() == ""
+    assert last(first, run("worse", 0.70)) == "first"
+    assert last(first, run("worse", 0.70), run("again", 0.70)) == "first"
+    assert last(first, run("a little", 0.79)) == "a little"
+    assert last(first, run("worse", 0.70), run("better", 0.81)) == "better"
+    assert last(first, run("not yet in force", 0.80, not_yet=3)) == "first"
+    assert last(run("nothing to measure", None), first) == "first"

@@ -24,7 +24,7 @@ def hit(
 @pytest.mark.parametrize(
     "doc",
     ["policies/retention.pdf", "retention.pdf", "RETENTION.PDF", "./policies/retention.pdf", r"policies\retention.pdf",
-     "retention", "policies/retention", "Records", "records ", "id of policies/retention.pdf"],
+     "retention", "policies/retention", "Policies/policies/retention.pdf", "Records", "records ", "id of policies/retention.pdf"],
 )  # fmt: skip
 def test_a_document_goes_by_its_path_name_title_or_id(doc: str) -> None:
     assert holds(hit(), Evidence(doc))
