@@ -375,10 +375,26 @@ def test_an_auditor_checks_an_export_with_one_file_and_what_was_carried_out(room
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, "verifies" in done.stdout) == (0, True)
     carried = ("--key", str(key), "--checkpoint", str(signed))
-    assert "without what they hold" in room.run("log", "verify", "--export", str(export), *carried)
+    assert "none of them with what it holds" in room.run("log", "verify", "--export", str(export), *carried)
     assert "verifies" in room.run("log", "verify", *carried)
     signed.write_text(signed.read_text("utf-8").replace("/query-log\n", "/query-log\n1"), "utf-8")
     assert "NOT verify" in room.run("log", "verify", *carried, ok=False)
+
+
+def test_how_far_signatures_reach_is_said_and_a_key_judges_nothing_that_nobody_signed(
+    room: Room, tmp_path: Path
+) -> None:
+    copy, key, export = room.copied(tmp_path), tmp_path / "key.txt", tmp_path / "export.jsonl"
+    key.write_text(copy.run("log", "checkpoint", "--key"), "utf-8")
+    copy.run("user", "add", "unsigned.visitor", "--role", "employee")
+    assert re.search(r"The last signature covers \d+ of \d+ entries", copy.run("log", "verify", "--key", str(key)))
+    (copy.data / "log" / "checkpoints" / "queries.signed.txt").unlink()
+    copy.run("log", "export", "--proof-only", str(export))
+    for what in ((), ("--export", str(export))):
+        told = " ".join(copy.run("log", "verify", "--key", str(key), *what, status=2).split())
+        assert "Not judged:" in told
+        assert "verifies" not in told
+    assert "none of them with what it holds" in told
 
 
 def test_a_witness_cosigns_with_the_one_file_and_what_comes_back_is_kept(room: Room, tmp_path: Path) -> None:
