@@ -36,7 +36,7 @@ from appliance.audit.erasing import Erased
 from appliance.audit.keys import Holding
 from appliance.audit.reading import LogReader, complete_tree
 from appliance.audit.records import Moment
-from appliance.audit.sqlite import identity_of, our_errors
+from appliance.audit.sqlite import PATIENCE_S, identity_of, our_errors
 from appliance.audit.store import Connection, Store
 from appliance.audit.tree import Frontier
 from appliance.errors import AuditBroken, AuditUnavailable
@@ -70,7 +70,7 @@ class QueryLog(LogReader):
         *,
         origin: str = ORIGIN,
         clock: Callable[[], datetime] = _now,
-        busy_timeout_s: float = 10.0,
+        busy_timeout_s: float = PATIENCE_S,
     ) -> None:
         """Open the log at a place, or make it if there is none and none was there before.
 

@@ -17,10 +17,12 @@ from appliance.audit.entries import AdminAction, LogRead
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
 from appliance.audit.signing import Signing
+from appliance.audit.sqlite import PATIENCE_S
 from appliance.config.monitoring import MonitoringSettings
 from appliance.errors import AuditUnavailable
 from appliance.monitoring.alarms import TITLES, Alarm, AlarmName, Alarms
 from appliance.monitoring.monitor import RESUMED, WATCH_EVERY_S, Monitor
+from appliance.monitoring.syslog import TIMEOUT_S
 from appliance.monitoring.verification import NOT_VERIFIED, VERIFIED, DailyVerification
 from tests.appliance.monitoring.conftest import fill
 from tests.appliance.monitoring.receivers import Receiver
@@ -87,7 +89,7 @@ def test_a_log_that_is_well_raises_no_alarm(watching: Watching) -> None:
 
 
 def test_a_look_and_what_it_may_have_to_wait_for_take_less_than_a_minute() -> None:
-    assert WATCH_EVERY_S + 2 * 10.0 + 10.0 < 60  # the log waits ten seconds for a lock, twice; a feed for its receiver
+    assert WATCH_EVERY_S + 2 * PATIENCE_S + TIMEOUT_S < 60  # the log waits for a lock, twice; a feed for its receiver
 
 
 def test_a_log_that_another_program_keeps_locked_raises_an_alarm_until_it_is_free(
