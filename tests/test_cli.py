@@ -12,14 +12,18 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from appliance import __version__
 from appliance.audit import verifier
+from appliance.audit.entries import AdminAction
+from appliance.audit.log import QueryLog
 from appliance.cli import app
 from appliance.config import load_settings
+from appliance.data_folder import DataFolder, announce, owned
 from tests.api.conftest import write_documents
 
 pytestmark = pytest.mark.integration
@@ -421,9 +425,19 @@ def test_a_log_changed_by_hand_is_found_out_with_the_entry_named(tmp_path: Path)
             database.execute(f'DROP TRIGGER "{name}"')
         database.execute("UPDATE payloads SET payload = CAST(payload || x'00' AS BLOB) WHERE seq = 1")
     database.close()
+    kept = victim.digests()
     text = victim.run("log", "verify", ok=False)
     assert "does NOT verify" in text
     assert "First bad entry: 1." in text
+    assert victim.digests() == kept  # nobody runs it: it stays as it was found
+    with owned(DataFolder(victim.data)):
+        announce(DataFolder(victim.data), "http://127.0.0.1:8671")
+        victim.run("log", "verify", status=1)
+    with closing(QueryLog(victim.data / "log" / "queries.db")) as log:
+        entry = log.entry(log.size() - 1).entry
+    assert isinstance(entry, AdminAction)
+    assert (entry.actor, entry.action) == ("operator", "log.not_verified")
+    assert "Entry 1 " in entry.detail
 
 
 def test_accounts_are_managed(room: Room) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -12,8 +13,8 @@ from rich.markup import escape
 
 from appliance.cli.acting import admin_action, log_store, record
 from appliance.cli.terminal import err, new_table, out, printable
-from appliance.config import load_settings
-from appliance.errors import AuditBroken, InvalidRequest
+from appliance.config import Settings, load_settings
+from appliance.errors import AuditBroken, AuditUnavailable, InvalidRequest
 
 if TYPE_CHECKING:
     from appliance.audit.entries import DeskOpened
@@ -70,12 +71,23 @@ def log_verify(
     except (AuditBroken, Wrong) as error:
         where = "" if error.seq is None else f" First bad entry: {error.seq}."
         err.print(f"[red]The query log does NOT verify.[/red]{where} {escape(str(error))}")
+        if export is None:
+            _put_failure_on_record(settings, str(error))
         raise typer.Exit(1) from error
     out.print(f"The query log verifies. {found.size} entries, root {found.root.hex()}")
     if signed < found.size:
         out.print(f"The last signature covers {signed} of {found.size} entries.")
     for seen in last_cosigned(path):
         out.print(f"The witness '{seen.name}' had seen {seen.size} entries by {seen.time:%Y-%m-%d %H:%M} UTC.")
+
+
+def _put_failure_on_record(settings: Settings, told: str) -> None:
+    """Only while the appliance runs, and writes to the log anyway: one that is stopped is kept as it was found."""
+    from appliance.data_folder import running_at
+
+    if running_at(settings) is not None:
+        with contextlib.suppress(AuditUnavailable, AuditBroken):
+            record(settings, admin_action("log.not_verified", "log", told))
 
 
 def _verify_export(path: Path, carried: list[str], key: str, witnesses: list[str]) -> None:

@@ -188,6 +188,22 @@ def test_verification_says_that_all_is_well(client: Client) -> None:
     assert len(result["root"]) == 64
 
 
+def test_a_verification_that_fails_is_on_record_whoever_asked_for_it(client: Client, appliance: Appliance) -> None:
+    path = signatures.notes_path(appliance.log.path)
+    kept = path.read_bytes()
+    path.write_bytes(kept.replace(b"\n\n", b"\n\nforged ", 1))
+    try:
+        found = client("compliance").post("/api/log/verify").json()
+    finally:
+        path.write_bytes(kept)
+    assert not found["ok"]
+    entry = appliance.log.entry(appliance.log.size() - 1).entry
+    assert isinstance(entry, AdminAction)
+    officer = next(person.id for person in appliance.accounts.people() if person.name == "compliance")
+    assert (entry.actor, entry.action, entry.detail) == (officer, "log.not_verified", found["message"])
+    assert client("compliance").post("/api/log/verify").json()["ok"]
+
+
 def test_a_checkpoint_is_carried_out_as_a_page_and_as_a_file(client: Client, appliance: Appliance) -> None:
     officer = client("compliance")
     before = appliance.log.size()
