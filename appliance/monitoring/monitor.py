@@ -3,7 +3,7 @@
 Rules this module keeps:
 
 1. Every fifteen seconds it tries whether the log would take an entry. When one could not be written and the log takes
-   entries again, an entry says that it had stopped.
+   entries again, an entry says that it had stopped; also when others were written in between, and when nobody looked.
 2. Whoever reads an alarm learns what is wrong and what to do, and nothing of an entry.
 3. It keeps watching whatever fails.
 """
@@ -54,6 +54,7 @@ class Monitor:
         self._signing = signing
         self._watch_every_s = watch_every_s
         self._began = datetime.now(UTC)
+        self._failures_told = 0
         self.alarms = Alarms()
         self.verification = DailyVerification(log, hour=settings.verify_at_hour)
         self.tally = Tally(log)
@@ -114,11 +115,18 @@ class Monitor:
     def _why_stopped(self) -> str:
         try:
             self._log.examine()
-            if self._log.problem:
-                self._log.append(AdminAction(ITSELF, RESUMED, "log", self._log.problem))
+            self._tell_of_lost_entries()
         except (AuditUnavailable, AuditBroken) as error:
             return str(error)
         return ""
+
+    def _tell_of_lost_entries(self) -> None:
+        """Whoever hears of alarms learns of them too, however short it was."""
+        failures, problem = self._log.failures, self._log.problem
+        if failures > self._failures_told:
+            self.alarms.put(AlarmName.LOG_STOPPED, problem)
+            self._log.append(AdminAction(ITSELF, RESUMED, "log", problem))
+            self._failures_told = failures
 
     def _why_broken(self) -> str:
         latest = self.verification.latest

@@ -134,7 +134,21 @@ def test_an_entry_that_could_not_be_written_is_told_of_in_the_log_itself_later(
     assert (entry.action, "locked" in entry.detail) == (RESUMED, True)
     monitor.look()
     assert len(log.entries(LogFilter(type=AdminAction.type))) == 2  # not once more: the problem is over
-    assert log.problem == ""
+
+
+def test_an_entry_that_was_lost_is_told_of_although_the_next_one_was_written_before_anybody_looked(
+    log: QueryLog, watching: Watching
+) -> None:
+    monitor, told = watching(), list[Alarm]()
+    monitor.alarms.tell(told.append)
+    with locked(log), pytest.raises(AuditUnavailable):
+        log.append(LogRead("u1", "events"))
+    log.append(LogRead("u2", "events"))
+    assert raised(monitor) == []
+    assert [(alarm.name.value, alarm.is_over) for alarm in told] == [("log.stopped", False), ("log.stopped", True)]
+    assert "locked" in told[0].told
+    acts = [recorded.entry for recorded in log.entries(LogFilter(type=AdminAction.type))]
+    assert sum(isinstance(entry, AdminAction) and entry.action == RESUMED for entry in acts) == 1
 
 
 def test_a_log_that_does_not_verify_raises_an_alarm_until_it_does(log: QueryLog, watching: Watching) -> None:
