@@ -53,6 +53,9 @@ class Outlet(Protocol):
     def beat(self, size: int, root: str) -> bytes:
         """The line that says that the feed is alive, and how far the log is."""
 
+    def examine(self) -> None:
+        """Find out whether the place is there, as far as that shows without a line. Raises as `send`."""
+
     def send(self, lines: Sequence[bytes]) -> None:
         """Deliver lines. Raises OSError or ApplianceError, and may be called again with the same ones."""
 
@@ -140,6 +143,7 @@ class Feed:
         return not problem
 
     def _send_all(self) -> None:
+        self._outlet.examine()  # with nothing to send for minutes, nobody would notice that it is gone
         while self._alarms:
             self._outlet.send([self._outlet.alarm(self._alarms[0])])
             self._alarms.popleft()

@@ -86,6 +86,16 @@ class Syslog:
         """The line that says that the feed is alive."""
         return self._line(_INFO, datetime.now(UTC), "alive", {"size": str(size), "root": root}, "the log is followed")
 
+    def examine(self) -> None:
+        """Call the receiver anew if it has hung up. Raises OSError if it is not there; by UDP nobody says."""
+        if self._connection is not None and self._kind in ("tcp", "tls"):
+            try:
+                _require_open(self._connection)
+            except OSError:
+                self.close()
+                self._connection = None
+        self._connection = self._connection or self._connected()
+
     def send(self, lines: Sequence[bytes]) -> None:
         """Deliver lines. Raises OSError when they may not have arrived."""
         connection = self._connection or self._connected()

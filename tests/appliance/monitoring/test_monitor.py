@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.audit import signer, signing
 from appliance.audit.entries import AdminAction, LogRead
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
@@ -90,6 +91,8 @@ def test_a_log_that_is_well_raises_no_alarm(watching: Watching) -> None:
 
 def test_a_look_and_what_it_may_have_to_wait_for_take_less_than_a_minute() -> None:
     assert WATCH_EVERY_S + 2 * PATIENCE_S + TIMEOUT_S < 60  # the log waits for a lock, twice; a feed for its receiver
+    the_signer = signing.LOOK_EVERY_S + signing.STARTING_S + 2 * (2 * signer.PATIENCE_S)  # looked at, then tried
+    assert WATCH_EVERY_S + the_signer < 60
 
 
 def test_a_log_that_another_program_keeps_locked_raises_an_alarm_until_it_is_free(
@@ -215,11 +218,11 @@ def test_a_feed_that_stands_still_raises_an_alarm(watching: Watching) -> None:
 
 @pytest.mark.integration
 def test_a_signer_that_is_started_signs_and_raises_no_alarm(log: QueryLog, tmp_path: Path) -> None:
-    with closing(Signing(log, tmp_path / "signer")) as signing:
+    with closing(Signing(log, tmp_path / "signer")) as own:
         deadline = time.monotonic() + 20
         while not list(log.path.parent.glob("checkpoints/*.signed.txt")) and time.monotonic() < deadline:
             time.sleep(0.05)
-        with closing(Monitor(log, signing, MonitoringSettings())) as monitor:
+        with closing(Monitor(log, own, MonitoringSettings())) as monitor:
             assert raised(monitor) == []
 
 
