@@ -6,7 +6,8 @@ Rules this module keeps:
    of it, however slow or far away its place is.
 2. How far it is stands in a file, moved on only when a batch was delivered. After an outage or a restart it goes on
    from there; what may have arrived already is sent again, and recognised by its number.
-3. Alarms are not in the log, which may be what they are about. The last hundred wait; how many were lost is counted.
+3. Alarms do not wait for the log, which may be what they are about. The last hundred are kept until they are sent; how
+   many were lost is counted.
 4. It begins with what is recorded after it was set up. A log that got shorter, because a backup was restored, is
    followed from its end.
 """

@@ -22,6 +22,8 @@ from appliance.audit.sqlite import PATIENCE_S
 from appliance.config.monitoring import MonitoringSettings
 from appliance.errors import AuditUnavailable
 from appliance.monitoring.alarms import TITLES, Alarm, AlarmName, Alarms
+from appliance.monitoring.monitor import OVER as ALARM_OVER
+from appliance.monitoring.monitor import RAISED as ALARM_RAISED
 from appliance.monitoring.monitor import RESUMED, WATCH_EVERY_S, Monitor
 from appliance.monitoring.syslog import TIMEOUT_S
 from appliance.monitoring.verification import NOT_VERIFIED, VERIFIED, DailyVerification
@@ -63,6 +65,12 @@ def watching(log: QueryLog) -> Iterator[Watching]:
 def raised(monitor: Monitor) -> list[str]:
     monitor.look()
     return [alarm.name.value for alarm in monitor.alarms.raised]
+
+
+def acts(log: QueryLog) -> list[str]:
+    """Every act on record, in its order."""
+    found = reversed(log.entries(LogFilter(type=AdminAction.type)))
+    return [recorded.entry.action for recorded in found if isinstance(recorded.entry, AdminAction)]
 
 
 @contextmanager
@@ -110,7 +118,8 @@ def test_a_disk_without_room_raises_an_alarm_before_an_entry_is_lost(log: QueryL
     with no_room():
         assert raised(monitor) == ["log.stopped"]
     assert raised(monitor) == []
-    assert log.size() == size
+    assert acts(log)[-2:] == [ALARM_RAISED, ALARM_OVER]
+    assert log.size() == size + 2
     assert sorted(path.name for path in log.path.parent.glob("*.room")) == []
 
 
@@ -131,12 +140,13 @@ def test_an_entry_that_could_not_be_written_is_told_of_in_the_log_itself_later(
     monitor = watching()
     with locked(log), pytest.raises(AuditUnavailable):
         log.append(LogRead("u1", "events"))
+    before = log.size()
     assert raised(monitor) == []
-    entry = log.entry(log.size() - 1).entry
+    entry = log.entry(before).entry
     assert isinstance(entry, AdminAction)
     assert (entry.action, "locked" in entry.detail) == (RESUMED, True)
     monitor.look()
-    assert len(log.entries(LogFilter(type=AdminAction.type))) == 2  # not once more: the problem is over
+    assert acts(log).count(RESUMED) == 1  # not once more: the problem is over
 
 
 def test_an_entry_that_was_lost_is_told_of_although_the_next_one_was_written_before_anybody_looked(
@@ -150,8 +160,7 @@ def test_an_entry_that_was_lost_is_told_of_although_the_next_one_was_written_bef
     assert raised(monitor) == []
     assert [(alarm.name.value, alarm.is_over) for alarm in told] == [("log.stopped", False), ("log.stopped", True)]
     assert "locked" in told[0].told
-    acts = [recorded.entry for recorded in log.entries(LogFilter(type=AdminAction.type))]
-    assert sum(isinstance(entry, AdminAction) and entry.action == RESUMED for entry in acts) == 1
+    assert acts(log)[-3:] == [RESUMED, ALARM_RAISED, ALARM_OVER]
 
 
 def test_a_log_that_does_not_verify_raises_an_alarm_until_it_does(log: QueryLog, watching: Watching) -> None:
@@ -179,6 +188,36 @@ def test_a_signer_that_does_not_sign_raises_an_alarm(watching: Watching) -> None
     assert raised(watching(signing=signing)) == ["log.unsigned"]
 
 
+def test_how_long_an_alarm_lasted_is_on_record_whatever_it_said_meanwhile(log: QueryLog, watching: Watching) -> None:
+    signing = Signed()
+    monitor = watching(signing=signing)
+    for problem in ("The signer is away.", "The signer is away.", "It refuses.", "", ""):
+        signing.problem = problem
+        monitor.look()
+    found = [log.entry(seq).entry for seq in range(log.size() - 2, log.size())]
+    assert all(isinstance(entry, AdminAction) and entry.actor == "appliance" for entry in found)
+    told = [(entry.action, entry.subject, entry.detail) for entry in found if isinstance(entry, AdminAction)]
+    assert [act[:2] for act in told] == [
+        (ALARM_RAISED, "Checkpoints are not signed"),
+        (ALARM_OVER, "Checkpoints are not signed"),
+    ]
+    assert told[0][2].endswith("UTC: The signer is away.")
+    assert acts(log).count(ALARM_RAISED) == 1
+
+
+def test_an_alarm_about_the_log_waits_until_the_log_takes_it(log: QueryLog, watching: Watching) -> None:
+    monitor, size = watching(), log.size()
+    with locked(log):
+        assert raised(monitor) == ["log.stopped"]
+        assert raised(monitor) == ["log.stopped"]
+        since = monitor.alarms.raised[0].since
+    assert raised(monitor) == []
+    entry = log.entry(size).entry
+    assert isinstance(entry, AdminAction)
+    assert f"{since:%H:%M:%S}" in entry.detail
+    assert (acts(log)[-2:], log.failures) == ([ALARM_RAISED, ALARM_OVER], 0)
+
+
 def test_an_alarm_is_told_once_and_so_is_its_end() -> None:
     alarms, told = Alarms(), list[Alarm]()
     alarms.tell(told.append)
@@ -200,7 +239,9 @@ def test_a_running_monitor_tells_the_feed_of_an_alarm_and_of_its_end(log: QueryL
     with locked(log):
         (alarm, *_) = receiver.messages(1)
     assert (alarm["id"], alarm["alarm"], alarm["state"]) == ("alarm", "log.stopped", "raised")
-    assert [message["state"] for message in receiver.messages(2)] == ["raised", "over"]
+    messages = receiver.messages(4)  # the alarm, its end, and the entries about both
+    assert [message["state"] for message in messages if message["id"] == "alarm"] == ["raised", "over"]
+    assert [message.get("act") for message in messages if message["id"] != "alarm"] == [ALARM_RAISED, ALARM_OVER]
     receiver.hang_up()
 
 
