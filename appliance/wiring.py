@@ -23,7 +23,7 @@ from appliance.answering.answerer import Answerer, Record
 from appliance.answering.instructions import TEMPLATE
 from appliance.answering.searching import Searcher
 from appliance.audit.acts import begun
-from appliance.audit.entries import ITSELF, AdminAction, LogClosed, LogOpened, SearchState
+from appliance.audit.entries import ITSELF, AdminAction, LogClosed, LogOpened, SearchState, SettingInForce
 from appliance.audit.log import QueryLog
 from appliance.audit.signing import Signing
 from appliance.audit.stores import store_for
@@ -51,6 +51,7 @@ from appliance.compliance.review_queue import ReviewQueue
 from appliance.compliance.sampling_rules import SamplingRules
 from appliance.config import ModelSettings, Provider, Settings
 from appliance.config.identity import HEADER_DIRECTORY, OIDC_DIRECTORY
+from appliance.config.in_force import digest, not_as_delivered
 from appliance.conversations import Conversations
 from appliance.data_folder import DataFolder, database_in, make_folder, owned
 from appliance.domain import DocumentState, Principal, Role
@@ -259,7 +260,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     _forget_half_uploads(folder)
     database = stack.enter_context(contextlib.closing(database_in(folder)))
     log = stack.enter_context(contextlib.closing(QueryLog(store_for(settings.log, folder.log))))
-    log.append(LogOpened(release=__version__))
+    log.append(_opening(settings))
     signing = stack.enter_context(contextlib.closing(_signing(settings, folder, log)))
     monitor = stack.enter_context(contextlib.closing(Monitor(log, signing, settings.monitoring)))
     stack.callback(lambda: log.append(LogClosed(reason="stopped")))
@@ -418,6 +419,13 @@ def _directory_sync(settings: Settings, accounts: Accounts, log: QueryLog) -> Di
     if not settings.ldap.is_set:
         return None
     return DirectorySync(LdapDirectory(settings.ldap), accounts, settings.ldap, log.append)
+
+
+def _opening(settings: Settings) -> LogOpened:
+    """On record: that the appliance started, with which settings."""
+    differing = not_as_delivered(settings)
+    told = tuple(SettingInForce(name, value) for name, value in differing.items())
+    return LogOpened(__version__, digest(settings), told)
 
 
 def _signing(settings: Settings, folder: DataFolder, log: QueryLog) -> Signing:

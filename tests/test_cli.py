@@ -12,14 +12,18 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from appliance import __version__
 from appliance.audit import verifier
+from appliance.audit.entries import AdminAction
+from appliance.audit.log import QueryLog
 from appliance.cli import app
 from appliance.config import load_settings
+from appliance.data_folder import DataFolder, announce, owned
 from tests.api.conftest import write_documents
 
 pytestmark = pytest.mark.integration
@@ -384,10 +388,26 @@ def test_an_auditor_checks_an_export_with_one_file_and_what_was_carried_out(room
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, "verifies" in done.stdout) == (0, True)
     carried = ("--key", str(key), "--checkpoint", str(signed))
-    assert "without what they hold" in room.run("log", "verify", "--export", str(export), *carried)
+    assert "none of them with what it holds" in room.run("log", "verify", "--export", str(export), *carried)
     assert "verifies" in room.run("log", "verify", *carried)
     signed.write_text(signed.read_text("utf-8").replace("/query-log\n", "/query-log\n1"), "utf-8")
     assert "NOT verify" in room.run("log", "verify", *carried, ok=False)
+
+
+def test_how_far_signatures_reach_is_said_and_a_key_judges_nothing_that_nobody_signed(
+    room: Room, tmp_path: Path
+) -> None:
+    copy, key, export = room.copied(tmp_path), tmp_path / "key.txt", tmp_path / "export.jsonl"
+    key.write_text(copy.run("log", "checkpoint", "--key"), "utf-8")
+    copy.run("user", "add", "unsigned.visitor", "--role", "employee")
+    assert re.search(r"The last signature covers \d+ of \d+ entries", copy.run("log", "verify", "--key", str(key)))
+    (copy.data / "log" / "checkpoints" / "queries.signed.txt").unlink()
+    copy.run("log", "export", "--proof-only", str(export))
+    for what in ((), ("--export", str(export))):
+        told = " ".join(copy.run("log", "verify", "--key", str(key), *what, status=2).split())
+        assert "Not judged:" in told
+        assert "verifies" not in told
+    assert "none of them with what it holds" in told
 
 
 def test_a_witness_cosigns_with_the_one_file_and_what_comes_back_is_kept(room: Room, tmp_path: Path) -> None:
@@ -414,9 +434,19 @@ def test_a_log_changed_by_hand_is_found_out_with_the_entry_named(tmp_path: Path)
             database.execute(f'DROP TRIGGER "{name}"')
         database.execute("UPDATE payloads SET payload = CAST(payload || x'00' AS BLOB) WHERE seq = 1")
     database.close()
+    kept = victim.digests()
     text = victim.run("log", "verify", ok=False)
     assert "does NOT verify" in text
     assert "First bad entry: 1." in text
+    assert victim.digests() == kept  # nobody runs it: it stays as it was found
+    with owned(DataFolder(victim.data)):
+        announce(DataFolder(victim.data), "http://127.0.0.1:8671")
+        victim.run("log", "verify", status=1)
+    with closing(QueryLog(victim.data / "log" / "queries.db")) as log:
+        entry = log.entry(log.size() - 1).entry
+    assert isinstance(entry, AdminAction)
+    assert (entry.actor, entry.action) == ("operator", "log.not_verified")
+    assert "Entry 1 " in entry.detail
 
 
 def test_accounts_are_managed(room: Room) -> None:

@@ -22,6 +22,7 @@ from appliance.audit.entries import (
     AdminAction,
     AnswerClosed,
     Entry,
+    LogOpened,
     PassagesRetrieved,
     QueryReplayed,
     QuestionRewritten,
@@ -197,12 +198,19 @@ def _detail(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
     if isinstance(subject, str):
         content["subject"] = _subject(appliance, entry, subject, ids)
     told = {name: _told(entry, name, value) for name, value in content.items() if not name.endswith("sha256")}
+    if isinstance(entry, LogOpened) and entry.settings_sha256:
+        told["settings"] = _settings(entry)
     words = "; ".join(
         f"{'' if name == 'what' else name.replace('_', ' ') + ': '}{it}" for name, it in told.items() if it
     )
     for account in ids.values():
         words = words.replace(account, _UNNAMED)
     return words
+
+
+def _settings(opening: LogOpened) -> str:
+    told = ", ".join(f"{it.name} is {it.value or 'empty'}" for it in opening.settings)
+    return f"not as delivered: {told}" if told else "all as delivered"
 
 
 def _subject(appliance: Appliance, entry: Entry, subject: str, ids: Mapping[str, str]) -> str:

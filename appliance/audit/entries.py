@@ -50,7 +50,7 @@ class RetrievedPassage:
 
 @dataclass(frozen=True, slots=True)
 class SettingInForce:
-    """A setting that shaped what was found or packed, and its value as text."""
+    """A setting and its value as text; of what may be a secret it says only that it is set."""
 
     name: str
     value: str
@@ -550,10 +550,16 @@ class CaseNoted:
 
 @dataclass(frozen=True, slots=True)
 class LogOpened:
-    """The appliance started. An opening without a closing before it means that it went down without saying so."""
+    """The appliance started. An opening without a closing before it means that it went down without saying so.
+
+    `settings_sha256`, hex, is of all settings in force, without secrets, and `settings` are those that are not as
+    delivered. Entries of older releases have neither.
+    """
 
     type: ClassVar[str] = "log.opened"
     release: str = ""
+    settings_sha256: str = ""
+    settings: tuple[SettingInForce, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

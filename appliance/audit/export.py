@@ -2,8 +2,9 @@
 
 An export is lines of JSON. The first names the format and holds the checkpoint the rest is checked against; then comes
 one line for each entry in the order of `seq`, with head and content as the very text that was hashed, the content null
-where its key is gone or it was not asked for. A complete export has every entry, and its tree is built again; a partial
-one has a proof of inclusion for each entry. `verifier` checks it, anywhere.
+where it was not asked for. Where it was and is not there, the line says `without`: "erased", or "key" if its key is
+gone; the verifier believes that only of what the log itself says was erased. A complete export has every entry, and its
+tree is built again; a partial one has a proof of inclusion for each entry. `verifier` checks it, anywhere.
 
 The first line also holds the signed checkpoints of the log and the public keys of the signer and of the witnesses, as
 the exporting machine has them. Compare them with those that were carried out before.
@@ -30,6 +31,7 @@ from appliance.audit.store import Connection
 from appliance.audit.verifier import FORMAT
 from appliance.errors import AuditBroken, NotFound
 
+_ERASED, _KEYLESS = "erased", "key"
 _PAGE_ENTRIES = 500
 _PAGE_BYTES = 2_000_000
 """When a page ends: entries hold some KB each, and a few of them a hundred."""
@@ -80,9 +82,10 @@ def page(
     """
     nodes, lines, size_bytes = store.nodes(connection), list[str](), 0
     for row in _rows(connection, wanted[:_PAGE_ENTRIES], complete=proved_by is None):
-        content = _exportable(row, ring)
+        content, without = _exportable(row, ring)
         path = None if proved_by is None else _path(row[0], proved_by, nodes)
-        lines.append(line(row[0], row[1], content if with_content else None, path))
+        held = (content, without) if with_content else (None, "")
+        lines.append(line(row[0], row[1], *held, path))
         size_bytes += len(lines[-1])
         if size_bytes > _PAGE_BYTES:
             break
@@ -110,8 +113,8 @@ def _row(connection: Connection, seq: int) -> Row:
     return row
 
 
-def line(seq: int, head: bytes, content: bytes | None, proof: Sequence[bytes] | None) -> str:
-    """The line of one entry, with its proof in a partial export.
+def line(seq: int, head: bytes, content: bytes | None, without: str, proof: Sequence[bytes] | None) -> str:
+    """The line of one entry, with its proof in a partial export, and why it is `without` content, if it is.
 
     Raises:
         AuditBroken: Head or content is not text, so the log never wrote it.
@@ -122,6 +125,8 @@ def line(seq: int, head: bytes, content: bytes | None, proof: Sequence[bytes] | 
             entry["content"] = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise AuditBroken(f"Entry {seq} was not written by the appliance. Run the verification.", seq) from error
+    if without:
+        entry["without"] = without
     if proof is not None:
         entry["proof"] = [base64.b64encode(part).decode("ascii") for part in proof]
     return _line(entry)
@@ -137,14 +142,15 @@ def _path(seq: int, shown: Checkpoint, nodes: tree.NodeHash) -> list[bytes]:
     return tree.inclusion_proof(seq, shown.size, nodes)
 
 
-def _exportable(row: Row, ring: Keyring | None) -> bytes | None:
-    """The content of an entry, None when its key is not there, or it was erased."""
+def _exportable(row: Row, ring: Keyring | None) -> tuple[bytes | None, str]:
+    """The content of an entry, or None and why there is none."""
     seq, head, payload, leaf = row[:4]
     if payload == records.ERASED and tree.leaf_hash(head) == leaf:
-        return None
+        return None, _ERASED
     try:
         if payload is not None and records.is_intact(head, payload, leaf):
-            return records.content_of(head, payload, ring)
+            content = records.content_of(head, payload, ring)
+            return content, _KEYLESS if content is None else ""
     except (ValueError, KeyError) as error:
         raise _altered(seq) from error
     raise _altered(seq)

@@ -36,7 +36,7 @@ from appliance.audit.erasing import Erased
 from appliance.audit.keys import Holding
 from appliance.audit.reading import LogReader, complete_tree
 from appliance.audit.records import Moment
-from appliance.audit.sqlite import identity_of, our_errors
+from appliance.audit.sqlite import PATIENCE_S, identity_of, our_errors
 from appliance.audit.store import Connection, Store
 from appliance.audit.tree import Frontier
 from appliance.errors import AuditBroken, AuditUnavailable
@@ -70,7 +70,7 @@ class QueryLog(LogReader):
         *,
         origin: str = ORIGIN,
         clock: Callable[[], datetime] = _now,
-        busy_timeout_s: float = 10.0,
+        busy_timeout_s: float = PATIENCE_S,
     ) -> None:
         """Open the log at a place, or make it if there is none and none was there before.
 
@@ -89,7 +89,8 @@ class QueryLog(LogReader):
         self._boot_id = _boot_id()
         self._lock = threading.Lock()
         self._tell: Callable[[], object] = bool  # whoever wants to know of checkpoints
-        self.problem = ""  # why the latest entry was not written, empty if it was
+        self.failures = 0  # how many entries could not be written; whoever tells of them remembers how many it has
+        self.problem = ""  # why the latest of them could not
         self._connection: Connection | None = None
         with contextlib.ExitStack() as opened, self.store.errors():
             self._known = self._latest_checkpoint()
@@ -217,8 +218,8 @@ class QueryLog(LogReader):
             yield
         except (AuditUnavailable, AuditBroken) as error:
             self.problem = str(error)
+            self.failures += 1
             raise
-        self.problem = ""
 
     def _writable(self) -> Connection:
         if self._connection is None:

@@ -22,7 +22,7 @@ from pg8000.native import Connection as Wire
 
 from appliance.audit import postgresql_schema as schema
 from appliance.audit.postgresql_wire import Connection, code_of
-from appliance.audit.sqlite import our_errors
+from appliance.audit.sqlite import PATIENCE_S, our_errors
 from appliance.config import LogSettings
 from appliance.errors import AuditUnavailable
 
@@ -59,7 +59,7 @@ class PostgresqlStore:
 
     ERRORS: tuple[type[Exception], ...] = (Error,)
 
-    def __init__(self, path: Path, settings: LogSettings, patience_s: float = 10.0) -> None:
+    def __init__(self, path: Path, settings: LogSettings, patience_s: float = PATIENCE_S) -> None:
         self.path = path
         self.patience_s = patience_s
         self._settings = settings

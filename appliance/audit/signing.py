@@ -4,7 +4,8 @@ Rules this module keeps:
 
 1. The signer is another process (`signer`): a child with its own folder, or one that runs under an account of its own.
 2. Nothing waits for it, but for seconds whoever carries a checkpoint out. While it does not sign, entries are appended
-   and answers given, and the `problem` says so to the doctor and, once, to the application's log.
+   and answers given, and the `problem` says so to the doctor and, once, to the application's log. Whether it is there
+   is looked at every fifteen seconds; that it refuses shows when it is asked to sign.
 3. Its public key is written down when it is met first. A signer with another key is a problem, not a new start.
 4. What was signed is kept, one note after the other, and verified with the log.
 """
@@ -32,7 +33,8 @@ from appliance.audit.note import VerifierKey
 from appliance.errors import ApplianceError, AuditBroken
 
 EVERY_S = 300.0
-_STARTING_S = 10.0
+LOOK_EVERY_S = 15.0
+STARTING_S = 10.0
 _PASSED_ON = frozenset({"HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH"})
 
 _log = logging.getLogger(__name__)
@@ -41,7 +43,15 @@ _log = logging.getLogger(__name__)
 class Signing:
     """A thread that has the log signed, and the child that signs unless another signer is named."""
 
-    def __init__(self, log: QueryLog, folder: Path, *, runs_elsewhere: bool = False, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self,
+        log: QueryLog,
+        folder: Path,
+        *,
+        runs_elsewhere: bool = False,
+        every_s: float = EVERY_S,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
         """Start signing.
 
         Args:
@@ -49,10 +59,12 @@ class Signing:
             folder: Where the signer keeps its key and listens.
             runs_elsewhere: Whether somebody else starts the signer in that folder.
             every_s: How long at most between two signatures, if there is something new.
+            look_every_s: How long at most until it is noticed that nobody is there to sign, or is again.
         """
         self._log = log
         self._folder = folder
         self._every_s = every_s
+        self._look_every_s = look_every_s
         self._runs_elsewhere = runs_elsewhere
         self._child: subprocess.Popen[bytes] | None = None
         self._wanted = threading.Event()
@@ -92,8 +104,23 @@ class Signing:
             self._try()
             if last_time:
                 return
-            if not self._closed:
-                self._wanted.wait(self._every_s)
+            self._wait()
+
+    def _wait(self) -> None:
+        """Until it is time to sign, or the signer is not there, or may be again."""
+        due = time.monotonic() + self._every_s
+        while not self._closed and not self._wanted.wait(max(0.0, min(self._look_every_s, due - time.monotonic()))):
+            if self.problem or time.monotonic() >= due or not self._is_there():
+                return
+
+    def _is_there(self) -> bool:
+        """Whether the signer that is known says who it is. It is asked for nothing."""
+        try:
+            with _connected(signer.socket_path(self._folder), lambda: False) as stream:
+                self._met(stream)
+        except (ApplianceError, OSError, ValueError, KeyError, TypeError):
+            return False  # to be tried: that starts it again, or says what is wrong
+        return True
 
     def _try(self) -> None:
         try:
@@ -111,9 +138,8 @@ class Signing:
 
     def _sign(self) -> None:
         with _connected(signer.socket_path(self._folder), self._is_coming) as stream:
-            met = json.loads(stream.readline(signer.MAX_LINE_BYTES))
-            key = self._known_key(note.verifier_key(str(met["key"])))
-            known = checkpoint.parse(note.opened(str(met["last"]), key)) if met["last"] else None
+            key, last = self._met(stream)
+            known = checkpoint.parse(note.opened(last, key)) if last else None
             proof, current = self._proof(known.size if known else 0)
             asked = {"checkpoint": current.text(), "proof": [base64.b64encode(part).decode() for part in proof]}
             stream.write(json.dumps(asked).encode("ascii") + b"\n")
@@ -125,6 +151,11 @@ class Signing:
             raise AuditBroken("The signer signed something else than it was asked to. Find out what runs in its place.")
         signatures.keep(self._log.path, str(told["note"]))
         self._signed = current.size
+
+    def _met(self, stream: Any) -> tuple[VerifierKey, str]:
+        """The key of the signer, which is the one that is known, and what it signed last."""
+        met = json.loads(stream.readline(signer.MAX_LINE_BYTES))
+        return self._known_key(note.verifier_key(str(met["key"]))), str(met["last"])
 
     def _is_coming(self) -> bool:
         """Whether it makes sense to wait for somebody to listen."""
@@ -160,7 +191,7 @@ class Signing:
 @contextlib.contextmanager
 def _connected(path: Path, is_coming: Callable[[], bool]) -> Iterator[Any]:
     """A conversation with whoever listens there, which may be about to."""
-    deadline = time.monotonic() + _STARTING_S
+    deadline = time.monotonic() + STARTING_S
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(2 * signer.PATIENCE_S)  # another caller may be before us
         while True:

@@ -21,6 +21,9 @@ from pathlib import Path
 
 from appliance.errors import AuditUnavailable
 
+PATIENCE_S = 10.0
+"""How long to wait for others who write to a log, or for its server, unless something else is asked for."""
+
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 """Codes that say of a file that it is damaged, or not a log."""
 
@@ -94,7 +97,7 @@ class SqliteStore:
 
     ERRORS: tuple[type[Exception], ...] = (sqlite3.Error,)
 
-    def __init__(self, path: Path, patience_s: float = 10.0) -> None:
+    def __init__(self, path: Path, patience_s: float = PATIENCE_S) -> None:
         self.path = path
         self.patience_s = patience_s
 
@@ -229,7 +232,7 @@ def make_triggers(connection: sqlite3.Connection) -> None:
         connection.execute(statement.replace("CREATE TRIGGER", "CREATE TRIGGER IF NOT EXISTS", 1))
 
 
-def open_to_read(path: Path, busy_timeout_s: float = 10.0) -> Connection:
+def open_to_read(path: Path, busy_timeout_s: float = PATIENCE_S) -> Connection:
     """A connection that cannot write, also to a copy on a read-only medium. Errors are those of SQLite."""
     # Without side files and without a place to make them, a log in WAL mode opens only as a file that never changes.
     alone = not path.with_name(f"{path.name}-wal").exists() and not os.access(path.parent, os.W_OK)

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from appliance.audit.sqlite import SqliteStore
+from appliance.audit.sqlite import PATIENCE_S, SqliteStore
 from appliance.audit.tree import Frontier, NodeHash, peaks
 
 
@@ -108,7 +108,7 @@ class Store(Protocol):
         """A connection that cannot write. Raises `ERRORS` and OSError."""
 
 
-def store_of(place: Path | Store, patience_s: float = 10.0) -> Store:
+def store_of(place: Path | Store, patience_s: float = PATIENCE_S) -> Store:
     """The store at a place: a path is that of an SQLite file."""
     return SqliteStore(place, patience_s) if isinstance(place, Path) else place
 

@@ -55,6 +55,8 @@ ACTS: Mapping[str, str] = {
     "access.declined": "Declined a request for access",
     "access.looked_up": "Looked up what a person can read",
     "access.withheld": "Kept something from a reader at the last moment",
+    "alarm.over": "An alarm is over",
+    "alarm.raised": "Raised an alarm",
     "directory.sync_requested": "Asked a directory about everybody",
     "evaluation.cancelled": "Cancelled an evaluation",
     "evaluation.removed": "Removed an evaluation",

@@ -19,7 +19,8 @@ Rules this file keeps:
 2. Every checkpoint, in the export or carried, must be what the log was at that size. Every signature must hold
    (C2SP signed-note, Ed25519). A signed checkpoint that was carried must also stand in the export.
 3. Wall time does not go back by more than a second unless an entry says so.
-4. What cannot be judged is told apart from what is wrong: status 2, not 1.
+4. What cannot be judged is told apart from what is wrong: status 2, not 1. That is also an export of which nothing was
+   signed with the key given, and one that lacks content of other entries than the erasures on record name.
 5. A witness cosigns (C2SP tlog-cosignature v1, Ed25519) nothing but what is proved to have grown from what it cosigned
    last, and what it cosigns is on its disk before anybody gets it. So it never vouches for two logs.
 6. A folder is an evidence package, unpacked: its files are those of its signed manifest, no more and no fewer, and the
@@ -48,6 +49,7 @@ FORMAT = "strongroom-log-export/2"
 _CLOCK_TOLERANCE_S = 1.0
 _TIME = re.compile(r"\A([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6})Z\Z")
 _EMPTY_ROOT = hashlib.sha256(b"").digest()
+_SHOWN_RANGES = 50
 _OF_SIGNER, _OF_WITNESS = b"\x01", b"\x04"  # the kinds of Ed25519 keys in signed notes
 
 
@@ -60,7 +62,11 @@ class Wrong(Exception):
 
 
 class NotJudged(Exception):
-    """What was given does not say whether the export is right."""
+    """What was given does not say whether the export is right. `report` is what it says all the same, if anything."""
+
+    def __init__(self, message: str, report: Report | None = None) -> None:
+        self.report = report
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -85,16 +91,20 @@ class Cosigned:
 class Report:
     """An export that holds together. Of entries `without_content` it proves that they are in the log, nothing more.
 
-    `cosigned` is the last that each witness vouches for.
+    One of `proofs_only` has no content at all, and gives no reason: it was not asked for. `cosigned` is the last that
+    each witness vouches for, `signed` how many entries the last signature covers, `doubts` is why it cannot be judged.
     """
 
     checkpoint: Checkpoint
     complete: bool
     signatures: int
+    signed: int = 0
     cosigned: list[Cosigned] = field(default_factory=list)
     entries: int = 0
     without_content: int = 0
+    proofs_only: bool = False
     remarks: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
 
 def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", witnesses: Sequence[str] = ()) -> Report:
@@ -102,7 +112,8 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", wit
 
     Raises:
         Wrong: Something was changed, is missing or is too much.
-        NotJudged: A part of a log cannot be compared with a checkpoint of another size.
+        NotJudged: Nothing in it was signed with the key that was given; what entries held is missing, and no erasure
+            explains that; or a part of a log was to be compared with a checkpoint of another size.
     """
     rest = iter(lines)
     first = _object(next(rest, ""), None)
@@ -114,6 +125,7 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", wit
     )
     expected = [own] + [_opened(text, trusted) for text in (*notes, *carried)]
     report = Report(own, first["complete"], sum("\n\n" in text for text in (*notes, *carried)))
+    signed = [found for found, text in zip(expected[1:], (*notes, *carried), strict=True) if "\n\n" in text]
     _same_log(expected)
     _check_witnesses(first, (*notes, *carried), witnesses, report)
     lost = [text for text in carried if "\n\n" in text and _text(text) not in {_text(found) for found in notes}]
@@ -126,8 +138,11 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", wit
     if report.complete:
         _verify_complete(rest, own, expected, report)
     else:
-        _compare_notes(own, expected[1 : len(notes) + 1], report)
+        _compare_notes(own, expected[1 : len(notes) + 1])
         _verify_partial(rest, own, expected[len(notes) + 1 :], report)
+    _judge_signatures(signed, report, key_is_given=bool(key))
+    if report.doubts:
+        raise NotJudged(" ".join(report.doubts), report)
     return report
 
 
@@ -135,12 +150,13 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", wit
 
 
 def _verify_complete(lines: Iterable[str], own: Checkpoint, expected: list[Checkpoint], report: Report) -> None:
-    tree, roots, history = Frontier(), _by_size(expected), _History(report)
+    tree, roots, history, held = Frontier(), _by_size(expected), _History(report), _Held()
     _compare(tree, roots)
     for text in lines:
         entry = _object(text, tree.size)
         facts = _facts(entry, tree.size)
         history.add(tree.size, facts)
+        held.add(tree.size, entry, facts)
         tree.append(_leaf_hash(entry["head"]))
         _compare(tree, roots)
         _count(entry, report)
@@ -148,16 +164,40 @@ def _verify_complete(lines: Iterable[str], own: Checkpoint, expected: list[Check
         raise Wrong(f"The export ends after {tree.size} entries; a checkpoint tells of {max(roots)}.", tree.size)
     if tree.size != own.size:
         raise Wrong(f"The export has entries that its checkpoint of {own.size} does not cover.", own.size)
+    report.proofs_only = report.without_content == report.entries > 0 and not held.says_why
+    if not report.proofs_only:
+        held.judge(report)
 
 
-def _compare_notes(own: Checkpoint, signed: list[Checkpoint], report: Report) -> None:
+def _compare_notes(own: Checkpoint, signed: list[Checkpoint]) -> None:
     """The checkpoint that the proofs lead to is what was signed, if one of its size was."""
-    same_size = [checkpoint for checkpoint in signed if checkpoint.size == own.size]
-    if any(checkpoint != own for checkpoint in same_size):
+    if any(checkpoint != own for checkpoint in signed if checkpoint.size == own.size):
         raise _another_log(own.size)
-    if not same_size:
+
+
+def _judge_signatures(signed: list[Checkpoint], report: Report, *, key_is_given: bool) -> None:
+    """Whether what was signed says anything of these entries. A part is proved by its own checkpoint and no other."""
+    size, covering = report.checkpoint.size, max((checkpoint.size for checkpoint in signed), default=0)
+    if not report.complete and report.checkpoint not in signed:
+        told = f"No signature is over the checkpoint of {size} entries that the proofs lead to."
+        covering = 0
+    else:
+        told = "Nothing in the export is signed."
+    report.signed = covering
+    if not covering and key_is_given:
+        report.doubts.append(
+            f"{told} It agrees with itself, but whoever made it could have made it up: the key that was given signed "
+            "none of it. If the log is younger than its first signature, or the signer is away, have it signed (Query "
+            "log > Print a checkpoint) and take another export. Otherwise signatures were removed, or there was no log."
+        )
+    elif not covering:
         report.remarks.append(
-            f"No signature is over the checkpoint of {own.size} entries that the proofs lead to. Compare its root."
+            f"{told} Whoever made it could have made it up, but for what was compared with a checkpoint."
+        )
+    elif covering < size:
+        report.remarks.append(
+            f"The last signature covers {covering} of {size} entries. Those after it rest on the word of whoever made "
+            "the export, unless a checkpoint that was carried out covers them."
         )
 
 
@@ -170,7 +210,7 @@ def _verify_partial(lines: Iterable[str], own: Checkpoint, carried: list[Checkpo
             )
         if checkpoint != own:
             raise _another_log(checkpoint.size)
-    last = -1
+    last, lacking = -1, _Numbers()
     for text in lines:
         entry = _object(text, None)
         seq = entry.get("seq")
@@ -180,7 +220,13 @@ def _verify_partial(lines: Iterable[str], own: Checkpoint, carried: list[Checkpo
         if not _is_included(seq, own.size, _leaf_hash(entry["head"]), _proof(entry, seq), own.root):
             raise Wrong(f"Entry {seq} of the export is not in the log it claims to be from.", seq)
         _count(entry, report)
+        if entry["content"] is None:
+            lacking.add(seq)
         last = seq
+    if lacking:
+        report.remarks.append(
+            f"Without what they held: {lacking}. Whether an erasure explains it, a complete export shows."
+        )
 
 
 def _compare(tree: Frontier, roots: dict[int, set[bytes]]) -> None:
@@ -232,6 +278,95 @@ class _History:
             self._report.remarks.append(f"Before entry {seq} the appliance went down without saying so.")
         self._is_open = kind == "log.opened" or (self._is_open and kind != "log.closed")
         self._last = time
+
+
+class _Numbers:
+    """Numbers of entries, as ranges, and the hash over them that the log keeps of those it erased."""
+
+    def __init__(self) -> None:
+        self._ranges: list[list[int]] = []
+        self._hash = hashlib.sha256()
+
+    def __bool__(self) -> bool:
+        return bool(self._ranges)
+
+    def __str__(self) -> str:
+        shown = [str(first) if first == last else f"{first}-{last}" for first, last in self._ranges[:_SHOWN_RANGES]]
+        more = len(self._ranges) - len(shown)
+        count = sum(last - first + 1 for first, last in self._ranges)
+        return ", ".join(shown) + (f" and {more} more ranges, {count} entries in all" if more else "")
+
+    def add(self, seq: int) -> None:
+        """Take in the next number."""
+        self._hash.update(b"%d\n" % seq)
+        if self._ranges and self._ranges[-1][1] == seq - 1:
+            self._ranges[-1][1] = seq
+        else:
+            self._ranges.append([seq, seq])
+
+    def digest(self) -> str:
+        """The hash over the numbers so far."""
+        return self._hash.hexdigest()
+
+
+class _Held:
+    """Which entries of a complete export come without what they hold, and whether an erasure on record explains it.
+
+    Only the log itself can say that: the last entry about an erasure names, by a hash in its head, all entries that
+    hold nothing. What a line says of why it has no content is the word of whoever made the export.
+    """
+
+    def __init__(self) -> None:
+        self._lacking, self._erased, self._keyless, self._untold = (_Numbers() for _ in range(4))
+        self._on_record, self._told_by = _Numbers().digest(), 0
+
+    def add(self, seq: int, entry: dict[str, Any], facts: dict[str, Any]) -> None:
+        """Look at the next entry."""
+        if facts.get("type") == "content.erased":
+            self._on_record, self._told_by = str(facts.get("erased_sha256")), seq
+        if entry["content"] is None:
+            self._lacking.add(seq)
+            told = {"erased": self._erased, "key": self._keyless}
+            told.get(str(entry.get("without")), self._untold).add(seq)
+
+    @property
+    def says_why(self) -> bool:
+        """Whether a line says why it has no content: then content was asked for."""
+        return bool(self._erased or self._keyless)
+
+    def judge(self, report: Report) -> None:
+        """Say what is missing, and whether it may be."""
+        erased = self._lacking if self._lacking.digest() == self._on_record else self._erased
+        if erased.digest() != self._on_record:
+            self._doubt(report, self._erased, _SAID_TO_BE_ERASED)
+        elif erased:
+            report.remarks.append(f"Erased, as entry {self._told_by} says, and so without what they held: {erased}.")
+        if erased is not self._lacking:  # otherwise all are explained, also in exports of before lines said why
+            self._doubt(report, self._keyless, _SAID_TO_LACK_KEYS)
+            self._doubt(report, self._untold, _LEFT_OUT)
+        if not self._lacking and self._on_record != self._lacking.digest():
+            report.doubts.append(f"Entry {self._told_by} says that what entries held was erased; here all of it is.")
+
+    def _doubt(self, report: Report, numbers: _Numbers, told: str) -> None:
+        if numbers:
+            says = f"entry {self._told_by} names others, or not all of them" if self._told_by else "there is none"
+            report.doubts.append(
+                f"Without what they held, and no erasure on record explains it ({says}): {numbers}. {told}"
+            )
+
+
+_LEFT_OUT = (
+    "It was left out of the export, or its key is not there. That these entries were written is proved; what they say "
+    "is not shown. Ask whoever made the export for it."
+)
+_SAID_TO_LACK_KEYS = (
+    "Whoever made the export says that the keys to these are not there, which the log cannot prove. Ask how they were "
+    "lost, and for their backup."
+)
+_SAID_TO_BE_ERASED = (
+    "Whoever made the export says that these were erased. If that was while the export was being written, it is on "
+    "record behind its end: take another export. Otherwise they were left out, or emptied by somebody."
+)
 
 
 def _facts(entry: dict[str, Any], seq: int) -> dict[str, Any]:
@@ -715,6 +850,7 @@ def main() -> int:
         return 1
     except (NotJudged, OSError, UnicodeDecodeError) as error:
         print(f"Not judged: {error}", file=sys.stderr if given.witness else sys.stdout)
+        _tell(getattr(error, "report", None), len(given.checkpoint))
         return 2
 
 
@@ -727,14 +863,21 @@ def _check(given: argparse.Namespace) -> int:
     else:
         with given.file.open(encoding="utf-8", newline="\n") as lines:
             report = verify(lines, carried, key, witnesses)
-    print(f"The export verifies. {report.checkpoint.size} entries in the log, root {report.checkpoint.root.hex()}")
-    print(f"In the export: {report.entries} entries, {report.without_content} of them without what they hold.")
-    print(f"Signatures that hold: {report.signatures}. Checkpoints carried out before: {len(carried)}.")
+    print("The export verifies.", end=" ")
+    _tell(report, len(carried))
+    return 0
+
+
+def _tell(report: Report | None, carried: int) -> None:
+    if report is None:
+        return
+    print(f"{report.checkpoint.size} entries in the log, root {report.checkpoint.root.hex()}")
+    print(f"In the export: {report.entries} entries, {held_in(report)}.")
+    print(f"Signatures that hold: {report.signatures}. Checkpoints carried out before: {carried}.")
     for found in report.cosigned:
         print(f"The witness '{found.name}' had seen {found.size} entries by {as_moment(found.time)}.")
     for remark in report.remarks:
         print(remark)
-    return 0
 
 
 def _cosign(given: argparse.Namespace) -> int:
@@ -750,6 +893,13 @@ def _cosign(given: argparse.Namespace) -> int:
 def as_carried(text: str) -> str:
     """A checkpoint as it was before it was typed or scanned: editors end lines in their own way, or not at all."""
     return text.replace("\r\n", "\n").strip() + "\n"
+
+
+def held_in(report: Report) -> str:
+    """How many entries of an export come with what they hold, in words."""
+    if report.proofs_only:
+        return "none of them with what it holds: it proves the log, and shows nothing of it"
+    return f"{report.without_content} of them without what they hold"
 
 
 def as_moment(time: int) -> str:

@@ -24,6 +24,7 @@ from typing import Any
 from appliance.audit import canonical, erasing, records, tree
 from appliance.audit.checkpoint import Checkpoint
 from appliance.audit.entries import ClockStepped, ContentErased
+from appliance.audit.sqlite import PATIENCE_S
 from appliance.audit.store import Connection, Store, store_of
 from appliance.errors import AuditBroken
 
@@ -38,7 +39,7 @@ class Verified:
     root: bytes
 
 
-def verify(place: Path | Store, *checkpoints: Checkpoint | None, busy_timeout_s: float = 10.0) -> Verified:
+def verify(place: Path | Store, *checkpoints: Checkpoint | None, busy_timeout_s: float = PATIENCE_S) -> Verified:
     """Check every entry, every node and, if any are given, the checkpoints that the log must contain.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -12,11 +13,12 @@ from rich.markup import escape
 
 from appliance.cli.acting import admin_action, log_store, record
 from appliance.cli.terminal import err, new_table, out, printable
-from appliance.config import load_settings
-from appliance.errors import AuditBroken, InvalidRequest
+from appliance.config import Settings, load_settings
+from appliance.errors import AuditBroken, AuditUnavailable, InvalidRequest
 
 if TYPE_CHECKING:
     from appliance.audit.entries import DeskOpened
+    from appliance.audit.verifier import Report
 
 Reason = Annotated[str, typer.Option("--reason", help="Why the log is read, in a few words; this goes on record.")]
 
@@ -35,7 +37,7 @@ def log_verify(
     export: Annotated[Path | None, typer.Option(help="Verify an exported log instead of the live one.")] = None,
 ) -> None:
     """Check every entry, the whole tree and every signature; names the first entry that is wrong."""
-    from appliance.audit.signatures import checked, last_cosigned
+    from appliance.audit.signatures import checked, last_cosigned, signed_checkpoints
     from appliance.audit.stores import store_for
     from appliance.audit.verifier import NotJudged, Wrong, as_carried
     from appliance.audit.verify import verify
@@ -54,28 +56,57 @@ def log_verify(
             if not store.is_there():
                 raise InvalidRequest(f"There is no query log {store}. Set data_dir, or start the appliance once.")
         found = verify(store, *checked(path, carried, trusted, witnesses))
+        signed = max((signed.size for signed in signed_checkpoints(path)), default=0)
+        if trusted and not signed:
+            raise NotJudged(
+                "The log agrees with itself, but nothing of it is signed, and so the key that was given says nothing. "
+                "A log is signed when the appliance starts; 'strongroom doctor' says if it is not. Otherwise the "
+                "signatures were removed."
+            )
     except NotJudged as error:
-        raise InvalidRequest(str(error)) from error
+        err.print(f"[red]Not judged:[/red] {escape(str(error))}")
+        if error.report is not None:
+            _tell(error.report)
+        raise typer.Exit(2) from error
     except (AuditBroken, Wrong) as error:
         where = "" if error.seq is None else f" First bad entry: {error.seq}."
         err.print(f"[red]The query log does NOT verify.[/red]{where} {escape(str(error))}")
+        if export is None:
+            _put_failure_on_record(settings, str(error))
         raise typer.Exit(1) from error
     out.print(f"The query log verifies. {found.size} entries, root {found.root.hex()}")
+    if signed < found.size:
+        out.print(f"The last signature covers {signed} of {found.size} entries.")
     for seen in last_cosigned(path):
         out.print(f"The witness '{seen.name}' had seen {seen.size} entries by {seen.time:%Y-%m-%d %H:%M} UTC.")
 
 
+def _put_failure_on_record(settings: Settings, told: str) -> None:
+    """Only while the appliance runs, and writes to the log anyway: one that is stopped is kept as it was found."""
+    from appliance.data_folder import running_at
+
+    if running_at(settings) is not None:
+        with contextlib.suppress(AuditUnavailable, AuditBroken):
+            record(settings, admin_action("log.not_verified", "log", told))
+
+
 def _verify_export(path: Path, carried: list[str], key: str, witnesses: list[str]) -> None:
-    from appliance.audit.verifier import as_moment, verify
+    from appliance.audit.verifier import verify
 
     try:
         with path.open(encoding="utf-8", newline="\n") as lines:
             report = verify(lines, carried, key, witnesses)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{path} cannot be read ({getattr(error, 'strerror', 'it is not text')}).") from error
-    out.print(f"The export verifies. {report.checkpoint.size} entries, root {report.checkpoint.root.hex()}")
-    if report.without_content:
-        out.print(f"{report.without_content} of them without what they hold.")
+    out.print("The export verifies.")
+    _tell(report)
+
+
+def _tell(report: Report) -> None:
+    from appliance.audit.verifier import as_moment, held_in
+
+    out.print(f"{report.checkpoint.size} entries in the log, root {report.checkpoint.root.hex()}")
+    out.print(f"In the export: {report.entries} entries, {held_in(report)}.")
     for seen in report.cosigned:
         out.print(f"The witness '{seen.name}' had seen {seen.size} entries by {as_moment(seen.time)}.")
     for remark in report.remarks:

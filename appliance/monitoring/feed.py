@@ -6,7 +6,8 @@ Rules this module keeps:
    of it, however slow or far away its place is.
 2. How far it is stands in a file, moved on only when a batch was delivered. After an outage or a restart it goes on
    from there; what may have arrived already is sent again, and recognised by its number.
-3. Alarms are not in the log, which may be what they are about. The last hundred wait; how many were lost is counted.
+3. Alarms do not wait for the log, which may be what they are about. The last hundred are kept until they are sent; how
+   many were lost is counted.
 4. It begins with what is recorded after it was set up. A log that got shorter, because a backup was restored, is
    followed from its end.
 """
@@ -52,6 +53,9 @@ class Outlet(Protocol):
 
     def beat(self, size: int, root: str) -> bytes:
         """The line that says that the feed is alive, and how far the log is."""
+
+    def examine(self) -> None:
+        """Find out whether the place is there, as far as that shows without a line. Raises as `send`."""
 
     def send(self, lines: Sequence[bytes]) -> None:
         """Deliver lines. Raises OSError or ApplianceError, and may be called again with the same ones."""
@@ -140,6 +144,7 @@ class Feed:
         return not problem
 
     def _send_all(self) -> None:
+        self._outlet.examine()  # with nothing to send for minutes, nobody would notice that it is gone
         while self._alarms:
             self._outlet.send([self._outlet.alarm(self._alarms[0])])
             self._alarms.popleft()

@@ -3,15 +3,19 @@
 Rules this module keeps:
 
 1. Every fifteen seconds it tries whether the log would take an entry. When one could not be written and the log takes
-   entries again, an entry says that it had stopped.
+   entries again, an entry says that it had stopped; also when others were written in between, and when nobody looked.
 2. Whoever reads an alarm learns what is wrong and what to do, and nothing of an entry.
 3. It keeps watching whatever fails.
+4. That an alarm was raised, and that it is over, are entries, as soon as the log takes them: weeks without a signature
+   can be seen when they are long past. What an alarm says may change while it lasts; that is no entry.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,17 +25,21 @@ from appliance.audit.log import QueryLog
 from appliance.audit.signing import Signing
 from appliance.config.monitoring import MonitoringSettings
 from appliance.errors import ApplianceError, AuditBroken, AuditUnavailable
-from appliance.monitoring.alarms import AlarmName, Alarms
-from appliance.monitoring.feed import Feed, Outlet
+from appliance.monitoring.alarms import TITLES, Alarm, AlarmName, Alarms
+from appliance.monitoring.feed import WAITING_ALARMS, Feed, Outlet
 from appliance.monitoring.ocsf import OcsfFile
 from appliance.monitoring.syslog import Syslog
 from appliance.monitoring.tally import Tally
 from appliance.monitoring.verification import DailyVerification
+from appliance.wording import moment_to_the_second
 
 _log = logging.getLogger(__name__)
 
 RESUMED = "log.resumed"
 """The act on record that says that the log had stopped before."""
+
+RAISED, OVER = "alarm.raised", "alarm.over"
+"""The acts on record that say how long an alarm lasted."""
 
 WATCH_EVERY_S = 15.0
 _UNVERIFIED_AFTER = timedelta(days=2)
@@ -54,7 +62,11 @@ class Monitor:
         self._signing = signing
         self._watch_every_s = watch_every_s
         self._began = datetime.now(UTC)
+        self._failures_told = 0
         self.alarms = Alarms()
+        self._to_record: deque[Alarm] = deque(maxlen=WAITING_ALARMS)
+        self._on_record: set[AlarmName] = set()
+        self.alarms.tell(self._to_record.append)
         self.verification = DailyVerification(log, hour=settings.verify_at_hour)
         self.tally = Tally(log)
         places = log.path.parent / "feeds"
@@ -97,6 +109,8 @@ class Monitor:
         self.alarms.put(AlarmName.LOG_UNVERIFIED, self._why_unverified())
         self.alarms.put(AlarmName.LOG_UNSIGNED, self._signing.problem)
         self.alarms.put(AlarmName.FEED_STOPPED, self._why_not_fed())
+        with contextlib.suppress(AuditUnavailable, AuditBroken):  # the next look says so, and tries again
+            self._record_alarms()
 
     def _run(self) -> None:
         while not self._stop.wait(self._watch_every_s):
@@ -114,11 +128,28 @@ class Monitor:
     def _why_stopped(self) -> str:
         try:
             self._log.examine()
-            if self._log.problem:
-                self._log.append(AdminAction(ITSELF, RESUMED, "log", self._log.problem))
+            self._tell_of_lost_entries()
         except (AuditUnavailable, AuditBroken) as error:
             return str(error)
         return ""
+
+    def _tell_of_lost_entries(self) -> None:
+        """Whoever hears of alarms learns of them too, however short it was."""
+        failures, problem = self._log.failures, self._log.problem
+        if failures > self._failures_told:
+            self.alarms.put(AlarmName.LOG_STOPPED, problem)
+            self._log.append(AdminAction(ITSELF, RESUMED, "log", problem))
+            self._failures_told = failures
+
+    def _record_alarms(self) -> None:
+        while self._to_record and AlarmName.LOG_STOPPED not in {alarm.name for alarm in self.alarms.raised}:
+            alarm = self._to_record[0]
+            if alarm.is_over == (alarm.name in self._on_record):  # not when it only says something else
+                act = OVER if alarm.is_over else RAISED
+                told = f"{moment_to_the_second(alarm.since)}: {alarm.told}"
+                self._log.append(AdminAction(ITSELF, act, TITLES[alarm.name], told))
+                self._on_record ^= {alarm.name}
+            self._to_record.popleft()
 
     def _why_broken(self) -> str:
         latest = self.verification.latest

@@ -92,6 +92,10 @@ class OcsfFile:
             }
         )
 
+    def examine(self) -> None:
+        """Raises OSError where the folder is not there, or is closed to the appliance."""
+        os.close(os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+
     def send(self, lines: Sequence[bytes]) -> None:
         """Append lines to the file. Raises OSError; what was written of them is then cut off again."""
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)

@@ -35,7 +35,9 @@ _SD_ID = "strongroom@32473"
 """The name of our structured data. 32473 is the number that is set aside for whoever has none (RFC 5612)."""
 
 _MAX_BYTES = 2048
-_TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0
+"""How long to wait for a receiver: to be reached, and to acknowledge."""
+
 _ESCAPED = re.compile(r'(["\\\]])')
 _NO_NAME = re.compile("[^\x21-\x7e]")
 _UNPRINTABLE = re.compile("[^\x20-\x7e]")
@@ -84,6 +86,16 @@ class Syslog:
         """The line that says that the feed is alive."""
         return self._line(_INFO, datetime.now(UTC), "alive", {"size": str(size), "root": root}, "the log is followed")
 
+    def examine(self) -> None:
+        """Call the receiver anew if it has hung up. Raises OSError if it is not there; by UDP nobody says."""
+        if self._connection is not None and self._kind in ("tcp", "tls"):
+            try:
+                _require_open(self._connection)
+            except OSError:
+                self.close()
+                self._connection = None
+        self._connection = self._connection or self._connected()
+
     def send(self, lines: Sequence[bytes]) -> None:
         """Deliver lines. Raises OSError when they may not have arrived."""
         connection = self._connection or self._connected()
@@ -114,7 +126,7 @@ class Syslog:
     def _connected(self) -> socket.socket:
         if self._kind == "unix":
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            connection.settimeout(_TIMEOUT_S)
+            connection.settimeout(TIMEOUT_S)
             connection.connect(self._path)
             return connection
         host, port = self._settings.syslog_address
@@ -122,7 +134,7 @@ class Syslog:
         family, _, _, _, address = _local(host, port, kind)
         connection = socket.socket(family, kind)
         try:
-            connection.settimeout(_TIMEOUT_S)
+            connection.settimeout(TIMEOUT_S)
             connection.connect(address)
             return self._trust.wrap_socket(connection, server_hostname=host) if self._trust else connection
         except BaseException:
@@ -163,12 +175,12 @@ def _require_open(connection: socket.socket) -> None:
     except (BlockingIOError, ssl.SSLWantReadError):
         pass  # nothing to read: that is how it should be
     finally:
-        connection.settimeout(_TIMEOUT_S)
+        connection.settimeout(TIMEOUT_S)
 
 
 def _wait_until_taken(connection: socket.socket) -> None:
     """Return when the other side's kernel has acknowledged all. Raises OSError if it does not in time."""
-    deadline = time.monotonic() + _TIMEOUT_S
+    deadline = time.monotonic() + TIMEOUT_S
     while True:
         (unacknowledged,) = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))
         if error := connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):

@@ -13,6 +13,8 @@ import pytest
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from appliance.audit.entries import AdminAction
+from appliance.audit.records import LogFilter
 from appliance.audit.verify import verify
 from appliance.cli import app as cli
 from appliance.config import LogSettings, ModelSettings, Provider, ServerSettings, Settings
@@ -77,7 +79,12 @@ def test_a_full_disk_under_the_log_stops_every_answer_and_room_brings_them_back(
         assert "log.stopped" in _alarms(appliance)
         filler.unlink()
         assert "log.stopped" not in _alarms(appliance)
-        assert "log.resumed" in repr(appliance.log.entry(appliance.log.size() - 1))
+        told = [found.entry for found in appliance.log.entries(LogFilter(type=AdminAction.type), limit=3)]
+        assert [entry.action for entry in told if isinstance(entry, AdminAction)] == [
+            "alarm.over",
+            "alarm.raised",
+            "log.resumed",
+        ]
         after = client.post("/api/ask", json={"question": "Is there room again?"})
         assert events(after)[-1][0] == "answer"
         assert appliance.log.size() > size

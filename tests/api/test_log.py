@@ -15,11 +15,21 @@ from appliance.api.log_wire import event_out
 from appliance.api.opening import session_name
 from appliance.api.qr import qr_code
 from appliance.audit import signatures
-from appliance.audit.entries import AdminAction, DeskOpened, Entry, EvaluationEnded, LogExported, LogRead, QueryReplayed
-from appliance.audit.records import Recorded
+from appliance.audit.entries import (
+    AdminAction,
+    DeskOpened,
+    Entry,
+    EvaluationEnded,
+    LogExported,
+    LogOpened,
+    LogRead,
+    QueryReplayed,
+)
+from appliance.audit.records import LogFilter, Recorded
 from appliance.audit.tree import verify_inclusion
 from appliance.audit.verifier import verify as verify_export
 from appliance.audit.verify import verify
+from appliance.config.in_force import digest
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance
 from appliance.wording import moment
@@ -156,6 +166,20 @@ def detail_of(appliance: Appliance, entry: Entry) -> str:
     return event_out(appliance, Recorded(1, entry.type, None, "", entry, damaged=False), {}).detail
 
 
+def test_with_which_settings_the_appliance_started_is_told_in_words(appliance: Appliance) -> None:
+    (opening, *_) = appliance.log.entries(LogFilter(type=LogOpened.type), limit=1)
+    assert isinstance(opening.entry, LogOpened)
+    assert opening.entry.settings_sha256 == digest(appliance.settings)
+    told = event_out(appliance, opening, {}).detail
+    assert "model.provider is none" in told
+    assert "settings: not as delivered: " in told
+    assert opening.entry.settings_sha256 not in told
+    as_delivered = Recorded(1, LogOpened.type, None, "", LogOpened("1", "ab" * 32), damaged=False)
+    assert event_out(appliance, as_delivered, {}).detail == "release: 1; settings: all as delivered"
+    older = Recorded(1, LogOpened.type, None, "", LogOpened("1"), damaged=False)
+    assert event_out(appliance, older, {}).detail == "release: 1"
+
+
 def test_every_reading_names_the_opening_that_let_it(client: Client, appliance: Appliance) -> None:
     query_id = ask(client, "employee", "What may a hotel in Zurich cost?")["query_id"]
     officer = client("compliance")
@@ -186,6 +210,22 @@ def test_verification_says_that_all_is_well(client: Client) -> None:
     assert result["first_bad"] is None
     assert result["size"] > 0
     assert len(result["root"]) == 64
+
+
+def test_a_verification_that_fails_is_on_record_whoever_asked_for_it(client: Client, appliance: Appliance) -> None:
+    path = signatures.notes_path(appliance.log.path)
+    kept = path.read_bytes()
+    path.write_bytes(kept.replace(b"\n\n", b"\n\nforged ", 1))
+    try:
+        found = client("compliance").post("/api/log/verify").json()
+    finally:
+        path.write_bytes(kept)
+    assert not found["ok"]
+    entry = appliance.log.entry(appliance.log.size() - 1).entry
+    assert isinstance(entry, AdminAction)
+    officer = next(person.id for person in appliance.accounts.people() if person.name == "compliance")
+    assert (entry.actor, entry.action, entry.detail) == (officer, "log.not_verified", found["message"])
+    assert client("compliance").post("/api/log/verify").json()["ok"]
 
 
 def test_a_checkpoint_is_carried_out_as_a_page_and_as_a_file(client: Client, appliance: Appliance) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from appliance.config import OFFLINE_SWITCHES, Provider, Settings, go_offline, load_settings
 from appliance.config.identity import LdapSettings
+from appliance.config.in_force import IS_SET, digest, in_force, not_as_delivered
+from appliance.config.section import Section
 from appliance.errors import ConfigurationError
 
 # What each dependency was seen to do, and the value that stops it; kept apart from the code on purpose.
@@ -244,3 +246,84 @@ def test_a_directory_cannot_be_called_like_another_way_to_sign_in(name: str) -> 
     assert LdapSettings.model_validate({**values, "name": "staff"}).is_set
     with pytest.raises(ValidationError, match="another way to sign in"):
         LdapSettings.model_validate({**values, "name": name})
+
+
+# what is put on record of them
+
+
+def test_what_is_not_as_delivered_is_told_by_name_and_value() -> None:
+    found = load(
+        """
+        data_dir = "/srv/strongroom"
+        [retention]
+        profile = "long"
+        profiles = { short = 3, long = 24 }
+        [monitoring]
+        syslog = ""
+        verify_at_hour = 3
+        [sign_in]
+        passwords = "admins"
+        second_factor_roles = ["admin", "compliance"]
+        """
+    )
+    assert not_as_delivered(found) == {
+        "data_dir": "/srv/strongroom",
+        "retention.profile": "long",
+        "retention.profiles": "long: 24, short: 3",
+        "sign_in.passwords": "admins",
+        "sign_in.second_factor_roles": "admin, compliance",
+    }
+    assert not_as_delivered(Settings()) == {}
+
+
+def test_a_setting_that_is_changed_changes_the_digest_and_the_order_in_the_file_does_not() -> None:
+    profiles = ["{ short = 3, long = 24 }", "{ long = 24, short = 3 }", "{ long = 25, short = 3 }"]
+    one, same, other = (digest(load(f"[retention]\nprofiles = {it}")) for it in profiles)
+    assert one == same != other
+    assert digest(Settings()) == digest(load(""))
+
+
+def test_no_secret_and_no_way_to_one_is_put_on_record() -> None:
+    found = load(
+        """
+        [index]
+        url = "http://qdrant:Zinnober@127.0.0.1:6333"
+        api_key = "Zinnober"
+        [model]
+        base_url = "http://127.0.0.1:8000/v1?key=Zinnober"
+        ollama_host = "http://Zinnober@127.0.0.1:11434"
+        api_key = "Zinnober"
+        [log]
+        postgresql = "postgresql://strongroom@127.0.0.1:5432/strongroom"
+        postgresql_password_file = "/etc/Zinnober"
+        [trusted_header]
+        user_header = "X-User"
+        proxies = ["127.0.0.1"]
+        secret_header = "X-Zinnober"
+        secret = "Zinnober-Zinnober-Zinnober-Zinnober"
+        """
+    )
+    told = not_as_delivered(found)
+    assert "Zinnober" not in str(in_force(found))
+    assert told["log.postgresql"] == "postgresql://strongroom@127.0.0.1:5432/strongroom"
+    assert {name for name, value in told.items() if value == IS_SET} == {
+        "index.url", "index.api_key", "model.base_url", "model.ollama_host", "model.api_key",
+        "log.postgresql_password_file", "trusted_header.secret_header", "trusted_header.secret",
+    }  # fmt: skip
+
+
+def test_every_setting_that_is_kept_from_messages_is_kept_from_the_record() -> None:
+    def secrets(section: Section, before: str = "") -> list[str]:
+        named = [(f"{before}{name}", getattr(section, name)) for name in type(section).model_fields]
+        deeper = [
+            secret for name, value in named if isinstance(value, Section) for secret in secrets(value, f"{name}.")
+        ]
+        return deeper + [name for name, value in named if isinstance(value, SecretStr)]
+
+    told = in_force(Settings())
+    assert len(secrets(Settings())) >= 4
+    assert {told[name] for name in secrets(Settings())} == {""}
+    assert {name for name in told if "password_file" in name} == {
+        "ldap.bind_password_file",
+        "log.postgresql_password_file",
+    }

@@ -14,12 +14,14 @@ from appliance.audit.entries import (
     FeedbackGiven,
     GenerationParameters,
     LogExported,
+    LogOpened,
     LogRead,
     ModelUsed,
     PassagesRetrieved,
     QueryReplayed,
     QuestionCompleted,
     QuestionRewritten,
+    SettingInForce,
     SignedIn,
 )
 
@@ -48,6 +50,13 @@ def test_readings_recorded_before_they_named_their_session_are_still_read() -> N
         head, content = json.loads(json.dumps(entries.split(replace(entry, session_id="s1"))))
         assert head.pop("session_id") == "s1"
         assert entries.join(entry.type, head, content) == entry
+
+
+def test_starts_recorded_before_they_told_the_settings_are_still_read() -> None:
+    told = LogOpened("1", "ab" * 32, (SettingInForce("log.opening_lasts_s", "60.0"),))
+    head, content = json.loads(json.dumps(entries.split(told)))
+    assert entries.join(told.type, head, content) == told
+    assert entries.join(told.type, head, {"release": "1"}) == LogOpened("1", "", ())
 
 
 def test_answers_recorded_before_they_were_checked_are_still_read(searched: PassagesRetrieved, closed: Close) -> None:

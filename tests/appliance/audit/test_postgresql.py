@@ -121,10 +121,10 @@ def test_while_the_server_is_stopped_nothing_is_recorded_and_then_the_log_goes_o
             with pytest.raises(AuditUnavailable, match="server cannot be reached; see that it runs") as caught:
                 act()
             assert not any(word in str(caught.value) for word in ("merger", PASSWORD))
-        assert log.problem
+        assert (log.failures, "cannot be reached" in log.problem) == (2, True)
         server.start()
         assert log.append(asked("q3")).seq == 1
-        assert not log.problem
+        assert log.failures == 2
         assert [query.query_id for query in log.queries()] == ["q3", "q0"]
     assert verified(store) == 2
 

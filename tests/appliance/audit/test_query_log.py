@@ -46,6 +46,7 @@ from appliance.audit.entries import (
     QuestionRewritten,
     SamplingRuleEnded,
     SamplingRuleMade,
+    SettingInForce,
     SignedIn,
     SignedOut,
     SignInFailed,
@@ -83,7 +84,7 @@ def test_every_type_of_entry_comes_back_as_it_was_written(
     log: QueryLog, asked: Ask, searched: PassagesRetrieved, closed: Close, judged: Judge
 ) -> None:
     written: list[Entry] = [
-        LogOpened("0.1.0"),
+        LogOpened("0.1.0", "ab" * 32, (SettingInForce("retention.profile", "bank"),)),
         SignInFailed("", "root", "10.0.0.7", "no such account"),
         SignedIn("u-records", "Records officer", "s1", "10.0.0.7"),
         asked(),

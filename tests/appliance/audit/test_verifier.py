@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from appliance.audit import checkpoint, note, signatures, tree, verifier
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
+from appliance.audit.entries import LogRead
 from appliance.audit.log import QueryLog
 from appliance.audit.note import VerifierKey
 from appliance.audit.signer import Signer
-from appliance.audit.verifier import Frontier, Wrong, verify
+from appliance.audit.verifier import Frontier, NotJudged, Wrong, verify
 
 from .conftest import Ask
 from .test_note import KEY, NOTE
@@ -83,6 +84,12 @@ def test_it_runs_alone_and_says_what_it_found(exported: Exported, tmp_path: Path
     assert "First bad entry: 0." in told
     assert "offers" not in told
     assert run("nowhere")[0] == 2
+    first, *lines = exported.lines
+    bare = "".join([json.dumps({**json.loads(first), "notes": []}) + "\n", *lines])
+    (program.parent / "unsigned").write_text(bare, "utf-8")
+    status, told = run("unsigned", "--key", "key")
+    assert (status, "Not judged: Nothing in the export is signed." in told) == (2, True)
+    assert "30 entries in the log" in told
 
 
 def rebuilt(
@@ -167,6 +174,69 @@ def test_checkpoints_that_were_removed_are_missed(exported: Exported) -> None:
     assert verify(without).entries == 30
     with pytest.raises(Wrong, match="checkpoints were removed"):
         verify(without, [exported.carried], exported.key)
+
+
+def test_an_export_that_nobody_signed_is_not_judged_by_a_key(exported: Exported, tmp_path: Path) -> None:
+    """Anybody can write a log that agrees with itself; without a signature the key says nothing of it."""
+    with QueryLog(tmp_path / "invented" / "queries.db") as log:
+        log.append(LogRead("u1", "events"))
+        invented = list(log.export())
+    with pytest.raises(NotJudged, match=r"Nothing in the export is signed.*younger than its first signature") as caught:
+        verify(invented, key=exported.key)
+    assert caught.value.report is not None
+    assert caught.value.report.entries == 1
+    assert "Nothing in the export is signed" in verify(invented).remarks[0]
+    with pytest.raises(NotJudged, match="Nothing in the export is signed"):
+        verify(rebuilt(exported, nothing, notes=none), key=exported.key)
+
+
+def test_how_far_signatures_reach_is_told(exported: Exported) -> None:
+    first, *lines = exported.lines
+    told = json.loads(first)
+    assert len(told["notes"]) == 3
+    shorter = [json.dumps({**told, "notes": told["notes"][:2]}), *lines]
+    report = verify(shorter, [exported.carried], exported.key)
+    assert report.signed == 20
+    assert report.remarks[0].startswith("The last signature covers 20 of 30 entries.")
+
+
+def without(lines: list[str], seqs: Sequence[int], why: str = "") -> list[str]:
+    """An export in which what these entries hold was left out."""
+    values = [json.loads(line) for line in lines]
+    for seq in seqs:
+        values[seq + 1] |= {"content": None, **({"without": why} if why else {})}
+    return [json.dumps(value) for value in values]
+
+
+def test_content_that_was_left_out_is_named_and_not_taken_for_erased(exported: Exported) -> None:
+    """The heads prove the entries all the same: nothing is wrong, but what was kept back may be what matters."""
+    kept_back = without(exported.lines, [3, 7, 8, 9])
+    with pytest.raises(
+        NotJudged, match=r"no erasure on record explains it \(there is none\): 3, 7-9\. It was left out"
+    ):
+        verify(kept_back, [exported.carried], exported.key)
+    with pytest.raises(NotJudged, match=r"7-9\. Whoever made the export says that these were erased"):
+        verify(without(exported.lines, [7, 8, 9], "erased"), [exported.carried], exported.key)
+    with pytest.raises(NotJudged, match=r"4\. Whoever made the export says that the keys to these are not there"):
+        verify(without(exported.lines, [4], "key"), [exported.carried], exported.key)
+    altered = [line.replace("invoices", "offers") for line in kept_back]
+    with pytest.raises(Wrong):
+        verify(altered, [exported.carried], exported.key)
+
+
+def test_an_export_of_proofs_only_lacks_nothing(exported: Exported) -> None:
+    report = verify(without(exported.lines, range(30)), [exported.carried], exported.key)
+    assert (report.proofs_only, report.without_content, report.remarks) == (True, 30, [])
+    assert "none of them with what it holds" in verifier.held_in(report)
+
+
+def test_a_part_says_what_it_lacks(log: QueryLog, asked: Ask) -> None:
+    for number in range(3):
+        log.append(asked(f"q{number}"))
+    first, *lines = (json.loads(line) for line in log.export([0, 2]))
+    lines[1]["content"] = None
+    remarks = verify([json.dumps(value) for value in (first, *lines)]).remarks
+    assert any(remark.startswith("Without what they held: 2.") for remark in remarks)
 
 
 def test_forged_checkpoints_are_found(exported: Exported) -> None:
@@ -268,7 +338,7 @@ def clean_logs(path: Path, asked: Ask, count: int) -> Iterator[tuple[list[str], 
 
 def test_clean_logs_give_no_false_alarm(log_path: Path, asked: Ask) -> None:
     for size, (lines, carried, key) in enumerate(clean_logs(log_path, asked, 40), 1):
-        assert verify(lines, [carried] if carried else [], key).entries == size
+        assert verify(lines, [carried] if carried else [], key if carried else "").entries == size
 
 
 @pytest.mark.slow
@@ -276,7 +346,7 @@ def test_clean_logs_give_no_false_alarm(log_path: Path, asked: Ask) -> None:
 def test_a_thousand_clean_logs_give_no_false_alarm(tmp_path: Path, asked: Ask) -> None:
     for number in range(25):
         for size, (lines, carried, key) in enumerate(clean_logs(tmp_path / str(number) / "log.db", asked, 40), 1):
-            assert verify(lines, [carried] if carried else [], key).entries == size
+            assert verify(lines, [carried] if carried else [], key if carried else "").entries == size
 
 
 def test_the_key_line_is_the_one_of_the_signer(exported: Exported) -> None:

@@ -13,14 +13,19 @@ from pathlib import Path
 
 import pytest
 
+from appliance.audit import signer, signing
 from appliance.audit.entries import AdminAction, LogRead
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
 from appliance.audit.signing import Signing
+from appliance.audit.sqlite import PATIENCE_S
 from appliance.config.monitoring import MonitoringSettings
 from appliance.errors import AuditUnavailable
 from appliance.monitoring.alarms import TITLES, Alarm, AlarmName, Alarms
+from appliance.monitoring.monitor import OVER as ALARM_OVER
+from appliance.monitoring.monitor import RAISED as ALARM_RAISED
 from appliance.monitoring.monitor import RESUMED, WATCH_EVERY_S, Monitor
+from appliance.monitoring.syslog import TIMEOUT_S
 from appliance.monitoring.verification import NOT_VERIFIED, VERIFIED, DailyVerification
 from tests.appliance.monitoring.conftest import fill
 from tests.appliance.monitoring.receivers import Receiver
@@ -62,6 +67,12 @@ def raised(monitor: Monitor) -> list[str]:
     return [alarm.name.value for alarm in monitor.alarms.raised]
 
 
+def acts(log: QueryLog) -> list[str]:
+    """Every act on record, in its order."""
+    found = reversed(log.entries(LogFilter(type=AdminAction.type)))
+    return [recorded.entry.action for recorded in found if isinstance(recorded.entry, AdminAction)]
+
+
 @contextmanager
 def locked(log: QueryLog) -> Iterator[None]:
     """Another program that keeps the log locked."""
@@ -87,7 +98,9 @@ def test_a_log_that_is_well_raises_no_alarm(watching: Watching) -> None:
 
 
 def test_a_look_and_what_it_may_have_to_wait_for_take_less_than_a_minute() -> None:
-    assert WATCH_EVERY_S + 2 * 10.0 + 10.0 < 60  # the log waits ten seconds for a lock, twice; a feed for its receiver
+    assert WATCH_EVERY_S + 2 * PATIENCE_S + TIMEOUT_S < 60  # the log waits for a lock, twice; a feed for its receiver
+    the_signer = signing.LOOK_EVERY_S + signing.STARTING_S + 2 * (2 * signer.PATIENCE_S)  # looked at, then tried
+    assert WATCH_EVERY_S + the_signer < 60
 
 
 def test_a_log_that_another_program_keeps_locked_raises_an_alarm_until_it_is_free(
@@ -105,7 +118,8 @@ def test_a_disk_without_room_raises_an_alarm_before_an_entry_is_lost(log: QueryL
     with no_room():
         assert raised(monitor) == ["log.stopped"]
     assert raised(monitor) == []
-    assert log.size() == size
+    assert acts(log)[-2:] == [ALARM_RAISED, ALARM_OVER]
+    assert log.size() == size + 2
     assert sorted(path.name for path in log.path.parent.glob("*.room")) == []
 
 
@@ -126,13 +140,27 @@ def test_an_entry_that_could_not_be_written_is_told_of_in_the_log_itself_later(
     monitor = watching()
     with locked(log), pytest.raises(AuditUnavailable):
         log.append(LogRead("u1", "events"))
+    before = log.size()
     assert raised(monitor) == []
-    entry = log.entry(log.size() - 1).entry
+    entry = log.entry(before).entry
     assert isinstance(entry, AdminAction)
     assert (entry.action, "locked" in entry.detail) == (RESUMED, True)
     monitor.look()
-    assert len(log.entries(LogFilter(type=AdminAction.type))) == 2  # not once more: the problem is over
-    assert log.problem == ""
+    assert acts(log).count(RESUMED) == 1  # not once more: the problem is over
+
+
+def test_an_entry_that_was_lost_is_told_of_although_the_next_one_was_written_before_anybody_looked(
+    log: QueryLog, watching: Watching
+) -> None:
+    monitor, told = watching(), list[Alarm]()
+    monitor.alarms.tell(told.append)
+    with locked(log), pytest.raises(AuditUnavailable):
+        log.append(LogRead("u1", "events"))
+    log.append(LogRead("u2", "events"))
+    assert raised(monitor) == []
+    assert [(alarm.name.value, alarm.is_over) for alarm in told] == [("log.stopped", False), ("log.stopped", True)]
+    assert "locked" in told[0].told
+    assert acts(log)[-3:] == [RESUMED, ALARM_RAISED, ALARM_OVER]
 
 
 def test_a_log_that_does_not_verify_raises_an_alarm_until_it_does(log: QueryLog, watching: Watching) -> None:
@@ -160,6 +188,36 @@ def test_a_signer_that_does_not_sign_raises_an_alarm(watching: Watching) -> None
     assert raised(watching(signing=signing)) == ["log.unsigned"]
 
 
+def test_how_long_an_alarm_lasted_is_on_record_whatever_it_said_meanwhile(log: QueryLog, watching: Watching) -> None:
+    signing = Signed()
+    monitor = watching(signing=signing)
+    for problem in ("The signer is away.", "The signer is away.", "It refuses.", "", ""):
+        signing.problem = problem
+        monitor.look()
+    found = [log.entry(seq).entry for seq in range(log.size() - 2, log.size())]
+    assert all(isinstance(entry, AdminAction) and entry.actor == "appliance" for entry in found)
+    told = [(entry.action, entry.subject, entry.detail) for entry in found if isinstance(entry, AdminAction)]
+    assert [act[:2] for act in told] == [
+        (ALARM_RAISED, "Checkpoints are not signed"),
+        (ALARM_OVER, "Checkpoints are not signed"),
+    ]
+    assert told[0][2].endswith("UTC: The signer is away.")
+    assert acts(log).count(ALARM_RAISED) == 1
+
+
+def test_an_alarm_about_the_log_waits_until_the_log_takes_it(log: QueryLog, watching: Watching) -> None:
+    monitor, size = watching(), log.size()
+    with locked(log):
+        assert raised(monitor) == ["log.stopped"]
+        assert raised(monitor) == ["log.stopped"]
+        since = monitor.alarms.raised[0].since
+    assert raised(monitor) == []
+    entry = log.entry(size).entry
+    assert isinstance(entry, AdminAction)
+    assert f"{since:%H:%M:%S}" in entry.detail
+    assert (acts(log)[-2:], log.failures) == ([ALARM_RAISED, ALARM_OVER], 0)
+
+
 def test_an_alarm_is_told_once_and_so_is_its_end() -> None:
     alarms, told = Alarms(), list[Alarm]()
     alarms.tell(told.append)
@@ -181,7 +239,9 @@ def test_a_running_monitor_tells_the_feed_of_an_alarm_and_of_its_end(log: QueryL
     with locked(log):
         (alarm, *_) = receiver.messages(1)
     assert (alarm["id"], alarm["alarm"], alarm["state"]) == ("alarm", "log.stopped", "raised")
-    assert [message["state"] for message in receiver.messages(2)] == ["raised", "over"]
+    messages = receiver.messages(4)  # the alarm, its end, and the entries about both
+    assert [message["state"] for message in messages if message["id"] == "alarm"] == ["raised", "over"]
+    assert [message.get("act") for message in messages if message["id"] != "alarm"] == [ALARM_RAISED, ALARM_OVER]
     receiver.hang_up()
 
 
@@ -199,11 +259,11 @@ def test_a_feed_that_stands_still_raises_an_alarm(watching: Watching) -> None:
 
 @pytest.mark.integration
 def test_a_signer_that_is_started_signs_and_raises_no_alarm(log: QueryLog, tmp_path: Path) -> None:
-    with closing(Signing(log, tmp_path / "signer")) as signing:
+    with closing(Signing(log, tmp_path / "signer")) as own:
         deadline = time.monotonic() + 20
         while not list(log.path.parent.glob("checkpoints/*.signed.txt")) and time.monotonic() < deadline:
             time.sleep(0.05)
-        with closing(Monitor(log, signing, MonitoringSettings())) as monitor:
+        with closing(Monitor(log, own, MonitoringSettings())) as monitor:
             assert raised(monitor) == []
 
 
