@@ -113,7 +113,7 @@ def log_show(
             question = query.question
             table.add_row(
                 str(query.asked.seq),
-                query.asked.time.strftime("%Y-%m-%d %H:%M:%S") if query.asked.time else "",
+                query.asked.time.strftime("%Y-%m-%d %H:%M:%S") if query.asked.time else "not known",
                 pseudonyms.of(question.actor) if question else "",
                 escape(printable(question.question)) if question else why_unreadable(query.asked),
                 query.answer.kind if query.answer and not query.answer.error else query.state.value,
