@@ -115,10 +115,10 @@ def events(
 ) -> EventsOut:
     """Every entry that is not part of a query: sign-ins, acts of admins, readings of the log."""
     appliance.log.append(LogRead(officer.id, "events", session_id=session))
-    found = appliance.log.entries(LogFilter(), limit=limit, before_seq=before)
+    found = appliance.log.entries(LogFilter(except_types=_QUERY_TYPES), limit=limit, before_seq=before)
     ids = {person.name: person.id for person in appliance.accounts.people()}
     return EventsOut(
-        events=[event_out(appliance, recorded, ids) for recorded in found if recorded.type not in _QUERY_TYPES],
+        events=[event_out(appliance, recorded, ids) for recorded in found],
         next_before=found[-1].seq if len(found) == limit and found[-1].seq else None,
     )
 

@@ -8,15 +8,25 @@ import json
 import socket
 import sqlite3
 import time
+from dataclasses import replace
 
 import pytest
 
-from appliance.api.log_wire import event_out
+from appliance.api.log_wire import event_out, query_out
 from appliance.api.opening import session_name
 from appliance.api.qr import qr_code
 from appliance.audit import signatures
-from appliance.audit.entries import AdminAction, DeskOpened, Entry, EvaluationEnded, LogExported, LogRead, QueryReplayed
-from appliance.audit.records import Recorded
+from appliance.audit.entries import (
+    AdminAction,
+    DeskOpened,
+    Entry,
+    EvaluationEnded,
+    LogExported,
+    LogRead,
+    QueryReplayed,
+    QuestionReceived,
+)
+from appliance.audit.records import QueryRecord, Recorded
 from appliance.audit.tree import verify_inclusion
 from appliance.audit.verifier import verify as verify_export
 from appliance.audit.verify import verify
@@ -82,6 +92,24 @@ def test_acts_on_people_name_them_by_their_pseudonym(client: Client, appliance: 
     told = [(event["words"], event["detail"]) for event in events if event["type"] == "admin.action"]
     assert ("Let a person try to sign in again", f"subject: {pseudonym_of(appliance, 'hr')}") in told
     assert ("Disabled an account", "subject: somebody whose account is gone") in told
+
+
+def test_a_page_of_events_is_full_however_many_questions_were_asked_since(client: Client, appliance: Appliance) -> None:
+    officer = client("compliance")
+    before = officer.get("/api/log/events", params={"limit": 500}).json()["events"]
+    question = QuestionReceived("", "u-1", "somebody", ("everyone",), "", "Is this drawn?", "browser")
+    for number in range(12):
+        appliance.log.append(replace(question, query_id=f"besides-{number}"))
+    page = officer.get("/api/log/events", params={"limit": 3}).json()
+    later = page["events"][1:]  # behind the entry of this reading
+    assert [event["seq"] for event in later] == [event["seq"] for event in before[:2]]
+    assert page["next_before"] == page["events"][-1]["seq"]
+
+
+def test_a_time_that_is_not_known_is_none(appliance: Appliance) -> None:
+    altered = Recorded(3, "", None, "", None, damaged=True)
+    assert event_out(appliance, altered, {}).time is None
+    assert query_out(appliance, QueryRecord("q-altered", altered, None, None, ())).asked_at is None
 
 
 def test_an_officer_is_told_of_a_document_that_is_not_theirs_no_more_than_its_title(client: Client) -> None:
