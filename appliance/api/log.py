@@ -97,11 +97,11 @@ def charts(
     officer: OpenedLog,
     session: TheSession,
     appliance: TheAppliance,
-    days: Annotated[int, Query(ge=7, le=366)] = 30,
+    weeks: Annotated[int, Query(ge=1, le=53)] = 4,
 ) -> ChartsOut:
-    """How the appliance is used, counted for no fewer than a handful of people at once."""
-    appliance.log.append(LogRead(officer.id, f"charts of the last {days} days", session_id=session))
-    counted = count(appliance.log, datetime.now(UTC), days, budget_s=_COUNT_S)
+    """How the appliance is used in the last weeks, counted for no fewer than a handful of people at once."""
+    appliance.log.append(LogRead(officer.id, f"charts of the last {weeks} weeks", session_id=session))
+    counted = count(appliance.log, datetime.now(UTC), weeks, budget_s=_COUNT_S)
     return charts_out(counted)
 
 

@@ -163,7 +163,7 @@ def test_reading_and_exporting_the_log_is_itself_recorded(client: Client, applia
     officer.get("/api/log/export")
     types = [appliance.log.entry(seq).entry for seq in range(before, appliance.log.size())]
     assert any(isinstance(entry, LogRead) and "salary" in entry.what for entry in types)
-    assert any(isinstance(entry, LogRead) and "charts of the last 30 days" in entry.what for entry in types)
+    assert any(isinstance(entry, LogRead) and "charts of the last 4 weeks" in entry.what for entry in types)
     assert any(isinstance(entry, LogExported) for entry in types)
     events = officer.get("/api/log/events").json()["events"]
     assert {"log.read", "log.exported"} <= {event["type"] for event in events}
