@@ -128,7 +128,8 @@ def everything_about(
     person = appliance.accounts.named(name)
     appliance.log.append(LogExported(officer.id, f"everything about the account {person.id}", session))
     lasts_s = appliance.settings.log.opening_lasts_s
-    about = subject_access.gather(appliance.log, person, appliance.conversations, appliance.requests, lasts_s)
+    kept_here = (appliance.conversations, appliance.requests)
+    about = subject_access.gather(appliance.log, person, appliance.pseudonyms, *kept_here, lasts_s)
     if form is Form.JSON:
         text = subject_access.as_json(about)
         return Response(

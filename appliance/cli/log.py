@@ -262,6 +262,7 @@ def log_subject(
     from appliance.audit.entries import LogExported
     from appliance.audit.log import QueryLog
     from appliance.compliance import subject_access, subject_paper
+    from appliance.compliance.pseudonyms import pseudonyms_of
     from appliance.personnel import subject_of
 
     settings = load_settings()
@@ -269,7 +270,8 @@ def log_subject(
         opened, what = _opened(reason), f"everything about the account {person.id}, on the command line"
         log.append(opened)
         log.append(LogExported("operator", what, opened.session_id))
-        about = subject_access.gather(log, person, conversations, requests, settings.log.opening_lasts_s)
+        lasts_s, pseudonyms = settings.log.opening_lasts_s, pseudonyms_of(log.path)
+        about = subject_access.gather(log, person, pseudonyms, conversations, requests, lasts_s)
     is_paper = target.suffix.casefold() == ".pdf"
     written = subject_paper.on_paper(about) if is_paper else subject_access.as_json(about).encode("utf-8", "replace")
     try:

@@ -79,6 +79,7 @@ def test_everything_about_a_person_comes_as_a_file_for_programs_and_for_people(
         assert officer.get(f"/api/log/subjects/{name}").status_code == 403
     assert officer.post("/api/log/exports", json={"reason": "She asked for it"}).status_code == 202
     conftest.approve(second, "what the log holds")
+    officer.get("/api/log/queries", params={"person": appliance.pseudonyms.of(appliance.accounts.named("hr").id)})
     found = officer.get("/api/log/subjects/HR")
     assert found.headers["content-disposition"] == 'attachment; filename="subject-access.json"'
     facts = found.json()
@@ -92,6 +93,7 @@ def test_everything_about_a_person_comes_as_a_file_for_programs_and_for_people(
         assert "There is nobody with this name." in unknown.text
     about = [each for each in facts["entries_by_others"] if "everything about" in each["content"].get("what", "")]
     assert [each["why"] for each in about] == ["Tests of the compliance desk"]
+    assert any("matching person 'P-" in each["content"].get("what", "") for each in facts["entries_by_others"])
     latest = officer.get("/api/log/events").text
     assert "everything about the account somebody" in latest
     assert "whether there is an account of a name" in latest
