@@ -27,6 +27,7 @@ from appliance.audit.entries import (
     RaisedFlag,
     RetrievedPassage,
     SignedIn,
+    SignInFailed,
 )
 from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
@@ -116,6 +117,17 @@ def test_whoever_was_searched_for_by_their_pseudonym_or_named_is_told_so(office:
     assert "A compliance officer Read the query log 1" in first
     assert "No entry of others names you" not in first
     assert "officer-1" not in as_json(found)
+
+
+def test_a_sign_in_that_was_refused_under_a_name_is_of_its_account_whoever_tried(office: Office, ann: Person) -> None:
+    recorded(office, SignInFailed(ann.id, "", "203.0.113.7", "not_signed_in"), SignInFailed("", "ab" * 32, "", "x"))
+    (found,) = about(office, ann).own
+    assert isinstance(found.entry, SignInFailed) and found.entry.actor == ann.id
+    told = "".join(words_on_paper(office, ann))
+    assert "may have been tried by somebody else" in told
+    assert "203.0.113.7" in told
+    office.erased(ann.id)
+    assert about(office, ann).own == ()
 
 
 def test_the_paper_says_in_letters_what_the_file_says(office: Office, ann: Person) -> None:
