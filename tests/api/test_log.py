@@ -124,6 +124,24 @@ def test_an_officer_is_told_of_a_document_that_is_not_theirs_no_more_than_its_ti
     assert all(item["path"] for item in opened)
 
 
+def test_what_an_officer_looks_at_of_documents_is_on_record_and_what_a_reader_looks_at_is_not(
+    client: Client, appliance: Appliance
+) -> None:
+    answer = ask(client, "employee", "How often is the hydraulic filter replaced?")
+    passages = client("compliance").get(f"/api/log/queries/{answer['query_id']}").json()["passages"]
+    chunk = next(item["chunk_id"] for item in passages if item["page"] == 2)
+    before = appliance.log.size()
+    for path in (f"/api/passages/{chunk}", f"/api/passages/{chunk}/page.png"):
+        assert client("employee").get(path).status_code == 200
+        assert client("compliance").get(path).status_code == 200
+    read = [found.entry for found in appliance.log.entries(limit=10) if found.seq >= before][::-1]
+    told = [(entry.what.split(" of ")[0], entry.actor) for entry in read if isinstance(entry, LogRead)]
+    officer = appliance.accounts.named("compliance").id
+    assert told == [("a passage", officer), ("the page with a passage", officer)]
+    assert len(read) == 2
+    assert all(isinstance(entry, LogRead) and entry.session_id and chunk in entry.what for entry in read)
+
+
 def test_the_list_pages_without_gap_or_repetition(client: Client) -> None:
     for number in range(5):
         ask(client, "employee", f"How long are invoices kept, asked {number} times?")
