@@ -31,6 +31,7 @@ from appliance.auth.accounts import Accounts
 from appliance.compliance import subject_access, subject_paper
 from appliance.compliance.four_eyes import FourEyes
 from appliance.compliance.protection import build
+from appliance.compliance.pseudonyms import pseudonyms_of
 from appliance.config import LogSettings, RetentionSettings
 from appliance.conversations import Conversations
 from appliance.database import Database
@@ -94,7 +95,7 @@ def measure(folder: Path, entries: int) -> None:
         lasts_s = LogSettings().opening_lasts_s
 
         def gathered() -> subject_access.About:
-            return subject_access.gather(log, person, conversations, requests, lasts_s)
+            return subject_access.gather(log, person, pseudonyms_of(log.path), conversations, requests, lasts_s)
 
         gathering, about = timed(gathered)
         as_json, text = timed(lambda: subject_access.as_json(about))

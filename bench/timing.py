@@ -11,6 +11,8 @@ measured at the application itself, without a network, whose noise would only hi
                      nowhere; which words are which is drawn by lot, so that they differ in nothing else
     sign-in          with a wrong password, under a name that exists against one that does not: an account in order, one
                      that is disabled, one without a password of ours, and both names while they are paused
+    refusal          a refused sign-in put on record, under a name that exists against one that does not: of somebody who
+                     is in the log of that month already, and of somebody who is not
 
 --rounds     Of each pair (2000 are the standard); 0 for the sign-ins alone.
 --sign-ins   Of each kind (a password check takes tens of milliseconds).
@@ -37,8 +39,9 @@ go_offline()
 import numpy
 from starlette.testclient import TestClient
 
-from appliance.api.gate import cleared
+from appliance.api.opening import record_failure
 from appliance.api.schemas.people import SESSION_COOKIE
+from appliance.auth.accounts import wrong
 from appliance.auth.sessions import Sessions, TokenKind
 from appliance.domain import EVERYONE, AccessFilter, Role, Source
 from appliance.errors import ApplianceError, NotSignedIn, TooManyAttempts
@@ -80,7 +83,7 @@ class House:
     @property
     def access(self) -> AccessFilter:
         """What the reader may see."""
-        return cleared(self.appliance, self.appliance.sessions.authenticate(self.token, kind=TokenKind.SESSION)).access
+        return self.appliance.cleared(self.appliance.sessions.authenticate(self.token, kind=TokenKind.SESSION)).access
 
     def get(self, path: str) -> Probe:
         """A request of the reader's."""
@@ -105,6 +108,11 @@ def attempt(
         raise SystemExit("a wrong password was let in: this is no measurement")
 
     return try_it
+
+
+def recorded(house: House, name: str) -> Probe:
+    """A refused sign-in put on record."""
+    return lambda: record_failure(house.appliance, wrong(), name, "192.0.2.1")
 
 
 def auc(one: Sequence[float], other: Sequence[float]) -> float:
@@ -162,7 +170,15 @@ def sign_ins(house: House, paused: Sessions) -> Iterator[Pair]:
     usual = house.appliance.sessions
     for what, name in (("a wrong password", "reader"), ("a disabled account", "leaver"), ("a program", "robot")):
         yield Pair(f"sign-in: {what}", lambda _, name=name: attempt(usual, name), lambda _: attempt(usual, "nobody"))
-    for name in ("reader", "nobody") * SignInSettings().max_failures:
+    yield Pair(
+        "refusal: somebody in the log", lambda _: recorded(house, "reader"), lambda n: recorded(house, f"nobody-{n}")
+    )
+    yield Pair(
+        "refusal: somebody not in it yet",
+        lambda n: recorded(house, f"late-{n + _WARM}"),
+        lambda n: recorded(house, f"none-{n + _WARM}"),
+    )
+    for name in ("reader", "nobody") * SignInSettings().max_failures_per_name:
         attempt(usual, name)()
     elsewhere = "192.0.2.2"  # the address of all that failed is paused too
 
@@ -173,8 +189,8 @@ def sign_ins(house: House, paused: Sessions) -> Iterator[Pair]:
 
 
 @contextmanager
-def built(folder: Path, documents: int, lot: random.Random) -> Iterator[House]:
-    """An appliance on documents that were made up."""
+def built(folder: Path, documents: int, late: int, lot: random.Random) -> Iterator[House]:
+    """An appliance on documents that were made up, with that many people who are not in its log yet."""
     words = sorted({"".join(lot.choice("bdfgklmnprst") + lot.choice("aeiou") for _ in range(4)) for _ in range(_WORDS)})
     lot.shuffle(words)
     known, unknown = words[: len(words) // 2], words[len(words) // 2 :]
@@ -200,6 +216,8 @@ def built(folder: Path, documents: int, lot: random.Random) -> Iterator[House]:
         leaver = appliance.accounts.add("leaver", PASSWORD, (Role.EMPLOYEE,), ())
         appliance.accounts.set_disabled(leaver.id, disabled=True)
         appliance.accounts.add_service("robot", (Role.EMPLOYEE,), ())
+        for number in range(late):
+            appliance.accounts.add_service(f"late-{number}", (Role.EMPLOYEE,), ())
         source = Source(str(uuid.uuid4()), "Agreements", str(root), frozenset({EVERYONE}))
         appliance.catalog.add_source(source)
         appliance.runs.wait(appliance.runs.start(source).id, 600)
@@ -252,7 +270,10 @@ def main() -> None:
     given = parser.parse_args()
     lot = random.Random(5)
     print("| pair | rounds | p50 of the one | of the other | AUC |\n|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, built(Path(folder), given.documents, lot) as house:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        built(Path(folder), given.documents, given.sign_ins + _WARM, lot) as house,
+    ):
         house.client.__enter__()  # one event loop for all requests
         braked = house.appliance.settings.model_copy(update={"sign_in": SignInSettings()})
         with sessions_of(braked) as paused:

@@ -19,8 +19,9 @@ import pytest
 
 from appliance import __version__
 from appliance.audit import verifier
-from appliance.audit.entries import AdminAction
+from appliance.audit.entries import AdminAction, LogRead
 from appliance.audit.log import QueryLog
+from appliance.audit.records import LogFilter
 from appliance.cli import app
 from appliance.config import load_settings
 from appliance.data_folder import DataFolder, announce, owned
@@ -418,6 +419,16 @@ def test_a_witness_cosigns_with_the_one_file_and_what_comes_back_is_kept(room: R
     cosigned.write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
     witness_key = ("--witness-key", str(tmp_path / "witness" / "witness-key.txt"))
     assert "Kept" in room.run("log", "keep-cosigned", str(cosigned), *witness_key)
+    assert "Kept" in room.run("log", "keep-cosigned", str(cosigned), *witness_key)  # known now, which is nothing new
+    signed = room.run("log", "checkpoint").splitlines()
+    with QueryLog(room.data / "log" / "queries.db") as log:
+        acts = [each.entry for each in log.entries(LogFilter(type=AdminAction.type), limit=500)]
+        (read,) = [each.entry for each in log.entries(LogFilter(type=LogRead.type), limit=1)]
+    taken = f"the signed checkpoint of {signed[1]} entries, on the command line"
+    assert isinstance(read, LogRead) and (read.actor, read.what) == ("operator", taken)
+    trusted = [act for act in acts if isinstance(act, AdminAction) and act.action == "witness.trusted"]
+    assert [(act.actor, act.subject, act.error) for act in trusted] == [("operator", "strongroom/witness", "")]
+    assert trusted[0].detail == Path(witness_key[1]).read_text("utf-8").strip()
     typed = tmp_path / "typed.txt"
     typed.write_bytes(b"\r\n" + cosigned.read_bytes().strip().replace(b"\n", b"\r\n"))  # as from a phone
     told = room.run("log", "verify", *witness_key, "--checkpoint", str(typed))

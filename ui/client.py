@@ -519,9 +519,9 @@ class Client:
         """Entries of the log that are not queries, newest first."""
         return self._get(EventsOut, "/api/log/events", {"before": before, "limit": limit})
 
-    def charts(self, days: int) -> ChartsOut:
-        """How the appliance was used in the last days."""
-        return self._get(ChartsOut, "/api/log/charts", {"days": days})
+    def charts(self, weeks: int) -> ChartsOut:
+        """How the appliance was used in the last weeks that are over."""
+        return self._get(ChartsOut, "/api/log/charts", {"weeks": weeks})
 
     def ask_for_name(self, person: str, reason: str) -> None:
         """Put before a second officer that a name be told."""

@@ -127,6 +127,11 @@ def moment(at: datetime | None) -> str:
     return wording.moment(at)
 
 
+def recorded_moment(at: datetime | None) -> str:
+    """The time of an entry of the log, and in words that there is none to be told: it was altered."""
+    return moment(at) if at else "time not known"
+
+
 def size(size_bytes: int) -> str:
     """A size for people, in units of 1000."""
     amount, unit = float(size_bytes), 0

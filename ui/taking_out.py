@@ -39,7 +39,8 @@ def _ask(client: Client, key: str) -> None:
         pieces.show(
             Html(
                 '<h3 class="sr-small-head">Ask to take out what the log holds</h3>'
-                '<p class="sr-muted">There are names in it: two officers agree first.</p>'
+                '<p class="sr-muted">There are names in it: two officers agree first. That opens to both of them the '
+                "whole log, evidence packages and everything about every person.</p>"
             )
         )
         reason = fields.line("Why it is taken out", f"export-reason-{key}")

@@ -12,7 +12,6 @@ def charts_out(counted: Counted) -> ChartsOut:
     return ChartsOut(
         since=counted.since,
         until=counted.until,
-        days=counted.days,
         whole=counted.whole,
         min_people=MIN_PEOPLE,
         spans=[SpanOut(start=span.start, asked=span.asked, unanswered=span.unanswered) for span in counted.spans],

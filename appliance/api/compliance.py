@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from appliance.api.gate import Officer, TheAppliance
 from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn, ProposalOut
 from appliance.audit.telling import OFFICERS_ACTS
-from appliance.compliance import erasures, holds, officers
+from appliance.compliance import erasures, exporting, holds, officers
 from appliance.compliance.four_eyes import LAPSES_AFTER, Proposal
 from appliance.wiring import Appliance
 
@@ -57,6 +57,8 @@ def _about(appliance: Appliance, proposal: Proposal, names: Mapping[str, str]) -
         hold = appliance.protection.holds.one(proposal.subject)
         whose = f"of {names.get(hold.person_id, hold.person_id)}" if hold.person_id else "of everybody"
         return f"Hold {whose}, {hold.since or 'the beginning'} to {hold.until or 'no end'}: {hold.reason}"
+    if proposal.act == exporting.ACT:
+        return exporting.OPENS
     if proposal.act == officers.ACT:
         there = "which is there" if proposal.subject in names.values() else "which is yet to be made"
         return f"The account '{proposal.subject}', {there}"

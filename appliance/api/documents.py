@@ -7,12 +7,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from appliance.api.gate import Citing, EmployeeOrAdmin, Reading, TheAppliance
+from appliance.api.gate import Citing, EmployeeOrAdmin, Reading, TheAppliance, TheSession
 from appliance.api.pictures import picture
 from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut, RelatedOut, VersionOut
 from appliance.api.wire import changes_out, document_out, has_images, page_out, passage_text_out, place_out
+from appliance.audit.entries import LogRead
 from appliance.catalog import SIMILAR, ChunkInContext, Release, changes_between, resemblance
-from appliance.domain import Chunk, Document, Principal, Version
+from appliance.domain import Chunk, Document, Principal, Role, Version
 from appliance.errors import InvalidRequest, NotFound
 from appliance.wiring import Appliance
 
@@ -94,9 +95,10 @@ def page_image(document_id: str, page: int, reader: EmployeeOrAdmin, appliance: 
 
 
 @router.get("/passages/{chunk_id}")
-def passage(chunk_id: str, reader: Citing, appliance: TheAppliance) -> CitedPassage:
-    """A cited passage with what stands before and after it."""
+def passage(chunk_id: str, reader: Citing, session: TheSession, appliance: TheAppliance) -> CitedPassage:
+    """A cited passage with what stands before and after it. On record where an officer looks at it."""
     item = _cited(appliance, chunk_id, reader)
+    _record_look(appliance, reader, session, f"a passage of '{item.title}' ({chunk_id})")
     number = item.chunk.number
     around = appliance.catalog.passages(
         item.chunk.version_id, reader.access, limit=3 if number else 2, offset=max(0, number - 1)
@@ -117,13 +119,14 @@ def passage(chunk_id: str, reader: Citing, appliance: TheAppliance) -> CitedPass
 
 
 @router.get("/passages/{chunk_id}/page.png", response_class=Response)
-def passage_image(chunk_id: str, reader: Citing, appliance: TheAppliance) -> Response:
-    """The page a passage stands on, with the passage marked."""
+def passage_image(chunk_id: str, reader: Citing, session: TheSession, appliance: TheAppliance) -> Response:
+    """The page a passage stands on, with the passage marked. On record where an officer looks at it."""
     item = _cited(appliance, chunk_id, reader)
     found = appliance.catalog.document(item.chunk.document_id, reader.access)
     place = item.chunk.place
     if place.page is None or not place.boxes:
         raise InvalidRequest("This passage has no page picture. Its text is shown instead.")
+    _record_look(appliance, reader, session, f"the page with a passage of '{item.title}' ({chunk_id})")
     return picture(appliance, found, item.version_sha256, place.page, place.boxes)
 
 
@@ -132,6 +135,12 @@ def _cited(appliance: Appliance, chunk_id: str, reader: Principal) -> ChunkInCon
     if chunk_id not in found:
         raise NotFound
     return found[chunk_id]
+
+
+def _record_look(appliance: Appliance, reader: Principal, session: str, what: str) -> None:
+    """Put on record what an officer looks at who is no reader, or to whom the log is open: they come from the desk."""
+    if Role.COMPLIANCE in reader.roles and (Role.EMPLOYEE not in reader.roles or appliance.openings.of(session)):
+        appliance.log.append(LogRead(reader.id, what, session_id=session))
 
 
 def _version_text(appliance: Appliance, reader: Principal, document_id: str, version_id: str) -> list[Chunk]:

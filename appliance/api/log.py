@@ -97,11 +97,11 @@ def charts(
     officer: OpenedLog,
     session: TheSession,
     appliance: TheAppliance,
-    days: Annotated[int, Query(ge=7, le=366)] = 30,
+    weeks: Annotated[int, Query(ge=1, le=53)] = 4,
 ) -> ChartsOut:
-    """How the appliance is used, counted for no fewer than a handful of people at once."""
-    appliance.log.append(LogRead(officer.id, f"charts of the last {days} days", session_id=session))
-    counted = count(appliance.log, datetime.now(UTC), days, budget_s=_COUNT_S)
+    """How the appliance is used in the last weeks, counted for no fewer than a handful of people at once."""
+    appliance.log.append(LogRead(officer.id, f"charts of the last {weeks} weeks", session_id=session))
+    counted = count(appliance.log, datetime.now(UTC), weeks, budget_s=_COUNT_S)
     return charts_out(counted)
 
 
@@ -115,10 +115,10 @@ def events(
 ) -> EventsOut:
     """Every entry that is not part of a query: sign-ins, acts of admins, readings of the log."""
     appliance.log.append(LogRead(officer.id, "events", session_id=session))
-    found = appliance.log.entries(LogFilter(), limit=limit, before_seq=before)
+    found = appliance.log.entries(LogFilter(except_types=_QUERY_TYPES), limit=limit, before_seq=before)
     ids = {person.name: person.id for person in appliance.accounts.people()}
     return EventsOut(
-        events=[event_out(appliance, recorded, ids) for recorded in found if recorded.type not in _QUERY_TYPES],
+        events=[event_out(appliance, recorded, ids) for recorded in found],
         next_before=found[-1].seq if len(found) == limit and found[-1].seq else None,
     )
 

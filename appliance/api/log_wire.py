@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from appliance.api.schemas.asking import GroundingOut
 from appliance.api.schemas.log import EventOut, FlagOut, ProofOut, QueryDetail, QueryOut, RetrievedOut
@@ -60,7 +59,7 @@ def query_out(appliance: Appliance, record: QueryRecord) -> QueryOut:
     return QueryOut(
         seq=record.asked.seq,
         query_id=record.query_id,
-        asked_at=record.asked.time or datetime.fromtimestamp(0, UTC),
+        asked_at=record.asked.time,
         person=appliance.pseudonyms.of(question.actor) if question else "",
         groups=list(question.groups) if question else [],
         levels=list(question.levels) if question else [],
@@ -113,7 +112,7 @@ def event_out(appliance: Appliance, recorded: Recorded, ids: Mapping[str, str]) 
     entry = recorded.entry
     return EventOut(
         seq=recorded.seq,
-        time=recorded.time or datetime.fromtimestamp(0, UTC),
+        time=recorded.time,
         type=recorded.type,
         words=happened(recorded),
         actor=appliance.pseudonyms.of(getattr(entry, "actor", "")),

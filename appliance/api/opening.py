@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.audit.entries import SignedIn, SignedOut, SignInFailed
+from appliance.audit.refusals import record_refusal
 from appliance.auth.sessions import SignedInSession
 from appliance.domain import Principal, text_sha256
 from appliance.errors import ApplianceError
@@ -34,9 +35,11 @@ def record_sign_in(appliance: Appliance, session: SignedInSession, address: str,
 
 def record_failure(appliance: Appliance, error: ApplianceError, name: str | None, address: str, door: str = "") -> None:
     """Put a refused sign-in on record; `name` is None where none was given. Raises AuditUnavailable."""
-    # The name as typed may be a password in the wrong field: its hash is enough to tell attempts apart.
+    # A name that is nobody's may be a password in the wrong field: its hash is enough to tell attempts apart.
     name_key = "" if name is None else text_sha256(name.casefold())
-    appliance.log.append(SignInFailed("", name_key, origin=address, reason=error.code, door=door))
+    account = appliance.accounts.id_of(name or "")
+    told = SignInFailed(account, "" if account else name_key, origin=address, reason=error.code, door=door)
+    record_refusal(appliance.log, told)
 
 
 def end_session(appliance: Appliance, token: str, person: Principal) -> None:

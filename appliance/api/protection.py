@@ -94,13 +94,17 @@ def propose_erasure(wanted: ErasureIn, officer: Officer, appliance: TheAppliance
 
 
 @router.get("/compliance/erasures/{erasure_id}/certificate", response_class=Response)
-def erasure_certificate(erasure_id: str, _officer: Officer, appliance: TheAppliance, form: Form = Form.PDF) -> Response:
-    """The certificate of an erasure that is complete."""
+def erasure_certificate(erasure_id: str, officer: Officer, appliance: TheAppliance, form: Form = Form.PDF) -> Response:
+    """The certificate of an erasure that is complete. On record."""
     order = appliance.protection.erasures.one(erasure_id)
+    certified: Response
     if form is Form.JSON:
-        return JSONResponse(certificate.certified(order), headers=as_file("certificate-of-erasure.json"))
-    pdf = certificate.on_paper(order)
-    return Response(pdf, media_type="application/pdf", headers=as_file("certificate-of-erasure.pdf"))
+        certified = JSONResponse(certificate.certified(order), headers=as_file("certificate-of-erasure.json"))
+    else:
+        pdf, name = certificate.on_paper(order), "certificate-of-erasure.pdf"
+        certified = Response(pdf, media_type="application/pdf", headers=as_file(name))
+    appliance.log.append(LogRead(officer.id, f"the certificate of the erasure {order.id}"))
+    return certified
 
 
 @router.get("/log/subjects/{name}/account", tags=["log"])
@@ -128,7 +132,8 @@ def everything_about(
     person = appliance.accounts.named(name)
     appliance.log.append(LogExported(officer.id, f"everything about the account {person.id}", session))
     lasts_s = appliance.settings.log.opening_lasts_s
-    about = subject_access.gather(appliance.log, person, appliance.conversations, appliance.requests, lasts_s)
+    kept_here = (appliance.conversations, appliance.requests)
+    about = subject_access.gather(appliance.log, person, appliance.pseudonyms, *kept_here, lasts_s)
     if form is Form.JSON:
         text = subject_access.as_json(about)
         return Response(

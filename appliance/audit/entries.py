@@ -286,7 +286,11 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class SignInFailed:
-    """Somebody failed to sign in under a name. `actor` is empty unless an account of that name exists."""
+    """Somebody failed to sign in under a name, whoever it was. `actor` is the account of that name.
+
+    Where there is none, and in entries of older releases, `actor` is empty and `name` is the SHA-256, in hex, of what
+    was typed there: it may be a password. Both are empty where no name was given. `origin` is the network address.
+    """
 
     type: ClassVar[str] = "session.refused"
     actor: str

@@ -116,6 +116,18 @@ class Keyring:
         """
         return self._existing(person, month) or self._make(person, month)
 
+    def make_ready(self, person: str, month: str) -> None:
+        """See that there is a key of a person for a month, at the same cost where there was one: a key is made anyway.
+
+        Raises: As `obtain`.
+        """
+        with transaction(self._connection):
+            if self._existing(person, month) is None:
+                self._insert(person, month)
+            else:
+                spare = self._insert(f"nobody {secrets.token_hex(16)}", month)
+                self._connection.execute("DELETE FROM keys WHERE subject = ?", (spare.subject,))
+
     def find(self, subject: str) -> Key | None:
         """The key under that name; None when there is none, or none that this key-encryption key opens.
 
@@ -199,15 +211,17 @@ class Keyring:
 
     def _make(self, person: str, month: str) -> Key:
         with transaction(self._connection):
-            found = self._existing(person, month)  # another process may have been faster
-            if found is not None:
-                return found
-            secret = secrets.token_bytes(KEY_BYTES)
-            subject = hmac.digest(_derived(secret, b"subject"), person.encode("utf-8", "surrogatepass"), "sha256").hex()
-            self._connection.execute(
-                "INSERT INTO keys VALUES (?, ?, ?, ?)",
-                (subject, person, month, _wrapped(person, month, secret, self._encryption_key())),
-            )
+            # another process may have been faster
+            return self._existing(person, month) or self._insert(person, month)
+
+    def _insert(self, person: str, month: str) -> Key:
+        """A new key. Inside a transaction."""
+        secret = secrets.token_bytes(KEY_BYTES)
+        subject = hmac.digest(_derived(secret, b"subject"), person.encode("utf-8", "surrogatepass"), "sha256").hex()
+        self._connection.execute(
+            "INSERT INTO keys VALUES (?, ?, ?, ?)",
+            (subject, person, month, _wrapped(person, month, secret, self._encryption_key())),
+        )
         return Key(subject, secret)
 
     def _unwrapped(self, person: str, month: str, wrapped: bytes, by: bytes | None = None) -> bytes:

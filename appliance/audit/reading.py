@@ -264,6 +264,9 @@ def _rows(
     if wanted.actor:
         names = (wanted.actor, *(ring.subjects(wanted.actor) if ring else ()))
         conditions[f"heads.actor IN ({', '.join('?' * len(names))})"] = names
+    if wanted.except_types:  # a head that was altered has no type, and is to be seen
+        marks = ", ".join("?" * len(wanted.except_types))
+        conditions[f"coalesce(heads.type, '') NOT IN ({marks})"] = tuple(sorted(wanted.except_types))
     used = {condition: values for condition, values in conditions.items() if values[0] not in ("", None)}
     where = f"WHERE {' AND '.join(used)}" if used else ""
     values = tuple(value for values in used.values() for value in values)

@@ -176,14 +176,16 @@ class LogFilter:
 
     `text` is found anywhere in what was recorded, in any case, but for the names of people. `actor` is an account id.
     `since` is the first moment wanted and `until` the first one no longer wanted; of a question, the moment it was
-    asked. What follows `type` belongs to questions: single entries are matched by `kind` and `verdict` if they have
-    them. `verdict` is the last one given, `group` one that the asker was in, `document` the id or a part of title or
-    path of one that was found, `model` and `flag` are names.
+    asked. Of single entries, those of `except_types` are left out. What follows belongs to questions: single entries
+    are matched by `kind` and `verdict` if they have them. `kind` is that of an answer that came to its end, `verdict`
+    the last one given, `group` one that the asker was in, `document` the id or a part of title or path of one that was
+    found, `model` and `flag` are names.
     """
 
     text: str = ""
     actor: str = ""
     type: str = ""
+    except_types: frozenset[str] = frozenset()
     kind: str = ""
     verdict: str = ""
     state: QueryState | None = None
@@ -282,7 +284,7 @@ def entry_matches(recorded: Recorded, wanted: LogFilter) -> bool:
     """Whether an entry holds what a filter looks for in the content."""
     content = entries.split(recorded.entry)[1] if recorded.entry else {}
     return (
-        (not wanted.kind or content.get("kind") == wanted.kind)
+        (not wanted.kind or (content.get("kind") == wanted.kind and not content.get("error")))
         and (not wanted.verdict or content.get("verdict") == wanted.verdict)
         and holds(wanted.text, strings(content))
     )

@@ -94,7 +94,7 @@ def matches(query: QueryRecord, wanted: LogFilter) -> bool:
     """Whether what is on record about a question holds what a filter looks for in the content."""
     question, retrieval, answer, feedback = query.question, query.retrieval, query.answer, query.feedback
     return (
-        (not wanted.kind or (answer is not None and answer.kind == wanted.kind))
+        (not wanted.kind or (answer is not None and answer.kind == wanted.kind and not answer.error))
         and (not wanted.verdict or (bool(feedback) and feedback[-1].verdict == wanted.verdict))
         and (wanted.state is None or query.state == wanted.state)
         and (not wanted.group or (question is not None and wanted.group in question.groups))

@@ -101,6 +101,7 @@ ACTS: Mapping[str, str] = {
     "source.synced": "Started a sync",
     "token.issued": "Issued a token",
     "token.revoked": "Ended a token",
+    "witness.trusted": "Trusted the key of a witness of the query log",
 }
 """Every act of `AdminAction`."""
 

@@ -164,6 +164,12 @@ class Accounts:
             _forget_secret_in_setup(connection, row)
             end_sessions(connection, person_id)
 
+    def id_of(self, name: str) -> str:
+        """The account of this name; empty when there is none."""
+        with self._database.read() as connection:
+            found = connection.scalar(select(people.c.id).where(people.c.name == (normal_name(name) or "")))
+            return str(found or "")
+
     def is_local(self, name: str) -> bool:
         """Whether a local account has this name, so that no directory is asked about it."""
         mine = (people.c.name == (normal_name(name) or "")) & (people.c.directory == "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 from rich.markup import escape
 
-from appliance.cli.acting import admin_action, log_store, record
+from appliance.cli.acting import admin_action, log_store, record, recorded
 from appliance.cli.terminal import err, new_table, out, printable
 from appliance.config import Settings, load_settings
 from appliance.errors import AuditBroken, AuditUnavailable, InvalidRequest
@@ -144,7 +144,7 @@ def log_show(
             question = query.question
             table.add_row(
                 str(query.asked.seq),
-                query.asked.time.strftime("%Y-%m-%d %H:%M:%S") if query.asked.time else "",
+                query.asked.time.strftime("%Y-%m-%d %H:%M:%S") if query.asked.time else "not known",
                 pseudonyms.of(question.actor) if question else "",
                 escape(printable(question.question)) if question else why_unreadable(query.asked),
                 query.answer.kind if query.answer and not query.answer.error else query.state.value,
@@ -164,16 +164,20 @@ def _opened(reason: str) -> DeskOpened:
 def log_checkpoint(
     key: Annotated[bool, typer.Option("--key", help="The public key of the signer instead.")] = False,
 ) -> None:
-    """Print the latest signed checkpoint, to carry out of the house: on paper, or into a file elsewhere."""
+    """Print the latest signed checkpoint, to carry out of the house: on paper, or into a file elsewhere. On record."""
+    from appliance.audit.entries import LogRead
     from appliance.audit.signatures import public_key, signed_notes
     from appliance.data_folder import DataFolder
 
-    path = DataFolder(load_settings().data_dir).log
+    settings = load_settings()
+    path = DataFolder(settings.data_dir).log
     text = f"{public_key(path)}\n" if key else "".join(signed_notes(path)[-1:])
     if not text.strip():
         raise InvalidRequest(
             "Nothing has been signed yet. Start the appliance; 'strongroom doctor' says if it does not sign."
         )
+    what = "the public key of the signer" if key else f"the signed checkpoint of {text.splitlines()[1]} entries"
+    record(settings, LogRead("operator", f"{what}, on the command line"))
     typer.echo(text, nl=False)
 
 
@@ -204,12 +208,20 @@ def log_keep_cosigned(
     source: Annotated[Path, typer.Argument(help="What the witness wrote.")],
     witness_key: Annotated[Path | None, typer.Option(help="The public key of the witness, the first time.")] = None,
 ) -> None:
-    """Keep a checkpoint that a witness cosigned; from then on it is verified with the log and goes into exports."""
-    from appliance.audit.signatures import keep_cosigned
+    """Keep a checkpoint that a witness cosigned; from then on it is verified with the log and goes into exports.
+
+    That a witness is trusted from now on is recorded.
+    """
+    from appliance.audit.note import Kind, verifier_key
+    from appliance.audit.signatures import keep_cosigned, witnesses
     from appliance.data_folder import DataFolder
 
-    path = DataFolder(load_settings().data_dir).log
-    found = keep_cosigned(path, _read(source), _read(witness_key) if witness_key else "")
+    settings = load_settings()
+    path, came_back, key = DataFolder(settings.data_dir).log, _read(source), _read(witness_key) if witness_key else ""
+    with contextlib.ExitStack() as acts:
+        if key and (witness := verifier_key(key, Kind.WITNESS)) not in witnesses(path):
+            acts.enter_context(recorded(settings, admin_action("witness.trusted", witness.name, witness.text())))
+        found = keep_cosigned(path, came_back, key)
     out.print(f"Kept. The witness '{found.name}' had seen {found.size} entries by {found.time:%Y-%m-%d %H:%M} UTC.")
 
 
@@ -293,6 +305,7 @@ def log_subject(
     from appliance.audit.entries import LogExported
     from appliance.audit.log import QueryLog
     from appliance.compliance import subject_access, subject_paper
+    from appliance.compliance.pseudonyms import pseudonyms_of
     from appliance.personnel import subject_of
 
     settings = load_settings()
@@ -300,7 +313,8 @@ def log_subject(
         opened, what = _opened(reason), f"everything about the account {person.id}, on the command line"
         log.append(opened)
         log.append(LogExported("operator", what, opened.session_id))
-        about = subject_access.gather(log, person, conversations, requests, settings.log.opening_lasts_s)
+        lasts_s, pseudonyms = settings.log.opening_lasts_s, pseudonyms_of(log.path)
+        about = subject_access.gather(log, person, pseudonyms, conversations, requests, lasts_s)
     is_paper = target.suffix.casefold() == ".pdf"
     written = subject_paper.on_paper(about) if is_paper else subject_access.as_json(about).encode("utf-8", "replace")
     try:

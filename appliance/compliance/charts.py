@@ -4,8 +4,12 @@ Rules this module keeps:
 
 1. Nothing is counted per person, and no number stands for fewer than `MIN_PEOPLE` different people: it is left out
    where it would. So no chart singles anybody out, not even by their absence.
-2. Nothing that was counted is kept.
-3. Counting stops when its time is up. What was counted by then is of whole days, the latest ones.
+2. Nor does one chart taken from another. Everything is counted in whole calendar weeks that are over, and rule 1 holds
+   in each of them: what is told of a longer time is the sum of what may be told of its weeks, so the difference between
+   two times is of weeks that could be told too. What was answered of a week is a difference as well, and kept to it.
+3. Nothing that was counted is kept.
+4. Counting stops when its time is up, at the end of the week that it is in. What was counted by then are the latest
+   weeks.
 """
 
 from __future__ import annotations
@@ -26,14 +30,14 @@ MIN_PEOPLE = 5
 
 MOST_CITED = 10
 _PAGE = 500
-_DAYS_ONE_BY_ONE = 31  # of a longer time, weeks are counted
+_WEEK = timedelta(days=7)
 
 _Key = TypeVar("_Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A day or a week: how often people asked, and how many of that was not answered. None: too few people."""
+    """A week, by its Monday: how often people asked, and how many of that was not answered. None: too few people."""
 
     start: date
     asked: int | None
@@ -42,14 +46,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What there is to draw, of the days from `since` to `until`, both included.
+    """What there is to draw, of the days from `since` to `until`, a Monday and a Sunday.
 
-    `days` is how many of them a span has. `whole` says that the time sufficed to count all that was wanted.
+    `whole` says that the time sufficed to count all that was wanted.
     """
 
     since: date
     until: date
-    days: int
     whole: bool
     spans: tuple[Span, ...]
     cited: tuple[tuple[str, int], ...]
@@ -71,40 +74,47 @@ class _Tally(Generic[_Key]):
         """How many; None when people are behind it, and too few."""
         return None if 0 < len(self._people.get(key, ())) < MIN_PEOPLE else self._counts.get(key, 0)
 
-    def largest(self) -> list[tuple[_Key, int]]:
-        """The counts that may be told, the largest first."""
-        told = [(key, number) for key in self._counts if (number := self.of(key)) is not None]
-        return sorted(told, key=lambda pair: (-pair[1], str(pair[0])))
+    def told(self) -> Iterator[tuple[_Key, int]]:
+        """The counts that may be told."""
+        return ((key, number) for key in self._counts if (number := self.of(key)) is not None)
 
 
 @dataclass(slots=True)
 class _Tallies:
+    """What was counted, each by its week."""
+
     asked: _Tally[date] = field(default_factory=_Tally)
+    answered: _Tally[date] = field(default_factory=_Tally)
     unanswered: _Tally[date] = field(default_factory=_Tally)
-    cited: _Tally[str] = field(default_factory=_Tally)
-    flags: _Tally[str] = field(default_factory=_Tally)
+    cited: _Tally[tuple[date, str]] = field(default_factory=_Tally)
+    flags: _Tally[tuple[date, str]] = field(default_factory=_Tally)
     titles: dict[str, str] = field(default_factory=dict)
 
 
-def count(log: QueryLog, now: datetime, days: int, *, budget_s: float) -> Counted:
-    """Count the last `days` days, today included."""
-    until = now.astimezone(UTC).date()
-    since = until - timedelta(days=days - 1)
-    width = 1 if days <= _DAYS_ONE_BY_ONE else 7
+def count(log: QueryLog, now: datetime, weeks: int, *, budget_s: float) -> Counted:
+    """Count the last `weeks` weeks that are over, Monday to Sunday in UTC."""
+    ends = _monday(now)
+    since = ends - weeks * _WEEK
     ends_at, found, whole = time.monotonic() + budget_s, _Tallies(), True
-    reached: date | None = None
-    for query in _newest_first(log, since):
-        asked_on = query.asked.time.astimezone(UTC).date() if query.asked.time else until
-        if reached is not None and asked_on < reached and time.monotonic() > ends_at:
+    reached = ends
+    for query in _newest_first(log, since, ends):
+        week = _monday(query.asked.time) if query.asked.time else reached
+        if reached < ends and week < reached and time.monotonic() > ends_at:
             since, whole = reached, False
             break
-        reached = asked_on
-        _add(found, query, _start(asked_on, until, width))
-    return _counted(found, since, until, width, whole)
+        reached = week
+        _add(found, query, week)
+    return _counted(found, since, ends, whole)
 
 
-def _newest_first(log: QueryLog, since: date) -> Iterator[QueryRecord]:
-    wanted = LogFilter(since=datetime(since.year, since.month, since.day, tzinfo=UTC))
+def _monday(moment: datetime) -> date:
+    """The first day of the week that a moment is in."""
+    day = moment.astimezone(UTC).date()
+    return day - timedelta(days=day.weekday())
+
+
+def _newest_first(log: QueryLog, since: date, ends: date) -> Iterator[QueryRecord]:
+    wanted = LogFilter(since=_midnight(since), until=_midnight(ends))
     before: int | None = None
     while True:
         found = log.search(wanted, limit=_PAGE, before_seq=before)
@@ -114,36 +124,47 @@ def _newest_first(log: QueryLog, since: date) -> Iterator[QueryRecord]:
             return
 
 
-def _start(day: date, until: date, width: int) -> date:
-    """The first day of the span that a day is in; the last span ends with `until`."""
-    return until - timedelta(days=(until - day).days // width * width + width - 1)
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def _add(found: _Tallies, query: QueryRecord, start: date) -> None:
+def _add(found: _Tallies, query: QueryRecord, week: date) -> None:
     question, answer, retrieval = query.question, query.answer, query.retrieval
     if question is None:
         return
-    found.asked.add(start, question.actor)
-    if answer is None or answer.error or answer.kind == AnswerKind.ABSTAINED:
-        found.unanswered.add(start, question.actor)
+    found.asked.add(week, question.actor)
+    is_answered = answer is not None and not answer.error and answer.kind != AnswerKind.ABSTAINED
+    (found.answered if is_answered else found.unanswered).add(week, question.actor)
     if answer is None:
         return
     for flag in {flag.name for flag in answer.flags}:
-        found.flags.add(flag, question.actor)
+        found.flags.add((week, flag), question.actor)
     cited = {citation.chunk_id for citation in answer.citations}
     titles = {
         item.document_id: item.title for item in (retrieval.retrieved if retrieval else ()) if item.chunk_id in cited
     }
     for document in titles:
-        found.cited.add(document, question.actor)
+        found.cited.add((week, document), question.actor)
         found.titles.setdefault(document, titles[document])
 
 
-def _counted(found: _Tallies, since: date, until: date, width: int, whole: bool) -> Counted:
-    spans, start = [], _start(until, until, width)
-    while start + timedelta(days=width - 1) >= since:
-        asked = found.asked.of(start)
-        spans.append(Span(max(start, since), asked, None if asked is None else found.unanswered.of(start)))
-        start -= timedelta(days=width)
-    cited = tuple((found.titles[document], number) for document, number in found.cited.largest()[:MOST_CITED])
-    return Counted(since, until, width, whole, tuple(reversed(spans)), cited, tuple(found.flags.largest()))
+def _counted(found: _Tallies, since: date, ends: date, whole: bool) -> Counted:
+    weeks = [since + number * _WEEK for number in range((ends - since) // _WEEK)]
+    spans = tuple(Span(week, found.asked.of(week), _unanswered(found, week)) for week in weeks)
+    cited = tuple((found.titles[document], number) for document, number in _largest(found.cited)[:MOST_CITED])
+    return Counted(since, ends - timedelta(days=1), whole, spans, cited, tuple(_largest(found.flags)))
+
+
+def _unanswered(found: _Tallies, week: date) -> int | None:
+    """How much of a week was not answered; None where that, or what is left of the week without it, tells too much."""
+    if found.asked.of(week) is None or found.answered.of(week) is None:
+        return None
+    return found.unanswered.of(week)
+
+
+def _largest(tally: _Tally[tuple[date, str]]) -> list[tuple[str, int]]:
+    """What the weeks tell of each, summed up, the largest first."""
+    sums: dict[str, int] = defaultdict(int)
+    for (_, name), number in tally.told():
+        sums[name] += number
+    return sorted(sums.items(), key=lambda pair: (-pair[1], pair[0]))

@@ -12,6 +12,12 @@ from appliance.compliance.four_eyes import FourEyes, Proposal
 from appliance.errors import AccessDenied
 
 ACT = "log.exported"
+OPENS = (
+    "The whole query log with what it holds and all names; evidence packages of every case and of any questions; "
+    "everything about every person, whoever it is. To both officers, as often as they like, until the approval lapses."
+)
+"""What one approval opens, for whoever is to decide about it."""
+
 _SUBJECT = "what the log holds"
 
 

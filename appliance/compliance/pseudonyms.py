@@ -27,6 +27,7 @@ SECRET_BYTES = 32
 _SIGNS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # without those that look like others
 _LENGTH = 10
 _FORM = re.compile(rf"P-[{_SIGNS}]{{5}}-[{_SIGNS}]{{5}}")
+_MENTIONED = re.compile(r"(?<![\w-])P-\w{5}-\w{5}(?![\w-])", re.IGNORECASE)
 _LOOK_ALIKES = str.maketrans("OIL", "011")
 
 NOT_PEOPLE = frozenset({"", "operator", ITSELF})
@@ -58,6 +59,11 @@ def spelled(text: str) -> str:
     """A pseudonym as `Pseudonyms.of` writes it, in whatever case it was typed; empty when this is none."""
     found = _FORM.fullmatch(text.strip().upper().translate(_LOOK_ALIKES))
     return found[0] if found else ""
+
+
+def mentioned(text: str) -> frozenset[str]:
+    """Every pseudonym that stands in a text, as `Pseudonyms.of` writes it."""
+    return frozenset(filter(None, map(spelled, _MENTIONED.findall(text))))
 
 
 def secret_path(log: Path) -> Path:

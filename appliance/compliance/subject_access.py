@@ -3,9 +3,10 @@
 Rules this module keeps:
 
 1. Everything of the person's own is handed out as it was recorded. Entries whose key is gone are named as such.
-2. Of what others did only what names the person, or looked at a question of theirs, is handed out, with the reason for
-   which the log was opened; and that it was an officer, an administrator or the appliance, never who: the right of
-   access does not extend to those who act for the organisation.
+2. Of what others did only what names the person, by account, name or the pseudonym that the desk knows them by, or
+   looked at a question of theirs, is handed out, with the reason for which the log was opened; and that it was an
+   officer, an administrator or the appliance, never who: the right of access does not extend to those who act for the
+   organisation. What others asked and were answered is theirs, whomever it names (`_OWN_ALONE`).
 3. Secrets are not handed out: no password hash, no second factor, no session or token.
 """
 
@@ -25,6 +26,7 @@ from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter, Recorded
 from appliance.auth.access_requests import AccessRequest, AccessRequests
 from appliance.auth.standing import Person
+from appliance.compliance.pseudonyms import Pseudonyms, mentioned
 from appliance.conversations import Conversations, StoredTurn
 
 _ALL = 2**62
@@ -36,7 +38,8 @@ _OWN_ALONE = frozenset(
         *(kind.type for kind in (entries.ContentErased, entries.ExpiryAnnounced)),
     }
 )
-"""Entries that say nothing about another person than the one who acted."""
+"""Entries that are of the one who acted alone: what they asked and were answered, whomever it names, and what says
+nothing of anybody else."""
 _WHO_IT_WAS = ("actor_name", "session_id")
 """What tells who acted, besides `actor`."""
 
@@ -59,12 +62,18 @@ class About:
 
 
 def gather(
-    log: QueryLog, person: Person, conversations: Conversations, requests: AccessRequests, opening_lasts_s: float
+    log: QueryLog,
+    person: Person,
+    pseudonyms: Pseudonyms,
+    conversations: Conversations,
+    requests: AccessRequests,
+    opening_lasts_s: float,
 ) -> About:
     """Everything about a person. Raises AuditUnavailable, CatalogUnavailable."""
     own = log.entries(LogFilter(actor=person.id), limit=_ALL)[::-1]
     asked = {query_id for recorded in own if (query_id := getattr(recorded.entry, "query_id", ""))}
-    by_others = tuple(sorted(_by_others(log, person, asked), key=lambda recorded: recorded.seq))
+    whom = _Whom(person, pseudonyms.of(person.id), asked)
+    by_others = tuple(sorted(_by_others(log, whom), key=lambda recorded: recorded.seq))
     return About(
         person=person,
         made_at=datetime.now(UTC),
@@ -77,13 +86,31 @@ def gather(
     )
 
 
-def _by_others(log: QueryLog, person: Person, asked: set[str]) -> Iterator[Recorded]:
-    named = re.compile("|".join(rf"(?<![\w.@-]){re.escape(name)}(?![\w@-])" for name in (person.id, person.name)))
+class _Whom:
+    """Whom entries are looked through for: a person, and the questions that they `asked`."""
+
+    def __init__(self, person: Person, pseudonym: str, asked: set[str]) -> None:
+        names = "|".join(rf"(?<![\w.@-]){re.escape(name)}(?![\w@-])" for name in (person.id, person.name))
+        self._named, self._account, self._pseudonym, self._asked = re.compile(names), person.id, pseudonym, asked
+
+    def concerns(self, entry: entries.Entry) -> bool:
+        """Whether something that another did is about the person, or about a question of theirs."""
+        if getattr(entry, "actor", "") == self._account:
+            return False
+        if getattr(entry, "query_id", "") in self._asked:
+            return True
+        return any(map(self._stand_in, _texts(entries.split(entry)[1])))
+
+    def _stand_in(self, text: str) -> bool:
+        return bool(self._named.search(text.casefold())) or self._pseudonym in mentioned(text)
+
+
+def _by_others(log: QueryLog, whom: _Whom) -> Iterator[Recorded]:
     for kind in entries.names_of_types():
         if kind in _OWN_ALONE:
             continue
         for recorded in log.entries(LogFilter(type=kind), limit=_ALL):
-            if recorded.entry is not None and _concerns(recorded.entry, person, asked, named):
+            if recorded.entry is not None and whom.concerns(recorded.entry):
                 yield recorded
 
 
@@ -107,14 +134,6 @@ def _reasons(log: QueryLog, by_others: Iterable[Recorded], lasts: timedelta) -> 
 
 def _lasted(opening: Recorded, until: Recorded, lasts: timedelta) -> bool:
     return opening.time is not None and until.time is not None and until.time - opening.time < lasts
-
-
-def _concerns(entry: entries.Entry, person: Person, asked: set[str], named: re.Pattern[str]) -> bool:
-    if getattr(entry, "actor", "") == person.id:
-        return False
-    if getattr(entry, "query_id", "") in asked:
-        return True
-    return any(named.search(text.casefold()) for text in _texts(entries.split(entry)[1]))
 
 
 def _texts(value: Any) -> Iterator[str]:

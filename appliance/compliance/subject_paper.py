@@ -23,6 +23,7 @@ from appliance.audit.entries import (
     QuestionReceived,
     RaisedFlag,
     RetrievedPassage,
+    SignInFailed,
 )
 from appliance.audit.records import Recorded
 from appliance.audit.telling import happened, why_unreadable, without_begun
@@ -53,6 +54,7 @@ _WHERE_THE_REST_IS = (
     "They are in the file for programs (JSON), which belongs to it and holds every entry in full."
 )
 _NONE_BY_OTHERS = "No entry of others names you or a question of yours."
+_WHOEVER_TRIED = "A sign-in that was refused under your name may have been tried by somebody else."
 _NOT_EVERY_LOOK = (
     "Lists, searches, the review queue, cases and exports are on record without naming each question that they showed: "
     "somebody may have read a question of yours there."
@@ -212,6 +214,8 @@ def _put_acts(paper: Paper, heading: str, acts: list[Recorded], person: Person) 
     rows = [(moment(each.time), happened(each), told(each, person)) for each in acts]
     paper.heading(heading)
     _put_how_acts_are_recorded(paper, acts)
+    if any(isinstance(each.entry, SignInFailed) for each in acts):
+        paper.text(_WHOEVER_TRIED)
     if rows:
         paper.rows(("When", "What", "More"), rows, (4, 4, 6))
     else:

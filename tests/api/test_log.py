@@ -8,10 +8,11 @@ import json
 import socket
 import sqlite3
 import time
+from dataclasses import replace
 
 import pytest
 
-from appliance.api.log_wire import event_out
+from appliance.api.log_wire import event_out, query_out
 from appliance.api.opening import session_name
 from appliance.api.qr import qr_code
 from appliance.audit import signatures
@@ -24,8 +25,9 @@ from appliance.audit.entries import (
     LogOpened,
     LogRead,
     QueryReplayed,
+    QuestionReceived,
 )
-from appliance.audit.records import LogFilter, Recorded
+from appliance.audit.records import LogFilter, QueryRecord, Recorded
 from appliance.audit.tree import verify_inclusion
 from appliance.audit.verifier import verify as verify_export
 from appliance.audit.verify import verify
@@ -94,6 +96,24 @@ def test_acts_on_people_name_them_by_their_pseudonym(client: Client, appliance: 
     assert ("Disabled an account", "subject: somebody whose account is gone") in told
 
 
+def test_a_page_of_events_is_full_however_many_questions_were_asked_since(client: Client, appliance: Appliance) -> None:
+    officer = client("compliance")
+    before = officer.get("/api/log/events", params={"limit": 500}).json()["events"]
+    question = QuestionReceived("", "u-1", "somebody", ("everyone",), "", "Is this drawn?", "browser")
+    for number in range(12):
+        appliance.log.append(replace(question, query_id=f"besides-{number}"))
+    page = officer.get("/api/log/events", params={"limit": 3}).json()
+    later = page["events"][1:]  # behind the entry of this reading
+    assert [event["seq"] for event in later] == [event["seq"] for event in before[:2]]
+    assert page["next_before"] == page["events"][-1]["seq"]
+
+
+def test_a_time_that_is_not_known_is_none(appliance: Appliance) -> None:
+    altered = Recorded(3, "", None, "", None, damaged=True)
+    assert event_out(appliance, altered, {}).time is None
+    assert query_out(appliance, QueryRecord("q-altered", altered, None, None, ())).asked_at is None
+
+
 def test_an_officer_is_told_of_a_document_that_is_not_theirs_no_more_than_its_title(client: Client) -> None:
     question = "What does a senior engineer earn?"
     answer = ask(client, "hr", question)
@@ -104,6 +124,24 @@ def test_an_officer_is_told_of_a_document_that_is_not_theirs_no_more_than_its_ti
     assert client("compliance").get(f"/api/passages/{closed['chunk_id']}").status_code == 404
     opened = [item for item in passages if item["readable"]]
     assert all(item["path"] for item in opened)
+
+
+def test_what_an_officer_looks_at_of_documents_is_on_record_and_what_a_reader_looks_at_is_not(
+    client: Client, appliance: Appliance
+) -> None:
+    answer = ask(client, "employee", "How often is the hydraulic filter replaced?")
+    passages = client("compliance").get(f"/api/log/queries/{answer['query_id']}").json()["passages"]
+    chunk = next(item["chunk_id"] for item in passages if item["page"] == 2)
+    before = appliance.log.size()
+    for path in (f"/api/passages/{chunk}", f"/api/passages/{chunk}/page.png"):
+        assert client("employee").get(path).status_code == 200
+        assert client("compliance").get(path).status_code == 200
+    read = [found.entry for found in appliance.log.entries(limit=10) if found.seq >= before][::-1]
+    told = [(entry.what.split(" of ")[0], entry.actor) for entry in read if isinstance(entry, LogRead)]
+    officer = appliance.accounts.named("compliance").id
+    assert told == [("a passage", officer), ("the page with a passage", officer)]
+    assert len(read) == 2
+    assert all(isinstance(entry, LogRead) and entry.session_id and chunk in entry.what for entry in read)
 
 
 def test_the_list_pages_without_gap_or_repetition(client: Client) -> None:
@@ -145,7 +183,7 @@ def test_reading_and_exporting_the_log_is_itself_recorded(client: Client, applia
     officer.get("/api/log/export")
     types = [appliance.log.entry(seq).entry for seq in range(before, appliance.log.size())]
     assert any(isinstance(entry, LogRead) and "salary" in entry.what for entry in types)
-    assert any(isinstance(entry, LogRead) and "charts of the last 30 days" in entry.what for entry in types)
+    assert any(isinstance(entry, LogRead) and "charts of the last 4 weeks" in entry.what for entry in types)
     assert any(isinstance(entry, LogExported) for entry in types)
     events = officer.get("/api/log/events").json()["events"]
     assert {"log.read", "log.exported"} <= {event["type"] for event in events}

@@ -98,6 +98,15 @@ def test_the_papers_count_people_and_documents_and_name_none(papers: dict[str, s
         assert not any(words in text for words in (*DOCUMENTS, *said))
 
 
+def test_the_papers_name_what_signing_in_leaves_and_whom_a_pseudonym_hides_from(papers: dict[str, str]) -> None:
+    (row,) = [line for line in papers["record-of-processing"].splitlines() if line.startswith("| whoever signs in")]
+    assert "network address" in row and "a hash of what was typed there" in row
+    (watched,) = [line for line in papers["dpia-inputs"].splitlines() if line.startswith("| employees are watched")]
+    measure, left = watched.split(" | ")[1], watched.split(" | ")[3]
+    assert "month" not in measure
+    assert "the same over months and years" in left
+
+
 def test_what_only_the_organisation_knows_is_left_to_it(papers: dict[str, str]) -> None:
     for name, text in papers.items():
         assert text.count("**To be filled in:**") >= 4, name

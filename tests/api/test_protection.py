@@ -8,6 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from appliance.api.schemas.people import SESSION_COOKIE
+from appliance.audit.entries import LogRead
+from appliance.audit.records import LogFilter
 from appliance.config import RetentionSettings
 from appliance.domain import Role
 from appliance.server import create_headless_app
@@ -65,6 +67,9 @@ def test_a_hold_keeps_an_erasure_waiting_until_two_officers_release_it(
     assert facts["account"] == waiting["account"]
     assert facts["log_entries_erased"] >= 3
     assert "officer" not in json.dumps(facts)
+    read = [item.entry for item in appliance.log.entries(LogFilter(type=LogRead.type), limit=10)]
+    taken = [entry for entry in read if isinstance(entry, LogRead) and "certificate" in entry.what]
+    assert [entry.what for entry in taken] == [f"the certificate of the erasure {waiting['id']}"] * 2
     assert first.post("/api/log/verify").json()["ok"]
     files = [path for path in appliance.folder.path.rglob("*") if path.is_file()]
     assert [path for path in files if words.encode() in path.read_bytes()] == []
@@ -78,7 +83,11 @@ def test_everything_about_a_person_comes_as_a_file_for_programs_and_for_people(
     for name in ("hr", "hr/account", "nobody", "nobody/account"):  # nor whether there is somebody of that name
         assert officer.get(f"/api/log/subjects/{name}").status_code == 403
     assert officer.post("/api/log/exports", json={"reason": "She asked for it"}).status_code == 202
+    (waiting,) = [item for item in second.get("/api/compliance/proposals").json() if item["act"] == "log.exported"]
+    for opened in ("whole query log", "evidence packages", "everything about every person"):
+        assert opened in waiting["about"]
     conftest.approve(second, "what the log holds")
+    officer.get("/api/log/queries", params={"person": appliance.pseudonyms.of(appliance.accounts.named("hr").id)})
     found = officer.get("/api/log/subjects/HR")
     assert found.headers["content-disposition"] == 'attachment; filename="subject-access.json"'
     facts = found.json()
@@ -92,6 +101,7 @@ def test_everything_about_a_person_comes_as_a_file_for_programs_and_for_people(
         assert "There is nobody with this name." in unknown.text
     about = [each for each in facts["entries_by_others"] if "everything about" in each["content"].get("what", "")]
     assert [each["why"] for each in about] == ["Tests of the compliance desk"]
+    assert any("matching person 'P-" in each["content"].get("what", "") for each in facts["entries_by_others"])
     latest = officer.get("/api/log/events").text
     assert "everything about the account somebody" in latest
     assert "whether there is an account of a name" in latest

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from appliance.api.log_wire import event_out
 from appliance.audit.entries import SignedIn, SignedOut, SignInFailed
 from appliance.audit.records import LogFilter
 from appliance.config import ModelSettings, Provider, ServerSettings, Settings
-from appliance.domain import Role
+from appliance.domain import Role, text_sha256
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 
@@ -86,6 +87,24 @@ def test_a_wrong_password_and_an_unknown_name_look_the_same(browser: TestClient,
     failed = fresh.log.entries(LogFilter(type=SignInFailed.type))
     assert failed
     assert "nobody" not in repr(failed)
+
+
+def test_a_refused_sign_in_is_on_record_of_the_account_and_else_by_a_hash_of_what_was_typed(
+    browser: TestClient, fresh: Appliance
+) -> None:
+    known = {(holding.person, holding.month) for holding in fresh.log.holdings()}
+    late = fresh.accounts.add("late", PASSWORD, (Role.EMPLOYEE,), ())
+    for name in ("Late", "nobody.at.all"):
+        assert log_in(browser, name, "not the password") == 401
+    unknown, refused = fresh.log.entries(LogFilter(type=SignInFailed.type), limit=2)
+    assert isinstance(refused.entry, SignInFailed) and isinstance(unknown.entry, SignInFailed)
+    assert (refused.entry.actor, refused.entry.name) == (late.id, "")
+    assert (unknown.entry.actor, unknown.entry.name) == ("", text_sha256("nobody.at.all"))
+    shown = event_out(fresh, refused, {late.name: late.id})
+    assert (shown.actor, shown.detail) == (fresh.pseudonyms.of(late.id), "reason: not signed in")
+    # as erasure goes by it: hers, and nothing of the keys that were made for the time it takes
+    made = {(holding.person, holding.month) for holding in fresh.log.holdings()} - known
+    assert {person for person, _ in made} <= {late.id, ""} and late.id in {person for person, _ in made}
 
 
 def test_guessing_is_braked_and_the_right_password_does_not_help(browser: TestClient) -> None:

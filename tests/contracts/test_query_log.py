@@ -280,6 +280,31 @@ def test_a_question_is_found_with_all_that_became_of_it(house: House, asked: Ask
         assert [entry.seq for entry in log.several([4, 0, 99])] == [0, 4]
 
 
+def test_entries_besides_some_kinds_are_listed_without_a_gap_however_many_lie_between(house: House, asked: Ask) -> None:
+    with QueryLog(house.store) as log:
+        log.append(AdminAction("u-admin", "test.written", "before"))
+        for number in range(20):
+            log.append(asked(f"q{number}"))
+        log.append(AdminAction("u-admin", "test.written", "after"))
+        besides = LogFilter(except_types=frozenset({QuestionReceived.type, AnswerClosed.type}))
+        assert [entry.seq for entry in log.entries(besides, limit=2)] == [21, 0]
+        assert [entry.seq for entry in log.entries(besides, limit=1, before_seq=21)] == [0]
+        with house.as_owner(unhindered=True) as run:
+            flip_a_bit(run, "heads", "head")
+        assert [entry.seq for entry in log.entries(besides) if entry.damaged] == [5]  # of no kind, and not left out
+
+
+def test_an_answer_that_broke_off_is_of_no_kind(house: House, asked: Ask, closed: Close) -> None:
+    with QueryLog(house.store) as log:
+        log.append(asked("q1"))
+        log.append(closed("q1"))
+        log.append(asked("q2"))
+        log.append(closed("q2", "", error="index_unavailable"))
+        written = LogFilter(kind="generated")
+        assert [query.query_id for query in log.queries(written)] == ["q1"]
+        assert [entry.seq for entry in log.entries(written)] == [1]
+
+
 def test_any_text_can_be_asked_and_is_kept_as_it_is(house: House, asked: Ask) -> None:
     texts = ["", "Größe? 😀 \u202e", "a\0b", "\ud800 lone", '"}\n{"seq":7', "$1 ? :a %s", "x" * 100_000]
     with QueryLog(house.store) as log:

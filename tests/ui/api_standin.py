@@ -166,6 +166,7 @@ class Standin:
         self.fail_ask_with: Problem | None = None
         self.opening = OpeningOut(reason=f"Complaint of a customer{poison}", until=NOW)
         self.alarmed = False
+        self.altered = False
         self.intake = Intake(poison)
         self.doorkeeper = Doorkeeper(poison)
         self.review_desk = ReviewDesk(poison)
@@ -413,7 +414,7 @@ class Standin:
             QueryOut(
                 seq=900 - n,
                 query_id=f"q-{n}",
-                asked_at=NOW - timedelta(minutes=37 * n),
+                asked_at=None if self.altered else NOW - timedelta(minutes=37 * n),
                 person="P-7K3M9-Q2XDA",
                 groups=["everyone", "underwriting"],
                 origin="browser",
@@ -690,7 +691,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
         listed = [
             EventOut(
                 seq=n,
-                time=NOW - timedelta(minutes=n),
+                time=None if state.altered else NOW - timedelta(minutes=n),
                 type=kinds[n % 4],
                 words=f"What {kinds[n % 4]} says{state.poison}",
                 actor="P-4QW8T-M2E6A",

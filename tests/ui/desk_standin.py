@@ -23,22 +23,22 @@ class Desk:
     asked_for: list[NamingIn] = field(default_factory=list)
     may_export_until: datetime | None = None
 
-    def charts(self, days: int) -> ChartsOut:
-        """Some weeks of use, with days on which few people asked."""
-        since = NOW.date() - timedelta(days=days - 1)
+    def charts(self, weeks: int) -> ChartsOut:
+        """Some weeks of use, with those in which few people asked."""
+        until = NOW.date() - timedelta(days=NOW.weekday() + 1)
+        since = until - timedelta(days=7 * weeks - 1)
         return ChartsOut(
             since=since,
-            until=NOW.date(),
-            days=1,
-            whole=days < 365,
+            until=until,
+            whole=weeks < 52,
             min_people=5,
             spans=[
                 SpanOut(
-                    start=since + timedelta(days=n),
-                    asked=None if n % 7 > 4 else 40 + 17 * n % 60,
-                    unanswered=None if n % 7 > 3 else n % 5,
+                    start=since + timedelta(days=7 * n),
+                    asked=None if n % 7 == 2 else 40 + 17 * n % 60,
+                    unanswered=None if n % 7 in (1, 2) else n % 5,
                 )
-                for n in range(min(days, 31))
+                for n in range(weeks)
             ],
             cited=[
                 CountOut(title=f"Records Retention Policy{self.poison}", count=212),
@@ -53,8 +53,8 @@ def routes(desk: Desk) -> APIRouter:
     api = APIRouter()
 
     @api.get("/log/charts")
-    def charts(days: int) -> ChartsOut:
-        return desk.charts(days)
+    def charts(weeks: int) -> ChartsOut:
+        return desk.charts(weeks)
 
     @api.get("/compliance/namings")
     def namings() -> list[NamingOut]:

@@ -222,6 +222,19 @@ def test_other_events_say_once_that_an_act_is_on_record_before_it_is_done(base_u
     assert shown(at).count("An act is on record before it is done.") == 1
 
 
+def test_an_entry_that_was_altered_is_shown_with_no_time_rather_than_with_a_wrong_one(
+    base_url: str, state: Standin
+) -> None:
+    state.altered = True
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
+    at.session_state["log-tab"] = "Other events"
+    assert "time not known" in shown(at.run())
+    at.session_state["log-tab"] = "Questions"
+    assert "time not known" in shown(at.run())
+    at.button(key="entry-q-2").click().run()
+    assert "time not known" in shown(at)
+
+
 def test_charts_say_what_is_left_out(base_url: str) -> None:
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
     at.session_state["log-tab"] = "Charts"
@@ -230,7 +243,7 @@ def test_charts_say_what_is_left_out(base_url: str) -> None:
     assert "left out, fewer than 5 people" in shown(at)
     assert "Records Retention Policy" in shown(at)
     assert "There was no time" not in shown(at)
-    at.selectbox(key="charts-days").set_value(365).run()
+    at.selectbox(key="charts-weeks").set_value(52).run()
     assert "There was no time to count more" in shown(at)
 
 

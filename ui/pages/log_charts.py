@@ -13,28 +13,28 @@ from ui.client import Client
 from ui.inert import Html, text
 from ui.read_once import read_once
 
-_TIMES = {30: "30 days", 90: "90 days", 365: "A year", 7: "7 days"}
+_TIMES = {4: "4 weeks", 13: "13 weeks", 52: "52 weeks", 1: "1 week"}
 
 
 def show(client: Client) -> None:
     """Show the charts of a time that is chosen."""
-    days = st.selectbox("The last", list(_TIMES), format_func=_TIMES.__getitem__, key="charts-days")
-    found = read_once("log-charts", days, lambda: client.charts(days))
+    weeks = st.selectbox("The last", list(_TIMES), format_func=_TIMES.__getitem__, key="charts-weeks")
+    found = read_once("log-charts", weeks, lambda: client.charts(weeks))
     pieces.show(pieces.line(_about(found)))
     if not found.whole:
         since = day(found.since)
         pieces.show(pieces.notice(f"There was no time to count more: the charts begin on {since}.", "warn"))
-    span = "day" if found.days == 1 else "week"
-    pieces.show(_bars(f"Questions per {span}", [(one, one.asked) for one in found.spans], found.min_people))
-    pieces.show(_bars(f"Not answered per {span}", [(one, one.unanswered) for one in found.spans], found.min_people))
+    pieces.show(_bars("Questions per week", [(one, one.asked) for one in found.spans], found.min_people))
+    pieces.show(_bars("Not answered per week", [(one, one.unanswered) for one in found.spans], found.min_people))
     pieces.show(_ranking("Most cited documents", "answer", found.cited))
     pieces.show(_ranking("Flags", "answer", found.flags))
 
 
 def _about(found: ChartsOut) -> str:
     return (
-        f"{day(found.since)} to {day(found.until)}, in UTC. Nothing is counted per person, and no number stands for "
-        f"fewer than {found.min_people} people: where it would, it is left out."
+        f"{day(found.since)} to {day(found.until)}, in UTC, in whole weeks; this week is counted when it is over. "
+        f"Nothing is counted per person, and no number stands for fewer than {found.min_people} people in any week: "
+        "where it would, it is left out."
     )
 
 

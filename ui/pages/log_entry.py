@@ -74,7 +74,7 @@ def _in_short(query: QueryDetail) -> Html:
     feedback = pieces.dotted(FEEDBACK[query.feedback] if query.feedback else "", query.feedback_comment)
     return pieces.fields(
         [
-            ("Asked", text(pieces.dotted(pieces.moment(query.asked_at), f"entry {query.seq}"))),
+            ("Asked", text(pieces.dotted(pieces.recorded_moment(query.asked_at), f"entry {query.seq}"))),
             ("Person", text(pieces.dotted(query.person, query.origin))),
             ("Groups then", text(pieces.listed(query.groups))),
             ("Outcome", pieces.badge(words, tone)),

@@ -96,7 +96,7 @@ def _instant(day: date | None, at: time) -> str:
 
 def _card(query: QueryOut) -> Html:
     groups = pieces.listed([group for group in query.groups if group != "everyone"])
-    facts = pieces.dotted(f"#{query.seq}", pieces.moment(query.asked_at), query.person, groups, query.origin)
+    facts = pieces.dotted(f"#{query.seq}", pieces.recorded_moment(query.asked_at), query.person, groups, query.origin)
     feedback = pieces.badge(FEEDBACK[query.feedback].lower()) if query.feedback else Html("")
     error = pieces.badge(query.error.replace("_", " "), "bad") if query.error else Html("")
     sources = pieces.badge(_sources(query))

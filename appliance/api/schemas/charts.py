@@ -8,7 +8,7 @@ from appliance.api.schemas.shapes import Out
 
 
 class SpanOut(Out):
-    """A day or a week, by its first day. A number is None where fewer than `min_people` people are behind it."""
+    """A week, by its Monday. A number is None where fewer than `min_people` people are behind it."""
 
     start: date
     asked: int | None
@@ -24,15 +24,14 @@ class CountOut(Out):
 
 
 class ChartsOut(Out):
-    """What was counted from `since` to `until`, both included, in spans of `days` days.
+    """What was counted from `since` to `until`, both included: whole calendar weeks that are over.
 
-    Documents and flags with fewer than `min_people` people behind them are left out. Not `whole`: there was no time to
-    count more days.
+    Of documents and flags, weeks in which fewer than `min_people` people are behind them do not count. Not `whole`:
+    there was no time to count more weeks.
     """
 
     since: date
     until: date
-    days: int
     whole: bool
     min_people: int
     spans: list[SpanOut]

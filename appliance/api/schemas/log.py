@@ -96,13 +96,13 @@ class QueriesWanted(In):
 class QueryOut(Out):
     """A query on record. `kind` is None while unfinished: asked, but never answered to the end.
 
-    `person` is the pseudonym of whoever asked. Of the `retrieved` passages `prompted` were put before the model; none
-    where no model was asked.
+    `asked_at` is None where the entry was altered, so that nothing tells when it was written. `person` is the pseudonym
+    of whoever asked. Of the `retrieved` passages `prompted` were put before the model; none where no model was asked.
     """
 
     seq: int
     query_id: str
-    asked_at: datetime
+    asked_at: datetime | None
     person: str
     groups: list[str]
     levels: list[str] = []
@@ -163,11 +163,12 @@ class QueryDetail(QueryOut):
 class EventOut(Out):
     """An entry of the log that is not a query: sign-ins, acts of admins, readings of the log.
 
-    `words` say what happened; `type` is the stable name of the kind of entry.
+    `words` say what happened; `type` is the stable name of the kind of entry. `time` is None where the entry was
+    altered, so that nothing tells when it was written.
     """
 
     seq: int
-    time: datetime
+    time: datetime | None
     type: str
     words: str
     actor: str  # the pseudonym of whoever acted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 from appliance.audit.entries import (
     AnswerClosed,
@@ -41,20 +41,22 @@ def put(log: QueryLog, number: int, person: str, *, answered: bool = True, flag:
     )
 
 
-def counted(log: QueryLog, clock: Clock, days: int = 7) -> Counted:
-    return count(log, clock.now, days, budget_s=60)
+def counted(log: QueryLog, clock: Clock, weeks: int = 1) -> Counted:
+    return count(log, clock.now, weeks, budget_s=60)
 
 
-def test_numbers_of_enough_people_are_told_day_by_day(log: QueryLog, clock: Clock) -> None:
+def test_numbers_of_enough_people_are_told_week_by_week(log: QueryLog, clock: Clock) -> None:
     for number in range(6):
         put(log, number, f"u-{number}", answered=number > 0, flag="personal_data.email")
-    clock.forward(days=1)
+    clock.forward(days=1)  # from a Sunday to a Monday
     for number in range(6, 12):
         put(log, number, f"u-{number}", answered=False)
-    found = counted(log, clock)
-    assert (found.since, found.until, found.whole) == (date(2026, 3, 10), date(2026, 3, 16), True)
-    assert [span.asked for span in found.spans] == [0, 0, 0, 0, 0, 6, 6]
-    assert [span.unanswered for span in found.spans] == [0, 0, 0, 0, 0, None, 6]  # one person's is nobody's business
+    clock.forward(days=7)
+    found = counted(log, clock, weeks=3)
+    assert (found.since, found.until, found.whole) == (date(2026, 3, 2), date(2026, 3, 22), True)
+    assert [span.start.day for span in found.spans] == [2, 9, 16]
+    assert [span.asked for span in found.spans] == [0, 6, 6]
+    assert [span.unanswered for span in found.spans] == [0, None, 6]  # one person's is nobody's business
     assert found.cited == (("Travel policy", 5),)
     assert found.flags == (("personal_data.email", 6),)
 
@@ -62,6 +64,7 @@ def test_numbers_of_enough_people_are_told_day_by_day(log: QueryLog, clock: Cloc
 def test_no_number_stands_for_fewer_than_five_people(log: QueryLog, clock: Clock) -> None:
     for number in range(40):
         put(log, number, f"u-{number % 4}", flag="personal_data.iban")
+    clock.forward(days=1)
     found = counted(log, clock)
     assert found.spans[-1].asked is None
     assert found.spans[-1].unanswered is None
@@ -69,23 +72,36 @@ def test_no_number_stands_for_fewer_than_five_people(log: QueryLog, clock: Clock
     assert found.flags == ()
 
 
-def test_a_longer_time_is_counted_in_weeks_that_end_today(log: QueryLog, clock: Clock) -> None:
-    for number in range(5):
-        put(log, number, f"u-{number}")
-    clock.forward(days=10)
-    for number in range(5, 10):
-        put(log, number, f"u-{number}")
-    found = counted(log, clock, days=35)
-    assert [(span.start, span.asked) for span in found.spans[-2:]] == [(date(2026, 3, 12), 5), (date(2026, 3, 19), 5)]
-    assert len(found.spans) == 5
+def test_no_chart_taken_from_another_shows_what_one_person_did(log: QueryLog, clock: Clock) -> None:
+    put(log, 0, "u-alone", flag="personal_data.iban")
+    clock.forward(days=7)
+    for number in range(1, 7):
+        put(log, number, f"u-{number}", flag="personal_data.iban")
+    clock.forward(days=1)
+    short, long = counted(log, clock, weeks=1), counted(log, clock, weeks=2)
+    assert short.cited == long.cited == (("Travel policy", 6),)
+    assert short.flags == long.flags == (("personal_data.iban", 6),)
+    assert [span.asked for span in long.spans] == [None, 6]
+    put(log, 7, "u-alone", flag="personal_data.iban")  # between two looks at the same chart
+    assert counted(log, clock, weeks=2) == long
+    clock.forward(days=6)  # when the oldest week leaves, and this one is not over
+    assert counted(log, clock, weeks=2) == long
 
 
-def test_what_there_was_no_time_for_is_left_out_in_whole_days(log: QueryLog, clock: Clock) -> None:
-    for day in range(3):
+def test_what_was_not_answered_does_not_tell_of_the_one_who_was(log: QueryLog, clock: Clock) -> None:
+    for number in range(6):
+        put(log, number, f"u-{number}", answered=number == 0)
+    clock.forward(days=1)
+    (week,) = counted(log, clock).spans
+    assert (week.asked, week.unanswered) == (6, None)
+
+
+def test_what_there_was_no_time_for_is_left_out_in_whole_weeks(log: QueryLog, clock: Clock) -> None:
+    for week in range(3):
         for number in range(5):
-            put(log, 10 * day + number, f"u-{number}")
-        clock.forward(days=1)
-    clock.now -= timedelta(days=1)
+            put(log, 10 * week + number, f"u-{number}")
+        clock.forward(days=7)
+    clock.forward(days=-6)
     found = count(log, clock.now, 7, budget_s=0.0)
-    assert (found.whole, found.since) == (False, clock.now.date())
+    assert (found.whole, found.since, found.until) == (False, date(2026, 3, 23), date(2026, 3, 29))
     assert [span.asked for span in found.spans] == [5]

@@ -27,10 +27,13 @@ from appliance.audit.entries import (
     RaisedFlag,
     RetrievedPassage,
     SignedIn,
+    SignInFailed,
 )
 from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.auth.standing import Person
+from appliance.compliance.naming import Naming
+from appliance.compliance.pseudonyms import pseudonyms_of
 from appliance.compliance.subject_access import About, as_json, gather
 from appliance.compliance.subject_paper import on_paper
 from appliance.conversations import Conversations
@@ -48,7 +51,8 @@ def ann(office: Office) -> Person:
 
 def about(office: Office, person: Person) -> About:
     requests = AccessRequests(office.database, office.clock)
-    return gather(office.log, person, Conversations(office.database), requests, 3600)
+    pseudonyms = pseudonyms_of(office.log.path)
+    return gather(office.log, person, pseudonyms, Conversations(office.database), requests, 3600)
 
 
 def recorded(office: Office, *entries: Entry) -> None:
@@ -89,6 +93,41 @@ def test_everything_a_person_did_and_others_did_about_them_is_found_and_nothing_
     assert facts["access_requests"][0]["reason"] == "I need it."
     assert "officer-1" not in as_json(found)
     assert "theirs" not in as_json(found)
+
+
+def test_whoever_was_searched_for_by_their_pseudonym_or_named_is_told_so(office: Office, ann: Person) -> None:
+    pseudonyms, accounts = pseudonyms_of(office.log.path), Accounts(office.database)
+    naming = Naming(office.four_eyes, office.log, accounts, pseudonyms, 3600)
+    hers, of_another = pseudonyms.of(ann.id), pseudonyms.of("u-hanna")
+    assert "No entry of others names you" in words_on_paper(office, ann)[0]
+    office.asks("u-hanna", f"Who is {hers}?")  # what another asked is theirs, whomever it names
+    recorded(
+        office,
+        LogRead("officer-1", f"queries matching person '{hers.lower()}'"),
+        LogRead("officer-1", f"queries matching person '{of_another}'"),
+        LogRead("officer-1", f"queries matching text 'x{hers}'"),
+    )
+    office.approved(naming.ask("officer-1", hers, "Complaint 2026-14"))
+    (granted,) = naming.granted("officer-1")
+    naming.tell("officer-1", granted.id)
+    found = about(office, ann)
+    assert [each.type for each in found.by_others] == ["log.read", "act.proposed", "act.decided", "person.named"]
+    first, *_ = words_on_paper(office, ann)
+    assert "A compliance officer Was told who is behind a pseudonym 1" in first
+    assert "A compliance officer Read the query log 1" in first
+    assert "No entry of others names you" not in first
+    assert "officer-1" not in as_json(found)
+
+
+def test_a_sign_in_that_was_refused_under_a_name_is_of_its_account_whoever_tried(office: Office, ann: Person) -> None:
+    recorded(office, SignInFailed(ann.id, "", "203.0.113.7", "not_signed_in"), SignInFailed("", "ab" * 32, "", "x"))
+    (found,) = about(office, ann).own
+    assert isinstance(found.entry, SignInFailed) and found.entry.actor == ann.id
+    told = "".join(words_on_paper(office, ann))
+    assert "may have been tried by somebody else" in told
+    assert "203.0.113.7" in told
+    office.erased(ann.id)
+    assert about(office, ann).own == ()
 
 
 def test_the_paper_says_in_letters_what_the_file_says(office: Office, ann: Person) -> None:
