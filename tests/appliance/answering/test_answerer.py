@@ -263,7 +263,15 @@ def test_an_answer_without_a_source_says_so(make: Make) -> None:
 
 @pytest.mark.parametrize(
     "pieces",
-    [(NOT_IN_DOCUMENTS,), ("NOT", "_IN_", "DOCUMENTS"), (" \n", f"{NOT_IN_DOCUMENTS}. But I think ten years.")],
+    [
+        (NOT_IN_DOCUMENTS,),
+        ("NOT", "_IN_", "DOCUMENTS"),
+        (" \n", f"{NOT_IN_DOCUMENTS}. But I think ten years."),
+        ("**Not", "_in_documents**.", " I looked everywhere [1]."),
+        ("NOT IN ", "DOCUMENTS"),
+        ("Not in", " documents."),
+        ("NOT\u200b_IN", "\\_DOCUMENTS"),
+    ],
 )
 def test_a_model_that_finds_nothing_abstains_and_nothing_of_it_is_shown(make: Make, pieces: tuple[str, ...]) -> None:
     model = Scripted(*pieces)
@@ -272,6 +280,39 @@ def test_a_model_that_finds_nothing_abstains_and_nothing_of_it_is_shown(make: Ma
     assert streamed(events) == ""
     assert "NOT_IN" not in answer_of(events).answer.text
     assert model.closed == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"Based on the passages: {NOT_IN_DOCUMENTS}.",
+        "I am sorry. not_in_documents",
+        "I have to say: NOT IN DOCUMENTS",
+        "The answer is not in the documents.",
+        "Not in documents: nothing about invoices [9].",
+    ],
+)
+def test_a_model_that_says_at_last_that_it_finds_nothing_abstains_too(make: Make, log: QueryLog, said: str) -> None:
+    answer = answer_of(ask(make(Scripted(*re.split("(?= )", said))))).answer
+    assert (answer.kind, answer.citations) == (AnswerKind.ABSTAINED, ())
+    assert "do not answer" in answer.text
+    closed = entries(log)[-1]
+    assert isinstance(closed, AnswerClosed)
+    assert closed.withdrawn.strip() == said.replace(" [9]", " ").replace("  ", " ")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Not in documents of today, but for ten years [1].",
+        "Invoices are kept for ten years; what is not in the documents is kept longer [1].",
+        "Nothing is kept in documents for longer than ten years.",
+    ],
+)
+def test_an_answer_that_only_speaks_of_documents_stays(make: Make, said: str) -> None:
+    events = ask(make(Scripted(*re.split("(?= )", said))))
+    assert answer_of(events).answer.kind is AnswerKind.GENERATED
+    assert answer_of(events).answer.text == streamed(events) == said
 
 
 def test_words_that_only_begin_like_the_sentinel_are_shown(make: Make) -> None:
