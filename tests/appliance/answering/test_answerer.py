@@ -644,6 +644,37 @@ def test_a_contradiction_among_passages_nobody_cites_is_not_told(make: Make) -> 
     assert answer.notices == ()
 
 
+def edition(text: str, path: str, rank: int) -> Hit:
+    made = make_hit(text, rank=rank, title=path)
+    return replace(made, path=path, chunk=replace(made.chunk, document_id=path))
+
+
+def test_a_newer_edition_that_was_found_and_is_not_cited_is_named(make: Make) -> None:
+    hits = FixedHits(
+        [
+            edition("A lunch with a customer is refunded up to 45 CHF.", "Rules/Expenses guideline v1", 1),
+            edition("The canteen opens at eleven.", "Rules/Canteen", 2),
+            edition("Whoever invites a client gets back at most 50 CHF.", "Rules/Expenses guideline v2", 3),
+            edition("Whoever invites a client gets back at most 60 CHF.", "Rules/Expenses guideline v3", 4),
+            edition("Something else.", "Archive/Expenses guideline v9", 5),
+        ]
+    )
+    answer = answer_of(ask(make(Scripted("Up to 45 CHF [1]."), hits=hits))).answer
+    assert answer.notices == (
+        "A newer edition of what is cited as [1] (Rules/Expenses guideline v1) was found, and is not cited: "
+        "[4] (Rules/Expenses guideline v3; version 3, [1]: version 1).",
+    )
+    assert [citation.number for citation in answer.citations] == [1, 4]
+    for cited in ("At most 60 CHF [4].", "45 CHF [1], then 60 CHF [4].", "At eleven [2]."):
+        assert answer_of(ask(make(Scripted(cited), hits=hits))).answer.notices == (), cited
+
+
+def test_whoever_asks_for_a_year_is_not_told_of_the_next_edition(make: Make) -> None:
+    hits = FixedHits([edition("Lunch: 45 CHF.", "Expenses 2024", 1), edition("Wine: none.", "Expenses 2025", 2)])
+    for question, told in (("What is paid for lunch?", 1), ("What was paid for lunch in 2024?", 0)):
+        assert len(answer_of(ask(make(Scripted("Lunch: 45 CHF [1]."), hits=hits), question)).answer.notices) == told
+
+
 def test_the_model_is_told_in_the_language_of_the_question(make: Make) -> None:
     model = Scripted("Zehn Jahre [1].")
     ask(make(model), "Wie lange werden die Rechnungen des Unternehmens aufbewahrt?")
