@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from appliance.answering.citations import MarkerGate, in_round_brackets, without_markers
 from tests.data.builders import make_passages
+from tests.growth import assert_linear
 from ui.inert import plain
 
 PASSAGES = make_passages("one", "two", "three")
@@ -143,6 +144,11 @@ def test_a_long_run_of_brackets_takes_no_longer_than_it_is_long() -> None:
     shown, _, unknown = through("[" * 100_000 + "x" + "[1 " * 30_000 + "x" + "[9" * 300 + "]" * 300)
     assert shown.startswith("[[[")
     assert set(unknown) == {9}
+
+
+@pytest.mark.parametrize("piece", ["1 ", "1-1, ", "1 and ", "passage", "p", "*", " ", "[1]e", "[e p"])
+def test_what_may_be_a_marker_is_read_in_linear_time(piece: str) -> None:
+    assert_linear(lambda text: through(f"[{text}-]"), piece.__mul__, 4_000)
 
 
 def test_markers_mean_nothing_without_passages() -> None:
