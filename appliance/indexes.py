@@ -18,7 +18,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from appliance.config import EmbeddingBackend, Settings
+from appliance.config import EmbeddingBackend, EmbeddingSettings, Settings
 from appliance.errors import IndexUnavailable, ModelUnavailable
 from appliance.index.layout import BuiltByOlderRelease, BuiltForAnotherModel
 from appliance.index.port import VectorIndex
@@ -34,11 +34,13 @@ _ROSTER = "indexes.json"
 class OpenIndexes:
     """The index that answers, the model it was built with, and the index that is being built, if there is one.
 
+    `languages` are those that the model that answers reads, none if it reads all.
     `is_anew` when the one that answers was made now, in place of one of an older release: the next sync fills it.
     """
 
     serving: VectorIndex
     embedder: Embedder
+    languages: tuple[str, ...]
     building: VectorIndex | None = None
     is_anew: bool = False
 
@@ -66,9 +68,9 @@ class Indexes:
         except BuiltByOlderRelease:
             self._remove(roster.serving)
             serving, is_anew = self._opened(roster.serving, embedder.model_id, embedder.dimension), True
-        self._write(replace(roster, model_path=self._model_path))
+        self._write(replace(roster, model_path=self._model_path, languages=self._reads))
         self.clear()
-        return OpenIndexes(serving, embedder, is_anew=is_anew)
+        return OpenIndexes(serving, embedder, self._reads, is_anew=is_anew)
 
     def take_over(self, embedder: Embedder) -> None:
         """From now on the index that was built for `embedder` answers. Doing it twice is no error.
@@ -78,7 +80,7 @@ class Indexes:
         """
         before, name = read_roster(self._path), name_for(embedder.model_id)
         if before.serving != name:
-            self._write(Roster(name, self._model_path, spare=(before.serving,)))
+            self._write(Roster(name, self._model_path, (before.serving,), self._reads))
 
     def clear(self, *, but: str = "") -> None:
         """Remove every index that does not answer, `but` one. Raises IndexUnavailable."""
@@ -96,14 +98,15 @@ class Indexes:
             self._write(replace(roster, spare=(name,)))
             building = self._opened_or_anew(name, embedder)
             if serving.count():
-                return OpenIndexes(serving, self._former_model(roster, found, embedder), building)
+                former = self._former_model(roster, found, embedder)
+                return OpenIndexes(serving, former, _languages(roster), building)
             self.take_over(embedder)  # nothing was embedded yet
         except BaseException:
             serving.close()
             raise
         serving.close()
         self.clear()
-        return OpenIndexes(building, embedder)
+        return OpenIndexes(building, embedder, self._reads)
 
     def _opened(self, name: str, model_id: str, dimension: int) -> VectorIndex:
         chosen = self._settings.index
@@ -179,7 +182,18 @@ class Indexes:
         return self._settings.index.collection + name.removeprefix(FIRST)
 
     @property
+    def _reads(self) -> tuple[str, ...]:
+        return self._settings.embedding.reads
+
+    @property
     def _model_path(self) -> str:
         """As it is written down: absolute, empty for the model that is installed."""
         chosen = self._settings.embedding.model_path
         return str(Path(chosen).absolute()) if chosen else ""
+
+
+def _languages(roster: Roster) -> tuple[str, ...]:
+    """Those that the model of the index that answers reads; where they are not written down, as if none were set."""
+    if roster.languages is not None:
+        return roster.languages
+    return EmbeddingSettings(model_path=roster.model_path or "").reads if roster.model_path is not None else ()

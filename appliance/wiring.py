@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -288,7 +288,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     build = _Builder(settings, folder, catalog, log, model, reranker, glossary, own_words)
     found = indexes.open(embedder)
     index = found.serving if found.building is None else Twofold(found.serving, found.building)
-    desk = Desk(build.serving(index, found.embedder))
+    desk = Desk(build.serving(index, found.embedder, found.languages))
     stack.callback(lambda: desk.serving.close())
     parsers = ParserPool(settings.ingest, size=settings.ingest.workers) if link is None else ClusterParsers(link)
     renderers = ParserPool(settings.ingest, size=1, urgent=True)  # a picture does not queue behind a long document
@@ -507,10 +507,10 @@ class _Builder:
         """Whether a question of that person is being answered now."""
         return any(answerer.is_answering(person_id) for answerer in list(self.answerers))
 
-    def serving(self, index: VectorIndex, embedder: Embedder) -> Serving:
-        """What answers from an index that was built with `embedder`."""
-        retriever = self._retriever(index, embedder)
-        measured = self._retriever(index, embedder, reranking_is_required=True)
+    def serving(self, index: VectorIndex, embedder: Embedder, languages: Collection[str]) -> Serving:
+        """What answers from an index that was built with `embedder`, which reads `languages` (none: all)."""
+        retriever = self._retriever(index, embedder, languages)
+        measured = self._retriever(index, embedder, languages, reranking_is_required=True)
         return Serving(
             index,
             self._ingesting(embedder),
@@ -521,7 +521,9 @@ class _Builder:
             Examiner(measured, self._answerer(measured, embedder, OnRecordAsAWhole())),
         )
 
-    def _retriever(self, index: VectorIndex, embedder: Embedder, *, reranking_is_required: bool = False) -> Retriever:
+    def _retriever(
+        self, index: VectorIndex, embedder: Embedder, languages: Collection[str], *, reranking_is_required: bool = False
+    ) -> Retriever:
         return Retriever(
             catalog=self.catalog,
             index=index,
@@ -530,7 +532,7 @@ class _Builder:
             glossary=self.glossary,
             reranker=self.reranker,
             reranking_is_required=reranking_is_required,
-            languages=self.settings.embedding.reads,
+            languages=languages,
             alarm=self.alarm,
         )
 
@@ -640,7 +642,10 @@ class _Exchange:
             self._record("index.model_changing", f"{self.embedder.model_id} is to replace {self.former_model}")
             self.announced = True
         self.indexes.take_over(self.embedder)
-        serving, former = self.build.serving(self.both, self.embedder), self.desk.serving
+        serving, former = (
+            self.build.serving(self.both, self.embedder, self.build.settings.embedding.reads),
+            self.desk.serving,
+        )
         self.desk.serving, self.former = serving, former
         self.pipeline.use(serving.index, serving.embedder)
         if isinstance(former.embedder, CachingEmbedder):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import runpy
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -68,3 +70,14 @@ def test_a_model_of_llama_index_writes_the_answers_of_the_appliance(settings: Se
     text, cited = _sample("own_model").ask(settings, "How long are invoices kept?", "erin").split("\n")
     assert text == "Invoices are kept for ten years [1]."
     assert cited == "retention.txt"
+
+
+@pytest.mark.parametrize("name", ["query_engine", "own_model"])
+def test_a_sample_says_in_words_what_is_wrong(settings: Settings, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRONGROOM_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("STRONGROOM_MODEL__PROVIDER", "none")
+    for arguments, told in (([], "Give the question"), (["How long?", "nobody"], "nobody")):
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(SAMPLES / f"{name}.py"), run_name="__main__")
+        assert told in str(ended.value.code)

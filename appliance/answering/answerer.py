@@ -53,6 +53,7 @@ from appliance.errors import AccessDenied, ApplianceError, ContextOverflow, Mode
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Generation, LanguageModel, ModelCard
 from appliance.inference.token_bound import PROMPT_OVERHEAD_TOKENS
+from appliance.retrieval.editions import names_year_of, newest
 from appliance.retrieval.retriever import Retriever
 
 CANCELLED = "cancelled"
@@ -348,7 +349,7 @@ class Answerer:
         gate = MarkerGate(passages)
         shown = gate.feed(quotations.text) + gate.finish()
         yield self._shown(course, shown)
-        citations = _with_conflicts(course, gate.citations)
+        citations = _with_newer(course, _with_conflicts(course, gate.citations))
         told = tuple(course.notices)
         return Answer(shown, AnswerKind.EXTRACTIVE, citations, told, highlights=quotations.highlights)
 
@@ -389,7 +390,7 @@ def _checked(course: Course, shown: str, gate: MarkerGate) -> Answer:
     if gate.unknown_markers:
         course.notices.append(notices.UNKNOWN_MARKER)
     course.notices += notices.of_grounding(checked, cites=bool(gate.citations))
-    citations = _with_conflicts(course, gate.citations)
+    citations = _with_newer(course, _with_conflicts(course, gate.citations))
     told = tuple(course.notices)
     return Answer(shown, AnswerKind.GENERATED, citations, told, gate.unknown_markers, checked)
 
@@ -402,3 +403,22 @@ def _with_conflicts(course: Course, citations: tuple[Citation, ...]) -> tuple[Ci
             course.notices.append(notices.of_conflict(found))
             cited |= {found.one.number: found.one, found.other.number: found.other}
     return tuple(cited[number] for number in sorted(cited))
+
+
+def _with_newer(course: Course, citations: tuple[Citation, ...]) -> tuple[Citation, ...]:
+    """The citations, and the newer editions of them that were found and not cited, which the reader is told of.
+
+    Whoever asks for a year is not told of the next.
+    """
+    told = {citation.hit.chunk.document_id for citation in citations}
+    passages = {passage.hit.chunk.id: passage for passage in course.passages}
+    shown = {citation.number: citation for citation in citations}
+    for cited in citations:
+        found = newest(cited.hit, (passage.hit for passage in course.passages))
+        if found is None or found.hit.chunk.document_id in told or names_year_of(course.searched_for, cited.hit):
+            continue
+        later = passages[found.hit.chunk.id]
+        told.add(found.hit.chunk.document_id)
+        shown[later.number] = later
+        course.notices.append(notices.of_newer_edition(cited, later, found))
+    return tuple(shown[number] for number in sorted(shown))

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
 
-from appliance.answering.numbers import NumbersOf, numbers, numbers_of, scales
+from appliance.answering.numbers import NumbersOf, numbers, numbers_of, scales, spelled_numbers
 from appliance.answering.sentences import Statement, statements, unmarked, words
 from appliance.domain import Citation, Grounding, StatementCheck
 
@@ -84,7 +84,8 @@ def _seen(citation: Citation) -> _Seen:
 
 
 def _check(statement: Statement, seen: _Seen, language: str, named: frozenset[int]) -> StatementCheck:
-    said = numbers(_without_pages(unmarked(statement.text), seen.pages))
+    text = _without_pages(unmarked(statement.text), seen.pages)
+    said = (*numbers(text), *spelled_numbers(text, language))
     missing = tuple(dict.fromkeys(number.written for number in said if not seen.numbers.have(number, named)))
     carried = words(statement.text)
     score = len(carried & seen.words) / len(carried) if carried else float(seen is not _NOTHING)

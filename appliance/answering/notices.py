@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from appliance.answering.conflicts import Conflict
 from appliance.domain import Citation, Grounding
-from appliance.retrieval.editions import newer
+from appliance.retrieval.editions import Newer, newer
 
 CUT_OFF = "The language model stopped before its answer was finished; what it had written is not shown."
 NOTHING = "The language model returned nothing that can be read."
@@ -60,6 +60,14 @@ def of_conflict(found: Conflict) -> str:
         f"Passages [{one.number}] ({one.hit.title}) and [{other.number}] ({other.hit.title}) differ: "
         f"“{_short(found.one_says)}” and “{_short(found.other_says)}”"
         f"{_which_is_newer(one, other)}"
+    )
+
+
+def of_newer_edition(cited: Citation, later: Citation, found: Newer) -> str:
+    """That what an answer cites has a newer edition among the passages that it does not cite."""
+    return (
+        f"A newer edition of what is cited as [{cited.number}] ({cited.hit.title}) was found, and is not cited: "
+        f"[{later.number}] ({later.hit.title}; {found.why[0]}, [{cited.number}]: {found.why[1]})."
     )
 
 

@@ -8,9 +8,9 @@ Rules this module keeps:
    ("in millions"), and the other way round.
 3. A date is one thing ("3 March 2024", "03.03.2024", "2024-03-03"), in five languages. It stands in a passage that has
    it, or that has its day and month in one place and its year in another.
-4. A code ("4.2.1", "11:30") is compared as it is written. Numbers spelled as words ("ten years") count in a passage,
-   in its own language ("due" is 2 in Italian alone), never in an answer: an answer counts things that its passage only
-   lists.
+4. A code ("4.2.1", "11:30") is compared as it is written. Numbers spelled as words count in a passage ("due" is 2 where
+   the passage is Italian). In an answer they count from four to ninety and before a measure ("twelve years", "zehn
+   Prozent"): otherwise an answer counts things that its passage only lists.
 """
 
 from __future__ import annotations
@@ -102,7 +102,39 @@ _ELSEWHERE = frozenset(_ELSEWHERE_WORDS.split())
 _SPELLED_ANYWHERE = {
     word: value for spelled in _SPELLED.values() for word, value in spelled.items() if word not in _ELSEWHERE
 }
+_SPELLED_IN = {language: _SPELLED_ANYWHERE | spelled for language, spelled in _SPELLED.items()} | {
+    "": _SPELLED_ANYWHERE
+}
 _WORD = re.compile(r"[^\W\d_]+")
+_LASTING = re.compile(
+    r"\b([a-zäöüß]+)(?=(?:jährig|monatig|wöchig|tägig|stündig|minütig)(?:e[mnrs]?)?\b)", re.IGNORECASE
+)
+"""The number in a German word like "sechsmonatige"."""
+
+_MEASURES = (
+    r"years?|months?|weeks?|days?|hours?|minutes?|per\s?cent|euros?|francs?|dollars?|pounds?"
+    r"|jahren?|monaten?|wochen|(?:werk|arbeits|kalender|geschäfts)?tagen?|stunden|minuten|prozent|franken"
+    r"|ans|années|mois|semaines|jours|heures|pour\s+cent"
+    r"|anni|mesi|settimane|giorni|ore|minuti|per\s+cento|franchi"
+    r"|años|meses|semanas|días|horas|minutos|por\s+ciento|francos|dólares"
+)
+_FEWEST, _MOST = 4, 90  # fewer are pronouns and articles too; a hundred and more are of several words
+_AND = frozenset({"and", "und", "et", "e", "y"})
+_BEFORE = 24  # characters before a word in which another part of the same number may stand
+
+
+def _with_measure(language: str) -> re.Pattern[str]:
+    """A spelled number and its measure, with at most one word between them that is no part of the number."""
+    numbers = (word for word, value in _SPELLED_IN[language].items() if _FEWEST <= value <= _MOST and word != "dozen")
+    part = "|".join(sorted((*_SPELLED_IN[language], *_SCALES), key=len, reverse=True))
+    return re.compile(
+        rf"(?<![\w-])({'|'.join(sorted(numbers, key=len, reverse=True))})(?:\s+|-)"
+        rf"(?:(?!(?:{part})(?!\w))[^\W\d_]+\s+)?(?:{_MEASURES})(?!\w)",
+        re.IGNORECASE,
+    )
+
+
+_WITH_MEASURE = {language: _with_measure(language) for language in _SPELLED_IN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +176,23 @@ def numbers_of(text: str, language: str = "") -> NumbersOf:
     """Everything that the numbers of a text in this language ("" when it is not known) may mean, spelled ones too."""
     readings = {reading for number in numbers(text) for reading in number.readings}
     readings |= {facet for reading in readings for facet in _facets(reading)}
-    spelled = _SPELLED.get(language, _SPELLED_ANYWHERE)
-    readings |= {str(spelled[word]) for word in map(str.casefold, _WORD.findall(text)) if word in spelled}
+    spelled = _SPELLED_IN.get(language, _SPELLED_ANYWHERE)
+    words = [*_WORD.findall(text), *_LASTING.findall(text)]
+    readings |= {str(spelled[word]) for word in map(str.casefold, words) if word in spelled}
     return NumbersOf(frozenset(readings), scales(text))
+
+
+def spelled_numbers(text: str, language: str = "") -> tuple[Number, ...]:
+    """The numbers of an answer in this language that are spelled as words, from four to ninety, with their measure."""
+    spelled = _SPELLED_IN.get(language, _SPELLED_ANYWHERE)
+    found = []
+    for match in _WITH_MEASURE.get(language, _WITH_MEASURE[""]).finditer(text):
+        before = _WORD.findall(text[max(0, match.start() - _BEFORE) : match.start()].casefold())[-2:]
+        if before and before[-1] in _AND:
+            before.pop()
+        if not before or before[-1] not in spelled:  # no part of "thirty and five"
+            found.append(Number(" ".join(match[0].split()), frozenset({str(spelled[_folded(match[1])])})))
+    return tuple(found)
 
 
 def scales(text: str) -> frozenset[int]:
@@ -156,7 +202,10 @@ def scales(text: str) -> frozenset[int]:
 
 def spans(text: str, written: frozenset[str]) -> list[tuple[int, int]]:
     """Where those of a text's numbers stand that are written as in `written`, in order."""
-    return sorted((start, end) for number, start, end in _found(text) if number.written in written)
+    spelled = (number for number in written if number and not _DIGIT.search(number))
+    patterns = (r"(?<!\w)" + r"\s+".join(map(re.escape, number.split())) + r"(?!\w)" for number in spelled)
+    in_words = (found.span() for pattern in patterns for found in re.finditer(pattern, text))
+    return sorted([*((start, end) for number, start, end in _found(text) if number.written in written), *in_words])
 
 
 def without_numbers(text: str) -> str:

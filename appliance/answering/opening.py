@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from appliance.answering.instructions import NOT_IN_DOCUMENTS
+import re
 
 _LOOP_CHARACTERS = 1_000
 _LONGEST_ROUND = 200
 _LOOK_EVERY = 100
 
 
+_SAID_AT_ONCE = re.compile(r"[\W_]*(?:(?i:not_in_documents)|NOT IN DOCUMENTS)(?![^\W_])")
+_SAID_ANYWHERE = re.compile(
+    r"(?<![^\W_])not[\s_*\-]*+in[\s_*\-]*+(?:the[\s_*\-]*+)?documents?(?![^\W_])", re.IGNORECASE
+)
+_LETTERS = "notindocuments"
+
+
+def says_no(answer: str) -> bool:
+    """Whether the words that mean "not in the documents" stand in an answer, as models write them."""
+    return _SAID_ANYWHERE.search(answer.replace("\\", "")) is not None
+
+
 class Opening:
-    """Holds back the beginning of an answer while it may still be the words that mean "not in the documents"."""
+    """Holds back the beginning of an answer while it may still be the words that mean "not in the documents".
+
+    Small models write "Not_in_documents." or "NOT IN DOCUMENTS" for it.
+    """
 
     def __init__(self) -> None:
         self._held = ""
@@ -22,19 +37,21 @@ class Opening:
         if self._decided:
             return piece
         self._held += piece
-        begun = self._held.lstrip(" \n\t\"'*`.")
-        if begun.startswith(NOT_IN_DOCUMENTS):
+        if _SAID_AT_ONCE.match(self._held.replace("\\", "")):
             self._decided = self.says_no = True
             return ""
-        if NOT_IN_DOCUMENTS.startswith(begun):
-            return ""
-        return self.finish()
+        return "" if _LETTERS.startswith(_letters(self._held)) else self.finish()
 
     def finish(self) -> str:
         """What was still held back."""
         self._decided = True
+        self.says_no = self.says_no or _letters(self._held) == _LETTERS
         text, self._held = self._held, ""
         return "" if self.says_no else text
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 class LoopWatch:

@@ -186,7 +186,7 @@ def _passage(citation: Citation) -> str:
 
 def _quoted(untrusted_text: str) -> str:
     """A document's text, unable to end its own quotation or to look like a marker."""
-    return in_round_brackets(inert(untrusted_text)).replace(">>>", "›››")
+    return inert(in_round_brackets(untrusted_text)).replace(">>>", "›››")
 
 
 def inert(untrusted_text: str) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from appliance.answering.answerer import Record
 from appliance.answering.course import Course, closed, numbered, received, retrieved
 from appliance.answering.flagging import raised
+from appliance.answering.sentences import has_words
 from appliance.audit.entries import SearchState
 from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal
 from appliance.errors import ApplianceError
@@ -36,6 +37,8 @@ class Searcher:
 
     def search(self, question: str, principal: Principal, *, limit: int, origin: str) -> list[Hit]:
         """The best hits for a question within what this person may see, at most `limit`; `origin` names the door.
+
+        A question without a word or number finds nothing: whatever is nearest to it says nothing.
 
         Raises:
             AuditUnavailable: The log cannot be written; nothing is handed over.
@@ -63,9 +66,10 @@ class Searcher:
 
     def _find(self, course: Course, limit: int) -> None:
         course.state = self._state()
-        course.hits = self._retriever.retrieve(
-            course.question, course.principal.access, on_withheld=course.note_withheld
-        )
+        if has_words(course.question):
+            course.hits = self._retriever.retrieve(
+                course.question, course.principal.access, on_withheld=course.note_withheld
+            )
         course.retrieval_ms = course.elapsed_ms()
         course.passages = numbered(course.hits[:limit])
         self._log.append(retrieved(course, None, None))

@@ -2,7 +2,8 @@
 
 Rules this module keeps:
 
-1. What is shown has no marker that points at no passage, and no beginning that means "not in the documents".
+1. What is shown has no character that a screen does not show, no marker that points at no passage, and no beginning
+   that means "not in the documents". Where a model says so further on and cites nothing, the answer is that it says so.
 2. A model that goes round in circles is stopped: it has failed.
 3. Closing it stops the model.
 """
@@ -12,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from appliance.answering import notices
-from appliance.answering.citations import MarkerGate
-from appliance.answering.opening import LoopWatch, Opening
+from appliance.answering.citations import MarkerGate, without_hidden
+from appliance.answering.opening import LoopWatch, Opening, says_no
 from appliance.domain import Citation
 from appliance.errors import ModelUnavailable
 from appliance.inference.wire import Ending, whole_characters
@@ -27,12 +28,14 @@ class Writing:
         self._pieces = pieces
         self._ending = Ending(pieces)
         self._opening = Opening()
+        self._shown = ""
         self.gate = MarkerGate(passages)
 
     @property
     def says_no(self) -> bool:
-        """Whether the model said that the passages do not answer the question. Nothing was shown then."""
-        return self._opening.says_no
+        """Whether the model said that the passages do not answer the question: at once, and nothing was shown, or when
+        it had ended."""
+        return self._opening.says_no or (not self.gate.citations and says_no(self._shown))
 
     @property
     def is_cut(self) -> bool:
@@ -43,15 +46,17 @@ class Writing:
         """Raises ModelUnavailable or ContextOverflow, also in mid-stream."""
         loop = LoopWatch()
         for piece in whole_characters(self._ending):
-            text = self.gate.feed(self._opening.feed(piece))
-            if text:
-                yield text
-            if self.says_no:
+            yield from self._checked(self._opening.feed(without_hidden(piece)))
+            if self._opening.says_no:
                 return
             if loop.is_looping(piece):
                 raise ModelUnavailable(notices.LOOP)
-        text = self.gate.feed(self._opening.finish()) + self.gate.finish()
+        yield from self._checked(self._opening.finish(), is_last=True)
+
+    def _checked(self, piece: str, *, is_last: bool = False) -> Iterator[str]:
+        text = self.gate.feed(piece) + (self.gate.finish() if is_last else "")
         if text:
+            self._shown += text
             yield text
 
     def close(self) -> None:

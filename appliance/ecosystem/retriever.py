@@ -4,7 +4,8 @@ Rules this module keeps:
 
 1. A retriever belongs to one person: for whom it searches is a required argument, and what they may not see is not
    there. Make one for each person, and none for several. Who they are and what they may see is asked at each search.
-2. Nodes say where they come from (document, path, page, version), so that an answer can be traced to the page.
+2. Nodes say where they come from (document, path, page, version), so that an answer can be traced to the page. Their
+   `score` is the fused one, comparable within one search only; the cosine is `similarity` in their metadata.
 3. Every search is in the query log, as this person's, before its nodes are returned: see `answering.searching`. What
    a workflow makes of the nodes is not; who must have that there too asks the appliance (`Answerer`).
 """
@@ -19,11 +20,12 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from appliance.answering.searching import Searcher
 from appliance.domain import Hit, Principal
+from appliance.errors import InvalidRequest
 
 ORIGIN = "llama-index"
 """The door that searches came through, on record."""
 
-_FOR_PROGRAMS = ["document_id", "version_id", "version_sha256", "chunk"]
+_FOR_PROGRAMS = ["document_id", "version_id", "version_sha256", "chunk", "similarity"]
 """Metadata that is no help to a model, and takes room in its window."""
 
 
@@ -37,16 +39,21 @@ class StrongroomRetriever(BaseRetriever):
             searcher: The appliance's own (`Appliance.searcher`).
             person: Gives for whom it searches, as they stand (`Appliance.reader`): their groups and levels say what is
                 found, their id and name are on record. What it raises, the search raises.
-            limit: How many nodes a question gets at most.
+            limit: How many nodes a question gets at most; one or more.
             more: What every llama-index retriever takes (`callback_manager`, `verbose`).
+
+        Raises:
+            InvalidRequest: `limit` is below one.
         """
+        if limit < 1:
+            raise InvalidRequest(f"The limit is {limit}: a retriever hands over at least one passage. Set 1 or more.")
         super().__init__(**more)
         self._searcher = searcher
         self._person = person
         self._limit = limit
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        """The nodes for a question, best first.
+        """The nodes for a question, best first; none for a question without a word or number.
 
         Raises:
             AuditUnavailable: The query log cannot be written; there is no result.
@@ -70,6 +77,7 @@ def _node(hit: Hit) -> TextNode:
             "headings": " > ".join(chunk.place.headings),
             "language": chunk.language,
             "chunk": chunk.number,
+            "similarity": hit.similarity,
             "document_id": chunk.document_id,
             "version_id": chunk.version_id,
             "version_sha256": hit.version_sha256,

@@ -29,12 +29,14 @@ class Roster:
     """`serving` is the name of the index that answers, `model_path` the folder of its embedding model as it was set.
 
     `model_path` is None where nobody wrote it down, and empty for the model that is installed with the appliance.
+    `languages` are those that the model reads, none if it reads all; None where nobody wrote them down.
     `spare` are the names of all other indexes there may be.
     """
 
     serving: str = FIRST
     model_path: str | None = None
     spare: tuple[str, ...] = ()
+    languages: tuple[str, ...] | None = None
 
 
 def name_for(model_id: str) -> str:
@@ -46,10 +48,16 @@ def read_roster(path: Path) -> Roster:
     """What the file says; without a file there is the first index. Raises IndexUnavailable."""
     try:
         found = json.loads(path.read_text("utf-8"))
-        return Roster(str(found["serving"]), found["model_path"], tuple(map(str, found["spare"])))
+        languages = found.get("languages")  # which an older release did not write
+        return Roster(
+            str(found["serving"]),
+            found["model_path"],
+            tuple(map(str, found["spare"])),
+            None if languages is None else tuple(map(str, languages)),
+        )
     except FileNotFoundError:
         return Roster()
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise IndexUnavailable(f"{path} cannot be read: restore it from the backup.") from error
 
 

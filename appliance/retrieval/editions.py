@@ -12,7 +12,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -93,9 +93,27 @@ def newer(one: Hit, other: Hit) -> Newer | None:
     return None
 
 
+def newest(hit: Hit, hits: Iterable[Hit]) -> Newer | None:
+    """The newest edition among hits of what lies in the same folder as `hit`; None when none of them is newer."""
+    latest, found = hit, None
+    for other in hits:
+        if _folder(other) == _folder(hit) and (later := newer(latest, other)) is not None and later.hit is other:
+            latest, found = other, newer(hit, other)
+    return found
+
+
+def names_year_of(question: str, hit: Hit) -> bool:
+    """Whether a question names the year that stands in the name of a hit's document."""
+    return bool(years_of(question) & years_of(f"{hit.title} {hit.path}"))
+
+
 def years_of(text: str) -> frozenset[str]:
     """The years that a question or a name mentions."""
     return frozenset(re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", text))
+
+
+def _folder(hit: Hit) -> tuple[str, ...]:
+    return hit.source, *_INSIDE.split(hit.path)[:-1]
 
 
 def _names(hit: Hit) -> tuple[Name, Name]:

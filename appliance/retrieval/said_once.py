@@ -4,7 +4,7 @@ Rules this module keeps:
 
 1. The same text is shown once, whichever documents have it. Otherwise only editions are compared: documents that are
    much alike, or alike and of the same name (see `editions`). Whether they are is told by the hits themselves, which
-   the reader may see, and by nothing else.
+   the reader may see, and by nothing else. A document that is too short for a signature is compared by its words.
 2. A passage of an edition is left out when another one says all of it under the same headings: the same sentences and
    lines, in the same order, one after the other. Case, spaces and punctuation aside, every word, number and sign is the
    same. What differs in a single word stays, for the reader to see and for `conflicts` to name.
@@ -18,15 +18,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from appliance.catalog import SIMILAR, resembling
 from appliance.domain import Hit
-from appliance.retrieval.editions import newer, same_name, unmarked, years_of
+from appliance.retrieval.editions import names_year_of, newer, same_name, unmarked
 
 _ALIKE = 0.3  # of their shingles, for documents of the same name
+_ALIKE_WORDS = 0.5  # of their words, for those of the same name of which one has no signature
 _HARDLY_LOWER = 0.05  # of the fused score
 _SAME_PLACE = 0.5  # of the words of two passages under the same headings
 _FEWEST_WORDS = 8
@@ -82,14 +83,14 @@ def each_said_once(question: str, hits: Sequence[Hit], signatures: Mapping[str, 
         hits: Best first, with their fused scores.
         signatures: Of the versions of the hits, by version: what tells documents that are much alike.
     """
-    editions, asked = _editions(hits, signatures), years_of(question)
+    editions = _editions(hits, signatures)
     in_editions, times = frozenset().union(*editions), Counter(hit.chunk.text for hit in hits)
     kept: list[_Passage] = []
     for passage in map(_Passage, hits):
         rivals: list[int] = []
         if passage.hit.chunk.document_id in in_editions or times[passage.hit.chunk.text] > 1:
             rivals = [place for place, other in enumerate(kept) if _may_repeat(passage.hit, other.hit, editions)]
-        _put(passage, kept, rivals, asked)
+        _put(passage, kept, rivals, question)
     once: dict[str, Hit] = {}
     for passage in kept:
         once.setdefault(passage.hit.chunk.text, passage.hit)
@@ -102,10 +103,10 @@ def _may_repeat(hit: Hit, other: Hit, editions: frozenset[frozenset[str]]) -> bo
     return frozenset((hit.chunk.document_id, other.chunk.document_id)) in editions
 
 
-def _put(passage: _Passage, kept: list[_Passage], rivals: Sequence[int], asked: frozenset[str]) -> None:
+def _put(passage: _Passage, kept: list[_Passage], rivals: Sequence[int], question: str) -> None:
     """Put a passage where it belongs among better ranked ones, of which `rivals` may say the same."""
     alike = [place for place in rivals if passage.stands_where(kept[place])]
-    behind = [place for place in alike if _comes_first(passage.hit, kept[place].hit, asked)]
+    behind = [place for place in alike if _comes_first(passage.hit, kept[place].hit, question)]
     replaced = next((place for place in behind if passage.says_all_of(kept[place])), None)
     if replaced is not None:
         kept[replaced] = passage
@@ -120,11 +121,11 @@ def _makes_needless(kept: _Passage, passage: _Passage) -> bool:
     return passage.says_all_of(kept) or not _is_newer(passage.hit, kept.hit)
 
 
-def _comes_first(hit: Hit, other: Hit, asked: frozenset[str]) -> bool:
+def _comes_first(hit: Hit, other: Hit, question: str) -> bool:
     """Whether a hit comes before a better ranked one: of two editions, hardly lower, and asked for or else newer."""
     if hit.score < other.score - _HARDLY_LOWER or not same_name(hit, other):
         return False
-    is_asked, other_is_asked = (bool(asked & years_of(f"{each.title} {each.path}")) for each in (hit, other))
+    is_asked, other_is_asked = (names_year_of(question, each) for each in (hit, other))
     if is_asked != other_is_asked:
         return is_asked
     return _is_newer(hit, other)
@@ -139,8 +140,32 @@ def _editions(hits: Sequence[Hit], signatures: Mapping[str, bytes]) -> frozenset
     """The pairs of documents among the hits that are editions of one another."""
     first = list({hit.chunk.document_id: hit for hit in reversed(hits)}.values())
     pairs = resembling([signatures.get(hit.chunk.version_id, b"") for hit in first], _ALIKE)
-    return frozenset(
-        frozenset((first[one].chunk.document_id, first[other].chunk.document_id))
+    long = (
+        (first[one], first[other])
         for one, other, share in pairs
         if share >= SIMILAR or same_name(first[one], first[other])
     )
+    short = _short_editions(first, hits, signatures)
+    return frozenset(frozenset((one.chunk.document_id, other.chunk.document_id)) for one, other in (*long, *short))
+
+
+def _short_editions(
+    first: Sequence[Hit], hits: Sequence[Hit], signatures: Mapping[str, bytes]
+) -> Iterator[tuple[Hit, Hit]]:
+    """The pairs of documents of the same name that share most of their words, where one of them has no signature."""
+    unsigned = [hit for hit in first if not signatures.get(hit.chunk.version_id)]
+    for one in unsigned:
+        for other in first:
+            if one is not other and same_name(one, other) and _share_words(one, other, hits):
+                yield one, other
+
+
+def _share_words(one: Hit, other: Hit, hits: Sequence[Hit]) -> bool:
+    """Whether two documents share most words of their hits: of a short document those are all it has."""
+    ours, theirs = (
+        frozenset[str]().union(
+            *(_Passage(hit).words for hit in hits if hit.chunk.document_id == each.chunk.document_id)
+        )
+        for each in (one, other)
+    )
+    return len(ours & theirs) >= _ALIKE_WORDS * len(ours | theirs)

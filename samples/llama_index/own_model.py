@@ -19,6 +19,7 @@ from appliance.answering.answerer import Answered
 from appliance.config import Settings, go_offline, load_settings
 from appliance.domain import Conversation
 from appliance.ecosystem.model import LlamaIndexModel
+from appliance.errors import ApplianceError
 from appliance.wiring import opened
 
 
@@ -53,5 +54,10 @@ def ask(settings: Settings, question: str, name: str) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit('Give the question and the name of the reader: own_model.py "How long are invoices kept?" erin')
     go_offline()
-    print(ask(load_settings(), sys.argv[1], sys.argv[2]))
+    try:
+        print(ask(load_settings(), sys.argv[1], sys.argv[2]))
+    except ApplianceError as error:
+        sys.exit(str(error))

@@ -19,6 +19,7 @@ from llama_index.core.schema import NodeWithScore
 
 from appliance.config import Settings, go_offline, load_settings
 from appliance.ecosystem.retriever import StrongroomRetriever
+from appliance.errors import ApplianceError
 from appliance.wiring import opened
 
 
@@ -43,5 +44,10 @@ def _told(nodes: Sequence[NodeWithScore]) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit('Give the question and the name of the reader: query_engine.py "How long are invoices kept?" erin')
     go_offline()
-    print(ask(load_settings(), sys.argv[1], sys.argv[2]))
+    try:
+        print(ask(load_settings(), sys.argv[1], sys.argv[2]))
+    except ApplianceError as error:
+        sys.exit(str(error))

@@ -6,6 +6,7 @@ The models are small and real (`tests/data/tiny_models.py`).
 from __future__ import annotations
 
 import gc
+import json
 import shutil
 import time
 import weakref
@@ -48,13 +49,15 @@ class Place:
         self.new = tiny_models.e5(root / "new")
 
     @contextmanager
-    def opened(self, model: Path, *, reranker: Path | None = None) -> Iterator[Appliance]:
+    def opened(
+        self, model: Path, *, reranker: Path | None = None, languages: tuple[str, ...] = ()
+    ) -> Iterator[Appliance]:
         settings = Settings(
             data_dir=self.data,
             server=ServerSettings(allowed_hosts=("testserver",)),
             model=ModelSettings(provider=Provider.NONE),
-            embedding=EmbeddingSettings(model_path=str(model)),
-            retrieval=RetrievalSettings(reranker_path=str(reranker or "")),
+            embedding=EmbeddingSettings(model_path=str(model), languages=languages),
+            retrieval=RetrievalSettings(reranker_path=str(reranker or ""), dense_weight_elsewhere=0.1),
         )
         with opened(settings) as built:
             yield built
@@ -145,6 +148,37 @@ def test_the_old_model_answers_until_the_new_one_takes_over_while_the_appliance_
     with place.opened(place.new) as built:
         assert built.changeover is None
         assert _found(built)
+
+
+def test_the_old_model_answers_in_the_languages_that_it_reads_until_the_new_one_takes_over(place: Place) -> None:
+    question = "Wie lange werden die Rechnungen des Unternehmens aufbewahrt?"
+
+    def scores(built: Appliance) -> list[float]:
+        return [hit.score for hit in built.retriever.retrieve(question, ACCESS)]
+
+    with place.opened(place.old) as built:
+        reading_all = scores(built)
+    with place.opened(place.old, languages=("en",)) as built:
+        reading_english = scores(built)
+    assert reading_all != reading_english
+    with place.opened(place.new, languages=("de", "en")) as built:
+        assert scores(built) == reading_english
+        assert built.changeover is not None
+        built.changeover.run()
+        assert built.embedder.model_id.startswith("tiny-xlm")
+        assert built.retriever._languages == {"de", "en"}
+
+
+def test_of_an_old_model_whose_languages_nobody_wrote_down_they_are_those_of_its_kind(place: Place) -> None:
+    roster = place.data / "indexes.json"
+    written = json.loads(roster.read_text())
+    del written["languages"]
+    roster.write_text(json.dumps(written))
+    with place.opened(place.new, languages=("en",)) as built:
+        assert built.retriever._languages == set()
+        roster.write_text(json.dumps({**written, "model_path": ""}))
+    with place.opened(place.new, languages=("fr",)) as built:
+        assert built.retriever._languages == {"en"}
 
 
 def test_a_change_that_cannot_be_made_is_not_on_record_as_made(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,14 @@ def test_a_number_that_stands_in_another_passage_only_is_missing() -> None:
     assert (check.supported, check.numbers_missing) == (False, ("6",))
 
 
+def test_a_number_in_words_that_its_passage_does_not_have_is_missing() -> None:
+    said = "Invoices are kept for twelve years [1]. Invoices are kept for ten years [1]. Two of them are kept [1]."
+    first, second, third = grounding(said, PASSAGES, "en").statements
+    assert (first.supported, first.numbers_missing) == (False, ("twelve years",))
+    assert second.supported
+    assert third.numbers_missing == ()
+
+
 def test_words_that_stand_nowhere_are_not_supported_even_without_a_number() -> None:
     (check,) = grounding("The canteen serves vegetarian dishes [1].", PASSAGES, "en").statements
     assert not check.supported

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.answering.numbers import _MONTHS, _SCALES, numbers, numbers_of, scales, spans, without_numbers
+from appliance.answering.numbers import (
+    _MONTHS,
+    _SCALES,
+    numbers,
+    numbers_of,
+    scales,
+    spans,
+    spelled_numbers,
+    without_numbers,
+)
 from tests.growth import assert_linear
 
 LOOK_ALIKES = {"i": "Iİı", "s": "Sſ", "k": "K\N{KELVIN SIGN}"}
@@ -99,8 +108,59 @@ def test_a_word_is_a_number_in_its_own_language_alone(answer: str, passage: str,
     assert all(there.have(number) for number in numbers(answer)) is expected
 
 
-def test_words_of_an_answer_are_no_numbers() -> None:
+def test_words_of_an_answer_are_no_numbers_where_they_count_what_a_passage_lists() -> None:
     assert stands("There are three conditions.", "One, and another one.")
+    assert spelled_numbers("There are five conditions and six forms; four in all.", "en") == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "language", "written"),
+    [
+        ("Kept for twelve years [1].", "en", ("twelve years",)),
+        ("Within ten\nworking days, or four-week periods.", "en", ("ten working days", "four-week")),
+        ("Zwölf Jahre lang, innert dreißig Arbeitstagen.", "de", ("Zwölf Jahre", "dreißig Arbeitstagen")),
+        ("Pendant dix ans, cinq pour cent.", "fr", ("dix ans", "cinq pour cent")),
+        ("Entro sei mesi.", "it", ("sei mesi",)),
+        ("Durante doce años.", "es", ("doce años",)),
+        ("Kept for ten years.", "", ("ten years",)),
+        ("Es sei denn, zwei Jahre, acht Tage.", "de", ("acht Tage",)),
+        ("once days", "en", ()),
+        ("twenty-five years, quatre-vingt-dix ans", "", ()),
+        ("treinta y cinco años", "es", ()),
+        ("vingt et onze ans", "fr", ()),
+        ("two or three years, one hundred and five days", "en", ()),
+        ("four and a half years", "en", ()),
+        ("five million dollars", "en", ()),
+        ("four to six years", "en", ("six years",)),
+        ("twenty five years", "en", ()),
+    ],
+)
+def test_a_spelled_number_of_an_answer_counts_before_a_measure(
+    answer: str, language: str, written: tuple[str, ...]
+) -> None:
+    assert tuple(number.written for number in spelled_numbers(answer, language)) == written
+    if written:
+        marked = [answer[start:end] for start, end in spans(answer, frozenset(written))]
+        assert [" ".join(part.split()) for part in marked] == list(written)
+
+
+@pytest.mark.parametrize(
+    ("answer", "passage", "expected"),
+    [
+        ("ten years", "10 years", True),
+        ("ten years", "zehn Jahre", True),
+        ("six months", "eine sechsmonatige Frist", True),
+        ("6 months", "eine sechsmonatige Frist", True),
+        ("twelve years", "ten years", False),
+        ("zwölf Jahre", "zehn Jahre", False),
+    ],
+)
+def test_a_spelled_number_stands_in_a_passage_in_words_of_any_language_or_in_digits(
+    answer: str, passage: str, expected: bool
+) -> None:
+    (number,) = spelled_numbers(answer) or numbers(answer)
+    assert numbers_of(passage).have(number) is expected
+    assert numbers_of(passage, "it").have(number) is expected, "the language of a passage may be told wrongly"
 
 
 def test_numbers_are_found_again_where_they_stand() -> None:
@@ -132,3 +192,9 @@ def test_a_word_for_a_month_or_a_unit_is_read_with_whatever_letters_its_pattern_
 @pytest.mark.parametrize("piece", ["1,", "1 ", "1 234 ", "may ", "9", "1.1.20"])
 def test_reading_numbers_takes_no_more_than_linear_time(piece: str) -> None:
     assert_linear(numbers, piece.__mul__, 4_000)
+
+
+@pytest.mark.parametrize("piece", ["ten ", "ten y", "ten  ", "sechsmonatig", "y"])
+def test_reading_spelled_numbers_takes_no_more_than_linear_time(piece: str) -> None:
+    assert_linear(spelled_numbers, piece.__mul__, 4_000)
+    assert_linear(numbers_of, piece.__mul__, 4_000)

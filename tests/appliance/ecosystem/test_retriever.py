@@ -15,7 +15,7 @@ from appliance.audit.records import LogFilter
 from appliance.config import RetrievalSettings
 from appliance.domain import EVERYONE, AccessFilter, Principal, Role
 from appliance.ecosystem.retriever import StrongroomRetriever
-from appliance.errors import AuditUnavailable, IndexUnavailable
+from appliance.errors import AuditUnavailable, IndexUnavailable, InvalidRequest
 from appliance.labels import NO_LEVEL
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.retrieval.test_retriever import GLOSSARY, LEGAL, STAFF, Shop
@@ -90,6 +90,28 @@ def test_nodes_say_where_they_come_from(shop: Shop, log: QueryLog) -> None:
 
 def test_there_are_no_more_nodes_than_asked_for(shop: Shop, log: QueryLog) -> None:
     assert len(_retriever(shop, log, limit=1).retrieve("parental leave")) == 1
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_below_one_is_refused_in_words(shop: Shop, log: QueryLog, limit: int) -> None:
+    with pytest.raises(InvalidRequest, match=f"The limit is {limit}: .* Set 1 or more"):
+        _retriever(shop, log, limit=limit)
+
+
+@pytest.mark.parametrize("question", ["", "?", " \n", "--- !!!"])
+def test_a_question_without_a_word_finds_nothing_and_is_on_record(shop: Shop, log: QueryLog, question: str) -> None:
+    assert _retriever(shop, log).retrieve(question) == []
+    (query,) = log.queries(LogFilter(), limit=10)
+    assert query.question is not None and query.question.question == question
+    assert query.retrieval is not None and query.retrieval.retrieved == ()
+    assert query.answer is not None and query.answer.error == ""
+
+
+def test_nodes_carry_the_cosine_beside_the_fused_score(shop: Shop, log: QueryLog) -> None:
+    hits, nodes = shop.ask("parental leave", STAFF), _retriever(shop, log).retrieve("parental leave")
+    assert [node.metadata["similarity"] for node in nodes] == [hit.similarity for hit in hits]
+    assert nodes[0].metadata["similarity"] != nodes[0].score
+    assert "similarity" not in nodes[0].node.get_content(MetadataMode.LLM)
 
 
 def test_it_can_be_awaited(shop: Shop, log: QueryLog) -> None:

@@ -106,6 +106,18 @@ def test_of_passages_that_differ_the_newer_comes_first_where_it_is_hardly_ranked
     assert [path for path, _ in shown(old, replace(new, score=0.9))] == ["Travel 2024", "Travel 2025"]
 
 
+def test_of_short_documents_without_a_signature_the_newer_edition_comes_first_too() -> None:
+    text = "Every employee has {} days of holiday in a calendar year, taken in agreement with the supervisor."
+    old, new = hit(text.format(24), "leave-2024.md"), hit(text.format(26), "leave-2025.md", 0.97)
+    other = hit("Parking is paid for by the guests themselves, before they leave the house.", "leave-2026.md", 0.96)
+    found = each_said_once("How many days of holiday?", [old, new, other], {})
+    assert [each.path for each in found] == ["leave-2025.md", "leave-2024.md", "leave-2026.md"]
+    signed = {"leave-2024.md": ALIKE.values, "leave-2026.md": ALIKE.values}
+    assert [each.path for each in each_said_once("", [old, new], signed)] == ["leave-2025.md", "leave-2024.md"]
+    unlike_named = replace(new, path="x", title="x")
+    assert [each.path for each in each_said_once("", [old, unlike_named], {})] == ["leave-2024.md", "x"]
+
+
 def test_what_the_newer_edition_took_out_does_not_hide_what_it_says() -> None:
     old, new = hit(MORE, "Travel 2024"), hit(RULE, "Travel 2025", 0.5)
     assert [path for path, _ in shown(old, new)] == ["Travel 2024", "Travel 2025"]
