@@ -71,6 +71,7 @@ from appliance.replay.replayer import Replayer
 from appliance.replay.state import settings_in_force, state_of
 from appliance.retrieval.glossary import Glossary, load_glossary
 from appliance.retrieval.retriever import Retriever
+from appliance.sealing import seal_what_is_plain
 from ingest.changeover import Changeover, ChangeProgress
 from ingest.cluster.embedder import ClusterEmbedder
 from ingest.cluster.link import Link
@@ -259,6 +260,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     database = stack.enter_context(contextlib.closing(database_in(folder)))
     log = stack.enter_context(contextlib.closing(QueryLog(store_for(settings.log, folder.log))))
     log.append(LogOpened(release=__version__))
+    seal_what_is_plain(database, log)
     signing = stack.enter_context(contextlib.closing(_signing(settings, folder, log)))
     monitor = stack.enter_context(contextlib.closing(Monitor(log, signing, settings.monitoring)))
     stack.callback(lambda: log.append(LogClosed(reason="stopped")))
@@ -372,7 +374,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         review_queue=ReviewQueue(database, log, sampling_rules, cases, four_eyes),
         cases=cases,
         evidence=Evidence(log, signing, cases, folder.evidence_key),
-        conversations=Conversations(database),
+        conversations=Conversations(database, log),
         log=log,
         signing=signing,
         monitor=monitor,

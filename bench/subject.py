@@ -90,7 +90,7 @@ def measure(folder: Path, entries: int) -> None:
     with QueryLog(folder / "log" / "queries.db", clock=lambda: clock[0]) as log:
         filled, (own, views) = timed(lambda: fill(log, clock, entries, subject))
     with QueryLog(folder / "log" / "queries.db", clock=lambda: clock[0]) as log:
-        person, conversations, requests = accounts.named("subject"), Conversations(data), AccessRequests(data)
+        person, conversations, requests = accounts.named("subject"), Conversations(data, log), AccessRequests(data)
         lasts_s = LogSettings().opening_lasts_s
 
         def gathered() -> subject_access.About:

@@ -51,7 +51,7 @@ def build(
     `is_answered` says of an account whether a question of theirs is being answered.
     """
     held = Holds(database, log, four_eyes, clock)
-    eraser = Eraser(database, log, Conversations(database), AccessRequests(database), four_eyes, held)
+    eraser = Eraser(database, log, Conversations(database, log), AccessRequests(database), four_eyes, held)
     orders = Erasures(database, eraser, four_eyes, is_answered, clock)
     retention = Retention(database, log, eraser, settings, clock)
 

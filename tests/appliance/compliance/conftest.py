@@ -98,7 +98,7 @@ class Office:
 
     def asks(self, person: str, text: str, conversation: str = "", groups: tuple[str, ...] = ()) -> str:
         """A question of a person with these groups on record, and in their history."""
-        query_id, conversations = str(uuid.uuid4()), Conversations(self.database)
+        query_id, conversations = str(uuid.uuid4()), Conversations(self.database, self.log)
         conversation = conversation or conversations.start()
         self.log.append(QuestionReceived(query_id, person, f"name of {person}", groups, conversation, text, "browser"))
         turn = StoredTurn(query_id, text, f"Answer: {text}", AnswerKind.EXTRACTIVE, (), (), self.clock())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -57,11 +58,31 @@ def test_nothing_of_an_erased_person_is_in_any_file_of_the_data_folder(office: O
     assert office.files_with(SECRET) == []
     assert (order.entries, order.turns, order.months, order.held) == (30, 30, ("2026-03",), ())
     assert office.readable(stays)
-    assert len(Conversations(office.database).all_turns("u-stays")) == 1
+    assert len(Conversations(office.database, office.log).all_turns("u-stays")) == 1
     verify(office.log.path, before, checkpoint.parse(order.before), checkpoint.parse(order.after))
     office.log.close()
     office.database.close()
     assert office.files_with(SECRET) == []
+
+
+def test_a_backup_of_before_an_erasure_holds_nothing_of_a_question_that_can_be_read(office: Office) -> None:
+    """A copy of the data folder, and one of its keys, which are kept apart."""
+    office.asks("u-1", f"{SECRET}?")
+    stays = office.asks("u-stays", "What may stay?")
+    backup, keys_apart = office.folder / "backup", office.folder / "keys-apart"
+    shutil.copytree(office.folder, backup, ignore=shutil.ignore_patterns("keys", "backup"))
+    shutil.copytree(office.folder / "log" / "keys", keys_apart)
+    office.erased("u-1")
+    assert office.files_with(SECRET) == []  # the backup is among the files
+
+    database = Database(backup / "strongroom.db")
+    with_what_is_left = Conversations(database, office.log)
+    assert [turn.is_readable for turn in with_what_is_left.all_turns("u-1")] == [False]
+    assert [turn.query_id for turn in with_what_is_left.all_turns("u-stays") if turn.is_readable] == [stays]
+    shutil.copytree(keys_apart, backup / "log" / "keys")
+    with QueryLog(backup / "log" / "queries.db") as log:  # which is why backups of the keys are kept for two weeks
+        assert [turn.question for turn in Conversations(database, log).all_turns("u-1")] == [f"{SECRET}?"]
+    database.close()
 
 
 def test_the_words_of_an_erased_officer_go_when_nobody_waits_for_them_any_more(office: Office) -> None:
@@ -107,7 +128,7 @@ def test_an_erasure_up_to_a_month_leaves_what_came_later(office: Office) -> None
     order = office.erased("u-1", until="2026-03")
     assert order.months == ("2026-03",)
     assert (office.readable(early), office.readable(late)) == (False, True)
-    conversations = Conversations(office.database)
+    conversations = Conversations(office.database, office.log)
     assert [turn.question for turn in conversations.all_turns("u-1")] == ["In April?"]
     assert [item.title for item in conversations.recent("u-1", limit=9)] == ["In April?"]
     assert office.files_with("In March?") == []
@@ -119,7 +140,7 @@ def test_a_conversation_goes_on_after_a_part_of_it_was_erased(office: Office) ->
     office.asks("u-1", "In April?", "c1")
     office.erased("u-1", until="2026-03")
     office.asks("u-1", "And in May?", "c1")
-    turns = Conversations(office.database).turns("c1", "u-1")
+    turns = Conversations(office.database, office.log).turns("c1", "u-1")
     assert [turn.question for turn in turns] == ["In April?", "And in May?"]
 
 
@@ -134,7 +155,7 @@ def test_a_hold_beats_an_erasure_and_its_release_completes_it(
     order = office.erased("u-1")
     assert (order.completed_at, order.held, order.entries) == (None, ("2026-03",), 0)
     assert office.readable(query_id)
-    assert len(Conversations(office.database).all_turns("u-1")) == 1
+    assert len(Conversations(office.database, office.log).all_turns("u-1")) == 1
     with pytest.raises(Conflict):
         certified(order)
     office.protection.daily.run()

@@ -48,7 +48,7 @@ def ann(office: Office) -> Person:
 
 def about(office: Office, person: Person) -> About:
     requests = AccessRequests(office.database, office.clock)
-    return gather(office.log, person, Conversations(office.database), requests, 3600)
+    return gather(office.log, person, Conversations(office.database, office.log), requests, 3600)
 
 
 def recorded(office: Office, *entries: Entry) -> None:
