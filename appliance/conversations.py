@@ -38,7 +38,7 @@ from sqlalchemy import (
     update,
 )
 
-from appliance.audit.keys import Key
+from appliance.audit.keys import Key, opened
 from appliance.audit.log import QueryLog
 from appliance.audit.records import month_of
 from appliance.database import Database, Moment, metadata
@@ -308,14 +308,9 @@ def _place(column: str, query_id: str, person_id: str) -> bytes:
 
 
 def _opened(column: str, row: Row[Any], person_id: str, keys: Mapping[str, Key]) -> str | None:
-    """What a column holds; None when its key is gone, or was and is another one now."""
+    """What a column holds; None when its key is gone."""
     key = keys.get(month_of(row.asked_at))
-    if key is None:
-        return None
-    try:
-        return key.open(row._mapping[column], _place(column, row.query_id, person_id)).decode("utf-8")
-    except ValueError:
-        return None
+    return opened(key, row._mapping[column], _place(column, row.query_id, person_id))
 
 
 def _question(row: Row[Any], person_id: str, keys: Mapping[str, Key]) -> str:

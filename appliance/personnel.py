@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from appliance.access_requests import AccessRequests
 from appliance.audit.log import QueryLog
-from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.auth.groups import groups_in_use
 from appliance.auth.sessions import Sessions
@@ -46,7 +46,7 @@ def subject_of(settings: Settings, name: str, log: QueryLog) -> Iterator[tuple[P
     with _database_of(settings) as database:
         person = Accounts(database).named(name)
         seal_what_is_plain(database, log)  # no start may have come after an update yet
-        yield person, Conversations(database, log), AccessRequests(database)
+        yield person, Conversations(database, log), AccessRequests(database, log)
 
 
 def _database_of(settings: Settings) -> AbstractContextManager[Database]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from appliance import __version__
+from appliance.access_requests import AccessRequests
 from appliance.answering.answerer import Answerer, Record
 from appliance.answering.instructions import TEMPLATE
 from appliance.answering.searching import Searcher
@@ -27,7 +28,6 @@ from appliance.audit.entries import ITSELF, AdminAction, LogClosed, LogOpened, S
 from appliance.audit.log import QueryLog
 from appliance.audit.signing import Signing
 from appliance.audit.stores import store_for
-from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts, now_utc
 from appliance.auth.identity import DirectoryTerms, News
 from appliance.auth.oidc.sign_on import SingleSignOn
@@ -361,7 +361,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         ),
         sign_on=sign_on,
         directory_sync=directory_sync,
-        requests=AccessRequests(database),
+        requests=AccessRequests(database, log),
         four_eyes=four_eyes,
         impartial=impartial,
         protection=protection,

@@ -88,6 +88,16 @@ class Key:
             raise ValueError("This content was not sealed with this key for this place.") from error
 
 
+def opened(key: Key | None, sealed: bytes, belongs_to: bytes) -> str | None:
+    """A text that was sealed; None when its key is not there, or it was sealed with another one."""
+    if key is None:
+        return None
+    try:
+        return key.open(sealed, belongs_to).decode("utf-8")
+    except ValueError:
+        return None
+
+
 class Keyring:
     """The file of keys, opened. It is not shared between threads; whoever reads or writes the log opens their own."""
 

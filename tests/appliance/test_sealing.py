@@ -1,4 +1,4 @@
-"""Conversations that an older release kept in plain text: sealed at the start, and nothing of them left in any file."""
+"""What people wrote and an older release kept in plain text: sealed at the start, and nothing of them left in any file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from appliance import conversations as conversations_module
 from appliance import database as database_module
-from appliance.audit.keys import Key
+from appliance.access_requests import AccessRequests
 from appliance.audit.log import QueryLog
 from appliance.conversations import Conversations, StoredTurn
 from appliance.database import Database, metadata
@@ -26,6 +28,7 @@ from tests.appliance.test_database import upgrade
 
 SECRET = "Ultramarin-Quartalsbericht"
 START = datetime(2026, 1, 31, 23, 0, tzinfo=UTC)
+AT = "2026-02-01 00:00:00.000000"
 TURNS = 1200
 
 
@@ -49,14 +52,14 @@ def plain(number: int) -> StoredTurn:
 
 @pytest.fixture
 def older(tmp_path: Path) -> Iterator[Path]:
-    """A data folder of the release before: two people, a hundred turns to a conversation, and an evaluation."""
+    """A data folder of the release before: two people, a hundred turns to a conversation, an evaluation, requests."""
     database = Database(tmp_path / "strongroom.db")
     upgrade(database, "0020")
     with database.write() as connection:
         for number in range(0, TURNS, 100):
             connection.exec_driver_sql(
                 "INSERT INTO conversations VALUES (?, ?, ?, ?)",
-                (f"c{number}", f"u-{number // 100 % 2}", f"{SECRET} {number}?", "2026-02-01 00:00:00.000000"),
+                (f"c{number}", f"u-{number // 100 % 2}", f"{SECRET} {number}?", AT),
             )
         connection.exec_driver_sql(
             "INSERT INTO turns (query_id, conversation_id, position, asked_at, question, answer, kind, citations, notices,"
@@ -66,11 +69,20 @@ def older(tmp_path: Path) -> Iterator[Path]:
         connection.exec_driver_sql(
             "INSERT INTO evaluations VALUES ('e', 'helpful', 'feedback', 'ab', '[]', 0, 'admin', ?, ?, 1, 1, '', '{}',"
             " '{}', '[]')",
-            ("2026-02-01 00:00:00.000000", "2026-02-01 00:00:00.000000"),
+            (AT, AT),
         )
         connection.exec_driver_sql(
             "INSERT INTO evaluation_results VALUES (1, 'e', 'q7', 'q7', '', 1, 1, '[1]', 1, 0.5, 0, 1.0, '[]', '', NULL,"
             " NULL, NULL)"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO people (id, name, display_name, password_hash, roles, disabled, created_at) VALUES"
+            " ('u-0', 'ann', 'Ann', '', '[]', 0, '2026-01-01 00:00:00.000000')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO access_requests VALUES ('r0', 'u-0', 'legal', ?, ?, NULL, '', 0, ''),"
+            " ('r1', 'u-0', '', ?, ?, ?, 'admin', 1, ?)",
+            (f"{SECRET} please", AT, f"{SECRET} again", AT, AT, f"{SECRET} is yours"),
         )
     database.close()
     yield tmp_path
@@ -112,6 +124,11 @@ def assert_sealed(folder: Path) -> None:
         assert sorted(titles) == sorted(f"{SECRET} {number}?" for number in range(100, TURNS, 200))
         assert [item.turn.query_id for item in conversations.praised()] == ["q7"]
         assert [item.query_id for item in EvaluationStore(database).results("e")] == ["q7"]
+        asked = {item.id: (item.group, item.reason, item.answer) for item in AccessRequests(database, log).of("u-0")}
+        assert asked == {
+            "r0": ("legal", f"{SECRET} please", ""),
+            "r1": ("", f"{SECRET} again", f"{SECRET} is yours"),
+        }
         assert files_with(SECRET, folder) == []
         conversations.delete("c0", "u-0")
         assert EvaluationStore(database).results("e") == []
@@ -136,21 +153,20 @@ def test_a_start_without_plain_text_changes_nothing(older: Path) -> None:
 
 
 def _start_that_is_cut_off(folder: Path, when: str) -> None:
-    """In a process of its own: it dies at the second key, or as soon as there is only the side file to be emptied."""
-    obtained, keys = QueryLog.key_of, list[str]()
+    """In a process of its own: it dies in the second batch, or as soon as there is only the side file to be emptied."""
+    sealed = conversations_module.sealed
 
     def dies(*_: object) -> None:
         os._exit(9)
 
-    def dies_at_the_second(log: QueryLog, person: str, month: str) -> Key:
-        keys.append(month)
-        if len(keys) == 2:
+    def dies_at_the_700th(query_id: str, *values: Any) -> dict[str, bytes]:
+        if query_id == "q700":
             dies()
-        return obtained(log, person, month)
+        return sealed(query_id, *values)
 
     database_module._PRAGMAS += ("wal_autocheckpoint=0",)  # type: ignore[assignment] # nor is it emptied in between
     if when == "among the rows":
-        QueryLog.key_of = dies_at_the_second  # type: ignore[method-assign]
+        conversations_module.sealed = dies_at_the_700th  # type: ignore[assignment]
     else:
         Database.clear_side_files = dies  # type: ignore[method-assign, assignment]
     start(folder)

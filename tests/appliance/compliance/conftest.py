@@ -119,11 +119,12 @@ class Office:
     def holds(self, person: str = "", since: str = "", until: str = "") -> Hold:
         return self.protection.holds.place("officer-1", person, since, until, "A case is open.")
 
-    def files_with(self, words: str) -> list[str]:
-        """Which files of the data folder hold these words."""
+    def files_with(self, words: str | bytes) -> list[str]:
+        """Which files of the data folder hold these words, or bytes."""
+        wanted = words.encode() if isinstance(words, str) else words
         everything = [path for path in self.folder.rglob("*") if path.is_file()]
         assert len(everything) >= 5
-        return [path.name for path in everything if words.encode() in path.read_bytes()]
+        return [path.name for path in everything if wanted in path.read_bytes()]
 
 
 @pytest.fixture

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pypdfium2 as pdfium
 import pytest
+from sqlalchemy import select
 
+from appliance.access_requests import AccessRequests, access_requests
 from appliance.audit import checkpoint
 from appliance.audit.entries import ContentErased, ExpiryAnnounced, HoldPlaced, LogOpened, SignInFailed
 from appliance.audit.keys import Holding, Keyring
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
 from appliance.audit.verify import verify
-from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.compliance.certificate import certified, on_paper
 from appliance.compliance.daily import Daily
@@ -27,7 +28,7 @@ from appliance.compliance.four_eyes import FourEyes, Proposal
 from appliance.compliance.months import later
 from appliance.compliance.protection import build
 from appliance.config import RetentionSettings
-from appliance.conversations import Conversations
+from appliance.conversations import Conversations, conversations, turns
 from appliance.database import Database
 from appliance.domain import Role
 from appliance.errors import (
@@ -51,37 +52,45 @@ def test_nothing_of_an_erased_person_is_in_any_file_of_the_data_folder(office: O
     for number in range(30):
         office.asks(person, f"{SECRET} {number} " + "lang " * 200)
     stays = office.asks("u-stays", "What may stay?")
-    AccessRequests(office.database, office.clock).ask(person, "", f"{SECRET} please")
+    AccessRequests(office.database, office.log, office.clock).ask(person, "", f"{SECRET} please")
     before = office.log.checkpoint()
-    assert office.files_with(SECRET)
+    assert office.files_with(SECRET) == []  # all of it is sealed
+    with office.database.read() as connection:
+        owned = select(conversations.c.id).where(conversations.c.person_id == person)
+        of_turns = select(turns.c.question).where(turns.c.conversation_id.in_(owned))
+        sealed = list(connection.execute(of_turns.union_all(select(access_requests.c.reason))).scalars())
+    assert len(sealed) == 31
+    assert all(office.files_with(each[:32]) for each in sealed)
     order = office.erased(person)
-    assert office.files_with(SECRET) == []
+    assert [each for each in sealed if office.files_with(each[:32])] == []
     assert (order.entries, order.turns, order.months, order.held) == (30, 30, ("2026-03",), ())
     assert office.readable(stays)
     assert len(Conversations(office.database, office.log).all_turns("u-stays")) == 1
     verify(office.log.path, before, checkpoint.parse(order.before), checkpoint.parse(order.after))
     office.log.close()
     office.database.close()
-    assert office.files_with(SECRET) == []
+    assert [each for each in sealed if office.files_with(each[:32])] == []
 
 
-def test_a_backup_of_before_an_erasure_holds_nothing_of_a_question_that_can_be_read(office: Office) -> None:
+def test_a_backup_of_before_an_erasure_holds_nothing_that_can_be_read_of_what_somebody_asked(office: Office) -> None:
     """A copy of the data folder, and one of its keys, which are kept apart."""
-    office.asks("u-1", f"{SECRET}?")
+    person = Accounts(office.database).add("clerk", "seven brass keys on a ring", [Role.EMPLOYEE], []).id
+    office.asks(person, f"{SECRET}?")
+    AccessRequests(office.database, office.log, office.clock).ask(person, "", f"{SECRET} please")
     stays = office.asks("u-stays", "What may stay?")
     backup, keys_apart = office.folder / "backup", office.folder / "keys-apart"
     shutil.copytree(office.folder, backup, ignore=shutil.ignore_patterns("keys", "backup"))
     shutil.copytree(office.folder / "log" / "keys", keys_apart)
-    office.erased("u-1")
+    office.erased(person)
     assert office.files_with(SECRET) == []  # the backup is among the files
 
     database = Database(backup / "strongroom.db")
     with_what_is_left = Conversations(database, office.log)
-    assert [turn.is_readable for turn in with_what_is_left.all_turns("u-1")] == [False]
+    assert [turn.is_readable for turn in with_what_is_left.all_turns(person)] == [False]
     assert [turn.query_id for turn in with_what_is_left.all_turns("u-stays") if turn.is_readable] == [stays]
     shutil.copytree(keys_apart, backup / "log" / "keys")
     with QueryLog(backup / "log" / "queries.db") as log:  # which is why backups of the keys are kept for two weeks
-        assert [turn.question for turn in Conversations(database, log).all_turns("u-1")] == [f"{SECRET}?"]
+        assert [turn.question for turn in Conversations(database, log).all_turns(person)] == [f"{SECRET}?"]
     database.close()
 
 
@@ -128,9 +137,9 @@ def test_an_erasure_up_to_a_month_leaves_what_came_later(office: Office) -> None
     order = office.erased("u-1", until="2026-03")
     assert order.months == ("2026-03",)
     assert (office.readable(early), office.readable(late)) == (False, True)
-    conversations = Conversations(office.database, office.log)
-    assert [turn.question for turn in conversations.all_turns("u-1")] == ["In April?"]
-    assert [item.title for item in conversations.recent("u-1", limit=9)] == ["In April?"]
+    history = Conversations(office.database, office.log)
+    assert [turn.question for turn in history.all_turns("u-1")] == ["In April?"]
+    assert [item.title for item in history.recent("u-1", limit=9)] == ["In April?"]
     assert office.files_with("In March?") == []
 
 

@@ -1,4 +1,4 @@
-"""What people asked and were shown is sealed. What stands here in plain text is set aside, to be sealed at the start.
+"""What people asked, were shown and wrote is sealed. What is in plain text is set aside, to be sealed at the start.
 
 Nothing can be sealed here: the keys belong to the query log, which is not open yet (`appliance.sealing`). The tables
 are made anew and not altered, because removing a table overwrites each of its pages, and removing a column does not.
@@ -17,18 +17,22 @@ depends_on = None
 
 def upgrade() -> None:
     """The former tables keep their rows under another name, and are removed at once where there are none."""
+    op.drop_index("ix_access_requests_person_id", "access_requests")
     op.drop_index("ix_conversations_person_id", "conversations")
     op.drop_index("ix_turns_conversation_id", "turns")
     op.drop_index("ix_evaluation_results_evaluation_id", "evaluation_results")
     op.drop_index("ix_evaluation_results_query_id", "evaluation_results")
-    for name in ("conversations", "turns", "evaluation_results"):  # what refers to them refers to the new name then
+    # What refers to a table refers to its new name then; so results of evaluations are made anew, because of the turns.
+    for name in ("access_requests", "conversations", "turns", "evaluation_results"):
         op.rename_table(name, f"plain_{name}")
     _make_conversations()
-    _make_evaluation_results()  # anew, because it refers to the turns
+    _make_access_requests()
+    _make_evaluation_results()
     op.drop_table("plain_evaluation_results")
-    if not op.get_bind().execute(sa.text("SELECT EXISTS (SELECT 1 FROM plain_conversations)")).scalar_one():
-        op.drop_table("plain_turns")
-        op.drop_table("plain_conversations")
+    rows = "SELECT EXISTS (SELECT 1 FROM plain_conversations) OR EXISTS (SELECT 1 FROM plain_access_requests)"
+    if not op.get_bind().execute(sa.text(rows)).scalar_one():
+        for name in ("turns", "conversations", "access_requests"):
+            op.drop_table(f"plain_{name}")
 
 
 def _make_conversations() -> None:
@@ -60,6 +64,30 @@ def _make_conversations() -> None:
     op.execute(
         "INSERT INTO turns SELECT query_id, conversation_id, position, asked_at, kind, feedback, x'', x'' "
         "FROM plain_turns"
+    )
+
+
+def _make_access_requests() -> None:
+    op.create_table(
+        "access_requests",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("person_id", sa.String(length=36), nullable=False),
+        sa.Column("group_name", sa.String(length=128), nullable=False),
+        sa.Column("asked_at", Moment(), nullable=False),
+        sa.Column("decided_at", Moment(), nullable=True),
+        sa.Column("decided_by", sa.String(length=64), nullable=False),
+        sa.Column("approved", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.LargeBinary(), nullable=False),
+        sa.Column("answer", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_access_requests_person_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_access_requests")),
+    )
+    op.create_index(op.f("ix_access_requests_person_id"), "access_requests", ["person_id"], unique=False)
+    op.execute(
+        "INSERT INTO access_requests SELECT id, person_id, group_name, asked_at, decided_at, decided_by, approved, "
+        "x'', x'' FROM plain_access_requests"
     )
 
 
