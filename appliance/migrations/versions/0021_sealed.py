@@ -1,7 +1,7 @@
 """What people asked, were shown and wrote is sealed. What is in plain text is set aside, to be sealed at the start.
 
 Nothing can be sealed here: the keys belong to the query log, which is not open yet (`appliance.sealing`). The tables
-are made anew and not altered, because removing a table overwrites each of its pages, and removing a column does not.
+are made anew and not altered, because removing a table overwrites each of its pages (`secure_delete`).
 """
 
 import sqlalchemy as sa

@@ -88,6 +88,12 @@ def test_a_backup_of_before_an_erasure_holds_nothing_that_can_be_read_of_what_so
     with_what_is_left = Conversations(database, office.log)
     assert [turn.is_readable for turn in with_what_is_left.all_turns(person)] == [False]
     assert [turn.query_id for turn in with_what_is_left.all_turns("u-stays") if turn.is_readable] == [stays]
+    shutil.copytree(office.folder / "log" / "keys", backup / "log" / "keys")  # the latest ones
+    with QueryLog(backup / "log" / "queries.db") as log:
+        assert log.query(stays).question is not None
+        assert [turn.is_readable for turn in Conversations(database, log).all_turns(person)] == [False]
+        assert [record.question for record in log.queries()] == [log.query(stays).question, None]
+    shutil.rmtree(backup / "log" / "keys")
     shutil.copytree(keys_apart, backup / "log" / "keys")
     with QueryLog(backup / "log" / "queries.db") as log:  # which is why backups of the keys are kept for two weeks
         assert [turn.question for turn in Conversations(database, log).all_turns(person)] == [f"{SECRET}?"]
