@@ -19,10 +19,12 @@ from appliance import conversations as conversations_module
 from appliance import database as database_module
 from appliance.access_requests import AccessRequests
 from appliance.audit.log import QueryLog
+from appliance.config import Settings
 from appliance.conversations import Conversations, StoredTurn
 from appliance.database import Database, metadata
 from appliance.domain import AnswerKind, Grounding, StatementCheck
 from appliance.evaluation.store import EvaluationStore
+from appliance.personnel import subject_of
 from appliance.sealing import seal_what_is_plain
 from tests.appliance.test_database import upgrade
 
@@ -143,6 +145,14 @@ def test_what_stood_in_plain_text_is_sealed_at_the_start_and_in_no_file_any_more
     assert files_with(SECRET, older) == ["strongroom.db"]
     start(older)
     assert_sealed(older)
+
+
+def test_what_is_told_about_a_person_is_whole_when_it_is_asked_for_before_the_first_start(older: Path) -> None:
+    log = QueryLog(older / "log" / "queries.db")
+    with log, subject_of(Settings(data_dir=older), "ann", log) as (person, conversations, requests):
+        assert [turn.is_readable for turn in conversations.all_turns(person.id)] == [True] * (TURNS // 2)
+        assert len(requests.of(person.id)) == 2
+    assert files_with(SECRET, older) == []
 
 
 def test_a_start_without_plain_text_changes_nothing(older: Path) -> None:
