@@ -6,7 +6,10 @@ Rules this module keeps:
 2. A turn refers to its passages by chunk id, those that were not cited too. Whoever shows a turn checks access to
    all of them again at that moment.
 3. Deleting a conversation removes it from here. The query log keeps its own record.
-4. What is erased of a month takes the titles of conversations with it: they were made of a question.
+4. What was asked and what was shown is sealed with the key that the query log has of the person for that month, bound
+   to the turn: a copy of the database says nothing of it without the keys, and nothing at all once they are destroyed.
+   A turn whose key is gone says so in its place.
+5. A conversation is called by its first question that is left. No title is stored.
 """
 
 from __future__ import annotations
@@ -23,11 +26,11 @@ from sqlalchemy import (
     Connection,
     ForeignKey,
     Integer,
+    LargeBinary,
     Row,
     Select,
     String,
     Table,
-    Text,
     delete,
     func,
     insert,
@@ -35,18 +38,22 @@ from sqlalchemy import (
     update,
 )
 
+from appliance.audit.keys import Key, opened
+from appliance.audit.log import QueryLog
+from appliance.audit.records import month_of
 from appliance.database import Database, Moment, metadata
 from appliance.domain import AnswerKind, Grounding, StatementCheck
 from appliance.errors import NotFound
 
 _TITLE_CHARACTERS = 80
+_LOST_QUESTION = "This question cannot be read any more: its key is gone."
+_LOST_ANSWER = "This answer cannot be read any more: its key is gone."
 
 conversations = Table(
     "conversations",
     metadata,
     Column("id", String(36), primary_key=True),
     Column("person_id", String(64), nullable=False, index=True),
-    Column("title", Text, nullable=False),
     Column("updated_at", Moment, nullable=False),
 )
 
@@ -57,16 +64,10 @@ turns = Table(
     Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("position", Integer, nullable=False),
     Column("asked_at", Moment, nullable=False),
-    Column("question", Text, nullable=False),
-    Column("answer", Text, nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("citations", Text, nullable=False),
-    Column("notices", Text, nullable=False),
     Column("feedback", String(8), nullable=False),
-    Column("searched_for", Text, nullable=False),
-    Column("grounding", Text, nullable=False),
-    Column("highlights", Text, nullable=False),
-    Column("drew_on", Text, nullable=False),
+    Column("question", LargeBinary, nullable=False),  # sealed
+    Column("shown", LargeBinary, nullable=False),  # sealed: the answer and what belongs to it, as JSON
 )
 
 
@@ -85,6 +86,8 @@ class StoredTurn:
     came from, cited or not.
 
     `searched_for` is empty where it was the question itself; `grounding` and `highlights` are those of the answer.
+    Question and answer of one that is not `is_readable` say that their key is gone; of what belongs to them nothing is
+    known.
     """
 
     query_id: str
@@ -99,6 +102,7 @@ class StoredTurn:
     grounding: Grounding | None = None
     highlights: tuple[tuple[int, int], ...] = ()
     drew_on: tuple[str, ...] = ()
+    is_readable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +115,14 @@ class PraisedTurn:
 
 
 class Conversations:
-    """Conversations in SQL. Raises CatalogUnavailable when the database fails."""
+    """Conversations in SQL, sealed with the keys of the log.
 
-    def __init__(self, database: Database) -> None:
+    Raises CatalogUnavailable when the database fails, AuditUnavailable when the file of keys does.
+    """
+
+    def __init__(self, database: Database, log: QueryLog) -> None:
         self._database = database
+        self._log = log
 
     def start(self) -> str:
         """An identifier for a new conversation; it is stored with its first turn."""
@@ -122,18 +130,14 @@ class Conversations:
 
     def add(self, conversation_id: str, person_id: str, turn: StoredTurn) -> None:
         """Append a turn. Raises NotFound when the conversation is somebody else's."""
+        key = self._log.key_of(person_id, month_of(turn.asked_at))
         with self._database.write() as connection:
             owner = connection.execute(
                 select(conversations.c.person_id).where(conversations.c.id == conversation_id)
             ).scalar()
             if owner is None:
                 connection.execute(
-                    insert(conversations).values(
-                        id=conversation_id,
-                        person_id=person_id,
-                        title=_title(turn.question),
-                        updated_at=turn.asked_at,
-                    )
+                    insert(conversations).values(id=conversation_id, person_id=person_id, updated_at=turn.asked_at)
                 )
             elif owner != person_id:
                 raise NotFound
@@ -152,29 +156,25 @@ class Conversations:
                     conversation_id=conversation_id,
                     position=position,
                     asked_at=turn.asked_at,
-                    question=turn.question,
-                    answer=turn.answer,
                     kind=turn.kind.value,
-                    citations=json.dumps(turn.citations),
-                    notices=json.dumps(turn.notices),
                     feedback=turn.feedback,
-                    searched_for=turn.searched_for,
-                    grounding=json.dumps(asdict(turn.grounding)) if turn.grounding else "",
-                    highlights=json.dumps(turn.highlights),
-                    drew_on=json.dumps(turn.drew_on),
+                    **sealed(turn.query_id, person_id, turn.question, _shown(turn), key),
                 )
             )
 
     def recent(self, person_id: str, *, limit: int) -> list[ConversationSummary]:
         """A person's conversations, newest first."""
+        query: Select[Any] = (
+            select(conversations.c.id, conversations.c.updated_at, *_OF_A_QUESTION)
+            .join(turns)
+            .where(conversations.c.person_id == person_id, turns.c.position == _FIRST)
+            .order_by(conversations.c.updated_at.desc(), conversations.c.id)
+            .limit(limit)
+        )
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(conversations)
-                .where(conversations.c.person_id == person_id)
-                .order_by(conversations.c.updated_at.desc(), conversations.c.id)
-                .limit(limit)
-            )
-            return [ConversationSummary(id=row.id, title=row.title, updated_at=row.updated_at) for row in rows]
+            rows = connection.execute(query).all()
+        keys = self._log.keys_of(person_id)
+        return [ConversationSummary(row.id, _title(_question(row, person_id, keys)), row.updated_at) for row in rows]
 
     def turns(self, conversation_id: str, person_id: str) -> Sequence[StoredTurn]:
         """The turns of a conversation, oldest first. Raises NotFound."""
@@ -182,8 +182,9 @@ class Conversations:
             _require(connection, conversation_id, person_id)
             rows = connection.execute(
                 select(turns).where(turns.c.conversation_id == conversation_id).order_by(turns.c.position)
-            )
-            return [_turn(row) for row in rows]
+            ).all()
+        keys = self._log.keys_of(person_id)
+        return [_turn(row, person_id, keys) for row in rows]
 
     def require_turn(self, query_id: str, person_id: str) -> None:
         """Raises NotFound unless the person asked this query in one of their conversations."""
@@ -194,7 +195,7 @@ class Conversations:
                 raise NotFound
 
     def praised(self) -> list[PraisedTurn]:
-        """Every turn whose answer was found helpful, whoever asked, by the time of asking.
+        """Every turn whose answer was found helpful and can be read, whoever asked, by the time of asking.
 
         For machines alone: nobody but the person is shown what they asked.
         """
@@ -203,10 +204,10 @@ class Conversations:
         )
         with self._database.read() as connection:
             rows = connection.execute(query.where(turns.c.feedback == "up")).all()
-            return [
-                PraisedTurn(row.person_id, _turn(row), tuple(connection.execute(_questions_before(row)).scalars()))
-                for row in rows
-            ]
+            before = [connection.execute(_questions_before(row)).all() for row in rows]
+        keys = {person_id: self._log.keys_of(person_id) for person_id in {row.person_id for row in rows}}
+        found = (_praised(row, earlier, keys[row.person_id]) for row, earlier in zip(rows, before, strict=True))
+        return [praised for praised in found if praised.turn.is_readable]
 
     def set_feedback(self, query_id: str, person_id: str, verdict: str) -> None:
         """Note a person's verdict on an answer of theirs. Raises NotFound."""
@@ -241,37 +242,42 @@ class Conversations:
 
     def erase(self, person_id: str, month: str) -> None:
         """Remove a person's turns of a month, and the conversations of which nothing is left."""
+        is_left = select(turns.c.query_id).where(turns.c.conversation_id == conversations.c.id).exists()
         with self._database.write() as connection:
-            of_month = _of_month(person_id, month)
-            touched = set(connection.execute(select(turns.c.conversation_id).where(of_month)).scalars())
-            connection.execute(delete(turns).where(of_month))
-            for conversation_id in touched:
-                _name_anew(connection, conversation_id)
+            connection.execute(delete(turns).where(_of_month(person_id, month)))
+            connection.execute(delete(conversations).where(conversations.c.person_id == person_id, ~is_left))
 
     def all_turns(self, person_id: str) -> list[StoredTurn]:
         """Every turn of a person, by the time of asking."""
         query = select(turns).join(conversations).where(conversations.c.person_id == person_id)
         with self._database.read() as connection:
-            return [_turn(row) for row in connection.execute(query.order_by(turns.c.asked_at, turns.c.query_id))]
+            rows = connection.execute(query.order_by(turns.c.asked_at, turns.c.query_id)).all()
+        keys = self._log.keys_of(person_id)
+        return [_turn(row, person_id, keys) for row in rows]
 
 
 _MONTH = func.strftime("%Y-%m", turns.c.asked_at)
+_OF_A_QUESTION = (turns.c.query_id, turns.c.asked_at, turns.c.question)
+_same = turns.alias()
+_FIRST = select(func.min(_same.c.position)).where(_same.c.conversation_id == turns.c.conversation_id).scalar_subquery()
+
+
+def sealed(query_id: str, person_id: str, question: str, shown: Mapping[str, Any], key: Key) -> dict[str, bytes]:
+    """The sealed columns of a turn.
+
+    Raises:
+        UnicodeEncodeError: A text holds half a character.
+    """
+    told = json.dumps(shown, ensure_ascii=False)
+    return {
+        name: key.seal(words.encode("utf-8"), _place(name, query_id, person_id))
+        for name, words in (("question", question), ("shown", told))
+    }
 
 
 def _of_month(person_id: str, month: str) -> Any:
     owned = select(conversations.c.id).where(conversations.c.person_id == person_id)
     return turns.c.conversation_id.in_(owned) & (month == _MONTH)
-
-
-def _name_anew(connection: Connection, conversation_id: str) -> None:
-    """Name a conversation by the first question that is left of it; remove it when none is."""
-    left = select(turns.c.question).where(turns.c.conversation_id == conversation_id).order_by(turns.c.position)
-    question = connection.execute(left.limit(1)).scalar()
-    this = conversations.c.id == conversation_id
-    if question is None:
-        connection.execute(delete(conversations).where(this))
-    else:
-        connection.execute(update(conversations).where(this).values(title=_title(question)))
 
 
 def _title(question: str) -> str:
@@ -288,24 +294,60 @@ def _require(connection: Connection, conversation_id: str, person_id: str) -> No
 
 def _questions_before(row: Row[Any]) -> Select[Any]:
     same = turns.c.conversation_id == row.conversation_id
-    return select(turns.c.question).where(same, turns.c.position < row.position).order_by(turns.c.position)
+    return select(*_OF_A_QUESTION).where(same, turns.c.position < row.position).order_by(turns.c.position)
 
 
-def _turn(row: Row[Any]) -> StoredTurn:
+def _praised(row: Row[Any], earlier: Sequence[Row[Any]], keys: Mapping[str, Key]) -> PraisedTurn:
+    turn = _turn(row, row.person_id, keys)
+    return PraisedTurn(row.person_id, turn, tuple(_question(before, row.person_id, keys) for before in earlier))
+
+
+def _place(column: str, query_id: str, person_id: str) -> bytes:
+    """What a sealed column belongs to."""
+    return f"turns.{column} {query_id} {person_id}".encode()
+
+
+def _opened(column: str, row: Row[Any], person_id: str, keys: Mapping[str, Key]) -> str | None:
+    """What a column holds; None when its key is gone."""
+    key = keys.get(month_of(row.asked_at))
+    return opened(key, row._mapping[column], _place(column, row.query_id, person_id))
+
+
+def _question(row: Row[Any], person_id: str, keys: Mapping[str, Key]) -> str:
+    question = _opened("question", row, person_id, keys)
+    return _LOST_QUESTION if question is None else question
+
+
+def _turn(row: Row[Any], person_id: str, keys: Mapping[str, Key]) -> StoredTurn:
+    question, told = _question(row, person_id, keys), _opened("shown", row, person_id, keys)
+    shown: dict[str, Any] = json.loads(told) if told is not None else {"answer": _LOST_ANSWER}
     return StoredTurn(
         query_id=row.query_id,
-        question=row.question,
-        answer=row.answer,
+        question=question,
+        answer=shown["answer"],
         kind=AnswerKind(row.kind),
-        citations=tuple((number, chunk) for number, chunk in json.loads(row.citations)),
-        notices=tuple(json.loads(row.notices)),
+        citations=tuple((number, chunk) for number, chunk in shown.get("citations", ())),
+        notices=tuple(shown.get("notices", ())),
         asked_at=row.asked_at,
         feedback=row.feedback,
-        searched_for=row.searched_for,
-        grounding=_grounding(json.loads(row.grounding)) if row.grounding else None,
-        highlights=tuple((start, end) for start, end in json.loads(row.highlights)),
-        drew_on=tuple(json.loads(row.drew_on)),
+        searched_for=shown.get("searched_for", ""),
+        grounding=_grounding(shown["grounding"]) if shown.get("grounding") else None,
+        highlights=tuple((start, end) for start, end in shown.get("highlights", ())),
+        drew_on=tuple(shown.get("drew_on", ())),
+        is_readable=told is not None,
     )
+
+
+def _shown(turn: StoredTurn) -> dict[str, Any]:
+    return {
+        "answer": turn.answer,
+        "citations": turn.citations,
+        "notices": turn.notices,
+        "searched_for": turn.searched_for,
+        "grounding": asdict(turn.grounding) if turn.grounding else None,
+        "highlights": turn.highlights,
+        "drew_on": turn.drew_on,
+    }
 
 
 def _grounding(stored: Mapping[str, Any]) -> Grounding:

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from appliance.auth.access_requests import AccessRequests
+from appliance.access_requests import AccessRequests
+from appliance.audit.log import QueryLog
 from appliance.auth.accounts import Accounts
 from appliance.auth.groups import groups_in_use
 from appliance.auth.sessions import Sessions
@@ -16,6 +17,7 @@ from appliance.config import Settings
 from appliance.conversations import Conversations
 from appliance.data_folder import database_in, make_folder
 from appliance.database import Database
+from appliance.sealing import seal_what_is_plain
 
 
 @contextmanager
@@ -39,10 +41,12 @@ def sessions_of(settings: Settings) -> Iterator[Sessions]:
 
 
 @contextmanager
-def subject_of(settings: Settings, name: str) -> Iterator[tuple[Person, Conversations, AccessRequests]]:
+def subject_of(settings: Settings, name: str, log: QueryLog) -> Iterator[tuple[Person, Conversations, AccessRequests]]:
     """A person by name, and what they keep here, for the command line. Raises NotFound."""
     with _database_of(settings) as database:
-        yield Accounts(database).named(name), Conversations(database), AccessRequests(database)
+        person = Accounts(database).named(name)
+        seal_what_is_plain(database, log)  # no start may have come after an update yet
+        yield person, Conversations(database, log), AccessRequests(database, log)
 
 
 def _database_of(settings: Settings) -> AbstractContextManager[Database]:

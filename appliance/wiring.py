@@ -19,6 +19,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from appliance import __version__
+from appliance.access_requests import AccessRequests
 from appliance.answering.answerer import Answerer, Record
 from appliance.answering.instructions import TEMPLATE
 from appliance.answering.searching import Searcher
@@ -27,7 +28,6 @@ from appliance.audit.entries import ITSELF, AdminAction, LogClosed, LogOpened, S
 from appliance.audit.log import QueryLog
 from appliance.audit.signing import Signing
 from appliance.audit.stores import store_for
-from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts, now_utc
 from appliance.auth.identity import DirectoryTerms, News
 from appliance.auth.oidc.sign_on import SingleSignOn
@@ -73,6 +73,7 @@ from appliance.replay.replayer import Replayer
 from appliance.replay.state import settings_in_force, state_of
 from appliance.retrieval.glossary import Glossary, load_glossary
 from appliance.retrieval.retriever import Retriever
+from appliance.sealing import seal_what_is_plain
 from ingest.changeover import Changeover, ChangeProgress
 from ingest.cluster.embedder import ClusterEmbedder
 from ingest.cluster.link import Link
@@ -261,6 +262,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     database = stack.enter_context(contextlib.closing(database_in(folder)))
     log = stack.enter_context(contextlib.closing(QueryLog(store_for(settings.log, folder.log))))
     log.append(_opening(settings))
+    seal_what_is_plain(database, log)
     signing = stack.enter_context(contextlib.closing(_signing(settings, folder, log)))
     monitor = stack.enter_context(contextlib.closing(Monitor(log, signing, settings.monitoring)))
     stack.callback(lambda: log.append(LogClosed(reason="stopped")))
@@ -361,7 +363,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         ),
         sign_on=sign_on,
         directory_sync=directory_sync,
-        requests=AccessRequests(database),
+        requests=AccessRequests(database, log),
         four_eyes=four_eyes,
         impartial=impartial,
         protection=protection,
@@ -374,7 +376,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         review_queue=ReviewQueue(database, log, sampling_rules, cases, four_eyes),
         cases=cases,
         evidence=Evidence(log, signing, cases, folder.evidence_key),
-        conversations=Conversations(database),
+        conversations=Conversations(database, log),
         log=log,
         signing=signing,
         monitor=monitor,

@@ -22,11 +22,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from appliance.access_requests import AccessRequests
 from appliance.audit import store
 from appliance.audit.entries import AnswerClosed, Entry, Latency, LogRead, QuestionReceived
 from appliance.audit.log import QueryLog
 from appliance.audit.verify import verify
-from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.compliance import subject_access, subject_paper
 from appliance.compliance.four_eyes import FourEyes
@@ -91,7 +91,7 @@ def measure(folder: Path, entries: int) -> None:
     with QueryLog(folder / "log" / "queries.db", clock=lambda: clock[0]) as log:
         filled, (own, views) = timed(lambda: fill(log, clock, entries, subject))
     with QueryLog(folder / "log" / "queries.db", clock=lambda: clock[0]) as log:
-        person, conversations, requests = accounts.named("subject"), Conversations(data), AccessRequests(data)
+        person, conversations, requests = accounts.named("subject"), Conversations(data, log), AccessRequests(data, log)
         lasts_s = LogSettings().opening_lasts_s
 
         def gathered() -> subject_access.About:

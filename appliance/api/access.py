@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from appliance.access_requests import AccessRequest, require_of_somebody_else
 from appliance.api.gate import Admin, Employee, SignedIn, TheAppliance, record_act, require_known_spelling
 from appliance.api.people_wire import membership_out
 from appliance.api.schemas.access import (
@@ -24,7 +25,6 @@ from appliance.api.schemas.access import (
 )
 from appliance.api.schemas.shapes import GroupName
 from appliance.api.wire import through
-from appliance.auth.access_requests import AccessRequest, require_of_somebody_else
 from appliance.auth.standing import Person, principal_of
 from appliance.domain import EVERYONE, Document, DocumentState, Principal, access_of
 from appliance.errors import ApplianceError, InvalidRequest, NotFound

@@ -81,7 +81,7 @@ def _conversation(appliance: Appliance, conversation_id: str | None, reader: Pri
         return Conversation(appliance.conversations.start())
     turns = appliance.conversations.turns(conversation_id, reader.id)[-REMEMBERED_TURNS:]
     visible = visible_passages(appliance, reader, turns)
-    shown = (turn for turn in turns if not withheld(turn, visible))
+    shown = (turn for turn in turns if turn.is_readable and not withheld(turn, visible))
     remembered = (Turn(turn.question, turn.answer, turn.query_id, turn.drew_on) for turn in shown)
     return Conversation(conversation_id, tuple(remembered))
 

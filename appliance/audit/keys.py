@@ -88,6 +88,16 @@ class Key:
             raise ValueError("This content was not sealed with this key for this place.") from error
 
 
+def opened(key: Key | None, sealed: bytes, belongs_to: bytes) -> str | None:
+    """A text that was sealed; None when its key is not there, or it was sealed with another one."""
+    if key is None:
+        return None
+    try:
+        return key.open(sealed, belongs_to).decode("utf-8")
+    except ValueError:
+        return None
+
+
 class Keyring:
     """The file of keys, opened. It is not shared between threads; whoever reads or writes the log opens their own."""
 
@@ -136,6 +146,22 @@ class Keyring:
         if subject not in self._found:
             self._found[subject] = self._looked_up(subject)
         return self._found[subject]
+
+    def of(self, person: str) -> dict[str, Key]:
+        """The keys of a person by month; none that this key-encryption key does not open.
+
+        No erasure comes in between: it commits before it removes the former key-encryption key, and waits for this.
+        """
+        with _snapshot(self._connection):
+            rows = self._connection.execute(
+                "SELECT subject, month, wrapped FROM keys WHERE person = ?", (person,)
+            ).fetchall()
+            found: dict[str, Key] = {}
+            with contextlib.suppress(AuditUnavailable):
+                by = self._encryption_key() if rows else b""
+                for subject, month, wrapped in rows:
+                    found[str(month)] = Key(str(subject), self._unwrapped(person, month, wrapped, by))
+            return found
 
     def subjects(self, person: str) -> tuple[str, ...]:
         """Every name under which a person still stands in the log."""
@@ -293,6 +319,15 @@ def opened_to_read(path: Path, busy_timeout_s: float) -> Iterator[Keyring | None
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=busy_timeout_s)
     with contextlib.closing(connection):
         yield Keyring(path, connection)
+
+
+@contextlib.contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def _make_tables(path: Path, connection: sqlite3.Connection, *, may_be_new: bool) -> None:

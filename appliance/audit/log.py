@@ -33,7 +33,7 @@ from appliance.audit import canonical, checkpoint, erasing, keys, records, store
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
 from appliance.audit.entries import ClockStepped, ContentErased, Entry
 from appliance.audit.erasing import Erased
-from appliance.audit.keys import Holding
+from appliance.audit.keys import Holding, Key
 from appliance.audit.reading import LogReader, complete_tree
 from appliance.audit.records import Moment
 from appliance.audit.sqlite import PATIENCE_S, identity_of, our_errors
@@ -165,6 +165,16 @@ class QueryLog(LogReader):
             elif not self._keys.doomed():
                 return None
             return self._let_go(connection, order_id)
+
+    def key_of(self, person: str, month: str) -> Key:
+        """The key of a person for a month, to seal what is kept of them outside of the log. It goes when theirs go.
+
+        Raises:
+            AuditUnavailable: The keys cannot be read or written.
+        """
+        with self._lock, self.store.errors():
+            self._writable()
+            return self._keys.obtain(person, month)
 
     def examine(self) -> None:
         """Find out whether the next entry could be written, without writing one.

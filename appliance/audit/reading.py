@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from appliance.audit import erasing, export, keys, records, search, store, tree
 from appliance.audit.checkpoint import Checkpoint
 from appliance.audit.entries import QuestionReceived
-from appliance.audit.keys import Holding, Keyring
+from appliance.audit.keys import Holding, Key, Keyring
 from appliance.audit.outline import Outline, outline
 from appliance.audit.records import LogFilter, QueryRecord, Recorded
 from appliance.audit.search import SELECT, Found, Row
@@ -184,6 +184,11 @@ class LogReader:
         """The account ids of all whose entries can still be read, whether or not their account is still there."""
         with self._reading() as (_, ring):
             return ring.people() if ring else ()
+
+    def keys_of(self, person: str) -> dict[str, Key]:
+        """The keys of a person by month, as far as they are there: to what is sealed with them outside of the log."""
+        with self.store.errors(), keys.opened_to_read(keys.keys_path(self.path), self._patience_s) as ring:
+            return ring.of(person) if ring else {}
 
     def export(self, seqs: Sequence[int] | None = None, *, with_content: bool = True, under: str = "") -> Iterator[str]:
         """The log as lines of JSON that `verifier` checks without the appliance.

@@ -309,7 +309,7 @@ def log_subject(
     from appliance.personnel import subject_of
 
     settings = load_settings()
-    with subject_of(settings, name) as (person, conversations, requests), QueryLog(log_store(settings)) as log:
+    with QueryLog(log_store(settings)) as log, subject_of(settings, name, log) as (person, conversations, requests):
         opened, what = _opened(reason), f"everything about the account {person.id}, on the command line"
         log.append(opened)
         log.append(LogExported("operator", what, opened.session_id))

@@ -14,7 +14,10 @@ _COVERS = (
     "Erased are the keys to what the query log holds of this account in these months, and what they had sealed; the "
     "conversations of these months and what evaluations found out about their questions; and requests for access. "
     "The log still proves that entries were made, when, and that no other was changed or removed. "
-    "Not covered are the account itself, what others wrote about the person, and copies that were carried out before."
+    "Not covered are the account itself, what others wrote about the person, and copies that were carried out before. "
+    "Backups of before hold entries of the log, conversations and the words of requests for access sealed. They hold "
+    "in plain text: which groups were asked for; what the person wrote into proposals and holds; entries of before "
+    "the log had keys; and conversations and requests, where a release made the backup that did not seal them yet."
 )
 
 
@@ -61,8 +64,8 @@ def on_paper(order: Erasure) -> bytes:
     paper.heading("Backups of the keys")
     paper.text(
         f"Backups of the keys are kept for two weeks. Until {until} one of before the "
-        "erasure may exist; with it and a backup of the log of before, the content could be read. After that day it "
-        "is gone from every place."
+        "erasure may exist; with it and a backup of the log or of the database of before, the content could be "
+        "read. After that day nothing opens what was sealed, wherever a copy of it lies."
     )
     paper.heading("What this covers")
     paper.text(_COVERS)

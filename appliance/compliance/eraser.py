@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from appliance.access_requests import AccessRequests
 from appliance.audit.erasing import Erased
 from appliance.audit.keys import Holding
 from appliance.audit.log import QueryLog
-from appliance.auth.access_requests import AccessRequests
 from appliance.compliance.four_eyes import FourEyes
 from appliance.compliance.holds import Holds
 from appliance.conversations import Conversations

@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from appliance.access_requests import AccessRequests
 from appliance.audit.log import QueryLog
-from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import now_utc
 from appliance.compliance import erasures, holds
 from appliance.compliance.daily import Daily
@@ -51,7 +51,7 @@ def build(
     `is_answered` says of an account whether a question of theirs is being answered.
     """
     held = Holds(database, log, four_eyes, clock)
-    eraser = Eraser(database, log, Conversations(database), AccessRequests(database), four_eyes, held)
+    eraser = Eraser(database, log, Conversations(database, log), AccessRequests(database, log), four_eyes, held)
     orders = Erasures(database, eraser, four_eyes, is_answered, clock)
     retention = Retention(database, log, eraser, settings, clock)
 

@@ -20,11 +20,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from appliance.access_requests import AccessRequest, AccessRequests
 from appliance.audit import entries
 from appliance.audit.checkpoint import Checkpoint
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter, Recorded
-from appliance.auth.access_requests import AccessRequest, AccessRequests
 from appliance.auth.standing import Person
 from appliance.compliance.pseudonyms import Pseudonyms, mentioned
 from appliance.conversations import Conversations, StoredTurn

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from appliance.access_requests import AccessRequest
 from appliance.audit.entries import (
     AdminAction,
     AnswerClosed,
@@ -27,7 +28,6 @@ from appliance.audit.entries import (
 )
 from appliance.audit.records import Recorded
 from appliance.audit.telling import happened, why_unreadable, without_begun
-from appliance.auth.access_requests import AccessRequest
 from appliance.auth.standing import Person
 from appliance.compliance.paper import Paper
 from appliance.compliance.subject_access import About

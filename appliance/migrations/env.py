@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from appliance import catalog, conversations, history  # noqa: F401 - they define the tables
-from appliance.auth import access_requests, tables  # noqa: F401
+from appliance import access_requests, catalog, conversations, history  # noqa: F401 - they define the tables
+from appliance.auth import tables  # noqa: F401
 from appliance.compliance import cases, erasures, four_eyes, holds, retention, review_queue, sampling_rules  # noqa: F401
 from appliance.database import metadata
 from appliance.evaluation import store  # noqa: F401

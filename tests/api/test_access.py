@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 from starlette.testclient import TestClient
 
+from appliance.access_requests import MAX_OPEN
 from appliance.api.schemas.sources import RuleIn, RuleOut, rule_in
 from appliance.audit.entries import QuestionReceived
-from appliance.auth.access_requests import MAX_OPEN
 from appliance.config import RetentionSettings
 from appliance.doctor import Status, examine
 from appliance.domain import EVERYONE

@@ -8,6 +8,7 @@ from contextlib import closing
 
 import pytest
 
+from appliance.audit.keys import Key
 from appliance.wiring import Appliance
 from tests.api.conftest import Client, events
 
@@ -73,6 +74,28 @@ def test_a_follow_up_keeps_its_context_and_says_what_was_searched(client: Client
     assert started["searched_for"] == "How long are invoices kept? And applications?"
     detail = client("employee").get(f"/api/conversations/{first['conversation_id']}").json()
     assert [turn["question"] for turn in detail["turns"]] == ["How long are invoices kept?", "And applications?"]
+
+
+def test_a_turn_whose_key_is_gone_says_so_and_the_conversation_goes_on(client: Client, appliance: Appliance) -> None:
+    first = ask(client, "employee", "How long are invoices kept?")
+    other, database = Key("", b"of another log's keys".ljust(32)), appliance.folder.database
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            "UPDATE turns SET question = ?, shown = ? WHERE query_id = ?",
+            (other.seal(b"?", b""), other.seal(b"{}", b""), first["query_id"]),
+        )
+    path = f"/api/conversations/{first['conversation_id']}"
+    detail = client("employee").get(path).json()
+    [turn] = detail["turns"]
+    assert detail["title"] == turn["question"] == "This question cannot be read any more: its key is gone."
+    assert turn["answer"] == "This answer cannot be read any more: its key is gone."
+    assert (turn["kind"], turn["citations"], turn["withheld_passages"]) == ("extractive", [], 0)
+    response = client("employee").post(
+        "/api/ask", json={"question": "And applications?", "conversation_id": first["conversation_id"]}
+    )
+    assert events(response)[-1][0] == "answer"
+    assert json.loads(events(response)[0][1])["searched_for"] == "And applications?"
+    assert client("employee").delete(path).status_code == 204
 
 
 def test_a_conversation_of_somebody_else_is_not_there(client: Client) -> None:

@@ -9,20 +9,32 @@ from pathlib import Path
 
 import pytest
 
+from appliance.audit.log import QueryLog
 from appliance.conversations import Conversations, StoredTurn
 from appliance.database import Database
 from appliance.domain import AnswerKind
-from appliance.errors import Conflict, InvalidRequest, NotFound
+from appliance.errors import AuditUnavailable, Conflict, InvalidRequest, NotFound
 
 START = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def conversations(tmp_path: Path) -> Iterator[Conversations]:
+def database(tmp_path: Path) -> Iterator[Database]:
     database = Database(tmp_path / "catalog.db")
     database.migrate()
-    yield Conversations(database)
+    yield database
     database.close()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[QueryLog]:
+    with QueryLog(tmp_path / "log" / "queries.db") as log:
+        yield log
+
+
+@pytest.fixture
+def conversations(database: Database, log: QueryLog) -> Conversations:
+    return Conversations(database, log)
 
 
 def turn(number: int, question: str = "How long is leave?") -> StoredTurn:
@@ -119,3 +131,66 @@ def test_half_a_character_is_refused_in_words_and_nothing_is_stored(conversation
         with pytest.raises(InvalidRequest, match="lone surrogate"):
             conversations.add("c", "me", bad)
     assert conversations.recent("me", limit=10) == []
+
+
+# sealed
+
+
+def test_the_database_holds_nothing_of_a_turn_that_can_be_read(conversations: Conversations, tmp_path: Path) -> None:
+    conversations.add("c", "me", replace(turn(1, "Ultramarin?"), answer="Zinnober", searched_for="Ocker"))
+    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    for words in ("Ultramarin", "Zinnober", "Ocker", "chunk-1", "Said carefully"):
+        assert [words.encode() in content for content in files] == [False] * len(files)
+
+
+def test_a_turn_whose_key_is_gone_says_so_and_leaves_the_others(conversations: Conversations, log: QueryLog) -> None:
+    april, may = replace(turn(1), asked_at=START - timedelta(days=3), feedback="up"), replace(turn(2), feedback="up")
+    for item in (april, may):
+        conversations.add("c", "me", item)
+    (gone,) = [held for held in log.holdings() if held.month == "2026-04"]
+    log.erase([gone])
+    lost, kept = conversations.turns("c", "me")
+    assert kept == may
+    assert (lost.question, lost.answer, lost.is_readable) == (
+        "This question cannot be read any more: its key is gone.",
+        "This answer cannot be read any more: its key is gone.",
+        False,
+    )
+    assert (lost.query_id, lost.asked_at, lost.citations, lost.drew_on) == ("q1", april.asked_at, (), ())
+    assert conversations.all_turns("me") == [lost, kept]
+    assert [item.title for item in conversations.recent("me", limit=9)] == [lost.question]
+    assert [item.turn for item in conversations.praised()] == [kept]
+    again = replace(april, query_id="q3")
+    conversations.add("c", "me", again)  # there is another key for that month now
+    assert conversations.turns("c", "me") == [lost, kept, again]
+    conversations.erase("me", "2026-04")
+    assert conversations.turns("c", "me") == [kept]
+
+
+def test_without_any_key_the_history_is_shown_all_the_same(conversations: Conversations, tmp_path: Path) -> None:
+    conversations.add("c", "me", turn(1))
+    (tmp_path / "log" / "keys").rename(tmp_path / "elsewhere")
+    assert [item.is_readable for item in conversations.turns("c", "me")] == [False]
+    assert [item.title for item in conversations.recent("me", limit=9)] == [
+        "This question cannot be read any more: its key is gone."
+    ]
+    with pytest.raises(AuditUnavailable):  # nor is anything sealed with keys that are not there any more
+        conversations.add("c", "me", turn(2))
+    (tmp_path / "elsewhere").rename(tmp_path / "log" / "keys")
+    assert conversations.turns("c", "me") == [turn(1)]
+
+
+@pytest.mark.parametrize("column", ["question", "shown"])
+def test_what_is_sealed_opens_in_its_own_row_alone(
+    conversations: Conversations, database: Database, column: str
+) -> None:
+    for number in (1, 2):
+        conversations.add("c", "me", turn(number))
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            f"UPDATE turns SET {column} = (SELECT {column} FROM turns WHERE query_id = 'q1') WHERE query_id = 'q2'"
+        )
+    first, second = conversations.turns("c", "me")
+    assert first == turn(1)
+    assert turn(1).question != second.question or turn(1).answer != second.answer
+    assert "cannot be read any more" in second.question + second.answer

@@ -44,8 +44,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def add_conversation(connection: Connection, key: str, title: str = "t") -> None:
-    connection.execute(insert(conversations.conversations).values(id=key, person_id="p", title=title, updated_at=NOW))
+def add_conversation(connection: Connection, key: str, person: str = "p") -> None:
+    connection.execute(insert(conversations.conversations).values(id=key, person_id=person, updated_at=NOW))
 
 
 def keys(database: Database) -> list[str]:
@@ -208,7 +208,7 @@ def test_a_full_disk_is_reported_and_undone(database: Database) -> None:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")  # what SQLite says then is what it says on ENOSPC
     with pytest.raises(CatalogUnavailable, match=r"full.*free disk space"), database.write() as connection:
-        add_conversation(connection, "large", title="x" * 1_000_000)
+        add_conversation(connection, "large", person="x" * 1_000_000)
     assert keys(database) == ["small"]
 
 
@@ -249,28 +249,26 @@ def test_no_value_of_a_failed_statement_is_in_the_message(database: Database) ->
     assert "hunter2" not in str(caught.value.__cause__)
 
 
-@pytest.mark.parametrize("title", ["\ud800", "half of \udc80 a character"])
-def test_half_a_character_cannot_be_stored_and_the_caller_is_told(database: Database, title: str) -> None:
+@pytest.mark.parametrize("words", ["\ud800", "half of \udc80 a character"])
+def test_half_a_character_cannot_be_stored_and_the_caller_is_told(database: Database, words: str) -> None:
     with pytest.raises(InvalidRequest, match="lone surrogate"), database.write() as connection:
-        add_conversation(connection, "c", title=title)
+        add_conversation(connection, "c", person=words)
     assert keys(database) == []
 
 
-@pytest.mark.parametrize("title", ["a\0b", "\0", "\ufffe\uffff", "e\u0301", "😀", "\u202e"])
-def test_any_other_text_comes_back_as_it_was(database: Database, title: str) -> None:
+@pytest.mark.parametrize("words", ["a\0b", "\0", "\ufffe\uffff", "e\u0301", "😀", "\u202e"])
+def test_any_other_text_comes_back_as_it_was(database: Database, words: str) -> None:
     with database.write() as connection:
-        add_conversation(connection, "c", title=title)
+        add_conversation(connection, "c", person=words)
     with database.read() as connection:
-        assert connection.execute(select(conversations.conversations.c.title)).scalar_one() == title
+        assert connection.execute(select(conversations.conversations.c.person_id)).scalar_one() == words
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=2)), timezone(timedelta(hours=-11, minutes=-30))])
 def test_a_moment_comes_back_aware_and_the_same_from_any_time_zone(database: Database, zone: timezone) -> None:
     with database.write() as connection:
         connection.execute(
-            insert(conversations.conversations).values(
-                id="c", person_id="p", title="t", updated_at=NOW.astimezone(zone)
-            )
+            insert(conversations.conversations).values(id="c", person_id="p", updated_at=NOW.astimezone(zone))
         )
     with database.read() as connection:
         found = connection.execute(select(conversations.conversations.c.updated_at)).scalar_one()
@@ -285,7 +283,7 @@ def test_closing_twice_is_no_error(database: Database) -> None:
 
 def test_what_the_first_release_wrote_is_carried_over(tmp_path: Path) -> None:
     database = Database(tmp_path / "catalog.db")
-    _upgrade(database, "0001")
+    upgrade(database, "0001")
     at, document = "2026-01-01 12:00:00.000000", "d" * 36
     pages = '[{"page":1,"means":"text","characters":7,"reason":""}]'
     with database.write() as connection:
@@ -319,7 +317,7 @@ def test_what_the_first_release_wrote_is_carried_over(tmp_path: Path) -> None:
 
 def test_a_size_of_before_is_that_of_the_file_and_of_the_version(tmp_path: Path) -> None:
     database = Database(tmp_path / "catalog.db")
-    _upgrade(database, "0002")
+    upgrade(database, "0002")
     at = "2026-01-01 12:00:00.000000"
     with database.write() as connection:
         connection.exec_driver_sql(
@@ -339,7 +337,7 @@ def test_a_size_of_before_is_that_of_the_file_and_of_the_version(tmp_path: Path)
 
 def test_what_a_version_was_read_with_is_kept_and_so_is_what_refers_to_it(tmp_path: Path) -> None:
     database = Database(tmp_path / "catalog.db")
-    _upgrade(database, "0005")
+    upgrade(database, "0005")
     at = "2026-01-01 12:00:00.000000"
     made_by = "3 200+32 de multilingual-e5-large-instruct-0123456789ab"
     with database.write() as connection:
@@ -367,7 +365,7 @@ def test_people_of_before_are_local_in_groups_given_here_and_their_tokens_keep_d
     tmp_path: Path,
 ) -> None:
     database = Database(tmp_path / "catalog.db")
-    _upgrade(database, "0006")
+    upgrade(database, "0006")
     at = "2026-01-01 12:00:00.000000"
     with database.write() as connection:
         connection.exec_driver_sql(f"INSERT INTO people VALUES ('p', 'anne', 'Anne', 'hash', '[\"admin\"]', 0, '{at}')")
@@ -387,7 +385,7 @@ def test_people_of_before_are_local_in_groups_given_here_and_their_tokens_keep_d
 
 def test_what_the_desk_kept_is_still_there_and_names_no_log_yet(tmp_path: Path) -> None:
     database = Database(tmp_path / "catalog.db")
-    _upgrade(database, "0012")
+    upgrade(database, "0012")
     with database.write() as connection:
         connection.execute(text("INSERT INTO cases VALUES ('c', 1, 'o', '2026-01-01 00:00:00.000000', '', NULL)"))
         connection.execute(text("INSERT INTO case_entries VALUES (7, 'c', ''), (8, 'c', 'q')"))
@@ -402,7 +400,7 @@ def test_what_the_desk_kept_is_still_there_and_names_no_log_yet(tmp_path: Path) 
     database.close()
 
 
-def _upgrade(database: Database, revision: str) -> None:
+def upgrade(database: Database, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(database_module.__file__).parent / "migrations"))
     with database.write() as connection:
@@ -412,7 +410,7 @@ def _upgrade(database: Database, revision: str) -> None:
 
 def test_what_waited_for_a_curator_before_labels_of_versions_is_for_those_of_its_document(tmp_path: Path) -> None:
     database = Database(tmp_path / "catalog.db")
-    _upgrade(database, "0001")
+    upgrade(database, "0001")
     at = "2026-01-01 12:00:00.000000"
     with database.write() as connection:
         connection.exec_driver_sql(f"INSERT INTO sources VALUES ('s', 'Rules', '/srv/rules', '[\"staff\"]', '{at}')")
@@ -422,7 +420,7 @@ def test_what_waited_for_a_curator_before_labels_of_versions_is_for_those_of_its
         )
         connection.exec_driver_sql("INSERT INTO document_groups VALUES ('d', 'staff'), ('d', 'hr\x1fsecret')")
         connection.exec_driver_sql(f"INSERT INTO versions VALUES ('v', 'd', 'sha', '1', '{at}', '[]', 1)")
-    _upgrade(database, "0017")
+    upgrade(database, "0017")
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE documents SET pending_version_id = 'v'")
     database.migrate()

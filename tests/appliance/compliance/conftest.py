@@ -98,7 +98,7 @@ class Office:
 
     def asks(self, person: str, text: str, conversation: str = "", groups: tuple[str, ...] = ()) -> str:
         """A question of a person with these groups on record, and in their history."""
-        query_id, conversations = str(uuid.uuid4()), Conversations(self.database)
+        query_id, conversations = str(uuid.uuid4()), Conversations(self.database, self.log)
         conversation = conversation or conversations.start()
         self.log.append(QuestionReceived(query_id, person, f"name of {person}", groups, conversation, text, "browser"))
         turn = StoredTurn(query_id, text, f"Answer: {text}", AnswerKind.EXTRACTIVE, (), (), self.clock())
@@ -119,11 +119,12 @@ class Office:
     def holds(self, person: str = "", since: str = "", until: str = "") -> Hold:
         return self.protection.holds.place("officer-1", person, since, until, "A case is open.")
 
-    def files_with(self, words: str) -> list[str]:
-        """Which files of the data folder hold these words."""
+    def files_with(self, words: str | bytes) -> list[str]:
+        """Which files of the data folder hold these words, or bytes."""
+        wanted = words.encode() if isinstance(words, str) else words
         everything = [path for path in self.folder.rglob("*") if path.is_file()]
         assert len(everything) >= 5
-        return [path.name for path in everything if words.encode() in path.read_bytes()]
+        return [path.name for path in everything if wanted in path.read_bytes()]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -11,14 +12,15 @@ from pathlib import Path
 
 import pypdfium2 as pdfium
 import pytest
+from sqlalchemy import select
 
+from appliance.access_requests import AccessRequests, access_requests
 from appliance.audit import checkpoint
 from appliance.audit.entries import ContentErased, ExpiryAnnounced, HoldPlaced, LogOpened, SignInFailed
 from appliance.audit.keys import Holding, Keyring
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
 from appliance.audit.verify import verify
-from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.compliance.certificate import certified, on_paper
 from appliance.compliance.daily import Daily
@@ -26,7 +28,7 @@ from appliance.compliance.four_eyes import FourEyes, Proposal
 from appliance.compliance.months import later
 from appliance.compliance.protection import build
 from appliance.config import RetentionSettings
-from appliance.conversations import Conversations
+from appliance.conversations import Conversations, conversations, turns
 from appliance.database import Database
 from appliance.domain import Role
 from appliance.errors import (
@@ -50,18 +52,52 @@ def test_nothing_of_an_erased_person_is_in_any_file_of_the_data_folder(office: O
     for number in range(30):
         office.asks(person, f"{SECRET} {number} " + "lang " * 200)
     stays = office.asks("u-stays", "What may stay?")
-    AccessRequests(office.database, office.clock).ask(person, "", f"{SECRET} please")
+    AccessRequests(office.database, office.log, office.clock).ask(person, "", f"{SECRET} please")
     before = office.log.checkpoint()
-    assert office.files_with(SECRET)
+    assert office.files_with(SECRET) == []  # all of it is sealed
+    with office.database.read() as connection:
+        owned = select(conversations.c.id).where(conversations.c.person_id == person)
+        of_turns = select(turns.c.question).where(turns.c.conversation_id.in_(owned))
+        sealed = list(connection.execute(of_turns.union_all(select(access_requests.c.reason))).scalars())
+    assert len(sealed) == 31
+    assert all(office.files_with(each[:32]) for each in sealed)
     order = office.erased(person)
-    assert office.files_with(SECRET) == []
+    assert [each for each in sealed if office.files_with(each[:32])] == []
     assert (order.entries, order.turns, order.months, order.held) == (30, 30, ("2026-03",), ())
     assert office.readable(stays)
-    assert len(Conversations(office.database).all_turns("u-stays")) == 1
+    assert len(Conversations(office.database, office.log).all_turns("u-stays")) == 1
     verify(office.log.path, before, checkpoint.parse(order.before), checkpoint.parse(order.after))
     office.log.close()
     office.database.close()
-    assert office.files_with(SECRET) == []
+    assert [each for each in sealed if office.files_with(each[:32])] == []
+
+
+def test_a_backup_of_before_an_erasure_holds_nothing_that_can_be_read_of_what_somebody_asked(office: Office) -> None:
+    """A copy of the data folder, and one of its keys, which are kept apart."""
+    person = Accounts(office.database).add("clerk", "seven brass keys on a ring", [Role.EMPLOYEE], []).id
+    office.asks(person, f"{SECRET}?")
+    AccessRequests(office.database, office.log, office.clock).ask(person, "", f"{SECRET} please")
+    stays = office.asks("u-stays", "What may stay?")
+    backup, keys_apart = office.folder / "backup", office.folder / "keys-apart"
+    shutil.copytree(office.folder, backup, ignore=shutil.ignore_patterns("keys", "backup"))
+    shutil.copytree(office.folder / "log" / "keys", keys_apart)
+    office.erased(person)
+    assert office.files_with(SECRET) == []  # the backup is among the files
+
+    database = Database(backup / "strongroom.db")
+    with_what_is_left = Conversations(database, office.log)
+    assert [turn.is_readable for turn in with_what_is_left.all_turns(person)] == [False]
+    assert [turn.query_id for turn in with_what_is_left.all_turns("u-stays") if turn.is_readable] == [stays]
+    shutil.copytree(office.folder / "log" / "keys", backup / "log" / "keys")  # the latest ones
+    with QueryLog(backup / "log" / "queries.db") as log:
+        assert log.query(stays).question is not None
+        assert [turn.is_readable for turn in Conversations(database, log).all_turns(person)] == [False]
+        assert [record.question for record in log.queries()] == [log.query(stays).question, None]
+    shutil.rmtree(backup / "log" / "keys")
+    shutil.copytree(keys_apart, backup / "log" / "keys")
+    with QueryLog(backup / "log" / "queries.db") as log:  # which is why backups of the keys are kept for two weeks
+        assert [turn.question for turn in Conversations(database, log).all_turns(person)] == [f"{SECRET}?"]
+    database.close()
 
 
 def test_the_words_of_an_erased_officer_go_when_nobody_waits_for_them_any_more(office: Office) -> None:
@@ -107,9 +143,9 @@ def test_an_erasure_up_to_a_month_leaves_what_came_later(office: Office) -> None
     order = office.erased("u-1", until="2026-03")
     assert order.months == ("2026-03",)
     assert (office.readable(early), office.readable(late)) == (False, True)
-    conversations = Conversations(office.database)
-    assert [turn.question for turn in conversations.all_turns("u-1")] == ["In April?"]
-    assert [item.title for item in conversations.recent("u-1", limit=9)] == ["In April?"]
+    history = Conversations(office.database, office.log)
+    assert [turn.question for turn in history.all_turns("u-1")] == ["In April?"]
+    assert [item.title for item in history.recent("u-1", limit=9)] == ["In April?"]
     assert office.files_with("In March?") == []
 
 
@@ -119,7 +155,7 @@ def test_a_conversation_goes_on_after_a_part_of_it_was_erased(office: Office) ->
     office.asks("u-1", "In April?", "c1")
     office.erased("u-1", until="2026-03")
     office.asks("u-1", "And in May?", "c1")
-    turns = Conversations(office.database).turns("c1", "u-1")
+    turns = Conversations(office.database, office.log).turns("c1", "u-1")
     assert [turn.question for turn in turns] == ["In April?", "And in May?"]
 
 
@@ -134,7 +170,7 @@ def test_a_hold_beats_an_erasure_and_its_release_completes_it(
     order = office.erased("u-1")
     assert (order.completed_at, order.held, order.entries) == (None, ("2026-03",), 0)
     assert office.readable(query_id)
-    assert len(Conversations(office.database).all_turns("u-1")) == 1
+    assert len(Conversations(office.database, office.log).all_turns("u-1")) == 1
     with pytest.raises(Conflict):
         certified(order)
     office.protection.daily.run()

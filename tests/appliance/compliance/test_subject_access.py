@@ -9,6 +9,7 @@ from dataclasses import replace
 import pypdfium2 as pdfium
 import pytest
 
+from appliance.access_requests import AccessRequests
 from appliance.audit.entries import (
     AdminAction,
     AnswerClosed,
@@ -29,7 +30,6 @@ from appliance.audit.entries import (
     SignedIn,
     SignInFailed,
 )
-from appliance.auth.access_requests import AccessRequests
 from appliance.auth.accounts import Accounts
 from appliance.auth.standing import Person
 from appliance.compliance.naming import Naming
@@ -50,9 +50,9 @@ def ann(office: Office) -> Person:
 
 
 def about(office: Office, person: Person) -> About:
-    requests = AccessRequests(office.database, office.clock)
+    requests = AccessRequests(office.database, office.log, office.clock)
     pseudonyms = pseudonyms_of(office.log.path)
-    return gather(office.log, person, pseudonyms, Conversations(office.database), requests, 3600)
+    return gather(office.log, person, pseudonyms, Conversations(office.database, office.log), requests, 3600)
 
 
 def recorded(office: Office, *entries: Entry) -> None:
@@ -79,7 +79,7 @@ def test_everything_a_person_did_and_others_did_about_them_is_found_and_nothing_
         QueryReplayed("officer-1", mine, "reproduced"),
         QueryReplayed("officer-1", theirs, "reproduced"),
     )
-    AccessRequests(office.database, office.clock).ask(ann.id, "legal", "I need it.")
+    AccessRequests(office.database, office.log, office.clock).ask(ann.id, "legal", "I need it.")
     office.clock.forward(days=60)
     later = office.asks(ann.id, "And in May?")
     found = about(office, ann)
@@ -303,7 +303,7 @@ def test_letters_that_stand_by_their_numbers_are_explained_wherever_they_stand_a
     office.asks(ann.id, "How long are treaties kept?")
     recorded(office, SignedIn(ann.id, "文", "文", "10.0.0.7"))
     assert "in square brackets" not in words_of(on_paper(about(office, ann)))  # neither of them is printed
-    AccessRequests(office.database, office.clock).ask(ann.id, "legal", "For case 文")
+    AccessRequests(office.database, office.log, office.clock).ask(ann.id, "legal", "For case 文")
     words = words_of(on_paper(about(office, ann)))
     assert "For case [U+6587]" in words
     assert words.count("Those stand in square brackets by their numbers") == 1

@@ -13,6 +13,7 @@ import pytest
 
 from appliance.answering.answerer import Answerer
 from appliance.audit.entries import Entry, EvaluationEnded
+from appliance.audit.log import QueryLog
 from appliance.config import ModelSettings, RetrievalSettings
 from appliance.conversations import Conversations, StoredTurn
 from appliance.domain import AccessFilter, AnswerKind, Hit
@@ -75,6 +76,8 @@ class Gate:
 class Desk:
     """Evaluations over an index with a document for the staff and one for the board."""
 
+    conversations: Conversations
+
     def __init__(self, shop: Shop, model: Scripted | None = None) -> None:
         self.shop, self.log, self.busy = shop, Log(), False
         settings = RetrievalSettings(answerable_above=0.3)
@@ -123,7 +126,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     shop.add("canteen.txt", "The canteen opens at eleven.")
     shop.add("board.txt", "The board does earn nothing.", groups=frozenset({"board"}))
     desk = Desk(shop)
-    yield desk
+    with QueryLog(tmp_path / "log" / "queries.db") as log:
+        desk.conversations = Conversations(shop.database, log)
+        yield desk
     desk.gate.open.set()
     desk.runs.close()
     shop.index.close()
@@ -377,7 +382,7 @@ def test_the_oldest_runs_are_forgotten(desk: Desk) -> None:
 def praise(
     desk: Desk, question: str, chunk_id: str, *, verdict: str = "up", conversation: str = "", cited: bool = True
 ) -> str:
-    conversations = Conversations(desk.shop.database)
+    conversations = desk.conversations
     key = conversation or conversations.start()
     query_id = f"query about {question}"[:36]
     conversations.add(
@@ -391,7 +396,7 @@ def praise(
 
 def test_questions_found_helpful_are_asked_as_who_asked_and_kept_without_words(desk: Desk) -> None:
     (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
-    conversations = Conversations(desk.shop.database)
+    conversations = desk.conversations
     key = conversations.start()
     praised = praise(desk, "How long is parental leave of fathers?", leave.id, conversation=key)
     follow_up = praise(desk, "And for mothers?", leave.id, conversation=key)
@@ -413,7 +418,7 @@ def test_questions_found_helpful_are_asked_as_who_asked_and_kept_without_words(d
 def test_a_follow_up_that_a_model_completed_is_asked_as_it_was_searched(desk: Desk) -> None:
     (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
     (other,) = desk.shop.add("leave3.txt", "Parental leave of fathers is three weeks.")
-    conversations = Conversations(desk.shop.database)
+    conversations = desk.conversations
     key = conversations.start()
     turn = StoredTurn(
         "q1", "And for fathers?", "Two weeks [1].", AnswerKind.GENERATED, ((1, leave.id), (2, other.id)), (), datetime.now(UTC),
@@ -429,7 +434,7 @@ def test_a_follow_up_that_a_model_completed_is_asked_as_it_was_searched(desk: De
 
 def test_who_takes_back_what_they_said_or_may_not_see_it_any_more_is_not_asked(desk: Desk) -> None:
     (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
-    conversations = Conversations(desk.shop.database)
+    conversations = desk.conversations
     query_id = praise(desk, "fathers", leave.id)
     reader = replace(READER, groups=STAFF)
     (exercise,) = exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog)
@@ -444,7 +449,7 @@ def test_who_takes_back_what_they_said_or_may_not_see_it_any_more_is_not_asked(d
 
 def test_a_result_goes_with_the_conversation_it_is_of(desk: Desk) -> None:
     (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
-    conversations = Conversations(desk.shop.database)
+    conversations = desk.conversations
     keys = [conversations.start() for _ in range(2)]
     for number, key in enumerate(keys):
         praise(desk, f"{number} fathers", leave.id, conversation=key)
