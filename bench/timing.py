@@ -37,7 +37,6 @@ go_offline()
 import numpy
 from starlette.testclient import TestClient
 
-from appliance.api.gate import cleared
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.auth.sessions import Sessions, TokenKind
 from appliance.domain import EVERYONE, AccessFilter, Role, Source
@@ -80,7 +79,7 @@ class House:
     @property
     def access(self) -> AccessFilter:
         """What the reader may see."""
-        return cleared(self.appliance, self.appliance.sessions.authenticate(self.token, kind=TokenKind.SESSION)).access
+        return self.appliance.cleared(self.appliance.sessions.authenticate(self.token, kind=TokenKind.SESSION)).access
 
     def get(self, path: str) -> Probe:
         """A request of the reader's."""
@@ -252,8 +251,11 @@ def main() -> None:
     given = parser.parse_args()
     lot = random.Random(5)
     print("| pair | rounds | p50 of the one | of the other | AUC |\n|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, built(Path(folder), given.documents, lot) as house:
-        house.client.__enter__()  # one event loop for all requests
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        built(Path(folder), given.documents, lot) as house,
+        house.client,  # one event loop for all requests
+    ):
         braked = house.appliance.settings.model_copy(update={"sign_in": SignInSettings()})
         with sessions_of(braked) as paused:
             others = ((pair, given.rounds) for pair in pairs(house, lot) if given.rounds)
