@@ -37,7 +37,7 @@ def page(client: Client, sources: list[SourceOut]) -> None:
 
 
 def _list(client: Client, wanted: str, source: SourceOut | None, state: str) -> None:
-    offset = int(st.session_state.get("files-page", 0)) * _LIMIT
+    offset = pieces.offset("files-page", _LIMIT)
     found = client.files(source.id if source else "", state, wanted, _LIMIT, offset)
     with st.container(horizontal=True, vertical_alignment="center"):
         pieces.show(pieces.line(pieces.count(found.total, "file")), "content")
@@ -177,13 +177,13 @@ def _show_receipts_of(client: Client, file: FileOut) -> None:
 
 
 def _show_receipts(client: Client) -> None:
-    at = int(st.session_state.get("receipts-page", 0))
-    receipts = client.receipts(limit=_LIMIT + 1, offset=at * _LIMIT)
-    if not receipts and not at:
+    offset = pieces.offset("receipts-page", _LIMIT)
+    receipts = client.receipts(limit=_LIMIT + 1, offset=offset)
+    if not receipts and not offset:
         pieces.show(pieces.line("No document has left the index yet."))
         return
     _table(receipts[:_LIMIT])
-    pieces.pager("receipts-page", at * _LIMIT + len(receipts), _LIMIT)
+    pieces.pager("receipts-page", offset + len(receipts), _LIMIT)
 
 
 def _table(receipts: Sequence[ReceiptOut]) -> None:

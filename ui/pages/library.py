@@ -35,7 +35,7 @@ def _list(client: Client) -> None:
     if (wanted, source) != st.session_state.get("library-asked"):
         st.session_state["library-asked"] = (wanted, source)
         st.session_state["library-page"] = 0
-    offset = int(st.session_state.get("library-page", 0)) * _LIMIT
+    offset = pieces.offset("library-page", _LIMIT)
     found = client.documents(wanted, source, _LIMIT, offset)
     pieces.show(pieces.line(pieces.count(found.total, "document")))
     for document in found.documents:

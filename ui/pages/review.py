@@ -20,7 +20,7 @@ def page(client: Client) -> None:
     """Show what waits, and how much waits for others."""
     with pieces.problems_shown():
         follow(client, client.runs())
-    offset = int(st.session_state.get("reviews-page", 0)) * _LIMIT
+    offset = pieces.offset("reviews-page", _LIMIT)
     waiting = client.reviews(_LIMIT, offset)
     if waiting.total:
         pieces.show(pieces.line(f"{pieces.count(waiting.total, 'document waits', 'documents wait')} for review."))

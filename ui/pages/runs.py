@@ -118,7 +118,7 @@ def _list(client: Client, *, busy: bool) -> None:
 
 
 def _table(runs: Sequence[RunOut]) -> None:
-    offset = int(st.session_state.get("runs-page", 0)) * _LISTED
+    offset = pieces.offset("runs-page", _LISTED)
     columns = ("Source", "Started", "Took", "How it ended", "Report")
     pieces.show(pieces.table(columns, [_row(run) for run in runs[offset : offset + _LISTED]]))
     pieces.pager("runs-page", len(runs), _LISTED)
