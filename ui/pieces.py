@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Literal
-from urllib.parse import quote
 
 import streamlit as st
 
@@ -93,11 +92,6 @@ def page_image(path: str, alt: str) -> Html:
     `st.image` would copy the page to an address that asks for no session.
     """
     return Html(f'<img class="sr-page" src="{text(path)}" alt="{text(alt)}">')
-
-
-def segment(identifier: str) -> str:
-    """An identifier as one segment of an address."""
-    return quote(identifier, safe="").replace(".", "%2E")
 
 
 def link_button(words: str, path: str, *, download: bool = False) -> Html:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from appliance import wording
+from appliance.api.schemas.calling import segment
 from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, ReceiptOut
 from appliance.api.schemas.sources import Reread, SourceOut, SyncIn
 from appliance.domain import TROUBLED, DocumentState, SourceKind
@@ -158,7 +159,7 @@ def _offer_password(client: Client, file: FileOut) -> None:
 def _show_pages(file: FileOut, coverage: CoverageOut) -> None:
     pieces.show(Html('<h3 class="sr-small-head">Pages</h3>'))
     shown = coverage.has_images and coverage.may_open
-    address = f"/api/documents/{pieces.segment(file.document_id)}"
+    address = f"/api/documents/{segment(file.document_id)}"
     show_coverage(coverage.pages, f"file-{file.document_id}", Pictures(address, file.path) if shown else None)
     if coverage.pages and coverage.has_images and not coverage.may_open:
         pieces.show(

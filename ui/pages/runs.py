@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import streamlit as st
 
 from appliance import wording
+from appliance.api.schemas.calling import segment
 from appliance.api.schemas.runs import RunOut, RunState
 from appliance.api.schemas.sources import SourceOut, SyncIn
 from ui import pieces, states
@@ -139,7 +140,7 @@ def _row(run: RunOut) -> tuple[Html, ...]:
 
 
 def _report_links(run: RunOut) -> Html:
-    address = f"/api/runs/{pieces.segment(run.id)}/report?format="
+    address = f"/api/runs/{segment(run.id)}/report?format="
     return Html(
         '<span class="sr-links">'
         + pieces.text_link("CSV", f"{address}csv", f"Report of {run.source} as CSV", download=True)
