@@ -635,7 +635,10 @@ class _Exchange:
 
     def in_use(self) -> bool:
         """Whether something that began before may still search the former index."""
-        return self.former is not None and (self.former.answerer.is_busy or self.evaluations.is_running)
+        former = self.former
+        return former is not None and (
+            former.answerer.is_busy or former.retriever.is_busy or self.evaluations.is_running
+        )
 
     def clear(self) -> None:
         """Put the change on record, and let nothing stay of the former index and model."""
