@@ -285,10 +285,12 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     own_words = _own_words(settings)  # now, because it is read now, and not again
     build = _Builder(settings, folder, catalog, log, model, reranker, glossary, own_words)
     found = indexes.open(embedder)
+    stack.callback(found.close)
     index = found.serving if found.building is None else Twofold(found.serving, found.building)
     desk = Desk(build.serving(index, found.embedder))
     stack.callback(lambda: desk.serving.close())
     parsers = ParserPool(settings.ingest, size=settings.ingest.workers) if link is None else ClusterParsers(link)
+    stack.callback(parsers.close)  # and once more below, where it has its turn
     renderers = ParserPool(settings.ingest, size=1, urgent=True)  # a picture does not queue behind a long document
     stack.callback(renderers.close)
     pipeline = Pipeline(
@@ -337,9 +339,9 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     stack.enter_context(contextlib.closing(evaluations))
     four_eyes = FourEyes(database, log, clock)
     protection = build_protection(database, log, four_eyes, settings.retention, build.is_answering)
+    stack.callback(protection.daily.close)
     impartial = Impartial(accounts, protection.holds, pseudonyms)
     four_eyes.before_every_decision(impartial.require)
-    stack.callback(protection.daily.close)
     log_identity.adopt(database, log)
     sampling_rules = SamplingRules(database, log)
     cases = Cases(database, log, four_eyes)
@@ -560,8 +562,17 @@ class _Builder:
         whole, max_bytes = WholeTexts(embedder), self.settings.embedding.cache_bytes
         if max_bytes:
             return CachingEmbedder(whole, self.folder.embeddings, max_bytes=max_bytes)
-        delete_cache(self.folder.embeddings)  # of a time when there was room for one
+        self._delete_cache()  # of a time when there was room for one
         return whole
+
+    def _delete_cache(self) -> None:
+        try:
+            delete_cache(self.folder.embeddings)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The cache of embeddings {self.folder.embeddings} is not used any more (embedding.cache_bytes is 0) "
+                f"and cannot be removed ({error.strerror}). Remove it, or check the rights of the data folder."
+            ) from error
 
 
 def _changeover(
