@@ -79,7 +79,7 @@ from ingest.embedding_cache import CachingEmbedder, delete_cache
 from ingest.parse.sandbox import ParserPool
 from ingest.pipeline import Outcome, Pipeline
 from ingest.removals import Removals
-from ingest.runs import Run, Runs
+from ingest.runs import Run, Runs, sync_ended
 from ingest.twofold import Twofold
 from ingest.watch import Watcher
 from ingest.whole_texts import WholeTexts
@@ -676,10 +676,8 @@ def _fill(catalog: Catalog, runs: Runs, log: QueryLog) -> None:
 
 def _record_by_itself(log: QueryLog, run: Run) -> None:
     """Put a sync that nobody asked for on record, if it did anything."""
-    counts = {name.value: count for name, count in run.progress.counts.items() if name is not Outcome.UNCHANGED}
     if run.error or _DEEDS & run.progress.counts.keys():
-        told = ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()))
-        log.append(AdminAction(ITSELF, "source.sync_ended", run.source.name, run.error or told))
+        log.append(sync_ended(ITSELF, run))
 
 
 def _forget_half_uploads(folder: DataFolder) -> None:
