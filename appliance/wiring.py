@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import assert_never
 from weakref import WeakSet
 
 from appliance import __version__
@@ -735,7 +736,7 @@ def build_model(settings: ModelSettings) -> LanguageModel | None:
                 connect_timeout_s=settings.connect_timeout_s,
                 token_timeout_s=settings.token_timeout_s,
             )
-        case _:
+        case Provider.OLLAMA:
             from appliance.inference.ollama import OllamaModel
 
             return OllamaModel(
@@ -745,6 +746,8 @@ def build_model(settings: ModelSettings) -> LanguageModel | None:
                 connect_timeout_s=settings.connect_timeout_s,
                 token_timeout_s=settings.token_timeout_s,
             )
+        case provider:
+            assert_never(provider)
 
 
 def _operator_token(folder: DataFolder) -> str:
