@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from appliance.api.schemas.cases import CaseDetail, CaseEntryOut, CaseIn, CaseNoteIn, CaseOut, CaseQueryOut
-from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn
 from appliance.api.schemas.review_queue import (
     ChoiceOut,
     JudgedOut,
@@ -27,7 +26,6 @@ class ReviewDesk:
         self.poison = poison
         self.drawn = 1  # answers, in each state
         self.judged: list[tuple[str, JudgementIn]] = []
-        self.decided: list[tuple[str, ProposalDecisionIn]] = []
         self.made: list[RuleIn] = []
         self.noted: list[CaseNoteIn] = []
         self.opened: list[CaseIn] = []
@@ -69,7 +67,7 @@ def routes(desk: ReviewDesk) -> APIRouter:
             rules=[rule], flags=["low_grounding"], sources=[ChoiceOut(id="s-1", name=f"Policies{desk.poison}")]
         )
 
-    @api.post("/rules")
+    @api.post("/rules", status_code=201)
     def make_rule(wanted: RuleIn) -> RuleOut:
         desk.made.append(wanted)
         return RuleOut(
@@ -86,16 +84,11 @@ def routes(desk: ReviewDesk) -> APIRouter:
         desk.judged.append((key, given))
         return JudgedOut(state=ReviewState.SECOND, case_id="")
 
-    @api.post("/proposals/{key}/decision")
-    def decide(key: str, decision: ProposalDecisionIn) -> ProposalDecidedOut:
-        desk.decided.append((key, decision))
-        return ProposalDecidedOut(id=key, outcome="approved")
-
     @api.get("/cases")
     def cases() -> list[CaseOut]:
         return [desk.case()]
 
-    @api.post("/cases")
+    @api.post("/cases", status_code=201)
     def open_case(wanted: CaseIn) -> CaseOut:
         desk.opened.append(wanted)
         return desk.case()
