@@ -149,9 +149,14 @@ class Database:
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
+        with self._errors(), engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raises what rule 3 says in place of the driver's own errors."""
         try:
-            with engine.begin() as connection:
-                yield connection
+            yield
         except IntegrityError as error:
             raise Conflict("That exists already, or something else still refers to it.") from error
         except (UnicodeEncodeError, OverflowError) as error:
@@ -170,9 +175,9 @@ class Database:
         """Leave nothing of what was deleted in any file: the write-ahead log is moved over and emptied.
 
         Raises:
-            CatalogUnavailable: Somebody reads for longer than is waited for.
+            CatalogUnavailable: Somebody reads for longer than is waited for, or the file cannot be used.
         """
-        with self._engine.connect() as connection:
+        with self._errors(), self._engine.connect() as connection:
             raw = connection.connection.dbapi_connection
             (busy, _, _) = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() if raw else (1, 0, 0)
         if busy:

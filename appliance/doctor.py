@@ -96,6 +96,12 @@ def _guarded(name: str, look: Callable[[Appliance], Iterator[Check]], appliance:
         return list(look(appliance))
     except ApplianceError as error:
         return [Check(name, Status.ERROR, str(error), "Do what the message says, then run the check again.")]
+    except (OSError, subprocess.SubprocessError) as error:
+        remedy = (
+            "See that the appliance may read its folders and start programs, and that the machine has memory and disk "
+            "space left; then run the check again."
+        )
+        return [Check(name, Status.ERROR, f"could not be examined ({type(error).__name__})", remedy)]
 
 
 def _data_folder(appliance: Appliance) -> Iterator[Check]:

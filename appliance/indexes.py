@@ -44,6 +44,12 @@ class OpenIndexes:
     building: VectorIndex | None = None
     is_anew: bool = False
 
+    def close(self) -> None:
+        """Close all of them. Closing twice is no error."""
+        if self.building is not None:
+            self.building.close()
+        self.serving.close()
+
 
 class Indexes:
     """Opens, exchanges and removes the indexes of one data folder."""

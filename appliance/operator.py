@@ -12,14 +12,12 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 import uvicorn
-from pydantic import BaseModel
 
 from appliance.api.gate import GROUPS_HEADER, groups_header
-from appliance.api.schemas.asking import AnswerOut, AskEvent, PassagesOut, StartedOut, TokenOut
+from appliance.api.schemas.calling import AskPart, ask_parts, segment
 from appliance.api.schemas.directories import DirectoryDetail
 from appliance.api.schemas.evaluations import ComparisonOut, EvaluationOut, EvaluationsOut, EvaluationState
 from appliance.api.schemas.files import FilesOut
@@ -36,12 +34,6 @@ from appliance.server import create_headless_app
 from appliance.wiring import opened
 
 _START_S = 30
-_EVENTS: dict[str, type[BaseModel]] = {
-    AskEvent.STARTED: StartedOut,
-    AskEvent.PASSAGES: PassagesOut,
-    AskEvent.TOKEN: TokenOut,
-    AskEvent.ANSWER: AnswerOut,
-}
 
 
 class RemoteProblem(ApplianceError):
@@ -73,7 +65,7 @@ class Operator:
     def preview(self, source_id: str, again: Reread = Reread.NOTHING) -> PreviewOut:
         """What a sync of a source would do now."""
         params = {"again": again.value}
-        return PreviewOut.model_validate(self._json("GET", f"/api/sources/{source_id}/preview", params=params))
+        return PreviewOut.model_validate(self._json("GET", f"/api/sources/{segment(source_id)}/preview", params=params))
 
     def preview_new(self, name: str, path: str, groups: Iterable[str], **more: Any) -> PreviewOut:
         """What a sync of a folder would do that is not a source yet."""
@@ -83,7 +75,7 @@ class Operator:
     def sync(self, source_id: str, *, again: Reread = Reread.NOTHING, missing_ok: bool = False) -> Iterator[RunOut]:
         """Sync a source; how it stands, until it ended."""
         body = {"again": again.value, "missing_ok": missing_ok}
-        run = RunOut.model_validate(self._json("POST", f"/api/sources/{source_id}/sync", body))
+        run = RunOut.model_validate(self._json("POST", f"/api/sources/{segment(source_id)}/sync", body))
         while run.finished_at is None:
             yield run
             time.sleep(0.2)
@@ -96,7 +88,7 @@ class Operator:
 
     def report(self, run_id: str, kind: str) -> Iterator[str]:
         """What a sync did with each file, as CSV or JSON, piece by piece."""
-        with self._client.stream("GET", f"/api/runs/{run_id}/report", params={"format": kind}) as response:
+        with self._client.stream("GET", f"/api/runs/{segment(run_id)}/report", params={"format": kind}) as response:
             if response.status_code != httpx.codes.OK:
                 response.read()
                 raise _problem(response)
@@ -126,29 +118,25 @@ class Operator:
     def directories(self) -> list[DirectoryDetail]:
         """Where people come from who have no account here, and how that stands."""
         names = [item["name"] for item in self._json("GET", "/api/directories")]
-        return [DirectoryDetail.model_validate(self._json("GET", f"/api/directories/{name}")) for name in names]
+        return [
+            DirectoryDetail.model_validate(self._json("GET", f"/api/directories/{segment(name)}")) for name in names
+        ]
 
     def sync_directory(self, name: str, *, accept_missing: bool) -> DirectoryDetail:
         """Ask a directory now about everybody who is known here."""
-        path = f"/api/directories/{name}/sync"
+        path = f"/api/directories/{segment(name)}/sync"
         return DirectoryDetail.model_validate(self._json("POST", path, {"accept_missing": accept_missing}))
 
-    def ask(self, question: str) -> Iterator[BaseModel]:
+    def ask(self, question: str) -> Iterator[AskPart]:
         """Ask; the events of the answer as they come."""
         with self._client.stream("POST", "/api/ask", json={"question": question}) as response:
             if response.status_code != httpx.codes.OK:
                 response.read()
                 raise _problem(response)
-            name = ""
-            for line in response.iter_lines():
-                field, _, value = line.partition(": ")
-                if field == "event":
-                    name = value
-                elif field == "data" and name == AskEvent.ERROR:
-                    problem = Problem.model_validate_json(value)
-                    raise RemoteProblem(problem.code, problem.message)
-                elif field == "data":
-                    yield _EVENTS[name].model_validate_json(value)
+            for part in ask_parts(response.iter_bytes()):
+                if isinstance(part, Problem):
+                    raise RemoteProblem(part.code, part.message)
+                yield part
 
     def evaluations(self) -> EvaluationsOut:
         """The latest evaluations, and what every metric means."""
@@ -168,19 +156,23 @@ class Operator:
         while run.state is EvaluationState.RUNNING:
             yield run
             time.sleep(0.2)
-            run = EvaluationOut.model_validate(self._json("GET", f"/api/evaluations/{run.id}", params={"limit": 1}))
+            run = EvaluationOut.model_validate(
+                self._json("GET", f"/api/evaluations/{segment(run.id)}", params={"limit": 1})
+            )
         yield run
 
     def cancel_evaluation(self, run_id: str) -> None:
         """End an evaluation that is running."""
-        response = self._client.post(f"/api/evaluations/{run_id}/cancel")
+        response = self._client.post(f"/api/evaluations/{segment(run_id)}/cancel")
         if response.is_error:
             raise _problem(response)
 
     def comparison(self, run_id: str, before: str, max_drop: float) -> ComparisonOut:
         """An evaluation against an earlier one, or against the last that asked the same."""
         params = {"before": before, "max_drop": max_drop}
-        return ComparisonOut.model_validate(self._json("GET", f"/api/evaluations/{run_id}/comparison", params=params))
+        return ComparisonOut.model_validate(
+            self._json("GET", f"/api/evaluations/{segment(run_id)}/comparison", params=params)
+        )
 
     def papers(self) -> PapersOut:
         """The papers that the law asks for, as the appliance stands now."""
@@ -192,7 +184,7 @@ class Operator:
 
     def replay(self, query_id: str) -> ReplayOut:
         """Run a question on record again."""
-        return ReplayOut.model_validate(self._json("POST", f"/api/log/queries/{quote(query_id, safe='')}/replay"))
+        return ReplayOut.model_validate(self._json("POST", f"/api/log/queries/{segment(query_id)}/replay"))
 
     def _json(self, method: str, path: str, body: object = None, params: dict[str, Any] | None = None) -> Any:
         content = {"content": body} if isinstance(body, bytes) else {"json": body}
@@ -254,7 +246,6 @@ def _own_token(settings: Settings) -> str:
 def _served(app: Any) -> Iterator[str]:
     """Serve `app` on a free loopback port in a thread."""
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", access_log=False))
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.run, name="operator-server", daemon=True)
     thread.start()
     deadline = time.monotonic() + _START_S

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import assert_never
 from weakref import WeakSet
 
 from appliance import __version__
@@ -82,7 +83,7 @@ from ingest.embedding_cache import CachingEmbedder, delete_cache
 from ingest.parse.sandbox import ParserPool
 from ingest.pipeline import Outcome, Pipeline
 from ingest.removals import Removals
-from ingest.runs import Run, Runs
+from ingest.runs import Run, Runs, sync_ended
 from ingest.twofold import Twofold
 from ingest.watch import Watcher
 from ingest.whole_texts import WholeTexts
@@ -289,10 +290,12 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     own_words = _own_words(settings)  # now, because it is read now, and not again
     build = _Builder(settings, folder, catalog, log, model, reranker, glossary, own_words)
     found = indexes.open(embedder)
+    stack.callback(found.close)
     index = found.serving if found.building is None else Twofold(found.serving, found.building)
     desk = Desk(build.serving(index, found.embedder, found.languages))
     stack.callback(lambda: desk.serving.close())
     parsers = ParserPool(settings.ingest, size=settings.ingest.workers) if link is None else ClusterParsers(link)
+    stack.callback(parsers.close)  # and once more below, where it has its turn
     renderers = ParserPool(settings.ingest, size=1, urgent=True)  # a picture does not queue behind a long document
     stack.callback(renderers.close)
     pipeline = Pipeline(
@@ -341,9 +344,9 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     stack.enter_context(contextlib.closing(evaluations))
     four_eyes = FourEyes(database, log, clock)
     protection = build_protection(database, log, four_eyes, settings.retention, build.is_answering)
+    stack.callback(protection.daily.close)
     impartial = Impartial(accounts, protection.holds, pseudonyms)
     four_eyes.before_every_decision(impartial.require)
-    stack.callback(protection.daily.close)
     log_identity.adopt(database, log)
     sampling_rules = SamplingRules(database, log)
     cases = Cases(database, log, four_eyes)
@@ -577,8 +580,17 @@ class _Builder:
         whole, max_bytes = WholeTexts(embedder), self.settings.embedding.cache_bytes
         if max_bytes:
             return CachingEmbedder(whole, self.folder.embeddings, max_bytes=max_bytes)
-        delete_cache(self.folder.embeddings)  # of a time when there was room for one
+        self._delete_cache()  # of a time when there was room for one
         return whole
+
+    def _delete_cache(self) -> None:
+        try:
+            delete_cache(self.folder.embeddings)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The cache of embeddings {self.folder.embeddings} is not used any more (embedding.cache_bytes is 0) "
+                f"and cannot be removed ({error.strerror}). Remove it, or check the rights of the data folder."
+            ) from error
 
 
 def _changeover(
@@ -655,7 +667,10 @@ class _Exchange:
 
     def in_use(self) -> bool:
         """Whether something that began before may still search the former index."""
-        return self.former is not None and (self.former.answerer.is_busy or self.evaluations.is_running)
+        former = self.former
+        return former is not None and (
+            former.answerer.is_busy or former.retriever.is_busy or self.evaluations.is_running
+        )
 
     def clear(self) -> None:
         """Put the change on record, and let nothing stay of the former index and model."""
@@ -682,10 +697,8 @@ def _fill(catalog: Catalog, runs: Runs, log: QueryLog) -> None:
 
 def _record_by_itself(log: QueryLog, run: Run) -> None:
     """Put a sync that nobody asked for on record, if it did anything."""
-    counts = {name.value: count for name, count in run.progress.counts.items() if name is not Outcome.UNCHANGED}
     if run.error or _DEEDS & run.progress.counts.keys():
-        told = ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()))
-        log.append(AdminAction(ITSELF, "source.sync_ended", run.source.name, run.error or told))
+        log.append(sync_ended(ITSELF, run))
 
 
 def _forget_half_uploads(folder: DataFolder) -> None:
@@ -743,7 +756,7 @@ def build_model(settings: ModelSettings) -> LanguageModel | None:
                 connect_timeout_s=settings.connect_timeout_s,
                 token_timeout_s=settings.token_timeout_s,
             )
-        case _:
+        case Provider.OLLAMA:
             from appliance.inference.ollama import OllamaModel
 
             return OllamaModel(
@@ -753,6 +766,8 @@ def build_model(settings: ModelSettings) -> LanguageModel | None:
                 connect_timeout_s=settings.connect_timeout_s,
                 token_timeout_s=settings.token_timeout_s,
             )
+        case provider:
+            assert_never(provider)
 
 
 def _operator_token(folder: DataFolder) -> str:

@@ -273,8 +273,8 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         built(Path(folder), given.documents, given.sign_ins + _WARM, lot) as house,
+        house.client,  # one event loop for all requests
     ):
-        house.client.__enter__()  # one event loop for all requests
         braked = house.appliance.settings.model_copy(update={"sign_in": SignInSettings()})
         with sessions_of(braked) as paused:
             others = ((pair, given.rounds) for pair in pairs(house, lot) if given.rounds)

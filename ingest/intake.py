@@ -32,7 +32,6 @@ from appliance.errors import (
     FileUnavailable,
     ParserBroken,
 )
-from appliance.index.port import VectorIndex
 from ingest.discover import FoundFile
 from ingest.embed import AT_ONCE, Steps
 from ingest.holdings import NOBODY, Holdings, NewVersion
@@ -73,7 +72,6 @@ class Intake:
         sync: Sync,
         *,
         catalog: Catalog,
-        index: VectorIndex,
         holdings: Holdings,
         settling: Settling,
         steps: Steps,
@@ -81,7 +79,6 @@ class Intake:
     ) -> None:
         self._sync = sync
         self._catalog = catalog
-        self._index = index
         self._holdings = holdings
         self._settling = settling
         self._steps = steps

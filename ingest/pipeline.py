@@ -232,7 +232,6 @@ class Pipeline:
             intake = Intake(
                 sync,
                 catalog=self._catalog,
-                index=self._index,
                 holdings=self._holdings,
                 settling=settling,
                 steps=steps,

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from appliance.audit.entries import AdminAction
 from appliance.domain import Source
 from appliance.errors import ApplianceError, Conflict
 from appliance.history import FileReport, RunHistory, RunRecord
@@ -49,6 +50,13 @@ class Run:
         progress = self.progress.record()
         source = self.source
         return RunRecord(self.id, source.id, source.name, self.started_at, self.finished_at, self.error or "", progress)
+
+
+def sync_ended(actor: str, run: Run) -> AdminAction:
+    """What goes on record when a sync has ended: what it did with how many files, or why it failed."""
+    counts = sorted((outcome.value, count) for outcome, count in run.progress.counts.items())
+    told = ", ".join(f"{name}: {count}" for name, count in counts)
+    return AdminAction(actor, "source.sync_ended", run.source.name, run.error or told)
 
 
 class _Notebook:
@@ -84,12 +92,14 @@ class Runs:
         self._history = history
         self._runs: dict[str, Run] = {}
         self._threads: dict[str, threading.Thread] = {}
-        self._again: dict[str, tuple[Source, Callable[[Run], None]]] = {}
+        self._again: dict[str, tuple[Source, Callable[[Run], object]]] = {}
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._stop = threading.Event()
 
-    def start(self, source: Source, *, wish: Wish | None = None, on_end: Callable[[Run], None] = lambda _: None) -> Run:
+    def start(
+        self, source: Source, *, wish: Wish | None = None, on_end: Callable[[Run], object] = lambda _: None
+    ) -> Run:
         """Sync `source` in the background; it waits for its turn. Raises Conflict when it is being synced already."""
         with self._lock:
             if self._stop.is_set():
@@ -98,7 +108,7 @@ class Runs:
                 raise Conflict(f"'{source.name}' is being synced already. Wait for that run to end.")
             return self._begin(source, wish or Wish(), on_end)
 
-    def request(self, source: Source, *, on_end: Callable[[Run], None] = lambda _: None) -> Run:
+    def request(self, source: Source, *, on_end: Callable[[Run], object] = lambda _: None) -> Run:
         """Sync `source` as `start` does, or once more when the sync that is running ends.
 
         Raises:
@@ -180,7 +190,7 @@ class Runs:
     def _running(self, source_id: str) -> Run | None:
         return next((run for run in self._runs.values() if run.source.id == source_id and not run.finished_at), None)
 
-    def _begin(self, source: Source, wish: Wish, on_end: Callable[[Run], None]) -> Run:
+    def _begin(self, source: Source, wish: Wish, on_end: Callable[[Run], object]) -> Run:
         run = Run(str(uuid.uuid4()), source, datetime.now(UTC))
         self._history.begin(run.record())
         self._runs[run.id] = run
@@ -198,7 +208,7 @@ class Runs:
             ) from error
         return run
 
-    def _run(self, run: Run, wish: Wish, on_end: Callable[[Run], None]) -> None:
+    def _run(self, run: Run, wish: Wish, on_end: Callable[[Run], object]) -> None:
         notebook = _Notebook(self._history, run)
         with self._turn:
             try:
@@ -257,7 +267,7 @@ def _to_be_said_again(wish: Wish) -> str:
     return f"{said} If files are still missing, confirm once more that they may go." if wish.missing_ok else said
 
 
-def _report(report: Callable[[], None]) -> None:
+def _report(report: Callable[[], object]) -> None:
     try:
         report()
     except ApplianceError as error:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -19,7 +23,22 @@ SMALL = {
     "subject": ("--entries", "600"),
     "timing": ("--rounds", "10", "--sign-ins", "4", "--documents", "4"),
 }
+OURS = ("appliance", "ingest", "ui", "deploy", "tests", "bench")
 AFTER = {"log": [("desk", "{folder}/log/queries.db")], "search": [("startup", "--data", "{folder}", "--starts", "1")]}
+
+
+@pytest.mark.parametrize("program", sorted((ROOT / "bench").glob("*.py")), ids=lambda path: path.stem)
+def test_all_that_a_benchmark_imports_of_ours_is_there(program: Path) -> None:
+    imports = [node for node in ast.walk(ast.parse(program.read_text())) if isinstance(node, ast.ImportFrom)]
+    for node in imports:
+        if node.module is not None and node.module.partition(".")[0] in OURS:
+            module = importlib.import_module(node.module)
+            missing = [name.name for name in node.names if not _has(module, name.name)]
+            assert not missing, f"{node.module} has no {missing}"
+
+
+def _has(module: ModuleType, name: str) -> bool:
+    return hasattr(module, name) or (hasattr(module, "__path__") and find_spec(f"{module.__name__}.{name}") is not None)
 
 
 @pytest.mark.slow

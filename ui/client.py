@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from typing import TypeVar
-from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -30,16 +29,12 @@ from appliance.api.schemas.access import (
     VisibleOut,
 )
 from appliance.api.schemas.asking import (
-    AnswerOut,
-    AskEvent,
     ConversationDetail,
     ConversationOut,
     FeedbackIn,
-    PassagesOut,
     Question,
-    StartedOut,
-    TokenOut,
 )
+from appliance.api.schemas.calling import AskPart, ask_parts, segment
 from appliance.api.schemas.cases import CaseDetail, CaseIn, CaseNoteIn, CaseOut, CaseQueryIn
 from appliance.api.schemas.charts import ChartsOut
 from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn, ProposalOut
@@ -86,14 +81,6 @@ from appliance.api.schemas.upkeep import HealthOut
 from appliance.domain import ReviewState
 from appliance.invalid import named, told
 
-AskPart = StartedOut | PassagesOut | TokenOut | AnswerOut
-
-_PARTS: Mapping[str, type[AskPart]] = {
-    AskEvent.STARTED: StartedOut,
-    AskEvent.PASSAGES: PassagesOut,
-    AskEvent.TOKEN: TokenOut,
-    AskEvent.ANSWER: AnswerOut,
-}
 _Query = Mapping[str, str | int | tuple[str, ...] | None]
 _NO_QUERY: _Query = {}
 _Out = TypeVar("_Out", bound=BaseModel)
@@ -155,16 +142,16 @@ class Client:
         body = checked(Question, question=question, conversation_id=conversation_id)
         with (
             _http_errors_named(),
+            _invalid_data_named(),
             self._http.stream("POST", "/api/ask", json=_json(body), timeout=_ANSWER_TIMEOUT) as response,
         ):
             if response.is_error:
                 response.read()
                 raise _problem_of(response)
-            for event, data in _server_sent_events(_lines(response.iter_bytes())):
-                if event == AskEvent.ERROR:
-                    raise ApiProblem(_parsed(Problem, data))
-                if event in _PARTS:
-                    yield _parsed(_PARTS[event], data)
+            for part in ask_parts(response.iter_bytes()):
+                if isinstance(part, Problem):
+                    raise ApiProblem(part)
+                yield part
 
     def conversations(self) -> list[ConversationOut]:
         """One's own conversations, newest first."""
@@ -172,19 +159,19 @@ class Client:
 
     def conversation(self, conversation_id: str) -> ConversationDetail:
         """One conversation with its turns."""
-        return self._get(ConversationDetail, f"/api/conversations/{_part(conversation_id)}")
+        return self._get(ConversationDetail, f"/api/conversations/{segment(conversation_id)}")
 
     def delete_conversation(self, conversation_id: str) -> None:
         """Take a conversation out of one's history."""
-        self._send("DELETE", f"/api/conversations/{_part(conversation_id)}")
+        self._send("DELETE", f"/api/conversations/{segment(conversation_id)}")
 
     def give_feedback(self, query_id: str, feedback: FeedbackIn) -> None:
         """Put a verdict on record."""
-        self._send("POST", f"/api/queries/{_part(query_id)}/feedback", feedback)
+        self._send("POST", f"/api/queries/{segment(query_id)}/feedback", feedback)
 
     def passage(self, chunk_id: str) -> CitedPassage:
         """A cited passage in its surroundings."""
-        return self._get(CitedPassage, f"/api/passages/{_part(chunk_id)}")
+        return self._get(CitedPassage, f"/api/passages/{segment(chunk_id)}")
 
     # documents
 
@@ -196,11 +183,11 @@ class Client:
 
     def document(self, document_id: str) -> DocumentDetail:
         """A document with its pages and passages."""
-        return self._get(DocumentDetail, f"/api/documents/{_part(document_id)}")
+        return self._get(DocumentDetail, f"/api/documents/{segment(document_id)}")
 
     def changes(self, document_id: str, older: str, newer: str) -> ChangesOut:
         """What one version of a document changed of another."""
-        return self._get(ChangesOut, f"/api/documents/{_part(document_id)}/changes", {"older": older, "newer": newer})
+        return self._get(ChangesOut, f"/api/documents/{segment(document_id)}/changes", {"older": older, "newer": newer})
 
     # running the appliance
 
@@ -218,34 +205,34 @@ class Client:
 
     def change_source(self, source_id: str, patch: SourcePatch) -> SourceOut:
         """Change a source; only what the patch sets."""
-        return _parsed(SourceOut, self._send("PATCH", f"/api/sources/{_part(source_id)}", patch).content)
+        return _parsed(SourceOut, self._send("PATCH", f"/api/sources/{segment(source_id)}", patch).content)
 
     def remove_source(self, source_id: str) -> bool:
         """Take a source out of everybody's sight, and out of the index; returns whether nothing is left of it yet."""
-        return self._send("DELETE", f"/api/sources/{_part(source_id)}").status_code == httpx.codes.NO_CONTENT
+        return self._send("DELETE", f"/api/sources/{segment(source_id)}").status_code == httpx.codes.NO_CONTENT
 
     def pause(self, source_id: str) -> SourceOut:
         """Leave a source as it is until it is resumed; a sync that is running ends."""
-        return self._post(SourceOut, f"/api/sources/{_part(source_id)}/pause")
+        return self._post(SourceOut, f"/api/sources/{segment(source_id)}/pause")
 
     def resume(self, source_id: str) -> SourceOut:
         """Keep a paused source in sync again."""
-        return self._post(SourceOut, f"/api/sources/{_part(source_id)}/resume")
+        return self._post(SourceOut, f"/api/sources/{segment(source_id)}/resume")
 
     def sync(self, source_id: str, wish: SyncIn | None = None) -> RunOut:
         """Compare a folder with the index now."""
-        return self._post(RunOut, f"/api/sources/{_part(source_id)}/sync", wish)
+        return self._post(RunOut, f"/api/sources/{segment(source_id)}/sync", wish)
 
     def preview(self, source_id: str, again: Reread = Reread.NOTHING) -> PreviewOut:
         """What a sync would do now. Nothing is changed."""
-        path = f"/api/sources/{_part(source_id)}/preview"
+        path = f"/api/sources/{segment(source_id)}/preview"
         return _parsed(
             PreviewOut, self._send("GET", path, query={"again": again.value}, timeout=_PREVIEW_TIMEOUT).content
         )
 
     def upload(self, source_id: str, name: str, content: bytes) -> RunOut:
         """Put a file into a place for uploads. One of the same name becomes its earlier version."""
-        path = f"/api/sources/{_part(source_id)}/uploads"
+        path = f"/api/sources/{segment(source_id)}/uploads"
         with _http_errors_named():
             response = self._http.post(path, files={"file": (name, content, "application/octet-stream")})
         if response.is_error:
@@ -273,15 +260,15 @@ class Client:
 
     def open_with(self, document_id: str, password: FilePassword) -> RunOut:
         """Read an encrypted file with a password that is kept nowhere."""
-        return self._post(RunOut, f"/api/files/{_part(document_id)}/password", password)
+        return self._post(RunOut, f"/api/files/{segment(document_id)}/password", password)
 
     def withdraw(self, document_id: str) -> RunOut:
         """Remove an uploaded file."""
-        return _parsed(RunOut, self._send("DELETE", f"/api/files/{_part(document_id)}").content)
+        return _parsed(RunOut, self._send("DELETE", f"/api/files/{segment(document_id)}").content)
 
     def coverage(self, document_id: str) -> CoverageOut:
         """Which pages of a file gave text, and by which means."""
-        return self._get(CoverageOut, f"/api/files/{_part(document_id)}/coverage")
+        return self._get(CoverageOut, f"/api/files/{segment(document_id)}/coverage")
 
     def receipts(self, document_id: str = "", limit: int = 25, offset: int = 0) -> list[ReceiptOut]:
         """That documents left the index, newest first."""
@@ -296,15 +283,15 @@ class Client:
 
     def review(self, document_id: str) -> ReviewDetail:
         """A version in question."""
-        return self._get(ReviewDetail, f"/api/reviews/{_part(document_id)}")
+        return self._get(ReviewDetail, f"/api/reviews/{segment(document_id)}")
 
     def approve(self, document_id: str, approval: Approval) -> RunOut:
         """Let readers find the version that was looked at."""
-        return self._post(RunOut, f"/api/reviews/{_part(document_id)}/approve", approval)
+        return self._post(RunOut, f"/api/reviews/{segment(document_id)}/approve", approval)
 
     def turn_down(self, document_id: str, rejection: Rejection) -> None:
         """Keep a document from readers, with the reason."""
-        self._send("POST", f"/api/reviews/{_part(document_id)}/reject", rejection)
+        self._send("POST", f"/api/reviews/{segment(document_id)}/reject", rejection)
 
     # people and health
 
@@ -317,7 +304,7 @@ class Client:
     def effective_access(self, person_id: str, limit: int, offset: int) -> EffectiveOut:
         """What a person may see, and by what."""
         query = {"limit": limit, "offset": offset}
-        return self._get(EffectiveOut, f"/api/access/people/{_part(person_id)}", query)
+        return self._get(EffectiveOut, f"/api/access/people/{segment(person_id)}", query)
 
     def preview_access(self, groups: Sequence[str], clearance: str, limit: int, offset: int) -> VisibleOut:
         """What somebody would see who is in these groups, and cleared for this level."""
@@ -326,7 +313,7 @@ class Client:
 
     def explain_access(self, document_id: str) -> ExplanationOut:
         """Who may see a document, and why."""
-        return self._get(ExplanationOut, f"/api/access/documents/{_part(document_id)}")
+        return self._get(ExplanationOut, f"/api/access/documents/{segment(document_id)}")
 
     def ask_for_access(self, wanted: AccessRequestIn) -> None:
         """Ask for access."""
@@ -342,7 +329,7 @@ class Client:
 
     def decide_access_request(self, request_id: str, decision: DecisionIn) -> None:
         """Approve or decline."""
-        self._send("POST", f"/api/access/requests/{_part(request_id)}", decision)
+        self._send("POST", f"/api/access/requests/{segment(request_id)}", decision)
 
     def people(self) -> list[PersonOut]:
         """The accounts."""
@@ -354,19 +341,19 @@ class Client:
 
     def change_person(self, person_id: str, patch: PersonPatch) -> PersonOut:
         """Change an account; only what the patch sets."""
-        return _parsed(PersonOut, self._send("PATCH", f"/api/people/{_part(person_id)}", patch).content)
+        return _parsed(PersonOut, self._send("PATCH", f"/api/people/{segment(person_id)}", patch).content)
 
     def set_password(self, person_id: str, password: NewPassword) -> PersonCreated:
         """Set a password, made up by the appliance if it is empty."""
-        return self._post(PersonCreated, f"/api/people/{_part(person_id)}/password", password)
+        return self._post(PersonCreated, f"/api/people/{segment(person_id)}/password", password)
 
     def unlock(self, person_id: str) -> None:
         """End the pause after failed sign-ins."""
-        self._send("POST", f"/api/people/{_part(person_id)}/unlock")
+        self._send("POST", f"/api/people/{segment(person_id)}/unlock")
 
     def remove_second_factor(self, person_id: str) -> None:
         """Take somebody's second factor away."""
-        self._send("DELETE", f"/api/people/{_part(person_id)}/second-factor")
+        self._send("DELETE", f"/api/people/{segment(person_id)}/second-factor")
 
     def ask_officers(self, wanted: AgreementIn) -> None:
         """Ask the compliance officers to agree that an account of theirs is made or changed."""
@@ -378,7 +365,7 @@ class Client:
 
     def issue_token_for(self, person_id: str, wanted: TokenRequest) -> IssuedToken:
         """A token for a program."""
-        return self._post(IssuedToken, f"/api/people/{_part(person_id)}/tokens", wanted)
+        return self._post(IssuedToken, f"/api/people/{segment(person_id)}/tokens", wanted)
 
     def directories(self) -> list[DirectoryOut]:
         """Where people come from who have no account here."""
@@ -386,11 +373,11 @@ class Client:
 
     def directory(self, name: str) -> DirectoryDetail:
         """How one of them stands."""
-        return self._get(DirectoryDetail, f"/api/directories/{_part(name)}")
+        return self._get(DirectoryDetail, f"/api/directories/{segment(name)}")
 
     def sync_directory(self, name: str, *, accept_missing: bool) -> DirectoryDetail:
         """Ask it now about everybody who is known here. What went wrong is in the answer."""
-        path, wanted = f"/api/directories/{_part(name)}/sync", DirectorySyncIn(accept_missing=accept_missing)
+        path, wanted = f"/api/directories/{segment(name)}/sync", DirectorySyncIn(accept_missing=accept_missing)
         return _parsed(DirectoryDetail, self._send("POST", path, wanted, timeout=_SYNC_TIMEOUT).content)
 
     # one's own account
@@ -409,7 +396,7 @@ class Client:
 
     def revoke_token(self, token_id: str) -> None:
         """End one of one's own tokens."""
-        self._send("DELETE", f"/api/tokens/{_part(token_id)}")
+        self._send("DELETE", f"/api/tokens/{segment(token_id)}")
 
     def health(self) -> HealthOut:
         """How the parts are."""
@@ -439,21 +426,21 @@ class Client:
 
     def evaluation(self, evaluation_id: str, limit: int = 25, offset: int = 0) -> EvaluationDetail:
         """An evaluation with a page of its questions, those that went worst first."""
-        path = f"/api/evaluations/{_part(evaluation_id)}"
+        path = f"/api/evaluations/{segment(evaluation_id)}"
         return self._get(EvaluationDetail, path, {"limit": limit, "offset": offset})
 
     def compare_evaluations(self, evaluation_id: str, before: str, max_drop: float) -> ComparisonOut:
         """An evaluation against an earlier one."""
         query: dict[str, str | int | None] = {"before": before, "max_drop": f"{max_drop:g}"}
-        return self._get(ComparisonOut, f"/api/evaluations/{_part(evaluation_id)}/comparison", query)
+        return self._get(ComparisonOut, f"/api/evaluations/{segment(evaluation_id)}/comparison", query)
 
     def cancel_evaluation(self, evaluation_id: str) -> None:
         """End an evaluation that is running."""
-        self._send("POST", f"/api/evaluations/{_part(evaluation_id)}/cancel")
+        self._send("POST", f"/api/evaluations/{segment(evaluation_id)}/cancel")
 
     def remove_evaluation(self, evaluation_id: str) -> None:
         """Forget an evaluation with its questions."""
-        self._send("DELETE", f"/api/evaluations/{_part(evaluation_id)}")
+        self._send("DELETE", f"/api/evaluations/{segment(evaluation_id)}")
 
     # the query log
 
@@ -463,7 +450,7 @@ class Client:
 
     def decide_proposal(self, proposal_id: str, decision: ProposalDecisionIn) -> ProposalDecidedOut:
         """Approve or refuse what another officer proposed."""
-        path = f"/api/compliance/proposals/{_part(proposal_id)}/decision"
+        path = f"/api/compliance/proposals/{segment(proposal_id)}/decision"
         return _parsed(ProposalDecidedOut, self._send("POST", path, decision, timeout=_ERASURE_TIMEOUT).content)
 
     def holds(self) -> list[HoldOut]:
@@ -476,7 +463,7 @@ class Client:
 
     def propose_release(self, hold_id: str, release: ReleaseIn) -> None:
         """Put the release of a hold before a second officer."""
-        self._send("POST", f"/api/compliance/holds/{_part(hold_id)}/release", release)
+        self._send("POST", f"/api/compliance/holds/{segment(hold_id)}/release", release)
 
     def retention(self) -> RetentionOut:
         """What expires next."""
@@ -492,7 +479,7 @@ class Client:
 
     def subject(self, name: str) -> SubjectOut:
         """Whom everything about a name would be about."""
-        return self._get(SubjectOut, f"/api/log/subjects/{_part(name)}/account")
+        return self._get(SubjectOut, f"/api/log/subjects/{segment(name)}/account")
 
     def log_opening(self) -> OpeningOut:
         """Why and until when the log is open to this session."""
@@ -508,11 +495,11 @@ class Client:
 
     def query(self, query_id: str) -> QueryDetail:
         """Everything on record about one query."""
-        return self._get(QueryDetail, f"/api/log/queries/{_part(query_id)}")
+        return self._get(QueryDetail, f"/api/log/queries/{segment(query_id)}")
 
     def replay(self, query_id: str) -> ReplayOut:
         """Run a question on record again."""
-        path = f"/api/log/queries/{_part(query_id)}/replay"
+        path = f"/api/log/queries/{segment(query_id)}/replay"
         return _parsed(ReplayOut, self._send("POST", path, timeout=_REPLAY_TIMEOUT).content)
 
     def events(self, before: int | None = None, limit: int = 50) -> EventsOut:
@@ -533,7 +520,7 @@ class Client:
 
     def tell_name(self, naming_id: str) -> NamedOut:
         """Be told who it is, on record."""
-        return self._post(NamedOut, f"/api/compliance/namings/{_part(naming_id)}/telling")
+        return self._post(NamedOut, f"/api/compliance/namings/{segment(naming_id)}/telling")
 
     def ask_for_export(self, reason: str) -> None:
         """Put before a second officer that both may take out what the log holds."""
@@ -563,7 +550,7 @@ class Client:
 
     def end_sampling_rule(self, rule_id: str) -> None:
         """End a rule."""
-        self._send("DELETE", f"/api/compliance/rules/{_part(rule_id)}")
+        self._send("DELETE", f"/api/compliance/rules/{segment(rule_id)}")
 
     def drawn_answers(self, state: ReviewState, limit: int, offset: int) -> AnswersOut:
         """Answers of the review queue in a state, the oldest first."""
@@ -573,7 +560,7 @@ class Client:
 
     def judge_answer(self, query_id: str, given: JudgementIn) -> JudgedOut:
         """Judge an answer of the review queue."""
-        return self._post(JudgedOut, f"/api/compliance/reviews/{_part(query_id)}", given)
+        return self._post(JudgedOut, f"/api/compliance/reviews/{segment(query_id)}", given)
 
     def cases(self) -> list[CaseOut]:
         """Every case, the open ones first."""
@@ -585,19 +572,19 @@ class Client:
 
     def case(self, case_id: str) -> CaseDetail:
         """A case with everything on record about it."""
-        return self._get(CaseDetail, f"/api/compliance/cases/{_part(case_id)}")
+        return self._get(CaseDetail, f"/api/compliance/cases/{segment(case_id)}")
 
     def put_in_case(self, case_id: str, wanted: CaseQueryIn) -> None:
         """Put a question in a case."""
-        self._send("POST", f"/api/compliance/cases/{_part(case_id)}/queries", wanted)
+        self._send("POST", f"/api/compliance/cases/{segment(case_id)}/queries", wanted)
 
     def note_in_case(self, case_id: str, wanted: CaseNoteIn) -> None:
         """Write something down in a case."""
-        self._send("POST", f"/api/compliance/cases/{_part(case_id)}/notes", wanted)
+        self._send("POST", f"/api/compliance/cases/{segment(case_id)}/notes", wanted)
 
     def close_case(self, case_id: str, wanted: CaseNoteIn) -> None:
         """Propose to close a case."""
-        self._send("POST", f"/api/compliance/cases/{_part(case_id)}/closing", wanted)
+        self._send("POST", f"/api/compliance/cases/{segment(case_id)}/closing", wanted)
 
     # how
 
@@ -634,11 +621,6 @@ def _connections() -> httpx.HTTPTransport:
     """The connections of this process, shared and never closed: a dialog calls long after the run that opened it."""
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepalive_expiry=2.0)  # below the server's
     return httpx.HTTPTransport(limits=limits, trust_env=False)
-
-
-def _part(identifier: str) -> str:
-    """An identifier as one segment of a path; dots too, so that it cannot climb."""
-    return quote(identifier, safe="").replace(".", "%2E")
 
 
 def _how(limit: int | None, answers: bool) -> dict[str, str]:
@@ -692,29 +674,3 @@ def _problem_of(response: httpx.Response) -> ApiProblem:
         return ApiProblem(Problem.model_validate_json(response.content), response.status_code)
     except ValidationError:
         return ApiProblem(_UNREADABLE, response.status_code)
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
-    """Lines that end in a newline. httpx's own also end at U+2028 and U+0085, which JSON may hold unescaped."""
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line.removesuffix(b"\r").decode("utf-8", "replace") for line in whole)
-    if rest:
-        yield rest.decode("utf-8", "replace")
-
-
-def _server_sent_events(lines: Iterator[str]) -> Iterator[tuple[str, str]]:
-    """Event names with their data (WHATWG HTML, server-sent events; identifiers and retry are not used)."""
-    event, data = "", list[str]()
-    for line in lines:
-        if not line:
-            if data:
-                yield event, "\n".join(data)
-            event, data = "", []
-            continue
-        field, _, value = line.partition(":")
-        if field == "event":
-            event = value.removeprefix(" ")
-        elif field == "data":
-            data.append(value.removeprefix(" "))

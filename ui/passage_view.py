@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from appliance.api.schemas.calling import segment
 from appliance.api.schemas.documents import CitedPassage, PassageTextOut
 from ui import pieces
 from ui.client import Client
@@ -30,7 +31,7 @@ def show_passage(client: Client, chunk_id: str) -> None:
         pieces.show(pieces.notice(words, "warn"))
     if passage.place.has_image:
         alt = f"{pieces.where(passage.place)} of {passage.title}, the passage marked"
-        pieces.show(pieces.page_image(f"/api/passages/{pieces.segment(chunk_id)}/page.png", alt))
+        pieces.show(pieces.page_image(f"/api/passages/{segment(chunk_id)}/page.png", alt))
         with st.expander("The passage as text"):
             pieces.show(_in_context(passage))
     else:

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Literal
-from urllib.parse import quote
 
 import streamlit as st
 
@@ -93,11 +92,6 @@ def page_image(path: str, alt: str) -> Html:
     `st.image` would copy the page to an address that asks for no session.
     """
     return Html(f'<img class="sr-page" src="{text(path)}" alt="{text(alt)}">')
-
-
-def segment(identifier: str) -> str:
-    """An identifier as one segment of an address."""
-    return quote(identifier, safe="").replace(".", "%2E")
 
 
 def link_button(words: str, path: str, *, download: bool = False) -> Html:
@@ -212,12 +206,20 @@ def older_and_newer(key: str, next_before: int | None) -> None:
             st.rerun()
 
 
-def pager(key: str, total: int, limit: int) -> int:
-    """Offer the pages of a list and give back the offset of the current one."""
+def offset(key: str, limit: int) -> int:
+    """Where the page of a list begins that `pager` was last turned to."""
+    return int(st.session_state.get(key, 0)) * limit
+
+
+def pager(key: str, total: int, limit: int) -> None:
+    """Offer the pages of a list. Where the one that is shown is gone, for the list got shorter, the last is shown."""
     last = max(0, (total - 1) // limit)
-    at = min(int(st.session_state.get(key, 0)), last)
+    at = int(st.session_state.get(key, 0))
+    if at > last:
+        st.session_state[key] = last
+        st.rerun(scope="app")
     if last == 0:
-        return 0
+        return
     with st.container(horizontal=True, vertical_alignment="center", key=f"sr-pager-{key}"):
         if st.button("Previous", key=f"{key}-previous", disabled=at == 0):
             st.session_state[key] = at - 1
@@ -226,4 +228,3 @@ def pager(key: str, total: int, limit: int) -> int:
         if st.button("Next", key=f"{key}-next", disabled=at == last):
             st.session_state[key] = at + 1
             st.rerun(scope="app")
-    return at * limit

@@ -291,25 +291,29 @@ class Answerer:
         course.card = model.card()
         generation = self._generation(course.card)
         budget = generation.context_tokens - generation.max_tokens - PROMPT_OVERHEAD_TOKENS
-        for attempt in range(_OVERFLOW_RETRIES + 1):
+
+        def attempt(number: int) -> Generator[AnswerEvent, None, Answer]:
             prompt = build_prompt(
                 course.question,
                 course.hits,
                 course.conversation.turns,
                 budget_tokens=budget,
-                max_passages=max(1, self._settings.passages >> attempt),
+                max_passages=max(1, self._settings.passages >> number),
                 count_tokens=model.count_tokens,
                 words=instructions(detect_language(course.question)),
                 differing=lambda passages: [
                     (found.one.number, found.other.number) for found in course.conflicts(passages)
                 ],
             )
+            return self._stream(course, model, prompt, generation)
+
+        for number in range(_OVERFLOW_RETRIES):
             try:
-                return (yield from self._stream(course, model, prompt, generation))
+                return (yield from attempt(number))
             except ContextOverflow:
-                if course.shown or attempt == _OVERFLOW_RETRIES:
+                if course.shown:
                     raise
-        raise ContextOverflow("The prompt does not fit the language model. Raise model.context_tokens.")
+        return (yield from attempt(_OVERFLOW_RETRIES))
 
     def _generation(self, card: ModelCard | None = None) -> Generation:
         """How to generate, within the window of the model if it is known."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from appliance.answering.citations import without_markers
@@ -92,15 +93,12 @@ def rewriting_generation(generation: Generation, time_s: float) -> Generation:
 def _said(model: LanguageModel, messages: Sequence[Message], generation: Generation) -> tuple[str, bool]:
     """What the model says to this, and whether it came to its end."""
     said = ""
-    pieces = model.stream(messages, generation)
     try:
-        for piece in whole_characters(pieces):
-            said += piece
+        with closing(model.stream(messages, generation)) as pieces:
+            for piece in whole_characters(pieces):
+                said += piece
     except ModelUnavailable:
         return said, False
-    finally:
-        if hasattr(pieces, "close"):
-            pieces.close()
     return said, True
 
 

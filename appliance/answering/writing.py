@@ -10,7 +10,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from appliance.answering import notices
 from appliance.answering.citations import MarkerGate, without_hidden
@@ -23,7 +23,7 @@ from appliance.inference.wire import Ending, whole_characters
 class Writing:
     """The texts to show, in their order; afterwards how it ended, and in `gate` what the markers pointed at."""
 
-    def __init__(self, pieces: Iterator[str], passages: Sequence[Citation]) -> None:
+    def __init__(self, pieces: Generator[str, None, bool], passages: Sequence[Citation]) -> None:
         """Begin with the first piece. `passages` are those that were put before the model."""
         self._pieces = pieces
         self._ending = Ending(pieces)
@@ -61,5 +61,4 @@ class Writing:
 
     def close(self) -> None:
         """Stop the model, if it is still writing."""
-        if hasattr(self._pieces, "close"):
-            self._pieces.close()
+        self._pieces.close()

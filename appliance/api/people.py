@@ -8,7 +8,8 @@ Before somebody is made compliance officer, or the sign-in of one is touched, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Response
@@ -80,25 +81,26 @@ def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> Perso
 
 @router.patch("/people/{person_id}")
 def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: TheAppliance) -> PersonOut:
-    """Change roles, groups, or whether the account may sign in. Acts on the next request of that person."""
+    """Change roles, groups, level, or whether the account may sign in; all that is asked, or nothing.
+
+    Acts on the next request of that person.
+    """
     person = _somebody_else(appliance, person_id, admin)
     require_known_spelling(appliance, wanted.groups or ())
+    require_level(appliance, wanted.clearance or "")
     if _concerns_officers(person, wanted):
         appliance.officers.require(admin.id, person.name)
     new = _new_groups(appliance, wanted.groups or ())
-    if wanted.roles is not None:
-        with record_act(appliance, admin, "person.roles_set", person.name, _rights(wanted.roles, ())):
-            appliance.accounts.set_roles(person_id, wanted.roles)
-    if wanted.groups is not None:
-        with record_act(appliance, admin, "person.groups_set", person.name, _rights((), wanted.groups)):
-            appliance.accounts.set_groups(person_id, wanted.groups)
-    if wanted.clearance is not None:
-        level = require_level(appliance, wanted.clearance)
-        with record_act(appliance, admin, "person.clearance_set", person.name, level or "the default"):
-            appliance.accounts.set_clearance(person_id, level)
-    if wanted.disabled is not None:
-        with record_act(appliance, admin, "person.disabled" if wanted.disabled else "person.enabled", person.name):
-            appliance.accounts.set_disabled(person_id, disabled=wanted.disabled)
+    with ExitStack() as acts:
+        for action, detail in _acts_of(wanted):
+            acts.enter_context(record_act(appliance, admin, action, person.name, detail))
+        appliance.accounts.change(
+            person_id,
+            roles=wanted.roles,
+            groups=wanted.groups,
+            clearance=wanted.clearance,
+            disabled=wanted.disabled,
+        )
     return _shown(appliance, person_id).model_copy(update={"new_groups": new})
 
 
@@ -197,6 +199,18 @@ def _concerns_officers(person: Person, wanted: PersonPatch) -> bool:
     if is_officer(person):
         return changes_roles or wanted.disabled is False
     return changes_roles and Role.COMPLIANCE in (wanted.roles or ())
+
+
+def _acts_of(wanted: PersonPatch) -> Iterator[tuple[str, str]]:
+    """What a change does, as it is put on record: acts with their details."""
+    if wanted.roles is not None:
+        yield "person.roles_set", _rights(wanted.roles, ())
+    if wanted.groups is not None:
+        yield "person.groups_set", _rights((), wanted.groups)
+    if wanted.clearance is not None:
+        yield "person.clearance_set", wanted.clearance or "the default"
+    if wanted.disabled is not None:
+        yield "person.disabled" if wanted.disabled else "person.enabled", ""
 
 
 def _with_password(appliance: Appliance, person_id: str, made_up: str) -> PersonCreated:

@@ -13,14 +13,13 @@ from fastapi.responses import StreamingResponse
 from appliance.api.gate import IngestAdmin, TheAppliance, record_act
 from appliance.api.schemas.runs import ReportFileOut, RunOut, RunState
 from appliance.api.wire import as_file
-from appliance.audit.entries import AdminAction
 from appliance.domain import Principal, Source
 from appliance.errors import Conflict
 from appliance.history import FileReport, RunRecord
 from appliance.wiring import Appliance
-from ingest.pipeline import Outcome, Wish
+from ingest.pipeline import Wish
 from ingest.progress import TROUBLE
-from ingest.runs import Run
+from ingest.runs import Run, sync_ended
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 _MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
@@ -60,14 +59,14 @@ def start_sync(appliance: Appliance, admin: Principal, source: Source, wish: Wis
     """Sync in the background, with both ends on record. Raises Conflict when it is being synced already, or paused."""
     require_not_paused(source)
     with record_act(appliance, admin, "source.synced", source.name, detail):
-        return appliance.runs.start(source, wish=wish, on_end=_recorder(appliance, admin, source))
+        return appliance.runs.start(source, wish=wish, on_end=_recorder(appliance, admin))
 
 
 def request_sync(appliance: Appliance, admin: Principal, source: Source) -> Run:
     """Sync in the background, once more if it is being synced already. Raises Conflict when it is paused."""
     require_not_paused(source)
     with record_act(appliance, admin, "source.synced", source.name):
-        return appliance.runs.request(source, on_end=_recorder(appliance, admin, source))
+        return appliance.runs.request(source, on_end=_recorder(appliance, admin))
 
 
 def require_not_paused(source: Source) -> None:
@@ -112,13 +111,8 @@ def _record_out(run: RunRecord) -> RunOut:
     )
 
 
-def _recorder(appliance: Appliance, admin: Principal, source: Source) -> Callable[[Run], None]:
-    def record_end(run: Run) -> None:
-        counts = sorted((Outcome(name).value, count) for name, count in run.progress.counts.items())
-        told = ", ".join(f"{name}: {count}" for name, count in counts)
-        appliance.log.append(AdminAction(admin.id, "source.sync_ended", source.name, run.error or told))
-
-    return record_end
+def _recorder(appliance: Appliance, admin: Principal) -> Callable[[Run], object]:
+    return lambda run: appliance.log.append(sync_ended(admin.id, run))
 
 
 def _csv(files: Iterable[FileReport]) -> Iterator[str]:

@@ -64,7 +64,7 @@ def name_of(untrusted_name: str) -> str:
             f"A file called '{name}' is not taken in: hidden files, access files and the droppings of other programs "
             "are no documents. Rename it."
         )
-    if len(os.fsencode(name)) > _MAX_NAME_BYTES or len(untrusted_name) > len(name) > _MAX_NAME_BYTES:
+    if len(os.fsencode(name)) > _MAX_NAME_BYTES:
         raise InvalidRequest(f"The file's name is longer than {_MAX_NAME_BYTES} bytes. Give it a shorter one.")
     return name
 

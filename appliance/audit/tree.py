@@ -32,11 +32,6 @@ class Node:
     index: int
     hash: bytes
 
-    @property
-    def last_leaf(self) -> int:
-        """The position of the leaf that completed this subtree."""
-        return ((self.index + 1) << self.level) - 1
-
 
 def leaf_hash(data: bytes) -> bytes:
     """The hash of a leaf."""

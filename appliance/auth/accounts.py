@@ -181,25 +181,51 @@ class Accounts:
         with self._database.read() as connection:
             return frozenset(connection.execute(select(memberships.c.group_name).distinct()).scalars())
 
-    def set_clearance(self, person_id: str, clearance: str) -> None:
-        """The level a person is cleared for; empty for the usual one. Acts on their next request. Raises NotFound."""
-        with self._database.write() as connection:
-            _row(connection, person_id)
-            _change(connection, person_id, clearance=clearance)
+    def change(
+        self,
+        person_id: str,
+        *,
+        roles: Iterable[Role] | None = None,
+        groups: Iterable[str] | None = None,
+        clearance: str | None = None,
+        disabled: bool | None = None,
+    ) -> None:
+        """Change what is given of an account, all of it or nothing. Acts on the person's next request.
 
-    def set_groups(self, person_id: str, groups: Iterable[str]) -> None:
-        """Replace the groups that a person was given here; those of a directory stay. Acts on their next request.
+        Args:
+            person_id: Whose.
+            roles: In place of those that the person was given here; those of a directory stay.
+            groups: In place of those that the person was given here; those of a directory stay.
+            clearance: The level that they are cleared for; empty for the usual one.
+            disabled: Whether they are shut out, at once and with all their sessions and tokens.
 
         Raises:
             NotFound: There is no such person.
-            InvalidRequest: A name cannot be a group's.
+            InvalidRequest: Admin and compliance at once, an unknown role, or a name that cannot be a group's.
+            Conflict: The last enabled admin would no longer be one.
         """
-        wanted = checked_groups(groups)
+        wanted_roles = None if roles is None else _checked_roles(roles)
+        wanted_groups = None if groups is None else checked_groups(groups)
         with self._database.write() as connection:
-            _row(connection, person_id)
-            given = (memberships.c.person_id == person_id) & (memberships.c.origin == "")
-            connection.execute(delete(memberships).where(given))
-            _write_groups(connection, person_id, wanted)
+            row = _row(connection, person_id)
+            if wanted_roles is not None:
+                _set_roles(connection, row, wanted_roles)
+            if wanted_groups is not None:
+                given = (memberships.c.person_id == person_id) & (memberships.c.origin == "")
+                connection.execute(delete(memberships).where(given))
+                _write_groups(connection, person_id, wanted_groups)
+            if clearance is not None:
+                _change(connection, person_id, clearance=clearance)
+            if disabled is not None:
+                _set_disabled(connection, _row(connection, person_id), disabled=disabled)
+
+    def set_clearance(self, person_id: str, clearance: str) -> None:
+        """The level a person is cleared for, see `change`. Raises NotFound."""
+        self.change(person_id, clearance=clearance)
+
+    def set_groups(self, person_id: str, groups: Iterable[str]) -> None:
+        """Replace the groups that a person was given here, see `change`. Raises NotFound, InvalidRequest."""
+        self.change(person_id, groups=groups)
 
     def add_group(self, person_id: str, group: str) -> None:
         """Give a person one more group. Acts on their next request. Raises NotFound, InvalidRequest."""
@@ -209,46 +235,18 @@ class Accounts:
             _write_groups(connection, person_id, wanted - person.given_groups)
 
     def set_roles(self, person_id: str, roles: Iterable[Role]) -> None:
-        """Replace the roles that a person was given here; those of a directory stay. Acts on their next request.
-
-        Raises:
-            NotFound: There is no such person.
-            InvalidRequest: Admin and compliance at once, or an unknown role.
-            Conflict: The last enabled admin would no longer be one.
-        """
-        wanted = _checked_roles(roles)
-        with self._database.write() as connection:
-            row = _row(connection, person_id)
-            _checked_roles(wanted | frozenset(Role(role) for role in row.directory_roles if wanted & PRIVILEGED))
-            if row.service:
-                _require_fit_for_service(wanted)
-            if Role.ADMIN not in wanted:
-                _keep_an_admin(connection, row)
-            _change(connection, person_id, roles=sorted(wanted))
+        """Replace the roles that a person was given here, see `change`. Raises NotFound, InvalidRequest, Conflict."""
+        self.change(person_id, roles=roles)
 
     def set_disabled(self, person_id: str, *, disabled: bool) -> None:
-        """Shut a person out at once, with all their sessions and tokens, or let them sign in again.
-
-        Raises:
-            NotFound: There is no such person.
-            Conflict: They are the last enabled admin.
-        """
-        with self._database.write() as connection:
-            row = _row(connection, person_id)
-            if disabled:
-                _keep_an_admin(connection, row)
-                _forget_secret_in_setup(connection, row)
-                end_sessions(connection, person_id)
-            _change(connection, person_id, disabled=disabled)
-
-    def verify_password(self, name: str, password: str) -> Principal:
-        """Who this is. Raises NotSignedIn, in the same words and time whatever is wrong."""
-        return self.verify(name, password).principal
+        """Shut a person out, or let them sign in again, see `change`. Raises NotFound, Conflict."""
+        self.change(person_id, disabled=disabled)
 
     def verify(self, name: str, password: str) -> Verified:
-        """As `verify_password`, with the proof that `Sessions` needs to notice a password changed meanwhile.
+        """Who this is, with the proof that `Sessions` needs to notice a password changed meanwhile.
 
-        A hash made with other parameters than today's is renewed. Raises NotSignedIn.
+        A hash made with other parameters than today's is renewed. Raises NotSignedIn, in the same words and time
+        whatever is wrong.
         """
         with self._database.read() as connection:
             row = connection.execute(select(people).where(people.c.name == (normal_name(name) or ""))).one_or_none()
@@ -368,6 +366,23 @@ def _row(connection: Connection, person_id: str) -> Row[Any]:
 
 def _change(connection: Connection, person_id: str, **values: object) -> None:
     connection.execute(update(people).where(people.c.id == person_id).values(**values))
+
+
+def _set_roles(connection: Connection, row: Row[Any], wanted: frozenset[Role]) -> None:
+    _checked_roles(wanted | frozenset(Role(role) for role in row.directory_roles if wanted & PRIVILEGED))
+    if row.service:
+        _require_fit_for_service(wanted)
+    if Role.ADMIN not in wanted:
+        _keep_an_admin(connection, row)
+    _change(connection, row.id, roles=sorted(wanted))
+
+
+def _set_disabled(connection: Connection, row: Row[Any], *, disabled: bool) -> None:
+    if disabled:
+        _keep_an_admin(connection, row)
+        _forget_secret_in_setup(connection, row)
+        end_sessions(connection, row.id)
+    _change(connection, row.id, disabled=disabled)
 
 
 def _write_groups(connection: Connection, person_id: str, groups: frozenset[str]) -> None:

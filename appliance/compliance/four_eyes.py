@@ -8,7 +8,8 @@ Rules this module keeps:
    After either, its words go with what else is on record of whoever proposed it.
 4. What follows from an approval is done before the approval counts. If it fails, the proposal stays open and can be
    approved again, but not refused any more; so what is registered here must bear being done twice.
-5. Who may not decide about an act is turned away before anything is on record, whatever they would decide.
+5. While that is done others propose and decide: it may take minutes. The same proposal is done by one at a time.
+6. Who may not decide about an act is turned away before anything is on record, whatever they would decide.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ class FourEyes:
         self._vetoes: dict[str, Veto] = {}
         self._checks: list[Check] = []
         self._deciding = threading.Lock()
+        self._being_done: set[str] = set()
 
     def on_approval(self, act: str, deed: Deed) -> None:
         """Have `deed` done with every proposal of this act that is approved."""
@@ -140,33 +142,46 @@ class FourEyes:
         Raises:
             NotFound: There is no such proposal.
             AccessDenied: It is the officer's own, about them, or the act is not theirs to decide about.
-            Conflict: It was decided already, or lapsed; or it is to be refused, and what it is about was begun; or who
-                proposed it may do so no more.
+            Conflict: It was decided already, is being done, or lapsed; or it is to be refused, and what it is about was
+                begun; or who proposed it may do so no more.
             AuditUnavailable: The decision cannot be recorded, so it is not made.
             ApplianceError: Whatever the act itself raises; the proposal is then still open.
         """
         with self._deciding:
             found = self.one(proposal_id)
-            if found.proposed_by == officer:
-                raise AccessDenied("Nobody decides about what they proposed themselves. Leave it to another officer.")
-            if found.outcome != OPEN:
-                raise Conflict(f"This proposal is {found.outcome} already. If it is still wanted, propose it again.")
-            if found.decided_by and not approve:
-                raise Conflict(
-                    "This was approved already, and begun; it could not be done to its end. Approve it again to go on."
-                )
-            for check in self._checks:
-                check(officer, found, approve)
-            if found.act in self._vetoes:
-                self._vetoes[found.act](officer, found)
+            self._require_decidable(officer, found, approve=approve)
             outcome = APPROVED if approve else REFUSED
             decided = replace(found, decided_by=officer, decided_at=self._clock(), outcome=outcome)
             self._log.append(ActDecided(officer, found.id, found.act, found.subject, outcome, note))
-            if approve and found.act in self._deeds:
-                self._keep(replace(decided, outcome=OPEN))
-                self._deeds[found.act](decided)
+            deed = self._deeds.get(found.act) if approve else None
+            if deed is None:
+                self._keep(decided)
+                return decided
+            self._keep(replace(decided, outcome=OPEN))
+            self._being_done.add(found.id)
+        try:
+            deed(decided)
             self._keep(decided)
+        finally:
+            with self._deciding:
+                self._being_done.remove(found.id)
         return decided
+
+    def _require_decidable(self, officer: str, found: Proposal, *, approve: bool) -> None:
+        if found.proposed_by == officer:
+            raise AccessDenied("Nobody decides about what they proposed themselves. Leave it to another officer.")
+        if found.outcome != OPEN:
+            raise Conflict(f"This proposal is {found.outcome} already. If it is still wanted, propose it again.")
+        if found.id in self._being_done:
+            raise Conflict("This was approved, and is being done now. Look again in a few minutes.")
+        if found.decided_by and not approve:
+            raise Conflict(
+                "This was approved already, and begun; it could not be done to its end. Approve it again to go on."
+            )
+        for check in self._checks:
+            check(officer, found, approve)
+        if found.act in self._vetoes:
+            self._vetoes[found.act](officer, found)
 
     def one(self, proposal_id: str) -> Proposal:
         """One proposal. Raises NotFound."""
@@ -213,8 +228,9 @@ class FourEyes:
         return or_(proposals.c.outcome != OPEN, proposals.c.proposed_at <= self._clock() - LAPSES_AFTER)
 
     def _keep(self, decided: Proposal) -> None:
+        decision = {"decided_by": decided.decided_by, "decided_at": decided.decided_at, "outcome": decided.outcome}
         with self._database.write() as connection:
-            connection.execute(update(proposals).where(proposals.c.id == decided.id).values(**_values(decided)))
+            connection.execute(update(proposals).where(proposals.c.id == decided.id).values(decision))
 
     def _proposal(self, row: Row[Any]) -> Proposal:
         found = Proposal(**row._mapping)

@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, MutableMapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
@@ -119,6 +119,9 @@ class Provider(StrEnum):
     NONE = "none"  # extractive answers only
 
 
+ResolvedProvider = Literal[Provider.OLLAMA, Provider.LLAMACPP, Provider.OPENAI, Provider.NONE]
+
+
 class ModelSettings(Section):
     """The language model. `context_tokens` is what we ask of it; the model's own limit is respected if it is lower."""
 
@@ -139,7 +142,7 @@ class ModelSettings(Section):
     rewrite_timeout_s: Annotated[float, Field(ge=0)] = 10.0  # for completing a follow-up; 0: by rules alone
 
     @property
-    def resolved_provider(self) -> Provider:
+    def resolved_provider(self) -> ResolvedProvider:
         """The provider that AUTO comes down to."""
         if self.provider is not Provider.AUTO:
             return self.provider

@@ -14,7 +14,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
@@ -25,7 +25,7 @@ from appliance.inference.context_window import require_room, tells_of_overflow
 from appliance.inference.port import Generation, Message, ModelCard
 from appliance.inference.thinking import strip_thinking
 from appliance.inference.token_bound import MESSAGE_OVERHEAD_TOKENS, PROMPT_OVERHEAD_TOKENS, at_most_tokens
-from appliance.inference.wire import in_time, valid_text, whole_characters
+from appliance.inference.wire import Ending, in_time, valid_text, whole_characters
 
 
 class LlamaIndexModel:
@@ -54,31 +54,38 @@ class LlamaIndexModel:
         """How many tokens a text takes at most."""
         return at_most_tokens(text) if self._tokenizer is None else len(self._tokenizer(text))
 
-    def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+    def stream(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         """Pieces of the answer as they are made. Raises ModelUnavailable or ContextOverflow, also in mid-stream."""
         content = sum(self.count_tokens(message.content) + MESSAGE_OVERHEAD_TOKENS for message in messages)
         window = min(generation.context_tokens, self.card().context_tokens)
         require_room(content + PROMPT_OVERHEAD_TOKENS, generation, window)
-        return whole_characters(strip_thinking(self._pieces(messages, generation)))
+        return self._written(messages, generation)
 
     def close(self) -> None:
         """Nothing to let go of: whoever made the LLM has it."""
 
-    def _pieces(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+    def _written(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
+        with closing(self._pieces(messages, generation)) as pieces:
+            ending = Ending(pieces)
+            yield from whole_characters(strip_thinking(ending))
+        return ending.is_cut
+
+    def _pieces(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         left = generation.max_tokens
         chat = [ChatMessage(role=MessageRole(item.role.value), content=valid_text(item.content)) for item in messages]
         try:
             with closing(self._llm.stream_chat(chat)) as responses:
                 for response in in_time(responses, generation):
                     if response.delta:
+                        if left <= 0:
+                            return True
                         yield response.delta
                         left -= self._at_least_tokens(response.delta)
-                    if left <= 0:
-                        return
         except ModelUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - any library may be behind the interface
             raise self._failure(error) from None
+        return False
 
     def _at_least_tokens(self, piece: str) -> int:
         """How many tokens a piece took; a bound from above would end answers before their time."""

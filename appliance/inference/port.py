@@ -12,7 +12,7 @@ Rules every implementation keeps:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -115,10 +115,10 @@ class LanguageModel(Protocol):
     def count_tokens(self, text: str) -> int:
         """How many tokens a text takes at most."""
 
-    def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+    def stream(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         """Pieces of the answer as they are made. Raises ModelUnavailable or ContextOverflow, also in mid-stream.
 
-        Closing the iterator stops the generation. Its return value is True when the answer was cut at `max_tokens` or
+        Closing the generator stops the generation. Its return value is True when the answer was cut at `max_tokens` or
         at the end of the window, as far as the provider tells; see `wire.Ending`.
         """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from appliance.errors import ModelUnavailable
@@ -41,7 +41,7 @@ def in_time(parts: Iterable[_Part], generation: Generation) -> Iterator[_Part]:
 class Ending:
     """The pieces of an answer, and once they have ended, whether the answer `is_cut`: what their generator returned."""
 
-    def __init__(self, pieces: Iterator[str]) -> None:
+    def __init__(self, pieces: Generator[str, None, bool]) -> None:
         self._pieces = pieces
         self.is_cut = False
 

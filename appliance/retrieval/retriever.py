@@ -71,6 +71,12 @@ class Retriever:
         self._reranker = reranker
         self._reranking_is_required = reranking_is_required
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
+        self._under_way: set[object] = set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being searched for now, or waits for its turn."""
+        return bool(self._under_way)
 
     def retrieve(
         self, question: str, access: AccessFilter, *, on_withheld: Callable[[int], None] = lambda _: None
@@ -85,8 +91,13 @@ class Retriever:
         """
         if not access.groups:
             return []
-        with self._turns:
-            return self._retrieve(question, access, on_withheld)
+        search = object()
+        self._under_way.add(search)
+        try:
+            with self._turns:
+                return self._retrieve(question, access, on_withheld)
+        finally:
+            self._under_way.remove(search)
 
     def _retrieve(self, question: str, access: AccessFilter, on_withheld: Callable[[int], None]) -> list[Hit]:
         asked = self._glossary.complete(question)

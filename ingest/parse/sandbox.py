@@ -83,11 +83,6 @@ class SandboxReport:
     holds: Confinement
 
     @property
-    def network_refused(self) -> bool:
-        """Whether the network is out of a parser's reach."""
-        return self.holds.network
-
-    @property
     def missing(self) -> tuple[str, ...]:
         """What this machine does not grant, and what that means."""
         holds = self.holds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from appliance.access_requests import MAX_OPEN
 from appliance.api.schemas.sources import RuleIn, RuleOut, rule_in
 from appliance.audit.entries import QuestionReceived
 from appliance.config import RetentionSettings
+from appliance.data_folder import DataFolder
 from appliance.doctor import Status, examine
 from appliance.domain import EVERYONE
 from appliance.errors import AccessDenied, Conflict
@@ -247,6 +249,15 @@ def test_the_doctor_names_groups_that_documents_are_for_and_nobody_is_in(desk: D
     ]
     assert any("'finnance'" in check.detail and "misspelt" in check.remedy for check in told)
     assert not any("'hr'" in check.detail for check in told)
+
+
+def test_a_part_that_the_system_lets_nobody_look_at_gives_a_check(desk: Desk, tmp_path: Path) -> None:
+    before = examine(desk.appliance)
+    checks = examine(replace(desk.appliance, folder=DataFolder(tmp_path / "gone")))
+    (failed,) = [check for check in checks if check.name == "data folder"]
+    assert (failed.status, failed.detail) == (Status.ERROR, "could not be examined (FileNotFoundError)")
+    assert failed.remedy
+    assert [check.name for check in checks] == [check.name for check in before]
 
 
 def test_the_doctor_names_groups_with_a_profile_of_retention_that_nobody_is_in(desk: Desk) -> None:

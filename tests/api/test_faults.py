@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +18,11 @@ from appliance.audit.entries import AdminAction
 from appliance.audit.records import LogFilter
 from appliance.audit.verify import verify
 from appliance.cli import app as cli
-from appliance.config import LogSettings, ModelSettings, Provider, ServerSettings, Settings
+from appliance.config import EmbeddingSettings, LogSettings, ModelSettings, Provider, ServerSettings, Settings
 from appliance.data_folder import DataFolder
 from appliance.doctor import Status, examine
 from appliance.domain import Role
+from appliance.errors import ConfigurationError
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from tests.api.conftest import PASSWORD, events
@@ -153,6 +155,24 @@ def test_a_second_appliance_on_the_same_folder_is_refused_and_says_where_the_fir
         with pytest.raises(DataFolderBusy, match=r"http://127\.0\.0\.1:8600"), opened(appliance.settings):
             pass
     assert running_at(appliance.settings) is None
+
+
+def test_a_start_that_fails_says_why_and_leaves_nothing_open(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    in_the_way = folder.embeddings / "file"
+    in_the_way.parent.mkdir()
+    in_the_way.touch()
+    settings = Settings(
+        data_dir=tmp_path,
+        model=ModelSettings(provider=Provider.NONE),
+        embedding=EmbeddingSettings(cache_bytes=0),
+    )
+    with pytest.raises(ConfigurationError, match=r"cannot be removed .* Remove it") as kept_alive, opened(settings):
+        pass
+    shutil.rmtree(folder.embeddings)
+    with opened(settings) as appliance:
+        assert appliance.index.count() == 0
+    assert kept_alive.tb  # and with it all that was made
 
 
 def test_an_unexpected_error_gives_a_sentence_and_logs_no_content(

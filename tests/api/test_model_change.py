@@ -11,7 +11,8 @@ import shutil
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -223,6 +224,25 @@ def test_an_answer_that_began_before_is_searched_for_in_the_old_index(place: Pla
         _until(lambda: built.embedder.model_id.startswith("tiny-xlm"))
         time.sleep(0.5)
         assert any(isinstance(event, Found) for event in list(answer))
+        assert built.changeover.wait(60)
+    assert not (place.data / "index").exists()
+
+
+def test_a_search_that_waits_for_its_turn_finds_the_old_index_open(place: Place) -> None:
+    with place.opened(place.new) as built, ThreadPoolExecutor(1) as program:
+        assert built.changeover is not None
+        reader = Principal("reader", "Reader", frozenset(), ACCESS.groups, frozenset({NO_LEVEL}))
+        former = built.retriever
+        with ExitStack() as others:
+            while former._turns.acquire(blocking=False):
+                others.callback(former._turns.release)
+            search = program.submit(built.searcher.search, QUESTION, reader, limit=3, origin="test")
+            _until(lambda: former.is_busy)
+            built.changeover.start()
+            _until(lambda: built.retriever is not former)
+            assert not built.changeover.wait(0.5)
+        assert search.result(60)
+        assert not former.is_busy
         assert built.changeover.wait(60)
     assert not (place.data / "index").exists()
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.api.gate import GROUPS_HEADER, groups_header
-from appliance.api.schemas.asking import AnswerOut
+from appliance.api.schemas.asking import AnswerOut, TokenOut
 from appliance.config import ModelSettings, Provider, Settings
-from appliance.operator import Operator, connected
+from appliance.operator import Operator, RemoteProblem, connected
 from appliance.wiring import Appliance
 from tests.api.conftest import Client
 
@@ -40,6 +41,37 @@ def test_the_operator_reads_as_a_group_whose_name_is_no_plain_word(tmp_path: Pat
     for groups, found in (([BOARD], True), (["other", BOARD], True), (BOARD.split(" "), False), ([], False)):
         with connected(settings, groups) as operator:
             assert ("81,000" in answer(operator).text) == found, groups
+
+
+def test_a_line_separator_in_an_answer_does_not_end_its_event() -> None:
+    token = TokenOut(text="a\u2028b\u0085c\u2029d")
+    sent = f"event: token\ndata: {token.model_dump_json()}\n\nevent: later\ndata: {{}}\n\n"
+    assert "\u2028" in sent
+    assert list(_answered_with(sent, []).ask(QUESTION)) == [token]
+
+
+def test_a_problem_amid_an_answer_is_raised() -> None:
+    with pytest.raises(RemoteProblem, match="It is gone") as raised:
+        list(_answered_with('event: error\ndata: {"code": "gone", "message": "It is gone."}\n\n', []).ask(QUESTION))
+    assert raised.value.code == "gone"
+
+
+def test_an_identifier_stays_one_segment_of_a_path() -> None:
+    requests: list[httpx.Request] = []
+    _answered_with("", requests).cancel_evaluation("../../people?x=1")
+    assert [request.url.raw_path for request in requests] == [
+        b"/api/evaluations/%2E%2E%2F%2E%2E%2Fpeople%3Fx%3D1/cancel"
+    ]
+
+
+def _answered_with(content: str, requests: list[httpx.Request]) -> Operator:
+    """An operator to whom every request is answered with this; `requests` grows with what was asked."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(httpx.codes.OK, content=content.encode())
+
+    return Operator(httpx.Client(base_url="http://appliance", transport=httpx.MockTransport(answer)))
 
 
 @pytest.mark.integration

@@ -200,6 +200,15 @@ def test_an_act_that_fails_is_on_record_as_failed(
     ]  # fmt: skip
 
 
+def test_a_change_that_is_refused_is_not_half_done(admin: TestClient, house: Appliance) -> None:
+    key, before = settle(house, "mover"), house.log.size()
+    wanted = {"roles": ["employee", "admin"], "groups": ["project x"], "clearance": "no such level"}
+    assert admin.patch(f"/api/people/{key}", json=wanted).status_code == 422
+    found = person(admin, "mover")
+    assert (found["roles"], found["groups"]) == (["employee"], [])
+    assert house.log.size() == before
+
+
 def test_an_admin_sees_a_pause_and_lifts_it(admin: TestClient, browser: TestClient, house: Appliance) -> None:
     key = settle(house, "clumsy")
     for _ in range(5):

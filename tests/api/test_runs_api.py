@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from appliance.api.schemas.runs import ReportOut
+from appliance.wiring import _record_by_itself
 from tests.api.conftest import Desk, write
 
 
@@ -22,6 +23,18 @@ def test_a_run_tells_how_much_was_read_and_how_it_ended(desk: Desk) -> None:
     assert desk.runs()[0] == run
     ended = [(subject, detail) for action, subject, detail in desk.acts() if action == "source.sync_ended"]
     assert ended == [(desk.name(key), "failed: 1, indexed: 2")]
+
+
+def test_a_sync_that_nobody_asked_for_is_on_record_as_any_other(desk: Desk) -> None:
+    folder = desk.folder(one__txt="The pump is blue.", two__txt="The valve is red.")
+    key = desk.add(folder)
+    desk.sync(key)
+    write(folder / "three.txt", "The tank is green.")
+    (source,) = [source for source in desk.appliance.catalog.sources() if source.id == key]
+    runs, log = desk.appliance.runs, desk.appliance.log
+    runs.wait(runs.request(source, on_end=lambda run: _record_by_itself(log, run)).id)
+    ended = [detail for action, _, detail in desk.acts() if action == "source.sync_ended"]
+    assert sorted(ended) == ["indexed: 1, unchanged: 2", "indexed: 2"]
 
 
 def test_runs_outlive_the_process_that_made_them(desk: Desk) -> None:

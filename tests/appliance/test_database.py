@@ -233,6 +233,8 @@ def test_a_damaged_file_is_reported_with_its_name_and_without_its_content(tmp_pa
         database.migrate()
     with pytest.raises(CatalogUnavailable, match=r"catalog\.db cannot be used"):
         keys(database)
+    with pytest.raises(CatalogUnavailable, match=r"catalog\.db cannot be used"):
+        database.clear_side_files()
     assert path.read_bytes() == content
     database.close()
 

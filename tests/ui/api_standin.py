@@ -539,7 +539,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
         known = {group for person in state.people for group in person.groups} | {"claims", "underwriting"}
         return sorted(set(given) - known)
 
-    @api.post("/people")
+    @api.post("/people", status_code=201)
     def add_person(body: PersonIn) -> PersonCreated:
         given = {"given_roles": body.roles, "given_groups": body.groups}
         person = PersonOut(
@@ -622,7 +622,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
     def opening() -> OpeningOut:
         return state.opening
 
-    @api.post("/log/openings")
+    @api.post("/log/openings", status_code=201)
     def open_log(body: OpeningIn) -> OpeningOut:
         state.opening = OpeningOut(reason=body.reason, until=NOW)
         return state.opening
@@ -663,7 +663,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             prompt_template="answer-3",
             parameters={"temperature": "0.0", "seed": "0", "num_ctx": "8192"},
             answer_sha256="e0" * 32,
-            latency_ms={"retrieve": 31.2, "first_token": 812.0, "total": 4210.0},
+            latency_ms={"retrieval": 31.2, "first_token": 812.0, "total": 4210.0},
             notices=["One passage is from a document that has since changed."],
             passages=on_record,
             feedback_comment="The table misses the third row." if found.feedback == "down" else "",

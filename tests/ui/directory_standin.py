@@ -7,7 +7,6 @@ from datetime import timedelta
 from fastapi import APIRouter
 
 from appliance.api.schemas.directories import DirectoryDetail, DirectorySyncIn
-from appliance.api.schemas.people import DirectoryOut
 from tests.ui.ingest_standin import NOW
 
 PROBLEM = "The directory 'corp' names 30 of its 40 people no more. Nothing was changed."
@@ -40,10 +39,6 @@ class Staff:
 
 def add_routes(api: APIRouter, staff: Staff) -> None:
     """What the screens ask about directories."""
-
-    @api.get("/directories")
-    def directories() -> list[DirectoryOut]:
-        return [staff.detail()]
 
     @api.get("/directories/{key}")
     def directory(key: str) -> DirectoryDetail:

@@ -298,7 +298,7 @@ def _add_source_routes(api: APIRouter, state: Intake) -> None:  # noqa: C901 - a
     def change_source(key: str, body: SourcePatch) -> SourceOut:
         return state.change(key, **body.model_dump(exclude_unset=True))
 
-    @api.delete("/sources/{key}", status_code=204)
+    @api.delete("/sources/{key}", status_code=204, responses={202: {}})
     def remove_source(key: str, response: Response) -> None:
         if state.removes_at_once:
             state.sources = [source for source in state.sources if source.id != key]

@@ -33,7 +33,7 @@ def routes(poison: str) -> APIRouter:
         told = {"person": f"erin{poison}", "reason": f"A case is open.{poison}", "placed_by": f"cleo{poison}"}
         return [HoldOut(id="h1", since="", until="2026-03", placed_at=NOW, **told)]
 
-    @api.post("/holds")
+    @api.post("/holds", status_code=201)
     def place(body: HoldIn) -> HoldOut:
         return HoldOut(id="h2", placed_by="cleo", placed_at=NOW, **body.model_dump())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from appliance.api.schemas.cases import CaseDetail, CaseEntryOut, CaseIn, CaseNoteIn, CaseOut, CaseQueryOut
-from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn
 from appliance.api.schemas.review_queue import (
     ChoiceOut,
     JudgedOut,
@@ -25,16 +24,16 @@ class ReviewDesk:
 
     def __init__(self, poison: str = "") -> None:
         self.poison = poison
+        self.drawn = 1  # answers, in each state
         self.judged: list[tuple[str, JudgementIn]] = []
-        self.decided: list[tuple[str, ProposalDecisionIn]] = []
         self.made: list[RuleIn] = []
         self.noted: list[CaseNoteIn] = []
         self.opened: list[CaseIn] = []
 
-    def review(self, state: ReviewState) -> ReviewOut:
+    def review(self, state: ReviewState, number: int = 0) -> ReviewOut:
         judged = state is not ReviewState.WAITING
         return ReviewOut(
-            query_id=f"q-{state.value}", seq=41, answered_at=NOW, drawn_by=[f"5 % of the answers that cite Policies{self.poison}"],
+            query_id=f"q-{state.value}{f'-{number}' if number else ''}", seq=41 + number, answered_at=NOW, drawn_by=[f"5 % of the answers that cite Policies{self.poison}"],
             question=f"What does a clerk earn?{self.poison}", answer=f"Between 40,000 and 50,000 [1].{self.poison}",
             withdrawn=self.poison, outcome="generated", flags=["low_grounding", f"flag{self.poison}"],
             cited=[f"[1] Salary bands{self.poison}, page 3"], unread="", state=state,
@@ -68,7 +67,7 @@ def routes(desk: ReviewDesk) -> APIRouter:
             rules=[rule], flags=["low_grounding"], sources=[ChoiceOut(id="s-1", name=f"Policies{desk.poison}")]
         )
 
-    @api.post("/rules")
+    @api.post("/rules", status_code=201)
     def make_rule(wanted: RuleIn) -> RuleOut:
         desk.made.append(wanted)
         return RuleOut(
@@ -76,24 +75,20 @@ def routes(desk: ReviewDesk) -> APIRouter:
         )
 
     @api.get("/reviews")
-    def reviews(state: ReviewState) -> ReviewsOut:
-        return ReviewsOut(reviews=[desk.review(state)], total=1, complete=True)
+    def reviews(state: ReviewState, limit: int = 25, offset: int = 0) -> ReviewsOut:
+        listed = [desk.review(state, number) for number in range(desk.drawn)]
+        return ReviewsOut(reviews=listed[offset : offset + limit], total=len(listed), complete=True)
 
     @api.post("/reviews/{key}")
     def judge(key: str, given: JudgementIn) -> JudgedOut:
         desk.judged.append((key, given))
         return JudgedOut(state=ReviewState.SECOND, case_id="")
 
-    @api.post("/proposals/{key}/decision")
-    def decide(key: str, decision: ProposalDecisionIn) -> ProposalDecidedOut:
-        desk.decided.append((key, decision))
-        return ProposalDecidedOut(id=key, outcome="approved")
-
     @api.get("/cases")
     def cases() -> list[CaseOut]:
         return [desk.case()]
 
-    @api.post("/cases")
+    @api.post("/cases", status_code=201)
     def open_case(wanted: CaseIn) -> CaseOut:
         desk.opened.append(wanted)
         return desk.case()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 import ui
+from appliance.api.app import _API
 from appliance.api.schemas.asking import AnswerOut, FeedbackIn, PassagesOut, StartedOut, TokenOut
 from appliance.api.schemas.people import SESSION_COOKIE, NewPassword, PersonPatch
 from appliance.api.schemas.shapes import Problem
@@ -61,6 +63,23 @@ def base_url(state: Standin) -> Iterator[str]:
 @pytest.fixture
 def employee(base_url: str) -> Client:
     return Client(base_url, "erin")
+
+
+def test_the_stand_in_has_the_routes_and_statuses_of_the_api() -> None:
+    real, stand_in = _operations(_API, "/api"), _operations([create_api(Standin()).router], "")
+    assert {operation: real.get(operation) for operation in stand_in} == stand_in
+
+
+def _operations(routers: Iterable[APIRouter], prefix: str) -> dict[tuple[str, str], set[str]]:
+    """Method and path of every operation, the names of its parameters left out, with its statuses of success."""
+    app = FastAPI()
+    for router in routers:
+        app.include_router(router, prefix=prefix)
+    return {
+        (method, re.sub(r"{[^}]*}", "{}", path)): {status for status in operation["responses"] if status < "3"}
+        for path, methods in app.openapi()["paths"].items()
+        for method, operation in methods.items()
+    }
 
 
 def test_the_session_travels_with_every_call(employee: Client) -> None:

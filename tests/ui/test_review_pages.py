@@ -69,6 +69,18 @@ def test_a_queue_that_is_drawn_again_reads_the_log_once_and_refreshing_reads_it_
     assert read() == before + 2
 
 
+def test_who_stands_on_a_page_that_is_gone_is_shown_the_last_there_is(base_url: str, state: Standin) -> None:
+    state.review_desk.drawn = 26
+    at = run(base_url, "review_queue")
+    at.button(key="reviews-waiting-next").click().run()
+    assert "Page 2 of 2" in shown(at)
+    state.review_desk.drawn = 25
+    at.button(key="reviews-refresh").click().run()
+    state.review_desk.drawn = 1
+    assert sum(button.label.startswith("Open answer") for button in at.button) == 25
+    assert "Nothing waits for review." not in shown(at)
+
+
 def test_a_case_is_opened_with_a_reason_and_questions(base_url: str, state: Standin) -> None:
     at = run(base_url, "cases")
     assert "3. Salaries seen" in shown(at)

@@ -71,7 +71,7 @@ def _show_person(client: Client) -> None:
     people = {person.name: person for person in client.people()}
     name = st.selectbox("Person", list(people), key="access-person")
     person = people[name]
-    offset = int(st.session_state.get(f"access-{person.id}", 0)) * _LIMIT
+    offset = pieces.offset(f"access-{person.id}", _LIMIT)
     found = client.effective_access(person.id, _LIMIT, offset)
     pieces.show(_held(found))
     with pieces.problems_shown():
@@ -119,7 +119,7 @@ def _show_preview(client: Client, known_groups: Iterable[str]) -> None:
     level = st.selectbox(
         "Cleared for", terms.levels, terms.levels.index(terms.default_clearance), key="preview-clearance"
     )
-    offset = int(st.session_state.get("access-preview", 0)) * _LIMIT
+    offset = pieces.offset("access-preview", _LIMIT)
     _show_visible(client.preview_access(groups, level, _LIMIT, offset), "access-preview")
 
 

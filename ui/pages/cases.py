@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from appliance.api.schemas.calling import segment
 from appliance.api.schemas.cases import CaseDetail, CaseEntryOut, CaseIn, CaseNoteIn, CaseOut, CaseQueryIn, CaseQueryOut
 from ui import fields, pieces, taking_out
 from ui.client import Client, checked
@@ -78,7 +79,7 @@ def _open(client: Client, case_id: str) -> None:
     with pieces.problems_shown():
         case = read_once("case", case_id, lambda: client.case(case_id))
         pieces.show(_heading(case))
-        path = f"/api/compliance/cases/{pieces.segment(case.id)}/package"
+        path = f"/api/compliance/cases/{segment(case.id)}/package"
         taking_out.offer(client, {"Take the evidence package": path}, "case")
         if case.contents:
             pieces.show(Html('<h3 class="sr-small-head">Questions</h3>'))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from appliance.api.schemas.calling import segment
 from appliance.api.schemas.compliance import ProposalDecisionIn, ProposalOut
 from appliance.api.schemas.protection import (
     ErasureIn,
@@ -195,7 +196,7 @@ def _erasure(order: ErasureOut) -> tuple[Html, ...]:
 def _certificate(order: ErasureOut) -> Html:
     if order.completed_at is None:
         return text("")
-    path = f"/api/compliance/erasures/{pieces.segment(order.id)}/certificate"
+    path = f"/api/compliance/erasures/{segment(order.id)}/certificate"
     links = [
         pieces.text_link(words, f"{path}?form={form}", f"Certificate of erasure as {words}", download=True)
         for words, form in (("PDF", "pdf"), ("JSON", "json"))
@@ -216,7 +217,7 @@ def _show_subject_access(client: Client) -> None:
         if isinstance(found, str):
             pieces.show(pieces.notice(found, "bad"))
             return
-        path = f"/api/log/subjects/{pieces.segment(found.name)}"
+        path = f"/api/log/subjects/{segment(found.name)}"
         pieces.show(pieces.line(f"Everything about {named(found.display_name, found.name)}:"))
         taking_out.show({"Download as PDF": f"{path}?form=pdf", "Download as JSON": f"{path}?form=json"})
 

@@ -99,7 +99,7 @@ def _show_history(known: EvaluationsOut) -> None:
         pieces.show(_small_head(f"The last {len(whole):,} of {one_line(whole[0].name)}"))
         pieces.show(evaluation_view.charts(list(reversed(whole)), known.metrics))
     pieces.show(_small_head("History"))
-    offset = int(st.session_state.get("evaluations-page", 0)) * _LISTED
+    offset = pieces.offset("evaluations-page", _LISTED)
     pieces.show(evaluation_view.history(known.evaluations[offset : offset + _LISTED], known.metrics))
     pieces.pager("evaluations-page", len(known.evaluations), _LISTED)
 
@@ -145,7 +145,7 @@ def _show_one(client: Client, known: EvaluationsOut) -> None:
     if before:
         _show_comparison(client, chosen, before)
         return
-    detail = client.evaluation(chosen, _QUESTIONS, int(st.session_state.get(f"questions-{chosen}", 0)) * _QUESTIONS)
+    detail = client.evaluation(chosen, _QUESTIONS, pieces.offset(f"questions-{chosen}", _QUESTIONS))
     with st.expander("Figures and what was in force"):
         pieces.show(evaluation_view.figures(run, known.metrics))
         pieces.show(evaluation_view.in_force(run))
@@ -179,7 +179,7 @@ def _show_comparison(client: Client, after: str, before: str) -> None:
         return
     listed = sorted(found.questions, key=_SORTS[order])
     place = f"changes-{after}-{before}"
-    offset = int(st.session_state.get(place, 0)) * _QUESTIONS
+    offset = pieces.offset(place, _QUESTIONS)
     pieces.show(_small_head("Questions that went otherwise"))
     pieces.show(evaluation_view.question_changes(listed[offset : offset + _QUESTIONS]))
     pieces.pager(place, len(listed), _QUESTIONS)

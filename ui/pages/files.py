@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from appliance import wording
+from appliance.api.schemas.calling import segment
 from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, ReceiptOut
 from appliance.api.schemas.sources import Reread, SourceOut, SyncIn
 from appliance.domain import TROUBLED, DocumentState, SourceKind
@@ -37,7 +38,7 @@ def page(client: Client, sources: list[SourceOut]) -> None:
 
 
 def _list(client: Client, wanted: str, source: SourceOut | None, state: str) -> None:
-    offset = int(st.session_state.get("files-page", 0)) * _LIMIT
+    offset = pieces.offset("files-page", _LIMIT)
     found = client.files(source.id if source else "", state, wanted, _LIMIT, offset)
     with st.container(horizontal=True, vertical_alignment="center"):
         pieces.show(pieces.line(pieces.count(found.total, "file")), "content")
@@ -158,7 +159,7 @@ def _offer_password(client: Client, file: FileOut) -> None:
 def _show_pages(file: FileOut, coverage: CoverageOut) -> None:
     pieces.show(Html('<h3 class="sr-small-head">Pages</h3>'))
     shown = coverage.has_images and coverage.may_open
-    address = f"/api/documents/{pieces.segment(file.document_id)}"
+    address = f"/api/documents/{segment(file.document_id)}"
     show_coverage(coverage.pages, f"file-{file.document_id}", Pictures(address, file.path) if shown else None)
     if coverage.pages and coverage.has_images and not coverage.may_open:
         pieces.show(
@@ -177,13 +178,13 @@ def _show_receipts_of(client: Client, file: FileOut) -> None:
 
 
 def _show_receipts(client: Client) -> None:
-    at = int(st.session_state.get("receipts-page", 0))
-    receipts = client.receipts(limit=_LIMIT + 1, offset=at * _LIMIT)
-    if not receipts and not at:
+    offset = pieces.offset("receipts-page", _LIMIT)
+    receipts = client.receipts(limit=_LIMIT + 1, offset=offset)
+    if not receipts and not offset:
         pieces.show(pieces.line("No document has left the index yet."))
         return
     _table(receipts[:_LIMIT])
-    pieces.pager("receipts-page", at * _LIMIT + len(receipts), _LIMIT)
+    pieces.pager("receipts-page", offset + len(receipts), _LIMIT)
 
 
 def _table(receipts: Sequence[ReceiptOut]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from appliance.api.schemas.calling import segment
 from appliance.api.schemas.documents import DocumentDetail, DocumentOut, RelatedOut, VersionOut
 from ui import pieces
 from ui.changes_view import show_changes
@@ -35,7 +36,7 @@ def _list(client: Client) -> None:
     if (wanted, source) != st.session_state.get("library-asked"):
         st.session_state["library-asked"] = (wanted, source)
         st.session_state["library-page"] = 0
-    offset = int(st.session_state.get("library-page", 0)) * _LIMIT
+    offset = pieces.offset("library-page", _LIMIT)
     found = client.documents(wanted, source, _LIMIT, offset)
     pieces.show(pieces.line(pieces.count(found.total, "document")))
     for document in found.documents:
@@ -91,7 +92,7 @@ def _show(client: Client, name: str, document: DocumentDetail) -> None:
     elif name == "Passages":
         show_passages(document.passages, document.chunk_count, document.id)
     elif name == "Pages":
-        address = f"/api/documents/{pieces.segment(document.id)}"
+        address = f"/api/documents/{segment(document.id)}"
         pictures = Pictures(address, document.title, opened=1) if document.has_images else None
         show_coverage(document.pages, document.id, pictures)
     elif name == "History":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from appliance.api.schemas.calling import segment
 from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewOut
 from ui import pieces
 from ui.changes_view import show_changes
@@ -20,7 +21,7 @@ def page(client: Client) -> None:
     """Show what waits, and how much waits for others."""
     with pieces.problems_shown():
         follow(client, client.runs())
-    offset = int(st.session_state.get("reviews-page", 0)) * _LIMIT
+    offset = pieces.offset("reviews-page", _LIMIT)
     waiting = client.reviews(_LIMIT, offset)
     if waiting.total:
         pieces.show(pieces.line(f"{pieces.count(waiting.total, 'document waits', 'documents wait')} for review."))
@@ -77,7 +78,7 @@ def _show(name: str, review: ReviewDetail) -> None:
     if name == "Changes" and review.changes is not None:
         show_changes(review.changes)
     elif name == "Pages":
-        address = f"/api/reviews/{pieces.segment(review.document_id)}"
+        address = f"/api/reviews/{segment(review.document_id)}"
         pictures = Pictures(address, review.title, opened=1) if review.has_images else None
         show_coverage(review.pages, f"review-{review.version_id}", pictures)
     else:

@@ -65,11 +65,11 @@ def page(client: Client) -> None:
 
 def _show(client: Client, state: ReviewState) -> None:
     key = f"reviews-{state.value}"
-    offset = int(st.session_state.get(key, 0)) * _LIMIT
+    offset = pieces.offset(key, _LIMIT)
     found = read_once(key, offset, lambda: client.drawn_answers(state, _LIMIT, offset))
     if not found.complete:
         pieces.show(pieces.notice("There are more answers than one look takes in. Refresh to go on drawing.", "warn"))
-    if not found.reviews:
+    if not found.total:
         pieces.show(pieces.notice(_TABS[state][1], "good" if state is ReviewState.WAITING else "quiet"))
     for review in found.reviews:
         with st.container(key=f"sr-card-{review.query_id}", border=True):

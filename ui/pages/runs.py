@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import streamlit as st
 
 from appliance import wording
+from appliance.api.schemas.calling import segment
 from appliance.api.schemas.runs import RunOut, RunState
 from appliance.api.schemas.sources import SourceOut, SyncIn
 from ui import pieces, states
@@ -118,7 +119,7 @@ def _list(client: Client, *, busy: bool) -> None:
 
 
 def _table(runs: Sequence[RunOut]) -> None:
-    offset = int(st.session_state.get("runs-page", 0)) * _LISTED
+    offset = pieces.offset("runs-page", _LISTED)
     columns = ("Source", "Started", "Took", "How it ended", "Report")
     pieces.show(pieces.table(columns, [_row(run) for run in runs[offset : offset + _LISTED]]))
     pieces.pager("runs-page", len(runs), _LISTED)
@@ -139,7 +140,7 @@ def _row(run: RunOut) -> tuple[Html, ...]:
 
 
 def _report_links(run: RunOut) -> Html:
-    address = f"/api/runs/{pieces.segment(run.id)}/report?format="
+    address = f"/api/runs/{segment(run.id)}/report?format="
     return Html(
         '<span class="sr-links">'
         + pieces.text_link("CSV", f"{address}csv", f"Report of {run.source} as CSV", download=True)

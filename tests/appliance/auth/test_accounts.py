@@ -34,7 +34,7 @@ def store_hash(database: Database, name: str, password_hash: str) -> None:
 
 
 def test_a_person_signs_in_under_their_name_in_any_case(accounts: Accounts, staff: Staff) -> None:
-    assert accounts.verify_password("CLERK", PASSWORD) == staff.clerk
+    assert accounts.verify("CLERK", PASSWORD).principal == staff.clerk
     assert staff.clerk.name == "clerk"
     assert staff.clerk.groups == {"claims", "legal"}
 
@@ -72,7 +72,7 @@ def test_a_name_outside_the_plain_characters_is_refused(accounts: Accounts, name
     with pytest.raises(InvalidRequest, match="Choose another name"):
         accounts.add(name, PASSWORD, [Role.EMPLOYEE], [])
     with pytest.raises(NotSignedIn):
-        accounts.verify_password(name, PASSWORD)
+        accounts.verify(name, PASSWORD)
 
 
 def test_the_longest_name_and_every_allowed_sign_are_accepted(accounts: Accounts) -> None:
@@ -119,9 +119,9 @@ def test_a_new_password_must_keep_the_rules_too(accounts: Accounts, staff: Staff
 def test_a_new_password_replaces_the_old_one(accounts: Accounts, staff: Staff) -> None:
     accounts.set_password(staff.clerk.id, "Ca\u0301scara sagrada \ud83d")
     with pytest.raises(NotSignedIn):
-        accounts.verify_password("clerk", PASSWORD)
+        accounts.verify("clerk", PASSWORD)
     # the same letters, composed: another keyboard; and half an emoji, which must not break anything
-    assert accounts.verify_password("clerk", "C\u00e1scara sagrada \ud83d").id == staff.clerk.id
+    assert accounts.verify("clerk", "C\u00e1scara sagrada \ud83d").principal.id == staff.clerk.id
 
 
 def test_unknown_wrong_and_disabled_say_the_same(accounts: Accounts, staff: Staff) -> None:
@@ -129,7 +129,7 @@ def test_unknown_wrong_and_disabled_say_the_same(accounts: Accounts, staff: Staf
     messages = set()
     for name, password in [("nobody", PASSWORD), ("admin", "not the password"), ("clerk", PASSWORD)]:
         with pytest.raises(NotSignedIn) as caught:
-            accounts.verify_password(name, password)
+            accounts.verify(name, password)
         messages.add(str(caught.value))
     assert len(messages) == 1
 
@@ -138,7 +138,7 @@ def test_an_unknown_name_costs_as_much_as_a_wrong_password(accounts: Accounts) -
     def cpu_s(name: str) -> float:
         start = time.process_time()
         with pytest.raises(NotSignedIn):
-            accounts.verify_password(name, "not the password")
+            accounts.verify(name, "not the password")
         return time.process_time() - start
 
     unknown = statistics.median(cpu_s("nobody") for _ in range(3))
@@ -158,20 +158,20 @@ def test_a_hash_with_old_parameters_is_renewed_at_sign_in(accounts: Accounts, da
     renewed = stored_hash(database, "clerk")
     assert argon2.extract_parameters(renewed) == argon2.profiles.RFC_9106_LOW_MEMORY
     assert verified.password_hash == renewed
-    accounts.verify_password("clerk", PASSWORD)
+    accounts.verify("clerk", PASSWORD)
     assert stored_hash(database, "clerk") == renewed
 
 
 def test_a_damaged_hash_lets_nobody_in(accounts: Accounts, database: Database) -> None:
     store_hash(database, "clerk", "rubbish")
     with pytest.raises(NotSignedIn):
-        accounts.verify_password("clerk", PASSWORD)
+        accounts.verify("clerk", PASSWORD)
 
 
 def test_a_hash_that_cannot_be_computed_is_no_wrong_password(accounts: Accounts, database: Database) -> None:
     store_hash(database, "clerk", UNUSABLE_HASH)
     with pytest.raises(ApplianceError, match="cannot be checked") as caught:
-        accounts.verify_password("clerk", PASSWORD)
+        accounts.verify("clerk", PASSWORD)
     assert not isinstance(caught.value, NotSignedIn)
 
 
@@ -214,6 +214,15 @@ def test_the_last_enabled_admin_stays(accounts: Accounts, staff: Staff) -> None:
     accounts.set_disabled(staff.clerk.id, disabled=False)
     accounts.set_roles(staff.admin.id, [Role.EMPLOYEE])
     assert accounts.person(staff.admin.id).roles == {Role.EMPLOYEE}
+
+
+def test_a_change_that_is_refused_changes_nothing(accounts: Accounts, staff: Staff) -> None:
+    before = accounts.person(staff.admin.id)
+    with pytest.raises(Conflict, match="last enabled admin"):
+        accounts.change(staff.admin.id, groups=["board"], clearance="secret", disabled=True)
+    with pytest.raises(Conflict, match="last enabled admin"):
+        accounts.change(staff.admin.id, roles=[Role.EMPLOYEE], disabled=True)
+    assert accounts.person(staff.admin.id) == before
 
 
 def test_two_admins_cannot_remove_each_other_at_once(accounts: Accounts, staff: Staff) -> None:
@@ -268,7 +277,7 @@ def test_a_program_has_no_password_is_no_compliance_officer_and_no_last_admin(ac
     robot = accounts.add_service("robot", [Role.ADMIN], ["claims"], "Nightly sync")
     for password in ("", PASSWORD):
         with pytest.raises(NotSignedIn):
-            accounts.verify_password("robot", password)
+            accounts.verify("robot", password)
     with pytest.raises(InvalidRequest, match="Give it a token"):
         accounts.set_password(robot.id, PASSWORD)
     with pytest.raises(InvalidRequest, match="cannot be compliance officer"):

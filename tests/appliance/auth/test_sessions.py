@@ -243,7 +243,7 @@ def test_who_chooses_a_password_does_not_undo_one_that_was_set_meanwhile(
     accounts.set_password(staff.clerk.id, "set by an administrator")
     with pytest.raises(NotSignedIn, match="changed meanwhile"):
         accounts.set_password(staff.clerk.id, "chosen by a thief", in_place_of=verified)
-    assert accounts.verify_password("clerk", "set by an administrator").id == staff.clerk.id
+    assert accounts.verify("clerk", "set by an administrator").principal.id == staff.clerk.id
 
 
 def test_single_sign_on_under_somebody_elses_name_forgets_none_of_their_failures(

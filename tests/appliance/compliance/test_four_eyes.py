@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from appliance.audit.entries import ActDecided, ActProposed
@@ -142,3 +144,24 @@ def test_an_act_that_fails_leaves_its_proposal_open_to_be_approved_again_and_nev
     assert log.size() == size
     assert four_eyes.decide(SECOND, waiting.id, approve=True).outcome == "approved"
     assert len(done) == 2
+
+
+def test_while_an_act_is_done_others_propose_and_decide_and_nobody_begins_it_twice(four_eyes: FourEyes) -> None:
+    long, short = proposed(four_eyes), proposed(four_eyes, "hold-2")
+    done: list[str] = []
+
+    def deed(proposal: Proposal) -> None:
+        if proposal.id == long.id:
+            somebody.submit(proposed, four_eyes, "hold-3").result(30)
+            somebody.submit(four_eyes.decide, SECOND, short.id, approve=True).result(30)
+            for approve in (True, False):
+                with pytest.raises(Conflict, match="being done now"):
+                    four_eyes.decide("officer-3", long.id, approve)
+        done.append(proposal.subject)
+
+    four_eyes.on_approval("hold.released", deed)
+    with ThreadPoolExecutor(1) as somebody:
+        decided = four_eyes.decide(SECOND, long.id, approve=True)
+    assert done == ["hold-2", "hold-1"]
+    assert four_eyes.one(long.id) == decided
+    assert [proposal.subject for proposal in four_eyes.open_proposals()] == ["hold-3"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from appliance.ecosystem.model import LlamaIndexModel
 from appliance.errors import ContextOverflow, ModelUnavailable
 from appliance.inference.port import Generation, Message, MessageRole
 from appliance.inference.token_bound import at_most_tokens
+from appliance.inference.wire import Ending
 
 GENERATION = Generation(context_tokens=2048, max_tokens=64)
 QUESTION = (Message(MessageRole.SYSTEM, "Be brief."), Message(MessageRole.USER, "How long? \udc80"))
@@ -78,8 +80,16 @@ def test_the_llm_that_llama_index_brings_for_tests_works() -> None:
 def test_an_answer_ends_after_the_tokens_it_may_have(tokenizer: Callable[[str], list[str]] | None) -> None:
     llm = Chatting(pieces=["w "] * 20)
     short = Generation(context_tokens=2048, max_tokens=4)
-    assert "".join(LlamaIndexModel(llm, tokenizer=tokenizer).stream(QUESTION, short)) == "w w w w "
+    ending = Ending(LlamaIndexModel(llm, tokenizer=tokenizer).stream(QUESTION, short))
+    assert "".join(ending) == "w w w w "
+    assert ending.is_cut
     assert llm.closed == 1
+
+
+def test_an_answer_that_ends_with_the_last_token_it_may_have_is_whole() -> None:
+    ending = Ending(LlamaIndexModel(Chatting(pieces=["w "] * 4)).stream(QUESTION, replace(GENERATION, max_tokens=4)))
+    assert "".join(ending) == "w w w w "
+    assert not ending.is_cut
 
 
 def test_an_answer_that_takes_too_long_breaks_off() -> None:
@@ -99,7 +109,7 @@ def test_closing_the_stream_closes_that_of_the_llm() -> None:
     llm = Chatting(pieces=["Ten ", "years", "."])
     stream = LlamaIndexModel(llm).stream(QUESTION, GENERATION)
     assert next(stream) == "Ten "
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert llm.closed == 1
 
 

@@ -239,7 +239,7 @@ def test_processor_time_and_file_size_are_limited_for_each_document() -> None:
 def test_the_report_tells_the_operator_what_holds_here() -> None:
     with ParserPool(IngestSettings(), size=1) as pool:
         report = pool.report()
-    assert report.network_refused
+    assert report.holds.network
     lacking = [name for name, holds in dataclasses.asdict(report.holds).items() if not holds]
     assert len(report.missing) == len(lacking)
 
