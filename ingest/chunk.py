@@ -9,6 +9,7 @@ Rules this module keeps:
 5. A long text is cut between sentences, or else lines, clauses, words, in this order: never inside a number.
 6. A long table is cut between rows. Each piece begins with the head of the table, which is part of what it quotes: rows
    say nothing without it. The line above the table stays with the first piece, and is context of the others.
+7. A chunk is in its own language, where that is clear; otherwise in that of its document.
 
 Why, and what was measured: docs/decisions/0025-where-a-text-is-cut.md.
 """
@@ -23,6 +24,7 @@ from itertools import zip_longest
 from appliance.domain import Box, Chunk, Place, chunk_id
 from appliance.inference.port import Embedder
 from ingest.parse.elements import Element, ElementKind, Parsed
+from ingest.parse.language import clear_language_of
 
 CUTTER_VERSION = "2"
 """Part of every version id: raise it when the same elements would give other chunks; documents are then read again."""
@@ -65,9 +67,16 @@ class _Draft:
 
 
 def split(
-    parsed: Parsed, *, document_id: str, version_id: str, title: str, embedder: Embedder, limits: ChunkLimits
+    parsed: Parsed,
+    *,
+    document_id: str,
+    version_id: str,
+    title: str,
+    embedder: Embedder,
+    limits: ChunkLimits,
+    language: str = "",
 ) -> list[Chunk]:
-    """The chunks of a parsed document, in reading order, numbered from 0."""
+    """The chunks of a parsed document, in reading order, numbered from 0; all in `language` if it is given."""
     budget = min(limits.chunk, embedder.max_tokens - _SPECIAL_TOKENS - embedder.max_tokens // _CONTEXT_SHARE)
     room_for_context = embedder.max_tokens - _SPECIAL_TOKENS - budget
     chunks: list[Chunk] = []
@@ -82,7 +91,7 @@ def split(
                 text=text,
                 context=_context((title, *draft.headings, draft.caption), room_for_context, embedder.count_tokens),
                 place=Place(draft.page, draft.label, tuple(draft.boxes), draft.headings),
-                language=parsed.language,
+                language=language or clear_language_of(text) or parsed.language,
                 token_count=draft.tokens,
             )
         )

@@ -1,4 +1,4 @@
-"""Cutting: nothing too long for the model, nothing lost, one page per chunk, numbers and rows whole."""
+"""Cutting: nothing too long for the model, nothing lost, one page per chunk, numbers and rows whole, each language."""
 
 from __future__ import annotations
 
@@ -22,10 +22,23 @@ NOT_SEARCHED = (ElementKind.HEADER, ElementKind.FOOTER)
 
 
 def _split(
-    *elements: Element, title: str = "Handbook", limits: ChunkLimits = LIMITS, embedder: Embedder = EMBEDDER
+    *elements: Element,
+    title: str = "Handbook",
+    limits: ChunkLimits = LIMITS,
+    embedder: Embedder = EMBEDDER,
+    detected: str = "en",
+    language: str = "",
 ) -> list[Chunk]:
-    parsed = Parsed(title, "text/plain", "en", elements, sha256="00")
-    return split(parsed, document_id="doc", version_id="ver", title=title, embedder=embedder, limits=limits)
+    parsed = Parsed(title, "text/plain", detected, elements, sha256="00")
+    return split(
+        parsed,
+        document_id="doc",
+        version_id="ver",
+        title=title,
+        embedder=embedder,
+        limits=limits,
+        language=language,
+    )
 
 
 def _text(text: str, page: int | None = None) -> Element:
@@ -350,3 +363,25 @@ def test_the_boxes_of_a_table_go_with_each_of_its_chunks() -> None:
     box = Box(1, 0.1, 0.1, 0.5, 0.2)
     chunks = _split(_text("Prices", 1), Element(ElementKind.TABLE, _prices(60), 1, boxes=(box,)))
     assert {chunk.place.boxes for chunk in chunks} == {(box,)}
+
+
+# --- languages --------------------------------------------------------------------------------------------------------
+
+_ENGLISH = "The supplier delivers the goods within thirty days. Either party may end this contract in writing. "
+_GERMAN = "Der Lieferant haftet für Schäden an den gelieferten Waren. Die Kündigung bedarf der Schriftform. "
+
+
+def test_each_chunk_of_a_document_in_two_languages_is_in_its_own() -> None:
+    chunks = _split(_heading("Contract"), _text(_ENGLISH * 9), _heading("Vertrag"), _text(_GERMAN * 9), detected="")
+    assert {(chunk.language, "Lieferant" in chunk.text) for chunk in chunks} == {("en", False), ("de", True)}
+
+
+def test_a_chunk_that_says_too_little_is_in_the_language_of_its_document() -> None:
+    table = Element(ElementKind.TABLE, "Posten | EUR\nWaren | 1,200\nTotal | 1,200")
+    assert [chunk.language for chunk in _split(table, detected="fr")] == ["fr"]
+    assert [chunk.language for chunk in _split(table, detected="")] == [""]
+
+
+def test_a_language_that_the_source_imposes_holds_for_every_chunk() -> None:
+    chunks = _split(_text(_ENGLISH * 9), _text(_GERMAN * 9), language="it")
+    assert {chunk.language for chunk in chunks} == {"it"}
