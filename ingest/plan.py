@@ -24,6 +24,7 @@ from appliance.domain import TROUBLED, DocumentState, Source
 from appliance.errors import DocumentRejected
 from appliance.patterns import matches
 from ingest.access import AccessLabels
+from ingest.chunk import CUTTER_VERSION
 from ingest.discover import Found, FoundFile, RefusedFile, StrayFile, Unreadable
 from ingest.parse.elements import PARSER_VERSION
 
@@ -125,7 +126,7 @@ class Judge:
     @property
     def reading(self) -> str:
         """What a version depends on besides the file's content: the parser, how text is cut, an imposed language."""
-        cut = f"{self.settings.chunk_tokens}+{self.settings.overlap_tokens}"
+        cut = f"{CUTTER_VERSION}:{self.settings.chunk_tokens}+{self.settings.overlap_tokens}"
         return " ".join(filter(None, (PARSER_VERSION, cut, self.source.language)))
 
     def criteria(self, size_bytes: int) -> str:

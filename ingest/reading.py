@@ -151,12 +151,13 @@ class Reader:
         version = version_id(document, parsed.sha256, made_by)
         title = parsed.title or PurePosixPath(member or path).stem
         chunks = split(
-            replace(parsed, language=self._sync.source.language or parsed.language),
+            parsed,
             document_id=document,
             version_id=version,
             title=title,
             embedder=self._embedder,
             limits=self._limits,
+            language=self._sync.source.language,
         )
         return Read(
             parsed=replace(parsed, elements=(), members=()),

@@ -1,4 +1,4 @@
-"""Which language a document is in."""
+"""Which language a document, or a passage of it, is in."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ LANGUAGES = ("da", "de", "en", "es", "fi", "fr", "hu", "it", "nl", "no", "pl", "
 _SAMPLE_CHARACTERS = 4_000
 _MIN_LETTERS = 40
 _MIN_PROBABILITY = 0.9
+_MIN_CLEAR_LETTERS = 100  # of a passage, whose document is in a language already
+_CLEAR_PROBABILITY = 0.99
 
 
 def load() -> None:
@@ -29,3 +31,8 @@ def language_of(elements: Iterable[Element]) -> str:
         if len(sample) > _SAMPLE_CHARACTERS:
             break
     return detect_language(sample, LANGUAGES, letters=_MIN_LETTERS, probability=_MIN_PROBABILITY)
+
+
+def clear_language_of(text: str) -> str:
+    """The language of a passage, empty unless it is clear enough to be another one than that of its document."""
+    return detect_language(text, LANGUAGES, letters=_MIN_CLEAR_LETTERS, probability=_CLEAR_PROBABILITY)

@@ -1,4 +1,4 @@
-"""Cutting: nothing too long for the model, nothing lost, one page per chunk."""
+"""Cutting: nothing too long for the model, nothing lost, one page per chunk, numbers and rows whole, each language."""
 
 from __future__ import annotations
 
@@ -22,10 +22,23 @@ NOT_SEARCHED = (ElementKind.HEADER, ElementKind.FOOTER)
 
 
 def _split(
-    *elements: Element, title: str = "Handbook", limits: ChunkLimits = LIMITS, embedder: Embedder = EMBEDDER
+    *elements: Element,
+    title: str = "Handbook",
+    limits: ChunkLimits = LIMITS,
+    embedder: Embedder = EMBEDDER,
+    detected: str = "en",
+    language: str = "",
 ) -> list[Chunk]:
-    parsed = Parsed(title, "text/plain", "en", elements, sha256="00")
-    return split(parsed, document_id="doc", version_id="ver", title=title, embedder=embedder, limits=limits)
+    parsed = Parsed(title, "text/plain", detected, elements, sha256="00")
+    return split(
+        parsed,
+        document_id="doc",
+        version_id="ver",
+        title=title,
+        embedder=embedder,
+        limits=limits,
+        language=language,
+    )
 
 
 def _text(text: str, page: int | None = None) -> Element:
@@ -214,3 +227,161 @@ def test_a_model_that_reads_little_still_gets_whole_chunks() -> None:
     chunks = _split(_heading("A heading of five words"), _text(text), embedder=small)
     assert all(small.count_tokens(chunk.search_text) <= 22 for chunk in chunks)
     assert _is_in(text, chunks)
+
+
+# --- numbers and rows stay whole --------------------------------------------------------------------------------------
+
+_LABELS = st.sampled_from(
+    ["Net sales", "Other long-term assets", "Rückstellungen", "Total", "thereof, e.g. Swiss Inc."]
+)
+_FIGURES = st.one_of(
+    st.integers(1_000, 99_999_999).map("{:,}".format),
+    st.integers(1_000, 99_999_999).map(lambda number: f"{number:,}".replace(",", "'")),
+    st.integers(1_000_000, 99_999_999).map(lambda number: f"{number:,}".replace(",", " ")),
+    st.integers(100, 99_999).map(lambda number: f"{number // 100}.{number % 100:02}"),
+    st.sampled_from(["(3,250.75)", "14.5%", "2024-03-31", "31.12.2024", "$1,200"]),
+)
+_ROWS = st.lists(st.tuples(_LABELS, st.lists(_FIGURES, min_size=1, max_size=6)), min_size=1, max_size=50)
+_NUMBER = re.compile(r"\d[\d.,'-]*(?: \d{3}(?!\d))*")
+
+
+@settings(max_examples=60, deadline=None)
+@given(_ROWS, st.sampled_from(["\n", " ", ", ", "; "]))
+def test_no_number_is_cut(rows: list[tuple[str, list[str]]], between: str) -> None:
+    text = between.join(f"{label} of {' and '.join(figures)} EUR" for label, figures in rows)
+    whole = _numbers(text)
+    chunks = _split(_text(text), limits=ChunkLimits(60, 8))
+    assert all(_numbers(chunk.text) <= whole for chunk in chunks)
+    assert _is_in(text, chunks)
+
+
+@settings(max_examples=60, deadline=None)
+@given(_ROWS, st.booleans())
+def test_no_row_of_a_table_is_cut(rows: list[tuple[str, list[str]]], headed: bool) -> None:
+    lines = [" | ".join((label, *figures)) for label, figures in rows]
+    table = "\n".join((["Item | 2024 | 2023"] if headed else []) + lines)
+    limits = ChunkLimits(120, 16)
+    assert max(map(EMBEDDER.count_tokens, lines)) < 80
+    chunks = _split(Element(ElementKind.TABLE, table), limits=limits)
+    assert all(set(chunk.text.split("\n")) <= set(table.split("\n")) for chunk in chunks)
+    assert [line for chunk in chunks for line in chunk.text.split("\n") if line in lines] == lines
+
+
+def _numbers(text: str) -> set[str]:
+    return {found.rstrip(".,'-") for found in _NUMBER.findall(text)}
+
+
+@pytest.mark.parametrize("number", ["43,007,538.25", "43.007.538,25", "43 007 538", "2024-03-31"])
+def test_a_number_stays_whole_wherever_the_chunk_ends(number: str) -> None:
+    for before in range(20):
+        chunks = _split(_text("word " * before + f"{number} and " * 60), limits=ChunkLimits(60, 0))
+        assert len(chunks) > 3
+        assert sum(chunk.text.count(number) for chunk in chunks) == 60
+
+
+def test_a_long_sentence_is_cut_after_a_clause() -> None:
+    text = ", ".join(f"the {n}th party bears what it owes of the {n}.5 million" for n in range(30))
+    chunks = _split(_text(text))
+    assert len(chunks) > 2
+    assert all(chunk.text.endswith("million,") for chunk in chunks[:-1])
+
+
+def _prices(rows: int) -> str:
+    lines = [f"Seal ring SR-{n:03} | {n * 1.5 + 2:.2f} | {n % 9 + 1} | S-{1000 + n}" for n in range(rows)]
+    return "\n".join(["Article | List price EUR | Minimum quantity | Supplier number", *lines])
+
+
+def test_every_chunk_of_a_table_begins_with_its_head_and_no_row_is_said_twice() -> None:
+    table = _prices(60)
+    head, *rows = table.split("\n")
+    chunks = _split(Element(ElementKind.TABLE, table))
+    assert len(chunks) > 3
+    assert {chunk.text.split("\n")[0] for chunk in chunks} == {head}
+    assert [row for chunk in chunks for row in chunk.text.split("\n")[1:]] == rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "head"),
+    [
+        (["Years ended December 31,", "(in millions) | 2024 | 2023"], 2),
+        (["Aktiven | 31.12.2024 | 31.12.2023"], 1),
+        (["Fiscal | Fiscal", "2024 | 2023"], 2),
+        (["| 2024 | 2023"], 1),
+        (["Net sales | 1,204.5 | 1,199.0"], 0),
+        (["Beginning balance", "Awarded | 12,000"], 0),
+        (["Word " * 60 + "| more"], 0),
+    ],
+)
+def test_the_head_of_a_table_holds_words_and_periods_and_is_short(rows: list[str], head: int) -> None:
+    body = [f"Other long-term assets {n} | {n},007 | {n},538" for n in range(60)]
+    for chunk in _split(Element(ElementKind.TABLE, "\n".join([*rows, *body])))[1:]:
+        lines = chunk.text.split("\n")
+        assert lines[:head] == rows[:head]
+        assert all(line in body for line in lines[head:])
+
+
+def test_a_row_longer_than_a_chunk_is_cut_between_words_under_the_head_of_its_table() -> None:
+    long = "Remarks | " + " ".join(f"word{number}" for number in range(300))
+    chunks = _split(Element(ElementKind.TABLE, f"Subject | What is said\nTitle | short\n{long}"))
+    assert len(chunks) > 3
+    assert all(chunk.text.startswith("Subject | What is said\n") for chunk in chunks)
+    assert {word for chunk in chunks for word in chunk.text.split()} == {
+        *long.split(),
+        *["Subject", "|", "What", "is", "said", "Title", "short"],
+    }
+
+
+def test_the_line_above_a_table_stays_with_its_first_chunk_and_is_context_of_the_others() -> None:
+    caption = "Table 3: List prices of seals"
+    chunks = _split(
+        _heading("Seals"),
+        _text("The workshop keeps a register of what it sells. " * 6),
+        _text(caption),
+        Element(ElementKind.TABLE, _prices(60)),
+        Element(ElementKind.TABLE, _prices(20)),
+        Element(ElementKind.TABLE, "Place | Hall\nSeal ring store | 4"),
+        _text("Prices are without tax. " * 30),
+    )
+    of_table = [chunk for chunk in chunks if "Seal ring SR-" in chunk.text]
+    assert of_table[0].text.startswith(f"{caption}\nArticle | List price")
+    assert [chunk.context for chunk in of_table[1:]] == [f"Handbook > Seals > {caption}"] * (len(of_table) - 1)
+    assert all(chunk.place.headings == ("Seals",) for chunk in chunks)
+    assert [caption in chunk.search_text for chunk in chunks] == [chunk in of_table for chunk in chunks]
+
+
+def test_a_short_table_shares_a_chunk_with_what_stands_before_it() -> None:
+    (chunk,) = _split(_text("We sell seals."), _text("Prices:"), Element(ElementKind.TABLE, _prices(3)))
+    assert chunk.context == "Handbook"
+
+
+def test_a_table_on_the_next_page_has_no_line_above_it() -> None:
+    table = Element(ElementKind.TABLE, _prices(60), 2)
+    assert {chunk.context for chunk in _split(_text("Summary of it all.", 1), table)} == {"Handbook"}
+
+
+def test_the_boxes_of_a_table_go_with_each_of_its_chunks() -> None:
+    box = Box(1, 0.1, 0.1, 0.5, 0.2)
+    chunks = _split(_text("Prices", 1), Element(ElementKind.TABLE, _prices(60), 1, boxes=(box,)))
+    assert {chunk.place.boxes for chunk in chunks} == {(box,)}
+
+
+# --- languages --------------------------------------------------------------------------------------------------------
+
+_ENGLISH = "The supplier delivers the goods within thirty days. Either party may end this contract in writing. "
+_GERMAN = "Der Lieferant haftet für Schäden an den gelieferten Waren. Die Kündigung bedarf der Schriftform. "
+
+
+def test_each_chunk_of_a_document_in_two_languages_is_in_its_own() -> None:
+    chunks = _split(_heading("Contract"), _text(_ENGLISH * 9), _heading("Vertrag"), _text(_GERMAN * 9), detected="")
+    assert {(chunk.language, "Lieferant" in chunk.text) for chunk in chunks} == {("en", False), ("de", True)}
+
+
+def test_a_chunk_that_says_too_little_is_in_the_language_of_its_document() -> None:
+    table = Element(ElementKind.TABLE, "Posten | EUR\nWaren | 1,200\nTotal | 1,200")
+    assert [chunk.language for chunk in _split(table, detected="fr")] == ["fr"]
+    assert [chunk.language for chunk in _split(table, detected="")] == [""]
+
+
+def test_a_language_that_the_source_imposes_holds_for_every_chunk() -> None:
+    chunks = _split(_text(_ENGLISH * 9), _text(_GERMAN * 9), language="it")
+    assert {chunk.language for chunk in chunks} == {"it"}
