@@ -59,8 +59,7 @@ def directories(_admin: PeopleAdmin, appliance: TheAppliance) -> list[DirectoryO
 def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> PersonCreated:
     """Make an account. A password that was made up is in the answer, this once."""
     require_known_spelling(appliance, wanted.groups)
-    if Role.COMPLIANCE in wanted.roles:
-        appliance.officers.require(admin.id, wanted.name)
+    agreed = Role.COMPLIANCE in wanted.roles and appliance.officers.require(admin.id, wanted.name)
     accounts, new = appliance.accounts, _new_groups(appliance, wanted.groups)
     made_up = "" if wanted.password or wanted.service else generate_password()
     with record_act(appliance, admin, "person.added", wanted.name, _told_of_new(wanted)):
@@ -74,6 +73,7 @@ def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> Perso
                 wanted.groups,
                 wanted.display_name,
                 must_change=True,
+                handed_over=agreed,
             )
     return _with_password(appliance, made.id, made_up).model_copy(update={"new_groups": new})
 
@@ -83,8 +83,9 @@ def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: 
     """Change roles, groups, or whether the account may sign in. Acts on the next request of that person."""
     person = _somebody_else(appliance, person_id, admin)
     require_known_spelling(appliance, wanted.groups or ())
+    appliance.officers.require_enough_with(person, wanted.roles or person.given_roles)
     if _concerns_officers(person, wanted):
-        appliance.officers.require(admin.id, person.name)
+        appliance.officers.require_to_change(admin.id, person)
     new = _new_groups(appliance, wanted.groups or ())
     if wanted.roles is not None:
         with record_act(appliance, admin, "person.roles_set", person.name, _rights(wanted.roles, ())):
@@ -187,7 +188,7 @@ def _whose_sign_in(appliance: Appliance, person_id: str, admin: Principal) -> Pe
     """The person whose sign-in an admin wants to change. Raises as `_somebody_else`, and if an officer has to agree."""
     person = _somebody_else(appliance, person_id, admin)
     if is_officer(person):
-        appliance.officers.require(admin.id, person.name)
+        appliance.officers.require_to_change(admin.id, person)
     return person
 
 

@@ -31,6 +31,8 @@ people = Table(
     Column("totp_on", Boolean, nullable=False, server_default=text("0")),  # a first code proved that it arrived
     Column("totp_step", Integer, nullable=False, server_default=text("0")),  # the last time step that was used up
     Column("clearance", String(64), nullable=False, server_default=""),  # empty: the one that the settings name
+    Column("handed_over_at", Moment, nullable=True),  # see standing.Person
+    Column("was_officer", Boolean, nullable=False, server_default=text("0")),  # ever, given here or by a directory
 )
 Index(
     "ix_people_directory",

@@ -132,6 +132,14 @@ def user_enable(name: str) -> None:
     out.print(f"{escape(name)} is enabled.")
 
 
+@user_app.command("confirm")
+def user_confirm(name: str) -> None:
+    """Confirm that an officer has their account themselves, where no other officer is left to say so."""
+    with _person(name, "person.confirmed") as (accounts, person_id):
+        accounts.confirm(person_id)
+    out.print(f"{escape(name)} is confirmed, and signs in anew.")
+
+
 @user_app.command("unlock")
 def user_unlock(name: str) -> None:
     """End the pause after too many failed sign-ins under a name."""
@@ -235,6 +243,7 @@ def _state(person: Person, pause: timedelta | None) -> list[str]:
         "a program": person.service,
         "must change the password": person.must_change_password,
         "second factor": person.totp_on,
+        "to be confirmed by an officer": person.handed_over_at is not None,
         f"paused for {pause.total_seconds():.0f} s" if pause else "": pause is not None,
     }
     return [words for words, applies in states.items() if applies]

@@ -9,6 +9,7 @@ Rules this module keeps:
 4. What follows from an approval is done before the approval counts. If it fails, the proposal stays open and can be
    approved again, but not refused any more; so what is registered here must bear being done twice.
 5. Who may not decide about an act is turned away before anything is on record, whatever they would decide.
+6. What was approved is of no use to an officer whose account is handed over (see `officers`), for as long as it is.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Row, String, Table, Text, and_, func, insert, or_, select, update
+from sqlalchemy import Column, Row, String, Table, Text, and_, exists, func, insert, or_, select, update
 
 from appliance.audit.entries import ActDecided, ActProposed
 from appliance.audit.log import QueryLog
 from appliance.auth.accounts import now_utc
+from appliance.auth.tables import people
 from appliance.database import Database, Moment, metadata
 from appliance.errors import AccessDenied, Conflict, InvalidRequest, NotFound
 
@@ -190,6 +192,7 @@ class FourEyes:
             proposals.c.outcome == APPROVED,
             proposals.c.decided_at > self._clock() - lasts,
             or_(proposals.c.proposed_by == officer, proposals.c.decided_by == officer),
+            ~exists().where(people.c.id == officer, people.c.handed_over_at.is_not(None)),
         )
         query = select(proposals).where(wanted).order_by(proposals.c.decided_at.desc(), proposals.c.id)
         with self._database.read() as connection:

@@ -22,6 +22,7 @@ class Desk:
     poison: str
     asked_for: list[NamingIn] = field(default_factory=list)
     may_export_until: datetime | None = None
+    handed_over: bool = False
 
     def charts(self, days: int) -> ChartsOut:
         """Some weeks of use, with days on which few people asked."""

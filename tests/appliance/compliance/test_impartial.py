@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from appliance.audit.log import QueryLog
@@ -11,6 +13,7 @@ from appliance.compliance import officers
 from appliance.compliance.four_eyes import FourEyes, Proposal
 from appliance.compliance.impartial import Impartial
 from appliance.compliance.naming import ACT as NAMING
+from appliance.compliance.officers import Officers
 from appliance.compliance.protection import Protection
 from appliance.compliance.pseudonyms import Pseudonyms
 from appliance.database import Database
@@ -27,6 +30,8 @@ class House:
     def __init__(self, database: Database, four_eyes: FourEyes, protection: Protection, clock: Clock) -> None:
         self.accounts, self.four_eyes, self.protection = Accounts(database, clock), four_eyes, protection
         self.pseudonyms = Pseudonyms(b"s" * 32)
+        self.officers = Officers(four_eyes, self.accounts, 3600)
+        self.clock = clock
         self.accounts.set_directories([DirectoryTerms("corp", "ldap", 10**9)])
         self.anna, self.berta = self._add("anna", Role.COMPLIANCE), self._add("berta", Role.COMPLIANCE)
         self.adam, self.erin = self._add("adam", Role.ADMIN), self._add("erin", Role.EMPLOYEE)
@@ -35,6 +40,10 @@ class House:
 
     def _add(self, name: str, role: Role) -> str:
         return self.accounts.admit(Identity("corp", name, name, name.title(), frozenset(), frozenset({role}))).id
+
+    def told(self, name: str, *roles: Role) -> None:
+        """What the directory says of somebody from now on."""
+        self.accounts.admit(Identity("corp", name, name, name.title(), frozenset(), frozenset(roles)))
 
     def about(self, person: str) -> list[Proposal]:
         """Everything that can be proposed about somebody, proposed by the first officer."""
@@ -113,3 +122,35 @@ def test_what_was_approved_and_begun_is_gone_on_with_whoever_proposed_it(house: 
     house.accounts.set_disabled(house.anna, disabled=True)
     assert house.turned_away(house.berta, begun, approve=True) is None
     assert len(tries) == 2
+
+
+def test_whose_account_an_administrator_had_a_hand_in_decides_nothing_however_long_ago_until_confirmed(
+    house: House,
+) -> None:
+    house.accounts.hand_over(house.berta)
+    house.clock.forward(days=400)
+    waiting = house.about(house.erin)
+    for approve in (True, False):
+        assert {house.turned_away(house.berta, one, approve=approve) for one in waiting} == {AccessDenied}
+    asked = house.officers.ask_to_be_confirmed(house.berta, WHY)
+    assert house.turned_away(house.berta, asked, approve=True) is AccessDenied
+    assert house.turned_away(house.anna, asked, approve=True) is None
+    assert {house.turned_away(house.berta, one, approve=False) for one in waiting} == {None}
+
+
+def test_what_two_officers_agreed_on_is_of_no_use_to_one_whose_account_is_handed_over(house: House) -> None:
+    wanted = house.four_eyes.propose(house.anna, NAMING, "erin", WHY)
+    assert house.turned_away(house.berta, wanted, approve=True) is None
+    house.accounts.hand_over(house.anna)
+    granted = {who: house.four_eyes.granted(NAMING, who, timedelta(hours=1)) for who in (house.anna, house.berta)}
+    assert [grant.id for grant in granted[house.berta]] == [wanted.id]
+    assert granted[house.anna] == ()
+    house.accounts.confirm(house.anna)
+    assert house.four_eyes.granted(NAMING, house.anna, timedelta(hours=1)) == granted[house.berta]
+
+
+def test_a_directory_that_forgets_the_officers_frees_nobody_from_asking_them(house: House) -> None:
+    for officer in ("anna", "berta"):
+        house.told(officer, Role.EMPLOYEE)
+    with pytest.raises(AccessDenied, match="an officer agrees first"):
+        house.officers.require(house.adam, "dora")
