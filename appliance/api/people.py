@@ -45,7 +45,7 @@ router = APIRouter(tags=["people"])
 def people(_admin: PeopleAdmin, appliance: TheAppliance) -> list[PersonOut]:
     """Every account, by name."""
     found = appliance.accounts.people()
-    pauses = appliance.sessions.brake.pauses(person.name for person in found)
+    pauses = appliance.sessions.pauses(person.name for person in found)
     return [person_out(person, pauses.get(person.name, timedelta(0)).total_seconds()) for person in found]
 
 
@@ -118,7 +118,7 @@ def unlock(person_id: str, admin: PeopleAdmin, appliance: TheAppliance) -> Perso
     """End the pause after too many failed sign-ins under this name."""
     person = appliance.accounts.person(person_id)
     with record_act(appliance, admin, "person.unlocked", person.name):
-        appliance.sessions.brake.lift(person.name)
+        appliance.sessions.lift(person.name)
     return _shown(appliance, person_id)
 
 
@@ -206,7 +206,7 @@ def _with_password(appliance: Appliance, person_id: str, made_up: str) -> Person
 
 def _shown(appliance: Appliance, person_id: str) -> PersonOut:
     person = appliance.accounts.person(person_id)
-    pause = appliance.sessions.brake.pauses([person.name]).get(person.name, timedelta(0))
+    pause = appliance.sessions.pauses([person.name]).get(person.name, timedelta(0))
     return person_out(person, pause.total_seconds())
 
 

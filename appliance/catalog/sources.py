@@ -137,7 +137,7 @@ class SourceCatalog:
             connection.execute(insert(uploads).prefix_with("OR REPLACE").values(given))
 
     def note_upload_within(self, source_id: str, path: str, sha256: str, shown: str, inner_sha256: str) -> None:
-        """Note of a file in an upload, shown under the path `shown`, whoever answers for the upload, if anybody does."""
+        """Note of a file in an upload, shown under the path `shown`, who answers for the upload, if anybody does."""
         person_id = self.uploader(source_id, path, sha256)
         if person_id is not None:
             self.note_upload(source_id, shown, inner_sha256, person_id)

@@ -64,7 +64,7 @@ def user_list() -> None:
     table, settings = new_table("name", "roles", "groups", ""), load_settings()
     with accounts_of(settings) as accounts, sessions_of(settings) as sessions:
         people = accounts.people()
-        pauses = sessions.brake.pauses(person.name for person in people)
+        pauses = sessions.pauses(person.name for person in people)
         for person in people:
             table.add_row(
                 person.name,
@@ -146,7 +146,7 @@ def user_unlock(name: str) -> None:
     from appliance.personnel import sessions_of
 
     with _person(name, "person.unlocked"), sessions_of(load_settings()) as sessions:
-        sessions.brake.lift(name)
+        sessions.lift(name)
     out.print(f"{escape(name)} may sign in again.")
 
 
