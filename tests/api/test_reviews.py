@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 
 import pikepdf
 import pytest
@@ -17,6 +18,7 @@ from tests.ingest.parse.documents import archive, pdf, text_page
 
 FIRST = "The press stands in hall four."
 SECOND = "The press stands in hall nine."
+LATER_NS = 1_900_000_000 * 10**9
 UNKNOWN = "00000000-0000-0000-0000-00000000beef"
 
 
@@ -312,6 +314,34 @@ def test_an_approved_version_stays_while_the_next_waits_and_when_that_is_turned_
     assert desk.states(key) == {"press.txt": "indexed"}
     assert desk.sync(key)["counts"] == {"unchanged": 1}
     assert waiting(desk) == []
+
+
+def test_a_reader_is_not_told_that_a_later_version_waits_was_turned_down_or_could_not_be_read(desk: Desk) -> None:
+    folder = desk.folder(press__txt=FIRST)
+    key = desk.add(folder, curated=True)
+    desk.sync(key)
+    document = desk.id_of(key, "press.txt")
+    approve(desk, document)
+
+    def told() -> list[object]:
+        reader = desk.client("employee")
+        listed = [item for item in reader.get("/api/documents").json()["documents"] if item["id"] == document]
+        return [reader.get(f"/api/documents/{document}").json(), listed]
+
+    before = told()
+    os.utime(write(folder / "press.txt", SECOND), ns=(LATER_NS, LATER_NS))
+    desk.sync(key)
+    assert (desk.states(key), told()) == ({"press.txt": "pending_review"}, before)
+    desk.admin.post(f"/api/reviews/{document}/reject", json={"reason": "Not yet."})
+    assert (waiting(desk), told()) == ([], before)
+    os.utime(write(folder / "press.txt", b"\0\1\2"), ns=(2 * LATER_NS, 2 * LATER_NS))
+    desk.sync(key)
+    assert (desk.states(key)["press.txt"] == "indexed", told()) == (False, before)
+    os.utime(write(folder / "press.txt", SECOND + " Now."), ns=(LATER_NS, LATER_NS))
+    desk.sync(key)
+    approve(desk, document)
+    [shown, _] = told()
+    assert str(dict(shown)["file_modified_at"]).startswith("2030-03-17")  # type: ignore[call-overload]
 
 
 def test_a_version_that_came_after_the_one_that_was_looked_at_is_not_approved_with_it(desk: Desk) -> None:
