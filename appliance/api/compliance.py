@@ -66,6 +66,6 @@ def _about(appliance: Appliance, proposal: Proposal, names: Mapping[str, str]) -
     if proposal.act == officers.CONFIRMED:
         return f"The account '{names.get(proposal.subject, proposal.subject)}', which an administrator made or changed"
     if proposal.act == officers.ACT:
-        there = "which is there" if proposal.subject in names.values() else "which is yet to be made"
-        return f"The account '{proposal.subject}', {there}"
+        name = names.get(proposal.person_id, proposal.subject)
+        return f"The account '{name}', {'which is there' if name in names.values() else 'which is yet to be made'}"
     return ""

@@ -50,9 +50,14 @@ class Impartial:
             )
 
     def is_about(self, officer: str, proposal: Proposal) -> bool:
-        """Whether a proposal is about this officer: by account, name or pseudonym, as its subject has it."""
+        """Whether a proposal is about this officer: by account, name or pseudonym, as its subject has it.
+
+        Whose name it was when it was proposed: a directory may know them by another one since.
+        """
         if proposal.act == holds.RELEASED:
             return self._holds.one(proposal.subject).person_id == officer
+        if proposal.person_id:
+            return proposal.person_id == officer
         return proposal.subject in (officer, self._accounts.person(officer).name, self._pseudonyms.of(officer))
 
     def _was_handed_over_since(self, proposal: Proposal) -> bool:

@@ -48,20 +48,24 @@ class Officers:
 
         Raises InvalidRequest for what can be nobody's name, and as `FourEyes.propose`.
         """
-        return self._four_eyes.propose(admin, ACT, checked_name(name), reason)
+        named = checked_name(name)
+        person_id = next((person.id for person in self._accounts.people() if person.name == named), "")
+        return self._four_eyes.propose(admin, ACT, named, reason, person_id=person_id)
 
     def agreed(self, admin: str) -> tuple[Grant, ...]:
         """Which accounts this administrator may make or change, and until when; the latest first."""
         return self._four_eyes.granted(ACT, admin, self._lasts)
 
-    def require(self, admin: str, name: str) -> bool:
+    def require(self, admin: str, name: str, person_id: str = "") -> bool:
         """Whether an officer had to agree that this administrator makes or changes the account of this name, and did.
+
+        `person_id` is that of the account, if it is there.
 
         Raises AccessDenied when they had to, and did not.
         """
         if sum(person.was_officer for person in self._accounts.people()) < ENOUGH_TO_AGREE:
             return False
-        if not any(grant.subject == name.casefold() for grant in self.agreed(admin)):
+        if not any(_is_about(grant, name, person_id) for grant in self.agreed(admin)):
             raise AccessDenied(
                 f"'{name}' is, or is to be, a compliance officer: an officer agrees first. Ask for it under "
                 "Administration > People (POST /api/people/agreements), and do this again once it was approved. "
@@ -80,7 +84,7 @@ class Officers:
 
     def require_to_change(self, admin: str, person: Person) -> None:
         """As `require`, for an account that is there: where an officer agreed, it is now handed over."""
-        if self.require(admin, person.name):
+        if self.require(admin, person.name, person.id):
             self._accounts.hand_over(person.id)
 
     def ask_to_be_confirmed(self, officer: str, reason: str) -> Proposal:
@@ -94,6 +98,11 @@ class Officers:
 
     def _confirm(self, approved: Proposal) -> None:
         self._accounts.confirm(approved.subject, asked_at=approved.proposed_at)
+
+
+def _is_about(grant: Grant, name: str, person_id: str) -> bool:
+    """Whether it was agreed for this account: the one that had the name then, or one that was yet to be made."""
+    return grant.person_id == person_id if grant.person_id else grant.subject == name.casefold()
 
 
 def is_officer(person: Person) -> bool:
