@@ -363,6 +363,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
             directories=() if directory_sync is None else (directory_sync.directory,),
             noting=lambda news: begun(log.append, _told_by_directory(news)),
             codes_clock=now_utc,
+            accounts=accounts,
         ),
         sign_on=sign_on,
         directory_sync=directory_sync,

@@ -143,6 +143,11 @@ class Intake:
             facts = self._settling.fresh(known.get(path))
             inner = Place(place.source_id, place.file, facts, place.groups, path, container)
             if isinstance(member, Read):
+                if self._sync.source.kind is SourceKind.UPLOADS:  # now: what the upload was may not be known later
+                    digests = read.parsed.sha256, member.parsed.sha256
+                    self._catalog.note_upload_within(
+                        place.source_id, place.file.path, digests[0], inner.shown, digests[1]
+                    )
                 self._take_one(inner, member)
             else:
                 self._fail(inner, member)

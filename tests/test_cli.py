@@ -22,9 +22,11 @@ from appliance.audit import verifier
 from appliance.audit.entries import AdminAction, LogRead
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
+from appliance.auth.accounts import Accounts
 from appliance.cli import app
 from appliance.config import load_settings
 from appliance.data_folder import DataFolder, announce, owned
+from appliance.database import Database
 from tests.api.conftest import write_documents
 
 pytestmark = pytest.mark.integration
@@ -475,6 +477,16 @@ def test_accounts_are_managed(room: Room) -> None:
     room.run("user", "enable", "visitor")
     assert "New password" in room.run("user", "password", "visitor")
     assert "There is no account 'ghost'" in room.run("user", "password", "ghost", ok=False)
+
+
+def test_an_officer_is_confirmed_on_the_machine_where_no_other_one_can(room: Room) -> None:
+    room.run("user", "add", "olga", "--role", "compliance")
+    with closing(Database(room.data / "strongroom.db")) as database:
+        accounts = Accounts(database)
+        accounts.hand_over(accounts.named("olga").id)
+    assert re.search(r"olga.*to be confirmed", " ".join(room.run("user", "list", COLUMNS="200").split()))
+    assert "signs in anew" in room.run("user", "confirm", "olga")
+    assert "to be confirmed" not in " ".join(room.run("user", "list", COLUMNS="200").split())
 
 
 def test_no_account_is_made_that_is_not_on_record(room: Room, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ from appliance.api.schemas.asking import (
 from appliance.api.schemas.calling import AskPart, ask_parts, segment
 from appliance.api.schemas.cases import CaseDetail, CaseIn, CaseNoteIn, CaseOut, CaseQueryIn
 from appliance.api.schemas.charts import ChartsOut
-from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn, ProposalOut
+from appliance.api.schemas.compliance import ConfirmationIn, ProposalDecidedOut, ProposalDecisionIn, ProposalOut
 from appliance.api.schemas.directories import DirectoryDetail, DirectorySyncIn
 from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut
 from appliance.api.schemas.evaluations import ComparisonOut, EvaluationDetail, EvaluationOut, EvaluationsOut
@@ -447,6 +447,10 @@ class Client:
     def proposals(self) -> list[ProposalOut]:
         """What waits for a second officer."""
         return self._get_list(ProposalOut, "/api/compliance/proposals")
+
+    def ask_to_be_confirmed(self, wanted: ConfirmationIn) -> None:
+        """Ask another officer to confirm that one has one's account oneself."""
+        self._send("POST", "/api/compliance/confirmations", wanted)
 
     def decide_proposal(self, proposal_id: str, decision: ProposalDecisionIn) -> ProposalDecidedOut:
         """Approve or refuse what another officer proposed."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter
 
 from appliance.api.gate import Officer, TheAppliance
-from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn, ProposalOut
+from appliance.api.schemas.compliance import ConfirmationIn, ProposalDecidedOut, ProposalDecisionIn, ProposalOut
 from appliance.audit.telling import OFFICERS_ACTS
 from appliance.compliance import erasures, exporting, holds, officers
 from appliance.compliance.four_eyes import LAPSES_AFTER, Proposal
@@ -39,6 +39,12 @@ def proposals(officer: Officer, appliance: TheAppliance) -> list[ProposalOut]:
     ]
 
 
+@router.post("/confirmations", status_code=202)
+def ask_to_be_confirmed(wanted: ConfirmationIn, officer: Officer, appliance: TheAppliance) -> None:
+    """Ask another officer to confirm that one has one's account oneself, after an administrator made or changed it."""
+    appliance.officers.ask_to_be_confirmed(officer.id, wanted.reason)
+
+
 @router.post("/proposals/{proposal_id}/decision")
 def decide(
     proposal_id: str, decision: ProposalDecisionIn, officer: Officer, appliance: TheAppliance
@@ -59,7 +65,9 @@ def _about(appliance: Appliance, proposal: Proposal, names: Mapping[str, str]) -
         return f"Hold {whose}, {hold.since or 'the beginning'} to {hold.until or 'no end'}: {hold.reason}"
     if proposal.act == exporting.ACT:
         return exporting.OPENS
+    if proposal.act == officers.CONFIRMED:
+        return f"The account '{names.get(proposal.subject, proposal.subject)}', which an administrator made or changed"
     if proposal.act == officers.ACT:
-        there = "which is there" if proposal.subject in names.values() else "which is yet to be made"
-        return f"The account '{proposal.subject}', {there}"
+        name = names.get(proposal.person_id, proposal.subject)
+        return f"The account '{name}', {'which is there' if name in names.values() else 'which is yet to be made'}"
     return ""

@@ -46,7 +46,7 @@ router = APIRouter(tags=["people"])
 def people(_admin: PeopleAdmin, appliance: TheAppliance) -> list[PersonOut]:
     """Every account, by name."""
     found = appliance.accounts.people()
-    pauses = appliance.sessions.brake.pauses(person.name for person in found)
+    pauses = appliance.sessions.pauses(person.name for person in found)
     return [person_out(person, pauses.get(person.name, timedelta(0)).total_seconds()) for person in found]
 
 
@@ -60,8 +60,7 @@ def directories(_admin: PeopleAdmin, appliance: TheAppliance) -> list[DirectoryO
 def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> PersonCreated:
     """Make an account. A password that was made up is in the answer, this once."""
     require_known_spelling(appliance, wanted.groups)
-    if Role.COMPLIANCE in wanted.roles:
-        appliance.officers.require(admin.id, wanted.name)
+    agreed = Role.COMPLIANCE in wanted.roles and appliance.officers.require(admin.id, wanted.name)
     accounts, new = appliance.accounts, _new_groups(appliance, wanted.groups)
     made_up = "" if wanted.password or wanted.service else generate_password()
     with record_act(appliance, admin, "person.added", wanted.name, _told_of_new(wanted)):
@@ -75,6 +74,7 @@ def add_person(wanted: PersonIn, admin: Admin, appliance: TheAppliance) -> Perso
                 wanted.groups,
                 wanted.display_name,
                 must_change=True,
+                handed_over=agreed,
             )
     return _with_password(appliance, made.id, made_up).model_copy(update={"new_groups": new})
 
@@ -88,8 +88,9 @@ def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: 
     person = _somebody_else(appliance, person_id, admin)
     require_known_spelling(appliance, wanted.groups or ())
     require_level(appliance, wanted.clearance or "")
+    appliance.officers.require_enough_with(person, wanted.roles or person.given_roles)
     if _concerns_officers(person, wanted):
-        appliance.officers.require(admin.id, person.name)
+        appliance.officers.require_to_change(admin.id, person)
     new = _new_groups(appliance, wanted.groups or ())
     with ExitStack() as acts:
         for action, detail in _acts_of(wanted):
@@ -119,7 +120,7 @@ def unlock(person_id: str, admin: PeopleAdmin, appliance: TheAppliance) -> Perso
     """End the pause after too many failed sign-ins under this name."""
     person = appliance.accounts.person(person_id)
     with record_act(appliance, admin, "person.unlocked", person.name):
-        appliance.sessions.brake.lift(person.name)
+        appliance.sessions.lift(person.name)
     return _shown(appliance, person_id)
 
 
@@ -189,7 +190,7 @@ def _whose_sign_in(appliance: Appliance, person_id: str, admin: Principal) -> Pe
     """The person whose sign-in an admin wants to change. Raises as `_somebody_else`, and if an officer has to agree."""
     person = _somebody_else(appliance, person_id, admin)
     if is_officer(person):
-        appliance.officers.require(admin.id, person.name)
+        appliance.officers.require_to_change(admin.id, person)
     return person
 
 
@@ -219,7 +220,7 @@ def _with_password(appliance: Appliance, person_id: str, made_up: str) -> Person
 
 def _shown(appliance: Appliance, person_id: str) -> PersonOut:
     person = appliance.accounts.person(person_id)
-    pause = appliance.sessions.brake.pauses([person.name]).get(person.name, timedelta(0))
+    pause = appliance.sessions.pauses([person.name]).get(person.name, timedelta(0))
     return person_out(person, pause.total_seconds())
 
 

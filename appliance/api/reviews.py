@@ -110,15 +110,32 @@ def _looked_at(
 
 
 def _needs_another(appliance: Appliance, admin: Principal, document: Document, version: Version) -> bool:
-    """Whether this admin gave the version in question (or what it lies in), and somebody else could release it."""
-    given = version.sha256
-    if document.member:
-        given = appliance.catalog.facts(document_id(document.source_id, document.path)).sha256
-    if appliance.catalog.uploader(document.source_id, document.path, given) != admin.id:
+    """Whether this admin gave the version in question (or what it lies in), and there is somebody else to release it.
+
+    Administrators who may not sign in at the moment are there all the same: else one disables them for as long.
+    """
+    if not _gave(appliance, admin, document, version):
         return False
-    others = (person for person in appliance.accounts.people() if person.id != admin.id and not person.shut_out)
-    admins = (appliance.cleared(principal_of(person)) for person in others if Role.ADMIN in person.roles)
+    others = (person for person in appliance.accounts.people() if person.id != admin.id and not person.service)
+    admins = (
+        appliance.cleared(principal_of(person))
+        for person in others
+        if Role.ADMIN in person.given_roles | person.told_roles
+    )
     return any(other.access.admits(document.groups) for other in admins)
+
+
+def _gave(appliance: Appliance, admin: Principal, document: Document, version: Version) -> bool:
+    """Whether this admin answers for the version in question, or for the upload that it lies in."""
+    catalog, source_id = appliance.catalog, document.source_id
+    giver = catalog.uploader(source_id, document.full_path, version.sha256)
+    if giver is not None or not document.member:
+        return giver == admin.id
+    # read by a release that did not note it: as far as can be told
+    whole = catalog.facts(document_id(source_id, document.path)).sha256
+    if whole:
+        return catalog.uploader(source_id, document.path, whole) == admin.id
+    return admin.id in catalog.uploaders(source_id, document.path)
 
 
 def _changes(appliance: Appliance, admin: Principal, document: Document) -> ChangesOut | None:

@@ -20,6 +20,7 @@ from appliance.api.schemas.people import (
     TokenRequest,
 )
 from appliance.api.signin import change_password, sign_in
+from appliance.compliance.officers import is_officer
 from appliance.domain import Principal
 from appliance.wiring import Appliance
 
@@ -70,6 +71,7 @@ def account(person: InBrowser, appliance: TheAppliance) -> AccountOut:
         heard_at=found.heard_at,
         second_factor=found.totp_on,
         can_have_second_factor=appliance.sessions.second_factors.are_for(found),
+        handed_over=is_officer(found) and found.handed_over_at is not None,
     )
 
 

@@ -7,7 +7,9 @@ Rules this module keeps:
    is not kept here, and says the same.
 3. Nobody is both admin and compliance officer: who runs the appliance does not judge its log.
 4. There is always an enabled local account with the role admin once there was one: directories can be down.
-5. A new password, or disabling a person, ends all their sessions and tokens in the same transaction.
+5. A new password, the role admin or compliance given here, or disabling a person ends all their sessions and tokens in
+   the same transaction. With such a role a password kept here is only good for choosing another one: so far an
+   administrator could set it and know it, without anybody having been asked.
 6. What a directory gave somebody is changed by that directory alone (see `directories`).
 """
 
@@ -66,6 +68,7 @@ class Accounts:
         display_name: str = "",
         *,
         must_change: bool = False,
+        handed_over: bool = False,
     ) -> Principal:
         """Create an account.
 
@@ -76,6 +79,7 @@ class Accounts:
             groups: Names of groups, known or not: a group exists by being named.
             display_name: How the person is shown; the name as given when empty.
             must_change: Whether the password is only good for choosing another one.
+            handed_over: As `hand_over`, from the beginning.
 
         Raises:
             InvalidRequest: Something breaks a rule.
@@ -84,7 +88,13 @@ class Accounts:
         principal = _new_principal(name, roles, groups)
         password_hash = self._hasher.hash(checked_password(password, principal.name))
         shown = display_name or name
-        return self._insert(principal, shown, password_hash=password_hash, must_change_password=must_change)
+        return self._insert(
+            principal,
+            shown,
+            password_hash=password_hash,
+            must_change_password=must_change,
+            handed_over_at=self._clock() if handed_over else None,
+        )
 
     def add_service(self, name: str, roles: Iterable[Role], groups: Iterable[str], display_name: str = "") -> Principal:
         """Create an account for a program: it holds tokens and cannot sign in.
@@ -107,6 +117,7 @@ class Accounts:
             "roles": sorted(principal.roles),
             "disabled": False,
             "created_at": self._clock(),
+            "was_officer": Role.COMPLIANCE in principal.roles,
             **values,
         }
         with self._database.write() as connection:
@@ -192,6 +203,8 @@ class Accounts:
     ) -> None:
         """Change what is given of an account, all of it or nothing. Acts on the person's next request.
 
+        Whoever becomes admin or compliance officer signs in anew: what was opened or made before was another's to know.
+
         Args:
             person_id: Whose.
             roles: In place of those that the person was given here; those of a directory stay.
@@ -241,6 +254,26 @@ class Accounts:
     def set_disabled(self, person_id: str, *, disabled: bool) -> None:
         """Shut a person out, or let them sign in again, see `change`. Raises NotFound, Conflict."""
         self.change(person_id, disabled=disabled)
+
+    def hand_over(self, person_id: str) -> None:
+        """Note that an administrator is about to have a hand in how an officer signs in. Raises NotFound."""
+        with self._database.write() as connection:
+            _row(connection, person_id)
+            _change(connection, person_id, handed_over_at=self._clock())
+
+    def confirm(self, person_id: str, asked_at: datetime | None = None) -> None:
+        """Note that somebody has the account themselves: it is as if no administrator had had a hand in it.
+
+        What they are signed in with ends, and a password kept here is only good for choosing another one: whoever else
+        knew it cannot go on beside them unnoticed. Nothing is done when it was handed over after `asked_at`, or not at
+        all. Raises NotFound.
+        """
+        with self._database.write() as connection:
+            row = _row(connection, person_id)
+            if row.handed_over_at is None or (asked_at is not None and row.handed_over_at > asked_at):
+                return
+            _change(connection, person_id, handed_over_at=None)
+            _sign_in_anew(connection, row)
 
     def verify(self, name: str, password: str) -> Verified:
         """Who this is, with the proof that `Sessions` needs to notice a password changed meanwhile.
@@ -375,6 +408,10 @@ def _set_roles(connection: Connection, row: Row[Any], wanted: frozenset[Role]) -
     if Role.ADMIN not in wanted:
         _keep_an_admin(connection, row)
     _change(connection, row.id, roles=sorted(wanted))
+    if Role.COMPLIANCE in wanted:
+        _change(connection, row.id, was_officer=True)
+    if (wanted - frozenset(row.roles)) & PRIVILEGED:
+        _sign_in_anew(connection, row)
 
 
 def _set_disabled(connection: Connection, row: Row[Any], *, disabled: bool) -> None:
@@ -389,6 +426,14 @@ def _write_groups(connection: Connection, person_id: str, groups: frozenset[str]
     rows = [{"person_id": person_id, "group_name": group, "origin": ""} for group in sorted(groups)]
     if rows:
         connection.execute(insert(memberships), rows)
+
+
+def _sign_in_anew(connection: Connection, row: Row[Any]) -> None:
+    """End what somebody is signed in with; whoever else knows their password cannot go on using it unnoticed."""
+    end_sessions(connection, row.id)
+    _forget_secret_in_setup(connection, row)
+    if row.password_hash:
+        _change(connection, row.id, must_change_password=True)
 
 
 def _forget_secret_in_setup(connection: Connection, row: Row[Any]) -> None:

@@ -30,6 +30,7 @@ from appliance.auth.tables import (
     people,
     sessions,
 )
+from appliance.domain import Role
 from appliance.errors import AccessDenied, Conflict, InvalidRequest, NotFound
 
 
@@ -157,7 +158,8 @@ def _renew(connection: Connection, row: Row[Any], identity: Identity, at: dateti
 
 
 def _told(identity: Identity, at: datetime) -> dict[str, Any]:
-    return {
+    officer = {"was_officer": True} if Role.COMPLIANCE in identity.roles else {}
+    return officer | {
         "display_name": label_or_none(identity.display_name) or identity.name[:MAX_LABEL_CHARACTERS],
         "directory_roles": sorted(identity.roles),
         "heard_at": at,

@@ -8,6 +8,10 @@ Rules this module keeps:
 4. A recovery code is 79 random bits, good once; the database holds its SHA-256 only.
 5. It is for whoever signs in with a password, ours or that of a directory that checks it. Those whom another door
    vouches for (single sign-on, a proxy) have their second factor there; programs have none.
+6. Wrong codes are counted by person, in a row, wherever they come from and however long ago: a right one ends the row,
+   or an administrator (NIST SP 800-63B-4, 3.2.2). `max_failures` of them make a pause, and each after that one twice as
+   long, up to a day; after `max_failures_per_name`, 100 at most, it does not end by itself. Meanwhile no code is looked
+   at. Codes are asked of those alone whose password was right, so nobody else can make such a pause.
 """
 
 from __future__ import annotations
@@ -18,15 +22,17 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from appliance.auth.accounts import now_utc
 from appliance.auth.passwords import readable
 from appliance.auth.standing import Person
 from appliance.auth.tables import people, recovery_codes
+from appliance.config import SignInSettings
 from appliance.database import Database
 from appliance.domain import text_sha256
 from appliance.errors import Conflict, InvalidRequest, NotFound
@@ -37,6 +43,8 @@ RECOVERY_CODES = 10
 
 _DRIFT = 1  # steps, to either side
 _SECRET_BYTES = 20  # as long as the SHA-1 it is used with
+_LONGEST_PAUSE = timedelta(days=1)
+_NONE_FAILED: dict[str, Any] = {"codes_failed": 0, "code_failed_at": None}
 _NOT_IT = "That is not the code that the app shows now. Check the clock of the device, and try the next one."
 
 
@@ -44,9 +52,16 @@ class SecondFactors:
     """The second factors of people. Threads may share it."""
 
     def __init__(
-        self, database: Database, clock: Callable[[], datetime] = now_utc, directories: Collection[str] = ()
+        self,
+        database: Database,
+        clock: Callable[[], datetime] = now_utc,
+        directories: Collection[str] = (),
+        settings: SignInSettings = SignInSettings(),
     ) -> None:
         """Second factors of local accounts, and of the people of `directories`, which check passwords alone."""
+        self._shortest_s = settings.failure_window_s
+        self._max_in_a_row = settings.max_failures_per_name
+        self._max_failures = min(settings.max_failures, self._max_in_a_row)
         self._database = database
         self._clock = clock
         self._directories = frozenset({"", *directories})
@@ -98,7 +113,7 @@ class SecondFactors:
     def remove(self, person_id: str) -> None:
         """Take the second factor away, so that a password is enough, or a new one is set up."""
         with self._database.write() as connection:
-            nothing = {"totp_on": False, "totp_secret": "", "totp_step": 0}
+            nothing = {"totp_on": False, "totp_secret": "", "totp_step": 0} | _NONE_FAILED
             connection.execute(update(people).where(people.c.id == person_id).values(nothing))
             connection.execute(delete(recovery_codes).where(recovery_codes.c.person_id == person_id))
 
@@ -108,11 +123,40 @@ class SecondFactors:
             row = connection.execute(select(people).where(people.c.id == person_id)).one_or_none()
             if row is None or not row.totp_on:
                 return row is not None
+            if self._pause(row) > timedelta(0):
+                return False
             step = _matching_step(row.totp_secret, code, self._clock(), used=row.totp_step)
-            if step is None:
-                return _use_recovery_code(connection, person_id, code)
-            connection.execute(update(people).where(people.c.id == person_id).values(totp_step=step))
-            return True
+            if step is not None or _use_recovery_code(connection, person_id, code):
+                changed = {"totp_step": row.totp_step if step is None else step} | _NONE_FAILED
+            elif code.strip():
+                changed = {"codes_failed": row.codes_failed + 1, "code_failed_at": self._clock()}
+            else:  # whoever leaves it empty guesses nothing
+                return False
+            connection.execute(update(people).where(people.c.id == person_id).values(changed))
+            return "totp_step" in changed
+
+    def pauses(self) -> dict[str, timedelta]:
+        """How long no code is looked at of those to whom that applies, by name."""
+        failed = select(people).where(people.c.codes_failed >= self._max_failures)
+        with self._database.read() as connection:
+            waits = {str(row.name): self._pause(row) for row in connection.execute(failed)}
+        return {name: wait for name, wait in waits.items() if wait > timedelta(0)}
+
+    def lift(self, name: str) -> None:
+        """Forget the wrong codes of a name, so that its pause ends."""
+        with self._database.write() as connection:
+            connection.execute(update(people).where(people.c.name == name.casefold()).values(_NONE_FAILED))
+
+    def _pause(self, row: Row[Any]) -> timedelta:
+        """How long no code of this person is looked at; zero when it is."""
+        if row.codes_failed >= self._max_in_a_row:
+            return _LONGEST_PAUSE
+        if row.codes_failed < self._max_failures:
+            return timedelta(0)
+        last: datetime = row.code_failed_at
+        doubled_s = self._shortest_s * 2.0 ** (row.codes_failed - self._max_failures)
+        whole = timedelta(seconds=min(doubled_s, _LONGEST_PAUSE.total_seconds()))
+        return min(last + whole - self._clock(), whole)  # a clock set back makes it no longer
 
     def _secret_in_setup(self, connection: Connection, person_id: str) -> str:
         """The secret that waits for its first code, empty when there is none yet."""

@@ -10,8 +10,9 @@ Rules this module keeps:
 5. One password is checked at a time. So guesses sent at once cannot slip past the count together, and a flood of them
    takes 64 MiB of memory, not 64 MiB each. (Across several processes, each may let one more guess through.) A directory
    is asked after that, with the failure counted already: one that hangs holds up nobody with a local account.
-6. A wrong code of the second factor is said and counted as a wrong password is. It is asked of everybody who has one,
-   also of those whose password a directory checks, before anything the directory says is taken over.
+6. A wrong code of the second factor is said and counted as a wrong password is, and by person besides (see
+   `second_factor`). It is asked of everybody who has one, also of those whose password a directory checks, before
+   anything the directory says is taken over. While codes pause, nothing tells whether a password is right.
 7. Who has yet to change their password, or to set up a second factor that their role needs, is signed in for that
    alone. Every caller that does not ask for such a session by name is refused.
 8. A token is good for the scopes it was issued with, within the rights its owner has now.
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -45,7 +46,7 @@ from sqlalchemy import (
 from appliance.auth.accounts import Accounts, Verified, end_sessions, now_utc, wrong
 from appliance.auth.brake import Attempt, Brake
 from appliance.auth.identity import Identity, Noting, PasswordDirectory, unnoted
-from appliance.auth.naming import checked_label
+from appliance.auth.naming import checked_label, normal_name
 from appliance.auth.second_factor import SecondFactors
 from appliance.auth.standing import Person, principal_of, read_admitted, read_principal
 from appliance.auth.tables import people, sessions
@@ -59,6 +60,7 @@ from appliance.errors import (
     NotSignedIn,
     PasswordChangeRequired,
     SecondFactorRequired,
+    TooManyAttempts,
 )
 
 TOKEN_PREFIX = "sr_"  # noqa: S105 - lets people and secret scanners recognise a token
@@ -136,6 +138,7 @@ class Sessions:
         directories: Sequence[PasswordDirectory] = (),
         noting: Noting = unnoted,
         codes_clock: Callable[[], datetime] | None = None,
+        accounts: Accounts | None = None,
     ) -> None:
         """What opens and knows sessions.
 
@@ -143,9 +146,10 @@ class Sessions:
             directories: Those that check passwords, in the order in which they are asked.
             noting: Puts on record what a directory changes for somebody who signs in.
             codes_clock: What codes of the second factor go by; `clock`, if None.
+            accounts: Where passwords are checked; their own, if None.
         """
         self._database = database
-        self._accounts = Accounts(database, clock)
+        self._accounts = accounts or Accounts(database, clock)
         self._directories = directories
         self._noting = noting
         self._clock = clock
@@ -153,7 +157,7 @@ class Sessions:
         self._idle = timedelta(seconds=settings.idle_timeout_s)
         self._needs_second_factor = frozenset(settings.second_factor_roles)
         names = [directory.name for directory in directories]
-        self.second_factors = SecondFactors(database, codes_clock or clock, names)
+        self.second_factors = SecondFactors(database, codes_clock or clock, names, settings)
         self.brake = Brake(database, settings, clock)
         # noted rarely, to spare the disk, but often enough that somebody at work never looks idle
         self._seen_every = min(_SEEN_EVERY, self._idle / 10)
@@ -173,6 +177,7 @@ class Sessions:
             NotSignedIn: In the same words and time for an unknown name, a wrong password or code, a disabled person.
             DirectoryUnavailable: The name is of no local account, and a directory cannot be asked.
         """
+        self._refuse_while_codes_pause(name)
         try:
             with self._counted(Attempt.at_the_door(name, address)):
                 return self._checked(name, password, code)
@@ -210,6 +215,7 @@ class Sessions:
             TooManyAttempts: The code was wrong too often: it is no easier to guess here than at the door.
             NotSignedIn: The code is wrong.
         """
+        self._refuse_while_codes_pause(self._accounts.person(person_id).name)
         with self._counted(Attempt.in_session(person_id)):
             if not self.second_factors.passes(person_id, code):
                 raise NotSignedIn("The code is wrong, or was used before. Wait for the next one.")
@@ -226,6 +232,26 @@ class Sessions:
             except NotSignedIn:
                 self.brake.count(attempt)
                 raise
+
+    def pauses(self, names: Iterable[str]) -> dict[str, timedelta]:
+        """Which of these names are paused for wrong passwords or codes, and for how long at most."""
+        asked = set(names)
+        waits = self.brake.pauses(asked)
+        for name, wait in self.second_factors.pauses().items():
+            if name in asked:
+                waits[name] = max(wait, waits.get(name, wait))
+        return waits
+
+    def lift(self, name: str) -> None:
+        """Forget the wrong passwords and codes of a name, so that its pauses end."""
+        self.brake.lift(name)
+        self.second_factors.lift(name)
+
+    def _refuse_while_codes_pause(self, name: str) -> None:
+        """Raises TooManyAttempts, whatever the password is: else that would tell that it is right."""
+        wait = self.second_factors.pauses().get(normal_name(name) or "")
+        if wait is not None:
+            raise TooManyAttempts(wait.total_seconds())
 
     def open_for(self, identity: Identity) -> SignedInSession:
         """A new browser session of somebody who proved to their directory who they are.

@@ -43,7 +43,9 @@ class Membership:
 class Person:
     """An account as an admin sees it. `roles` and `groups` are those that count now.
 
-    `told_roles` are those that the directory gave, fresh or not.
+    `told_roles` are those that the directory gave, fresh or not. `handed_over_at` is when an administrator last made
+    them compliance officer or changed how one signs in; None once another officer confirmed that they have the account.
+    `was_officer` says whether they ever were one.
     """
 
     id: str
@@ -65,6 +67,8 @@ class Person:
     must_change_password: bool = False
     totp_on: bool = False
     clearance: str = ""
+    handed_over_at: datetime | None = None
+    was_officer: bool = False
 
     @property
     def shut_out(self) -> bool:
@@ -146,6 +150,8 @@ def _person(row: Row[Any], theirs: tuple[Membership, ...], max_ages: Mapping[str
         must_change_password=row.must_change_password,
         totp_on=row.totp_on,
         clearance=row.clearance,
+        handed_over_at=row.handed_over_at,
+        was_officer=row.was_officer,
     )
 
 

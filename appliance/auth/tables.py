@@ -30,7 +30,11 @@ people = Table(
     Column("totp_secret", String(64), nullable=False, server_default=""),  # in base32; empty: none
     Column("totp_on", Boolean, nullable=False, server_default=text("0")),  # a first code proved that it arrived
     Column("totp_step", Integer, nullable=False, server_default=text("0")),  # the last time step that was used up
+    Column("codes_failed", Integer, nullable=False, server_default=text("0")),  # in a row, until a right one
+    Column("code_failed_at", Moment, nullable=True),  # the last of them
     Column("clearance", String(64), nullable=False, server_default=""),  # empty: the one that the settings name
+    Column("handed_over_at", Moment, nullable=True),  # see standing.Person
+    Column("was_officer", Boolean, nullable=False, server_default=text("0")),  # ever, given here or by a directory
 )
 Index(
     "ix_people_directory",

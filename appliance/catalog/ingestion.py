@@ -576,7 +576,8 @@ def _put_version(
 ) -> None:
     connection.execute(delete(chunks).where(chunks.c.version_id == version.id))
     connection.execute(delete(versions).where(versions.c.id == version.id))
-    row = version_row(version, outcome.title, outcome.media_type, signature.values) | {"chunk_count": len(new_chunks)}
+    row = version_row(version, outcome.title, outcome.media_type, signature.values)
+    row |= {"chunk_count": len(new_chunks), "modified_ns": outcome.modified_ns}
     connection.execute(insert(versions).values(**row))
     if signature.bands:
         bands = [{"version_id": version.id, "band": band, "value": value} for band, value in enumerate(signature.bands)]

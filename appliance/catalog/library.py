@@ -1,8 +1,8 @@
 """Documents as people see them: the inventory of those who run the appliance, and what a reader may see.
 
 A reader's question always carries an `AccessFilter`; what it does not admit is not there, nor is a version that no
-curator has released. A version that was replaced is there for those whom the label of the document admits, and that
-which the version had last.
+curator has released: what is told of a document, its times included, is of the version in force. A version that was
+replaced is there for those whom the label of the document admits, and that which the version had last.
 """
 
 from __future__ import annotations
@@ -188,7 +188,9 @@ class LibraryCatalog:
         if source_id is not None:
             query = query.where(documents.c.source_id == source_id)
         found = _matching(query, text, documents.c.title, documents.c.path, documents.c.member)
-        return self._page(found, func.lower(documents.c.title), limit, offset)
+        page = self._page(found, func.lower(documents.c.title), limit, offset)
+        with self._database.read() as connection:
+            return replace(page, documents=tuple(_as_in_force(connection, page.documents)))
 
     def visible_source_ids(self, access: AccessFilter) -> frozenset[str]:
         """The sources that hold at least one document the reader may see."""
@@ -212,7 +214,8 @@ class LibraryCatalog:
             ).first()
             if row is None:
                 raise NotFound
-            return document_of(row, labels_of(connection, [row.id]))
+            [found] = _as_in_force(connection, [document_of(row, labels_of(connection, [row.id]))])
+            return found
 
     def version(self, version_id: str, access: AccessFilter) -> Version:
         """One version, current or superseded, of a document the reader may see. Raises NotFound."""
@@ -414,6 +417,23 @@ class LibraryCatalog:
             rows = connection.execute(ordered.limit(limit).offset(offset)).all()
             labels = labels_of(connection, [row.id for row in rows])
         return LibraryPage(documents=tuple(document_of(row, labels) for row in rows), total=total)
+
+
+def _as_in_force(connection: Connection, found: Sequence[Document]) -> list[Document]:
+    """These documents with the times of their versions in force: when they became it, and when its file was written.
+
+    Those of the file as it is now would tell that a later version waits, or was turned down, or could not be read.
+    """
+    times: dict[str, Any] = {}
+    for start in range(0, len(found), MAX_VARIABLES):
+        wanted = [document.version_id for document in found[start : start + MAX_VARIABLES]]
+        query = select(versions.c.id, versions.c.published_at, versions.c.modified_ns)
+        times |= {row.id: row for row in connection.execute(query.where(versions.c.id.in_(wanted)))}
+    return [
+        replace(document, updated_at=own.published_at or document.updated_at, modified_ns=own.modified_ns)
+        for document in found
+        if (own := times.get(document.version_id or "")) is not None
+    ]
 
 
 def _as_pending(document: Document, labels: Mapping[str, frozenset[str]]) -> Document:

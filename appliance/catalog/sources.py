@@ -136,11 +136,23 @@ class SourceCatalog:
         with self._database.write() as connection:
             connection.execute(insert(uploads).prefix_with("OR REPLACE").values(given))
 
+    def note_upload_within(self, source_id: str, path: str, sha256: str, shown: str, inner_sha256: str) -> None:
+        """Note of a file in an upload, shown under the path `shown`, who answers for the upload, if anybody does."""
+        person_id = self.uploader(source_id, path, sha256)
+        if person_id is not None:
+            self.note_upload(source_id, shown, inner_sha256, person_id)
+
     def uploader(self, source_id: str, path: str, sha256: str) -> str | None:
         """Who answers for a file of this path and content, as the id of an account; None if it lay in its folder."""
         given = (uploads.c.source_id == source_id) & (uploads.c.path == path) & (uploads.c.sha256 == sha256)
         with self._database.read() as connection:
             return connection.execute(select(uploads.c.person_id).where(given)).scalar()
+
+    def uploaders(self, source_id: str, path: str) -> frozenset[str]:
+        """Everybody who answers for a file of this path, whatever its content was."""
+        given = (uploads.c.source_id == source_id) & (uploads.c.path == path)
+        with self._database.read() as connection:
+            return frozenset(connection.execute(select(uploads.c.person_id).where(given)).scalars())
 
     def receipts(self, *, document_id: str | None = None, limit: int = 1000, offset: int = 0) -> list[Receipt]:
         """The receipts, newest first."""

@@ -30,6 +30,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.sql.operators import custom_op
@@ -142,6 +143,7 @@ versions = Table(
     Column("facts", Text, nullable=False),
     Column("chunk_count", Integer, nullable=False),
     Column("signature", LargeBinary, nullable=False),
+    Column("modified_ns", BigInteger, nullable=False, server_default=text("0")),  # of its file; 0: not known
 )
 
 version_groups = Table(  # the labels of versions that are not in force

@@ -64,7 +64,7 @@ def user_list() -> None:
     table, settings = new_table("name", "roles", "groups", ""), load_settings()
     with accounts_of(settings) as accounts, sessions_of(settings) as sessions:
         people = accounts.people()
-        pauses = sessions.brake.pauses(person.name for person in people)
+        pauses = sessions.pauses(person.name for person in people)
         for person in people:
             table.add_row(
                 person.name,
@@ -132,13 +132,21 @@ def user_enable(name: str) -> None:
     out.print(f"{escape(name)} is enabled.")
 
 
+@user_app.command("confirm")
+def user_confirm(name: str) -> None:
+    """Confirm that an officer has their account themselves, where no other officer is left to say so."""
+    with _person(name, "person.confirmed") as (accounts, person_id):
+        accounts.confirm(person_id)
+    out.print(f"{escape(name)} is confirmed, and signs in anew.")
+
+
 @user_app.command("unlock")
 def user_unlock(name: str) -> None:
     """End the pause after too many failed sign-ins under a name."""
     from appliance.personnel import sessions_of
 
     with _person(name, "person.unlocked"), sessions_of(load_settings()) as sessions:
-        sessions.brake.lift(name)
+        sessions.lift(name)
     out.print(f"{escape(name)} may sign in again.")
 
 
@@ -235,6 +243,7 @@ def _state(person: Person, pause: timedelta | None) -> list[str]:
         "a program": person.service,
         "must change the password": person.must_change_password,
         "second factor": person.totp_on,
+        "to be confirmed by an officer": person.handed_over_at is not None,
         f"paused for {pause.total_seconds():.0f} s" if pause else "": pause is not None,
     }
     return [words for words, applies in states.items() if applies]

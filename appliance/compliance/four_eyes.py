@@ -10,6 +10,7 @@ Rules this module keeps:
    approved again, but not refused any more; so what is registered here must bear being done twice.
 5. While that is done others propose and decide: it may take minutes. The same proposal is done by one at a time.
 6. Who may not decide about an act is turned away before anything is on record, whatever they would decide.
+7. What was approved is of no use to an officer whose account is handed over (see `officers`), for as long as it is.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Row, String, Table, Text, and_, func, insert, or_, select, update
+from sqlalchemy import Column, Row, String, Table, Text, and_, exists, func, insert, or_, select, text, update
 
 from appliance.audit.entries import ActDecided, ActProposed
 from appliance.audit.log import QueryLog
 from appliance.auth.accounts import now_utc
+from appliance.auth.tables import people
 from appliance.database import Database, Moment, metadata
 from appliance.errors import AccessDenied, Conflict, InvalidRequest, NotFound
 
@@ -45,6 +47,7 @@ proposals = Table(
     Column("decided_by", String(64), nullable=False),
     Column("decided_at", Moment, nullable=True),
     Column("outcome", String(16), nullable=False),  # OPEN, APPROVED or REFUSED; that one lapsed is told by its age
+    Column("person_id", String(36), nullable=False, server_default=text("''")),
 )
 
 _MONTH = func.strftime("%Y-%m", proposals.c.proposed_at)
@@ -56,6 +59,7 @@ class Proposal:
 
     `proposed_by` and `decided_by` are account ids. `outcome` is "" while it is open, else "approved", "refused" or
     "lapsed". One that is open and has a `decided_by` was approved, and what follows from that could not be done.
+    `person_id` is the account that the subject named when it was proposed, if it was a name; it is not for showing.
     """
 
     id: str
@@ -68,6 +72,7 @@ class Proposal:
     decided_by: str
     decided_at: datetime | None
     outcome: str
+    person_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class Grant:
     subject: str
     reason: str
     until: datetime
+    person_id: str = ""
 
 
 Deed = Callable[[Proposal], object]
@@ -115,8 +121,10 @@ class FourEyes:
         """Ask `check` before every decision about any act, and whether it may be approved."""
         self._checks.append(check)
 
-    def propose(self, officer: str, act: str, subject: str, reason: str, detail: str = "") -> Proposal:
-        """Put an act before a second officer.
+    def propose(
+        self, officer: str, act: str, subject: str, reason: str, detail: str = "", *, person_id: str = ""
+    ) -> Proposal:
+        """Put an act before a second officer; `person_id` is the account that the subject names, if it is a name.
 
         Raises:
             InvalidRequest: No reason is given.
@@ -129,7 +137,17 @@ class FourEyes:
             if any(waiting.act == act and waiting.subject == subject for waiting in self.open_proposals()):
                 raise Conflict("This waits for a second officer already.")
             made = Proposal(
-                str(uuid.uuid4()), act, subject, reason.strip(), detail, officer, self._clock(), "", None, OPEN
+                str(uuid.uuid4()),
+                act,
+                subject,
+                reason.strip(),
+                detail,
+                officer,
+                self._clock(),
+                "",
+                None,
+                OPEN,
+                person_id,
             )
             self._log.append(ActProposed(officer, made.id, act, subject, made.reason, detail))
             with self._database.write() as connection:
@@ -205,11 +223,13 @@ class FourEyes:
             proposals.c.outcome == APPROVED,
             proposals.c.decided_at > self._clock() - lasts,
             or_(proposals.c.proposed_by == officer, proposals.c.decided_by == officer),
+            ~exists().where(people.c.id == officer, people.c.handed_over_at.is_not(None)),
         )
         query = select(proposals).where(wanted).order_by(proposals.c.decided_at.desc(), proposals.c.id)
         with self._database.read() as connection:
             return tuple(
-                Grant(row.id, row.subject, row.reason, row.decided_at + lasts) for row in connection.execute(query)
+                Grant(row.id, row.subject, row.reason, row.decided_at + lasts, row.person_id)
+                for row in connection.execute(query)
             )
 
     def months(self) -> list[tuple[str, str]]:
@@ -222,7 +242,7 @@ class FourEyes:
         """Remove the words of what an officer proposed in a month and nobody waits for any more."""
         theirs = (proposals.c.proposed_by == officer) & (month == _MONTH) & self._over()
         with self._database.write() as connection:
-            connection.execute(update(proposals).where(theirs).values(subject="", reason="", detail=""))
+            connection.execute(update(proposals).where(theirs).values(subject="", reason="", detail="", person_id=""))
 
     def _over(self) -> Any:
         return or_(proposals.c.outcome != OPEN, proposals.c.proposed_at <= self._clock() - LAPSES_AFTER)

@@ -71,7 +71,9 @@ class Naming:
             raise InvalidRequest("Name a pseudonym as the desk shows it, or the name somebody signs in with.")
         if spelled(subject):
             self._account_of(subject)
-        return self._four_eyes.propose(officer, ACT, subject, reason)
+            return self._four_eyes.propose(officer, ACT, subject, reason)
+        person_id = next((person.id for person in self._accounts.people() if person.name == subject), "")
+        return self._four_eyes.propose(officer, ACT, subject, reason, person_id=person_id)
 
     def granted(self, officer: str) -> tuple[Grant, ...]:
         """What this officer may be told now: who is behind a pseudonym, or which one a name has; the latest first."""
@@ -87,16 +89,16 @@ class Naming:
         granted = next((one for one in self.granted(officer) if one.id == granted_id), None)
         if granted is None:
             raise NotFound("This was not approved for you, or its time is over. Ask again.")
-        person = self._person(granted.subject)
+        person = self._person(granted)
         pseudonym = self._pseudonyms.of(person.id) if person else granted.subject
         self._log.append(PersonNamed(officer, pseudonym, granted.id))
         return Named(pseudonym, person.name if person else "", person.display_name if person else "", granted.until)
 
-    def _person(self, subject: str) -> Person | None:
+    def _person(self, granted: Grant) -> Person | None:
         """Whoever is meant; None for somebody of the log whose account is gone. Raises NotFound."""
-        people = self._accounts.people()
-        account = self._account_of(subject) if spelled(subject) else ""
-        found = next((person for person in people if account == person.id or subject == person.name), None)
+        people, subject = self._accounts.people(), granted.subject
+        account = self._account_of(subject) if spelled(subject) else granted.person_id
+        found = next((one for one in people if (account == one.id if account else subject == one.name)), None)
         if found is None and not account:
             raise NotFound("Nobody signs in with that name.")
         return found

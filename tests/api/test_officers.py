@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -62,6 +63,23 @@ class House:
         body = {"approve": approve}
         return self.at(officer).post(f"/api/compliance/proposals/{proposal}/decision", json=body).status_code
 
+    def taken_over(self, admin: str, name: str, password: str) -> TestClient:
+        """A browser of an administrator who set the password of that account, and then signed in and changed it."""
+        given = {"password": HANDED_OVER}
+        assert self.at(admin).post(f"/api/people/{self.id_of(name)}/password", json=given).status_code == 200
+        return self.signed_in_anew(name, HANDED_OVER, password)
+
+    def signed_in_anew(self, name: str, given: str, password: str) -> TestClient:
+        """A browser in which somebody signed in with the password they were given, and then chose one."""
+        browser = self.at()
+        signed_in = browser.post("/api/session", json={"name": name, "password": given})
+        assert signed_in.status_code == 200, signed_in.text
+        assert browser.get("/api/account").json()["code"] == "password_change_required"
+        changed = browser.post("/api/session/password", json={"old": given, "new": password})
+        assert changed.status_code == 200, changed.text
+        self._sessions[name] = browser.cookies["strongroom_session"]
+        return browser
+
     def what_gets_at(self, name: str) -> dict[str, tuple[str, str, dict[str, object] | None]]:
         """Every request with which an administrator could become an officer of that name."""
         path = f"/api/people/{self.id_of(name)}"
@@ -110,6 +128,7 @@ def test_while_a_house_is_set_up_an_administrator_makes_its_officers(house: Hous
     admin, officer = house.at("adam"), house.id_of("anna")
     assert admin.patch(f"/api/people/{officer}", json={"roles": ["employee"]}).status_code == 200
     assert admin.patch(f"/api/people/{officer}", json={"roles": ["compliance"]}).status_code == 200
+    house.appliance.accounts.set_password(officer, PASSWORD)  # as she would have to do first, now that she is one
     assert admin.delete(f"/api/people/{officer}/second-factor").status_code == 200
 
 
@@ -204,3 +223,83 @@ def test_a_password_that_somebody_else_set_is_always_changed_first(staffed: Hous
     assert staffed.at("adam").post("/api/people", json=wanted | kept).status_code == 422
     assert staffed.at("adam").post(path, json={"password": HANDED_OVER} | kept).status_code == 422
     assert staffed.at("adam").post(path, json={"password": HANDED_OVER}).json()["must_change_password"]
+
+
+def test_one_agreement_about_one_officer_does_not_lead_to_the_next(staffed: House) -> None:
+    staffed.add("abel", Role.ADMIN)
+    for name in ("olga", "petra"):
+        staffed.add(name, Role.COMPLIANCE)
+    reason = {"reason": "Complaint 2026-14 of a customer"}
+    staffed.at("olga").post("/api/log/openings", json=reason)
+    assert staffed.at("olga").post("/api/log/exports", json=reason).status_code == 202
+    [export] = [item for item in staffed.at("berta").get("/api/compliance/proposals").json() if "export" in item["act"]]
+    assert staffed.decided("berta", export["id"]) == 200  # before anybody has a hand in it
+    assert staffed.decided("berta", staffed.asked("adam", "olga")) == 200
+    olga = staffed.taken_over("adam", "olga", "nine copper kettles in rain")
+    for admin in ("adam", "abel"):
+        proposal = staffed.asked(admin, "petra")
+        assert [staffed.decided("olga", proposal, approve=approve) for approve in (True, False)] == [403, 403]
+        assert staffed.decided("anna", proposal, approve=False) == 200
+    assert olga.get("/api/account").json()["handed_over"]
+    assert olga.post("/api/log/openings", json=reason).status_code == 201
+    assert olga.get("/api/log/exports/mine").json()["until"] is None
+    assert olga.get("/api/log/export", params={"content": True}).status_code == 403
+    assert staffed.at("berta").get("/api/log/exports/mine").json()["until"] is not None
+
+
+def test_an_officer_who_is_confirmed_by_another_one_signs_in_anew_and_decides_again(staffed: House) -> None:
+    here = {"reason": "I am back: call me on the house telephone."}
+    olga = staffed.at("olga")
+    assert olga.post("/api/compliance/confirmations", json=here).status_code == 202
+    asked = dict(next(item for item in olga.get("/api/compliance/proposals").json() if item["own"]))
+    assert asked["about"] == "The account 'olga', which an administrator made or changed"
+    assert (asked["act"], staffed.decided("olga", asked["id"])) == ("officer.confirmed", 403)
+    chosen = "four grey wolves by river"
+    olga = staffed.taken_over("adam", "olga", chosen)  # the agreement is good for a day
+    assert staffed.decided("petra", asked["id"]) == 409  # whoever asked may not be who has it now
+    assert staffed.decided("petra", asked["id"], approve=False) == 200
+    assert olga.post("/api/compliance/confirmations", json=here).status_code == 202
+    asked = dict(next(item for item in olga.get("/api/compliance/proposals").json() if item["own"]))
+    assert staffed.decided("petra", asked["id"]) == 200
+    assert olga.get("/api/account").status_code == 401
+    olga = staffed.signed_in_anew("olga", chosen, "two slow barges under bridge")
+    assert not olga.get("/api/account").json()["handed_over"]
+    assert olga.post("/api/compliance/confirmations", json=here).status_code == 409
+    assert staffed.decided("olga", staffed.asked("adam", "petra"), approve=False) == 200
+
+
+def test_who_is_made_officer_signs_in_anew_and_decides_once_confirmed(staffed: House) -> None:
+    staffed.add("emil", Role.EMPLOYEE)
+    before = staffed.taken_over("adam", "emil", "nine copper kettles in rain")  # an employee: nobody is asked
+    token = before.post("/api/tokens", json={"label": "report", "scopes": ["log"]}).json()["token"]
+    proposal = staffed.asked("adam", "emil")
+    assert staffed.decided("anna", proposal) == 200
+    changed = staffed.at("adam").patch(f"/api/people/{staffed.id_of('emil')}", json={"roles": ["compliance"]})
+    assert (changed.status_code, changed.json()["must_change_password"]) == (200, True)
+    assert before.get("/api/compliance/proposals").status_code == 401
+    shown = staffed.at().get("/api/log/openings/mine", headers={"Authorization": f"Bearer {token}"})
+    assert shown.status_code == 401
+    emil = staffed.signed_in_anew("emil", "nine copper kettles in rain", "two slow barges under bridge")
+    assert emil.get("/api/account").json()["handed_over"]
+    assert staffed.decided("emil", staffed.asked("adam", "petra")) == 403
+
+
+def test_two_officers_are_left(tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        server=ServerSettings(allowed_hosts=("testserver",)),
+        model=ModelSettings(provider=Provider.NONE),
+    )
+    with opened(settings) as built:
+        house = House(built)
+        house.add("adam", Role.ADMIN)
+        for name in ("anna", "berta"):
+            house.add(name, Role.COMPLIANCE)
+        assert house.decided("anna", house.asked("adam", "berta")) == 200
+        path = f"/api/people/{house.id_of('berta')}"
+        refused = house.at("adam").patch(path, json={"roles": ["employee"]})
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+        assert "disable the account" in refused.json()["message"]
+        assert house.at("adam").patch(path, json={"disabled": True}).status_code == 200
+        built.accounts.set_roles(house.id_of("berta"), [Role.EMPLOYEE])  # as whoever runs the machine does
+        assert house.at("adam").post("/api/people", json={"name": "dora", "roles": ["compliance"]}).status_code == 403

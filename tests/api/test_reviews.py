@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 
+import pikepdf
 import pytest
+from sqlalchemy import delete
 
+from appliance.catalog.tables import uploads
 from appliance.domain import Role
-from tests.api.conftest import Desk, write
+from tests.api.conftest import PASSWORD, Desk, write
 from tests.api.test_files import letter
-from tests.ingest.parse.documents import pdf, text_page
+from tests.ingest.parse.documents import archive, pdf, text_page
 
 FIRST = "The press stands in hall four."
 SECOND = "The press stands in hall nine."
+LATER_NS = 1_900_000_000 * 10**9
 UNKNOWN = "00000000-0000-0000-0000-00000000beef"
+
+
+def pdf_with(name: str, content: str) -> bytes:
+    """A PDF without a word of its own, with a file attached."""
+    made = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf(lambda _: None))) as document:
+        document.attachments[name] = pikepdf.AttachedFileSpec(document, content.encode(), filename=name)
+        document.save(made)
+    return made.getvalue()
 
 
 def approve(desk: Desk, document: str, who: str = "hr-admin", **body: str) -> dict[str, object]:
@@ -105,13 +120,73 @@ def test_nobody_releases_what_they_uploaded_while_another_admin_could(desk: Desk
         refused = desk.admin.post(f"/api/reviews/{document}/approve")
         assert (refused.status_code, refused.json()["code"]) == (403, "access_denied")
     assert waiting(desk) == ["letter.eml", "letter.eml › press.txt"]
-    [other] = [person.id for person in desk.appliance.accounts.people() if person.name == "hr-admin"]
-    desk.appliance.accounts.set_roles(other, (Role.EMPLOYEE,))
+    approve(desk, document)
+    assert (waiting(desk), desk.finds("employee", FIRST)) == (["letter.eml"], True)
+
+
+def test_disabling_the_other_admins_frees_no_upload(desk: Desk) -> None:
+    accounts = desk.appliance.accounts
+    other, own = accounts.add("harbour", PASSWORD, (Role.ADMIN,), ("quay",)).id, accounts.named("admin").id
+    program = accounts.add_service("crane", (Role.ADMIN,), ("quay",)).id  # releases nothing
+    accounts.set_groups(own, ["quay"])
     try:
+        key = desk.add(groups=["quay"])
+        desk.ended(desk.upload(key, "press.txt", FIRST))
+        document = desk.id_of(key, "press.txt")
+        assert desk.admin.patch(f"/api/people/{other}", json={"disabled": True}).status_code == 200
+        assert desk.admin.get(f"/api/reviews/{document}").json()["needs_another"]
+        assert desk.admin.post(f"/api/reviews/{document}/approve").status_code == 403
+        accounts.set_roles(other, (Role.EMPLOYEE,))
         approve(desk, document, "admin")
+        assert waiting(desk) == []
     finally:
-        desk.appliance.accounts.set_roles(other, (Role.ADMIN,))
-    assert waiting(desk) == ["letter.eml"]
+        accounts.set_groups(own, [])
+        accounts.set_disabled(program, disabled=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "whole", "broken"),
+    [
+        ("a.zip", archive(("press.txt", FIRST.encode())), b"PK\x03\x04 broken"),
+        ("letter.eml", letter(("press.txt", FIRST.encode())), b""),
+        ("cover.pdf", pdf_with("press.txt", FIRST), b"%PDF-1.7 broken"),
+    ],
+)
+def test_what_lies_in_an_upload_is_released_by_another_also_when_the_upload_could_not_be_read(
+    desk: Desk, name: str, whole: bytes, broken: bytes
+) -> None:
+    key = desk.add()
+    desk.ended(desk.upload(key, name, whole))
+    document = desk.id_of(key, f"{name} › press.txt")
+    assert desk.admin.post(f"/api/reviews/{document}/approve").status_code == 403
+    desk.ended(desk.upload(key, name, broken))
+    assert f"{name} › press.txt" in desk.states(key)
+    assert desk.admin.get(f"/api/reviews/{document}").json()["needs_another"]
+    assert desk.admin.post(f"/api/reviews/{document}/approve").status_code == 403
+    approve(desk, document)
+    assert desk.finds("employee", FIRST)
+
+
+def test_a_broken_upload_of_somebody_else_does_not_make_what_lay_in_the_first_one_theirs(desk: Desk) -> None:
+    key = desk.add()
+    desk.ended(desk.upload(key, "a.zip", archive(("press.txt", FIRST.encode()))))
+    document = desk.id_of(key, "a.zip › press.txt")
+    broken = {"file": ("a.zip", b"PK\x03\x04 broken")}
+    desk.ended(desk.client("hr-admin").post(f"/api/sources/{key}/uploads", files=broken))
+    answers = [desk.client(who).get(f"/api/reviews/{document}").json() for who in ("admin", "hr-admin")]
+    assert [answer["needs_another"] for answer in answers] == [True, False]
+
+
+def test_what_an_earlier_release_read_of_an_upload_is_told_by_the_upload(desk: Desk) -> None:
+    key = desk.add()
+    desk.ended(desk.upload(key, "a.zip", archive(("press.txt", FIRST.encode()))))
+    document = desk.id_of(key, "a.zip › press.txt")
+    with desk.appliance.catalog._database.write() as connection:  # which did not note it
+        connection.execute(delete(uploads).where(uploads.c.path == "a.zip › press.txt"))
+    assert desk.admin.get(f"/api/reviews/{document}").json()["needs_another"]
+    desk.ended(desk.upload(key, "a.zip", b"PK\x03\x04 broken"))
+    answers = [desk.client(who).get(f"/api/reviews/{document}").json() for who in ("admin", "hr-admin")]
+    assert [answer["needs_another"] for answer in answers] == [True, False]
 
 
 def test_an_upload_that_waits_goes_on_waiting_when_its_source_needs_no_curator_any_more(desk: Desk) -> None:
@@ -239,6 +314,34 @@ def test_an_approved_version_stays_while_the_next_waits_and_when_that_is_turned_
     assert desk.states(key) == {"press.txt": "indexed"}
     assert desk.sync(key)["counts"] == {"unchanged": 1}
     assert waiting(desk) == []
+
+
+def test_a_reader_is_not_told_that_a_later_version_waits_was_turned_down_or_could_not_be_read(desk: Desk) -> None:
+    folder = desk.folder(press__txt=FIRST)
+    key = desk.add(folder, curated=True)
+    desk.sync(key)
+    document = desk.id_of(key, "press.txt")
+    approve(desk, document)
+
+    def told() -> list[object]:
+        reader = desk.client("employee")
+        listed = [item for item in reader.get("/api/documents").json()["documents"] if item["id"] == document]
+        return [reader.get(f"/api/documents/{document}").json(), listed]
+
+    before = told()
+    os.utime(write(folder / "press.txt", SECOND), ns=(LATER_NS, LATER_NS))
+    desk.sync(key)
+    assert (desk.states(key), told()) == ({"press.txt": "pending_review"}, before)
+    desk.admin.post(f"/api/reviews/{document}/reject", json={"reason": "Not yet."})
+    assert (waiting(desk), told()) == ([], before)
+    os.utime(write(folder / "press.txt", b"\0\1\2"), ns=(2 * LATER_NS, 2 * LATER_NS))
+    desk.sync(key)
+    assert (desk.states(key)["press.txt"] == "indexed", told()) == (False, before)
+    os.utime(write(folder / "press.txt", SECOND + " Now."), ns=(LATER_NS, LATER_NS))
+    desk.sync(key)
+    approve(desk, document)
+    [shown, _] = told()
+    assert str(dict(shown)["file_modified_at"]).startswith("2030-03-17")  # type: ignore[call-overload]
 
 
 def test_a_version_that_came_after_the_one_that_was_looked_at_is_not_approved_with_it(desk: Desk) -> None:

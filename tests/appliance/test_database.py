@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import sqlite3
@@ -382,6 +383,50 @@ def test_people_of_before_are_local_in_groups_given_here_and_their_tokens_keep_d
     assert (person.directory, person.must_change_password, person.totp_on) == ("", False, False)
     [token] = Sessions(database, SignInSettings()).tokens("p")
     assert token.scopes == set(Scope)
+    database.close()
+
+
+def test_officers_of_before_count_as_officers_and_have_their_accounts_themselves(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+    upgrade(database, "0020")
+    given = {"a": ("compliance", ""), "b": ("", "compliance"), "c": ("employee", "admin")}
+    with database.write() as connection:
+        for key, roles in given.items():
+            here, told = (json.dumps([role] if role else []) for role in roles)
+            connection.exec_driver_sql(
+                "INSERT INTO people (id, name, display_name, password_hash, roles, disabled, created_at, directory_roles)"
+                " VALUES (?, ?, ?, '', ?, 0, '2026-01-01 12:00:00.000000', ?)",
+                (key, key, key, here, told),
+            )
+    database.migrate()
+    found = Accounts(database).people()
+    assert [person.was_officer for person in found] == [True, True, False]
+    assert [person.handed_over_at for person in found] == [None, None, None]
+    database.close()
+
+
+def test_the_time_of_a_version_of_before_is_that_of_its_file_where_that_is_still_as_it_was_read(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+    upgrade(database, "0005")
+    at = "2026-01-01 12:00:00.000000"
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            f"INSERT INTO sources (id, name, path, groups, created_at) VALUES ('s', 'Rules', '/srv', '[]', '{at}')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO documents (id, source_id, path, title, media_type, state, reason, size_bytes, modified_ns,"
+            f" sha256, parser, updated_at) VALUES ('d', 's', 'a.txt', 't', 'text/plain', 'indexed', '', 7, 5, 'new',"
+            f" '3', '{at}')"
+        )
+        for version in ("old", "new"):
+            connection.exec_driver_sql(
+                "INSERT INTO versions (id, document_id, sha256, parser, created_at, pages, chunk_count)"
+                f" VALUES ('{version}', 'd', '{version}', '3', '{at}', '[]', 1)"
+            )
+    database.migrate()
+    with database.read() as connection:
+        times = connection.execute(text("SELECT id, modified_ns FROM versions ORDER BY id")).all()
+    assert times == [("new", 5), ("old", 0)]
     database.close()
 
 

@@ -572,7 +572,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
         return AccountOut(
             name=person.name, display_name=person.display_name + state.poison, roles=person.roles, directory="",
             memberships=[MembershipOut(group=f"underwriting{state.poison}", origin=f"corp{state.poison}", counts=False)],
-            heard_at=None, second_factor=True,
+            heard_at=None, second_factor=True, handed_over=state.desk.handed_over,
         )  # fmt: skip
 
     @api.get("/tokens")

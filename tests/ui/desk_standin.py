@@ -22,6 +22,7 @@ class Desk:
     poison: str
     asked_for: list[NamingIn] = field(default_factory=list)
     may_export_until: datetime | None = None
+    handed_over: bool = False
 
     def charts(self, weeks: int) -> ChartsOut:
         """Some weeks of use, with those in which few people asked."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 
-from appliance.api.schemas.compliance import ProposalDecidedOut, ProposalDecisionIn, ProposalOut
+from appliance.api.schemas.compliance import ConfirmationIn, ProposalDecidedOut, ProposalDecisionIn, ProposalOut
 from appliance.api.schemas.protection import ErasureOut, ExpiryOut, GroupRetentionOut, HoldIn, HoldOut, RetentionOut
 from tests.ui.ingest_standin import NOW
 
@@ -23,6 +23,10 @@ def routes(poison: str) -> APIRouter:
             _proposal("p2", "some.act", poison, own=True),
             about_reader,
         ]
+
+    @api.post("/confirmations", status_code=202)
+    def confirm(body: ConfirmationIn) -> None:
+        del body
 
     @api.post("/proposals/{key}/decision")
     def decide(key: str, body: ProposalDecisionIn) -> ProposalDecidedOut:

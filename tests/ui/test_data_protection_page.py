@@ -43,6 +43,19 @@ def test_an_officer_sees_what_waits_what_is_held_what_expires_and_what_was_erase
     assert page.count("/certificate?form=pdf") == 1
 
 
+def test_an_officer_whose_account_was_handed_over_is_told_so_and_asks_to_be_confirmed() -> None:
+    state = Standin()
+    with Served(create_api(state)) as url:
+        at = AppTest.from_function(_run, kwargs={"url": url}, default_timeout=20).run()
+        assert "you decide about nothing here" not in shown(at)
+        state.desk.handed_over = True
+        at = at.run()
+        assert "you decide about nothing here" in shown(at)
+        at.text_input(key="confirmation-reason").set_value("I am back, call me on the house telephone.")
+        next(button for button in at.button if button.label.startswith("Ask another officer")).click().run()
+    assert ("POST", "/api/compliance/confirmations") in [(method, path) for method, path, *_ in state.requests]
+
+
 def test_a_month_that_is_none_is_refused_in_words(base_url: str) -> None:
     at = AppTest.from_function(_run, kwargs={"url": base_url}, default_timeout=20).run()
     at.text_input(key="hold-since").set_value("March")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from appliance.api.schemas.calling import segment
-from appliance.api.schemas.compliance import ProposalDecisionIn, ProposalOut
+from appliance.api.schemas.compliance import ConfirmationIn, ProposalDecisionIn, ProposalOut
 from appliance.api.schemas.protection import (
     ErasureIn,
     ErasureOut,
@@ -25,9 +25,10 @@ from ui.read_once import read_once
 
 
 def page(client: Client) -> None:
-    """Show all five."""
+    """Show all six, the first to an officer whose account another one has yet to confirm."""
     pieces.heading("Data protection", "Holds, retention, erasure and access. Every act here is on record.", wide=True)
     for show in (
+        _ask_to_be_confirmed,
         _show_waiting,
         _show_holds,
         lambda client: _show_retention(client.retention()),
@@ -36,6 +37,27 @@ def page(client: Client) -> None:
     ):
         with pieces.problems_shown():
             show(client)
+
+
+# an account that an administrator had a hand in
+
+
+def _ask_to_be_confirmed(client: Client) -> None:
+    if not client.account().handed_over:
+        return
+    pieces.show(
+        pieces.notice(
+            "An administrator made your account, or changed how you sign in. Until another officer confirmed that you "
+            "have it yourself, you decide about nothing here, and take out nothing that two officers agreed on. Once "
+            "confirmed you sign in again, and choose another password where it is kept here.",
+            "warn",
+        )
+    )
+    with st.form("ask-to-be-confirmed", border=False):
+        reason = fields.line("How another officer can tell that it is you", "confirmation-reason")
+        if st.form_submit_button("Ask another officer to confirm it", type="primary"):
+            client.ask_to_be_confirmed(checked(ConfirmationIn, reason=reason))
+            _say_it_waits("confirmation-reason")
 
 
 # what waits for a second officer

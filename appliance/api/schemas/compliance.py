@@ -39,6 +39,12 @@ class ProposalDecisionIn(In):
     note: Annotated[str, Field(max_length=1000)] = ""
 
 
+class ConfirmationIn(In):
+    """Asks another officer to confirm that one has one's account oneself."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
 class ProposalDecidedOut(Out):
     """What became of a proposal: "approved" or "refused"."""
 

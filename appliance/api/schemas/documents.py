@@ -13,7 +13,7 @@ class DocumentOut(Out):
     """A document the reader may see. `groups` are those of theirs through which they see it, and no others.
 
     `file_modified_at` is when its file was written (that of the mail or archive it is in), None when that is not known;
-    `updated_at` is when the appliance last took note of it.
+    `updated_at` is when it was put before readers so. Both are of this version, whatever became of its file since.
     """
 
     id: str

@@ -80,7 +80,7 @@ class MembershipOut(Out):
 
 
 class AccountOut(Out):
-    """One's own account."""
+    """One's own account. Of an officer, `handed_over` says that another one has yet to confirm that they have it."""
 
     name: str
     display_name: str
@@ -90,6 +90,7 @@ class AccountOut(Out):
     heard_at: datetime | None
     second_factor: bool
     can_have_second_factor: bool = True
+    handed_over: bool = False
 
 
 class DirectoryOut(Out):

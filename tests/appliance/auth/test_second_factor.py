@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -136,9 +137,77 @@ def test_wrong_codes_pause_the_name_like_wrong_passwords(
             sessions.sign_in("clerk", PASSWORD, HERE, "000000")
     with pytest.raises(TooManyAttempts):
         sessions.sign_in("clerk", PASSWORD, HERE, totp(secret, step_of(clock)))
-    assert set(sessions.brake.pauses(["clerk", "admin"])) == {"clerk"}
-    sessions.brake.lift("Clerk")
+    assert set(sessions.pauses(["clerk", "admin"])) == {"clerk"}
+    sessions.lift("Clerk")
+    assert sessions.pauses(["clerk", "admin"]) == {}
     sessions.sign_in("clerk", PASSWORD, HERE, totp(secret, step_of(clock)))
+
+
+def wrong_code(sessions: Sessions, address: str, password: str = PASSWORD, code: str = "000000") -> type[Exception]:
+    """How a sign-in of the clerk is refused."""
+    with pytest.raises((NotSignedIn, TooManyAttempts)) as refused:
+        sessions.sign_in("clerk", password, address, code)
+    return refused.type
+
+
+def test_wrong_codes_are_counted_in_a_row_wherever_they_come_from_and_each_pause_is_longer(
+    factors: SecondFactors, sessions: Sessions, staff: Staff, clock: Clock
+) -> None:
+    secret, _ = set_up(factors, staff.clerk.id, clock)
+    clock.forward(seconds=STEP_S)
+    assert [wrong_code(sessions, f"2001:db8::{n}") for n in range(3)] == [NotSignedIn, NotSignedIn, TooManyAttempts]
+    assert sessions.pauses(["clerk"]) == {"clerk": timedelta(seconds=300)}
+    right = totp(secret, step_of(clock))
+    assert wrong_code(sessions, "2001:db8::4", code=right) is TooManyAttempts
+    clock.forward(seconds=300)  # what was counted by name and address is forgotten by now
+    assert wrong_code(sessions, "2001:db8::5") is NotSignedIn
+    assert sessions.pauses(["clerk"]) == {"clerk": timedelta(seconds=600)}
+    clock.forward(seconds=599)
+    assert wrong_code(sessions, "2001:db8::6") is TooManyAttempts
+    clock.forward(seconds=1)
+    sessions.sign_in("clerk", PASSWORD, HERE, totp(secret, step_of(clock)))
+    assert wrong_code(sessions, "2001:db8::7") is NotSignedIn  # the first of a new row
+    assert sessions.pauses(["clerk"]) == {}
+
+
+def test_after_so_many_wrong_codes_only_an_administrator_ends_the_pause(
+    factors: SecondFactors, sessions: Sessions, staff: Staff, clock: Clock
+) -> None:
+    secret, _ = set_up(factors, staff.clerk.id, clock)
+    for n in range(4):  # of four by name, in these settings
+        assert wrong_code(sessions, f"2001:db8::{n}") is NotSignedIn
+        clock.forward(days=1)
+    clock.forward(days=400)
+    assert wrong_code(sessions, HERE, code=totp(secret, step_of(clock))) is TooManyAttempts
+    sessions.lift("clerk")
+    sessions.sign_in("clerk", PASSWORD, HERE, totp(secret, step_of(clock)))
+
+
+def test_nobody_without_the_password_makes_codes_pause_and_during_a_pause_nothing_tells_that_it_is_right(
+    factors: SecondFactors, sessions: Sessions, staff: Staff, clock: Clock
+) -> None:
+    secret, _ = set_up(factors, staff.clerk.id, clock)
+    clock.forward(seconds=STEP_S)
+    for n in range(3):
+        assert wrong_code(sessions, f"2001:db8::{n}", password="not the password") is NotSignedIn
+    assert wrong_code(sessions, HERE, code="") is NotSignedIn  # no guess
+    assert sessions.second_factors.pauses() == {}
+    clock.forward(seconds=300)
+    sessions.sign_in("clerk", PASSWORD, HERE, totp(secret, step_of(clock)))
+    for n in range(2):
+        assert wrong_code(sessions, f"2001:db8::{n}") is NotSignedIn
+    assert wrong_code(sessions, HERE, password="not the password") is TooManyAttempts
+    assert wrong_code(sessions, HERE) is TooManyAttempts
+
+
+def test_a_clock_set_back_makes_no_pause_of_codes_longer(
+    factors: SecondFactors, sessions: Sessions, staff: Staff, clock: Clock
+) -> None:
+    set_up(factors, staff.clerk.id, clock)
+    for n in range(2):
+        assert wrong_code(sessions, f"2001:db8::{n}") is NotSignedIn
+    clock.forward(days=-30)
+    assert sessions.pauses(["clerk"]) == {"clerk": timedelta(seconds=300)}
 
 
 def test_who_takes_their_own_away_gives_a_code_and_an_admin_needs_none(

@@ -118,10 +118,30 @@ def test_a_change_of_groups_or_roles_acts_on_the_next_request(
 ) -> None:
     token = sessions.issue_token(staff.clerk.id, "report", WEEK)
     accounts.set_groups(staff.clerk.id, ["claims"])
-    accounts.set_roles(staff.clerk.id, [Role.COMPLIANCE])
+    accounts.set_roles(staff.clerk.id, [])
     principal = sessions.authenticate(token, kind=TokenKind.API)
     assert principal.groups == {"claims"}
-    assert principal.roles == {Role.COMPLIANCE}
+    assert principal.roles == frozenset()
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.COMPLIANCE])
+def test_who_becomes_admin_or_officer_signs_in_anew_and_chooses_another_password(
+    sessions: Sessions, accounts: Accounts, staff: Staff, role: Role
+) -> None:
+    token = sessions.issue_token(staff.clerk.id, "report", WEEK)
+    browser = sessions.sign_in("clerk", PASSWORD, HERE).token
+    secret = sessions.second_factors.begin(staff.clerk.id)
+    accounts.set_roles(staff.clerk.id, [role])
+    for shown, kind in ((token, TokenKind.API), (browser, TokenKind.SESSION)):
+        with pytest.raises(NotSignedIn):
+            sessions.authenticate(shown, kind=kind)
+    assert sessions.second_factors.begin(staff.clerk.id) != secret
+    again = sessions.sign_in("clerk", PASSWORD, HERE).token
+    with pytest.raises(PasswordChangeRequired):
+        sessions.authenticate(again)
+    changed = sessions.change_password(staff.clerk.id, PASSWORD, "two slow barges under bridge").token
+    accounts.set_roles(staff.clerk.id, [role, Role.EMPLOYEE])  # no news: the role was there
+    assert sessions.authenticate(changed).roles == {role, Role.EMPLOYEE}
 
 
 def test_disabling_a_person_ends_their_sessions_for_good(sessions: Sessions, accounts: Accounts, staff: Staff) -> None:
