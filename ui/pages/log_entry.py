@@ -9,6 +9,7 @@ import streamlit as st
 from appliance.api.schemas.asking import StatementOut
 from appliance.api.schemas.log import ProofOut, QueryDetail, RetrievedOut
 from appliance.domain import AnswerKind
+from appliance.wording import DOORS
 from ui import pieces
 from ui.client import Client
 from ui.inert import Html, label, render, text
@@ -75,7 +76,7 @@ def _in_short(query: QueryDetail) -> Html:
     return pieces.fields(
         [
             ("Asked", text(pieces.dotted(pieces.moment(query.asked_at), f"entry {query.seq}"))),
-            ("Person", text(pieces.dotted(query.person, query.origin))),
+            ("Person", text(pieces.dotted(query.person, by_way_of(query.origin)))),
             ("Groups then", text(pieces.listed(query.groups))),
             ("Outcome", pieces.badge(words, tone)),
             ("Error", text(query.error.replace("_", " "))),
@@ -88,6 +89,11 @@ def _in_short(query: QueryDetail) -> Html:
             ),
         ]
     )
+
+
+def by_way_of(origin: str) -> str:
+    """How a question came in; nothing when that cannot be read any more."""
+    return f"by way of {DOORS.get(origin, origin)}" if origin else ""
 
 
 def _made_with(query: QueryDetail) -> Html:
