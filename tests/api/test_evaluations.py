@@ -105,8 +105,14 @@ def test_a_run_is_shown_to_admins_who_could_have_started_it(appliance: Appliance
     }  # fmt: skip
     assert listed[own["id"]]["metrics"]
 
-    at_every_level = ended(appliance, operator, start(operator, [GOLDEN[2]]))  # with no group that the admin lacks
-    assert admin.get(f"/api/evaluations/{at_every_level['id']}").status_code == 403
+    # with no group that the admin lacks: at a level that they lack, and at theirs
+    secret = ended(appliance, operator, start(operator, [GOLDEN[2]], clearance="secret"))
+    assert admin.get(f"/api/evaluations/{secret['id']}").status_code == 403
+    as_everyone = ended(appliance, operator, start(operator, [GOLDEN[2]]))
+    seen = admin.get(f"/api/evaluations/{as_everyone['id']}").json()
+    assert (seen["hidden"], seen["name"], seen["groups"]) == (False, "set.jsonl", ["everyone"])
+    assert start(operator, [GOLDEN[2]], clearance="cosmic").status_code == 422
+    assert start(admin, [GOLDEN[2]], clearance="internal").status_code == 403
     assert operator.get(f"/api/evaluations/{own['id']}").status_code == 200
 
 
