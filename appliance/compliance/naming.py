@@ -5,7 +5,7 @@ Rules this module keeps:
 1. One officer asks with a reason, another approves (`four_eyes`). Nothing is told before.
 2. Both are told for a limited time after the approval, and nobody else is.
 3. Every telling is an entry of the log, written before it is told.
-4. Whether there is somebody of a name is told no sooner than their pseudonym.
+4. Whom nobody means is not asked for. That there is somebody of a name is no secret here: a hold is placed on a name.
 """
 
 from __future__ import annotations
@@ -63,14 +63,13 @@ class Naming:
 
         Raises:
             InvalidRequest: There is no reason, or nobody is meant.
-            NotFound: Nobody has that pseudonym.
+            NotFound: Nobody has that pseudonym, or signs in with that name.
             Conflict, AuditUnavailable: See `FourEyes.propose`.
         """
         subject = spelled(subject) or subject.strip().casefold()
         if not 0 < len(subject) <= MAX_SUBJECT_CHARACTERS:
             raise InvalidRequest("Name a pseudonym as the desk shows it, or the name somebody signs in with.")
-        if spelled(subject):
-            self._account_of(subject)
+        self._person(subject)
         return self._four_eyes.propose(officer, ACT, subject, reason)
 
     def granted(self, officer: str) -> tuple[Grant, ...]:
