@@ -22,6 +22,7 @@ from appliance.audit.entries import (
     AdminAction,
     AnswerClosed,
     Entry,
+    EvaluationEnded,
     PassagesRetrieved,
     QueryReplayed,
     QuestionRewritten,
@@ -33,6 +34,7 @@ from appliance.audit.signatures import signed_notes
 from appliance.audit.telling import happened, why_unreadable
 from appliance.compliance.naming import ACT as NAMING
 from appliance.domain import AnswerKind, Grounding, Principal, StatementCheck
+from appliance.evaluation.metrics import BY_NAME
 from appliance.flags import MEANINGS
 from appliance.wiring import WITHHELD, Appliance
 
@@ -192,6 +194,8 @@ def _latency(answer: AnswerClosed | None) -> dict[str, float]:
 
 
 def _detail(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
+    if isinstance(entry, EvaluationEnded):
+        return _measured(entry)
     content = {name: value for name, value in split_entry(entry)[1].items() if name not in (*_UNTOLD, *_SAID)}
     subject = content.get("subject")
     if isinstance(subject, str):
@@ -203,6 +207,19 @@ def _detail(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
     for account in ids.values():
         words = words.replace(account, _UNNAMED)
     return words
+
+
+def _measured(entry: EvaluationEnded) -> str:
+    """What an evaluation was of, and its figures under the names that people know them by."""
+    figures = (
+        f"{BY_NAME[metric.name].title if metric.name in BY_NAME else metric.name} {metric.value:.3g}"
+        for metric in entry.metrics
+        if metric.value is not None
+    )
+    read_as = ", ".join(entry.groups) or "those who asked"
+    answered = ", with answers" if entry.answers else ""
+    told = f"{entry.set_name}: {entry.questions:,} questions{answered}, read as {read_as}"
+    return "; ".join(part for part in (told, ", ".join(figures), entry.error) if part)
 
 
 def _subject(appliance: Appliance, entry: Entry, subject: str, ids: Mapping[str, str]) -> str:

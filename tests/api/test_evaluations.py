@@ -149,8 +149,10 @@ def test_a_run_is_on_record_at_both_ends_and_its_questions_are_not(appliance: Ap
     assert {item.name: item.value for item in closed.metrics} == run["metrics"]
     listed = client("compliance").get("/api/log/events", params={"limit": 5}).json()["events"]
     told = next(event for event in listed if event["type"] == "evaluation.ended")
-    assert "groups: everyone; questions: 4" in told["detail"]
-    assert "recall@10 0.6667, mrr@10" in told["detail"]
+    assert told["detail"].startswith("set.jsonl: ")
+    assert not any(words in told["detail"] for words in (closed.evaluation_id, "evaluation id", "metrics:"))
+    assert "4 questions, with answers, read as everyone" in told["detail"]
+    assert "Recall@10 0.667, MRR@10" in told["detail"]
 
 
 def test_two_runs_are_compared_and_the_gate_says_which_may_not_stand(appliance: Appliance, client: Client) -> None:

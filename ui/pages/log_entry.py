@@ -54,10 +54,11 @@ def _show_the_rest(query: QueryDetail) -> None:
 
 
 def _said(query: QueryDetail) -> Html:
+    answer = render(query.answer, rows=query.kind is AnswerKind.EXTRACTIVE)  # as the reader was shown it
     return Html(
         '<h3 class="sr-small-head">Question</h3>'
         f'<div class="sr-question" dir="auto">{text(query.question)}</div>'
-        f'<h3 class="sr-small-head">Answer as shown</h3>{render(query.answer)}'
+        f'<h3 class="sr-small-head">Answer as shown</h3>{answer}'
     )
 
 

@@ -256,6 +256,7 @@ def _read_again(client: Client, source: SourceOut) -> None:
 @dialog("Settings")
 def _settings(client: Client, source: SourceOut, known: set[str]) -> None:
     with pieces.problems_shown():
+        pieces.show(Html(f'<div class="sr-source"><div><h2>{text(source.name)}</h2></div></div>'))
         patch = change_form(source, known, client.access_terms().levels)
         if patch is None:
             return
