@@ -194,19 +194,22 @@ def _latency(answer: AnswerClosed | None) -> dict[str, float]:
 
 
 def _detail(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
-    if isinstance(entry, EvaluationEnded):
-        return _measured(entry)
+    words = _measured(entry) if isinstance(entry, EvaluationEnded) else _parts(appliance, entry, ids)
+    for account in ids.values():
+        words = words.replace(account, _UNNAMED)
+    return words
+
+
+def _parts(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
+    """What an entry holds, part by part under its name."""
     content = {name: value for name, value in split_entry(entry)[1].items() if name not in (*_UNTOLD, *_SAID)}
     subject = content.get("subject")
     if isinstance(subject, str):
         content["subject"] = _subject(appliance, entry, subject, ids)
     told = {name: _told(entry, name, value) for name, value in content.items() if not name.endswith("sha256")}
-    words = "; ".join(
+    return "; ".join(
         f"{'' if name == 'what' else name.replace('_', ' ') + ': '}{it}" for name, it in told.items() if it
     )
-    for account in ids.values():
-        words = words.replace(account, _UNNAMED)
-    return words
 
 
 def _measured(entry: EvaluationEnded) -> str:
@@ -219,7 +222,8 @@ def _measured(entry: EvaluationEnded) -> str:
     read_as = ", ".join(entry.groups) or "those who asked"
     answered = ", with answers" if entry.answers else ""
     told = f"{entry.set_name}: {entry.questions:,} questions{answered}, read as {read_as}"
-    return "; ".join(part for part in (told, ", ".join(figures), entry.error) if part)
+    error = f"error: {entry.error}" if entry.error else ""
+    return "; ".join(part for part in (told, ", ".join(figures), error) if part)
 
 
 def _subject(appliance: Appliance, entry: Entry, subject: str, ids: Mapping[str, str]) -> str:

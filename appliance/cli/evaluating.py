@@ -67,7 +67,7 @@ def evaluate(
         if file is None:
             run = operator.evaluate_feedback(**more)
         else:
-            run = operator.evaluate(*_golden(file), group, **({"clearance": clearance} if clearance else {}), **more)
+            run = operator.evaluate(*_golden(file), group, clearance=clearance, **more)
         run = _follow_evaluation(operator, run)
         comparison = _compared(operator, run, before, max_drop)
     if as_json:
