@@ -277,7 +277,7 @@ def test_an_evaluation_that_cannot_be_run_says_why(room: Room, tmp_path: Path) -
     assert "found helpful yet" in room.run("eval", "--from-feedback", status=1)
     assert "cannot be read" in room.run("eval", str(tmp_path / "none.jsonl"), status=1)
     assert "Give a golden set" in room.run("eval", status=1)
-    assert "leave --group out" in room.run("eval", "--from-feedback", "--group", "hr", status=1)
+    assert "leave --group and --clearance out" in room.run("eval", "--from-feedback", "--group", "hr", status=1)
     assert "No evaluation begins with" in room.run("eval", str(golden), "--compare", "ffff", status=1)
 
 
