@@ -79,6 +79,22 @@ def make_folder(settings: Settings) -> DataFolder:
     return folder
 
 
+def found_folder(settings: Settings) -> DataFolder:
+    """The data folder that is there already, for whoever is to read it and make none.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    folder = DataFolder(settings.data_dir)
+    if not folder.database.exists() and not folder.log.exists():
+        raise ConfigurationError(
+            f"There is no data folder of Strongroom at {folder.path.absolute()}. Run this where it was installed, or "
+            "name the folder with STRONGROOM_DATA_DIR (data_dir in strongroom.toml). 'strongroom init', 'serve' and "
+            "'ingest' make one."
+        )
+    return folder
+
+
 def running_at(settings: Settings) -> str | None:
     """The address of the appliance that owns the data folder, None when nobody does."""
     folder = DataFolder(settings.data_dir)

@@ -9,6 +9,8 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import math
+
 
 def place_of(error: BaseException) -> str:
     """File and line where an error was raised: what may be logged of one whose message may hold what somebody wrote."""
@@ -117,7 +119,9 @@ class TooManyAttempts(ApplianceError):
 
     def __init__(self, wait_s: float) -> None:
         self.wait_s = wait_s
-        super().__init__(f"Too many failed sign-ins. Wait {max(1, round(wait_s))} seconds and try again.")
+        whole_s = max(1, round(wait_s))
+        wait = f"{whole_s} second{'s' * (whole_s != 1)}" if whole_s < 90 else f"{math.ceil(whole_s / 60)} minutes"
+        super().__init__(f"Too many failed sign-ins. Wait {wait} and try again.")
 
 
 class DirectoryUnavailable(ApplianceError):

@@ -3,7 +3,8 @@
 Rules this module keeps:
 
 1. A run that was not finished when the appliance ended is found as such at the next start (`interrupted`).
-2. Files that a run found as they were are counted, not listed: a report tells what happened.
+2. Files that are well and that a run found as they were are counted, not listed: a report tells what happened, and what
+   is still to be looked at.
 3. Of each source the latest `KEPT` runs are kept.
 """
 

@@ -143,12 +143,12 @@ class Operator:
         return EvaluationsOut.model_validate(self._json("GET", "/api/evaluations"))
 
     def evaluate(self, name: str, golden: bytes, groups: Iterable[str], **more: Any) -> EvaluationOut:
-        """Start an evaluation of a golden set, read as `groups`; `more` are `limit` and `answers`."""
+        """Start an evaluation of a golden set, read as `groups`; `more` are `clearance`, `limit` and `answers`."""
         params = {"name": name, "group": list(groups), **more}
         return EvaluationOut.model_validate(self._json("POST", "/api/evaluations", golden, params))
 
     def evaluate_feedback(self, **more: Any) -> EvaluationOut:
-        """Start an evaluation of what people found helpful; `more` as for `evaluate`."""
+        """Start an evaluation of what people found helpful; `more` are `limit` and `answers`."""
         return EvaluationOut.model_validate(self._json("POST", "/api/evaluations/feedback", params=more))
 
     def follow(self, run: EvaluationOut) -> Iterator[EvaluationOut]:

@@ -15,15 +15,15 @@ from appliance.auth.standing import Person
 from appliance.catalog import Catalog
 from appliance.config import Settings
 from appliance.conversations import Conversations
-from appliance.data_folder import database_in, make_folder
+from appliance.data_folder import database_in, found_folder, make_folder
 from appliance.database import Database
 from appliance.sealing import seal_what_is_plain
 
 
 @contextmanager
-def accounts_of(settings: Settings) -> Iterator[Accounts]:
+def accounts_of(settings: Settings, *, may_make_folder: bool = False) -> Iterator[Accounts]:
     """The accounts alone, for the command line; the appliance may be running meanwhile."""
-    with _database_of(settings) as database:
+    with _database_of(settings, may_make_folder=may_make_folder) as database:
         yield Accounts(database)
 
 
@@ -49,5 +49,6 @@ def subject_of(settings: Settings, name: str, log: QueryLog) -> Iterator[tuple[P
         yield person, Conversations(database, log), AccessRequests(database, log)
 
 
-def _database_of(settings: Settings) -> AbstractContextManager[Database]:
-    return contextlib.closing(database_in(make_folder(settings)))
+def _database_of(settings: Settings, *, may_make_folder: bool = False) -> AbstractContextManager[Database]:
+    """Raises ConfigurationError when there is no data folder, and none may be made."""
+    return contextlib.closing(database_in((make_folder if may_make_folder else found_folder)(settings)))

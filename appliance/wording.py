@@ -50,6 +50,15 @@ _ACTIONS = {
     "left_out": "left out by the patterns",
 }
 
+DOORS: Mapping[str, str] = {
+    "browser": "the screens",
+    "api": "a program",
+    "openai-api": "a program",
+    "llama-index": "a program",
+    "command-line": "the command line of the machine",
+}
+"""By which way a question came, as the log has it."""
+
 ON_RECORD_FIRST = "An act is on record before it is done. One that failed is followed by an entry that says so."
 """What stands above a list of events, whose words are those of acts that were done."""
 

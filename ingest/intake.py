@@ -160,7 +160,7 @@ class Intake:
         """Have a document indexed, but for a duplicate, and for what waits for a curator."""
         parsed = read.parsed
         if self._sync.wish.again is Again.NOTHING and place.known is not None and _was_turned_down(place.known, parsed):
-            self._sync.note(place.shown, Outcome.REFUSED, place.known.reason, is_news=False)
+            self._sync.note(place.shown, Outcome.REFUSED, place.known.reason)
             return
         is_silent = not read.chunks and parsed.media_type not in CONTAINERS
         comes_at_once = read.members and (is_silent or self._original_of(place, parsed) is not None)
@@ -338,8 +338,7 @@ class Intake:
             retry_at=retry_at,
         )
         self._catalog.record(outcome, keep_version=True)
-        is_known = place.known is not None and (place.known.state, place.known.reason) == (state, reason)
-        self._sync.note(place.shown, OUTCOME_OF[state], reason, is_news=not (unreachable and is_known))
+        self._sync.note(place.shown, OUTCOME_OF[state], reason)
 
     def _verdict(self, place: Place, error: DocumentRejected) -> tuple[DocumentState, int, datetime | None]:
         """In which state a file that could not be read is, how often it broke its parser, and when to try it again."""

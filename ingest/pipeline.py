@@ -109,7 +109,7 @@ class Pipeline:
             progress: Filled while the run goes on, for those who watch.
             stop: Ends the run early; what was done stays done, the files at hand are left for the next run.
             on_change: Called from this thread whenever `progress` changed.
-            on_file: Told how each file ended, but for those that are as they were.
+            on_file: Told how each file ended, but for those that are well and as they were.
 
         Raises:
             InvalidRequest: The folder is missing, cannot be listed, is suddenly empty, or too much of it is missing.
@@ -205,6 +205,7 @@ class Pipeline:
             on_file=on_file,
             containers=set(inside),
             inside=inside,
+            unwell_inside=self._catalog.unwell_inside(source.id),
             levels=self._levels,
         )
 

@@ -79,8 +79,7 @@ class Settling:
             self._remove_whole(known, DocumentState.REFUSED, reason)
         place = Place(self._sync.source.id, file, known, frozenset())
         self._catalog.record(place.outcome(DocumentState.REFUSED, reason), keep_version=False)
-        is_news = known is None or (known.state, known.reason) != (DocumentState.REFUSED, reason)
-        self._sync.note(file.path, Outcome.REFUSED, reason, is_news=is_news)
+        self._sync.note(file.path, Outcome.REFUSED, reason)
 
     def release(self) -> dict[str, FileFacts]:
         """Publish what curators have approved; returns what was known of the documents, by id."""
@@ -105,16 +104,14 @@ class Settling:
             inner = members.get(step.known.document_id, [])
             for known in inner:
                 self._sync.note_member(known.shown, Outcome.INDEXED, _RELEASED)
-            self._sync.note_inside(
-                step.known.document_id, relabelled=step.relabels, but=[known.state for known in inner]
-            )
+            self._sync.note_inside(step.known.document_id, relabelled=step.relabels, but=inner)
             if step.known.document_id in released:
                 self._sync.note(step.path, Outcome.INDEXED, _RELEASED)
                 continue
             outcome = OUTCOME_OF[step.known.state]
             if outcome is Outcome.UNCHANGED and step.relabels:
                 outcome = Outcome.RELABELLED
-            self._sync.note(step.path, outcome, step.known.reason, is_news=step.relabels)
+            self._sync.note(step.path, outcome, step.known.reason)
 
     def remove_one(self, listed: FileFacts, state: DocumentState, reason: str) -> None:
         """Nothing stays of a document, with a receipt."""

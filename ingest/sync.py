@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from threading import Event
@@ -36,8 +36,9 @@ class Wish:
 class Sync:
     """One sync: of what, who watches, and who may stop it.
 
-    `containers` are the documents that hold others, `inside` how many are in each by their states, as it was when the
-    sync began. `planned` are the labels that files are to have, by path.
+    `containers` are the documents that hold others, `inside` how many are in each by their states, `unwell_inside`
+    those of them that are to be looked at: all as it was when the sync began. `planned` are the labels that files are
+    to have, by path.
     """
 
     source: Source
@@ -49,6 +50,7 @@ class Sync:
     on_file: Callable[[FileReport], None]
     containers: set[str]
     inside: Mapping[str, Mapping[DocumentState, int]]
+    unwell_inside: Mapping[str, Sequence[FileFacts]]
     levels: Levels
     planned: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -61,14 +63,12 @@ class Sync:
         """The labels as they are now."""
         return AccessLabels(self.source, self.levels.names)
 
-    def note(
-        self, path: str, outcome: Outcome, reason: str = "", *, pages: int = 0, chunks: int = 0, is_news: bool = True
-    ) -> None:
-        """One more file ended, and how. What is no news (a file that was left as it was) is counted, not reported."""
+    def note(self, path: str, outcome: Outcome, reason: str = "", *, pages: int = 0, chunks: int = 0) -> None:
+        """One more file ended, and how. A file that is well and was left as it was is counted, not reported."""
         self.progress.end(path)
         self.progress.pages += pages
         self.progress.count(outcome)
-        if is_news and outcome is not Outcome.UNCHANGED:
+        if outcome is not Outcome.UNCHANGED:
             self.on_file(FileReport(path, outcome.value, reason, pages, chunks))
         self.on_change(self.progress)
 
@@ -77,10 +77,14 @@ class Sync:
         self.progress.total = (self.progress.total or 0) + 1
         self.note(path, outcome, reason)
 
-    def note_inside(self, container_id: str, *, relabelled: bool = False, but: Iterable[DocumentState] = ()) -> None:
+    def note_inside(self, container_id: str, *, relabelled: bool = False, but: Collection[FileFacts] = ()) -> None:
         """Count the files in a container that is not read again, as they stood, `but` those that were noted."""
         standing = Counter(self.inside.get(container_id, {}))
-        standing.subtract(but)
+        standing.subtract(known.state for known in but)
+        noted = {known.document_id for known in but}
+        for known in self.unwell_inside.get(container_id, ()):
+            if known.document_id not in noted:
+                self.on_file(FileReport(known.shown, OUTCOME_OF[known.state].value, known.reason))
         for state, files in (+standing).items():
             outcome = OUTCOME_OF[state]
             self.progress.total = (self.progress.total or 0) + files

@@ -293,7 +293,7 @@ def test_an_evaluation_that_cannot_be_run_says_why(room: Room, tmp_path: Path) -
     assert "found helpful yet" in room.run("eval", "--from-feedback", status=1)
     assert "cannot be read" in room.run("eval", str(tmp_path / "none.jsonl"), status=1)
     assert "Give a golden set" in room.run("eval", status=1)
-    assert "leave --group out" in room.run("eval", "--from-feedback", "--group", "hr", status=1)
+    assert "leave --group and --clearance out" in room.run("eval", "--from-feedback", "--group", "hr", status=1)
     assert "No evaluation begins with" in room.run("eval", str(golden), "--compare", "ffff", status=1)
 
 
@@ -385,8 +385,12 @@ def test_an_auditor_checks_an_export_with_one_file_and_what_was_carried_out(room
     room.run("log", "verifier", str(program))
     key, signed = tmp_path / "key.txt", tmp_path / "carried.txt"
     key.write_text(room.run("log", "checkpoint", "--key"), "utf-8")
-    signed.write_text(room.run("log", "checkpoint"), "utf-8")
-    assert "Nothing has been signed" in Room(tmp_path / "empty").run("log", "checkpoint", ok=False)
+    printed, later = room.run("log", "checkpoint").split("It covers ")  # the second is on standard error
+    signed.write_text(printed, "utf-8")
+    assert re.match(r"\d+ of \d+ entries: [1-9]\d* came after", later)
+    unsigned = Room(tmp_path / "unsigned")
+    unsigned.run("user", "add", "only", "--role", "employee")
+    assert "Nothing has been signed" in unsigned.run("log", "checkpoint", ok=False)
     command = [sys.executable, "-I", "-S", program, export, "--key", key, "--checkpoint", signed]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, "verifies" in done.stdout) == (0, True)
@@ -395,6 +399,12 @@ def test_an_auditor_checks_an_export_with_one_file_and_what_was_carried_out(room
     assert "verifies" in room.run("log", "verify", *carried)
     signed.write_text(signed.read_text("utf-8").replace("/query-log\n", "/query-log\n1"), "utf-8")
     assert "NOT verify" in room.run("log", "verify", *carried, ok=False)
+    for garbage in ("no checkpoint at all\n", "a\n\nb\n", ""):
+        signed.write_text(garbage, "utf-8")
+        for what in ((), ("--export", str(export))):
+            told = room.run("log", "verify", *carried, *what, status=2)
+            assert f"{signed} holds no checkpoint, so the log was not judged" in told
+            assert "verif" not in told
 
 
 def test_how_far_signatures_reach_is_said_and_a_key_judges_nothing_that_nobody_signed(
@@ -551,6 +561,23 @@ def test_what_is_wrong_is_said_in_a_sentence(
     text = room.run(*arguments, ok=False, **environment)
     assert says in " ".join(text.split()), text
     assert "Error" in text or "not" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status",), ("doctor",), ("report",), ("reconcile", "--check"), ("ask", "Why?", "--group", "hr"), ("eval", "--list"),
+        ("papers", "papers"), ("user", "list"), ("user", "password", "employee"), ("log", "show", *WHY), ("log", "checkpoint"),
+        ("log", "export", "export.jsonl", *WHY), ("log", "subject", "erin", "erin.pdf", *WHY),
+    ],
+)  # fmt: skip
+def test_what_reads_makes_no_data_folder_and_says_where_it_looked(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    elsewhere = Room(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    told = " ".join(elsewhere.run(*arguments, ok=False).split())
+    assert f"There is no data folder of Strongroom at {elsewhere.data}." in told
+    assert "STRONGROOM_DATA_DIR" in told
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_a_damaged_index_is_said_and_rebuilt_once_it_is_moved_away(room: Room, tmp_path: Path) -> None:

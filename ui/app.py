@@ -14,7 +14,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from appliance.api.schemas.people import SESSION_COOKIE, Me
 from appliance.domain import Role
-from ui import pieces
+from ui import pieces, shown_once
 from ui.client import ApiProblem, Client
 from ui.inert import Html, text
 from ui.pages import account, admin, ask, cases, compliance, data_protection, library, review_queue
@@ -59,7 +59,9 @@ def _show(client: Client, me: Me) -> None:
         with st.container(key="sr-footer"):
             pieces.show(_signed_in(me))
     with pieces.problems_shown():
-        pieces.say_what_was_kept()
+        with pieces.notices():
+            pieces.say_what_was_kept()
+            shown_once.show()
         chosen.run()
 
 

@@ -69,7 +69,16 @@ from appliance.api.schemas.people import (
     TokenInfo,
     TokenRequest,
 )
-from appliance.api.schemas.protection import ErasureIn, ErasureOut, HoldIn, HoldOut, ReleaseIn, RetentionOut, SubjectOut
+from appliance.api.schemas.protection import (
+    ErasureIn,
+    ErasureOut,
+    HoldIn,
+    HoldOut,
+    ProposedOut,
+    ReleaseIn,
+    RetentionOut,
+    SubjectOut,
+)
 from appliance.api.schemas.replays import ReplayOut
 from appliance.api.schemas.review_queue import JudgedOut, JudgementIn, RuleIn, RulesOut
 from appliance.api.schemas.review_queue import ReviewsOut as AnswersOut
@@ -477,9 +486,9 @@ class Client:
         """The latest orders to erase."""
         return self._get_list(ErasureOut, "/api/compliance/erasures")
 
-    def propose_erasure(self, erasure: ErasureIn) -> None:
-        """Put the erasure of a person before a second officer."""
-        self._send("POST", "/api/compliance/erasures", erasure)
+    def propose_erasure(self, erasure: ErasureIn) -> ProposedOut:
+        """Put the erasure of a person before a second officer; says what a hold keeps of it."""
+        return self._post(ProposedOut, "/api/compliance/erasures", erasure)
 
     def subject(self, name: str) -> SubjectOut:
         """Whom everything about a name would be about."""
@@ -636,13 +645,17 @@ def _json(body: BaseModel) -> object:
     return body.model_dump(mode="json", exclude_unset=True)
 
 
-def checked(kind: type[_Out], /, **values: object) -> _Out:
-    """The body of a request, or a sentence that says what is wrong with it."""
+def checked(kind: type[_Out], called: Mapping[str, str] = {}, /, **values: object) -> _Out:
+    """The body of a request, or a sentence that says what is wrong with it.
+
+    `called` are the labels of the form, where they are other words than the names of the API.
+    """
     try:
         return kind.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = named(first["loc"]).replace("_", " ").capitalize() or "What was given"
+        name = str(first["loc"][0]) if first["loc"] else ""
+        field = called.get(name) or named(first["loc"]).replace("_", " ").capitalize() or "What was given"
         message = f"{field} {told(first['type'], first.get('ctx'))}."
         raise ApiProblem(Problem(code="invalid_request", message=message)) from None
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from appliance import wording
 from appliance.api.schemas.asking import PlaceOut
@@ -126,6 +127,16 @@ def recorded_moment(at: datetime | None) -> str:
     return moment(at) if at else "time not known"
 
 
+def written(at: str) -> str:
+    """A time that a file names, for people: the day where it names no more. What is no time stays as it is."""
+    try:
+        found = datetime.fromisoformat(at)
+    except ValueError:
+        return at
+    has_time = (found.hour, found.minute, found.second) != (0, 0, 0)
+    return moment(found) if has_time and found.tzinfo else wording.day(found)
+
+
 def size(size_bytes: int) -> str:
     """A size for people, in units of 1000."""
     amount, unit = float(size_bytes), 0
@@ -164,6 +175,14 @@ def say_what_was_kept() -> None:
     """Show the messages of the run before."""
     for words, tone in st.session_state.pop(_FLASH, []):
         show(notice(words, tone))
+
+
+def notices() -> DeltaGenerator:
+    """The place of what is to be seen however far down the page somebody is.
+
+    It is there with nothing in it too: so what comes after keeps its place on the page, and what is open stays open.
+    """
+    return st.container(key="sr-notices")
 
 
 @contextmanager

@@ -6,21 +6,22 @@ Nothing is rephrased, so nothing can be made up; each quotation carries its [n].
 A quotation is a run of whole lines and sentences around the best one, so that a table row keeps its neighbours and a
 sentence what leads up to it; a row that is quoted without the beginning of its table follows the table's first row,
 which names the columns. The best one is near the question in meaning and holds its words: a name or a number that
-the question has decides between rows that otherwise say the same. Where it asks for a number or a time ("how many",
+the question has decides between rows that otherwise say the same. A heading says nothing by itself: it brings its
+passage forward, and what is marked is below it. Where it asks for a number or a time ("how many",
 "since when"), a part with a number of its own comes first.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from appliance.answering.citations import in_round_brackets
 from appliance.answering.sentence_ends import sentence_ends
 from appliance.answering.sentences import words
-from appliance.domain import Citation
+from appliance.domain import Chunk, Citation
 from appliance.inference.port import Embedder
 
 _HALT = re.compile(r"[:;](?=\s+[^\sa-zà-ÿ])")
@@ -48,6 +49,7 @@ class _Part:
     text: str
     opens_line: bool
     is_row: bool = False
+    is_heading: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Quotations:
 
 def extract(question: str, passages: Sequence[Citation], embedder: Embedder) -> Quotations:
     """Quotations from the best passages, in the order of their rank. Raises ModelUnavailable."""
-    quoted = [(citation, _parts(citation.hit.chunk.text)) for citation in passages[:_MAX_PASSAGES]]
+    quoted = [(citation, _parts(citation.hit.chunk)) for citation in passages[:_MAX_PASSAGES]]
     scores = iter(_scores(question, [part.text for _, parts in quoted for part in parts], embedder))
     scored = [(citation, parts, [next(scores) for _ in parts]) for citation, parts in quoted if parts]
     best = max((max(own) for _, _, own in scored), default=0.0)
@@ -76,11 +78,14 @@ def extract(question: str, passages: Sequence[Citation], embedder: Embedder) -> 
     return Quotations(text, tuple(highlights))
 
 
-def _parts(text: str) -> list[_Part]:
-    return [part for line in text.split("\n") for part in _parts_of_line(line.strip())]
+def _parts(chunk: Chunk) -> list[_Part]:
+    headings = frozenset(chunk.place.headings)
+    return [part for line in chunk.text.split("\n") for part in _parts_of_line(line.strip(), headings)]
 
 
-def _parts_of_line(line: str) -> list[_Part]:
+def _parts_of_line(line: str, headings: Collection[str]) -> list[_Part]:
+    if line and line.lstrip("# ") in headings:
+        return [_Part(line, opens_line=True, is_heading=True)]
     if _CELL_BORDER in line:
         return [_Part(line, opens_line=True, is_row=True)]
     sentences = [sentence.strip() for sentence in _sentences(line) if sentence.strip()]
@@ -106,7 +111,7 @@ def _scores(question: str, texts: Sequence[str], embedder: Embedder) -> list[flo
 
 def _quotation(parts: Sequence[_Part], scores: Sequence[float]) -> tuple[str, str, str]:
     """The best part and, while there is room, its neighbours: what follows first, then what comes before."""
-    best = max(range(len(parts)), key=lambda number: scores[number])
+    best = max(range(len(parts)), key=lambda number: (not parts[number].is_heading, scores[number]))
     head, room = _head_row(parts, best), _MAX_CHARACTERS - len(parts[best].text)
     if head < best and len(parts[head].text) >= room:
         head = best

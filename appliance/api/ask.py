@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from appliance.answering.answerer import Answered, AnswerEvent, Found, Started, Token
 from appliance.answering.course import Standing
 from appliance.api.conversations import visible_passages, withheld
-from appliance.api.gate import Asking, StillAsking, TheAppliance
+from appliance.api.gate import Asking, StillAsking, TheAppliance, TheDoor
 from appliance.api.schemas.asking import AnswerOut, AskEvent, FeedbackIn, PassagesOut, Question, StartedOut, TokenOut
 from appliance.api.streaming import Events, streamed
 from appliance.api.wire import grounding_out, passage_out
@@ -28,13 +28,15 @@ REMEMBERED_TURNS = 6
 
 
 @router.post("/ask", response_class=StreamingResponse)
-def ask(question: Question, reader: Asking, standing: StillAsking, appliance: TheAppliance) -> StreamingResponse:
+def ask(
+    question: Question, reader: Asking, standing: StillAsking, door: TheDoor, appliance: TheAppliance
+) -> StreamingResponse:
     """Answer a question; the events are those of `AskEvent`.
 
     The question is on record before this returns: when that fails, the status says so and nothing is streamed.
     """
     events = ask_in_conversation(
-        appliance, question.question, reader, question.conversation_id, origin="browser", standing=standing
+        appliance, question.question, reader, question.conversation_id, origin=door, standing=standing
     )
     started = next(events)
     if not isinstance(started, Started):

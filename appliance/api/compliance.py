@@ -58,7 +58,9 @@ def _about(appliance: Appliance, proposal: Proposal, names: Mapping[str, str]) -
     """What an act is done to, in words; nothing where the subject may be a secret."""
     if proposal.act == erasures.ERASED:
         until = f"up to {proposal.detail}" if proposal.detail else "of every month so far"
-        return f"Everything of {names.get(proposal.subject, proposal.subject)}, {until}"
+        held = appliance.protection.erasures.kept_now(proposal.subject, proposal.detail)
+        but = f". A legal hold keeps {', '.join(held)} until two officers release it" if held else ""
+        return f"Everything of {names.get(proposal.subject, proposal.subject)}, {until}{but}"
     if proposal.act == holds.RELEASED:
         hold = appliance.protection.holds.one(proposal.subject)
         whose = f"of {names.get(hold.person_id, hold.person_id)}" if hold.person_id else "of everybody"

@@ -4,7 +4,7 @@ Rules this module keeps:
 
 1. A set that somebody brings is asked with groups that they have themselves: what a run finds tells of the documents.
    For the same reason a quote in it has five words or more. The operator, who can read the documents, is bound by
-   neither.
+   neither. What they start reads up to the level that people of those groups are cleared for, unless they name another.
 2. For the same reason a run is shown to admins who could have started it, with groups and levels that cover those it
    read with. To others the list says that there is one, by whom and when.
 3. The set of what people found helpful is asked as those people, and tells identifiers and numbers.
@@ -37,7 +37,7 @@ from appliance.api.schemas.evaluations import (
 from appliance.api.schemas.shapes import GroupName
 from appliance.auth.standing import principal_of
 from appliance.domain import EVERYONE, Principal, Role
-from appliance.errors import AccessDenied, NotFound
+from appliance.errors import AccessDenied, InvalidRequest, NotFound
 from appliance.evaluation.compare import Comparison, compare
 from appliance.evaluation.feedback import NAME, digest_of, exercises_from
 from appliance.evaluation.golden import SHORTEST_QUOTE, read_golden
@@ -86,10 +86,16 @@ async def start(
     group: Groups = [],  # noqa: B006
     limit: Limit = None,
     answers: bool = False,
+    clearance: Annotated[str, Query(max_length=64)] = "",
 ) -> EvaluationOut:
-    """Run the golden set in the body, JSON lines, in the background. `group` is what it reads as, besides everyone."""
+    """Run the golden set in the body, JSON lines, in the background. `group` is what it reads as, besides everyone.
+
+    `clearance` is the level up to which it reads, for the operator to name; an admin's run reads with their own.
+    """
     body = await request.body()
-    return await to_thread.run_sync(_start_file, appliance, admin, body, name, frozenset(group), limit, answers)
+    groups = frozenset(group)
+    levels = _levels(appliance, admin, groups, clearance)
+    return await to_thread.run_sync(_start_file, appliance, admin, body, name, groups, levels, limit, answers)
 
 
 @router.post("/feedback", status_code=202)
@@ -168,6 +174,7 @@ def _start_file(
     body: bytes,
     name: str,
     groups: frozenset[str],
+    levels: frozenset[str],
     limit: int | None,
     answers: bool,
 ) -> EvaluationOut:
@@ -177,10 +184,22 @@ def _start_file(
             "with 'strongroom eval'."
         )
     golden = read_golden(name, body, limit=limit, shortest_quote=0 if admin.id == OPERATOR else SHORTEST_QUOTE)
-    exercises = exercises_for(golden.questions, groups, admin.levels)
+    exercises = exercises_for(golden.questions, groups, levels)
     read_as = tuple(sorted({EVERYONE, *groups}))
-    order = Order(name, SetKind.FILE, golden.sha256, exercises, read_as, answers, admin.id, admin.levels)
+    order = Order(name, SetKind.FILE, golden.sha256, exercises, read_as, answers, admin.id, levels)
     return _started(appliance, admin, order)
+
+
+def _levels(appliance: Appliance, admin: Principal, groups: frozenset[str], clearance: str) -> frozenset[str]:
+    """The levels that a set is read at. Raises AccessDenied, InvalidRequest."""
+    if admin.id != OPERATOR:
+        if clearance:
+            raise AccessDenied("An evaluation reads with your own clearance. Another is named on the machine alone.")
+        return admin.levels
+    scale = appliance.settings.access.scale
+    if clearance and clearance not in scale.names:
+        raise InvalidRequest(f"There is no level '{clearance}'. The levels are {', '.join(scale.names)}.")
+    return scale.up_to(scale.clearance(clearance, groups))
 
 
 def _started(appliance: Appliance, admin: Principal, order: Order) -> EvaluationOut:

@@ -178,6 +178,12 @@ async def _session(caller: Annotated[_Caller, Depends(_caller)]) -> str:
     return caller.session
 
 
+async def _door(caller: Annotated[_Caller, Depends(_caller)]) -> str:
+    if caller.in_browser:
+        return "browser"
+    return "command-line" if caller.scopes is None else "api"
+
+
 def _answerable(caller: Annotated[_Caller, Depends(_caller)]) -> str:
     return caller.answerable
 
@@ -226,3 +232,6 @@ Answerable = Annotated[str, Depends(_answerable)]
 
 TheSession = Annotated[str, Depends(_session)]
 """A name for the session or token of whoever asks, which does not open it."""
+
+TheDoor = Annotated[str, Depends(_door)]
+"""By which way somebody asks, for the record: `DOORS` in `appliance.wording` has the words."""

@@ -21,6 +21,7 @@ from appliance.audit.entries import (
     AdminAction,
     AnswerClosed,
     Entry,
+    EvaluationEnded,
     LogOpened,
     PassagesRetrieved,
     QueryReplayed,
@@ -33,6 +34,7 @@ from appliance.audit.signatures import signed_notes
 from appliance.audit.telling import happened, why_unreadable
 from appliance.compliance.naming import ACT as NAMING
 from appliance.domain import AnswerKind, Grounding, Principal, StatementCheck
+from appliance.evaluation.metrics import BY_NAME
 from appliance.flags import MEANINGS
 from appliance.wiring import WITHHELD, Appliance
 
@@ -192,6 +194,14 @@ def _latency(answer: AnswerClosed | None) -> dict[str, float]:
 
 
 def _detail(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
+    words = _measured(entry) if isinstance(entry, EvaluationEnded) else _parts(appliance, entry, ids)
+    for account in ids.values():
+        words = words.replace(account, _UNNAMED)
+    return words
+
+
+def _parts(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
+    """What an entry holds, part by part under its name."""
     content = {name: value for name, value in split_entry(entry)[1].items() if name not in (*_UNTOLD, *_SAID)}
     subject = content.get("subject")
     if isinstance(subject, str):
@@ -199,12 +209,23 @@ def _detail(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
     told = {name: _told(entry, name, value) for name, value in content.items() if not name.endswith("sha256")}
     if isinstance(entry, LogOpened) and entry.settings_sha256:
         told["settings"] = _settings(entry)
-    words = "; ".join(
+    return "; ".join(
         f"{'' if name == 'what' else name.replace('_', ' ') + ': '}{it}" for name, it in told.items() if it
     )
-    for account in ids.values():
-        words = words.replace(account, _UNNAMED)
-    return words
+
+
+def _measured(entry: EvaluationEnded) -> str:
+    """What an evaluation was of, and its figures under the names that people know them by."""
+    figures = (
+        f"{BY_NAME[metric.name].title if metric.name in BY_NAME else metric.name} {metric.value:.3g}"
+        for metric in entry.metrics
+        if metric.value is not None
+    )
+    read_as = ", ".join(entry.groups) or "those who asked"
+    answered = ", with answers" if entry.answers else ""
+    told = f"{entry.set_name}: {entry.questions:,} questions{answered}, read as {read_as}"
+    error = f"error: {entry.error}" if entry.error else ""
+    return "; ".join(part for part in (told, ", ".join(figures), error) if part)
 
 
 def _settings(opening: LogOpened) -> str:

@@ -82,7 +82,8 @@ def retention(_officer: Officer, appliance: TheAppliance) -> RetentionOut:
 @router.get("/compliance/erasures")
 def erasures(_officer: Officer, appliance: TheAppliance) -> list[ErasureOut]:
     """The latest orders to erase, the newest first."""
-    return [_erasure_out(order) for order in appliance.protection.erasures.latest()]
+    names = _names(appliance)
+    return [_erasure_out(order, names) for order in appliance.protection.erasures.latest()]
 
 
 @router.post("/compliance/erasures", status_code=202)
@@ -90,7 +91,8 @@ def propose_erasure(wanted: ErasureIn, officer: Officer, appliance: TheAppliance
     """Put the erasure of a person before a second officer. It is done when they approve, and cannot be undone."""
     person = appliance.accounts.named(wanted.person)
     proposal = appliance.protection.erasures.propose(officer.id, person.id, wanted.until, wanted.reason)
-    return ProposedOut(proposal_id=proposal.id)
+    held = appliance.protection.erasures.kept_now(person.id, wanted.until)
+    return ProposedOut(proposal_id=proposal.id, held=list(held))
 
 
 @router.get("/compliance/erasures/{erasure_id}/certificate", response_class=Response)
@@ -159,10 +161,11 @@ def _hold_out(hold: Hold, names: dict[str, str]) -> HoldOut:
     )
 
 
-def _erasure_out(order: Erasure) -> ErasureOut:
+def _erasure_out(order: Erasure, names: dict[str, str]) -> ErasureOut:
     return ErasureOut(
         id=order.id,
         account=order.person_id,
+        person=names.get(order.person_id, ""),
         until=order.until,
         ordered_at=order.ordered_at,
         completed_at=order.completed_at,

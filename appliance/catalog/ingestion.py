@@ -173,6 +173,18 @@ class IngestCatalog:
                     counted[DocumentState(state)] = files
         return found
 
+    def unwell_inside(self, source_id: str) -> dict[str, list[FileFacts]]:
+        """The files in each container of a source that are in the index neither themselves nor as duplicates."""
+        well = [state.value for state in (DocumentState.INDEXED, DocumentState.DUPLICATE, DocumentState.GONE)]
+        found: dict[str, list[FileFacts]] = {}
+        for facts in self._facts(
+            documents.c.source_id == source_id,
+            documents.c.container_id.is_not(None),
+            documents.c.state.not_in(well),
+        ):
+            found.setdefault(str(facts.container_id), []).append(facts)
+        return found
+
     def duplicates_of(self, document_id: str) -> list[FileFacts]:
         """The documents that are kept as duplicates of this one."""
         return self._facts(documents.c.duplicate_of == document_id)

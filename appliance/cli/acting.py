@@ -19,7 +19,14 @@ Groups = Annotated[list[str], typer.Option("--group", "-g", help="A group; may b
 
 
 @contextlib.contextmanager
-def as_operator(settings: Settings, groups: list[str] | None = None) -> Iterator[Operator]:
+def as_operator(
+    settings: Settings, groups: list[str] | None = None, *, may_make_folder: bool = False
+) -> Iterator[Operator]:
+    """Raises ConfigurationError when there is no data folder, and none may be made."""
+    from appliance.data_folder import found_folder
+
+    if not may_make_folder:
+        found_folder(settings)
     from appliance.operator import connected
 
     with connected(settings, groups or ()) as operator:
@@ -29,9 +36,10 @@ def as_operator(settings: Settings, groups: list[str] | None = None) -> Iterator
 def require_one_spelling(settings: Settings, groups: list[str]) -> None:
     """Raises InvalidRequest when a group is written otherwise than one that is in use."""
     from appliance.auth.groups import require_one_spelling
+    from appliance.data_folder import DataFolder
     from appliance.personnel import known_groups
 
-    if groups:
+    if groups and DataFolder(settings.data_dir).database.exists():
         require_one_spelling(groups, known_groups(settings))
 
 
@@ -61,8 +69,8 @@ def record(settings: Settings, *entries: Entry) -> None:
 
 
 def log_store(settings: Settings) -> Store:
-    """Where the query log is kept; the data folder is made if it is not there."""
+    """Where the query log is kept. Raises ConfigurationError when there is no data folder."""
     from appliance.audit.stores import store_for
-    from appliance.data_folder import make_folder
+    from appliance.data_folder import found_folder
 
-    return store_for(settings.log, make_folder(settings).log)
+    return store_for(settings.log, found_folder(settings).log)

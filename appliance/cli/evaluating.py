@@ -36,6 +36,9 @@ def evaluate(
     ] = False,
     listed: Annotated[bool, typer.Option("--list", help="Only list the evaluations there were.")] = False,
     group: Groups = [],  # noqa: B006
+    clearance: Annotated[
+        str, typer.Option(help="Read up to this level; else as people of those groups are cleared.")
+    ] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Ask only the first questions.")] = None,
     answers: Annotated[bool, typer.Option("--answers", help="Answer too, and check what is cited. Slow.")] = False,
     compare: Annotated[
@@ -50,8 +53,10 @@ def evaluate(
     """Measure the answers with questions whose answers are known, and compare with an earlier measurement."""
     if sum((file is not None, from_feedback, listed)) != 1:
         raise InvalidRequest("Give a golden set, or --from-feedback, or --list.")
-    if from_feedback and group:
-        raise InvalidRequest("With --from-feedback each question is asked as whoever asked it: leave --group out.")
+    if from_feedback and (group or clearance):
+        raise InvalidRequest(
+            "With --from-feedback each question is asked as whoever asked it: leave --group and --clearance out."
+        )
     more: dict[str, Any] = {"answers": answers, **({"limit": limit} if limit else {})}
     settings = load_settings()
     require_one_spelling(settings, group)
@@ -61,7 +66,10 @@ def evaluate(
             _print_evaluations(known, as_json=as_json)
             return
         before = _evaluation_id(known, compare)
-        run = operator.evaluate_feedback(**more) if file is None else operator.evaluate(*_golden(file), group, **more)
+        if file is None:
+            run = operator.evaluate_feedback(**more)
+        else:
+            run = operator.evaluate(*_golden(file), group, clearance=clearance, **more)
         run = _follow_evaluation(operator, run)
         comparison = _compared(operator, run, before, max_drop)
     if as_json:

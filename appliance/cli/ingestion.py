@@ -60,7 +60,7 @@ def ingest(
     given: dict[str, Any] = {key: value for key, value in more.items() if value}
     given |= {"rules": [rule_in(line) for line in rule]} if rule else {}
     path = folder.expanduser().resolve()
-    with as_operator(load_settings()) as operator:
+    with as_operator(load_settings(), may_make_folder=True) as operator:
         source = _source_at(operator, path)
         if source is not None:
             _refuse_other_settings(source, name=name, groups=group, **given)

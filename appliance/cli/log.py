@@ -43,7 +43,8 @@ def log_verify(
     from appliance.audit.verify import verify
     from appliance.data_folder import DataFolder
 
-    carried, trusted = [as_carried(_read(path)) for path in checkpoint or ()], _read(key) if key else ""
+    carried = [_checkpoint_in(path, as_carried(_read(path))) for path in checkpoint or ()]
+    trusted = _read(key) if key else ""
     witnesses = [_read(path) for path in witness_key or ()]
     settings = load_settings()
     path = DataFolder(settings.data_dir).log
@@ -113,6 +114,22 @@ def _tell(report: Report) -> None:
         out.print(remark)
 
 
+def _checkpoint_in(path: Path, text: str) -> str:
+    """The text of a checkpoint, signed or not. Ends with status 2 when it is none: then nothing is said of the log."""
+    from appliance.audit.checkpoint import parse
+
+    unsigned = text.rpartition("\n\n")[0] + "\n" if "\n\n" in text else text
+    try:
+        parse(unsigned)
+    except AuditBroken as error:
+        err.print(
+            f"[red]Error:[/red] {escape(str(path))} holds no checkpoint, so the log was not judged. "
+            "Give a file as 'strongroom log checkpoint' or the browser's 'Print a checkpoint' made it."
+        )
+        raise typer.Exit(2) from error
+    return text
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
@@ -166,11 +183,12 @@ def log_checkpoint(
 ) -> None:
     """Print the latest signed checkpoint, to carry out of the house: on paper, or into a file elsewhere. On record."""
     from appliance.audit.entries import LogRead
+    from appliance.audit.log import QueryLog
     from appliance.audit.signatures import public_key, signed_notes
-    from appliance.data_folder import DataFolder
+    from appliance.data_folder import found_folder
 
     settings = load_settings()
-    path = DataFolder(settings.data_dir).log
+    path = found_folder(settings).log
     text = f"{public_key(path)}\n" if key else "".join(signed_notes(path)[-1:])
     if not text.strip():
         raise InvalidRequest(
@@ -179,6 +197,14 @@ def log_checkpoint(
     what = "the public key of the signer" if key else f"the signed checkpoint of {text.splitlines()[1]} entries"
     record(settings, LogRead("operator", f"{what}, on the command line"))
     typer.echo(text, nl=False)
+    if not key:
+        with QueryLog(log_store(settings)) as log:
+            covered, there = int(text.split("\n")[1]), log.size()
+        if covered < there:
+            err.print(
+                f"[yellow]It covers {covered} of {there} entries: {there - covered} came after it was signed.[/yellow] "
+                "In the browser, 'Print a checkpoint' and its file sign all there are."
+            )
 
 
 @log_app.command("ask-witness")
@@ -274,12 +300,12 @@ def log_move() -> None:
     from appliance.audit.moving import copy
     from appliance.audit.sqlite import SqliteStore
     from appliance.audit.stores import store_for
-    from appliance.data_folder import make_folder, owned
+    from appliance.data_folder import found_folder, owned
 
     settings = load_settings()
     if not settings.log.postgresql:
         raise InvalidRequest("Set log.postgresql to the database that the log is to be moved to.")
-    folder = make_folder(settings)
+    folder = found_folder(settings)
     source, target = SqliteStore(folder.log), store_for(settings.log, folder.log)
     if not source.is_there():
         raise InvalidRequest(

@@ -35,9 +35,11 @@ def replay(
 
     Status 0: the same answer; 1: another one, or none.
     """
+    from appliance.data_folder import found_folder
     from appliance.operator import connected
 
     settings = load_settings()
+    found_folder(settings)
     with connected(settings, token=_token(token_file)) as officer:
         officer.open_log(reason)
         found = officer.replay(query_id)

@@ -70,7 +70,7 @@ def init(
         # before the samples: nothing that happens to them may cost the passwords
         out.print(_demo_accounts_table(made))
     if samples is not None and not _are_taken_in(settings, samples):
-        with as_operator(settings) as operator:
+        with as_operator(settings, may_make_folder=True) as operator:
             ok = ingest_folder(operator, samples, name=SAMPLES, groups=[EVERYONE])
         raise typer.Exit(0 if ok else 1)
     if not made:
@@ -82,7 +82,7 @@ def _make_demo_accounts(settings: Settings) -> list[tuple[str, str]]:
     from appliance.auth.passwords import generate_password
     from appliance.personnel import accounts_of
 
-    with accounts_of(settings) as accounts:
+    with accounts_of(settings, may_make_folder=True) as accounts:
         if accounts.people():
             return []
         made = [(name, generate_password()) for name, _, _ in DEMO_ACCOUNTS]

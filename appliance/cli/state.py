@@ -26,9 +26,10 @@ def status(
     ] = False,
 ) -> None:
     """Whether it runs, what it holds, and how the files stand."""
-    from appliance.data_folder import running_at
+    from appliance.data_folder import found_folder, running_at
 
     settings = load_settings()
+    found_folder(settings)  # before anything is said of it
     address = running_at(settings)
     out.print(f"Appliance: {'running at ' + address if address else 'not running'}, data in {settings.data_dir}")
     with as_operator(settings) as operator:

@@ -45,7 +45,7 @@ def user_add(
     settings, password = load_settings(), generate_password()
     require_one_spelling(settings, group)
     act = admin_action("person.added", name, "a program" if service else "")
-    with accounts_of(settings) as accounts, recorded(settings, act):
+    with accounts_of(settings, may_make_folder=True) as accounts, recorded(settings, act):
         if service:
             accounts.add_service(name, role, group)
         else:

@@ -69,7 +69,8 @@ def on_paper(order: Erasure) -> bytes:
     )
     paper.heading("What this covers")
     paper.text(_COVERS)
-    paper.heading("Checkpoints of the log")
+    if order.before or order.after:
+        paper.heading("Checkpoints of the log")
     for name, checkpoint in (("Before", order.before), ("After", order.after)):
         if checkpoint:
             paper.label(name)

@@ -81,6 +81,10 @@ class Eraser:
         turns = sum(self._conversations.count(each.person_id, each.month) for each in free)
         return Kept(tuple(sorted(present)), tuple(sorted(held)), entries, turns)
 
+    def held_months(self, wanted: Iterable[PersonMonth]) -> tuple[str, ...]:
+        """The months of these that a hold covers."""
+        return tuple(sorted({each.month for each in self._held(tuple(wanted))}))
+
     def erase(self, wanted: Iterable[PersonMonth], order_id: str = "") -> Erased | None:
         """Erase these, less what a hold covers. None when the log held nothing of them.
 

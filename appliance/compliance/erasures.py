@@ -106,6 +106,11 @@ class Erasures:
             raise InvalidRequest("Write the last month as 2026-03, or none to erase everything.")
         return self._four_eyes.propose(officer, ERASED, person_id, reason, until)
 
+    def kept_now(self, person_id: str, until: str = "") -> tuple[str, ...]:
+        """The months of which a hold keeps what an erasure up to `until` would erase, as it stands now."""
+        wanted = Erasure("", person_id, until or month_of(self._clock()), self._clock())
+        return self._eraser.held_months(each for each in self._eraser.present() if _is_of(wanted, each))
+
     def carry_out_approved(self, proposal: Proposal) -> None:
         """Do what two officers want. Doing it again is no error, and erases nothing that came later.
 

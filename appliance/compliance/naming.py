@@ -5,7 +5,7 @@ Rules this module keeps:
 1. One officer asks with a reason, another approves (`four_eyes`). Nothing is told before.
 2. Both are told for a limited time after the approval, and nobody else is.
 3. Every telling is an entry of the log, written before it is told.
-4. Whether there is somebody of a name is told no sooner than their pseudonym.
+4. Whom nobody means is not asked for. That there is somebody of a name is no secret here: a hold is placed on a name.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from appliance.errors import InvalidRequest, NotFound
 
 ACT = "person.named"
 MAX_SUBJECT_CHARACTERS = 64
+_NOBODY = "Nobody signs in with that name."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Naming:
 
         Raises:
             InvalidRequest: There is no reason, or nobody is meant.
-            NotFound: Nobody has that pseudonym.
+            NotFound: Nobody has that pseudonym, or signs in with that name.
             Conflict, AuditUnavailable: See `FourEyes.propose`.
         """
         subject = spelled(subject) or subject.strip().casefold()
@@ -72,8 +73,10 @@ class Naming:
         if spelled(subject):
             self._account_of(subject)
             return self._four_eyes.propose(officer, ACT, subject, reason)
-        person_id = next((person.id for person in self._accounts.people() if person.name == subject), "")
-        return self._four_eyes.propose(officer, ACT, subject, reason, person_id=person_id)
+        found = next((person for person in self._accounts.people() if person.name == subject), None)
+        if found is None:
+            raise NotFound(_NOBODY)
+        return self._four_eyes.propose(officer, ACT, subject, reason, person_id=found.id)
 
     def granted(self, officer: str) -> tuple[Grant, ...]:
         """What this officer may be told now: who is behind a pseudonym, or which one a name has; the latest first."""
@@ -100,7 +103,7 @@ class Naming:
         account = self._account_of(subject) if spelled(subject) else granted.person_id
         found = next((one for one in people if (account == one.id if account else subject == one.name)), None)
         if found is None and not account:
-            raise NotFound("Nobody signs in with that name.")
+            raise NotFound(_NOBODY)
         return found
 
     def _account_of(self, pseudonym: str) -> str:

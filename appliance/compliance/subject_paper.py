@@ -34,7 +34,7 @@ from appliance.compliance.subject_access import About
 from appliance.compliance.subject_questions import AskedThen, found_for, searched_for, sorted_out, words_of
 from appliance.compliance.subject_words import called, count, sentences, told, view, who
 from appliance.flags import MEANINGS
-from appliance.wording import ON_RECORD_FIRST, day, moment
+from appliance.wording import DOORS, ON_RECORD_FIRST, day, moment
 
 _KINDS = {
     "generated": "Answer, written by the language model",
@@ -42,7 +42,6 @@ _KINDS = {
     "abstained": "Answer: the documents do not say",
     "passages": "Passages handed to a program",
 }
-_WAYS = {"browser": "the screens", "openai-api": "a program"}
 _VERDICTS = {"up": "helpful", "down": "not helpful"}
 _WHAT_THIS_IS = (
     "This is what the appliance Strongroom of your organisation holds about you: your account, every question you "
@@ -152,7 +151,7 @@ def _put_question(paper: Paper, about: About, number: int, question: AskedThen) 
         [
             ("Your groups then", ", ".join(sorted(asked.groups))),
             ("Cleared for then", ", ".join(asked.levels)),
-            ("Asked by way of", _WAYS.get(asked.origin, asked.origin)),
+            ("Asked by way of", DOORS.get(asked.origin, asked.origin)),
             ("Searched for", "; ".join(searched_for(question))),
         ]
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 
 from appliance.audit.keys import Key
 from appliance.wiring import Appliance
+from appliance.wording import DOORS
 from tests.api.conftest import Client, events
 
 
@@ -62,6 +64,22 @@ def test_the_question_is_on_record_with_what_was_found(client: Client, appliance
     assert len(record.retrieval.retrieved[0].version_sha256) == 64
     assert record.answer is not None
     assert record.answer.answer == answer["text"]
+
+
+def test_the_record_says_by_which_way_a_question_came(client: Client, appliance: Appliance) -> None:
+    [person] = [item for item in appliance.accounts.people() if item.name == "employee"]
+    program = appliance.sessions.issue_token(person.id, "test", timedelta(days=1))
+    tokens = {"command-line": appliance.operator_token, "api": program}
+    for door, token in tokens.items():
+        headers = {"Authorization": f"Bearer {token}"}
+        response = client("").post("/api/ask", json={"question": "How long are invoices kept?"}, headers=headers)
+        record = appliance.log.query(json.loads(events(response)[-1][1])["query_id"])
+        assert record.question is not None
+        assert record.question.origin == door
+    record = appliance.log.query(str(ask(client, "employee", "How long are invoices kept?")["query_id"]))
+    assert record.question is not None
+    assert record.question.origin == "browser"
+    assert {"browser", *tokens} < set(DOORS)
 
 
 def test_a_follow_up_keeps_its_context_and_says_what_was_searched(client: Client) -> None:

@@ -105,8 +105,14 @@ def test_a_run_is_shown_to_admins_who_could_have_started_it(appliance: Appliance
     }  # fmt: skip
     assert listed[own["id"]]["metrics"]
 
-    at_every_level = ended(appliance, operator, start(operator, [GOLDEN[2]]))  # with no group that the admin lacks
-    assert admin.get(f"/api/evaluations/{at_every_level['id']}").status_code == 403
+    # with no group that the admin lacks: at a level that they lack, and at theirs
+    secret = ended(appliance, operator, start(operator, [GOLDEN[2]], clearance="secret"))
+    assert admin.get(f"/api/evaluations/{secret['id']}").status_code == 403
+    as_everyone = ended(appliance, operator, start(operator, [GOLDEN[2]]))
+    seen = admin.get(f"/api/evaluations/{as_everyone['id']}").json()
+    assert (seen["hidden"], seen["name"], seen["groups"]) == (False, "set.jsonl", ["everyone"])
+    assert start(operator, [GOLDEN[2]], clearance="cosmic").status_code == 422
+    assert start(admin, [GOLDEN[2]], clearance="internal").status_code == 403
     assert operator.get(f"/api/evaluations/{own['id']}").status_code == 200
 
 
@@ -143,8 +149,10 @@ def test_a_run_is_on_record_at_both_ends_and_its_questions_are_not(appliance: Ap
     assert {item.name: item.value for item in closed.metrics} == run["metrics"]
     listed = client("compliance").get("/api/log/events", params={"limit": 5}).json()["events"]
     told = next(event for event in listed if event["type"] == "evaluation.ended")
-    assert "groups: everyone; questions: 4" in told["detail"]
-    assert "recall@10 0.6667, mrr@10" in told["detail"]
+    assert told["detail"].startswith("set.jsonl: ")
+    assert not any(words in told["detail"] for words in (closed.evaluation_id, "evaluation id", "metrics:"))
+    assert "4 questions, with answers, read as everyone" in told["detail"]
+    assert "Recall@10 0.667, MRR@10" in told["detail"]
 
 
 def test_two_runs_are_compared_and_the_gate_says_which_may_not_stand(appliance: Appliance, client: Client) -> None:

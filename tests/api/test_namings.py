@@ -52,12 +52,14 @@ def test_what_nobody_has_is_not_asked_for_and_what_was_not_approved_is_not_told(
     first = client("compliance")
     wanted = {"person": "P-00000-00000", "reason": "Complaint about an answer"}
     assert first.post("/api/compliance/namings", json=wanted).status_code == 404
-    unknown = {"person": "no-such-name", "reason": "Complaint about an answer"}
-    assert first.post("/api/compliance/namings", json=unknown).status_code == 202  # it would tell who is here
-    waiting = first.get("/api/compliance/proposals").json()
-    proposal = next(item for item in waiting if item["subject"] == "no-such-name")
+    unknown = first.post("/api/compliance/namings", json={**wanted, "person": "no-such-name"})
+    assert (unknown.status_code, unknown.json()["message"]) == (404, "Nobody signs in with that name.")
+    assert all(item["subject"] != "no-such-name" for item in first.get("/api/compliance/proposals").json())
+    assert first.post("/api/compliance/namings", json={**wanted, "person": "admin"}).status_code == 202
+    proposal = next(item for item in first.get("/api/compliance/proposals").json() if item["subject"] == "admin")
     assert first.post(f"/api/compliance/namings/{proposal['id']}/telling").status_code == 404
-    approve(second, "no-such-name")
+    decision = {"approve": False}
+    assert second.post(f"/api/compliance/proposals/{proposal['id']}/decision", json=decision).status_code == 200
     assert first.post(f"/api/compliance/namings/{proposal['id']}/telling").status_code == 404
 
 

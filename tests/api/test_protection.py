@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from starlette.testclient import TestClient
@@ -48,10 +49,15 @@ def test_a_hold_keeps_an_erasure_waiting_until_two_officers_release_it(
     assert (hold.status_code, hold.json()["person"]) == (201, "hr")
     order = first.post("/api/compliance/erasures", json={"person": "hr", **REASON})
     assert order.status_code == 202, order.text
+    month = order.json()["held"]
+    assert month == [f"{datetime.now(UTC):%Y-%m}"]
+    [proposed] = [one for one in second.get("/api/compliance/proposals").json() if one["act"] == "person.erased"]
+    assert f"A legal hold keeps {month[0]} until two officers release it" in proposed["about"]
     approve(second, order.json()["proposal_id"])
     (waiting,) = first.get("/api/compliance/erasures").json()
     assert waiting["completed_at"] is None
-    assert waiting["held"]
+    assert waiting["held"] == month
+    assert waiting["person"] == "hr"
     assert words in first.get(f"/api/log/queries/{query_id}").text
     certificate = f"/api/compliance/erasures/{waiting['id']}/certificate"
     assert first.get(certificate).status_code == 409

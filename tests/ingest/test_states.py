@@ -392,7 +392,7 @@ def test_a_changed_language_asks_no_curator_about_what_was_approved(room: Room) 
 # reports
 
 
-def test_a_report_tells_what_a_sync_did_or_found_and_not_what_it_left_alone(room: Room) -> None:
+def test_a_report_tells_what_a_sync_did_and_what_is_still_to_be_looked_at(room: Room) -> None:
     room.write("torn.docx", b"PK\x03\x04" + b"\x00" * 100)
     room.write("large.txt", "x" * 1_000_001)
     (room.folder / "link").symlink_to("nowhere")
@@ -402,20 +402,39 @@ def test_a_report_tells_what_a_sync_did_or_found_and_not_what_it_left_alone(room
     assert tally(room.sync()) == counts
     assert set(room.report) == {"torn.docx", "large.txt", "link", "waits.txt"}
     assert tally(room.sync()) == counts
-    assert room.report == {}
+    assert set(room.report) == {"torn.docx", "large.txt", "link", "waits.txt"}
+    assert all(file.reason for file in room.report.values())
     room.write("large.txt", "x" * 1_000_002)  # the sentence about it is another one
     room.write("torn.docx.access.toml", 'groups = ["board"]')
     room.sync()
-    assert set(room.report) == {"large.txt", "torn.docx"}
+    assert set(room.report) == {"torn.docx", "large.txt", "link", "waits.txt"}
 
 
-def test_a_folder_that_stays_out_of_reach_is_reported_once(room: Room) -> None:
+def test_a_report_leaves_out_what_is_well_and_as_it_was(room: Room) -> None:
+    room.write("a.txt", "The canteen opens at noon.")
+    room.write("copy of a.txt", "The canteen opens at noon.")
+    room.sync()
+    assert set(room.report) == {"a.txt", "copy of a.txt"}
+    assert tally(room.sync()) == {"unchanged": 2}
+    assert room.report == {}
+
+
+def test_a_report_names_the_files_in_an_archive_that_are_still_to_be_looked_at(room: Room) -> None:
+    room.write("old.zip", _zip(rent="The rent is due on the third.", none=""))
+    assert tally(room.sync()) == {"indexed": 2, "empty": 1}
+    first = room.report["old.zip › none.txt"]
+    counts = tally(room.sync())
+    assert counts == {"unchanged": 2, "empty": 1}
+    assert room.report == {"old.zip › none.txt": first}
+
+
+def test_a_folder_that_stays_out_of_reach_is_reported_each_time(room: Room) -> None:
     room.write("closed/a.txt", "The canteen opens at noon.")
     with mode(room.folder / "closed", 0):
         assert tally(room.sync()) == {"failed": 1}
         assert set(room.report) == {"closed"}
         assert tally(room.sync()) == {"failed": 1}
-        assert room.report == {}
+        assert set(room.report) == {"closed"}
 
 
 # curated sources

@@ -69,7 +69,7 @@ def test_a_new_person_gets_a_password_that_is_shown_once_and_works(browser: Brow
         visiting.fill(page.get_by_label("Sign-in name"), "nina")
         visiting.click(page.get_by_role("button", name="Add person"))
         secret = page.locator(".sr-secret code")
-        secret.wait_for()
+        expect(secret).to_be_in_viewport()  # the form is at the foot of the page
         password = secret.inner_text()
         visiting.click(page.get_by_role("button", name="I have noted it"))
         expect(secret).to_have_count(0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import Browser, expect
 
-from tests.journeys.browser import visit
+from tests.journeys.browser import PHONE, visit
 from tests.journeys.served import Served
 
+SMALL = (PHONE[0], 560)
 QUESTION = "How long are records of terminated treaties kept?"
 
 
@@ -32,6 +33,21 @@ def test_a_source_without_pages_opens_as_text_with_the_passage_marked(browser: B
         card = visiting.page.locator('[class*="st-key-sr-card-"]', has_text="travel.md").first
         visiting.click(card.get_by_role("button"))
         expect(visiting.page.get_by_role("dialog").locator("mark")).to_contain_text("140 euros")
+
+
+def test_an_answer_that_is_longer_than_the_screen_is_read_from_its_beginning(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url, SMALL) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        page = visiting.page
+        visiting.ask(QUESTION)
+        visiting.settle()
+        assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight") > SMALL[1]
+        expect(page.locator(".sr-question")).to_be_in_viewport()
+        expect(page.get_by_test_id("stChatInputTextArea")).to_be_in_viewport()
+        page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 100000)")
+        visiting.ask("Who keeps them?")
+        visiting.settle()
+        expect(page.locator(".sr-question").last).to_be_in_viewport()
 
 
 def test_what_the_documents_do_not_say_is_said_to_be_missing(browser: Browser, served: Served) -> None:

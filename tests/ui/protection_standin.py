@@ -7,7 +7,16 @@ from datetime import timedelta
 from fastapi import APIRouter
 
 from appliance.api.schemas.compliance import ConfirmationIn, ProposalDecidedOut, ProposalDecisionIn, ProposalOut
-from appliance.api.schemas.protection import ErasureOut, ExpiryOut, GroupRetentionOut, HoldIn, HoldOut, RetentionOut
+from appliance.api.schemas.protection import (
+    ErasureIn,
+    ErasureOut,
+    ExpiryOut,
+    GroupRetentionOut,
+    HoldIn,
+    HoldOut,
+    ProposedOut,
+    RetentionOut,
+)
 from tests.ui.ingest_standin import NOW
 
 
@@ -58,9 +67,13 @@ def routes(poison: str) -> APIRouter:
     @api.get("/erasures")
     def erasures() -> list[ErasureOut]:
         facts = {"account": f"u-1{poison}", "until": "2026-03", "ordered_at": NOW, "entries": 12, "turns": 4}
-        done = ErasureOut(id="e1", completed_at=NOW, months=["2026-03"], held=[], **facts)  # type: ignore[arg-type]
+        done = ErasureOut(id="e1", person=f"erin{poison}", completed_at=NOW, months=["2026-03"], held=[], **facts)  # type: ignore[arg-type]
         waits = ErasureOut(id="e2", completed_at=None, months=[], held=["2026-03"], **facts)  # type: ignore[arg-type]
         return [done, waits]
+
+    @api.post("/erasures", status_code=202)
+    def propose_erasure(body: ErasureIn) -> ProposedOut:
+        return ProposedOut(proposal_id="p4", held=["2026-03"])
 
     return api
 

@@ -21,6 +21,7 @@ def _run(url: str) -> None:
     from ui.pages import data_protection
 
     with pieces.problems_shown():
+        pieces.say_what_was_kept()
         data_protection.page(Client(url, "cora"))
 
 
@@ -61,8 +62,27 @@ def test_a_month_that_is_none_is_refused_in_words(base_url: str) -> None:
     at.text_input(key="hold-since").set_value("March")
     at.text_input(key="hold-reason").set_value("A case is open.")
     next(button for button in at.button if button.label == "Place the hold").click().run()
-    assert "Since must be a month such as 2026-03, or nothing." in shown(at)
+    assert "First month must be a month such as 2026-03, or nothing." in shown(at)
     assert "The hold is in force." not in shown(at)
+
+
+def test_proposing_an_erasure_says_what_a_hold_keeps_and_the_table_names_the_person(base_url: str) -> None:
+    at = AppTest.from_function(_run, kwargs={"url": base_url}, default_timeout=20).run()
+    page = shown(at)
+    assert '<td data-label="Person">erin' in page
+    assert "(account is gone)" in page
+    at.text_input(key="erase-person").set_value("erin")
+    at.text_input(key="erase-reason").set_value("They asked for it.")
+    next(button for button in at.button if button.label == "Propose").click().run()
+    assert "A legal hold keeps 2026-03: that is erased once two officers released the hold." in shown(at)
+    assert at.text_input(key="erase-person").value == ""
+
+
+def test_what_is_wrong_with_a_form_is_said_in_the_form(base_url: str) -> None:
+    at = AppTest.from_function(_run, kwargs={"url": base_url}, default_timeout=20).run()
+    next(button for button in at.button if button.label == "Propose").click().run()
+    form = next(found for found in at.expander if found.label == "Propose an erasure")
+    assert "Name of the person must not be empty." in "".join(block.proto.body for block in form.get("html"))
 
 
 def test_a_name_that_nobody_has_is_said_to_be_so_and_offers_no_download() -> None:

@@ -11,6 +11,7 @@ from appliance.api.schemas.sources import Reread, RuleOut, ShareOut, SyncIn
 from appliance.domain import ShareKind
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin
 from tests.ui.ingest_standin import CLOSED, LONG_SCAN, WITHDRAWABLE, Intake
+from ui import pieces
 
 pytestmark = pytest.mark.integration
 
@@ -114,6 +115,8 @@ def test_a_source_is_paused_and_resumed(opened: Open, intake: Intake) -> None:
     at = opened()
     at.button(key="pause-s-1").click().run()
     assert intake.source("s-1").paused
+    assert "Neither compared nor watched while it is paused" in shown(at)
+    assert "Compared every hour" not in shown(at)
     assert "Policies is left as it is until you resume it." in shown(at)
     assert at.button(key="sync-s-1").disabled
     at.button(key="resume-s-1").click().run()
@@ -486,6 +489,27 @@ def test_a_document_is_turned_down_with_a_reason_only(opened: Open, intake: Inta
 # library
 
 
+def test_a_search_of_the_library_that_finds_nothing_says_what_to_try(library: AppTest) -> None:
+    assert "Nothing that you may see" not in shown(library)
+    library.text_input(key="library-text").set_value("zeppelin").run()
+    assert "Nothing that you may see has this in its title or path." in shown(library)
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("2000-01-01T00:00:00+00:00", "1 Jan 2000"),
+        ("2026-02-03", "3 Feb 2026"),
+        ("2026-02-03T14:05:00+01:00", "3 Feb 2026, 13:05 UTC"),
+        ("2026-02-03T14:05:00", "3 Feb 2026"),
+        ("in the spring", "in the spring"),
+        ("", ""),
+    ],
+)
+def test_a_time_that_a_file_names_is_told_as_all_others(named: str, told: str) -> None:
+    assert pieces.written(named) == told
+
+
 def test_the_library_says_when_a_file_was_changed_not_when_it_was_read(library: AppTest) -> None:
     assert "changed 24 Feb 2024, 09:30 UTC" in shown(library)
 
@@ -517,5 +541,5 @@ def test_what_belongs_to_a_document_is_listed_with_what_it_says_of_itself(librar
     for words in ("Files in it", "Mails of the same conversation", "Copies", "87% of the text in common"):
         assert words in page, words
     assert "Records office" in page
-    assert "2026-02-03" in page
+    assert "3 Feb 2026" in page
     assert library.button(key=f"related-copies-{HANDBOOK}").label == "Open document"

@@ -25,13 +25,14 @@ def _run_ask(url: str) -> None:
 
 
 def _run_admin(url: str) -> None:
-    from ui import pieces
+    from ui import pieces, shown_once
     from ui.client import Client
     from ui.pages import admin
 
     client = Client(url, "adam")
     with pieces.problems_shown():
         pieces.say_what_was_kept()
+        shown_once.show()
         admin.page(client, client.me())
 
 
@@ -179,6 +180,7 @@ def test_drawing_the_log_again_does_not_read_it_again(base_url: str, state: Stan
     readings = [path for _, path, _ in state.requests if path.startswith("/api/log/queries")]
     assert len(readings) == 1
     at.button(key="refresh").click().run()
+    assert "The log is intact" not in shown(at)  # it was so then
     assert len([path for _, path, _ in state.requests if path.startswith("/api/log/queries")]) == 2
 
 
@@ -323,6 +325,24 @@ def test_a_password_that_was_noted_is_gone_at_once(base_url: str) -> None:
     assert "maple-anchor-violet-seven" in shown(at)
     at.button(key="password-noted").click().run()
     assert "maple-anchor-violet-seven" not in shown(at)
+
+
+def test_nobody_is_disabled_by_one_click(base_url: str, state: Standin) -> None:
+    at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20)
+    at.session_state["admin-tab"] = "People"
+    at.run()
+    key = next(str(button.key) for button in at.button if str(button.key).startswith("disable-"))
+    person_id = key.removeprefix("disable-")
+
+    def is_disabled() -> bool:
+        return next(person.disabled for person in state.people if person.id == person_id)
+
+    at.button(key=key).click().run()
+    assert not is_disabled()
+    assert "is signed out at once, and cannot sign in any more." in shown(at)
+    at.button(key=key).click()
+    at.button(key=f"confirm-{key}").click().run()
+    assert is_disabled()
 
 
 def test_a_group_that_nothing_has_yet_is_named_when_somebody_is_put_into_it(base_url: str) -> None:

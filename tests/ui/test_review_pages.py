@@ -116,3 +116,10 @@ def test_a_rule_is_made_by_its_choices(base_url: str, state: Standin) -> None:
     at.button(key="rule-make").click().run()
     made = state.review_desk.made[-1]
     assert (made.selects, made.subject, made.share_percent) == (Selects.FLAG, "low_grounding", 12.5)
+    rules_before = len(state.review_desk.made)
+    for share, told in ((0.0, "must be at least 0.01"), (101.0, "may be at most 100")):
+        at.number_input(key="rule-share").set_value(share)
+        at.button(key="rule-make").click().run()
+        assert f"Share in percent {told}" in shown(at)
+        assert at.number_input(key="rule-share").value == share
+    assert len(state.review_desk.made) == rules_before

@@ -15,7 +15,6 @@ from ui.person_view import memberships, named
 def page(client: Client) -> None:
     """What I am in, and what I am signed in with."""
     pieces.heading("Your account")
-    shown_once.show()
     with pieces.problems_shown():
         _show_account(client.account())
     _show_tokens(client)

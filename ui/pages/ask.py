@@ -59,19 +59,27 @@ def page(client: Client) -> None:
     conversation = st.session_state.setdefault(_STATE, _Conversation())
     with st.sidebar, pieces.problems_shown():
         _show_history(client, conversation)
-    if not conversation.turns and not conversation.asking:
-        _show_welcome()
-    for turn in conversation.turns:
-        _show_turn(client, turn)
+    talk = st.container(key="sr-talk")
+    with talk:
+        if not conversation.turns and not conversation.asking:
+            _show_welcome()
+        for turn in conversation.turns:
+            _show_turn(client, turn)
     if conversation.too_long:
         st.session_state[_FIELD] = conversation.too_long  # Streamlit's own limit would drop a longer text in silence
-    asked = st.chat_input("Ask a question", key=_FIELD)
-    if asked and asked.strip():
-        _take(client, conversation, asked.strip())
-    elif conversation.too_long:
-        _tell_too_long(conversation)
-    elif conversation.asking:
-        _offer_again(client, conversation)
+    # in a container: with a field of the page itself Streamlit would scroll every answer to its end
+    with st.container(key="sr-asking", gap="xsmall"):
+        hint = st.empty()
+        asked = st.chat_input("Ask a question", key=_FIELD)
+    with talk:
+        if asked and asked.strip():
+            if conversation.turns:  # whoever asks from further up does not see it come
+                _draw(hint, pieces.line("The answer comes below the earlier ones."))
+            _take(client, conversation, asked.strip())
+        elif conversation.too_long:
+            _tell_too_long(conversation)
+        elif conversation.asking:
+            _offer_again(client, conversation)
 
 
 def _show_welcome() -> None:

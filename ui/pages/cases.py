@@ -59,7 +59,9 @@ def _offer_new(client: Client) -> None:
         query_ids = fields.line("Questions, by their ids", "case-questions")
         sent = st.form_submit_button("Open the case", type="primary")
     if sent:
-        client.open_case(checked(CaseIn, title=title, reason=reason, query_ids=query_ids.split()))
+        client.open_case(
+            checked(CaseIn, {"query_ids": "Questions"}, title=title, reason=reason, query_ids=query_ids.split())
+        )
         read_again()
         fields.accepted("case-title", "case-reason", "case-questions")
         pieces.say_after_rerun("The case is open.")
@@ -122,7 +124,7 @@ def _offer_work(client: Client, case: CaseDetail) -> None:
     with put, st.form(f"put-{case.id}", border=False):
         query_id = fields.line("Question, by its id", f"put-in-{case.id}")
         if st.form_submit_button("Put it in"):
-            client.put_in_case(case.id, checked(CaseQueryIn, query_id=query_id))
+            client.put_in_case(case.id, checked(CaseQueryIn, {"query_id": "Question"}, query_id=query_id))
             _done("The question is in the case.", f"put-in-{case.id}")
     with note, st.form(f"note-{case.id}", border=False):
         words = fields.area("Note", f"note-in-{case.id}", OWN_WORDS)
@@ -132,7 +134,7 @@ def _offer_work(client: Client, case: CaseDetail) -> None:
     with close, st.form(f"close-{case.id}", border=False):
         outcome = fields.area("What came of it", f"outcome-of-{case.id}")
         if st.form_submit_button("Propose to close it", type="primary"):
-            client.close_case(case.id, checked(CaseNoteIn, note=outcome))
+            client.close_case(case.id, checked(CaseNoteIn, {"note": "What came of it"}, note=outcome))
             _done("The case is closed when a second officer agrees.", f"outcome-of-{case.id}")
 
 

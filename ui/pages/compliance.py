@@ -49,8 +49,11 @@ def _offer_proof(client: Client) -> None:
             read_again()
         pieces.show(pieces.link_button("Export the proof", "/api/log/export", download=True), "content")
         pieces.show(pieces.link_button("Print a checkpoint", "/api/log/checkpoint"), "content")
-    if _VERIFIED in st.session_state:
-        pieces.show(_verdict(st.session_state[_VERIFIED]))
+    verified: VerifiedOut | None = st.session_state.get(_VERIFIED)
+    if verified is not None:
+        pieces.show(_verdict(verified))
+        if verified.ok:  # it was so then; what is wrong stays
+            del st.session_state[_VERIFIED]
 
 
 def _verdict(verified: VerifiedOut) -> Html:

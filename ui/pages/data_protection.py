@@ -23,6 +23,14 @@ from ui.log_opening import log_is_open
 from ui.person_view import named
 from ui.read_once import read_once
 
+_CALLED = {
+    "person": "Name of the person",
+    "since": "First month",
+    "until": "Last month",
+    "reason": "Reason",
+}
+"""What the forms call what the API has other names for."""
+
 
 def page(client: Client) -> None:
     """Show all six, the first to an officer whose account another one has yet to confirm."""
@@ -35,7 +43,7 @@ def page(client: Client) -> None:
         _show_erasures,
         _show_subject_access,
     ):
-        with pieces.problems_shown():
+        with st.container(), pieces.problems_shown():  # a container each: what one says moves none of the others
             show(client)
 
 
@@ -113,7 +121,7 @@ def _show_holds(client: Client) -> None:
             if st.button("Propose the release", key=f"release-{hold.id}"):
                 client.propose_release(hold.id, checked(ReleaseIn, reason=reason))
                 _say_it_waits(f"release-reason-{hold.id}")
-    with st.expander("Place a hold"), st.form("place-hold", border=False):
+    with st.expander("Place a hold"), st.form("place-hold", border=False), pieces.problems_shown():
         person = fields.line("Name of the person (empty: everybody)", "hold-person")
         left, right = st.columns(2)
         with left:
@@ -122,7 +130,7 @@ def _show_holds(client: Client) -> None:
             until = fields.line("Last month (empty: no end)", "hold-until")
         reason = fields.line("Reason for the hold", "hold-reason")
         if st.form_submit_button("Place the hold", type="primary"):
-            client.place_hold(checked(HoldIn, person=person, since=since, until=until, reason=reason))
+            client.place_hold(checked(HoldIn, _CALLED, person=person, since=since, until=until, reason=reason))
             fields.accepted("hold-person", "hold-since", "hold-until", "hold-reason")
             pieces.say_after_rerun("The hold is in force.")
             st.rerun()
@@ -188,16 +196,20 @@ def _show_erasures(client: Client) -> None:
             "needs a second officer."
         )
     )
-    with st.expander("Propose an erasure"), st.form("propose-erasure", border=False):
+    with st.expander("Propose an erasure"), st.form("propose-erasure", border=False), pieces.problems_shown():
         person = fields.line("Name of the person", "erase-person")
         until = fields.line("Last month (2026-03; empty: every month so far)", "erase-until")
         reason = fields.line("Reason for the erasure", "erase-reason")
         if st.form_submit_button("Propose", type="primary"):
-            client.propose_erasure(checked(ErasureIn, person=person, until=until, reason=reason))
+            wanted = checked(ErasureIn, _CALLED, person=person, until=until, reason=reason)
+            held = client.propose_erasure(wanted).held
+            if held:
+                words = f"A legal hold keeps {', '.join(held)}: that is erased once two officers released the hold."
+                pieces.say_after_rerun(words, "warn")
             _say_it_waits("erase-person", "erase-until", "erase-reason")
     orders = client.erasures()
     if orders:
-        columns = ("Ordered", "Account", "Up to", "Erased", "State", "Certificate")
+        columns = ("Ordered", "Person", "Up to", "Erased", "State", "Certificate")
         pieces.show(pieces.table(columns, [_erasure(order) for order in orders]))
 
 
@@ -207,7 +219,7 @@ def _erasure(order: ErasureOut) -> tuple[Html, ...]:
     counts = (pieces.count(order.entries, "entry", "entries"), pieces.count(order.turns, "turn"))
     return (
         text(pieces.moment(order.ordered_at)),
-        pieces.code(order.account),
+        text(order.person) if order.person else Html(f"{pieces.code(order.account)} (account is gone)"),
         text(order.until),
         text(pieces.dotted(*counts)),
         Html(f"{state} {text(held)}"),

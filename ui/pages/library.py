@@ -39,6 +39,13 @@ def _list(client: Client) -> None:
     offset = pieces.offset("library-page", _LIMIT)
     found = client.documents(wanted, source, _LIMIT, offset)
     pieces.show(pieces.line(pieces.count(found.total, "document")))
+    if not found.total and (wanted or source):
+        pieces.show(
+            pieces.notice(
+                "Nothing that you may see has this in its title or path. Try one word, or the beginning of one, and "
+                "all sources. What stands inside the documents is found by asking."
+            )
+        )
     for document in found.documents:
         with st.container(key=f"sr-card-{document.id}", border=True):
             pieces.show(_entry(document))
@@ -107,8 +114,8 @@ def _facts(document: DocumentDetail) -> Html:
             ("Source", text(document.source)),
             ("Path", text(document.path)),
             ("Author", text(document.author)),
-            ("Written", text(document.created)),
-            ("Last edited", text(document.modified)),
+            ("Written", text(pieces.written(document.created))),
+            ("Last edited", text(pieces.written(document.modified))),
             ("You see it through", text(pieces.listed(document.groups))),
             ("Level", text(document.level)),
             ("Size", text(pieces.size(document.size_bytes))),

@@ -9,6 +9,7 @@ import streamlit as st
 from appliance.api.schemas.asking import StatementOut
 from appliance.api.schemas.log import ProofOut, QueryDetail, RetrievedOut
 from appliance.domain import AnswerKind
+from appliance.wording import DOORS
 from ui import pieces
 from ui.client import Client
 from ui.inert import Html, label, render, text
@@ -53,10 +54,11 @@ def _show_the_rest(query: QueryDetail) -> None:
 
 
 def _said(query: QueryDetail) -> Html:
+    answer = render(query.answer, rows=query.kind is AnswerKind.EXTRACTIVE)  # as the reader was shown it
     return Html(
         '<h3 class="sr-small-head">Question</h3>'
         f'<div class="sr-question" dir="auto">{text(query.question)}</div>'
-        f'<h3 class="sr-small-head">Answer as shown</h3>{render(query.answer)}'
+        f'<h3 class="sr-small-head">Answer as shown</h3>{answer}'
     )
 
 
@@ -75,7 +77,7 @@ def _in_short(query: QueryDetail) -> Html:
     return pieces.fields(
         [
             ("Asked", text(pieces.dotted(pieces.recorded_moment(query.asked_at), f"entry {query.seq}"))),
-            ("Person", text(pieces.dotted(query.person, query.origin))),
+            ("Person", text(pieces.dotted(query.person, by_way_of(query.origin)))),
             ("Groups then", text(pieces.listed(query.groups))),
             ("Outcome", pieces.badge(words, tone)),
             ("Error", text(query.error.replace("_", " "))),
@@ -88,6 +90,11 @@ def _in_short(query: QueryDetail) -> Html:
             ),
         ]
     )
+
+
+def by_way_of(origin: str) -> str:
+    """How a question came in; nothing when that cannot be read any more."""
+    return f"by way of {DOORS.get(origin, origin)}" if origin else ""
 
 
 def _made_with(query: QueryDetail) -> Html:

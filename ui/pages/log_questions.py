@@ -11,7 +11,7 @@ from appliance.domain import AnswerKind
 from ui import pieces, replay_view
 from ui.client import Client
 from ui.inert import Html, one_line, text
-from ui.pages.log_entry import FEEDBACK, KINDS, open_entry
+from ui.pages.log_entry import FEEDBACK, KINDS, by_way_of, open_entry
 from ui.read_once import read_once
 
 _LOOKED_BACK_DAYS = 30
@@ -96,7 +96,8 @@ def _instant(day: date | None, at: time) -> str:
 
 def _card(query: QueryOut) -> Html:
     groups = pieces.listed([group for group in query.groups if group != "everyone"])
-    facts = pieces.dotted(f"#{query.seq}", pieces.recorded_moment(query.asked_at), query.person, groups, query.origin)
+    asked = pieces.recorded_moment(query.asked_at)
+    facts = pieces.dotted(f"#{query.seq}", asked, query.person, groups, by_way_of(query.origin))
     feedback = pieces.badge(FEEDBACK[query.feedback].lower()) if query.feedback else Html("")
     error = pieces.badge(query.error.replace("_", " "), "bad") if query.error else Html("")
     sources = pieces.badge(_sources(query))

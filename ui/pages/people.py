@@ -20,7 +20,7 @@ from appliance.api.schemas.sources import SourceOut
 from appliance.domain import EVERYONE, Role, Scope
 from ui import fields, pieces, shown_once
 from ui.client import Client, checked
-from ui.inert import Html, text
+from ui.inert import Html, label, text
 from ui.pages.source_form import groups_input
 from ui.pages.sources import groups_of
 from ui.person_view import memberships, named
@@ -28,7 +28,6 @@ from ui.person_view import memberships, named
 
 def page(client: Client, me: Me, known_sources: list[SourceOut]) -> None:
     """Everybody, with what can be done about each."""
-    shown_once.show()
     with pieces.problems_shown():
         for directory in client.directories():
             pieces.show(_directory(directory))
@@ -63,8 +62,11 @@ def _offer_changes(client: Client, person: PersonOut, known: Iterable[str]) -> N
     words = "Enable" if person.disabled else "Disable"
     # The key holds the word, so that the second half of a double click does not undo the first.
     if st.button(words, key=f"{words.lower()}-{person.id}", type="tertiary"):
-        client.change_person(person.id, PersonPatch(disabled=not person.disabled))
-        _done(f"{person.name} is {'enabled' if person.disabled else 'disabled'}.")
+        if not person.disabled:
+            _disable(client, person)
+            return
+        client.change_person(person.id, PersonPatch(disabled=False))
+        _done(f"{person.name} is enabled.")
 
 
 def _done(words: str) -> None:
@@ -127,7 +129,13 @@ def _add_person(client: Client, known: Iterable[str]) -> None:
         )
         if st.form_submit_button("Add person", type="primary"):
             person = checked(
-                PersonIn, name=name, display_name=display_name, roles=roles, groups=groups, service=service
+                PersonIn,
+                {"name": "Sign-in name"},
+                name=name,
+                display_name=display_name,
+                roles=roles,
+                groups=groups,
+                service=service,
             )
             shown_once.keep("The password of", lambda: _added(client, person), once_for=name)
             st.rerun()
@@ -162,7 +170,11 @@ def _ask_officers(client: Client) -> None:
         name = fields.line("Which account (the name it signs in with)", "agreement-name")
         reason = fields.line("What is to be done, and why", "agreement-reason")
         if st.form_submit_button("Ask a compliance officer"):
-            client.ask_officers(checked(AgreementIn, name=name, reason=reason))
+            client.ask_officers(
+                checked(
+                    AgreementIn, {"name": "Which account", "reason": "What is to be done"}, name=name, reason=reason
+                )
+            )
             fields.accepted("agreement-name", "agreement-reason")
             _done("It waits for a compliance officer, on their page Data protection.")
 
@@ -178,6 +190,20 @@ def _change_person(client: Client, person: PersonOut, known: Iterable[str]) -> N
         if st.button("Save", type="primary", key=f"save-{person.id}"):
             _warn_of_new(client.change_person(person.id, checked(PersonPatch, roles=roles or None, groups=groups)))
             _done(f"Changed {person.name}.")
+
+
+@st.dialog("Disable this person?")
+def _disable(client: Client, person: PersonOut) -> None:
+    with pieces.problems_shown():
+        who = named(person.display_name, person.name)
+        if person.service:
+            words = f"{who}: its tokens stop working at once."
+        else:
+            words = f"{who} is signed out at once, and cannot sign in any more."
+        pieces.show(pieces.line(f"{words} What is on record stays. Enable undoes it."))
+        if st.button(f"Disable {label(person.name)}", type="primary", key=f"confirm-disable-{person.id}"):
+            client.change_person(person.id, PersonPatch(disabled=True))
+            _done(f"{person.name} is disabled.")
 
 
 @st.dialog("Set a new password?")
@@ -217,4 +243,5 @@ def token_input(key: str) -> TokenRequest | None:
         days = st.number_input("Good for how many days", 1, 366, 90, key=f"{key}-days")
         if not st.form_submit_button("Make a token", type="primary"):
             return None
-    return checked(TokenRequest, label=label, scopes=scopes, days=days)
+    called = {"label": "What it is for", "scopes": "It may be used for", "days": "Good for how many days"}
+    return checked(TokenRequest, called, label=label, scopes=scopes, days=days)

@@ -159,7 +159,9 @@ def _judge(client: Client, review: ReviewOut) -> None:
         notes = st.text_area("Notes", placeholder=OWN_WORDS, key=f"notes-{review.query_id}")
         case_id, title = _choose_case(review, open_cases)
         sent = st.form_submit_button("Record the judgement", type="primary")
-    if sent:
+    if sent and verdict is None:
+        pieces.show(pieces.notice("Choose a verdict: nothing was recorded yet.", "bad"))
+    elif sent:
         given = checked(JudgementIn, verdict=verdict, notes=notes, case_id=case_id, title=title)
         state = client.judge_answer(review.query_id, given).state
         read_again()

@@ -49,8 +49,12 @@ def _offer_another(client: Client, found: RulesOut) -> None:
         elif selects is Selects.SOURCE:
             sources = {source.id: label(source.name) for source in found.sources}
             subject = st.selectbox("Source", list(sources), format_func=sources.__getitem__, key="rule-source") or ""
-        share = st.number_input("Share in percent", 0.01, 100.0, 100.0, step=1.0, key="rule-share")
+        # no least value: Streamlit would put one that is below it back to what stood there before, without a word
+        share = st.number_input("Share in percent", value=100.0, step=1.0, key="rule-share")
         if st.button("Make the rule", type="primary", key="rule-make"):
-            client.make_sampling_rule(checked(RuleIn, selects=selects, subject=subject, share_percent=share))
-            pieces.say_after_rerun("The rule acts from now on.")
-            st.rerun()
+            with pieces.problems_shown():
+                called = {"share_percent": "Share in percent"}
+                wanted = checked(RuleIn, called, selects=selects, subject=subject, share_percent=share)
+                client.make_sampling_rule(wanted)
+                pieces.say_after_rerun("The rule acts from now on.")
+                st.rerun()

@@ -32,6 +32,8 @@ _PATTERNS_HELP = "Glob patterns over the paths in the folder, such as `**/*.pdf`
 
 def schedule(source: SourceOut) -> str:
     """When a source is compared, in words."""
+    if source.paused:
+        return "Neither compared nor watched while it is paused"
     watched = "watched for changes" if source.watched else "not watched"
     return f"Compared {_every(source.compare_every_minutes)}, {watched}"
 
@@ -67,7 +69,8 @@ def add_folder_form(known: Iterable[str], levels: Sequence[str]) -> AskedFolder 
             look = st.form_submit_button("Preview first")
     if not added and not look:
         return None
-    return AskedFolder(checked(SourceIn, name=name, path=path, groups=groups, **more), only_look=not added)
+    called = {"path": "Folder on this machine", "groups": "Who may see its documents"}
+    return AskedFolder(checked(SourceIn, called, name=name, path=path, groups=groups, **more), only_look=not added)
 
 
 def add_uploads_form(known: Iterable[str]) -> SourceIn | None:
@@ -83,7 +86,10 @@ def add_uploads_form(known: Iterable[str]) -> SourceIn | None:
             "A curator approves each document before anybody finds it", True, key="add-uploads-curated"
         )
         if st.form_submit_button("Add place for uploads", type="primary"):
-            return checked(SourceIn, name=name, kind=SourceKind.UPLOADS, groups=groups, owner=owner, curated=curated)
+            called = {"name": "Name of the place", "groups": "Who may see what is uploaded"}
+            return checked(
+                SourceIn, called, name=name, kind=SourceKind.UPLOADS, groups=groups, owner=owner, curated=curated
+            )
     return None
 
 

@@ -130,7 +130,7 @@ def _facts(source: SourceOut) -> list[str]:
     due = f"The next file in trouble is tried again {pieces.moment(source.retry_at)}" if source.retry_at else ""
     return [
         pieces.dotted("" if source.removing else f"Seen by {source.seen_by}", owner, language),
-        schedule(source) if source.kind is SourceKind.FOLDER else "",
+        schedule(source) if source.kind is SourceKind.FOLDER and not source.removing else "",
         f"Takes in only {', '.join(source.include)}" if source.include else "",
         f"Leaves out {', '.join(source.exclude)}" if source.exclude else "",
         due,
@@ -256,6 +256,7 @@ def _read_again(client: Client, source: SourceOut) -> None:
 @dialog("Settings")
 def _settings(client: Client, source: SourceOut, known: set[str]) -> None:
     with pieces.problems_shown():
+        pieces.show(Html(f'<div class="sr-source"><div><h2>{text(source.name)}</h2></div></div>'))
         patch = change_form(source, known, client.access_terms().levels)
         if patch is None:
             return

@@ -50,16 +50,21 @@ class ErasureIn(In):
 
 
 class ProposedOut(Out):
-    """What waits for a second officer now."""
+    """What waits for a second officer now. `held` are the months that a hold keeps from an erasure."""
 
     proposal_id: str
+    held: list[str] = []
 
 
 class ErasureOut(Out):
-    """An order to erase, by the id of the account. `completed_at` is None while a hold keeps the months `held`."""
+    """An order to erase, by the id of the account. `completed_at` is None while a hold keeps the months `held`.
+
+    `person` is the name the account signs in with, empty when it is gone.
+    """
 
     id: str
     account: str
+    person: str = ""
     until: str
     ordered_at: datetime
     completed_at: datetime | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from appliance.answering.citations import MarkerGate
 from appliance.answering.extract import extract
+from appliance.domain import Place
 from appliance.index.port import Vector
 from appliance.inference.port import Vectors
 from tests.data.builders import ToyEmbedder, make_passages
@@ -93,6 +95,24 @@ def test_a_row_far_down_in_a_table_is_quoted_with_the_row_that_names_the_columns
     assert len(text) < 520
     assert quote("\n".join(table[:1] + table[-21:])).startswith("“\nKind | Text | Weeks\nParental leave")
     assert len(quote("\n".join([f"Kind | {'x' * 5_000}", *table[1:]]))) < 520  # a head that fits in no quotation
+
+
+def test_a_heading_is_never_what_is_marked_while_anything_stands_below_it() -> None:
+    table = "4. Hotels\nThe amounts are per night.\nCity | Rate\nBerlin | 150\nGeneva | 230\nVienna | 155"
+    [passage] = make_passages(table)
+    chunk = replace(passage.hit.chunk, place=Place(headings=("Travel", "4. Hotels")))
+    under_heading = replace(passage, hit=replace(passage.hit, chunk=chunk))
+    quotations = extract("Hotels, Geneva?", [under_heading], ToyEmbedder())
+    ((start, end),) = quotations.highlights
+    assert quotations.text[start:end] == "Geneva | 230"
+    assert quotations.text.startswith("“4. Hotels\n")
+
+
+def test_a_heading_alone_is_quoted() -> None:
+    [passage] = make_passages("# Hotels")
+    chunk = replace(passage.hit.chunk, place=Place(headings=("Hotels",)))
+    quotations = extract("Hotels?", [replace(passage, hit=replace(passage.hit, chunk=chunk))], ToyEmbedder())
+    assert quotations.text == "“# Hotels” [1]"
 
 
 def test_a_word_of_the_question_decides_between_rows_that_are_alike() -> None:

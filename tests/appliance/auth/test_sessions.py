@@ -235,6 +235,14 @@ def test_the_old_password_is_no_easier_to_guess_by_changing_it(sessions: Session
     sessions.sign_in("clerk", PASSWORD, HERE)  # the thief of a session keeps its owner out of nothing
 
 
+@pytest.mark.parametrize(
+    ("wait_s", "words"),
+    [(0.2, "1 second"), (89, "89 seconds"), (90, "2 minutes"), (284, "5 minutes"), (3600, "60 minutes")],
+)
+def test_a_pause_is_told_in_minutes_where_it_is_long(wait_s: float, words: str) -> None:
+    assert f"Wait {words} and try again" in str(TooManyAttempts(wait_s))
+
+
 def test_who_is_signed_in_changes_their_password_whatever_strangers_guess(
     sessions: Sessions, staff: Staff, settings: SignInSettings
 ) -> None:

@@ -106,3 +106,5 @@ def test_whom_nobody_means_is_not_asked_for(naming: Naming, pseudonyms: Pseudony
         naming.ask("o-1", "  ", "Complaint about an answer")
     with pytest.raises(NotFound):
         naming.ask("o-1", pseudonyms.of("u-never"), "Complaint about an answer")
+    with pytest.raises(NotFound, match="Nobody signs in"):
+        naming.ask("o-1", "nobody-such", "Complaint about an answer")

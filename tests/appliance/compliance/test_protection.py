@@ -298,10 +298,27 @@ def test_when_holds_cannot_be_read_nothing_is_erased(office: Office, monkeypatch
 def test_a_certificate_on_paper_tells_when_to_the_second(office: Office) -> None:
     office.asks("u-1", "Mine?")
     office.clock.forward(seconds=7)
-    paper = pdfium.PdfDocument(io.BytesIO(on_paper(office.erased("u-1"))))
-    words = paper[0].get_textpage().get_text_range()
-    paper.close()
+    words = words_on(on_paper(office.erased("u-1")))
     assert words.count("15 Mar 2026, 09:00:07 UTC") == 2
+    assert "Checkpoints of the log" in words
+
+
+def words_on(pdf: bytes) -> str:
+    """What stands on the first page."""
+    paper = pdfium.PdfDocument(io.BytesIO(pdf))
+    words: str = paper[0].get_textpage().get_text_range()
+    paper.close()
+    return words
+
+
+def test_what_a_hold_would_keep_of_an_erasure_is_known_before(office: Office) -> None:
+    office.asks("u-1", "Mine?")
+    erasures = office.protection.erasures
+    assert erasures.kept_now("u-1") == ()
+    office.holds("u-1", since="2026-03", until="2026-03")
+    assert erasures.kept_now("u-1") == ("2026-03",)
+    assert erasures.kept_now("u-1", until="2026-02") == ()
+    assert erasures.kept_now("u-2") == ()
 
 
 def test_a_certificate_tells_all_and_names_nobody(office: Office) -> None:
@@ -323,7 +340,9 @@ def test_a_certificate_tells_all_and_names_nobody(office: Office) -> None:
 def test_an_erasure_of_somebody_of_whom_nothing_is_on_record_is_complete_too(office: Office) -> None:
     order = office.erased("u-nobody")
     assert (order.completed_at, order.entries, order.months) == (office.clock(), 0, ())
-    assert on_paper(order).startswith(b"%PDF-")
+    words = words_on(on_paper(order))
+    assert "none: nothing was on record" in words
+    assert "Checkpoints of the log" not in words
 
 
 def test_an_erasure_that_was_cut_off_keeps_its_numbers(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
