@@ -44,11 +44,10 @@ class OpenIndexes:
     building: VectorIndex | None = None
     is_anew: bool = False
 
-    def close(self) -> None:
-        """Close all of them. Closing twice is no error."""
-        if self.building is not None:
-            self.building.close()
-        self.serving.close()
+    @property
+    def indexes(self) -> tuple[VectorIndex, ...]:
+        """All of them."""
+        return (self.serving,) if self.building is None else (self.serving, self.building)
 
 
 class Indexes:

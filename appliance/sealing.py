@@ -15,7 +15,22 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, Select, Text, column, inspect, select, table, text, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Row,
+    Select,
+    Table,
+    Text,
+    column,
+    inspect,
+    select,
+    table,
+    update,
+)
+from sqlalchemy.schema import CreateTable, DropTable
 
 from appliance import access_requests, conversations
 from appliance.access_requests import access_requests as requests
@@ -30,7 +45,7 @@ KeyOf = Callable[[str, str], Key]
 _BATCH = 500
 _UNSEALED = b""
 _PLAIN = ("plain_turns", "plain_conversations", "plain_access_requests")  # what refers to another one comes first
-_TO_CLEAR = "side_files_to_clear"
+_TO_CLEAR = Table("side_files_to_clear", MetaData(), Column("what", Integer))
 
 _turn = table(
     "plain_turns",
@@ -69,13 +84,13 @@ def seal_what_is_plain(database: Database, log: QueryLog) -> None:
         _seal_all(database, _TURNS, _turn.c.rowid, lambda connection, row: _seal_turn(connection, row, key_of))
         _seal_all(database, _REQUESTS, _request.c.rowid, lambda connection, row: _seal_request(connection, row, key_of))
         with database.write() as connection:
-            connection.execute(text(f"CREATE TABLE IF NOT EXISTS {_TO_CLEAR} (what INTEGER)"))
+            connection.execute(CreateTable(_TO_CLEAR, if_not_exists=True))
             for name in _PLAIN:
-                connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
-    if _has(database, _TO_CLEAR):
+                connection.execute(DropTable(Table(name, MetaData()), if_exists=True))
+    if _has(database, _TO_CLEAR.name):
         database.clear_side_files()
         with database.write() as connection:
-            connection.execute(text(f"DROP TABLE IF EXISTS {_TO_CLEAR}"))
+            connection.execute(DropTable(_TO_CLEAR, if_exists=True))
 
 
 def _has(database: Database, name: str) -> bool:

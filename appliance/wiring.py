@@ -290,7 +290,8 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     own_words = _own_words(settings)  # now, because it is read now, and not again
     build = _Builder(settings, folder, catalog, log, model, reranker, glossary, own_words)
     found = indexes.open(embedder)
-    stack.callback(found.close)
+    for opened_index in found.indexes:  # not all of `found`, which would keep the former model in memory
+        stack.callback(opened_index.close)
     index = found.serving if found.building is None else Twofold(found.serving, found.building)
     desk = Desk(build.serving(index, found.embedder, found.languages))
     stack.callback(lambda: desk.serving.close())

@@ -97,8 +97,10 @@ def test_what_is_in_an_archive_is_not_opened_one_by_one_after_it(desk: Desk, mon
 def test_a_duplicate_that_takes_over_does_so_under_the_label_of_by_then(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = desk.folder(a__txt=_SALARY, b__txt=_SALARY)
+    folder = desk.folder(a__txt=_SALARY)
     key = desk.add(folder)
+    desk.sync(key)
+    write(folder / "b.txt", _SALARY)
     desk.sync(key)
     assert _seen(desk) == ["a.txt"]
     duplicate = desk.id_of(key, "b.txt")

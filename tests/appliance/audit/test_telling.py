@@ -99,7 +99,7 @@ def _registered() -> set[str]:
 
 def _acts() -> Iterator[tuple[str, str]]:
     """Where an act is put on record, and which."""
-    for path in _sources():
+    for path in (*_sources(), *_sources("../ingest")):
         tree = ast.parse(path.read_text("utf-8"))
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call):
