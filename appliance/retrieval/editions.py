@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 from appliance.domain import Hit
 
@@ -80,6 +81,18 @@ def unmarked(text: str) -> tuple[str, ...]:
 def same_name(one: Hit, other: Hit) -> bool:
     """Whether two hits' documents are called the same, but for what tells editions apart."""
     return any(ours.bare and ours.bare == theirs.bare for ours, theirs in zip(_names(one), _names(other), strict=True))
+
+
+def called_alike(hits: Iterable[Hit]) -> Iterator[tuple[Hit, Hit]]:
+    """The pairs of hits of which `same_name` says yes; each name is looked at once, not each pair."""
+    called: dict[tuple[int, tuple[str, ...]], list[tuple[int, Hit]]] = {}
+    for number, hit in enumerate(hits):
+        for place, name in enumerate(_names(hit)):
+            if name.bare:
+                called.setdefault((place, name.bare), []).append((number, hit))
+    pairs = (pair for alike in called.values() for pair in combinations(alike, 2))
+    once = {(first, second): (one, other) for (first, one), (second, other) in pairs}
+    yield from once.values()
 
 
 def newer(one: Hit, other: Hit) -> Newer | None:

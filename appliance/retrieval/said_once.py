@@ -24,7 +24,7 @@ from functools import cached_property
 
 from appliance.catalog import SIMILAR, resembling
 from appliance.domain import Hit
-from appliance.retrieval.editions import names_year_of, newer, same_name, unmarked
+from appliance.retrieval.editions import called_alike, names_year_of, newer, same_name, unmarked
 
 _ALIKE = 0.3  # of their shingles, for documents of the same name
 _ALIKE_WORDS = 0.5  # of their words, for those of the same name of which one has no signature
@@ -153,11 +153,10 @@ def _short_editions(
     first: Sequence[Hit], hits: Sequence[Hit], signatures: Mapping[str, bytes]
 ) -> Iterator[tuple[Hit, Hit]]:
     """The pairs of documents of the same name that share most of their words, where one of them has no signature."""
-    unsigned = [hit for hit in first if not signatures.get(hit.chunk.version_id)]
-    for one in unsigned:
-        for other in first:
-            if one is not other and same_name(one, other) and _share_words(one, other, hits):
-                yield one, other
+    for one, other in called_alike(first):
+        has_signatures = all(signatures.get(hit.chunk.version_id) for hit in (one, other))
+        if not has_signatures and _share_words(one, other, hits):
+            yield one, other
 
 
 def _share_words(one: Hit, other: Hit, hits: Sequence[Hit]) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.domain import Hit
-from appliance.retrieval.editions import name_of, newer, same_name
+from appliance.retrieval.editions import called_alike, name_of, newer, same_name
 from tests.data.builders import make_hit
 
 
@@ -39,6 +39,18 @@ def test_numbers_that_are_no_years_belong_to_the_name() -> None:
     assert name_of("ISO 27001").bare == ("iso", "27001")
     assert name_of("Room 120240").bare == ("room", "120240")
     assert not same_name(hit("3M_2018_10K.pdf"), hit("3M_2018_8K.pdf"))
+
+
+_NAMES = st.sampled_from(["", "policy.md", "Policy v2.pdf", "policy_2024.docx", "report 2023.pdf", "v1.txt"])
+
+
+@given(named=st.lists(st.tuples(_NAMES, _NAMES), max_size=8))
+def test_the_pairs_that_are_called_alike_are_those_of_the_same_name(named: list[tuple[str, str]]) -> None:
+    hits = [hit(path, title) for path, title in named]
+    pairs = [(one, other) for number, one in enumerate(hits) for other in hits[number + 1 :] if same_name(one, other)]
+    found = list(called_alike(hits))
+    assert len(found) == len(pairs)
+    assert all(pair in pairs for pair in found)
 
 
 @pytest.mark.parametrize(
