@@ -159,6 +159,7 @@ def _as_it_was(room: Room) -> Iterator[None]:
     room.model.go_on.set()
     room.appliance.accounts.set_disabled(room.reader_id, disabled=False)
     room.appliance.accounts.set_roles(room.reader_id, (Role.EMPLOYEE,))
+    room.appliance.accounts.set_password(room.reader_id, PASSWORD)  # who was made an officer has to choose another one
     room.appliance.accounts.set_groups(room.reader_id, ("board",))
     room.labels(frozenset({"board"}))
 

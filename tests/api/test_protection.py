@@ -51,7 +51,8 @@ def test_a_hold_keeps_an_erasure_waiting_until_two_officers_release_it(
     assert order.status_code == 202, order.text
     month = order.json()["held"]
     assert month == [f"{datetime.now(UTC):%Y-%m}"]
-    [proposed] = [one for one in second.get("/api/compliance/proposals").json() if one["act"] == "person.erased"]
+    proposals = second.get("/api/compliance/proposals").json()
+    [proposed] = [one for one in proposals if one["id"] == order.json()["proposal_id"]]
     assert f"A legal hold keeps {month[0]} until two officers release it" in proposed["about"]
     approve(second, order.json()["proposal_id"])
     (waiting,) = first.get("/api/compliance/erasures").json()
