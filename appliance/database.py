@@ -66,6 +66,7 @@ _PRAGMAS = (
     "foreign_keys=ON",
     "secure_delete=ON",
     "busy_timeout=30000",
+    "temp_store=MEMORY",  # what a statement sets aside is in no file
     f"mmap_size={_MAPPED_BYTES}",
 )
 installation = Table("installation", metadata, Column("id", String(36), primary_key=True))

@@ -4,8 +4,9 @@ Rules this module keeps:
 
 1. A migration has set the plain rows aside, and made a row for each that holds nothing yet. Here each is sealed with
    its person's key of its month, some at a time; a start that is cut off is gone on with by the next one.
-2. The plain rows stay until all are sealed. Then their tables are removed, which overwrites every page of them, and
-   the side file is emptied; that this is still to be done stands in the database until it is done.
+2. The plain rows stay until all are sealed. Then they are removed, which overwrites every page of them, and the side
+   file is emptied; that this is still to be done stands in the database until it is done. They go some at a time: what
+   one statement removes, SQLite keeps beside it until that has ended, outside this folder if it is much.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     column,
+    delete,
     inspect,
     select,
     table,
@@ -83,6 +85,8 @@ def seal_what_is_plain(database: Database, log: QueryLog) -> None:
         key_of = functools.cache(log.key_of)
         _seal_all(database, _TURNS, _turn.c.rowid, lambda connection, row: _seal_turn(connection, row, key_of))
         _seal_all(database, _REQUESTS, _request.c.rowid, lambda connection, row: _seal_request(connection, row, key_of))
+        for name in _PLAIN:
+            _empty(database, name)
         with database.write() as connection:
             connection.execute(CreateTable(_TO_CLEAR, if_not_exists=True))
             for name in _PLAIN:
@@ -110,6 +114,15 @@ def _seal_all(
         if not rows:
             return
         after = rows[-1].rowid
+
+
+def _empty(database: Database, name: str) -> None:
+    plain = table(name, column("rowid", Integer))
+    some = select(plain.c.rowid).limit(_BATCH)
+    removed = 1
+    while removed:
+        with database.write() as connection:
+            removed = connection.execute(delete(plain).where(plain.c.rowid.in_(some))).rowcount
 
 
 def _seal_turn(connection: Connection, row: Row[Any], key_of: KeyOf) -> None:

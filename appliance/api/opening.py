@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.audit.entries import SignedIn, SignedOut, SignInFailed
-from appliance.audit.refusals import record_refusal
 from appliance.auth.sessions import SignedInSession
 from appliance.domain import Principal, text_sha256
 from appliance.errors import ApplianceError
@@ -39,7 +38,7 @@ def record_failure(appliance: Appliance, error: ApplianceError, name: str | None
     name_key = "" if name is None else text_sha256(name.casefold())
     account = appliance.accounts.id_of(name or "")
     told = SignInFailed(account, "" if account else name_key, origin=address, reason=error.code, door=door)
-    record_refusal(appliance.log, told)
+    appliance.log.append_refusal(told)
 
 
 def end_session(appliance: Appliance, token: str, person: Principal) -> None:

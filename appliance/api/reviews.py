@@ -112,7 +112,8 @@ def _looked_at(
 def _needs_another(appliance: Appliance, admin: Principal, document: Document, version: Version) -> bool:
     """Whether this admin gave the version in question (or what it lies in), and there is somebody else to release it.
 
-    Administrators who may not sign in at the moment are there all the same: else one disables them for as long.
+    Administrators who were disabled here are there all the same: else one disables them for as long. Who is gone from
+    their directory, or whose directory is not asked any more, is not: nobody could ever release it.
     """
     if not _gave(appliance, admin, document, version):
         return False
@@ -120,7 +121,7 @@ def _needs_another(appliance: Appliance, admin: Principal, document: Document, v
     admins = (
         appliance.cleared(principal_of(person))
         for person in others
-        if Role.ADMIN in person.given_roles | person.told_roles
+        if Role.ADMIN in person.given_roles | person.roles and not person.gone
     )
     return any(other.access.admits(document.groups) for other in admins)
 

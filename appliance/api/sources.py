@@ -201,9 +201,11 @@ def _named_by(source: Source) -> frozenset[str]:
 
 def _withdraw(appliance: Appliance, source: Source) -> None:
     """Let those who are to lose sight of documents lose it before the sync has its turn."""
-    # The folder is out of reach, which the sync says; or somebody changed the source once more, and does the same.
-    with contextlib.suppress(InvalidRequest, Conflict):
-        appliance.pipeline.withdraw(source)
+    with contextlib.suppress(InvalidRequest):  # the folder is out of reach; the sync says so
+        try:
+            appliance.pipeline.withdraw(source)
+        except Conflict:  # somebody changed another thing of it at the same time
+            appliance.pipeline.withdraw(appliance.catalog.source(source.id))
 
 
 def _rule(given: RuleIn) -> Rule:

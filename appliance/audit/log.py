@@ -31,7 +31,7 @@ from typing import Self
 
 from appliance.audit import canonical, checkpoint, erasing, keys, records, store, tree
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
-from appliance.audit.entries import ClockStepped, ContentErased, Entry
+from appliance.audit.entries import ClockStepped, ContentErased, Entry, SignInFailed
 from appliance.audit.erasing import Erased
 from appliance.audit.keys import Holding, Key
 from appliance.audit.reading import LogReader, complete_tree
@@ -147,6 +147,21 @@ class QueryLog(LogReader):
                 self._keep_checkpoint(connection)
                 self._tell()
             return receipt
+
+    def append_refusal(self, refused: SignInFailed) -> Receipt:
+        """Write that a sign-in was refused, in a time that does not tell whether there is an account of that name.
+
+        An entry is sealed with the key of whoever it is of, and to make the first one of a month takes longer than to
+        find one that is there. So one is made every time: that of the account where it has none yet, and else one that
+        nobody is given and that is gone again in the same transaction.
+
+        Raises:
+            AuditUnavailable, AuditBroken: As `append`.
+        """
+        with self._lock, self._problem_kept(), self.store.errors():
+            self._writable()
+            self._keys.make_ready(records.person_of(refused), records.month_of(self._clock()))
+        return self.append(refused)
 
     def erase(self, holdings: Sequence[Holding], order_id: str = "") -> Erased | None:
         """Destroy the keys to these, and let go of what they sealed. It cannot be undone; heads and tree stay.

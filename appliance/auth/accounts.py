@@ -410,6 +410,8 @@ def _set_roles(connection: Connection, row: Row[Any], wanted: frozenset[Role]) -
     _change(connection, row.id, roles=sorted(wanted))
     if Role.COMPLIANCE in wanted:
         _change(connection, row.id, was_officer=True)
+    elif Role.COMPLIANCE not in row.directory_roles:
+        _change(connection, row.id, handed_over_at=None)  # of who is no officer there is nothing to confirm
     if (wanted - frozenset(row.roles)) & PRIVILEGED:
         _sign_in_anew(connection, row)
 

@@ -153,18 +153,13 @@ def _short_editions(
     first: Sequence[Hit], hits: Sequence[Hit], signatures: Mapping[str, bytes]
 ) -> Iterator[tuple[Hit, Hit]]:
     """The pairs of documents of the same name that share most of their words, where one of them has no signature."""
-    for one, other in called_alike(first):
-        has_signatures = all(signatures.get(hit.chunk.version_id) for hit in (one, other))
-        if not has_signatures and _share_words(one, other, hits):
+    alike = list(called_alike(first))
+    unsigned = [pair for pair in alike if not all(signatures.get(hit.chunk.version_id) for hit in pair)]
+    words: dict[str, set[str]] = {hit.chunk.document_id: set() for pair in unsigned for hit in pair}
+    for hit in hits if unsigned else ():  # of a short document these are all words it has
+        if hit.chunk.document_id in words:
+            words[hit.chunk.document_id] |= _Passage(hit).words
+    for one, other in unsigned:
+        ours, theirs = words[one.chunk.document_id], words[other.chunk.document_id]
+        if len(ours & theirs) >= _ALIKE_WORDS * len(ours | theirs):
             yield one, other
-
-
-def _share_words(one: Hit, other: Hit, hits: Sequence[Hit]) -> bool:
-    """Whether two documents share most words of their hits: of a short document those are all it has."""
-    ours, theirs = (
-        frozenset[str]().union(
-            *(_Passage(hit).words for hit in hits if hit.chunk.document_id == each.chunk.document_id)
-        )
-        for each in (one, other)
-    )
-    return len(ours & theirs) >= _ALIKE_WORDS * len(ours | theirs)

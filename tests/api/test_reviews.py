@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from datetime import UTC, datetime, timedelta
 
 import pikepdf
 import pytest
 from sqlalchemy import delete
 
+from appliance.auth.identity import DirectoryTerms, Identity
 from appliance.catalog.tables import uploads
 from appliance.domain import Role
 from tests.api.conftest import PASSWORD, Desk, write
@@ -142,6 +144,26 @@ def test_disabling_the_other_admins_frees_no_upload(desk: Desk) -> None:
     finally:
         accounts.set_groups(own, [])
         accounts.set_disabled(program, disabled=True)
+
+
+def test_an_admin_who_is_gone_from_their_directory_keeps_no_upload_waiting(desk: Desk) -> None:
+    accounts = desk.appliance.accounts
+    accounts.set_directories([DirectoryTerms("corp", "ldap", 86_400)])
+    own = accounts.named("admin").id
+    accounts.set_groups(own, ["pier"])
+    try:
+        accounts.admit(Identity("corp", "9", "gone-admin", "", frozenset({"pier"}), frozenset({Role.ADMIN})))
+        key = desk.add(groups=["pier"])
+        desk.ended(desk.upload(key, "press.txt", FIRST))
+        document = desk.id_of(key, "press.txt")
+        assert desk.admin.get(f"/api/reviews/{document}").json()["needs_another"]
+        accounts.renew("corp", [], datetime.now(UTC) + timedelta(minutes=6))
+        assert not desk.admin.get(f"/api/reviews/{document}").json()["needs_another"]
+        approve(desk, document, "admin")
+        assert waiting(desk) == []
+    finally:
+        accounts.set_groups(own, [])
+        accounts.set_directories(())
 
 
 @pytest.mark.parametrize(

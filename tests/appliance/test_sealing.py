@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Engine, event
 
 from appliance import conversations as conversations_module
 from appliance import database as database_module
@@ -191,3 +193,21 @@ def test_a_start_that_is_cut_off_is_gone_on_with_by_the_next_one(older: Path, wh
     assert files_with(SECRET, older)
     start(older)
     assert_sealed(older)
+
+
+def test_nothing_that_is_removed_is_set_aside_in_a_file_elsewhere(older: Path) -> None:
+    """What one statement removes SQLite keeps until it has ended, in a nameless file of /var/tmp if that is much."""
+    set_aside: set[str] = set()
+
+    def look(*_: object) -> None:
+        for descriptor in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                target = str(descriptor.readlink())
+                set_aside.update({target} if "etilqs" in target else ())
+
+    event.listen(Engine, "after_cursor_execute", look)
+    try:
+        start(older)
+    finally:
+        event.remove(Engine, "after_cursor_execute", look)
+    assert set_aside == set()

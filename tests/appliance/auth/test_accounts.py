@@ -198,6 +198,15 @@ def test_nobody_is_both_admin_and_compliance_officer(accounts: Accounts, staff: 
     assert accounts.person(staff.admin.id).roles == staff.admin.roles
 
 
+def test_of_who_is_no_officer_any_more_there_is_nothing_to_confirm(accounts: Accounts, staff: Staff) -> None:
+    officer = accounts.add("olga", PASSWORD, (Role.COMPLIANCE,), ()).id
+    accounts.hand_over(officer)
+    accounts.set_roles(officer, (Role.EMPLOYEE, Role.COMPLIANCE))
+    assert accounts.person(officer).handed_over_at is not None
+    accounts.set_roles(officer, (Role.ADMIN,))
+    assert accounts.person(officer).handed_over_at is None
+
+
 def test_an_unknown_role_is_refused(accounts: Accounts, staff: Staff) -> None:
     with pytest.raises(InvalidRequest, match="employee, admin, compliance"):
         accounts.set_roles(staff.clerk.id, ["owner"])  # type: ignore[list-item]

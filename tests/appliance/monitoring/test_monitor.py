@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from appliance.audit import signer, signing
-from appliance.audit.entries import AdminAction, LogRead
+from appliance.audit.entries import AdminAction, LogRead, SignInFailed
+from appliance.audit.keys import keys_path
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
 from appliance.audit.signing import Signing
@@ -333,3 +334,15 @@ def test_every_alarm_is_called_something_and_the_manual_knows_it() -> None:
     manual = (Path(__file__).parents[3] / "docs" / "operations" / "monitoring.md").read_text("utf-8")
     for name, title in TITLES.items():
         assert f"| `{name.value}` | {title} |" in manual
+
+
+def test_a_refused_sign_in_that_cannot_be_put_on_record_is_told_too(log: QueryLog, watching: Watching) -> None:
+    monitor, path = watching(), keys_path(log.path)
+    away = path.rename(path.with_name("away"))
+    with pytest.raises(AuditUnavailable, match="keys of the query log were exchanged"):
+        log.append_refusal(SignInFailed("", "ab"))
+    away.rename(path)
+    monitor.look()
+    assert log.failures == 1
+    assert acts(log)[-3:] == [RESUMED, ALARM_RAISED, ALARM_OVER]
+    assert log.append_refusal(SignInFailed("", "ab")).seq
