@@ -119,16 +119,15 @@ class MarkerGate:
         return "".join(map(self._kept, numbers)) if numbers else group[0]
 
     def _kept(self, numbers: tuple[int, int]) -> str:
-        """The markers of a number, or of those from one to another if both are known."""
+        """The markers of a number, or of those from one to another; none where an end of a range is not known."""
+        unknown = [number for number in dict.fromkeys(numbers) if number not in self._known]
+        if unknown:
+            self._unknown += unknown
+            return ""
         first, last = numbers
-        if first in self._known and last in self._known:
-            pointed_at = [number for number in self._known if first <= number <= last] or [first, last]
-        else:
-            pointed_at = [first, last] if first != last else [first]
-        known = [number for number in pointed_at if number in self._known]
-        self._cited |= {number: self._known[number] for number in known}
-        self._unknown += [number for number in pointed_at if number not in self._known]
-        return "".join(f"[{number}]" for number in known)
+        cited = [number for number in self._known if first <= number <= last] or [first, last]
+        self._cited |= {number: self._known[number] for number in cited}
+        return "".join(f"[{number}]" for number in cited)
 
 
 def without_hidden(text: str) -> str:
