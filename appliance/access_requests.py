@@ -37,7 +37,7 @@ from appliance.audit.log import QueryLog
 from appliance.audit.records import month_of
 from appliance.auth.accounts import now_utc
 from appliance.auth.tables import MAX_LABEL_CHARACTERS, people
-from appliance.database import Database, Moment, metadata
+from appliance.database import Database, Moment, metadata, month_in
 from appliance.errors import AccessDenied, Conflict, NotFound
 
 MAX_OPEN = 20
@@ -60,7 +60,7 @@ access_requests = Table(
 )
 
 
-_MONTH = func.strftime("%Y-%m", access_requests.c.asked_at)
+_MONTH = month_in(access_requests.c.asked_at)
 
 
 @dataclass(frozen=True, slots=True)

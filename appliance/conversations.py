@@ -41,7 +41,7 @@ from sqlalchemy import (
 from appliance.audit.keys import Key, opened
 from appliance.audit.log import QueryLog
 from appliance.audit.records import month_of
-from appliance.database import Database, Moment, metadata
+from appliance.database import Database, Moment, metadata, month_in
 from appliance.domain import AnswerKind, Grounding, StatementCheck
 from appliance.errors import NotFound
 
@@ -256,7 +256,7 @@ class Conversations:
         return [_turn(row, person_id, keys) for row in rows]
 
 
-_MONTH = func.strftime("%Y-%m", turns.c.asked_at)
+_MONTH = month_in(turns.c.asked_at)
 _OF_A_QUESTION = (turns.c.query_id, turns.c.asked_at, turns.c.question)
 _same = turns.alias()
 _FIRST = select(func.min(_same.c.position)).where(_same.c.conversation_id == turns.c.conversation_id).scalar_subquery()

@@ -25,6 +25,7 @@ from typing import Any
 from sqlalchemy import (
     URL,
     Column,
+    ColumnElement,
     Connection,
     DateTime,
     Engine,
@@ -33,6 +34,7 @@ from sqlalchemy import (
     Table,
     create_engine,
     event,
+    func,
     inspect,
     select,
     text,
@@ -83,6 +85,11 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+def month_in(column: ColumnElement[datetime]) -> ColumnElement[str]:
+    """The month of a moment as `audit.records.month_of` writes it, computed by the database: moments are UTC there."""
+    return func.strftime("%Y-%m", column)
 
 
 class Database:

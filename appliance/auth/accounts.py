@@ -407,11 +407,12 @@ def _set_roles(connection: Connection, row: Row[Any], wanted: frozenset[Role]) -
         _require_fit_for_service(wanted)
     if Role.ADMIN not in wanted:
         _keep_an_admin(connection, row)
-    _change(connection, row.id, roles=sorted(wanted))
+    values: dict[str, object] = {"roles": sorted(wanted)}
     if Role.COMPLIANCE in wanted:
-        _change(connection, row.id, was_officer=True)
+        values["was_officer"] = True
     elif Role.COMPLIANCE not in row.directory_roles:
-        _change(connection, row.id, handed_over_at=None)  # of who is no officer there is nothing to confirm
+        values["handed_over_at"] = None  # of who is no officer there is nothing to confirm
+    _change(connection, row.id, **values)
     if (wanted - frozenset(row.roles)) & PRIVILEGED:
         _sign_in_anew(connection, row)
 

@@ -22,13 +22,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Row, String, Table, Text, and_, exists, func, insert, or_, select, text, update
+from sqlalchemy import Column, Row, String, Table, Text, and_, exists, insert, or_, select, text, update
 
 from appliance.audit.entries import ActDecided, ActProposed
 from appliance.audit.log import QueryLog
 from appliance.auth.accounts import now_utc
 from appliance.auth.tables import people
-from appliance.database import Database, Moment, metadata
+from appliance.database import Database, Moment, metadata, month_in
 from appliance.errors import AccessDenied, Conflict, InvalidRequest, NotFound
 
 LAPSES_AFTER = timedelta(days=14)
@@ -50,7 +50,7 @@ proposals = Table(
     Column("person_id", String(36), nullable=False, server_default=text("''")),
 )
 
-_MONTH = func.strftime("%Y-%m", proposals.c.proposed_at)
+_MONTH = month_in(proposals.c.proposed_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Row, String, Table, Text, and_, func, insert, select, update
+from sqlalchemy import Column, Row, String, Table, Text, and_, insert, select, update
 
 from appliance.audit.entries import HoldPlaced
 from appliance.audit.log import QueryLog
 from appliance.auth.accounts import now_utc
 from appliance.compliance.four_eyes import FourEyes, Proposal
 from appliance.compliance.months import is_month
-from appliance.database import Database, Moment, metadata
+from appliance.database import Database, Moment, metadata, month_in
 from appliance.errors import Conflict, InvalidRequest, NotFound
 
 RELEASED = "hold.released"
@@ -43,7 +43,7 @@ holds = Table(
     Column("released_at", Moment, nullable=True),
 )
 
-_MONTH = func.strftime("%Y-%m", holds.c.placed_at)
+_MONTH = month_in(holds.c.placed_at)
 _OVER = and_(holds.c.released_at.is_not(None), holds.c.reason != "")
 
 

@@ -133,12 +133,8 @@ def accepted(runs: Iterable[Evaluation], *, max_drop: float) -> Evaluation | Non
 
 
 def _may_follow(before: Evaluation, after: Evaluation, max_drop: float) -> bool:
-    fell = (
-        _fell(metric, before.metrics.get(metric.name), after.metrics.get(metric.name))
-        for metric in METRICS
-        if metric.gated
-    )
-    return _not_yet(after) <= _not_yet(before) and all(drop <= max_drop + _SAME for drop in fell)
+    measured = ((metric, before.metrics.get(metric.name), after.metrics.get(metric.name)) for metric in METRICS)
+    return _not_yet(after) <= _not_yet(before) and not any(_fails(*each, max_drop) for each in measured)
 
 
 def _not_yet(run: Evaluation) -> int:
@@ -171,14 +167,14 @@ def _metric_change(
     metric: Metric, before: Sequence[QuestionResult], after: Sequence[QuestionResult], max_drop: float
 ) -> MetricChange:
     old, new = metric.measure(before), metric.measure(after)
-    return MetricChange(metric.name, old, new, metric.gated and _fell(metric, old, new) > max_drop + _SAME)
+    return MetricChange(metric.name, old, new, _fails(metric, old, new, max_drop))
 
 
-def _fell(metric: Metric, before: float | None, after: float | None) -> float:
-    """By how much a metric got worse; what one run alone measured did not."""
-    if before is None or after is None:
-        return 0.0
-    return before - after if metric.higher_is_better else after - before
+def _fails(metric: Metric, before: float | None, after: float | None, max_drop: float) -> bool:
+    """Whether a metric that gates got worse by more than is allowed; what one run alone measured did not."""
+    if not metric.gated or before is None or after is None:
+        return False
+    return (before - after if metric.higher_is_better else after - before) > max_drop + _SAME
 
 
 def _changes(pairs: Iterable[tuple[QuestionResult, QuestionResult]]) -> Iterator[QuestionChange]:

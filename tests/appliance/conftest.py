@@ -1,4 +1,4 @@
-"""What tests of several parts of the appliance ask with: a query log, and a few passages under two labels."""
+"""What tests of several parts of the appliance ask with: a query log, a database, a few passages under two labels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.audit.log import QueryLog
+from appliance.database import Database
 from tests.appliance.retrieval.test_retriever import LEGAL, Shop
 
 
@@ -15,6 +16,14 @@ from tests.appliance.retrieval.test_retriever import LEGAL, Shop
 def log(tmp_path: Path) -> Iterator[QueryLog]:
     with QueryLog(tmp_path / "log" / "queries.db") as opened:
         yield opened
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(tmp_path / "strongroom.db")
+    made.migrate()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,20 +14,6 @@ from appliance.domain import Role
 from appliance.errors import InvalidRequest
 
 LOST = "This cannot be read any more: its key is gone."
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "strongroom.db")
-    database.migrate()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[QueryLog]:
-    with QueryLog(tmp_path / "log" / "queries.db") as log:
-        yield log
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,20 +15,6 @@ from appliance.domain import AnswerKind
 from appliance.errors import AuditUnavailable, Conflict, InvalidRequest, NotFound
 
 START = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "catalog.db")
-    database.migrate()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[QueryLog]:
-    with QueryLog(tmp_path / "log" / "queries.db") as log:
-        yield log
 
 
 @pytest.fixture
