@@ -9,7 +9,8 @@ Rules this module keeps:
 3. A container comes after everything in it: once it is known as it is now, nobody looks into it again, so by then
    everything in it must be in its state, and what is no longer in it must be gone.
 4. A long version is written under no label, so that nobody's search meets it before it is in force.
-5. A document whose content another one has, under the same label, is indexed there and nowhere else.
+5. A document whose content another one has, under the same label, is indexed there and nowhere else; what a curator
+   has released is indexed for itself.
 """
 
 from __future__ import annotations
@@ -171,12 +172,13 @@ class Intake:
         place = replace(place, known=self._settling.fresh(place.known))  # it may have been given its original's content
         new = self._new_version(place, read)
         in_force = self._is_in_force(place, parsed)
+        has_to_wait = not in_force and self._has_to_wait(place, parsed)
         original = self._original_of(place, parsed)
-        if original is not None and read.chunks and not in_force:
+        if original is not None and read.chunks and not in_force and not has_to_wait:
             self._keep_as_duplicate(place, new, original)
         elif is_silent:
             self._fail_silent(place, read)
-        elif not in_force and (self._sync.source.curated or self._waits_already(place)):
+        elif has_to_wait:
             self._stage(place, new)
         else:
             self._waiting.versions.append(new)
@@ -191,13 +193,18 @@ class Intake:
         self._holdings.keep_as_duplicate(outcome, place.known, self._sync.source)
         self._sync.note(place.shown, Outcome.DUPLICATE, reason, pages=len(new.version.pages))
 
-    def _waits_already(self, place: Place) -> bool:
-        """Whether an upload waits for a curator: it goes on doing so, even if its source has none any more.
+    def _has_to_wait(self, place: Place, parsed: Parsed) -> bool:
+        """Whether a curator has to release what is not in force: a copy of what was released, too, has a name to look at.
 
-        Else whoever may not release what they uploaded would switch that off, and have it read again.
+        What has been a duplicate of the same content stays one. An upload that waits goes on doing so even if its
+        source has no curator any more: else whoever may not release what they uploaded would switch that off, and have
+        it read again.
         """
-        waits = place.known is not None and place.known.pending_version_id is not None
-        return waits and self._sync.source.kind is SourceKind.UPLOADS
+        known = place.known
+        if known is not None and known.duplicate_of is not None and known.sha256 == parsed.sha256:
+            return False
+        waits_already = known is not None and known.pending_version_id is not None
+        return self._sync.source.curated or (waits_already and self._sync.source.kind is SourceKind.UPLOADS)
 
     def _stage(self, place: Place, new: NewVersion) -> None:
         """Keep a version for a curator to look at."""

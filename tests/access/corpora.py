@@ -64,7 +64,8 @@ FOLLOW_UPS = ("And in 2025?", "Und für Gäste?", "What about the other contract
 class File:
     """A file of a source. `earlier` is what it said before, under the label `were`; empty if it is new.
 
-    `released` counts where one reviews.
+    `released` and `held` count where one reviews; `held` is a file of which what it said before was released, and what
+    it says now is not.
     """
 
     source: int
@@ -75,11 +76,13 @@ class File:
     were: frozenset[str]
     released: bool
     level: str
+    held: bool = False
 
     def is_seen_by(self, groups: frozenset[str], clearance: str) -> bool:
         """Whether a reader in these groups, cleared for this level, finds it."""
         is_cleared = self.level != HIGH or clearance == HIGH
-        return bool(self.groups & (groups | {EVERYONE})) and is_cleared and (self.source != REVIEWED or self.released)
+        label = self._both_labels() if self._is_held else self.groups
+        return bool(label & (groups | {EVERYONE})) and is_cleared and (self.source != REVIEWED or self.released)
 
     def as_it_was(self) -> File:
         """What it was at first."""
@@ -87,10 +90,19 @@ class File:
 
     def seen_by(self, groups: frozenset[str]) -> File:
         """What such a reader sees of it: what it said before only if that was for them too."""
+        if self._is_held:
+            return replace(self, content=self.earlier, groups=self._both_labels(), earlier=b"", held=False)
+        return self if self._both_labels() & (groups | {EVERYONE}) else replace(self, earlier=b"")
+
+    @property
+    def _is_held(self) -> bool:
+        return self.source == REVIEWED and self.held and bool(self.earlier) and self.earlier != self.content
+
+    def _both_labels(self) -> frozenset[str]:
+        """Whom the label of now and that of before both admit."""
         both = self.groups & self.were
         both |= self.groups if EVERYONE in self.were else both
-        both |= self.were if EVERYONE in self.groups else both
-        return self if both & (groups | {EVERYONE}) else replace(self, earlier=b"")
+        return both | (self.were if EVERYONE in self.groups else both)
 
 
 @dataclass(frozen=True)
@@ -148,7 +160,8 @@ def _files(draw: strategies.DrawFn) -> tuple[File, ...]:
         level = draw(strategies.sampled_from(("", "", "public", HIGH)))
         label = draw(_labels)
         were = draw(strategies.one_of(strategies.just(label), _labels))
-        found.append(File(source, path, label, content, earlier, were, draw(strategies.booleans()), level))
+        is_held = draw(strategies.booleans()) and not path.endswith(".zip")  # of what is in one, some may be as it was
+        found.append(File(source, path, label, content, earlier, were, draw(strategies.booleans()), level, is_held))
     return tuple(found)
 
 

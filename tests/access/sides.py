@@ -105,7 +105,7 @@ class Side:
             self._release(source, own)
             self._write(source, [file for file in own if file.earlier])
             self.pipeline.sync(source, wish=Wish(missing_ok=True))
-            self._release(source, own)
+            self._release(source, [file for file in own if not file.held or not file.earlier])
             self.pipeline.sync(source, wish=Wish(missing_ok=True))
 
     def be_in(self, groups: frozenset[str], clearance: str) -> None:

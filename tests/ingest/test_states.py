@@ -497,6 +497,37 @@ def test_what_was_turned_down_is_not_read_again_until_it_changes(room: Room) -> 
         room.catalog.approve(_facts(room, "a.txt").document_id, "curator")
 
 
+def test_a_copy_of_what_was_released_waits_for_a_curator_too(room: Room) -> None:
+    room.catalog.change_source(replace(room.source, curated=True))
+    room.write("a.txt", "The canteen opens at noon.")
+    room.write("b.txt", "The canteen opens at one, or a little later.")
+    room.sync()
+    for path in ("a.txt", "b.txt"):
+        room.catalog.approve(_facts(room, path).document_id, "curator")
+    room.sync()
+    room.write("b.txt", "The canteen opens at noon.")
+    room.write("why ann was dismissed.txt", "The canteen opens at noon.")
+    assert tally(room.sync()) == {"pending_review": 2, "unchanged": 1}
+    released = _facts(room, "a.txt").document_id
+    assert room.catalog.copies(released, READER) == []
+    assert (room.paths("noon"), room.paths("at one")) == ({"a.txt"}, {"b.txt"})
+    room.catalog.approve(_facts(room, "b.txt").document_id, "curator")
+    room.sync()
+    assert _facts(room, "b.txt").held_sha256 == _facts(room, "a.txt").sha256
+    assert room.paths("at one") == set()
+    assert room.agrees()
+
+
+def test_what_was_a_copy_before_its_source_had_a_curator_stays_one(room: Room) -> None:
+    room.write("a.txt", "The canteen opens at noon.")
+    room.write("b.txt", "The canteen opens at noon.")
+    room.sync()
+    room.catalog.change_source(replace(room.source, curated=True))
+    assert tally(room.sync(wish=Wish(again=Again.EVERYTHING))) == {"indexed": 1, "duplicate": 1}
+    assert room.catalog.pending_count() == 0
+    assert room.agrees()
+
+
 # failures
 
 
