@@ -194,7 +194,7 @@ class Intake:
         self._sync.note(place.shown, Outcome.DUPLICATE, reason, pages=len(new.version.pages))
 
     def _has_to_wait(self, place: Place, parsed: Parsed) -> bool:
-        """Whether a curator has to release what is not in force; so does a copy of what was released: it has a name too.
+        """Whether a curator has to release what is not in force; a copy of what was released, too: it has a name.
 
         What has been a duplicate of the same content stays one. An upload that waits goes on doing so even if its
         source has no curator any more: else whoever may not release what they uploaded would switch that off, and have
