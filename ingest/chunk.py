@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 from appliance.domain import Box, Chunk, Place, chunk_id
@@ -31,6 +31,7 @@ CUTTER_VERSION = "2"
 
 _SPECIAL_TOKENS = 2
 _CONTEXT_SHARE = 4  # the context may take a quarter of a chunk
+_LEVEL_DOWN = " > "
 _SMALL_SHARE = 3  # a chunk below a third of its budget takes the next section in
 _HEAD_SHARE = 4  # the head of a table may take a quarter of each of its chunks
 _HEAD_LINES = 3
@@ -96,6 +97,17 @@ def split(
             )
         )
     return chunks
+
+
+def retitled(chunk: Chunk, former: str, title: str, embedder: Embedder) -> Chunk:
+    """The chunk of a document of the same content that is called `title`, where this one is called `former`."""
+    headings = chunk.place.headings
+    above = _LEVEL_DOWN.join(_parts_of((former, *headings)))
+    if title == former or not chunk.context.startswith(above):  # a title that did not fit is not there
+        return chunk
+    caption = chunk.context[len(above) :].removeprefix(_LEVEL_DOWN)
+    room = max(embedder.max_tokens // _CONTEXT_SHARE, embedder.count_tokens(chunk.context) + 1)
+    return replace(chunk, context=_context((title, *headings, caption), room, embedder.count_tokens))
 
 
 def _drafts(elements: Sequence[Element], budget: int, overlap: int, count: CountTokens) -> Iterator[_Draft]:
@@ -262,10 +274,14 @@ def _halve(text: str, budget: int, count: CountTokens) -> Iterator[str]:
 
 def _context(above: Sequence[str], room: int, count: CountTokens) -> str:
     """Title, headings and caption in one line, from the left dropping what does not fit (the nearest says most)."""
-    parts = [part for part in dict.fromkeys(above) if part]
+    parts = _parts_of(above)
     while parts:
-        line = " > ".join(parts)
+        line = _LEVEL_DOWN.join(parts)
         if count(line) < room:
             return line
         parts = parts[1:]
     return ""
+
+
+def _parts_of(above: Sequence[str]) -> list[str]:
+    return [part for part in dict.fromkeys(above) if part]

@@ -29,6 +29,7 @@ from appliance.errors import ApplianceError, Conflict, NotFound
 from appliance.index.port import VectorIndex
 from appliance.inference.port import Embedder
 from appliance.labels import FileLabels, Levels
+from ingest.chunk import retitled
 from ingest.embed import embed_and_index
 from ingest.embedding_cache import forget
 from ingest.names import document_names, names_of_version
@@ -277,12 +278,16 @@ class Holdings:
                 self._catalog.repoint(duplicate.document_id, heir.document_id)
 
     def _copy(self, version: str, heir: FileFacts, source: Source) -> None:
-        """Index a version for another document of the same content."""
-        stored, title, media_type, signature = self._catalog.stored_version(version)
+        """Index a version for another document of the same content, under that one's own title.
+
+        A title may be a file's name, and who sees the heir need not see any more what it inherits from.
+        """
+        stored, former_title, media_type, signature = self._catalog.stored_version(version)
+        title = heir.title or former_title
         own = version_id(heir.document_id, stored.sha256, stored.parser)
         chunks = [
             replace(
-                chunk,
+                retitled(chunk, former_title, title, self._embedder),
                 id=chunk_id(own, chunk.number, self._embedder.model_id),
                 document_id=heir.document_id,
                 version_id=own,

@@ -9,8 +9,8 @@ Rules this module keeps:
 3. A container comes after everything in it: once it is known as it is now, nobody looks into it again, so by then
    everything in it must be in its state, and what is no longer in it must be gone.
 4. A long version is written under no label, so that nobody's search meets it before it is in force.
-5. A document whose content another one has, under the same label, is indexed there and nowhere else; what a curator
-   has released is indexed for itself.
+5. A document whose content another one has, read in the same way, under the same label, is indexed there and nowhere
+   else; what a curator has released is indexed for itself.
 """
 
 from __future__ import annotations
@@ -232,8 +232,10 @@ class Intake:
         self._sync.note(step.path, Outcome.RELABELLED if relabelled else Outcome.UNCHANGED)
 
     def _original_of(self, place: Place, parsed: Parsed) -> str | None:
-        """Another document that has this content, under the same label."""
-        return self._catalog.original_of(place.source_id, parsed.sha256, place.groups, other_than=place.document_id)
+        """Another document that has this content, read in the same way, under the same label."""
+        return self._catalog.original_of(
+            place.source_id, parsed.sha256, parsed.media_type, place.groups, other_than=place.document_id
+        )
 
     def _is_in_force(self, place: Place, parsed: Parsed) -> bool:
         """Whether exactly this content is what the document says already."""

@@ -58,6 +58,7 @@ class FileFacts:
     source_id: str
     path: str
     member: str
+    title: str
     container_id: str | None
     state: DocumentState
     reason: str
@@ -204,8 +205,13 @@ class IngestCatalog:
             raise NotFound
         return found[0]
 
-    def original_of(self, source_id: str, sha256: str, groups: frozenset[str], *, other_than: str) -> str | None:
-        """A document of the source with this content in force, under exactly this label; None if there is none."""
+    def original_of(
+        self, source_id: str, sha256: str, media_type: str, groups: frozenset[str], *, other_than: str
+    ) -> str | None:
+        """A document of the source with this content in force, read in the same way, under exactly this label, or None.
+
+        The same bytes say something else where they are called text than where they are called Markdown.
+        """
         same = select(versions.c.document_id, versions.c.id).where(versions.c.sha256 == sha256).subquery()
         query = (
             select(documents.c.id)
@@ -214,6 +220,7 @@ class IngestCatalog:
                 documents.c.version_id == same.c.id,
                 without_index(documents.c.source_id) == source_id,
                 without_index(documents.c.state) == DocumentState.INDEXED.value,
+                without_index(documents.c.media_type) == media_type,
                 documents.c.settled.is_(True),
                 documents.c.id != other_than,
             )
@@ -478,6 +485,7 @@ class IngestCatalog:
                 source_id=row.source_id,
                 path=row.path,
                 member=row.member,
+                title=row.title,
                 container_id=row.container_id,
                 state=DocumentState(row.state),
                 reason=row.reason,

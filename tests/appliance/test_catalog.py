@@ -177,7 +177,9 @@ def test_the_groups_of_a_reader_are_not_looked_up_one_by_one_for_every_document(
 
 
 PER_FILE: dict[str, Callable[[Catalog, Chunk], object]] = {
-    "an original": lambda catalog, _: catalog.original_of(SOURCE.id, "0" * 64, STAFF.groups, other_than="another"),
+    "an original": lambda catalog, _: catalog.original_of(
+        SOURCE.id, "0" * 64, "text/plain", STAFF.groups, other_than="another"
+    ),
     "facts": lambda catalog, chunk: catalog.facts(chunk.document_id),
     "duplicates": lambda catalog, chunk: catalog.duplicates_of(chunk.document_id),
     "members": lambda catalog, chunk: catalog.members(chunk.document_id),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from appliance.domain import Box, Chunk, chunk_id
 from appliance.inference.port import Embedder
 from appliance.inference.sentence_transformers import SentenceTransformersEmbedder
-from ingest.chunk import ChunkLimits, split
+from ingest.chunk import ChunkLimits, retitled, split
 from ingest.parse.elements import Element, ElementKind, Parsed, clean_text
 from tests.ingest.conftest import ToyEmbedder
 
@@ -347,6 +347,23 @@ def test_the_line_above_a_table_stays_with_its_first_chunk_and_is_context_of_the
     assert [chunk.context for chunk in of_table[1:]] == [f"Handbook > Seals > {caption}"] * (len(of_table) - 1)
     assert all(chunk.place.headings == ("Seals",) for chunk in chunks)
     assert [caption in chunk.search_text for chunk in chunks] == [chunk in of_table for chunk in chunks]
+
+
+@pytest.mark.parametrize("title", ["notes", "Seals", "Table 3: List prices of seals", "a long name " * 30])
+def test_a_chunk_under_another_title_is_the_one_that_would_have_been_cut_under_it(title: str) -> None:
+    elements = (
+        _text("Before any heading."),
+        _heading("Seals"),
+        _text("Table 3: List prices of seals"),
+        Element(ElementKind.TABLE, _prices(60)),
+    )
+    others = _split(*elements, title="dismissals")
+    assert [retitled(chunk, "dismissals", title, EMBEDDER) for chunk in others] == _split(*elements, title=title)
+
+
+def test_a_title_that_did_not_fit_is_not_in_the_way_of_another() -> None:
+    (chunk,) = _split(_text("We sell seals."), title="a long name " * 30)
+    assert retitled(chunk, "a long name " * 30, "notes", EMBEDDER) == chunk
 
 
 def test_a_short_table_shares_a_chunk_with_what_stands_before_it() -> None:

@@ -143,6 +143,32 @@ def test_a_duplicate_takes_over_when_its_original_goes(room: Room, change: str) 
     assert room.paths("opens at noon") == {"b.txt"}
 
 
+@pytest.mark.parametrize("change", ["closed", "deleted"])
+def test_nothing_of_its_originals_name_is_left_in_a_duplicate_that_takes_over(room: Room, change: str) -> None:
+    room.write("dismissals.txt", "The canteen opens at noon.\n\nIt closes at two.")
+    room.sync()
+    room.write("notes.txt", "The canteen opens at noon.\n\nIt closes at two.")
+    room.sync()
+    if change == "closed":
+        room.write("dismissals.txt.access.toml", 'groups = ["board"]')
+    else:
+        (room.folder / "dismissals.txt").unlink()
+    room.sync()
+    taken_over = _facts(room, "notes.txt").version_id or ""
+    chunks, _ = room.catalog.version_chunks(taken_over)
+    assert [chunk.context for chunk in chunks] == ["notes"]
+    assert room.catalog.stored_version(taken_over)[1] == room.document("notes.txt").title == "notes"
+    room.sync(wish=Wish(again=Again.EVERYTHING))
+    assert room.catalog.version_chunks(_facts(room, "notes.txt").version_id or "")[0] == chunks
+    assert room.agrees()
+
+
+def test_the_same_bytes_that_are_read_in_another_way_are_no_duplicate(room: Room) -> None:
+    room.write("a.md", "# The canteen\n\nIt opens at noon.")
+    room.write("a.txt", "# The canteen\n\nIt opens at noon.")
+    assert tally(room.sync()) == {"indexed": 2}
+
+
 def test_a_copy_under_another_label_is_a_document_of_its_own(room: Room) -> None:
     room.write("a.txt", "The canteen opens at noon.")
     room.write("b/.access.toml", 'groups = ["board"]')
