@@ -286,6 +286,8 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     catalog = Catalog(database)
     indexes = Indexes(settings, owner=database.installation_id())
     reranker = build_reranker(settings)
+    if reranker is not None:
+        stack.enter_context(contextlib.closing(reranker))
     glossary = load_glossary(settings.retrieval.glossary_path)
     own_words = _own_words(settings)  # now, because it is read now, and not again
     build = _Builder(settings, folder, catalog, log, model, reranker, glossary, own_words)
@@ -727,9 +729,14 @@ def build_reranker(settings: Settings) -> Reranker | None:
     """The reranking model the settings name, None without one. Nothing is loaded yet."""
     if not settings.retrieval.reranker_path:
         return None
+    path, embedding = Path(settings.retrieval.reranker_path), settings.embedding
+    if path.suffix == ".gguf":
+        from appliance.inference.llamacpp_reranker import LlamaCppReranker
+
+        return LlamaCppReranker(path, threads=embedding.threads)
     from appliance.inference.cross_encoder import CrossEncoderReranker
 
-    return CrossEncoderReranker(Path(settings.retrieval.reranker_path), batch_size=settings.embedding.batch_size)
+    return CrossEncoderReranker(path, batch_size=embedding.batch_size)
 
 
 def build_model(settings: ModelSettings) -> LanguageModel | None:

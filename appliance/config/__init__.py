@@ -201,7 +201,7 @@ class RetrievalSettings(Section):
     dense_weight_elsewhere: Annotated[float, Field(ge=0, le=1)] = 0.4  # in languages the embedding model does not read
     glossary_path: str = ""  # the organisation's own words that mean the same; see docs/operations/glossary.md
     answerable_above: Annotated[float, Field(ge=0, le=1)] = 0.17  # below it the documents do not say
-    reranker_path: str = ""  # a local CrossEncoder folder; empty: no reranking
+    reranker_path: str = ""  # a local CrossEncoder folder, or a GGUF file; empty: no reranking
     rerank_candidates: Annotated[int, Field(ge=1)] = 20
 
 

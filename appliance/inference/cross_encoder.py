@@ -64,6 +64,11 @@ class CrossEncoderReranker:
             self._loaded()
             return self._digest
 
+    def close(self) -> None:
+        """Free the memory; the next use loads again."""
+        with self._lock:
+            self._model = None
+
     def _loaded(self) -> Any:
         if self._model is None:
             self._model = self._load()

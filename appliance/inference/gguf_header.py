@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.errors import ModelUnavailable
+from appliance.inference.file_digest import sha256_of
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)
@@ -20,6 +21,9 @@ _MAX_DIMENSIONS = 4
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _KEPT = ("general.architecture", "general.name", "general.file_type", "general.alignment")
+_KEPT_OF_ARCHITECTURE = (".context_length", ".pooling_type")
+_POOLING_RANK = 4  # enum llama_pooling_type
+_RANKING_LAYERS = (b"cls.weight", b"cls.output.weight")
 
 _FILE_TYPES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M",
@@ -32,12 +36,16 @@ _FILE_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """`context_tokens` is the length the model was trained for; 0 if the file does not say."""
+    """`context_tokens` is the length the model was trained for; 0 if the file does not say.
+
+    `ranks` says whether it was made to judge texts: it has the layer that does, or names that as its purpose.
+    """
 
     architecture: str
     name: str
     context_tokens: int
     quantisation: str
+    ranks: bool
 
 
 def read_gguf_header(path: Path) -> GgufHeader:
@@ -51,7 +59,7 @@ def read_gguf_header(path: Path) -> GgufHeader:
             return _Reader(data).header()
     except FileNotFoundError as error:
         raise ModelUnavailable(
-            f"There is no model file {path}. Copy a GGUF file there or set model.gguf_path."
+            f"There is no model file {path}. Copy a GGUF file there, or correct the setting that names it."
         ) from error
     except OSError as error:
         raise ModelUnavailable(f"The model file {path} cannot be read: {error.strerror}. Check its owner.") from error
@@ -62,6 +70,14 @@ def read_gguf_header(path: Path) -> GgufHeader:
     except (ValueError, OverflowError, struct.error) as error:
         # mmap refuses an empty file with ValueError; the others come from lengths that make no sense.
         raise ModelUnavailable(f"{path} is empty or damaged. Copy it again and compare digests.") from error
+
+
+def digest_of_gguf(path: Path) -> str:
+    """Names the exact weights; reads the whole file the first time. Raises ModelUnavailable."""
+    try:
+        return f"sha256:{sha256_of(path)}"
+    except OSError as error:
+        raise ModelUnavailable(f"The model file {path} cannot be read. Check its owner.") from error
 
 
 class _Damaged(Exception):
@@ -84,8 +100,8 @@ class _Reader:
             raise _Damaged("its table of contents makes no sense")
         for _ in range(int(pairs)):
             self._pair()
-        offsets = [self._tensor() for _ in range(int(tensors))]
-        self._check_offsets(offsets)
+        found = [self._tensor() for _ in range(int(tensors))]
+        self._check_offsets([offset for _, offset in found])
         architecture = str(self._kept.get("general.architecture", ""))
         if not architecture:
             raise _Damaged("it does not name its architecture")
@@ -94,12 +110,14 @@ class _Reader:
             str(self._kept.get("general.name", "")),
             int(self._kept.get(f"{architecture}.context_length", 0)),
             _FILE_TYPES.get(int(self._kept.get("general.file_type", -1)), ""),
+            ranks=self._kept.get(f"{architecture}.pooling_type") == _POOLING_RANK
+            or any(name in _RANKING_LAYERS for name, _ in found),
         )
 
     def _pair(self) -> None:
         key = self._string().decode("utf-8", "replace")
         value = self._value(int(self._number("I")))
-        if value is not None and (key in _KEPT or key.endswith(".context_length")):
+        if value is not None and (key in _KEPT or key.endswith(_KEPT_OF_ARCHITECTURE)):
             self._kept[key] = value
 
     def _value(self, kind: int) -> int | float | bool | str | None:
@@ -122,14 +140,14 @@ class _Reader:
         else:
             raise _Damaged(f"arrays of type {kind} are not known")
 
-    def _tensor(self) -> int:
-        """Read one description; where its data begins, counted from the start of the data."""
-        self._string()
+    def _tensor(self) -> tuple[bytes, int]:
+        """Read one description: the name, and where its data begins, counted from the start of the data."""
+        name = self._string()
         dimensions = int(self._number("I"))
         if not 0 < dimensions <= _MAX_DIMENSIONS:
             raise _Damaged(f"a tensor has {dimensions} dimensions")
         self._skip(8 * dimensions + 4)  # the sizes, and the type
-        return int(self._number("Q"))
+        return name, int(self._number("Q"))
 
     def _check_offsets(self, offsets: list[int]) -> None:
         alignment = int(self._kept.get("general.alignment", 32))

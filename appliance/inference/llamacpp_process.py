@@ -41,8 +41,8 @@ _SILENT, _STOPPED = "silent", "stopped"
 class LlamaCppProcess:
     """llama.cpp with one model, listening on a Unix socket once the model is loaded."""
 
-    def __init__(self, gguf_path: Path, *, context_tokens: int, threads: int) -> None:
-        """Start it. The thread that does so must next `wait_until_loaded`.
+    def __init__(self, gguf_path: Path, *, context_tokens: int, threads: int, ranks: bool = False) -> None:
+        """Start it. The thread that does so must next `wait_until_loaded`. `ranks`: it judges pairs and writes nothing.
 
         Raises:
             ModelUnavailable: It cannot be started.
@@ -59,7 +59,7 @@ class LlamaCppProcess:
         except ModelUnavailable:
             self._folder.remove()
             raise
-        job = Job(str(gguf_path.absolute()), context_tokens, threads, str(self.socket))
+        job = Job(str(gguf_path.absolute()), context_tokens, threads, str(self.socket), ranks)
         with contextlib.suppress(BrokenPipeError):  # it has died; waiting for it says so
             self._to_child.write(job.to_line())
 

@@ -40,12 +40,16 @@ _libc = ctypes.CDLL(None)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to load, and the Unix socket to listen on, in a folder that has nothing else in it."""
+    """What to load, and the Unix socket to listen on, in a folder that has nothing else in it.
+
+    `ranks`: the model judges pairs of texts of `context_tokens` together, and writes nothing.
+    """
 
     gguf_path: str
     context_tokens: int
     threads: int
     socket: str
+    ranks: bool
 
     def to_line(self) -> bytes:
         """The job as it goes through the pipe."""
@@ -82,7 +86,12 @@ def _loaded(job: Job) -> Any:
     _die_with_parent(True)
     if _is_at_its_end(sys.stdin.fileno()):  # the parent died before that
         sys.exit(0)
-    server = xllamacpp.Server(_parameters(job, xllamacpp.CommonParams()))
+    parameters = _parameters(job, xllamacpp.CommonParams())
+    if job.ranks:
+        parameters.embedding = True
+        parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_RANK
+        parameters.n_batch = parameters.n_ubatch = job.context_tokens  # a pair is read at once
+    server = xllamacpp.Server(parameters)
     _die_with_parent(False)
     return server
 

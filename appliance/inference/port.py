@@ -60,6 +60,9 @@ class Reranker(Protocol):
     def digest(self) -> str:
         """Names the exact model. Raises ModelUnavailable."""
 
+    def close(self) -> None:
+        """Let go of the model; the next use loads it again. Closing twice is no error."""
+
 
 class MessageRole(StrEnum):
     """Who says a message of a chat."""

@@ -6,6 +6,7 @@ The models are small and real (`tests/data/tiny_models.py`).
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
 import shutil
 import time
@@ -27,13 +28,16 @@ from appliance.evaluation.golden import GoldenQuestion
 from appliance.evaluation.runner import Exercise
 from appliance.indexes import Indexes
 from appliance.inference.cross_encoder import CrossEncoderReranker
+from appliance.inference.llamacpp_reranker import LlamaCppReranker
 from appliance.inference.model_folder import folder_digest
 from appliance.labels import NO_LEVEL
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from ingest import changeover
 from tests.api.conftest import BASE, write_documents
+from tests.appliance.inference.processes import llama_processes
 from tests.data import tiny_models
+from tests.data.tiny_ranker import make_tiny_ranker
 
 ACCESS = AccessFilter(frozenset({EVERYONE}))
 QUESTION = "How long are invoices kept?"
@@ -353,3 +357,20 @@ def test_a_reranker_is_used_when_it_is_set_and_its_absence_costs_the_order_alone
         assert _found(built) == plain
         assert _reranked_by(built) == ""
         assert _check(_admin(built), "reranking model")[0] == "warning"
+
+
+def test_a_gguf_file_reranks_through_llama_cpp_and_ends_with_the_appliance(place: Place, tmp_path: Path) -> None:
+    model = make_tiny_ranker(tmp_path / "ranker.gguf", tiny_models.cross_encoder(tmp_path, tells_halves_apart=False))
+    with place.opened(place.old) as built:
+        plain = built.retriever.retrieve(QUESTION, ACCESS)
+    judge = LlamaCppReranker(model, threads=1)
+    scores = judge.scores(QUESTION, [hit.chunk.search_text for hit in plain])
+    judge.close()
+    wanted = [hit.path for _, hit in sorted(zip(scores, plain, strict=True), key=lambda pair: -pair[0])]
+    before = set(llama_processes())
+    with place.opened(place.old, reranker=model) as built:
+        assert _found(built) == wanted
+        assert _check(_admin(built), "reranking model")[0] == "ok"
+        assert _reranked_by(built) == f"sha256:{hashlib.sha256(model.read_bytes()).hexdigest()}"
+        assert set(llama_processes()) - before
+    assert set(llama_processes()) == before

@@ -69,15 +69,21 @@ KINDS: Mapping[str, Callable[..., Path]] = {
 }  # fmt: skip
 
 
-def cross_encoder(folder: Path, *, seed: int = 8, labels: int = 1) -> Path:
-    """A sentence-transformers CrossEncoder folder that judges a question and a passage together."""
+def cross_encoder(folder: Path, *, seed: int = 8, labels: int = 1, tells_halves_apart: bool = True) -> Path:
+    """A sentence-transformers CrossEncoder folder that judges a question and a passage together.
+
+    `tells_halves_apart`: BERT's way, by a vector that is added to each token of the question and another of the passage.
+    """
     import torch
     from sentence_transformers import CrossEncoder
     from transformers import BertConfig, BertForSequenceClassification
 
     torch.manual_seed(seed)
     config = BertConfig(vocab_size=len(_vocabulary("bert")), max_position_embeddings=64, num_labels=labels, **_SIZES)
-    BertForSequenceClassification(config).save_pretrained(folder / "made")
+    model = BertForSequenceClassification(config)
+    if not tells_halves_apart:
+        torch.nn.init.zeros_(model.bert.embeddings.token_type_embeddings.weight)
+    model.save_pretrained(folder / "made")
     _tokenizer("bert", 64).save_pretrained(folder / "made")
     CrossEncoder(str(folder / "made"), device="cpu", local_files_only=True).save_pretrained(str(folder / "model"))
     return folder / "model"

@@ -13,7 +13,7 @@ from appliance.errors import ModelUnavailable
 from appliance.inference import gguf_header
 from appliance.inference.gguf_header import GgufHeader, read_gguf_header
 
-EXPECTED = GgufHeader("qwen2", "tiny-test-model", 1024, "F16")
+EXPECTED = GgufHeader("qwen2", "tiny-test-model", 1024, "F16", ranks=False)
 
 
 def test_the_header_tells_architecture_name_window_and_quantisation(tiny_gguf: Path) -> None:

@@ -321,6 +321,6 @@ def test_no_core_is_dumped_neither_to_a_file_nor_to_a_program() -> None:
         "server.main()\n"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", program], input=Job("", 0, 0, "").to_line(), capture_output=True, check=True
+        [sys.executable, "-c", program], input=Job("", 0, 0, "", ranks=False).to_line(), capture_output=True, check=True
     )
     assert ran.stdout == b"0 (0, 0)\n"

@@ -36,6 +36,8 @@ class Judge:
     def digest(self) -> str:
         return "judge"
 
+    def close(self) -> None: ...
+
 
 def _texts(hits: Sequence[object]) -> list[str]:
     return [hit.chunk.text for hit in hits]  # type: ignore[attr-defined]
@@ -73,6 +75,8 @@ def test_a_failure_costs_the_order_and_is_logged_without_a_word_of_the_question(
 
         def digest(self) -> str:
             raise AssertionError("nobody asks")
+
+        def close(self) -> None: ...
 
     with caplog.at_level(logging.WARNING):
         assert reranked("secret plans", HITS, Broken(), candidates=3) == HITS
