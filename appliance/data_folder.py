@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from pathlib import Path
 from appliance.config import Settings
 from appliance.database import Database
 from appliance.errors import ConfigurationError, DataFolderBusy
+
+UPLOAD_PREFIX = ".upload-"
+"""How the name of a file begins that is still being uploaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,21 @@ def owned(folder: DataFolder) -> Iterator[None]:
         file.truncate(0)
         yield
         file.truncate(0)
+
+
+def forget_half_uploads(folder: DataFolder) -> None:
+    """Remove what was being uploaded when the last process ended."""
+    for left in folder.uploads.glob(f"*/{UPLOAD_PREFIX}*"):
+        left.unlink(missing_ok=True)
+
+
+def new_operator_token(folder: DataFolder) -> str:
+    """A new secret for each start, readable by the owner of the data folder alone."""
+    token = secrets.token_urlsafe(32)
+    descriptor = os.open(folder.operator_token, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token)
+    return token
 
 
 def database_in(folder: DataFolder) -> Database:

@@ -25,7 +25,8 @@ from appliance.domain import EVERYONE, TROUBLED
 from appliance.errors import ApplianceError
 from appliance.labels import NO_LEVEL
 from appliance.monitoring.alarms import TITLES
-from appliance.wiring import WITHHELD, Appliance
+from appliance.wiring import Appliance
+from appliance.wiring.put_on_record import WITHHELD
 from appliance.wording import moment, standing
 from ingest.reconcile import compare
 

@@ -153,7 +153,7 @@ def require_level(appliance: Appliance, level: str) -> str:
 
 
 def _visible(appliance: Appliance, reader: Principal, clearance: str, limit: int, offset: int) -> VisibleOut:
-    names = {source.id: source.name for source in appliance.catalog.sources()}
+    names = appliance.catalog.source_names()
     page = appliance.catalog.visible_by_path(reader.access, limit=limit, offset=offset)
     return VisibleOut(
         groups=sorted(reader.groups | {EVERYONE}),

@@ -16,6 +16,7 @@ from appliance.api.schemas.cases import (
     CaseQueryIn,
     CaseQueryOut,
 )
+from appliance.api.wire import as_file
 from appliance.audit.entries import CaseNoted, CaseOpened, CaseQueryAdded, LogRead
 from appliance.audit.records import Recorded
 from appliance.audit.telling import DAMAGED, why_unreadable
@@ -108,8 +109,7 @@ def package(
 
 
 def _download(data: bytes, name: str) -> Response:
-    disposition = f'attachment; filename="strongroom-evidence-{name}.zip"'
-    return Response(data, media_type=_ZIP, headers={"Content-Disposition": disposition, "Cache-Control": "no-store"})
+    return Response(data, media_type=_ZIP, headers=as_file(f"strongroom-evidence-{name}.zip"))
 
 
 def _case_out(appliance: Appliance, case: Case) -> CaseOut:

@@ -21,6 +21,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from appliance.api.gate import Compliance, TheAppliance
 from appliance.api.qr import qr_code
 from appliance.api.signin_pages import STATIC
+from appliance.api.wire import as_file
 from appliance.audit import checkpoint, note, signatures
 from appliance.audit.entries import LogRead
 from appliance.errors import NotFound
@@ -62,8 +63,7 @@ def file(officer: Compliance, appliance: TheAppliance) -> PlainTextResponse:
     signed, _ = _signed_now(appliance)
     size = signed.split("\n")[1]
     appliance.log.append(LogRead(officer.id, f"the signed checkpoint of {size} entries, as a file"))
-    name = f"strongroom-checkpoint-{size}.txt"
-    return PlainTextResponse(signed, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return PlainTextResponse(signed, headers=as_file(f"strongroom-checkpoint-{size}.txt"))
 
 
 def _signed_now(appliance: Appliance) -> tuple[str, str]:

@@ -32,7 +32,7 @@ def library(
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> LibraryOut:
     """The documents the reader may see."""
-    names = {item.id: item.name for item in appliance.catalog.sources()}
+    names = appliance.catalog.source_names()
     visible = {names[key] for key in appliance.catalog.visible_source_ids(reader.access) if key in names}
     wanted = next((key for key, name in names.items() if name == source), None)
     if source and (wanted is None or source not in visible):
@@ -52,7 +52,7 @@ def document(document_id: str, reader: Reading, appliance: TheAppliance) -> Docu
     found = catalog.document(document_id, reader.access)
     version = catalog.version(found.version_id or "", reader.access)
     passages = catalog.passages(version.id, reader.access, limit=_MAX_PASSAGES, offset=0)
-    names = {item.id: item.name for item in catalog.sources()}
+    names = catalog.source_names()
     return DocumentDetail(
         **document_out(found, names.get(found.source_id, ""), reader).model_dump(),
         sha256=version.sha256,

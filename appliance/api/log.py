@@ -23,7 +23,7 @@ from appliance.api.schemas.log import (
     QueryDetail,
     VerifiedOut,
 )
-from appliance.api.wire import verified_out
+from appliance.api.wire import as_file, verified_out
 from appliance.audit.entries import (
     AnswerClosed,
     LogExported,
@@ -158,10 +158,7 @@ def export(
     return StreamingResponse(
         _lines(appliance.log.export(with_content=content)),
         media_type="application/jsonl",
-        headers={
-            "Content-Disposition": 'attachment; filename="strongroom-query-log.jsonl"',
-            "Cache-Control": "no-store",
-        },
+        headers=as_file("strongroom-query-log.jsonl"),
     )
 
 

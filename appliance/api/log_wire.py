@@ -36,7 +36,8 @@ from appliance.compliance.naming import ACT as NAMING
 from appliance.domain import AnswerKind, Grounding, Principal, StatementCheck
 from appliance.evaluation.metrics import BY_NAME
 from appliance.flags import MEANINGS
-from appliance.wiring import WITHHELD, Appliance
+from appliance.wiring import Appliance
+from appliance.wiring.put_on_record import WITHHELD
 
 SOMEBODY = "somebody whose account is gone"
 _UNNAMED = "somebody"

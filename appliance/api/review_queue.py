@@ -35,7 +35,7 @@ _PERCENT = WHOLE // 100
 @router.get("/rules")
 def rules(_officer: Officer, appliance: TheAppliance) -> RulesOut:
     """The rules in force, and what one can name."""
-    names = _source_names(appliance)
+    names = appliance.catalog.source_names()
     return RulesOut(
         rules=[_rule_out(rule, names) for rule in appliance.sampling_rules.in_force()],
         flags=[flag.value for flag in Flag],
@@ -52,7 +52,7 @@ def make_rule(wanted: RuleIn, officer: Officer, appliance: TheAppliance) -> Rule
         raise InvalidRequest("There is no such flag. Choose one of those that are listed.")
     share = round(wanted.share_percent * _PERCENT)
     made = appliance.sampling_rules.make(officer.id, wanted.selects, wanted.subject, share)
-    return _rule_out(made, _source_names(appliance))
+    return _rule_out(made, appliance.catalog.source_names())
 
 
 @router.delete("/rules/{rule_id}", status_code=204)
@@ -76,7 +76,7 @@ def reviews(
     appliance.log.append(LogRead(officer.id, f"the review queue, {state.value}", session_id=session))
     complete = appliance.review_queue.catch_up()
     found, total = appliance.review_queue.in_state(state, limit=limit, offset=offset)
-    names = _source_names(appliance)
+    names = appliance.catalog.source_names()
     drawn_by = {rule.id: _in_words(rule, names) for rule in appliance.sampling_rules.all()}
     return ReviewsOut(
         reviews=[_review_out(appliance, review, drawn_by, officer.id) for review in found],
@@ -91,10 +91,6 @@ def judge(query_id: str, given: JudgementIn, officer: Officer, appliance: TheApp
     judgement = Judgement(given.verdict, given.notes, given.case_id, given.title)
     judged = appliance.review_queue.judge(officer, query_id, judgement)
     return JudgedOut(state=judged.state, case_id=judged.case_id)
-
-
-def _source_names(appliance: Appliance) -> dict[str, str]:
-    return {source.id: source.name for source in appliance.catalog.sources()}
 
 
 def _rule_out(rule: Rule, source_names: Mapping[str, str]) -> RuleOut:

@@ -37,7 +37,7 @@ def reviews(
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> ReviewsOut:
     """What waits for review, as far as this admin may read it; how much waits besides is a number."""
-    names = {source.id: source.name for source in appliance.catalog.sources()}
+    names = appliance.catalog.source_names()
     page = appliance.catalog.pending(admin.access, limit=limit, offset=offset)
     return ReviewsOut(
         reviews=[_review_out(document, names.get(document.source_id, "")) for document in page.documents],

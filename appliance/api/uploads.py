@@ -29,9 +29,10 @@ from starlette.requests import ClientDisconnect
 from appliance.api.gate import Answerable, IngestAdmin, TheAppliance, record_act
 from appliance.api.runs import request_sync, require_not_paused, run_out
 from appliance.api.schemas.runs import RunOut
+from appliance.data_folder import UPLOAD_PREFIX
 from appliance.domain import Principal, Source, SourceKind
 from appliance.errors import ApplianceError, Conflict, InvalidRequest
-from appliance.wiring import UPLOAD_PREFIX, Appliance
+from appliance.wiring import Appliance
 from ingest.discover import is_ignored
 from ingest.parse.elements import clean_name
 

@@ -62,6 +62,12 @@ class SourceCatalog:
         with self._database.read() as connection:
             return [source_of(row) for row in connection.execute(select(sources).order_by(sources.c.name))]
 
+    def source_names(self) -> dict[str, str]:
+        """The name of every source by its id, in the order of the names."""
+        with self._database.read() as connection:
+            found = connection.execute(select(sources.c.id, sources.c.name).order_by(sources.c.name))
+            return {row.id: row.name for row in found}
+
     def groups(self) -> frozenset[str]:
         """Every group that a source or a document is labelled with."""
         with self._database.read() as connection:

@@ -25,7 +25,8 @@ from appliance.ecosystem.retriever import StrongroomRetriever
 from appliance.errors import AccessDenied
 from appliance.labels import FileLabels
 from appliance.server import create_headless_app
-from appliance.wiring import WITHHELD, Appliance, opened
+from appliance.wiring import Appliance, opened
+from appliance.wiring.put_on_record import WITHHELD
 from tests.api.conftest import PASSWORD, _write_pdf, events
 
 pytestmark = pytest.mark.integration
@@ -305,14 +306,14 @@ def test_an_erasure_knows_of_answers_that_a_model_which_was_replaced_is_still_wr
     is_answered = appliance.protection.erasures._is_answered
     asking = appliance.answerer.ask(QUESTION, person, Conversation("talk"), origin="test")  # type: ignore[arg-type]
     next(asking)
-    serving = appliance.desk.serving
-    appliance.desk.serving = replace(serving, answerer=object())  # type: ignore[arg-type]
+    serving = appliance.in_service.now
+    appliance.in_service.now = replace(serving, answerer=object())  # type: ignore[arg-type]
     try:
         assert is_answered(room.reader_id)
         asking.close()
         assert not is_answered(room.reader_id)
     finally:
-        appliance.desk.serving = serving
+        appliance.in_service.now = serving
 
 
 def test_an_index_that_disagrees_with_the_catalog_gives_nothing_away_and_raises_an_alarm(

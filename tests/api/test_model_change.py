@@ -353,7 +353,7 @@ def test_a_reranker_is_used_when_it_is_set_and_its_absence_costs_the_order_alone
         assert _reranked_by(built) == folder_digest(model)
     with place.opened(place.old, reranker=tmp_path / "none") as built:
         with pytest.raises(ModelUnavailable, match="no reranking model"):  # a measurement would be of something else
-            built.desk.serving.examiner.warm_up(Exercise(GoldenQuestion("q", QUESTION, ()), ACCESS.groups))
+            built.in_service.now.examiner.warm_up(Exercise(GoldenQuestion("q", QUESTION, ()), ACCESS.groups))
         assert _found(built) == plain
         assert _reranked_by(built) == ""
         assert _check(_admin(built), "reranking model")[0] == "warning"

@@ -21,7 +21,8 @@ from appliance.config import (
 from appliance.domain import Role
 from appliance.papers.facts import facts_of, without_secrets
 from appliance.papers.written import NAMES, cell, written
-from appliance.wiring import Appliance, build_model
+from appliance.wiring import Appliance
+from appliance.wiring.models import build_model
 from tests.api.conftest import DOCUMENTS, Client
 
 ROOT = Path(__file__).parents[2]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import threading
+from functools import partial
 
 import pytest
 
 from appliance.api.schemas.runs import ReportOut
-from appliance.wiring import _record_by_itself
+from appliance.wiring import put_on_record
 from tests.api.conftest import Desk, write
 
 
@@ -32,7 +33,7 @@ def test_a_sync_that_nobody_asked_for_is_on_record_as_any_other(desk: Desk) -> N
     write(folder / "three.txt", "The tank is green.")
     (source,) = [source for source in desk.appliance.catalog.sources() if source.id == key]
     runs, log = desk.appliance.runs, desk.appliance.log
-    runs.wait(runs.request(source, on_end=lambda run: _record_by_itself(log, run)).id)
+    runs.wait(runs.request(source, on_end=partial(put_on_record.synced, log)).id)
     ended = [detail for action, _, detail in desk.acts() if action == "source.sync_ended"]
     assert sorted(ended) == ["indexed: 1, unchanged: 2", "indexed: 2"]
 

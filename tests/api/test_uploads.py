@@ -10,7 +10,8 @@ import pytest
 
 from appliance.api.uploads import _Incoming
 from appliance.config import ModelSettings, Provider, Settings
-from appliance.wiring import UPLOAD_PREFIX, opened
+from appliance.data_folder import UPLOAD_PREFIX
+from appliance.wiring import opened
 from tests.api.conftest import Desk, write
 
 

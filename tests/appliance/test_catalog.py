@@ -374,6 +374,7 @@ def test_removing_a_source_leaves_nothing_of_it(catalog: Catalog) -> None:
     catalog.remove_source(SOURCE.id)
     assert visible(catalog, mine + theirs, STAFF, current_only=False) == {theirs[0].id}
     assert [source.id for source in catalog.sources()] == ["other"]
+    assert catalog.source_names() == {"other": "Other"}
     assert catalog.states() == {DocumentState.INDEXED: 1}
 
 

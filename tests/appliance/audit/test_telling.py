@@ -15,7 +15,7 @@ from appliance.audit.telling import ACTS, KINDS, OFFICERS_ACTS, happened, why_un
 
 _SOURCE = Path(appliance.__file__).parent
 _ACTION_AT = {"AdminAction": 1, "record_act": 2, "admin_action": 0}
-_ACTION_IN = {("wiring.py", "_record"): 0, ("users.py", "_person"): 1}
+_ACTION_IN = {("users.py", "_person"): 1}
 """The calls that put an act of `AdminAction` on record, and which argument names it; `action` is what they pass on."""
 
 

@@ -1,0 +1,66 @@
+"""What the result of an evaluation depends on besides its questions, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance import __version__
+from appliance.answering.instructions import TEMPLATE
+from appliance.catalog import Catalog
+from appliance.config import ModelSettings, Settings
+from appliance.domain import DocumentState
+from appliance.evaluation.results import NOT_YET
+from appliance.inference.port import Embedder, LanguageModel, Reranker
+from appliance.wiring.serving import InService
+from ingest.pipeline import Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedWith:
+    """Tells it anew for each evaluation. `wanted` is the embedding model that the settings name."""
+
+    settings: Settings
+    catalog: Catalog
+    in_service: InService
+    pipeline: Pipeline
+    wanted: Embedder
+    model: LanguageModel | None
+    reranker: Reranker | None
+    own_words: str  # the digest of the organisation's part of the glossary
+
+    def in_force(self, answers: bool) -> dict[str, str]:
+        """As it is now, for an evaluation of passages alone or of answers too. Raises ModelUnavailable."""
+        settings, embedder = self.settings, self.in_service.now.embedder
+        documents = self.catalog.states().get(DocumentState.INDEXED, 0)
+        not_yet = self.pipeline.read_otherwise() if embedder.model_id == self.wanted.model_id else documents
+        values = {
+            "release": __version__,
+            "documents": str(documents),
+            NOT_YET: str(not_yet),
+            "embedding.model": embedder.model_id,
+            "ingest.chunk_tokens": str(settings.ingest.chunk_tokens),
+            "ingest.overlap_tokens": str(settings.ingest.overlap_tokens),
+            "retrieval.glossary": self.own_words,
+            **{f"retrieval.{name}": str(value) for name, value in settings.retrieval.model_dump().items()},
+        }
+        if self.reranker is not None:
+            values["retrieval.reranker_digest"] = self.reranker.digest()
+        return values | _answered_with(settings.model, self.model) if answers else values
+
+
+def _answered_with(settings: ModelSettings, model: LanguageModel | None) -> dict[str, str]:
+    """The language model and how it is asked. Raises ModelUnavailable: quoted passages would measure something else."""
+    if model is None:
+        return {"model": "none: answers are quoted passages"}
+    card = model.card()
+    sampling = {"model.temperature": str(settings.temperature), "model.seed": str(settings.seed)}
+    return {
+        "model": card.name,
+        "model.provider": card.provider,
+        "model.digest": card.digest,
+        "model.quantisation": card.quantisation,
+        "model.context_tokens": str(min(settings.context_tokens, card.context_tokens)),
+        "model.max_answer_tokens": str(settings.max_answer_tokens),
+        "prompt": TEMPLATE,
+        **(sampling if card.takes_sampling else {}),
+    }
