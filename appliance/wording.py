@@ -1,4 +1,4 @@
-"""The words people read for how files stand and how a sync left them: the same on screens, command line and in checks.
+"""The words people read for how files stand, how a sync left them and what came of a question: everywhere the same.
 
 What machines exchange (the API, the reports in CSV and JSON) keeps the values of `DocumentState` and of outcomes.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
-from appliance.domain import DocumentState
+from appliance.domain import AnswerKind, DocumentState
 
 STATES: Mapping[DocumentState, str] = {
     DocumentState.INDEXED: "indexed",
@@ -49,6 +49,14 @@ _ACTIONS = {
     "leave": "to be left as they are",
     "left_out": "left out by the patterns",
 }
+
+ANSWERS: Mapping[str, str] = {
+    AnswerKind.GENERATED: "written by the model",
+    AnswerKind.EXTRACTIVE: "quoted",
+    AnswerKind.ABSTAINED: "not in the documents",
+    AnswerKind.PASSAGES: "handed to a program",
+}
+"""What came of a question, for those who look at it later. Its reader is told in a sentence (`ui.pages.ask`)."""
 
 DOORS: Mapping[str, str] = {
     "browser": "the screens",

@@ -2,8 +2,8 @@
 
 Rules this package keeps:
 
-1. A flag is a name that stays as long as logs are kept, and a sentence for people (`MEANINGS`). It is a hint for those
-   who review, never a verdict, and no answer is changed or kept back for it.
+1. A flag is a name that stays as long as logs are kept, and for people a word or two (`WORDS`) and a sentence
+   (`MEANINGS`). It is a hint for those who review, never a verdict, and no answer is changed or kept back for it.
 2. What looks for flags is local and pure: text in, findings out. Nothing is learnt, stored or asked of anybody.
 3. What a finding tells of itself never repeats the text it was found in.
 """
@@ -28,6 +28,20 @@ class Flag(StrEnum):
     ABSTAINED = "abstained"
     ACCESS_REMOVED = "access_removed"
 
+
+WORDS: Mapping[str, str] = {
+    Flag.EMAIL: "e-mail address",
+    Flag.IBAN: "bank account",
+    Flag.CARD: "payment card",
+    Flag.PHONE: "telephone number",
+    Flag.NATIONAL_ID: "national id",
+    Flag.INSTRUCTIONS: "instructions in a passage",
+    Flag.NO_CITATION: "no citation",
+    Flag.LOW_GROUNDING: "low grounding",
+    Flag.ABSTAINED: "abstained",
+    Flag.ACCESS_REMOVED: "access removed",
+}
+"""Each flag in a word or two, where many are listed."""
 
 MEANINGS: Mapping[str, str] = {
     Flag.EMAIL: "The question holds an e-mail address.",

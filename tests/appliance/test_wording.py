@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from appliance.domain import DocumentState
-from appliance.wording import STATES, counted, doing, outcomes, standing
+from appliance import flags
+from appliance.domain import AnswerKind, DocumentState
+from appliance.flags import Flag
+from appliance.wording import ANSWERS, STATES, counted, doing, outcomes, standing
 from ingest.progress import Outcome
 
 
@@ -17,6 +19,11 @@ def test_every_state_has_words_without_the_signs_of_programs() -> None:
 def test_files_are_told_in_the_order_of_their_states_however_they_were_counted() -> None:
     states = {DocumentState.FAILED: 2, DocumentState.INDEXED: 4, DocumentState.GONE: 0}
     assert standing(states) == "4 indexed, 2 failed"
+
+
+def test_every_kind_of_answer_and_every_flag_has_words() -> None:
+    assert ANSWERS.keys() == set(AnswerKind)
+    assert flags.WORDS.keys() == flags.MEANINGS.keys() == set(Flag)
 
 
 def test_every_outcome_of_a_sync_is_told() -> None:

@@ -9,20 +9,13 @@ import streamlit as st
 from appliance.api.schemas.asking import StatementOut
 from appliance.api.schemas.log import ProofOut, QueryDetail, RetrievedOut
 from appliance.domain import AnswerKind
-from appliance.wording import DOORS
+from appliance.wording import ANSWERS, DOORS
 from ui import pieces
 from ui.client import Client
 from ui.inert import Html, label, render, text
 from ui.passage_view import show_passage
 from ui.replay_view import offer_replay
 
-KINDS: Mapping[AnswerKind | None, tuple[str, pieces.Tone]] = {
-    AnswerKind.GENERATED: ("written by the model", "quiet"),
-    AnswerKind.EXTRACTIVE: ("quoted", "quiet"),
-    AnswerKind.ABSTAINED: ("not in the documents", "warn"),
-    AnswerKind.PASSAGES: ("handed to a program", "quiet"),
-    None: ("unfinished", "bad"),
-}
 FEEDBACK: Mapping[str, str] = {"": "Any feedback", "up": "Helpful", "down": "Not helpful"}
 
 
@@ -72,7 +65,7 @@ def _flags(query: QueryDetail) -> Html:
 
 def _in_short(query: QueryDetail) -> Html:
     """What people act on; what there is none of is left out."""
-    words, tone = KINDS[query.kind]
+    words, tone = outcome(query.kind)
     feedback = pieces.dotted(FEEDBACK[query.feedback] if query.feedback else "", query.feedback_comment)
     return pieces.fields(
         [
@@ -90,6 +83,13 @@ def _in_short(query: QueryDetail) -> Html:
             ),
         ]
     )
+
+
+def outcome(kind: AnswerKind | None) -> tuple[str, pieces.Tone]:
+    """What came of a question, and its tone; None where the answer was not ended."""
+    if kind is None:
+        return "unfinished", "bad"
+    return ANSWERS[kind], "warn" if kind is AnswerKind.ABSTAINED else "quiet"
 
 
 def by_way_of(origin: str) -> str:

@@ -6,28 +6,19 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import streamlit as st
 
-from appliance.api.schemas.log import FlagOut, QueriesOut, QueryOut
+from appliance import flags
+from appliance.api.schemas.log import QueriesOut, QueryOut
 from appliance.domain import AnswerKind
+from appliance.wording import ANSWERS
 from ui import pieces, replay_view
 from ui.client import Client
 from ui.inert import Html, one_line, text
-from ui.pages.log_entry import FEEDBACK, KINDS, by_way_of, open_entry
+from ui.pages.log_entry import FEEDBACK, by_way_of, open_entry, outcome
 from ui.read_once import read_once
 
 _LOOKED_BACK_DAYS = 30
-_FLAGS = {
-    "": "Any or none",
-    "personal_data.email": "E-mail address",
-    "personal_data.iban": "Bank account",
-    "personal_data.card": "Payment card",
-    "personal_data.phone": "Telephone number",
-    "personal_data.national_id": "National id",
-    "instructions_in_passage": "Instructions in a passage",
-    "no_citation": "No citation",
-    "low_grounding": "Low grounding",
-    "abstained": "Abstained",
-    "access_removed": "Access removed",
-}
+_KINDS = {"": "Any answer"} | {str(kind): words.capitalize() for kind, words in ANSWERS.items()}
+_FLAGS = {"": "Any or none"} | {str(name): words.capitalize() for name, words in flags.WORDS.items()}
 
 
 def show(client: Client) -> None:
@@ -59,9 +50,6 @@ def _tell_how_far(found: QueriesOut) -> None:
 
 
 def _filters() -> dict[str, str]:
-    kinds = {"": "Any answer"} | {
-        kind.value: words.capitalize() for kind, (words, _) in KINDS.items() if kind is not None
-    }
     wanted = st.text_input("Words in the question or answer", key="log-text")
     since, until = st.columns(2)
     a_while_ago = datetime.now(UTC).date() - timedelta(days=_LOOKED_BACK_DAYS)
@@ -72,7 +60,7 @@ def _filters() -> dict[str, str]:
         person = first.text_input("Person (pseudonym)", key="log-person", placeholder="P-7K3M9-Q2XDA")
         group = second.text_input("Group of the person", key="log-group")
         document = third.text_input("Document (title, path or id)", key="log-document")
-        kind = first.selectbox("Answer", list(kinds), format_func=kinds.__getitem__, key="log-kind")
+        kind = first.selectbox("Answer", list(_KINDS), format_func=_KINDS.__getitem__, key="log-kind")
         flag = second.selectbox("Flag", list(_FLAGS), format_func=_FLAGS.__getitem__, key="log-flag")
         feedback = third.selectbox("Feedback", list(FEEDBACK), format_func=FEEDBACK.__getitem__, key="log-feedback")
         model = first.text_input("Model", key="log-model")
@@ -101,17 +89,12 @@ def _card(query: QueryOut) -> Html:
     feedback = pieces.badge(FEEDBACK[query.feedback].lower()) if query.feedback else Html("")
     error = pieces.badge(query.error.replace("_", " "), "bad") if query.error else Html("")
     sources = pieces.badge(_sources(query))
-    flags = pieces.join(pieces.badge(flag_label(flag), "warn") for flag in query.flags)
+    flagged = pieces.join(pieces.badge(flags.WORDS.get(flag.name, flag.name), "warn") for flag in query.flags)
     return Html(
         f'<div class="sr-source"><div><strong>{text(one_line(query.question, 200))}</strong>'
         f"<p>{text(one_line(query.answer, 240))}</p><p>{text(facts)}</p>"
-        f"<p>{pieces.badge(*KINDS[query.kind])}{error}{sources}{feedback}{flags}</p></div></div>"
+        f"<p>{pieces.badge(*outcome(query.kind))}{error}{sources}{feedback}{flagged}</p></div></div>"
     )
-
-
-def flag_label(flag: FlagOut) -> str:
-    """A flag in a word or two."""
-    return _FLAGS.get(flag.name, flag.name).lower()
 
 
 def _sources(query: QueryOut) -> str:

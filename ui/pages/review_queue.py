@@ -7,8 +7,9 @@ import streamlit as st
 from appliance.api.schemas.cases import CaseOut
 from appliance.api.schemas.compliance import ProposalDecisionIn
 from appliance.api.schemas.review_queue import JudgementIn, ReviewOut
-from appliance.domain import AnswerKind, ReviewState, Verdict
-from appliance.flags import MEANINGS
+from appliance.domain import ReviewState, Verdict
+from appliance.flags import MEANINGS, WORDS
+from appliance.wording import ANSWERS
 from ui import pieces
 from ui.client import Client, checked
 from ui.inert import Html, label, one_line, render, text
@@ -29,12 +30,6 @@ _VERDICTS: dict[Verdict, tuple[str, pieces.Tone]] = {
     Verdict.WRONG: ("Wrong", "warn"),
     Verdict.LEAK: ("Leak", "bad"),
     Verdict.ESCALATE: ("Escalate", "bad"),
-}
-_OUTCOMES: dict[str, str] = {
-    AnswerKind.GENERATED: "written by the model",
-    AnswerKind.EXTRACTIVE: "quoted",
-    AnswerKind.ABSTAINED: "not in the documents",
-    AnswerKind.PASSAGES: "handed to a program",
 }
 _MEANS = {
     Verdict.FINE: "nothing to object to",
@@ -90,11 +85,7 @@ def _entry(review: ReviewOut) -> Html:
 
 
 def _flags(review: ReviewOut) -> Html:
-    return pieces.join(pieces.badge(_flag(name), "warn") for name in review.flags)
-
-
-def _flag(name: str) -> str:
-    return name.replace("_", " ").replace(".", ": ")
+    return pieces.join(pieces.badge(WORDS.get(name, name), "warn") for name in review.flags)
 
 
 @st.dialog("Review of an answer", width="medium")
@@ -120,7 +111,7 @@ def _whole(review: ReviewOut) -> Html:
     )
     facts = [
         ("Answered", text(pieces.moment(review.answered_at))),
-        ("Outcome", text(_OUTCOMES.get(review.outcome, review.outcome.replace("_", " ")))),
+        ("Outcome", text(ANSWERS.get(review.outcome, review.outcome.replace("_", " ")))),
         ("Cites", text("\n".join(review.cited))),
         ("Flags", text("\n".join(MEANINGS.get(name, name) for name in review.flags))),
         ("Drawn by", text("\n".join(review.drawn_by))),

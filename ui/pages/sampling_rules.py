@@ -6,6 +6,7 @@ import streamlit as st
 
 from appliance.api.schemas.review_queue import RuleIn, RuleOut, RulesOut
 from appliance.domain import Selects
+from appliance.flags import WORDS
 from ui import pieces
 from ui.client import Client, checked
 from ui.inert import Html, label, text
@@ -44,7 +45,7 @@ def _offer_another(client: Client, found: RulesOut) -> None:
         selects = st.selectbox("Which answers", list(_SELECTS), format_func=_SELECTS.__getitem__, key="rule-selects")
         subject = ""
         if selects is Selects.FLAG:
-            names = {"": _ANY_FLAG} | {name: name.replace("_", " ").replace(".", ": ") for name in found.flags}
+            names = {"": _ANY_FLAG} | {name: WORDS.get(name, name).capitalize() for name in found.flags}
             subject = st.selectbox("Flag", list(names), format_func=names.__getitem__, key="rule-flag")
         elif selects is Selects.SOURCE:
             sources = {source.id: label(source.name) for source in found.sources}
