@@ -80,8 +80,13 @@ from appliance.api.schemas.protection import (
     SubjectOut,
 )
 from appliance.api.schemas.replays import ReplayOut
-from appliance.api.schemas.review_queue import JudgedOut, JudgementIn, RuleIn, RulesOut
-from appliance.api.schemas.review_queue import ReviewsOut as AnswersOut
+from appliance.api.schemas.review_queue import (
+    DrawnAnswersOut,
+    JudgedOut,
+    JudgementIn,
+    SamplingRuleIn,
+    SamplingRulesOut,
+)
 from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewsOut
 from appliance.api.schemas.runs import RunOut
 from appliance.api.schemas.shapes import Problem
@@ -553,11 +558,11 @@ class Client:
 
     # the review queue and cases
 
-    def sampling_rules(self) -> RulesOut:
+    def sampling_rules(self) -> SamplingRulesOut:
         """The rules that draw answers for the review queue, and what one can name."""
-        return self._get(RulesOut, "/api/compliance/rules")
+        return self._get(SamplingRulesOut, "/api/compliance/rules")
 
-    def make_sampling_rule(self, wanted: RuleIn) -> None:
+    def make_sampling_rule(self, wanted: SamplingRuleIn) -> None:
         """Make a rule."""
         self._send("POST", "/api/compliance/rules", wanted)
 
@@ -565,10 +570,10 @@ class Client:
         """End a rule."""
         self._send("DELETE", f"/api/compliance/rules/{segment(rule_id)}")
 
-    def drawn_answers(self, state: ReviewState, limit: int, offset: int) -> AnswersOut:
+    def drawn_answers(self, state: ReviewState, limit: int, offset: int) -> DrawnAnswersOut:
         """Answers of the review queue in a state, the oldest first."""
         return self._get(
-            AnswersOut, "/api/compliance/reviews", {"state": state.value, "limit": limit, "offset": offset}
+            DrawnAnswersOut, "/api/compliance/reviews", {"state": state.value, "limit": limit, "offset": offset}
         )
 
     def judge_answer(self, query_id: str, given: JudgementIn) -> JudgedOut:

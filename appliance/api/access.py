@@ -13,8 +13,8 @@ from appliance.api.people_wire import membership_out
 from appliance.api.schemas.access import (
     AccessRequestIn,
     AccessRequestOut,
-    CountOut,
     DecisionIn,
+    DocumentCountOut,
     EffectiveOut,
     ExplanationOut,
     GroundOut,
@@ -174,7 +174,7 @@ def _visible(appliance: Appliance, reader: Principal, clearance: str, limit: int
     )
 
 
-def _counts(appliance: Appliance, reader: Principal, names: Mapping[str, str]) -> list[CountOut]:
+def _counts(appliance: Appliance, reader: Principal, names: Mapping[str, str]) -> list[DocumentCountOut]:
     """How much somebody may see of each source and level; documents without a level are counted at theirs."""
     counted: dict[tuple[str, str], int] = {}
     for level in reader.levels:
@@ -182,7 +182,10 @@ def _counts(appliance: Appliance, reader: Principal, names: Mapping[str, str]) -
         for source, count in appliance.catalog.visible_counts(access_of(reader.groups, frozenset({level}))).items():
             key = (names.get(source, ""), named)
             counted[key] = counted.get(key, 0) + count
-    return [CountOut(source=source, level=level, documents=count) for (source, level), count in sorted(counted.items())]
+    return [
+        DocumentCountOut(source=source, level=level, documents=count)
+        for (source, level), count in sorted(counted.items())
+    ]
 
 
 def _seers(appliance: Appliance, document: Document) -> list[SeerOut]:

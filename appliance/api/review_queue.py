@@ -10,13 +10,13 @@ from fastapi import APIRouter, Query, Response
 from appliance.api.gate import Officer, OpenedLog, TheAppliance, TheSession
 from appliance.api.schemas.review_queue import (
     ChoiceOut,
+    DrawnAnswerOut,
+    DrawnAnswersOut,
     JudgedOut,
     JudgementIn,
-    ReviewOut,
-    ReviewsOut,
-    RuleIn,
-    RuleOut,
-    RulesOut,
+    SamplingRuleIn,
+    SamplingRuleOut,
+    SamplingRulesOut,
 )
 from appliance.audit.entries import AnswerReviewed, LogRead
 from appliance.audit.records import QueryRecord
@@ -33,10 +33,10 @@ _PERCENT = WHOLE // 100
 
 
 @router.get("/rules")
-def rules(_officer: Officer, appliance: TheAppliance) -> RulesOut:
+def rules(_officer: Officer, appliance: TheAppliance) -> SamplingRulesOut:
     """The rules in force, and what one can name."""
     names = appliance.catalog.source_names()
-    return RulesOut(
+    return SamplingRulesOut(
         rules=[_rule_out(rule, names) for rule in appliance.sampling_rules.in_force()],
         flags=[flag.value for flag in Flag],
         sources=[ChoiceOut(id=key, name=name) for key, name in names.items()],
@@ -44,7 +44,7 @@ def rules(_officer: Officer, appliance: TheAppliance) -> RulesOut:
 
 
 @router.post("/rules", status_code=201)
-def make_rule(wanted: RuleIn, officer: Officer, appliance: TheAppliance) -> RuleOut:
+def make_rule(wanted: SamplingRuleIn, officer: Officer, appliance: TheAppliance) -> SamplingRuleOut:
     """Make a rule. It acts on the answers that come after it."""
     if wanted.selects is Selects.SOURCE:
         appliance.catalog.source(wanted.subject)
@@ -71,14 +71,14 @@ def reviews(
     state: ReviewState = ReviewState.WAITING,
     limit: Annotated[int, Query(ge=1, le=100)] = 25,
     offset: Annotated[int, Query(ge=0)] = 0,
-) -> ReviewsOut:
+) -> DrawnAnswersOut:
     """Answers that were drawn and are in this state, the oldest first, without whose they are."""
     appliance.log.append(LogRead(officer.id, f"the review queue, {state.value}", session_id=session))
     complete = appliance.review_queue.catch_up()
     found, total = appliance.review_queue.in_state(state, limit=limit, offset=offset)
     names = appliance.catalog.source_names()
     drawn_by = {rule.id: _in_words(rule, names) for rule in appliance.sampling_rules.all()}
-    return ReviewsOut(
+    return DrawnAnswersOut(
         reviews=[_review_out(appliance, review, drawn_by, officer.id) for review in found],
         total=total,
         complete=complete,
@@ -93,8 +93,8 @@ def judge(query_id: str, given: JudgementIn, officer: Officer, appliance: TheApp
     return JudgedOut(state=judged.state, case_id=judged.case_id)
 
 
-def _rule_out(rule: Rule, source_names: Mapping[str, str]) -> RuleOut:
-    return RuleOut(
+def _rule_out(rule: Rule, source_names: Mapping[str, str]) -> SamplingRuleOut:
+    return SamplingRuleOut(
         id=rule.id,
         selects=rule.selects,
         subject=rule.subject,
@@ -113,12 +113,12 @@ def _in_words(rule: Rule, source_names: Mapping[str, str]) -> str:
     return f"All {which}" if rule.share == WHOLE else f"{rule.share / _PERCENT:g} % of the {which}"
 
 
-def _review_out(appliance: Appliance, review: Review, drawn_by: Mapping[str, str], reader: str) -> ReviewOut:
+def _review_out(appliance: Appliance, review: Review, drawn_by: Mapping[str, str], reader: str) -> DrawnAnswerOut:
     record = _on_record(appliance, review.query_id)
     answer = record.answer if record else None
     judged = appliance.log.entry(review.reviewed_seq).entry if review.reviewed_seq is not None else None
     given = judged if isinstance(judged, AnswerReviewed) else None
-    return ReviewOut(
+    return DrawnAnswerOut(
         query_id=review.query_id,
         seq=review.seq,
         answered_at=review.answered_at,

@@ -16,11 +16,11 @@ from appliance.api.gate import IngestAdmin, TheAppliance, record_act, require_kn
 from appliance.api.runs import request_sync, require_not_paused, run_out, start_sync
 from appliance.api.schemas.runs import RunOut
 from appliance.api.schemas.sources import (
+    LabelRuleIn,
+    LabelRuleOut,
     PreviewFileOut,
     PreviewOut,
     Reread,
-    RuleIn,
-    RuleOut,
     ShareIn,
     ShareOut,
     SourceIn,
@@ -208,7 +208,7 @@ def _withdraw(appliance: Appliance, source: Source) -> None:
             appliance.pipeline.withdraw(appliance.catalog.source(source.id))
 
 
-def _rule(given: RuleIn) -> Rule:
+def _rule(given: LabelRuleIn) -> Rule:
     return Rule(tuple(given.paths), None if given.groups is None else frozenset(given.groups), given.level)
 
 
@@ -267,9 +267,9 @@ def _value_told(value: object) -> str:
     return ", ".join(sorted(value)) if isinstance(value, frozenset) else str(value)
 
 
-def rule_out(rule: Rule) -> RuleOut:
+def rule_out(rule: Rule) -> LabelRuleOut:
     """A rule on the wire."""
-    return RuleOut(
+    return LabelRuleOut(
         paths=list(rule.paths), groups=None if rule.groups is None else sorted(rule.groups), level=rule.level
     )
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from appliance.access_requests import MAX_OPEN
-from appliance.api.schemas.sources import RuleIn, RuleOut, rule_in
+from appliance.api.schemas.sources import LabelRuleIn, LabelRuleOut, rule_in
 from appliance.audit.entries import QuestionReceived
 from appliance.config import RetentionSettings
 from appliance.data_folder import DataFolder
@@ -274,11 +274,11 @@ def test_the_doctor_names_groups_with_a_profile_of_retention_that_nobody_is_in(d
 
 def test_a_rule_in_one_line_says_the_same_as_its_fields() -> None:
     for rule in (
-        RuleOut(paths=["hr/**", "**/*.{key,pem}"], groups=["hr", "a@b"], level="secret"),
-        RuleOut(paths=["x/**"], groups=[]),
-        RuleOut(paths=["x/**"], level="public"),
-        RuleOut(paths=["x=>y/**"], groups=["hr"]),
+        LabelRuleOut(paths=["hr/**", "**/*.{key,pem}"], groups=["hr", "a@b"], level="secret"),
+        LabelRuleOut(paths=["x/**"], groups=[]),
+        LabelRuleOut(paths=["x/**"], level="public"),
+        LabelRuleOut(paths=["x=>y/**"], groups=["hr"]),
     ):
-        assert RuleIn.model_validate(rule_in(str(rule))).model_dump() == rule.model_dump()
+        assert LabelRuleIn.model_validate(rule_in(str(rule))).model_dump() == rule.model_dump()
     with pytest.raises(ValidationError):
-        RuleIn.model_validate(rule_in("hr/** hr"))
+        LabelRuleIn.model_validate(rule_in("hr/** hr"))

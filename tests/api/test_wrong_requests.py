@@ -28,6 +28,12 @@ def test_every_pattern_of_the_api_is_told_by_what_it_means(appliance: Appliance)
     assert patterns <= MEANT_BY.keys()
 
 
+def test_no_two_types_of_the_api_share_a_name(appliance: Appliance) -> None:
+    named = create_api(appliance).openapi()["components"]["schemas"]
+    assert "DrawnAnswerOut" in named
+    assert [name for name in named if "__" in name] == []  # FastAPI tells them apart by their modules
+
+
 def test_a_wrong_request_is_answered_in_plain_words(desk: Desk) -> None:
     body = {"name": "Policies", "path": "/srv", "groups": ["hr", "<h/r>"], "kind": "xml"}
     answer = desk.admin.post("/api/sources", json=body)

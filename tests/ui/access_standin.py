@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from appliance.api.schemas.access import (
     AccessRequestIn,
     AccessRequestOut,
-    CountOut,
     DecisionIn,
+    DocumentCountOut,
     EffectiveOut,
     ExplanationOut,
     GroundOut,
@@ -42,7 +42,7 @@ class Doorkeeper:
         )
         return VisibleOut(
             groups=["everyone"], clearance="internal", levels=["public", "internal"],
-            counts=[CountOut(documents=41, **where)], documents=[listed], total=41,
+            counts=[DocumentCountOut(documents=41, **where)], documents=[listed], total=41,
         )  # fmt: skip
 
 

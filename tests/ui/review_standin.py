@@ -7,13 +7,13 @@ from fastapi import APIRouter, Response
 from appliance.api.schemas.cases import CaseDetail, CaseEntryOut, CaseIn, CaseNoteIn, CaseOut, CaseQueryOut
 from appliance.api.schemas.review_queue import (
     ChoiceOut,
+    DrawnAnswerOut,
+    DrawnAnswersOut,
     JudgedOut,
     JudgementIn,
-    ReviewOut,
-    ReviewsOut,
-    RuleIn,
-    RuleOut,
-    RulesOut,
+    SamplingRuleIn,
+    SamplingRuleOut,
+    SamplingRulesOut,
 )
 from appliance.domain import ReviewState, Selects, Verdict
 from tests.ui.ingest_standin import NOW
@@ -26,13 +26,13 @@ class ReviewDesk:
         self.poison = poison
         self.drawn = 1  # answers, in each state
         self.judged: list[tuple[str, JudgementIn]] = []
-        self.made: list[RuleIn] = []
+        self.made: list[SamplingRuleIn] = []
         self.noted: list[CaseNoteIn] = []
         self.opened: list[CaseIn] = []
 
-    def review(self, state: ReviewState, number: int = 0) -> ReviewOut:
+    def review(self, state: ReviewState, number: int = 0) -> DrawnAnswerOut:
         judged = state is not ReviewState.WAITING
-        return ReviewOut(
+        return DrawnAnswerOut(
             query_id=f"q-{state.value}{f'-{number}' if number else ''}", seq=41 + number, answered_at=NOW, drawn_by=[f"5 % of the answers that cite Policies{self.poison}"],
             question=f"What does a clerk earn?{self.poison}", answer=f"Between 40,000 and 50,000 [1].{self.poison}",
             withdrawn=self.poison, outcome="generated", flags=["low_grounding", f"flag{self.poison}"],
@@ -54,8 +54,8 @@ def routes(desk: ReviewDesk) -> APIRouter:
     api = APIRouter(prefix="/compliance")
 
     @api.get("/rules")
-    def rules() -> RulesOut:
-        rule = RuleOut(
+    def rules() -> SamplingRulesOut:
+        rule = SamplingRuleOut(
             id="r-1",
             selects=Selects.SOURCE,
             subject=f"Policies{desk.poison}",
@@ -63,21 +63,21 @@ def routes(desk: ReviewDesk) -> APIRouter:
             since=12,
             words=f"5 % of the answers that cite Policies{desk.poison}",
         )
-        return RulesOut(
+        return SamplingRulesOut(
             rules=[rule], flags=["low_grounding"], sources=[ChoiceOut(id="s-1", name=f"Policies{desk.poison}")]
         )
 
     @api.post("/rules", status_code=201)
-    def make_rule(wanted: RuleIn) -> RuleOut:
+    def make_rule(wanted: SamplingRuleIn) -> SamplingRuleOut:
         desk.made.append(wanted)
-        return RuleOut(
+        return SamplingRuleOut(
             id="r-2", selects=wanted.selects, subject="", share_percent=wanted.share_percent, since=50, words=""
         )
 
     @api.get("/reviews")
-    def reviews(state: ReviewState, limit: int = 25, offset: int = 0) -> ReviewsOut:
+    def reviews(state: ReviewState, limit: int = 25, offset: int = 0) -> DrawnAnswersOut:
         listed = [desk.review(state, number) for number in range(desk.drawn)]
-        return ReviewsOut(reviews=listed[offset : offset + limit], total=len(listed), complete=True)
+        return DrawnAnswersOut(reviews=listed[offset : offset + limit], total=len(listed), complete=True)
 
     @api.post("/reviews/{key}")
     def judge(key: str, given: JudgementIn) -> JudgedOut:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from appliance.api.schemas.sources import Reread, RuleOut, ShareOut, SyncIn
+from appliance.api.schemas.sources import LabelRuleOut, Reread, ShareOut, SyncIn
 from appliance.domain import ShareKind
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin
 from tests.ui.ingest_standin import CLOSED, LONG_SCAN, WITHDRAWABLE, Intake
@@ -176,7 +176,7 @@ def test_a_removal_that_failed_says_why_in_its_panel(opened: Open, intake: Intak
 
 
 def test_a_panel_says_what_may_let_others_see_a_document(opened: Open, intake: Intake) -> None:
-    intake.change("s-2", rules=[RuleOut(paths=["hr/**"], groups=["hr"])])
+    intake.change("s-2", rules=[LabelRuleOut(paths=["hr/**"], groups=["hr"])])
     page = shown(opened())
     assert "Seen by everyone, unless an access file says otherwise" in page
     assert "Seen by claims, underwriting, unless an access file or a rule says otherwise" in page

@@ -6,7 +6,7 @@ import streamlit as st
 
 from appliance.api.schemas.cases import CaseOut
 from appliance.api.schemas.compliance import ProposalDecisionIn
-from appliance.api.schemas.review_queue import JudgementIn, ReviewOut
+from appliance.api.schemas.review_queue import DrawnAnswerOut, JudgementIn
 from appliance.domain import ReviewState, Verdict
 from appliance.flags import MEANINGS, WORDS
 from appliance.wording import ANSWERS
@@ -74,7 +74,7 @@ def _show(client: Client, state: ReviewState) -> None:
     pieces.pager(key, found.total, _LIMIT)
 
 
-def _entry(review: ReviewOut) -> Html:
+def _entry(review: DrawnAnswerOut) -> Html:
     verdict = pieces.badge(*_VERDICTS[review.verdict]) if review.verdict else Html("")
     facts = pieces.dotted(f"#{review.seq}", pieces.moment(review.answered_at), review.reviewed_by)
     return Html(
@@ -84,12 +84,12 @@ def _entry(review: ReviewOut) -> Html:
     )
 
 
-def _flags(review: ReviewOut) -> Html:
+def _flags(review: DrawnAnswerOut) -> Html:
     return pieces.join(pieces.badge(WORDS.get(name, name), "warn") for name in review.flags)
 
 
 @st.dialog("Review of an answer", width="medium")
-def _open(client: Client, review: ReviewOut) -> None:
+def _open(client: Client, review: DrawnAnswerOut) -> None:
     with pieces.problems_shown():
         pieces.show(_whole(review))
         if review.verdict is not None:
@@ -102,7 +102,7 @@ def _open(client: Client, review: ReviewOut) -> None:
             decide(client, review.proposal_id)
 
 
-def _whole(review: ReviewOut) -> Html:
+def _whole(review: DrawnAnswerOut) -> Html:
     unread = pieces.notice(review.unread, "warn") if review.unread else Html("")
     withdrawn = (
         f'<h3 class="sr-small-head">Shown before, and taken back</h3>{render(review.withdrawn)}'
@@ -124,7 +124,7 @@ def _whole(review: ReviewOut) -> Html:
     )
 
 
-def _judged(review: ReviewOut) -> Html:
+def _judged(review: DrawnAnswerOut) -> Html:
     verdict = pieces.badge(*_VERDICTS[review.verdict]) if review.verdict else Html("")
     entry = text(f"#{review.reviewed_seq}")
     again = ": no second officer agreed" if review.state is ReviewState.WAITING else ""
@@ -136,7 +136,7 @@ def _judged(review: ReviewOut) -> Html:
     )
 
 
-def _judge(client: Client, review: ReviewOut) -> None:
+def _judge(client: Client, review: DrawnAnswerOut) -> None:
     open_cases = [case for case in read_once("cases", "all", client.cases) if case.state == "open"]
     with st.form(f"judge-{review.query_id}", border=False):
         verdict = st.radio(
@@ -168,7 +168,7 @@ _THEN = {
 }
 
 
-def _choose_case(review: ReviewOut, open_cases: list[CaseOut]) -> tuple[str, str]:
+def _choose_case(review: DrawnAnswerOut, open_cases: list[CaseOut]) -> tuple[str, str]:
     """For a leak or an escalation: the id of a case, or the title of a new one."""
     names = {"": _NEW_CASE} | {case.id: label(f"Case {case.number}: {case.title}") for case in open_cases}
     left, right = st.columns(2)

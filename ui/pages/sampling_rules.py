@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from appliance.api.schemas.review_queue import RuleIn, RuleOut, RulesOut
+from appliance.api.schemas.review_queue import SamplingRuleIn, SamplingRuleOut, SamplingRulesOut
 from appliance.domain import Selects
 from appliance.flags import WORDS
 from ui import pieces
@@ -35,12 +35,12 @@ def show(client: Client) -> None:
     _offer_another(client, found)
 
 
-def _entry(rule: RuleOut) -> Html:
+def _entry(rule: SamplingRuleOut) -> Html:
     since = f"since entry #{rule.since}"
     return Html(f'<div class="sr-source"><div><strong>{text(rule.words)}</strong><p>{text(since)}</p></div></div>')
 
 
-def _offer_another(client: Client, found: RulesOut) -> None:
+def _offer_another(client: Client, found: SamplingRulesOut) -> None:
     with st.expander("Make a rule", expanded=not found.rules, key="another-rule"):
         selects = st.selectbox("Which answers", list(_SELECTS), format_func=_SELECTS.__getitem__, key="rule-selects")
         subject = ""
@@ -55,7 +55,7 @@ def _offer_another(client: Client, found: RulesOut) -> None:
         if st.button("Make the rule", type="primary", key="rule-make"):
             with pieces.problems_shown():
                 called = {"share_percent": "Share in percent"}
-                wanted = checked(RuleIn, called, selects=selects, subject=subject, share_percent=share)
+                wanted = checked(SamplingRuleIn, called, selects=selects, subject=subject, share_percent=share)
                 client.make_sampling_rule(wanted)
                 pieces.say_after_rerun("The rule acts from now on.")
                 st.rerun()

@@ -56,7 +56,7 @@ class ExplanationOut(Out):
     people: list[SeerOut]
 
 
-class CountOut(Out):
+class DocumentCountOut(Out):
     """How many documents of a source and a level."""
 
     source: str
@@ -80,7 +80,7 @@ class VisibleOut(Out):
     groups: list[str]
     clearance: str
     levels: list[str]
-    counts: list[CountOut]
+    counts: list[DocumentCountOut]
     documents: list[VisibleDocumentOut]
     total: int
 

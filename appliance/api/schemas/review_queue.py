@@ -14,7 +14,7 @@ Words = Annotated[str, Field(min_length=1, max_length=4000)]
 Title = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class RuleIn(In):
+class SamplingRuleIn(In):
     """A rule to be made: `subject` is the name of a flag or the id of a source, empty where it needs none."""
 
     selects: Selects
@@ -22,7 +22,7 @@ class RuleIn(In):
     share_percent: Annotated[float, Field(ge=0.01, le=100)] = 100
 
 
-class RuleOut(Out):
+class SamplingRuleOut(Out):
     """A rule in force; `words` tell people what it draws. `since` is the entry that made it."""
 
     id: str
@@ -40,15 +40,15 @@ class ChoiceOut(Out):
     name: str
 
 
-class RulesOut(Out):
+class SamplingRulesOut(Out):
     """The rules in force, and the flags and sources that one can name."""
 
-    rules: list[RuleOut]
+    rules: list[SamplingRuleOut]
     flags: list[str]
     sources: list[ChoiceOut]
 
 
-class ReviewOut(Out):
+class DrawnAnswerOut(Out):
     """An answer that was drawn, without whose it is.
 
     `unread` says why there is no question and answer: the key is gone, or the entry was altered. `drawn_by` tells the
@@ -76,10 +76,10 @@ class ReviewOut(Out):
     proposal_id: str
 
 
-class ReviewsOut(Out):
+class DrawnAnswersOut(Out):
     """A page of reviews, the oldest first, and how many there are; `complete` is False while more are being drawn."""
 
-    reviews: list[ReviewOut]
+    reviews: list[DrawnAnswerOut]
     total: int
     complete: bool
 

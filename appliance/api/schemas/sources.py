@@ -21,7 +21,7 @@ NOBODY = "nobody"
 SourceGroupNames = Annotated[list[GroupName], Field(min_length=1, max_length=200)]
 
 
-class RuleOut(Out):
+class LabelRuleOut(Out):
     """Who may see the files whose paths match, and at which level. None and empty: the rule does not say.
 
     Written in one line: `hr/**, **/*.key => hr, legal @ secret`; `=> nobody` for no group at all.
@@ -36,7 +36,7 @@ class RuleOut(Out):
         return f"{', '.join(self.paths)} => {groups}{f' @ {self.level}' if self.level else ''}".strip()
 
 
-class RuleIn(In):
+class LabelRuleIn(In):
     """Who may see the files whose paths match, and at which level. What it leaves out it does not say."""
 
     paths: Annotated[Patterns, Field(min_length=1)]
@@ -51,7 +51,7 @@ class RuleIn(In):
 
 
 def rule_in(line: str) -> dict[str, object]:
-    """The fields of a rule that is written in one line, as `RuleOut` writes it; for `RuleIn` to check."""
+    """The fields of a rule that is written in one line, as `LabelRuleOut` writes it; for `LabelRuleIn` to check."""
     paths, _, said = line.rpartition("=>")
     groups, _, level = said.partition(" @ ")
     named = None if not groups.strip() else [] if groups.strip() == NOBODY else _listed(groups)
@@ -63,7 +63,7 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in re.split(r",(?![^{]*\})", text) if part.strip()]
 
 
-Rules = Annotated[list[RuleIn], Field(max_length=500)]
+Rules = Annotated[list[LabelRuleIn], Field(max_length=500)]
 
 
 class ShareOut(Out):
@@ -152,7 +152,7 @@ class SourceOut(Out):
     removal_problem: str = ""
     retry_at: datetime | None = None
     level: str = ""
-    rules: list[RuleOut] = []
+    rules: list[LabelRuleOut] = []
     share: ShareOut = ShareOut()
 
     @property
