@@ -10,6 +10,10 @@ Rules this module keeps:
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import TypeVar
+
+_Kind = TypeVar("_Kind", bound="ApplianceError")
 
 
 def place_of(error: BaseException) -> str:
@@ -25,6 +29,16 @@ class ApplianceError(Exception):
 
     status = 500
     code = "internal"
+
+
+def code_of(error: BaseException) -> str:
+    """The code an error goes on record with: that of its class, `internal` for one that has no name here."""
+    return error.code if isinstance(error, ApplianceError) else ApplianceError.code
+
+
+def by_code(*kinds: type[_Kind]) -> Mapping[str, type[_Kind]]:
+    """Errors by their codes: those that another process may name, which is trusted with no others."""
+    return {kind.code: kind for kind in kinds}
 
 
 class ConfigurationError(ApplianceError):
@@ -193,6 +207,10 @@ class FileUnavailable(DocumentUnreadable):
     """A file could not be opened or read to its end. That may change without the file changing."""
 
     code = "file_unavailable"
+
+
+OF_A_PARSER = (DocumentRejected, DocumentEmpty, DocumentNeedsPassword, DocumentUnreadable, ParserBroken)
+"""What may be wrong with a document in the eyes of what parses it."""
 
 
 class AuditUnavailable(ApplianceError):

@@ -23,13 +23,12 @@ from typing import Protocol
 from appliance.catalog import Signature
 from appliance.domain import Chunk, document_id, version_id
 from appliance.errors import (
+    OF_A_PARSER,
     ApplianceError,
-    DocumentEmpty,
-    DocumentNeedsPassword,
     DocumentRejected,
     DocumentUnreadable,
     FileUnavailable,
-    ParserBroken,
+    by_code,
 )
 from appliance.inference.port import Embedder
 from ingest.chunk import ChunkLimits, split
@@ -40,10 +39,7 @@ from ingest.similar import signature_of
 from ingest.sync import Sync
 
 _STOP_CHECK_S = 0.5  # how often a run that waits for its parsers looks whether it is to stop
-_REJECTIONS = {
-    kind.code: kind
-    for kind in (DocumentRejected, DocumentEmpty, DocumentNeedsPassword, DocumentUnreadable, ParserBroken)
-}
+_REJECTIONS = by_code(*OF_A_PARSER)
 
 
 class Unread(StrEnum):

@@ -49,7 +49,7 @@ from appliance.answering.writing import Writing
 from appliance.audit.entries import Entry, SearchState
 from appliance.config import ModelSettings, RetrievalSettings
 from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal
-from appliance.errors import AccessDenied, ApplianceError, ContextOverflow, ModelUnavailable
+from appliance.errors import AccessDenied, ContextOverflow, ModelUnavailable, code_of
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Generation, LanguageModel, ModelCard
 from appliance.inference.token_bound import PROMPT_OVERHEAD_TOKENS
@@ -211,14 +211,11 @@ class Answerer:
             self._complete(course)
             yield Started(course.query_id, course.conversation.id, course.searched_for)
             answer = yield from self._watched(course, standing)
-        except ApplianceError as error:
-            self._close(course, unanswered(course), error=error.code)
-            raise
         except GeneratorExit:
             self._close(course, unanswered(course), error=CANCELLED)
             raise
-        except Exception:  # the edge of a question: whatever it was, the record says that there was no answer
-            self._close(course, unanswered(course), error=ApplianceError.code)
+        except Exception as error:  # the edge of a question: whatever it was, the record says that there was no answer
+            self._close(course, unanswered(course), error=code_of(error))
             raise
         self._close(course, answer)
         return answer

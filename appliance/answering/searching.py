@@ -20,7 +20,7 @@ from appliance.answering.flagging import raised
 from appliance.answering.sentences import has_words
 from appliance.audit.entries import SearchState
 from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal
-from appliance.errors import ApplianceError
+from appliance.errors import code_of
 from appliance.retrieval.retriever import Retriever
 
 
@@ -55,8 +55,7 @@ class Searcher:
         try:
             self._find(course, limit)
         except Exception as error:  # the edge of a search: whatever it was, nothing was handed over
-            code = error.code if isinstance(error, ApplianceError) else ApplianceError.code
-            self._close(course, _handed_over(), error=code)
+            self._close(course, _handed_over(), error=code_of(error))
             raise
         self._close(course, _handed_over(*course.passages))
         return [citation.hit for citation in course.passages]

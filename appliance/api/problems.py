@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from appliance.api.schemas.shapes import Problem
-from appliance.errors import ApplianceError, TooManyAttempts, place_of
+from appliance.errors import ApplianceError, InvalidRequest, NotFound, TooManyAttempts, place_of
 from appliance.invalid import named, told
 
 _log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def problem_of(error: ApplianceError) -> Problem:
 def unexpected_problem(error: Exception) -> Problem:
     """What a reader is told of an error nobody foresaw; logs its type and place, and not its message."""
     _log.error("Unexpected %s at %s", type(error).__name__, place_of(error))
-    return Problem(code="internal", message=_UNEXPECTED)
+    return Problem(code=ApplianceError.code, message=_UNEXPECTED)
 
 
 def map_errors(app: FastAPI) -> None:
@@ -48,7 +48,7 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     """Says which field is wrong and why, and never repeats what was sent."""
     details = error.errors() if isinstance(error, RequestValidationError) else []
     fields = [f"'{_named(item['loc'])}' {told(item['type'], item.get('ctx'))}" for item in details]
-    return _problem("invalid_request", f"The request is not valid: {'; '.join(fields)}.", 422)
+    return _problem(InvalidRequest.code, f"The request is not valid: {'; '.join(fields)}.", 422)
 
 
 def _named(location: Sequence[int | str]) -> str:
@@ -59,7 +59,7 @@ def _named(location: Sequence[int | str]) -> str:
 async def _http(_request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     code, message = {
-        404: ("not_found", "There is no such address in the API."),
+        404: (NotFound.code, "There is no such address in the API."),
         405: ("method_not_allowed", "This address does not take that method."),
     }.get(status, ("http", "The request cannot be answered."))
     return _problem(code, message, status)

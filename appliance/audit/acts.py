@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 
 from appliance.audit.entries import AdminAction
-from appliance.errors import ApplianceError
+from appliance.errors import code_of
 
 Record = Callable[[AdminAction], object]
 
@@ -34,8 +34,7 @@ class Begun:
     ) -> None:
         """Put on record that it failed. Raises AuditUnavailable."""
         if isinstance(error, Exception):
-            code = error.code if isinstance(error, ApplianceError) else ApplianceError.code
-            self.record(replace(self.act, error=code))
+            self.record(replace(self.act, error=code_of(error)))
 
 
 def begun(record: Record, act: AdminAction) -> Begun:

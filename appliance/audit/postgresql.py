@@ -21,7 +21,7 @@ from pg8000.exceptions import Error, InterfaceError
 from pg8000.native import Connection as Wire
 
 from appliance.audit import postgresql_schema as schema
-from appliance.audit.postgresql_wire import Connection, code_of
+from appliance.audit.postgresql_wire import Connection, sqlstate_of
 from appliance.audit.sqlite import PATIENCE_S, our_errors
 from appliance.config import LogSettings
 from appliance.errors import AuditUnavailable
@@ -84,7 +84,7 @@ class PostgresqlStore:
             raise self._unavailable(_remedy(error)) from error
 
     def shows_damage(self, error: Exception) -> bool:
-        return code_of(error) in _DAMAGE
+        return sqlstate_of(error) in _DAMAGE
 
     def open_to_append(self) -> Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -173,5 +173,5 @@ class PostgresqlStore:
 
 
 def _remedy(error: Error) -> str:
-    code = code_of(error) or "08000"
+    code = sqlstate_of(error) or "08000"
     return _REMEDIES.get(code) or _OF_CLASS.get(code[:2], _OTHERWISE)

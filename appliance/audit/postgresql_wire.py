@@ -161,7 +161,7 @@ class Connection:
         try:
             yield
         except DatabaseError as error:
-            if code_of(error).startswith(_ENDED):
+            if sqlstate_of(error).startswith(_ENDED):
                 self.close()
                 raise InterfaceError("the connection was ended") from error
             raise
@@ -192,7 +192,7 @@ def _numbered(sql: str) -> str:
     return first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
 
 
-def code_of(error: Exception) -> str:
+def sqlstate_of(error: Exception) -> str:
     """The SQLSTATE of an error; empty when the server did not give one."""
     told = error.args[0] if isinstance(error, DatabaseError) and error.args else None
     return str(told.get("C", "")) if isinstance(told, dict) else ""

@@ -17,7 +17,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Self
@@ -29,16 +28,12 @@ import ingest
 from appliance import __version__
 from appliance.config import OFFLINE_SWITCHES, ClusterSettings, EmbeddingSettings, IngestSettings
 from appliance.errors import (
-    ApplianceError,
+    OF_A_PARSER,
     ConfigurationError,
-    DocumentEmpty,
-    DocumentNeedsPassword,
-    DocumentRejected,
-    DocumentUnreadable,
     FileUnavailable,
     InvalidRequest,
     ModelUnavailable,
-    ParserBroken,
+    by_code,
 )
 from ingest.cluster import wire
 from ingest.parse.elements import PARSER_VERSION, clean_line
@@ -46,20 +41,7 @@ from ingest.parse.elements import PARSER_VERSION, clean_line
 _ATTEMPTS = 3
 _END_WITHIN_S = 20.0
 _MOST_SENTENCE = 600
-_FAILURES: Mapping[str, type[ApplianceError]] = {
-    kind.code: kind
-    for kind in (
-        ConfigurationError,
-        DocumentEmpty,
-        DocumentNeedsPassword,
-        DocumentRejected,
-        DocumentUnreadable,
-        FileUnavailable,
-        InvalidRequest,
-        ModelUnavailable,
-        ParserBroken,
-    )
-}
+_FAILURES = by_code(ConfigurationError, FileUnavailable, InvalidRequest, ModelUnavailable, *OF_A_PARSER)
 
 
 class WorkersLost(Exception):

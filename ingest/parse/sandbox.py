@@ -30,7 +30,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Self, TypeVar
@@ -40,14 +40,13 @@ import ingest
 from appliance.config import OFFLINE_SWITCHES, IngestSettings
 from appliance.domain import Box
 from appliance.errors import (
+    OF_A_PARSER,
     ConfigurationError,
-    DocumentEmpty,
-    DocumentNeedsPassword,
     DocumentRejected,
-    DocumentUnreadable,
     FileUnavailable,
     InvalidRequest,
     ParserBroken,
+    by_code,
 )
 from appliance.scratch import ScratchFolder, sweep
 from ingest.folders import open_folder
@@ -62,13 +61,7 @@ _PATIENCE = 10  # so much longer may a parser take that gets a tenth of a core
 _GRACE_S = 5.0  # for the worker to notice by itself that OCR of a page took too long
 _PNG = b"\x89PNG\r\n\x1a\n"
 _Checked = TypeVar("_Checked")
-_REFUSALS = {
-    kind.code: kind
-    for kind in (
-        *(DocumentRejected, DocumentEmpty, DocumentNeedsPassword, DocumentUnreadable, ParserBroken),
-        InvalidRequest,
-    )
-}
+_REFUSALS: Mapping[str, type[DocumentRejected | InvalidRequest]] = by_code(InvalidRequest, *OF_A_PARSER)
 _SCRATCH_PREFIX = "strongroom-parse-"
 _SMALL_FILE_CPU_S = 15.0
 _BYTES_PER_CPU_S = 128 * 1024  # of what is larger, timeout_s is the limit

@@ -27,7 +27,7 @@ from appliance.audit.entries import AdminAction
 from appliance.audit.log import QueryLog
 from appliance.audit.moving import copy
 from appliance.audit.postgresql import PostgresqlStore
-from appliance.audit.postgresql_wire import code_of
+from appliance.audit.postgresql_wire import sqlstate_of
 from appliance.audit.records import LogFilter
 from appliance.audit.sqlite import SqliteStore
 from appliance.audit.verify import verify
@@ -246,7 +246,7 @@ def test_the_account_of_the_appliance_may_add_rows_and_nothing_else(store: Postg
                 for change in (f"UPDATE {table} SET {column} = ''", f"DELETE FROM {table}", f"TRUNCATE {table}"):
                     with pytest.raises(DatabaseError) as caught:
                         connection.script(change)
-                    codes.add(code_of(caught.value))
+                    codes.add(sqlstate_of(caught.value))
         return codes
 
     with QueryLog(store) as log:
