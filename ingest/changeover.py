@@ -69,17 +69,6 @@ class ChangeProgress:
     error: str = ""
 
 
-class _Sink:
-    """Where the steps of a change write to."""
-
-    def __init__(self, changeover: Changeover) -> None:
-        self._changeover = changeover
-
-    def upsert(self, entries: Sequence[IndexEntry]) -> None:
-        """Write what is in force of this."""
-        self._changeover.write(entries)
-
-
 class Changeover:
     """The change of the embedding model, in a thread of its own."""
 
@@ -169,7 +158,7 @@ class Changeover:
         """Let the index take over, if no more than a step is missing; otherwise syncs get their turn first."""
         self._is_alone = True
         try:
-            self._both.settle()
+            self._both.all_published()
             missing = self._difference()
             self._build(replace(missing, incomplete=tuple(self._first_of(missing.incomplete))))
             self._label()
@@ -217,8 +206,8 @@ class Changeover:
         """Build until little is missing, or what is missing is on its way out."""
         before: Difference | None = None
         while not self._stop.is_set():
-            missing, unsettled = self._difference(), self._both.unsettled()
-            ready = tuple(version for version in missing.incomplete if version not in unsettled)
+            missing, unpublished = self._difference(), self._both.unpublished()
+            ready = tuple(version for version in missing.incomplete if version not in unpublished)
             missing = replace(missing, incomplete=ready)
             if missing == before or sum(count for _, count in self._sizes(ready)) <= _A_STEP:
                 return
@@ -247,7 +236,7 @@ class Changeover:
         there = self._building.versions()
         for version in difference.surplus:
             self._building.delete_version(version)
-        with Steps(self._embedder, _Sink(self)) as steps:
+        with Steps(self._embedder, self._write) as steps:
             for version in difference.incomplete:
                 if version in there:
                     self._building.delete_version(version)
@@ -263,13 +252,13 @@ class Changeover:
         """Do the writes one after the other; returns whether it was not told to stop before the last."""
         return not self._stop.is_set() and not any(self._stop.is_set() for _ in writes)
 
-    def write(self, entries: Sequence[IndexEntry]) -> None:
+    def _write(self, entries: Sequence[IndexEntry]) -> None:
         """Write those entries that are still in force, under the labels of this moment."""
         self._written += len(entries)
         with self._both.removing:
             labels = self._in_force({entry.document_id: entry.version_id for entry in entries})
-            unsettled = self._both.unsettled()
-            kept = [entry for entry in entries if entry.version_id in labels and entry.version_id not in unsettled]
+            unpublished = self._both.unpublished()
+            kept = [entry for entry in entries if entry.version_id in labels and entry.version_id not in unpublished]
             self._building.upsert([replace(entry, groups=labels[entry.version_id]) for entry in kept])
 
     def _in_force(self, versions: Mapping[str, str]) -> dict[str, frozenset[str]]:

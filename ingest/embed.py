@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, takewhile
-from typing import Protocol, Self
+from typing import Self
 
 import numpy
 
@@ -79,15 +79,12 @@ def embed_and_index(
     Raises:
         ModelUnavailable, IndexUnavailable: A part failed.
     """
-    with Steps(embedder, index) as steps:
+    with Steps(embedder, index.upsert) as steps:
         deque(chain(steps.put(chunks, groups, names), steps.drain()), maxlen=0)  # runs both to their end
 
 
-class Sink(Protocol):
-    """What steps write to: an index, or what stands before one."""
-
-    def upsert(self, entries: Sequence[IndexEntry]) -> None:
-        """Write entries, replacing those with the same chunk id."""
+Write = Callable[[Sequence[IndexEntry]], None]
+"""Writes entries, replacing those with the same chunk id: `VectorIndex.upsert`, or what stands before it."""
 
 
 class Steps:
@@ -97,9 +94,9 @@ class Steps:
     is embedded and not written is at most `_AHEAD` full steps.
     """
 
-    def __init__(self, embedder: Embedder, index: Sink) -> None:
+    def __init__(self, embedder: Embedder, write: Write) -> None:
         self._embedder = embedder
-        self._index = index
+        self._write = write
         self._filling: list[_Item] = []
         self._embedding: deque[_Step] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
@@ -122,9 +119,9 @@ class Steps:
             if len(self._filling) == AT_ONCE:
                 self._embed()
                 while sum(len(step.items) for step in self._embedding) > _AHEAD * AT_ONCE:
-                    yield self._write()
+                    yield self._write_first()
 
-    def settle(self) -> Iterator[int]:
+    def advance(self) -> Iterator[int]:
         """Embed what there is if the model is idle, and write what is embedded if it is much or has waited for long.
 
         Raises as `put` does.
@@ -132,13 +129,13 @@ class Steps:
         if not self._embedding or self._embedding[-1].vectors.done():
             self._embed()
         while (count := self._embedded()) and (count >= AT_ONCE or self._waited_s() >= _WRITE_EVERY_S):
-            yield self._write()
+            yield self._write_first()
 
     def drain(self) -> Iterator[int]:
         """Write everything that was put; yields how many each write wrote. Raises as `put` does."""
         self._embed()
         while self._embedding:
-            yield self._write()
+            yield self._write_first()
 
     def close(self) -> None:
         """Forget what is not written. Waits for the step that is being embedded."""
@@ -165,14 +162,14 @@ class Steps:
     def _waited_s(self) -> float:
         return time.monotonic() - self._written_at
 
-    def _write(self) -> int:
+    def _write_first(self) -> int:
         """Write the first step, and those after it that are embedded too, as one if they are small."""
         entries = self._embedding.popleft().entries()
         while self._embedding and self._embedding[0].vectors.done():
             if len(entries) + len(self._embedding[0].items) > AT_ONCE:
                 break
             entries += self._embedding.popleft().entries()
-        self._index.upsert(entries)
+        self._write(entries)
         self._written_at = time.monotonic()
         return len(entries)
 

@@ -112,9 +112,9 @@ class Intake:
             self._sync.note_inside(place.document_id)
             self._fail(place, FileUnavailable(step.reason))
 
-    def settle(self) -> None:
+    def advance(self) -> None:
         """Keep the embedding model busy with what there is, and put in force what is embedded by now."""
-        self._indexed(self._steps.settle())
+        self._indexed(self._steps.advance())
 
     def finish(self) -> None:
         """Put in force whatever was read; told to stop, take out what is not."""

@@ -229,7 +229,7 @@ class Pipeline:
         sync.progress.to_read_bytes = sum(step.file.size_bytes for step in to_read)
         sync.progress.reading_since = time.monotonic()
         limits = ChunkLimits(self._settings.chunk_tokens, self._settings.overlap_tokens)
-        with Steps(self._embedder, self._index) as steps:
+        with Steps(self._embedder, self._index.upsert) as steps:
             intake = Intake(
                 sync,
                 catalog=self._catalog,
@@ -243,7 +243,7 @@ class Pipeline:
                 for finished in Reader(sync, self._parsers, self._embedder, limits).read(to_read):
                     for step, reading in finished:
                         intake.take(step, reading)
-                    intake.settle()
+                    intake.advance()
                 intake.finish()
             except BaseException:
                 intake.abandon()

@@ -7,7 +7,7 @@ Rules this module keeps:
 
 1. When a removal is reported, no vector of the document is left in either.
 2. What a sync writes is not in the second any more, nor is it written there, until that sync has put it in force
-   (`settle`): a version that is read again keeps its id, and its texts may be others.
+   (`all_published`): a version that is read again keeps its id, and its texts may be others.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ class Twofold:
     def __init__(self, serving: VectorIndex, second: VectorIndex) -> None:
         self._serving = serving
         self._second: VectorIndex | None = second
-        self._unsettled: set[str] = set()
+        self._unpublished: set[str] = set()
         self.removing = threading.Lock()
 
-    def unsettled(self) -> frozenset[str]:
+    def unpublished(self) -> frozenset[str]:
         """The versions that a sync has written and that may not be in force yet."""
-        return frozenset(self._unsettled)
+        return frozenset(self._unpublished)
 
-    def settle(self) -> None:
-        """What was written is in force. Call it while no sync can run."""
-        self._unsettled.clear()
+    def all_published(self) -> None:
+        """Note that what was written is in force. Call it while no sync can run."""
+        self._unpublished.clear()
 
     def let_go(self) -> None:
         """The second index is gone. Whoever calls it holds `removing`."""
         self._second = None
-        self._unsettled.clear()
+        self._unpublished.clear()
 
     def upsert(self, entries: Sequence[IndexEntry]) -> None:
         """Write entries to the index that answers; what the second has of their versions is removed."""
         versions = {entry.version_id for entry in entries}
         with self.removing:
             if self._second is not None:
-                self._unsettled |= versions
+                self._unpublished |= versions
                 for version in versions:
                     if self._second.count(version_id=version):
                         self._second.delete_version(version)

@@ -146,14 +146,14 @@ class Watcher:
         latest = self._history.latest_of(source.id)
         if latest is None:
             return  # nobody has synced it yet: the first time is for a person to decide
-        settled = self._take_settled(source.id)
-        if settled is None and not self._is_due(source, latest):
+        noticed = self._take_quiet(source.id)
+        if noticed is None and not self._is_due(source, latest):
             return
         try:
             self._request(source)
         except Exception:
-            if settled is not None:
-                self._put_back(source.id, settled)
+            if noticed is not None:
+                self._put_back(source.id, noticed)
             raise
 
     def _is_due(self, source: Source, latest: RunRecord) -> bool:
@@ -166,7 +166,7 @@ class Watcher:
         retry_at = self._catalog.next_retry(source.id, after=latest.started_at)
         return retry_at is not None and retry_at <= now
 
-    def _take_settled(self, source_id: str) -> _Noticed | None:
+    def _take_quiet(self, source_id: str) -> _Noticed | None:
         """The changes that were noticed, if it has been quiet since, or never is."""
         now = time.monotonic()
         with self._lock:

@@ -77,9 +77,9 @@ def blocks_in_order(words: Sequence[Word]) -> list[Block]:
     return [block for rows in _in_columns(rows_of(words), depth=0) for block in blocks_of(rows)]
 
 
-def _settled(rows: Sequence[Row]) -> list[Row]:
+def _rejoined(rows: Sequence[Row]) -> list[Row]:
     """The rows, with cells rejoined that are no cells: a marker and its line, a stretched blank in running text."""
-    settled: list[Row] = []
+    rejoined: list[Row] = []
     for number, row in enumerate(rows):
         if len(row.cells) == 2:
             first, second = row.cells
@@ -89,10 +89,10 @@ def _settled(rows: Sequence[Row]) -> list[Row]:
             stretched = gap < 2 * CELL_GAP and all(len(other.cells) == 1 for other in around)
             letters = sum(character.isalpha() for character in second.text) > 0.5 * len(second.text)
             if marker or (stretched and letters):
-                settled.append(Row([Cell([*first.words, *second.words])]))
+                rejoined.append(Row([Cell([*first.words, *second.words])]))
                 continue
-        settled.append(row)
-    return settled
+        rejoined.append(row)
+    return rejoined
 
 
 def _in_columns(rows: list[Row], depth: int) -> Iterator[list[Row]]:
@@ -192,7 +192,7 @@ def _is_running(row: Row) -> bool:
 
 def blocks_of(rows_as_cut: Sequence[Row]) -> Iterator[Block]:
     """Paragraphs and tables of rows that follow each other in one column."""
-    rows = _settled(rows_as_cut)
+    rows = _rejoined(rows_as_cut)
     spacing = _line_spacing(rows)
     right_edge = max((row.right for row in rows), default=0.0)
     left_edge = min((row.left for row in rows), default=0.0)

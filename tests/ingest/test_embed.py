@@ -96,7 +96,7 @@ def test_a_large_document_is_written_in_several_steps_and_whole(index: CountingI
 def test_small_documents_share_a_step_and_keep_their_own_labels(index: CountingIndex) -> None:
     embedder = CountingEmbedder()
     documents = [(_chunks(f"note-{number}", 3), BOARD if number % 2 else READERS) for number in range(50)]
-    with Steps(embedder, index) as steps:
+    with Steps(embedder, index.upsert) as steps:
         assert [written for chunks, groups in documents for written in steps.put(chunks, groups, NAMES)] == []
         assert list(steps.drain()) == [150]
     assert embedder.calls == [150]
@@ -111,13 +111,13 @@ def test_small_documents_share_a_step_and_keep_their_own_labels(index: CountingI
 def test_nothing_to_write_is_no_step(index: CountingIndex) -> None:
     embedder = CountingEmbedder()
     embed_and_index([], READERS, NAMES, embedder, index)
-    with Steps(embedder, index) as steps:
-        assert [*steps.put([], BOARD, NAMES), *steps.settle(), *steps.drain()] == []
+    with Steps(embedder, index.upsert) as steps:
+        assert [*steps.put([], BOARD, NAMES), *steps.advance(), *steps.drain()] == []
     assert embedder.calls == index.writes == []
 
 
 def test_stopping_between_steps_leaves_the_rest_unwritten(index: CountingIndex) -> None:
-    with Steps(CountingEmbedder(), index) as steps:
+    with Steps(CountingEmbedder(), index.upsert) as steps:
         list(steps.put(_chunks("report", 300), READERS, NAMES))
         assert next(steps.drain()) == 256
     assert index.count(document_id="report") == 256
@@ -125,7 +125,7 @@ def test_stopping_between_steps_leaves_the_rest_unwritten(index: CountingIndex) 
 
 def test_embedding_goes_on_while_the_caller_does_other_things_but_only_so_far(index: CountingIndex) -> None:
     embedder = WaitingEmbedder()
-    with Steps(embedder, index) as steps:
+    with Steps(embedder, index.upsert) as steps:
         assert list(islice(steps.put(_chunks("a", 512), READERS, NAMES), 1)) == []  # two steps may be ahead
         assert index.writes == []
         embedder.may_go_on.set()
@@ -137,11 +137,11 @@ def test_embedding_goes_on_while_the_caller_does_other_things_but_only_so_far(in
 
 def test_what_is_there_is_embedded_at_once_when_the_model_has_nothing_to_do(index: CountingIndex) -> None:
     embedder = WaitingEmbedder()
-    with Steps(embedder, index) as steps:
+    with Steps(embedder, index.upsert) as steps:
         list(steps.put(_chunks("a", 3), READERS, NAMES))
-        assert list(steps.settle()) == []  # being embedded
+        assert list(steps.advance()) == []  # being embedded
         list(steps.put(_chunks("b", 4), READERS, NAMES))
-        assert list(steps.settle()) == []  # waits for the model, and gathers
+        assert list(steps.advance()) == []  # waits for the model, and gathers
         list(steps.put(_chunks("c", 5), READERS, NAMES))
         embedder.may_go_on.set()
         assert sum(steps.drain()) == 12
@@ -154,23 +154,23 @@ def test_small_writes_are_gathered_but_nothing_waits_long(
     now = 100.0
     monkeypatch.setattr("ingest.embed.time.monotonic", lambda: now)
     embedder = CountingEmbedder()
-    with Steps(embedder, index) as steps:
+    with Steps(embedder, index.upsert) as steps:
         written = []
         for number in range(5):
             list(steps.put(_chunks(f"note-{number}", 2), READERS, NAMES))
             while len(embedder.calls) <= number:  # the model is idle again soon
-                written += list(steps.settle())
+                written += list(steps.advance())
         assert written == []
         now += 1.0
         while not written:
-            written += list(steps.settle())
+            written += list(steps.advance())
         assert sum(written) + sum(steps.drain()) == 10
     assert len(index.writes) <= 2
 
 
 def test_an_error_of_the_model_reaches_the_caller_and_nothing_more_is_embedded(index: CountingIndex) -> None:
     embedder = FailingEmbedder()
-    with pytest.raises(ModelUnavailable, match="cannot be loaded"), Steps(embedder, index) as steps:
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"), Steps(embedder, index.upsert) as steps:
         list(steps.put(_chunks("a", 1_024), READERS, NAMES))
     assert index.writes == []
     assert len(embedder.calls) <= 3
@@ -195,7 +195,7 @@ def test_a_vector_is_the_same_whatever_shared_a_step_with_it(index: CountingInde
     pages = [replace(chunk, place=Place(page=1)) for chunk in _chunks("paged", 300)]
     alone = _cosines(index, CountingEmbedder(), pages)
     index.delete_document("paged")
-    with Steps(CountingEmbedder(), index) as steps:
+    with Steps(CountingEmbedder(), index.upsert) as steps:
         list(steps.put(_chunks("other", 100), READERS, NAMES))
         list(steps.put(pages, READERS, NAMES))
         list(steps.drain())
