@@ -142,6 +142,10 @@ class Levels:
         return self.names.index(named) if named in self.names else len(self.names)
 
 
+LEVELS_AS_DELIVERED = Levels()
+"""Those of an organisation that set up none of its own."""
+
+
 def _by_group(grants: Iterable[str]) -> dict[str, str]:
     """The level of each group of a label."""
     parts = (grant.partition(_SIGN) for grant in grants)

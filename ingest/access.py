@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from appliance.domain import ShareKind, Source
 from appliance.errors import DocumentRejected
-from appliance.labels import NO_LEVEL, Levels, label
+from appliance.labels import LEVELS_AS_DELIVERED, NO_LEVEL, label
 from appliance.letter_case import in_one_case
 from ingest.share import Rights, rights_on
 from ingest.sidecar import Sidecar, read_sidecar, sidecar_of
@@ -62,7 +62,7 @@ class AccessLabels:
     """The labels of the files of a source; reads each sidecar, and the rights of each folder, once."""
 
     source: Source
-    levels: Collection[str] = Levels().names
+    levels: Collection[str] = LEVELS_AS_DELIVERED.names
     _folders: dict[str, Sidecar | DocumentRejected | None] = field(default_factory=dict)
     _rights: Rights | None = None
 

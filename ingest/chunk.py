@@ -22,14 +22,13 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
 from appliance.domain import Box, Chunk, Place, chunk_id
-from appliance.inference.port import Embedder
+from appliance.inference.port import SPECIAL_TOKENS, Embedder
 from ingest.parse.elements import Element, ElementKind, Parsed
 from ingest.parse.language import clear_language_of
 
 CUTTER_VERSION = "2"
 """Part of every version id: raise it when the same elements would give other chunks; documents are then read again."""
 
-_SPECIAL_TOKENS = 2
 _CONTEXT_SHARE = 4  # the context may take a quarter of a chunk
 _LEVEL_DOWN = " > "
 _SMALL_SHARE = 3  # a chunk below a third of its budget takes the next section in
@@ -78,8 +77,8 @@ def split(
     language: str = "",
 ) -> list[Chunk]:
     """The chunks of a parsed document, in reading order, numbered from 0; all in `language` if it is given."""
-    budget = min(limits.chunk, embedder.max_tokens - _SPECIAL_TOKENS - embedder.max_tokens // _CONTEXT_SHARE)
-    room_for_context = embedder.max_tokens - _SPECIAL_TOKENS - budget
+    budget = min(limits.chunk, embedder.max_tokens - SPECIAL_TOKENS - embedder.max_tokens // _CONTEXT_SHARE)
+    room_for_context = embedder.max_tokens - SPECIAL_TOKENS - budget
     chunks: list[Chunk] = []
     for draft in _drafts(parsed.elements, budget, limits.overlap, embedder.count_tokens):
         text = "\n".join(draft.texts)

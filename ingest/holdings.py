@@ -28,14 +28,12 @@ from appliance.domain import Chunk, DocumentState, Source, Version, chunk_id, ve
 from appliance.errors import ApplianceError, Conflict, NotFound
 from appliance.index.port import VectorIndex
 from appliance.inference.port import Embedder
-from appliance.labels import FileLabels, Levels
+from appliance.labels import LEVELS_AS_DELIVERED, FileLabels, Levels
 from ingest.chunk import retitled
 from ingest.embed import embed_and_index
 from ingest.embedding_cache import forget
 from ingest.names import document_names, names_of_version
 from ingest.reconcile import drop_surplus
-
-_AS_SET_UP = Levels()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,9 @@ NOBODY: frozenset[str] = frozenset()
 class Holdings:
     """Catalog and index, changed together."""
 
-    def __init__(self, catalog: Catalog, index: VectorIndex, embedder: Embedder, levels: Levels = _AS_SET_UP) -> None:
+    def __init__(
+        self, catalog: Catalog, index: VectorIndex, embedder: Embedder, levels: Levels = LEVELS_AS_DELIVERED
+    ) -> None:
         self._catalog = catalog
         self._index = index
         self._embedder = embedder

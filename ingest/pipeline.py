@@ -34,7 +34,7 @@ from appliance.errors import Conflict, InvalidRequest
 from appliance.history import FileReport
 from appliance.index.port import VectorIndex
 from appliance.inference.port import Embedder
-from appliance.labels import Levels
+from appliance.labels import LEVELS_AS_DELIVERED, Levels
 from ingest.access import AccessLabels, Finding
 from ingest.chunk import ChunkLimits
 from ingest.discover import discover
@@ -51,7 +51,6 @@ from ingest.sync import Sync, Wish
 
 __all__ = ["Again", "Outcome", "Pipeline", "Progress", "Wish"]
 
-_AS_SET_UP = Levels()
 _OPTIMIZE_AFTER_CHUNKS = 1_000
 """Optimising copies the whole index, so one changed file is no reason to."""
 
@@ -67,7 +66,7 @@ class Pipeline:
         embedder: Embedder,
         parsers: Parsers,
         settings: IngestSettings,
-        levels: Levels = _AS_SET_UP,
+        levels: Levels = LEVELS_AS_DELIVERED,
     ) -> None:
         self._catalog = catalog
         self._parsers = parsers

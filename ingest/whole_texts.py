@@ -12,10 +12,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from appliance.inference.port import Vectors
+from appliance.inference.port import SPECIAL_TOKENS, Vectors
 from ingest.wrapped import WrappedEmbedder
-
-_SPECIAL_TOKENS = 2
 
 
 class WholeTexts(WrappedEmbedder):
@@ -34,7 +32,7 @@ class WholeTexts(WrappedEmbedder):
 
     def _pieces(self, text: str) -> Iterator[str]:
         """The text if the model reads all of it, or else its halves, likewise, cut at white space if there is any."""
-        if len(text) <= 1 or self._inner.count_tokens(text) <= self._inner.max_tokens - _SPECIAL_TOKENS:
+        if len(text) <= 1 or self._inner.count_tokens(text) <= self._inner.max_tokens - SPECIAL_TOKENS:
             yield text
             return
         middle = len(text) // 2

@@ -26,10 +26,9 @@ from appliance.catalog.tables import (
 from appliance.database import Database
 from appliance.domain import Source
 from appliance.errors import NotFound
-from appliance.labels import Levels, groups_in, level_in
+from appliance.labels import LEVELS_AS_DELIVERED, Levels, groups_in, level_in
 
 _LABELLING = frozenset({"groups", "level", "rules", "share"})
-_AS_SET_UP = Levels()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ class SourceCatalog:
             raise NotFound("There is no such source.")
         return source_of(row)
 
-    def change_source(self, source: Source, *, was: Source | None = None, levels: Levels = _AS_SET_UP) -> None:
+    def change_source(self, source: Source, *, was: Source | None = None, levels: Levels = LEVELS_AS_DELIVERED) -> None:
         """Put `source` in the place of the one with its id; what follows from it, the next sync does.
 
         But for one thing: who is to lose sight of documents that are labelled by the settings of the source loses it at

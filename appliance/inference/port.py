@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 
 Vectors = NDArray[float32]
 
+SPECIAL_TOKENS = 2
+"""Tokens an embedding model puts around each text, one before and one after: `count_tokens` leaves them out."""
+
 
 class Embedder(Protocol):
     """Turns text into vectors of length 1."""

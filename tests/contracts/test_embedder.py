@@ -16,11 +16,9 @@ import pytest
 
 from appliance.errors import ModelUnavailable
 from appliance.inference.openvino.embedder import OpenVinoEmbedder
-from appliance.inference.port import Embedder, Vectors
+from appliance.inference.port import SPECIAL_TOKENS, Embedder, Vectors
 from appliance.inference.sentence_transformers import SentenceTransformersEmbedder
 from tests.data.embedding_model import INSTALLED, TEXTS, change, copy_of_installed, from_plain_encode
-
-SPECIAL = 2  # tokens around a text: [CLS] and [SEP]
 
 
 @dataclass(frozen=True)
@@ -141,8 +139,8 @@ def test_tokens_are_counted_past_the_limits_in_the_tokenizer_file(embedder: Embe
 
 
 def test_what_is_beyond_max_tokens_is_not_read(embedder: Embedder) -> None:
-    full = "year " * (embedder.max_tokens - SPECIAL)
-    assert embedder.count_tokens(full) + SPECIAL == embedder.max_tokens
+    full = "year " * (embedder.max_tokens - SPECIAL_TOKENS)
+    assert embedder.count_tokens(full) + SPECIAL_TOKENS == embedder.max_tokens
     read, same, less = embedder.embed_passages([full, full + "strongroom", full.removesuffix("year ") + "strongroom"])
     np.testing.assert_allclose(read, same, atol=1e-5)
     assert float(np.dot(read, less)) < 0.9999
