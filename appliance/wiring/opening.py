@@ -9,6 +9,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -101,6 +102,7 @@ def opened(settings: Settings, *, model: LanguageModel | None = None) -> Iterato
     """
     usual = sys.getswitchinterval()
     with ExitStack() as stack:
+        stack.callback(gc.unfreeze)  # what `warm_up` has set aside
         stack.callback(sys.setswitchinterval, usual)
         sys.setswitchinterval(_TURN_S)
         yield _build(settings, stack, model)
