@@ -64,7 +64,7 @@ FOLLOW_UPS = ("And in 2025?", "Und für Gäste?", "What about the other contract
 class File:
     """A file of a source. `earlier` is what it said before, under the label `were`; empty if it is new.
 
-    `released` and `held` count where one reviews; `held` is a file of which what it said before was released, and what
+    `late` is one that comes when the others change. `released` and `held` count where one reviews; `held` is a file of which what it said before was released, and what
     it says now is not.
     """
 
@@ -77,6 +77,7 @@ class File:
     released: bool
     level: str
     held: bool = False
+    late: bool = False
 
     def is_seen_by(self, groups: frozenset[str], clearance: str) -> bool:
         """Whether a reader in these groups, cleared for this level, finds it."""
@@ -92,7 +93,9 @@ class File:
         """What such a reader sees of it: what it said before only if that was for them too."""
         if self._is_held:
             return replace(self, content=self.earlier, groups=self._both_labels(), earlier=b"", held=False)
-        return self if self._both_labels() & (groups | {EVERYONE}) else replace(self, earlier=b"")
+        if not self.earlier or self._both_labels() & (groups | {EVERYONE}):
+            return self
+        return replace(self, earlier=b"", late=True)  # which of several copies is searched depends on which was first
 
     @property
     def _is_held(self) -> bool:

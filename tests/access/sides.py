@@ -100,12 +100,12 @@ class Side:
             own = [file for file in files if file.source == number]
             source = self._source(number)
             self.appliance.catalog.add_source(source)
-            self._write(source, [file.as_it_was() for file in own])
+            self._write(source, [file.as_it_was() for file in own if not file.late])
             self.pipeline.sync(source, wish=Wish(missing_ok=True))
             self._release(source, own)
-            self._write(source, [file for file in own if file.earlier])
+            self._write(source, [file for file in own if file.earlier or file.late])
             self.pipeline.sync(source, wish=Wish(missing_ok=True))
-            self._release(source, [file for file in own if not file.held or not file.earlier])
+            self._release(source, [file for file in own if not (file.held and file.earlier)])
             self.pipeline.sync(source, wish=Wish(missing_ok=True))
 
     def be_in(self, groups: frozenset[str], clearance: str) -> None:
