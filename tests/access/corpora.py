@@ -64,8 +64,8 @@ FOLLOW_UPS = ("And in 2025?", "Und für Gäste?", "What about the other contract
 class File:
     """A file of a source. `earlier` is what it said before, under the label `were`; empty if it is new.
 
-    `late` is one that comes when the others change. `released` and `held` count where one reviews; `held` is a file of which what it said before was released, and what
-    it says now is not.
+    `late` is one that comes when the others change. `released` and `held` count where one reviews; `held` is a file of
+    which what it said before was released, and what it says now is not.
     """
 
     source: int
