@@ -48,7 +48,7 @@ _ADMITTED_CHUNKS = (
     .join(documents, documents.c.id == chunks.c.document_id)
     .where(chunks.c.id.in_(listed("ids")), documents.c.version_id == chunks.c.version_id, ADMITTED)
 )
-_VISIBLE_CHUNKS = (
+_PUBLISHED_CHUNKS = (
     select(
         chunks,
         documents.c.title,
@@ -68,10 +68,10 @@ _VISIBLE_CHUNKS = (
         documents.c.version_id.is_not(None),
         versions.c.published_at.is_not(None),
         ADMITTED,
-        readable(listed("groups")),
     )
 )
-_CURRENT_CHUNKS = _VISIBLE_CHUNKS.where(documents.c.version_id == chunks.c.version_id)
+_VISIBLE_CHUNKS = _PUBLISHED_CHUNKS.where(readable(listed("groups")))
+_CURRENT_CHUNKS = _PUBLISHED_CHUNKS.where(documents.c.version_id == chunks.c.version_id)  # readable, being in force
 
 
 def _asked(ids: Iterable[str], access: AccessFilter) -> Iterator[dict[str, list[str]]]:
