@@ -81,7 +81,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
     os.environ["STRONGROOM_API_URL"] = address
     with opened(settings) as appliance:
         server = _server(create_app(appliance), settings)
-        warming = threading.Thread(target=_warm_up, args=(appliance,), name="warm-up", daemon=True)
+        stopping = threading.Event()
+        warming = threading.Thread(target=_warm_up, args=(appliance, stopping), name="warm-up", daemon=True)
         warming.start()
 
         async def startup(sockets: Any = None) -> None:
@@ -95,6 +96,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
         try:
             server.run()
         finally:
+            stopping.set()
             warming.join()  # models are loaded by threads of their own libraries, under which the process must not end
         if not server.started:
             raise ConfigurationError(
@@ -171,11 +173,9 @@ def _own_address(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
 
 
-def _warm_up(appliance: Appliance) -> None:
-    """Load the models of the search before the first question has to wait for them."""
+def _warm_up(appliance: Appliance, stopping: threading.Event) -> None:
+    """Do before the first question what it would have to wait for."""
     try:
-        appliance.embedder.embed_query("warm up")
-        if appliance.reranker is not None:
-            appliance.reranker.scores("warm up", ["warm up"])
+        appliance.warm_up(stopping)
     except Exception as error:  # noqa: BLE001 - the edge of a background job; `doctor` and the first question say more
-        _log.error("A model of the search could not be loaded: %s", type(error).__name__)
+        _log.error("A model of the search, or the catalog, could not be read: %s", type(error).__name__)

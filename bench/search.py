@@ -24,6 +24,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -97,6 +98,7 @@ def measure(data: Path, count: int, groups: int, made: dict[str, float]) -> None
         corpus = Corpus(appliance.embedder, groups=groups)
         questions = list(corpus.questions(count))
         chunks = appliance.index.count()
+        appliance.warm_up(threading.Event())
         for access, question in itertools.product((ALL_IN_ONE, corpus.in_many), questions[:_FEWEST]):
             appliance.retriever.retrieve(question, access)  # warm
         one, many = _asked(appliance, questions, (ALL_IN_ONE, corpus.in_many))

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, false, func, or_, select
+from sqlalchemy import text as sql
 
 from appliance.catalog.tables import (
     ADMITTED,
@@ -38,6 +39,8 @@ from appliance.domain import AccessFilter, Chunk, Document, DocumentState, Versi
 from appliance.errors import NotFound
 
 _MAX_RELATED = 100
+_AT_A_STEP = 20_000  # passages: some 30 MB
+_COUNTED = sql("SELECT count(*) FROM chunks NOT INDEXED WHERE rowid > :start AND rowid <= :end")
 
 # Every search asks these. They are made once: to make one takes as long as to execute it.
 _ADMITTED_DOCUMENTS = select(documents.c.id).where(
@@ -288,6 +291,15 @@ class LibraryCatalog:
                         signature=row.signature,
                     )
         return found
+
+    def read_through(self) -> Iterator[int]:
+        """Read every passage once, so that the system has in memory what searches will read; how many at each step."""
+        with self._database.read() as connection:
+            last = connection.execute(sql("SELECT max(rowid) FROM chunks")).scalar() or 0
+            connection.execute(select(func.count()).where(chunks.c.id > ""))  # all of the index by which they are found
+        for start in range(0, last, _AT_A_STEP):
+            with self._database.read() as connection:
+                yield connection.execute(_COUNTED, {"start": start, "end": start + _AT_A_STEP}).scalar_one()
 
     # how documents hang together
 

@@ -98,6 +98,7 @@ from appliance.index.names import name_terms, naming_terms
 from appliance.index.port import IndexEntry, IndexHit, IndexLegs, NamedDocument, Vector
 from appliance.index.roster import write_whole
 from appliance.index.statistics import Change, TermStatistics, load_statistics, save_statistics
+from appliance.read_ahead import read_through
 
 _META = "meta.json"
 _SHARD = "shard-"
@@ -590,6 +591,7 @@ def _load(folder: Path, config: EdgeConfig) -> EdgeShard:
     for half in ("segments/*/segment.json", "wal/*"):
         if not any(folder.glob(half)):
             raise ValueError(f"shard {folder.name} has no {half}")
+    read_through(_searched(folder))  # before the vendor maps them, a page at a time
     ends = time.monotonic() + _LET_GO_S
     while True:
         try:
@@ -598,6 +600,13 @@ def _load(folder: Path, config: EdgeConfig) -> EdgeShard:
             if _IN_USE not in str(error) or time.monotonic() > ends:
                 raise
             time.sleep(0.05)
+
+
+def _searched(folder: Path) -> Iterator[Path]:
+    """The files of a shard that searches read in: all but stored words, and those that the vendor reads in order."""
+    for path in folder.glob("segments/*/**/*"):
+        if path.is_file() and not path.relative_to(folder).parts[2].endswith(f"-{SPARSE}"):
+            yield path
 
 
 def _start_optimizing(folder: Path) -> subprocess.Popen[bytes]:

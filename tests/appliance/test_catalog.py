@@ -157,6 +157,13 @@ def test_many_chunks_are_looked_up_in_portions_and_each_once(catalog: Catalog) -
     assert visible(catalog, chunks + chunks, STAFF) == {chunk.id for chunk in chunks}
 
 
+def test_every_passage_is_read_before_it_is_asked_for(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sum(catalog.read_through()) == 0
+    monkeypatch.setattr("appliance.catalog.library._AT_A_STEP", 2)
+    publish(catalog, "a.txt", *(f"text {number}" for number in range(5)))
+    assert sum(catalog.read_through()) == 5
+
+
 def test_reader_questions_with_odd_characters_find_nothing_and_break_nothing(catalog: Catalog) -> None:
     publish(catalog, "a.txt", "text")
     for odd in ("'; DROP TABLE documents; --", "%", "_", "\\", "[a]", "*"):

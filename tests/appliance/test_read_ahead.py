@@ -1,0 +1,89 @@
+"""What searches need is read before they do: whole, without holes, and only where there is room."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import uuid
+from pathlib import Path
+
+import numpy
+import pytest
+
+from appliance.config import ModelSettings, Provider, Settings
+from appliance.index.edge import EdgeIndex
+from appliance.index.port import IndexEntry
+from appliance.read_ahead import has_room_for, read_through
+from appliance.wiring import opened
+
+DIMENSION = 1_000
+MEGABYTE = 1024**2
+SLACK = MEGABYTE // 2  # what else this process reads meanwhile
+
+
+def bytes_read_by(paths: list[Path]) -> int:
+    """What the system says that this process read, from the disk or from memory."""
+    before = so_far()
+    read_through(paths)
+    return so_far() - before
+
+
+def so_far() -> int:
+    return int(Path("/proc/self/io").read_text("ascii").split("rchar:")[1].split()[0])
+
+
+def test_every_file_is_read_to_its_end(tmp_path: Path) -> None:
+    sizes = (3 * MEGABYTE + 5, 0, 2 * MEGABYTE)
+    paths = [tmp_path / str(number) for number in range(len(sizes))]
+    for path, size in zip(paths, sizes, strict=True):
+        path.write_bytes(os.urandom(size))
+    assert sum(sizes) <= bytes_read_by(paths) < sum(sizes) + SLACK
+
+
+def test_what_a_file_has_set_aside_and_not_filled_is_not_read(tmp_path: Path) -> None:
+    """The index sets 32 MB aside for the first chunk."""
+    path = tmp_path / "page"
+    with path.open("wb") as file:
+        file.write(os.urandom(MEGABYTE))
+        file.flush()
+        os.fsync(file.fileno())
+        file.truncate(32 * MEGABYTE)
+    assert MEGABYTE <= bytes_read_by([path]) < 3 * MEGABYTE
+
+
+def test_there_is_room_for_half_of_the_memory_and_no_more() -> None:
+    assert has_room_for(MEGABYTE)
+    assert not has_room_for(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2 + 1)
+
+
+def test_nothing_is_read_where_there_is_no_room_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, path = tmp_path / "meminfo", tmp_path / "file"
+    path.write_bytes(os.urandom(3 * MEGABYTE))
+    monkeypatch.setattr("appliance.read_ahead._MEMORY", memory)
+    memory.write_text("MemTotal: 9999999 kB\nMemAvailable: 6100 kB\n", "ascii")
+    assert bytes_read_by([path]) < SLACK
+    memory.write_text("MemTotal: 9999999 kB\nMemAvailable: 6200 kB\n", "ascii")
+    assert bytes_read_by([path]) >= 3 * MEGABYTE
+
+
+def test_an_index_is_read_when_it_is_opened(tmp_path: Path) -> None:
+    vectors = numpy.random.default_rng(1).standard_normal((1_000, DIMENSION), dtype=numpy.float32)
+    index = EdgeIndex(tmp_path, dimension=DIMENSION, model_id="test-model@1")
+    index.upsert(
+        [
+            IndexEntry(str(uuid.UUID(int=number)), "document", "version", frozenset({"staff"}), vector, "text", "en")
+            for number, vector in enumerate(vectors)
+        ]
+    )
+    index.close()
+    before = so_far()
+    EdgeIndex(tmp_path, dimension=DIMENSION, model_id="test-model@1").close()
+    assert so_far() - before >= vectors.nbytes
+
+
+def test_what_stands_after_warming_up_is_left_out_of_garbage_collection_until_the_end(tmp_path: Path) -> None:
+    with opened(Settings(data_dir=tmp_path, model=ModelSettings(provider=Provider.NONE))) as appliance:
+        appliance.warm_up(threading.Event())
+        assert gc.get_freeze_count() > 1_000
+    assert gc.get_freeze_count() == 0
