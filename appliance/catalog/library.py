@@ -296,10 +296,11 @@ class LibraryCatalog:
         """Read every passage once, so that the system has in memory what searches will read; how many at each step."""
         with self._database.read() as connection:
             last = connection.execute(sql("SELECT max(rowid) FROM chunks")).scalar() or 0
-            connection.execute(select(func.count()).where(chunks.c.id > ""))  # all of the index by which they are found
         for start in range(0, last, _AT_A_STEP):
             with self._database.read() as connection:
                 yield connection.execute(_COUNTED, {"start": start, "end": start + _AT_A_STEP}).scalar_one()
+        with self._database.read() as connection:  # the index by which they are found, which lies between them
+            connection.execute(select(func.count()).where(chunks.c.id > ""))
 
     # how documents hang together
 

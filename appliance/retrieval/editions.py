@@ -32,6 +32,7 @@ _DATES = tuple(
         _Y,
     )
 )
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _VERSION = re.compile(
     r"(?<![^\W\d_])(?:versione|versión|version|ver|v|revision|rev|edition|ausgabe|fassung)[\s._-]*(\d+(?:[._]\d+)*)",
     re.IGNORECASE,
@@ -64,12 +65,12 @@ class Newer:
 def name_of(text: str) -> Name:
     """What a file name without its folder, or a title, says about the edition."""
     rest, dates = text, []
-    for pattern in _DATES:
+    for pattern in _DATES if _YEAR.search(text) else ():  # most names have none, and a search reads a hundred
         dates += [_date(found) for found in pattern.finditer(rest)]
         rest = pattern.sub(" ", rest)
     found = _VERSION.search(rest)
     version = tuple(map(int, re.split(r"[._]", found[1]))) if found else ()
-    words = _WORD.findall(_VERSION.sub(" ", rest).casefold())
+    words = _WORD.findall((_VERSION.sub(" ", rest) if found else rest).casefold())
     return Name(tuple(word for word in words if word not in _STATES), max(dates, default=()), version)
 
 

@@ -127,7 +127,7 @@ class Appliance:
 
         The models of the search are loaded, the passages brought into memory if there is room for them (of the index
         that was done on opening it), and what there is by now is left out of garbage collection: to look through it
-        takes 70 ms, in one of a hundred questions.
+        takes 70 ms, in seven of a thousand questions.
 
         Raises:
             ModelUnavailable: A model of the search cannot be loaded.
