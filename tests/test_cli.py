@@ -493,7 +493,7 @@ def test_an_officer_is_confirmed_on_the_machine_where_no_other_one_can(room: Roo
     room.run("user", "add", "olga", "--role", "compliance")
     with closing(Database(room.data / "strongroom.db")) as database:
         accounts = Accounts(database)
-        accounts.hand_over(accounts.named("olga").id)
+        accounts.change(accounts.named("olga").id, handed_over=True)
     assert re.search(r"olga.*to be confirmed", " ".join(room.run("user", "list", COLUMNS="200").split()))
     assert "signs in anew" in room.run("user", "confirm", "olga")
     assert "to be confirmed" not in " ".join(room.run("user", "list", COLUMNS="200").split())

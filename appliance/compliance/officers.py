@@ -13,6 +13,7 @@ Rules this module keeps:
 4. An account that was made or changed in that way is its administrator's until somebody looked. So its officer decides
    about nothing, and uses nothing that two officers agreed on, before another officer confirmed that they have it
    themselves (`impartial`, `four_eyes`). Else one agreement about one account would be enough to agree to the next one.
+   That it was changed is noted in the transaction that changes it: what was refused hands nothing over.
 5. Who runs the machine needs nobody, on the command line: it is the way out when no officer is left.
 """
 
@@ -59,7 +60,7 @@ class Officers:
     def require(self, admin: str, name: str, person_id: str = "") -> bool:
         """Whether an officer had to agree that this administrator makes or changes the account of this name, and did.
 
-        `person_id` is that of the account, if it is there.
+        `person_id` is that of the account, if it is there. What is then done to it is done as `handed_over`.
 
         Raises AccessDenied when they had to, and did not.
         """
@@ -81,11 +82,6 @@ class Officers:
                 f"'{person.name}' is one of two compliance officers, and what they agree on needs two. Make "
                 "another one first, or disable the account."
             )
-
-    def require_to_change(self, admin: str, person: Person) -> None:
-        """As `require`, for an account that is there: where an officer agreed, it is now handed over."""
-        if self.require(admin, person.name, person.id):
-            self._accounts.hand_over(person.id)
 
     def ask_to_be_confirmed(self, officer: str, reason: str) -> Proposal:
         """Put before another officer that this one has their account themselves.

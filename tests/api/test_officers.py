@@ -284,6 +284,18 @@ def test_who_is_made_officer_signs_in_anew_and_decides_once_confirmed(staffed: H
     assert staffed.decided("emil", staffed.asked("adam", "petra")) == 403
 
 
+def test_what_is_refused_hands_no_account_over(staffed: House) -> None:
+    staffed.add("gero", Role.COMPLIANCE)
+    assert staffed.decided("anna", staffed.asked("adam", "gero")) == 200
+    path, admin = f"/api/people/{staffed.id_of('gero')}", staffed.at("adam")
+    assert admin.post(f"{path}/password", json={"password": "gero gero gero gero"}).status_code == 422
+    assert admin.patch(path, json={"roles": ["admin", "compliance"]}).status_code == 422
+    assert not staffed.at("gero").get("/api/account").json()["handed_over"]
+    assert staffed.decided("gero", staffed.asked("adam", "anna"), approve=False) == 200
+    assert admin.delete(f"{path}/second-factor").status_code == 200
+    assert staffed.at("gero").get("/api/account").json()["handed_over"]
+
+
 def test_two_officers_are_left(tmp_path: Path) -> None:
     settings = Settings(
         data_dir=tmp_path / "data",
