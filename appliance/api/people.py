@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from fastapi import APIRouter, Response
 
@@ -34,7 +35,7 @@ from appliance.api.session import told_of_token
 from appliance.auth.groups import groups_in_use
 from appliance.auth.passwords import generate_password
 from appliance.auth.standing import Person
-from appliance.compliance.officers import is_officer
+from appliance.compliance.officers import is_officer, require_enough_with
 from appliance.domain import Principal, Role
 from appliance.errors import AccessDenied, InvalidRequest
 from appliance.wiring import Appliance
@@ -88,7 +89,8 @@ def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: 
     person = _somebody_else(appliance, person_id, admin)
     require_known_spelling(appliance, wanted.groups or ())
     require_level(appliance, wanted.clearance or "")
-    appliance.officers.require_enough_with(person, wanted.roles or person.given_roles)
+    enough_left = partial(require_enough_with, person_id=person_id, roles=wanted.roles or person.given_roles)
+    enough_left(appliance.accounts.people())  # before an officer is asked for what cannot be
     agreed = _concerns_officers(person, wanted) and _require_agreement(appliance, admin, person)
     new = _new_groups(appliance, wanted.groups or ())
     with ExitStack() as acts:
@@ -101,6 +103,7 @@ def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: 
             clearance=wanted.clearance,
             disabled=wanted.disabled,
             handed_over=agreed,
+            roles_allowed=enough_left,  # once more: another one may have lost the role since
         )
     return _shown(appliance, person_id).model_copy(update={"new_groups": new})
 

@@ -16,7 +16,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,6 +36,10 @@ from appliance.errors import Conflict, InvalidRequest, NotFound, NotSignedIn
 
 _CHANGED = "The account was changed meanwhile. Sign in again."
 _WRONG = "The name, the password or the code is wrong, or the account is disabled. Try again, or ask an administrator."
+
+
+RolesAllowed = Callable[[Sequence[Person]], None]
+"""Raises when roles may not be changed, with everybody as they stand in the transaction that would change them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,7 @@ class Accounts:
         clearance: str | None = None,
         disabled: bool | None = None,
         handed_over: bool = False,
+        roles_allowed: RolesAllowed | None = None,
     ) -> None:
         """Change what is given of an account, all of it or nothing. Acts on the person's next request.
 
@@ -222,11 +227,13 @@ class Accounts:
             clearance: The level that they are cleared for; empty for the usual one.
             disabled: Whether they are shut out, at once and with all their sessions and tokens.
             handed_over: Whether an officer agreed that an administrator does this; noted in the same transaction.
+            roles_allowed: Asked before roles are changed, in the same transaction.
 
         Raises:
             NotFound: There is no such person.
             InvalidRequest: Admin and compliance at once, an unknown role, or a name that cannot be a group's.
             Conflict: The last enabled admin would no longer be one.
+            ApplianceError: What `roles_allowed` raises.
         """
         wanted_roles = None if roles is None else _checked_roles(roles)
         wanted_groups = None if groups is None else checked_groups(groups)
@@ -235,6 +242,8 @@ class Accounts:
             if handed_over:  # before the roles: of who is no officer after this there is nothing to confirm
                 _change(connection, person_id, handed_over_at=self._clock())
             if wanted_roles is not None:
+                if roles_allowed is not None:
+                    roles_allowed(read_people(connection, self._clock()))
                 _set_roles(connection, row, wanted_roles)
             if wanted_groups is not None:
                 given = (memberships.c.person_id == person_id) & (memberships.c.origin == "")

@@ -19,7 +19,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from appliance.auth.accounts import Accounts
@@ -74,15 +74,6 @@ class Officers:
             )
         return True
 
-    def require_enough_with(self, person: Person, roles: Collection[Role]) -> None:
-        """Raises Conflict where too few officers would be left if this person were given these roles."""
-        loses = Role.COMPLIANCE in person.given_roles and Role.COMPLIANCE not in {*roles, *person.told_roles}
-        if loses and sum(is_officer(one) for one in self._accounts.people()) == ENOUGH_TO_AGREE:
-            raise Conflict(
-                f"'{person.name}' is one of two compliance officers, and what they agree on needs two. Make "
-                "another one first, or disable the account."
-            )
-
     def ask_to_be_confirmed(self, officer: str, reason: str) -> Proposal:
         """Put before another officer that this one has their account themselves.
 
@@ -99,6 +90,17 @@ class Officers:
 def _is_about(grant: Grant, name: str, person_id: str) -> bool:
     """Whether it was agreed for this account: the one that had the name then, or one that was yet to be made."""
     return grant.person_id == person_id if grant.person_id else grant.subject == name.casefold()
+
+
+def require_enough_with(everybody: Sequence[Person], person_id: str, roles: Collection[Role]) -> None:
+    """Raises Conflict where too few officers would be left of everybody if this person were given these roles."""
+    officers = [one for one in everybody if is_officer(one)]
+    loses = [one for one in officers if one.id == person_id and Role.COMPLIANCE not in {*roles, *one.told_roles}]
+    if loses and len(officers) == ENOUGH_TO_AGREE:
+        raise Conflict(
+            f"'{loses[0].name}' is one of two compliance officers, and what they agree on needs two. Make "
+            "another one first, or disable the account."
+        )
 
 
 def is_officer(person: Person) -> bool:
