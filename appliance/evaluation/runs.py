@@ -250,20 +250,20 @@ class Evaluations:
         if not error:
             run = replace(run, metrics=measured(results), settings={**run.settings, **_not_there(results)})
         try:
-            self._records.append(_entry(run))
+            self._records.append(_entry(run, asked=sum(result.counts for result in course.results)))
         except ApplianceError as failure:
             run, results = replace(run, error=str(failure), metrics={}), []
         self._store.finish(run, results)
 
 
-def _entry(run: Evaluation) -> EvaluationEnded:
+def _entry(run: Evaluation, *, asked: int) -> EvaluationEnded:
     return EvaluationEnded(
         actor=run.started_by,
         evaluation_id=run.id,
         set_name=run.name,
         set_sha256=run.set_sha256,
         groups=run.groups,
-        questions=run.done,
+        questions=asked,
         answers=run.answers,
         metrics=tuple(MeasuredValue(name, value) for name, value in run.metrics.items()),
         error=run.error,

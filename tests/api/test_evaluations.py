@@ -160,6 +160,9 @@ def test_a_question_about_what_is_not_in_the_appliance_is_told_and_does_not_coun
         "paper",
     ]
     assert {item["ndcg"] for item in run["questions"] if item["absent"]} == {None}
+    recorded = appliance.log.entry(appliance.log.size() - 1).entry
+    assert isinstance(recorded, EvaluationEnded)
+    assert recorded.questions == 2
     compared = admin.get(f"/api/evaluations/{run['id']}/comparison", params={"before": asked["id"]}).json()
     assert (compared["shared"], compared["before_only"], compared["after_only"]) == (2, 0, 0)
 
