@@ -1,9 +1,10 @@
 """Measures what a thousand documents cost, and how that grows with those that are there already.
 
-    python bench/costs.py [--thousands NUMBER] [--words NUMBER]
+    python bench/costs.py [--thousands NUMBER] [--words NUMBER] [--at-a-time NUMBER]
 
 --thousands  So many times a thousand made-up text documents are put into one folder and taken in, a thousand a sync (5).
 --words      So many words a document, about 300 of which would be a page (1500).
+--at-a-time  So many documents a sync instead of a thousand: to see that it runs.
 
 After each sync: its time by the clock and on the processors, what the catalog, the index and the cache of embeddings grew
 on disk, the memory in use with child processes, and what a search takes then. The words are drawn from 50,000 made-up ones
@@ -39,7 +40,6 @@ from appliance.wiring import Appliance, opened
 
 _COLUMNS = ("documents", "chunks", "clock", "processors", "catalog", "index", "embeddings", "memory", "search, p50",
             "load")  # fmt: skip
-_AT_A_TIME = 1_000
 _QUESTIONS = 60
 _READERS = AccessFilter(frozenset({EVERYONE}))
 
@@ -77,8 +77,8 @@ class Writer:
         return self._dice.choices(self._lexicon, cum_weights=self._weights, k=count)
 
 
-def measure(thousands: int, words: int) -> None:
-    """Take documents in, a thousand at a time; print a row after each."""
+def measure(times: int, at_a_time: int, words: int) -> None:
+    """Take documents in, so many at a time; print a row after each."""
     print(f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}")
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         data, folder = Path(name) / "data", Path(name) / "documents"
@@ -90,12 +90,12 @@ def measure(thousands: int, words: int) -> None:
             appliance.catalog.add_source(source)
             asked = writer.questions()
             before = _spent(data)
-            for number in range(1, thousands + 1):
-                for document in range((number - 1) * _AT_A_TIME, number * _AT_A_TIME):
+            for number in range(1, times + 1):
+                for document in range((number - 1) * at_a_time, number * at_a_time):
                     writer.write(folder, document)
                 clock_s = _synced(appliance, source)
                 after = _spent(data)
-                row = (f"{number * _AT_A_TIME:,}", f"{appliance.index.count():,}", f"{clock_s:.0f} s",
+                row = (f"{number * at_a_time:,}", f"{appliance.index.count():,}", f"{clock_s:.0f} s",
                        *_grown(before, after), f"{_memory() / 1e9:.2f} GB", f"{_search_ms(appliance, asked):.1f} ms",
                        f"{os.getloadavg()[0]:.1f}")  # fmt: skip
                 print(f"| {' | '.join(row)} |", flush=True)
@@ -146,10 +146,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--thousands", type=int, default=5)
     parser.add_argument("--words", type=int, default=1500)
+    parser.add_argument("--at-a-time", type=int, default=1000)
     given = parser.parse_args()
-    if given.thousands < 1 or given.words < 60:
-        parser.error("--thousands is at least 1, --words at least 60")
-    measure(given.thousands, given.words)
+    if given.thousands < 1 or given.words < 60 or given.at_a_time < 1:
+        parser.error("--thousands and --at-a-time are at least 1, --words at least 60")
+    measure(given.thousands, given.at_a_time, given.words)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ def main() -> None:
     given = parser.parse_args()
     for folder in given.sets:
         asked = [one for one in questions(folder) if one.answerable and one.answers]
+        if not asked:
+            raise SystemExit(f"{folder} holds no answerable question with the words of its answer (queries*.jsonl).")
         asked = random.Random(1).sample(asked, min(len(asked), _MOST_QUESTIONS))
         counts = [0, 0, 0]
         with opened_set(folder, given.index) as appliance:

@@ -26,6 +26,8 @@ def main() -> None:
     given = parser.parse_args()
     for folder in given.sets:
         asked = list(dict.fromkeys(question.text for question in questions(folder)))
+        if not asked:
+            raise SystemExit(f"{folder} holds no question (queries*.jsonl).")
         merged = sum(map(is_follow_up, asked))
         print(f"{folder.name:16} {len(asked):5} questions, taken for follow-ups {merged / len(asked):6.1%}")
     written = [line.split("\t")[1] for line in _WRITTEN.read_text("utf-8").splitlines() if "\t" in line]

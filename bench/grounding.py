@@ -4,7 +4,7 @@
 
 Each SET is a folder of evaluation material (see `bench/corpora.py`) whose questions have an `answer` that a person wrote and
 `evidence` with a `quote`, or claims whose evidence is a passage of `corpus.jsonl`. An answer is checked against its own
-evidence, and against that of the next question: the first should stand, the second should not. Printed is, for each
+evidence, and against that of a question further on: the first should stand, the second should not. Printed is, for each
 threshold of the share of words, how many of the statements stand either way; numbers decide in every row.
 """
 
@@ -19,6 +19,7 @@ from typing import Any
 from appliance.answering.grounding import grounding
 from appliance.domain import Chunk, Citation, Hit, Place, StatementCheck
 
+_AWAY = 7  # places further on is another answer's evidence: the next ones are often of the same document
 _THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
@@ -57,9 +58,14 @@ def main() -> None:
     """The command line."""
     for name in sys.argv[1:]:
         pairs = list(_pairs(Path(name)))
+        if len(pairs) < 2:
+            raise SystemExit(
+                f"{name} holds no two answers with their evidence (queries*.jsonl): there is no other one."
+            )
         passages = [passage for _, passage in pairs]
+        away = min(_AWAY, len(pairs) - 1)
         own = [check for said, passage in pairs for check in _checked(said, passage)]
-        other = [check for (said, _), passage in zip(pairs, passages[7:] + passages[:7], strict=True)
+        other = [check for (said, _), passage in zip(pairs, passages[away:] + passages[:away], strict=True)
                  for check in _checked(said, passage)]  # fmt: skip
         numbers = [[check for check in some if check.numbers_missing] for some in (own, other)]
         print(f"{Path(name).name}: {len(own)} statements; with a number that is missing: own {len(numbers[0])}, "

@@ -286,6 +286,18 @@ def _evaluation_of(output: str) -> str:
     return found[1]
 
 
+def test_questions_about_what_is_not_there_are_told_and_do_not_count(
+    measured: tuple[Room, str, str], tmp_path: Path
+) -> None:
+    lost = [{"id": f"lost {at}", "question": "How?", "evidence": [{"doc": f"lost-{at}.pdf"}]} for at in range(12)]
+    golden = tmp_path / "lost.jsonl"
+    golden.write_text("\n".join(json.dumps(line) for line in (*GOLDEN[:1], *lost)), "utf-8")
+    told = " ".join(measured[0].run("eval", str(golden)).split())
+    assert re.search(r"nDCG@10 │ 1\.000", told)
+    assert "They were not asked, and do not count: 12 of 13: lost 0 (lost-0.pdf), lost 1 (lost-1.pdf)" in told
+    assert "lost 9 (lost-9.pdf), 2 more." in told
+
+
 def test_an_evaluation_that_cannot_be_run_says_why(room: Room, tmp_path: Path) -> None:
     golden = tmp_path / "golden.jsonl"
     golden.write_text('{"question": "How?"}', "utf-8")
@@ -493,7 +505,7 @@ def test_an_officer_is_confirmed_on_the_machine_where_no_other_one_can(room: Roo
     room.run("user", "add", "olga", "--role", "compliance")
     with closing(Database(room.data / "strongroom.db")) as database:
         accounts = Accounts(database)
-        accounts.hand_over(accounts.named("olga").id)
+        accounts.change(accounts.named("olga").id, handed_over=True)
     assert re.search(r"olga.*to be confirmed", " ".join(room.run("user", "list", COLUMNS="200").split()))
     assert "signs in anew" in room.run("user", "confirm", "olga")
     assert "to be confirmed" not in " ".join(room.run("user", "list", COLUMNS="200").split())

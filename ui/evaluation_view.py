@@ -110,6 +110,11 @@ def figures(run: EvaluationOut, metrics: Iterable[MetricOut]) -> Html:
     return pieces.fields((metric.title, _number(figure(metric.name, run.metrics[metric.name]))) for metric in known)
 
 
+def notices(run: EvaluationOut) -> list[Html]:
+    """Which questions of an evaluation do not count, and why."""
+    return [pieces.notice(one_line(words, 2000), "warn") for words in run.notices]
+
+
 def in_force(run: EvaluationOut) -> Html:
     """What was in force during an evaluation."""
     return pieces.fields((name, text(value)) for name, value in sorted(run.settings.items()))
@@ -126,13 +131,16 @@ def _question_row(result: QuestionResultOut) -> tuple[Html, ...]:
     rank = (
         "no answer to find"
         if not result.answerable
+        else "names what is not in the appliance"
+        if result.absent
         else f"place {result.first_rank}"
         if result.first_rank
         else "not found"
     )
     cited = "" if result.citations is None else f"{result.right_citations} of {result.citations} citations right"
     answered = "refused: too long?" if result.failed else "no" if result.abstained else "yes"
-    right = not result.failed and result.abstained is not result.answerable
+    answered = "not asked" if result.absent else answered
+    right = not result.failed and not result.absent and result.abstained is not result.answerable
     tone: pieces.Tone = "good" if right else "warn"
     return (
         Html(f"{said}<small>{text(result.question_id)}</small>"),

@@ -27,6 +27,7 @@ from appliance.wiring import Appliance
 router = APIRouter(prefix="/compliance", tags=["compliance"])
 _MOVED_AWAY = "This case is about a query log that was moved away: nothing of it can be told."
 _ZIP = "application/zip"
+QueryIds = Annotated[list[str], Query(min_length=1, max_length=500)]
 
 
 @router.get("/cases")
@@ -95,13 +96,16 @@ def case_package(
     return _download(appliance.evidence.of_case(officer, found, session), f"case-{found.number}")
 
 
+@router.get("/package/questions", status_code=204)
+def package_questions(_: Officer, _opened: OpenedLog, appliance: TheAppliance, query_id: QueryIds) -> Response:
+    """Whether there are these questions: to be asked before two officers agree to take out the evidence of them."""
+    appliance.evidence.require_on_record(query_id)
+    return Response(status_code=204)
+
+
 @router.get("/package", response_class=Response)
 def package(
-    officer: Officer,
-    _opened: OpenedLog,
-    session: TheSession,
-    appliance: TheAppliance,
-    query_id: Annotated[list[str], Query(min_length=1, max_length=500)],
+    officer: Officer, _opened: OpenedLog, session: TheSession, appliance: TheAppliance, query_id: QueryIds
 ) -> Response:
     """The evidence package of some questions, where two agreed on it."""
     appliance.exporting.require(officer.id)

@@ -42,7 +42,7 @@ from appliance.evaluation.compare import Comparison, compare
 from appliance.evaluation.feedback import NAME, digest_of, exercises_from
 from appliance.evaluation.golden import SHORTEST_QUOTE, read_golden
 from appliance.evaluation.metrics import BY_NAME, METRICS, ndcg_of
-from appliance.evaluation.results import FAILED, Evaluation, QuestionResult, SetKind
+from appliance.evaluation.results import FAILED, LEFT_OUT, NOT_THERE, Evaluation, QuestionResult, SetKind
 from appliance.evaluation.runner import exercises_for
 from appliance.evaluation.runs import Order
 from appliance.wiring import Appliance
@@ -108,8 +108,10 @@ def start_from_feedback(
         for person in appliance.accounts.people()
         if not person.shut_out and Role.EMPLOYEE in person.roles
     }
-    exercises = exercises_from(appliance.conversations.praised(), readers, appliance.catalog)[:limit]
-    order = Order(NAME, SetKind.FEEDBACK, digest_of(exercises), exercises, (), answers, admin.id)
+    praised = exercises_from(appliance.conversations.praised(), readers, appliance.catalog)
+    exercises = praised.exercises[:limit]
+    sha256 = digest_of(exercises)
+    order = Order(NAME, SetKind.FEEDBACK, sha256, exercises, (), answers, admin.id, left_out=praised.left_out)
     return _started(appliance, admin, order)
 
 
@@ -232,7 +234,9 @@ def _names(appliance: Appliance) -> dict[str, str]:
 
 
 def _goodness(result: QuestionResult) -> tuple[float, str]:
-    """Sorts what went worst to the front."""
+    """Sorts what went worst to the front, before that what could not be asked."""
+    if not result.counts:
+        return (-1.0, result.question_id)
     quality = ndcg_of(result)
     if quality is None:
         quality = float(result.abstained is not result.answerable)
@@ -266,7 +270,18 @@ def _out(run: Evaluation, names: Mapping[str, str]) -> EvaluationOut:
         message=run.error,
         metrics=dict(run.metrics),
         settings=dict(run.settings),
+        notices=_notices(run),
     )
+
+
+def _notices(run: Evaluation) -> list[str]:
+    """What is to be said of a run besides its figures."""
+    told = {
+        NOT_THERE: "Some questions name a document or a page that is not in the appliance. They were not asked, and do "
+        "not count: {}.",
+        LEFT_OUT: "Some answers that were found helpful were left out: {}.",
+    }
+    return [words.format(run.settings[name]) for name, words in told.items() if name in run.settings]
 
 
 def _question_out(result: QuestionResult) -> QuestionResultOut:
@@ -288,6 +303,7 @@ def _question_out(result: QuestionResult) -> QuestionResultOut:
             for place in result.places
         ],
         failed=result.kind == FAILED,
+        absent=not result.counts,
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from fastapi import APIRouter, Response
 
@@ -34,7 +35,7 @@ from appliance.api.session import told_of_token
 from appliance.auth.groups import groups_in_use
 from appliance.auth.passwords import generate_password
 from appliance.auth.standing import Person
-from appliance.compliance.officers import is_officer
+from appliance.compliance.officers import is_officer, require_enough_with
 from appliance.domain import Principal, Role
 from appliance.errors import AccessDenied, InvalidRequest
 from appliance.wiring import Appliance
@@ -88,9 +89,9 @@ def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: 
     person = _somebody_else(appliance, person_id, admin)
     require_known_spelling(appliance, wanted.groups or ())
     require_level(appliance, wanted.clearance or "")
-    appliance.officers.require_enough_with(person, wanted.roles or person.given_roles)
-    if _concerns_officers(person, wanted):
-        appliance.officers.require_to_change(admin.id, person)
+    enough_left = partial(require_enough_with, person_id=person_id, roles=wanted.roles or person.given_roles)
+    enough_left(appliance.accounts.people())  # before an officer is asked for what cannot be
+    agreed = _concerns_officers(person, wanted) and _require_agreement(appliance, admin, person)
     new = _new_groups(appliance, wanted.groups or ())
     with ExitStack() as acts:
         for action, detail in _acts_of(wanted):
@@ -101,6 +102,8 @@ def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: 
             groups=wanted.groups,
             clearance=wanted.clearance,
             disabled=wanted.disabled,
+            handed_over=agreed,
+            roles_allowed=enough_left,  # once more: another one may have lost the role since
         )
     return _shown(appliance, person_id).model_copy(update={"new_groups": new})
 
@@ -108,10 +111,10 @@ def change_person(person_id: str, wanted: PersonPatch, admin: Admin, appliance: 
 @router.post("/people/{person_id}/password")
 def set_password(person_id: str, wanted: NewPassword, admin: Admin, appliance: TheAppliance) -> PersonCreated:
     """Set a password; ends the person's sessions and tokens. One that was made up is in the answer, this once."""
-    person = _whose_sign_in(appliance, person_id, admin)
+    person, agreed = _whose_sign_in(appliance, person_id, admin)
     made_up = "" if wanted.password else generate_password()
     with record_act(appliance, admin, "person.password_set", person.name):
-        appliance.accounts.set_password(person_id, wanted.password or made_up, must_change=True)
+        appliance.accounts.set_password(person_id, wanted.password or made_up, must_change=True, handed_over=agreed)
     return _with_password(appliance, person_id, made_up)
 
 
@@ -127,9 +130,9 @@ def unlock(person_id: str, admin: PeopleAdmin, appliance: TheAppliance) -> Perso
 @router.delete("/people/{person_id}/second-factor")
 def remove_second_factor(person_id: str, admin: Admin, appliance: TheAppliance) -> PersonOut:
     """Take a second factor away, whose device was lost. Where their role needs one they set up another at once."""
-    person = _whose_sign_in(appliance, person_id, admin)
+    person, agreed = _whose_sign_in(appliance, person_id, admin)
     with record_act(appliance, admin, "person.second_factor_removed", person.name):
-        appliance.sessions.second_factors.remove(person_id)
+        appliance.sessions.second_factors.remove(person_id, handed_over=agreed)
     return _shown(appliance, person_id)
 
 
@@ -186,12 +189,17 @@ def _somebody_else(appliance: Appliance, person_id: str, admin: Principal) -> Pe
     return person
 
 
-def _whose_sign_in(appliance: Appliance, person_id: str, admin: Principal) -> Person:
-    """The person whose sign-in an admin wants to change. Raises as `_somebody_else`, and if an officer has to agree."""
+def _whose_sign_in(appliance: Appliance, person_id: str, admin: Principal) -> tuple[Person, bool]:
+    """The person whose sign-in an admin wants to change, and whether an officer had to agree to it and did.
+
+    Raises as `_somebody_else`, and if an officer has to agree and did not.
+    """
     person = _somebody_else(appliance, person_id, admin)
-    if is_officer(person):
-        appliance.officers.require_to_change(admin.id, person)
-    return person
+    return person, is_officer(person) and _require_agreement(appliance, admin, person)
+
+
+def _require_agreement(appliance: Appliance, admin: Principal, person: Person) -> bool:
+    return appliance.officers.require(admin.id, person.name, person.id)
 
 
 def _concerns_officers(person: Person, wanted: PersonPatch) -> bool:

@@ -16,7 +16,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,6 +36,10 @@ from appliance.errors import Conflict, InvalidRequest, NotFound, NotSignedIn
 
 _CHANGED = "The account was changed meanwhile. Sign in again."
 _WRONG = "The name, the password or the code is wrong, or the account is disabled. Try again, or ask an administrator."
+
+
+RolesAllowed = Callable[[Sequence[Person]], None]
+"""Raises when roles may not be changed, with everybody as they stand in the transaction that would change them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Accounts:
             groups: Names of groups, known or not: a group exists by being named.
             display_name: How the person is shown; the name as given when empty.
             must_change: Whether the password is only good for choosing another one.
-            handed_over: As `hand_over`, from the beginning.
+            handed_over: Whether an officer agreed that an administrator makes this account, see `standing.Person`.
 
         Raises:
             InvalidRequest: Something breaks a rule.
@@ -146,7 +150,13 @@ class Accounts:
             return read_person(connection, _row(connection, person_id), self._clock())
 
     def set_password(
-        self, person_id: str, password: str, *, must_change: bool = False, in_place_of: Verified | None = None
+        self,
+        person_id: str,
+        password: str,
+        *,
+        must_change: bool = False,
+        in_place_of: Verified | None = None,
+        handed_over: bool = False,
     ) -> None:
         """Give a person a new password and end all their sessions and tokens.
 
@@ -155,6 +165,7 @@ class Accounts:
             password: The new one.
             must_change: Whether it is only good for choosing another one.
             in_place_of: The password that it replaces; any if not given.
+            handed_over: Whether an officer agreed that an administrator does this; noted in the same transaction.
 
         Raises:
             NotFound: There is no such person.
@@ -174,6 +185,8 @@ class Accounts:
             _change(connection, person_id, password_hash=password_hash, must_change_password=must_change)
             _forget_secret_in_setup(connection, row)
             end_sessions(connection, person_id)
+            if handed_over:
+                _change(connection, person_id, handed_over_at=self._clock())
 
     def id_of(self, name: str) -> str:
         """The account of this name; empty when there is none."""
@@ -200,6 +213,8 @@ class Accounts:
         groups: Iterable[str] | None = None,
         clearance: str | None = None,
         disabled: bool | None = None,
+        handed_over: bool = False,
+        roles_allowed: RolesAllowed | None = None,
     ) -> None:
         """Change what is given of an account, all of it or nothing. Acts on the person's next request.
 
@@ -211,17 +226,24 @@ class Accounts:
             groups: In place of those that the person was given here; those of a directory stay.
             clearance: The level that they are cleared for; empty for the usual one.
             disabled: Whether they are shut out, at once and with all their sessions and tokens.
+            handed_over: Whether an officer agreed that an administrator does this; noted in the same transaction.
+            roles_allowed: Asked before roles are changed, in the same transaction.
 
         Raises:
             NotFound: There is no such person.
             InvalidRequest: Admin and compliance at once, an unknown role, or a name that cannot be a group's.
             Conflict: The last enabled admin would no longer be one.
+            ApplianceError: What `roles_allowed` raises.
         """
         wanted_roles = None if roles is None else _checked_roles(roles)
         wanted_groups = None if groups is None else checked_groups(groups)
         with self._database.write() as connection:
             row = _row(connection, person_id)
+            if handed_over:  # before the roles: of who is no officer after this there is nothing to confirm
+                _change(connection, person_id, handed_over_at=self._clock())
             if wanted_roles is not None:
+                if roles_allowed is not None:
+                    roles_allowed(read_people(connection, self._clock()))
                 _set_roles(connection, row, wanted_roles)
             if wanted_groups is not None:
                 given = (memberships.c.person_id == person_id) & (memberships.c.origin == "")
@@ -254,12 +276,6 @@ class Accounts:
     def set_disabled(self, person_id: str, *, disabled: bool) -> None:
         """Shut a person out, or let them sign in again, see `change`. Raises NotFound, Conflict."""
         self.change(person_id, disabled=disabled)
-
-    def hand_over(self, person_id: str) -> None:
-        """Note that an administrator is about to have a hand in how an officer signs in. Raises NotFound."""
-        with self._database.write() as connection:
-            _row(connection, person_id)
-            _change(connection, person_id, handed_over_at=self._clock())
 
     def confirm(self, person_id: str, asked_at: datetime | None = None) -> None:
         """Note that somebody has the account themselves: it is as if no administrator had had a hand in it.

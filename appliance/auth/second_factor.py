@@ -110,10 +110,15 @@ class SecondFactors:
             connection.execute(insert(recovery_codes), rows)
         return made
 
-    def remove(self, person_id: str) -> None:
-        """Take the second factor away, so that a password is enough, or a new one is set up."""
+    def remove(self, person_id: str, *, handed_over: bool = False) -> None:
+        """Take the second factor away, so that a password is enough, or a new one is set up.
+
+        Whether an officer agreed that an administrator does this (`handed_over`) is noted in the same transaction.
+        """
         with self._database.write() as connection:
-            nothing = {"totp_on": False, "totp_secret": "", "totp_step": 0} | _NONE_FAILED
+            nothing: dict[str, Any] = {"totp_on": False, "totp_secret": "", "totp_step": 0} | _NONE_FAILED
+            if handed_over:
+                nothing["handed_over_at"] = self._clock()
             connection.execute(update(people).where(people.c.id == person_id).values(nothing))
             connection.execute(delete(recovery_codes).where(recovery_codes.c.person_id == person_id))
 

@@ -20,7 +20,7 @@ from appliance.catalog.library import ChunkInContext, LibraryCatalog, LibraryPag
 from appliance.catalog.on_record import RecordCatalog, StoredChunk
 from appliance.catalog.signature import NO_SIGNATURE, SIMILAR, Signature, resemblance, resembling
 from appliance.catalog.sources import Receipt, SourceCatalog
-from appliance.catalog.visibility import VisibilityCatalog
+from appliance.catalog.visibility import NamedDocument, VisibilityCatalog
 from appliance.database import Database
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "FileFacts",
     "FileOutcome",
     "LibraryPage",
+    "NamedDocument",
     "Receipt",
     "Release",
     "Signature",

@@ -1,15 +1,35 @@
-"""What somebody may see, for those who run the appliance: how much, and where. Never what it says, nor its title."""
+"""What somebody may see, for those who run the appliance: how much, and where. Never what it says.
+
+Nor its title, unless they may see it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
 from appliance.catalog.library import LibraryPage
-from appliance.catalog.tables import admitted, document_of, documents, labels_of
+from appliance.catalog.tables import admitted, chunks, document_of, documents, labels_of, sources, versions
 from appliance.database import Database
-from appliance.domain import AccessFilter
+from appliance.domain import AccessFilter, DocumentState, shown_path
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDocument:
+    """What a document is called, and for somebody who may see it the version in force and the SHA-256 of that.
+
+    A duplicate has those of its original. All but where it lies is empty for somebody who may not see it.
+    """
+
+    id: str
+    source: str
+    path: str
+    title: str = ""
+    version_id: str = ""
+    content: str = ""
 
 
 class VisibilityCatalog:
@@ -36,3 +56,39 @@ class VisibilityCatalog:
             rows = connection.execute(ordered).all()
             labels = labels_of(connection, [row.id for row in rows])
         return LibraryPage(tuple(document_of(row, labels) for row in rows), total)
+
+    def named(self, access: AccessFilter) -> Iterator[NamedDocument]:
+        """Every file there is, in no order, by what it is called. Take them all: a transaction is open meanwhile."""
+        original = documents.alias()
+        query = (
+            select(
+                documents.c.id,
+                documents.c.path,
+                documents.c.member,
+                documents.c.title,
+                sources.c.name.label("source"),
+                versions.c.id.label("version"),
+                versions.c.sha256.label("content"),
+                admitted(access).label("may_be_seen"),
+            )
+            .join(sources, sources.c.id == documents.c.source_id)
+            .outerjoin(original, original.c.id == documents.c.duplicate_of)
+            .outerjoin(versions, versions.c.id == func.coalesce(documents.c.version_id, original.c.version_id))
+            .where(documents.c.state != DocumentState.GONE.value)
+        )
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                place = (row.id, row.source, shown_path(row.path, row.member))
+                seen = row.may_be_seen and row.version is not None
+                yield NamedDocument(*place, row.title, row.version, row.content) if seen else NamedDocument(*place)
+
+    def page_numbers(self, version_id: str, access: AccessFilter) -> frozenset[int]:
+        """The pages of a version in force that were read, or that a passage stands on; none if it may not be seen."""
+        its = (documents.c.version_id == version_id) & admitted(access)
+        covered = select(versions.c.pages).join(documents, documents.c.version_id == versions.c.id).where(its)
+        places = select(chunks.c.place).join(documents, documents.c.version_id == chunks.c.version_id).where(its)
+        with self._database.read() as connection:
+            found = {page[0] for pages in connection.execute(covered).scalars() for page in json.loads(pages)}
+            for place in map(json.loads, connection.execute(places).scalars()):
+                found |= {place["page"], *(box[0] for box in place["boxes"])}
+        return frozenset(found - {None})

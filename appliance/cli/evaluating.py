@@ -170,6 +170,8 @@ def _print_evaluation(run: EvaluationOut, metrics: list[MetricOut]) -> None:
         if run.metrics.get(metric.name) is not None:
             table.add_row(metric.title, _figure(metric.name, run.metrics[metric.name]), metric.meaning)
     out.print(table)
+    for notice in run.notices:
+        err.print(f"[yellow]{escape(printable(notice))}[/yellow]")
 
 
 def _print_comparison(found: ComparisonOut) -> None:

@@ -101,10 +101,19 @@ class Evidence:
             AuditBroken: One of the entries is damaged, so nothing would be proved by it.
             AuditUnavailable: It cannot be recorded, so it is not taken.
         """
-        if not 0 < len(set(query_ids)) <= MAX_QUERIES:
-            raise InvalidRequest(f"Choose between 1 and {MAX_QUERIES} questions for a package.")
+        self._require_number(query_ids)
         title = "One question" if len(set(query_ids)) == 1 else f"{len(set(query_ids))} questions"
         return self._package(officer, session, title, self._about(query_ids), ())
+
+    def require_on_record(self, query_ids: Sequence[str]) -> None:
+        """Raises InvalidRequest where there are none or too many questions, NotFound when one was never recorded."""
+        self._require_number(query_ids)
+        for query_id in query_ids:
+            self._log.query(query_id)
+
+    def _require_number(self, query_ids: Sequence[str]) -> None:
+        if not 0 < len(set(query_ids)) <= MAX_QUERIES:
+            raise InvalidRequest(f"Choose between 1 and {MAX_QUERIES} questions for a package.")
 
     def _package(
         self,

@@ -13,12 +13,13 @@ Rules this module keeps:
 4. An account that was made or changed in that way is its administrator's until somebody looked. So its officer decides
    about nothing, and uses nothing that two officers agreed on, before another officer confirmed that they have it
    themselves (`impartial`, `four_eyes`). Else one agreement about one account would be enough to agree to the next one.
+   That it was changed is noted in the transaction that changes it: what was refused hands nothing over.
 5. Who runs the machine needs nobody, on the command line: it is the way out when no officer is left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from appliance.auth.accounts import Accounts
@@ -59,7 +60,7 @@ class Officers:
     def require(self, admin: str, name: str, person_id: str = "") -> bool:
         """Whether an officer had to agree that this administrator makes or changes the account of this name, and did.
 
-        `person_id` is that of the account, if it is there.
+        `person_id` is that of the account, if it is there. What is then done to it is done as `handed_over`.
 
         Raises AccessDenied when they had to, and did not.
         """
@@ -72,20 +73,6 @@ class Officers:
                 "Disabling needs nobody. Where no officer is left, whoever runs the machine uses 'strongroom user'."
             )
         return True
-
-    def require_enough_with(self, person: Person, roles: Collection[Role]) -> None:
-        """Raises Conflict where too few officers would be left if this person were given these roles."""
-        loses = Role.COMPLIANCE in person.given_roles and Role.COMPLIANCE not in {*roles, *person.told_roles}
-        if loses and sum(is_officer(one) for one in self._accounts.people()) == ENOUGH_TO_AGREE:
-            raise Conflict(
-                f"'{person.name}' is one of two compliance officers, and what they agree on needs two. Make "
-                "another one first, or disable the account."
-            )
-
-    def require_to_change(self, admin: str, person: Person) -> None:
-        """As `require`, for an account that is there: where an officer agreed, it is now handed over."""
-        if self.require(admin, person.name, person.id):
-            self._accounts.hand_over(person.id)
 
     def ask_to_be_confirmed(self, officer: str, reason: str) -> Proposal:
         """Put before another officer that this one has their account themselves.
@@ -103,6 +90,17 @@ class Officers:
 def _is_about(grant: Grant, name: str, person_id: str) -> bool:
     """Whether it was agreed for this account: the one that had the name then, or one that was yet to be made."""
     return grant.person_id == person_id if grant.person_id else grant.subject == name.casefold()
+
+
+def require_enough_with(everybody: Sequence[Person], person_id: str, roles: Collection[Role]) -> None:
+    """Raises Conflict where too few officers would be left of everybody if this person were given these roles."""
+    officers = [one for one in everybody if is_officer(one)]
+    loses = [one for one in officers if one.id == person_id and Role.COMPLIANCE not in {*roles, *one.told_roles}]
+    if loses and len(officers) == ENOUGH_TO_AGREE:
+        raise Conflict(
+            f"'{loses[0].name}' is one of two compliance officers, and what they agree on needs two. Make "
+            "another one first, or disable the account."
+        )
 
 
 def is_officer(person: Person) -> bool:

@@ -2,7 +2,8 @@
 
 Rules this module keeps:
 
-1. Metrics are compared over the questions that both runs asked, and over nothing else.
+1. Metrics are compared over the questions that both runs asked, and over nothing else: not over one that named what
+   was not in the appliance.
 2. The gate fails when a gated metric is worse by more than the amount given. What one run alone measured does not fail.
    Nor does it let a change pass that the later run did not measure, because more documents than before were not read
    again since.
@@ -97,7 +98,8 @@ def compare(
     for run, _ in (before, after):
         if not run.is_whole:
             raise InvalidRequest("A run that did not get to its end cannot be compared. Run the evaluation again.")
-    pairs = _shared(before[1], after[1])
+    asked, asked_now = ([result for result in results if result.counts] for _, results in (before, after))
+    pairs = _shared(asked, asked_now)
     if not pairs:
         raise InvalidRequest("The two runs have no question in common. Compare runs of the same golden set.")
     old, new = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
@@ -108,8 +110,8 @@ def compare(
         before=before[0],
         after=after[0],
         shared=len(pairs),
-        before_only=len(before[1]) - len(pairs),
-        after_only=len(after[1]) - len(pairs),
+        before_only=len(asked) - len(pairs),
+        after_only=len(asked_now) - len(pairs),
         metrics=tuple(_metric_change(metric, old, new, max_drop) for metric in METRICS),
         questions=tuple(changes),
         better=better,

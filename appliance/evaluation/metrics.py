@@ -71,8 +71,9 @@ class Metric:
 
 
 def measured(results: Sequence[QuestionResult]) -> dict[str, float | None]:
-    """Every metric of these results, by name."""
-    return {metric.name: metric.measure(results) for metric in METRICS}
+    """Every metric of these results, by name; over the questions that were asked."""
+    asked = [result for result in results if result.counts]
+    return {metric.name: metric.measure(asked) for metric in METRICS}
 
 
 def ndcg_of(result: QuestionResult) -> float | None:
@@ -108,7 +109,7 @@ def _mid_ranks(values: Sequence[float]) -> list[float]:
 
 
 def _has_evidence(result: QuestionResult) -> bool:
-    return result.answerable and result.pieces > 0
+    return result.counts and result.answerable and result.pieces > 0
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -6,12 +6,13 @@ Rules this module keeps:
    it names a page, else documents. A unit counts once, at its best hit, however many of its passages were found.
 2. Each piece of evidence is found once, by the first unit that holds it.
 3. Names and quotes are compared without regard to case, spaces and punctuation: parsers and people differ in those.
+4. A document with the same content as the one that is named is that one (`names`): the same is shown once.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
@@ -20,9 +21,13 @@ from pathlib import PurePosixPath
 from appliance.domain import Hit, shown_path
 from appliance.evaluation.golden import SHORTEST_QUOTE, Evidence, compared_words
 
+Contents = Mapping[str, frozenset[str]]
+"""The SHA-256 of the documents that go by a name, by the name as a golden set spells it."""
+
 DEPTH = 10
 """How many units of a ranking are looked at."""
 
+_BY_NAME_ALONE: Contents = {}
 _RUN = 3
 _INSIDE = shown_path("", "file").removesuffix("file")  # stands between a container and a file in it
 
@@ -36,26 +41,26 @@ class Unit:
     right_document: bool
 
 
-def judged(hits: Sequence[Hit], evidence: Sequence[Evidence]) -> list[Unit]:
+def judged(hits: Sequence[Hit], evidence: Sequence[Evidence], contents: Contents = _BY_NAME_ALONE) -> list[Unit]:
     """The first units of a ranking, best first, each with what it found."""
     missing = list(evidence)
     units: list[Unit] = []
     for hit in _units(hits, _unit_of(evidence)):
-        found = [piece for piece in missing if holds(hit, piece)]
+        found = [piece for piece in missing if holds(hit, piece, contents)]
         missing = [piece for piece in missing if piece not in found]
-        units.append(Unit(hit, len(found), any(_is_document(hit, piece) for piece in evidence)))
+        units.append(Unit(hit, len(found), any(_is_document(hit, piece, contents) for piece in evidence)))
     return units
 
 
-def holds(hit: Hit, piece: Evidence) -> bool:
+def holds(hit: Hit, piece: Evidence, contents: Contents = _BY_NAME_ALONE) -> bool:
     """Whether a hit is a piece of evidence."""
-    if not _is_document(hit, piece):
+    if not _is_document(hit, piece, contents):
         return False
     if piece.page is not None:
         return piece.page in _pages(hit)
     if piece.quote:
         return _quotes(hit.chunk.text, piece.quote)
-    return not piece.passage or _is_passage(hit, piece.passage)
+    return not piece.passage or _is_passage(hit, piece.passage, contents)
 
 
 def _unit_of(evidence: Sequence[Evidence]) -> Callable[[Hit], Hashable]:
@@ -76,30 +81,38 @@ def _units(hits: Iterable[Hit], unit_of: Callable[[Hit], Hashable]) -> list[Hit]
     return list(best.values())
 
 
-def _is_document(hit: Hit, piece: Evidence) -> bool:
+def _is_document(hit: Hit, piece: Evidence, contents: Contents) -> bool:
     """Whether a hit is of the document of a piece of evidence; a set may keep each passage in a file of its own."""
-    return bool(piece.doc and _is_called(hit, piece.doc)) or bool(piece.passage and _is_passage(hit, piece.passage))
+    if piece.doc and _is_called(hit, piece.doc, contents):
+        return True
+    return bool(piece.passage) and _is_passage(hit, piece.passage, contents)
 
 
-def _is_passage(hit: Hit, passage: str) -> bool:
-    return hit.chunk.id == passage or _is_called(hit, passage)
+def _is_passage(hit: Hit, passage: str, contents: Contents) -> bool:
+    return hit.chunk.id == passage or _is_called(hit, passage, contents)
 
 
-def _is_called(hit: Hit, name: str) -> bool:
-    """Whether a document goes by this name: id, path or end of a path, file name without its ending, or title.
-
-    The name of its source may stand before the path.
-    """
-    wanted = _name(name)
-    path = _name(f"{hit.source}/{hit.path}") if hit.path else ""
-    bare = str(PurePosixPath(path).with_suffix("")) if path else ""
-    return hit.chunk.document_id == name or any(
-        called == wanted or called.endswith(f"/{wanted}") for called in (path, bare, _name(hit.title))
-    )
+def _is_called(hit: Hit, name: str, contents: Contents) -> bool:
+    """Whether a document goes by this name: by its id, a name of its own, or one of its content."""
+    if hit.chunk.document_id == name or hit.version_sha256 in contents.get(name, ()):
+        return True
+    return as_compared(name) in names_of(hit.source, hit.path, hit.title)
 
 
 @lru_cache(maxsize=4096)
-def _name(name: str) -> str:
+def names_of(source: str, path: str, title: str) -> frozenset[str]:
+    """What a document goes by, as it is compared: path or end of a path, file name without its ending, or title.
+
+    The name of its source may stand before the path.
+    """
+    whole = as_compared(f"{source}/{path}") if path else ""
+    bare = str(PurePosixPath(whole).with_suffix("")) if whole else ""
+    parts = (called.split("/") for called in (whole, bare, as_compared(title)))
+    return frozenset("/".join(each[start:]) for each in parts for start in range(len(each))) - {""}
+
+
+@lru_cache(maxsize=4096)
+def as_compared(name: str) -> str:
     """A name as it is compared: a file in a container is called as if the container were a folder."""
     plain = unicodedata.normalize("NFC", name).casefold().replace(_INSIDE, "/").replace("\\", "/")
     return plain.strip().removeprefix("./").strip("/")

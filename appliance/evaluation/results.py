@@ -22,6 +22,11 @@ FAILED = "failed"
 """The kind of an answer that was refused, as to a question that is too long for the model: it counts as a wrong one."""
 
 
+ABSENT = "absent"
+"""The kind of a question that names a document or a page which is not in the appliance. It was not asked, and counts
+for nothing. Its places are those that it names and that are not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class QuestionResult:
     """How one question went.
@@ -47,9 +52,18 @@ class QuestionResult:
     answer_ms: float | None = None
     query_id: str | None = None
 
+    @property
+    def counts(self) -> bool:
+        """Whether it was asked."""
+        return self.kind != ABSENT
+
 
 NOT_YET = "documents not yet as set"
 """The name under which the settings of a run tell how many documents were still cut or embedded as before."""
+
+NOT_THERE = "questions that name what is not in the appliance"
+LEFT_OUT = "answers found helpful that were left out"
+"""The names under which the settings of a run tell which questions do not count, where there are such."""
 
 
 class SetKind(StrEnum):

@@ -20,11 +20,13 @@ from appliance.answering.abstention import answerability
 from appliance.answering.answerer import Answered, Answerer
 from appliance.answering.sentences import marked
 from appliance.audit.entries import Entry
+from appliance.catalog import Catalog
 from appliance.domain import Answer, AnswerKind, Conversation, Hit, Principal
 from appliance.errors import ApplianceError, InvalidRequest
-from appliance.evaluation.golden import GoldenQuestion
+from appliance.evaluation.golden import Evidence, GoldenQuestion
+from appliance.evaluation.names import Names, look_up
 from appliance.evaluation.relevance import Unit, holds, judged
-from appliance.evaluation.results import FAILED, FoundPlace, QuestionResult
+from appliance.evaluation.results import ABSENT, FAILED, FoundPlace, QuestionResult
 from appliance.labels import NO_LEVEL
 from appliance.retrieval.retriever import Retriever
 
@@ -55,25 +57,42 @@ class OnRecordAsAWhole:
 class Examiner:
     """Asks questions whose answers are known. `answerer` records in `OnRecordAsAWhole`."""
 
-    def __init__(self, retriever: Retriever, answerer: Answerer) -> None:
+    def __init__(self, retriever: Retriever, answerer: Answerer, catalog: Catalog) -> None:
         self._retriever = retriever
         self._answerer = answerer
+        self._catalog = catalog
+
+    def look_up(self, exercises: Sequence[Exercise]) -> Names:
+        """What the questions name, of a set that is asked as one reader; those of people name what they saw.
+
+        Raises CatalogUnavailable.
+        """
+        brought = [exercise for exercise in exercises if not exercise.is_private]
+        if not brought:
+            return Names()
+        return look_up((exercise.question for exercise in brought), self._catalog, _reader_of(brought[0]).access)
 
     def warm_up(self, exercise: Exercise) -> None:
         """Search once without measuring: the first search of a process waits for the embedding model."""
         self._retriever.retrieve(exercise.question.question, _reader_of(exercise).access)
 
-    def ask(self, exercise: Exercise, *, answers: bool, is_over: Callable[[], object]) -> QuestionResult | None:
+    def ask(
+        self, exercise: Exercise, names: Names = Names(), *, answers: bool, is_over: Callable[[], object]
+    ) -> QuestionResult | None:
         """How a question went; with `answers` an answer is made too. None when it `is_over` before its end.
+
+        One that names what is not there is not asked.
 
         Raises:
             IndexUnavailable, CatalogUnavailable, ModelUnavailable: A part failed; the question counts for nothing.
         """
         question, reader = exercise.question, _reader_of(exercise)
+        if absent := names.absent_of(question):
+            return _not_asked(question, absent)
         begun = time.monotonic()
         hits = self._retriever.retrieve(question.question, reader.access)
         retrieval_ms = _since_ms(begun)
-        units = judged(hits, question.evidence)
+        units = judged(hits, question.evidence, names.contents)
         abstained = not self._answerer.may_answer(question.question, hits)
         begun, kind, answer = time.monotonic(), "", None
         if answers:
@@ -99,7 +118,7 @@ class Examiner:
             places=() if exercise.is_private else _places(units),
             kind=kind,
             citations=None if answer is None else len(_cited(answer)),
-            right_citations=None if answer is None else _right_citations(answer, question),
+            right_citations=None if answer is None else _right_citations(answer, question, names),
             answer_ms=None if answer is None else answer_ms,
             query_id=question.id if exercise.is_private else None,
         )
@@ -119,8 +138,24 @@ def _reader_of(exercise: Exercise) -> Principal:
     return Principal(_READER, _READER, frozenset(), exercise.groups, exercise.levels)
 
 
-def _right_citations(answer: Answer, question: GoldenQuestion) -> int:
-    return sum(any(holds(hit, piece) for piece in question.evidence) for hit in _cited(answer))
+def _not_asked(question: GoldenQuestion, absent: Sequence[Evidence]) -> QuestionResult:
+    return QuestionResult(
+        question_id=question.id,
+        question=question.question,
+        answerable=question.answerable,
+        pieces=len(question.evidence),
+        gains=(),
+        right_document=False,
+        answerability=0.0,
+        abstained=False,
+        retrieval_ms=0.0,
+        places=tuple(FoundPlace("", piece.doc or piece.passage, piece.page, relevant=False) for piece in absent),
+        kind=ABSENT,
+    )
+
+
+def _right_citations(answer: Answer, question: GoldenQuestion, names: Names) -> int:
+    return sum(any(holds(hit, piece, names.contents) for piece in question.evidence) for hit in _cited(answer))
 
 
 def _cited(answer: Answer) -> list[Hit]:

@@ -23,7 +23,7 @@ from appliance.audit.entries import EvaluationEnded, MeasuredValue
 from appliance.errors import ApplianceError, Conflict, NotFound, place_of
 from appliance.evaluation.compare import accepted
 from appliance.evaluation.metrics import measured
-from appliance.evaluation.results import Evaluation, QuestionResult, SetKind
+from appliance.evaluation.results import LEFT_OUT, NOT_THERE, Evaluation, FoundPlace, QuestionResult, SetKind
 from appliance.evaluation.runner import Examiner, Exercise
 from appliance.evaluation.store import EvaluationStore
 
@@ -33,6 +33,8 @@ _LOOK_AGAIN_S = 0.05
 _LONGEST_PAUSE_S = 0.5  # between two questions; as long as the one before took, if that is less
 _LONGEST_END_S = 30.0
 _CANCELLED = "The evaluation was cancelled."
+_NAMED_ABSENT = 10
+_LONGEST_NAME = 80  # characters, of a question's id or of what it names
 _STOPPED = "The appliance was stopped during the evaluation. Start it again."
 
 
@@ -48,6 +50,7 @@ class Order:
     answers: bool
     started_by: str
     levels: frozenset[str] = frozenset()
+    left_out: str = ""  # how many questions were, and why
 
 
 @dataclass(slots=True)
@@ -120,7 +123,7 @@ class Evaluations:
                 started_by=order.started_by,
                 started_at=datetime.now(UTC),
                 total=len(order.exercises),
-                settings=self._in_force(order.answers),
+                settings={**self._in_force(order.answers), **({LEFT_OUT: order.left_out} if order.left_out else {})},
                 levels=order.levels,
             )
             self._begin(_Course(run), order.exercises)
@@ -199,10 +202,13 @@ class Evaluations:
         try:
             os.nice(_NICENESS)  # of this thread alone, on Linux
             examiner = self._examiner()
+            names = examiner.look_up(exercises)
             for exercise in self._in_turn(course, exercises):
                 if not course.results:
                     examiner.warm_up(exercise)
-                result = examiner.ask(exercise, answers=course.run.answers, is_over=lambda: self._cut_short(course))
+                result = examiner.ask(
+                    exercise, names, answers=course.run.answers, is_over=lambda: self._cut_short(course)
+                )
                 if result is None:
                     break
                 course.results.append(result)
@@ -242,23 +248,38 @@ class Evaluations:
         results = [] if error else course.results
         run = replace(course.now(), finished_at=datetime.now(UTC), error=error)
         if not error:
-            run = replace(run, metrics=measured(results))
+            run = replace(run, metrics=measured(results), settings={**run.settings, **_not_there(results)})
         try:
-            self._records.append(_entry(run))
+            self._records.append(_entry(run, asked=sum(result.counts for result in course.results)))
         except ApplianceError as failure:
             run, results = replace(run, error=str(failure), metrics={}), []
         self._store.finish(run, results)
 
 
-def _entry(run: Evaluation) -> EvaluationEnded:
+def _entry(run: Evaluation, *, asked: int) -> EvaluationEnded:
     return EvaluationEnded(
         actor=run.started_by,
         evaluation_id=run.id,
         set_name=run.name,
         set_sha256=run.set_sha256,
         groups=run.groups,
-        questions=run.done,
+        questions=asked,
         answers=run.answers,
         metrics=tuple(MeasuredValue(name, value) for name, value in run.metrics.items()),
         error=run.error,
     )
+
+
+def _not_there(results: Sequence[QuestionResult]) -> dict[str, str]:
+    """How many questions name what is not in the appliance, and the first of them by id, as a setting of the run."""
+    absent = [result for result in results if not result.counts]
+    if not absent:
+        return {}
+    named = [f"{result.question_id[:_LONGEST_NAME]} ({_named(result.places[0])})" for result in absent[:_NAMED_ABSENT]]
+    more = [f"{len(absent) - len(named):,} more"] if len(absent) > len(named) else []
+    return {NOT_THERE: f"{len(absent):,} of {len(results):,}: {', '.join([*named, *more])}"}
+
+
+def _named(place: FoundPlace) -> str:
+    page = "" if place.page is None else f", page {place.page}"
+    return f"{place.path[:_LONGEST_NAME]}{page}"

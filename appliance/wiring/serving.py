@@ -85,7 +85,7 @@ class ServingBuilder:
             Searcher(retriever, self.log, self._state(embedder)),
             self._answerer(retriever, embedder, self.log),
             self._replayer(retriever, embedder),
-            Examiner(measured, self._answerer(measured, embedder, OnRecordAsAWhole())),
+            Examiner(measured, self._answerer(measured, embedder, OnRecordAsAWhole()), self.catalog),
         )
 
     def _retriever(

@@ -116,10 +116,107 @@ def test_a_run_is_shown_to_admins_who_could_have_started_it(appliance: Appliance
     assert operator.get(f"/api/evaluations/{own['id']}").status_code == 200
 
 
+def test_a_duplicate_counts_as_the_document_it_is_kept_as(desk: Any) -> None:
+    text = "# Canteen\n\nThe canteen serves lunch from eleven until two.\n"
+    source = desk.add(desk.folder(aaa__md=text, copy__md=text))
+    desk.sync(source)
+    assert sorted(desk.states(source).values()) == ["duplicate", "indexed"]
+    places = (
+        {"doc": f"{name}.md"} | {"quote": quote}
+        for name in ("aaa", "copy")
+        for quote in ("", "serves lunch from eleven until two")
+    )
+    lines = [{"id": f"q{at}", "question": "When is lunch?", "evidence": [place]} for at, place in enumerate(places)]
+    run = ended(desk.appliance, desk.admin, start(desk.admin, lines, answers=True))
+    assert (run["metrics"]["recall@1"], run["metrics"]["right_document@5"]) == (1.0, 1.0)
+    assert all(item["right_citations"] for item in run["questions"])
+    assert run["notices"] == []
+    desk.remove(source)
+
+
+def test_a_question_about_what_is_not_in_the_appliance_is_told_and_does_not_count(
+    appliance: Appliance, client: Client
+) -> None:
+    admin = client("admin")
+    asked = ended(appliance, admin, start(admin, GOLDEN[:2]))
+    gone = [
+        {"id": "no file", "question": HOTEL, "evidence": [{"doc": "travel.md"}, {"doc": "forms/travel.pdf"}]},
+        {"id": "no page", "question": "How often is the hydraulic filter replaced?", "evidence": [{"doc": "manual.pdf", "page": 9}]},
+        {"id": "paper", "question": HOTEL, "evidence": [{"doc": "travel.md", "page": 1}]},
+        {"id": "closed", "question": GOLDEN[2]["question"], "evidence": [{"doc": "Salary bands"}]},
+    ]  # fmt: skip
+    run = ended(appliance, admin, start(admin, [*GOLDEN[:2], *gone], answers=True))
+    assert run["metrics"]["recall@10"] == asked["metrics"]["recall@10"] == 1.0
+    assert (run["state"], run["done"], run["total"]) == ("finished", 6, 6)
+    assert run["notices"] == [
+        "Some questions name a document or a page that is not in the appliance. They were not asked, and do not count: "
+        "4 of 6: no file (forms/travel.pdf), no page (manual.pdf, page 9), paper (travel.md, page 1), "
+        "closed (Salary bands)."
+    ]
+    assert [item["question_id"] for item in run["questions"] if item["absent"]] == [
+        "closed",
+        "no file",
+        "no page",
+        "paper",
+    ]
+    assert {item["ndcg"] for item in run["questions"] if item["absent"]} == {None}
+    recorded = appliance.log.entry(appliance.log.size() - 1).entry
+    assert isinstance(recorded, EvaluationEnded)
+    assert recorded.questions == 2
+    compared = admin.get(f"/api/evaluations/{run['id']}/comparison", params={"before": asked["id"]}).json()
+    assert (compared["shared"], compared["before_only"], compared["after_only"]) == (2, 0, 0)
+
+
+def test_whether_a_closed_document_has_a_title_or_a_page_is_not_told(appliance: Appliance, client: Client) -> None:
+    admin, question = client("admin"), GOLDEN[2]["question"]
+    titles = [
+        {"id": title, "question": question, "evidence": [{"doc": title}]} for title in ("Salary bands", "Salary ranges")
+    ]
+    pages = [
+        {"id": str(page), "question": question, "evidence": [{"doc": "hr/salaries.md", "page": page}]}
+        for page in (1, 7)
+    ]
+    run = ended(appliance, admin, start(admin, [*titles, *pages]))
+    told = {item["question_id"]: item["absent"] for item in run["questions"]}
+    assert told == {"Salary bands": True, "Salary ranges": True, "1": False, "7": False}
+    operator = client("")
+    operator.headers["Authorization"] = f"Bearer {appliance.operator_token}"
+    operator.headers["X-Strongroom-Groups"] = "hr"
+    run = ended(appliance, operator, start(operator, titles, group=["hr"]))
+    assert {item["question_id"]: item["absent"] for item in run["questions"]} == {
+        "Salary bands": False,
+        "Salary ranges": True,
+    }
+
+
 def test_with_nothing_found_helpful_there_is_nothing_to_run(desk: Any) -> None:
     refused = desk.admin.post("/api/evaluations/feedback")
     assert refused.status_code == 422
     assert "found helpful yet" in refused.json()["message"]
+
+
+def test_how_many_answers_found_helpful_are_left_out_is_told_and_nothing_else_of_them(desk: Any) -> None:
+    kept = desk.add(desk.folder(travel__md="# Travel\n\nA hotel in Zurich may cost at most 240 CHF per night.\n"))
+    gone = desk.add(desk.folder(canteen__md="# Canteen\n\nThe canteen serves lunch from eleven until two.\n"))
+    reader, conversations = desk.client("employee"), []
+    for source, question in ((kept, HOTEL), (gone, "When does the canteen serve lunch?")):
+        desk.sync(source)
+        answer = json.loads(dict(events(reader.post("/api/ask", json={"question": question})))["answer"])
+        reader.post(f"/api/queries/{answer['query_id']}/feedback", json={"verdict": "up"})
+        conversations.append(answer["conversation_id"])
+    before = ended(desk.appliance, desk.admin, desk.admin.post("/api/evaluations/feedback"))
+    assert before["notices"] == []
+    desk.remove(gone)
+    run = ended(desk.appliance, desk.admin, desk.admin.post("/api/evaluations/feedback"))
+    assert run["total"] == before["total"] - 1
+    assert run["notices"] == [
+        "Some answers that were found helpful were left out: 1 because what the answer cites is gone, or closed to "
+        "whoever asked."
+    ]
+    assert "canteen" not in json.dumps(run)
+    desk.remove(kept)
+    for conversation in conversations:
+        reader.delete(f"/api/conversations/{conversation}")
 
 
 def test_who_is_gone_from_their_directory_is_asked_no_more(desk: Any) -> None:

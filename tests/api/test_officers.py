@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from appliance.auth.accounts import Accounts
 from appliance.auth.second_factor import STEP_S, totp
 from appliance.config import ModelSettings, Provider, ServerSettings, Settings
 from appliance.domain import Role
@@ -284,6 +288,18 @@ def test_who_is_made_officer_signs_in_anew_and_decides_once_confirmed(staffed: H
     assert staffed.decided("emil", staffed.asked("adam", "petra")) == 403
 
 
+def test_what_is_refused_hands_no_account_over(staffed: House) -> None:
+    staffed.add("gero", Role.COMPLIANCE)
+    assert staffed.decided("anna", staffed.asked("adam", "gero")) == 200
+    path, admin = f"/api/people/{staffed.id_of('gero')}", staffed.at("adam")
+    assert admin.post(f"{path}/password", json={"password": "gero gero gero gero"}).status_code == 422
+    assert admin.patch(path, json={"roles": ["admin", "compliance"]}).status_code == 422
+    assert not staffed.at("gero").get("/api/account").json()["handed_over"]
+    assert staffed.decided("gero", staffed.asked("adam", "anna"), approve=False) == 200
+    assert admin.delete(f"{path}/second-factor").status_code == 200
+    assert staffed.at("gero").get("/api/account").json()["handed_over"]
+
+
 def test_two_officers_are_left(tmp_path: Path) -> None:
     settings = Settings(
         data_dir=tmp_path / "data",
@@ -303,3 +319,36 @@ def test_two_officers_are_left(tmp_path: Path) -> None:
         assert house.at("adam").patch(path, json={"disabled": True}).status_code == 200
         built.accounts.set_roles(house.id_of("berta"), [Role.EMPLOYEE])  # as whoever runs the machine does
         assert house.at("adam").post("/api/people", json={"name": "dora", "roles": ["compliance"]}).status_code == 403
+
+
+def test_two_officers_are_left_when_two_of_three_lose_the_role_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        server=ServerSettings(allowed_hosts=("testserver",)),
+        model=ModelSettings(provider=Provider.NONE),
+    )
+    with opened(settings) as built:
+        house = House(built)
+        for admin in ("adam", "ada"):
+            house.add(admin, Role.ADMIN)
+        for officer in ("anna", "berta", "carla"):
+            house.add(officer, Role.COMPLIANCE)
+        wanted = {"adam": "berta", "ada": "carla"}
+        for admin, officer in wanted.items():
+            assert house.decided("anna", house.asked(admin, officer)) == 200
+        together, change = threading.Barrier(2), Accounts.change
+
+        def at_once(*args: Any, **kwargs: Any) -> None:
+            together.wait(30)  # so both requests have looked at how many officers there are, and neither has written
+            change(*args, **kwargs)
+
+        def taken_away(admin: str) -> int:
+            path = f"/api/people/{house.id_of(wanted[admin])}"
+            return house.at(admin).patch(path, json={"roles": ["employee"]}).status_code
+
+        monkeypatch.setattr(Accounts, "change", at_once)
+        with ThreadPoolExecutor(2) as pool:
+            assert sorted(pool.map(taken_away, wanted)) == [200, 409]
+        assert sum(Role.COMPLIANCE in person.roles for person in built.accounts.people()) == 2

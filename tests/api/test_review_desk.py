@@ -164,6 +164,18 @@ def test_a_selection_of_questions_is_taken_out_and_verifies(client: Client, seco
     assert client("compliance").get("/api/compliance/package", params={"query_id": ["unknown"]}).status_code == 404
 
 
+def test_before_evidence_is_asked_for_it_is_said_that_there_is_no_such_question(
+    client: Client, drawn: str, appliance: Appliance
+) -> None:
+    officer, path = client("compliance"), "/api/compliance/package/questions"
+    assert officer.get(path, params={"query_id": [drawn]}).status_code == 204
+    before = appliance.log.size()
+    refused = officer.get(path, params={"query_id": [drawn, "unknown"]})
+    assert (refused.status_code, refused.json()) == (404, officer.get("/api/log/queries/unknown").json())
+    assert officer.get(path).status_code == 422
+    assert appliance.log.size() == before
+
+
 def test_nothing_is_shown_to_an_officer_who_gave_no_reason(client: Client, appliance: Appliance, drawn: str) -> None:
     token = appliance.sessions.sign_in("compliance", PASSWORD, "127.0.0.1").token
     officer = client("")

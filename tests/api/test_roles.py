@@ -76,7 +76,7 @@ COMPLIANCE = {
     "GET /api/compliance/cases", "POST /api/compliance/cases", "GET /api/compliance/cases/{case_id}",
     "POST /api/compliance/cases/{case_id}/queries", "POST /api/compliance/cases/{case_id}/notes",
     "POST /api/compliance/cases/{case_id}/closing", "GET /api/compliance/cases/{case_id}/package",
-    "GET /api/compliance/package",
+    "GET /api/compliance/package", "GET /api/compliance/package/questions",
     "POST /api/log/queries/{query_id}/replay",
 }  # fmt: skip
 WITHOUT_REASON = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 
 from appliance.api.schemas.cases import CaseDetail, CaseEntryOut, CaseIn, CaseNoteIn, CaseOut, CaseQueryOut
 from appliance.api.schemas.review_queue import (
@@ -16,7 +18,7 @@ from appliance.api.schemas.review_queue import (
     SamplingRulesOut,
 )
 from appliance.domain import ReviewState, Selects, Verdict
-from tests.ui.ingest_standin import NOW
+from tests.ui.ingest_standin import NOW, problem
 
 
 class ReviewDesk:
@@ -106,4 +108,11 @@ def routes(desk: ReviewDesk) -> APIRouter:
         desk.noted.append(wanted)
         return Response(status_code=204)
 
+    api.get("/package/questions", status_code=204)(_package_questions)
     return api
+
+
+def _package_questions(query_id: Annotated[list[str], Query()]) -> Response:
+    if "unknown" in query_id:
+        return problem(404, "not_found", "The query log has no such question.")
+    return Response(status_code=204)

@@ -66,6 +66,23 @@ def test_a_run_that_is_looked_at_shows_its_weakest_questions(at: AppTest) -> Non
     assert "model-13" in page
 
 
+def test_questions_that_do_not_count_are_told_of_one_run_and_of_two(at: AppTest, state: Standin) -> None:
+    told = {"notices": ["Some questions name a document that is not in the appliance: 1 of 45: q1 (<b>.pdf)."]}
+    state.measuring.runs[0] = state.measuring.runs[0].model_copy(update=told)
+    at.run()
+    assert "1 of 45: q1 (&lt;b&gt;.pdf)." in shown(at)
+    choose(at, "Compare with", "00000012-e")
+    assert "1 of 45: q1 (&lt;b&gt;.pdf)." in shown(at)
+
+
+def test_a_question_that_was_not_asked_is_shown_as_such() -> None:
+    absent = Measuring().question(1).model_copy(update={"absent": True, "ndcg": None, "first_rank": None})
+    row = evaluation_view.questions([absent])
+    assert "names what is not in the appliance" in row
+    assert "not asked" in row
+    assert "not found" not in row
+
+
 def test_of_a_run_with_other_groups_only_who_started_it_and_when_is_shown(at: AppTest, state: Standin) -> None:
     nothing = {"name": "", "groups": [], "total": 0, "done": 0, "metrics": {}, "settings": {}, "hidden": True}
     state.measuring.runs = [run.model_copy(update=nothing) for run in state.measuring.runs[:2]]
@@ -149,6 +166,7 @@ def test_whatever_a_set_is_called_or_asks_it_stays_letters() -> None:
         evaluation_view.history(poisoned.runs, poisoned.metrics()),
         evaluation_view.questions([poisoned.question(number) for number in range(6)]),
         evaluation_view.in_force(run),
+        *evaluation_view.notices(run.model_copy(update={"notices": [PAYLOAD]})),
         evaluation_view.verdict(poisoned.comparison(run.id, run.id, 0.02)),
         evaluation_view.settings_changed(poisoned.comparison(run.id, run.id, 0.02)),
         evaluation_view.question_changes(poisoned.comparison(run.id, run.id, 0.02).questions),

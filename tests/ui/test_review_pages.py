@@ -101,6 +101,17 @@ def test_the_evidence_of_a_selection_is_one_link_once_two_officers_agreed(base_u
     assert "/api/compliance/package?query_id=q-1&amp;query_id=q%262" in shown(at)
 
 
+def test_of_a_question_that_there_is_not_no_evidence_is_offered_or_asked_for(base_url: str, state: Standin) -> None:
+    for may_export_until in (None, NOW):
+        state.desk.may_export_until = may_export_until
+        at = run(base_url, "cases")
+        forms = len(at.button)
+        at.text_input(key="evidence-ids").set_value("q-1 unknown").run()
+        assert "The query log has no such question." in shown(at)
+        assert "/api/compliance/package" not in shown(at)
+        assert len(at.button) == forms
+
+
 def test_a_rule_is_made_by_its_choices(base_url: str, state: Standin) -> None:
     def rules(url: str) -> None:
         from ui.client import Client

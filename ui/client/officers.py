@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import httpx
@@ -193,6 +193,10 @@ class ForOfficers(Calls):
     def note_in_case(self, case_id: str, wanted: CaseNoteIn) -> None:
         """Write something down in a case."""
         self._send("POST", f"/api/compliance/cases/{segment(case_id)}/notes", wanted)
+
+    def require_questions(self, query_ids: Sequence[str]) -> None:
+        """Raises ApiProblem when the query log has no question of one of these ids."""
+        self._send("GET", "/api/compliance/package/questions", query={"query_id": tuple(query_ids)})
 
     def close_case(self, case_id: str, wanted: CaseNoteIn) -> None:
         """Propose to close a case."""

@@ -72,6 +72,7 @@ def _offer_selection(client: Client) -> None:
     with st.expander("Evidence of single questions", key="evidence-selection"):
         wanted = st.text_input("Questions, by their ids", key="evidence-ids").split()
         if wanted:
+            client.require_questions(wanted)  # before two officers agree on what cannot be
             path = f"/api/compliance/package?{urlencode([('query_id', query_id) for query_id in wanted])}"
             taking_out.offer(client, {"Take the evidence package": path}, "selection")
 

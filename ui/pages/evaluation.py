@@ -145,6 +145,7 @@ def _show_one(client: Client, known: EvaluationsOut) -> None:
     if before:
         _show_comparison(client, chosen, before)
         return
+    _show_notices(run)
     detail = client.evaluation(chosen, _QUESTIONS, pieces.offset(f"questions-{chosen}", _QUESTIONS))
     with st.expander("Figures and what was in force"):
         pieces.show(evaluation_view.figures(run, known.metrics))
@@ -172,6 +173,7 @@ def _show_comparison(client: Client, after: str, before: str) -> None:
     order = right.selectbox("Sort the questions", list(_SORTS), key="change-order")
     found = client.compare_evaluations(after, before, max_drop)
     pieces.show(evaluation_view.verdict(found))
+    _show_notices(found.after)
     pieces.show(evaluation_view.changes(found.metrics))
     pieces.show(evaluation_view.settings_changed(found))
     if not found.questions:
@@ -183,6 +185,11 @@ def _show_comparison(client: Client, after: str, before: str) -> None:
     pieces.show(_small_head("Questions that went otherwise"))
     pieces.show(evaluation_view.question_changes(listed[offset : offset + _QUESTIONS]))
     pieces.pager(place, len(listed), _QUESTIONS)
+
+
+def _show_notices(run: EvaluationOut) -> None:
+    for notice in evaluation_view.notices(run):
+        pieces.show(notice)
 
 
 def _small_head(words: str) -> Html:

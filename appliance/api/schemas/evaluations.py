@@ -34,6 +34,7 @@ class EvaluationOut(Out):
 
     `metrics` are by name, None where there was nothing to measure. `settings` is what was in force. Of a run that is
     `hidden`, which read with groups or levels that who asks does not have, only who started it and when is told.
+    `notices` are sentences about questions that do not count.
     """
 
     id: str
@@ -52,6 +53,7 @@ class EvaluationOut(Out):
     metrics: dict[str, float | None]
     settings: dict[str, str]
     hidden: bool = False
+    notices: list[str] = []
 
 
 class EvaluationsOut(Out):
@@ -74,7 +76,8 @@ class QuestionResultOut(Out):
     """How one question went. `first_rank` is that of the first evidence, None when none was among the first 10.
 
     Of a question that somebody asked, words and places are empty. `failed` says that an answer was refused, as to a
-    question that is too long for the model.
+    question that is too long for the model. One that is `absent` names `places` that are not in the appliance: it was
+    not asked, and does not count.
     """
 
     question_id: str
@@ -91,6 +94,7 @@ class QuestionResultOut(Out):
     answer_ms: float | None
     places: list[FoundPlaceOut]
     failed: bool = False
+    absent: bool = False
 
 
 class EvaluationDetail(EvaluationOut):

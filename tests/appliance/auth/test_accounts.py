@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import argon2
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from appliance.auth.accounts import Accounts
 from appliance.auth.passwords import generate_password
+from appliance.auth.sessions import Sessions
 from appliance.auth.tables import people
 from appliance.database import Database
 from appliance.domain import Principal, Role
@@ -200,11 +201,35 @@ def test_nobody_is_both_admin_and_compliance_officer(accounts: Accounts, staff: 
 
 def test_of_who_is_no_officer_any_more_there_is_nothing_to_confirm(accounts: Accounts, staff: Staff) -> None:
     officer = accounts.add("olga", PASSWORD, (Role.COMPLIANCE,), ()).id
-    accounts.hand_over(officer)
+    accounts.change(officer, handed_over=True)
     accounts.set_roles(officer, (Role.EMPLOYEE, Role.COMPLIANCE))
     assert accounts.person(officer).handed_over_at is not None
     accounts.set_roles(officer, (Role.ADMIN,))
     assert accounts.person(officer).handed_over_at is None
+
+
+@pytest.mark.parametrize("what", ["password", "roles", "enabled", "second factor"])
+@pytest.mark.parametrize("fails", ["UPDATE OF handed_over_at", "UPDATE OF password_hash, roles, disabled, totp_on"])
+def test_an_account_is_handed_over_with_what_is_done_to_it_or_not_at_all(
+    accounts: Accounts, sessions: Sessions, staff: Staff, database: Database, what: str, fails: str
+) -> None:
+    accounts.set_roles(staff.clerk.id, (Role.COMPLIANCE,))
+    done: Callable[[], None] = {
+        "password": lambda: accounts.set_password(staff.clerk.id, generate_password(), handed_over=True),
+        "roles": lambda: accounts.change(staff.clerk.id, roles=(Role.EMPLOYEE, Role.COMPLIANCE), handed_over=True),
+        "enabled": lambda: accounts.change(staff.clerk.id, disabled=False, handed_over=True),
+        "second factor": lambda: sessions.second_factors.remove(staff.clerk.id, handed_over=True),
+    }[what]
+    before, kept = accounts.person(staff.clerk.id), stored_hash(database, "clerk")
+    with database.write() as connection:
+        connection.execute(text(f"CREATE TRIGGER fails BEFORE {fails} ON people BEGIN SELECT RAISE(ABORT, 'no'); END"))
+    with pytest.raises(ApplianceError):
+        done()
+    assert (accounts.person(staff.clerk.id), stored_hash(database, "clerk")) == (before, kept)
+    with database.write() as connection:
+        connection.execute(text("DROP TRIGGER fails"))
+    done()
+    assert accounts.person(staff.clerk.id).handed_over_at is not None
 
 
 def test_an_unknown_role_is_refused(accounts: Accounts, staff: Staff) -> None:

@@ -133,7 +133,7 @@ def test_what_was_approved_and_begun_is_gone_on_with_whoever_proposed_it(house: 
 def test_whose_account_an_administrator_had_a_hand_in_decides_nothing_however_long_ago_until_confirmed(
     house: House,
 ) -> None:
-    house.accounts.hand_over(house.berta)
+    house.accounts.change(house.berta, handed_over=True)
     house.clock.forward(days=400)
     waiting = house.about(house.erin)
     for approve in (True, False):
@@ -147,7 +147,7 @@ def test_whose_account_an_administrator_had_a_hand_in_decides_nothing_however_lo
 def test_what_two_officers_agreed_on_is_of_no_use_to_one_whose_account_is_handed_over(house: House) -> None:
     wanted = house.four_eyes.propose(house.anna, NAMING, "erin", WHY)
     assert house.turned_away(house.berta, wanted, approve=True) is None
-    house.accounts.hand_over(house.anna)
+    house.accounts.change(house.anna, handed_over=True)
     granted = {who: house.four_eyes.granted(NAMING, who, timedelta(hours=1)) for who in (house.anna, house.berta)}
     assert [grant.id for grant in granted[house.berta]] == [wanted.id]
     assert granted[house.anna] == ()

@@ -87,6 +87,22 @@ def test_a_quote_that_the_parser_took_an_address_out_of_is_still_found() -> None
     assert not holds(hit(), Evidence("retention.pdf", quote=scattered))
 
 
+def test_a_document_of_the_same_content_is_the_one_that_is_named() -> None:
+    found, contents = hit(path="kept.pdf"), {"copy.pdf": frozenset({"sha"})}
+    for piece in (
+        Evidence("copy.pdf"),
+        Evidence("copy.pdf", 4),
+        Evidence("copy.pdf", quote=LONG),
+        Evidence(passage="copy.pdf"),
+    ):
+        assert not holds(found, piece)
+        assert holds(found, piece, contents)
+    assert not holds(found, Evidence("copy.pdf", 5), contents)
+    assert not holds(found, Evidence("other.pdf"), contents)
+    (unit,) = judged([found], [Evidence("copy.pdf", 4)], contents)
+    assert (unit.gain, unit.right_document) == (1, True)
+
+
 def test_the_quote_has_to_stand_in_the_document_that_is_named() -> None:
     assert not holds(hit(path="other.pdf"), Evidence("retention.pdf", quote=LONG))
 

@@ -96,7 +96,7 @@ class Desk:
         )
         self.store = EvaluationStore(shop.database)
         self.runs = Evaluations(
-            lambda: Examiner(self.gate, answerer),  # type: ignore[arg-type]
+            lambda: Examiner(self.gate, answerer, shop.catalog),  # type: ignore[arg-type]
             self.store,
             self.log,
             in_force=lambda answers: {"embedding.model": ToyEmbedder.model_id, "answers": str(answers)},
@@ -405,7 +405,11 @@ def test_questions_found_helpful_are_asked_as_who_asked_and_kept_without_words(d
     praise(desk, "no citation", leave.id, cited=False)
     praise(desk, "gone", "no such chunk")
     reader = replace(READER, groups=STAFF)
-    exercises = exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog)
+    praised_set = exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog)
+    exercises = praised_set.exercises
+    assert praised_set.left_out == (
+        "1 because the answer cites nothing, 1 because what the answer cites is gone, or closed to whoever asked"
+    )
     assert [item.question.id for item in exercises] == [praised, follow_up]
     assert exercises[1].question.question == "How long is parental leave of fathers? And for mothers?"
     run = desk.ended(desk.start(exercises, kind=SetKind.FEEDBACK, groups=()))
@@ -427,7 +431,7 @@ def test_a_follow_up_that_a_model_completed_is_asked_as_it_was_searched(desk: De
     conversations.add(key, READER.id, turn)
     conversations.set_feedback("q1", READER.id, "up")
     reader = replace(READER, groups=STAFF)
-    (exercise,) = exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog)
+    (exercise,) = exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog).exercises
     assert exercise.question.question == "How long is the leave of fathers?"
     assert [piece.doc for piece in exercise.question.evidence] == [leave.document_id]  # the other one was not cited
 
@@ -437,12 +441,18 @@ def test_who_takes_back_what_they_said_or_may_not_see_it_any_more_is_not_asked(d
     conversations = desk.conversations
     query_id = praise(desk, "fathers", leave.id)
     reader = replace(READER, groups=STAFF)
-    (exercise,) = exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog)
-    for readers in ({}, {READER.id: replace(READER, groups=frozenset({"board"}))}):
-        with pytest.raises(InvalidRequest, match="found helpful"):
+    (exercise,) = exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog).exercises
+    for readers, why in (
+        ({}, "1 because whoever asked may not ask any more"),
+        (
+            {READER.id: replace(READER, groups=frozenset({"board"}))},
+            "1 because what the answer cites is gone, or closed",
+        ),
+    ):
+        with pytest.raises(InvalidRequest, match=why):
             exercises_from(conversations.praised(), readers, desk.shop.catalog)
     conversations.set_feedback(query_id, READER.id, "down")
-    with pytest.raises(InvalidRequest, match="found helpful"):
+    with pytest.raises(InvalidRequest, match="found helpful yet"):
         exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog)
     assert len(digest_of([exercise])) == 64
 
@@ -453,7 +463,8 @@ def test_a_result_goes_with_the_conversation_it_is_of(desk: Desk) -> None:
     keys = [conversations.start() for _ in range(2)]
     for number, key in enumerate(keys):
         praise(desk, f"{number} fathers", leave.id, conversation=key)
-    exercises = exercises_from(conversations.praised(), {READER.id: replace(READER, groups=STAFF)}, desk.shop.catalog)
+    praised_set = exercises_from(conversations.praised(), {READER.id: replace(READER, groups=STAFF)}, desk.shop.catalog)
+    exercises = praised_set.exercises
     desk.busy = True
     run = desk.start(exercises, kind=SetKind.FEEDBACK, groups=())
     conversations.delete(keys[0], READER.id)  # while it runs
