@@ -97,6 +97,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
             server.run()
         finally:
             stopping.set()
+            if appliance.reranker is not None:
+                appliance.reranker.close()  # it may be loading, for minutes
             warming.join()  # models are loaded by threads of their own libraries, under which the process must not end
         if not server.started:
             raise ConfigurationError(
@@ -178,4 +180,5 @@ def _warm_up(appliance: Appliance, stopping: threading.Event) -> None:
     try:
         appliance.warm_up(stopping)
     except Exception as error:  # noqa: BLE001 - the edge of a background job; `doctor` and the first question say more
-        _log.error("A model of the search, or the catalog, could not be read: %s", type(error).__name__)
+        if not stopping.is_set():
+            _log.error("A model of the search, or the catalog, could not be read: %s", type(error).__name__)

@@ -43,15 +43,22 @@ class Engine:
     def post(self, path: str, body: dict[str, Any], *, hint: str = "Ask again.") -> dict[str, Any]:
         """What it answers; `hint` says what to do where it refuses. Raises ModelUnavailable."""
         try:
-            response = self._http.post(path, json=body)
+            response = self._http.post(path, json=body, timeout=self._time_left_s())
         except (httpx.HTTPError, RuntimeError) as error:
             # RuntimeError is httpx's word for a client that was closed under the request.
             self.process.require_alive()
             raise ModelUnavailable("llama.cpp does not answer. Ask again.") from error
         if response.status_code != httpx.codes.OK:
             raise ModelUnavailable(f"llama.cpp refused a prompt (error {response.status_code}). {hint}")
-        result: dict[str, Any] = response.json()
+        try:
+            result: dict[str, Any] = response.json()
+        except ValueError:
+            raise ModelUnavailable("llama.cpp answered something that cannot be read. Ask again.") from None
         return result
+
+    def _time_left_s(self) -> float:
+        """How long an answer may take that comes in one piece."""
+        return TIMEOUT_S
 
     def close(self) -> None:
         """End the process. What waits for it gets ModelUnavailable."""

@@ -144,7 +144,7 @@ class LlamaCppProcess:
 
 
 def _stopped() -> ModelUnavailable:
-    return ModelUnavailable("The language model was stopped. Ask again.")
+    return ModelUnavailable("The model was stopped. Ask again.")
 
 
 def _one_line(pipe: IO[bytes], timeout_s: float) -> str:

@@ -33,7 +33,7 @@ def build_reranker(settings: Settings) -> Reranker | None:
     if not settings.retrieval.reranker_path:
         return None
     path, embedding = Path(settings.retrieval.reranker_path), settings.embedding
-    if path.suffix == ".gguf":
+    if path.suffix.lower() == ".gguf":
         from appliance.inference.llamacpp_reranker import LlamaCppReranker
 
         return LlamaCppReranker(path, threads=embedding.threads)

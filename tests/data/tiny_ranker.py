@@ -24,8 +24,11 @@ _OUTSIDE = {
 _WORD_START = "\u2581"
 
 
-def make_tiny_ranker(path: Path, folder: Path) -> Path:
-    """Write the BERT cross-encoder in `folder` to `path`, as llama.cpp's converter does, and give the path back."""
+def make_tiny_ranker(path: Path, folder: Path, *, gives_numbers: bool = True) -> Path:
+    """Write the BERT cross-encoder in `folder` to `path`, as llama.cpp's converter does, and give the path back.
+
+    Without `gives_numbers` its scores are none (NaN), as of a file that was converted badly.
+    """
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     model: Any = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
@@ -45,7 +48,9 @@ def make_tiny_ranker(path: Path, folder: Path) -> Path:
     _add_tokenizer(writer, vocabulary)
     for name, weights in model.state_dict().items():
         if name.endswith((".weight", ".bias")):
-            writer.add_tensor(_gguf_name(name), weights.numpy().astype(np.float32))
+            numbers = weights.numpy().astype(np.float32)
+            is_last = name == "classifier.bias"
+            writer.add_tensor(_gguf_name(name), numbers * np.nan if is_last and not gives_numbers else numbers)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -99,6 +99,44 @@ def test_a_process_that_dies_is_started_anew(gguf: Path) -> None:
     reranker.close()
 
 
+def test_one_that_hangs_costs_one_question_its_order_and_is_started_anew(gguf: Path) -> None:
+    before = set(llama_processes())
+    reranker = LlamaCppReranker(gguf, threads=1, timeout_s=5)
+    scores = reranker.scores(QUESTION, TEXTS)
+    (process,) = set(llama_processes()) - before
+    os.kill(process, signal.SIGSTOP)
+    with pytest.raises(ModelUnavailable, match=r"did not judge 5 passages within 5 s\. Lower retrieval"):
+        reranker.scores(QUESTION, TEXTS)
+    assert reranker.scores(QUESTION, TEXTS) == scores
+    reranker.close()
+
+
+def test_a_question_does_not_wait_for_long_while_another_is_judged(gguf: Path) -> None:
+    reranker = LlamaCppReranker(gguf, threads=1, timeout_s=0.2)
+    with reranker._turn, pytest.raises(ModelUnavailable, match=r"busy for 0\.2 s"):
+        reranker.scores(QUESTION, ["key"])
+
+
+def test_a_model_whose_scores_are_no_numbers_is_unavailable(folder: Path, tmp_path: Path) -> None:
+    reranker = LlamaCppReranker(make_tiny_ranker(tmp_path / "nan.gguf", folder, gives_numbers=False), threads=1)
+    with pytest.raises(ModelUnavailable, match="gave no number"):
+        reranker.scores(QUESTION, ["key"])
+    reranker.close()
+
+
+def test_the_digest_is_that_of_the_file_that_judged(gguf: Path, tmp_path: Path) -> None:
+    path = tmp_path / "ranker.gguf"
+    path.write_bytes(gguf.read_bytes())
+    reranker = LlamaCppReranker(path, threads=1)
+    reranker.scores(QUESTION, ["key"])
+    (tmp_path / "other").write_bytes(gguf.read_bytes() + b"\0")
+    (tmp_path / "other").replace(path)
+    assert reranker.digest() == f"sha256:{hashlib.sha256(gguf.read_bytes()).hexdigest()}"
+    reranker.close()
+    assert reranker.digest() == f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    reranker.close()
+
+
 @pytest.mark.parametrize("broken", ["missing", "damaged", "no ranker"])
 def test_a_file_that_cannot_rank_is_refused(gguf: Path, tmp_path: Path, broken: str) -> None:
     path = tmp_path / "model.gguf"
