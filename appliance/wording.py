@@ -56,7 +56,7 @@ ANSWERS: Mapping[str, str] = {
     AnswerKind.ABSTAINED: "not in the documents",
     AnswerKind.PASSAGES: "handed to a program",
 }
-"""What came of a question, for those who look at it later. Its reader is told in a sentence (`ui.pages.ask`)."""
+"""What came of a question, for those who look at it later. Its reader is told in a sentence (`ui.screens.ask`)."""
 
 DOORS: Mapping[str, str] = {
     "browser": "the screens",

@@ -17,7 +17,7 @@ from appliance.domain import Role
 from ui import pieces, shown_once
 from ui.client import ApiProblem, Client
 from ui.inert import Html, text
-from ui.pages import account, admin, ask, cases, compliance, data_protection, library, review_queue
+from ui.screens import account, admin, ask, cases, compliance, data_protection, library, review_queue
 
 API_URL = "STRONGROOM_API_URL"
 """The environment variable that says where the API listens."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.journeys.browser import DESKTOP, PHONE, Visit, visit
-from tests.journeys.served import Served
+from tests.journeys.served import Served, free_port, process
 
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desk", "phone"])
 
@@ -124,3 +126,14 @@ def test_the_keyboard_alone_is_enough_to_ask_and_to_open_a_source(browser: Brows
         visiting.press("Enter")
         expect(page.get_by_role("dialog")).to_be_visible()
         visiting.close_dialog()
+
+
+def test_a_bookmark_is_the_first_address_that_is_opened_after_a_start(browser: Browser, tmp_path: Path) -> None:
+    port = free_port()
+    with (
+        process(["-m", "tests.ui.served", str(port)], port, tmp_path / "server.log", {}) as base_url,
+        visit(browser, base_url) as visiting,
+    ):
+        visiting.page.context.add_cookies([{"name": "strongroom_session", "value": "erin", "url": base_url}])
+        visiting.go("/ask")
+        expect(visiting.page.get_by_test_id("stChatInputTextArea")).to_be_visible()

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 def _run(url: str) -> None:
     from ui import pieces
     from ui.client import Client
-    from ui.pages import data_protection
+    from ui.screens import data_protection
 
     with pieces.problems_shown():
         pieces.say_what_was_kept()

@@ -20,7 +20,7 @@ PAYLOAD = "<img src=x onerror=owned>"
 def _run(url: str) -> None:
     from ui import pieces
     from ui.client import Client
-    from ui.pages import evaluation
+    from ui.screens import evaluation
 
     client = Client(url, "adam")
     with pieces.problems_shown():

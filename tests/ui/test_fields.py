@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 def _protection(url: str) -> None:
     from ui import pieces
     from ui.client import Client
-    from ui.pages import data_protection
+    from ui.screens import data_protection
 
     with pieces.problems_shown():
         data_protection.page(Client(url, "cora"))
@@ -28,7 +28,7 @@ def _protection(url: str) -> None:
 def _people(url: str) -> None:
     from ui import pieces
     from ui.client import Client
-    from ui.pages import log_people
+    from ui.screens import log_people
 
     with pieces.problems_shown():
         log_people._ask(Client(url, "cora"))
@@ -45,7 +45,7 @@ def _opening(url: str) -> None:
 def _asking_access(url: str) -> None:
     from ui import pieces
     from ui.client import Client
-    from ui.pages import asking_access
+    from ui.screens import asking_access
 
     with pieces.problems_shown():
         asking_access.show(Client(url, "erin"))

@@ -26,7 +26,7 @@ def intake(state: Standin) -> Intake:
 def _run_admin(url: str) -> None:
     from ui import pieces
     from ui.client import Client
-    from ui.pages import admin
+    from ui.screens import admin
 
     client = Client(url, "adam")
     with pieces.problems_shown():
@@ -37,7 +37,7 @@ def _run_admin(url: str) -> None:
 def _run_library(url: str) -> None:
     from ui import pieces
     from ui.client import Client
-    from ui.pages import library
+    from ui.screens import library
 
     with pieces.problems_shown():
         library.page(Client(url, "erin"))

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 def _run_ask(url: str) -> None:
     from ui import pieces
     from ui.client import Client
-    from ui.pages import ask
+    from ui.screens import ask
 
     with pieces.problems_shown():
         ask.page(Client(url, "erin"))
@@ -27,7 +27,7 @@ def _run_ask(url: str) -> None:
 def _run_admin(url: str) -> None:
     from ui import pieces, shown_once
     from ui.client import Client
-    from ui.pages import admin
+    from ui.screens import admin
 
     client = Client(url, "adam")
     with pieces.problems_shown():
@@ -39,7 +39,7 @@ def _run_admin(url: str) -> None:
 def _run_library(url: str) -> None:
     from ui import pieces
     from ui.client import Client
-    from ui.pages import library
+    from ui.screens import library
 
     with pieces.problems_shown():
         library.page(Client(url, "erin"))
@@ -57,7 +57,7 @@ def _run_replay(url: str) -> None:
 def _run_log(url: str, session: str) -> None:
     from ui import pieces
     from ui.client import Client
-    from ui.pages import compliance
+    from ui.screens import compliance
 
     with pieces.problems_shown():
         compliance.page(Client(url, session))

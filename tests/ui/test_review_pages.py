@@ -34,7 +34,7 @@ def _run(url: str, name: str) -> None:
     from ui.client import Client
 
     with pieces.problems_shown():
-        importlib.import_module(f"ui.pages.{name}").page(Client(url, "cora"))
+        importlib.import_module(f"ui.screens.{name}").page(Client(url, "cora"))
 
 
 def run(base_url: str, name: str) -> AppTest:
@@ -115,7 +115,7 @@ def test_of_a_question_that_there_is_not_no_evidence_is_offered_or_asked_for(bas
 def test_a_rule_is_made_by_its_choices(base_url: str, state: Standin) -> None:
     def rules(url: str) -> None:
         from ui.client import Client
-        from ui.pages import sampling_rules
+        from ui.screens import sampling_rules
 
         sampling_rules.show(Client(url, "cora"))
 

@@ -9,8 +9,8 @@ from ui import log_condition, pieces
 from ui.client import Client
 from ui.inert import Html, text
 from ui.log_opening import log_is_open
-from ui.pages import log_charts, log_events, log_people, log_questions
 from ui.read_once import read_again
+from ui.screens import log_charts, log_events, log_people, log_questions
 
 _VERIFIED = "strongroom_verified"
 _TABS = {

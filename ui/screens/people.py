@@ -21,9 +21,9 @@ from appliance.domain import EVERYONE, Role, Scope
 from ui import fields, pieces, shown_once
 from ui.client import Client, checked
 from ui.inert import Html, label, text
-from ui.pages.source_form import groups_input
-from ui.pages.sources import groups_of
 from ui.person_view import memberships, named
+from ui.screens.source_form import groups_input
+from ui.screens.sources import groups_of
 
 
 def page(client: Client, me: Me, known_sources: list[SourceOut]) -> None:

@@ -8,8 +8,8 @@ from appliance.api.schemas.people import AccountOut, TokenInfo
 from ui import pieces, shown_once
 from ui.client import Client
 from ui.inert import Html, text
-from ui.pages.people import token_input
 from ui.person_view import memberships, named
+from ui.screens.people import token_input
 
 
 def page(client: Client) -> None:

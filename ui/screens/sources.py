@@ -14,8 +14,8 @@ from ui import pieces, states
 from ui.client import ApiProblem, Client
 from ui.following import BUSY_S, dialog, follow, redraw
 from ui.inert import Html, text
-from ui.pages import runs, uploads
-from ui.pages.source_form import add_folder_form, add_uploads_form, change_form, schedule
+from ui.screens import runs, uploads
+from ui.screens.source_form import add_folder_form, add_uploads_form, change_form, schedule
 
 _AGAIN = {
     Reread.NOTHING: "What changed",

@@ -14,7 +14,7 @@ from appliance.api.schemas.people import PersonPatch
 from ui import pieces
 from ui.client import Client, checked
 from ui.inert import Html, text
-from ui.pages.source_form import groups_input
+from ui.screens.source_form import groups_input
 
 _LIMIT = 25
 

@@ -13,8 +13,8 @@ from ui.changes_view import show_changes
 from ui.client import Client
 from ui.coverage_view import Pictures, show_coverage, summary
 from ui.inert import Html, text
-from ui.pages import asking_access
 from ui.passage_view import show_passages
+from ui.screens import asking_access
 
 _LIMIT = 20
 _WAY = "library-way"

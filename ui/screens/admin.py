@@ -12,8 +12,8 @@ from ui import pieces
 from ui.client import Client
 from ui.following import begin
 from ui.inert import Html, text
-from ui.pages import access, directories, evaluation, files, people, review, runs, sources
-from ui.pages.sources import groups_of
+from ui.screens import access, directories, evaluation, files, people, review, runs, sources
+from ui.screens.sources import groups_of
 
 _CHECKS: dict[str, tuple[str, pieces.Tone]] = {
     "ok": ("OK", "good"),

@@ -14,8 +14,8 @@ from ui import pieces
 from ui.client import Client, checked
 from ui.inert import Html, label, one_line, render, text
 from ui.log_opening import log_is_open
-from ui.pages import sampling_rules
 from ui.read_once import read_again, read_once
+from ui.screens import sampling_rules
 
 _LIMIT = 25
 _NEW_CASE = "A new case"

@@ -13,8 +13,8 @@ from appliance.wording import ANSWERS
 from ui import pieces, replay_view
 from ui.client import Client
 from ui.inert import Html, one_line, text
-from ui.pages.log_entry import FEEDBACK, by_way_of, open_entry, outcome
 from ui.read_once import read_once
+from ui.screens.log_entry import FEEDBACK, by_way_of, open_entry, outcome
 
 _LOOKED_BACK_DAYS = 30
 _KINDS = {"": "Any answer"} | {str(kind): words.capitalize() for kind, words in ANSWERS.items()}

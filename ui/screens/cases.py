@@ -12,8 +12,8 @@ from ui import fields, pieces, taking_out
 from ui.client import Client, checked
 from ui.inert import Html, one_line, text
 from ui.log_opening import log_is_open
-from ui.pages.review_queue import OWN_WORDS, decide
 from ui.read_once import read_again, read_once
+from ui.screens.review_queue import OWN_WORDS, decide
 
 _STATES: dict[str, tuple[str, pieces.Tone]] = {
     "open": ("open", "warn"),

@@ -1,1 +1,0 @@
-"""One module per page. Each has one public function, `page(client, me)`."""
