@@ -67,6 +67,59 @@ def test_nothing_is_read_where_there_is_no_room_for_it(tmp_path: Path, monkeypat
     assert bytes_read_by([path]) >= 3 * MEGABYTE
 
 
+@pytest.mark.parametrize("says", [None, "MemTotal: 9999999 kB\n", "MemAvailable: much\n", "words\n"])
+def test_where_the_system_does_not_say_how_much_memory_there_is_nothing_is_read_and_the_index_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str | None
+) -> None:
+    memory, path = tmp_path / "meminfo", tmp_path / "file"
+    if says is not None:
+        memory.write_text(says, "ascii")
+    path.write_bytes(os.urandom(3 * MEGABYTE))
+    monkeypatch.setattr("appliance.read_ahead._MEMORY", memory)
+    assert not has_room_for(0)
+    assert bytes_read_by([path]) < SLACK
+    for _ in range(2):  # made, and found
+        EdgeIndex(tmp_path / "index", dimension=DIMENSION, model_id="test-model@1").close()
+
+
+def test_a_file_that_cannot_be_read_is_left_to_whoever_needs_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(os.urandom(3 * MEGABYTE))
+    assert bytes_read_by([path, tmp_path]) >= 3 * MEGABYTE  # a folder cannot be read
+    assert bytes_read_by([tmp_path / "none", path]) < SLACK
+
+
+def test_a_limit_on_this_process_or_a_group_around_it_leaves_less_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, groups = tmp_path / "cgroup", tmp_path / "groups"
+    monkeypatch.setattr("appliance.read_ahead._OWN_GROUP", own)
+    monkeypatch.setattr("appliance.read_ahead._GROUPS", groups)
+    own.write_text("4:memory:/of/v1\n0::/system.slice/strongroom.service\n", "ascii")
+    outer, inner = groups / "system.slice", groups / "system.slice" / "strongroom.service"
+    limited(inner, "max", held=0, files=0)
+    limited(outer, "max", held=0, files=0)
+    assert has_room_for(3 * MEGABYTE)
+    limited(outer, str(20 * MEGABYTE), held=16 * MEGABYTE, files=2 * MEGABYTE)
+    assert has_room_for(3 * MEGABYTE)
+    assert not has_room_for(3 * MEGABYTE + 1)
+    limited(inner, str(8 * MEGABYTE), held=6 * MEGABYTE, files=0)
+    assert has_room_for(MEGABYTE)
+    assert not has_room_for(MEGABYTE + 1)
+    own.write_text("0::/\n", "ascii")  # as a container sees its own
+    limited(groups, str(4 * MEGABYTE), held=0, files=0)
+    assert has_room_for(2 * MEGABYTE)
+    assert not has_room_for(2 * MEGABYTE + 1)
+
+
+def limited(group: Path, limit: str, *, held: int, files: int) -> None:
+    """What the kernel tells of a group of processes: its limit, what it holds, and how much of that are files."""
+    group.mkdir(parents=True, exist_ok=True)
+    (group / "memory.max").write_text(f"{limit}\n", "ascii")
+    (group / "memory.current").write_text(f"{held}\n", "ascii")
+    (group / "memory.stat").write_text(f"anon 1\nactive_file {files // 2}\ninactive_file {files // 2}\n", "ascii")
+
+
 def test_an_index_is_read_when_it_is_opened(tmp_path: Path) -> None:
     vectors = numpy.random.default_rng(1).standard_normal((1_000, DIMENSION), dtype=numpy.float32)
     index = EdgeIndex(tmp_path, dimension=DIMENSION, model_id="test-model@1")
