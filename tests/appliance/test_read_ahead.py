@@ -6,16 +6,22 @@ import gc
 import os
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
+from sqlalchemy import event
 
-from appliance.config import ModelSettings, Provider, Settings
+from appliance.config import ModelSettings, Provider, RetrievalSettings, Settings
+from appliance.errors import ModelUnavailable
 from appliance.index.edge import EdgeIndex
 from appliance.index.port import IndexEntry
 from appliance.read_ahead import has_room_for, read_through
-from appliance.wiring import opened
+from appliance.wiring import Appliance, opened
+from tests.data.builders import SOURCE, publish
 
 DIMENSION = 1_000
 MEGABYTE = 1024**2
@@ -133,6 +139,76 @@ def test_an_index_is_read_when_it_is_opened(tmp_path: Path) -> None:
     before = so_far()
     EdgeIndex(tmp_path, dimension=DIMENSION, model_id="test-model@1").close()
     assert so_far() - before >= vectors.nbytes
+
+
+class Warming:
+    """An appliance with five passages that warms up, and what it reads of them, two at a time.
+
+    `stopping` is set when the first of them are read, if `stops` is.
+    """
+
+    def __init__(self, appliance: Appliance, *, stops: bool = False) -> None:
+        self.appliance, self.stopping = appliance, threading.Event()
+        self.passages_from: list[int] = []
+        self._stops = stops
+        publish(appliance.catalog, "a.txt", *(f"text {number}" for number in range(5)))
+        event.listen(appliance.catalog._database._engine, "after_cursor_execute", self._executed)
+
+    def _executed(self, _: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        if "FROM chunks NOT INDEXED" in statement:
+            self.passages_from.append(parameters[0])
+            if self._stops:
+                self.stopping.set()
+
+    def warm_up(self) -> None:
+        self.appliance.warm_up(self.stopping)
+
+
+@contextmanager
+def warming(tmp_path: Path, *, reranker: str = "", stops: bool = False) -> Iterator[Warming]:
+    settings = Settings(
+        data_dir=tmp_path,
+        model=ModelSettings(provider=Provider.NONE),
+        retrieval=RetrievalSettings(reranker_path=reranker),
+    )
+    with opened(settings) as appliance:
+        appliance.catalog.add_source(SOURCE)
+        yield Warming(appliance, stops=stops)
+
+
+@pytest.fixture
+def two_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.catalog.library._AT_A_STEP", 2)
+
+
+@pytest.mark.usefixtures("two_at_a_time")
+def test_every_passage_is_read_when_warming_up(tmp_path: Path) -> None:
+    with warming(tmp_path) as begun:
+        begun.warm_up()
+        assert begun.passages_from == [0, 2, 4]
+
+
+@pytest.mark.usefixtures("two_at_a_time")
+def test_no_further_passage_is_read_once_it_is_stopping(tmp_path: Path) -> None:
+    with warming(tmp_path, stops=True) as begun:
+        begun.warm_up()
+        assert begun.passages_from == [0]
+
+
+def test_nothing_is_warmed_up_when_it_is_stopping_already(tmp_path: Path) -> None:
+    with warming(tmp_path, reranker=str(tmp_path / "none")) as begun:
+        begun.stopping.set()
+        begun.warm_up()  # no model is looked for
+        assert begun.passages_from == []
+        assert gc.get_freeze_count() == 0
+
+
+def test_a_model_that_cannot_be_loaded_keeps_nothing_else_from_being_done(tmp_path: Path) -> None:
+    with warming(tmp_path, reranker=str(tmp_path / "none")) as begun:
+        with pytest.raises(ModelUnavailable, match="no reranking model"):
+            begun.warm_up()
+        assert begun.passages_from == [0]
+        assert gc.get_freeze_count() > 1_000
 
 
 def test_what_stands_after_warming_up_is_left_out_of_garbage_collection_until_the_end(tmp_path: Path) -> None:
