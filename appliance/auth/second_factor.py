@@ -57,13 +57,18 @@ class SecondFactors:
         clock: Callable[[], datetime] = now_utc,
         directories: Collection[str] = (),
         settings: SignInSettings = SignInSettings(),
+        steady: Callable[[], datetime] | None = None,
     ) -> None:
-        """Second factors of local accounts, and of the people of `directories`, which check passwords alone."""
+        """Second factors of local accounts, and of the people of `directories`, which check passwords alone.
+
+        Codes go by `clock`. `steady` says when an account was handed over, as `Accounts` has it; `clock`, if None.
+        """
         self._shortest_s = settings.failure_window_s
         self._max_in_a_row = settings.max_failures_per_name
         self._max_failures = min(settings.max_failures, self._max_in_a_row)
         self._database = database
         self._clock = clock
+        self._steady = steady or clock
         self._directories = frozenset({"", *directories})
 
     def are_for(self, person: Person) -> bool:
@@ -118,7 +123,7 @@ class SecondFactors:
         with self._database.write() as connection:
             nothing: dict[str, Any] = {"totp_on": False, "totp_secret": "", "totp_step": 0} | _NONE_FAILED
             if handed_over:
-                nothing["handed_over_at"] = self._clock()
+                nothing["handed_over_at"] = self._steady()
             connection.execute(update(people).where(people.c.id == person_id).values(nothing))
             connection.execute(delete(recovery_codes).where(recovery_codes.c.person_id == person_id))
 

@@ -157,7 +157,7 @@ class Sessions:
         self._idle = timedelta(seconds=settings.idle_timeout_s)
         self._needs_second_factor = frozenset(settings.second_factor_roles)
         names = [directory.name for directory in directories]
-        self.second_factors = SecondFactors(database, codes_clock or clock, names, settings)
+        self.second_factors = SecondFactors(database, codes_clock or clock, names, settings, steady=clock)
         self.brake = Brake(database, settings, clock)
         # noted rarely, to spare the disk, but often enough that somebody at work never looks idle
         self._seen_every = min(_SEEN_EVERY, self._idle / 10)

@@ -170,6 +170,7 @@ class EdgeIndex:
             if not (path / _META).exists():
                 self._create()
             self._folder, self._saved = self._read_meta()
+            read_through(_searched(self._folder))  # before the vendor maps them, a page at a time
             self._current = _load(self._folder, self._config())
             self._statistics: Statistics | None = self._saved_statistics() or _count_anew(self._current)
             self._sweep()
@@ -495,6 +496,7 @@ class EdgeIndex:
             if self._child.wait() != 0:
                 self._shard()  # closing ends the child too, and says so in its own words
                 raise OSError(f"optimising ended with status {self._child.returncode}")
+            read_through(_searched(copy))  # as on opening; writers need not wait for it
             with self._writing:
                 self._shard()
                 if self._writes != writes:
@@ -592,7 +594,6 @@ def _load(folder: Path, config: EdgeConfig) -> EdgeShard:
     for half in ("segments/*/segment.json", "wal/*"):
         if not any(folder.glob(half)):
             raise ValueError(f"shard {folder.name} has no {half}")
-    read_through(_searched(folder))  # before the vendor maps them, a page at a time
     ends = time.monotonic() + _LET_GO_S
     while True:
         try:

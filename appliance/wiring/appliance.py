@@ -125,19 +125,26 @@ class Appliance:
     def warm_up(self, stopping: threading.Event) -> None:
         """Let the first questions wait no longer than those after them, unless it is `stopping` meanwhile.
 
-        The models of the search are loaded, the passages brought into memory if there is room for them (of the index
-        that was done on opening it), and what there is by now is left out of garbage collection: to look through it
-        takes 70 ms, in seven of a thousand questions.
+        The models of the search are loaded, what there is by now is left out of garbage collection (to look through it
+        takes 70 ms, in seven of a thousand questions), and the passages are brought into memory if there is room for
+        them (of the index that was done on opening it). The last two are done as well if a model cannot be loaded.
 
         Raises:
             ModelUnavailable: A model of the search cannot be loaded.
             CatalogUnavailable: The passages cannot be read.
         """
-        self.embedder.embed_query("warm up")
-        if self.reranker is not None:
-            self.reranker.scores("warm up", ["warm up"])
-        gc.collect()
-        gc.freeze()
+        try:
+            if not stopping.is_set():
+                self.embedder.embed_query("warm up")
+            if self.reranker is not None and not stopping.is_set():
+                self.reranker.scores("warm up", ["warm up"])
+        finally:
+            if not stopping.is_set():
+                gc.collect()
+                gc.freeze()
+                self._read_passages(stopping)
+
+    def _read_passages(self, stopping: threading.Event) -> None:
         if has_room_for(self.folder.database.stat().st_size):
             for _ in itertools.takewhile(lambda _: not stopping.is_set(), self.catalog.read_through()):
                 pass

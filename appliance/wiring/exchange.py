@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 
 from appliance.audit.entries import ITSELF, AdminAction
@@ -112,3 +113,13 @@ class Exchange:
             self.former_index.close()
             self.indexes.clear()
             self.successor.let_go()
+        _collect_what_warming_up_set_aside()
+
+
+def _collect_what_warming_up_set_aside() -> None:
+    """Let go of what refers to itself, as a model of torch does: `Appliance.warm_up` took it out of collection."""
+    set_aside = gc.get_freeze_count() > 0
+    gc.unfreeze()
+    gc.collect()
+    if set_aside:
+        gc.freeze()

@@ -9,7 +9,7 @@ import random
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from qdrant_edge import ScrollRequest
 from appliance.domain import AccessFilter
 from appliance.errors import IndexUnavailable
 from appliance.index.bm25 import query_terms
-from appliance.index.edge import EdgeIndex
+from appliance.index.edge import EdgeIndex, _searched
 from appliance.index.port import IndexEntry, IndexLegs
+from appliance.read_ahead import read_through
 
 DIMENSION = 8
 MODEL = "test-model@1"
@@ -201,6 +202,27 @@ def test_an_optimised_shard_takes_the_place_of_the_old_one(built: Path) -> None:
     again = open_index(built)
     assert again.count() == CHUNKS + 1
     again.close()
+
+
+@pytest.mark.integration
+def test_writers_do_not_wait_while_the_optimised_shard_is_read(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = open_index(built)
+    read: list[Path] = []
+
+    def reading(paths: Iterable[Path]) -> None:
+        assert not index._writing.locked()
+        read.extend(paths)
+        read_through(read)
+
+    monkeypatch.setattr("appliance.index.edge.read_through", reading)
+    old = shard_of(built)
+    index.optimize()
+    new = shard_of(built)
+    assert new != old
+    inside = {path.relative_to(built).parts[1:] for path in read}
+    assert len(inside) > 1
+    assert inside == {path.relative_to(built).parts[1:] for path in _searched(new)}
+    index.close()
 
 
 @pytest.mark.integration

@@ -9,6 +9,7 @@ import pytest
 
 from appliance.auth.accounts import Accounts
 from appliance.auth.identity import DirectoryTerms, Identity
+from appliance.auth.passwords import generate_password
 from appliance.auth.sessions import Sessions, TokenKind
 from appliance.auth.steady_clock import SteadyClock
 from appliance.config import SignInSettings
@@ -82,3 +83,19 @@ def test_what_had_ended_stays_ended_also_after_a_start(database: Database, machi
         assert groups(sessions, long) == set()
         with pytest.raises(NotSignedIn):
             sessions.recognise(short, kind=TokenKind.API)
+
+
+def test_whose_second_factor_was_taken_away_after_they_asked_is_not_confirmed_by_a_clock_set_back(
+    database: Database, machine: Machine
+) -> None:
+    clock = machine.clock(database)
+    accounts = Accounts(database, clock)
+    sessions = Sessions(database, SignInSettings(), clock, codes_clock=lambda: machine.wall, accounts=accounts)
+    officer = accounts.add("olga", generate_password(), (Role.COMPLIANCE,), ()).id
+    accounts.change(officer, handed_over=True)
+    asked_at = clock()
+    machine.passes(minutes=1)
+    machine.wall -= timedelta(hours=1)
+    sessions.second_factors.remove(officer, handed_over=True)
+    accounts.confirm(officer, asked_at)
+    assert accounts.person(officer).handed_over_at == asked_at + timedelta(minutes=1)
