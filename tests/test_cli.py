@@ -171,7 +171,9 @@ def test_a_folder_is_added_with_patterns_and_a_curator_and_keeps_them(room: Room
     text = copy.run("ingest", str(folder), "--include", "*.txt", "--curated", "--language", "en", "--group", "hr")
     assert "papers, this sync: 1 waiting for review" in text
     assert "papers, all its files now: 1 waiting for review" in text
-    assert "1 waiting for review" in copy.run("status")
+    status = copy.run("status", "--files")
+    assert "1 waiting for review" in status
+    assert re.search(r"papers: new\.txt.*Waits for a curator", status)
     assert "1 waiting for review" in copy.run("doctor")
     same = ("--include", "*.txt", "--curated", "--language", "en", "--group", "hr", "--name", "papers")
     assert "1 waiting for review" in copy.run("ingest", str(folder), *same)

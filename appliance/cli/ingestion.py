@@ -201,8 +201,8 @@ def _print_preview(preview: PreviewOut) -> None:
 
 
 def print_untaken(operator: Operator, source_id: str = "") -> None:
-    """The files that were not taken in, with their reasons."""
-    for state in (*TROUBLED, DocumentState.EMPTY):
+    """The files that were not taken in, or wait for a curator, with their reasons."""
+    for state in (*TROUBLED, DocumentState.EMPTY, DocumentState.PENDING_REVIEW):
         wanted: dict[str, str | int] = {"state": state.value, "limit": _LISTED}
         if source_id:
             wanted["source_id"] = source_id
