@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from appliance.catalog import Catalog, NamedDocument
 from appliance.domain import AccessFilter
 from appliance.evaluation.golden import Evidence, GoldenQuestion
-from appliance.evaluation.relevance import Contents, as_compared, names_of
+from appliance.evaluation.relevance import Contents, as_compared, names_of, pages_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class _Named:
         self._found: dict[str, list[NamedDocument]] = {name: [] for name in names}
         self._look()
         unknown = [name for name, found in self._found.items() if not found]
-        self._passages = catalog.visible_chunks(unknown, access, current_only=True).keys()
+        self._passages = catalog.visible_chunks(unknown, access, current_only=True)
 
     def _look(self) -> None:
         """Go once through everything there is."""
@@ -76,7 +76,8 @@ class _Named:
         documents = [*self._found.get(piece.doc, ()), *self._found.get(piece.passage, ())]
         is_passage = bool(self._found.get(piece.passage)) or piece.passage in self._passages
         if piece.page is not None:
-            return any(self._has_page(document, piece.page) for document in documents)
+            stands = piece.passage in self._passages and piece.page in pages_of(self._passages[piece.passage].chunk)
+            return stands or any(self._has_page(document, piece.page) for document in documents)
         if piece.quote or not piece.passage:
             return bool(documents) or is_passage
         return is_passage

@@ -66,6 +66,17 @@ def test_a_passage_is_there_by_its_id_for_those_who_may_see_it(catalog: Catalog)
     assert names(catalog, Evidence(passage=closed.id), access=AccessFilter(BOARD)).absent == frozenset()
 
 
+def test_a_passage_that_is_named_by_its_id_has_its_pages_whatever_its_document_is_called(catalog: Catalog) -> None:
+    place = Place(page=4, boxes=(Box(4, 0, 0, 1, 1), Box(5, 0, 0, 1, 1)))
+    (chunk,) = publish(catalog, "terrace.txt", "The terrace is closed.", groups=STAFF.groups, place=place)
+    (closed,) = publish(catalog, "vault.txt", "The vault is open.", groups=BOARD, place=place)
+    for doc in ("", "called otherwise.pdf", "canteen.txt"):
+        for page in (4, 5):
+            assert names(catalog, Evidence(doc, page, passage=chunk.id)).absent == frozenset()
+        for gone in (Evidence(doc, 6, passage=chunk.id), Evidence(doc, 4, passage=closed.id)):
+            assert names(catalog, gone).absent == {gone}
+
+
 def test_a_name_stands_for_a_content_to_those_alone_who_may_see_the_document(catalog: Catalog) -> None:
     assert names(catalog, Evidence("board.txt")).contents["board.txt"] == frozenset()
     assert len(names(catalog, Evidence("board.txt"), access=AccessFilter(BOARD)).contents["board.txt"]) == 1
