@@ -199,17 +199,7 @@ class Evaluations:
         error = ""
         try:
             os.nice(_NICENESS)  # of this thread alone, on Linux
-            examiner = self._examiner()
-            names = examiner.look_up(exercises)
-            for exercise in self._in_turn(course, exercises):
-                if not course.results:
-                    examiner.warm_up(exercise)
-                result = examiner.ask(
-                    exercise, names, answers=course.run.answers, is_over=lambda: self._cut_short(course)
-                )
-                if result is None:
-                    break
-                course.results.append(result)
+            self._ask(course, exercises)
             error = self._cut_short(course)
         except ApplianceError as failure:
             error = str(failure)
@@ -223,6 +213,20 @@ class Evaluations:
             self._lost = replace(course.now(), finished_at=datetime.now(UTC), error=str(failure))
         finally:
             self._current = None
+
+    def _ask(self, course: _Course, exercises: Sequence[Exercise]) -> None:
+        """Look up what the questions name and ask them, as far as the run is not cut short."""
+        examiner = self._examiner()
+        names = examiner.look_up(exercises, is_over=lambda: self._cut_short(course))
+        if names is None:
+            return
+        for exercise in self._in_turn(course, exercises):
+            if not course.results:
+                examiner.warm_up(exercise)
+            result = examiner.ask(exercise, names, answers=course.run.answers, is_over=lambda: self._cut_short(course))
+            if result is None:
+                return
+            course.results.append(result)
 
     def _in_turn(self, course: _Course, exercises: Sequence[Exercise]) -> Iterator[Exercise]:
         """The exercises one after the other, with pauses; none after a cancellation."""

@@ -35,7 +35,13 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 
 def names(catalog: Catalog, *evidence: Evidence, access: AccessFilter = STAFF) -> Names:
-    return look_up([GoldenQuestion("q", "How?", evidence)], catalog, access)
+    return looked_up(catalog, GoldenQuestion("q", "How?", evidence), access)
+
+
+def looked_up(catalog: Catalog, question: GoldenQuestion, access: AccessFilter = STAFF) -> Names:
+    found = look_up([question], catalog, access, is_over=lambda: False)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -55,7 +61,7 @@ def test_what_is_there_is_there_whoever_may_see_it(catalog: Catalog, piece: Evid
 )  # fmt: skip
 def test_a_document_a_page_or_a_passage_that_is_not_there_is_named(catalog: Catalog, piece: Evidence) -> None:
     asked = GoldenQuestion("q", "How?", (Evidence("canteen.txt"), piece))
-    assert look_up([asked], catalog, STAFF).absent_of(asked) == (piece,)
+    assert looked_up(catalog, asked).absent_of(asked) == (piece,)
 
 
 def test_a_passage_is_there_by_its_id_for_those_who_may_see_it(catalog: Catalog) -> None:

@@ -14,6 +14,7 @@ import pytest
 from appliance.answering.answerer import Answerer
 from appliance.audit.entries import Entry, EvaluationEnded
 from appliance.audit.log import QueryLog
+from appliance.catalog import NamedDocument
 from appliance.config import ModelSettings, RetrievalSettings
 from appliance.conversations import Conversations, StoredTurn
 from appliance.domain import AccessFilter, AnswerKind, DocumentState, Hit
@@ -323,6 +324,24 @@ def test_a_run_that_waits_can_be_cancelled(desk: Desk) -> None:
     run = desk.start()
     desk.runs.cancel(run.id)
     assert desk.ended(run).error == "The evaluation was cancelled."
+
+
+def test_a_run_that_ends_does_not_go_on_looking_up_names(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    named, ended, seen = desk.shop.catalog.named, threading.Event(), list[NamedDocument]()
+
+    def slowly(access: AccessFilter) -> Iterator[NamedDocument]:
+        for document in named(access):
+            seen.append(document)
+            assert ended.wait(30)
+            yield document
+
+    monkeypatch.setattr(desk.shop.catalog, "named", slowly)
+    run = desk.start()
+    until(lambda: len(seen) == 1)
+    desk.runs.cancel(run.id)
+    ended.set()
+    assert desk.ended(run).error == "The evaluation was cancelled."
+    assert (len(seen), desk.gate.asked) == (1, [])
 
 
 def test_closing_ends_the_run_and_starts_no_more(desk: Desk) -> None:
