@@ -129,14 +129,16 @@ def compare(
 
 
 def accepted(runs: Iterable[tuple[Evaluation, Asked]], *, max_drop: float) -> Evaluation | None:
-    """The latest of some whole runs, oldest first, that the gate let pass; the first of them has nothing before it.
+    """The latest of some whole runs, oldest first, that the gate let pass; the first to count has nothing before it.
 
     A run that got worse is none to compare with: what failed once would pass when it is tried again. Nor is one that
     counted less than the one before it: what it did not ask could get worse and nobody would be told.
     """
     found: tuple[Evaluation, Asked] | None = None
     for run in runs:
-        if found is None or (_counts_as_much(found[1], run[1]) and _may_follow(found[0], run[0], max_drop)):
+        if found is None:
+            found = run if run[1].counted else None
+        elif _counts_as_much(found[1], run[1]) and _may_follow(found[0], run[0], max_drop):
             found = run
     return found[0] if found else None
 
