@@ -131,3 +131,16 @@ def not_yet_measured(documents: int) -> str:
         f"The change is not measured yet: {documents:,} {noun} {verb} still cut or embedded as before. Let the change "
         "of the embedding model end, or sync the sources, and evaluate again."
     )
+
+
+def absent_since(questions: int, named: str) -> str:
+    """Why an evaluation lets no change pass: it could not ask what the earlier one counted. `named` are the first."""
+    head, name, these = (
+        ("1 question that counted in the earlier evaluation was", "it names", "this question")
+        if questions == 1
+        else (f"{questions:,} questions that counted in the earlier evaluation were", "they name", "these questions")
+    )
+    return (
+        f"{head} not asked, because what {name} is not in the appliance any more: {named}. Bring it back and evaluate "
+        f"again, or take {these} out of the golden set; that makes it another set, with a first evaluation of its own."
+    )

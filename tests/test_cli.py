@@ -269,6 +269,24 @@ def test_a_change_that_is_not_in_force_yet_does_not_pass(measured: tuple[Room, s
     assert "A metric got worse" not in told
 
 
+def test_questions_whose_document_is_gone_do_not_pass_and_are_named(room: Room, tmp_path: Path) -> None:
+    copy, folder, golden = room.copied(tmp_path / "copy"), tmp_path / "canteen", tmp_path / "golden.jsonl"
+    folder.mkdir()
+    (folder / "canteen.md").write_text("# Canteen\n\nThe canteen serves lunch from eleven until two.\n", "utf-8")
+    lunch = {"id": "lunch", "question": "When does the canteen serve lunch?", "evidence": [{"doc": "canteen.md"}]}
+    golden.write_text("\n".join(json.dumps(line) for line in (GOLDEN[0], lunch)), "utf-8")
+    copy.run("ingest", str(folder))
+    copy.run("eval", str(golden))
+    (folder / "canteen.md").unlink()
+    copy.run("ingest", str(folder), "--missing-ok")
+    for _ in range(2):  # trying again changes nothing
+        told = " ".join(copy.run("eval", str(golden), "--compare", "last", status=3).split())
+        assert "over 1 questions both asked" in told
+        assert "1 question that counted in the earlier evaluation was not asked" in told
+        assert "is not in the appliance any more: lunch (canteen.md). Bring it back" in told
+        assert "A metric got worse" not in told
+
+
 def test_an_evaluation_with_answers_is_printed_as_json_and_listed(measured: tuple[Room, str, str]) -> None:
     room, golden, first = measured
     options = ("--answers", "--compare", _evaluation_of(first), "--max-drop", "0.5", "--json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from appliance.api.schemas.evaluations import (
     ComparisonOut,
@@ -14,7 +14,7 @@ from appliance.api.schemas.evaluations import (
     QuestionChangeOut,
     QuestionResultOut,
 )
-from appliance.wording import not_yet_measured
+from appliance.wording import absent_since, not_yet_measured
 from ui import pieces
 from ui.inert import Html, one_line, text
 
@@ -166,10 +166,17 @@ def verdict(found: ComparisonOut) -> Html:
         changed += f" {found.before_only:,} questions of the earlier one were not asked, {found.after_only:,} are new."
     if found.passes:
         return pieces.notice(f"No metric got worse by more than {found.max_drop:g}. {changed}", "good")
+    return pieces.notice(" ".join([*_reasons(found), changed]), "bad")
+
+
+def _reasons(found: ComparisonOut) -> Iterator[str]:
+    """Why a comparison does not pass."""
     if found.not_yet:
-        return pieces.notice(f"{not_yet_measured(found.not_yet)} {changed}", "bad")
-    failing = ", ".join(metric.title for metric in found.metrics if metric.fails)
-    return pieces.notice(f"Worse by more than {found.max_drop:g}: {failing}. {changed}", "bad")
+        yield not_yet_measured(found.not_yet)
+    if found.absent:
+        yield one_line(absent_since(found.absent, found.absent_named), 3000)
+    if failing := ", ".join(metric.title for metric in found.metrics if metric.fails):
+        yield f"Worse by more than {found.max_drop:g}: {failing}."
 
 
 def changes(metrics: Iterable[MetricChangeOut]) -> Html:

@@ -42,14 +42,14 @@ from appliance.evaluation.compare import Comparison, compare
 from appliance.evaluation.feedback import NAME, digest_of, exercises_from
 from appliance.evaluation.golden import SHORTEST_QUOTE, read_golden
 from appliance.evaluation.metrics import BY_NAME, METRICS, ndcg_of
-from appliance.evaluation.results import FAILED, LEFT_OUT, NOT_THERE, Evaluation, QuestionResult, SetKind
+from appliance.evaluation.results import FAILED, LEFT_OUT, NOT_THERE, Evaluation, QuestionResult, SetKind, named_absent
 from appliance.evaluation.runner import exercises_for
 from appliance.evaluation.runs import Order
 from appliance.wiring import Appliance
 
 router = APIRouter(prefix="/evaluations", tags=["evaluations"])
 LAST = "last"
-"""Stands for the latest run before that asked the same and did not fail the gate."""
+"""Stands for the latest run before that asked the same and passed the gate."""
 
 Groups = Annotated[list[GroupName], Query(max_length=100)]
 Limit = Annotated[int | None, Query(ge=1, le=20_000)]
@@ -314,6 +314,8 @@ def _comparison_out(found: Comparison, max_drop: float, names: Mapping[str, str]
         max_drop=max_drop,
         passes=found.passes,
         not_yet=found.not_yet,
+        absent=len(found.absent),
+        absent_named=named_absent(found.absent),
         shared=found.shared,
         before_only=found.before_only,
         after_only=found.after_only,

@@ -6,7 +6,7 @@ Nor its title, unless they may see it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -57,7 +57,7 @@ class VisibilityCatalog:
             labels = labels_of(connection, [row.id for row in rows])
         return LibraryPage(tuple(document_of(row, labels) for row in rows), total)
 
-    def named(self, access: AccessFilter) -> Iterator[NamedDocument]:
+    def named(self, access: AccessFilter) -> Generator[NamedDocument, None, None]:
         """Every file there is, in no order, by what it is called. Take them all: a transaction is open meanwhile."""
         original = documents.alias()
         query = (

@@ -15,7 +15,7 @@ from appliance.cli.acting import Groups, as_operator, require_one_spelling
 from appliance.cli.terminal import ID_CHARACTERS, err, new_table, out, printable
 from appliance.config import load_settings
 from appliance.errors import ApplianceError, InvalidRequest, NotFound
-from appliance.wording import not_yet_measured
+from appliance.wording import absent_since, not_yet_measured
 
 if TYPE_CHECKING:
     from appliance.api.schemas.evaluations import ComparisonOut, EvaluationOut, EvaluationsOut, MetricOut
@@ -200,6 +200,8 @@ def _print_comparison(found: ComparisonOut) -> None:
         out.print(changes)
     if found.not_yet:
         err.print(f"[red]{not_yet_measured(found.not_yet)}[/red]")
+    if found.absent:
+        err.print(f"[red]{escape(printable(absent_since(found.absent, found.absent_named)))}[/red]")
     if any(metric.fails for metric in found.metrics):
         err.print(f"[red]A metric got worse by more than {found.max_drop:g}.[/red]")
 

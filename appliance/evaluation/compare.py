@@ -6,8 +6,9 @@ Rules this module keeps:
    was not in the appliance.
 2. The gate fails when a gated metric is worse by more than the amount given. What one run alone measured does not fail.
    Nor does it let a change pass that the later run did not measure, because more documents than before were not read
-   again since.
-3. The p-value is that of the sign test, exact and two-sided: how often as many questions would change in one direction
+   again since; nor one after which questions that the earlier run counted name what is not there any more.
+3. `last` is a run that may stand itself: it did not fail, and it counts what those before it counted.
+4. The p-value is that of the sign test, exact and two-sided: how often as many questions would change in one direction
    by chance alone (Dixon, Mood: "The Statistical Sign Test", JASA 1946). It informs; it does not gate.
 """
 
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 
 from appliance.errors import InvalidRequest
 from appliance.evaluation.metrics import BY_NAME, METRICS, NDCG, Metric, citation_precision, ndcg_of
-from appliance.evaluation.results import NOT_YET, Evaluation, QuestionResult
+from appliance.evaluation.results import NOT_YET, Asked, Evaluation, QuestionResult
 
 _SAME = 1e-9
 
@@ -63,6 +64,8 @@ class Comparison:
     """Two runs side by side. `shared` is how many questions both asked, `before_only` and `after_only` how many one.
 
     `not_yet` is how many documents more than before were not yet as the settings want them when the later run was made.
+    `absent` are questions that counted in the earlier run and name what was not there any more at the later one; they
+    are among `before_only`.
     """
 
     before: Evaluation
@@ -77,11 +80,12 @@ class Comparison:
     p_value: float
     settings: tuple[SettingChange, ...]
     not_yet: int = 0
+    absent: tuple[QuestionResult, ...] = ()
 
     @property
     def passes(self) -> bool:
-        """Whether what the settings want was measured, and no metric fell further than allowed."""
-        return not self.not_yet and not any(metric.fails for metric in self.metrics)
+        """Whether what the settings want was measured as far as before, and no metric fell further than allowed."""
+        return not self.not_yet and not self.absent and not any(metric.fails for metric in self.metrics)
 
 
 def compare(
@@ -100,7 +104,8 @@ def compare(
             raise InvalidRequest("A run that did not get to its end cannot be compared. Run the evaluation again.")
     asked, asked_now = ([result for result in results if result.counts] for _, results in (before, after))
     pairs = _shared(asked, asked_now)
-    if not pairs:
+    absent = [lost for _, lost in _shared(asked, (result for result in after[1] if not result.counts))]
+    if not pairs and not absent:
         raise InvalidRequest("The two runs have no question in common. Compare runs of the same golden set.")
     old, new = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     changes = sorted(_changes(pairs), key=lambda change: (change.change, change.question_id))
@@ -119,19 +124,27 @@ def compare(
         p_value=sign_test(better, len(orders) - better),
         settings=tuple(_setting_changes(_circumstances(before[0]), _circumstances(after[0]))),
         not_yet=max(0, _not_yet(after[0]) - _not_yet(before[0])),
+        absent=tuple(absent),
     )
 
 
-def accepted(runs: Iterable[Evaluation], *, max_drop: float) -> Evaluation | None:
-    """The latest of some whole runs, oldest first, that the gate let pass; the first of them has nothing before it.
+def accepted(runs: Iterable[tuple[Evaluation, Asked]], *, max_drop: float) -> Evaluation | None:
+    """The latest of some whole runs, oldest first, that the gate let pass; the first to count has nothing before it.
 
-    A run that got worse is none to compare with: what failed once would pass when it is tried again.
+    A run that got worse is none to compare with: what failed once would pass when it is tried again. Nor is one that
+    counted less than the one before it: what it did not ask could get worse and nobody would be told.
     """
-    found: Evaluation | None = None
+    found: tuple[Evaluation, Asked] | None = None
     for run in runs:
-        if found is None or _may_follow(found, run, max_drop):
+        if found is None:
+            found = run if run[1].counted else None
+        elif _counts_as_much(found[1], run[1]) and _may_follow(found[0], run[0], max_drop):
             found = run
-    return found
+    return found[0] if found else None
+
+
+def _counts_as_much(before: Asked, after: Asked) -> bool:
+    return len(after.counted) >= len(before.counted) and not before.counted & after.absent
 
 
 def _may_follow(before: Evaluation, after: Evaluation, max_drop: float) -> bool:

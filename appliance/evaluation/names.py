@@ -12,13 +12,14 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from appliance.catalog import Catalog, NamedDocument
 from appliance.domain import AccessFilter
 from appliance.evaluation.golden import Evidence, GoldenQuestion
-from appliance.evaluation.relevance import Contents, as_compared, names_of
+from appliance.evaluation.relevance import Contents, as_compared, names_of, pages_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,36 +34,52 @@ class Names:
         return tuple(piece for piece in question.evidence if piece in self.absent)
 
 
-def look_up(questions: Iterable[GoldenQuestion], catalog: Catalog, access: AccessFilter) -> Names:
-    """What the evidence of these questions names, for a reader. Raises CatalogUnavailable."""
+def look_up(
+    questions: Iterable[GoldenQuestion], catalog: Catalog, access: AccessFilter, *, is_over: Callable[[], object]
+) -> Names | None:
+    """What the evidence of these questions names, for a reader. None when it `is_over` before all documents were seen.
+
+    Raises CatalogUnavailable.
+    """
     evidence = {piece: None for question in questions for piece in question.evidence}
-    named = _Named(catalog, access, {name for piece in evidence for name in (piece.doc, piece.passage) if name})
+    names = {name for piece in evidence for name in (piece.doc, piece.passage) if name}
+    found = _called(names, catalog, access, is_over)
+    if found is None:
+        return None
+    named = _Named(catalog, access, found)
     return Names(named.contents(), frozenset(piece for piece in evidence if not named.is_there(piece)))
+
+
+def _called(
+    names: Iterable[str], catalog: Catalog, access: AccessFilter, is_over: Callable[[], object]
+) -> Mapping[str, list[NamedDocument]] | None:
+    """The documents that go by each of these names, of everything there is; None when it `is_over` before the last."""
+    found: dict[str, list[NamedDocument]] = {name: [] for name in names}
+    compared: dict[str, list[str]] = {}
+    for name in found:
+        compared.setdefault(as_compared(name), []).append(name)
+    with contextlib.closing(catalog.named(access)) as documents:
+        for document in documents:
+            if is_over():
+                return None
+            for name in names_of(document.source, document.path, document.title) & compared.keys():
+                for spelled in compared[name]:
+                    found[spelled].append(document)
+            if document.id in found:
+                found[document.id].append(document)
+    return found
 
 
 class _Named:
     """The documents that go by some names."""
 
-    def __init__(self, catalog: Catalog, access: AccessFilter, names: Iterable[str]) -> None:
+    def __init__(self, catalog: Catalog, access: AccessFilter, found: Mapping[str, list[NamedDocument]]) -> None:
         self._catalog = catalog
         self._access = access
         self._pages: dict[str, frozenset[int]] = {}
-        self._found: dict[str, list[NamedDocument]] = {name: [] for name in names}
-        self._look()
-        unknown = [name for name, found in self._found.items() if not found]
-        self._passages = catalog.visible_chunks(unknown, access, current_only=True).keys()
-
-    def _look(self) -> None:
-        """Go once through everything there is."""
-        compared: dict[str, list[str]] = {}
-        for name in self._found:
-            compared.setdefault(as_compared(name), []).append(name)
-        for document in self._catalog.named(self._access):
-            for name in names_of(document.source, document.path, document.title) & compared.keys():
-                for spelled in compared[name]:
-                    self._found[spelled].append(document)
-            if document.id in self._found:
-                self._found[document.id].append(document)
+        self._found = found
+        unknown = [name for name, documents in found.items() if not documents]
+        self._passages = catalog.visible_chunks(unknown, access, current_only=True)
 
     def contents(self) -> Contents:
         """What is in the documents of each name, where the reader may see them."""
@@ -76,7 +93,8 @@ class _Named:
         documents = [*self._found.get(piece.doc, ()), *self._found.get(piece.passage, ())]
         is_passage = bool(self._found.get(piece.passage)) or piece.passage in self._passages
         if piece.page is not None:
-            return any(self._has_page(document, piece.page) for document in documents)
+            stands = piece.passage in self._passages and piece.page in pages_of(self._passages[piece.passage].chunk)
+            return stands or any(self._has_page(document, piece.page) for document in documents)
         if piece.quote or not piece.passage:
             return bool(documents) or is_passage
         return is_passage

@@ -18,7 +18,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from appliance.domain import Hit, shown_path
+from appliance.domain import Chunk, Hit, shown_path
 from appliance.evaluation.golden import SHORTEST_QUOTE, Evidence, compared_words
 
 Contents = Mapping[str, frozenset[str]]
@@ -57,7 +57,7 @@ def holds(hit: Hit, piece: Evidence, contents: Contents = _BY_NAME_ALONE) -> boo
     if not _is_document(hit, piece, contents):
         return False
     if piece.page is not None:
-        return piece.page in _pages(hit)
+        return piece.page in pages_of(hit.chunk)
     if piece.quote:
         return _quotes(hit.chunk.text, piece.quote)
     return not piece.passage or _is_passage(hit, piece.passage, contents)
@@ -99,6 +99,11 @@ def _is_called(hit: Hit, name: str, contents: Contents) -> bool:
     return as_compared(name) in names_of(hit.source, hit.path, hit.title)
 
 
+def pages_of(chunk: Chunk) -> set[int | None]:
+    """The pages a passage stands on: it may run over the end of one."""
+    return {chunk.place.page, *(box.page for box in chunk.place.boxes)}
+
+
 @lru_cache(maxsize=4096)
 def names_of(source: str, path: str, title: str) -> frozenset[str]:
     """What a document goes by, as it is compared: path or end of a path, file name without its ending, or title.
@@ -116,12 +121,6 @@ def as_compared(name: str) -> str:
     """A name as it is compared: a file in a container is called as if the container were a folder."""
     plain = unicodedata.normalize("NFC", name).casefold().replace(_INSIDE, "/").replace("\\", "/")
     return plain.strip().removeprefix("./").strip("/")
-
-
-def _pages(hit: Hit) -> set[int | None]:
-    """The pages a passage stands on: it may run over the end of one."""
-    place = hit.chunk.place
-    return {place.page, *(box.page for box in place.boxes)}
 
 
 def _quotes(text: str, quote: str) -> bool:

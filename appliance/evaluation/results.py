@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -64,6 +64,31 @@ NOT_YET = "documents not yet as set"
 NOT_THERE = "questions that name what is not in the appliance"
 LEFT_OUT = "answers found helpful that were left out"
 """The names under which the settings of a run tell which questions do not count, where there are such."""
+
+
+_NAMED_ABSENT = 10
+_LONGEST_NAME = 80  # characters, of a question's id or of what it names
+
+
+def named_absent(absent: Sequence[QuestionResult]) -> str:
+    """The first of some questions that are `ABSENT`, by id, each with what it names, and how many more there are."""
+    first = absent[:_NAMED_ABSENT]
+    named = [f"{result.question_id[:_LONGEST_NAME]} ({_named(result.places[0])})" for result in first]
+    more = [f"{len(absent) - len(named):,} more"] if len(absent) > len(named) else []
+    return ", ".join([*named, *more])
+
+
+def _named(place: FoundPlace) -> str:
+    page = "" if place.page is None else f", page {place.page}"
+    return f"{place.path[:_LONGEST_NAME]}{page}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The ids of a run's questions: those that count, and those that were `ABSENT`."""
+
+    counted: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
 
 
 class SetKind(StrEnum):

@@ -62,15 +62,16 @@ class Examiner:
         self._answerer = answerer
         self._catalog = catalog
 
-    def look_up(self, exercises: Sequence[Exercise]) -> Names:
+    def look_up(self, exercises: Sequence[Exercise], *, is_over: Callable[[], object]) -> Names | None:
         """What the questions name, of a set that is asked as one reader; those of people name what they saw.
 
-        Raises CatalogUnavailable.
+        None when it `is_over` before everything was looked up. Raises CatalogUnavailable.
         """
         brought = [exercise for exercise in exercises if not exercise.is_private]
         if not brought:
             return Names()
-        return look_up((exercise.question for exercise in brought), self._catalog, _reader_of(brought[0]).access)
+        questions, access = (exercise.question for exercise in brought), _reader_of(brought[0]).access
+        return look_up(questions, self._catalog, access, is_over=is_over)
 
     def warm_up(self, exercise: Exercise) -> None:
         """Search once without measuring: the first search of a process waits for the embedding model."""

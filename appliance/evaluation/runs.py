@@ -23,7 +23,7 @@ from appliance.audit.entries import EvaluationEnded, MeasuredValue
 from appliance.errors import ApplianceError, Conflict, NotFound, place_of
 from appliance.evaluation.compare import accepted
 from appliance.evaluation.metrics import measured
-from appliance.evaluation.results import LEFT_OUT, NOT_THERE, Evaluation, FoundPlace, QuestionResult, SetKind
+from appliance.evaluation.results import LEFT_OUT, NOT_THERE, Evaluation, QuestionResult, SetKind, named_absent
 from appliance.evaluation.runner import Examiner, Exercise
 from appliance.evaluation.store import EvaluationStore
 
@@ -33,8 +33,6 @@ _LOOK_AGAIN_S = 0.05
 _LONGEST_PAUSE_S = 0.5  # between two questions; as long as the one before took, if that is less
 _LONGEST_END_S = 30.0
 _CANCELLED = "The evaluation was cancelled."
-_NAMED_ABSENT = 10
-_LONGEST_NAME = 80  # characters, of a question's id or of what it names
 _STOPPED = "The appliance was stopped during the evaluation. Start it again."
 
 
@@ -156,7 +154,7 @@ class Evaluations:
         return self._store.results(self._store.run(run_id).id)
 
     def before(self, run: Evaluation, *, max_drop: float) -> Evaluation | None:
-        """The latest run before this one that asked the same questions as the same reader and did not fail the gate."""
+        """The latest run before this one that asked the same questions as the same reader and passed in its turn."""
         like = (run.kind, run.groups, run.levels, run.answers)
         earlier = [
             other
@@ -166,7 +164,7 @@ class Evaluations:
             and (other.kind, other.groups, other.levels, other.answers) == like
         ]
         same = [other for other in earlier if run.kind is SetKind.FEEDBACK or other.set_sha256 == run.set_sha256]
-        return accepted(reversed(same), max_drop=max_drop)
+        return accepted(((other, self._store.asked(other.id)) for other in reversed(same)), max_drop=max_drop)
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Wait until nothing is running."""
@@ -201,17 +199,7 @@ class Evaluations:
         error = ""
         try:
             os.nice(_NICENESS)  # of this thread alone, on Linux
-            examiner = self._examiner()
-            names = examiner.look_up(exercises)
-            for exercise in self._in_turn(course, exercises):
-                if not course.results:
-                    examiner.warm_up(exercise)
-                result = examiner.ask(
-                    exercise, names, answers=course.run.answers, is_over=lambda: self._cut_short(course)
-                )
-                if result is None:
-                    break
-                course.results.append(result)
+            self._ask(course, exercises)
             error = self._cut_short(course)
         except ApplianceError as failure:
             error = str(failure)
@@ -225,6 +213,20 @@ class Evaluations:
             self._lost = replace(course.now(), finished_at=datetime.now(UTC), error=str(failure))
         finally:
             self._current = None
+
+    def _ask(self, course: _Course, exercises: Sequence[Exercise]) -> None:
+        """Look up what the questions name and ask them, as far as the run is not cut short."""
+        examiner = self._examiner()
+        names = examiner.look_up(exercises, is_over=lambda: self._cut_short(course))
+        if names is None:
+            return
+        for exercise in self._in_turn(course, exercises):
+            if not course.results:
+                examiner.warm_up(exercise)
+            result = examiner.ask(exercise, names, answers=course.run.answers, is_over=lambda: self._cut_short(course))
+            if result is None:
+                return
+            course.results.append(result)
 
     def _in_turn(self, course: _Course, exercises: Sequence[Exercise]) -> Iterator[Exercise]:
         """The exercises one after the other, with pauses; none after a cancellation."""
@@ -275,11 +277,4 @@ def _not_there(results: Sequence[QuestionResult]) -> dict[str, str]:
     absent = [result for result in results if not result.counts]
     if not absent:
         return {}
-    named = [f"{result.question_id[:_LONGEST_NAME]} ({_named(result.places[0])})" for result in absent[:_NAMED_ABSENT]]
-    more = [f"{len(absent) - len(named):,} more"] if len(absent) > len(named) else []
-    return {NOT_THERE: f"{len(absent):,} of {len(results):,}: {', '.join([*named, *more])}"}
-
-
-def _named(place: FoundPlace) -> str:
-    page = "" if place.page is None else f", page {place.page}"
-    return f"{place.path[:_LONGEST_NAME]}{page}"
+    return {NOT_THERE: f"{len(absent):,} of {len(results):,}: {named_absent(absent)}"}

@@ -35,7 +35,7 @@ from sqlalchemy import (
 from appliance.conversations import turns
 from appliance.database import Database, Moment, metadata
 from appliance.errors import NotFound
-from appliance.evaluation.results import Evaluation, FoundPlace, QuestionResult, SetKind
+from appliance.evaluation.results import ABSENT, Asked, Evaluation, FoundPlace, QuestionResult, SetKind
 
 KEPT = 100
 _INTERRUPTED = "The appliance was stopped during the evaluation. Start it again."
@@ -140,6 +140,15 @@ class EvaluationStore:
         )
         with self._database.read() as connection:
             return [_result(row) for row in connection.execute(query)]
+
+    def asked(self, run_id: str) -> Asked:
+        """Which questions of a run count, less what has been deleted since."""
+        results = evaluation_results.c
+        query = select(results.question_id, results.kind).where(results.evaluation_id == run_id)
+        with self._database.read() as connection:
+            kinds = {row.question_id: row.kind for row in connection.execute(query)}
+        absent = frozenset(question_id for question_id, kind in kinds.items() if kind == ABSENT)
+        return Asked(frozenset(kinds.keys() - absent), absent)
 
     def remove(self, run_id: str) -> None:
         """Forget a run with its questions. Raises NotFound."""

@@ -167,6 +167,20 @@ def test_a_question_about_what_is_not_in_the_appliance_is_told_and_does_not_coun
     assert (compared["shared"], compared["before_only"], compared["after_only"]) == (2, 0, 0)
 
 
+def test_a_document_that_goes_does_not_take_its_questions_out_of_the_gate(desk: Any) -> None:
+    text = "# Canteen\n\nThe canteen serves lunch from eleven until two.\n"
+    source = desk.add(desk.folder(canteen__md=text))
+    desk.sync(source)
+    lunch = {"id": "lunch", "question": "When does the canteen serve lunch?", "evidence": [{"doc": "canteen.md"}]}
+    before = ended(desk.appliance, desk.admin, start(desk.admin, [lunch]))
+    desk.remove(source)
+    gone = ended(desk.appliance, desk.admin, start(desk.admin, [lunch]))
+    for address in ("comparison", f"comparison?before={before['id']}"):
+        found = desk.admin.get(f"/api/evaluations/{gone['id']}/{address}").json()
+        assert (found["before"]["id"], found["passes"], found["shared"]) == (before["id"], False, 0)
+        assert (found["absent"], found["absent_named"]) == (1, "lunch (canteen.md)")
+
+
 def test_whether_a_closed_document_has_a_title_or_a_page_is_not_told(appliance: Appliance, client: Client) -> None:
     admin, question = client("admin"), GOLDEN[2]["question"]
     titles = [

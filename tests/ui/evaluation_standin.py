@@ -110,6 +110,8 @@ class Measuring:
             max_drop=max_drop,
             passes=old - new <= max_drop,
             not_yet=0,
+            absent=0,
+            absent_named="",
             shared=45,
             before_only=0,
             after_only=0,

@@ -194,3 +194,19 @@ def test_a_change_that_was_not_measured_is_no_success() -> None:
     told = evaluation_view.verdict(found.model_copy(update={"not_yet": 1, "passes": False, "after_only": 3}))
     assert "1 document was still cut or embedded as before" in told
     assert "0 questions of the earlier one were not asked, 3 are new." in told
+
+
+def test_what_a_comparison_could_not_ask_any_more_is_no_success_and_says_what_to_do() -> None:
+    state = Measuring()
+    found = state.comparison(state.runs[0].id, state.runs[-1].id, 1.0)
+    lost = {"absent": 2, "absent_named": f"q1 (travel.md), q2 ({PAYLOAD})", "before_only": 2, "passes": False}
+    told = evaluation_view.verdict(found.model_copy(update=lost))
+    assert "2 questions that counted in the earlier evaluation were not asked" in told
+    assert "q1 (travel.md)" in told
+    assert "out of the golden set" in told
+    assert "Worse by more" not in told
+    assert "<img" not in told
+    worse = [metric.model_copy(update={"fails": True}) for metric in found.metrics[:1]]
+    assert "Worse by more than 1: Recall@10." in evaluation_view.verdict(
+        found.model_copy(update=lost | {"metrics": worse})
+    )

@@ -101,6 +101,24 @@ def test_the_evidence_of_a_selection_is_one_link_once_two_officers_agreed(base_u
     assert "/api/compliance/package?query_id=q-1&amp;query_id=q%262" in shown(at)
 
 
+def test_a_selection_that_is_drawn_again_is_looked_for_once_and_another_one_anew(base_url: str, state: Standin) -> None:
+    def looked_for() -> int:
+        return sum(path == "/api/compliance/package/questions" for _, path, _ in state.requests)
+
+    before = looked_for()
+    at = run(base_url, "cases")
+    at.text_input(key="evidence-ids").set_value("q-1 q-2").run()
+    at.run()
+    assert looked_for() == before + 1
+    at.text_input(key="evidence-ids").set_value("q-1").run()
+    at.run()
+    assert looked_for() == before + 2
+    for _ in range(2):  # what was not found may be there by now
+        at.text_input(key="evidence-ids").set_value("unknown").run()
+        assert "The query log has no such question." in shown(at)
+    assert looked_for() == before + 4
+
+
 def test_of_a_question_that_there_is_not_no_evidence_is_offered_or_asked_for(base_url: str, state: Standin) -> None:
     for may_export_until in (None, NOW):
         state.desk.may_export_until = may_export_until

@@ -72,7 +72,8 @@ def _offer_selection(client: Client) -> None:
     with st.expander("Evidence of single questions", key="evidence-selection"):
         wanted = st.text_input("Questions, by their ids", key="evidence-ids").split()
         if wanted:
-            client.require_questions(wanted)  # before two officers agree on what cannot be
+            # before two officers agree on what cannot be; again only when others are named
+            read_once("evidence-selection", wanted, lambda: client.require_questions(wanted))
             path = f"/api/compliance/package?{urlencode([('query_id', query_id) for query_id in wanted])}"
             taking_out.offer(client, {"Take the evidence package": path}, "selection")
 

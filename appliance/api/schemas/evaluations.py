@@ -137,7 +137,8 @@ class ComparisonOut(Out):
     """Two evaluations side by side. `passes` is False when a metric got worse by more than `max_drop`.
 
     So it is when the later one did not measure what the settings want: `not_yet` documents, more than at the earlier
-    one, were still cut or embedded as before.
+    one, were still cut or embedded as before. So it is when `absent` questions that the earlier one counted name what
+    is not in the appliance any more: `absent_named` are the first of them, by id, with what they name.
 
     `better` and `worse` count the questions by nDCG@10; `p_value` says how likely chance alone makes such a difference.
     """
@@ -147,6 +148,8 @@ class ComparisonOut(Out):
     max_drop: float
     passes: bool
     not_yet: int
+    absent: int
+    absent_named: str
     shared: int
     before_only: int
     after_only: int

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.errors import InvalidRequest
 from appliance.evaluation.compare import Comparison, accepted, compare, sign_test
-from appliance.evaluation.results import NOT_YET, Evaluation, QuestionResult, SetKind
+from appliance.evaluation.results import ABSENT, NOT_YET, Asked, Evaluation, FoundPlace, QuestionResult, SetKind
 from tests.appliance.evaluation.test_metrics import result
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -151,12 +151,32 @@ def test_a_change_that_was_not_measured_does_not_pass() -> None:
     assert compare((as_ever, results), (replace(as_ever, id="e2"), results), max_drop=0.02).passes
 
 
+def absent(name: str) -> QuestionResult:
+    return named(name, result(kind=ABSENT, places=(FoundPlace("", f"{name}.pdf", None, relevant=False),)))
+
+
+def test_what_counted_and_is_not_there_any_more_does_not_pass() -> None:
+    before = [named(name, result(1)) for name in "abc"]
+    found = compared(before, [named("a", result(1)), absent("b"), absent("c")])
+    assert ([lost.question_id for lost in found.absent], found.passes) == (["b", "c"], False)
+    assert (found.shared, found.before_only) == (1, 2)
+    nothing = compared(before, [absent(name) for name in "abc"])
+    assert (len(nothing.absent), nothing.shared, nothing.passes) == (3, 0, False)
+
+
+def test_what_never_counted_may_be_absent() -> None:
+    before = [named("a", result(1)), absent("b")]
+    assert compared(before, [named("a", result(1)), absent("b"), absent("c")]).passes
+    with pytest.raises(InvalidRequest, match="no question in common"):
+        compared([absent("a")], [absent("a")])
+
+
 def test_a_run_that_got_worse_is_none_to_compare_with() -> None:
     def run(name: str, ndcg: float | None, not_yet: int = 0) -> Evaluation:
         return replace(RUN, id=name, metrics={"ndcg@10": ndcg}, settings={NOT_YET: str(not_yet)})
 
     def last(*runs: Evaluation) -> str:
-        found = accepted(runs, max_drop=0.02)
+        found = accepted(((run, Asked(frozenset("ab"))) for run in runs), max_drop=0.02)
         return found.id if found else ""
 
     first = run("first", 0.80)
@@ -167,3 +187,20 @@ def test_a_run_that_got_worse_is_none_to_compare_with() -> None:
     assert last(first, run("worse", 0.70), run("better", 0.81)) == "better"
     assert last(first, run("not yet in force", 0.80, not_yet=3)) == "first"
     assert last(run("nothing to measure", None), first) == "first"
+
+
+def test_a_run_that_counted_less_is_none_to_compare_with() -> None:
+    def last(*asked: tuple[str, str]) -> int | None:
+        """The place of the run that is accepted, of runs that counted some questions and found others absent."""
+        runs = [(replace(RUN, id=str(at)), Asked(*map(frozenset, each))) for at, each in enumerate(asked)]
+        found = accepted(runs, max_drop=0.02)
+        return None if found is None else int(found.id)
+
+    assert last(("", "abc"), ("", "abc")) is None  # nothing was measured yet
+    assert last(("abc", ""), ("ab", "c")) == 0
+    assert last(("abc", ""), ("", "abc")) == 0
+    assert last(("abc", ""), ("ab", "")) == 0  # what people found helpful and was left out
+    assert last(("abc", ""), ("abd", "c")) == 0  # as many, but others
+    assert last(("ab", "c"), ("abc", "")) == 1
+    assert last(("ab", "c"), ("ab", "c")) == 1
+    assert last(("", "abc"), ("abc", ""), ("a", "bc")) == 1

@@ -35,7 +35,13 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 
 def names(catalog: Catalog, *evidence: Evidence, access: AccessFilter = STAFF) -> Names:
-    return look_up([GoldenQuestion("q", "How?", evidence)], catalog, access)
+    return looked_up(catalog, GoldenQuestion("q", "How?", evidence), access)
+
+
+def looked_up(catalog: Catalog, question: GoldenQuestion, access: AccessFilter = STAFF) -> Names:
+    found = look_up([question], catalog, access, is_over=lambda: False)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -55,7 +61,7 @@ def test_what_is_there_is_there_whoever_may_see_it(catalog: Catalog, piece: Evid
 )  # fmt: skip
 def test_a_document_a_page_or_a_passage_that_is_not_there_is_named(catalog: Catalog, piece: Evidence) -> None:
     asked = GoldenQuestion("q", "How?", (Evidence("canteen.txt"), piece))
-    assert look_up([asked], catalog, STAFF).absent_of(asked) == (piece,)
+    assert looked_up(catalog, asked).absent_of(asked) == (piece,)
 
 
 def test_a_passage_is_there_by_its_id_for_those_who_may_see_it(catalog: Catalog) -> None:
@@ -64,6 +70,17 @@ def test_a_passage_is_there_by_its_id_for_those_who_may_see_it(catalog: Catalog)
     assert names(catalog, Evidence(passage=open_one.id), Evidence(open_one.document_id)).absent == frozenset()
     assert names(catalog, Evidence(passage=closed.id)).absent == {Evidence(passage=closed.id)}
     assert names(catalog, Evidence(passage=closed.id), access=AccessFilter(BOARD)).absent == frozenset()
+
+
+def test_a_passage_that_is_named_by_its_id_has_its_pages_whatever_its_document_is_called(catalog: Catalog) -> None:
+    place = Place(page=4, boxes=(Box(4, 0, 0, 1, 1), Box(5, 0, 0, 1, 1)))
+    (chunk,) = publish(catalog, "terrace.txt", "The terrace is closed.", groups=STAFF.groups, place=place)
+    (closed,) = publish(catalog, "vault.txt", "The vault is open.", groups=BOARD, place=place)
+    for doc in ("", "called otherwise.pdf", "canteen.txt"):
+        for page in (4, 5):
+            assert names(catalog, Evidence(doc, page, passage=chunk.id)).absent == frozenset()
+        for gone in (Evidence(doc, 6, passage=chunk.id), Evidence(doc, 4, passage=closed.id)):
+            assert names(catalog, gone).absent == {gone}
 
 
 def test_a_name_stands_for_a_content_to_those_alone_who_may_see_the_document(catalog: Catalog) -> None:

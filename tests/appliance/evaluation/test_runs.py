@@ -14,10 +14,12 @@ import pytest
 from appliance.answering.answerer import Answerer
 from appliance.audit.entries import Entry, EvaluationEnded
 from appliance.audit.log import QueryLog
+from appliance.catalog import NamedDocument
 from appliance.config import ModelSettings, RetrievalSettings
 from appliance.conversations import Conversations, StoredTurn
-from appliance.domain import AccessFilter, AnswerKind, Hit
+from appliance.domain import AccessFilter, AnswerKind, DocumentState, Hit
 from appliance.errors import AuditUnavailable, CatalogUnavailable, Conflict, IndexUnavailable, InvalidRequest, NotFound
+from appliance.evaluation.compare import compare
 from appliance.evaluation.feedback import digest_of, exercises_from
 from appliance.evaluation.golden import Evidence, GoldenQuestion
 from appliance.evaluation.results import Evaluation, SetKind
@@ -29,7 +31,7 @@ from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.answering.test_answerer import READER, Scripted
 from tests.appliance.retrieval.test_retriever import Shop
-from tests.data.builders import ToyEmbedder
+from tests.data.builders import ToyEmbedder, make_outcome
 
 STAFF = frozenset({"staff"})
 QUESTIONS = (
@@ -324,6 +326,24 @@ def test_a_run_that_waits_can_be_cancelled(desk: Desk) -> None:
     assert desk.ended(run).error == "The evaluation was cancelled."
 
 
+def test_a_run_that_ends_does_not_go_on_looking_up_names(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    named, ended, seen = desk.shop.catalog.named, threading.Event(), list[NamedDocument]()
+
+    def slowly(access: AccessFilter) -> Iterator[NamedDocument]:
+        for document in named(access):
+            seen.append(document)
+            assert ended.wait(30)
+            yield document
+
+    monkeypatch.setattr(desk.shop.catalog, "named", slowly)
+    run = desk.start()
+    until(lambda: len(seen) == 1)
+    desk.runs.cancel(run.id)
+    ended.set()
+    assert desk.ended(run).error == "The evaluation was cancelled."
+    assert (len(seen), desk.gate.asked) == (1, [])
+
+
 def test_closing_ends_the_run_and_starts_no_more(desk: Desk) -> None:
     desk.busy = True
     run = desk.start()
@@ -365,6 +385,32 @@ def test_the_run_before_is_the_latest_that_asked_the_same_in_the_same_way(desk: 
     assert before is not None
     assert before.id == first.id
     assert desk.runs.before(first, max_drop=0.02) is None
+
+
+def test_documents_that_were_away_for_a_while_do_not_let_a_gate_pass(desk: Desk) -> None:
+    texts = {"leave.txt": "Parental leave is sixteen weeks long.", "canteen.txt": "The canteen opens at eleven."}
+    canteen = GoldenQuestion("canteen", "When does the canteen open?", (Evidence("canteen.txt"),))
+    asked = (QUESTIONS[0], canteen)
+
+    def run(groups: frozenset[str] = STAFF) -> tuple[Evaluation, str, bool]:
+        """A run, the one before it, and whether the gate lets pass what differs."""
+        ended = desk.ended(desk.start(exercises_for(asked, groups)))
+        before = desk.runs.before(ended, max_drop=0.02)
+        if before is None:
+            return ended, "", True
+        sides = [(each, desk.runs.results(each.id)) for each in (before, ended)]
+        return ended, before.id, compare(*sides, max_drop=0.02).passes
+
+    right, *_ = run()
+    assert right.metrics["recall@10"] == 1.0
+    for path in ("canteen.txt", "leave.txt"):  # one of them, then all
+        desk.shop.catalog.record(replace(make_outcome(path), state=DocumentState.GONE), keep_version=False)
+        assert run()[1:] == (right.id, False)
+    for path, words in texts.items():
+        desk.shop.add(path, words)
+    assert run(frozenset({"board"}))[1:] == (right.id, False)  # there, and not found
+    assert run(frozenset({"board"}))[1:] == (right.id, False)
+    assert run()[1:] == (right.id, True)
 
 
 def test_the_oldest_runs_are_forgotten(desk: Desk) -> None:
