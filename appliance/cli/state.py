@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def status(
     files: Annotated[
-        bool, typer.Option("--files", help="List the files that were not taken in, or wait for a curator, with reasons.")
+        bool, typer.Option("--files", help="List files that were not taken in, or wait for a curator, with reasons.")
     ] = False,
 ) -> None:
     """Whether it runs, what it holds, and how the files stand."""

@@ -22,6 +22,8 @@ _STATES: dict[str, tuple[str, pieces.Tone]] = {
 }
 _KINDS = {"opened": "Opened", "query": "Question put in", "note": "Note", "unread": "Unreadable"}
 
+_IDS = "Each is named as 'Query' in its entry, under 'How it was made'; several with blanks between them"
+
 
 def page(client: Client) -> None:
     """Show the cases, and offer to open one."""
@@ -56,7 +58,7 @@ def _offer_new(client: Client) -> None:
     with st.expander("Open a case", key="another-case"), st.form("open-case", border=False):
         title = fields.line("Title", "case-title")
         reason = fields.area("Reason", "case-reason", OWN_WORDS)
-        query_ids = fields.line("Questions, by their ids", "case-questions")
+        query_ids = fields.line("Questions, by their ids", "case-questions", _IDS)
         sent = st.form_submit_button("Open the case", type="primary")
     if sent:
         client.open_case(
@@ -70,7 +72,7 @@ def _offer_new(client: Client) -> None:
 
 def _offer_selection(client: Client) -> None:
     with st.expander("Evidence of single questions", key="evidence-selection"):
-        wanted = st.text_input("Questions, by their ids", key="evidence-ids").split()
+        wanted = st.text_input("Questions, by their ids", key="evidence-ids", placeholder=_IDS).split()
         if wanted:
             # before two officers agree on what cannot be; again only when others are named
             read_once("evidence-selection", wanted, lambda: client.require_questions(wanted))
