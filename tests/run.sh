@@ -35,7 +35,7 @@ if [ "$selection" != slow ]; then
     trap 'kill "$journeys" 2>/dev/null || true' EXIT INT TERM
 fi
 # shellcheck disable=SC2086
-$trap_command $python -m pytest -q -n 2 --dist loadfile -m "$selection" --ignore tests/offline --ignore tests/journeys "$@" || status=$?
+$trap_command $python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "$selection" --ignore tests/offline --ignore tests/journeys "$@" || status=$?
 if [ "$selection" != slow ]; then
     wait "$journeys" || status=$?
     echo "The journeys:"
