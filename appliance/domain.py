@@ -139,6 +139,12 @@ class Place:
     boxes: tuple[Box, ...] = ()
     headings: tuple[str, ...] = ()
 
+    @property
+    def pages(self) -> frozenset[int]:
+        """The pages it stands on: a passage may run over the end of one."""
+        first = () if self.page is None else (self.page,)
+        return frozenset((*first, *(box.page for box in self.boxes)))
+
 
 class DocumentState(StrEnum):
     """How a file stands. Every file ends in one of these, with a reason for people."""

@@ -138,8 +138,9 @@ def _question_row(result: QuestionResultOut) -> tuple[Html, ...]:
         else "not found"
     )
     cited = "" if result.citations is None else f"{result.right_citations} of {result.citations} citations right"
-    answered = "refused: too long?" if result.failed else "no" if result.abstained else "yes"
-    answered = "not asked" if result.absent else answered
+    answered = (
+        "not asked" if result.absent else "refused: too long?" if result.failed else "no" if result.abstained else "yes"
+    )
     right = not result.failed and not result.absent and result.abstained is not result.answerable
     tone: pieces.Tone = "good" if right else "warn"
     return (

@@ -410,18 +410,22 @@ def document_of(row: Row[Any], labels: Mapping[str, frozenset[str]]) -> Document
 
 def version_of(row: Row[Any]) -> Version:
     """A version from its row."""
-    pages = (PageCoverage(page, TextMeans(means), *rest) for page, means, *rest in json.loads(row.pages))
     return Version(
         id=row.id,
         document_id=row.document_id,
         sha256=row.sha256,
         parser=row.parser,
         created_at=row.created_at,
-        pages=tuple(pages),
+        pages=coverage_of(row.pages),
         chunk_count=row.chunk_count,
         superseded_at=row.superseded_at,
         facts=facts_of(row),
     )
+
+
+def coverage_of(stored: str) -> tuple[PageCoverage, ...]:
+    """The pages of a version, as they are stored."""
+    return tuple(PageCoverage(page, TextMeans(means), *rest) for page, means, *rest in json.loads(stored))
 
 
 def facts_of(row: Row[Any]) -> DocumentFacts:
@@ -450,7 +454,6 @@ def version_row(version: Version, title: str, media_type: str, signature: bytes)
 
 def chunk_of(row: Row[Any]) -> Chunk:
     """A chunk from its row."""
-    place = json.loads(row.place)
     return Chunk(
         id=row.id,
         document_id=row.document_id,
@@ -458,14 +461,20 @@ def chunk_of(row: Row[Any]) -> Chunk:
         number=row.number,
         text=row.text,
         context=row.context,
-        place=Place(
-            page=place["page"],
-            label=place["label"],
-            boxes=tuple(starmap(Box, place["boxes"])),
-            headings=tuple(place["headings"]),
-        ),
+        place=place_of(row.place),
         language=row.language,
         token_count=row.token_count,
+    )
+
+
+def place_of(stored: str) -> Place:
+    """Where a chunk stands, as it is stored."""
+    place = json.loads(stored)
+    return Place(
+        page=place["page"],
+        label=place["label"],
+        boxes=tuple(starmap(Box, place["boxes"])),
+        headings=tuple(place["headings"]),
     )
 
 

@@ -5,14 +5,23 @@ Nor its title, unless they may see it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
 from appliance.catalog.library import LibraryPage
-from appliance.catalog.tables import admitted, chunks, document_of, documents, labels_of, sources, versions
+from appliance.catalog.tables import (
+    admitted,
+    chunks,
+    coverage_of,
+    document_of,
+    documents,
+    labels_of,
+    place_of,
+    sources,
+    versions,
+)
 from appliance.database import Database
 from appliance.domain import AccessFilter, DocumentState, shown_path
 
@@ -88,7 +97,6 @@ class VisibilityCatalog:
         covered = select(versions.c.pages).join(documents, documents.c.version_id == versions.c.id).where(its)
         places = select(chunks.c.place).join(documents, documents.c.version_id == chunks.c.version_id).where(its)
         with self._database.read() as connection:
-            found = {page[0] for pages in connection.execute(covered).scalars() for page in json.loads(pages)}
-            for place in map(json.loads, connection.execute(places).scalars()):
-                found |= {place["page"], *(box[0] for box in place["boxes"])}
-        return frozenset(found - {None})
+            read = [page.page for pages in connection.execute(covered).scalars() for page in coverage_of(pages)]
+            stood_on = [place_of(place).pages for place in connection.execute(places).scalars()]
+        return frozenset(read).union(*stood_on)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from appliance.catalog import Catalog, NamedDocument
 from appliance.domain import AccessFilter
 from appliance.evaluation.golden import Evidence, GoldenQuestion
-from appliance.evaluation.relevance import Contents, as_compared, names_of, pages_of
+from appliance.evaluation.relevance import Contents, as_compared, names_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class _Named:
         documents = [*self._found.get(piece.doc, ()), *self._found.get(piece.passage, ())]
         is_passage = bool(self._found.get(piece.passage)) or piece.passage in self._passages
         if piece.page is not None:
-            stands = piece.passage in self._passages and piece.page in pages_of(self._passages[piece.passage].chunk)
+            stands = piece.passage in self._passages and piece.page in self._passages[piece.passage].chunk.place.pages
             return stands or any(self._has_page(document, piece.page) for document in documents)
         if piece.quote or not piece.passage:
             return bool(documents) or is_passage

@@ -18,7 +18,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import PurePosixPath
 
-from appliance.domain import Chunk, Hit, shown_path
+from appliance.domain import Hit, shown_path
 from appliance.evaluation.golden import SHORTEST_QUOTE, Evidence, compared_words
 
 Contents = Mapping[str, frozenset[str]]
@@ -57,7 +57,7 @@ def holds(hit: Hit, piece: Evidence, contents: Contents = _BY_NAME_ALONE) -> boo
     if not _is_document(hit, piece, contents):
         return False
     if piece.page is not None:
-        return piece.page in pages_of(hit.chunk)
+        return piece.page in hit.chunk.place.pages
     if piece.quote:
         return _quotes(hit.chunk.text, piece.quote)
     return not piece.passage or _is_passage(hit, piece.passage, contents)
@@ -97,11 +97,6 @@ def _is_called(hit: Hit, name: str, contents: Contents) -> bool:
     if hit.chunk.document_id == name or hit.version_sha256 in contents.get(name, ()):
         return True
     return as_compared(name) in names_of(hit.source, hit.path, hit.title)
-
-
-def pages_of(chunk: Chunk) -> set[int | None]:
-    """The pages a passage stands on: it may run over the end of one."""
-    return {chunk.place.page, *(box.page for box in chunk.place.boxes)}
 
 
 @lru_cache(maxsize=4096)

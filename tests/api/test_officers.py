@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -102,19 +103,26 @@ class House:
         return [what for what, answer in found.items() if answer.status_code == 403 and "agrees first" in answer.text]
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Two administrators, one officer and an employee."""
+@contextmanager
+def house_of(folder: Path, *, admins: Sequence[str], officers: Sequence[str]) -> Iterator[House]:
+    """An appliance in a folder, with these people."""
     settings = Settings(
-        data_dir=tmp_path_factory.mktemp("data"),
+        data_dir=folder / "data",
         server=ServerSettings(allowed_hosts=("testserver",)),
         model=ModelSettings(provider=Provider.NONE),
     )
     with opened(settings) as built:
         made = House(built)
-        for name in ("adam", "ada"):
-            made.add(name, Role.ADMIN)
-        made.add("anna", Role.COMPLIANCE)
+        for role, names in ((Role.ADMIN, admins), (Role.COMPLIANCE, officers)):
+            for name in names:
+                made.add(name, role)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Two administrators, one officer and an employee."""
+    with house_of(tmp_path_factory.mktemp("house"), admins=("adam", "ada"), officers=("anna",)) as made:
         made.add("erin", Role.EMPLOYEE)
         yield made
 
@@ -301,40 +309,21 @@ def test_what_is_refused_hands_no_account_over(staffed: House) -> None:
 
 
 def test_two_officers_are_left(tmp_path: Path) -> None:
-    settings = Settings(
-        data_dir=tmp_path / "data",
-        server=ServerSettings(allowed_hosts=("testserver",)),
-        model=ModelSettings(provider=Provider.NONE),
-    )
-    with opened(settings) as built:
-        house = House(built)
-        house.add("adam", Role.ADMIN)
-        for name in ("anna", "berta"):
-            house.add(name, Role.COMPLIANCE)
+    with house_of(tmp_path, admins=("adam",), officers=("anna", "berta")) as house:
         assert house.decided("anna", house.asked("adam", "berta")) == 200
         path = f"/api/people/{house.id_of('berta')}"
         refused = house.at("adam").patch(path, json={"roles": ["employee"]})
         assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
         assert "disable the account" in refused.json()["message"]
         assert house.at("adam").patch(path, json={"disabled": True}).status_code == 200
-        built.accounts.set_roles(house.id_of("berta"), [Role.EMPLOYEE])  # as whoever runs the machine does
+        house.appliance.accounts.set_roles(house.id_of("berta"), [Role.EMPLOYEE])  # as whoever runs the machine does
         assert house.at("adam").post("/api/people", json={"name": "dora", "roles": ["compliance"]}).status_code == 403
 
 
 def test_two_officers_are_left_when_two_of_three_lose_the_role_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(
-        data_dir=tmp_path / "data",
-        server=ServerSettings(allowed_hosts=("testserver",)),
-        model=ModelSettings(provider=Provider.NONE),
-    )
-    with opened(settings) as built:
-        house = House(built)
-        for admin in ("adam", "ada"):
-            house.add(admin, Role.ADMIN)
-        for officer in ("anna", "berta", "carla"):
-            house.add(officer, Role.COMPLIANCE)
+    with house_of(tmp_path, admins=("adam", "ada"), officers=("anna", "berta", "carla")) as house:
         wanted = {"adam": "berta", "ada": "carla"}
         for admin, officer in wanted.items():
             assert house.decided("anna", house.asked(admin, officer)) == 200
@@ -351,4 +340,4 @@ def test_two_officers_are_left_when_two_of_three_lose_the_role_at_once(
         monkeypatch.setattr(Accounts, "change", at_once)
         with ThreadPoolExecutor(2) as pool:
             assert sorted(pool.map(taken_away, wanted)) == [200, 409]
-        assert sum(Role.COMPLIANCE in person.roles for person in built.accounts.people()) == 2
+        assert sum(Role.COMPLIANCE in person.roles for person in house.appliance.accounts.people()) == 2
