@@ -13,6 +13,7 @@ from appliance.auth.groups import groups_in_use
 from appliance.auth.sessions import Sessions
 from appliance.auth.standing import Person
 from appliance.catalog import Catalog
+from appliance.compliance.clock import steady_clock
 from appliance.config import Settings
 from appliance.conversations import Conversations
 from appliance.data_folder import database_in, found_folder, make_folder
@@ -24,7 +25,7 @@ from appliance.sealing import seal_what_is_plain
 def accounts_of(settings: Settings, *, may_make_folder: bool = False) -> Iterator[Accounts]:
     """The accounts alone, for the command line; the appliance may be running meanwhile."""
     with _database_of(settings, may_make_folder=may_make_folder) as database:
-        yield Accounts(database)
+        yield Accounts(database, steady_clock(database))
 
 
 def known_groups(settings: Settings) -> frozenset[str]:
@@ -37,7 +38,7 @@ def known_groups(settings: Settings) -> frozenset[str]:
 def sessions_of(settings: Settings) -> Iterator[Sessions]:
     """The sessions alone, for issuing tokens on the command line."""
     with _database_of(settings) as database:
-        yield Sessions(database, settings.sign_in)
+        yield Sessions(database, settings.sign_in, steady_clock(database))
 
 
 @contextmanager

@@ -4,7 +4,8 @@ Rules this module keeps:
 
 1. Time never goes back. While the process runs and the clock of the machine is behind, time goes on as the processor
    counts it.
-2. Nor at a start: it is then no earlier than any sign-in, use of a session or word of a directory on record.
+2. Nor at a start: it is then no earlier than any sign-in, use of a session, word of a directory or handing over of an
+   account on record, nor than what else it is told to look at.
 3. Codes of a second factor, the query log and retention go by the machine's clock as it is: a phone has the right time,
    the log notes that the clock was set back, and what is erased cannot be brought back once the clock is right again.
 """
@@ -13,10 +14,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import Column, func, select
 
 from appliance.auth.accounts import now_utc
 from appliance.auth.tables import people, sessions
@@ -33,11 +34,14 @@ class SteadyClock:
         database: Database,
         wall: Callable[[], datetime] = now_utc,
         steady_s: Callable[[], float] = time.monotonic,
+        *,
+        also: Collection[Column[datetime]] = (),
     ) -> None:
+        """Begin no earlier than what is on record, in the columns of `also` too."""
         self._wall = wall
         self._steady_s = steady_s
         self._lock = threading.Lock()
-        self._latest, self._at_s = _latest_on_record(database), steady_s()
+        self._latest, self._at_s = _latest_on_record(database, also), steady_s()
 
     def __call__(self) -> datetime:
         """This moment."""
@@ -52,8 +56,9 @@ class SteadyClock:
         return self() - self._wall()
 
 
-def _latest_on_record(database: Database) -> datetime:
-    stamps = (sessions.c.created_at, sessions.c.last_seen_at, people.c.created_at, people.c.heard_at)
+def _latest_on_record(database: Database, also: Collection[Column[datetime]]) -> datetime:
+    of_sessions = (sessions.c.created_at, sessions.c.last_seen_at)
+    stamps = (*of_sessions, people.c.created_at, people.c.heard_at, people.c.handed_over_at, *also)
     with database.read() as connection:
         found = (connection.execute(select(func.max(stamp))).scalar() for stamp in stamps)
         return max((at for at in found if at is not None), default=_NEVER)

@@ -31,6 +31,7 @@ from appliance.auth.steady_clock import SteadyClock
 from appliance.catalog import Catalog
 from appliance.compliance import log_identity
 from appliance.compliance.cases import Cases
+from appliance.compliance.clock import steady_clock
 from appliance.compliance.evidence import Evidence
 from appliance.compliance.exporting import Exporting
 from appliance.compliance.four_eyes import FourEyes
@@ -272,7 +273,7 @@ class _People:
 
 
 def _people(settings: Settings, database: Database, log: QueryLog, stack: ExitStack) -> _People:
-    clock = SteadyClock(database)
+    clock = steady_clock(database)
     accounts = Accounts(database, clock)
     accounts.set_directories(_directory_terms(settings))
     sign_on = SingleSignOn(settings.oidc) if settings.oidc.is_set else None

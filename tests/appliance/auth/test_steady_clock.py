@@ -99,3 +99,12 @@ def test_whose_second_factor_was_taken_away_after_they_asked_is_not_confirmed_by
     sessions.second_factors.remove(officer, handed_over=True)
     accounts.confirm(officer, asked_at)
     assert accounts.person(officer).handed_over_at == asked_at + timedelta(minutes=1)
+
+
+def test_after_a_start_it_is_not_earlier_than_the_last_hand_over(database: Database, machine: Machine) -> None:
+    accounts = Accounts(database, machine.clock(database))
+    officer = accounts.add("olga", generate_password(), (Role.COMPLIANCE,), ()).id
+    machine.passes(hours=2)
+    accounts.change(officer, handed_over=True)
+    machine.wall -= timedelta(hours=1)
+    assert machine.clock(database)() >= START + timedelta(hours=2)
