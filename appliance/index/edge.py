@@ -10,8 +10,10 @@ A data folder holds `meta.json` and one shard folder that it names:
 Rules this module keeps:
 
 1. `meta.json` is the switch: a new shard counts from the moment it is named there, and everything else is rubbish.
-2. A write is flushed before it returns. (The write-ahead log alone would survive the death of the process, but not a
-   power cut, and a withdrawn group must not come back after one.)
+2. A write is on the disk before it returns, power cut or not: a withdrawn group must not come back after one. The
+   vendor's flush holds the interpreter while the disk works (30 ms and more), for which every question would wait. So
+   the write-ahead log is synced from here, where others go on meanwhile, and flushed at most every half a minute; on
+   opening, the vendor works off what the log holds.
 3. Searches take no lock; the shard allows any number beside a write, and they release the interpreter. Writes take
    turns.
 4. `EdgeShard.optimize` holds the interpreter for as long as it runs (seconds per ten thousand chunks), which would
@@ -36,6 +38,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -132,6 +135,9 @@ shard.close()
 """
 
 
+_FLUSH_EVERY_S = 30.0
+_LOG = "wal"  # the vendor's folder
+
 _IN_USE = "WouldBlock"
 _LET_GO_S = 2.0
 """How long an index that was closed a moment ago may still be locked: a child of this process that starts just then
@@ -161,6 +167,7 @@ class EdgeIndex:
         self._writing = threading.Lock()
         self._optimizing = threading.Lock()
         self._writes = 0
+        self._flushed_at = time.monotonic()
         self._child: subprocess.Popen[bytes] | None = None
         self._saved = ""
         self._closed = False
@@ -358,7 +365,7 @@ class EdgeIndex:
         none_left: Filter | None = None,
         came: Mapping[str, Sequence[Change]] | None = None,
     ) -> None:
-        """Apply operations and flush; the `concerned` chunks are counted before, and after unless `came` says it.
+        """Apply operations, for good; the `concerned` chunks are counted before, and after unless `came` says it.
 
         Raises:
             IndexUnavailable: It failed, or a chunk matches `none_left` after it.
@@ -372,7 +379,7 @@ class EdgeIndex:
             try:
                 for operation in operations:
                     shard.update(operation)
-                shard.flush()
+                self._keep(shard)
                 if none_left is not None and shard.count(CountRequest(exact=True, filter=none_left)):
                     raise IndexUnavailable(
                         f"The vector index at {self._path} ignores writes, its log was damaged: restore the backup, "
@@ -385,6 +392,13 @@ class EdgeIndex:
             except BaseException:
                 self._statistics = None  # nobody knows how much of it was written
                 raise
+
+    def _keep(self, shard: EdgeShard) -> None:
+        """Put what was written on the disk (rule 2). Raises OSError."""
+        _sync(self._folder / _LOG)
+        if time.monotonic() - self._flushed_at > _FLUSH_EVERY_S:
+            shard.flush()
+            self._flushed_at = time.monotonic()
 
     def _counted(self) -> Statistics:
         statistics = self._statistics
@@ -591,7 +605,7 @@ def _load(folder: Path, config: EdgeConfig) -> EdgeShard:
     The vendor takes a shard without segments for an empty one. Without the write-ahead log it counts operations from
     the start again and silently ignores every write to a chunk that has seen a later one, a withdrawn group included.
     """
-    for half in ("segments/*/segment.json", "wal/*"):
+    for half in ("segments/*/segment.json", f"{_LOG}/*"):
         if not any(folder.glob(half)):
             raise ValueError(f"shard {folder.name} has no {half}")
     ends = time.monotonic() + _LET_GO_S
@@ -602,6 +616,19 @@ def _load(folder: Path, config: EdgeConfig) -> EdgeShard:
             if _IN_USE not in str(error) or time.monotonic() > ends:
                 raise
             time.sleep(0.05)
+
+
+def _sync(folder: Path) -> None:
+    """Put the files of a folder on the disk, and that they are in it. Raises OSError."""
+    for path in (*folder.iterdir(), folder):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:  # the vendor prepares the next file under another name
+            continue
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _searched(folder: Path) -> Iterator[Path]:

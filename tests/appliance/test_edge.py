@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import random
 import shutil
 import threading
@@ -30,6 +31,7 @@ MODEL = "test-model@1"
 OWNER = "a data folder"
 CHUNKS = 40
 STAFF = AccessFilter(frozenset({"staff"}))
+BOARD = AccessFilter(frozenset({"board"}))
 
 
 def chunk(number: int, text: str = "the annual budget") -> IndexEntry:
@@ -164,6 +166,52 @@ def test_a_write_that_is_ignored_because_the_log_was_damaged_is_reported(built: 
             "delete_document": lambda: index.delete_document("doc-1"),
             "delete_version": lambda: index.delete_version("ver-1"),
         }[write]()
+    index.close()
+
+
+def test_a_power_cut_takes_back_nothing_that_was_written(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = tmp_path / "after the cut"
+    shutil.copytree(built, cut)  # what is on the disk: a closed index was flushed
+    index = open_index(built)
+    synced: set[Path] = set()
+
+    def sync(descriptor: int, sync: Callable[[int], None] = os.fsync) -> None:
+        sync(descriptor)
+        synced.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", sync)
+    index.upsert([chunk(number) for number in range(1_000, 1_010)])
+    index.upsert([chunk(2, "rewritten")])
+    index.upsert([replace(chunk(2_000), document_id="doc-2"), replace(chunk(2_001), document_id="doc-3")])
+    index.set_groups("doc-2", BOARD.groups)
+    index.delete_document("doc-3")
+    monkeypatch.undo()
+    for path in synced:
+        if path.is_file() and path.is_relative_to(shard_of(built)):
+            shutil.copy(path, cut / path.relative_to(built))
+    index.close()
+    started_again = open_index(cut)
+    assert started_again.count() == CHUNKS + 11
+    assert [hit.chunk_id for hit in ask(started_again, "rewritten").sparse] == [chunk(2).chunk_id]
+    assert started_again.admitted({chunk(2_000).chunk_id}, STAFF) == frozenset()
+    assert started_again.admitted({chunk(2_000).chunk_id}, BOARD)
+    assert_weighed_by_what_is_visible(started_again)
+    started_again.close()
+
+
+def test_what_the_disk_did_not_take_was_not_written(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    index = open_index(built)
+    index.upsert([chunk(1_000)])  # by now it is on record that statistics change
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(IndexUnavailable, match="check the disk"):
+        index.upsert([chunk(1_001)])
+    monkeypatch.undo()
+    assert_weighed_by_what_is_visible(index)
     index.close()
 
 
