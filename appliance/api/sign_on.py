@@ -10,6 +10,8 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -102,13 +104,15 @@ def leaving_address(appliance: Appliance, directory: str) -> str:
     return appliance.settings.trusted_header.sign_out_url if directory == HEADER_DIRECTORY else ""
 
 
-def open_session(appliance: Appliance, identity: Identity, address: str) -> SignedInSession:
+def open_session(
+    appliance: Appliance, identity: Identity, address: str, *, since: datetime | None = None
+) -> SignedInSession:
     """A new session of somebody a directory vouches for, on record before it is used.
 
     Raises:
         ApplianceError: See `Sessions.open_for`; and AuditUnavailable: then there is no session.
     """
-    session = appliance.sessions.open_for(identity)
+    session = appliance.sessions.open_for(identity, since=since)
     record_sign_in(appliance, session, address, identity.directory)
     return session
 
@@ -123,7 +127,7 @@ def _vouched_for(appliance: Appliance, person: proxied.ProxiedPerson, address: s
 
 
 def _finish(appliance: Appliance, sign_on: SingleSignOn, request: Request) -> SignedInSession:
-    address = address_of(request)
+    address, since = address_of(request), appliance.clock()
     try:
         identity = sign_on.finish(request.cookies.get(_attempt_cookie(appliance), ""), _returned(request))
     except NotBegunHere:
@@ -132,7 +136,7 @@ def _finish(appliance: Appliance, sign_on: SingleSignOn, request: Request) -> Si
         _record_refusal(appliance, error, address)
         raise
     try:
-        return open_session(appliance, identity, address)
+        return open_session(appliance, identity, address, since=since)
     except ApplianceError as error:
         record_failure(appliance, error, identity.name, address, OIDC_DIRECTORY)
         raise

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from appliance.api.opening import address_of, end_session, record_failure, record_sign_in, set_cookie
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.sign_on import arrive_through_proxy, leaving_address, sign_on_routes
+from appliance.api.sign_outs import sign_out_routes
 from appliance.api.signin_pages import STATIC, notice_page, sign_in_page
 from appliance.audit.acts import begun
 from appliance.audit.entries import AdminAction
@@ -137,6 +138,7 @@ def signin_routes(appliance: Appliance) -> list[Route]:
         Route("/login.css", style, methods=["GET"]),
         Route("/logout", leave, methods=["POST"]),
         *sign_on_routes(appliance),
+        *sign_out_routes(appliance),
     ]
 
 

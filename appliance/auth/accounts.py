@@ -324,22 +324,26 @@ class Accounts:
         with self._database.read() as connection:
             return connection.scalar(select(people.c.id).where(theirs))
 
-    def admit(self, identity: Identity, noting: Noting = unnoted) -> Principal:
+    def admit(self, identity: Identity, noting: Noting = unnoted, *, since: datetime | None = None) -> Principal:
         """Take over what a directory says of somebody who just proved to it who they are.
 
         Args:
             identity: What it says.
             noting: Puts on record what is other than before; what cannot be put on record is not taken over.
+            since: When the directory was asked, where it says by itself whom it signed out.
 
         Raises:
             AccessDenied: They are disabled here.
             Conflict: Somebody else, of another directory or a local account, has that name.
             InvalidRequest: The name cannot be one here.
             NotFound: The directory is not configured.
+            NotSignedIn: It signed them out meanwhile.
         """
         known = self.known_as(identity)
         with ExitStack() as acts, self._database.write() as connection:
             now = self._clock()
+            if since is not None:
+                directories.require_not_signed_out(connection, identity, since)
             before = read_person(connection, _row(connection, known), now) if known else None
             person_id = directories.admit(connection, identity, now)
             after = read_person(connection, _row(connection, person_id), now)

@@ -53,6 +53,11 @@ class Attempt:
         """A return from single sign-on, before it is known whose."""
         return cls(text_sha256(f"SINGLE SIGN-ON {address}"))
 
+    @classmethod
+    def by_sign_out(cls, address: str) -> Attempt:
+        """What is said to be the sign-out of a directory, and is not."""
+        return cls(text_sha256(f"SIGN-OUT {address}"))
+
 
 class Brake:
     """Counts failures. Threads may share it."""

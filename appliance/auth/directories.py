@@ -7,19 +7,20 @@ Rules this module keeps:
 2. What a directory gives replaces what it gave before, and touches nothing that was given here.
 3. Who is disabled here stays so, whatever the directory says.
 4. Who the directory knows no more is shut out at once, with all their sessions and tokens.
-5. A group or a display name that cannot be one here is left out: it must not hold up what the directory takes away.
+5. Who the directory signed out brings back nothing that it told before: not by a sign-in either that began before that.
+6. A group or a display name that cannot be one here is left out: it must not hold up what the directory takes away.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
-from appliance.auth.identity import DirectoryState, DirectoryTerms, Identity
+from appliance.auth.identity import DirectoryState, DirectoryTerms, Identity, SignOut
 from appliance.auth.naming import checked_name, label_or_none, normal_name
 from appliance.auth.standing import MAX_SKEW
 from appliance.auth.tables import (
@@ -29,9 +30,13 @@ from appliance.auth.tables import (
     memberships,
     people,
     sessions,
+    sign_outs,
 )
 from appliance.domain import Role
-from appliance.errors import AccessDenied, Conflict, InvalidRequest, NotFound
+from appliance.errors import AccessDenied, Conflict, InvalidRequest, NotFound, NotSignedIn
+
+SIGN_OUTS_KEPT = timedelta(hours=1)
+"""Longer than a logout token counts, and than a sign-in takes from the provider's last answer to the session here."""
 
 
 def admit(connection: Connection, identity: Identity, now: datetime) -> str:
@@ -82,6 +87,47 @@ def renew(connection: Connection, directory: str, identities: Iterable[Identity]
             _renew(connection, row, identity, at)
             _write_groups(connection, str(row.id), identity)
     _heard(connection, directory, at)
+
+
+def sign_out(connection: Connection, told: SignOut, now: datetime) -> bool:
+    """Note that a directory signed somebody out; withdraw what it gave them, if all of their sessions are meant.
+
+    That counts again once they sign in anew. Their sessions are for the caller to end, in the same transaction.
+
+    Returns:
+        Whether there was anything to withdraw.
+
+    Raises:
+        InvalidRequest: This very message was heard before.
+        NotFound: The directory is not configured.
+    """
+    _require_configured(connection, told.directory)
+    if connection.scalar(select(sign_outs.c.at).where(sign_outs.c.message == told.message)) is not None:
+        raise InvalidRequest("This sign-out was heard before, and counts once. Send a new one.")
+    noted = {"message": told.message, "directory": told.directory, "subject": told.subject, "session": told.session}
+    connection.execute(insert(sign_outs), {**noted, "at": now})
+    if told.session:
+        return False
+    theirs = (
+        (people.c.directory == told.directory) & (people.c.subject == told.subject) & people.c.heard_at.is_not(None)
+    )
+    return connection.execute(update(people).where(theirs).values(heard_at=None)).rowcount > 0
+
+
+def require_not_signed_out(connection: Connection, identity: Identity, since: datetime) -> None:
+    """Raises NotSignedIn when the directory signed them out after `since`: what they bring may be older than that."""
+    of_them = sign_outs.c.subject == identity.subject
+    # where it is not known which session they came by, it may be any of theirs
+    this_one = sign_outs.c.session == identity.session if identity.session else of_them
+    meant = or_(this_one, of_them & (sign_outs.c.session == ""))
+    mine = (sign_outs.c.directory == identity.directory) & (sign_outs.c.at >= since)
+    if connection.scalar(select(sign_outs.c.message).where(mine, meant).limit(1)) is not None:
+        raise NotSignedIn("You were signed out there while you signed in here. Sign in again.")
+
+
+def forget_sign_outs(connection: Connection, now: datetime) -> None:
+    """Delete what was said of sign-outs so long ago that nothing is compared with it any more."""
+    connection.execute(delete(sign_outs).where(sign_outs.c.at <= now - SIGN_OUTS_KEPT))
 
 
 def set_terms(connection: Connection, terms: Iterable[DirectoryTerms]) -> None:

@@ -19,7 +19,8 @@ class Identity:
     """Somebody as a directory describes them, now.
 
     `subject` is who they are to the directory whatever they are called (an entryUUID, a `sub`); `name` is what they
-    are called here, by the rules of local names.
+    are called here, by the rules of local names. `session` is which of their sign-ins there they came by, as a SHA-256;
+    empty where the directory does not say.
     """
 
     directory: str
@@ -28,6 +29,30 @@ class Identity:
     display_name: str
     groups: frozenset[str]
     roles: frozenset[Role]
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignOut:
+    """What a directory says of somebody who is signed out there.
+
+    `session` is the one sign-in there that ended; empty: all of theirs did. `subject` may be empty where a session is
+    named. `message` tells this word from every other one of the directory, so that it counts once.
+    """
+
+    directory: str
+    message: str
+    subject: str = ""
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut:
+    """What that came to for somebody: how many sessions ended, and whether what the directory gave is withdrawn."""
+
+    name: str
+    sessions: int
+    withdrawn: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,15 @@ Rules this module keeps:
    anything the directory says is taken over. While codes pause, nothing tells whether a password is right.
 7. Who has yet to change their password, or to set up a second factor that their role needs, is signed in for that
    alone. Every caller that does not ask for such a session by name is refused.
-8. A token is good for the scopes it was issued with, within the rights its owner has now.
+8. A session that a directory says is over has ended before the directory is answered.
+9. A token is good for the scopes it was issued with, within the rights its owner has now.
 """
 
 from __future__ import annotations
 
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,9 +45,10 @@ from sqlalchemy import (
     update,
 )
 
+from appliance.auth import directories
 from appliance.auth.accounts import Accounts, Verified, end_sessions, now_utc, wrong
 from appliance.auth.brake import Attempt, Brake
-from appliance.auth.identity import Identity, Noting, PasswordDirectory, unnoted
+from appliance.auth.identity import Identity, Noting, PasswordDirectory, SignedOut, SignOut, unnoted
 from appliance.auth.naming import checked_label, normal_name
 from appliance.auth.second_factor import SecondFactors
 from appliance.auth.standing import Person, principal_of, read_admitted, read_principal
@@ -253,14 +256,46 @@ class Sessions:
         if wait is not None:
             raise TooManyAttempts(wait.total_seconds())
 
-    def open_for(self, identity: Identity) -> SignedInSession:
+    def open_for(self, identity: Identity, *, since: datetime | None = None) -> SignedInSession:
         """A new browser session of somebody who proved to their directory who they are.
 
+        Args:
+            identity: What it says of them.
+            since: See `Accounts.admit`.
+
         Raises:
-            AccessDenied, Conflict, InvalidRequest, NotFound: See `Accounts.admit`.
+            AccessDenied, Conflict, InvalidRequest, NotFound, NotSignedIn: See `Accounts.admit`.
         """
-        admitted = self._accounts.admit(identity, self._noting)
-        return self._open(admitted.id, admitted.name)  # not under the name they go by there: it may be another's here
+        admitted = self._accounts.admit(identity, self._noting, since=since)
+        # not under the name they go by there: it may be another's here
+        return self._open(admitted.id, admitted.name, identity=identity, since=since)
+
+    def end_for(self, told: SignOut) -> list[SignedOut]:
+        """End the browser sessions that a directory says are over.
+
+        API tokens go on. But with all of somebody's sessions goes what the directory gave them, until they sign in
+        again: their tokens are then good for what they were given here.
+
+        Returns:
+            Whom that changed something for.
+
+        Raises:
+            InvalidRequest, NotFound: See `directories.sign_out`. Nothing ended.
+        """
+        now = self._clock()
+        of_them = (people.c.directory == told.directory) & (people.c.subject == told.subject)
+        over: ColumnElement[bool] = sessions.c.person_id.in_(select(people.c.id).where(of_them))
+        if told.session:  # one of theirs of which it is not known which it is there may be this one
+            over = or_(sessions.c.session_there == told.session, and_(over, sessions.c.session_there == ""))
+        mine = and_(sessions.c.kind == TokenKind.SESSION, over)
+        with self._database.write() as connection:
+            self._purge(connection, now)
+            withdrawn = directories.sign_out(connection, told, now)
+            ended = Counter(connection.scalars(select(sessions.c.person_id).where(mine)))
+            connection.execute(delete(sessions).where(mine))
+            whose = people.c.id.in_(ended) if not withdrawn else or_(people.c.id.in_(ended), of_them)
+            found = connection.execute(select(people.c.id, people.c.name).where(whose)).all()
+        return [SignedOut(row.name, ended[row.id], withdrawn) for row in found]
 
     def _checked(self, name: str, password: str, code: str) -> SignedInSession:
         verified = self._accounts.verify(name, password)
@@ -401,10 +436,20 @@ class Sessions:
         with self._database.write() as connection:
             return self._purge(connection, self._clock())
 
-    def _open(self, person_id: str, name: str, verified: Verified | None = None) -> SignedInSession:
+    def _open(
+        self,
+        person_id: str,
+        name: str,
+        verified: Verified | None = None,
+        *,
+        identity: Identity | None = None,
+        since: datetime | None = None,
+    ) -> SignedInSession:
         now = self._clock()
         token = secrets.token_urlsafe(32)
         with self._database.write() as connection:
+            if identity is not None and since is not None:  # again: that may have come since they were admitted
+                directories.require_not_signed_out(connection, identity, since)
             current = connection.scalar(select(people.c.password_hash).where(people.c.id == person_id))
             principal = read_principal(connection, person_id, now)
             if principal is None or (verified is not None and current != verified.password_hash):
@@ -412,7 +457,8 @@ class Sessions:
                 raise NotSignedIn("The account was changed while you signed in. Sign in again.")
             self._purge(connection, now)
             self.brake.forget(connection, name)
-            _insert(connection, token, person_id, TokenKind.SESSION, "", now, now + self._lifetime)
+            there = "" if identity is None else identity.session
+            _insert(connection, token, person_id, TokenKind.SESSION, "", now, now + self._lifetime, session_there=there)
         return SignedInSession(token, principal, now + self._lifetime)
 
     def _alive(self, now: datetime) -> ColumnElement[bool]:
@@ -420,6 +466,7 @@ class Sessions:
 
     def _purge(self, connection: Connection, now: datetime) -> int:
         self.brake.purge(connection)
+        directories.forget_sign_outs(connection, now)
         return connection.execute(delete(sessions).where(not_(self._alive(now)))).rowcount
 
 
@@ -433,6 +480,7 @@ def _insert(
     expires_at: datetime,
     scopes: Collection[Scope] = (),
     issued_by: str = "",
+    session_there: str = "",
 ) -> None:
     row = {
         "token_sha256": text_sha256(token),
@@ -444,5 +492,6 @@ def _insert(
         "expires_at": expires_at,
         "scopes": sorted(scopes),
         "issued_by": issued_by,
+        "session_there": session_there,
     }
     connection.execute(insert(sessions), row)

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Column, func, select
 
 from appliance.auth.accounts import now_utc
-from appliance.auth.tables import people, sessions
+from appliance.auth.tables import people, sessions, sign_outs
 from appliance.database import Database
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -58,7 +58,7 @@ class SteadyClock:
 
 def _latest_on_record(database: Database, also: Collection[Column[datetime]]) -> datetime:
     of_sessions = (sessions.c.created_at, sessions.c.last_seen_at)
-    stamps = (*of_sessions, people.c.created_at, people.c.heard_at, people.c.handed_over_at, *also)
+    stamps = (*of_sessions, people.c.created_at, people.c.heard_at, people.c.handed_over_at, sign_outs.c.at, *also)
     with database.read() as connection:
         found = (connection.execute(select(func.max(stamp))).scalar() for stamp in stamps)
         return max((at for at in found if at is not None), default=_NEVER)

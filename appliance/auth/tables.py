@@ -75,7 +75,19 @@ sessions = Table(
     Column("expires_at", Moment, nullable=False),
     Column("scopes", JSON, nullable=False, server_default=text("'[]'")),  # of an API token; a session has none
     Column("issued_by", String(36), nullable=False, server_default=""),  # who made it for a program; empty: its owner
+    Column("session_there", String(64), nullable=False, server_default=""),  # see identity.Identity; empty: not known
 )
+
+sign_outs = Table(
+    "sign_outs",
+    metadata,
+    Column("message", String(64), primary_key=True),  # this and the next three: see identity.SignOut
+    Column("directory", String(64), nullable=False),
+    Column("subject", String(MAX_SUBJECT_CHARACTERS), nullable=False),
+    Column("session", String(64), nullable=False),
+    Column("at", Moment, nullable=False),  # when it was heard
+)
+"""What directories said of late of people who are signed out there."""
 
 sign_in_failures = Table(
     "sign_in_failures",

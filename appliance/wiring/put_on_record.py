@@ -7,7 +7,7 @@ import logging
 from appliance import __version__
 from appliance.audit.entries import ITSELF, AdminAction, LogOpened, SettingInForce
 from appliance.audit.log import QueryLog
-from appliance.auth.identity import News
+from appliance.auth.identity import News, SignedOut
 from appliance.config import Settings
 from appliance.config.in_force import digest, not_as_delivered
 from appliance.domain import Source
@@ -34,6 +34,19 @@ def news_of(person: News) -> AdminAction:
     given = f"roles: {', '.join(sorted(person.roles))}; groups: {', '.join(sorted(person.groups))}"
     action = "person.made_known" if person.is_new else "person.renewed"
     return AdminAction(ITSELF, action, person.name, f"directory: {person.directory}; {given}")
+
+
+def signed_out(log: QueryLog, directory: str, person: SignedOut) -> None:
+    """A directory signed somebody out, who is so already."""
+    told = f"directory: {directory}; sessions ended: {person.sessions}"
+    if person.withdrawn:
+        told += "; what it gave them counts for nothing until they sign in again"
+    log.append(AdminAction(ITSELF, "person.signed_out", person.name, told))
+
+
+def sign_out_refused(log: QueryLog, directory: str, why: str) -> None:
+    """Something that was said to be the sign-out of a directory ended nothing."""
+    log.append(AdminAction(ITSELF, "directory.sign_out_refused", directory, why))
 
 
 def withheld(log: QueryLog, what: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import itertools
 import json
 import threading
 import time
@@ -18,10 +19,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from joserfc.jwk import RSAKey
 
+from appliance.auth.oidc.logout_token import EVENT
+
 CLIENT = "strongroom"
 DISCOVERY = "/.well-known/openid-configuration"
 
 Reply = tuple[int, dict[str, str], bytes]
+_NUMBERS = itertools.count()
 _KEY = RSAKey.generate_key(2048, {"kid": "first", "use": "sig", "alg": "RS256"}, auto_kid=False)
 
 
@@ -57,8 +61,19 @@ class Misbehaving:
             "iss": self.issuer, "aud": CLIENT, "sub": "0815", "exp": now + 60, "iat": now, "nonce": self.nonce,
             "preferred_username": "anna", "name": "Anna Berg", "groups": ["staff"], **self.claims,
         }  # fmt: skip
+        return self._token({}, claims)
+
+    def logout_token(self) -> str:
+        now = int(time.time())
+        claims = {
+            "iss": self.issuer, "aud": CLIENT, "sub": "0815", "exp": now + 120, "iat": now, "jti": f"jti-{next(_NUMBERS)}",
+            "events": {EVENT: {}}, **self.claims,
+        }  # fmt: skip
+        return self._token({"typ": "logout+jwt"}, claims)
+
+    def _token(self, kind: dict[str, Any], claims: dict[str, Any]) -> str:
         payload = json.dumps({key: value for key, value in claims.items() if key not in self.without}).encode()
-        header = {"alg": "RS256", "kid": "first", **self.header}
+        header = {"alg": "RS256", "kid": "first", **kind, **self.header}
         header = {key: value for key, value in header.items() if value is not None}
         return self.sign(header, payload) if self.sign else self.signed(header, payload)
 

@@ -15,9 +15,18 @@ SECRET = "a secret, with: signs & spaces that need care + encoding"
 
 @contextmanager
 def real_provider(
-    port: int, public_url: str, accounts: Mapping[str, Mapping[str, Any]], *, host: str = "127.0.0.1"
+    port: int,
+    public_url: str,
+    accounts: Mapping[str, Mapping[str, Any]],
+    *,
+    host: str = "127.0.0.1",
+    tells: bool = False,
+    names_sessions: bool = False,
 ) -> Iterator[str]:
-    """The issuer of a provider at `port` that knows `accounts`, by subject, and our client `strongroom`."""
+    """The issuer of a provider at `port` that knows `accounts`, by subject, and our client `strongroom`.
+
+    It `tells` of sign-outs, or does not; with `names_sessions` it says, there and in ID tokens, which session it is.
+    """
     if not (_FOLDER / "node_modules").is_dir():
         raise AssertionError(
             "The identity provider of the tests is not installed: npm ci --prefix tests/identity_provider"
@@ -27,6 +36,8 @@ def real_provider(
         "port": port,
         "redirectUri": f"{public_url}/login/oidc/return",
         "leavingUri": f"{public_url}/login",
+        "toldUri": f"{public_url}/login/oidc/signed-out" if tells else "",
+        "namesSessions": names_sessions,
         "secret": SECRET,
         "accounts": accounts,
     }

@@ -1,11 +1,12 @@
 // A certified OpenID Connect provider (panva's oidc-provider) on the loopback, with a sign-in page that believes any name
-// it knows. It reads {host, port, redirectUri, leavingUri, secret, accounts} from its standard input and says "ready".
+// it knows. It reads {host, port, redirectUri, leavingUri, toldUri, namesSessions, secret, accounts} from its standard input and
+// says "ready". `toldUri` is where it tells of sign-outs, or empty; `namesSessions`: it tells which session it is.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import Provider from 'oidc-provider';
 
-const { host, port, redirectUri, leavingUri, secret, accounts } = JSON.parse(await text(process.stdin));
+const { host, port, redirectUri, leavingUri, toldUri, namesSessions, secret, accounts } = JSON.parse(await text(process.stdin));
 const issuer = `http://${host}:${port}`;
 const jwk = (type, options, alg) => {
   const { privateKey } = generateKeyPairSync(type, options);
@@ -20,6 +21,7 @@ const provider = new Provider(issuer, {
     post_logout_redirect_uris: [leavingUri],
     response_types: ['code'],
     grant_types: ['authorization_code'],
+    ...(toldUri && { backchannel_logout_uri: toldUri, backchannel_logout_session_required: namesSessions }),
   }],
   jwks: { keys: [jwk('rsa', { modulusLength: 2048 }, 'RS256'), jwk('ec', { namedCurve: 'P-256' }, 'ES256')] },
   cookies: { keys: [randomBytes(32).toString('hex')] },
@@ -28,6 +30,7 @@ const provider = new Provider(issuer, {
   claims: { openid: ['sub'], profile: ['preferred_username', 'name'], groups: ['groups'] },
   scopes: ['openid', 'profile', 'groups'],
   features: {
+    backchannelLogout: { enabled: Boolean(toldUri) },
     devInteractions: { enabled: false }, // its pages, and the one for leaving, would fetch a font from elsewhere
     rpInitiatedLogout: {
       logoutSource: (ctx, form) => {

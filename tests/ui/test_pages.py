@@ -316,6 +316,16 @@ def test_a_document_whose_passages_are_cut_says_how_many_there_are(base_url: str
     assert "the first 4 of" not in shown(at)
 
 
+def test_somebody_whom_their_directory_signed_out_is_told_apart(state: Standin, base_url: str) -> None:
+    state.people[0] = state.people[0].model_copy(update={"directory": "oidc", "heard_at": NOW})
+    state.people[1] = state.people[1].model_copy(update={"directory": "oidc"})
+    at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20)
+    at.session_state["admin-tab"] = "People"
+    page = shown(at.run())
+    assert page.count("From oidc, last heard of") == 1
+    assert page.count("From oidc, which signed them out") == 1
+
+
 def test_a_password_that_was_noted_is_gone_at_once(base_url: str) -> None:
     at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20)
     at.session_state["admin-tab"] = "People"

@@ -44,7 +44,7 @@ def _about(directory: DirectoryDetail) -> Html:
         pieces.count(directory.people, "person", "people"),
         pieces.count(directory.groups, "group"),
         f"{directory.gone} gone" if directory.gone else "",
-        f"{directory.stale} whose word is too old to count" if directory.stale else "",
+        f"{directory.stale} whose word does not count now" if directory.stale else "",
     )
     heard = f"Last heard from: {pieces.moment(directory.synced_at)}"
     counts = f"What it says of somebody counts for {pieces.duration(directory.max_age_s)}."

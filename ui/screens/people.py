@@ -100,6 +100,10 @@ def _states(person: PersonOut) -> Iterable[tuple[str, pieces.Tone]]:
 def _origin(person: PersonOut) -> Html:
     if not person.directory:
         return Html("")
+    if person.heard_at is None:
+        return pieces.line(
+            f"From {person.directory}, which signed them out: what it gave counts once they sign in again"
+        )
     return pieces.line(f"From {person.directory}, last heard of {pieces.moment(person.heard_at)}")
 
 

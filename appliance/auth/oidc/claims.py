@@ -34,19 +34,26 @@ def identity_of(claims: Mapping[str, Any], settings: OidcSettings) -> Identity:
     there = _groups(claims, settings)
     return Identity(
         directory=OIDC_DIRECTORY,
-        subject=_subject(settings.issuer, claims.get("sub"), settings.name),
+        subject=subject_of(settings.issuer, claims.get("sub"), settings.name),
         name=name.strip(),
         display_name=shown if isinstance(shown, str) else "",
         groups=groups_here(there, settings),
         roles=roles_here(there, settings, settings.name),
+        session=named_there(settings.issuer, claims.get("sid")),
     )
 
 
-def _subject(issuer: str, subject: object, provider: str) -> str:
+def subject_of(issuer: str, subject: object, provider: str) -> str:
+    """Who a `sub` is here. Raises NotSignedIn when it is none."""
     if not isinstance(subject, str) or not subject.strip():
         raise NotSignedIn(f"'{provider}' did not say who you are: 'sub' is missing. Tell an administrator.")
     whole = f"{subject} at {issuer}"
     return whole if len(whole) <= MAX_SUBJECT_CHARACTERS else text_sha256(whole)
+
+
+def named_there(issuer: str, name: object) -> str:
+    """What stands here for something that the provider gave a name: for a session, or a message. Empty: for none."""
+    return text_sha256(f"{name} at {issuer}") if isinstance(name, str) and name else ""
 
 
 def _groups(claims: Mapping[str, Any], settings: OidcSettings) -> frozenset[str]:

@@ -11,7 +11,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +22,16 @@ from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError, Miss
 from appliance.auth.oidc.provider import PublicKey
 from appliance.errors import NotSignedIn
 
+Keys = Callable[[str | None], tuple[PublicKey, ...]]
+"""The provider's keys of a name. Raises DirectoryUnavailable."""
+
 _TIMES = frozenset({"exp", "iat", "nbf"})
 _KINDS = frozenset({"jwt", "application/jwt"})
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an ID token has to say."""
+    """What a token of the provider has to say."""
 
     provider: str  # its name, for messages
     issuer: str
@@ -37,9 +40,7 @@ class Expected:
     clock_skew_s: int
 
 
-def verified_claims(
-    token: str, nonce: str, access_token: str, keys: Callable[[str | None], tuple[PublicKey, ...]], expected: Expected
-) -> Mapping[str, Any]:
+def verified_claims(token: str, nonce: str, access_token: str, keys: Keys, expected: Expected) -> Mapping[str, Any]:
     """The claims of an ID token.
 
     Args:
@@ -53,10 +54,31 @@ def verified_claims(
         NotSignedIn: It is not a good one; the message says in what.
         DirectoryUnavailable: `keys` raised it.
     """
+    return signed_claims(
+        token, keys, expected, _KINDS, lambda decoded: _validate(decoded, nonce, access_token, expected)
+    )
+
+
+def signed_claims(
+    token: str, keys: Keys, expected: Expected, kinds: Collection[str], validate: Callable[[jwt.Token], object]
+) -> Mapping[str, Any]:
+    """The claims of a token that the provider signed: of one of these kinds, and right as far as `validate` can tell.
+
+    Args:
+        token: As it came.
+        keys: The provider's keys of a name.
+        expected: How it has to be signed.
+        kinds: What its header may call it, in small letters.
+        validate: Raises what joserfc raises for claims.
+
+    Raises:
+        NotSignedIn: It is not a good one; the message says in what.
+        DirectoryUnavailable: `keys` raised it.
+    """
     try:
         decoded = jwt.decode(token, lambda signed: _key(signed.headers(), keys, expected), list(expected.algorithms))
-        _require_id_token(decoded.header, expected)
-        _validate(decoded, nonce, access_token, expected)
+        _require_kind(decoded.header, kinds, expected)
+        validate(decoded)
     except UnsupportedAlgorithmError as error:
         raise NotSignedIn(
             f"'{expected.provider}' signs in a way that is not allowed here. An administrator compares its signature "
@@ -69,7 +91,7 @@ def verified_claims(
     return decoded.claims
 
 
-def _key(header: Mapping[str, Any], keys: Callable[[str | None], tuple[PublicKey, ...]], expected: Expected) -> Any:
+def _key(header: Mapping[str, Any], keys: Keys, expected: Expected) -> Any:
     """The one key that the token must be signed with."""
     key_id = header.get("kid")
     if key_id is not None and not isinstance(key_id, str):
@@ -77,15 +99,15 @@ def _key(header: Mapping[str, Any], keys: Callable[[str | None], tuple[PublicKey
     found = [key for key in keys(key_id) if key.get("alg", header["alg"]) == header["alg"]]
     if len(found) != 1:
         raise NotSignedIn(
-            f"'{expected.provider}' signed with a key that it does not publish. Sign in again in a minute: it may just "
+            f"'{expected.provider}' signed with a key that it does not publish. Try again in a minute: it may just "
             "have exchanged its keys."
         )
     return found[0]
 
 
-def _require_id_token(header: Mapping[str, Any], expected: Expected) -> None:
+def _require_kind(header: Mapping[str, Any], kinds: Collection[str], expected: Expected) -> None:
     kind = header.get("typ", "JWT")
-    if not isinstance(kind, str) or kind.lower() not in _KINDS:
+    if not isinstance(kind, str) or kind.lower() not in kinds:
         raise NotSignedIn(_forged(expected))
 
 
@@ -107,11 +129,11 @@ def _validate(decoded: jwt.Token, nonce: str, access_token: str, expected: Expec
 def _wrong_claim(claim: str, expected: Expected) -> str:
     if claim in _TIMES:
         return (
-            f"What '{expected.provider}' sent has expired, or lies in the future. Sign in again; if it stays so, an "
+            f"What '{expected.provider}' sent has expired, or lies in the future. Try again; if it stays so, an "
             "administrator compares the clocks of both machines (oidc.clock_skew_s)."
         )
     if claim == "nonce":
-        return f"What '{expected.provider}' sent belongs to another sign-in. Sign in again."
+        return f"What '{expected.provider}' sent belongs to another sign-in: 'nonce' is wrong. Try again."
     return (
         f"What '{expected.provider}' sent is not for this appliance, or incomplete: '{claim or 'a claim'}' is wrong. "
         "An administrator compares the [oidc] settings with the client's entry at the provider."
@@ -119,4 +141,4 @@ def _wrong_claim(claim: str, expected: Expected) -> str:
 
 
 def _forged(expected: Expected) -> str:
-    return f"What '{expected.provider}' sent is not a token that it signed. Sign in again, or tell an administrator."
+    return f"What '{expected.provider}' sent is not a token that it signed. Try again, or tell an administrator."

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote_plus
 
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
@@ -27,6 +27,7 @@ from appliance.config.identity import OidcSettings
 from appliance.errors import DirectoryUnavailable, NotSignedIn
 
 PublicKey = RSAKey | ECKey | OKPKey
+Told = TypeVar("Told")
 
 FRESH_S = 3600.0
 """How long addresses and keys are believed before they are fetched again."""
@@ -88,7 +89,7 @@ class Provider:
         """Where it does what. Raises DirectoryUnavailable."""
         with self._lock:
             if self._addresses is None or self._clock() - self._addresses_at > FRESH_S:
-                self._addresses, self._addresses_at = self._discovered(), self._clock()
+                self._addresses, self._addresses_at = self._unless_it_failed(self._discovered), self._clock()
             return self._addresses
 
     def keys(self, key_id: str | None) -> tuple[PublicKey, ...]:
@@ -101,7 +102,7 @@ class Provider:
         with self._lock:
             age = FRESH_S + 1 if self._keys_at is None else self._clock() - self._keys_at
             if age > FRESH_S or (age > REFETCH_S and not self._named(key_id)):
-                self._keys = self._fetch_keys(address)
+                self._keys = self._unless_it_failed(lambda: self._fetch_keys(address))
                 self._keys_at = self._clock()
             return self._named(key_id)
 
@@ -151,15 +152,19 @@ class Provider:
         return f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
 
     def _discovered(self) -> Addresses:
+        return self._read(self._channel.get(self._discovery))
+
+    def _unless_it_failed(self, ask: Callable[[], Told]) -> Told:
+        """What the provider answers. Raises DirectoryUnavailable, without asking when that failed a moment ago."""
         if self._failure is not None and self._clock() - self._failed_at < RETRY_S:
             raise DirectoryUnavailable(str(self._failure))
         try:
-            addresses = self._read(self._channel.get(self._discovery))
+            told = ask()
         except DirectoryUnavailable as error:
             self._failure, self._failed_at = error, self._clock()
             raise
         self._failure = None
-        return addresses
+        return told
 
     def _read(self, answer: Answer) -> Addresses:
         issuer, told = self._settings.issuer, answer.content

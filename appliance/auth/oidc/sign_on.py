@@ -1,4 +1,4 @@
-"""Single sign-on: begin in a browser, go to the provider, come back to the same browser.
+"""Single sign-on: begin in a browser, go to the provider, come back to the same browser; and the provider's sign-outs.
 
 Rules this module keeps:
 
@@ -25,9 +25,10 @@ from urllib.parse import urlencode
 
 from authlib.oauth2.client import OAuth2Client
 
-from appliance.auth.identity import Identity
+from appliance.auth.identity import Identity, SignOut
 from appliance.auth.oidc.claims import identity_of
 from appliance.auth.oidc.id_token import Expected, verified_claims
+from appliance.auth.oidc.logout_token import told_sign_out
 from appliance.auth.oidc.provider import Condition, Provider, Tokens
 from appliance.config.identity import OidcSettings
 from appliance.errors import DirectoryUnavailable, NotSignedIn
@@ -76,6 +77,7 @@ class SingleSignOn:
         self._spent: dict[str, float] = {}
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
+        self._ears = threading.BoundedSemaphore(_AT_ONCE)  # apart: strangers can take these, and nobody's sign-in waits
         self._expected = Expected(
             settings.name, settings.issuer, settings.client_id, tuple(settings.algorithms), settings.clock_skew_s
         )
@@ -137,6 +139,20 @@ class SingleSignOn:
         )
         self._spend(returned.state)
         return identity_of(self._with_userinfo(claims, tokens), self._settings)
+
+    def signed_out(self, logout_token: str) -> SignOut:
+        """Whom the provider signed out, by its own word.
+
+        Raises:
+            NotSignedIn: It is not the provider's word, or not for us, or not of now; the message says which.
+            DirectoryUnavailable: The keys by which to judge that cannot be had.
+        """
+        if not self._ears.acquire(blocking=False):
+            raise DirectoryUnavailable(f"Too much is said in the name of '{self.name}' at this moment. Say it again.")
+        try:
+            return told_sign_out(logout_token, self._provider.keys, self._expected)
+        finally:
+            self._ears.release()
 
     def sign_out_address(self) -> str:
         """Where the provider ends its own session; empty when it is not to, or has no such place."""

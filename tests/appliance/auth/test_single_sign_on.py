@@ -1,4 +1,4 @@
-"""Single sign-on against a provider that does wrong: a clear message each, and never anybody's identity."""
+"""Single sign-on, and sign-outs, against a provider that does wrong: a clear message each, and never anybody's identity."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc.jwk import RSAKey
 
-from appliance.auth.identity import Identity
-from appliance.auth.oidc.sign_on import ATTEMPT_S, Begun, NotBegunHere, Returned, SingleSignOn
+from appliance.auth.identity import Identity, SignOut
+from appliance.auth.oidc.logout_token import EVENT, MAX_AGE_S
+from appliance.auth.oidc.sign_on import _AT_ONCE, ATTEMPT_S, Begun, NotBegunHere, Returned, SingleSignOn
 from appliance.config.identity import OidcSettings, SignatureAlgorithm
 from appliance.domain import Role
 from appliance.errors import AccessDenied, ApplianceError, ConfigurationError, DirectoryUnavailable, NotSignedIn
@@ -461,3 +462,117 @@ def test_settings_that_would_not_be_safe_are_refused(wrong: dict[str, Any]) -> N
     OidcSettings.model_validate(good)
     with pytest.raises(ValueError, match=r"OidcSettings"):
         OidcSettings.model_validate({**good, **wrong})
+
+
+# Sign-outs
+
+
+def test_a_sign_out_says_whom_it_means_and_tells_itself_from_others(door: Any, provider: Misbehaving) -> None:
+    sign_on = door()
+    all_of_them, again = (sign_on.signed_out(provider.logout_token()) for _ in range(2))
+    assert all_of_them == SignOut("oidc", all_of_them.message, f"0815 at {provider.issuer}")
+    assert len({all_of_them.message, again.message, ""}) == 3
+    provider.claims["sid"] = "one of them"
+    named = sign_on.signed_out(provider.logout_token())
+    assert (named.subject, len(named.session)) == (all_of_them.subject, 64)
+    provider.without.add("sub")
+    assert sign_on.signed_out(provider.logout_token()).session == named.session
+    assert sign_on.signed_out(provider.logout_token()).subject == ""
+    provider.without.clear()
+    assert come_back(sign_on, provider).session == named.session
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda provider: provider.header.update(typ=None),
+        lambda provider: provider.header.update(typ="JWT"),
+        lambda provider: provider.claims.update(aud=["another", CLIENT]),
+        lambda provider: provider.claims.update(events={EVENT: {}, "another": {}}),
+        lambda provider: provider.claims.update(more="that nobody knows"),
+        lambda provider: provider.claims.update(exp=int(time.time()) - 30, iat=int(time.time()) - MAX_AGE_S - 30),
+    ],
+)
+def test_a_sign_out_may_be_written_in_other_ways(change: Change, door: Any, provider: Misbehaving) -> None:
+    change(provider)
+    assert door().signed_out(provider.logout_token()).subject == f"0815 at {provider.issuer}"
+
+
+_OF_TOKENS = (
+    "of another issuer", "for another client", "expired", "that never expires", "with NaN as its expiry", "from the future",
+    "not valid yet", "with an empty subject", "with a number as subject", "signed by nobody", "signed with the public key",
+    "signed with a key of an unknown name", "signed by somebody else", "signed with a weak key", "that brings its own key",
+    "that names where its key is", "without a key's name among several keys", "with a critical extension",
+    "that is an access token", "that is no token", "that is nested beyond reason",
+)  # fmt: skip
+WRONG_SIGN_OUTS: dict[str, tuple[Change, str]] = {
+    **{what: WRONG_TOKENS[what] for what in _OF_TOKENS},
+    "for nobody": (missing("aud"), "'aud' is wrong"),
+    "of no issuer": (missing("iss"), "'iss' is wrong"),
+    "of no time": (missing("iat"), "clocks of both machines"),
+    "of long ago": (changed(iat=int(time.time()) - MAX_AGE_S - 200, exp=int(time.time()) + 9999), "clocks of both machines"),
+    "without a name of its own": (missing("jti"), "'jti' is wrong"),
+    "with an empty name of its own": (changed(jti=""), "'jti' is wrong"),
+    "with a number as its own name": (changed(jti=7), "'jti' is wrong"),
+    "with a nonce": (changed(nonce="n"), "'nonce' is wrong"),
+    "with a nonce that is none": (changed(nonce=None), "'nonce' is wrong"),
+    "of no event": (missing("events"), "'events' is wrong"),
+    "of another event": (changed(events={"http://schemas.openid.net/event/other": {}}), "'events' is wrong"),
+    "of a list of events": (changed(events=[EVENT]), "'events' is wrong"),
+    "of an event that is none": (changed(events={EVENT: None}), "'events' is wrong"),
+    "of nobody": (missing("sub"), "'sub' is wrong"),
+    "of a session without a name": (changed(sid=""), "'sid' is wrong"),
+    "of a session with a number": (changed(sid=5), "'sid' is wrong"),
+    "of no session": (changed(sid=None), "'sid' is wrong"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WRONG_SIGN_OUTS)
+@pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
+def test_nobody_is_signed_out_by_a_token(what: str, door: Any, provider: Misbehaving) -> None:
+    change, message = WRONG_SIGN_OUTS[what]
+    change(provider)
+    with pytest.raises(NotSignedIn, match=message) as refused:
+        door().signed_out(provider.logout_token())
+    assert "0815" not in str(refused.value)
+
+
+def test_what_signs_somebody_in_signs_nobody_out(door: Any, provider: Misbehaving) -> None:
+    sign_on = door()
+    begun = sign_on.begin()
+    provider.nonce = sent(begun)["nonce"]
+    id_token = provider.id_token()
+    with pytest.raises(NotSignedIn, match=r"'(events|jti)"):
+        sign_on.signed_out(id_token)
+    assert come_back(sign_on, provider, begun).name == "anna"
+
+
+def test_a_provider_without_its_keys_is_not_asked_for_them_at_every_word_of_a_stranger(
+    door: Any, provider: Misbehaving, clock: Clock
+) -> None:
+    answering("/keys", {}, 503)(provider)
+    sign_on = door()
+    for _ in range(5):
+        with pytest.raises(DirectoryUnavailable, match="HTTP status 503"):
+            sign_on.signed_out(provider.logout_token())
+    assert provider.asked.count("/keys") == 1
+    provider.replies.clear()
+    clock.now += 6
+    assert sign_on.signed_out(provider.logout_token()).subject
+    provider.header["kid"] = "unknown"
+    for _ in range(5):
+        with pytest.raises(NotSignedIn, match="does not publish"):
+            sign_on.signed_out(provider.logout_token())
+    assert provider.asked.count("/keys") == 2
+
+
+def test_a_provider_that_is_slow_holds_up_a_few_sign_outs_and_nobodys_sign_in(door: Any, provider: Misbehaving) -> None:
+    sign_on = door()
+    token = provider.logout_token()
+    for _ in range(_AT_ONCE):
+        sign_on._ears.acquire()
+    with pytest.raises(DirectoryUnavailable, match="Too much is said"):
+        sign_on.signed_out(token)
+    assert come_back(sign_on, provider).name == "anna"
+    sign_on._ears.release()
+    assert sign_on.signed_out(token).subject
