@@ -395,8 +395,9 @@ class EdgeIndex:
 
     def _keep(self, shard: EdgeShard) -> None:
         """Put what was written on the disk (rule 2). Raises OSError."""
-        _sync(self._folder / _LOG)
-        if time.monotonic() - self._flushed_at > _FLUSH_EVERY_S:
+        is_due = time.monotonic() - self._flushed_at > _FLUSH_EVERY_S
+        _sync(self._folder if is_due else self._folder / _LOG)
+        if is_due:  # little is left to be written by now
             shard.flush()
             self._flushed_at = time.monotonic()
 
@@ -619,8 +620,8 @@ def _load(folder: Path, config: EdgeConfig) -> EdgeShard:
 
 
 def _sync(folder: Path) -> None:
-    """Put the files of a folder on the disk, and that they are in it. Raises OSError."""
-    for path in (*folder.iterdir(), folder):
+    """Put what is in a folder on the disk, and that it is in it. Raises OSError."""
+    for path in (*folder.rglob("*"), folder):
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:  # the vendor prepares the next file under another name

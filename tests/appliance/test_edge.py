@@ -169,9 +169,11 @@ def test_a_write_that_is_ignored_because_the_log_was_damaged_is_reported(built: 
     index.close()
 
 
+@pytest.mark.parametrize("flush_every_s", [0.0, 30.0])
 def test_a_power_cut_takes_back_nothing_that_was_written(
-    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flush_every_s: float
 ) -> None:
+    monkeypatch.setattr("appliance.index.edge._FLUSH_EVERY_S", flush_every_s)
     cut = tmp_path / "after the cut"
     shutil.copytree(built, cut)  # what is on the disk: a closed index was flushed
     index = open_index(built)
