@@ -85,9 +85,9 @@ def _named(place: FoundPlace) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The ids of a run's questions: those that count, and those that were `ABSENT`."""
+    """How many questions of a run count, and the ids of those that were `ABSENT`."""
 
-    counted: frozenset[str] = frozenset()
+    counted: int = 0
     absent: frozenset[str] = frozenset()
 
 
