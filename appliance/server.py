@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.responses import FileResponse, HTMLResponse
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from appliance.api.app import routes
 from appliance.api.proxied import PeerNoted, TrustedHeader
+from appliance.api.signin_pages import notice_page
 from appliance.auth.sessions import TokenKind
 from appliance.config import Settings
 from appliance.data_folder import announce
@@ -39,7 +40,7 @@ def create_app(appliance: Appliance) -> ASGIApp:
     """The whole appliance as one ASGI application: Streamlit's screens with our routes beside them."""
     import streamlit
 
-    from ui import streamlit_settings
+    from ui import addresses, front_page, streamlit_settings
     from ui.fonts import font_files
     from ui.script_error import on_script_error
 
@@ -47,18 +48,57 @@ def create_app(appliance: Appliance) -> ASGIApp:
     script = find_spec("ui.app")
     if script is None or script.origin is None:
         raise ConfigurationError("The screens are not installed. Install the release again.")
-    fonts = [_font(name, path) for name, path in font_files().items()]
-    screens = streamlit.App(script.origin, routes=[*fonts, *routes(appliance)], on_script_error=on_script_error)
+    files = [
+        *(_file(f"/fonts/{name}", path, "font/woff2") for name, path in font_files().items()),
+        _file(front_page.SCRIPT_ADDRESS, front_page.SCRIPT, "text/javascript"),
+    ]
+    html = front_page.front_page()
+    pages = [_page(f"/{address}", html) for address in ("", *addresses.PAGES)]
+    elsewhere = _Elsewhere(addresses.PAGES, front_page.STREAMLITS)
+    screens = streamlit.App(
+        script.origin, routes=[*files, *pages, *routes(appliance), elsewhere], on_script_error=on_script_error
+    )
     return _layers(screens, appliance)
 
 
-def _font(name: str, path: Path) -> Route:
-    """A font of the screens for the plain pages, open to everybody as the sign-in page is."""
+def _file(address: str, path: Path, media_type: str) -> Route:
+    """A file of the screens, open to everybody as the sign-in page is."""
 
-    async def font(_request: Request) -> FileResponse:
-        return FileResponse(path, media_type="font/woff2")
+    async def file(_request: Request) -> FileResponse:
+        return FileResponse(path, media_type=media_type)
 
-    return Route(f"/fonts/{name}", font, methods=["GET"])
+    return Route(address, file, methods=["GET"])
+
+
+def _page(address: str, html: str) -> Route:
+    """The page that the screens start in, at one of their addresses."""
+
+    async def page(_request: Request) -> HTMLResponse:
+        return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
+
+    return Route(address, page, methods=["GET"])
+
+
+class _Elsewhere(Route):
+    """Every address that is nobody's. Streamlit would show its page, and say in a dialog that there is none."""
+
+    def __init__(self, addresses: Sequence[str], streamlits: tuple[str, ...]) -> None:
+        super().__init__("/{path:path}", _no_such_page, methods=["GET"])
+        self._addresses = frozenset(addresses)
+        self._streamlits = streamlits
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether an address is none of the screens, with a slash at its end or without, and none of Streamlit's."""
+        path = scope["path"]
+        if path.startswith(self._streamlits) or path.strip("/") in self._addresses:
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+async def _no_such_page(_request: Request) -> HTMLResponse:
+    return notice_page(
+        "There is no such page", "Check the address, or go on from the start page.", 404, back="/", link="Start page"
+    )
 
 
 def create_headless_app(appliance: Appliance) -> ASGIApp:

@@ -318,6 +318,20 @@ def test_questions_about_what_is_not_there_are_told_and_do_not_count(
     assert "lost 9 (lost-9.pdf), 2 more." in told
 
 
+def test_a_golden_set_of_which_nothing_can_be_asked_is_an_error(
+    measured: tuple[Room, str, str], tmp_path: Path
+) -> None:
+    golden = tmp_path / "lost.jsonl"
+    golden.write_text('{"id": "lost", "question": "How?", "evidence": [{"doc": "lost.pdf"}]}', "utf-8")
+    for options in ((), ("--compare", "last")):
+        told = " ".join(measured[0].run("eval", str(golden), *options, status=1).split())
+        assert "Error: No question could be asked, and nothing was measured" in told
+        assert "lost (lost.pdf). Add or sync the source that has them" in told
+        assert "what it says" not in told  # no table of nothing
+    report = measured[0].run("eval", str(golden), "--json", status=1)
+    assert json.loads(report[report.index("{") : report.rindex("}") + 1])["evaluation"]["asked_nothing"]
+
+
 def test_an_evaluation_that_cannot_be_run_says_why(room: Room, tmp_path: Path) -> None:
     golden = tmp_path / "golden.jsonl"
     golden.write_text('{"question": "How?"}', "utf-8")

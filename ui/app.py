@@ -15,6 +15,7 @@ from streamlit.navigation.page import StreamlitPage
 from appliance.api.schemas.people import SESSION_COOKIE, Me
 from appliance.domain import Role
 from ui import pieces, shown_once
+from ui.addresses import DOOR, PAGES
 from ui.client import ApiProblem, Client
 from ui.inert import Html, text
 from ui.screens import account, admin, ask, cases, compliance, data_protection, library, review_queue
@@ -24,7 +25,6 @@ API_URL = "STRONGROOM_API_URL"
 
 _STYLE = Path(__file__).parent / "static" / "strongroom.css"
 _READER = "strongroom_reader"
-_ADDRESSES = ("ask", "library", "admin", "compliance", "review", "cases", "protection", "account")
 _UNFINISHED = {
     "password_change_required": ("Change your password", "/password"),
     "second_factor_required": ("Set up your second factor", "/second-factor"),
@@ -36,7 +36,7 @@ def main() -> None:
     """One run of the script."""
     st.set_page_config(page_title="Strongroom", layout="centered", initial_sidebar_state="auto")
     st.html(_STYLE)
-    client = Client(os.environ[API_URL], st.context.cookies.get(SESSION_COOKIE, ""))
+    client = Client(os.environ[API_URL], _session())
     try:
         me = client.me()
     except ApiProblem as problem:
@@ -46,11 +46,19 @@ def main() -> None:
     _show(client, me)
 
 
+def _session() -> str:
+    """What the browser has of a session; nothing where nobody signed in, or signed out."""
+    return st.context.cookies.get(SESSION_COOKIE, "")
+
+
 def _show(client: Client, me: Me) -> None:
     pages = _pages_of(client, me)
     # Streamlit serves the first page under "/" alone. A door in front of them gives every page an address that lasts.
-    door = st.Page(partial(st.switch_page, pages[0]), title="Strongroom", url_path="start", default=True)
-    chosen = st.navigation([door, *pages], position="hidden")
+    door = st.Page(partial(st.switch_page, pages[0]), title="Strongroom", url_path=DOOR, default=True)
+    # Those of other roles have a page that says so: Streamlit would say over another one that there is no such page.
+    here = {page.url_path for page in pages}
+    others = [st.Page(_not_for_them, title="Strongroom", url_path=path) for path in PAGES if path not in here]
+    chosen = st.navigation([door, *pages, *others], position="hidden")
     with st.sidebar:
         pieces.show(Html('<div class="sr-wordmark">Strongroom</div>'))
         with st.container(key="sr-nav", gap="xxsmall"):
@@ -81,6 +89,16 @@ def _pages_of(client: Client, me: Me) -> list[StreamlitPage]:
     return listed
 
 
+def _not_for_them() -> None:
+    pieces.show(
+        Html(
+            '<div class="sr-empty"><h1>This page is not for your account</h1>'
+            "<p>It belongs to a role that you do not have. An administrator gives roles.</p>"
+            f"{pieces.link_button('Start page', '/')}</div>"
+        )
+    )
+
+
 def _signed_in(me: Me) -> Html:
     roles = ", ".join(role.value for role in me.roles)
     name = me.name if me.display_name not in ("", me.name) else ""
@@ -93,12 +111,14 @@ def _signed_in(me: Me) -> Html:
 
 def _show_closed_door(problem: ApiProblem) -> None:
     """Every address leads to the same door, so that Streamlit does not call any of them unknown."""
-    doors = [st.Page(partial(_door, problem), title="Strongroom", url_path=path) for path in ("start", *_ADDRESSES)]
+    doors = [st.Page(partial(_door, problem), title="Strongroom", url_path=path) for path in (DOOR, *PAGES)]
     st.navigation(doors, position="hidden").run()
 
 
 def _door(problem: ApiProblem) -> None:
-    if problem.signed_out:
+    if problem.signed_out and not _session():
+        pieces.show_not_signed_in()
+    elif problem.signed_out:
         pieces.show_signed_out()
     elif problem.code in _UNFINISHED:
         pieces.show(pieces.notice(problem.message, "warn"))

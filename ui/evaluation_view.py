@@ -112,7 +112,8 @@ def figures(run: EvaluationOut, metrics: Iterable[MetricOut]) -> Html:
 
 def notices(run: EvaluationOut) -> list[Html]:
     """Which questions of an evaluation do not count, and why."""
-    return [pieces.notice(one_line(words, 2000), "warn") for words in run.notices]
+    tone: pieces.Tone = "bad" if run.asked_nothing else "warn"
+    return [pieces.notice(one_line(words, 2000), tone) for words in run.notices]
 
 
 def in_force(run: EvaluationOut) -> Html:
@@ -131,7 +132,7 @@ def _question_row(result: QuestionResultOut) -> tuple[Html, ...]:
     rank = (
         "no answer to find"
         if not result.answerable
-        else "names what is not in the appliance"
+        else f"names what is not in the appliance: {', '.join(map(_where, result.places))}"
         if result.absent
         else f"place {result.first_rank}"
         if result.first_rank
@@ -141,6 +142,7 @@ def _question_row(result: QuestionResultOut) -> tuple[Html, ...]:
     answered = (
         "not asked" if result.absent else "refused: too long?" if result.failed else "no" if result.abstained else "yes"
     )
+    found = () if result.absent else result.places[:_SHOWN_PLACES]
     right = not result.failed and not result.absent and result.abstained is not result.answerable
     tone: pieces.Tone = "good" if right else "warn"
     return (
@@ -148,13 +150,17 @@ def _question_row(result: QuestionResultOut) -> tuple[Html, ...]:
         text(rank),
         _number(_DASH if result.ndcg is None else f"{result.ndcg:.2f}"),
         Html(f"{pieces.badge(answered, tone)}<br><small>{text(cited)}</small>"),
-        Html("<br>".join(_place(place) for place in result.places[:_SHOWN_PLACES])),
+        Html("<br>".join(map(_place, found))),
     )
 
 
 def _place(place: FoundPlaceOut) -> str:
-    where = pieces.dotted(place.path, f"page {place.page}" if place.page is not None else "")
-    return f"<strong>{text(where)}</strong>" if place.relevant else f"<small>{text(where)}</small>"
+    where = text(_where(place))
+    return f"<strong>{where}</strong>" if place.relevant else f"<small>{where}</small>"
+
+
+def _where(place: FoundPlaceOut) -> str:
+    return pieces.dotted(place.path, f"page {place.page}" if place.page is not None else "")
 
 
 def verdict(found: ComparisonOut) -> Html:

@@ -203,12 +203,16 @@ def problems_shown() -> Iterator[None]:
 
 def show_signed_out() -> None:
     """Say that the session is over and offer the way back."""
-    show(
-        Html(
-            '<div class="sr-empty"><h1>Your session ended</h1><p>Sign in again to go on. Nothing you asked is lost.</p>'
-            f"{link_button('Sign in again', '/login')}</div>"
-        )
-    )
+    _show_way_in("Your session ended", "Sign in again to go on. Nothing you asked is lost.", "Sign in again")
+
+
+def show_not_signed_in() -> None:
+    """Ask somebody to sign in who comes without a session, as at a first visit."""
+    _show_way_in("Strongroom", "Sign in to see this page.", "Sign in")
+
+
+def _show_way_in(title: str, lead: str, way: str) -> None:
+    show(Html(f'<div class="sr-empty"><h1>{text(title)}</h1><p>{text(lead)}</p>{link_button(way, "/login")}</div>'))
 
 
 def older_and_newer(key: str, next_before: int | None) -> None:

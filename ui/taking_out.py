@@ -1,4 +1,6 @@
-"""Taking out what the query log holds: the link where two officers agreed on it, else the form that asks for it."""
+"""Taking out what the query log holds: the link where two officers agreed on it, else what waits for that, or the form
+that asks for it.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,10 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from appliance.api.schemas.log import ExportAskedOut
 from ui import fields, pieces
 from ui.client import Client
-from ui.inert import Html
+from ui.inert import Html, one_line
 
 
 def offer(client: Client, links: Mapping[str, str], key: str) -> None:
@@ -18,13 +21,24 @@ def offer(client: Client, links: Mapping[str, str], key: str) -> None:
 
 
 def is_agreed(client: Client, key: str) -> bool:
-    """Whether two officers agreed on it; shows until when, or the form that asks for it."""
-    until = client.may_export()
-    if until is None:
+    """Whether two officers agreed on it; shows until when, what waits for a second officer, or the form that asks."""
+    found = client.may_export()
+    if found.until is not None:
+        pieces.show(pieces.line(f"What the log holds may be taken out until {pieces.moment(found.until)}."))
+        return True
+    if found.waits is not None:
+        pieces.show(_waits(found.waits))
+    else:
         _ask(client, key)
-        return False
-    pieces.show(pieces.line(f"What the log holds may be taken out until {pieces.moment(until)}."))
-    return True
+    return False
+
+
+def _waits(asked: ExportAskedOut) -> Html:
+    who = "You" if asked.own else one_line(asked.asked_by)
+    return pieces.notice(
+        f"{who} asked on {pieces.moment(asked.asked_at)} to take out what the log holds. That waits until "
+        f"{pieces.moment(asked.lapses_at)} for an officer who did not ask, and who decides under Data protection."
+    )
 
 
 def show(links: Mapping[str, str]) -> None:

@@ -271,14 +271,23 @@ def _out(run: Evaluation, names: Mapping[str, str]) -> EvaluationOut:
         metrics=dict(run.metrics),
         settings=dict(run.settings),
         notices=_notices(run),
+        asked_nothing=run.asked_nothing,
     )
+
+
+_SOME_NOT_ASKED = (
+    "Some questions name a document or a page that is not in the appliance. They were not asked, and do not count: {}."
+)
+_NOTHING_ASKED = (
+    "No question could be asked, and nothing was measured: each names a document or a page that is not in the "
+    "appliance: {}. Add or sync the source that has them, or correct what the golden set names, and evaluate again."
+)
 
 
 def _notices(run: Evaluation) -> list[str]:
     """What is to be said of a run besides its figures."""
     told = {
-        NOT_THERE: "Some questions name a document or a page that is not in the appliance. They were not asked, and do "
-        "not count: {}.",
+        NOT_THERE: _NOTHING_ASKED if run.asked_nothing else _SOME_NOT_ASKED,
         LEFT_OUT: "Some answers that were found helpful were left out: {}.",
     }
     return [words.format(run.settings[name]) for name, words in told.items() if name in run.settings]

@@ -15,6 +15,7 @@ from appliance.api.log_wire import event_out, query_detail, query_out
 from appliance.api.schemas.charts import ChartsOut
 from appliance.api.schemas.log import (
     EventsOut,
+    ExportAskedOut,
     MayExportOut,
     OpeningIn,
     OpeningOut,
@@ -34,8 +35,10 @@ from appliance.audit.entries import (
 )
 from appliance.audit.records import LogFilter
 from appliance.compliance.charts import count
+from appliance.compliance.four_eyes import LAPSES_AFTER
 from appliance.compliance.naming import account_of
 from appliance.compliance.pseudonyms import spelled
+from appliance.domain import Principal
 from appliance.errors import InvalidRequest
 from appliance.wiring import Appliance
 
@@ -142,8 +145,21 @@ def ask_for_export(wanted: OpeningIn, officer: Officer, _: OpenedLog, appliance:
 
 @router.get("/exports/mine")
 def own_export(officer: Officer, appliance: TheAppliance) -> MayExportOut:
-    """Until when one may take out what the log holds."""
-    return MayExportOut(until=appliance.exporting.until(officer.id))
+    """Until when one may take out what the log holds, and whether it waits for a second officer."""
+    return MayExportOut(until=appliance.exporting.until(officer.id), waits=_asked_out(appliance, officer))
+
+
+def _asked_out(appliance: Appliance, officer: Principal) -> ExportAskedOut | None:
+    waiting = appliance.exporting.waiting()
+    if waiting is None:
+        return None
+    names = {person.id: person.name for person in appliance.accounts.people()}
+    return ExportAskedOut(
+        asked_by=names.get(waiting.proposed_by, waiting.proposed_by),
+        asked_at=waiting.proposed_at,
+        lapses_at=waiting.proposed_at + LAPSES_AFTER,
+        own=waiting.proposed_by == officer.id,
+    )
 
 
 @router.get("/export", response_class=StreamingResponse)

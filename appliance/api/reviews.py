@@ -6,6 +6,7 @@ anything: an administrator could make one for a program of theirs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -14,7 +15,7 @@ from appliance.api.gate import Admin, IngestAdmin, TheAppliance, record_act
 from appliance.api.pictures import picture
 from appliance.api.runs import request_sync, require_not_paused, run_out
 from appliance.api.schemas.documents import ChangesOut
-from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewOut, ReviewsOut
+from appliance.api.schemas.reviews import Approval, CopyOut, Rejection, ReviewDetail, ReviewOut, ReviewsOut
 from appliance.api.schemas.runs import RunOut
 from appliance.api.wire import changes_out, has_images, page_out, passage_text_out
 from appliance.auth.standing import principal_of
@@ -39,8 +40,10 @@ def reviews(
     """What waits for review, as far as this admin may read it; how much waits besides is a number."""
     names = appliance.catalog.source_names()
     page = appliance.catalog.pending(admin.access, limit=limit, offset=offset)
+    versions = [document.pending_version_id or "" for document in page.documents]
+    copies = appliance.catalog.released_copies(versions, admin.access)
     return ReviewsOut(
-        reviews=[_review_out(document, names.get(document.source_id, "")) for document in page.documents],
+        reviews=[_review_out(document, names, copies) for document in page.documents],
         total=page.total,
         withheld=appliance.catalog.pending_count() - page.total,
     )
@@ -51,7 +54,8 @@ def review(document_id: str, admin: IngestAdmin, appliance: TheAppliance) -> Rev
     """The version in question: what it says, and what it changes of the one in force."""
     document, release, passages = appliance.catalog.pending_document(document_id, admin.access, limit=_MAX_PASSAGES)
     version = release.version
-    listed = _review_out(document, appliance.catalog.source(document.source_id).name)
+    copies = appliance.catalog.released_copies([version.id], admin.access)
+    listed = _review_out(document, appliance.catalog.source_names(), copies)
     return ReviewDetail(
         **listed.model_dump() | {"read_at": version.created_at},
         title=document.title,
@@ -150,13 +154,17 @@ def _changes(appliance: Appliance, admin: Principal, document: Document) -> Chan
     return changes_out(changes_between(older, newer))
 
 
-def _review_out(document: Document, source: str) -> ReviewOut:
+def _review_out(document: Document, names: Mapping[str, str], copies: Mapping[str, Sequence[Document]]) -> ReviewOut:
+    version_id = document.pending_version_id or ""
     return ReviewOut(
         document_id=document.id,
-        version_id=document.pending_version_id or "",
+        version_id=version_id,
         path=document.full_path,
-        source=source,
+        source=names.get(document.source_id, ""),
         groups=sorted(groups_in(document.groups)),
         read_at=document.updated_at,
         replaces=document.version_id is not None,
+        copies=[
+            CopyOut(path=copy.full_path, source=names.get(copy.source_id, "")) for copy in copies.get(version_id, ())
+        ],
     )

@@ -23,14 +23,16 @@ def arrival_page(address: str) -> HTMLResponse:
     return notice_page("Signed in", "One moment.", onward=address, link="Continue")
 
 
-def notice_page(title: str, message: str, *, onward: str = "", link: str = "", back: str = "/login") -> HTMLResponse:
-    """Says one thing. With `onward` the browser goes there by itself; without, there is a link to sign in again."""
-    goal, label = (onward, link or "Continue") if onward else (back, "Sign in")
+def notice_page(
+    title: str, message: str, status: int = 200, *, onward: str = "", link: str = "", back: str = "/login"
+) -> HTMLResponse:
+    """Says one thing. With `onward` the browser goes there by itself; without, there is a link `back`."""
+    goal, label = (onward, link or "Continue") if onward else (back, link or "Sign in")
     refresh = f'<meta http-equiv="refresh" content="0;url={html.escape(onward)}">' if onward else ""
     return page(
         "notice.html",
         title,
-        200,
+        status,
         refresh=refresh,
         message=html.escape(message),
         goal=html.escape(goal),

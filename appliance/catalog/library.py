@@ -393,6 +393,24 @@ class LibraryCatalog:
         with self._database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(documents).where(_in_review())).scalar_one())
 
+    def released_copies(self, version_ids: Sequence[str], access: AccessFilter) -> Mapping[str, list[Document]]:
+        """The other documents in force with the very bytes of each version in question that the curator may read."""
+        waiting, same = versions.alias(), versions.alias()
+        query = (
+            select(waiting.c.id.label("waiting"), documents)
+            .join(same, same.c.sha256 == waiting.c.sha256)
+            .join(documents, documents.c.version_id == same.c.id)
+            .where(waiting.c.id.in_(version_ids), documents.c.id != waiting.c.document_id, admitted(access))
+            .order_by(documents.c.path, documents.c.member, documents.c.id)
+        )
+        found: dict[str, list[Document]] = {}
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+            labels = labels_of(connection, [row.id for row in rows])
+        for row in rows:
+            found.setdefault(row.waiting, []).append(document_of(row, labels))
+        return found
+
     def pending_document(
         self, document_id: str, access: AccessFilter, *, limit: int
     ) -> tuple[Document, Release, list[Chunk]]:

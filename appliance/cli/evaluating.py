@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from appliance.cli.acting import Groups, as_operator, require_one_spelling
-from appliance.cli.terminal import ID_CHARACTERS, err, new_table, out, printable
+from appliance.cli.terminal import ID_CHARACTERS, err, new_table, out, print_entry, printable
 from appliance.config import load_settings
 from appliance.errors import ApplianceError, InvalidRequest, NotFound
-from appliance.wording import absent_since, not_yet_measured
+from appliance.wording import absent_since, moment, not_yet_measured
 
 if TYPE_CHECKING:
     from appliance.api.schemas.evaluations import ComparisonOut, EvaluationOut, EvaluationsOut, MetricOut
@@ -78,6 +78,8 @@ def evaluate(
         _print_evaluation(run, known.metrics)
         if comparison is not None:
             _print_comparison(comparison)
+    if run.asked_nothing and comparison is None:
+        raise ApplianceError(" ".join(run.notices))
     raise typer.Exit(_REGRESSION if comparison is not None and not comparison.passes else 0)
 
 
@@ -145,26 +147,22 @@ def _print_evaluations(known: EvaluationsOut, *, as_json: bool) -> None:
         out.print_json(known.model_dump_json())
         return
     titles = {metric.name: metric.title for metric in known.metrics}
-    table = new_table(
-        "id", "started (UTC)", "golden set", "state", "questions", *(titles[name] for name in _MAIN_METRICS)
-    )
     for run in known.evaluations:
-        figures = (_figure(name, run.metrics.get(name)) for name in _MAIN_METRICS)
-        table.add_row(
-            run.id[:ID_CHARACTERS],
-            f"{run.started_at:%Y-%m-%d %H:%M}",
-            escape(printable(run.name)),
-            run.state.value,
-            f"{run.done} of {run.total}" if run.done != run.total else str(run.total),
-            *figures,
+        asked = f"{run.done:,} of {run.total:,}" if run.done != run.total else f"{run.total:,}"
+        measured = [name for name in _MAIN_METRICS if run.metrics.get(name) is not None]
+        print_entry(
+            f"{run.id[:ID_CHARACTERS]} {run.name}",
+            f"{moment(run.started_at)}, {run.state.value}, {asked} questions",
+            ", ".join(f"{titles[name]} {_figure(name, run.metrics[name])}" for name in measured),
         )
-    out.print(table)
 
 
 def _print_evaluation(run: EvaluationOut, metrics: list[MetricOut]) -> None:
     read_as = ", ".join(run.groups) or "those who asked"
     head = f"{run.name}: {run.total:,} questions, read as {read_as}, evaluation {run.id[:ID_CHARACTERS]}"
     out.print(escape(printable(head)))
+    if run.asked_nothing:  # said at the end: as an error, or as the reason why a comparison does not pass
+        return
     table = new_table("metric", "value", "what it says")
     for metric in metrics:
         if run.metrics.get(metric.name) is not None:

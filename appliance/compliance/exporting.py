@@ -32,6 +32,10 @@ class Exporting:
         """Put it before a second officer. Raises as `FourEyes.propose`."""
         return self._four_eyes.propose(officer, ACT, _SUBJECT, reason)
 
+    def waiting(self) -> Proposal | None:
+        """What was asked for and waits for a second officer; nobody can ask again meanwhile."""
+        return next((waiting for waiting in self._four_eyes.open_proposals() if waiting.act == ACT), None)
+
     def until(self, officer: str) -> datetime | None:
         """Until when this officer may take it out; None when they may not."""
         granted = self._four_eyes.granted(ACT, officer, self._lasts)

@@ -131,6 +131,7 @@ def compare(
 def accepted(runs: Iterable[tuple[Evaluation, Asked]], *, max_drop: float) -> Evaluation | None:
     """The latest of some whole runs, oldest first, that the gate let pass; the first to count has nothing before it.
 
+    They are runs of the same questions: what one names absent that the one before it did not, that one counted.
     A run that got worse is none to compare with: what failed once would pass when it is tried again. Nor is one that
     counted less than the one before it: what it did not ask could get worse and nobody would be told.
     """
@@ -144,7 +145,7 @@ def accepted(runs: Iterable[tuple[Evaluation, Asked]], *, max_drop: float) -> Ev
 
 
 def _counts_as_much(before: Asked, after: Asked) -> bool:
-    return len(after.counted) >= len(before.counted) and not before.counted & after.absent
+    return after.counted >= before.counted and after.absent <= before.absent
 
 
 def _may_follow(before: Evaluation, after: Evaluation, max_drop: float) -> bool:

@@ -85,9 +85,9 @@ def _named(place: FoundPlace) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The ids of a run's questions: those that count, and those that were `ABSENT`."""
+    """How many questions of a run count, and the ids of those that were `ABSENT`."""
 
-    counted: frozenset[str] = frozenset()
+    counted: int = 0
     absent: frozenset[str] = frozenset()
 
 
@@ -127,3 +127,8 @@ class Evaluation:
     def is_whole(self) -> bool:
         """Whether it got to its end, so that it can be compared."""
         return self.finished_at is not None and not self.error
+
+    @property
+    def asked_nothing(self) -> bool:
+        """Whether it got to its end and not one question could be asked: each names what is not in the appliance."""
+        return self.is_whole and NOT_THERE in self.settings and all(value is None for value in self.metrics.values())

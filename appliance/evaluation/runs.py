@@ -164,7 +164,7 @@ class Evaluations:
             and (other.kind, other.groups, other.levels, other.answers) == like
         ]
         same = [other for other in earlier if run.kind is SetKind.FEEDBACK or other.set_sha256 == run.set_sha256]
-        return accepted(((other, self._store.asked(other.id)) for other in reversed(same)), max_drop=max_drop)
+        return accepted(((other, self._store.asked(other)) for other in reversed(same)), max_drop=max_drop)
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Wait until nothing is running."""

@@ -26,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    func,
     insert,
     select,
     text,
@@ -35,7 +36,7 @@ from sqlalchemy import (
 from appliance.conversations import turns
 from appliance.database import Database, Moment, metadata
 from appliance.errors import NotFound
-from appliance.evaluation.results import ABSENT, Asked, Evaluation, FoundPlace, QuestionResult, SetKind
+from appliance.evaluation.results import ABSENT, NOT_THERE, Asked, Evaluation, FoundPlace, QuestionResult, SetKind
 
 KEPT = 100
 _INTERRUPTED = "The appliance was stopped during the evaluation. Start it again."
@@ -141,14 +142,21 @@ class EvaluationStore:
         with self._database.read() as connection:
             return [_result(row) for row in connection.execute(query)]
 
-    def asked(self, run_id: str) -> Asked:
-        """Which questions of a run count, less what has been deleted since."""
+    def asked(self, run: Evaluation) -> Asked:
+        """Which questions of a run count, less what has been deleted since.
+
+        They are counted in the index alone: a run may have 20,000 questions, each with the places that were found, and
+        those of every run of a set are looked at. Which ones were absent is read of a run that says it had such.
+        """
         results = evaluation_results.c
-        query = select(results.question_id, results.kind).where(results.evaluation_id == run_id)
+        of_run = results.evaluation_id == run.id
         with self._database.read() as connection:
-            kinds = {row.question_id: row.kind for row in connection.execute(query)}
-        absent = frozenset(question_id for question_id, kind in kinds.items() if kind == ABSENT)
-        return Asked(frozenset(kinds.keys() - absent), absent)
+            total = connection.execute(select(func.count()).select_from(evaluation_results).where(of_run)).scalar_one()
+            if NOT_THERE not in run.settings:
+                return Asked(total)
+            query = select(results.question_id).where(of_run, results.kind == ABSENT)
+            absent = frozenset(connection.execute(query).scalars())
+        return Asked(total - len(absent), absent)
 
     def remove(self, run_id: str) -> None:
         """Forget a run with its questions. Raises NotFound."""

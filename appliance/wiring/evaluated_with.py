@@ -9,6 +9,7 @@ from appliance.answering.instructions import TEMPLATE
 from appliance.catalog import Catalog
 from appliance.config import ModelSettings, Settings
 from appliance.domain import DocumentState
+from appliance.errors import ModelUnavailable
 from appliance.evaluation.results import NOT_YET
 from appliance.inference.port import Embedder, LanguageModel, Reranker
 from appliance.wiring.serving import InService
@@ -48,11 +49,25 @@ class EvaluatedWith:
         return values | _answered_with(settings.model, self.model) if answers else values
 
 
+_NOT_QUOTED = (
+    "An evaluation with answers measures what the language model writes, and quotes no passages in its place, as a "
+    "question would be answered meanwhile. Evaluate without answers, or set model.provider to 'none' to measure quoted "
+    "passages."
+)
+
+
 def _answered_with(settings: ModelSettings, model: LanguageModel | None) -> dict[str, str]:
-    """The language model and how it is asked. Raises ModelUnavailable: quoted passages would measure something else."""
+    """The language model and how it is asked.
+
+    Raises ModelUnavailable: where a question of a person is answered with quoted passages instead, those would measure
+    something else, under the name of the model.
+    """
     if model is None:
         return {"model": "none: answers are quoted passages"}
-    card = model.card()
+    try:
+        card = model.card()
+    except ModelUnavailable as error:
+        raise ModelUnavailable(f"{error} {_NOT_QUOTED}") from error
     sampling = {"model.temperature": str(settings.temperature), "model.seed": str(settings.seed)}
     return {
         "model": card.name,

@@ -179,6 +179,10 @@ def test_a_document_that_goes_does_not_take_its_questions_out_of_the_gate(desk: 
         found = desk.admin.get(f"/api/evaluations/{gone['id']}/{address}").json()
         assert (found["before"]["id"], found["passes"], found["shared"]) == (before["id"], False, 0)
         assert (found["absent"], found["absent_named"]) == (1, "lunch (canteen.md)")
+    assert (before["asked_nothing"], gone["asked_nothing"]) == (False, True)
+    (told,) = gone["notices"]
+    assert told.startswith("No question could be asked, and nothing was measured: ")
+    assert "1 of 1: lunch (canteen.md). Add or sync the source that has them" in told
 
 
 def test_whether_a_closed_document_has_a_title_or_a_page_is_not_told(appliance: Appliance, client: Client) -> None:

@@ -15,6 +15,7 @@ from appliance.domain import EVERYONE, Role, Source
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from tests.api.conftest import PASSWORD, events, write_documents
+from tests.appliance.inference.misbehaving_server import unused_url
 from tests.appliance.inference.ollama_server import DIGEST, MODEL, Mode, ollama_server
 from tests.data.tiny_gguf import make_tiny_gguf
 
@@ -106,3 +107,20 @@ def test_llama_cpp_answers_and_streams(data: Path, tmp_path: Path) -> None:
         assert record.retrieval is not None
         assert record.retrieval.model.provider == "llamacpp"
         assert len(record.retrieval.model.digest) == len("sha256:") + 64
+
+
+def test_an_evaluation_does_not_measure_quoted_passages_in_place_of_a_model_that_is_away(data: Path) -> None:
+    """A person gets passages then; the figures of a gate would be those of something else."""
+    with served(data, ollama(unused_url())) as (appliance, reader):
+        assert ask(reader)[0]["kind"] == "extractive"
+        operator = TestClient(create_headless_app(appliance), base_url="http://testserver")
+        operator.headers["Authorization"] = f"Bearer {appliance.operator_token}"
+        golden = json.dumps({"question": QUESTION, "evidence": [{"doc": "travel.md"}]}).encode()
+        refused = operator.post("/api/evaluations", content=golden, params={"answers": True})
+        assert (refused.status_code, refused.json()["code"]) == (503, "model_unavailable")
+        told = refused.json()["message"]
+        assert "Start it, or set model.ollama_host." in told
+        assert "quotes no passages in its place" in told
+        assert "Evaluate without answers, or set model.provider to 'none'" in told
+        assert operator.post("/api/evaluations", content=golden).status_code == 202
+        appliance.evaluations.wait(100)

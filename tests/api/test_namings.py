@@ -75,8 +75,12 @@ def test_what_the_log_holds_is_taken_out_by_two_officers_and_its_proof_by_one(
     case = first.post("/api/compliance/cases", json={"title": "T", "reason": "R", "query_ids": [query_id]}).json()
     assert first.get(f"/api/compliance/cases/{case['id']}/package").status_code == 403
     assert first.post("/api/log/exports", json={"reason": "Handed to the auditor"}).status_code == 202
-    assert first.get("/api/log/exports/mine").json()["until"] is None
+    for one, own in ((first, True), (second, False)):
+        mine = one.get("/api/log/exports/mine").json()
+        assert mine["until"] is None
+        assert (mine["waits"]["asked_by"], mine["waits"]["own"]) == ("third-officer", own)
     approve(second, "what the log holds")
+    assert first.get("/api/log/exports/mine").json()["waits"] is None
     for one in (first, second):
         assert one.get("/api/log/exports/mine").json()["until"] is not None
         whole = one.get("/api/log/export", params={"content": True}).text.splitlines()

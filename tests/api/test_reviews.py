@@ -112,6 +112,29 @@ def test_an_admin_reviews_only_what_they_may_read_and_is_told_how_much_else_wait
     assert (desk.finds("hr", "A fitter earns 80,000 CHF."), desk.finds("employee", "A fitter earns")) == (True, False)
 
 
+def test_a_file_with_the_bytes_of_a_released_one_says_so_to_those_who_may_read_that(desk: Desk) -> None:
+    folder = desk.folder(first__txt=FIRST, other__txt=SECOND)
+    write(folder / "hr" / "closed.txt", SECOND)
+    write(folder / "hr" / ".access.toml", 'groups = ["hr"]')
+    key = desk.add(folder, curated=True)
+    desk.sync(key)
+    for path in ("first.txt", "hr/closed.txt"):
+        approve(desk, desk.id_of(key, path))
+    write(folder / "again.txt", FIRST)
+    desk.sync(key)
+
+    def copies(who: str) -> dict[str, list[str]]:
+        listed = desk.client(who).get("/api/reviews").json()["reviews"]
+        for item in listed:
+            assert {copy["source"] for copy in item["copies"]} <= {desk.name(key)}
+            detail = desk.client(who).get(f"/api/reviews/{item['document_id']}").json()
+            assert detail["copies"] == item["copies"]
+        return {item["path"]: [copy["path"] for copy in item["copies"]] for item in listed}
+
+    assert copies("admin") == {"again.txt": ["first.txt"], "other.txt": []}
+    assert copies("hr-admin") == {"again.txt": ["first.txt"], "other.txt": ["hr/closed.txt"]}
+
+
 def test_nobody_releases_what_they_uploaded_while_another_admin_could(desk: Desk) -> None:
     key = desk.add()
     desk.ended(desk.upload(key, "letter.eml", letter(("press.txt", FIRST.encode()))))

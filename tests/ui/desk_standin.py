@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 
 from appliance.api.schemas.charts import ChartsOut, CountOut, SpanOut
-from appliance.api.schemas.log import MayExportOut
+from appliance.api.schemas.log import ExportAskedOut, MayExportOut
 from appliance.api.schemas.namings import NamedOut, NamingIn, NamingOut
 from appliance.api.schemas.protection import SubjectOut
 from tests.ui.ingest_standin import NOW, problem
@@ -22,6 +22,7 @@ class Desk:
     poison: str
     asked_for: list[NamingIn] = field(default_factory=list)
     may_export_until: datetime | None = None
+    export_asked: ExportAskedOut | None = None
     handed_over: bool = False
 
     def charts(self, weeks: int) -> ChartsOut:
@@ -71,7 +72,7 @@ def routes(desk: Desk) -> APIRouter:
 
     @api.get("/log/exports/mine")
     def may_export() -> MayExportOut:
-        return MayExportOut(until=desk.may_export_until)
+        return MayExportOut(until=desk.may_export_until, waits=desk.export_asked)
 
     @api.get("/log/subjects/{name}/account", response_model=None)
     def subject(name: str) -> Response:

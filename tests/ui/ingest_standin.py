@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from appliance.api.schemas.asking import PlaceOut
 from appliance.api.schemas.documents import ChangedLineOut, ChangesOut, PageOut, PassageTextOut
 from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, FilesIn, FilesOut, ReceiptOut
-from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewOut, ReviewsOut
+from appliance.api.schemas.reviews import Approval, CopyOut, Rejection, ReviewDetail, ReviewOut, ReviewsOut
 from appliance.api.schemas.runs import RunOut, RunState
 from appliance.api.schemas.sources import PreviewFileOut, PreviewOut, Reread, SourceIn, SourceOut, SourcePatch, SyncIn
 from appliance.domain import DocumentState, SourceKind, TextMeans
@@ -193,6 +193,9 @@ class Intake:
                 groups=["claims"],
                 read_at=NOW,
                 replaces=replaces,
+                copies=[]
+                if replaces
+                else [CopyOut(path=f"old/annex-b.docx{self.poison}", source=f"Archive{self.poison}")],
             )
             for n, (name, replaces) in enumerate([("framework-agreement.pdf", True), ("annex-b.docx", False)])
         ]

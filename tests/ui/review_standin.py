@@ -27,6 +27,7 @@ class ReviewDesk:
     def __init__(self, poison: str = "") -> None:
         self.poison = poison
         self.drawn = 1  # answers, in each state
+        self.in_case = 1  # questions
         self.judged: list[tuple[str, JudgementIn]] = []
         self.made: list[SamplingRuleIn] = []
         self.noted: list[CaseNoteIn] = []
@@ -47,7 +48,7 @@ class ReviewDesk:
     def case(self) -> CaseOut:
         return CaseOut(
             id="case-1", number=3, title=f"Salaries seen{self.poison}", opened_by=f"cora{self.poison}", opened_at=NOW,
-            state="open", queries=1, closed_at=None,
+            state="open", queries=self.in_case, closed_at=None,
         )  # fmt: skip
 
 

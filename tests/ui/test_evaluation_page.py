@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -75,10 +77,19 @@ def test_questions_that_do_not_count_are_told_of_one_run_and_of_two(at: AppTest,
     assert "1 of 45: q1 (&lt;b&gt;.pdf)." in shown(at)
 
 
+def test_a_run_that_could_ask_nothing_is_told_as_an_error() -> None:
+    run = Measuring().runs[0].model_copy(update={"notices": ["No question could be asked."]})
+    (some,) = evaluation_view.notices(run)
+    (none,) = evaluation_view.notices(run.model_copy(update={"asked_nothing": True}))
+    assert ('role="alert"' in some, 'role="alert"' in none) == (False, True)
+
+
 def test_a_question_that_was_not_asked_is_shown_as_such() -> None:
     absent = Measuring().question(1).model_copy(update={"absent": True, "ndcg": None, "first_rank": None})
     row = evaluation_view.questions([absent])
-    assert "names what is not in the appliance" in row
+    cells = dict(re.findall(r'<td data-label="([^"]+)">(.*?)</td>', row))
+    assert cells["First evidence"].startswith("names what is not in the appliance: policies/1.pdf")
+    assert cells["First places"] == ""  # nothing was searched, so nothing was found
     assert "not asked" in row
     assert "not found" not in row
 

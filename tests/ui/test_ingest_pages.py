@@ -301,6 +301,8 @@ def test_a_place_for_uploads_is_added_and_files_are_handed_over(opened: Open, in
     assert intake.sources[-1].kind == "uploads"
     assert intake.sources[-1].curated
     at = opened()
+    assert "Nothing was uploaded yet." in shown(at)
+    assert "Expert opinions" in shown(at)
     at.file_uploader(key="files-s-3").set_value(
         [("annex.pdf", b"%PDF-", "application/pdf"), (".hidden", b"x", "text/plain")]
     )
@@ -477,7 +479,9 @@ def test_a_document_is_reviewed_and_approved_as_it_was_seen(opened: Open, intake
 
 def test_a_document_is_turned_down_with_a_reason_only(opened: Open, intake: Intake) -> None:
     at = opened("Review")
+    assert shown(at).count("a copy of a released document") == 1
     at.button(key="review-w-1").click().run()
+    assert "The very same file is released already: old/annex-b.docx (Archive)." in shown(at)
     press(at, "Turn down", "review-w-1")
     assert "Say why you turn it down" in shown(at)
     assert intake.turned_down == []

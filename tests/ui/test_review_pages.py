@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from appliance.api.schemas.log import ExportAskedOut
 from appliance.domain import Selects
 from tests.ui.api_standin import Standin, create_api
 from tests.ui.ingest_standin import NOW
@@ -92,6 +94,17 @@ def test_a_case_is_opened_with_a_reason_and_questions(base_url: str, state: Stan
     assert (wanted.title, wanted.reason, wanted.query_ids) == ("Hotels", "Somebody said so.", ["q-1", "q-2"])
 
 
+def test_a_case_without_a_question_says_that_it_has_no_evidence_yet(base_url: str, state: Standin) -> None:
+    state.desk.may_export_until = NOW
+    for questions, offered in ((1, True), (0, False)):
+        state.review_desk.in_case = questions
+        at = run(base_url, "cases")
+        at.button(key="case-case-1").click().run()
+        assert ("/api/compliance/cases/case-1/package" in shown(at)) == offered
+        assert ("There is no question in this case yet" in shown(at)) != offered
+    state.review_desk.in_case, state.desk.may_export_until = 1, None
+
+
 def test_the_evidence_of_a_selection_is_one_link_once_two_officers_agreed(base_url: str, state: Standin) -> None:
     at = run(base_url, "cases")
     at.text_input(key="evidence-ids").set_value("q-1 q&2").run()
@@ -99,6 +112,24 @@ def test_the_evidence_of_a_selection_is_one_link_once_two_officers_agreed(base_u
     state.desk.may_export_until = NOW
     at.run()
     assert "/api/compliance/package?query_id=q-1&amp;query_id=q%262" in shown(at)
+
+
+@pytest.mark.parametrize(
+    ("own", "words"), [(True, "You asked on"), (False, "<b>cleo</b> asked on")], ids=["one's own", "another's"]
+)
+def test_what_waits_for_a_second_officer_is_told_and_not_asked_for_again(
+    base_url: str, state: Standin, own: bool, words: str
+) -> None:
+    state.desk.may_export_until = state.desk.export_asked = None
+    at = run(base_url, "cases")
+    at.text_input(key="evidence-ids").set_value("q-1").run()
+    assert "Why it is taken out" in [item.label for item in at.text_input]
+    state.desk.export_asked = ExportAskedOut(asked_by="<b>cleo</b>", asked_at=NOW, lapses_at=NOW, own=own)
+    at.run()
+    assert "Why it is taken out" not in [item.label for item in at.text_input]
+    assert html.escape(words) in shown(at)
+    assert "who decides under Data protection" in shown(at)
+    state.desk.export_asked = None
 
 
 def test_a_selection_that_is_drawn_again_is_looked_for_once_and_another_one_anew(base_url: str, state: Standin) -> None:

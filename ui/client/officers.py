@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 import httpx
 
@@ -114,9 +113,9 @@ class ForOfficers(Calls):
         """Put before a second officer that both may take out what the log holds."""
         self._send("POST", "/api/log/exports", checked(OpeningIn, reason=reason))
 
-    def may_export(self) -> datetime | None:
-        """Until when one may take out what the log holds."""
-        return self._get(MayExportOut, "/api/log/exports/mine").until
+    def may_export(self) -> MayExportOut:
+        """Until when one may take out what the log holds, and whether that waits for a second officer."""
+        return self._get(MayExportOut, "/api/log/exports/mine")
 
     # data protection
 

@@ -85,8 +85,7 @@ def _open(client: Client, case_id: str) -> None:
     with pieces.problems_shown():
         case = read_once("case", case_id, lambda: client.case(case_id))
         pieces.show(_heading(case))
-        path = f"/api/compliance/cases/{segment(case.id)}/package"
-        taking_out.offer(client, {"Take the evidence package": path}, "case")
+        _offer_evidence(client, case)
         if case.contents:
             pieces.show(Html('<h3 class="sr-small-head">Questions</h3>'))
             pieces.show(pieces.table(("Entry", "Question", "Answer"), [_question(one) for one in case.contents]))
@@ -98,6 +97,14 @@ def _open(client: Client, case_id: str) -> None:
             pieces.show(pieces.notice("You proposed to close this case. Another officer decides."))
         elif case.state == "closing":
             decide(client, case.proposal_id)
+
+
+def _offer_evidence(client: Client, case: CaseDetail) -> None:
+    if case.state == "open" and not case.queries:
+        pieces.show(pieces.line("There is no question in this case yet, and so no evidence to take out."))
+        return
+    path = f"/api/compliance/cases/{segment(case.id)}/package"
+    taking_out.offer(client, {"Take the evidence package": path}, "case")
 
 
 def _heading(case: CaseDetail) -> Html:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from appliance.api.schemas.calling import segment
-from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, ReviewOut
+from appliance.api.schemas.reviews import Approval, CopyOut, Rejection, ReviewDetail, ReviewOut
 from ui import pieces
 from ui.changes_view import show_changes
 from ui.client import Client, checked
 from ui.coverage_view import Pictures, show_coverage, summary
 from ui.following import dialog, follow
-from ui.inert import Html, text
+from ui.inert import Html, one_line, text
 from ui.passage_view import show_passages
 
 _LIMIT = 25
+_NAMED_COPIES = 3
 
 
 def page(client: Client) -> None:
@@ -46,6 +49,8 @@ def _entry(review: ReviewOut) -> Html:
         review.source, f"to be seen by {pieces.listed(review.groups)}", f"read {pieces.moment(review.read_at)}"
     )
     mark = pieces.badge("changes a document in force", "warn") if review.replaces else pieces.badge("new")
+    if review.copies:
+        mark = pieces.join([mark, pieces.badge("a copy of a released document")])
     return Html(
         f'<div class="sr-source"><div><strong>{text(review.path)}</strong><br>{mark}<p>{text(facts)}</p></div></div>'
     )
@@ -56,6 +61,8 @@ def _open(client: Client, document_id: str) -> None:
     with pieces.problems_shown():
         review = client.review(document_id)
         pieces.show(_heading(review))
+        if review.copies:
+            pieces.show(_copies(review.copies))
         names = ["Passages"]
         if review.changes is not None:
             names.insert(0, "Changes")
@@ -72,6 +79,13 @@ def _heading(review: ReviewDetail) -> Html:
     facts = pieces.dotted(review.source, review.path, seen_by, pieces.size(review.size_bytes))
     lines = "".join(f"<p>{text(words)}</p>" for words in (facts, summary(review.pages)) if words)
     return Html(f'<div class="sr-source"><div><h2>{text(review.title)}</h2>{lines}</div></div>')
+
+
+def _copies(copies: Sequence[CopyOut]) -> Html:
+    """That the very same bytes are before readers already, and where."""
+    named = [f"{one_line(copy.path, 200)} ({one_line(copy.source)})" for copy in copies[:_NAMED_COPIES]]
+    more = [f"{len(copies) - len(named):,} more"] if len(copies) > len(named) else []
+    return pieces.notice(f"The very same file is released already: {', '.join([*named, *more])}.")
 
 
 def _show(name: str, review: ReviewDetail) -> None:

@@ -10,6 +10,7 @@ from appliance import wording
 from appliance.api.schemas.calling import segment
 from appliance.api.schemas.runs import RunOut, RunState
 from appliance.api.schemas.sources import SourceOut, SyncIn
+from appliance.domain import SourceKind
 from ui import pieces, states
 from ui.client import Client
 from ui.following import BUSY_S, IDLE_S, dialog, redraw
@@ -29,7 +30,9 @@ def latest_by_source(runs: Iterable[RunOut]) -> dict[str, RunOut]:
 
 def show_latest(client: Client, source: SourceOut, run: RunOut | None) -> None:
     """Show how the newest run of a source goes, or ended. What it asks to be confirmed is offered."""
-    if run is None:
+    if run is None and source.kind is SourceKind.UPLOADS:
+        pieces.show(pieces.line("Nothing was uploaded yet. What is uploaded here is read at once."))
+    elif run is None:
         pieces.show(pieces.line("Not synced yet. Sync it once: it is kept in sync from then on."))
     elif run.state is RunState.RUNNING:
         st.fragment(_follow, run_every=BUSY_S)(client, run.id)

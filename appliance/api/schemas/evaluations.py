@@ -34,7 +34,8 @@ class EvaluationOut(Out):
 
     `metrics` are by name, None where there was nothing to measure. `settings` is what was in force. Of a run that is
     `hidden`, which read with groups or levels that who asks does not have, only who started it and when is told.
-    `notices` are sentences about questions that do not count.
+    `notices` are sentences about questions that do not count. It `asked_nothing` when no question does, so that it
+    measured nothing.
     """
 
     id: str
@@ -54,6 +55,7 @@ class EvaluationOut(Out):
     settings: dict[str, str]
     hidden: bool = False
     notices: list[str] = []
+    asked_nothing: bool = False
 
 
 class EvaluationsOut(Out):

@@ -26,10 +26,20 @@ class OpeningOut(Out):
     until: datetime | None
 
 
+class ExportAskedOut(Out):
+    """That it was asked to take out what the log holds, which waits for an officer who did not. `own`: they asked."""
+
+    asked_by: str
+    asked_at: datetime
+    lapses_at: datetime
+    own: bool
+
+
 class MayExportOut(Out):
-    """Until when an officer may take out what the log holds; None when they may not."""
+    """Until when an officer may take out what the log holds; None when they may not. `waits` is what was asked for."""
 
     until: datetime | None
+    waits: ExportAskedOut | None = None
 
 
 class RetrievedOut(Out):

@@ -11,8 +11,18 @@ from appliance.api.schemas.documents import ChangesOut, PageOut, PassageTextOut
 from appliance.api.schemas.shapes import In, Out
 
 
+class CopyOut(Out):
+    """A document in force with the very bytes of one that waits."""
+
+    path: str
+    source: str
+
+
 class ReviewOut(Out):
-    """A document that waits for a curator. `replaces` says that an approved version is in force meanwhile."""
+    """A document that waits for a curator. `replaces` says that an approved version is in force meanwhile.
+
+    `copies` are other documents in force with the very same bytes, as far as who asks may read them.
+    """
 
     document_id: str
     version_id: str
@@ -21,6 +31,7 @@ class ReviewOut(Out):
     groups: list[str]
     read_at: datetime
     replaces: bool
+    copies: list[CopyOut] = []
 
 
 class ReviewsOut(Out):

@@ -176,7 +176,7 @@ def test_a_run_that_got_worse_is_none_to_compare_with() -> None:
         return replace(RUN, id=name, metrics={"ndcg@10": ndcg}, settings={NOT_YET: str(not_yet)})
 
     def last(*runs: Evaluation) -> str:
-        found = accepted(((run, Asked(frozenset("ab"))) for run in runs), max_drop=0.02)
+        found = accepted(((run, Asked(2)) for run in runs), max_drop=0.02)
         return found.id if found else ""
 
     first = run("first", 0.80)
@@ -192,7 +192,10 @@ def test_a_run_that_got_worse_is_none_to_compare_with() -> None:
 def test_a_run_that_counted_less_is_none_to_compare_with() -> None:
     def last(*asked: tuple[str, str]) -> int | None:
         """The place of the run that is accepted, of runs that counted some questions and found others absent."""
-        runs = [(replace(RUN, id=str(at)), Asked(*map(frozenset, each))) for at, each in enumerate(asked)]
+        runs = [
+            (replace(RUN, id=str(at)), Asked(len(counted), frozenset(absent)))
+            for at, (counted, absent) in enumerate(asked)
+        ]
         found = accepted(runs, max_drop=0.02)
         return None if found is None else int(found.id)
 

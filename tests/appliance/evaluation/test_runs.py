@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 
 from appliance.answering.answerer import Answerer
 from appliance.audit.entries import Entry, EvaluationEnded
@@ -22,7 +25,7 @@ from appliance.errors import AuditUnavailable, CatalogUnavailable, Conflict, Ind
 from appliance.evaluation.compare import compare
 from appliance.evaluation.feedback import digest_of, exercises_from
 from appliance.evaluation.golden import Evidence, GoldenQuestion
-from appliance.evaluation.results import Evaluation, SetKind
+from appliance.evaluation.results import Asked, Evaluation, SetKind
 from appliance.evaluation.runner import Examiner, Exercise, OnRecordAsAWhole, exercises_for
 from appliance.evaluation.runs import Evaluations, Order
 from appliance.evaluation.store import KEPT, EvaluationStore
@@ -411,6 +414,37 @@ def test_documents_that_were_away_for_a_while_do_not_let_a_gate_pass(desk: Desk)
     assert run(frozenset({"board"}))[1:] == (right.id, False)  # there, and not found
     assert run(frozenset({"board"}))[1:] == (right.id, False)
     assert run()[1:] == (right.id, True)
+
+
+def test_the_questions_of_the_runs_before_are_counted_and_not_read(desk: Desk) -> None:
+    """Of a hundred runs of a large set that would be gigabytes; only what was absent is read, where anything was."""
+    away = replace(QUESTIONS[1], evidence=(Evidence("away.txt"),))
+    whole, without = desk.ended(desk.start()), desk.ended(desk.start(exercises_for((QUESTIONS[0], away), STAFF)))
+    assert (desk.store.asked(whole), desk.store.asked(without)) == (Asked(3), Asked(1, frozenset({"pay"})))
+    with statements() as executed:
+        desk.store.asked(whole)
+    (query,) = executed
+    with closing(sqlite3.connect(desk.shop.database.path)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", (whole.id,)).fetchall()
+    assert [step[-1] for step in plan] == [
+        "SEARCH evaluation_results USING COVERING INDEX ix_evaluation_results_evaluation_id (evaluation_id=?)"
+    ]
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """What is read from databases meanwhile."""
+    executed: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            executed.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield executed
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 def test_the_oldest_runs_are_forgotten(desk: Desk) -> None:

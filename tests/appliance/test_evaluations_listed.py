@@ -1,0 +1,47 @@
+"""The list of evaluations as a terminal of 80 columns shows it."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from appliance.api.schemas.evaluations import EvaluationOut, EvaluationsOut, EvaluationState, MetricOut
+from appliance.cli import evaluating, terminal
+from appliance.evaluation.metrics import METRICS
+
+NAME = "questions of the claims department, second edition.jsonl"
+
+
+def _run(**changed: object) -> EvaluationOut:
+    run = EvaluationOut(
+        id="0a1b2c3d-0000-4000-8000-000000000000", name=NAME, from_feedback=False, set_sha256="ab" * 32,
+        groups=["everyone"], answers=True, state=EvaluationState.FINISHED, started_by="ada",
+        started_at=datetime(2026, 11, 30, 3, 40, tzinfo=UTC), finished_at=datetime(2026, 11, 30, 3, 50, tzinfo=UTC),
+        total=1200, done=1200, message="", metrics={metric.name: 0.5 for metric in METRICS}, settings={},
+    )  # fmt: skip
+    return run.model_copy(update=changed)
+
+
+def test_the_list_of_evaluations_is_read_at_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=80, highlight=False, soft_wrap=True)
+    monkeypatch.setattr(terminal, "out", console)
+    monkeypatch.setattr(evaluating, "out", console)
+    titles = [
+        MetricOut(name=metric.name, title=metric.title, meaning="", higher_is_better=True, gated=True)
+        for metric in METRICS
+    ]
+    running = _run(state=EvaluationState.RUNNING, done=20, metrics={})
+    evaluating._print_evaluations(EvaluationsOut(metrics=titles, evaluations=[running, _run()]), as_json=False)
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    first, second = re.split(r"\n(?=\S)", file.getvalue().strip())
+    assert first.splitlines() == [f"0a1b2c3d {NAME}", "    30 Nov 2026, 03:40 UTC, running, 20 of 1,200 questions"]
+    assert " ".join(second.split()) == (
+        f"0a1b2c3d {NAME} 30 Nov 2026, 03:40 UTC, finished, 1,200 questions Recall@10 0.500, nDCG@10 0.500, "
+        "Right document@5 0.500, Abstention AUROC 0.500, Citation precision 0.500"
+    )

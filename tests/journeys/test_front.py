@@ -1,0 +1,60 @@
+"""What the browser has to say while a page loads, addresses that there are not, and the first visit of somebody."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, ConsoleMessage, expect
+
+from tests.journeys.browser import visit
+from tests.journeys.served import Served
+
+
+def test_a_page_loads_without_a_complaint_of_the_browser_or_an_answer_of_not_found(
+    browser: Browser, served: Served
+) -> None:
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        visiting.unanswered.clear()
+        visiting.page.on("console", note)
+        visiting.go("/library")
+        expect(visiting.page.get_by_role("heading", name="Library")).to_be_visible()
+        visiting.settle()
+        assert (complaints, visiting.unanswered) == ([], [])
+
+
+def test_an_address_that_there_is_not_is_told_on_a_page_of_its_own(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        for path in ("/nothing", "/start", "/nothing/deep", "/ask/deep", "/library.html?q=1"):
+            answer = visiting.page.request.get(f"{served.base_url}{path}", max_redirects=0)
+            assert (path, answer.status) == (path, 404)
+        visiting.sign_in(*served.accounts.employee)
+        visiting.go("/nothing")
+        expect(visiting.page.get_by_role("heading", name="There is no such page")).to_be_visible()
+        visiting.click(visiting.page.get_by_role("link", name="Start page"))
+        expect(visiting.page.get_by_role("heading", name="Ask your documents")).to_be_visible()
+        visiting.go("/library/")  # with a slash at its end it is the page
+        expect(visiting.page.get_by_role("heading", name="Library")).to_be_visible()
+        assert visiting.page.url == f"{served.base_url}/library"
+
+
+def test_who_never_signed_in_is_asked_to_and_told_of_no_session(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.go("/library")
+        expect(visiting.page.get_by_text("Sign in to see this page.")).to_be_visible()
+        expect(visiting.page.get_by_text("session ended")).to_have_count(0)
+        visiting.click(visiting.page.get_by_role("link", name="Sign in"))
+        expect(visiting.page.get_by_label("Password")).to_be_visible()
+
+
+def test_who_signed_out_is_asked_to_sign_in(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        visiting.click(visiting.page.get_by_role("button", name="Sign out"))
+        visiting.page.wait_for_url("**/login")
+        visiting.go("/library")
+        expect(visiting.page.get_by_text("Sign in to see this page.")).to_be_visible()
