@@ -20,7 +20,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from appliance.answering import named, notices
@@ -37,7 +37,7 @@ from appliance.answering.course import (
     retrieved,
     unanswered,
 )
-from appliance.answering.extract import laid_out, quotations
+from appliance.answering.extract import Quotation, laid_out, quotations
 from appliance.answering.flagging import raised
 from appliance.answering.followup import is_follow_up, standalone
 from appliance.answering.grounding import grounding
@@ -350,6 +350,7 @@ class Answerer:
             return self._abstain(course)
         quoted = quotations(course.searched_for, passages, self._embedder, follow_up=course.follow_up)
         if not course.retrieved:
+            passages, quoted = _quoted_first(passages, quoted)
             yield from self._found(course, passages, None, None)
         laid = laid_out(quoted)
         gate = MarkerGate(passages)
@@ -389,6 +390,15 @@ class Answerer:
         if self._model_expected or course.card is not None:
             course.notices.append(f"{error} The passages themselves are quoted instead.")
         course.card = None
+
+
+def _quoted_first(
+    passages: Sequence[Citation], quoted: Sequence[Quotation]
+) -> tuple[tuple[Citation, ...], list[Quotation]]:
+    """The passages numbered anew, so that what is quoted is [1], [2] and so on, and the quotations of them."""
+    chosen = [quotation.passage for quotation in quoted]
+    ordered = numbered([passage.hit for passage in (*chosen, *(one for one in passages if one not in chosen))])
+    return ordered, [replace(quotation, passage=passage) for quotation, passage in zip(quoted, ordered, strict=False)]
 
 
 def _checked(course: Course, shown: str, gate: MarkerGate) -> Answer:

@@ -366,7 +366,7 @@ def test_a_follow_up_that_names_what_no_passage_holds_is_not_answered_with_the_a
 
 def test_a_follow_up_is_answered_with_what_holds_its_name(make: Make) -> None:
     answer = answer_of(follow_up(make, "And in Vienna?")).answer
-    assert answer.text == "“The hotel in Vienna has a limit of 155.” [2]"
+    assert answer.text == "“The hotel in Vienna has a limit of 155.” [1]"
     assert [citation.hit.chunk.text for citation in answer.citations] == [HOTELS[1]]
 
 
@@ -395,6 +395,24 @@ def test_quotations_that_are_far_from_the_question_are_shown_with_a_warning(make
     answer = answer_of(ask(make(None, hits=hits), "Which allowance is paid for the night shift?")).answer
     assert answer.kind is AnswerKind.EXTRACTIVE
     assert answer.notices == (notices.NOT_NEAR,)
+
+
+def test_what_is_quoted_is_numbered_in_the_order_in_which_it_appears(make: Make, log: QueryLog) -> None:
+    texts = ("How long are invoices kept?", "Parking costs ten francs.", "How long invoices are kept.")
+    hits = FixedHits([make_hit(text, rank=rank) for rank, text in enumerate(texts, start=1)])
+    events = ask(make(None, hits=hits))
+    answer = answer_of(events).answer
+    assert re.findall(r"\[(\d)\]", answer.text) == ["1", "2"]
+    ordered = [texts[0], texts[2], texts[1]]
+    assert [citation.hit.chunk.text for citation in answer.citations] == ordered[:2]
+    [found] = [event for event in events if isinstance(event, Found)]
+    assert [(passage.number, passage.hit.chunk.text) for passage in found.passages] == list(enumerate(ordered, 1))
+    retrieved = entries(log)[1]
+    assert isinstance(retrieved, PassagesRetrieved)
+    assert [passage.number for passage in retrieved.retrieved] == [1, 3, 2]  # by rank
+    closed = entries(log)[2]
+    assert isinstance(closed, AnswerClosed)
+    assert [citation.number for citation in closed.citations] == [1, 2]
 
 
 def test_a_model_that_is_down_costs_the_prose_and_not_the_passages(make: Make, log: QueryLog) -> None:
