@@ -106,6 +106,11 @@ class _Wanted:
         is_said = not own or any(own & words(named.text_of(passage.hit)) for passage in passages)
         return cls(follow_up, names, own, is_said)
 
+    @property
+    def telling(self) -> Sequence[str]:
+        """The names that tell that a part speaks of what was asked: of a question by itself a year does not."""
+        return self.names if self.follow_up else [name for name in self.names if not name.isdecimal()]
+
     def best(self, passages: Sequence[Citation]) -> Sequence[Citation]:
         """The passages that are quoted from: the best of those that hold most of a follow-up's names."""
         ranked = list(passages)
@@ -141,7 +146,7 @@ class _Judged:
         scores = self.scores(wanted)
         best = max(range(len(self.parts)), key=lambda number: (not self.parts[number].leads, scores[number]))
         text = f"{self.parts[best].head}\n{self.parts[best].text}"
-        speaks_of_it = bool(named.held(wanted.names, text)) or not wanted.own.isdisjoint(words(text))
+        speaks_of_it = bool(named.held(wanted.telling, text)) or not wanted.own.isdisjoint(words(text))
         is_near = wanted.is_said and (self.nearness[best] >= _NEAR or speaks_of_it)
         return Quotation(self.passage, *_around(self.parts, best), is_near)
 

@@ -147,6 +147,8 @@ def test_what_is_not_near_to_the_question_is_quoted_without_a_mark() -> None:
     row = make_passages("City | Rate\nGeneva | 230\nVienna | 155")
     named = extract("What does a night in Geneva come to?", row, ToyEmbedder())
     assert [named.text[start:end] for start, end in named.highlights] == ["Geneva | 230"]
+    year = extract("Which allowances are planned in 2026?", make_passages("Logs of 2026 are kept."), ToyEmbedder())
+    assert year.highlights == ()
 
 
 HOTELS = "What is the hotel limit in Geneva?"
