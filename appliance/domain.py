@@ -131,13 +131,19 @@ class Place:
     """Where in a document something stands.
 
     `page` counts from 1 (page, slide or sheet; None when the format has none), `label` is its name for people
-    ("Sheet Budget"), `boxes` mark it on the page image, `headings` is the path of headings above it.
+    ("Sheet Budget"), `boxes` mark it on the page image, `headings` is the path of headings above it. What begins under
+    another heading further down stands in `later`: from which character of the text on, and the path from there.
     """
 
     page: int | None = None
     label: str = ""
     boxes: tuple[Box, ...] = ()
     headings: tuple[str, ...] = ()
+    later: tuple[tuple[int, tuple[str, ...]], ...] = ()
+
+    def headings_at(self, character: int) -> tuple[str, ...]:
+        """The path of headings above a character of the text."""
+        return next((path for start, path in reversed(self.later) if start <= character), self.headings)
 
     @property
     def pages(self) -> frozenset[int]:

@@ -12,7 +12,7 @@ only what changed.
 Printed are, of the halves that were not fitted, the area under the ROC curve and the share of answerable questions that are
 turned away; the weights on all questions (`WEIGHTS` in `appliance/answering/abstention.py`), and the threshold
 (`retrieval.answerable_above`) at which no set loses more than one answerable question in twenty, with what it costs and
-catches in each.
+catches in each, and with it the rule for where no model reads the passages (`appliance/answering/named.py`).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from corpora import READERS, Question, opened_set, questions
 from numpy.typing import NDArray
 
 from appliance.answering.abstention import Signs, Weights, answerability, signs
+from appliance.answering.named import are_missing
 from appliance.domain import Hit
 
 _MOST_QUESTIONS = 1_000  # of one set
@@ -49,8 +50,11 @@ class Asked:
             asked = random.Random(1).sample(asked, _MOST_QUESTIONS)
         with opened_set(folder, kept) as appliance:
             self.hits: list[list[Hit]] = [appliance.retriever.retrieve(one.text, READERS) for one in asked]
+            passages = appliance.settings.retrieval.passages
         self.questions = [one.text for one in asked]
         self.answerable = numpy.array([one.answerable for one in asked])
+        pairs = zip(self.questions, self.hits, strict=True)
+        self.unnamed = numpy.array([are_missing(question, "", hits[:passages]) for question, hits in pairs])
         self.signs = numpy.array([_row(signs(one, hits)) for one, hits in zip(self.questions, self.hits, strict=True)])
 
     def scores(self, weights: Weights) -> Floats:
@@ -131,6 +135,13 @@ def halves(sets: Mapping[str, Asked]) -> None:
               f"worst of {_ROUNDS} {max(shares):.1%}{told}")  # fmt: skip
 
 
+def _shares(which: NDArray[numpy.bool_], low: NDArray[numpy.bool_], unnamed: NDArray[numpy.bool_]) -> str:
+    """The share of these questions below the threshold, and with those that name what stands nowhere."""
+    return (
+        f"{low[which].mean():6.1%} ({(low | unnamed)[which].mean():6.1%} without a model)" if which.any() else "     -"
+    )
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -145,15 +156,15 @@ def main() -> None:
     halves(sets)
     weights = fitted([(asked.signs, asked.answerable) for asked in sets.values()])
     print(weights)
-    scored = {name: (asked.answerable, asked.scores(weights)) for name, asked in sets.items()}
+    scored = {name: (asked.answerable, asked.scores(weights), asked.unnamed) for name, asked in sets.items()}
     for folder in given.check:
         checked = Asked(folder, given.index)
-        scored[folder.name] = (checked.answerable, checked.scores(weights))
-    threshold = int(min(lowest(scores, found) for found, scores in scored.values() if found.any()) * 100) / 100
+        scored[folder.name] = (checked.answerable, checked.scores(weights), checked.unnamed)
+    threshold = int(min(lowest(scores, found) for found, scores, _ in scored.values() if found.any()) * 100) / 100
     print(f"threshold {threshold:.2f}")
-    for name, (answerable, scores) in scored.items():
-        caught = f"{(scores[~answerable] < threshold).mean():6.1%}" if (~answerable).any() else "     -"
-        false = f"{(scores[answerable] < threshold).mean():6.1%}" if answerable.any() else "     -"
+    for name, (answerable, scores, unnamed) in scored.items():
+        low = scores < threshold
+        caught, false = (_shares(which, low, unnamed) for which in (~answerable, answerable))
         print(f"{name:26} {answerable.sum():5} answerable, falsely 'do not say' {false}; "
               f"{(~answerable).sum():5} not, caught {caught}")  # fmt: skip
 

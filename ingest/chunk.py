@@ -60,6 +60,7 @@ class _Draft:
     label: str
     headings: tuple[str, ...]
     caption: str = ""  # of the table that it goes on with
+    later: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)  # headings that begin inside
     texts: list[str] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
     tokens: int = 0
@@ -90,7 +91,7 @@ def split(
                 number=len(chunks),
                 text=text,
                 context=_context((title, *draft.headings, draft.caption), room_for_context, embedder.count_tokens),
-                place=Place(draft.page, draft.label, tuple(draft.boxes), draft.headings),
+                place=Place(draft.page, draft.label, tuple(draft.boxes), draft.headings, tuple(draft.later)),
                 language=language or clear_language_of(text) or parsed.language,
                 token_count=draft.tokens,
             )
@@ -176,6 +177,8 @@ def _must_start(draft: _Draft, element: Element, tokens: int, with_table: int, b
 def _add(draft: _Draft, element: Element, text: str, tokens: int, path: tuple[str, ...], *, leads: bool) -> None:
     if draft.only_leads:
         draft.headings = path
+    elif element.level:
+        draft.later.append((sum(len(said) + 1 for said in draft.texts), path))
     draft.texts.append(text)
     draft.tokens += tokens + 1  # the line break between texts
     draft.boxes.extend(box for box in element.boxes if box not in draft.boxes)

@@ -54,13 +54,10 @@ def show_coverage(pages: Sequence[PageOut], key: str, pictures: Pictures | None)
     """Show how each page was read; with `pictures` also the page that is chosen.
 
     Args:
-        pages: In order.
+        pages: In order, at least one.
         key: Tells apart what is shown at the same time.
         pictures: None when there are none, or this reader may not see them.
     """
-    if not pages:
-        pieces.show(pieces.line("This kind of file has no pages to show, or it was not read yet."))
-        return
     pieces.show(pieces.line(summary(pages)))
     group = _choose_group(pages, key)
     pieces.show(Html(_strip(group, pictures) + _legend()))

@@ -42,7 +42,7 @@ the an of in on at to for by is are was were be and or as it its if how who why 
 und ist ein den dem des zu im von mit für wer wie was wo le la les de du et un une des en est que qui quel il lo gli
 di una del della che chi el los las y por es cuál qué quién
 """
-_QUESTION_WORDS = COMMON | frozenset(_SHORT_WORDS.split())
+QUESTION_WORDS = COMMON | frozenset(_SHORT_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def signs(question: str, hits: Sequence[Hit]) -> Signs:
     """What the formula reads."""
     asked = _asked(question)
     names = [word for word, is_name in asked.items() if is_name]
-    best = [_spelled(f"{hit.title} {hit.path} {hit.chunk.search_text}") for hit in hits[:BEST]]
+    best = [spelled(f"{hit.title} {hit.path} {hit.chunk.search_text}") for hit in hits[:BEST]]
     nearest = _nearest_sentence(list(asked), hits[:BEST])
     return Signs(
         cosine=max((hit.similarity for hit in hits if hit.similarity is not None), default=0.0),
@@ -95,25 +95,25 @@ def signs(question: str, hits: Sequence[Hit]) -> Signs:
 
 def _holds_all(question: str, hits: Sequence[Hit]) -> bool:
     asked = list(_asked(question))
-    return bool(asked) and any(_share(asked, _spelled(hit.chunk.search_text)) == 1.0 for hit in hits[:BEST])
+    return bool(asked) and any(_share(asked, spelled(hit.chunk.search_text)) == 1.0 for hit in hits[:BEST])
 
 
 def _asked(question: str) -> Mapping[str, bool]:
     """The words of a question that carry it, and whether each is a name or number."""
     found: dict[str, bool] = {}
     tells = detect_language(question) != "de"  # whether a capital tells a name from another noun
-    asking = _end_of_asking(question)
+    asking = end_of_asking(question)
     shouted = question.isupper() and len(_WORD.findall(question)) >= _A_SENTENCE
     for match in _WORD.finditer(question):
         word = _folded(match[0])
-        if word not in _QUESTION_WORDS and len(word) > 1:
+        if word not in QUESTION_WORDS and len(word) > 1:
             opens = begins_sentence(question, match.start())
             is_name = any(map(str.isdigit, word)) if shouted else _must_stand(match[0], opens, tells)
             found[word] = found.get(word, False) or (is_name and match.start() < asking)
     return found
 
 
-def _end_of_asking(question: str) -> int:
+def end_of_asking(question: str) -> int:
     """Where a question has its last question mark; its end if nothing is asked before that."""
     mark = question.rfind("?")
     return mark if len(_WORD.findall(question[: max(0, mark)])) >= _A_SENTENCE else len(question)
@@ -129,12 +129,12 @@ def _must_stand(word: str, opens_sentence: bool, capitals_tell: bool) -> bool:
 def _nearest_sentence(asked: Sequence[str], hits: Sequence[Hit]) -> str:
     sentences = [statement.text for hit in hits for statement in statements(hit.chunk.text)]
     begins = list(map(_begins, asked))
-    return max(sentences, key=lambda sentence: sum(map(_spelled(sentence).__contains__, begins)), default="")
+    return max(sentences, key=lambda sentence: sum(map(spelled(sentence).__contains__, begins)), default="")
 
 
-def _share(words: Sequence[str], spelled: str) -> float:
-    """The share of words that a text has, whatever their endings; all of none."""
-    return sum(_begins(word) in spelled for word in words) / len(words) if words else 1.0
+def _share(words: Sequence[str], text: str) -> float:
+    """The share of words that a text in one spelling has, whatever their endings; all of none."""
+    return sum(_begins(word) in text for word in words) / len(words) if words else 1.0
 
 
 def _begins(word: str) -> str:
@@ -144,7 +144,7 @@ def _begins(word: str) -> str:
     return f" {word[: max(_SHORT, len(word) - 2)]}"
 
 
-def _spelled(text: str) -> str:
+def spelled(text: str) -> str:
     """A text as its words with one space between them, in one spelling."""
     return f" {' '.join(_WORD.findall(_folded(text)))} "
 

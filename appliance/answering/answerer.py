@@ -20,10 +20,10 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from appliance.answering import notices
+from appliance.answering import named, notices
 from appliance.answering.abstention import answerability
 from appliance.answering.citations import MarkerGate
 from appliance.answering.course import (
@@ -37,7 +37,7 @@ from appliance.answering.course import (
     retrieved,
     unanswered,
 )
-from appliance.answering.extract import extract
+from appliance.answering.extract import Quotation, laid_out, quotations
 from appliance.answering.flagging import raised
 from appliance.answering.followup import is_follow_up, standalone
 from appliance.answering.grounding import grounding
@@ -344,15 +344,22 @@ class Answerer:
     def _quote(self, course: Course) -> Generator[AnswerEvent, None, Answer]:
         """The passages themselves, when there is no model to write."""
         passages = course.passages or numbered(course.hits[: self._settings.passages])
+        if named.are_missing(course.searched_for, course.follow_up, [passage.hit for passage in passages]):
+            if not course.retrieved:
+                yield from self._found(course, passages, None, None)
+            return self._abstain(course)
+        quoted = quotations(course.searched_for, passages, self._embedder, follow_up=course.follow_up)
         if not course.retrieved:
+            passages, quoted = _quoted_first(passages, quoted)
             yield from self._found(course, passages, None, None)
-        quotations = extract(course.searched_for, passages, self._embedder)
+        laid = laid_out(quoted)
         gate = MarkerGate(passages)
-        shown = gate.feed(quotations.text) + gate.finish()
+        shown = gate.feed(laid.text) + gate.finish()
         yield self._shown(course, shown)
+        course.notices += notices.of_quotations(laid, passages, course.follow_up)
         citations = _with_newer(course, _with_conflicts(course, gate.citations))
         told = tuple(course.notices)
-        return Answer(shown, AnswerKind.EXTRACTIVE, citations, told, highlights=quotations.highlights)
+        return Answer(shown, AnswerKind.EXTRACTIVE, citations, told, highlights=laid.highlights)
 
     def _abstain(self, course: Course, why: str = "") -> Answer:
         if why:
@@ -383,6 +390,15 @@ class Answerer:
         if self._model_expected or course.card is not None:
             course.notices.append(f"{error} The passages themselves are quoted instead.")
         course.card = None
+
+
+def _quoted_first(
+    passages: Sequence[Citation], quoted: Sequence[Quotation]
+) -> tuple[tuple[Citation, ...], list[Quotation]]:
+    """The passages numbered anew, so that what is quoted is [1], [2] and so on, and the quotations of them."""
+    chosen = [quotation.passage for quotation in quoted]
+    ordered = numbered([passage.hit for passage in (*chosen, *(one for one in passages if one not in chosen))])
+    return ordered, [replace(quotation, passage=passage) for quotation, passage in zip(quoted, ordered, strict=False)]
 
 
 def _checked(course: Course, shown: str, gate: MarkerGate) -> Answer:

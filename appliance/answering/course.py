@@ -76,6 +76,11 @@ class Course:
     is_withdrawn: bool = False
     _compared: tuple[tuple[Citation, ...], list[Conflict]] | None = field(default=None, init=False)
 
+    @property
+    def follow_up(self) -> str:
+        """The question as it was asked, where something else was searched for; else nothing."""
+        return self.question if self.searched_for != self.question else ""
+
     def elapsed_ms(self) -> float:
         """Milliseconds since the question came in."""
         return round((time.monotonic() - self.started) * 1000, 1)

@@ -6,22 +6,30 @@ Nothing is rephrased, so nothing can be made up; each quotation carries its [n].
 A quotation is a run of whole lines and sentences around the best one, so that a table row keeps its neighbours and a
 sentence what leads up to it; a row that is quoted without the beginning of its table follows the table's first row,
 which names the columns. The best one is near the question in meaning and holds its words: a name or a number that
-the question has decides between rows that otherwise say the same. A heading says nothing by itself: it brings its
-passage forward, and what is marked is below it. Where it asks for a number or a time ("how many",
-"since when"), a part with a number of its own comes first.
+the question has decides between rows that otherwise say the same. A heading and the head of a table say nothing by
+themselves: they bring their passage forward, and what is marked is below them. Where a number or a time is asked for
+("how many", "since when"), a part with a number of its own comes first. What is not near to the question is shown all
+the same, but not marked.
+
+What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
+in them the parts that do, or stand under a heading or the head of a table that does. If no passage has a word of it,
+nothing is marked: what is quoted answers the question before.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from appliance.answering import named
 from appliance.answering.citations import in_round_brackets
+from appliance.answering.followup import own_stems
 from appliance.answering.sentence_ends import sentence_ends
 from appliance.answering.sentences import words
 from appliance.domain import Chunk, Citation
+from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder
 
 _HALT = re.compile(r"[:;](?=\s+[^\sa-zà-ÿ])")
@@ -39,17 +47,36 @@ _MAX_PASSAGES = 3
 _MAX_CHARACTERS = 500
 _WORDS_WEIGHT = 0.5  # of holding all of the question's words, against a cosine of 1
 _NUMBER_WEIGHT = 0.2  # of holding a number of its own where one is asked for; measured by `bench/extraction.py`
+_OWN_NAMES_WEIGHT = 1.0  # of all names of a follow-up: more than any two parts differ by otherwise
 _WORTH_KEEPING = 0.75  # of the best passage's score
+_NEAR = 0.7  # what the best of what is quoted is worth at least to be marked; measured: decision 22
+_PERIOD = re.compile(r"(?:\d{1,2}[./-]){0,2}(?:19|20)\d\d(?:[/-]\d{2,4})?")
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A sentence or a line of a passage. `opens_line` tells how it is joined to the one before."""
+    """A sentence or a line of a passage. `opens_line` tells how it is joined to the one before.
+
+    `leads` says that it is a heading or the head of a table; `headings` and `head` are those it stands under.
+    """
 
     text: str
     opens_line: bool
     is_row: bool = False
-    is_heading: bool = False
+    leads: bool = False
+    headings: str = ""
+    head: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quotation:
+    """What is quoted of a passage: the part that is nearest to the question, and what stands around it."""
+
+    passage: Citation
+    before: str
+    nearest: str
+    after: str
+    is_near: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,36 +87,139 @@ class Quotations:
     highlights: tuple[tuple[int, int], ...]
 
 
-def extract(question: str, passages: Sequence[Citation], embedder: Embedder) -> Quotations:
-    """Quotations from the best passages, in the order of their rank. Raises ModelUnavailable."""
-    quoted = [(citation, _parts(citation.hit.chunk)) for citation in passages[:_MAX_PASSAGES]]
-    scores = iter(_scores(question, [part.text for _, parts in quoted for part in parts], embedder))
-    scored = [(citation, parts, [next(scores) for _ in parts]) for citation, parts in quoted if parts]
-    best = max((max(own) for _, _, own in scored), default=0.0)
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What parts are held against: the names of the question, or of the follow-up, whose own words count then too.
+
+    `is_said` tells that some passage has a word of the follow-up.
+    """
+
+    follow_up: str
+    names: tuple[str, ...]
+    own: frozenset[str]
+    is_said: bool
+
+    @classmethod
+    def by(cls, question: str, follow_up: str, passages: Sequence[Citation]) -> _Wanted:
+        names = tuple(named.names(follow_up or question, detect_language(question)))
+        own = own_stems(follow_up)
+        is_said = not own or any(own & words(named.text_of(passage.hit)) for passage in passages)
+        return cls(follow_up, names, own, is_said)
+
+    @property
+    def telling(self) -> Sequence[str]:
+        """The names that tell that a part speaks of what was asked: of a question by itself a year does not."""
+        return self.names if self.follow_up else [name for name in self.names if not name.isdecimal()]
+
+    def best(self, passages: Sequence[Citation]) -> Sequence[Citation]:
+        """The passages that are quoted from: the best of those that hold most of a follow-up's names."""
+        ranked = list(passages)
+        if self.follow_up and self.names:
+            ranked.sort(key=lambda passage: -len(named.held(self.names, named.text_of(passage.hit))))
+        return ranked[:_MAX_PASSAGES]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A passage in its parts, and how near each is to the question."""
+
+    passage: Citation
+    parts: Sequence[_Part]
+    nearness: Sequence[float]
+
+    def scores(self, wanted: _Wanted) -> Sequence[float]:
+        """What each part is worth: how near it is, and how much it holds of a follow-up's own names and words."""
+        if not wanted.follow_up:
+            return self.nearness
+        hit, spoken = self.passage.hit, _words(wanted.follow_up)
+        of_passage = f"{hit.title}\n{hit.path}\n{hit.chunk.context}"
+        under = [f"{part.headings}\n{part.head}\n{part.text}" for part in self.parts]
+        return [
+            near
+            + _OWN_NAMES_WEIGHT * _share(named.held(wanted.names, of_passage, text), wanted.names)
+            + _WORDS_WEIGHT * _share(spoken & _words(text), spoken)
+            for text, near in zip(under, self.nearness, strict=True)
+        ]
+
+    def quotation(self, wanted: _Wanted) -> Quotation:
+        """The best part, with what stands around it."""
+        scores = self.scores(wanted)
+        best = max(range(len(self.parts)), key=lambda number: (not self.parts[number].leads, scores[number]))
+        text = f"{self.parts[best].head}\n{self.parts[best].text}"
+        speaks_of_it = bool(named.held(wanted.telling, text)) or not wanted.own.isdisjoint(words(text))
+        is_near = wanted.is_said and (self.nearness[best] >= _NEAR or speaks_of_it)
+        return Quotation(self.passage, *_around(self.parts, best), is_near)
+
+
+def extract(question: str, passages: Sequence[Citation], embedder: Embedder, *, follow_up: str = "") -> Quotations:
+    """What is shown of the best passages. Raises ModelUnavailable."""
+    return laid_out(quotations(question, passages, embedder, follow_up=follow_up))
+
+
+def quotations(
+    question: str, passages: Sequence[Citation], embedder: Embedder, *, follow_up: str = ""
+) -> list[Quotation]:
+    """Quotations from the best passages, the best passage first. Raises ModelUnavailable.
+
+    Args:
+        question: What was searched for.
+        follow_up: The reader's words, where they were completed by the question they follow up.
+    """
+    wanted = _Wanted.by(question, follow_up, passages)
+    cut = [(passage, parts) for passage in wanted.best(passages) if (parts := _parts(passage.hit.chunk))]
+    nearness = iter(_nearness(question, [part.text for _, parts in cut for part in parts], embedder))
+    judged = [_Judged(passage, parts, [next(nearness) for _ in parts]) for passage, parts in cut]
+    worth = [max(one.scores(wanted)) for one in judged]
+    best = max(worth, default=0.0)
     at_least = best - (1 - _WORTH_KEEPING) * abs(best)  # below the best, also when all are negative
+    return [one.quotation(wanted) for one, own in zip(judged, worth, strict=True) if own >= at_least]
+
+
+def laid_out(quotations: Sequence[Quotation]) -> Quotations:
+    """Quotations one below another, each with its number. What is not near to the question is not marked."""
     text, highlights = "", []
-    for citation, parts, own in scored:
-        if max(own) < at_least:
-            continue
-        before, nearest, after = map(in_round_brackets, _quotation(parts, own))
+    for quotation in quotations:
+        before, nearest, after = map(in_round_brackets, (quotation.before, quotation.nearest, quotation.after))
         text += f"\n\n{before}" if text else before
-        highlights.append((len(text), len(text) + len(nearest)))
-        text += f"{nearest}{after} [{citation.number}]"
+        if quotation.is_near:
+            highlights.append((len(text), len(text) + len(nearest)))
+        text += f"{nearest}{after} [{quotation.passage.number}]"
     return Quotations(text, tuple(highlights))
 
 
 def _parts(chunk: Chunk) -> list[_Part]:
-    headings = frozenset(chunk.place.headings)
-    return [part for line in chunk.text.split("\n") for part in _parts_of_line(line.strip(), headings)]
+    place = chunk.place
+    headings = frozenset(place.headings).union(*(path for _, path in place.later))
+    parts: list[_Part] = []
+    start = 0
+    for line in chunk.text.split("\n"):
+        above = "\n".join(place.headings_at(start))
+        parts += (replace(part, headings=above) for part in _parts_of_line(line.strip(), headings))
+        start += len(line) + 1
+    heads = [parts[_head_row(parts, number)].text if part.is_row else "" for number, part in enumerate(parts)]
+    return [
+        replace(part, leads=part.leads or _names_columns(parts, number), head=heads[number])
+        for number, part in enumerate(parts)
+    ]
 
 
 def _parts_of_line(line: str, headings: Collection[str]) -> list[_Part]:
     if line and line.lstrip("# ") in headings:
-        return [_Part(line, opens_line=True, is_heading=True)]
+        return [_Part(line, opens_line=True, leads=True)]
     if _CELL_BORDER in line:
         return [_Part(line, opens_line=True, is_row=True)]
     sentences = [sentence.strip() for sentence in _sentences(line) if sentence.strip()]
     return [_Part(sentence, opens_line=number == 0) for number, sentence in enumerate(sentences)]
+
+
+def _names_columns(parts: Sequence[_Part], number: int) -> bool:
+    """Whether a part is the head of a table: its first row, above others, whose numbers are periods at most."""
+    if not parts[number].is_row or _head_row(parts, number) < number:
+        return False
+    if number + 1 == len(parts) or not parts[number + 1].is_row:
+        return False
+    cells = [cell.strip() for cell in parts[number].text.split(_CELL_BORDER.strip()) if cell.strip()]
+    return len(cells) > 1 and all(_PERIOD.fullmatch(cell) or not _NUMBER.search(cell) for cell in cells)
 
 
 def _sentences(line: str) -> list[str]:
@@ -98,20 +228,23 @@ def _sentences(line: str) -> list[str]:
     return [line[start:end] for start, end in pairwise((0, *sorted(ends), len(line)))]
 
 
-def _scores(question: str, texts: Sequence[str], embedder: Embedder) -> list[float]:
+def _nearness(question: str, texts: Sequence[str], embedder: Embedder) -> list[float]:
     if not texts:
         return []
     likeness = embedder.embed_passages(texts) @ embedder.embed_query(question)
     asked = _words(question)
     return [
-        float(cosine) + _WORDS_WEIGHT * len(asked & _words(text)) / max(1, len(asked)) + _of_number(question, text)
+        float(cosine) + _WORDS_WEIGHT * _share(asked & _words(text), asked) + _of_number(question, text)
         for cosine, text in zip(likeness, texts, strict=True)
     ]
 
 
-def _quotation(parts: Sequence[_Part], scores: Sequence[float]) -> tuple[str, str, str]:
-    """The best part and, while there is room, its neighbours: what follows first, then what comes before."""
-    best = max(range(len(parts)), key=lambda number: (not parts[number].is_heading, scores[number]))
+def _share(held: Collection[str], wanted: Collection[str]) -> float:
+    return len(held) / max(1, len(wanted))
+
+
+def _around(parts: Sequence[_Part], best: int) -> tuple[str, str, str]:
+    """A part and, while there is room, its neighbours: what follows first, then what comes before."""
     head, room = _head_row(parts, best), _MAX_CHARACTERS - len(parts[best].text)
     if head < best and len(parts[head].text) >= room:
         head = best

@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from appliance.answering.sentences import COMMON
+from appliance.answering.sentences import COMMON, words
 from appliance.domain import Turn
 
 _WORD = re.compile(r"[^\W_]+")
@@ -93,6 +93,11 @@ def is_follow_up(question: str) -> bool:
     if said < 2 and len(_WORD.findall(question)) <= _FEW_WORDS and not (said and _ASKS_WHAT_IS.match(question)):
         return True
     return said <= _MOST_IN_ALL and _points_back(question)
+
+
+def own_stems(question: str) -> frozenset[str]:
+    """The stems of the words that a question says of its own, without those of asking."""
+    return words(" ".join(_own_words(question)))
 
 
 def _points_back(question: str) -> bool:

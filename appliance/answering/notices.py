@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from appliance.answering.conflicts import Conflict
+from appliance.answering.extract import Quotations
+from appliance.answering.followup import own_stems
+from appliance.answering.named import text_of
+from appliance.answering.sentences import words
 from appliance.domain import Citation, Grounding
 from appliance.retrieval.editions import Newer, newer
 
@@ -23,6 +27,11 @@ WITHDRAWN = (
     "shown. Ask again."
 )
 NOT_GROUNDED = "No sentence of this answer stands in the passages it cites. Do not rely on it."
+NOT_NEAR = "Nothing that is quoted here is near to the question: the documents may not answer it."
+OTHER_QUESTION = (
+    "No passage that was found has the words of this follow-up question: what is quoted may answer only the question "
+    "before it."
+)
 
 _NOT_SAID = {
     "de": "Die Dokumente, die Sie sehen dürfen, beantworten das nicht.",
@@ -51,6 +60,15 @@ def of_grounding(checked: Grounding, *, cites: bool) -> Iterator[str]:
     if missing:
         listed = ", ".join(missing[:_MOST_NUMBERS]) + (" …" if len(missing) > _MOST_NUMBERS else "")
         yield f"Not found in the cited passages, and marked in the answer: {listed}. Check before you rely on it."
+
+
+def of_quotations(laid: Quotations, passages: Sequence[Citation], follow_up: str) -> Iterator[str]:
+    """What the reader must know about how far quotations have to do with the question."""
+    if not laid.text or laid.highlights:
+        return
+    wanted = own_stems(follow_up)
+    is_said = not wanted or any(wanted & words(text_of(passage.hit)) for passage in passages)
+    yield NOT_NEAR if is_said else OTHER_QUESTION
 
 
 def of_conflict(found: Conflict) -> str:

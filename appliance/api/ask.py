@@ -15,7 +15,7 @@ from appliance.api.conversations import visible_passages, withheld
 from appliance.api.gate import Asking, StillAsking, TheAppliance, TheDoor
 from appliance.api.schemas.asking import AnswerOut, AskEvent, FeedbackIn, PassagesOut, Question, StartedOut, TokenOut
 from appliance.api.streaming import Events, streamed
-from appliance.api.wire import grounding_out, passage_out
+from appliance.api.wire import grounding_out, passage_out, said_of
 from appliance.audit.entries import FeedbackGiven
 from appliance.conversations import StoredTurn
 from appliance.domain import Conversation, Principal, Turn
@@ -133,12 +133,13 @@ def _on_the_wire(event: AnswerEvent, conversation_id: str) -> tuple[AskEvent, Ba
 def answer_out(event: Answered, conversation_id: str) -> AnswerOut:
     """A finished answer on the wire."""
     answer = event.answer
+    said = said_of(answer.text, answer.highlights)
     return AnswerOut(
         query_id=event.query_id,
         conversation_id=conversation_id,
         text=answer.text,
         kind=answer.kind,
-        citations=[passage_out(citation) for citation in answer.citations],
+        citations=[passage_out(citation, said.get(citation.number, "")) for citation in answer.citations],
         notices=list(answer.notices),
         model=event.model,
         searched_for=event.completed,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 
 from appliance.api.gate import OwnHistory, TheAppliance
 from appliance.api.schemas.asking import ConversationDetail, ConversationOut, TurnOut
-from appliance.api.wire import cited_chunk_out, grounding_out
+from appliance.api.wire import cited_chunk_out, grounding_out, said_of
 from appliance.catalog import ChunkInContext
 from appliance.conversations import StoredTurn
 from appliance.domain import Principal
@@ -76,12 +76,17 @@ def _shown(appliance: Appliance, reader: Principal, turns: Sequence[StoredTurn])
 
 def _turn(turn: StoredTurn, visible: Mapping[str, ChunkInContext]) -> TurnOut:
     missing = withheld(turn, visible)
+    said = said_of(turn.answer, turn.highlights)
     return TurnOut(
         query_id=turn.query_id,
         question=turn.question,
         answer=_NOT_SHOWN if missing else turn.answer,
         kind=turn.kind,
-        citations=[cited_chunk_out(number, visible[chunk]) for number, chunk in turn.citations if chunk in visible],
+        citations=[
+            cited_chunk_out(number, visible[chunk], said.get(number, ""))
+            for number, chunk in turn.citations
+            if chunk in visible
+        ],
         withheld_passages=missing,
         notices=[] if missing else list(turn.notices),  # they quote passages too
         asked_at=turn.asked_at,

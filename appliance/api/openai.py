@@ -23,7 +23,7 @@ from appliance.api.gate import Asking, StillAsking, TheAppliance
 from appliance.api.schemas.asking import MAX_QUESTION_CHARACTERS
 from appliance.api.schemas.shapes import Problem
 from appliance.api.streaming import Events, streamed
-from appliance.api.wire import grounding_out, passage_out
+from appliance.api.wire import grounding_out, passage_out, said_of
 from appliance.domain import Answer, Conversation, Turn
 from appliance.errors import InvalidRequest
 
@@ -204,12 +204,16 @@ def _page(page: int | None) -> str:
 
 def _extra(event: Answered) -> dict[str, Any]:
     """Our own fields, for clients that know the appliance."""
-    checked = grounding_out(event.answer.grounding, event.answer.text)
+    answer = event.answer
+    checked = grounding_out(answer.grounding, answer.text)
+    said = said_of(answer.text, answer.highlights)
     return {
         "strongroom": {
             "query_id": event.query_id,
-            "kind": event.answer.kind.value,
-            "citations": [passage_out(citation).model_dump() for citation in event.answer.citations],
+            "kind": answer.kind.value,
+            "citations": [
+                passage_out(citation, said.get(citation.number, "")).model_dump() for citation in answer.citations
+            ],
             "searched_for": event.completed,
             "grounding": checked.model_dump() if checked else None,
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from appliance.answering.numbers import spans
@@ -16,6 +18,7 @@ from appliance.monitoring.verification import Verification
 
 _PICTURED = ("application/pdf", "image/")
 _MAX_CHANGED_LINES = 500
+_MARKER = re.compile(r"\[(\d{1,6})\]")
 
 
 def as_file(name: str) -> dict[str, str]:
@@ -28,19 +31,26 @@ def has_images(media_type: str) -> bool:
     return media_type.startswith(_PICTURED)
 
 
-def place_out(place: Place) -> PlaceOut:
-    """A place; it has a picture when its boxes are known."""
-    return PlaceOut(page=place.page, label=place.label, headings=list(place.headings), has_image=bool(place.boxes))
+def place_out(place: Place, headings: Sequence[str] | None = None) -> PlaceOut:
+    """A place; it has a picture when its boxes are known. `headings` are those above a part of it."""
+    above = place.headings if headings is None else headings
+    return PlaceOut(page=place.page, label=place.label, headings=list(above), has_image=bool(place.boxes))
 
 
-def passage_out(citation: Citation) -> PassageOut:
-    """A passage of an answer."""
-    return _passage(citation.number, citation.hit.rank, citation.hit)
+def said_of(answer: str, highlights: Iterable[tuple[int, int]]) -> Mapping[int, str]:
+    """What is marked of each passage that an answer quotes, by its number, which follows it."""
+    marked = ((answer[start:end], _MARKER.search(answer, end)) for start, end in highlights)
+    return {int(marker[1]): said for said, marker in marked if marker}
 
 
-def cited_chunk_out(number: int, item: ChunkInContext) -> PassageOut:
+def passage_out(citation: Citation, said: str = "") -> PassageOut:
+    """A passage of an answer, and where in it stands what was quoted of it."""
+    return _passage(citation.number, citation.hit.rank, citation.hit, said)
+
+
+def cited_chunk_out(number: int, item: ChunkInContext, said: str = "") -> PassageOut:
     """A passage of an earlier answer, looked up again."""
-    return _passage(number, number, item)
+    return _passage(number, number, item, said)
 
 
 def verified_out(verification: Verification) -> VerifiedOut:
@@ -146,7 +156,8 @@ def _line_out(line: ChangedLine) -> ChangedLineOut:
     return ChangedLineOut(text=line.text, page=line.page)
 
 
-def _passage(number: int, rank: int, item: Hit | ChunkInContext) -> PassageOut:
+def _passage(number: int, rank: int, item: Hit | ChunkInContext, said: str) -> PassageOut:
+    place, at = item.chunk.place, item.chunk.text.find(said)  # at the beginning if nothing is said of it
     return PassageOut(
         number=number,
         chunk_id=item.chunk.id,
@@ -155,7 +166,7 @@ def _passage(number: int, rank: int, item: Hit | ChunkInContext) -> PassageOut:
         title=item.title,
         path=item.path,
         source=item.source,
-        place=place_out(item.chunk.place),
+        place=place_out(place, place.headings_at(at)),
         text=item.chunk.text,
         rank=rank,
     )

@@ -475,6 +475,7 @@ def place_of(stored: str) -> Place:
         label=place["label"],
         boxes=tuple(starmap(Box, place["boxes"])),
         headings=tuple(place["headings"]),
+        later=tuple((start, tuple(path)) for start, path in place.get("later", ())),  # not kept by older releases
     )
 
 
@@ -484,6 +485,9 @@ def chunk_row(chunk: Chunk) -> dict[str, Any]:
     boxes = [
         [box.page, *(round(edge, 5) for edge in (box.left, box.top, box.right, box.bottom))] for box in place.boxes
     ]
+    stands: dict[str, Any] = {"page": place.page, "label": place.label, "boxes": boxes, "headings": place.headings}
+    if place.later:
+        stands["later"] = place.later
     return {
         "id": chunk.id,
         "document_id": chunk.document_id,
@@ -491,7 +495,7 @@ def chunk_row(chunk: Chunk) -> dict[str, Any]:
         "number": chunk.number,
         "text": chunk.text,
         "context": chunk.context,
-        "place": dump({"page": place.page, "label": place.label, "boxes": boxes, "headings": place.headings}),
+        "place": dump(stands),
         "language": chunk.language,
         "token_count": chunk.token_count,
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 
-from appliance.answering import notices
+from appliance.answering import named, notices
 from appliance.answering.abstention import answerability
 from appliance.answering.citations import MarkerGate
 from appliance.answering.extract import extract
@@ -61,20 +61,32 @@ def other_model(then: ModelUsed, model: LanguageModel | None) -> Note | None:
     return Note(Finding.MODEL_CHANGED, f"{_named(then)} wrote the answer. Set up now is {now}.", prevents=True)
 
 
-def quoted(searched_for: str, passages: Sequence[Citation], embedder: Embedder) -> str | Note:
+def quoted(searched_for: str, follow_up: str, passages: Sequence[Citation], embedder: Embedder) -> str | Note:
     """The quotation of the passages, as a reader would be shown it."""
     try:
-        quotations = extract(searched_for, passages, embedder)
+        quotations = extract(searched_for, passages, embedder, follow_up=follow_up)
     except ModelUnavailable as error:
         return Note(Finding.EMBEDDING_CHANGED, f"The embedding model is not there. {error}", prevents=True)
     gate = MarkerGate(passages)
     return gate.feed(quotations.text) + gate.finish()
 
 
-def judged(searched_for: str, hits: Sequence[Hit], *, answerable_above: float, language: str) -> str:
-    """That the documents do not say, where that is what is judged again; else nothing, for nothing was written."""
+def judged(
+    searched_for: str,
+    follow_up: str,
+    hits: Sequence[Hit],
+    passages: Sequence[Citation],
+    *,
+    answerable_above: float,
+    language: str,
+) -> str:
+    """That the documents do not say, where that is what is judged again; else nothing, for nothing was written.
+
+    `passages` are those that would have been quoted, none where it did not come to that.
+    """
     is_enough = bool(hits) and answerability(searched_for, hits) >= answerable_above
-    return "" if is_enough else notices.not_said(language)
+    are_missing = bool(passages) and named.are_missing(searched_for, follow_up, [passage.hit for passage in passages])
+    return "" if is_enough and not are_missing else notices.not_said(language)
 
 
 def _missing(then: ModelUsed, why: str) -> str:

@@ -61,6 +61,12 @@ class _Case:
         return self.retrieval.language or detect_language(self.question.question)
 
     @property
+    def follow_up(self) -> str:
+        """The question as it was asked, where something else was searched for; else nothing."""
+        asked = self.question.question
+        return asked if self.retrieval.searched_for != asked else ""
+
+    @property
     def needed(self) -> list[RetrievedPassage]:
         """The passages that the answer was made from: those with a number, or the best, which are judged."""
         chosen = [it for it in self.retrieval.retrieved if it.number is not None]
@@ -207,15 +213,22 @@ class Replayer:
             notes.append(Note(Finding.ENDED_EARLY, why, prevents=True))
         if any(note.prevents for note in notes) or answer.kind == AnswerKind.PASSAGES:
             return None
+        passages = rebuilding.numbered(retrieval.retrieved, case.stored)
         if answer.kind == AnswerKind.EXTRACTIVE:
-            passages = rebuilding.numbered(retrieval.retrieved, case.stored)
-            made = answering.quoted(retrieval.searched_for, passages, self._embedder)
+            made = answering.quoted(retrieval.searched_for, case.follow_up, passages, self._embedder)
         elif prompt is not None:
             made = self._written(case, prompt, notes)
         else:
             then = setting(retrieval.state, _ANSWERABLE_ABOVE) or setting(self._state(), _ANSWERABLE_ABOVE)
             hits = rebuilding.hits(retrieval.retrieved, case.stored)
-            made = answering.judged(retrieval.searched_for, hits, answerable_above=float(then), language=case.language)
+            made = answering.judged(
+                retrieval.searched_for,
+                case.follow_up,
+                hits,
+                passages,
+                answerable_above=float(then),
+                language=case.language,
+            )
         if isinstance(made, Note):
             notes.append(made)
             return None

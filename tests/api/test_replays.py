@@ -271,6 +271,30 @@ def test_without_a_model_and_with_other_settings_each_is_named_and_a_quotation_i
         assert other.replay(quoted["query_id"])["outcome"] == "reproduced"
 
 
+def test_follow_ups_without_a_model_are_told_from_the_question_before_and_judged_again_the_same(
+    house: House, tmp_path: Path
+) -> None:
+    text = (
+        "# Garage\n\n## Bicycles\n\nBicycles stand in row seven.\n\n## Motorcycles\n\nMotorcycles stand by the gate.\n"
+    )
+    write(house.documents / "garage.md", text)
+    house.sync()
+    data = tmp_path / "data"
+    shutil.copytree(house.appliance.settings.data_dir, data, ignore=shutil.ignore_patterns("socket", "lock"))
+    with served(data, house.documents, ModelSettings(provider=Provider.NONE)) as without:
+        conversation = without.ask("Where do bicycles stand in the garage?")["conversation_id"]
+        nowhere = without.ask("And in Paris?", conversation_id=conversation)
+        assert (nowhere["kind"], nowhere["citations"]) == ("abstained", [])
+        quoted = without.ask("And motorcycles?", conversation_id=conversation)
+        assert "[1]" in quoted["text"]
+        assert quoted["citations"][0]["place"]["headings"] == ["Garage", "Motorcycles"]
+        for asked in (nowhere, quoted):
+            assert without.replay(asked["query_id"])["outcome"] == "reproduced"
+        turns = without.clients["reader"].get(f"/api/conversations/{conversation}").json()["turns"]
+        headings = [cited["place"]["headings"] for turn in turns for cited in turn["citations"][:1]]
+        assert headings == [["Garage", "Bicycles"], ["Garage", "Motorcycles"]]
+
+
 def test_an_entry_says_in_what_state_it_was_searched(house: House) -> None:
     retrieval = house.appliance.log.query(house.ask(HOTEL)["query_id"]).retrieval
     assert isinstance(retrieval, PassagesRetrieved)

@@ -403,6 +403,7 @@ def test_a_chunk_comes_back_as_it_was_stored(catalog: Catalog) -> None:
         label="Sheet «Ölpreis»\0",
         boxes=(Box(3, 0.1, 0.25, 0.5, 1.0), Box(4, 0.0, 0.0, 1.0, 0.12345)),
         headings=("Über uns", "A > B"),
+        later=((7, ("Über uns", "C")), (9, ())),
     )
     outcome = make_outcome("a.txt")
     chunk = replace(make_chunk("text\0\u202e😀", document=outcome.document_id, version="v", place=place), language="de")

@@ -190,9 +190,14 @@ def test_a_sibling_heading_closes_the_one_before() -> None:
     assert [chunk.place.headings for chunk in chunks] == [("One", "One A"), ("Two",)]
 
 
-def test_short_sections_share_a_chunk() -> None:
-    sections = [item for n in range(4) for item in (_heading(f"Rule {n}", 2), _text("It is short."))]
-    assert len(_split(*sections)) == 1
+def test_short_sections_share_a_chunk_that_knows_where_each_begins() -> None:
+    sections = [item for n in range(4) for item in (_heading(f"Rule {n}", 2), _text(f"It is short, {n}."))]
+    [chunk] = _split(_heading("Rules"), *sections)
+    for number in range(4):
+        above = ("Rules", f"Rule {number}")
+        assert chunk.place.headings_at(chunk.text.index(f"short, {number}")) == above
+        assert chunk.place.headings_at(chunk.text.index(f"Rule {number}")) == above
+    assert chunk.place.headings_at(0) == chunk.place.headings == ("Rules", "Rule 0")
 
 
 def test_boxes_are_kept_once_each() -> None:

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from appliance.api.schemas.sources import LabelRuleOut, Reread, ShareOut, SyncIn
-from appliance.domain import ShareKind
+from appliance.domain import DocumentState, ShareKind
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin
 from tests.ui.ingest_standin import CLOSED, LONG_SCAN, WITHDRAWABLE, Intake
 from ui import pieces
@@ -441,6 +441,15 @@ def test_only_an_upload_can_be_withdrawn(opened: Open, intake: Intake) -> None:
     at.button(key=f"open-{WITHDRAWABLE}").click().run()
     press(at, "Withdraw file", f"open-{WITHDRAWABLE}")
     assert intake.withdrawn == [WITHDRAWABLE]
+
+
+def test_of_a_file_that_was_not_read_nothing_is_said_of_its_kind(opened: Open, intake: Intake) -> None:
+    unread = next(file for file in intake.files() if file.state is DocumentState.FAILED)
+    at = opened("Files", **{"files-state": "failed"})
+    at.button(key=f"open-{unread.document_id}").click().run()
+    page = shown(at)
+    assert "This file was not read, so nothing is known of its pages." in page
+    assert "has no pages" not in page
 
 
 def test_a_file_that_is_gone_shows_its_receipt(opened: Open) -> None:

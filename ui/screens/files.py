@@ -22,6 +22,13 @@ from ui.following import dialog, follow
 from ui.inert import Html, text
 
 _LIMIT = 25
+_WITHOUT_PAGES = {
+    DocumentState.INDEXED: "This kind of file has no pages.",
+    DocumentState.PENDING_REVIEW: "This kind of file has no pages.",
+    DocumentState.DUPLICATE: "Its pages are those of the document it is a copy of.",
+    DocumentState.EMPTY: "There is nothing in it to read.",
+}
+_NOT_READ = "This file was not read, so nothing is known of its pages."
 
 
 def page(client: Client, sources: list[SourceOut]) -> None:
@@ -158,10 +165,13 @@ def _offer_password(client: Client, file: FileOut) -> None:
 
 def _show_pages(file: FileOut, coverage: CoverageOut) -> None:
     pieces.show(Html('<h3 class="sr-small-head">Pages</h3>'))
+    if not coverage.pages:
+        pieces.show(pieces.line(_WITHOUT_PAGES.get(coverage.state, _NOT_READ)))
+        return
     shown = coverage.has_images and coverage.may_open
     address = f"/api/documents/{segment(file.document_id)}"
     show_coverage(coverage.pages, f"file-{file.document_id}", Pictures(address, file.path) if shown else None)
-    if coverage.pages and coverage.has_images and not coverage.may_open:
+    if coverage.has_images and not coverage.may_open:
         pieces.show(
             pieces.line(f"The pages themselves are shown to those who may read them: {pieces.listed(file.groups)}.")
         )

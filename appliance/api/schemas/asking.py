@@ -23,7 +23,10 @@ class Question(In):
 
 
 class PlaceOut(Out):
-    """Where a passage stands. `page` counts from 1; `has_image` says whether its page can be shown as a picture."""
+    """Where a passage stands. `page` counts from 1; `has_image` says whether its page can be shown as a picture.
+
+    `headings` is the path above its beginning; of a citation, above what is quoted and marked of it.
+    """
 
     page: int | None
     label: str

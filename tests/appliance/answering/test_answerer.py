@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from appliance.answering import course
+from appliance.answering import course, notices
 from appliance.answering.answerer import CANCELLED, Answered, Answerer, AnswerEvent, Found, Started, Token
 from appliance.answering.conflicts import Conflict, conflicts
 from appliance.answering.instructions import NOT_IN_DOCUMENTS
@@ -340,6 +340,79 @@ def test_without_a_model_the_passages_are_quoted(make: Make) -> None:
     assert answer.citations
     assert answer.notices == ()
     assert answer_of(events).model == ""
+
+
+GENEVA = "What is the hotel limit in Geneva?"
+HOTELS = ("The hotel limit in Geneva is 230.", "The hotel in Vienna has a limit of 155.")
+
+
+def follow_up(make: Make, question: str, *texts: str, model: Scripted | None = None) -> list[AnswerEvent]:
+    hits = FixedHits([make_hit(text, rank=rank) for rank, text in enumerate(texts or HOTELS, start=1)])
+    conversation = replace(CONVERSATION, turns=(Turn(GENEVA, "230 [1]."),))
+    return ask(make(model, hits=hits), question, conversation)
+
+
+def test_a_follow_up_that_names_what_no_passage_holds_is_not_answered_with_the_answer_before(
+    make: Make, log: QueryLog
+) -> None:
+    answer = answer_of(follow_up(make, "And in Paris?")).answer
+    assert (answer.kind, answer.citations) == (AnswerKind.ABSTAINED, ())
+    retrieved = entries(log)[1]
+    assert isinstance(retrieved, PassagesRetrieved)
+    assert [passage.number for passage in retrieved.retrieved] == [1, 2]  # what was looked through
+    assert isinstance(entries(log)[2], AnswerClosed)
+    assert "230" not in streamed(follow_up(make, "And in 2019?"))
+
+
+def test_a_follow_up_is_answered_with_what_holds_its_name(make: Make) -> None:
+    answer = answer_of(follow_up(make, "And in Vienna?")).answer
+    assert answer.text == "“The hotel in Vienna has a limit of 155.” [1]"
+    assert [citation.hit.chunk.text for citation in answer.citations] == [HOTELS[1]]
+
+
+def test_a_model_reads_for_itself_whether_the_passages_hold_a_name(make: Make) -> None:
+    model = Scripted("Paris is not listed [1].")
+    assert answer_of(follow_up(make, "And in Paris?", model=model)).answer.kind is AnswerKind.GENERATED
+
+
+def test_a_question_all_of_whose_names_stand_nowhere_is_not_answered_without_a_model(make: Make) -> None:
+    question = "How long are the invoices of Fabrikam kept?"
+    hits = FixedHits([make_hit(TEXTS[0], similarity=0.9)])
+    assert answer_of(ask(make(None, hits=hits), question)).answer.kind is AnswerKind.ABSTAINED
+    hits = FixedHits([make_hit(TEXTS[0], similarity=0.9, title="Fabrikam")])
+    assert answer_of(ask(make(None, hits=hits), question)).answer.kind is AnswerKind.EXTRACTIVE
+
+
+def test_a_follow_up_whose_words_stand_nowhere_is_answered_with_a_warning_and_without_a_mark(make: Make) -> None:
+    answer = answer_of(follow_up(make, "And for trainees?")).answer
+    assert answer.kind is AnswerKind.EXTRACTIVE
+    assert answer.notices == (notices.OTHER_QUESTION,)
+    assert answer.highlights == ()
+
+
+def test_quotations_that_are_far_from_the_question_are_shown_with_a_warning(make: Make) -> None:
+    hits = FixedHits([make_hit("Advances are paid.", similarity=0.9)])
+    answer = answer_of(ask(make(None, hits=hits), "Which allowance is paid for the night shift?")).answer
+    assert answer.kind is AnswerKind.EXTRACTIVE
+    assert answer.notices == (notices.NOT_NEAR,)
+
+
+def test_what_is_quoted_is_numbered_in_the_order_in_which_it_appears(make: Make, log: QueryLog) -> None:
+    texts = ("How long are invoices kept?", "Parking costs ten francs.", "How long invoices are kept.")
+    hits = FixedHits([make_hit(text, rank=rank) for rank, text in enumerate(texts, start=1)])
+    events = ask(make(None, hits=hits))
+    answer = answer_of(events).answer
+    assert re.findall(r"\[(\d)\]", answer.text) == ["1", "2"]
+    ordered = [texts[0], texts[2], texts[1]]
+    assert [citation.hit.chunk.text for citation in answer.citations] == ordered[:2]
+    [found] = [event for event in events if isinstance(event, Found)]
+    assert [(passage.number, passage.hit.chunk.text) for passage in found.passages] == list(enumerate(ordered, 1))
+    retrieved = entries(log)[1]
+    assert isinstance(retrieved, PassagesRetrieved)
+    assert [passage.number for passage in retrieved.retrieved] == [1, 3, 2]  # by rank
+    closed = entries(log)[2]
+    assert isinstance(closed, AnswerClosed)
+    assert [citation.number for citation in closed.citations] == [1, 2]
 
 
 def test_a_model_that_is_down_costs_the_prose_and_not_the_passages(make: Make, log: QueryLog) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.answering.citations import MarkerGate
-from appliance.answering.extract import extract
+from appliance.answering.extract import extract, quotations
 from appliance.domain import Place
 from appliance.index.port import Vector
 from appliance.inference.port import Vectors
@@ -123,9 +123,77 @@ def test_a_word_of_the_question_decides_between_rows_that_are_alike() -> None:
 
 @pytest.mark.parametrize("question", ["How long is leave?", "Wie lange dauert leave?", "¿Cuánto dura leave?"])
 def test_where_a_number_is_asked_for_the_part_with_one_comes_first(question: str) -> None:
-    quotations = extract(question, make_passages("Leave matters much. Leave lasts 16 weeks."), ToyEmbedder())
-    ((start, end),) = quotations.highlights
-    assert quotations.text[start:end] == "Leave lasts 16 weeks."
+    [quoted] = quotations(question, make_passages("Leave matters much. Leave lasts 16 weeks."), ToyEmbedder())
+    assert quoted.nearest == "Leave lasts 16 weeks."
+
+
+def test_the_head_of_a_table_is_never_what_is_marked_while_rows_stand_below_it() -> None:
+    table = "Parental leave | how long | 2025\nLeave | paid | 16\nOther | no | 2"
+    [quoted] = quotations(QUESTION, make_passages(table), ToyEmbedder())
+    assert quoted.nearest == "Leave | paid | 16"
+    [alone] = quotations(QUESTION, make_passages("Parental leave | how long | 2025"), ToyEmbedder())
+    assert alone.nearest == "Parental leave | how long | 2025"
+    [figures] = quotations(QUESTION, make_passages("Parental leave | how long | 16\nOther | no | 2"), ToyEmbedder())
+    assert figures.nearest == "Parental leave | how long | 16"
+
+
+def test_what_is_not_near_to_the_question_is_quoted_without_a_mark() -> None:
+    far = extract("Which allowance is paid for the night shift?", make_passages("Advances are paid."), ToyEmbedder())
+    assert far.text == "“Advances are paid.” [1]"
+    assert far.highlights == ()
+    both = extract(QUESTION, make_passages("How long is parental leave?", "How long parental is."), ToyEmbedder())
+    assert "[2]" in both.text
+    assert len(both.highlights) == 2
+    row = make_passages("City | Rate\nGeneva | 230\nVienna | 155")
+    named = extract("What does a night in Geneva come to?", row, ToyEmbedder())
+    assert [named.text[start:end] for start, end in named.highlights] == ["Geneva | 230"]
+    year = extract("Which allowances are planned in 2026?", make_passages("Logs of 2026 are kept."), ToyEmbedder())
+    assert year.highlights == ()
+
+
+HOTELS = "What is the hotel limit in Geneva?"
+
+
+def nearest(question: str, follow_up: str, *texts: str) -> list[str]:
+    passages = make_passages(*texts)
+    found = quotations(f"{question} {follow_up}", passages, ToyEmbedder(), follow_up=follow_up)
+    return [quotation.nearest for quotation in found]
+
+
+def test_the_row_that_holds_the_name_of_a_follow_up_wins_over_the_answer_to_the_question_before() -> None:
+    table = "Rates of hotels.\nGeneva | hotel limit 230\nVienna | 155"
+    assert nearest(HOTELS, "And in Vienna?", table) == ["Vienna | 155"]
+    assert nearest(HOTELS, "", table) == ["Geneva | hotel limit 230"]
+
+
+def test_a_passage_far_down_that_holds_the_name_of_a_follow_up_is_quoted_and_the_others_are_not() -> None:
+    others = [f"The hotel limit in Geneva is {number}." for number in range(230, 234)]
+    assert nearest(HOTELS, "And in Vienna?", *others, "In Vienna it is 155.") == ["In Vienna it is 155."]
+
+
+def test_what_stands_under_a_heading_or_the_head_of_a_table_has_the_name_in_it() -> None:
+    [passage] = make_passages("Vienna\nThe hotel limit is 155.\nGeneva\nThe hotel limit is 230.")
+    place = Place(headings=("Vienna",), later=((31, ("Geneva",)),))
+    under = replace(passage, hit=replace(passage.hit, chunk=replace(passage.hit.chunk, place=place)))
+    for city, limit in (("Vienna", "155"), ("Geneva", "230")):
+        question = f"What is the hotel limit in Bern? And in {city}?"
+        [quoted] = quotations(question, [under], ToyEmbedder(), follow_up=f"And in {city}?")
+        assert quoted.nearest == f"The hotel limit is {limit}."
+    old, new = "EUR thousand | 2023\nNet profit | 5,829", "EUR thousand | 2025\nNet profit | 6,970"
+    assert nearest("What was the net profit in 2025?", "And in 2023?", new, old) == ["Net profit | 5,829"]
+
+
+def test_the_words_of_a_german_follow_up_decide_though_they_name_nothing() -> None:
+    question = "Wie viele Tage Urlaub haben Mitarbeitende?"
+    texts = "Mitarbeitende haben 25 Tage Urlaub. Auszubildende haben 27 Tage."
+    assert nearest(question, "Und für Auszubildende?", texts) == ["Auszubildende haben 27 Tage."]
+
+
+def test_nothing_is_marked_if_no_passage_has_a_word_of_the_follow_up() -> None:
+    question, passages = "Wie lange dauert die Probezeit?", make_passages("Die Probezeit dauert lange.")
+    assert extract(question, passages, ToyEmbedder()).highlights
+    together = f"{question} Und in Paris?"
+    assert not extract(together, passages, ToyEmbedder(), follow_up="Und in Paris?").highlights
 
 
 def test_passages_are_quoted_in_their_rank_and_those_with_nothing_near_left_out() -> None:

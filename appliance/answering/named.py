@@ -1,0 +1,154 @@
+"""What a question names, and whether passages hold it. Pure.
+
+Where no language model reads the passages before they are quoted, a question about Paris would be answered with what
+stands nearest to it, about Geneva. Rules this module keeps:
+
+1. A name is a word with a capital inside a sentence (not in German, where every noun has one), a year, or a code: words
+   joined by hyphens, or a word, with a digit and a capital. Any other number is a quantity: "more than 8 hours" answers
+   "9 hours?". Days and months are no names here: "Monday to Friday" answers "on Wednesdays?".
+2. A text holds a name with an ending more or less, of two letters at most, and a longer one with one letter wrong. It
+   holds a code with blanks for its hyphens too, or without them.
+3. What a follow-up names is all that it says of its own, so the passages must hold each. Of a question by itself they
+   must hold one name, whichever: another may be called something else there. So may an abbreviation or a code ("GDP",
+   "M2-like"): one that stands nowhere tells nothing, unless the passages have it with another number.
+
+What the third rule costs and catches: docs/decisions/0022-when-the-documents-do-not-say.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from appliance.answering.abstention import QUESTION_WORDS, end_of_asking, spelled
+from appliance.domain import Hit
+from appliance.index.names import begins_sentence
+from appliance.inference.language import detect_language
+
+_WORD = re.compile(r"[^\W_]+")
+_JOINED = re.compile(r"[^\W_]+(?:[-\u2010-\u2013/][^\W_]+)*")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_ENDS_IN_YEAR = re.compile(r"[^\W\d]+((?:19|20)\d\d)")  # "FY2021"
+_NUMBERED = re.compile(r"([^\W\d]{2,}) ?\d+")  # "hlt 40"
+_LONGEST_ENDING = 2
+_SHORTEST_STEM = 4
+_MAY_BE_MISSPELT = 6  # letters
+_LONGEST = 40
+_CALENDAR_WORDS = """
+monday tuesday wednesday thursday friday saturday sunday
+january february march april may june july august september october november december
+"""
+_CALENDAR = frozenset(form for word in _CALENDAR_WORDS.split() for form in (word, f"{word}s"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Texts as names are looked for in them: all in one spelling, their words, and what these are without an ending."""
+
+    line: str
+    words: frozenset[str]
+    begun: frozenset[str]
+    beside: frozenset[str]  # two neighbours as one word
+    nearly: frozenset[str]  # longer words, and these without one letter
+
+    @classmethod
+    def by(cls, texts: Iterable[str]) -> _Said:
+        line = f" {' '.join(spelled(text).strip() for text in texts)} "
+        words = line.split()
+        distinct = frozenset(words)
+        return cls(
+            line,
+            distinct,
+            frozenset(form for word in distinct for form in _forms(word)),
+            frozenset(first + second for first, second in pairwise(words)),
+            frozenset(form for word in distinct for form in _without_a_letter(word)),
+        )
+
+    def has_like(self, name: str) -> bool:
+        """Whether a code stands there with another number."""
+        code = _NUMBERED.fullmatch(name)
+        return code is not None and re.search(rf" {code[1]} ?\d+ ", self.line) is not None
+
+    def holds(self, name: str) -> bool:
+        """Whether a name stands there."""
+        if not any(map(str.isdigit, name)):
+            as_word = name in self.begun or not self.words.isdisjoint(_forms(name))
+            return as_word or not self.nearly.isdisjoint(_without_a_letter(name))
+        year = _ENDS_IN_YEAR.fullmatch(name)
+        whole = name.replace(" ", "")
+        as_code = f" {name} " in self.line or whole in self.words or whole in self.beside
+        return as_code or (year is not None and year[1] in self.words)
+
+
+def names(question: str, language: str) -> Mapping[str, bool]:
+    """What a question names, in one spelling with one space between words, and whether it is a word or a year."""
+    asking = question[: end_of_asking(question)]
+    tells = language != "de" and not asking.isupper()  # whether a capital tells a name from another word
+    found: dict[str, bool] = {}
+    for joined in _JOINED.finditer(asking):
+        if _is_code(joined[0]):
+            found[_one_spelling(joined[0])] = False
+            continue
+        for word in _WORD.finditer(joined[0]):
+            start = joined.start() + word.start()
+            if _is_name(word[0], capital_tells=tells and not begins_sentence(asking, start)):
+                found[_one_spelling(word[0])] = word[0][1:].islower() or word[0].isdecimal()
+    return found
+
+
+def held(wanted: Collection[str], *texts: str) -> frozenset[str]:
+    """Those of the names that stand in one of the texts."""
+    if not wanted:
+        return frozenset()
+    said = _Said.by(texts)
+    return frozenset(filter(said.holds, wanted))
+
+
+def are_missing(searched_for: str, follow_up: str, hits: Sequence[Hit]) -> bool:
+    """Whether passages lack what is named: any that a follow-up names, else all that was searched for."""
+    named = names(follow_up or searched_for, detect_language(searched_for))
+    if not named:
+        return False
+    said = _Said.by(map(text_of, hits))
+    if follow_up:
+        return not all(map(said.holds, named))
+    return not any(map(said.holds, named)) and all(is_word or said.has_like(name) for name, is_word in named.items())
+
+
+def text_of(hit: Hit) -> str:
+    """All that a hit says, its title, path and headings too."""
+    return "\n".join((hit.title, hit.path, hit.chunk.search_text))
+
+
+def _is_code(joined: str) -> bool:
+    return any(map(str.isdigit, joined)) and any(map(str.isupper, joined))
+
+
+def _is_name(word: str, *, capital_tells: bool) -> bool:
+    if any(map(str.isdigit, word)):
+        return _YEAR.fullmatch(word) is not None
+    if len(word) < 2 or word.casefold() in QUESTION_WORDS or word.casefold() in _CALENDAR:
+        return False
+    return capital_tells and not word.islower()
+
+
+def _forms(word: str) -> Iterable[str]:
+    """A word, and the word without an ending."""
+    yield word
+    if word.isalpha():
+        for letters in range(1, _LONGEST_ENDING + 1):
+            if len(word) - letters >= _SHORTEST_STEM:
+                yield word[:-letters]
+
+
+def _without_a_letter(word: str) -> Iterable[str]:
+    """A longer word, and what is left of it without one of its letters: two that share one differ by about a letter."""
+    if _MAY_BE_MISSPELT <= len(word) <= _LONGEST and word.isalpha():
+        yield word
+        yield from (word[:at] + word[at + 1 :] for at in range(len(word)))
+
+
+def _one_spelling(text: str) -> str:
+    return spelled(text).strip()

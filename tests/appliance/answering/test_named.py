@@ -1,0 +1,110 @@
+"""What a question names, and whether passages hold it."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.answering.named import are_missing, held, names
+from tests.data.builders import make_hit
+from tests.growth import assert_linear
+
+HOTELS = "City | Highest rate\nGeneva | 230\nVienna | 155"
+GENEVA = "What is the hotel limit in Geneva?"
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "named"),
+    [
+        ("And in Paris?", "en", {"paris"}),
+        ("What about Foot Locker in 2023?", "en", {"foot", "locker", "2023"}),
+        ("And for the HP-400, by 2024/25?", "en", {"hp 400", "2024"}),
+        ("What does FY2021 or Q3 say of iPhones?", "en", {"fy2021", "q3", "iphones"}),
+        ("Et pour Zürich ?", "fr", {"zurich"}),
+        ("Und für Auszubildende in Wien?", "de", set()),
+        ("Und beim HP-400 im Jahr 2019?", "de", {"hp 400", "2019"}),
+        ("And after 9 hours, or 2nd class?", "en", set()),
+        ("And on Wednesdays, or in May?", "en", set()),
+        ("And for trainees?", "en", set()),
+        ("Paris?", "en", set()),
+        ("AND IN PARIS?", "en", set()),
+        ("And in 2019? Answer in EUR.", "en", {"2019"}),
+        ("", "", set()),
+    ],
+)
+def test_names_are_capitals_inside_a_sentence_years_and_codes(question: str, language: str, named: set[str]) -> None:
+    assert set(names(question, language)) == named
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("fabrikam", "Fabrikams board"),
+        ("activisions", "Activision met."),
+        ("zurich", "in Zürich"),
+        ("paris", "PARIS_2023.pdf"),
+        ("hp 400", "the HP 400"),
+        ("hp 400", "the HP400"),
+        ("hp400", "the HP-400"),
+        ("zx 4471 b", "Valve ZX-4471-B"),
+        ("fy2021", "in 2021"),
+        ("celeron", "the expedition of Céloron"),
+        ("netfilx", "Netflix"),
+    ],
+)
+def test_a_name_is_found_in_other_spellings(name: str, text: str) -> None:
+    assert held([name], text) == {name}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("paris", "parity and parishes"),
+        ("hp 400", "HP-300 costs EUR 400"),
+        ("fy2021", "in 2020"),
+        ("2021", "12021"),
+        ("vienna", "Geneva"),
+        ("abb", "abbey"),
+    ],
+)
+def test_another_name_is_not_taken_for_it(name: str, text: str) -> None:
+    assert not held([name], text)
+
+
+def test_a_follow_up_wants_each_of_its_names_and_a_question_one() -> None:
+    hits = [make_hit("Fabrikam paid EUR 3 million in 2021.")]
+    asked = "What did Fabrikam pay in 2021?"
+    for follow_up, missing in (
+        ("And in 2021?", False),
+        ("And in 2019?", True),
+        ("And Contoso in 2021?", True),
+        ("And the board?", False),
+    ):
+        assert are_missing(f"{asked} {follow_up}", follow_up, hits) == missing, follow_up
+    assert not are_missing("What did Contoso pay in 2021?", "", hits)
+    assert are_missing("What did Contoso pay in 2019?", "", hits)
+    assert not are_missing("What did they pay?", "", hits)
+    assert are_missing(asked, "", [])
+
+
+def test_an_abbreviation_or_a_code_alone_tells_nothing_unless_the_same_stands_there_with_another_number() -> None:
+    hits = [make_hit("The lid screws of the HLT-40 are tightened with 14 Nm. Gross domestic product rose.")]
+    assert not are_missing("How far did the GDP rise?", "", hits)
+    assert not are_missing("What is an M2-like state of CPT?", "", hits)
+    assert are_missing("What is the torque of the screws on the HLT-60 bench?", "", hits)
+    assert are_missing("And for GDP?", "And for GDP?", hits)  # a follow-up says nothing else of its own
+
+
+def test_a_name_of_a_passage_title_path_or_heading_counts() -> None:
+    for hit in (make_hit("155", title="Vienna"), make_hit("155", context="Hotels > Vienna")):
+        assert not are_missing(f"{GENEVA} And in Vienna?", "And in Vienna?", [hit])
+    assert are_missing(f"{GENEVA} And in Paris?", "And in Paris?", [make_hit(HOTELS)])
+
+
+def test_a_german_noun_is_no_name_so_nothing_is_missing() -> None:
+    asked, follow_up = "Wie viele Urlaubstage haben Mitarbeitende im Jahr?", "Und für Auszubildende?"
+    assert not are_missing(f"{asked} {follow_up}", follow_up, [make_hit("Mitarbeitende haben 25 Tage Urlaub.")])
+
+
+def test_a_very_long_question_is_read_in_time_linear_in_its_length() -> None:
+    text = "word and another " * 100
+    assert_linear(lambda question: held(names(question, "en"), text), lambda size: "And " + "Paris7x " * size, 4_000)
