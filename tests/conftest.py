@@ -17,15 +17,7 @@ from appliance.config import go_offline
 
 go_offline()
 
-_FIRST = ("test_cli.py",)
-"""Files that take minutes. A file runs in one process: begun last, the others would have nothing to do meanwhile."""
-
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "", None, b"localhost", b"127.0.0.1"}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first; else as they were found."""
-    items.sort(key=lambda item: item.path.name not in _FIRST)
 
 
 class NetworkAttempt(AssertionError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import runpy
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +16,7 @@ from appliance.config import ModelSettings, Provider, Settings
 from appliance.domain import EVERYONE, Role, Source
 from appliance.wiring import opened
 from tests.api.conftest import PASSWORD, write_documents
+from tests.data.embedding_model import installed_loaded_once
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "llama_index"
 
@@ -26,6 +28,12 @@ def _sample(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _the_installed_model_is_loaded_once() -> Iterator[None]:
+    with installed_loaded_once():
+        yield
 
 
 @pytest.fixture(scope="module")

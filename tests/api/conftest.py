@@ -26,9 +26,9 @@ from appliance.config import (
     SignInSettings,
 )
 from appliance.domain import EVERYONE, Role, Source
-from appliance.inference.openvino.embedder import OpenVinoEmbedder
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
+from tests.data.embedding_model import installed_loaded_once
 
 PASSWORD = "copper lantern under nine stairs"
 BASE = "http://testserver"
@@ -49,24 +49,10 @@ PEOPLE = {
 
 Client = Callable[[str], TestClient]
 
-_kept: dict[int, Any] = {}
-"""The installed model as OpenVINO loaded it, by how many threads compute with it."""
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _the_installed_model_is_loaded_once() -> Iterator[None]:
-    """An appliance loads its model for itself, which takes two seconds; those of these tests share what was loaded."""
-    load = OpenVinoEmbedder._load
-
-    def shared(self: OpenVinoEmbedder) -> Any:
-        if self._given is not None or self._wanted is not None:
-            return load(self)
-        if self._threads not in _kept:
-            _kept[self._threads] = load(self)
-        return _kept[self._threads]
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(OpenVinoEmbedder, "_load", shared)
+    with installed_loaded_once():
         yield
 
 

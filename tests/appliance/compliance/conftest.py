@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from appliance.config import RetentionSettings
 from appliance.conversations import Conversations, StoredTurn
 from appliance.database import Database
 from appliance.domain import AnswerKind
+from tests.data.migrated import migrated
 
 
 @dataclass
@@ -47,21 +47,9 @@ def log(tmp_path: Path, clock: Clock) -> Iterator[QueryLog]:
         yield opened
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database, made once: twelve migrations take a second."""
-    path = tmp_path_factory.mktemp("migrated") / "strongroom.db"
-    database = Database(path)
-    database.migrate()
-    database.clear_side_files()
-    database.close()
-    return path
-
-
 @pytest.fixture
-def database(migrated: Path, tmp_path: Path) -> Iterator[Database]:
-    shutil.copy(migrated, tmp_path / "strongroom.db")
-    database = Database(tmp_path / "strongroom.db")
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = migrated(tmp_path / "strongroom.db")
     yield database
     database.close()
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from appliance.catalog import Catalog
-from appliance.database import Database
 from appliance.domain import AccessFilter, Box, DocumentState, Place
 from appliance.evaluation.golden import Evidence, GoldenQuestion
 from appliance.evaluation.names import Names, look_up
 from tests.appliance.retrieval.test_retriever import STAFF
 from tests.data.builders import SOURCE, make_outcome, publish
+from tests.data.migrated import migrated
 
 BOARD = frozenset({"board"})
 
@@ -22,8 +22,7 @@ BOARD = frozenset({"board"})
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
     """A document of two pages for the staff, a text of theirs, and a document that is closed to them."""
-    database = Database(tmp_path / "catalog.db")
-    database.migrate()
+    database = migrated(tmp_path / "catalog.db")
     found = Catalog(database)
     found.add_source(SOURCE)
     place = Place(page=1, boxes=(Box(1, 0, 0, 1, 1), Box(2, 0, 0, 1, 1)))

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from appliance.catalog import Catalog
 from appliance.config import RetrievalSettings
-from appliance.database import Database
 from appliance.domain import AccessFilter, Chunk, DocumentFacts, DocumentState, Hit, Place
 from appliance.errors import CatalogUnavailable, IndexUnavailable
 from appliance.index.edge import EdgeIndex
@@ -20,6 +19,7 @@ from appliance.labels import FileLabels
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.retriever import Retriever
 from tests.data.builders import SOURCE, ToyEmbedder, index_entries, make_outcome, publish
+from tests.data.migrated import migrated
 
 STAFF = AccessFilter(frozenset({"staff"}))
 LEGAL = AccessFilter(frozenset({"legal"}))
@@ -33,8 +33,7 @@ class Shop:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
-        self.database = Database(folder / "catalog.db")
-        self.database.migrate()
+        self.database = migrated(folder / "catalog.db")
         self.catalog = Catalog(self.database)
         self.catalog.add_source(SOURCE)
         self.index = EdgeIndex(folder / "index", dimension=ToyEmbedder.dimension, model_id=ToyEmbedder.model_id)

@@ -1,0 +1,36 @@
+"""A room that is set up and filled once, by commands that are processes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.room import Room
+from tests.data.embedding_model import installed_loaded_once
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _the_installed_model_is_loaded_once() -> Iterator[None]:
+    with installed_loaded_once():
+        yield
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Room:
+    """Not to be changed."""
+    made = Room(tmp_path_factory.mktemp("filled"))
+    (made.documents / "empty.pdf").touch()
+    (made.documents / "broken.pdf").write_bytes(b"%PDF-1.7 nothing more")
+    made.run_apart("init")
+    made.first_ingestion = made.run_apart("ingest", str(made.documents))
+    made.first_status = made.run_apart("status")
+    return made
+
+
+@pytest.fixture(scope="module")
+def room(filled: Room, tmp_path_factory: pytest.TempPathFactory) -> Room:
+    """A copy for the tests of one file, which may add to it."""
+    made = filled.copied(tmp_path_factory.mktemp("room"))
+    made.first_ingestion, made.first_status = filled.first_ingestion, filled.first_status
+    return made
