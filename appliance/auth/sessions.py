@@ -431,6 +431,12 @@ class Sessions:
         with self._database.write() as connection:
             end_sessions(connection, person_id)
 
+    def revoke_everything(self) -> int:
+        """End every session and API token of everybody; how many there were. For after a restore from a backup, which
+        brings back those that had ended since."""
+        with self._database.write() as connection:
+            return connection.execute(delete(sessions)).rowcount
+
     def purge(self) -> int:
         """Delete what has ended; the number of sessions and tokens deleted. Every sign-in does this too."""
         with self._database.write() as connection:

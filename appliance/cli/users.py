@@ -203,18 +203,23 @@ def user_tokens(name: str) -> None:
 
 @user_app.command("revoke")
 def user_revoke(
-    name: str,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose; nobody's name with --all: everybody's.")] = "",
     token_id: Annotated[
         str, typer.Argument(metavar="[ID]", help="The token's id, or its beginning, as 'user tokens' shows it.")
     ] = "",
     everything: Annotated[bool, typer.Option("--all", help="Every token and every session of the person.")] = False,
 ) -> None:
-    """End one API token of a person, or with --all everything they are signed in with."""
+    """End one API token of a person, or with --all everything that they, or without a name all, are signed in with."""
     from appliance.personnel import accounts_of, sessions_of
 
     if bool(token_id) == everything:
         raise InvalidRequest("Give the id of one token ('strongroom user tokens' shows them), or --all.")
     settings = load_settings()
+    if not name:
+        with sessions_of(settings) as sessions, recorded(settings, admin_action("person.sessions_ended", "everybody")):
+            count = sessions.revoke_everything()
+        out.print(f"Every token and session of everybody has ended: {count:,}.")
+        return
     with accounts_of(settings) as accounts, sessions_of(settings) as sessions:
         person_id = _person_id(accounts, name)
         if everything:

@@ -457,7 +457,7 @@ class EdgeIndex:
             shard.update(UpdateOperation.create_field_index(label, PayloadSchemaType.Keyword))
         shard.flush()
         shard.close()
-        self._adopt(building)
+        self._write_meta(self._finished(building).name, statistics=self._saved)
 
     def _config(self) -> EdgeConfig:
         kib_of_a_vector = self._identity.dimension * 4 / 1024
@@ -470,11 +470,9 @@ class EdgeIndex:
             optimizers=EdgeOptimizersConfig(indexing_threshold=int(_EXACT_UP_TO * kib_of_a_vector)),
         )
 
-    def _adopt(self, building: Path) -> Path:
-        """Make a finished shard the one that counts."""
-        folder = building.rename(self._path / f"{_SHARD}{uuid.uuid4().hex}")
-        self._write_meta(folder.name, statistics=self._saved)
-        return folder
+    def _finished(self, building: Path) -> Path:
+        """A finished shard under its own name. It counts once `meta.json` names it."""
+        return building.rename(self._path / f"{_SHARD}{uuid.uuid4().hex}")
 
     def _write_meta(self, shard: str, *, statistics: str) -> None:
         named = {"shard": shard, "statistics": statistics}
@@ -511,18 +509,38 @@ class EdgeIndex:
             if self._child.wait() != 0:
                 self._shard()  # closing ends the child too, and says so in its own words
                 raise OSError(f"optimising ended with status {self._child.returncode}")
-            read_through(_searched(copy))  # as on opening; writers need not wait for it
+            read_through(_searched(copy))  # as on opening; writers need not wait for it,
+            _sync(copy)  # nor for this; what takes the place of something on the disk is on the disk
             with self._writing:
                 self._shard()
                 if self._writes != writes:
                     return False
-                optimized, old = self._adopt(copy), self._folder
-                # The old shard is not closed: searches may be in it. It goes when the last of them lets go.
-                self._current, self._folder = _load(optimized, self._config()), optimized
+                old = self._folder
+                self._swap(copy)
             shutil.rmtree(old, ignore_errors=True)
             return True
         finally:
             shutil.rmtree(copy, ignore_errors=True)
+
+    def _swap(self, optimized: Path) -> None:
+        """Go on with an optimised shard. Where that fails, the one that is written to is still the one named."""
+        folder = self._finished(optimized)
+        try:
+            shard = _load(folder, self._config())
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        try:
+            self._write_meta(folder.name, statistics=self._saved)
+        except OSError:
+            if self._read_meta()[0] == folder:  # but perhaps not after a power cut: the old one stays
+                self._current, self._folder = shard, folder
+            else:
+                shard.close()
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        # The old shard is not closed: searches may be in it. It goes when the last of them lets go.
+        self._current, self._folder = shard, folder
 
     @contextmanager
     def _vendor_errors(self, what: str) -> Iterator[None]:

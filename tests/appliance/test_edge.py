@@ -21,6 +21,7 @@ from qdrant_edge import ScrollRequest
 
 from appliance.domain import AccessFilter
 from appliance.errors import IndexUnavailable
+from appliance.index import edge
 from appliance.index.bm25 import query_terms
 from appliance.index.edge import EdgeIndex, _searched
 from appliance.index.port import IndexEntry, IndexLegs
@@ -252,6 +253,59 @@ def test_an_optimised_shard_takes_the_place_of_the_old_one(built: Path) -> None:
     again = open_index(built)
     assert again.count() == CHUNKS + 1
     again.close()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("failing", ["_load", "write_whole", "after write_whole"])
+def test_a_shard_that_cannot_take_the_place_of_the_old_one_costs_no_write(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    index = open_index(built)
+    index.upsert([chunk(1_000)])
+    name = failing.removeprefix("after ")
+    real = getattr(edge, name)
+
+    def fail(*given: object) -> None:
+        monkeypatch.setattr(edge, name, real)
+        if failing.startswith("after"):
+            real(*given)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(edge, name, fail)
+    with pytest.raises(IndexUnavailable):
+        index.optimize()
+    index.upsert([chunk(1_001)])
+    index.set_groups("doc-1", BOARD.groups)
+    killed = tmp_path / "killed"
+    shutil.copytree(built, killed)
+    index.close()
+    started_again = open_index(killed)
+    assert started_again.count() == CHUNKS + 2
+    assert started_again.admitted({chunk(1).chunk_id}, STAFF) == frozenset()
+    started_again.close()
+
+
+@pytest.mark.integration
+def test_an_optimised_shard_is_on_the_disk_before_it_takes_the_place_of_the_old_one(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = open_index(built)
+    index.upsert([chunk(1_000)])
+    synced: set[Path] = set()
+
+    def sync(descriptor: int, sync: Callable[[int], None] = os.fsync) -> None:
+        sync(descriptor)
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if path.name == "meta.part":
+            monkeypatch.undo()
+        synced.add(Path(*path.relative_to(built).parts[1:]))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    index.optimize()
+    new = shard_of(built)
+    assert {path.relative_to(new) for path in new.glob("segments/**/*")} <= synced
+    assert {path.relative_to(new) for path in new.glob("wal/*")} & synced
+    index.close()
 
 
 @pytest.mark.integration

@@ -73,7 +73,11 @@ def test_tokens_are_listed_and_revoked_one_by_one_or_all_together(room: Room) ->
     assert "--all" in room.run("user", "revoke", "robot", ok=False)
     assert "--all" in room.run("user", "revoke", "robot", ids["first"], "--all", ok=False)
     assert list(listed()) == ["first", "third"]
+    assert "--all" in room.run("user", "revoke", ok=False)
     room.run("user", "revoke", "robot", "--all")
+    assert listed() == {}
+    room.run("user", "token", "robot", "--label", "fourth")
+    assert "of everybody has ended: 1." in room.run("user", "revoke", "--all")
     assert listed() == {}
     export = room.root / "with-revocations.jsonl"
     room.run("log", "export", str(export), *WHY)
