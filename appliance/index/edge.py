@@ -310,7 +310,9 @@ class EdgeIndex:
             shard = self._shard()
             most = max(1, shard.count(CountRequest(exact=True)))
             hits = shard.facet(FacetRequest(VERSION_ID, limit=most, exact=True)).hits
-            return {str(hit.value): hit.count for hit in hits}
+            return {
+                str(hit.value): hit.count for hit in hits if hit.count
+            }  # of what was deleted, the vendor may tell 0
 
     def optimize(self) -> None:
         """Build what makes searching fast, in a child process, while searches and writes go on.

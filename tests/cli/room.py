@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-from appliance.cli import main
+from appliance.cli import main, terminal
 from tests.api.conftest import write_documents
 
 WHY = ("--reason", "Tests of the command line")
@@ -50,6 +50,8 @@ class Room:
             mock.patch.dict(os.environ, {**self.environment, **environment}, clear=True),
             mock.patch.object(sys, "argv", ["strongroom", *arguments]),
             contextlib.chdir(self.root),
+            mock.patch.object(terminal.out, "_width", None),  # else that of whoever was first to import it
+            mock.patch.object(terminal.err, "_width", None),
             _as_found(),
             contextlib.redirect_stdout(printed),
             contextlib.redirect_stderr(told),

@@ -27,7 +27,8 @@ def _run(visiting: Visit, golden: Path) -> None:
         visiting.click(page.get_by_text("Start an evaluation"))
     visiting.settle()
     page.locator('input[type="file"]').set_input_files(str(golden))
-    expect(page.get_by_text(golden.name).first).to_be_visible()
+    expect(page.get_by_test_id("stFileUploader").get_by_text(golden.name)).to_be_visible()  # history names it too
+    visiting.settle()
     visiting.click(page.get_by_role("button", name="Run the golden set"))
 
 
