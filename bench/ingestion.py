@@ -29,6 +29,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -103,7 +104,8 @@ def beside(folder: Path) -> None:
         with _opened(IngestSettings()) as appliance:
             _ended(appliance, _started(appliance, first))
             questions = _questions(appliance)
-            _retrieved(appliance, questions[:20])  # warm
+            appliance.warm_up(threading.Event())  # as `strongroom serve` does
+            _retrieved(appliance, questions[:20])
             idle = _retrieved(appliance, questions)
             run = _started(appliance, second)
             busy = _retrieved(appliance, itertools.cycle(questions), run)

@@ -10,7 +10,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -127,9 +127,10 @@ def _vouched_for(appliance: Appliance, person: proxied.ProxiedPerson, address: s
 
 
 def _finish(appliance: Appliance, sign_on: SingleSignOn, request: Request) -> SignedInSession:
-    address, since = address_of(request), appliance.clock()
+    address, cookie = address_of(request), request.cookies.get(_attempt_cookie(appliance), "")
     try:
-        identity = sign_on.finish(request.cookies.get(_attempt_cookie(appliance), ""), _returned(request))
+        since = appliance.clock() - timedelta(seconds=sign_on.begun_before_s(cookie))  # a code may hold what was then
+        identity = sign_on.finish(cookie, _returned(request))
     except NotBegunHere:
         raise  # nothing was attempted: strangers could send us anybody's browser, and fill the disk
     except ApplianceError as error:

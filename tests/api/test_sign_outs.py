@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -243,6 +244,24 @@ def test_a_good_word_ends_the_session_before_it_is_answered(scene: Scene) -> Non
     assert (said.status_code, said.content, said.headers["cache-control"]) == (200, b"", "no-store")
     assert not scene.is_signed_in()
     assert not is_shown(scene.client(), scene.token)
+
+
+def test_a_sign_in_that_was_begun_before_it_brings_back_nothing_even_if_the_code_holds_what_was_then(
+    scene: Scene,
+) -> None:
+    browser = scene.client()
+    place = browser.get("/login/oidc", follow_redirects=False).headers["location"]
+    sent = {name: values[0] for name, values in parse_qs(urlsplit(place).query).items()}
+    scene.provider.nonce = sent["nonce"]
+    scene.provider.claims["preferred_username"] = f"anna-{scene.provider.issuer.rpartition(':')[2]}"
+    held = scene.provider.id_token()
+    scene.provider.claims.clear()
+    assert scene.tell().status_code == 200
+    scene.provider.id_token = lambda: held  # type: ignore[method-assign]
+    back = browser.get("/login/oidc/return", params={"state": sent["state"], "code": "c"})
+    assert back.status_code == 401
+    assert "signed out there while you signed in" in back.text
+    assert browser.get("/api/session").status_code == 401
 
 
 def test_what_is_answered_does_not_tell_whether_there_is_somebody(scene: Scene) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -77,7 +77,8 @@ class Provider:
         self._channel = Channel(
             settings.issuer, name=settings.name, ca_file=settings.ca_file, timeout_s=settings.timeout_s
         )
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of what is known; never held while the provider is asked
+        self._asking = threading.Lock()
         self._addresses: Addresses | None = None
         self._addresses_at = 0.0
         self._failure: DirectoryUnavailable | None = None
@@ -87,10 +88,16 @@ class Provider:
 
     def addresses(self) -> Addresses:
         """Where it does what. Raises DirectoryUnavailable."""
-        with self._lock:
-            if self._addresses is None or self._clock() - self._addresses_at > FRESH_S:
-                self._addresses, self._addresses_at = self._unless_it_failed(self._discovered), self._clock()
-            return self._addresses
+        found = self._addresses_at_hand()
+        if found is not None:
+            return found
+        with self._asking:
+            found = self._addresses_at_hand()  # another thread may have asked meanwhile
+            if found is None:
+                found = self._unless_it_failed(self._discovered)
+                with self._lock:
+                    self._addresses, self._addresses_at = found, self._clock()
+            return found
 
     def keys(self, key_id: str | None) -> tuple[PublicKey, ...]:
         """The keys a token may be signed with: those of this name, or all where it names none.
@@ -99,12 +106,24 @@ class Provider:
             DirectoryUnavailable: They cannot be had.
         """
         address = self.addresses().keys
+        found = self.keys_at_hand(key_id)
+        if found is not None:
+            return found
+        with self._asking:
+            found = self.keys_at_hand(key_id)
+            if found is None:
+                keys = self._unless_it_failed(lambda: self._fetch_keys(address))
+                with self._lock:
+                    self._keys, self._keys_at = keys, self._clock()
+                found = self._named(keys, key_id)
+            return found
+
+    def keys_at_hand(self, key_id: str | None) -> tuple[PublicKey, ...] | None:
+        """What `keys` gives without asking the provider; None where it would have to."""
         with self._lock:
             age = FRESH_S + 1 if self._keys_at is None else self._clock() - self._keys_at
-            if age > FRESH_S or (age > REFETCH_S and not self._named(key_id)):
-                self._keys = self._unless_it_failed(lambda: self._fetch_keys(address))
-                self._keys_at = self._clock()
-            return self._named(key_id)
+            found = self._named(self._keys, key_id)
+            return None if age > FRESH_S or (age > REFETCH_S and not found) else found
 
     def exchange(self, code: str, *, verifier: str, redirect_uri: str) -> Tokens:
         """What the provider signed for a code.
@@ -196,12 +215,23 @@ class Provider:
         return address
 
     def _fetch_keys(self, address: str) -> tuple[PublicKey, ...]:
-        found = self._channel.get(address).content.get("keys")
-        keys = found[:_MAX_KEYS] if isinstance(found, list) else []
-        return tuple(key for key in map(_public_key, keys) if key is not None)
+        answer = self._channel.get(address)
+        found = answer.content.get("keys")
+        if answer.status != 200 or not isinstance(found, list):
+            raise DirectoryUnavailable(
+                f"'{self._settings.name}' answered a question for its keys with HTTP status {answer.status} "
+                "and no keys."
+            )
+        return tuple(key for key in map(_public_key, found[:_MAX_KEYS]) if key is not None)
 
-    def _named(self, key_id: str | None) -> tuple[PublicKey, ...]:
-        return tuple(key for key in self._keys if key_id is None or key.kid == key_id)
+    def _addresses_at_hand(self) -> Addresses | None:
+        with self._lock:
+            is_fresh = self._addresses is not None and self._clock() - self._addresses_at <= FRESH_S
+            return self._addresses if is_fresh else None
+
+    @staticmethod
+    def _named(keys: Sequence[PublicKey], key_id: str | None) -> tuple[PublicKey, ...]:
+        return tuple(key for key in keys if key_id is None or key.kid == key_id)
 
     def _tokens(self, answer: Answer) -> Tokens:
         name = self._settings.name

@@ -29,7 +29,7 @@ from appliance.auth.identity import Identity, SignOut
 from appliance.auth.oidc.claims import identity_of
 from appliance.auth.oidc.id_token import Expected, verified_claims
 from appliance.auth.oidc.logout_token import told_sign_out
-from appliance.auth.oidc.provider import Condition, Provider, Tokens
+from appliance.auth.oidc.provider import Condition, Provider, PublicKey, Tokens
 from appliance.config.identity import OidcSettings
 from appliance.errors import DirectoryUnavailable, NotSignedIn
 
@@ -90,7 +90,7 @@ class SingleSignOn:
     def begin(self) -> Begun:
         """A new sign-in. Raises DirectoryUnavailable."""
         addresses = self._provider.addresses()
-        attempt = f"{int(self._clock())}.{secrets.token_urlsafe(32)}"
+        attempt = f"{int(self._clock() * 1000)}.{secrets.token_urlsafe(32)}"
         client = OAuth2Client(
             None,
             self._settings.client_id,
@@ -147,12 +147,23 @@ class SingleSignOn:
             NotSignedIn: It is not the provider's word, or not for us, or not of now; the message says which.
             DirectoryUnavailable: The keys by which to judge that cannot be had.
         """
+        return told_sign_out(logout_token, self._keys_for_anybody, self._expected)
+
+    def _keys_for_anybody(self, key_id: str | None) -> tuple[PublicKey, ...]:
+        """`Provider.keys`, for whom strangers may pose as: a few at most wait for the provider."""
+        found = self._provider.keys_at_hand(key_id)
+        if found is not None:
+            return found
         if not self._ears.acquire(blocking=False):
             raise DirectoryUnavailable(f"Too much is said in the name of '{self.name}' at this moment. Say it again.")
         try:
-            return told_sign_out(logout_token, self._provider.keys, self._expected)
+            return self._provider.keys(key_id)
         finally:
             self._ears.release()
+
+    def begun_before_s(self, cookie: str) -> float:
+        """How long ago a sign-in was begun. Raises NotBegunHere."""
+        return self._since_s(self._attempt(cookie))
 
     def sign_out_address(self) -> str:
         """Where the provider ends its own session; empty when it is not to, or has no such place."""
@@ -181,9 +192,12 @@ class SingleSignOn:
         attempt, _, mark = cookie.rpartition(".")
         if not hmac.compare_digest(self._derived("cookie", attempt).encode(), mark.encode()):
             raise NotBegunHere
-        if self._clock() - int(attempt.partition(".")[0]) > ATTEMPT_S:
+        if self._since_s(attempt) > ATTEMPT_S:
             raise NotBegunHere
         return attempt
+
+    def _since_s(self, attempt: str) -> float:
+        return self._clock() - int(attempt.partition(".")[0]) / 1000
 
     def _refuse_what_is_no_answer(self, returned: Returned) -> None:
         required = self._provider.addresses().names_itself

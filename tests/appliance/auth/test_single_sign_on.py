@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from tests.identity_provider.misbehaving import (
     CLIENT,
     DISCOVERY,
     Misbehaving,
+    Reply,
     misbehaving_provider,
     reply,
     signed_by_nobody,
@@ -332,7 +334,7 @@ def test_a_provider_in_trouble_is_asked_again_after_a_while(door: Any, provider:
         ("/token", {"access_token": "only"}, 200, DirectoryUnavailable, "scope 'openid'"),
         ("/token", {"id_token": 5}, 200, DirectoryUnavailable, "scope 'openid'"),
         ("/token", {}, 307, DirectoryUnavailable, "HTTP status 307"),
-        ("/keys", {"keys": "none"}, 200, NotSignedIn, "does not publish"),
+        ("/keys", {"keys": "none"}, 200, DirectoryUnavailable, "no keys"),
         (
             "/keys",
             {"keys": [None, 1, {"kty": "RSA"}, {"kty": "RSA", "n": 1, "e": []}]},
@@ -566,13 +568,69 @@ def test_a_provider_without_its_keys_is_not_asked_for_them_at_every_word_of_a_st
     assert provider.asked.count("/keys") == 2
 
 
-def test_a_provider_that_is_slow_holds_up_a_few_sign_outs_and_nobodys_sign_in(door: Any, provider: Misbehaving) -> None:
+def test_a_provider_that_is_slow_with_its_keys_holds_up_strangers_alone(
+    door: Any, provider: Misbehaving, clock: Clock
+) -> None:
     sign_on = door()
     token = provider.logout_token()
-    for _ in range(_AT_ONCE):
-        sign_on._ears.acquire()
-    with pytest.raises(DirectoryUnavailable, match="Too much is said"):
-        sign_on.signed_out(token)
-    assert come_back(sign_on, provider).name == "anna"
-    sign_on._ears.release()
+    assert sign_on.signed_out(provider.logout_token()).subject
+    begun = sign_on.begin()
+    provider.header["kid"] = "unknown"
+    foreign = provider.logout_token()
+    provider.header.clear()
+    clock.now += 11  # by now keys are looked for again, if one of an unknown name comes along
+    asked = threading.Event()
+    answers = threading.Event()
+
+    def slow() -> Reply:
+        asked.set()
+        answers.wait(20)
+        return reply({"keys": provider.keys()})
+
+    provider.replies["/keys"] = slow
+    refusals: list[str] = []
+
+    def say() -> None:
+        with pytest.raises((DirectoryUnavailable, NotSignedIn)) as refused:
+            sign_on.signed_out(foreign)
+        refusals.append(str(refused.value))
+
+    strangers = [threading.Thread(target=say) for _ in range(_AT_ONCE + 3)]
+    for stranger in strangers:
+        stranger.start()
+    assert asked.wait(20)
+    while len(refusals) < 3:  # more than may wait
+        time.sleep(0.01)
+    assert all("Too much is said" in refusal for refusal in refusals)
     assert sign_on.signed_out(token).subject
+    assert sign_on.begin().address
+    assert come_back(sign_on, provider, begun).name == "anna"
+    answers.set()
+    for stranger in strangers:
+        stranger.join()
+    assert provider.asked.count("/keys") == 2
+
+
+@pytest.mark.parametrize(("content", "status"), [({"error": "slow down"}, 429), ({"error": "slow down"}, 200)])
+def test_keys_that_are_not_told_this_time_are_not_forgotten(
+    door: Any, provider: Misbehaving, clock: Clock, content: object, status: int
+) -> None:
+    sign_on = door()
+    assert sign_on.signed_out(provider.logout_token()).subject
+    clock.now += 11
+    answering("/keys", content, status)(provider)
+    provider.header["kid"] = "unknown"
+    with pytest.raises(DirectoryUnavailable, match="and no keys"):
+        sign_on.signed_out(provider.logout_token())
+    provider.header.clear()
+    assert sign_on.signed_out(provider.logout_token()).subject
+    assert come_back(sign_on, provider).name == "anna"
+
+
+def test_how_long_ago_a_sign_in_was_begun_is_told_of_our_own_alone(door: Any, clock: Clock) -> None:
+    sign_on = door()
+    begun = sign_on.begin()
+    clock.now += 7.5
+    assert sign_on.begun_before_s(begun.cookie) == pytest.approx(7.5, abs=0.01)
+    with pytest.raises(NotBegunHere):
+        sign_on.begun_before_s(f"9{begun.cookie}")
