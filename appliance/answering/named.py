@@ -36,6 +36,7 @@ _LONGEST_ENDING = 2
 _SHORTEST_STEM = 4
 _MAY_BE_MISSPELT = 6  # letters
 _LONGEST = 40
+_MOST_NAMES = 64  # a question counts with its first: time is to grow with its length and no faster
 _CALENDAR_WORDS = """
 monday tuesday wednesday thursday friday saturday sunday
 january february march april may june july august september october november december
@@ -88,6 +89,8 @@ def names(question: str, language: str) -> Mapping[str, bool]:
     tells = language != "de" and not asking.isupper()  # whether a capital tells a name from another word
     found: dict[str, bool] = {}
     for joined in _JOINED.finditer(asking):
+        if len(found) >= _MOST_NAMES:
+            break
         if _is_code(joined[0]):
             found[_one_spelling(joined[0])] = False
             continue
