@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from appliance.answering.conflicts import Conflict, conflicts
+from appliance.answering.followup import as_follow_up
 from appliance.answering.instructions import TEMPLATE
 from appliance.answering.prompt import Prompt
 from appliance.answering.rewriting import Rewriting
@@ -79,7 +80,7 @@ class Course:
     @property
     def follow_up(self) -> str:
         """The question as it was asked, where something else was searched for; else nothing."""
-        return self.question if self.searched_for != self.question else ""
+        return as_follow_up(self.question, self.searched_for)
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the question came in."""

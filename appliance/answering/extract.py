@@ -102,9 +102,8 @@ class _Wanted:
     @classmethod
     def by(cls, question: str, follow_up: str, passages: Sequence[Citation]) -> _Wanted:
         names = tuple(named.names(follow_up or question, detect_language(question)))
-        own = own_stems(follow_up)
-        is_said = not own or any(own & words(named.text_of(passage.hit)) for passage in passages)
-        return cls(follow_up, names, own, is_said)
+        is_said = named.has_words_of(follow_up, (passage.hit for passage in passages))
+        return cls(follow_up, names, own_stems(follow_up), is_said)
 
     @property
     def telling(self) -> Sequence[str]:
@@ -141,9 +140,8 @@ class _Judged:
             for text, near in zip(under, self.nearness, strict=True)
         ]
 
-    def quotation(self, wanted: _Wanted) -> Quotation:
-        """The best part, with what stands around it."""
-        scores = self.scores(wanted)
+    def quotation(self, wanted: _Wanted, scores: Sequence[float]) -> Quotation:
+        """The best part by its `scores`, with what stands around it."""
         best = max(range(len(self.parts)), key=lambda number: (not self.parts[number].leads, scores[number]))
         text = f"{self.parts[best].head}\n{self.parts[best].text}"
         speaks_of_it = bool(named.held(wanted.telling, text)) or not wanted.own.isdisjoint(words(text))
@@ -169,10 +167,10 @@ def quotations(
     cut = [(passage, parts) for passage in wanted.best(passages) if (parts := _parts(passage.hit.chunk))]
     nearness = iter(_nearness(question, [part.text for _, parts in cut for part in parts], embedder))
     judged = [_Judged(passage, parts, [next(nearness) for _ in parts]) for passage, parts in cut]
-    worth = [max(one.scores(wanted)) for one in judged]
-    best = max(worth, default=0.0)
+    scored = [(one, one.scores(wanted)) for one in judged]
+    best = max((max(scores) for _, scores in scored), default=0.0)
     at_least = best - (1 - _WORTH_KEEPING) * abs(best)  # below the best, also when all are negative
-    return [one.quotation(wanted) for one, own in zip(judged, worth, strict=True) if own >= at_least]
+    return [one.quotation(wanted, scores) for one, scores in scored if max(scores) >= at_least]
 
 
 def laid_out(quotations: Sequence[Quotation]) -> Quotations:

@@ -85,6 +85,11 @@ def standalone(question: str, turns: Sequence[Turn]) -> str:
     return together if len(together) <= _LONGEST else question
 
 
+def as_follow_up(question: str, searched_for: str) -> str:
+    """A question as it was asked, where something else was searched for; else nothing."""
+    return question if searched_for != question else ""
+
+
 def is_follow_up(question: str) -> bool:
     """Whether a question leans on the one before it."""
     if _BEGINS_LIKE_ONE.match(question):

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from appliance.answering.abstention import QUESTION_WORDS, end_of_asking, spelled
+from appliance.answering.followup import own_stems
+from appliance.answering.sentences import words
 from appliance.domain import Hit
 from appliance.index.names import begins_sentence
 from appliance.inference.language import detect_language
@@ -57,13 +59,13 @@ class _Said:
     @classmethod
     def by(cls, texts: Iterable[str]) -> _Said:
         line = f" {' '.join(spelled(text).strip() for text in texts)} "
-        words = line.split()
-        distinct = frozenset(words)
+        in_order = line.split()
+        distinct = frozenset(in_order)
         return cls(
             line,
             distinct,
             frozenset(form for word in distinct for form in _forms(word)),
-            frozenset(first + second for first, second in pairwise(words)),
+            frozenset(first + second for first, second in pairwise(in_order)),
             frozenset(form for word in distinct for form in _without_a_letter(word)),
         )
 
@@ -118,6 +120,12 @@ def are_missing(searched_for: str, follow_up: str, hits: Sequence[Hit]) -> bool:
     if follow_up:
         return not all(map(said.holds, named))
     return not any(map(said.holds, named)) and all(is_word or said.has_like(name) for name, is_word in named.items())
+
+
+def has_words_of(follow_up: str, hits: Iterable[Hit]) -> bool:
+    """Whether passages have a word of what a follow-up says of its own; of one that says nothing, they do."""
+    own = own_stems(follow_up)
+    return not own or any(own & words(text_of(hit)) for hit in hits)
 
 
 def text_of(hit: Hit) -> str:

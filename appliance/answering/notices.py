@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from appliance.answering.conflicts import Conflict
 from appliance.answering.extract import Quotations
-from appliance.answering.followup import own_stems
-from appliance.answering.named import text_of
-from appliance.answering.sentences import words
+from appliance.answering.named import has_words_of
 from appliance.domain import Citation, Grounding
 from appliance.retrieval.editions import Newer, newer
 
@@ -66,8 +64,7 @@ def of_quotations(laid: Quotations, passages: Sequence[Citation], follow_up: str
     """What the reader must know about how far quotations have to do with the question."""
     if not laid.text or laid.highlights:
         return
-    wanted = own_stems(follow_up)
-    is_said = not wanted or any(wanted & words(text_of(passage.hit)) for passage in passages)
+    is_said = has_words_of(follow_up, (passage.hit for passage in passages))
     yield NOT_NEAR if is_said else OTHER_QUESTION
 
 

@@ -10,7 +10,7 @@ from appliance.api.gate import Officer, TheAppliance
 from appliance.api.schemas.compliance import ConfirmationIn, ProposalDecidedOut, ProposalDecisionIn, ProposalOut
 from appliance.audit.telling import OFFICERS_ACTS
 from appliance.compliance import erasures, exporting, holds, officers
-from appliance.compliance.four_eyes import LAPSES_AFTER, Proposal
+from appliance.compliance.four_eyes import Proposal
 from appliance.wiring import Appliance
 
 router = APIRouter(prefix="/compliance", tags=["compliance"])
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/compliance", tags=["compliance"])
 @router.get("/proposals")
 def proposals(officer: Officer, appliance: TheAppliance) -> list[ProposalOut]:
     """What waits for a second officer, the oldest first."""
-    names = {person.id: person.name for person in appliance.accounts.people()}
+    names = appliance.accounts.names()
     return [
         ProposalOut(
             id=waiting.id,
@@ -31,7 +31,7 @@ def proposals(officer: Officer, appliance: TheAppliance) -> list[ProposalOut]:
             about=_about(appliance, waiting, names),
             proposed_by=names.get(waiting.proposed_by, waiting.proposed_by),
             proposed_at=waiting.proposed_at,
-            lapses_at=waiting.proposed_at + LAPSES_AFTER,
+            lapses_at=waiting.lapses_at,
             own=waiting.proposed_by == officer.id,
             about_reader=appliance.impartial.is_about(officer.id, waiting),
         )

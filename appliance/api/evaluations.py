@@ -230,7 +230,7 @@ def _seen(appliance: Appliance, admin: Principal, run: Evaluation) -> Evaluation
 
 def _names(appliance: Appliance) -> dict[str, str]:
     """Who started evaluations, by id."""
-    return {OPERATOR: OPERATOR, **{person.id: person.name for person in appliance.accounts.people()}}
+    return {OPERATOR: OPERATOR, **appliance.accounts.names()}
 
 
 def _goodness(result: QuestionResult) -> tuple[float, str]:

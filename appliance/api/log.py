@@ -35,7 +35,6 @@ from appliance.audit.entries import (
 )
 from appliance.audit.records import LogFilter
 from appliance.compliance.charts import count
-from appliance.compliance.four_eyes import LAPSES_AFTER
 from appliance.compliance.naming import account_of
 from appliance.compliance.pseudonyms import spelled
 from appliance.domain import Principal
@@ -153,11 +152,11 @@ def _asked_out(appliance: Appliance, officer: Principal) -> ExportAskedOut | Non
     waiting = appliance.exporting.waiting()
     if waiting is None:
         return None
-    names = {person.id: person.name for person in appliance.accounts.people()}
+    names = appliance.accounts.names()
     return ExportAskedOut(
         asked_by=names.get(waiting.proposed_by, waiting.proposed_by),
         asked_at=waiting.proposed_at,
-        lapses_at=waiting.proposed_at + LAPSES_AFTER,
+        lapses_at=waiting.lapses_at,
         own=waiting.proposed_by == officer.id,
     )
 

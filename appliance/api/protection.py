@@ -27,7 +27,6 @@ from appliance.compliance import certificate, subject_access, subject_paper
 from appliance.compliance.erasures import Erasure
 from appliance.compliance.holds import Hold
 from appliance.compliance.retention import NOTICE
-from appliance.wiring import Appliance
 
 router = APIRouter(tags=["data protection"])
 
@@ -42,7 +41,7 @@ class Form(StrEnum):
 @router.get("/compliance/holds")
 def holds(_officer: Officer, appliance: TheAppliance) -> list[HoldOut]:
     """The holds in force, the newest first."""
-    names = _names(appliance)
+    names = appliance.accounts.names()
     return [_hold_out(hold, names) for hold in appliance.protection.holds.in_force()]
 
 
@@ -51,7 +50,7 @@ def place_hold(wanted: HoldIn, officer: Officer, appliance: TheAppliance) -> Hol
     """Forbid that something is erased, whoever asks for it and however old it is."""
     person_id = appliance.accounts.named(wanted.person).id if wanted.person else ""
     hold = appliance.protection.holds.place(officer.id, person_id, wanted.since, wanted.until, wanted.reason)
-    return _hold_out(hold, _names(appliance))
+    return _hold_out(hold, appliance.accounts.names())
 
 
 @router.post("/compliance/holds/{hold_id}/release", status_code=202)
@@ -82,7 +81,7 @@ def retention(_officer: Officer, appliance: TheAppliance) -> RetentionOut:
 @router.get("/compliance/erasures")
 def erasures(_officer: Officer, appliance: TheAppliance) -> list[ErasureOut]:
     """The latest orders to erase, the newest first."""
-    names = _names(appliance)
+    names = appliance.accounts.names()
     return [_erasure_out(order, names) for order in appliance.protection.erasures.latest()]
 
 
@@ -143,10 +142,6 @@ def everything_about(
         )
     pdf = subject_paper.on_paper(about)
     return Response(pdf, media_type="application/pdf", headers=as_file("subject-access.pdf"))
-
-
-def _names(appliance: Appliance) -> dict[str, str]:
-    return {person.id: person.name for person in appliance.accounts.people()}
 
 
 def _hold_out(hold: Hold, names: dict[str, str]) -> HoldOut:

@@ -136,6 +136,11 @@ class Accounts:
         with self._database.read() as connection:
             return read_people(connection, self._clock())
 
+    def names(self) -> dict[str, str]:
+        """The names of everybody, disabled or not, by their ids."""
+        with self._database.read() as connection:
+            return {row.id: row.name for row in connection.execute(select(people.c.id, people.c.name))}
+
     def named(self, name: str) -> Person:
         """The person who signs in with this name. Raises NotFound."""
         with self._database.read() as connection:
@@ -330,7 +335,7 @@ class Accounts:
         Args:
             identity: What it says.
             noting: Puts on record what is other than before; what cannot be put on record is not taken over.
-            since: When the directory was asked, where it says by itself whom it signed out.
+            since: When the sign-in was begun, where the directory says by itself whom it signed out.
 
         Raises:
             AccessDenied: They are disabled here.

@@ -36,7 +36,7 @@ from appliance.domain import Role
 from appliance.errors import AccessDenied, Conflict, InvalidRequest, NotFound, NotSignedIn
 
 SIGN_OUTS_KEPT = timedelta(hours=1)
-"""Longer than a logout token counts, and than a sign-in takes from the provider's last answer to the session here."""
+"""Longer than a logout token counts, and than a sign-in may take."""
 
 
 def admit(connection: Connection, identity: Identity, now: datetime) -> str:

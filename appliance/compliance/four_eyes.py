@@ -74,6 +74,11 @@ class Proposal:
     outcome: str
     person_id: str = ""
 
+    @property
+    def lapses_at(self) -> datetime:
+        """When nobody can decide about it any more."""
+        return self.proposed_at + LAPSES_AFTER
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -254,7 +259,7 @@ class FourEyes:
 
     def _proposal(self, row: Row[Any]) -> Proposal:
         found = Proposal(**row._mapping)
-        lapsed = found.outcome == OPEN and self._clock() - found.proposed_at >= LAPSES_AFTER
+        lapsed = found.outcome == OPEN and self._clock() >= found.lapses_at
         return replace(found, outcome=LAPSED) if lapsed else found
 
 

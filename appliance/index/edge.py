@@ -310,9 +310,8 @@ class EdgeIndex:
             shard = self._shard()
             most = max(1, shard.count(CountRequest(exact=True)))
             hits = shard.facet(FacetRequest(VERSION_ID, limit=most, exact=True)).hits
-            return {
-                str(hit.value): hit.count for hit in hits if hit.count
-            }  # of what was deleted, the vendor may tell 0
+            # of what was deleted, the vendor may tell 0
+            return {str(hit.value): hit.count for hit in hits if hit.count}
 
     def optimize(self) -> None:
         """Build what makes searching fast, in a child process, while searches and writes go on.

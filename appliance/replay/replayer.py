@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from appliance.answering.abstention import BEST
+from appliance.answering.followup import as_follow_up
 from appliance.answering.instructions import TEMPLATE
 from appliance.answering.prompt import Prompt
 from appliance.audit.entries import (
@@ -63,8 +64,7 @@ class _Case:
     @property
     def follow_up(self) -> str:
         """The question as it was asked, where something else was searched for; else nothing."""
-        asked = self.question.question
-        return asked if self.retrieval.searched_for != asked else ""
+        return as_follow_up(self.question.question, self.retrieval.searched_for)
 
     @property
     def needed(self) -> list[RetrievedPassage]:

@@ -63,7 +63,8 @@ def document() -> Iterator[str]:
     for title, roles in PAGES.items():
         yield f"| {title} | {' | '.join(_mark(role in roles) for role in ROLES)} |"
     yield ""
-    yield "A page of another role is not there, by its address either. What it would show the API refuses besides."
+    yield "A page of another role says at its address that it is not for this account. What it would show the API"
+    yield "refuses besides."
     yield ""
     yield "## Routes"
     yield ""
