@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import pytest
 
+from appliance.api import checkpoints
 from appliance.api.log_wire import event_out, query_out
 from appliance.api.opening import session_name
 from appliance.api.qr import qr_code
@@ -38,6 +39,7 @@ from appliance.wiring import Appliance
 from appliance.wording import moment
 from tests.api.conftest import Client
 from tests.api.test_ask import ask
+from tests.appliance.audit.test_signing import wait_until
 from tests.ui.test_client import Served
 
 
@@ -303,23 +305,34 @@ def test_a_checkpoint_that_the_signer_is_behind_with_says_what_it_does_not_cover
     signed = signatures.signed_notes(appliance.log.path)
     monkeypatch.setattr(signatures, "signed_notes", lambda path: signed)  # whatever is signed by and by
     officer.get("/api/log/events")
-    monkeypatch.setattr(appliance.signing, "wait_for_all", lambda patience_s: None)  # it does not sign in time
-    page = officer.get("/api/log/checkpoint").text
+    with monkeypatch.context() as slow:
+        slow.setattr(appliance.signing, "wait_for_all", lambda patience_s: None)  # it does not sign in time
+        page = officer.get("/api/log/checkpoint").text
     assert "not covered by this sheet. Print another one to cover what came later." in page
-    monkeypatch.setattr(appliance.signing, "problem", f"it cannot be reached in {appliance.folder.path}")
-    least = appliance.log.size() - covered
-    page = officer.get("/api/log/checkpoint").text
-    most = appliance.log.size() - 1 - covered
-    assert f"entries 0 to {covered - 1:,}" in page
-    told = re.search(r"(\d+) entries were written later and not covered by this sheet\.", page)
-    assert told
-    assert least <= int(told[1]) <= most
-    assert "The signer does not sign; ask an administrator." in page
-    assert str(appliance.folder.path) not in page
-    monkeypatch.setattr(signatures, "signed_notes", lambda path: [])
-    refused = officer.get("/api/log/checkpoint").json()["message"]
-    assert refused.startswith("Nothing has been signed yet.")
-    assert refused.endswith("The signer does not sign: ask an administrator to look at Administration > Health.")
+    with monkeypatch.context() as broken:
+        broken.setattr(appliance.signing, "_sign", _unreachable)  # and so does the thread that signs now and then
+        broken.setattr(checkpoints, "_PATIENCE_S", 0.01)
+        appliance.signing.hurry()
+        wait_until(lambda: appliance.signing.problem)
+        least = appliance.log.size() - covered
+        page = officer.get("/api/log/checkpoint").text
+        most = appliance.log.size() - 1 - covered
+        assert f"entries 0 to {covered - 1:,}" in page
+        told = re.search(r"(\d+) entries were written later and not covered by this sheet\.", page)
+        assert told
+        assert least <= int(told[1]) <= most
+        assert "The signer does not sign; ask an administrator." in page
+        assert str(appliance.folder.path) not in page
+        broken.setattr(signatures, "signed_notes", lambda path: [])
+        refused = officer.get("/api/log/checkpoint").json()["message"]
+        assert refused.startswith("Nothing has been signed yet.")
+        assert refused.endswith("The signer does not sign: ask an administrator to look at Administration > Health.")
+    appliance.signing.hurry()
+    wait_until(lambda: not appliance.signing.problem)
+
+
+def _unreachable() -> None:
+    raise OSError("nobody listens there")
 
 
 def test_whoever_stops_fetching_an_export_by_token_keeps_the_side_file_of_the_log_from_nothing(
