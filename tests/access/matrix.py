@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from appliance.domain import Role
-from tests.api.test_roles import ALLOWED, ANYBODY, scope_of
+from tests.api.test_roles import ALLOWED, ANYBODY, BY_PROVIDER, OWN_ACCOUNT, SIGNING_IN, scope_of
 
 ROLES = tuple(role.value for role in Role)
 
@@ -75,6 +75,20 @@ def document() -> Iterator[str]:
     yield f"|---|{'---|' * (len(ROLES) + 1)}"
     for route in sorted({*ALLOWED, *ANYBODY}, key=lambda route: route.split(" ")[::-1]):
         yield _row(route)
+    yield ""
+    yield "## Beside the API"
+    yield ""
+    yield "What is below `/login/oidc` is there where single sign-on is configured."
+    yield ""
+    yield "| route | who |"
+    yield "|---|---|"
+    by_whom = {
+        **dict.fromkeys(SIGNING_IN, "anybody"),
+        **dict.fromkeys(BY_PROVIDER, "the provider of single sign-on, with a token that it signed"),
+        **dict.fromkeys(OWN_ACCOUNT, "whoever holds a session, of any role"),
+    }
+    for route in sorted(by_whom, key=lambda route: route.split(" ")[::-1]):
+        yield f"| `{route}` | {by_whom[route]} |"
     yield ""
     yield "## Things of one's own"
     yield ""

@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from appliance.api.app import create_api, create_openai_api
+from appliance.api.app import routes as every_route
+from appliance.config import ModelSettings, Provider, Settings
+from appliance.config.identity import OidcSettings
 from appliance.domain import Scope
 from appliance.server import create_headless_app
-from appliance.wiring import Appliance
+from appliance.wiring import Appliance, opened
 from tests.api.conftest import BASE, PASSWORD, Client
 
 ANYBODY = {"GET /api/ready", "POST /api/session"}
@@ -107,6 +112,21 @@ ALLOWED = {
     **dict.fromkeys(COMPLIANCE, {"compliance"}),
 }
 
+SIGNING_IN = {
+    "GET /login", "POST /login", "GET /login.css", "POST /logout",
+    "GET /login/oidc", "GET /login/oidc/return", "GET /login/arrived",
+}  # fmt: skip
+"""Pages of ours beside the API that are there for strangers; what of OpenID Connect, where it is configured."""
+
+BY_PROVIDER = {"POST /login/oidc/signed-out"}
+"""What the provider of single sign-on calls, with a token that it signed (`test_sign_outs.py`)."""
+
+OWN_ACCOUNT = {
+    "GET /password", "POST /password",
+    "GET /second-factor", "POST /second-factor", "POST /second-factor/remove",
+}  # fmt: skip
+"""Pages of whoever holds a session, of any role."""
+
 
 WITHOUT_TOKEN = (
     {route for route in SIGNED_IN if "passages" not in route and route != "GET /api/session"}
@@ -153,6 +173,35 @@ def call(client: Any, route: str) -> Any:
 
 def test_the_table_names_every_route(appliance: Appliance) -> None:
     assert set(routes(appliance)) == ANYBODY | set(ALLOWED)
+
+
+def test_the_tables_name_every_page_beside_the_api(tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path,
+        model=ModelSettings(provider=Provider.NONE),
+        oidc=OidcSettings(issuer="http://127.0.0.1:9", client_id="strongroom", public_url="https://strongroom.example"),
+    )
+    with opened(settings) as with_single_sign_on:
+        pages = [route for route in every_route(with_single_sign_on) if isinstance(route, Route)]
+    named = {f"{method} {page.path}" for page in pages for method in cast("set[str]", page.methods) - {"HEAD"}}
+    assert named == SIGNING_IN | BY_PROVIDER | OWN_ACCOUNT
+
+
+@pytest.mark.parametrize("page", sorted(OWN_ACCOUNT))
+@pytest.mark.parametrize("cookie", ["", "x" * 43])
+def test_whoever_holds_no_session_is_led_from_the_pages_of_an_account_to_sign_in(
+    client: Client, page: str, cookie: str
+) -> None:
+    stranger = client("")
+    stranger.cookies.set("strongroom_session", cookie)
+    response = stranger.request(*page.split(" "), follow_redirects=False)
+    assert (response.status_code, response.headers["location"]) == (303, "/login")
+
+
+@pytest.mark.parametrize("page", sorted(page for page in OWN_ACCOUNT if page.startswith("GET")))
+@pytest.mark.parametrize("role", ["employee", "admin", "compliance"])
+def test_the_pages_of_an_account_are_there_for_every_role(client: Client, page: str, role: str) -> None:
+    assert client(role).request(*page.split(" ")).status_code == 200
 
 
 @pytest.mark.parametrize("who", ["", "admin"])
