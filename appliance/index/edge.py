@@ -1,55 +1,40 @@
-"""The vector index in this process, on Qdrant Edge.
-
-A data folder holds `meta.json` and one shard folder that it names:
-
-    meta.json                  owner, format, embedding model, dimension, names of the others; replaced whole
-    shard-<hex>/               the shard
-    building-<hex>/            a shard that is not finished; swept away on opening
-    statistics-<hex>           in how many chunks each term stands; there while nothing is written to the index
+"""The vector index in this process, on Qdrant Edge. What lies where is told in `appliance.index.shard_folder`.
 
 Rules this module keeps:
 
-1. `meta.json` is the switch: a new shard counts from the moment it is named there, and everything else is rubbish.
-2. A write is on the disk before it returns, power cut or not: a withdrawn group must not come back after one. The
-   vendor's flush holds the interpreter while the disk works (30 ms and more), for which every question would wait. So
-   the write-ahead log is synced from here, where others go on meanwhile, and flushed at most every half a minute; on
-   opening, the vendor works off what the log holds.
-3. Searches take no lock; the shard allows any number beside a write, and they release the interpreter. Writes take
+1. A write is on the disk before it returns.
+2. Searches take no lock; the shard allows any number beside a write, and they release the interpreter. Writes take
    turns.
-4. `EdgeShard.optimize` holds the interpreter for as long as it runs (seconds per ten thousand chunks), which would
+3. `EdgeShard.optimize` holds the interpreter for as long as it runs (seconds per ten thousand chunks), which would
    stop every thread of the appliance. So a copy of the shard is optimised by a child process and then takes the place
    of the original, unless something was written in between. It needs as much free disk as the shard has.
-5. The dense leg is exact for readers who may see up to 50,000 chunks, however large the index is: the graph of HNSW
+4. The dense leg is exact for readers who may see up to 50,000 chunks, however large the index is: the graph of HNSW
    loses hits behind a filter. Beyond that it is searched broadly, and which of the far hits it finds may depend on
    chunks the reader cannot see; scores never do. (Comparing 100,000 vectors takes 7 ms, and with a filter
    of one group 12, of 200 groups 28; the graph takes 2 to 5. `bench/search.py` says what it finds.)
-6. A relabelling or a deletion is checked before it returns. With a part of its write-ahead log missing, a shard opens
+5. A relabelling or a deletion is checked before it returns. With a part of its write-ahead log missing, a shard opens
    without complaint, counts operations anew and ignores writes to every chunk that has seen a later one.
-7. IDF is not left to the vendor, who would count at every request (`appliance.index.statistics`): a search brings it
+6. IDF is not left to the vendor, who would count at every request (`appliance.index.statistics`): a search brings it
    along. What was counted follows from the shard and is counted again (2 s for each 100,000 chunks) unless the index
    was closed after the last write.
-8. Weights of words are whole multiples of 1/32, and those in a chunk of 1/128 (`appliance.index.bm25`). The vendor adds
+7. Weights of words are whole multiples of 1/32, and those in a chunk of 1/128 (`appliance.index.bm25`). The vendor adds
    numbers of 32 bits in an order that depends on all chunks there are; sums of such weights are exact in any order (up
    to 4,096), so that the last bit of a score, and who of two equals comes first, tells nothing of closed chunks. A
    word of a name weighs 1, or nothing: there the steps are finer.
-9. Vendor errors are bare `Exception`s, and panics that are no `Exception` at all: both become `IndexUnavailable`.
+8. Vendor errors are bare `Exception`s, and panics that are no `Exception` at all: both become `IndexUnavailable`.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy
 from qdrant_edge import (
@@ -67,7 +52,6 @@ from qdrant_edge import (
     HnswIndexConfig,
     MatchAny,
     MatchValue,
-    PayloadSchemaType,
     Point,
     Query,
     QueryRequest,
@@ -85,7 +69,6 @@ from appliance.index.layout import (
     DENSE,
     DOCUMENT_ID,
     GROUPS,
-    LABELS,
     NAMES,
     SEARCH_EF,
     SPARSE,
@@ -99,15 +82,9 @@ from appliance.index.layout import (
 )
 from appliance.index.names import name_terms, naming_terms
 from appliance.index.port import IndexEntry, IndexHit, IndexLegs, NamedDocument, Vector
-from appliance.index.roster import write_whole
-from appliance.index.statistics import Change, TermStatistics, load_statistics, save_statistics
-from appliance.read_ahead import read_through
+from appliance.index.shard_folder import IN_USE, ShardFolder
+from appliance.index.statistics import Change, TermStatistics
 
-_META = "meta.json"
-_SHARD = "shard-"
-_BUILDING = "building-"
-_STATISTICS = "statistics-"
-_MIN_FREE_BYTES = 64 * 1024**2  # more than a batch of entries can take
 _EXACT_UP_TO = 50_000
 """Chunks. Below it no graph is built either (the vendor's thresholds are in KiB of vectors of four bytes a number)."""
 
@@ -122,7 +99,6 @@ _STEPS = 32
 _STEPS_OF_NAMES = 16_384
 
 _AT_ONCE = 100  # chunks whose terms are read at once: the vendor holds the interpreter for 2 ms
-_LABELS_STORED = "payload_storage"  # the vendor's folder
 _OPTIMIZE_ATTEMPTS = 3
 _OPTIMIZE = """
 import os, sys
@@ -133,15 +109,6 @@ shard.optimize()
 shard.flush()
 shard.close()
 """
-
-
-_FLUSH_EVERY_S = 30.0
-_LOG = "wal"  # the vendor's folder
-
-_IN_USE = "WouldBlock"
-_LET_GO_S = 2.0
-"""How long an index that was closed a moment ago may still be locked: a child of this process that starts just then
-holds every lock until it has become another program."""
 
 Statistics = dict[str, TermStatistics]
 
@@ -167,20 +134,12 @@ class EdgeIndex:
         self._writing = threading.Lock()
         self._optimizing = threading.Lock()
         self._writes = 0
-        self._flushed_at = time.monotonic()
         self._child: subprocess.Popen[bytes] | None = None
-        self._saved = ""
         self._closed = False
         with self._vendor_errors("be opened"):
-            path.mkdir(parents=True, exist_ok=True)
-            self._require_room()
-            if not (path / _META).exists():
-                self._create()
-            self._folder, self._saved = self._read_meta()
-            read_through(_searched(self._folder))  # before the vendor maps them, a page at a time
-            self._current = _load(self._folder, self._config())
-            self._statistics: Statistics | None = self._saved_statistics() or _count_anew(self._current)
-            self._sweep()
+            self._folder = ShardFolder(path, self._identity, _config(dimension))
+            saved = self._folder.statistics((SPARSE, NAMES))
+            self._statistics: Statistics | None = saved or _count_anew(self._folder.shard)
 
     def upsert(self, entries: Sequence[IndexEntry]) -> None:
         """Write entries, replacing those with the same chunk id."""
@@ -341,14 +300,12 @@ class EdgeIndex:
             if self._child is not None:
                 self._child.terminate()
             with self._vendor_errors("be closed"):
-                self._current.flush()
-                self._save_statistics()
-                self._current.close()
+                self._folder.close(self._statistics)
 
     def _shard(self) -> EdgeShard:
         if self._closed:
             raise IndexUnavailable(f"The vector index at {self._path} is closed: restart the appliance.")
-        return self._current
+        return self._folder.shard
 
     def _point(self, entry: IndexEntry, terms: SparseTerms, names: SparseTerms) -> Point:
         vectors: dict[str, Any] = {DENSE: self._identity.numbers(entry.vector), SPARSE: _sparse(terms)}
@@ -373,14 +330,14 @@ class EdgeIndex:
         """
         with self._writing, self._vendor_errors("be written"):
             shard = self._shard()
-            self._require_room()
+            self._folder.require_room()
             statistics = _changed(self._statistics or _count_anew(shard), shard, concerned, by=-1)
-            self._forget_saved()
+            self._folder.forget_statistics()
             self._writes += 1
             try:
                 for operation in operations:
                     shard.update(operation)
-                self._keep(shard)
+                self._folder.keep()
                 if none_left is not None and shard.count(CountRequest(exact=True, filter=none_left)):
                     raise IndexUnavailable(
                         f"The vector index at {self._path} ignores writes, its log was damaged: restore the backup, "
@@ -394,14 +351,6 @@ class EdgeIndex:
                 self._statistics = None  # nobody knows how much of it was written
                 raise
 
-    def _keep(self, shard: EdgeShard) -> None:
-        """Put what was written on the disk (rule 2). Raises OSError."""
-        is_due = time.monotonic() - self._flushed_at > _FLUSH_EVERY_S
-        _sync(self._folder if is_due else self._folder / _LOG)
-        if is_due:  # little is left to be written by now
-            shard.flush()
-            self._flushed_at = time.monotonic()
-
     def _counted(self) -> Statistics:
         statistics = self._statistics
         if statistics is None:  # after a write that failed
@@ -409,139 +358,28 @@ class EdgeIndex:
                 self._statistics = statistics = self._statistics or _count_anew(self._shard())
         return statistics
 
-    def _saved_statistics(self) -> Statistics | None:
-        """What was counted when the index was closed, if nothing was written since then."""
-        if not self._saved:
-            return None
-        try:
-            found = load_statistics(self._path / self._saved, (SPARSE, NAMES))
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-            return None
-        return found if sum(found[SPARSE].chunks) == self._current.count(CountRequest(exact=True)) else None
-
-    def _forget_saved(self) -> None:
-        """Before the first write: what was counted on closing is not true any more, whatever happens from here on."""
-        if self._saved:
-            self._write_meta(self._folder.name, statistics="")
-            (self._path / self._saved).unlink(missing_ok=True)
-            self._saved = ""
-
-    def _save_statistics(self) -> None:
-        """On closing, so that opening is fast. Without room for it the next opening counts again."""
-        if self._saved or self._statistics is None:
-            return
-        path = self._path / f"{_STATISTICS}{uuid.uuid4().hex}"
-        try:
-            save_statistics(path, self._statistics)
-            self._write_meta(self._folder.name, statistics=path.name)
-        except OSError:
-            path.unlink(missing_ok=True)
-
-    def _require_room(self) -> None:
-        """The engine maps its files, also on opening: a page that finds no room ends the process with SIGBUS."""
-        if shutil.disk_usage(self._path).free < _MIN_FREE_BYTES:
-            raise IndexUnavailable(
-                f"The disk of the vector index at {self._path} is almost full. Nothing was written: check the "
-                "disk's space, then try again."
-            )
-
-    def _create(self) -> None:
-        if any(self._path.glob(f"{_SHARD}*")):
-            raise IndexUnavailable(
-                f"The vector index at {self._path} has lost its {_META}: restore the backup, or move the folder away "
-                "and ingest the documents again."
-            )
-        building = self._path / f"{_BUILDING}{uuid.uuid4().hex}"
-        building.mkdir(parents=True)
-        shard = EdgeShard.create(str(building), self._config())
-        for label in LABELS:
-            shard.update(UpdateOperation.create_field_index(label, PayloadSchemaType.Keyword))
-        shard.flush()
-        shard.close()
-        self._write_meta(self._finished(building).name, statistics=self._saved)
-
-    def _config(self) -> EdgeConfig:
-        kib_of_a_vector = self._identity.dimension * 4 / 1024
-        return EdgeConfig(
-            vectors={DENSE: EdgeVectorParams(size=self._identity.dimension, distance=Distance.Cosine)},
-            sparse_vectors={name: EdgeSparseVectorParams() for name in (SPARSE, NAMES)},
-            hnsw_config=HnswIndexConfig(
-                m=_EDGES, ef_construct=_BREADTH, full_scan_threshold=int(_EXACT_FOR_READERS_OF * kib_of_a_vector)
-            ),
-            optimizers=EdgeOptimizersConfig(indexing_threshold=int(_EXACT_UP_TO * kib_of_a_vector)),
-        )
-
-    def _finished(self, building: Path) -> Path:
-        """A finished shard under its own name. It counts once `meta.json` names it."""
-        return building.rename(self._path / f"{_SHARD}{uuid.uuid4().hex}")
-
-    def _write_meta(self, shard: str, *, statistics: str) -> None:
-        named = {"shard": shard, "statistics": statistics}
-        write_whole(self._path / _META, json.dumps({**self._identity.to_json(), **named}))
-
-    def _read_meta(self) -> tuple[Path, str]:
-        """The shard folder and the name of the saved statistics, once the rest of `meta.json` was found in order."""
-        meta = json.loads((self._path / _META).read_text("utf-8"))
-        if not isinstance(meta, dict) or not isinstance(meta.get("shard"), str):
-            raise ValueError(_META)
-        self._identity.require(
-            meta, f"at {self._path}", "restore the whole backup, or move the folder away and ingest the documents again"
-        )
-        return self._path / str(meta["shard"]), Path(str(meta.get("statistics", ""))).name
-
-    def _sweep(self) -> None:
-        """Remove what an interrupted creation or optimisation left. Only once the shard is ours, so nobody uses it."""
-        for leftover in (*self._path.glob(f"{_BUILDING}*"), *self._path.glob(f"{_SHARD}*")):
-            if leftover != self._folder:
-                shutil.rmtree(leftover, ignore_errors=True)
-        for leftover in self._path.glob(f"{_STATISTICS}*"):
-            if leftover.name != self._saved:
-                leftover.unlink(missing_ok=True)
-
     def _optimize_copy(self) -> bool:
         """Optimise a copy and put it in place. False when writes came in between, and the copy was thrown away."""
-        copy = self._path / f"{_BUILDING}{uuid.uuid4().hex}"
+        copy = self._folder.building()
         try:
             with self._writing:
-                self._shard().flush()
+                self._shard()
                 writes = self._writes
-                shutil.copytree(self._folder, copy)
+                self._folder.copy_to(copy)
                 self._child = _start_optimizing(copy)
             if self._child.wait() != 0:
                 self._shard()  # closing ends the child too, and says so in its own words
                 raise OSError(f"optimising ended with status {self._child.returncode}")
-            read_through(_searched(copy))  # as on opening; writers need not wait for it,
-            _sync(copy)  # nor for this; what takes the place of something on the disk is on the disk
+            self._folder.prepare(copy)  # writers need not wait for it
             with self._writing:
                 self._shard()
                 if self._writes != writes:
                     return False
-                old = self._folder
-                self._swap(copy)
+                old = self._folder.take(copy)
             shutil.rmtree(old, ignore_errors=True)
             return True
         finally:
             shutil.rmtree(copy, ignore_errors=True)
-
-    def _swap(self, optimized: Path) -> None:
-        """Go on with an optimised shard. Where that fails, the one that is written to is still the one named."""
-        folder = self._finished(optimized)
-        try:
-            shard = _load(folder, self._config())
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        try:
-            self._write_meta(folder.name, statistics=self._saved)
-        except OSError:
-            if self._read_meta()[0] == folder:  # but perhaps not after a power cut: the old one stays
-                self._current, self._folder = shard, folder
-            else:
-                shard.close()
-                shutil.rmtree(folder, ignore_errors=True)
-            raise
-        # The old shard is not closed: searches may be in it. It goes when the last of them lets go.
-        self._current, self._folder = shard, folder
 
     @contextmanager
     def _vendor_errors(self, what: str) -> Iterator[None]:
@@ -555,7 +393,7 @@ class EdgeIndex:
             raise IndexUnavailable(self._explain(what, error)) from error
 
     def _explain(self, what: str, error: BaseException) -> str:
-        if _IN_USE in str(error):
+        if IN_USE in str(error):
             return f"The vector index at {self._path} is in use by another process: stop that one first."
         if isinstance(error, OSError):
             return (
@@ -566,6 +404,18 @@ class EdgeIndex:
             f"The vector index at {self._path} could not {what}: restart the appliance; if that does not help, "
             "restore the backup, or move the folder away and ingest the documents again."
         )
+
+
+def _config(dimension: int) -> EdgeConfig:
+    kib_of_a_vector = dimension * 4 / 1024
+    return EdgeConfig(
+        vectors={DENSE: EdgeVectorParams(size=dimension, distance=Distance.Cosine)},
+        sparse_vectors={name: EdgeSparseVectorParams() for name in (SPARSE, NAMES)},
+        hnsw_config=HnswIndexConfig(
+            m=_EDGES, ef_construct=_BREADTH, full_scan_threshold=int(_EXACT_FOR_READERS_OF * kib_of_a_vector)
+        ),
+        optimizers=EdgeOptimizersConfig(indexing_threshold=int(_EXACT_UP_TO * kib_of_a_vector)),
+    )
 
 
 def _count_anew(shard: EdgeShard) -> Statistics:
@@ -597,7 +447,7 @@ def _sparse(terms: SparseTerms) -> SparseVector:
 
 
 def _weighed(terms: SparseTerms, statistics: TermStatistics, access: AccessFilter, steps: int) -> SparseVector:
-    """The query vector of BM25, in whole steps (rule 8); terms that stand in no visible chunk are left out of it."""
+    """The query vector of BM25, in whole steps (rule 7); terms that stand in no visible chunk are left out of it."""
     weights = numpy.ceil(statistics.idf(terms.indices, access) * steps) / steps
     found = [(index, weight) for index, weight in zip(terms.indices, weights.tolist(), strict=True) if weight]
     return SparseVector(indices=[index for index, _ in found], values=[weight for _, weight in found])
@@ -617,50 +467,6 @@ def _any_of(label: str, values: Collection[str]) -> FieldCondition:
 
 def _equals(label: str, value: str) -> Filter:
     return Filter(must=[FieldCondition(label, match=MatchValue(value))])
-
-
-def _load(folder: Path, config: EdgeConfig) -> EdgeShard:
-    """Load a shard, if both its halves are there.
-
-    The vendor takes a shard without segments for an empty one. Without the write-ahead log it counts operations from
-    the start again and silently ignores every write to a chunk that has seen a later one, a withdrawn group included.
-    """
-    for half in ("segments/*/segment.json", f"{_LOG}/*"):
-        if not any(folder.glob(half)):
-            raise ValueError(f"shard {folder.name} has no {half}")
-    ends = time.monotonic() + _LET_GO_S
-    while True:
-        try:
-            return EdgeShard.load(str(folder), config)
-        except Exception as error:
-            if _IN_USE not in str(error) or time.monotonic() > ends:
-                raise
-            time.sleep(0.05)
-
-
-def _sync(folder: Path) -> None:
-    """Put what is in a folder on the disk, and that it is in it. Raises OSError."""
-    for path in (*folder.rglob("*"), folder):
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:  # the vendor prepares the next file under another name
-            continue
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _searched(folder: Path) -> Iterator[Path]:
-    """The files of a shard that every search reads in here and there.
-
-    Words the vendor reads in order itself. Labels are read for documents that a question names; all of them in memory
-    would be mapped by and by, and count as the process's: 0.25 GB among a million chunks.
-    """
-    for path in folder.glob("segments/*/**/*"):
-        part = path.relative_to(folder).parts[2]
-        if path.is_file() and part != _LABELS_STORED and not part.endswith(f"-{SPARSE}"):
-            yield path
 
 
 def _start_optimizing(folder: Path) -> subprocess.Popen[bytes]:

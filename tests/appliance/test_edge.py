@@ -21,10 +21,11 @@ from qdrant_edge import ScrollRequest
 
 from appliance.domain import AccessFilter
 from appliance.errors import IndexUnavailable
-from appliance.index import edge
+from appliance.index import shard_folder
 from appliance.index.bm25 import query_terms
-from appliance.index.edge import EdgeIndex, _searched
+from appliance.index.edge import EdgeIndex
 from appliance.index.port import IndexEntry, IndexLegs
+from appliance.index.shard_folder import searched
 from appliance.read_ahead import read_through
 
 DIMENSION = 8
@@ -174,7 +175,7 @@ def test_a_write_that_is_ignored_because_the_log_was_damaged_is_reported(built: 
 def test_a_power_cut_takes_back_nothing_that_was_written(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flush_every_s: float
 ) -> None:
-    monkeypatch.setattr("appliance.index.edge._FLUSH_EVERY_S", flush_every_s)
+    monkeypatch.setattr("appliance.index.shard_folder._FLUSH_EVERY_S", flush_every_s)
     cut = tmp_path / "after the cut"
     shutil.copytree(built, cut)  # what is on the disk: a closed index was flushed
     index = open_index(built)
@@ -263,15 +264,15 @@ def test_a_shard_that_cannot_take_the_place_of_the_old_one_costs_no_write(
     index = open_index(built)
     index.upsert([chunk(1_000)])
     name = failing.removeprefix("after ")
-    real = getattr(edge, name)
+    real = getattr(shard_folder, name)
 
     def fail(*given: object) -> None:
-        monkeypatch.setattr(edge, name, real)
+        monkeypatch.setattr(shard_folder, name, real)
         if failing.startswith("after"):
             real(*given)
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(edge, name, fail)
+    monkeypatch.setattr(shard_folder, name, fail)
     with pytest.raises(IndexUnavailable):
         index.optimize()
     index.upsert([chunk(1_001)])
@@ -318,14 +319,14 @@ def test_writers_do_not_wait_while_the_optimised_shard_is_read(built: Path, monk
         read.extend(paths)
         read_through(read)
 
-    monkeypatch.setattr("appliance.index.edge.read_through", reading)
+    monkeypatch.setattr("appliance.index.shard_folder.read_through", reading)
     old = shard_of(built)
     index.optimize()
     new = shard_of(built)
     assert new != old
     inside = {path.relative_to(built).parts[1:] for path in read}
     assert len(inside) > 1
-    assert inside == {path.relative_to(built).parts[1:] for path in _searched(new)}
+    assert inside == {path.relative_to(built).parts[1:] for path in searched(new)}
     index.close()
 
 
@@ -468,7 +469,7 @@ def test_statistics_are_not_believed_after_a_write_before_which_they_could_not_b
 
     index = open_index(built)
     with monkeypatch.context() as patch:
-        patch.setattr("appliance.index.edge.write_whole", full)
+        patch.setattr("appliance.index.shard_folder.write_whole", full)
         with pytest.raises(IndexUnavailable):
             index.upsert([chunk(1_000, "dividend")])
     assert index.count() == CHUNKS
