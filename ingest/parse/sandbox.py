@@ -2,71 +2,44 @@
 
 Rules this module keeps:
 
-1. A document is opened here, once, without following a link, and only if it is a regular file; its bytes go through a
-   pipe and are hashed on the way. The worker opens nothing.
-2. A worker that is silent too long, takes too long in all, dies, or talks nonsense is killed with everything it
-   started; the document gets `ParserBroken` with the reason, the next one a fresh worker. How long it may take grows
-   with the document: with its size, and with the pages it is seen to have, as far as its size makes them credible.
-   By the clock it may take longer where it leaves the cores to others, with no more processor time.
-3. Workers stay alive between documents (loading the parsers takes seconds); each document has a process of its own,
-   forked by the worker, so that none can touch the next.
-4. Closing ends the workers that are busy too. A document they had at hand was not read; nothing is said against it.
-5. What a worker sends is checked (`elements.from_json`) before anybody sees it.
-6. A worker's scratch folder is locked as long as its pool lives. One without a lock was left behind by an appliance
-   that was killed, and is removed by the next.
+1. A document is opened here, once, without following a link, and only if it is a regular file.
+2. A process that breaks (`ingest.parse.parser_process`) is killed with everything it started; the document gets
+   `ParserBroken` with the reason, the next one a fresh process.
+3. Closing ends the processes that are busy too. A document they had at hand was not read; nothing is said against it.
+4. What a process sends is checked (`elements.from_json`) before anybody sees it.
+5. Scratch folders that an appliance left behind that was killed are removed by the next.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
-import select
-import signal
-import socket
 import stat
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Self, TypeVar
 
-import appliance
-import ingest
-from appliance.config import OFFLINE_SWITCHES, IngestSettings
+from appliance.config import IngestSettings
 from appliance.domain import Box
 from appliance.errors import (
-    OF_A_PARSER,
     ConfigurationError,
     DocumentRejected,
     FileUnavailable,
     InvalidRequest,
     ParserBroken,
-    by_code,
 )
-from appliance.scratch import ScratchFolder, sweep
+from appliance.scratch import sweep
 from ingest.folders import open_folder
 from ingest.parse import frames
 from ingest.parse.confine import Confinement
-from ingest.parse.elements import InvalidResult, Parsed, clean_line, clean_name, from_json
+from ingest.parse.elements import InvalidResult, Parsed, clean_name, from_json
+from ingest.parse.parser_process import SCRATCH_PREFIX, Broken, ParserProcess, Refused
 
-START_TIMEOUT_S = 60.0
-_WORKER = "ingest.parse.worker"
-_NICENESS = 10  # about a tenth of a core against a process that answers questions, all of it when there is none
-_PATIENCE = 10  # so much longer may a parser take that gets a tenth of a core
-_GRACE_S = 5.0  # for the worker to notice by itself that OCR of a page took too long
+_CLOSING_S = 5.0  # for threads that have a worker at hand to find it dead
 _PNG = b"\x89PNG\r\n\x1a\n"
 _Checked = TypeVar("_Checked")
-_REFUSALS: Mapping[str, type[DocumentRejected | InvalidRequest]] = by_code(InvalidRequest, *OF_A_PARSER)
-_SCRATCH_PREFIX = "strongroom-parse-"
-_SMALL_FILE_CPU_S = 15.0
-_BYTES_PER_CPU_S = 128 * 1024  # of what is larger, timeout_s is the limit
-_PAGES_OF_ANY_FILE = 200
-_BYTES_PER_PAGE = 16  # less is no page, however well it is compressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +87,10 @@ class ParserPool:
         self._urgent = urgent
         self._slots = threading.BoundedSemaphore(size)
         self._lock = threading.Condition()
-        self._idle: list[_Worker] = []
-        self._busy: set[_Worker] = set()
+        self._idle: list[ParserProcess] = []
+        self._busy: set[ParserProcess] = set()
         self._closed = False
-        sweep(_SCRATCH_PREFIX)
+        sweep(SCRATCH_PREFIX)
 
     @property
     def size(self) -> int:
@@ -201,7 +174,7 @@ class ParserPool:
         for worker in idle:
             worker.kill()
         with self._lock:
-            self._lock.wait_for(lambda: not self._busy, timeout=_GRACE_S)
+            self._lock.wait_for(lambda: not self._busy, timeout=_CLOSING_S)
 
     def __enter__(self) -> Self:
         return self
@@ -217,9 +190,9 @@ class ParserPool:
             try:
                 untrusted, digest, size = worker.run(descriptor, job, wanted)
                 return checked(untrusted), digest, size
-            except _Refused as refusal:
+            except Refused as refusal:
                 raise refusal.kind(f"Document '{shown}' {refusal.reason}.") from None
-            except _Broken as broken:
+            except Broken as broken:
                 worker.kill()
                 raise ParserBroken(f"Document '{shown}' {broken.reason}.") from None
             except InvalidResult as error:
@@ -230,7 +203,7 @@ class ParserPool:
                 raise FileUnavailable(f"Document '{shown}' cannot be read to its end: {error.strerror}.") from error
 
     @contextlib.contextmanager
-    def _worker(self) -> Iterator[_Worker]:
+    def _worker(self) -> Iterator[ParserProcess]:
         """A worker of one's own for a while; kept for the next if it is still good."""
         with self._slots:
             worker = self._take()
@@ -247,7 +220,7 @@ class ParserPool:
             finally:
                 self._put_back(worker, keep=kept)
 
-    def _take(self) -> _Worker:
+    def _take(self) -> ParserProcess:
         """A worker that was idle, or a new one."""
         with self._lock:
             if self._closed:
@@ -256,11 +229,11 @@ class ParserPool:
             if worker is not None and not worker.alive():
                 worker.kill()
                 worker = None
-            worker = worker or _Worker(self._settings, urgent=self._urgent)
+            worker = worker or ParserProcess(self._settings, urgent=self._urgent)
             self._busy.add(worker)
             return worker
 
-    def _put_back(self, worker: _Worker, *, keep: bool) -> None:
+    def _put_back(self, worker: ParserProcess, *, keep: bool) -> None:
         with self._lock:
             if keep and not self._closed:
                 self._busy.remove(worker)
@@ -302,299 +275,3 @@ def _opened(path: Path, shown: str, max_bytes: int) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-_LeftS = Callable[[], float]
-"""Says how many seconds are left; raises `_Broken` when none are."""
-
-
-class _Refused(Exception):
-    """The worker says why it does not take the document."""
-
-    def __init__(self, kind: type[DocumentRejected | InvalidRequest], reason: str) -> None:
-        super().__init__(reason)
-        self.kind, self.reason = kind, reason
-
-
-class _Broken(Exception):
-    """The worker cannot go on."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class _Ended(Exception):
-    """The other side closed before it had said what it had to."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Budget:
-    """What a document of a size may take. It grows with the size: a bomb is small."""
-
-    settings: IngestSettings
-    size_bytes: int
-
-    @property
-    def cpu_s(self) -> float:
-        """Processor time before any page is known."""
-        return min(self.settings.timeout_s, _SMALL_FILE_CPU_S + self.size_bytes / _BYTES_PER_CPU_S)
-
-    @property
-    def pages(self) -> int:
-        """How many pages at most count for more time."""
-        return min(self.settings.max_pages, _PAGES_OF_ANY_FILE + self.size_bytes // _BYTES_PER_PAGE)
-
-    def for_job(self) -> dict[str, object]:
-        """The part of it that the worker keeps an eye on itself."""
-        page_cpu_s = self.settings.page_timeout_s
-        most = self.cpu_s + self.pages * page_cpu_s
-        return {"size_bytes": self.size_bytes, "cpu_s": self.cpu_s, "page_cpu_s": page_cpu_s, "most_cpu_s": most}
-
-
-class _Clock:
-    """How long the worker may be silent, and how long it may take in all.
-
-    Both grow with what it reports: a long book takes longer than a letter, a page to be recognised longer than one with
-    text. It cannot report itself more time than the budget's pages are worth.
-    """
-
-    def __init__(self, budget: _Budget, *, patience: float) -> None:
-        self._settings = budget.settings
-        self._patience = patience
-        self._most_pages = budget.pages
-        self._start = self._heard = time.monotonic()
-        self._ocr_pages = self._pages = 0
-        self._ocr = False
-
-    def progress(self, untrusted_body: bytes) -> None:
-        try:
-            note = json.loads(untrusted_body)
-            total, ocr = int(note["total"]), bool(note["ocr"])
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-            raise _Broken("made the parser talk nonsense") from error
-        self._heard = time.monotonic()
-        self._pages = max(self._pages, min(total, self._most_pages))
-        self._ocr = ocr
-        self._ocr_pages = min(self._ocr_pages + ocr, self._most_pages)
-
-    def left_s(self) -> float:
-        """Until the worker must be heard of; raises when it should have been."""
-        now = time.monotonic()
-        one_page_s = self._settings.ocr_page_timeout_s + _GRACE_S if self._ocr else 0.0
-        silence_s = max(self._settings.timeout_s, one_page_s)
-        total_s = (
-            self._settings.timeout_s
-            + self._pages * self._settings.page_timeout_s
-            + self._ocr_pages * (self._settings.ocr_page_timeout_s + _GRACE_S)
-        )
-        left = min(self._heard + self._patience * silence_s, self._start + self._patience * total_s) - now
-        if left <= 0:
-            raise _Broken(f"was given up: the parser was stopped after {now - self._start:.0f} s")
-        return left
-
-
-class _Worker:
-    """One parser process, seen from outside. All but `strike` is for the thread that has it at hand."""
-
-    def __init__(self, settings: IngestSettings, *, urgent: bool) -> None:
-        self._settings = settings
-        self._patience = 1 if urgent else _PATIENCE
-        self._scratch = ScratchFolder(_SCRATCH_PREFIX)
-        self._control, theirs = socket.socketpair()
-        try:
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-P", "-m", _WORKER, str(self._scratch.path), str(settings.memory_bytes)),
-                    str(0 if urgent else _NICENESS),
-                ],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=_environment(self._scratch.path),
-                cwd=self._scratch.path,
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._control.close()
-            self._scratch.remove()
-            raise ConfigurationError(f"The document parser cannot be started: {error.strerror}.") from error
-        finally:
-            theirs.close()
-        self._confinement: Confinement | None = None
-
-    def greet(self) -> Confinement:
-        """Wait until it has started; returns what holds for it. Raises ConfigurationError when it does not start."""
-        if self._confinement is None:
-            self._confinement = self._hello()
-        return self._confinement
-
-    def _hello(self) -> Confinement:
-        limit = time.monotonic() + START_TIMEOUT_S
-
-        def left_s() -> float:
-            left = limit - time.monotonic()
-            if left <= 0:
-                raise _Broken("did not start in time")
-            return left
-
-        try:
-            frame = _receive(self._control.fileno(), left_s)
-            if frame.kind != frames.HELLO:
-                raise _Broken("did not say hello")
-            said = json.loads(frame.body)
-            return Confinement(**{key: said[key] is True for key in Confinement.__dataclass_fields__})
-        except (_Broken, _Ended, ValueError, KeyError, TypeError) as error:
-            self.kill()
-            raise ConfigurationError(
-                "The document parser does not start on this machine; run `strongroom doctor` to see what is missing."
-            ) from error
-
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def strike(self) -> None:
-        """End the process and all it started; whoever waits for its answer finds it dead, and tidies up."""
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-
-    def kill(self) -> None:
-        """End the process and all it started, and remove its scratch folder. Killing twice is no error."""
-        self.strike()
-        self._process.wait()
-        self._control.close()
-        self._scratch.remove()
-
-    def run(self, descriptor: int, job: dict[str, object], wanted: bytes) -> tuple[bytes, str, int]:
-        """Hand over a document and wait. Returns the answer, and SHA-256 and size of what was handed over."""
-        budget = _Budget(self._settings, os.fstat(descriptor).st_size)
-        job, clock = {**job, **budget.for_job()}, _Clock(budget, patience=self._patience)
-        with contextlib.ExitStack() as pipes:
-            to_job, from_job = self._begin(pipes)
-            try:
-                digest, size = self._hand_over(descriptor, job, to_job, clock)
-                while (frame := _receive(from_job, clock.left_s)).kind == frames.PROGRESS:
-                    clock.progress(frame.body)
-            except _Ended:
-                raise self._death(clock) from None
-            if _read_some(from_job, 1, clock.left_s):
-                raise _Broken("made the parser talk nonsense")
-        self._status(clock)
-        if frame.kind == frames.REFUSAL:
-            raise _refusal(frame.body)
-        if frame.kind != wanted:
-            raise _Broken("made the parser talk nonsense")
-        return frame.body, digest, size
-
-    def _begin(self, pipes: contextlib.ExitStack) -> tuple[int, int]:
-        """Send the worker two pipes for one job, and keep our ends."""
-        job_end, to_job = os.pipe()
-        from_job, answer_end = os.pipe()
-        for ours in (to_job, from_job):
-            pipes.callback(os.close, ours)
-            os.set_blocking(ours, False)
-        try:
-            socket.send_fds(self._control, [frames.JOB], [job_end, answer_end])
-        except OSError as error:
-            raise _Broken("met a parser that had just ended; try again") from error
-        finally:
-            os.close(job_end)
-            os.close(answer_end)
-        return to_job, from_job
-
-    def _hand_over(self, descriptor: int, job: dict[str, object], to_job: int, clock: _Clock) -> tuple[str, int]:
-        digest, size = hashlib.sha256(), 0
-        _send(to_job, frames.packed(frames.JOB, json.dumps(job).encode()), clock.left_s)
-        while piece := os.read(descriptor, frames.PIECE_BYTES):
-            size += len(piece)
-            if size > self._settings.max_file_bytes:
-                raise _Broken(f"grew beyond {self._settings.max_file_bytes:,} bytes while it was read")
-            digest.update(piece)
-            _send(to_job, frames.packed(frames.DATA, piece), clock.left_s)
-        _send(to_job, frames.packed(frames.END), clock.left_s)
-        return digest.hexdigest(), size
-
-    def _status(self, clock: _Clock) -> int:
-        """The exit status of the job; when it comes, nothing of the job is left."""
-        said = _read_some(self._control.fileno(), 1, clock.left_s)
-        if not said:
-            raise _Broken("made the parser end")
-        return said[0]
-
-    def _death(self, clock: _Clock) -> _Refused:
-        """Why a job ended without an answer. The worker itself is still good."""
-        status = self._status(clock)
-        if status == 128 + signal.SIGXCPU:
-            return _Refused(ParserBroken, "was given up: it took more processor time than its size explains")
-        if status > 128:
-            reason = f"made the parser crash (signal {status - 128}); it is damaged or needs more memory than "
-            return _Refused(ParserBroken, f"{reason}ingest.memory_bytes allows")
-        return _Refused(ParserBroken, f"made the parser stop (exit status {status})")
-
-
-def _wait(descriptor: int, event: int, left_s: _LeftS) -> None:
-    """Until something can be read or written; `left_s` raises when it takes too long."""
-    poll = select.poll()  # not select(), which fails in a server with more than 1,024 open files
-    poll.register(descriptor, event)
-    while not poll.poll(left_s() * 1000):
-        pass
-
-
-def _send(descriptor: int, data: bytes, left_s: _LeftS) -> None:
-    view = memoryview(data)
-    while view:
-        _wait(descriptor, select.POLLOUT, left_s)
-        try:
-            view = view[os.write(descriptor, view) :]
-        except BrokenPipeError:
-            raise _Ended from None
-
-
-def _receive(descriptor: int, left_s: _LeftS) -> frames.Frame:
-    try:
-        kind, length = frames.header_of(_read(descriptor, frames.HEADER.size, left_s))
-    except frames.BadFrame as error:
-        raise _Broken("made the parser talk nonsense") from error
-    return frames.Frame(kind, _read(descriptor, length, left_s))
-
-
-def _read(descriptor: int, length: int, left_s: _LeftS) -> bytes:
-    data = bytearray()
-    while len(data) < length:
-        piece = _read_some(descriptor, length - len(data), left_s)
-        if not piece:
-            raise _Ended
-        data += piece
-    return bytes(data)
-
-
-def _read_some(descriptor: int, most: int, left_s: _LeftS) -> bytes:
-    """At least one byte, or none when the other side has closed."""
-    _wait(descriptor, select.POLLIN, left_s)
-    try:
-        return os.read(descriptor, min(most, frames.PIECE_BYTES))
-    except ConnectionResetError:
-        return b""
-
-
-def _refusal(untrusted_body: bytes) -> _Refused | _Broken:
-    try:
-        said = json.loads(untrusted_body)
-        return _Refused(_REFUSALS[said["code"]], clean_line(str(said["reason"])).rstrip("."))
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return _Broken("made the parser talk nonsense")
-
-
-def _environment(scratch: Path) -> dict[str, str]:
-    """The worker's whole environment: nothing of ours but where programs are, and the offline switches."""
-    code = os.pathsep.join(sorted({str(Path(str(package.__file__)).parents[1]) for package in (appliance, ingest)}))
-    return {
-        **OFFLINE_SWITCHES,
-        "PATH": os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        "PYTHONPATH": code,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "LANG": "C.UTF-8",
-        **{name: str(scratch) for name in ("HOME", "TMPDIR", "NUMBA_CACHE_DIR", "MPLCONFIGDIR", "XDG_CACHE_HOME")},
-        **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_THREAD_LIMIT"), "1"),
-    }

@@ -18,7 +18,7 @@ import pytest
 
 from appliance.config import IngestSettings
 from appliance.errors import ParserBroken
-from ingest.parse import confine, sandbox
+from ingest.parse import confine, parser_process
 from ingest.parse.confine import Confinement
 from ingest.parse.sandbox import ParserPool, SandboxReport
 from tests.ingest.parse.taken_over import PROBES, Order
@@ -121,8 +121,8 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 def captive() -> Iterator[ParserPool]:
     """A pool whose worker obeys the documents; told that small files need one second."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sandbox, "_WORKER", "tests.ingest.parse.taken_over")
-        patch.setattr(sandbox, "_SMALL_FILE_CPU_S", 1.0)
+        patch.setattr(parser_process, "_WORKER", "tests.ingest.parse.taken_over")
+        patch.setattr(parser_process, "_SMALL_FILE_CPU_S", 1.0)
         patch.setenv("STRONGROOM_SECRET", "do not read")
         with ParserPool(IngestSettings(memory_bytes=1024**3, timeout_s=20, max_pages=3), size=1) as pool:
             yield pool
@@ -197,8 +197,8 @@ def test_what_follows_an_answer_is_no_answer(captive: ParserPool, tmp_path: Path
 def test_a_parser_cannot_get_itself_time_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, misdeed: str
 ) -> None:
-    monkeypatch.setattr(sandbox, "_WORKER", "tests.ingest.parse.taken_over")
-    monkeypatch.setattr(sandbox, "_GRACE_S", 0.1)
+    monkeypatch.setattr(parser_process, "_WORKER", "tests.ingest.parse.taken_over")
+    monkeypatch.setattr(parser_process, "_GRACE_S", 0.1)
     settings = IngestSettings(timeout_s=1, page_timeout_s=0.1, ocr_page_timeout_s=0.1, max_pages=5)
     with ParserPool(settings, size=1, urgent=True) as pool:
         pool.report()
@@ -210,7 +210,7 @@ def test_a_parser_cannot_get_itself_time_without_end(
 
 def test_the_budget_of_a_document_grows_with_its_size_and_no_further() -> None:
     settings = IngestSettings(timeout_s=60, max_pages=10_000)
-    small, medium, large = (sandbox._Budget(settings, size) for size in (1_000, 1_000_000, 200_000_000))
+    small, medium, large = (parser_process._Budget(settings, size) for size in (1_000, 1_000_000, 200_000_000))
     assert small.cpu_s < medium.cpu_s < large.cpu_s == 60
     assert small.pages < medium.pages == large.pages == 10_000
     assert small.pages < 300

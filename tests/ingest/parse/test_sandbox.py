@@ -28,7 +28,7 @@ from appliance.errors import (
     InvalidRequest,
     ParserBroken,
 )
-from ingest.parse import ocr, sandbox
+from ingest.parse import ocr, parser_process
 from ingest.parse.sandbox import ParserPool
 from tests.ingest.parse import documents as made
 
@@ -148,8 +148,11 @@ def test_a_document_that_takes_too_long_is_given_up_and_the_next_one_is_read(
 
 
 def test_a_parser_that_leaves_the_cores_to_others_is_waited_for_longer() -> None:
-    budget = sandbox._Budget(IngestSettings(timeout_s=60, ocr_page_timeout_s=90), 1_000)
-    urgent, patient = sandbox._Clock(budget, patience=1), sandbox._Clock(budget, patience=sandbox._PATIENCE)
+    budget = parser_process._Budget(IngestSettings(timeout_s=60, ocr_page_timeout_s=90), 1_000)
+    urgent, patient = (
+        parser_process._Clock(budget, patience=1),
+        parser_process._Clock(budget, patience=parser_process._PATIENCE),
+    )
     assert 59 < urgent.left_s() <= 60
     assert 590 < patient.left_s() <= 600
     patient.progress(b'{"done": 0, "total": 1, "ocr": true}')
@@ -302,7 +305,7 @@ def test_no_parser_loads_torch(tmp_path: Path) -> None:
 
 def test_a_worker_that_sends_no_valid_result_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forged = b'{"title": "x", "elements": []}'
-    monkeypatch.setattr(sandbox._Worker, "run", lambda *_: (forged, "", 0))
+    monkeypatch.setattr(parser_process.ParserProcess, "run", lambda *_: (forged, "", 0))
     with ParserPool(IngestSettings(), size=1) as pool:
         pool.report()
         before = descendants().keys()
