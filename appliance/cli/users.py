@@ -203,19 +203,26 @@ def user_tokens(name: str) -> None:
 
 @user_app.command("revoke")
 def user_revoke(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose; nobody's name with --all: everybody's.")] = "",
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Whose.")] = "",
     token_id: Annotated[
         str, typer.Argument(metavar="[ID]", help="The token's id, or its beginning, as 'user tokens' shows it.")
     ] = "",
     everything: Annotated[bool, typer.Option("--all", help="Every token and every session of the person.")] = False,
+    everybody: Annotated[
+        bool, typer.Option("--everybody", help="Those of all people: after a restore, which brings back ended ones.")
+    ] = False,
 ) -> None:
-    """End one API token of a person, or with --all everything that they, or without a name all, are signed in with."""
+    """End one API token of a person, or everything that they, or all people, are signed in with."""
     from appliance.personnel import accounts_of, sessions_of
 
-    if bool(token_id) == everything:
-        raise InvalidRequest("Give the id of one token ('strongroom user tokens' shows them), or --all.")
+    if everybody and (name or token_id or everything):
+        raise InvalidRequest("--everybody takes no name, no token and no --all.")
+    if not everybody and (not name or bool(token_id) == everything):
+        raise InvalidRequest(
+            "Give a name, and the id of one token ('strongroom user tokens' shows them) or --all; or --everybody alone."
+        )
     settings = load_settings()
-    if not name:
+    if everybody:
         with sessions_of(settings) as sessions, recorded(settings, admin_action("person.sessions_ended", "everybody")):
             count = sessions.revoke_everything()
         out.print(f"Every token and session of everybody has ended: {count:,}.")

@@ -330,7 +330,7 @@ class EdgeIndex:
         """
         with self._writing, self._vendor_errors("be written"):
             shard = self._shard()
-            self._folder.require_room()
+            self._folder.require_writable()
             statistics = _changed(self._statistics or _count_anew(shard), shard, concerned, by=-1)
             self._folder.forget_statistics()
             self._writes += 1
@@ -364,6 +364,7 @@ class EdgeIndex:
         try:
             with self._writing:
                 self._shard()
+                self._folder.require_writable()
                 writes = self._writes
                 self._folder.copy_to(copy)
                 self._child = _start_optimizing(copy)

@@ -12,10 +12,13 @@ Rules this module keeps:
    one. The vendor's flush holds the interpreter while the disk works (30 ms and more), for which every question would
    wait. So the write-ahead log is synced from here, where others go on meanwhile, and flushed at most every half a
    minute; on opening, the vendor works off what the log holds.
-3. A shard is loaded when both its halves are there. The vendor takes one without segments for an empty one. Without the
+3. What a failed sync left out, a later one does not write, and says nothing: the kernel has let go of it. And where a
+   name could not be made to last, nobody knows which shard counts after a power cut. So from then on nothing is written
+   until the index is opened again.
+4. A shard is loaded when both its halves are there. The vendor takes one without segments for an empty one. Without the
    write-ahead log it counts operations from the start again and silently ignores every write to a chunk that has seen
    a later one, a withdrawn group included.
-4. Statistics are believed unless something was written since they were saved, which a crash does not make forgotten:
+5. Statistics are believed unless something was written since they were saved, which a crash does not make forgotten:
    they are forgotten before the first write.
 
 Locks are its owner's: nothing here is called by two threads at once, but for `shard`.
@@ -75,8 +78,9 @@ class ShardFolder:
         self._config = config
         self._flushed_at = time.monotonic()
         self._saved = ""
+        self._in_doubt = False
         path.mkdir(parents=True, exist_ok=True)
-        self.require_room()
+        self.require_writable()
         if not (path / _META).exists():
             self._create()
         self._folder, self._saved = self._read_meta()
@@ -84,12 +88,17 @@ class ShardFolder:
         self.shard = _load(self._folder, config)
         self._sweep()
 
-    def require_room(self) -> None:
+    def require_writable(self) -> None:
         """The engine maps its files, also on opening: a page that finds no room ends the process with SIGBUS.
 
         Raises:
-            IndexUnavailable: The disk is almost full.
+            IndexUnavailable: The disk is almost full, or did not take what was written before (rule 3).
         """
+        if self._in_doubt:
+            raise IndexUnavailable(
+                f"The disk of the vector index at {self.path} did not take what was written to it. Nothing more is "
+                "written: check the disk, then restart the appliance."
+            )
         if shutil.disk_usage(self.path).free < _MIN_FREE_BYTES:
             raise IndexUnavailable(
                 f"The disk of the vector index at {self.path} is almost full. Nothing was written: check the "
@@ -97,12 +106,14 @@ class ShardFolder:
             )
 
     def keep(self) -> None:
-        """Put what was written on the disk (rule 2). Raises OSError."""
+        """Put what was written on the disk (rule 2). Raises OSError; from then on nothing can be written (rule 3)."""
         is_due = time.monotonic() - self._flushed_at > _FLUSH_EVERY_S
+        self._in_doubt = True
         _sync(self._folder if is_due else self._folder / _LOG)
         if is_due:  # little is left to be written by now
             self.shard.flush()
             self._flushed_at = time.monotonic()
+        self._in_doubt = False
 
     def building(self) -> Path:
         """Where a shard may be made that does not count. What is left there is swept away on opening."""
@@ -121,8 +132,8 @@ class ShardFolder:
     def take(self, copy: Path) -> Path:
         """Go on with a copy that was prepared, and return what it replaces, which nothing needs any more.
 
-        Where that fails, the shard that is written to is still the one that `meta.json` names. The old one is not
-        closed: searches may be in it. It goes when the last of them lets go.
+        Where that fails, searches go on in the one that `meta.json` names. The old one is not closed: searches may be
+        in it. It goes when the last of them lets go.
 
         Raises:
             OSError: `meta.json` could not be written.
@@ -134,15 +145,18 @@ class ShardFolder:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        self._in_doubt = True
         try:
             self._write_meta(folder.name, statistics=self._saved)
         except OSError:
             if self._read_meta()[0] == folder:  # but perhaps not after a power cut: the old one stays
                 self.shard, self._folder = shard, folder
             else:
+                self._in_doubt = False
                 shard.close()
                 shutil.rmtree(folder, ignore_errors=True)
             raise
+        self._in_doubt = False
         self.shard, self._folder = shard, folder
         return old
 
@@ -192,6 +206,7 @@ class ShardFolder:
             shard.update(UpdateOperation.create_field_index(label, PayloadSchemaType.Keyword))
         shard.flush()
         shard.close()
+        _sync(building)
         self._write_meta(self._finished(building).name, statistics="")
 
     def _finished(self, building: Path) -> Path:
@@ -235,7 +250,7 @@ def searched(folder: Path) -> Iterator[Path]:
 
 
 def _load(folder: Path, config: EdgeConfig) -> EdgeShard:
-    """Load a shard, if both its halves are there (rule 3)."""
+    """Load a shard, if both its halves are there (rule 4)."""
     for half in ("segments/*/segment.json", f"{_LOG}/*"):
         if not any(folder.glob(half)):
             raise ValueError(f"shard {folder.name} has no {half}")

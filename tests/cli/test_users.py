@@ -77,7 +77,16 @@ def test_tokens_are_listed_and_revoked_one_by_one_or_all_together(room: Room) ->
     room.run("user", "revoke", "robot", "--all")
     assert listed() == {}
     room.run("user", "token", "robot", "--label", "fourth")
-    assert "of everybody has ended: 1." in room.run("user", "revoke", "--all")
+    for given in (
+        ("--all",),
+        ("", "--all"),
+        ("robot", "--everybody"),
+        ("--all", "--everybody"),
+        ("", "x", "--everybody"),
+    ):
+        assert "--everybody" in room.run("user", "revoke", *given, ok=False)
+    assert list(listed()) == ["fourth"]
+    assert "of everybody has ended: 1." in room.run("user", "revoke", "--everybody")
     assert listed() == {}
     export = room.root / "with-revocations.jsonl"
     room.run("log", "export", str(export), *WHY)
