@@ -78,6 +78,12 @@ def of_conflict(found: Conflict) -> str:
     )
 
 
+def of_more_conflicts(count: int) -> str:
+    """That more pairs of passages differ than are named."""
+    pairs = "1 more pair of passages differs" if count == 1 else f"{count} more pairs of passages differ"
+    return f"{pairs} in the same way and {'is' if count == 1 else 'are'} not listed here."
+
+
 def of_newer_edition(cited: Citation, later: Citation, found: Newer) -> str:
     """That what an answer cites has a newer edition among the passages that it does not cite."""
     return (
