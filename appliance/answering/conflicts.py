@@ -22,6 +22,7 @@ from itertools import combinations
 from appliance.answering.numbers import numbers, without_numbers
 from appliance.answering.sentences import denies, statements, words
 from appliance.answering.things import things_in
+from appliance.answering.wrapping import unwrapped
 from appliance.domain import Citation
 
 _SAME_WORDS = 0.75  # of all the words of two sentences
@@ -85,7 +86,7 @@ def _first_conflict(
 
 def _about(asked: frozenset[str], passage: Citation) -> list[_Sentence]:
     found = []
-    for statement in statements(passage.hit.chunk.text):
+    for statement in statements(unwrapped(passage.hit.chunk.text)):
         if "|" in statement.text or statement.text.isupper() or len(statement.text) > _LONGEST:
             continue
         said = _ADDRESS.sub(" ", statement.text)

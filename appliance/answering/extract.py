@@ -3,13 +3,13 @@
 Nothing is rephrased, so nothing can be made up; each quotation carries its [n]. A document's own bracketed numbers
 ("as shown in [4]") are put in round brackets, or they would pass for citations of ours.
 
-A quotation is a run of whole lines and sentences around the best one, so that a table row keeps its neighbours and a
-sentence what leads up to it; a row that is quoted without the beginning of its table follows the table's first row,
-which names the columns. The best one is near the question in meaning and holds its words: a name or a number that
-the question has decides between rows that otherwise say the same. A heading and the head of a table say nothing by
-themselves: they bring their passage forward, and what is marked is below them. Where a number or a time is asked for
-("how many", "since when"), a part with a number of its own comes first. What is not near to the question is shown all
-the same, but not marked.
+A quotation is a run of whole lines and sentences around the best one (a sentence may go on across the line breaks of
+wrapped prose), so that a table row keeps its neighbours and a sentence what leads up to it; a row that is quoted
+without the beginning of its table follows the table's first row, which names the columns. The best one is near the
+question in meaning and holds its words: a name or a number that the question has decides between rows that otherwise
+say the same. A heading and the head of a table say nothing by themselves: they bring their passage forward, and what
+is marked is below them. Where a number or a time is asked for ("how many", "since when"), a part with a number of its
+own comes first. What is not near to the question is shown all the same, but not marked.
 
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
 in them the parts that do, or stand under a heading or the head of a table that does. If no passage has a word of it,
@@ -28,6 +28,7 @@ from appliance.answering.citations import in_round_brackets
 from appliance.answering.followup import own_stems
 from appliance.answering.sentence_ends import sentence_ends
 from appliance.answering.sentences import words
+from appliance.answering.wrapping import unwrapped
 from appliance.domain import Chunk, Citation
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder
@@ -190,7 +191,7 @@ def _parts(chunk: Chunk) -> list[_Part]:
     headings = frozenset(place.headings).union(*(path for _, path in place.later))
     parts: list[_Part] = []
     start = 0
-    for line in chunk.text.split("\n"):
+    for line in unwrapped(chunk.text, headings).split("\n"):
         above = "\n".join(place.headings_at(start))
         parts += (replace(part, headings=above) for part in _parts_of_line(line.strip(), headings))
         start += len(line) + 1

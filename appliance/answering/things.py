@@ -16,8 +16,8 @@ from appliance.index.names import begins_sentence
 
 _COUNTING_WORDS = """
 annex appendix article bench building case chapter clause contract document figure file form grade group hall invoice
-item level line lot machine note number order page paragraph part phase position project release room row rule section stage
-station step table ticket unit version week zone
+item level line lot machine note number order page paragraph part phase position project release room row rule section
+stage station step table ticket unit version week zone
 abschnitt absatz anhang anlage artikel auftrag bau fall halle kapitel maschine nummer raum regel seite stufe tabelle
 vertrag woche ziffer zimmer
 annexe bâtiment chapitre commande contrat facture ligne niveau numéro salle semaine étape

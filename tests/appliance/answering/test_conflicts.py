@@ -36,6 +36,11 @@ def test_the_same_sentence_with_another_number_date_or_denial_is_a_conflict(one:
     assert pairs(one, "Trains are booked second class.", other) == [(1, 3)]
 
 
+def test_a_sentence_is_compared_across_the_line_breaks_of_wrapped_prose() -> None:
+    long = "Whoever stays abroad for the firm may book a hotel that costs at most {}\nfrancs per night, breakfast included."
+    assert pairs(long.format(200), long.format(240)) == [(1, 2)]
+
+
 def test_both_sentences_are_told() -> None:
     text = "Book early. A hotel in Zurich may cost at most {} CHF per night."
     (found,) = conflicts(QUESTION, make_passages(text.format(200), text.format(240)))

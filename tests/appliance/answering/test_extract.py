@@ -61,6 +61,19 @@ def test_a_sentence_is_not_cut_at_an_initial() -> None:
     assert quotations.text[start:end] == "Who leads parental leave is Mary N. Dillon of Art. 5 fame."
 
 
+def test_a_sentence_of_wrapped_prose_is_marked_across_the_end_of_its_line() -> None:
+    [quoted] = quotations(
+        "How many visitors does one accompany in clean rooms?",
+        make_passages(
+            "Visitors are always accompanied. How many one accompanies is six visitors at most, in\n"
+            "clean rooms two at most.\n4. Photographs\nNone are taken."
+        ),
+        ToyEmbedder(),
+    )
+    assert quoted.nearest == "How many one accompanies is six visitors at most, in clean rooms two at most."
+    assert quoted.after == "\n4. Photographs\nNone are taken.”"
+
+
 def test_what_is_left_out_before_and_after_is_marked() -> None:
     filler = "The canteen opens at noon on every day of the week. " * 8
     text = quote(f"{filler}Parental leave is sixteen weeks long. {filler}")
