@@ -357,7 +357,7 @@ class Answerer:
         gate = MarkerGate(passages)
         shown = gate.feed(laid.text) + gate.finish()
         yield self._shown(course, shown)
-        course.notices += (*notices.of_quotations(laid, passages, course.follow_up), *told.notices())
+        course.notices += (*notices.of_quotations(laid, course.follow_up), *told.notices())
         citations = _with(gate.citations, told.passages)
         return Answer(shown, AnswerKind.EXTRACTIVE, citations, tuple(course.notices), highlights=laid.highlights)
 
