@@ -93,7 +93,7 @@ def _about(asked: frozenset[str], passage: Citation) -> list[_Sentence]:
         carried = words(without_numbers(said))
         if len(carried) < _FEWEST_WORDS or not _shares(carried, asked):
             continue  # before its numbers are read, which takes longest
-        things, said = things_in(said)
+        things, said = things_in(said, passage.hit.chunk.language)
         values = frozenset(number.readings for number in numbers(said))
         if len(values) <= _MOST_NUMBERS:
             found.append(_Sentence(statement.text, carried, things, values, _years(values), denies(statement.text)))

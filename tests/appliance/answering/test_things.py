@@ -40,6 +40,11 @@ def test_a_number_that_measures_names_nothing(text: str) -> None:
     assert things_in(text) == (frozenset(), text)
 
 
+def test_in_german_a_capital_tells_no_thing() -> None:
+    text = "Legen Sie dem Antrag 3 Kopien bei, in Halle 4 oder Raum 12."
+    assert things_in(text, "de")[0] == {"halle 4", "raum 12"}
+
+
 def test_the_number_that_names_is_taken_out_and_the_others_stay() -> None:
     assert things_in("Note 17 says 30 days.")[1].split() == ["Note", "says", "30", "days."]
 
