@@ -22,6 +22,7 @@ from ui.inert import Html, text
 Tone = Literal["quiet", "good", "warn", "bad"]
 
 _FLASH = "strongroom_flash"
+_OPENING = 70  # characters of a passage that tell it from another
 _UNITS = ("bytes", "KB", "MB", "GB")
 
 
@@ -115,6 +116,12 @@ def where(place: PlaceOut) -> str:
     """Where a passage stands, for people: its page, then its headings."""
     named = place.label or (f"Page {place.page}" if place.page is not None else "")
     return dotted(named, " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} ".join(place.headings))
+
+
+def opening(untrusted_text: str) -> str:
+    """How a passage begins, in quotation marks on one line."""
+    line = " ".join(untrusted_text.split())
+    return f"“{line}”" if len(line) <= _OPENING else f"“{line[:_OPENING].rsplit(' ', 1)[0]} …”"
 
 
 def moment(at: datetime | None) -> str:

@@ -25,6 +25,7 @@ from typing import Protocol
 
 from appliance.answering import named, notices
 from appliance.answering.abstention import answerability
+from appliance.answering.besides import Besides, besides
 from appliance.answering.citations import MarkerGate
 from appliance.answering.course import (
     Course,
@@ -53,7 +54,6 @@ from appliance.errors import AccessDenied, ContextOverflow, ModelUnavailable, co
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Generation, LanguageModel, ModelCard
 from appliance.inference.token_bound import PROMPT_OVERHEAD_TOKENS
-from appliance.retrieval.editions import names_year_of, newest
 from appliance.retrieval.retriever import Retriever
 
 CANCELLED = "cancelled"
@@ -349,17 +349,17 @@ class Answerer:
                 yield from self._found(course, passages, None, None)
             return self._abstain(course)
         quoted = quotations(course.searched_for, passages, self._embedder, follow_up=course.follow_up)
+        told = _besides(course, [quotation.passage for quotation in quoted], passages)
         if not course.retrieved:
-            passages, quoted = _quoted_first(passages, quoted)
+            passages, quoted, told = _quoted_first(passages, quoted, told)
             yield from self._found(course, passages, None, None)
         laid = laid_out(quoted)
         gate = MarkerGate(passages)
         shown = gate.feed(laid.text) + gate.finish()
         yield self._shown(course, shown)
-        course.notices += notices.of_quotations(laid, passages, course.follow_up)
-        citations = _with_newer(course, _with_conflicts(course, gate.citations))
-        told = tuple(course.notices)
-        return Answer(shown, AnswerKind.EXTRACTIVE, citations, told, highlights=laid.highlights)
+        course.notices += (*notices.of_quotations(laid, course.follow_up), *told.notices())
+        citations = _with(gate.citations, told.passages)
+        return Answer(shown, AnswerKind.EXTRACTIVE, citations, tuple(course.notices), highlights=laid.highlights)
 
     def _abstain(self, course: Course, why: str = "") -> Answer:
         if why:
@@ -393,12 +393,14 @@ class Answerer:
 
 
 def _quoted_first(
-    passages: Sequence[Citation], quoted: Sequence[Quotation]
-) -> tuple[tuple[Citation, ...], list[Quotation]]:
-    """The passages numbered anew, so that what is quoted is [1], [2] and so on, and the quotations of them."""
-    chosen = [quotation.passage for quotation in quoted]
-    ordered = numbered([passage.hit for passage in (*chosen, *(one for one in passages if one not in chosen))])
-    return ordered, [replace(quotation, passage=passage) for quotation, passage in zip(quoted, ordered, strict=False)]
+    passages: Sequence[Citation], quoted: Sequence[Quotation], told: Besides
+) -> tuple[tuple[Citation, ...], list[Quotation], Besides]:
+    """The passages numbered anew as a reader comes upon them: first those quoted, then those told of, then the rest."""
+    spoken_of = [*(quotation.passage for quotation in quoted), *told.passages]
+    ordered = numbered([passage.hit for passage in dict.fromkeys((*spoken_of, *passages))])
+    by_chunk = {passage.hit.chunk.id: passage for passage in ordered}
+    renumbered = [replace(one, passage=by_chunk[one.passage.hit.chunk.id]) for one in quoted]
+    return ordered, renumbered, told.numbered_as(by_chunk)
 
 
 def _checked(course: Course, shown: str, gate: MarkerGate) -> Answer:
@@ -406,36 +408,16 @@ def _checked(course: Course, shown: str, gate: MarkerGate) -> Answer:
     checked = grounding(shown, gate.citations, detect_language(shown))
     if gate.unknown_markers:
         course.notices.append(notices.UNKNOWN_MARKER)
-    course.notices += notices.of_grounding(checked, cites=bool(gate.citations))
-    citations = _with_newer(course, _with_conflicts(course, gate.citations))
-    told = tuple(course.notices)
-    return Answer(shown, AnswerKind.GENERATED, citations, told, gate.unknown_markers, checked)
+    told = _besides(course, gate.citations, course.passages)
+    course.notices += (*notices.of_grounding(checked, cites=bool(gate.citations)), *told.notices())
+    citations = _with(gate.citations, told.passages)
+    return Answer(shown, AnswerKind.GENERATED, citations, tuple(course.notices), gate.unknown_markers, checked)
 
 
-def _with_conflicts(course: Course, citations: tuple[Citation, ...]) -> tuple[Citation, ...]:
-    """The citations, and the passages that contradict one of them, which the reader is told of."""
-    cited = {citation.number: citation for citation in citations}
-    for found in course.conflicts(course.passages):
-        if found.one.number in cited or found.other.number in cited:
-            course.notices.append(notices.of_conflict(found))
-            cited |= {found.one.number: found.one, found.other.number: found.other}
-    return tuple(cited[number] for number in sorted(cited))
+def _besides(course: Course, cited: Sequence[Citation], passages: tuple[Citation, ...]) -> Besides:
+    return besides(course.searched_for, cited, passages, course.conflicts(passages))
 
 
-def _with_newer(course: Course, citations: tuple[Citation, ...]) -> tuple[Citation, ...]:
-    """The citations, and the newer editions of them that were found and not cited, which the reader is told of.
-
-    Whoever asks for a year is not told of the next.
-    """
-    told = {citation.hit.chunk.document_id for citation in citations}
-    passages = {passage.hit.chunk.id: passage for passage in course.passages}
-    shown = {citation.number: citation for citation in citations}
-    for cited in citations:
-        found = newest(cited.hit, (passage.hit for passage in course.passages))
-        if found is None or found.hit.chunk.document_id in told or names_year_of(course.searched_for, cited.hit):
-            continue
-        later = passages[found.hit.chunk.id]
-        told.add(found.hit.chunk.document_id)
-        shown[later.number] = later
-        course.notices.append(notices.of_newer_edition(cited, later, found))
-    return tuple(shown[number] for number in sorted(shown))
+def _with(citations: Sequence[Citation], others: Sequence[Citation]) -> tuple[Citation, ...]:
+    """The citations and the passages that are told of besides, by number."""
+    return tuple(sorted({*citations, *others}, key=lambda citation: citation.number))

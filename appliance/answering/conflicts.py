@@ -6,20 +6,23 @@ Rules this module keeps:
    they say of different years is no conflict.
 2. Both must be about the question: each has two of its words, or the only one. What a passage says besides is nobody's
    concern now.
-3. Only sentences are compared. Rows of tables, headings in capitals, lists of figures and lines too short to mean the
+3. Both must speak of the same thing, where a number names it: what is said of note 123 is none of note 43.
+4. Only sentences are compared. Rows of tables, headings in capitals, lists of figures and lines too short to mean the
    same thing are not, nor passages of one document, which may say one thing of many cases.
-4. It is a hint to look at both, found by words: it can miss a conflict, and says "differ", not "are wrong".
+5. It is a hint to look at both, found by words: it can miss a conflict, and says "differ", not "are wrong".
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from appliance.answering.numbers import numbers, without_numbers
 from appliance.answering.sentences import denies, statements, words
+from appliance.answering.things import things_in
+from appliance.answering.wrapping import unwrapped
 from appliance.domain import Citation
 
 _SAME_WORDS = 0.75  # of all the words of two sentences
@@ -40,11 +43,18 @@ class Conflict:
     one_says: str
     other_says: str
 
+    def in_order(self) -> Conflict:
+        """The same, the lower number first."""
+        if self.one.number < self.other.number:
+            return self
+        return Conflict(self.other, self.one, self.other_says, self.one_says)
+
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
     text: str
     words: frozenset[str]
+    things: frozenset[str]
     readings: frozenset[frozenset[str]]
     years: frozenset[str]
     denied: bool
@@ -66,9 +76,7 @@ def _first_conflict(
     one: Citation, ours: Sequence[_Sentence], other: Citation, theirs: Sequence[_Sentence]
 ) -> Conflict | None:
     for our in ours:
-        if any(
-            (our.words, our.readings, our.denied) == (their.words, their.readings, their.denied) for their in theirs
-        ):
+        if any(replace(our, text=their.text) == their for their in theirs):
             continue  # the other one says just this, too
         for their in theirs:
             if _differ(our, their):
@@ -78,16 +86,17 @@ def _first_conflict(
 
 def _about(asked: frozenset[str], passage: Citation) -> list[_Sentence]:
     found = []
-    for statement in statements(passage.hit.chunk.text):
+    for statement in statements(unwrapped(passage.hit.chunk.text)):
         if "|" in statement.text or statement.text.isupper() or len(statement.text) > _LONGEST:
             continue
         said = _ADDRESS.sub(" ", statement.text)
         carried = words(without_numbers(said))
         if len(carried) < _FEWEST_WORDS or not _shares(carried, asked):
             continue  # before its numbers are read, which takes longest
+        things, said = things_in(said, passage.hit.chunk.language)
         values = frozenset(number.readings for number in numbers(said))
         if len(values) <= _MOST_NUMBERS:
-            found.append(_Sentence(statement.text, carried, values, _years(values), denies(statement.text)))
+            found.append(_Sentence(statement.text, carried, things, values, _years(values), denies(statement.text)))
     return found
 
 
@@ -97,7 +106,7 @@ def _shares(carried: frozenset[str], asked: frozenset[str]) -> bool:
 
 def _differ(our: _Sentence, their: _Sentence) -> bool:
     same = len(our.words & their.words) / len(our.words | their.words)
-    if same < _SAME_WORDS or our.years != their.years:
+    if same < _SAME_WORDS or (our.things, our.years) != (their.things, their.years):
         return False
     if our.denied != their.denied:
         return same >= _SAME_WORDS_DENIED and our.readings == their.readings

@@ -3,22 +3,24 @@
 Nothing is rephrased, so nothing can be made up; each quotation carries its [n]. A document's own bracketed numbers
 ("as shown in [4]") are put in round brackets, or they would pass for citations of ours.
 
-A quotation is a run of whole lines and sentences around the best one, so that a table row keeps its neighbours and a
-sentence what leads up to it; a row that is quoted without the beginning of its table follows the table's first row,
-which names the columns. The best one is near the question in meaning and holds its words: a name or a number that
-the question has decides between rows that otherwise say the same. A heading and the head of a table say nothing by
-themselves: they bring their passage forward, and what is marked is below them. Where a number or a time is asked for
-("how many", "since when"), a part with a number of its own comes first. What is not near to the question is shown all
-the same, but not marked.
+A quotation is a run of whole lines and sentences around the best one (a sentence may go on across the line breaks of
+wrapped prose), so that a table row keeps its neighbours and a sentence what leads up to it; a row that is quoted
+without the beginning of its table follows the table's first row, which names the columns. The best one is near the
+question in meaning and holds its words: a name or a number that the question has decides between rows that otherwise
+say the same. A heading and the head of a table say nothing by themselves: they bring their passage forward, and what
+is marked is below them. Where a number or a time is asked for ("how many", "since when"), a part with a number of its
+own comes first. What is not near to the question is shown all the same, but not marked, and not beside what holds a
+name of the question if it holds none.
 
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
-in them the parts that do, or stand under a heading or the head of a table that does. If no passage has a word of it,
-nothing is marked: what is quoted answers the question before.
+in them the parts that do, or stand under a heading or the head of a table that does. A part without a word of it is not
+marked, however near it is to both: it answers the question before.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -28,8 +30,8 @@ from appliance.answering.citations import in_round_brackets
 from appliance.answering.followup import own_stems
 from appliance.answering.sentence_ends import sentence_ends
 from appliance.answering.sentences import words
+from appliance.answering.wrapping import unwrapped
 from appliance.domain import Chunk, Citation
-from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder
 
 _HALT = re.compile(r"[:;](?=\s+[^\sa-zà-ÿ])")
@@ -47,9 +49,10 @@ _MAX_PASSAGES = 3
 _MAX_CHARACTERS = 500
 _WORDS_WEIGHT = 0.5  # of holding all of the question's words, against a cosine of 1
 _NUMBER_WEIGHT = 0.2  # of holding a number of its own where one is asked for; measured by `bench/extraction.py`
-_OWN_NAMES_WEIGHT = 1.0  # of all names of a follow-up: more than any two parts differ by otherwise
+_OWN_WEIGHT = 1.0  # of all names of a follow-up, and of all its words: more than most parts differ by otherwise
 _WORTH_KEEPING = 0.75  # of the best passage's score
 _NEAR = 0.7  # what the best of what is quoted is worth at least to be marked; measured: decision 22
+_FEWEST_PASSAGES = 3  # of which most may hold a name
 _PERIOD = re.compile(r"(?:\d{1,2}[./-]){0,2}(?:19|20)\d\d(?:[/-]\d{2,4})?")
 
 
@@ -91,24 +94,31 @@ class Quotations:
 class _Wanted:
     """What parts are held against: the names of the question, or of the follow-up, whose own words count then too.
 
-    `is_said` tells that some passage has a word of the follow-up.
+    `telling` are the names that tell that a part speaks of what was asked: of a follow-up all of them, of a question by
+    itself no years. A `common` one, which most passages hold as they do the name of the house, does not tell it alone,
+    but together with one of the `other` words.
     """
 
     follow_up: str
     names: tuple[str, ...]
     own: frozenset[str]
-    is_said: bool
+    telling: tuple[str, ...]
+    common: frozenset[str]
+    other: frozenset[str]
 
     @classmethod
     def by(cls, question: str, follow_up: str, passages: Sequence[Citation]) -> _Wanted:
-        names = tuple(named.names(follow_up or question, detect_language(question)))
-        is_said = named.has_words_of(follow_up, (passage.hit for passage in passages))
-        return cls(follow_up, names, own_stems(follow_up), is_said)
+        names = tuple(named.wanted(question, follow_up, [passage.hit for passage in passages]))
+        telling = names if follow_up else tuple(name for name in names if not name.isdecimal())
+        common = frozenset() if follow_up else _common(telling, passages)
+        return cls(follow_up, names, own_stems(follow_up), telling, common, words(question) - words(" ".join(names)))
 
-    @property
-    def telling(self) -> Sequence[str]:
-        """The names that tell that a part speaks of what was asked: of a question by itself a year does not."""
-        return self.names if self.follow_up else [name for name in self.names if not name.isdecimal()]
+    def is_spoken_of(self, text: str) -> bool:
+        """Whether a text has a name, or a word of the follow-up's own."""
+        found, carried = named.held(self.telling, text), words(text)
+        if found - self.common or not self.own.isdisjoint(carried):
+            return True
+        return bool(found) and not self.other.isdisjoint(carried)
 
     def best(self, passages: Sequence[Citation]) -> Sequence[Citation]:
         """The passages that are quoted from: the best of those that hold most of a follow-up's names."""
@@ -135,18 +145,21 @@ class _Judged:
         under = [f"{part.headings}\n{part.head}\n{part.text}" for part in self.parts]
         return [
             near
-            + _OWN_NAMES_WEIGHT * _share(named.held(wanted.names, of_passage, text), wanted.names)
-            + _WORDS_WEIGHT * _share(spoken & _words(text), spoken)
+            + _OWN_WEIGHT * _share(named.held(wanted.names, of_passage, text), wanted.names)
+            + _OWN_WEIGHT * _share(spoken & _words(text), spoken)
             for text, near in zip(under, self.nearness, strict=True)
         ]
 
     def quotation(self, wanted: _Wanted, scores: Sequence[float]) -> Quotation:
         """The best part by its `scores`, with what stands around it."""
         best = max(range(len(self.parts)), key=lambda number: (not self.parts[number].leads, scores[number]))
-        text = f"{self.parts[best].head}\n{self.parts[best].text}"
-        speaks_of_it = bool(named.held(wanted.telling, text)) or not wanted.own.isdisjoint(words(text))
-        is_near = wanted.is_said and (self.nearness[best] >= _NEAR or speaks_of_it)
-        return Quotation(self.passage, *_around(self.parts, best), is_near)
+        return Quotation(self.passage, *_around(self.parts, best), self._is_near(wanted, best))
+
+    def _is_near(self, wanted: _Wanted, best: int) -> bool:
+        part = self.parts[best]
+        if wanted.own:
+            return wanted.is_spoken_of(f"{self.passage.hit.title}\n{part.headings}\n{part.head}\n{part.text}")
+        return self.nearness[best] >= _NEAR or wanted.is_spoken_of(f"{part.head}\n{part.text}")
 
 
 def extract(question: str, passages: Sequence[Citation], embedder: Embedder, *, follow_up: str = "") -> Quotations:
@@ -170,7 +183,15 @@ def quotations(
     scored = [(one, one.scores(wanted)) for one in judged]
     best = max((max(scores) for _, scores in scored), default=0.0)
     at_least = best - (1 - _WORTH_KEEPING) * abs(best)  # below the best, also when all are negative
-    return [one.quotation(wanted, scores) for one, scores in scored if max(scores) >= at_least]
+    return _with_names(wanted, [one.quotation(wanted, scores) for one, scores in scored if max(scores) >= at_least])
+
+
+def _with_names(wanted: _Wanted, quoted: list[Quotation]) -> list[Quotation]:
+    """The quotations, without those neither near nor of a passage that holds a name, if that of another one does."""
+    hold = [bool(named.held(wanted.telling, named.text_of(one.passage.hit))) for one in quoted]
+    if not any(hold):
+        return quoted
+    return [one for one, holds in zip(quoted, hold, strict=True) if holds or one.is_near]
 
 
 def laid_out(quotations: Sequence[Quotation]) -> Quotations:
@@ -190,7 +211,7 @@ def _parts(chunk: Chunk) -> list[_Part]:
     headings = frozenset(place.headings).union(*(path for _, path in place.later))
     parts: list[_Part] = []
     start = 0
-    for line in chunk.text.split("\n"):
+    for line in unwrapped(chunk.text, headings).split("\n"):
         above = "\n".join(place.headings_at(start))
         parts += (replace(part, headings=above) for part in _parts_of_line(line.strip(), headings))
         start += len(line) + 1
@@ -235,6 +256,14 @@ def _nearness(question: str, texts: Sequence[str], embedder: Embedder) -> list[f
         float(cosine) + _WORDS_WEIGHT * _share(asked & _words(text), asked) + _of_number(question, text)
         for cosine, text in zip(likeness, texts, strict=True)
     ]
+
+
+def _common(names: Collection[str], passages: Sequence[Citation]) -> frozenset[str]:
+    """The names that most of the passages hold, if these are more than a few."""
+    if len(passages) < _FEWEST_PASSAGES:
+        return frozenset()
+    held = Counter(name for passage in passages for name in named.held(names, named.text_of(passage.hit)))
+    return frozenset(name for name, count in held.items() if count * 2 > len(passages))
 
 
 def _share(held: Collection[str], wanted: Collection[str]) -> float:

@@ -12,7 +12,11 @@ stands nearest to it, about Geneva. Rules this module keeps:
    must hold one name, whichever: another may be called something else there. So may an abbreviation or a code ("GDP",
    "M2-like"): one that stands nowhere tells nothing, unless the passages have it with another number.
 
-What the third rule costs and catches: docs/decisions/0022-when-the-documents-do-not-say.md.
+4. In a German follow-up, what comes after "in" without an article is a name, as places do and most nouns do not ("in
+   Paris", but "im Büro", "in der Probezeit"), if what was found is German too ("Genf" is Geneva elsewhere), and it is
+   no measure, not made of another word ("in Bearbeitung") and not part of a phrase ("in Kraft").
+
+What the last rules cost and catch: docs/decisions/0022-when-the-documents-do-not-say.md.
 """
 
 from __future__ import annotations
@@ -23,8 +27,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from appliance.answering.abstention import QUESTION_WORDS, end_of_asking, spelled
-from appliance.answering.followup import own_stems
-from appliance.answering.sentences import words
+from appliance.answering.numbers import MEASURES
 from appliance.domain import Hit
 from appliance.index.names import begins_sentence
 from appliance.inference.language import detect_language
@@ -39,6 +42,12 @@ _SHORTEST_STEM = 4
 _MAY_BE_MISSPELT = 6  # letters
 _LONGEST = 40
 _MOST_NAMES = 64  # a question counts with its first: time is to grow with its length and no faster
+_BEFORE_PLACE = re.compile(r"(?<!\w)in [\"'„“»«]?\Z", re.IGNORECASE)
+_NO_GERMAN_PLACE = re.compile(
+    rf".*(?:ung|heit|keit|schaft|tion|tät|nis|form|weise|zeit|fall)(?:e|en|er|s)?|.*fällen|{MEASURES}|euro|chf|eur"
+    r"|anspruch|arbeit|betracht|betrieb|bezug|frage|gebrauch|grad|kraft|ordnung|sachen",
+    re.IGNORECASE,
+)
 _CALENDAR_WORDS = """
 monday tuesday wednesday thursday friday saturday sunday
 january february march april may june july august september october november december
@@ -85,10 +94,16 @@ class _Said:
         return as_code or (year is not None and year[1] in self.words)
 
 
-def names(question: str, language: str) -> Mapping[str, bool]:
-    """What a question names, in one spelling with one space between words, and whether it is a word or a year."""
+def names(question: str, language: str, *, german_places: bool = False) -> Mapping[str, bool]:
+    """What a question names, in one spelling with one space between words, and whether it is a word or a year.
+
+    Args:
+        question: What was asked.
+        language: Its language (two letters, empty where it is not clear).
+        german_places: Whether in German what comes after "in" is a name.
+    """
     asking = question[: end_of_asking(question)]
-    tells = language != "de" and not asking.isupper()  # whether a capital tells a name from another word
+    tells = (language != "de" or german_places) and not asking.isupper()  # whether a capital tells a name
     found: dict[str, bool] = {}
     for joined in _JOINED.finditer(asking):
         if len(found) >= _MOST_NAMES:
@@ -98,34 +113,34 @@ def names(question: str, language: str) -> Mapping[str, bool]:
             continue
         for word in _WORD.finditer(joined[0]):
             start = joined.start() + word.start()
-            if _is_name(word[0], capital_tells=tells and not begins_sentence(asking, start)):
+            if _is_name(word[0], capital_tells=tells and _may_be_name(asking, word[0], start, language)):
                 found[_one_spelling(word[0])] = word[0][1:].islower() or word[0].isdecimal()
     return found
 
 
-def held(wanted: Collection[str], *texts: str) -> frozenset[str]:
+def wanted(searched_for: str, follow_up: str, hits: Sequence[Hit]) -> Mapping[str, bool]:
+    """What passages are to hold: the names of a follow-up, or of what was searched for where none was asked."""
+    is_german = bool(hits) and hits[0].chunk.language == "de"
+    return names(follow_up or searched_for, detect_language(searched_for), german_places=bool(follow_up) and is_german)
+
+
+def held(named: Collection[str], *texts: str) -> frozenset[str]:
     """Those of the names that stand in one of the texts."""
-    if not wanted:
+    if not named:
         return frozenset()
     said = _Said.by(texts)
-    return frozenset(filter(said.holds, wanted))
+    return frozenset(filter(said.holds, named))
 
 
 def are_missing(searched_for: str, follow_up: str, hits: Sequence[Hit]) -> bool:
     """Whether passages lack what is named: any that a follow-up names, else all that was searched for."""
-    named = names(follow_up or searched_for, detect_language(searched_for))
+    named = wanted(searched_for, follow_up, hits)
     if not named:
         return False
     said = _Said.by(map(text_of, hits))
     if follow_up:
         return not all(map(said.holds, named))
     return not any(map(said.holds, named)) and all(is_word or said.has_like(name) for name, is_word in named.items())
-
-
-def has_words_of(follow_up: str, hits: Iterable[Hit]) -> bool:
-    """Whether passages have a word of what a follow-up says of its own; of one that says nothing, they do."""
-    own = own_stems(follow_up)
-    return not own or any(own & words(text_of(hit)) for hit in hits)
 
 
 def text_of(hit: Hit) -> str:
@@ -135,6 +150,13 @@ def text_of(hit: Hit) -> str:
 
 def _is_code(joined: str) -> bool:
     return any(map(str.isdigit, joined)) and any(map(str.isupper, joined))
+
+
+def _may_be_name(asking: str, word: str, start: int, language: str) -> bool:
+    """Whether a capital at the beginning of a word may tell that it is a name."""
+    if language == "de":
+        return _BEFORE_PLACE.search(asking, 0, start) is not None and not _NO_GERMAN_PLACE.fullmatch(word)
+    return not begins_sentence(asking, start)
 
 
 def _is_name(word: str, *, capital_tells: bool) -> bool:

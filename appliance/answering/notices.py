@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from appliance.answering.conflicts import Conflict
 from appliance.answering.extract import Quotations
-from appliance.answering.named import has_words_of
+from appliance.answering.followup import own_stems
+from appliance.answering.sentences import words
 from appliance.domain import Citation, Grounding
 from appliance.retrieval.editions import Newer, newer
 
@@ -27,8 +28,7 @@ WITHDRAWN = (
 NOT_GROUNDED = "No sentence of this answer stands in the passages it cites. Do not rely on it."
 NOT_NEAR = "Nothing that is quoted here is near to the question: the documents may not answer it."
 OTHER_QUESTION = (
-    "No passage that was found has the words of this follow-up question: what is quoted may answer only the question "
-    "before it."
+    "Nothing that is quoted here has the words of this follow-up question: it may answer only the question before it."
 )
 
 _NOT_SAID = {
@@ -60,12 +60,12 @@ def of_grounding(checked: Grounding, *, cites: bool) -> Iterator[str]:
         yield f"Not found in the cited passages, and marked in the answer: {listed}. Check before you rely on it."
 
 
-def of_quotations(laid: Quotations, passages: Sequence[Citation], follow_up: str) -> Iterator[str]:
+def of_quotations(laid: Quotations, follow_up: str) -> Iterator[str]:
     """What the reader must know about how far quotations have to do with the question."""
     if not laid.text or laid.highlights:
         return
-    is_said = has_words_of(follow_up, (passage.hit for passage in passages))
-    yield NOT_NEAR if is_said else OTHER_QUESTION
+    own = own_stems(follow_up)
+    yield OTHER_QUESTION if own and own.isdisjoint(words(laid.text)) else NOT_NEAR
 
 
 def of_conflict(found: Conflict) -> str:
@@ -76,6 +76,12 @@ def of_conflict(found: Conflict) -> str:
         f"“{_short(found.one_says)}” and “{_short(found.other_says)}”"
         f"{_which_is_newer(one, other)}"
     )
+
+
+def of_more_conflicts(count: int) -> str:
+    """That more pairs of passages differ than are named."""
+    pairs = "1 more pair of passages differs" if count == 1 else f"{count} more pairs of passages differ"
+    return f"{pairs} in the same way and {'is' if count == 1 else 'are'} not listed here."
 
 
 def of_newer_edition(cited: Citation, later: Citation, found: Newer) -> str:

@@ -25,7 +25,7 @@ _PLAIN = r"\d+(?:[.,:]\d+)*"
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(rf"(?<![\d.,:]){_GROUPED}|{_PLAIN}")
 
-_MONTHS = {
+MONTHS = {
     name: number
     for number, names in enumerate(
         (
@@ -46,7 +46,7 @@ _MONTHS = {
     )
     for name in names.split()
 }
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
 _YEAR = r"(?P<year>(?:1[5-9]|20|21)\d\d)"
 _DATES = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -111,7 +111,7 @@ _LASTING = re.compile(
 )
 """The number in a German word like "sechsmonatige"."""
 
-_MEASURES = (
+MEASURES = (
     r"years?|months?|weeks?|days?|hours?|minutes?|per\s?cent|euros?|francs?|dollars?|pounds?"
     r"|jahren?|monaten?|wochen|(?:werk|arbeits|kalender|geschäfts)?tagen?|stunden|minuten|prozent|franken"
     r"|ans|années|mois|semaines|jours|heures|pour\s+cent"
@@ -129,7 +129,7 @@ def _with_measure(language: str) -> re.Pattern[str]:
     part = "|".join(sorted((*_SPELLED_IN[language], *_SCALES), key=len, reverse=True))
     return re.compile(
         rf"(?<![\w-])({'|'.join(sorted(numbers, key=len, reverse=True))})(?:\s+|-)"
-        rf"(?:(?!(?:{part})(?!\w))[^\W\d_]+\s+)?(?:{_MEASURES})(?!\w)",
+        rf"(?:(?!(?:{part})(?!\w))[^\W\d_]+\s+)?(?:{MEASURES})(?!\w)",
         re.IGNORECASE,
     )
 
@@ -241,7 +241,7 @@ def _folded(word: str) -> str:
 
 
 def _dates(text: str) -> Iterator[re.Match[str]]:
-    names_a_month = not _MONTHS.keys().isdisjoint(_WORD.findall(_folded(text)))  # few do, and to look takes long
+    names_a_month = not MONTHS.keys().isdisjoint(_WORD.findall(_folded(text)))  # few do, and to look takes long
     for pattern in (_ISO, _NUMERIC, *(_DATES if names_a_month else ())):
         yield from pattern.finditer(text)
 
@@ -255,7 +255,7 @@ def _date_readings(match: re.Match[str]) -> Iterator[str]:
         yield match[0]
         return
     month = parts["month"]
-    number = int(month) if month.isdecimal() else _MONTHS[_folded(month)]
+    number = int(month) if month.isdecimal() else MONTHS[_folded(month)]
     day = parts.get("day")
     yield f"{parts.get('year') or '-'}-{number:02}" + (f"-{int(day):02}" if day else "")
 

@@ -133,7 +133,7 @@ def _on_the_wire(event: AnswerEvent, conversation_id: str) -> tuple[AskEvent, Ba
 def answer_out(event: Answered, conversation_id: str) -> AnswerOut:
     """A finished answer on the wire."""
     answer = event.answer
-    said = said_of(answer.text, answer.highlights)
+    said = said_of(answer.text, answer.kind, answer.highlights)
     return AnswerOut(
         query_id=event.query_id,
         conversation_id=conversation_id,

@@ -76,7 +76,7 @@ def _shown(appliance: Appliance, reader: Principal, turns: Sequence[StoredTurn])
 
 def _turn(turn: StoredTurn, visible: Mapping[str, ChunkInContext]) -> TurnOut:
     missing = withheld(turn, visible)
-    said = said_of(turn.answer, turn.highlights)
+    said = said_of(turn.answer, turn.kind, turn.highlights)
     return TurnOut(
         query_id=turn.query_id,
         question=turn.question,

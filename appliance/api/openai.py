@@ -206,7 +206,7 @@ def _extra(event: Answered) -> dict[str, Any]:
     """Our own fields, for clients that know the appliance."""
     answer = event.answer
     checked = grounding_out(answer.grounding, answer.text)
-    said = said_of(answer.text, answer.highlights)
+    said = said_of(answer.text, answer.kind, answer.highlights)
     return {
         "strongroom": {
             "query_id": event.query_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from appliance.answering.numbers import spans
@@ -12,12 +12,26 @@ from appliance.api.schemas.asking import GroundingOut, PassageOut, PlaceOut, Sta
 from appliance.api.schemas.documents import ChangedLineOut, ChangesOut, DocumentOut, PageOut, PassageTextOut
 from appliance.api.schemas.log import VerifiedOut
 from appliance.catalog import ChangedLine, Changes, ChunkInContext
-from appliance.domain import Chunk, Citation, Document, Grounding, Hit, PageCoverage, Place, Principal, StatementCheck
+from appliance.domain import (
+    AnswerKind,
+    Chunk,
+    Citation,
+    Document,
+    Grounding,
+    Hit,
+    PageCoverage,
+    Place,
+    Principal,
+    StatementCheck,
+)
 from appliance.labels import groups_in
 from appliance.monitoring.verification import Verification
 
 _PICTURED = ("application/pdf", "image/")
 _MAX_CHANGED_LINES = 500
+_WORD = re.compile(r"[^\W_]+")
+_LEFT_OUT = "…"
+_TELLING = 12  # words tell where a quotation begins
 _MARKER = re.compile(r"\[(\d{1,6})\]")
 
 
@@ -37,10 +51,19 @@ def place_out(place: Place, headings: Sequence[str] | None = None) -> PlaceOut:
     return PlaceOut(page=place.page, label=place.label, headings=list(above), has_image=bool(place.boxes))
 
 
-def said_of(answer: str, highlights: Iterable[tuple[int, int]]) -> Mapping[int, str]:
-    """What is marked of each passage that an answer quotes, by its number, which follows it."""
+def said_of(answer: str, kind: AnswerKind, highlights: Iterable[tuple[int, int]]) -> Mapping[int, str]:
+    """What an answer quotes of each passage, by the number that follows it: what is marked, else how it begins."""
+    if kind is not AnswerKind.EXTRACTIVE:
+        return {}
+    ends = list(_MARKER.finditer(answer))
+    begun = {int(end[1]): answer[start : end.start()] for start, end in zip(_after(ends), ends, strict=False)}
     marked = ((answer[start:end], _MARKER.search(answer, end)) for start, end in highlights)
-    return {int(marker[1]): said for said, marker in marked if marker}
+    return begun | {int(marker[1]): said for said, marker in marked if marker}
+
+
+def _after(markers: Sequence[re.Match[str]]) -> Iterator[int]:
+    yield 0
+    yield from (marker.end() for marker in markers)
 
 
 def passage_out(citation: Citation, said: str = "") -> PassageOut:
@@ -157,7 +180,7 @@ def _line_out(line: ChangedLine) -> ChangedLineOut:
 
 
 def _passage(number: int, rank: int, item: Hit | ChunkInContext, said: str) -> PassageOut:
-    place, at = item.chunk.place, item.chunk.text.find(said)  # at the beginning if nothing is said of it
+    place, at = item.chunk.place, _place_in(item.chunk.text, said)
     return PassageOut(
         number=number,
         chunk_id=item.chunk.id,
@@ -170,3 +193,11 @@ def _passage(number: int, rank: int, item: Hit | ChunkInContext, said: str) -> P
         text=item.chunk.text,
         rank=rank,
     )
+
+
+def _place_in(text: str, said: str) -> int:
+    """Where in a text its quotation begins, by the words, whatever stands between them; 0 if it is not there."""
+    runs = (_WORD.findall(run) for run in said.split(_LEFT_OUT))  # what was left out stands between in the text
+    words = next(filter(None, runs), [])[:_TELLING]
+    found = re.search(r"(?<![^\W_])" + r"[\W_]+".join(map(re.escape, words)), text) if words else None
+    return found.start() if found else 0

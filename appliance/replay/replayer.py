@@ -215,7 +215,8 @@ class Replayer:
             return None
         passages = rebuilding.numbered(retrieval.retrieved, case.stored)
         if answer.kind == AnswerKind.EXTRACTIVE:
-            made = answering.quoted(retrieval.searched_for, case.follow_up, passages, self._embedder)
+            by_rank = sorted(passages, key=lambda passage: passage.hit.rank)  # as they were looked through
+            made = answering.quoted(retrieval.searched_for, case.follow_up, by_rank, self._embedder)
         elif prompt is not None:
             made = self._written(case, prompt, notes)
         else:

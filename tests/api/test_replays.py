@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from appliance.audit.entries import PassagesRetrieved, QueryReplayed
+from appliance.compliance.evidence_report import _told as told_in_report
 from appliance.config import ModelSettings, Provider, RetrievalSettings, ServerSettings, Settings
 from appliance.domain import EVERYONE, Role, Source
 from appliance.server import create_headless_app
@@ -293,6 +295,49 @@ def test_follow_ups_without_a_model_are_told_from_the_question_before_and_judged
         turns = without.clients["reader"].get(f"/api/conversations/{conversation}").json()["turns"]
         headings = [cited["place"]["headings"] for turn in turns for cited in turn["citations"][:1]]
         assert headings == [["Garage", "Bicycles"], ["Garage", "Motorcycles"]]
+
+
+def test_passages_that_differ_have_the_same_numbers_at_every_door(house: House, tmp_path: Path) -> None:
+    question = "How long are visitor badges valid?"
+    told = "Visitor badges of the site are valid for {} days."
+    filler = "The site is in the valley. Its gate is painted green. Nobody waits there for long. "
+    for name, text in (
+        ("badges", f"How long are visitor badges valid? {told.format(30)}"),
+        ("questions", "How long are badges valid? How long are visitor badges valid, and who asks?"),
+        ("answers", "Ask the porter how long visitor badges are valid."),
+        ("porter", "The porter knows how long visitor badges are valid here."),
+        ("site", f"{filler * 4}{told.format(60)} {filler * 4}"),
+    ):
+        write(house.documents / f"{name}.md", f"# {name}\n\n{text}\n")
+    house.sync()
+    data = tmp_path / "data"
+    shutil.copytree(house.appliance.settings.data_dir, data, ignore=shutil.ignore_patterns("socket", "lock"))
+    with served(data, house.documents, ModelSettings(provider=Provider.NONE)) as without:
+        reader, officer = without.clients["reader"], without.clients["officer"]
+        streamed = dict(events(reader.post("/api/ask", json={"question": question})))
+        answer = json.loads(streamed["answer"])
+        cited = {it["number"]: it["chunk_id"] for it in answer["citations"]}
+        assert list(cited) == list(range(1, len(cited) + 1))
+        appearance = dict.fromkeys(re.findall(r"\[(\d)\]", "\n".join((answer["text"], *answer["notices"]))))
+        assert list(appearance) == [str(number) for number in cited]
+        [notice] = answer["notices"]
+        assert "differ: “Visitor badges of the site are valid for 30 days.”" in notice
+        assert f"[{len(cited)}]" not in answer["text"]  # it is told of, and not quoted
+        found = {it["number"]: it["chunk_id"] for it in json.loads(streamed["passages"])["passages"]}
+        assert cited.items() <= found.items()
+        [turn] = reader.get(f"/api/conversations/{answer['conversation_id']}").json()["turns"]
+        assert {it["number"]: it["chunk_id"] for it in turn["citations"]} == cited
+        entry = officer.get(f"/api/log/queries/{answer['query_id']}").json()
+        assert {it["number"]: it["chunk_id"] for it in entry["passages"] if it["cited"]} == cited
+        assert without.replay(answer["query_id"])["outcome"] == "reproduced"
+        body = {"messages": [{"role": "user", "content": question}]}
+        completion = reader.post("/v1/chat/completions", json=body).json()
+        assert {it["number"]: it["chunk_id"] for it in completion["strongroom"]["citations"]} == cited
+        record = without.appliance.log.query(answer["query_id"])
+        assert record.answer is not None and record.retrieval is not None
+        assert {it.number: it.chunk_id for it in record.answer.citations} == cited
+        evidence = "\n".join(str(told_in_report(entry)) for entry in (record.retrieval, record.answer))
+        assert f"'Cited', '{', '.join(f'[{number}]' for number in cited)}'" in evidence
 
 
 def test_an_entry_says_in_what_state_it_was_searched(house: House) -> None:

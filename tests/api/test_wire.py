@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.api.wire import grounding_out, passage_out, said_of
-from appliance.domain import Citation, Grounding, Place, StatementCheck
+from appliance.domain import AnswerKind, Citation, Grounding, Place, StatementCheck
 from tests.data.builders import make_hit
 
 
@@ -18,17 +18,26 @@ def test_a_missing_number_is_told_where_it_stands_and_not_where_it_is_part_of_an
 
 
 def test_a_citation_tells_the_heading_that_its_quotation_stands_under() -> None:
-    text = "Bicycles\nThey stand in row 7.\nCars\nThey stand in row 9 [2]."
+    text = "Bicycles\nThey stand in row 7.\nCars\nThey stand in\nrow 9 [2].\nNobody may stand there at night."
     place = Place(headings=("Garage", "Bicycles"), later=((text.index("Cars"), ("Garage", "Cars")),))
     cited = Citation(3, make_hit(text, place=place))
-    answer = "“They stand in row 7.” [3]\n\n“They stand in row 9 (2).” [1]"
-    said = said_of(answer, [(1, 21), (answer.index("They", 9), len(answer) - 5)])
-    assert said == {3: "They stand in row 7.", 1: "They stand in row 9 (2)."}
+    answer = "“They stand in row 7.” [3]\n\n“… They stand in row 9 (2).” [1]\n\n“…\nNobody may stand …” [2]"
+    said = said_of(answer, AnswerKind.EXTRACTIVE, [(1, 21), (answer.index("They", 9), answer.index("” [1]"))])
+    assert (said[3], said[1]) == ("They stand in row 7.", "They stand in row 9 (2).")
     for quoted, heading in (
-        ("They stand in row 7.", "Bicycles"),
-        ("They stand in row 9", "Cars"),
-        ("They stand in row 9 (2).", "Bicycles"),  # its brackets were changed: told is where the passage begins
+        (said[3], "Bicycles"),
+        (said[1], "Cars"),  # its brackets and its line break are others than in the passage
+        (said[2], "Cars"),  # which is quoted, and not marked
+        ("Nothing of it.", "Bicycles"),
         ("", "Bicycles"),
     ):
         assert passage_out(cited, quoted).place.headings == ["Garage", heading], quoted
-    assert said_of("Not shown.", [(40, 60)]) == {}
+    assert said_of("Not shown.", AnswerKind.EXTRACTIVE, [(40, 60)]) == {}
+    assert said_of("They stand in row 9 [1].", AnswerKind.GENERATED, []) == {}
+
+
+def test_a_quotation_that_leaves_out_the_middle_of_a_table_is_found_by_its_first_row() -> None:
+    text = "Bicycles\nRow 7\nCars\nKind | Row\nSmall | 9\nOther | 10\nLarge | 11"
+    place = Place(headings=("Bicycles",), later=((text.index("Cars"), ("Cars",)),))
+    said = said_of("“…\nKind | Row\n…\nLarge | 11\n” [1]", AnswerKind.EXTRACTIVE, [])
+    assert passage_out(Citation(1, make_hit(text, place=place)), said[1]).place.headings == ["Cars"]

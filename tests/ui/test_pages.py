@@ -97,6 +97,28 @@ def test_an_answer_shows_its_kind_its_sources_and_its_notices(base_url: str) -> 
     ]
 
 
+def test_sources_that_stand_in_the_same_place_or_in_none_are_told_apart_by_their_first_words(
+    state: Standin, base_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = state.passages()
+    texts = (
+        "3. Parking\nVisitors park at the gate. " + "They leave at six. " * 9,
+        "7. Alarm\nVisitors go to <b>place B</b>.",
+    )
+    nowhere = first.place.model_copy(update={"page": None, "label": "", "headings": []})
+    one_file = [first.model_copy(update={"text": text}) for text in texts]
+    one_file = [it.model_copy(update={"number": number}) for number, it in enumerate(one_file, start=1)]
+    plain = [it.model_copy(update={"place": nowhere}) for it in one_file]
+    opened = ["“3. Parking Visitors park at the gate. They leave at six. They leave …”",
+              "“7. Alarm Visitors go to &lt;b&gt;place B&lt;/b&gt;.”"]  # fmt: skip
+    for passages, told in ((plain, True), (plain[:1], True), (one_file, True), ([one_file[0], second], False)):
+        monkeypatch.setattr(state, "passages", lambda passages=passages: passages)
+        at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+        at.chat_input[0].set_value("How long?").run()
+        page = shown(at)
+        assert [words in page for words in opened[: len(passages)]] == [told] * len(passages)
+
+
 @pytest.mark.parametrize(
     ("question", "words"),
     [("quote it", "Quoted from documents (no language model)"), ("unknown matter", "Not in the documents")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -207,15 +208,22 @@ def _answer(turn: TurnOut) -> Html:
 def _show_sources(client: Client, turn: TurnOut) -> None:
     with st.container(key=f"sr-sources-{turn.query_id}", gap="xsmall"):
         pieces.show(Html('<h2 class="sr-small-head">Sources</h2>'))
+        places = Counter(map(_place, turn.citations))
         for passage in turn.citations:
             with st.container(key=f"sr-card-{turn.query_id}-{passage.number}", border=True):
-                pieces.show(_source(passage))
+                pieces.show(_source(passage, is_alike=places[_place(passage)] > 1))
                 if st.button(f"Open source {passage.number}", key=f"open-{turn.query_id}-{passage.number}"):
                     open_passage(client, passage.chunk_id)
 
 
-def _source(passage: PassageOut) -> Html:
-    place, file = pieces.where(passage.place), pieces.dotted(passage.source, passage.path)
+def _place(passage: PassageOut) -> tuple[str, str]:
+    return passage.document_id, pieces.where(passage.place)
+
+
+def _source(passage: PassageOut, *, is_alike: bool) -> Html:
+    """A source's card. Its first words tell it from another one of the same place, or tell where it is without one."""
+    where, file = pieces.where(passage.place), pieces.dotted(passage.source, passage.path)
+    place = pieces.dotted(where, pieces.opening(passage.text) if is_alike or not where else "")
     return Html(
         f'<div class="sr-source"><span class="sr-chip">{passage.number}</span>'
         f"<div><strong>{text(passage.title)}</strong><p>{text(place)}</p><p>{text(file)}</p></div></div>"

@@ -717,6 +717,63 @@ def test_a_contradiction_among_passages_nobody_cites_is_not_told(make: Make) -> 
     assert answer.notices == ()
 
 
+def kept_for(*years: int) -> FixedHits:
+    """Invoices kept for so many years each, as so many documents say it."""
+    texts = [f"Invoices of the firm are kept for {number} years." for number in years]
+    return FixedHits([make_hit(text, rank=rank, title=f"Rule {rank}") for rank, text in enumerate(texts, start=1)])
+
+
+def test_what_differs_from_a_passage_that_differs_is_not_told(make: Make) -> None:
+    texts = ("kept for 10 years", "kept securely for 12 years", "kept securely elsewhere for 14 years")
+    hits = FixedHits(
+        [make_hit(f"Invoices of the firm are {text}.", rank=rank) for rank, text in enumerate(texts, start=1)]
+    )
+    assert (
+        len(conflicts(QUESTION, course.numbered(hits.hits))) == 2
+    )  # the first with the second, and that with the last
+    answer = answer_of(ask(make(Scripted("For 10 years [1]."), hits=hits))).answer
+    assert [citation.number for citation in answer.citations] == [1, 2]
+    [notice] = answer.notices
+    assert notice.startswith("Passages [1]")
+
+
+def test_of_many_passages_that_differ_a_few_are_told_and_how_many_there_are_besides(make: Make) -> None:
+    answer = answer_of(ask(make(Scripted("For 12 years [3], or 13 [4]."), hits=kept_for(*range(10, 16))))).answer
+    pairs = [re.findall(r"\[(\d)\]", notice) for notice in answer.notices]
+    assert pairs == [["3", "4"], ["1", "3"], ["1", "4"], []]
+    assert answer.notices[-1] == "6 more pairs of passages differ in the same way and are not listed here."
+    assert [citation.number for citation in answer.citations] == [1, 3, 4]
+    two = answer_of(ask(make(Scripted("For 10 years [1]."), hits=kept_for(*range(10, 15))))).answer
+    assert two.notices[-1] == "1 more pair of passages differs in the same way and is not listed here."
+
+
+def test_what_is_told_of_besides_a_quotation_is_numbered_after_it(make: Make, log: QueryLog) -> None:
+    hits = FixedHits(
+        [
+            make_hit("How long are invoices kept? Invoices of the firm are kept for 10 years.", rank=1),
+            make_hit("The canteen opens at eleven.", rank=2),
+            make_hit("Parking costs ten francs.", rank=3),
+            make_hit("Invoices of the firm are kept for 12 years.", rank=4, title="Rule 12"),
+        ]
+    )
+    events = ask(make(None, hits=hits))
+    answer = answer_of(events).answer
+    assert re.findall(r"\[(\d)\]", answer.text) == ["1"]
+    [notice] = answer.notices
+    assert re.findall(r"\[(\d)\]", notice) == ["1", "2"]
+    [found] = [event for event in events if isinstance(event, Found)]
+    by_number = {passage.number: passage.hit.rank for passage in found.passages}
+    assert by_number == {1: 1, 2: 4, 3: 2, 4: 3}
+    assert [(citation.number, citation.hit.rank) for citation in answer.citations] == [(1, 1), (2, 4)]
+    [retrieved] = [entry for entry in entries(log) if isinstance(entry, PassagesRetrieved)]
+    assert [passage.number for passage in retrieved.retrieved] == [1, 3, 4, 2]
+    closed = entries(log)[-1]
+    assert isinstance(closed, AnswerClosed)
+    assert [(cited.number, cited.chunk_id) for cited in closed.citations] == [
+        (number, hits.hits[rank - 1].chunk.id) for number, rank in ((1, 1), (2, 4))
+    ]
+
+
 def edition(text: str, path: str, rank: int) -> Hit:
     made = make_hit(text, rank=rank, title=path)
     return replace(made, path=path, chunk=replace(made.chunk, document_id=path))

@@ -25,11 +25,20 @@ def pairs(*texts: str, question: str = QUESTION) -> list[tuple[int, int]]:
             "A hotel in Zurich may cost at most 240 CHF per night.",
         ),
         ("Hotel costs are refunded by 3 March 2024.", "Hotel costs are refunded by 4 March 2024."),
+        ("The hotel rate per night is 6 francs less.", "The hotel rate per night is 12 francs less."),
+        ("Section 4.2 allows hotel nights at 200 CHF.", "Section 4.2 allows hotel nights at 240 CHF."),
+        ("Hotel nights in Zurich cost CHF 200.", "Hotel nights in Zurich cost CHF 240."),
+        ("Hotel nights before May 2024 are refunded.", "Hotel nights before June 2024 are refunded."),
         ("Hotel nights abroad are refunded with breakfast.", "Hotel nights abroad are not refunded with breakfast."),
     ],
 )
 def test_the_same_sentence_with_another_number_date_or_denial_is_a_conflict(one: str, other: str) -> None:
     assert pairs(one, "Trains are booked second class.", other) == [(1, 3)]
+
+
+def test_a_sentence_is_compared_across_the_line_breaks_of_wrapped_prose() -> None:
+    long = "Whoever stays abroad for the firm may book a hotel that costs at most {}\nfrancs per night, breakfast included."
+    assert pairs(long.format(200), long.format(240)) == [(1, 2)]
 
 
 def test_both_sentences_are_told() -> None:
@@ -51,6 +60,11 @@ def test_both_sentences_are_told() -> None:
         ("A hotel may cost at most 1,200 CHF per night.", "A hotel may cost at most 1'200 CHF per night."),
         ("Hotel | Zurich | 200", "Hotel | Zurich | 240"),
         ("Hotel, page 3", "Hotel, page 4"),
+        ("Note 123: a hotel night abroad was booked.", "Note 43: a hotel night abroad was booked."),
+        ("Section 4.2 is about hotel nights abroad.", "Section 4.3 is about hotel nights abroad."),
+        ("A hotel night in Building 4 costs 200 CHF.", "A hotel night in Building 5 costs 240 CHF."),
+        ("The hotel of project HP-300 costs 200 CHF a night.", "The hotel of project HP-400 costs 240 CHF a night."),
+        ("Nach Art. 5 kostet das Hotel 200 CHF.", "Nach Art. 6 kostet das Hotel 240 CHF."),
         ("Book a hotel night abroad at http://a.example/873.", "Book a hotel night abroad at http://a.example/814."),
         ("NOTE 18 - HOTEL COST PER NIGHT ABROAD", "NOTE 20 - HOTEL COST PER NIGHT ABROAD"),
         ("In 2022 a hotel night cost 200 CHF on average.", "In 2023 a hotel night cost 240 CHF on average."),

@@ -61,6 +61,19 @@ def test_a_sentence_is_not_cut_at_an_initial() -> None:
     assert quotations.text[start:end] == "Who leads parental leave is Mary N. Dillon of Art. 5 fame."
 
 
+def test_a_sentence_of_wrapped_prose_is_marked_across_the_end_of_its_line() -> None:
+    [quoted] = quotations(
+        "How many visitors does one accompany in clean rooms?",
+        make_passages(
+            "Visitors are always accompanied. How many one accompanies is six visitors at most, in\n"
+            "clean rooms two at most.\n4. Photographs\nNone are taken."
+        ),
+        ToyEmbedder(),
+    )
+    assert quoted.nearest == "How many one accompanies is six visitors at most, in clean rooms two at most."
+    assert quoted.after == "\n4. Photographs\nNone are taken.”"
+
+
 def test_what_is_left_out_before_and_after_is_marked() -> None:
     filler = "The canteen opens at noon on every day of the week. " * 8
     text = quote(f"{filler}Parental leave is sixteen weeks long. {filler}")
@@ -151,6 +164,25 @@ def test_what_is_not_near_to_the_question_is_quoted_without_a_mark() -> None:
     assert year.highlights == ()
 
 
+def test_a_name_that_most_passages_hold_tells_nothing_without_another_word_of_the_question() -> None:
+    passages = make_passages(
+        "To Halden, supplier of ours.", "Halden builds sensors.", "We of Halden stay.", "Nobody is meant."
+    )
+    assert extract("What does the share of Halden cost today?", passages, ToyEmbedder()).highlights == ()
+    named = extract("Who builds what for whom at Halden?", passages, ToyEmbedder())
+    assert [named.text[start:end] for start, end in named.highlights] == ["Halden builds sensors."]
+    few = extract("What does the share of Halden cost today?", passages[:2], ToyEmbedder())
+    assert few.highlights
+
+
+def test_what_is_far_is_not_quoted_beside_what_holds_a_name_of_the_question_unless_it_holds_one() -> None:
+    question = "Which rate does Geneva have?"
+    row, far = "City | Rate\nGeneva | 230\nVienna | 155", "A monthly rate."
+    assert "[2]" not in quote(row, far, question=question)
+    assert "[2]" in quote(row, f"{far}\nAsk in Geneva.", question=question)
+    assert "[2]" in quote(row, far, question="Which rate does it have?")
+
+
 HOTELS = "What is the hotel limit in Geneva?"
 
 
@@ -194,6 +226,19 @@ def test_nothing_is_marked_if_no_passage_has_a_word_of_the_follow_up() -> None:
     assert extract(question, passages, ToyEmbedder()).highlights
     together = f"{question} Und in Paris?"
     assert not extract(together, passages, ToyEmbedder(), follow_up="Und in Paris?").highlights
+
+
+def test_what_has_no_word_of_a_follow_up_is_not_marked_however_near_it_is_to_the_question_before() -> None:
+    question, follow_up = "How long is the password of a service account?", "What about users?"
+    rows = "Account | How long\nService account | password of 32\nEmployee | 14"
+    found = extract(f"{question} {follow_up}", make_passages(rows), ToyEmbedder(), follow_up=follow_up)
+    assert found.text
+    assert found.highlights == ()
+    known = make_passages(f"{rows}\nOther users | 10")
+    found = extract(f"{question} {follow_up}", known, ToyEmbedder(), follow_up=follow_up)
+    assert [found.text[start:end] for start, end in found.highlights] == ["Other users | 10"]
+    short = extract(f"{question} How so?", make_passages(rows), ToyEmbedder(), follow_up="How so?")
+    assert short.highlights  # it says nothing of its own
 
 
 def test_passages_are_quoted_in_their_rank_and_those_with_nothing_near_left_out() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from appliance.answering.named import are_missing, held, names
@@ -103,6 +105,36 @@ def test_a_name_of_a_passage_title_path_or_heading_counts() -> None:
 def test_a_german_noun_is_no_name_so_nothing_is_missing() -> None:
     asked, follow_up = "Wie viele Urlaubstage haben Mitarbeitende im Jahr?", "Und für Auszubildende?"
     assert not are_missing(f"{asked} {follow_up}", follow_up, [make_hit("Mitarbeitende haben 25 Tage Urlaub.")])
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("Und in Paris?", {"paris"}),
+        ("Und in „Wien“ oder in Bern?", {"wien", "bern"}),
+        ("Und im Büro, in der Probezeit und für Auszubildende?", set()),
+        ("Und in Bearbeitung, in Kraft, in Prozent, in Euro oder in Ausnahmefällen?", set()),
+        ("Und in welchen Monaten?", set()),
+        ("UND IN PARIS?", set()),
+    ],
+)
+def test_in_german_what_follows_in_without_an_article_may_be_a_place(question: str, named: set[str]) -> None:
+    assert set(names(question, "de", german_places=True)) == named
+    assert set(names(question, "de")) == set()
+
+
+def test_a_place_of_a_german_follow_up_must_stand_in_what_was_found_if_that_is_german() -> None:
+    asked = "Wie viele Tage mobiles Arbeiten sind in Brunnfels im Monat möglich?"
+    [german] = [make_hit("Mobiles Arbeiten ist an acht Tagen möglich, auch in Bern.")]
+    german = replace(german, chunk=replace(german.chunk, language="de"))
+    english = replace(german, chunk=replace(german.chunk, language="en"))
+    for follow_up, hit, missing in (
+        ("Und in Paris?", german, True),
+        ("Und in Bern?", german, False),
+        ("Und in Paris?", english, False),  # where it may be called something else
+    ):
+        assert are_missing(f"{asked} {follow_up}", follow_up, [hit]) == missing, follow_up
+    assert not are_missing(asked, "", [german])  # nor does a question by itself want them
 
 
 def test_a_very_long_question_is_read_in_time_linear_in_its_length() -> None:

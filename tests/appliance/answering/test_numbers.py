@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.answering.numbers import (
-    _MONTHS,
     _SCALES,
+    MONTHS,
     numbers,
     numbers_of,
     scales,
@@ -180,7 +180,7 @@ def test_every_text_stands_in_itself(text: str) -> None:
     assert stands(text, text)
 
 
-@pytest.mark.parametrize("word", [*_MONTHS, *_SCALES])
+@pytest.mark.parametrize("word", [*MONTHS, *_SCALES])
 def test_a_word_for_a_month_or_a_unit_is_read_with_whatever_letters_its_pattern_takes(word: str) -> None:
     for letter in frozenset(word) & LOOK_ALIKES.keys():
         for other in LOOK_ALIKES[letter]:

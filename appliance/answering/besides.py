@@ -1,0 +1,88 @@
+"""What a reader is told besides an answer: that passages differ from one it cites, or are of a newer edition. Pure.
+
+Rules this module keeps:
+
+1. Only what an answer itself cites is held against the other passages. What differs from one that differs is no matter.
+2. Of many that differ a few are told, first those that are both cited, and then how many more there are.
+3. Whoever asks for a year is not told of the edition of the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from appliance.answering import notices
+from appliance.answering.conflicts import Conflict
+from appliance.domain import Citation
+from appliance.retrieval.editions import Newer, names_year_of, newest
+
+_MOST_CONFLICTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class NewerEdition:
+    """A passage that an answer cites, one of a newer edition of its document, and why that is newer."""
+
+    cited: Citation
+    later: Citation
+    found: Newer
+
+
+@dataclass(frozen=True, slots=True)
+class Besides:
+    """What is told. `untold` is how many more pairs of passages differ."""
+
+    conflicts: tuple[Conflict, ...]
+    untold: int
+    editions: tuple[NewerEdition, ...]
+
+    @property
+    def passages(self) -> tuple[Citation, ...]:
+        """The passages that are spoken of, in their order there."""
+        differing = (passage for found in self.conflicts for passage in (found.one, found.other))
+        return tuple(dict.fromkeys((*differing, *(edition.later for edition in self.editions))))
+
+    def notices(self) -> Iterator[str]:
+        """The words for it."""
+        yield from map(notices.of_conflict, self.conflicts)
+        if self.untold:
+            yield notices.of_more_conflicts(self.untold)
+        for edition in self.editions:
+            yield notices.of_newer_edition(edition.cited, edition.later, edition.found)
+
+    def numbered_as(self, passages: Mapping[str, Citation]) -> Besides:
+        """The same of passages that were numbered anew, by chunk (id)."""
+
+        def anew(passage: Citation) -> Citation:
+            return passages[passage.hit.chunk.id]
+
+        conflicts = (replace(it, one=anew(it.one), other=anew(it.other)).in_order() for it in self.conflicts)
+        editions = (replace(it, cited=anew(it.cited), later=anew(it.later)) for it in self.editions)
+        return Besides(tuple(conflicts), self.untold, tuple(editions))
+
+
+def besides(
+    searched_for: str, cited: Sequence[Citation], passages: Sequence[Citation], conflicts: Sequence[Conflict]
+) -> Besides:
+    """What is told besides an answer that cites `cited`, of the passages that it was made from and their conflicts."""
+    numbers = {citation.number for citation in cited}
+    concerned = [it for it in conflicts if it.one.number in numbers or it.other.number in numbers]
+    concerned.sort(key=lambda it: not {it.one.number, it.other.number} <= numbers)
+    told = tuple(concerned[:_MOST_CONFLICTS])
+    named = (*cited, *(passage for it in told for passage in (it.one, it.other)))
+    editions = _newer(searched_for, cited, passages, {citation.hit.chunk.document_id for citation in named})
+    return Besides(told, len(concerned) - len(told), tuple(editions))
+
+
+def _newer(
+    searched_for: str, cited: Sequence[Citation], passages: Sequence[Citation], told: set[str]
+) -> Iterator[NewerEdition]:
+    """The newer editions of what is cited, each once, without the documents (ids) that are told of anyway."""
+    by_chunk = {passage.hit.chunk.id: passage for passage in passages}
+    for citation in cited:
+        found = newest(citation.hit, (passage.hit for passage in passages))
+        if found is None or found.hit.chunk.document_id in told or names_year_of(searched_for, citation.hit):
+            continue
+        told.add(found.hit.chunk.document_id)
+        yield NewerEdition(citation, by_chunk[found.hit.chunk.id], found)

@@ -1,0 +1,76 @@
+"""Tells numbers that name a thing ("note 123", "Section 4.2", "Building 4", "HP-300") from those that measure. Pure.
+
+Rules this module keeps:
+
+1. A number names when it follows a word that things are counted by ("note", "Artikel"), or a word with a capital inside
+   a sentence that is neither a currency nor a month (not in German, where every noun has one: "dem Antrag 3 Kopien
+   beilegen"), or when it is part of a code with a capital.
+2. It measures when a measure or a currency comes after it ("Level 3 years"), and years belong to dates.
+"""
+
+from __future__ import annotations
+
+import re
+
+from appliance.answering.numbers import MEASURES, MONTHS
+from appliance.index.names import begins_sentence
+
+_COUNTING_WORDS = """
+account annex appendix article bench branch building case chapter clause contract customer department document employee
+figure file form grade group hall invoice item level line lot machine note number office order page paragraph part phase
+plant position project release room row rule section site stage station step store supplier table team ticket unit
+version week zone
+abschnitt absatz abteilung anhang anlage artikel auftrag bau fall filiale gebäude gruppe halle kapitel konto kunde
+maschine nummer raum regel seite stufe tabelle vertrag woche ziffer zimmer
+annexe bâtiment chapitre commande contrat facture ligne niveau numéro salle semaine étape
+allegato articolo capitolo edificio fattura livello numero pagina regola sala sezione settimana tabella
+artículo capítulo contrato edificio factura nivel número página sección semana
+art abs fig nr no
+"""
+_COUNTING = frozenset(_COUNTING_WORDS.split())
+_CURRENCY = r"(?:aud|cad|chf|cny|dkk|eur|gbp|jpy|nok|sek|usd|euros?|dollars?|franken|francs?|franchi|fr)"
+_MONEY = re.compile(rf"{_CURRENCY}[\d.,]*", re.IGNORECASE)
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_AFTER_WORD = re.compile(r"(?<![\w-])([^\W\d_]+)(?:\. ?| #| )(\d+(?:[.:]\d+)*[a-z]?)(?![\w%]|[.,:]\d)", re.IGNORECASE)
+_MEASURED = re.compile(rf"\s?(?:[%€$£]|(?:{MEASURES}|{_CURRENCY})\b)", re.IGNORECASE)
+_CODE = re.compile(r"(?<![\w-])[^\W\d_]\w*(?:[-/]\w+)*|§+ ?\d+(?:\.\d+)*[a-z]?\b")
+
+
+def things_in(text: str, language: str = "") -> tuple[frozenset[str], str]:
+    """The things that numbers name in a text of this language, in one spelling, and the text without these numbers."""
+    found: set[str] = set()
+
+    def without_code(written: re.Match[str]) -> str:
+        if not _is_code(written[0]):
+            return written[0]
+        found.add(written[0].replace(" ", "").casefold())
+        return " "
+
+    def without_number(written: re.Match[str]) -> str:
+        if not _names(written, language):
+            return written[0]
+        found.add(f"{_singular(written[1])} {written[2].casefold()}")
+        return f"{written[1]} "
+
+    rest = _AFTER_WORD.sub(without_number, _CODE.sub(without_code, text))
+    return frozenset(found), rest
+
+
+def _is_code(written: str) -> bool:
+    is_coded = any(map(str.isdigit, written)) and (written[0] == "§" or any(map(str.isupper, written)))
+    return is_coded and not _MONEY.fullmatch(written)
+
+
+def _names(written: re.Match[str], language: str) -> bool:
+    word, number = _singular(written[1]), written[2]
+    if _YEAR.fullmatch(number) or _MEASURED.match(written.string, written.end()):
+        return False
+    if word in _COUNTING:
+        return True
+    tells = language != "de" and not begins_sentence(written.string, written.start())
+    return tells and written[1][0].isupper() and word not in MONTHS and not _MONEY.fullmatch(word)
+
+
+def _singular(word: str) -> str:
+    folded = word.casefold()
+    return folded if folded in _COUNTING else folded.removesuffix("s")
