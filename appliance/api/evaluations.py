@@ -302,7 +302,8 @@ _NOTHING_ASKED = (
 
 
 _CLOSED = (
-    "a document that is closed to the groups they are asked with, or are to be asked with groups that are not yours"
+    "a document that is closed to the groups they are asked with (by its groups or its level), or are to be asked with "
+    "groups that are not yours"
 )
 _NOT_OPEN = f"Some questions name {_CLOSED}. They were not asked, and do not count: {{}}."
 _NONE_OPEN = (

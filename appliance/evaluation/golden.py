@@ -29,6 +29,7 @@ _MAX_CHARACTERS = 20_000  # of one text, as for a question that a person asks
 _MAX_QUOTE = 1_000  # where it is compared, which takes time that grows with the square of its length
 _MAX_EVIDENCE = 100  # of one question
 _MAX_GROUPS = 100  # of one question
+_MAX_READERS = 100  # of a set: what it names is looked up for each, among all documents
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -106,6 +107,12 @@ def golden_set(name: str, questions: Iterable[GoldenQuestion], *, limit: int | N
         raise InvalidRequest("The golden set holds no question. Write one JSON object a line, with 'question'.")
     if len(found) > MAX_QUESTIONS:
         raise InvalidRequest(f"The golden set has {len(found):,} questions; the limit is {MAX_QUESTIONS:,}. Split it.")
+    readers = {question.groups for question in found}
+    if len(readers) > _MAX_READERS:
+        raise InvalidRequest(
+            f"The questions of the golden set are for {len(readers):,} readers, each with other 'groups'; the limit is "
+            f"{_MAX_READERS}. Split it."
+        )
     return GoldenSet(name, found[:limit])
 
 

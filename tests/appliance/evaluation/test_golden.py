@@ -58,6 +58,13 @@ def test_a_question_names_the_groups_of_the_person_who_asks_it() -> None:
             read(GOOD | {"groups": wrong})
 
 
+def test_a_set_is_for_so_many_readers_and_no_more() -> None:
+    lines = [GOOD | {"id": at, "groups": [f"g{at}"]} for at in range(101)]
+    assert len(read(*lines[:100]).questions) == 100
+    with pytest.raises(InvalidRequest, match="for 101 readers"):
+        read(*lines)
+
+
 def test_the_hash_of_a_set_without_groups_is_what_it_was_before_there_were_such() -> None:
     was = "73eded8a"
     assert read(GOOD).sha256.startswith(was)
