@@ -20,6 +20,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from appliance.api.app import routes
 from appliance.api.proxied import PeerNoted, TrustedHeader
+from appliance.api.schemas.pages import PAGES
 from appliance.api.signin_pages import notice_page
 from appliance.auth.sessions import TokenKind
 from appliance.config import Settings
@@ -33,6 +34,7 @@ from appliance.wiring import Appliance, opened
 _log = logging.getLogger(__name__)
 _STOP_S = 5
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
@@ -40,7 +42,7 @@ def create_app(appliance: Appliance) -> ASGIApp:
     """The whole appliance as one ASGI application: Streamlit's screens with our routes beside them."""
     import streamlit
 
-    from ui import addresses, front_page, streamlit_settings
+    from ui import front_page, streamlit_settings
     from ui.fonts import font_files
     from ui.script_error import on_script_error
 
@@ -53,8 +55,8 @@ def create_app(appliance: Appliance) -> ASGIApp:
         _file(front_page.SCRIPT_ADDRESS, front_page.SCRIPT, "text/javascript"),
     ]
     html = front_page.front_page()
-    pages = [_page(f"/{address}", html) for address in ("", *addresses.PAGES)]
-    elsewhere = _Elsewhere(addresses.PAGES, front_page.STREAMLITS)
+    pages = [_page(f"/{address}", html) for address in ("", *PAGES)]
+    elsewhere = _Elsewhere(PAGES, front_page.STREAMLITS)
     screens = streamlit.App(
         script.origin, routes=[*files, *pages, *routes(appliance), elsewhere], on_script_error=on_script_error
     )
@@ -83,7 +85,7 @@ class _Elsewhere(Route):
     """Every address that is nobody's. Streamlit would show its page, and say in a dialog that there is none."""
 
     def __init__(self, addresses: Sequence[str], streamlits: tuple[str, ...]) -> None:
-        super().__init__("/{path:path}", _no_such_page, methods=["GET"])
+        super().__init__("/{path:path}", _no_such_page, methods=_METHODS)
         self._addresses = frozenset(addresses)
         self._streamlits = streamlits
 

@@ -5,7 +5,7 @@ What machines exchange (the API, the reports in CSV and JSON) keeps the values o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from appliance.domain import AnswerKind, DocumentState
@@ -133,6 +133,19 @@ def not_yet_measured(documents: int) -> str:
     )
 
 
+def questions_asked(asked: int, total: int) -> str:
+    """How many questions an evaluation asked, of those that its golden set has."""
+    noun = "question" if total == 1 else "questions"
+    return f"{total:,} {noun}" if asked == total else f"{asked:,} of {total:,} {noun} asked"
+
+
+def read_as(groups: Sequence[str], own: str) -> str:
+    """The groups that an evaluation read with. `own` is how many questions named theirs, if some did."""
+    if not groups:
+        return "read as those who asked"
+    return f"read as {', '.join(groups)}{f' ({own} named their groups)' if own else ''}"
+
+
 def absent_since(questions: int, named: str) -> str:
     """Why an evaluation lets no change pass: it could not ask what the earlier one counted. `named` are the first."""
     head, name, these = (
@@ -141,6 +154,7 @@ def absent_since(questions: int, named: str) -> str:
         else (f"{questions:,} questions that counted in the earlier evaluation were", "they name", "these questions")
     )
     return (
-        f"{head} not asked, because what {name} is not in the appliance any more: {named}. Bring it back and evaluate "
-        f"again, or take {these} out of the golden set; that makes it another set, with a first evaluation of its own."
+        f"{head} not asked, because what {name} is not in the appliance any more, or is closed now to the groups that "
+        f"are asked with: {named}. Bring it back and evaluate again, or take {these} out of the golden set; that makes "
+        "it another set, with a first evaluation of its own."
     )

@@ -25,7 +25,7 @@ def _foreseen(step: Step) -> Step:
     if not step.file.size_bytes and not said_something(step.known):
         return replace(step, action=Action.EMPTY, reason=f"The file {EMPTY}.")
     told = "" if _was_read(step.known) else refusal_by_name(step.path) or refusal_by_machine(step.path)
-    return replace(step, action=Action.REFUSE, reason=f"The file {told}.") if told else step
+    return replace(step, action=Action.REFUSE, reason=f"By its name, the file {told}.") if told else step
 
 
 def _was_read(known: FileFacts | None) -> bool:

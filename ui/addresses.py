@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
-PAGES = ("ask", "library", "admin", "compliance", "review", "cases", "protection", "account")
+from urllib.parse import urlsplit
+
+from appliance.api.schemas.pages import NEXT, PAGES
+
 DOOR = "start"
 """What stands before the pages, at the root, and leads to the first of them. Its name is no address."""
+
+
+def sign_in_address(here: str) -> str:
+    """The sign-in page, from which a reader comes back to the page whose address this is."""
+    page = urlsplit(here).path.strip("/")
+    return f"/login?{NEXT}={page}" if page in PAGES else "/login"

@@ -12,10 +12,11 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from appliance.api.schemas.pages import PAGES
 from appliance.api.schemas.people import SESSION_COOKIE, Me
 from appliance.domain import Role
 from ui import pieces, shown_once
-from ui.addresses import DOOR, PAGES
+from ui.addresses import DOOR
 from ui.client import ApiProblem, Client
 from ui.inert import Html, text
 from ui.screens import account, admin, ask, cases, compliance, data_protection, library, review_queue
@@ -25,6 +26,7 @@ API_URL = "STRONGROOM_API_URL"
 
 _STYLE = Path(__file__).parent / "static" / "strongroom.css"
 _READER = "strongroom_reader"
+_NAME = "Strongroom"
 _UNFINISHED = {
     "password_change_required": ("Change your password", "/password"),
     "second_factor_required": ("Set up your second factor", "/second-factor"),
@@ -34,7 +36,7 @@ _UNFINISHED = {
 
 def main() -> None:
     """One run of the script."""
-    st.set_page_config(page_title="Strongroom", layout="centered", initial_sidebar_state="auto")
+    st.set_page_config(layout="centered", initial_sidebar_state="auto")
     st.html(_STYLE)
     client = Client(os.environ[API_URL], _session())
     try:
@@ -54,11 +56,12 @@ def _session() -> str:
 def _show(client: Client, me: Me) -> None:
     pages = _pages_of(client, me)
     # Streamlit serves the first page under "/" alone. A door in front of them gives every page an address that lasts.
-    door = st.Page(partial(st.switch_page, pages[0]), title="Strongroom", url_path=DOOR, default=True)
+    door = st.Page(partial(st.switch_page, pages[0]), title=_NAME, url_path=DOOR, default=True)
     # Those of other roles have a page that says so: Streamlit would say over another one that there is no such page.
     here = {page.url_path for page in pages}
-    others = [st.Page(_not_for_them, title="Strongroom", url_path=path) for path in PAGES if path not in here]
+    others = [st.Page(_not_for_them, title=_NAME, url_path=path) for path in PAGES if path not in here]
     chosen = st.navigation([door, *pages, *others], position="hidden")
+    _call_the_tab(chosen)
     with st.sidebar:
         pieces.show(Html('<div class="sr-wordmark">Strongroom</div>'))
         with st.container(key="sr-nav", gap="xxsmall"):
@@ -89,6 +92,11 @@ def _pages_of(client: Client, me: Me) -> list[StreamlitPage]:
     return listed
 
 
+def _call_the_tab(page: StreamlitPage) -> None:
+    """Tabs and bookmarks tell the pages apart by their titles."""
+    st.set_page_config(page_title=_NAME if page.title == _NAME else f"{page.title} - {_NAME}")
+
+
 def _not_for_them() -> None:
     pieces.show(
         Html(
@@ -111,8 +119,10 @@ def _signed_in(me: Me) -> Html:
 
 def _show_closed_door(problem: ApiProblem) -> None:
     """Every address leads to the same door, so that Streamlit does not call any of them unknown."""
-    doors = [st.Page(partial(_door, problem), title="Strongroom", url_path=path) for path in (DOOR, *PAGES)]
-    st.navigation(doors, position="hidden").run()
+    doors = [st.Page(partial(_door, problem), title=_NAME, url_path=path) for path in (DOOR, *PAGES)]
+    chosen = st.navigation(doors, position="hidden")
+    _call_the_tab(chosen)
+    chosen.run()
 
 
 def _door(problem: ApiProblem) -> None:

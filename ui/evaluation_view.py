@@ -14,7 +14,7 @@ from appliance.api.schemas.evaluations import (
     QuestionChangeOut,
     QuestionResultOut,
 )
-from appliance.wording import absent_since, not_yet_measured
+from appliance.wording import absent_since, not_yet_measured, questions_asked, read_as
 from ui import pieces
 from ui.inert import Html, one_line, text
 
@@ -82,9 +82,10 @@ def _history_row(run: EvaluationOut) -> tuple[Html, ...]:
     began = Html(f"{text(pieces.moment(run.started_at))}<br><small>{text(run.id[:8])}</small> {state}")
     if run.hidden:
         return (began, Html(f"<small>{text(told_of_hidden(run))}</small>"), *(_number(_DASH) for _ in MAIN))
-    read_as = f"read as {pieces.listed(run.groups) or 'those who asked'}"
-    asked = pieces.dotted(pieces.count(run.total, "question"), read_as, "with answers" if run.answers else "")
-    what = Html("<br>".join([text(run.name), f"<small>{text(run.message or asked)}</small>"]))
+    number = questions_asked(run.done - run.not_asked, run.total)
+    asked = pieces.dotted(number, read_as(run.groups, run.own_groups), "with answers" if run.answers else "")
+    lines = [text(run.name), f"<small>{text(run.message or asked)}</small>"]
+    what = Html("<br>".join([*lines, *([pieces.badge("measured nothing", "bad")] if run.asked_nothing else [])]))
     return (began, what, *(_number(figure(name, run.metrics.get(name))) for name in MAIN))
 
 
@@ -129,21 +130,24 @@ def questions(results: Iterable[QuestionResultOut]) -> Html:
 
 def _question_row(result: QuestionResultOut) -> tuple[Html, ...]:
     said = f"{text(result.question)}<br>" if result.question else ""
+    not_asked = result.absent or result.closed
     rank = (
         "no answer to find"
         if not result.answerable
         else f"names what is not in the appliance: {', '.join(map(_where, result.places))}"
         if result.absent
+        else f"closed to the groups it is asked with: {', '.join(map(_where, result.places))}"
+        if result.closed
         else f"place {result.first_rank}"
         if result.first_rank
         else "not found"
     )
     cited = "" if result.citations is None else f"{result.right_citations} of {result.citations} citations right"
     answered = (
-        "not asked" if result.absent else "refused: too long?" if result.failed else "no" if result.abstained else "yes"
+        "not asked" if not_asked else "refused: too long?" if result.failed else "no" if result.abstained else "yes"
     )
-    found = () if result.absent else result.places[:_SHOWN_PLACES]
-    right = not result.failed and not result.absent and result.abstained is not result.answerable
+    found = () if not_asked else result.places[:_SHOWN_PLACES]
+    right = not result.failed and not not_asked and result.abstained is not result.answerable
     tone: pieces.Tone = "good" if right else "warn"
     return (
         Html(f"{said}<small>{text(result.question_id)}</small>"),

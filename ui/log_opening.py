@@ -32,8 +32,8 @@ def _ask(client: Client) -> None:
         pieces.show(
             Html(
                 '<h2 class="sr-small-head">Why do you read the log?</h2>'
-                '<p class="sr-muted">Your reason goes on record, beside everything you read. It opens the log for a '
-                "while to this session alone.</p>"
+                '<p class="sr-muted">Write at least three words. Your reason goes on record, beside everything you '
+                "read, and others judge by it. It opens the log for a while to this session alone.</p>"
             )
         )
         reason = fields.line("Reason", "log-reason", "Complaint 2026-14 of a customer")

@@ -16,6 +16,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from appliance import wording
 from appliance.api.schemas.asking import PlaceOut
+from ui.addresses import sign_in_address
 from ui.client import ApiProblem
 from ui.inert import Html, text
 
@@ -219,7 +220,8 @@ def show_not_signed_in() -> None:
 
 
 def _show_way_in(title: str, lead: str, way: str) -> None:
-    show(Html(f'<div class="sr-empty"><h1>{text(title)}</h1><p>{text(lead)}</p>{link_button(way, "/login")}</div>'))
+    way_in = sign_in_address(st.context.url or "")
+    show(Html(f'<div class="sr-empty"><h1>{text(title)}</h1><p>{text(lead)}</p>{link_button(way, way_in)}</div>'))
 
 
 def older_and_newer(key: str, next_before: int | None) -> None:

@@ -156,8 +156,13 @@ class Answerer:
         return person_id in list(self._open.values())
 
     def may_answer(self, question: str, hits: Sequence[Hit]) -> bool:
-        """Whether the hits for a question are worth an answer, or the documents do not say."""
-        return self._is_enough(answerability(question, hits))
+        """Whether the hits for a question by itself are worth an answer, or the documents do not say.
+
+        A language model, where there is one, may say so yet.
+        """
+        if not has_words(question) or not hits or not self._is_enough(answerability(question, hits)):
+            return False
+        return self._model is not None or not named.are_missing(question, "", hits[: self._settings.passages])
 
     def ask(
         self,

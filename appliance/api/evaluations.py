@@ -3,8 +3,9 @@
 Rules this module keeps:
 
 1. A set that somebody brings is asked with groups that they have themselves: what a run finds tells of the documents.
-   For the same reason a quote in it has five words or more. The operator, who can read the documents, is bound by
-   neither. What they start reads up to the level that people of those groups are cleared for, unless they name another.
+   A question that names other groups is not asked. For the same reason a quote has five words or more. The operator,
+   who can read the documents, is bound by neither. What they start reads up to the level that people of those groups
+   are cleared for, unless they name another.
 2. For the same reason a run is shown to admins who could have started it, with groups and levels that cover those it
    read with. To others the list says that there is one, by whom and when.
 3. The set of what people found helpful is asked as those people, and tells identifiers and numbers.
@@ -13,7 +14,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated
 
@@ -42,7 +43,19 @@ from appliance.evaluation.compare import Comparison, compare
 from appliance.evaluation.feedback import NAME, digest_of, exercises_from
 from appliance.evaluation.golden import SHORTEST_QUOTE, read_golden
 from appliance.evaluation.metrics import BY_NAME, METRICS, ndcg_of
-from appliance.evaluation.results import FAILED, LEFT_OUT, NOT_THERE, Evaluation, QuestionResult, SetKind, named_absent
+from appliance.evaluation.results import (
+    ABSENT,
+    CLOSED,
+    FAILED,
+    LEFT_OUT,
+    NOT_OPEN,
+    NOT_THERE,
+    OWN_GROUPS,
+    Evaluation,
+    QuestionResult,
+    SetKind,
+    named_absent,
+)
 from appliance.evaluation.runner import exercises_for
 from appliance.evaluation.runs import Order
 from appliance.wiring import Appliance
@@ -90,12 +103,12 @@ async def start(
 ) -> EvaluationOut:
     """Run the golden set in the body, JSON lines, in the background. `group` is what it reads as, besides everyone.
 
+    A question that names groups of its own is asked with those, as far as who starts it has them.
     `clearance` is the level up to which it reads, for the operator to name; an admin's run reads with their own.
     """
     body = await request.body()
-    groups = frozenset(group)
-    levels = _levels(appliance, admin, groups, clearance)
-    return await to_thread.run_sync(_start_file, appliance, admin, body, name, groups, levels, limit, answers)
+    levels = _levels(appliance, admin, clearance)
+    return await to_thread.run_sync(_start_file, appliance, admin, body, name, frozenset(group), levels, limit, answers)
 
 
 @router.post("/feedback", status_code=202)
@@ -176,7 +189,7 @@ def _start_file(
     body: bytes,
     name: str,
     groups: frozenset[str],
-    levels: frozenset[str],
+    levels: Callable[[frozenset[str]], frozenset[str]],
     limit: int | None,
     answers: bool,
 ) -> EvaluationOut:
@@ -186,22 +199,24 @@ def _start_file(
             "with 'strongroom eval'."
         )
     golden = read_golden(name, body, limit=limit, shortest_quote=0 if admin.id == OPERATOR else SHORTEST_QUOTE)
-    exercises = exercises_for(golden.questions, groups, levels)
-    read_as = tuple(sorted({EVERYONE, *groups}))
-    order = Order(name, SetKind.FILE, golden.sha256, exercises, read_as, answers, admin.id, levels)
+    within = None if admin.id == OPERATOR else admin.groups
+    exercises = exercises_for(golden.questions, groups, levels, within=within)
+    read_as = tuple(sorted({EVERYONE}.union(*(exercise.groups for exercise in exercises))))
+    read_at = frozenset[str]().union(*(exercise.levels for exercise in exercises)) or levels(groups)
+    order = Order(name, SetKind.FILE, golden.sha256, exercises, read_as, answers, admin.id, read_at)
     return _started(appliance, admin, order)
 
 
-def _levels(appliance: Appliance, admin: Principal, groups: frozenset[str], clearance: str) -> frozenset[str]:
-    """The levels that a set is read at. Raises AccessDenied, InvalidRequest."""
+def _levels(appliance: Appliance, admin: Principal, clearance: str) -> Callable[[frozenset[str]], frozenset[str]]:
+    """The levels that a set is read at, with some groups. Raises AccessDenied, InvalidRequest."""
     if admin.id != OPERATOR:
         if clearance:
             raise AccessDenied("An evaluation reads with your own clearance. Another is named on the machine alone.")
-        return admin.levels
+        return lambda _: admin.levels
     scale = appliance.settings.access.scale
     if clearance and clearance not in scale.names:
         raise InvalidRequest(f"There is no level '{clearance}'. The levels are {', '.join(scale.names)}.")
-    return scale.up_to(scale.clearance(clearance, groups))
+    return lambda groups: scale.up_to(scale.clearance(clearance, groups))
 
 
 def _started(appliance: Appliance, admin: Principal, order: Order) -> EvaluationOut:
@@ -272,6 +287,8 @@ def _out(run: Evaluation, names: Mapping[str, str]) -> EvaluationOut:
         settings=dict(run.settings),
         notices=_notices(run),
         asked_nothing=run.asked_nothing,
+        not_asked=run.not_asked,
+        own_groups=run.settings.get(OWN_GROUPS, ""),
     )
 
 
@@ -284,10 +301,23 @@ _NOTHING_ASKED = (
 )
 
 
+_CLOSED = (
+    "a document that is closed to the groups they are asked with (by its groups or its level), or are to be asked with "
+    "groups that are not yours"
+)
+_NOT_OPEN = f"Some questions name {_CLOSED}. They were not asked, and do not count: {{}}."
+_NONE_OPEN = (
+    f"No question could be asked, and nothing was measured: those that name what is there name {_CLOSED}: {{}}. "
+    "Evaluate with groups that may read the documents."
+)
+
+
 def _notices(run: Evaluation) -> list[str]:
     """What is to be said of a run besides its figures."""
+    is_closed = NOT_OPEN in run.settings
     told = {
-        NOT_THERE: _NOTHING_ASKED if run.asked_nothing else _SOME_NOT_ASKED,
+        NOT_THERE: _NOTHING_ASKED if run.asked_nothing and not is_closed else _SOME_NOT_ASKED,
+        NOT_OPEN: _NONE_OPEN if run.asked_nothing else _NOT_OPEN,
         LEFT_OUT: "Some answers that were found helpful were left out: {}.",
     }
     return [words.format(run.settings[name]) for name, words in told.items() if name in run.settings]
@@ -312,7 +342,8 @@ def _question_out(result: QuestionResult) -> QuestionResultOut:
             for place in result.places
         ],
         failed=result.kind == FAILED,
-        absent=not result.counts,
+        absent=result.kind == ABSENT,
+        closed=result.kind == CLOSED,
     )
 
 

@@ -5,7 +5,7 @@ Rules this module keeps:
 1. Each opens a new session, on record before it is used, and takes over none that was there.
 2. The session's cookie is SameSite=Strict, and the browser comes here from another site: it would not send the cookie
    along on a redirect. So it is shown a page of ours, which takes it to the screens by itself.
-3. Nobody is sent to an address that a request names.
+3. Nobody is sent to an address that a request names; by its name alone, to one of our own pages (`goals`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from appliance.api import proxied
+from appliance.api.goals import goal_of, with_goal
 from appliance.api.opening import address_of, record_failure, record_sign_in, set_cookie
+from appliance.api.schemas.pages import NEXT
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.signin_pages import arrival_page, notice_page, sign_in_page
 from appliance.auth.brake import Attempt
@@ -31,6 +33,7 @@ from appliance.wiring import Appliance
 
 BEGIN_PATH = "/login/oidc"
 ARRIVED_PATH = "/login/arrived"
+_BESIDE = "|"  # in the cookie of a sign-in that was begun, before its goal
 
 
 def sign_on_routes(appliance: Appliance) -> list[Route]:
@@ -38,7 +41,7 @@ def sign_on_routes(appliance: Appliance) -> list[Route]:
 
     async def arrived(request: Request) -> Response:
         if request.cookies.get(SESSION_COOKIE):
-            return RedirectResponse("/", 303)
+            return RedirectResponse(f"/{goal_of(request.query_params)}", 303)
         return notice_page(
             "Your browser did not keep the cookie",
             "Allow cookies for this address, then sign in again. (server.secure_cookie needs an address with https.)",
@@ -48,15 +51,16 @@ def sign_on_routes(appliance: Appliance) -> list[Route]:
     if sign_on is None:
         return [Route(ARRIVED_PATH, arrived, methods=["GET"])]
 
-    async def begin(_request: Request) -> Response:
+    async def begin(request: Request) -> Response:
+        goal = goal_of(request.query_params)
         try:
             begun = await run_in_threadpool(sign_on.begin)
         except ApplianceError as error:
-            return sign_in_page(str(error), error.status, sign_on.name)
+            return sign_in_page(str(error), error.status, sign_on.name, goal=goal)
         response = RedirectResponse(begun.address, 303, {"Cache-Control": "no-store"})
         response.set_cookie(
             _attempt_cookie(appliance),
-            begun.cookie,
+            f"{begun.cookie}{_BESIDE}{goal}",
             max_age=ATTEMPT_S,
             path="/",
             httponly=True,
@@ -66,12 +70,13 @@ def sign_on_routes(appliance: Appliance) -> list[Route]:
         return response
 
     async def come_back(request: Request) -> Response:
+        goal = goal_of({NEXT: _kept(appliance, request)[1]})
         try:
             session = await run_in_threadpool(_finish, appliance, sign_on, request)
         except ApplianceError as error:
-            response: Response = sign_in_page(str(error), error.status, sign_on.name)
+            response: Response = sign_in_page(str(error), error.status, sign_on.name, goal=goal)
         else:
-            response = arrival_page(ARRIVED_PATH)
+            response = arrival_page(with_goal(ARRIVED_PATH, goal))
             set_cookie(response, appliance, session)
         response.delete_cookie(_attempt_cookie(appliance), path="/", secure=appliance.settings.server.secure_cookie)
         return response
@@ -83,7 +88,7 @@ def sign_on_routes(appliance: Appliance) -> list[Route]:
     ]
 
 
-def arrive_through_proxy(appliance: Appliance, request: Request) -> Response | None:
+def arrive_through_proxy(appliance: Appliance, request: Request, goal: str) -> Response | None:
     """What somebody sees whom the reverse proxy names; None for a browser of whom it says nothing."""
     person = proxied.proxied_person(request)
     if person is None:
@@ -91,8 +96,9 @@ def arrive_through_proxy(appliance: Appliance, request: Request) -> Response | N
     try:
         session = _vouched_for(appliance, person, address_of(request))
     except ApplianceError as error:
-        return sign_in_page(str(error), error.status, appliance.sign_on.name if appliance.sign_on else "")
-    response = arrival_page(ARRIVED_PATH)
+        name = appliance.sign_on.name if appliance.sign_on else ""
+        return sign_in_page(str(error), error.status, name, goal=goal)
+    response = arrival_page(with_goal(ARRIVED_PATH, goal))
     set_cookie(response, appliance, session)
     return response
 
@@ -127,7 +133,7 @@ def _vouched_for(appliance: Appliance, person: proxied.ProxiedPerson, address: s
 
 
 def _finish(appliance: Appliance, sign_on: SingleSignOn, request: Request) -> SignedInSession:
-    address, cookie = address_of(request), request.cookies.get(_attempt_cookie(appliance), "")
+    address, cookie = address_of(request), _kept(appliance, request)[0]
     try:
         since = appliance.clock() - timedelta(seconds=sign_on.begun_before_s(cookie))  # a code may hold what was then
         identity = sign_on.finish(cookie, _returned(request))
@@ -156,6 +162,12 @@ def _returned(request: Request) -> Returned:
     query = request.query_params
     once = {key: query[key] for key in query if len(query.getlist(key)) == 1}
     return Returned(once.get("state", ""), once.get("code", ""), once.get("iss", ""), once.get("error", ""))
+
+
+def _kept(appliance: Appliance, request: Request) -> tuple[str, str]:
+    """What the browser kept of the sign-in that it began, and the goal of that."""
+    cookie, _, goal = request.cookies.get(_attempt_cookie(appliance), "").partition(_BESIDE)
+    return cookie, goal
 
 
 def _attempt_cookie(appliance: Appliance) -> str:

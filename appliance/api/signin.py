@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from appliance.api.goals import goal_of
 from appliance.api.opening import address_of, end_session, record_failure, record_sign_in, set_cookie
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.sign_on import arrive_through_proxy, leaving_address, sign_on_routes
@@ -70,15 +73,18 @@ def change_password(appliance: Appliance, person: Principal, old: str, new: str)
         return appliance.sessions.change_password(person.id, old, new)
 
 
-def next_address(appliance: Appliance, token: str) -> str:
-    """Where a browser goes that has just signed in: to what is yet to be done first, or to the screens."""
+def next_address(appliance: Appliance, token: str, goal: str = "") -> str:
+    """Where a browser goes that is signed in: to what is yet to be done first, or to the page that is its goal.
+
+    Raises NotSignedIn when it is not.
+    """
     try:
         appliance.sessions.authenticate(token)
     except PasswordChangeRequired:
         return "/password"
     except SecondFactorRequired:
         return "/second-factor"
-    return "/"
+    return f"/{goal}"
 
 
 def _require_password_door(appliance: Appliance, session: SignedInSession) -> None:
@@ -92,25 +98,31 @@ def _require_password_door(appliance: Appliance, session: SignedInSession) -> No
 
 
 def signin_routes(appliance: Appliance) -> list[Route]:
-    """`/login` and `/logout`."""
+    """`/login` and `/logout`, and what belongs to them."""
 
     sign_on_name = appliance.sign_on.name if appliance.sign_on is not None else ""
 
     async def show(request: Request) -> Response:
+        goal = goal_of(request.query_params)
         if _PROXY_IS_NOT_ASKED not in request.query_params:
-            arrival = await run_in_threadpool(arrive_through_proxy, appliance, request)
+            arrival = await run_in_threadpool(arrive_through_proxy, appliance, request, goal)
             if arrival is not None:
                 return arrival
-        return sign_in_page(sign_on_name=sign_on_name)
+            with contextlib.suppress(ApplianceError):  # who is signed in has nothing to do here; all others sign in
+                token = request.cookies.get(SESSION_COOKIE, "")
+                onward = await run_in_threadpool(next_address, appliance, token, goal)
+                return RedirectResponse(onward, 303, {"Cache-Control": "no-store"})
+        return sign_in_page(sign_on_name=sign_on_name, goal=goal)
 
     async def submit(request: Request) -> Response:
         async with request.form(max_files=0, max_fields=4, max_part_size=4096) as form:
             name, password, code = (str(form.get(field, "")) for field in ("name", "password", "code"))
+            goal = goal_of(form)
         try:
             session = await run_in_threadpool(sign_in, appliance, request, name, password, code)
         except ApplianceError as error:
-            return sign_in_page(str(error), error.status, sign_on_name)
-        response = RedirectResponse(await run_in_threadpool(next_address, appliance, session.token), 303)
+            return sign_in_page(str(error), error.status, sign_on_name, goal=goal)
+        response = RedirectResponse(await run_in_threadpool(next_address, appliance, session.token, goal), 303)
         set_cookie(response, appliance, session)
         return response
 
@@ -132,10 +144,14 @@ def signin_routes(appliance: Appliance) -> list[Route]:
     async def style(_request: Request) -> Response:
         return Response(STATIC.joinpath("login.css").read_text("utf-8"), media_type="text/css")
 
+    async def no_icon(_request: Request) -> Response:
+        return Response(status_code=204, headers={"Cache-Control": "max-age=86400"})
+
     return [
         Route("/login", show, methods=["GET"]),
         Route("/login", submit, methods=["POST"]),
         Route("/login.css", style, methods=["GET"]),
+        Route("/favicon.ico", no_icon, methods=["GET"]),  # browsers ask for it beside what is no page, as an export
         Route("/logout", leave, methods=["POST"]),
         *sign_on_routes(appliance),
         *sign_out_routes(appliance),

@@ -8,14 +8,19 @@ from string import Template
 
 from starlette.responses import HTMLResponse
 
+from appliance.api.goals import with_goal
+from appliance.api.schemas.pages import NEXT
+
 STATIC = files("appliance.api").joinpath("static")
 
 
-def sign_in_page(message: str = "", status: int = 200, sign_on_name: str = "") -> HTMLResponse:
-    """The sign-in page, with a button for single sign-on where that has a name."""
+def sign_in_page(message: str = "", status: int = 200, sign_on_name: str = "", *, goal: str = "") -> HTMLResponse:
+    """The sign-in page, with a button for single sign-on where that has a name. It leads to the `goal` (`goals`)."""
     label = html.escape(f"Sign in with {sign_on_name}")
-    button = f'<a class="sign-on" href="/login/oidc">{label}</a>\n<p class="or">or</p>' if sign_on_name else ""
-    return page("login.html", "Sign in", status, message=html.escape(message), sign_on=button)
+    begin = with_goal("/login/oidc", goal)
+    field = f'<input name="{NEXT}" type="hidden" value="{html.escape(goal)}">' if goal else ""
+    button = f'<a class="sign-on" href="{html.escape(begin)}">{label}</a>\n<p class="or">or</p>' if sign_on_name else ""
+    return page("login.html", "Sign in", status, message=html.escape(message), sign_on=button, goal=field)
 
 
 def arrival_page(address: str) -> HTMLResponse:

@@ -6,7 +6,7 @@ Nor its title, unless they may see it.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 
@@ -30,7 +30,8 @@ from appliance.domain import AccessFilter, DocumentState, shown_path
 class NamedDocument:
     """What a document is called, and for somebody who may see it the version in force and the SHA-256 of that.
 
-    A duplicate has those of its original. All but where it lies is empty for somebody who may not see it.
+    A duplicate has those of its original. All but where it lies is empty for somebody to whom it
+    `is_closed`, or where it was not read.
     """
 
     id: str
@@ -39,6 +40,7 @@ class NamedDocument:
     title: str = ""
     version_id: str = ""
     content: str = ""
+    is_closed: bool = False
 
 
 class VisibilityCatalog:
@@ -89,7 +91,8 @@ class VisibilityCatalog:
             for row in connection.execute(query):
                 place = (row.id, row.source, shown_path(row.path, row.member))
                 seen = row.may_be_seen and row.version is not None
-                yield NamedDocument(*place, row.title, row.version, row.content) if seen else NamedDocument(*place)
+                named = NamedDocument(*place, row.title, row.version, row.content) if seen else NamedDocument(*place)
+                yield replace(named, is_closed=not row.may_be_seen)
 
     def page_numbers(self, version_id: str, access: AccessFilter) -> frozenset[int]:
         """The pages of a version in force that were read, or that a passage stands on; none if it may not be seen."""

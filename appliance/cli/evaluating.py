@@ -15,7 +15,7 @@ from appliance.cli.acting import Groups, as_operator, require_one_spelling
 from appliance.cli.terminal import ID_CHARACTERS, err, new_table, out, print_entry, printable
 from appliance.config import load_settings
 from appliance.errors import ApplianceError, InvalidRequest, NotFound
-from appliance.wording import absent_since, moment, not_yet_measured
+from appliance.wording import absent_since, moment, not_yet_measured, questions_asked, read_as
 
 if TYPE_CHECKING:
     from appliance.api.schemas.evaluations import ComparisonOut, EvaluationOut, EvaluationsOut, MetricOut
@@ -146,20 +146,22 @@ def _print_evaluations(known: EvaluationsOut, *, as_json: bool) -> None:
     if as_json:
         out.print_json(known.model_dump_json())
         return
+    if not known.evaluations:
+        err.print("Nothing was measured yet. 'strongroom eval FILE' asks the questions of a golden set.")
     titles = {metric.name: metric.title for metric in known.metrics}
     for run in known.evaluations:
-        asked = f"{run.done:,} of {run.total:,}" if run.done != run.total else f"{run.total:,}"
+        asked = questions_asked(run.done - run.not_asked, run.total)
         measured = [name for name in _MAIN_METRICS if run.metrics.get(name) is not None]
         print_entry(
             f"{run.id[:ID_CHARACTERS]} {run.name}",
-            f"{moment(run.started_at)}, {run.state.value}, {asked} questions",
+            f"{moment(run.started_at)}, {run.state.value}, {asked}",
             ", ".join(f"{titles[name]} {_figure(name, run.metrics[name])}" for name in measured),
         )
 
 
 def _print_evaluation(run: EvaluationOut, metrics: list[MetricOut]) -> None:
-    read_as = ", ".join(run.groups) or "those who asked"
-    head = f"{run.name}: {run.total:,} questions, read as {read_as}, evaluation {run.id[:ID_CHARACTERS]}"
+    asked = questions_asked(run.done - run.not_asked, run.total)
+    head = f"{run.name}: {asked}, {read_as(run.groups, run.own_groups)}, evaluation {run.id[:ID_CHARACTERS]}"
     out.print(escape(printable(head)))
     if run.asked_nothing:  # said at the end: as an error, or as the reason why a comparison does not pass
         return
@@ -175,11 +177,11 @@ def _print_evaluation(run: EvaluationOut, metrics: list[MetricOut]) -> None:
 def _print_comparison(found: ComparisonOut) -> None:
     """What changed: the verdict, the metrics, what was in force, and the questions that went otherwise."""
     before = f"{found.before.id[:ID_CHARACTERS]} of {found.before.started_at:%Y-%m-%d %H:%M}"
-    out.print(f"Compared with {before}, over {found.shared:,} questions both asked:")
+    out.print(f"Compared with {before}, over {_questions(found.shared)} both asked:")
     if found.before_only or found.after_only:
         err.print(
-            f"[yellow]{found.before_only:,} questions of the earlier one were not asked this time, "
-            f"{found.after_only:,} are new: neither count here.[/yellow]"
+            f"[yellow]Not counted here: {_questions(found.before_only)} of the earlier one that this one did not ask, "
+            f"and {found.after_only:,} that only this one asked.[/yellow]"
         )
     table = new_table("metric", "before", "after", "")
     for metric in found.metrics:
@@ -189,7 +191,7 @@ def _print_comparison(found: ComparisonOut) -> None:
     out.print(table)
     for setting in found.settings:
         out.print(escape(printable(f"{setting.name}: {setting.before or 'none'} -> {setting.after or 'none'}")))
-    out.print(f"{found.better} questions went better, {found.worse} worse (sign test: p = {found.p_value:.3f}).")
+    out.print(f"{_questions(found.better)} went better, {found.worse:,} worse (sign test: p = {found.p_value:.3f}).")
     changes = new_table("question", "what", "before", "after", "")
     for change in found.questions[:_LISTED_CHANGES]:
         figures = (f"{change.before:.2f}", f"{change.after:.2f}")
@@ -202,6 +204,10 @@ def _print_comparison(found: ComparisonOut) -> None:
         err.print(f"[red]{escape(printable(absent_since(found.absent, found.absent_named)))}[/red]")
     if any(metric.fails for metric in found.metrics):
         err.print(f"[red]A metric got worse by more than {found.max_drop:g}.[/red]")
+
+
+def _questions(number: int) -> str:
+    return f"{number:,} {'question' if number == 1 else 'questions'}"
 
 
 def _figure(name: str, value: float | None) -> str:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from appliance.audit.entries import DeskOpened
     from appliance.audit.verifier import Report
 
-Reason = Annotated[str, typer.Option("--reason", help="Why the log is read, in a few words; this goes on record.")]
+Reason = Annotated[
+    str, typer.Option("--reason", help="Why the log is read, in three words or more; this goes on record.")
+]
 
 log_app = typer.Typer(help="The query log: verify, show, export, subject access.", no_args_is_help=True)
 

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from appliance.errors import InvalidRequest
+from appliance.invalid import GROUP_NAME
 
 MAX_QUESTIONS = 20_000
 SHORTEST_QUOTE = 5
@@ -27,6 +28,8 @@ must have: fewer are a guess at what stands there."""
 _MAX_CHARACTERS = 20_000  # of one text, as for a question that a person asks
 _MAX_QUOTE = 1_000  # where it is compared, which takes time that grows with the square of its length
 _MAX_EVIDENCE = 100  # of one question
+_MAX_GROUPS = 100  # of one question
+_MAX_READERS = 100  # of a set: what it names is looked up for each, among all documents
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -48,13 +51,15 @@ class Evidence:
 class GoldenQuestion:
     """A question whose right answer is known: where it stands, or that the documents do not hold it.
 
-    One that is said to be answerable without evidence counts for abstention alone.
+    One that is said to be answerable without evidence counts for abstention alone. `groups` are those of the person who
+    asks it, in order; empty when it is asked with whatever groups the set is asked with.
     """
 
     id: str
     question: str
     evidence: tuple[Evidence, ...]
     answerable: bool = True
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,13 @@ class GoldenSet:
     @property
     def sha256(self) -> str:
         """What tells two sets apart."""
-        lines = (json.dumps(asdict(question), ensure_ascii=False, sort_keys=True) for question in self.questions)
+        lines = (json.dumps(_hashed(question), ensure_ascii=False, sort_keys=True) for question in self.questions)
         return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _hashed(question: GoldenQuestion) -> dict[str, Any]:
+    """What of a question counts for the hash of its set: without groups, what counted before there were such."""
+    return {name: value for name, value in asdict(question).items() if name != "groups" or value}
 
 
 def compared_words(text: str) -> list[str]:
@@ -97,6 +107,12 @@ def golden_set(name: str, questions: Iterable[GoldenQuestion], *, limit: int | N
         raise InvalidRequest("The golden set holds no question. Write one JSON object a line, with 'question'.")
     if len(found) > MAX_QUESTIONS:
         raise InvalidRequest(f"The golden set has {len(found):,} questions; the limit is {MAX_QUESTIONS:,}. Split it.")
+    readers = {question.groups for question in found}
+    if len(readers) > _MAX_READERS:
+        raise InvalidRequest(
+            f"The questions of the golden set are for {len(readers):,} readers, each with other 'groups'; the limit is "
+            f"{_MAX_READERS}. Split it."
+        )
     return GoldenSet(name, found[:limit])
 
 
@@ -138,7 +154,7 @@ class _Line:
         evidence = self._evidence(values) if answerable else ()
         if not evidence and "answerable" not in values:
             raise self._wrong("names no 'evidence'. Say where the answer stands, or set \"answerable\"")
-        return GoldenQuestion(self._id(values), question, evidence, answerable)
+        return GoldenQuestion(self._id(values), question, evidence, answerable, self._groups(values))
 
     def _id(self, values: dict[str, Any]) -> str:
         given = values.get("id")
@@ -151,6 +167,14 @@ class _Line:
         if not isinstance(given, list) or len(given) > _MAX_EVIDENCE:
             raise self._wrong(f"has an 'evidence' that is not a list of at most {_MAX_EVIDENCE} places")
         return tuple(dict.fromkeys(self._place(item) for item in given))
+
+    def _groups(self, values: dict[str, Any]) -> tuple[str, ...]:
+        given = values.get("groups") or []
+        if not isinstance(given, list) or len(given) > _MAX_GROUPS:
+            raise self._wrong(f"has 'groups' that are not a list of at most {_MAX_GROUPS} names")
+        if not all(isinstance(group, str) and re.fullmatch(GROUP_NAME, group) for group in given):
+            raise self._wrong("has 'groups' with something that is not the name of a group")
+        return tuple(sorted(set(given)))
 
     def _place(self, item: object) -> Evidence:
         if not isinstance(item, dict):

@@ -6,8 +6,9 @@ Rules this module keeps:
    stands for every document with the content of the one that is called so, as far as the reader may see both.
 2. A question that names a document or a page which is not there cannot be answered by any search. It is not asked and
    counts for nothing; the run says which those are.
-3. What the reader may not see, or what could not be read, is there: that it is not found is what such a reader finds.
-   By its title or the id of a passage, which come from within, a document is there for those alone who may see it.
+3. One that names a document which is closed to its reader is not asked either, for the same reason. By its title or
+   the id of a passage, which come from within, a document is there for those alone who may see it.
+4. What could not be read, or waits for a curator, is there: that it is not found is what a reader finds.
 """
 
 from __future__ import annotations
@@ -24,14 +25,19 @@ from appliance.evaluation.relevance import Contents, as_compared, names_of
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What was looked up: the contents that names stand for, and the evidence that is not there."""
+    """What was looked up: the contents that names stand for, and the evidence that is not there, or closed."""
 
     contents: Contents = field(default_factory=dict)
     absent: frozenset[Evidence] = frozenset()
+    closed: frozenset[Evidence] = frozenset()
 
     def absent_of(self, question: GoldenQuestion) -> tuple[Evidence, ...]:
         """The evidence of a question that is not there."""
         return tuple(piece for piece in question.evidence if piece in self.absent)
+
+    def closed_of(self, question: GoldenQuestion) -> tuple[Evidence, ...]:
+        """The evidence of a question that stands in documents which are closed to its reader."""
+        return tuple(piece for piece in question.evidence if piece in self.closed)
 
 
 def look_up(
@@ -47,7 +53,8 @@ def look_up(
     if found is None:
         return None
     named = _Named(catalog, access, found)
-    return Names(named.contents(), frozenset(piece for piece in evidence if not named.is_there(piece)))
+    absent = frozenset(piece for piece in evidence if not named.is_there(piece))
+    return Names(named.contents(), absent, frozenset(filter(named.is_closed, evidence)) - absent)
 
 
 def _called(
@@ -98,6 +105,11 @@ class _Named:
         if piece.quote or not piece.passage:
             return bool(documents) or is_passage
         return is_passage
+
+    def is_closed(self, piece: Evidence) -> bool:
+        """Whether every document that is meant is closed to the reader."""
+        documents = [*self._found.get(piece.doc, ()), *self._found.get(piece.passage, ())]
+        return piece.passage not in self._passages and all(document.is_closed for document in documents)
 
     def _has_page(self, document: NamedDocument, page: int) -> bool:
         """Whether a document has a page; of one that the reader may not see, nothing is told."""

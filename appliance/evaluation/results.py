@@ -26,6 +26,12 @@ ABSENT = "absent"
 """The kind of a question that names a document or a page which is not in the appliance. It was not asked, and counts
 for nothing. Its places are those that it names and that are not there."""
 
+CLOSED = "closed"
+"""The kind of a question that names a document which is closed to the groups it is asked with, or that is to be asked
+with groups which are not for whoever started the run. It was not asked, and counts for nothing."""
+
+NOT_ASKED = frozenset({ABSENT, CLOSED})
+
 
 @dataclass(frozen=True, slots=True)
 class QuestionResult:
@@ -55,15 +61,18 @@ class QuestionResult:
     @property
     def counts(self) -> bool:
         """Whether it was asked."""
-        return self.kind != ABSENT
+        return self.kind not in NOT_ASKED
 
 
 NOT_YET = "documents not yet as set"
 """The name under which the settings of a run tell how many documents were still cut or embedded as before."""
 
 NOT_THERE = "questions that name what is not in the appliance"
+NOT_OPEN = "questions that name what is closed to those who are asked as"
 LEFT_OUT = "answers found helpful that were left out"
-"""The names under which the settings of a run tell which questions do not count, where there are such."""
+OWN_GROUPS = "questions asked with groups of their own"
+"""The names under which the settings of a run tell which questions do not count, and how many name the groups that they
+are asked with, where there are such."""
 
 
 _NAMED_ABSENT = 10
@@ -71,21 +80,23 @@ _LONGEST_NAME = 80  # characters, of a question's id or of what it names
 
 
 def named_absent(absent: Sequence[QuestionResult]) -> str:
-    """The first of some questions that are `ABSENT`, by id, each with what it names, and how many more there are."""
+    """The first of some questions that were not asked, by id, each with what it names, and how many more there are."""
     first = absent[:_NAMED_ABSENT]
-    named = [f"{result.question_id[:_LONGEST_NAME]} ({_named(result.places[0])})" for result in first]
+    named = [f"{result.question_id[:_LONGEST_NAME]}{_named(result.places)}" for result in first]
     more = [f"{len(absent) - len(named):,} more"] if len(absent) > len(named) else []
     return ", ".join([*named, *more])
 
 
-def _named(place: FoundPlace) -> str:
-    page = "" if place.page is None else f", page {place.page}"
-    return f"{place.path[:_LONGEST_NAME]}{page}"
+def _named(places: Sequence[FoundPlace]) -> str:
+    if not places:
+        return ""
+    page = "" if places[0].page is None else f", page {places[0].page}"
+    return f" ({places[0].path[:_LONGEST_NAME]}{page})"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How many questions of a run count, and the ids of those that were `ABSENT`."""
+    """How many questions of a run count, and the ids of those that were `NOT_ASKED`."""
 
     counted: int = 0
     absent: frozenset[str] = frozenset()
@@ -129,6 +140,13 @@ class Evaluation:
         return self.finished_at is not None and not self.error
 
     @property
+    def not_asked(self) -> int:
+        """How many questions were not asked, as the settings tell it: "12 of 45: ..."."""
+        told = (self.settings[name] for name in (NOT_THERE, NOT_OPEN) if name in self.settings)
+        return sum(int(words.split(" ", 1)[0].replace(",", "")) for words in told)
+
+    @property
     def asked_nothing(self) -> bool:
-        """Whether it got to its end and not one question could be asked: each names what is not in the appliance."""
-        return self.is_whole and NOT_THERE in self.settings and all(value is None for value in self.metrics.values())
+        """Whether it got to its end and not one question could be asked: each names what is not there, or closed."""
+        some_not_asked = NOT_THERE in self.settings or NOT_OPEN in self.settings
+        return self.is_whole and some_not_asked and all(value is None for value in self.metrics.values())

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from appliance.answering.abstention import answerability
@@ -21,30 +21,38 @@ from appliance.answering.answerer import Answered, Answerer
 from appliance.answering.sentences import marked
 from appliance.audit.entries import Entry
 from appliance.catalog import Catalog
-from appliance.domain import Answer, AnswerKind, Conversation, Hit, Principal
+from appliance.domain import EVERYONE, AccessFilter, Answer, AnswerKind, Conversation, Hit, Principal
 from appliance.errors import ApplianceError, InvalidRequest
 from appliance.evaluation.golden import Evidence, GoldenQuestion
 from appliance.evaluation.names import Names, look_up
 from appliance.evaluation.relevance import Unit, holds, judged
-from appliance.evaluation.results import ABSENT, FAILED, FoundPlace, QuestionResult
+from appliance.evaluation.results import ABSENT, CLOSED, FAILED, FoundPlace, QuestionResult
 from appliance.labels import NO_LEVEL
 from appliance.retrieval.retriever import Retriever
 
 _DOCUMENT_CUT = 5
 _READER = "evaluation"
+_NOTHING = Names()
 
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
     """A question to ask, and the groups and levels to ask it with.
 
-    Of a private one neither words nor places are kept.
+    Of a private one neither words nor places are kept. One that `is_withheld` is to be asked with groups that are not
+    for whoever started the run: it is not asked.
     """
 
     question: GoldenQuestion
     groups: frozenset[str]
     levels: frozenset[str] = frozenset({NO_LEVEL})
     is_private: bool = False
+    is_withheld: bool = False
+
+    @property
+    def reader(self) -> Principal:
+        """Whom it is asked as."""
+        return Principal(_READER, _READER, frozenset(), self.groups, self.levels)
 
 
 class OnRecordAsAWhole:
@@ -62,34 +70,52 @@ class Examiner:
         self._answerer = answerer
         self._catalog = catalog
 
-    def look_up(self, exercises: Sequence[Exercise], *, is_over: Callable[[], object]) -> Names | None:
-        """What the questions name, of a set that is asked as one reader; those of people name what they saw.
+    def look_up(
+        self, exercises: Sequence[Exercise], *, is_over: Callable[[], object]
+    ) -> Mapping[AccessFilter, Names] | None:
+        """What the questions name, for each reader they are asked as; those of people name what they saw.
 
         None when it `is_over` before everything was looked up. Raises CatalogUnavailable.
         """
-        brought = [exercise for exercise in exercises if not exercise.is_private]
-        if not brought:
-            return Names()
-        questions, access = (exercise.question for exercise in brought), _reader_of(brought[0]).access
-        return look_up(questions, self._catalog, access, is_over=is_over)
+        of_reader: dict[AccessFilter, list[GoldenQuestion]] = {}
+        for exercise in exercises:
+            if not exercise.is_private and not exercise.is_withheld:
+                of_reader.setdefault(exercise.reader.access, []).append(exercise.question)
+        found: dict[AccessFilter, Names] = {}
+        for access, questions in of_reader.items():
+            names = look_up(questions, self._catalog, access, is_over=is_over)
+            if names is None:
+                return None
+            found[access] = names
+        return found
 
     def warm_up(self, exercise: Exercise) -> None:
         """Search once without measuring: the first search of a process waits for the embedding model."""
-        self._retriever.retrieve(exercise.question.question, _reader_of(exercise).access)
+        self._retriever.retrieve(exercise.question.question, exercise.reader.access)
 
     def ask(
-        self, exercise: Exercise, names: Names = Names(), *, answers: bool, is_over: Callable[[], object]
+        self,
+        exercise: Exercise,
+        looked_up: Mapping[AccessFilter, Names],
+        *,
+        answers: bool,
+        is_over: Callable[[], object],
     ) -> QuestionResult | None:
         """How a question went; with `answers` an answer is made too. None when it `is_over` before its end.
 
-        One that names what is not there is not asked.
+        One that names what is not there, or closed to its reader, is not asked; nor is one that is withheld.
 
         Raises:
             IndexUnavailable, CatalogUnavailable, ModelUnavailable: A part failed; the question counts for nothing.
         """
-        question, reader = exercise.question, _reader_of(exercise)
+        question, reader = exercise.question, exercise.reader
+        if exercise.is_withheld:
+            return _not_asked(question, question.evidence, CLOSED)
+        names = looked_up.get(reader.access, _NOTHING)
         if absent := names.absent_of(question):
-            return _not_asked(question, absent)
+            return _not_asked(question, absent, ABSENT)
+        if closed := names.closed_of(question):
+            return _not_asked(question, closed, CLOSED)
         begun = time.monotonic()
         hits = self._retriever.retrieve(question.question, reader.access)
         retrieval_ms = _since_ms(begun)
@@ -135,11 +161,7 @@ class Examiner:
         raise ApplianceError("An answer ended without being finished. Run 'strongroom doctor'.")
 
 
-def _reader_of(exercise: Exercise) -> Principal:
-    return Principal(_READER, _READER, frozenset(), exercise.groups, exercise.levels)
-
-
-def _not_asked(question: GoldenQuestion, absent: Sequence[Evidence]) -> QuestionResult:
+def _not_asked(question: GoldenQuestion, why: Sequence[Evidence], kind: str) -> QuestionResult:
     return QuestionResult(
         question_id=question.id,
         question=question.question,
@@ -150,8 +172,8 @@ def _not_asked(question: GoldenQuestion, absent: Sequence[Evidence]) -> Question
         answerability=0.0,
         abstained=False,
         retrieval_ms=0.0,
-        places=tuple(FoundPlace("", piece.doc or piece.passage, piece.page, relevant=False) for piece in absent),
-        kind=ABSENT,
+        places=tuple(FoundPlace("", piece.doc or piece.passage, piece.page, relevant=False) for piece in why),
+        kind=kind,
     )
 
 
@@ -177,7 +199,28 @@ def _since_ms(begun: float) -> float:
 
 
 def exercises_for(
-    questions: Iterable[GoldenQuestion], groups: frozenset[str], levels: frozenset[str] = frozenset({NO_LEVEL})
+    questions: Iterable[GoldenQuestion],
+    groups: frozenset[str],
+    levels: Callable[[frozenset[str]], frozenset[str]] = lambda _: frozenset({NO_LEVEL}),
+    *,
+    within: frozenset[str] | None = None,
 ) -> list[Exercise]:
-    """The questions of a set that somebody brought, all asked with the same groups and levels."""
-    return [Exercise(question, groups, levels) for question in questions]
+    """The questions of a set that somebody brought.
+
+    Args:
+        groups: What those are asked with that do not name groups of their own, besides everyone.
+        levels: Those that groups are cleared for.
+        within: Only these groups may be asked with; a question that names another is withheld. None: any.
+    """
+    return [_exercise(question, frozenset(question.groups) or groups, levels, within) for question in questions]
+
+
+def _exercise(
+    question: GoldenQuestion,
+    groups: frozenset[str],
+    levels: Callable[[frozenset[str]], frozenset[str]],
+    within: frozenset[str] | None,
+) -> Exercise:
+    if within is not None and not groups <= within | {EVERYONE}:
+        return Exercise(question, frozenset(), frozenset(), is_withheld=True)
+    return Exercise(question, groups, levels(groups))

@@ -23,7 +23,18 @@ from appliance.audit.entries import EvaluationEnded, MeasuredValue
 from appliance.errors import ApplianceError, Conflict, NotFound, place_of
 from appliance.evaluation.compare import accepted
 from appliance.evaluation.metrics import measured
-from appliance.evaluation.results import LEFT_OUT, NOT_THERE, Evaluation, QuestionResult, SetKind, named_absent
+from appliance.evaluation.results import (
+    ABSENT,
+    CLOSED,
+    LEFT_OUT,
+    NOT_OPEN,
+    NOT_THERE,
+    OWN_GROUPS,
+    Evaluation,
+    QuestionResult,
+    SetKind,
+    named_absent,
+)
 from appliance.evaluation.runner import Examiner, Exercise
 from appliance.evaluation.store import EvaluationStore
 
@@ -49,6 +60,12 @@ class Order:
     started_by: str
     levels: frozenset[str] = frozenset()
     left_out: str = ""  # how many questions were, and why
+
+    def told(self) -> dict[str, str]:
+        """What is to be said of the questions, as settings of the run."""
+        own = sum(bool(exercise.question.groups) for exercise in self.exercises)
+        told = {LEFT_OUT: self.left_out, OWN_GROUPS: f"{own:,} of {len(self.exercises):,}" if own else ""}
+        return {name: value for name, value in told.items() if value}
 
 
 @dataclass(slots=True)
@@ -121,7 +138,7 @@ class Evaluations:
                 started_by=order.started_by,
                 started_at=datetime.now(UTC),
                 total=len(order.exercises),
-                settings={**self._in_force(order.answers), **({LEFT_OUT: order.left_out} if order.left_out else {})},
+                settings={**self._in_force(order.answers), **order.told()},
                 levels=order.levels,
             )
             self._begin(_Course(run), order.exercises)
@@ -220,9 +237,11 @@ class Evaluations:
         names = examiner.look_up(exercises, is_over=lambda: self._cut_short(course))
         if names is None:
             return
+        is_warm = False
         for exercise in self._in_turn(course, exercises):
-            if not course.results:
+            if not is_warm and not exercise.is_withheld:
                 examiner.warm_up(exercise)
+                is_warm = True
             result = examiner.ask(exercise, names, answers=course.run.answers, is_over=lambda: self._cut_short(course))
             if result is None:
                 return
@@ -250,7 +269,7 @@ class Evaluations:
         results = [] if error else course.results
         run = replace(course.now(), finished_at=datetime.now(UTC), error=error)
         if not error:
-            run = replace(run, metrics=measured(results), settings={**run.settings, **_not_there(results)})
+            run = replace(run, metrics=measured(results), settings={**run.settings, **_not_asked(results)})
         try:
             self._records.append(_entry(run, asked=sum(result.counts for result in course.results)))
         except ApplianceError as failure:
@@ -272,9 +291,10 @@ def _entry(run: Evaluation, *, asked: int) -> EvaluationEnded:
     )
 
 
-def _not_there(results: Sequence[QuestionResult]) -> dict[str, str]:
-    """How many questions name what is not in the appliance, and the first of them by id, as a setting of the run."""
-    absent = [result for result in results if not result.counts]
-    if not absent:
-        return {}
-    return {NOT_THERE: f"{len(absent):,} of {len(results):,}: {named_absent(absent)}"}
+def _not_asked(results: Sequence[QuestionResult]) -> dict[str, str]:
+    """How many questions were not asked, for each reason, and the first of them by id, as settings of the run."""
+    told = {}
+    for kind, name in ((ABSENT, NOT_THERE), (CLOSED, NOT_OPEN)):
+        if left := [result for result in results if result.kind == kind]:
+            told[name] = f"{len(left):,} of {len(results):,}: {named_absent(left)}"
+    return told

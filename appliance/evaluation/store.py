@@ -36,7 +36,16 @@ from sqlalchemy import (
 from appliance.conversations import turns
 from appliance.database import Database, Moment, metadata
 from appliance.errors import NotFound
-from appliance.evaluation.results import ABSENT, NOT_THERE, Asked, Evaluation, FoundPlace, QuestionResult, SetKind
+from appliance.evaluation.results import (
+    NOT_ASKED,
+    NOT_OPEN,
+    NOT_THERE,
+    Asked,
+    Evaluation,
+    FoundPlace,
+    QuestionResult,
+    SetKind,
+)
 
 KEPT = 100
 _INTERRUPTED = "The appliance was stopped during the evaluation. Start it again."
@@ -146,15 +155,15 @@ class EvaluationStore:
         """Which questions of a run count, less what has been deleted since.
 
         They are counted in the index alone: a run may have 20,000 questions, each with the places that were found, and
-        those of every run of a set are looked at. Which ones were absent is read of a run that says it had such.
+        those of every run of a set are looked at. Which were not asked is read of a run that says it had such.
         """
         results = evaluation_results.c
         of_run = results.evaluation_id == run.id
         with self._database.read() as connection:
             total = connection.execute(select(func.count()).select_from(evaluation_results).where(of_run)).scalar_one()
-            if NOT_THERE not in run.settings:
+            if NOT_THERE not in run.settings and NOT_OPEN not in run.settings:
                 return Asked(total)
-            query = select(results.question_id).where(of_run, results.kind == ABSENT)
+            query = select(results.question_id).where(of_run, results.kind.in_(NOT_ASKED))
             absent = frozenset(connection.execute(query).scalars())
         return Asked(total - len(absent), absent)
 

@@ -46,9 +46,12 @@ def test_an_admin_runs_a_golden_set_and_sees_how_each_question_went(appliance: A
     questions = {item["question_id"]: item for item in run["questions"]}
     assert questions["hotel"]["first_rank"] == questions["filter"]["first_rank"] == 1
     assert questions["filter"]["places"][0]["page"] == 2
-    assert questions["pay"]["found"] == 0  # the salaries are closed to everyone
+    assert questions["pay"]["closed"]  # as the salaries are to everyone
     assert run["questions"][0]["question_id"] == "pay"  # the worst first
-    assert run["metrics"]["recall@10"] == pytest.approx(2 / 3)
+    assert (run["metrics"]["recall@10"], run["not_asked"]) == (1.0, 1)
+    (told,) = run["notices"]
+    assert told.startswith("Some questions name a document that is closed to the groups they are asked with")
+    assert told.endswith("They were not asked, and do not count: 1 of 4: pay (hr/salaries.md).")
     assert run["settings"]["ingest.chunk_tokens"] == "200"
     assert run["settings"]["documents"] == "4"
     assert "minilm" in run["settings"]["embedding.model"].lower()
@@ -77,7 +80,40 @@ def test_a_run_reads_with_groups_of_ones_own(appliance: Appliance, client: Clien
     assert run["groups"] == ["everyone", "hr"]
     assert run["metrics"]["recall@10"] == 1.0
     without = ended(appliance, operator, start(operator))
-    assert without["metrics"]["recall@10"] == pytest.approx(2 / 3)  # what may be read is what is said, no more
+    assert without["groups"] == ["everyone"]  # what may be read is what is said, no more
+    assert [item["question_id"] for item in without["questions"] if item["closed"]] == ["pay"]
+
+
+def test_a_question_is_asked_with_the_groups_it_names_by_those_who_have_them(
+    appliance: Appliance, client: Client
+) -> None:
+    golden = [GOLDEN[0], GOLDEN[2] | {"groups": ["hr"]}]
+    operator = client("")
+    operator.headers["Authorization"] = f"Bearer {appliance.operator_token}"
+    run = ended(appliance, operator, start(operator, golden))
+    assert (run["groups"], run["metrics"]["recall@10"], run["own_groups"]) == (["everyone", "hr"], 1.0, "1 of 2")
+    assert run["notices"] == []
+    admin = client("admin")
+    assert admin.get(f"/api/evaluations/{run['id']}").status_code == 403  # it read with a group that is not theirs
+    own = ended(appliance, admin, start(admin, golden))
+    assert (own["groups"], own["not_asked"]) == (["everyone"], 1)
+    assert "or are to be asked with groups that are not yours" in own["notices"][0]
+    assert not [item["places"][0] for item in own["questions"] if item["closed"] and item["places"][0]["relevant"]]
+    alone = ended(appliance, admin, start(admin, golden[1:]))
+    assert alone["asked_nothing"]
+    assert alone["notices"][0].startswith("No question could be asked, and nothing was measured")
+
+
+def test_a_document_that_is_closed_meanwhile_does_not_take_its_questions_out_of_the_gate(
+    appliance: Appliance, client: Client
+) -> None:
+    operator = client("")
+    operator.headers["Authorization"] = f"Bearer {appliance.operator_token}"
+    operator.headers["X-Strongroom-Groups"] = "hr"
+    before = ended(appliance, operator, start(operator, group=["hr"]))
+    after = ended(appliance, operator, start(operator))
+    found = operator.get(f"/api/evaluations/{after['id']}/comparison", params={"before": before["id"]}).json()
+    assert (found["passes"], found["absent"], found["absent_named"]) == (False, 1, "pay (hr/salaries.md)")
 
 
 def test_a_run_is_shown_to_admins_who_could_have_started_it(appliance: Appliance, client: Client) -> None:
@@ -197,6 +233,7 @@ def test_whether_a_closed_document_has_a_title_or_a_page_is_not_told(appliance: 
     run = ended(appliance, admin, start(admin, [*titles, *pages]))
     told = {item["question_id"]: item["absent"] for item in run["questions"]}
     assert told == {"Salary bands": True, "Salary ranges": True, "1": False, "7": False}
+    assert [item["closed"] for item in run["questions"] if not item["absent"]] == [True, True]
     operator = client("")
     operator.headers["Authorization"] = f"Bearer {appliance.operator_token}"
     operator.headers["X-Strongroom-Groups"] = "hr"
@@ -260,34 +297,43 @@ def test_a_run_is_on_record_at_both_ends_and_its_questions_are_not(appliance: Ap
     assert (begun.action, begun.subject) == ("evaluation.started", "set.jsonl")
     assert run["set_sha256"] in begun.detail
     assert isinstance(closed, EvaluationEnded)
-    assert (closed.questions, closed.set_sha256, closed.groups) == (4, run["set_sha256"], ("everyone",))
+    assert (closed.questions, closed.set_sha256, closed.groups) == (3, run["set_sha256"], ("everyone",))
     assert {item.name: item.value for item in closed.metrics} == run["metrics"]
     listed = client("compliance").get("/api/log/events", params={"limit": 5}).json()["events"]
     told = next(event for event in listed if event["type"] == "evaluation.ended")
     assert told["detail"].startswith("set.jsonl: ")
     assert not any(words in told["detail"] for words in (closed.evaluation_id, "evaluation id", "metrics:"))
-    assert "4 questions, with answers, read as everyone" in told["detail"]
-    assert "Recall@10 0.667, MRR@10" in told["detail"]
+    assert "3 questions, with answers, read as everyone" in told["detail"]
+    assert "Recall@10 1, MRR@10" in told["detail"]
 
 
-def test_two_runs_are_compared_and_the_gate_says_which_may_not_stand(appliance: Appliance, client: Client) -> None:
-    operator = client("")
-    operator.headers["Authorization"] = f"Bearer {appliance.operator_token}"
-    operator.headers["X-Strongroom-Groups"] = "hr"
-    better = ended(appliance, operator, start(operator, group=["hr"]))
-    worse = ended(appliance, operator, start(operator))
+def test_two_runs_are_compared_and_the_gate_says_which_may_not_stand(desk: Any) -> None:
+    canteen = "# Canteen\n\nThe canteen serves lunch from eleven until two.\n"
+    folder = desk.folder(canteen__md=canteen, garage__md="# Garage\n\nThe garage closes at eight in the evening.\n")
+    source = desk.add(folder)
+    desk.sync(source)
+    golden = [
+        {"id": "lunch", "question": "When is lunch?", "evidence": [{"doc": "canteen.md", "quote": "serves lunch from eleven until two"}]},
+        {"id": "garage", "question": "When does the garage close?", "evidence": [{"doc": "garage.md"}]},
+    ]  # fmt: skip
+    better = ended(desk.appliance, desk.admin, start(desk.admin, golden))
+    (folder / "canteen.md").write_text("# Canteen\n\nThe canteen is being renovated.\n", "utf-8")
+    desk.sync(source)
+    worse = ended(desk.appliance, desk.admin, start(desk.admin, golden))
     address = f"/api/evaluations/{worse['id']}/comparison"
-    found = operator.get(address, params={"before": better["id"]}).json()
+    found = desk.admin.get(address, params={"before": better["id"]}).json()
     assert not found["passes"]
-    assert found["shared"] == 4
+    assert found["shared"] == 2
     assert (found["better"], found["worse"]) == (0, 1)
-    assert found["questions"][0]["question_id"] == "pay"
-    assert [item["name"] for item in found["settings"]] == ["read as"]
+    assert found["questions"][0]["question_id"] == "lunch"
     assert {item["name"] for item in found["metrics"] if item["fails"]} >= {"recall@10", "ndcg@10"}
-    assert operator.get(address, params={"before": better["id"], "max_drop": 0.5}).json()["passes"]
-    again = ended(appliance, operator, start(operator))
-    last = operator.get(f"/api/evaluations/{again['id']}/comparison").json()
-    assert (last["before"]["id"], last["passes"], last["questions"]) == (worse["id"], True, [])
+    assert desk.admin.get(address, params={"before": better["id"], "max_drop": 0.5}).json()["passes"]
+    again = ended(desk.appliance, desk.admin, start(desk.admin, golden))
+    last = desk.admin.get(f"/api/evaluations/{again['id']}/comparison").json()
+    assert (last["before"]["id"], last["passes"]) == (better["id"], False)  # what failed is none to compare with
+    told = desk.admin.get(f"/api/evaluations/{again['id']}/comparison", params={"before": worse["id"]}).json()
+    assert (told["passes"], told["questions"], told["settings"]) == (True, [], [])
+    desk.remove(source)
 
 
 def test_nothing_to_compare_with_is_said(appliance: Appliance, client: Client) -> None:

@@ -118,8 +118,9 @@ def at_provider(address: str, name: str) -> str:
         return str(response.headers["location"])
 
 
-def sign_on(browser: TestClient, name: str) -> httpx.Response:
-    return browser.get(at_provider(browser.get("/login/oidc").headers["location"], name))
+def sign_on(browser: TestClient, name: str, page: str = "") -> httpx.Response:
+    begun = browser.get("/login/oidc", params={"next": page} if page else {})
+    return browser.get(at_provider(begun.headers["location"], name))
 
 
 def entries(house: Appliance, kind: type[Any]) -> list[Any]:
@@ -149,6 +150,23 @@ def test_a_browser_goes_to_the_provider_with_nothing_but_what_is_meant_for_it(br
     cookie = SimpleCookie(response.headers["set-cookie"])["strongroom_attempt"]
     assert (cookie["samesite"].lower(), cookie["httponly"], cookie["max-age"]) == ("lax", True, "600")
     assert cookie.value.split(".")[1] not in response.headers["location"]
+
+
+def test_single_sign_on_leads_to_the_page_that_somebody_came_for(browser: TestClient) -> None:
+    assert 'href="/login/oidc?next=library"' in browser.get("/login?next=library").text
+    arrival = sign_on(browser, "Anna", "library")
+    assert 'content="0;url=/login/arrived?next=library"' in arrival.text
+    assert browser.get("/login/arrived?next=library").headers["location"] == "/library"
+
+
+@pytest.mark.parametrize("hostile", ["//evil.example", "/\\evil.example", "javascript:alert(1)", "%2F%2Fevil.example"])
+def test_single_sign_on_leads_nowhere_else(browser: TestClient, hostile: str) -> None:
+    begun = browser.get("/login/oidc", params={"next": hostile})
+    kept = begun.cookies["strongroom_attempt"]
+    browser.cookies.set("strongroom_attempt", f"{kept}{hostile}", domain="127.0.0.1", path="/")  # or planted there
+    arrival = browser.get(at_provider(begun.headers["location"], "Anna"))
+    assert 'content="0;url=/login/arrived"' in arrival.text
+    assert "evil" not in begun.headers["set-cookie"] + arrival.text
 
 
 def test_every_sign_in_opens_a_session_of_its_own(browser: TestClient) -> None:
@@ -285,6 +303,8 @@ def named(who: str, **more: str) -> dict[str, str]:
 def test_the_proxy_signs_somebody_in(served: Any, house: Appliance) -> None:
     window = proxied(served, **named("Paula", X_Remote_Groups="hr, board,"))
     assert window.get("/").headers["location"] == "/login"
+    assert 'content="0;url=/login/arrived?next=ask"' in window.get("/login?next=ask").text
+    assert 'content="0;url=/login/arrived"' in window.get("/login?next=//evil.example").text
     arrival = window.get("/login", headers={b"X-Remote-Name": "Paula Überall".encode()})
     assert 'content="0;url=/login/arrived"' in arrival.text
     me = window.get("/api/session").json()
@@ -455,6 +475,7 @@ def test_the_routes_are_not_there_where_nothing_is_configured(house: Appliance) 
     served = create_headless_app(replace(house, settings=plain, sign_on=None))
     window = TestClient(served, base_url=US, follow_redirects=False)
     assert window.get("/login/oidc").status_code == window.get("/login/oidc/return").status_code == 404
+    assert window.post("/login/oidc/signed-out", data={"logout_token": "x"}).status_code == 404
     assert "Sign in with" not in window.get("/login").text
     assert urlsplit(str(window.get("/login", headers={"X-Remote-User": "paula"}).url)).path == "/login"
     assert window.get("/api/session", headers={"X-Remote-User": "paula"}).status_code == 401

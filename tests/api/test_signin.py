@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from appliance.api.log_wire import event_out
+from appliance.api.schemas.pages import PAGES
 from appliance.audit.entries import SignedIn, SignedOut, SignInFailed
 from appliance.audit.records import LogFilter
 from appliance.config import ModelSettings, Provider, ServerSettings, Settings
@@ -181,6 +182,71 @@ def test_the_page_carries_no_script_and_shows_messages_as_text(browser: TestClie
     assert "script-src 'self'" in page.headers["content-security-policy"]
     refused = browser.post("/login", data={"name": "<img src=x onerror=alert(1)>", "password": "x"})
     assert "<img" not in refused.text
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_sign_in_leads_to_the_page_that_somebody_came_for(browser: TestClient, page: str) -> None:
+    asked = browser.get("/login", params={"next": page})
+    assert f'<input name="next" type="hidden" value="{page}">' in asked.text
+    form = {"name": "reader", "password": PASSWORD, "next": page}
+    refused = browser.post("/login", data={**form, "password": "wrong"})
+    assert f'<input name="next" type="hidden" value="{page}">' in refused.text
+    assert browser.post("/login", data=form).headers["location"] == f"/{page}"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "javascript:alert(1)", "%2F%2Fevil.example",
+     "/%2Fevil.example", "%252F%252Fevil.example", "/library", "library/", "library@evil.example", "library\r\nX-Evil: 1", "library ",
+     "library?next=//evil.example", "../library", ".evil.example", "LIBRARY", "login", "logout", "api/session", "", "\t//evil.example"],
+)  # fmt: skip
+def test_the_sign_in_leads_nowhere_else(browser: TestClient, hostile: str) -> None:
+    for address in ({"next": hostile}, [("next", "ask"), ("next", hostile)]):
+        page = browser.get("/login", params=address)
+        assert page.status_code == 200
+        assert 'name="next"' not in page.text
+        assert "evil" not in page.text
+    form = {"name": "reader", "password": PASSWORD, "next": hostile}
+    answer = browser.post("/login", data=form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    for step in ("/login", "/login/arrived"):
+        onward = browser.get(step, params={"next": hostile})
+        assert (onward.status_code, onward.headers["location"]) == (303, "/")
+
+
+def test_a_goal_written_as_it_stands_in_an_address_is_no_other(browser: TestClient) -> None:
+    for written in (
+        "next=//evil.example",
+        "next=%2F%2Fevil.example",
+        "next=/%5Cevil.example",
+        "next[]=ask",
+        "NEXT=ask",
+    ):
+        assert 'name="next"' not in browser.get(f"/login?{written}").text
+    assert 'name="next"' in browser.get("/login?next=%61sk").text  # "ask"
+
+
+def test_who_is_signed_in_is_not_asked_to_sign_in_again(browser: TestClient) -> None:
+    assert browser.get("/login").status_code == 200
+    log_in(browser, "reader", PASSWORD)
+    assert browser.get("/login").headers["location"] == "/"
+    assert browser.get("/login?next=library").headers["location"] == "/library"
+    assert "Password" in browser.get("/login?local").text  # a local admin, past the reverse proxy
+    browser.post("/logout")
+    assert "Password" in browser.get("/login").text
+    browser.cookies.set("__Host-strongroom_session", "of nobody", domain="testserver.local", path="/")
+    assert "Password" in browser.get("/login").text
+
+
+def test_whose_sign_in_is_not_finished_is_led_to_what_is_to_be_done(browser: TestClient, fresh: Appliance) -> None:
+    fresh.accounts.add("new", PASSWORD, (Role.EMPLOYEE,), (), must_change=True)
+    form = {"name": "new", "password": PASSWORD, "next": "library"}
+    assert browser.post("/login", data=form).headers["location"] == "/password"
+    assert browser.get("/login").headers["location"] == "/password"
+
+
+def test_a_browser_that_asks_for_an_icon_gets_none_and_no_error(browser: TestClient) -> None:
+    assert browser.get("/favicon.ico").status_code == 204
 
 
 def test_a_page_without_a_session_leads_to_the_sign_in(browser: TestClient) -> None:

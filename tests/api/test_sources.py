@@ -487,7 +487,7 @@ def test_a_preview_calls_what_will_be_refused_or_is_empty_so_and_health_does_not
     told = {file["path"]: (file["action"], file["reason"]) for file in preview["files"]}
     assert told["budget.numbers"] == (
         "refuse",
-        "The file is an Apple Numbers file, a kind that is not read; export it as .xlsx.",
+        "By its name, the file is an Apple Numbers file, a kind that is not read; export it as .xlsx.",
     )
     assert told["void.txt"] == ("empty", "The file is empty: there is nothing in it to read.")
     desk.sync(key)

@@ -26,6 +26,23 @@ def _run(**changed: object) -> EvaluationOut:
     return run.model_copy(update=changed)
 
 
+def test_a_run_that_asked_nothing_or_little_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [_run(total=45, done=45, not_asked=missed, metrics={}) for missed in (45, 5, 0)]
+    evaluating._print_evaluations(
+        EvaluationsOut(metrics=[], evaluations=[*runs, _run(total=1, done=1, metrics={})]), as_json=False
+    )
+    listed = [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()]
+    asked = [line.removeprefix("30 Nov 2026, 03:40 UTC, finished, ") for line in listed]
+    assert asked == ["0 of 45 questions asked", "40 of 45 questions asked", "45 questions", "1 question"]
+
+
+def test_without_any_run_the_list_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    evaluating._print_evaluations(EvaluationsOut(metrics=[], evaluations=[]), as_json=False)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "Nothing was measured yet. 'strongroom eval FILE' asks" in printed.err
+
+
 def test_the_list_of_evaluations_is_read_at_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=80, highlight=False, soft_wrap=True)
@@ -40,7 +57,10 @@ def test_the_list_of_evaluations_is_read_at_eighty_columns(monkeypatch: pytest.M
     lines = file.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     first, second = re.split(r"\n(?=\S)", file.getvalue().strip())
-    assert first.splitlines() == [f"0a1b2c3d {NAME}", "    30 Nov 2026, 03:40 UTC, running, 20 of 1,200 questions"]
+    assert first.splitlines() == [
+        f"0a1b2c3d {NAME}",
+        "    30 Nov 2026, 03:40 UTC, running, 20 of 1,200 questions asked",
+    ]
     assert " ".join(second.split()) == (
         f"0a1b2c3d {NAME} 30 Nov 2026, 03:40 UTC, finished, 1,200 questions Recall@10 0.500, nDCG@10 0.500, "
         "Right document@5 0.500, Abstention AUROC 0.500, Citation precision 0.500"

@@ -39,13 +39,35 @@ def test_a_golden_set_is_measured_as_the_groups_that_are_named(measured: tuple[R
 
 def test_a_metric_that_fell_too_far_is_a_status_of_its_own(measured: tuple[Room, str, str]) -> None:
     room, golden, first = measured
-    worse = room.run_apart("eval", golden, "--compare", _evaluation_of(first), status=3)
+    options = ("--group", "hr", "--compare", _evaluation_of(first))
+    worse = room.run_apart("eval", golden, *options, status=3, STRONGROOM_RETRIEVAL__ANSWERABLE_ABOVE="1")
     assert "too much worse" in worse
     assert "A metric got worse by more than 0.02" in worse
-    assert "0 questions went better, 1 worse" in worse
-    assert re.search(r"pay.*nDCG@10.*1\.00.*0\.00.*senior engineer", worse)
-    assert "read as: everyone, hr -> everyone" in worse
+    assert re.search(r"pay.*Rightly answered.*1\.00.*0\.00.*senior engineer", worse)
     assert "118,000" not in worse
+
+
+def test_questions_that_are_closed_to_those_asked_as_are_told_and_do_not_count(
+    measured: tuple[Room, str, str],
+) -> None:
+    room, golden, first = measured
+    told = " ".join(room.run("eval", golden, "--compare", _evaluation_of(first), status=3).split())
+    assert "golden.jsonl: 2 of 3 questions asked, read as everyone, evaluation" in told
+    assert re.search(r"nDCG@10 │ 1\.000", told)
+    assert "is closed to the groups they are asked with" in told
+    assert "1 of 3: pay (hr/salaries.md)" in told
+    assert "read as: everyone, hr -> everyone" in told
+    assert "1 question that counted in the earlier evaluation was not asked" in told
+    assert "A metric got worse" not in told
+
+
+def test_a_question_is_asked_with_the_groups_it_names(measured: tuple[Room, str, str], tmp_path: Path) -> None:
+    golden = tmp_path / "golden.jsonl"
+    lines = (GOLDEN[0], GOLDEN[1] | {"groups": ["hr"]}, GOLDEN[2] | {"groups": ["everyone"]})
+    golden.write_text("\n".join(json.dumps(line) for line in lines), "utf-8")
+    told = measured[0].run("eval", str(golden))
+    assert "golden.jsonl: 3 questions, read as everyone, hr (2 of 3 named their groups)" in told
+    assert re.search(r"nDCG@10\s+│\s+1\.000", told)
 
 
 def test_a_change_that_is_not_in_force_yet_does_not_pass(measured: tuple[Room, str, str]) -> None:
@@ -69,19 +91,19 @@ def test_questions_whose_document_is_gone_do_not_pass_and_are_named(room: Room, 
     copy.run("ingest", str(folder), "--missing-ok")
     for _ in range(2):  # trying again changes nothing
         told = " ".join(copy.run("eval", str(golden), "--compare", "last", status=3).split())
-        assert "over 1 questions both asked" in told
+        assert "over 1 question both asked" in told
         assert "1 question that counted in the earlier evaluation was not asked" in told
-        assert "is not in the appliance any more: lunch (canteen.md). Bring it back" in told
+        assert "asked with: lunch (canteen.md). Bring it back" in told
         assert "A metric got worse" not in told
 
 
 def test_an_evaluation_with_answers_is_printed_as_json_and_listed(measured: tuple[Room, str, str]) -> None:
     room, golden, first = measured
-    options = ("--answers", "--compare", _evaluation_of(first), "--max-drop", "0.5", "--json")
+    options = ("--group", "hr", "--answers", "--compare", _evaluation_of(first), "--max-drop", "0.5", "--json")
     report = room.run("eval", golden, *options)
     told = json.loads(report[report.index("{") : report.rindex("}") + 1])
     assert told["comparison"]["passes"]
-    assert told["evaluation"]["metrics"]["recall@10"] == 0.5
+    assert told["evaluation"]["metrics"]["recall@10"] == 1.0
     assert told["evaluation"]["metrics"]["citation_precision"] is not None
     listed = room.run("eval", "--list")
     assert "golden.jsonl" in listed

@@ -49,14 +49,16 @@ def test_a_golden_set_is_run_and_a_run_compared_with_the_one_before(
         for number in (1, 2):
             _run(visiting, golden)
             expect(page.locator("td[data-label='nDCG@10'] .sr-number")).to_have_count(number + 4, timeout=60_000)
-            expect(page.get_by_text("0.667").first).to_be_visible()  # the board's paper is closed to everyone
+            expect(page.get_by_text("1.000").first).to_be_visible()
+            expect(page.get_by_text("3 of 4 questions asked").first).to_be_visible()  # one is closed to everyone
         board = page.get_by_role("row", name="With whom does the board consider the merger?")
-        expect(board).to_contain_text("not found")
+        expect(board).to_contain_text("closed to the groups it is asked with: ")
+        expect(board).to_contain_text("not asked")
         visiting.settle()
         board.evaluate("row => row.scrollIntoView()")
         visiting.photograph("evaluation-questions")
         expect(page.locator("figure.sr-chart").first).to_have_attribute(
-            "aria-label", "Recall@10 over 2 evaluations: 0.667, 0.667"
+            "aria-label", "Recall@10 over 2 evaluations: 1.000, 1.000"
         )
         assert page.locator(".sr-bars i").first.evaluate("bar => bar.getBoundingClientRect().height") > 30
         assert "Lindqvist" not in page.content()

@@ -32,6 +32,10 @@ def test_an_address_that_there_is_not_is_told_on_a_page_of_its_own(browser: Brow
         for path in ("/nothing", "/start", "/nothing/deep", "/ask/deep", "/library.html?q=1"):
             answer = visiting.page.request.get(f"{served.base_url}{path}", max_redirects=0)
             assert (path, answer.status) == (path, 404)
+        for method in ("POST", "PUT", "DELETE"):  # the back channel of single sign-on too, where there is none
+            answer = visiting.page.request.fetch(f"{served.base_url}/login/oidc/signed-out", method=method)
+            assert (method, answer.status) == (method, 404)
+            assert "There is no such page" in answer.text()
         visiting.sign_in(*served.accounts.employee)
         visiting.go("/nothing")
         expect(visiting.page.get_by_role("heading", name="There is no such page")).to_be_visible()
@@ -49,6 +53,32 @@ def test_who_never_signed_in_is_asked_to_and_told_of_no_session(browser: Browser
         expect(visiting.page.get_by_text("session ended")).to_have_count(0)
         visiting.click(visiting.page.get_by_role("link", name="Sign in"))
         expect(visiting.page.get_by_label("Password")).to_be_visible()
+
+
+def test_the_sign_in_leads_back_to_the_page_that_somebody_came_for(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.go("/library")
+        visiting.click(visiting.page.get_by_role("link", name="Sign in"))
+        name, password = served.accounts.employee
+        visiting.fill(visiting.page.get_by_label("Name"), name)
+        visiting.fill(visiting.page.get_by_label("Password"), password)
+        visiting.click(visiting.page.get_by_role("button", name="Sign in"))
+        expect(visiting.page.get_by_role("heading", name="Library")).to_be_visible()
+        assert visiting.page.url == f"{served.base_url}/library"
+        visiting.go("/login")  # who is signed in has nothing to do there
+        expect(visiting.page.get_by_role("heading", name="Ask your documents")).to_be_visible()
+
+
+def test_a_tab_is_called_by_the_page_in_it(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.go("/library")
+        expect(visiting.page).to_have_title("Strongroom")
+        visiting.sign_in(*served.accounts.employee)
+        expect(visiting.page).to_have_title("Ask - Strongroom")
+        visiting.click(visiting.page.get_by_role("link", name="Library"))
+        expect(visiting.page).to_have_title("Library - Strongroom")
+        visiting.go("/account")
+        expect(visiting.page).to_have_title("Your account - Strongroom")
 
 
 def test_who_signed_out_is_asked_to_sign_in(browser: Browser, served: Served) -> None:

@@ -38,12 +38,14 @@ def test_somebody_signs_in_at_the_provider_reaches_the_screens_and_signs_out(bro
         server = process(["-m", "appliance.cli", "serve"], port, tmp_path / "server.log", environ, report=report)
         with server, visit(browser, us, checked=False) as visiting:  # it goes to the provider, which has no policy
             page = visiting.page
-            visiting.go("/login")
+            visiting.go("/library")
+            visiting.click(page.get_by_role("link", name="Sign in"))
             visiting.click(page.get_by_role("link", name="Sign in with the town hall"))
             visiting.fill(page.get_by_label("Your name"), "anna")
             visiting.click(page.get_by_role("button", name="Go on"))
             page.wait_for_url(lambda url: urlsplit(url).netloc == urlsplit(us).netloc and "/login" not in url)
             expect(page.get_by_text("Anna Berg")).to_be_visible()
+            expect(page.get_by_role("heading", name="Library")).to_be_visible()  # what she came for
             visiting.photograph("sign-on")
             visiting.click(page.get_by_role("button", name="Sign out"))
             page.wait_for_url(f"{issuer}/session/end?*")

@@ -7,10 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from appliance import flags
 from appliance.api.schemas.log import OpeningOut
 from appliance.api.schemas.shapes import Problem
+from appliance.compliance.openings import MIN_WORDS
+from appliance.domain import AnswerKind
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin
 from tests.ui.ingest_standin import NOW
+from ui.screens import log_questions
 
 pytestmark = pytest.mark.integration
 
@@ -186,12 +190,22 @@ def test_nothing_of_the_log_is_asked_for_before_there_is_a_reason(base_url: str,
     state.opening = OpeningOut(reason="", until=None)
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
     assert "Why do you read the log?" in shown(at)
+    assert (MIN_WORDS, "Write at least three words." in shown(at)) == (3, True)
     assert {path for _, path, _ in state.requests} <= {"/api/log/openings/mine", "/api/log/condition"}
     at.text_input(key="log-reason").set_value("Complaint of a reader")
     at.button[0].click().run()
     assert "Complaint of a reader" in shown(at)
     assert "Why do you read the log?" not in shown(at)
     assert any(path == "/api/log/queries" for _, path, _ in state.requests)
+
+
+def test_that_the_documents_do_not_say_is_told_once_of_a_question(state: Standin) -> None:
+    query = state.queries()[2].model_copy(update={"kind": AnswerKind.ABSTAINED})
+    abstained = query.flags[0].model_copy(update={"name": "abstained"})
+    card = log_questions._card(query.model_copy(update={"flags": [abstained, *query.flags]}))
+    assert card.count("not in the documents") == 1
+    assert "abstained" not in card
+    assert flags.WORDS[query.flags[0].name] in card
 
 
 def test_drawing_the_log_again_does_not_read_it_again(base_url: str, state: Standin) -> None:

@@ -92,6 +92,9 @@ def test_a_case_is_opened_with_a_reason_and_questions(base_url: str, state: Stan
     next(button for button in at.button if button.label == "Open the case").click().run()
     (wanted,) = state.review_desk.opened
     assert (wanted.title, wanted.reason, wanted.query_ids) == ("Hotels", "Somebody said so.", ["q-1", "q-2"])
+    next(button for button in at.button if button.label == "Open case 3").click().run()
+    (field,) = (item for item in at.text_input if item.label == "Question, by its id")
+    assert "'Query' in the entry of the question" in field.placeholder
 
 
 def test_a_case_without_a_question_says_that_it_has_no_evidence_yet(base_url: str, state: Standin) -> None:

@@ -22,7 +22,11 @@ _STATES: dict[str, tuple[str, pieces.Tone]] = {
 }
 _KINDS = {"opened": "Opened", "query": "Question put in", "note": "Note", "unread": "Unreadable"}
 
-_IDS = "Each is named as 'Query' in its entry, under 'How it was made'; several with blanks between them"
+_ID = "It is named as 'Query' in the entry of the question in the query log, under 'How it was made'"
+_IDS = (
+    "Each is named as 'Query' in its entry of the query log, under 'How it was made'; several with blanks between them"
+)
+_OPENED = "strongroom_cases_opened"
 
 
 def page(client: Client) -> None:
@@ -55,7 +59,9 @@ def _entry(case: CaseOut) -> Html:
 
 
 def _offer_new(client: Client) -> None:
-    with st.expander("Open a case", key="another-case"), st.form("open-case", border=False):
+    opened = st.session_state.get(_OPENED, 0)
+    # under another key once a case is open: so it is folded again
+    with st.expander("Open a case", key=f"another-case-{opened}"), st.form("open-case", border=False):
         title = fields.line("Title", "case-title")
         reason = fields.area("Reason", "case-reason", OWN_WORDS)
         query_ids = fields.line("Questions, by their ids", "case-questions", _IDS)
@@ -66,6 +72,7 @@ def _offer_new(client: Client) -> None:
         )
         read_again()
         fields.accepted("case-title", "case-reason", "case-questions")
+        st.session_state[_OPENED] = opened + 1
         pieces.say_after_rerun("The case is open.")
         st.rerun()
 
@@ -133,7 +140,7 @@ def _record(entry: CaseEntryOut) -> Html:
 def _offer_work(client: Client, case: CaseDetail) -> None:
     put, note, close = st.tabs(["Put a question in", "Note", "Close"], key=f"case-work-{case.id}")
     with put, st.form(f"put-{case.id}", border=False):
-        query_id = fields.line("Question, by its id", f"put-in-{case.id}")
+        query_id = fields.line("Question, by its id", f"put-in-{case.id}", _ID)
         if st.form_submit_button("Put it in"):
             client.put_in_case(case.id, checked(CaseQueryIn, {"query_id": "Question"}, query_id=query_id))
             _done("The question is in the case.", f"put-in-{case.id}")

@@ -66,7 +66,12 @@ def _start(client: Client, me: Me) -> None:
     with st.form("evaluate", clear_on_submit=True, border=False):
         file = st.file_uploader("Golden set (JSON lines)", type=["jsonl", "json", "txt"], key="golden")
         own = sorted(set(me.groups) - {EVERYONE})
-        groups = st.multiselect("Read with these groups of yours, besides everyone", own, key="golden-groups")
+        groups = st.multiselect(
+            "Read with these groups of yours, besides everyone",
+            own,
+            key="golden-groups",
+            help="A question that names groups of its own is asked with those, if they are yours too.",
+        )
         answers = st.checkbox("Answer too, and check the citations (slow with a language model)", key="golden-answers")
         limit = st.number_input("Ask only the first (0: all)", min_value=0, value=0, step=10, key="golden-limit")
         with st.container(horizontal=True, gap="small"):

@@ -89,7 +89,8 @@ def _card(query: QueryOut) -> Html:
     feedback = pieces.badge(FEEDBACK[query.feedback].lower()) if query.feedback else Html("")
     error = pieces.badge(query.error.replace("_", " "), "bad") if query.error else Html("")
     sources = pieces.badge(_sources(query))
-    flagged = pieces.join(pieces.badge(flags.WORDS.get(flag.name, flag.name), "warn") for flag in query.flags)
+    told = [flag.name for flag in query.flags if flag.name != flags.Flag.ABSTAINED]  # the outcome says that one
+    flagged = pieces.join(pieces.badge(flags.WORDS.get(name, name), "warn") for name in told)
     return Html(
         f'<div class="sr-source"><div><strong>{text(one_line(query.question, 200))}</strong>'
         f"<p>{text(one_line(query.answer, 240))}</p><p>{text(facts)}</p>"

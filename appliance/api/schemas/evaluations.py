@@ -34,8 +34,9 @@ class EvaluationOut(Out):
 
     `metrics` are by name, None where there was nothing to measure. `settings` is what was in force. Of a run that is
     `hidden`, which read with groups or levels that who asks does not have, only who started it and when is told.
-    `notices` are sentences about questions that do not count. It `asked_nothing` when no question does, so that it
-    measured nothing.
+    `notices` are sentences about questions that do not count, because they were not asked: `not_asked` of those `done`.
+    It `asked_nothing` when no question counts, so that it measured nothing. `own_groups` says how many questions named
+    the groups they are asked with; empty when none did.
     """
 
     id: str
@@ -56,6 +57,8 @@ class EvaluationOut(Out):
     hidden: bool = False
     notices: list[str] = []
     asked_nothing: bool = False
+    not_asked: int = 0
+    own_groups: str = ""
 
 
 class EvaluationsOut(Out):
@@ -79,7 +82,8 @@ class QuestionResultOut(Out):
 
     Of a question that somebody asked, words and places are empty. `failed` says that an answer was refused, as to a
     question that is too long for the model. One that is `absent` names `places` that are not in the appliance: it was
-    not asked, and does not count.
+    not asked, and does not count. Nor was one that is `closed`, which names what is closed to the groups it is asked
+    with, or is to be asked with groups that are not for whoever started the run.
     """
 
     question_id: str
@@ -97,6 +101,7 @@ class QuestionResultOut(Out):
     places: list[FoundPlaceOut]
     failed: bool = False
     absent: bool = False
+    closed: bool = False
 
 
 class EvaluationDetail(EvaluationOut):
@@ -140,7 +145,7 @@ class ComparisonOut(Out):
 
     So it is when the later one did not measure what the settings want: `not_yet` documents, more than at the earlier
     one, were still cut or embedded as before. So it is when `absent` questions that the earlier one counted name what
-    is not in the appliance any more: `absent_named` are the first of them, by id, with what they name.
+    is not in the appliance any more, or closed: `absent_named` are the first of them, by id, with what they name.
 
     `better` and `worse` count the questions by nDCG@10; `p_value` says how likely chance alone makes such a difference.
     """

@@ -49,6 +49,28 @@ def test_keys_that_nobody_knows_and_empty_lines_are_passed_over() -> None:
     assert read("\ufeff" + json.dumps(GOOD)).questions == read(GOOD).questions
 
 
+def test_a_question_names_the_groups_of_the_person_who_asks_it() -> None:
+    (question,) = read(GOOD | {"groups": ["hr", "everyone", "hr"]}).questions
+    assert question.groups == ("everyone", "hr")
+    assert read(GOOD | {"groups": None}).questions[0].groups == read(GOOD).questions[0].groups == ()
+    for wrong in ("hr", [1], ["hr;"], [""], ["hr\n"], [f"g{at}" for at in range(101)]):
+        with pytest.raises(InvalidRequest, match="Line 1 of the golden set has 'groups'"):
+            read(GOOD | {"groups": wrong})
+
+
+def test_a_set_is_for_so_many_readers_and_no_more() -> None:
+    lines = [GOOD | {"id": at, "groups": [f"g{at}"]} for at in range(101)]
+    assert len(read(*lines[:100]).questions) == 100
+    with pytest.raises(InvalidRequest, match="for 101 readers"):
+        read(*lines)
+
+
+def test_the_hash_of_a_set_without_groups_is_what_it_was_before_there_were_such() -> None:
+    was = "73eded8a"
+    assert read(GOOD).sha256.startswith(was)
+    assert read(GOOD | {"groups": ["hr"]}).sha256 != read(GOOD).sha256
+
+
 def test_the_same_evidence_twice_is_once() -> None:
     assert (
         len(

@@ -87,6 +87,16 @@ def test_a_name_stands_for_a_content_to_those_alone_who_may_see_the_document(cat
     assert len(names(catalog, Evidence("board.txt"), access=AccessFilter(BOARD)).contents["board.txt"]) == 1
 
 
+def test_a_document_is_closed_where_all_that_go_by_its_name_are(catalog: Catalog) -> None:
+    closed = (Evidence("board.txt"), Evidence("board.txt", 40), Evidence("some", passage="board.txt"))
+    assert names(catalog, *closed, Evidence("canteen.txt")).closed == frozenset(closed)
+    assert names(catalog, *closed, access=AccessFilter(BOARD)).closed == frozenset()
+    publish(catalog, "minutes/board.txt", "The board met.", groups=STAFF.groups)
+    assert names(catalog, *closed).closed == frozenset()
+    catalog.record(replace(make_outcome("lost.txt"), state=DocumentState.FAILED), keep_version=False)
+    assert names(catalog, Evidence("lost.txt")) == Names({"lost.txt": frozenset()})  # counts as not found
+
+
 def test_a_file_that_is_gone_is_not_there(catalog: Catalog) -> None:
     catalog.record(replace(make_outcome("canteen.txt"), state=DocumentState.GONE), keep_version=False)
     assert names(catalog, Evidence("canteen.txt")).absent == {Evidence("canteen.txt")}

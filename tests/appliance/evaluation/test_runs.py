@@ -25,7 +25,7 @@ from appliance.errors import AuditUnavailable, CatalogUnavailable, Conflict, Ind
 from appliance.evaluation.compare import compare
 from appliance.evaluation.feedback import digest_of, exercises_from
 from appliance.evaluation.golden import Evidence, GoldenQuestion
-from appliance.evaluation.results import Asked, Evaluation, SetKind
+from appliance.evaluation.results import CLOSED, NOT_OPEN, OWN_GROUPS, Asked, Evaluation, SetKind
 from appliance.evaluation.runner import Examiner, Exercise, OnRecordAsAWhole, exercises_for
 from appliance.evaluation.runs import Evaluations, Order
 from appliance.evaluation.store import KEPT, EvaluationStore
@@ -154,15 +154,36 @@ def test_a_run_measures_each_question_with_the_groups_it_is_given(desk: Desk) ->
     run = desk.ended(desk.start())
     assert run.is_whole
     assert (run.done, run.total, run.error) == (3, 3, "")
-    assert run.metrics["recall@1"] == 0.5  # the board's document is closed to the staff
+    assert run.metrics["recall@1"] == 1.0  # the board's document is closed to the staff, and does not count
+    assert run.settings[NOT_OPEN] == "1 of 3: pay (board.txt)"
+    assert run.not_asked == 1
     leave, pay, moon = desk.runs.results(run.id)
     assert (leave.gains[0], leave.right_document, leave.question) == (1, True, "How long is parental leave?")
     assert (leave.places[0].path, leave.places[0].relevant) == ("leave.txt", True)
-    assert sum(pay.gains) == 0
-    assert not any(place.path == "board.txt" for place in pay.places)
+    assert (pay.kind, pay.counts, pay.gains) == (CLOSED, False, ())
+    assert all(question != "What does the board earn?" for question, _ in desk.gate.asked)
     assert (moon.answerable, moon.abstained, moon.pieces) == (False, True, 0)
     board = desk.ended(desk.start(exercises_for(QUESTIONS, frozenset({"board"}))))
     assert sum(desk.runs.results(board.id)[1].gains) == 1
+
+
+def test_a_question_that_names_groups_is_asked_with_those(desk: Desk) -> None:
+    asked = [replace(QUESTIONS[0], groups=("staff",)), replace(QUESTIONS[1], groups=("board",)), QUESTIONS[2]]
+    run = desk.ended(desk.start(exercises_for(asked, frozenset())))
+    assert (run.metrics["recall@1"], run.not_asked, run.settings[OWN_GROUPS]) == (1.0, 0, "2 of 3")
+    assert [access.groups for _, access in desk.gate.asked[-3:]] == [
+        Exercise(QUESTIONS[0], groups).reader.access.groups for groups in (STAFF, frozenset({"board"}), frozenset())
+    ]
+    narrow = desk.ended(desk.start(exercises_for(asked, frozenset(), within=STAFF)))
+    assert (narrow.metrics["recall@1"], narrow.settings[NOT_OPEN]) == (1.0, "1 of 3: pay (board.txt)")
+
+
+def test_a_question_about_a_name_that_stands_nowhere_counts_as_not_answered_where_no_model_reads(desk: Desk) -> None:
+    canteen = GoldenQuestion("canteen", "Where does the canteen of Paris open at eleven?", (), answerable=False)
+    for answers in (False, True):  # what is judged is what happens
+        run = desk.ended(desk.start(exercises_for([canteen], STAFF), answers=answers))
+        (result,) = desk.runs.results(run.id)
+        assert (result.answerability >= 0.3, result.abstained) == (True, True)
 
 
 def test_nothing_of_a_document_is_kept(desk: Desk) -> None:
@@ -208,7 +229,7 @@ def test_the_run_is_one_entry_of_the_log_and_no_question_is_another(desk: Desk) 
     (entry,) = desk.log.entries
     assert isinstance(entry, EvaluationEnded)
     assert (entry.actor, entry.evaluation_id, entry.set_sha256, entry.groups, entry.questions, entry.answers) == (
-        "admin", run.id, "ab" * 32, ("everyone", "staff"), 3, True,
+        "admin", run.id, "ab" * 32, ("everyone", "staff"), 2, True,
     )  # fmt: skip
     assert {item.name: item.value for item in entry.metrics} == run.metrics
 
@@ -217,13 +238,14 @@ def test_the_first_search_is_not_measured_because_it_waits_for_the_model(desk: D
     run = desk.ended(desk.start())
     assert [question for question, _ in desk.gate.asked] == [
         QUESTIONS[0].question,
-        *(item.question for item in QUESTIONS),
+        *(item.question for item in (QUESTIONS[0], QUESTIONS[2])),
     ]
     assert run.done == 3
 
 
 def test_what_was_in_force_is_kept_with_the_run(desk: Desk) -> None:
-    assert desk.ended(desk.start()).settings == {"embedding.model": "toy@1", "answers": "False"}
+    run = desk.ended(desk.start(exercises_for(QUESTIONS[:1], STAFF)))
+    assert run.settings == {"embedding.model": "toy@1", "answers": "False"}
 
 
 # what cannot be recorded, or does not get to its end
@@ -411,7 +433,7 @@ def test_documents_that_were_away_for_a_while_do_not_let_a_gate_pass(desk: Desk)
         assert run()[1:] == (right.id, False)
     for path, words in texts.items():
         desk.shop.add(path, words)
-    assert run(frozenset({"board"}))[1:] == (right.id, False)  # there, and not found
+    assert run(frozenset({"board"}))[1:] == (right.id, False)  # there, and closed
     assert run(frozenset({"board"}))[1:] == (right.id, False)
     assert run()[1:] == (right.id, True)
 
@@ -419,8 +441,11 @@ def test_documents_that_were_away_for_a_while_do_not_let_a_gate_pass(desk: Desk)
 def test_the_questions_of_the_runs_before_are_counted_and_not_read(desk: Desk) -> None:
     """Of a hundred runs of a large set that would be gigabytes; only what was absent is read, where anything was."""
     away = replace(QUESTIONS[1], evidence=(Evidence("away.txt"),))
-    whole, without = desk.ended(desk.start()), desk.ended(desk.start(exercises_for((QUESTIONS[0], away), STAFF)))
-    assert (desk.store.asked(whole), desk.store.asked(without)) == (Asked(3), Asked(1, frozenset({"pay"})))
+    whole = desk.ended(desk.start(exercises_for((QUESTIONS[0], QUESTIONS[2]), STAFF)))
+    assert desk.store.asked(whole) == Asked(2)
+    for not_asked in (away, QUESTIONS[1]):  # one is not there, one is closed
+        without = desk.ended(desk.start(exercises_for((QUESTIONS[0], not_asked), STAFF)))
+        assert desk.store.asked(without) == Asked(1, frozenset({"pay"}))
     with statements() as executed:
         desk.store.asked(whole)
     (query,) = executed
