@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from appliance.config import Settings
 from appliance.data_folder import announce
 from appliance.domain import Role
 from appliance.errors import AccessDenied, CatalogUnavailable, ConfigurationError, NotSignedIn
-from appliance.headers import OuterLayer
+from appliance.headers import UPLOAD_DOOR, OuterLayer
 from appliance.host_cookie import HostCookie
 from appliance.wiring import Appliance, opened
 
@@ -56,7 +56,7 @@ def create_app(appliance: Appliance) -> ASGIApp:
     ]
     html = front_page.front_page()
     pages = [_page(f"/{address}", html) for address in ("", *PAGES)]
-    elsewhere = _Elsewhere(PAGES, front_page.STREAMLITS)
+    elsewhere = _Elsewhere(PAGES, front_page.streamlits())
     screens = streamlit.App(
         script.origin, routes=[*files, *pages, *routes(appliance), elsewhere], on_script_error=on_script_error
     )
@@ -84,15 +84,15 @@ def _page(address: str, html: str) -> Route:
 class _Elsewhere(Route):
     """Every address that is nobody's. Streamlit would show its page, and say in a dialog that there is none."""
 
-    def __init__(self, addresses: Sequence[str], streamlits: tuple[str, ...]) -> None:
+    def __init__(self, pages: Iterable[str], streamlits: Iterable[str]) -> None:
         super().__init__("/{path:path}", _no_such_page, methods=_METHODS)
-        self._addresses = frozenset(addresses)
-        self._streamlits = streamlits
+        self._pages = frozenset(pages)
+        self._streamlits = frozenset(streamlits)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether an address is none of the screens, with a slash at its end or without, and none of Streamlit's."""
         path = scope["path"]
-        if path.startswith(self._streamlits) or path.strip("/") in self._addresses:
+        if path in self._streamlits or path.startswith(f"{UPLOAD_DOOR}/") or path.strip("/") in self._pages:
             return Match.NONE, {}
         return super().matches(scope)
 

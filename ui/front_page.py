@@ -11,20 +11,36 @@ Rules this module keeps:
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 SCRIPT = Path(__file__).parent / "static" / "screens.js"
 SCRIPT_ADDRESS = f"/{SCRIPT.name}"
-STREAMLITS = ("/_stcore/", "/static/", "/favicon.png", "/manifest.json")
-"""The addresses below which Streamlit answers itself, or which are files of its own."""
-
+_PAGE = "index.html"
+_DOORS = ("/_stcore/health", "/_stcore/host-config", "/_stcore/stream")
 _IN_THE_PAGE = re.compile(r"<script>.*?</script>", re.DOTALL)
 
 
 def front_page() -> str:
     """The page, as HTML."""
-    from streamlit import file_util
-
-    page = Path(file_util.get_static_dir(), "index.html").read_text("utf-8")
+    page = (_folder() / _PAGE).read_text("utf-8")
     ours = f'<script src="{SCRIPT_ADDRESS}"></script>'
     return _IN_THE_PAGE.sub("", page).replace("<head>", f"<head>\n    {ours}", 1)
+
+
+def streamlits() -> Iterator[str]:
+    """The addresses at which Streamlit answers itself, and its files; but for uploads, which have one each.
+
+    At any other it would show its own page, with the script in it.
+    """
+    yield from _DOORS
+    folder = _folder()
+    for path in folder.rglob("*"):
+        if path.is_file() and path != folder / _PAGE:
+            yield f"/{path.relative_to(folder).as_posix()}"
+
+
+def _folder() -> Path:
+    from streamlit import file_util
+
+    return Path(file_util.get_static_dir())

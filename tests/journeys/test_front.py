@@ -29,9 +29,16 @@ def test_a_page_loads_without_a_complaint_of_the_browser_or_an_answer_of_not_fou
 
 def test_an_address_that_there_is_not_is_told_on_a_page_of_its_own(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
-        for path in ("/nothing", "/start", "/nothing/deep", "/ask/deep", "/library.html?q=1"):
+        for path in (
+            "/nothing", "/start", "/nothing/deep", "/ask/deep", "/library.html?q=1", "/index.html", "/login/",
+            "/favicon.pngx", "/manifest.json.bak", "/static", "/static/", "/static/nothing", "/static/..%2findex.html",
+            "/_stcore", "/_stcore/nothing", "/_stcore/health/deep", "/_stcore/script-health-check", "/auth/login",
+        ):  # fmt: skip
             answer = visiting.page.request.get(f"{served.base_url}{path}", max_redirects=0)
-            assert (path, answer.status) == (path, 404)
+            assert (path, answer.status) in ((path, 404), (path, 400))
+            assert "<script" not in answer.text(), path
+        for path in ("/_stcore/health", "/_stcore/host-config", "/favicon.png", "/manifest.json"):
+            assert visiting.page.request.get(f"{served.base_url}{path}").status == 200, path
         for method in ("POST", "PUT", "DELETE"):  # the back channel of single sign-on too, where there is none
             answer = visiting.page.request.fetch(f"{served.base_url}/login/oidc/signed-out", method=method)
             assert (method, answer.status) == (method, 404)
