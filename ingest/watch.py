@@ -8,9 +8,10 @@ Rules this module keeps:
 2. A folder that cannot be watched (a share without events, too few watches allowed) is still compared on its schedule;
    `unwatched` says which, and why.
 3. Who may see what does not wait until a folder is quiet: when an access file changed, the sync begins at once.
-4. A paused source is left alone. A sync that is running is followed by another if something changed meanwhile.
-5. A failure of the keeper's own is logged and tried again; it never ends the keeping, nor holds up another source.
-6. A mount that does not answer holds nothing up: the thread that waits for it is waited for a while, then left behind.
+4. What changed while nobody watched, as when the appliance was stopped, is looked for once a folder is watched again.
+5. A paused source is left alone. A sync that is running is followed by another if something changed meanwhile.
+6. A failure of the keeper's own is logged and tried again; it never ends the keeping, nor holds up another source.
+7. A mount that does not answer holds nothing up: the thread that waits for it is waited for a while, then left behind.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ class Watcher:
         self._lock = threading.Lock()
         self._noticed: dict[str, _Noticed] = {}
         self._eyes: dict[str, _Eye] = {}
+        self._is_first_look = True
         self._keeper = threading.Thread(target=self._keep, name="watcher", daemon=True)
 
     def start(self) -> None:
@@ -143,13 +145,17 @@ class Watcher:
     def _look_at(self, sources: Mapping[str, Source]) -> None:
         """Watch the folders that are to be watched, and no others."""
         wanted = {source.id: source.path for source in sources.values() if source.watched}
+        unseen = set(wanted) if self._is_first_look else set[str]()
+        self._is_first_look = False
         for source_id, eye in list(self._eyes.items()):
             if wanted.get(source_id) != eye.path or eye.is_over(_WATCH_AGAIN_S):
                 eye.stop()
                 del self._eyes[source_id]
+                unseen.add(source_id)
         for source_id, path in wanted.items():
             if source_id not in self._eyes:
-                self._eyes[source_id] = _Eye(source_id, path, self.notice, self._withdraw)
+                was_unseen = source_id in unseen
+                self._eyes[source_id] = _Eye(source_id, path, self.notice, self._withdraw, was_unseen=was_unseen)
 
     def _sync_if_due(self, source: Source) -> None:
         latest = self._history.latest_of(source.id)
@@ -207,12 +213,14 @@ def _going_on() -> Iterator[None]:
 class _Eye:
     """Watches one folder in a thread of its own, which the process does not wait for when it ends."""
 
-    def __init__(self, source_id: str, path: str, notice: _Notice, withdraw: _Withdraw) -> None:
+    def __init__(self, source_id: str, path: str, notice: _Notice, withdraw: _Withdraw, *, was_unseen: bool) -> None:
+        """Begin. `was_unseen`: something may have changed before that nobody was told of."""
         self.path = path
         self.problem = ""
         self._source_id = source_id
         self._notice = notice
         self._withdraw = withdraw
+        self._was_unseen = was_unseen
         self._stop = threading.Event()
         self._ended: float | None = None
         self._thread = threading.Thread(target=self._watch, name=f"watch-{source_id[:8]}", daemon=True)
@@ -240,16 +248,23 @@ class _Eye:
                 debounce=_AT_MOST_MS,
                 step=_STEP_MS,
                 rust_timeout=500,
+                yield_on_timeout=True,  # else it would not be known when watching has begun
                 raise_interrupt=False,
                 ignore_permission_denied=True,
             )
             for changed in changes:
-                inside = [path.removeprefix(self.path).lstrip("/") for _, path in changed]
-                with _going_on():
-                    self._withdraw(self._source_id, inside, self._stop)
-                self._notice(self._source_id, urgent=any(path.endswith(_SAY_WHO_MAY_SEE) for path in inside))
+                if self._was_unseen:
+                    self._was_unseen = False
+                    self._notice(self._source_id, urgent=False)
+                if changed:
+                    self._tell([path.removeprefix(self.path).lstrip("/") for _, path in changed])
         except (OSError, RuntimeError) as error:  # the library raises both, depending on where it fails
             reason = getattr(error, "strerror", None) or type(error).__name__
             self.problem = f"The folder cannot be watched ({reason}); it is compared on its schedule instead."
             _log.warning("A source cannot be watched (%s); it is compared on its schedule instead.", reason)
         self._ended = time.monotonic()
+
+    def _tell(self, changed: list[str]) -> None:
+        with _going_on():
+            self._withdraw(self._source_id, changed, self._stop)
+        self._notice(self._source_id, urgent=any(path.endswith(_SAY_WHO_MAY_SEE) for path in changed))
