@@ -11,7 +11,8 @@ watched. Then, one after the other, each undone before the next:
 - an access file that names nobody is written into the root, which covers every file;
 - an export of `icacls` that lists one file no more takes the place of the one before.
 
-Each time a reader searches for the words of one file until they are not found, every tenth of a second.
+Each time a reader searches for the words of one file until they are not found, every tenth of a second; where every file
+is closed, for those of the last one.
 
 --files   In the folder (10000 is the standard).
 --beside  All that while another folder of as many files is taken in.
@@ -27,8 +28,8 @@ import random
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from appliance.config import ModelSettings, Provider, Settings, go_offline
@@ -42,6 +43,8 @@ from ingest.share.ntfs import EXPORT
 _READERS = AccessFilter(frozenset({EVERYONE}))
 _EVERY_S = 0.1
 _LIMIT_S = 600.0
+_QUIET_S = 3.0  # until the sync that follows has begun
+_FIRST = "00/note-0.txt"
 _IN_A_FOLDER = 100
 _OPEN, _CLOSED = "D:(A;;FA;;;WD)", "D:(A;;FA;;;BA)"
 
@@ -50,8 +53,9 @@ def measure(files: int, *, beside: bool) -> None:
     """Make a folder, take it in, and print how long each change takes to act."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name, tempfile.TemporaryDirectory(prefix="bench-") as data:
         folder, other = Path(name) / "watched", Path(name) / "other"
-        for root in (folder, other) if beside else (folder,):
-            _make_texts(root, files)
+        last = _make_texts(folder, files, own={0: "The sole Zinnober of all.", files - 1: "The last Kobalt of all."})
+        if beside:
+            _make_texts(other, files, own={})
         settings = Settings(data_dir=Path(data), model=ModelSettings(provider=Provider.NONE))
         with opened(settings) as appliance:
             source = _taken_in(appliance, folder)
@@ -59,54 +63,64 @@ def measure(files: int, *, beside: bool) -> None:
             time.sleep(2.0)  # until the folder is watched
             if beside:
                 appliance.runs.start(_source(appliance, other))
-            _changes(appliance, source)
+            _changes(appliance, source, last)
 
 
-def _changes(appliance: Appliance, source: Source) -> None:
+def _changes(appliance: Appliance, source: Source, last: str) -> None:
     folder = Path(source.path)
-    file, below = folder / "00" / "note-0.txt", folder / "00"
-    own, whole = folder / "00" / "note-0.txt.access.toml", folder / ".access.toml"
+    file, below = folder / _FIRST, folder / "00"
+    own, whole, export = folder / f"{_FIRST}.access.toml", folder / ".access.toml", folder / EXPORT
     nobody = "groups = []"
-    _timed(appliance, "an access file beside one file", lambda: own.write_text(nobody), own.unlink)
-    _timed(appliance, "the mode of one file", lambda: file.chmod(0o640), lambda: file.chmod(0o644))
-    _timed(appliance, "the mode of a folder", lambda: below.chmod(0o750), lambda: below.chmod(0o755))
-    _timed(appliance, "an access file for every file", lambda: whole.write_text(nobody), whole.unlink)
-    export = folder / EXPORT
+    first = _Asked(appliance, source.id, _FIRST, "the sole Zinnober")
+    first.timed("an access file beside one file", lambda: own.write_text(nobody), own.unlink)
+    first.timed("the mode of one file", lambda: file.chmod(0o640), lambda: file.chmod(0o644))
+    first.timed("the mode of a folder", lambda: below.chmod(0o750), lambda: below.chmod(0o755))
+    every = _Asked(appliance, source.id, last, "the last Kobalt")
+    every.timed("an access file for every file", lambda: whole.write_text(nobody), whole.unlink)
     lines = {str(path.relative_to(folder)): _OPEN for path in sorted(folder.rglob("*.txt"))}
     _write_export(export, lines)
-    share = Share(ShareKind.ICACLS, (("S-1-1-0", EVERYONE),))
-    appliance.catalog.change_source(replace(source, share=share))
-    _timed(
-        appliance,
+    appliance.catalog.change_source(replace(source, share=Share(ShareKind.ICACLS, (("S-1-1-0", EVERYONE),))))
+    first.timed(
         "a new export of icacls",
-        lambda: _write_export(export, {**lines, str(file.relative_to(folder)): _CLOSED}),
+        lambda: _write_export(export, {**lines, _FIRST: _CLOSED}),
         lambda: _write_export(export, lines),
     )
 
 
-def _timed(appliance: Appliance, what: str, close: Callable[[], object], reopen: Callable[[], object]) -> None:
-    """Print how long it takes until a reader does not find the file any more, and until they find it again."""
-    _until(appliance, found=True)
-    close()
-    closed_s = _until(appliance, found=False)
-    time.sleep(3.0)
-    reopen()
-    opened_s = _until(appliance, found=True)
-    print(f"{what:32} closed after {closed_s:6.2f} s, open again after {opened_s:6.2f} s, "
-          f"load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
-    time.sleep(3.0)
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question that one file answers."""
 
+    appliance: Appliance
+    source_id: str
+    path: str
+    question: str
 
-def _until(appliance: Appliance, *, found: bool) -> float:
-    """Seconds until a search finds the file, or does not."""
-    start = time.perf_counter()
-    while (
-        any(hit.path == "00/note-0.txt" for hit in appliance.retriever.retrieve("the sole Zinnober", _READERS)) != found
-    ):
-        if time.perf_counter() - start > _LIMIT_S:
-            raise SystemExit("A change of access never acted.")
-        time.sleep(_EVERY_S)
-    return time.perf_counter() - start
+    def timed(self, what: str, close: Callable[[], object], reopen: Callable[[], object]) -> None:
+        """Print how long it takes until a reader does not find the file any more, and until they find it again."""
+        self._until(found=True)
+        while self.appliance.runs.is_running(self.source_id):
+            time.sleep(_EVERY_S)
+        close()
+        closed_s = self._until(found=False)
+        time.sleep(_QUIET_S)
+        reopen()
+        opened_s = self._until(found=True)
+        print(f"{what:32} closed after {closed_s:6.2f} s, open again after {opened_s:6.2f} s, "
+              f"load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
+        time.sleep(_QUIET_S)
+
+    def _until(self, *, found: bool) -> float:
+        """Seconds until a search finds the file, or does not."""
+        start = time.perf_counter()
+        while self._is_found() != found:
+            if time.perf_counter() - start > _LIMIT_S:
+                raise SystemExit("A change of access never acted.")
+            time.sleep(_EVERY_S)
+        return time.perf_counter() - start
+
+    def _is_found(self) -> bool:
+        return any(hit.path == self.path for hit in self.appliance.retriever.retrieve(self.question, _READERS))
 
 
 def _write_export(export: Path, lines: dict[str, str]) -> None:
@@ -136,15 +150,19 @@ def _source(appliance: Appliance, folder: Path) -> Source:
     return source
 
 
-def _make_texts(folder: Path, files: int) -> None:
+def _make_texts(folder: Path, files: int, *, own: Mapping[int, str]) -> str:
+    """Make so many files, some of which say something of their own; returns the path of the last."""
     dice = random.Random(1)
     words = [f"{one}{two}" for one in ("ba", "re", "to", "li", "mu") for two in ("nd", "st", "rk", "lm", "va")]
+    last = ""
     for number in range(files):
-        path = folder / f"{number // _IN_A_FOLDER:02}" / f"note-{number}.txt"
+        last = f"{number // _IN_A_FOLDER:02}/note-{number}.txt"
+        path = folder / last
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        said = "The sole Zinnober of all." if number == 0 else " ".join(dice.choices(words, k=12))
+        said = own.get(number) or " ".join(dice.choices(words, k=12))
         path.write_text(f"Note {number}. {said}", "utf-8")
         path.chmod(0o644)
+    return last
 
 
 def main() -> None:
