@@ -66,7 +66,7 @@ class Withdrawals:
 def concerned(source: Source, changed: Iterable[str]) -> frozenset[str]:
     """The files and folders of which the access may have changed, none inside another; "" is the whole folder."""
     places = {place for path in changed if (place := _covered(source, path)) is not None}
-    return frozenset(place for place in places if not any(str(above) in places for above in _above(place)))
+    return frozenset(place for place in places if not any(above in places for above in _above(place)))
 
 
 def _found(source: Source, places: Iterable[str]) -> Iterator[FoundFile | RefusedFile]:
