@@ -65,13 +65,13 @@ class Unreadable:
 Found = FoundFile | RefusedFile | StrayFile | Unreadable
 
 
-def discover(root: Path) -> Iterator[Found]:
-    """Walk `root`: the files of a folder by name, then its folders by name.
+def discover(root: Path, below: str = "") -> Iterator[Found]:
+    """Walk `root`, or a folder below it: the files of a folder by name, then its folders by name.
 
     Raises:
         InvalidRequest: `root` itself is missing, is no folder, or cannot be listed.
     """
-    folders = [""]
+    folders = [below]
     while folders:
         folder = folders.pop()
         try:
@@ -83,6 +83,27 @@ def discover(root: Path) -> Iterator[Found]:
             continue
         yield from found
         folders.extend(reversed(inner))
+
+
+def found_at(root: Path, path: str) -> Iterator[Found]:
+    """What lies at a path: a file, or what is in a folder; nothing where nothing is, or nothing can be examined.
+
+    Raises:
+        InvalidRequest: As `discover`.
+    """
+    place = PurePosixPath(path)
+    if any(is_ignored(part) for part in place.parts):
+        return
+    try:
+        with open_folder(root, str(place.parent)) as folder:
+            status = os.stat(place.name or ".", dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return
+    item = _as_examined(path, status)
+    if item is None:
+        yield from discover(root, path)
+    else:
+        yield item
 
 
 def is_as_found(root: Path, file: FoundFile) -> bool:
@@ -113,7 +134,7 @@ def _list(root: Path, folder: str) -> tuple[list[Found], list[str]]:
             stray = _why_stray(entry, names, descriptor)
             if is_ignored(entry.name) and not stray:
                 continue
-            name = entry.name if _is_text(entry.name) else _spelled(entry.name, taken)
+            name = entry.name if is_text(entry.name) else _spelled(entry.name, taken)
             path = f"{folder}/{name}" if folder else name
             item = StrayFile(path, stray) if stray else _examine(entry, path)
             if item is None:
@@ -134,12 +155,17 @@ def _why_stray(entry: os.DirEntry[str], beside: set[str], folder: int) -> str:
 
 def _examine(entry: os.DirEntry[str], path: str) -> Found | None:
     """What an entry of a folder is; None for a folder."""
-    if not _is_text(entry.name):
+    if not is_text(entry.name):
         return RefusedFile(path, "The name is not valid UTF-8. Rename it.")
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError as error:
         return Unreadable(path, f"It cannot be examined: {error.strerror}.")
+    return _as_examined(path, status)
+
+
+def _as_examined(path: str, status: os.stat_result) -> Found | None:
+    """What something is that can be examined; None for a folder."""
     if stat.S_ISDIR(status.st_mode):
         return None
     if stat.S_ISLNK(status.st_mode):
@@ -162,7 +188,8 @@ def _why_not_listed(root: Path, error: OSError) -> str:
     return f"The folder {root} cannot be listed ({error.strerror}). Give the appliance's account the right to read it."
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
+    """Whether a name is one that can be written down."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

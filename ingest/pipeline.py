@@ -122,7 +122,13 @@ class Pipeline:
         if source.paused:
             raise Conflict(f"'{source.name}' is paused, so nothing of it is synced. Resume it first.")
         wish = wish or Wish()
-        sync = self._begun(source, wish, progress or Progress(), stop or Event(), on_change, on_file)
+        with self._catalog.looked_at(source.id):
+            sync = self._begun(source, wish, progress or Progress(), stop or Event(), on_change, on_file)
+            return self._worked_off(sync)
+
+    def _worked_off(self, sync: Sync) -> Mapping[Outcome, int]:
+        """Plan a sync and do what it takes; returns how the files ended."""
+        source, wish = sync.source, sync.wish
         plan = self._plan(sync.judge)
         missing = _require_folder(source, plan, wish, self._settings)
         self._remember(source, wish.again)
@@ -136,7 +142,7 @@ class Pipeline:
         settling.refuse(plan)
         settling.leave(plan, released=settling.release())
         self._read(sync, plan, settling)
-        on_change(sync.progress)
+        sync.on_change(sync.progress)
         self._optimize(sync.progress)
         if missing:
             raise InvalidRequest(_too_much_missing(source, missing))
@@ -145,9 +151,13 @@ class Pipeline:
     def withdraw(self, source: Source) -> None:
         """Let those who are to lose sight of documents of a source lose it now, in the catalog. The index is not asked.
 
+        Syncs may go on meanwhile, of other sources too.
+
         Raises:
+            NotFound: The source is gone.
             InvalidRequest: The folder is missing, or cannot be listed.
         """
+        source = self._catalog.source(source.id)  # it may have changed since somebody read it
         sync = self._begun(source, Wish(), Progress(), Event(), lambda _: None, lambda _: None)
         Settling(sync, self._catalog, self._holdings).withdraw(self._plan(sync.judge))
 

@@ -6,6 +6,7 @@ Rules this module keeps:
 2. Asking for a sync of a source that is being synced is no error where a machine asks (`request`): one more follows.
 3. What a run did is written down while it goes on, so that a page reload, a restart or a crash loses none of it. Runs
    that a crash cut short are closed at the next start, and `resume` starts them again.
+4. Who is to lose sight of a document loses it before a run waits for its turn, which can take hours.
 """
 
 from __future__ import annotations
@@ -210,7 +211,7 @@ class Runs:
 
     def _run(self, run: Run, wish: Wish, on_end: Callable[[Run], object]) -> None:
         notebook = _Notebook(self._history, run)
-        with self._turn:
+        with self._own_turn(run):
             try:
                 self._sync(run, wish, notebook)
             except ApplianceError as error:
@@ -225,6 +226,22 @@ class Runs:
                 _report(report)
         finally:
             self._end(run)
+
+    @contextmanager
+    def _own_turn(self, run: Run) -> Iterator[None]:
+        """Wait until no other source is synced; before that, withdraw."""
+        if not self._turn.acquire(blocking=False):
+            try:
+                self._pipeline.withdraw(run.source)
+            except ApplianceError:
+                _log.info("A source that waits to be synced could not be looked at before.")
+            except Exception as error:  # noqa: BLE001 - the sync looks again, and says what is wrong
+                _log.error("A source that waits to be synced could not be looked at before: %s", type(error).__name__)
+            self._turn.acquire()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _sync(self, run: Run, wish: Wish, notebook: _Notebook) -> None:
         if not run.cancelled.is_set():

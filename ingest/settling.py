@@ -34,14 +34,14 @@ class Settling:
 
     def withdraw(self, plan: Plan) -> None:
         """Let those who lose sight of a document lose it, in the catalog alone: neither index nor model is needed."""
+        stays: dict[str, frozenset[str]] = {}
         for step in plan.steps:
-            stays = step.groups if step.action is not Action.REFUSE else frozenset[str]()
-            narrowed, known = self._sync.levels.narrowed, step.known
-            if step.action is Action.REMOVE or known is None or narrowed(known.labels, stays) == known.labels:
+            label = step.groups if step.action is not Action.REFUSE else frozenset[str]()
+            if step.action is Action.REMOVE or step.known is None:
                 continue
-            for facts in self._whole(known):
-                stay = narrowed(facts.labels, stays)
-                self._catalog.relabel(facts.document_id, stay, settled=False, source=self._sync.source)
+            if self._sync.levels.narrowed(step.known.labels, label) != step.known.labels:
+                stays[step.path] = label
+        self._catalog.narrow(self._sync.source.id, stays, self._sync.levels, bind=False)
 
     def relabel(self, plan: Plan) -> None:
         """Put documents under the labels of the plan."""

@@ -3,13 +3,15 @@ when a file that failed is to be tried again.
 
 Rules this module keeps:
 
-1. What was noticed only tells when to look: a sync always compares the whole folder, since mounts lose events.
+1. What was noticed only tells when to look: a sync always compares the whole folder, since mounts lose events. Only who
+   loses sight of what was named does not wait for that (`withdrawals`).
 2. A folder that cannot be watched (a share without events, too few watches allowed) is still compared on its schedule;
    `unwatched` says which, and why.
 3. Who may see what does not wait until a folder is quiet: when an access file changed, the sync begins at once.
-4. A paused source is left alone. A sync that is running is followed by another if something changed meanwhile.
-5. A failure of the keeper's own is logged and tried again; it never ends the keeping, nor holds up another source.
-6. A mount that does not answer holds nothing up: the thread that waits for it is waited for a while, then left behind.
+4. What changed while nobody watched, as when the appliance was stopped, is looked for once a folder is watched again.
+5. A paused source is left alone. A sync that is running is followed by another if something changed meanwhile.
+6. A failure of the keeper's own is logged and tried again; it never ends the keeping, nor holds up another source.
+7. A mount that does not answer holds nothing up: the thread that waits for it is waited for a while, then left behind.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,12 +41,16 @@ _TICK_S = 1.0
 _AT_MOST_SETTLES = 10  # a folder that is never quiet is synced after so many times `settle_s`
 _WATCH_AGAIN_S = 60.0  # how long to wait before a folder that could not be watched is tried again
 _STEP_MS = 200
+_AT_MOST_MS = 400  # a folder that is never quiet is told of so often: who may see what does not wait for quiet
 _SAY_WHO_MAY_SEE = (SIDECAR_SUFFIX, EXPORT)
 _END_S = 5.0  # how long threads are waited for that look every half second whether they are to end
 
 
 class _Notice(Protocol):
     def __call__(self, source_id: str, *, urgent: bool) -> None: ...
+
+
+_Withdraw = Callable[[str, Iterable[str], threading.Event], object]
 
 
 @dataclass(slots=True)
@@ -65,6 +71,7 @@ class Watcher:
         history: RunHistory,
         request: Callable[[Source], object],
         *,
+        withdraw: _Withdraw,
         is_running: Callable[[str], bool],
         settle_s: float,
     ) -> None:
@@ -72,6 +79,8 @@ class Watcher:
 
         Args:
             request: Syncs a source in the background, once more if it is being synced.
+            withdraw: Lets those who are to lose sight of something in a source lose it now; told the source, the paths
+                inside it at which something changed, and what is set once it comes too late.
             is_running: Whether a source is being synced. The history may lack the end of a run, if it could not be
                 written then.
             settle_s: How long a folder must be quiet before it is synced.
@@ -79,6 +88,7 @@ class Watcher:
         self._catalog = catalog
         self._history = history
         self._request = request
+        self._withdraw = withdraw
         self._is_running = is_running
         self._settle_s = settle_s
         self._stop = threading.Event()
@@ -86,6 +96,7 @@ class Watcher:
         self._lock = threading.Lock()
         self._noticed: dict[str, _Noticed] = {}
         self._eyes: dict[str, _Eye] = {}
+        self._is_first_look = True
         self._keeper = threading.Thread(target=self._keep, name="watcher", daemon=True)
 
     def start(self) -> None:
@@ -134,13 +145,17 @@ class Watcher:
     def _look_at(self, sources: Mapping[str, Source]) -> None:
         """Watch the folders that are to be watched, and no others."""
         wanted = {source.id: source.path for source in sources.values() if source.watched}
+        unseen = set(wanted) if self._is_first_look else set[str]()
+        self._is_first_look = False
         for source_id, eye in list(self._eyes.items()):
             if wanted.get(source_id) != eye.path or eye.is_over(_WATCH_AGAIN_S):
                 eye.stop()
                 del self._eyes[source_id]
+                unseen.add(source_id)
         for source_id, path in wanted.items():
             if source_id not in self._eyes:
-                self._eyes[source_id] = _Eye(source_id, path, self.notice)
+                was_unseen = source_id in unseen
+                self._eyes[source_id] = _Eye(source_id, path, self.notice, self._withdraw, was_unseen=was_unseen)
 
     def _sync_if_due(self, source: Source) -> None:
         latest = self._history.latest_of(source.id)
@@ -198,11 +213,14 @@ def _going_on() -> Iterator[None]:
 class _Eye:
     """Watches one folder in a thread of its own, which the process does not wait for when it ends."""
 
-    def __init__(self, source_id: str, path: str, notice: _Notice) -> None:
+    def __init__(self, source_id: str, path: str, notice: _Notice, withdraw: _Withdraw, *, was_unseen: bool) -> None:
+        """Begin. `was_unseen`: something may have changed before that nobody was told of."""
         self.path = path
         self.problem = ""
         self._source_id = source_id
         self._notice = notice
+        self._withdraw = withdraw
+        self._was_unseen = was_unseen
         self._stop = threading.Event()
         self._ended: float | None = None
         self._thread = threading.Thread(target=self._watch, name=f"watch-{source_id[:8]}", daemon=True)
@@ -227,15 +245,26 @@ class _Eye:
                 Path(self.path),
                 watch_filter=None,
                 stop_event=self._stop,
+                debounce=_AT_MOST_MS,
                 step=_STEP_MS,
                 rust_timeout=500,
+                yield_on_timeout=True,  # else it would not be known when watching has begun
                 raise_interrupt=False,
                 ignore_permission_denied=True,
             )
             for changed in changes:
-                self._notice(self._source_id, urgent=any(path.endswith(_SAY_WHO_MAY_SEE) for _, path in changed))
+                if self._was_unseen:
+                    self._was_unseen = False
+                    self._notice(self._source_id, urgent=False)
+                if changed:
+                    self._tell([path.removeprefix(self.path).lstrip("/") for _, path in changed])
         except (OSError, RuntimeError) as error:  # the library raises both, depending on where it fails
             reason = getattr(error, "strerror", None) or type(error).__name__
             self.problem = f"The folder cannot be watched ({reason}); it is compared on its schedule instead."
             _log.warning("A source cannot be watched (%s); it is compared on its schedule instead.", reason)
         self._ended = time.monotonic()
+
+    def _tell(self, changed: list[str]) -> None:
+        with _going_on():
+            self._withdraw(self._source_id, changed, self._stop)
+        self._notice(self._source_id, urgent=any(path.endswith(_SAY_WHO_MAY_SEE) for path in changed))

@@ -21,6 +21,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 SMALL = {
+    "access": ("--files", "120", "--beside"),
     "answering": ("--times", "20", "--rounds", "10", "--people", "2"),
     "flags": (),
     "ingestion": ("--files", "30"),

@@ -76,7 +76,8 @@ def _sign_out(appliance: Appliance, sign_on: SingleSignOn, logout_token: str, ad
 
 
 def _record_refusal(appliance: Appliance, error: ApplianceError, address: str) -> None:
-    """Put on record that nobody was signed out; a few from each address: strangers could fill the disk."""
+    """Put on record that nobody was signed out; a few from each address, and not many from all of them: strangers could
+    fill the disk. What is refused at the same moment may be a few more."""
     brake, attempt = appliance.sessions.brake, Attempt.by_sign_out(address)
     if not brake.pause(attempt):
         brake.count(attempt)

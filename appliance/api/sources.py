@@ -30,7 +30,7 @@ from appliance.api.schemas.sources import (
 )
 from appliance.api.source_folders import require_folder
 from appliance.domain import Rule, Share, ShareKind, Source, SourceKind
-from appliance.errors import ApplianceError, Conflict, InvalidRequest
+from appliance.errors import ApplianceError, InvalidRequest
 from appliance.labels import groups_in, level_in
 from appliance.patterns import require_patterns
 from appliance.wiring import Appliance
@@ -89,7 +89,8 @@ def change_source(source_id: str, wanted: SourcePatch, admin: IngestAdmin, appli
         appliance.catalog.change_source(changed, was=source, levels=appliance.settings.access.scale)
     if acts:
         appliance.runs.cancel(source_id)  # what goes on was begun under the label and the patterns of before
-        _withdraw(appliance, changed)
+        with contextlib.suppress(InvalidRequest):  # the folder is out of reach; the sync says so
+            appliance.pipeline.withdraw(changed)
         request_sync(appliance, admin, changed)
     return _source_out(appliance, changed)
 
@@ -197,15 +198,6 @@ def _require_settings(appliance: Appliance, source: Source, was: Source | None =
 def _named_by(source: Source) -> frozenset[str]:
     by_rules = (rule.groups or frozenset() for rule in source.rules)
     return source.groups.union(*by_rules, (group for _, group in source.share.groups))
-
-
-def _withdraw(appliance: Appliance, source: Source) -> None:
-    """Let those who are to lose sight of documents lose it before the sync has its turn."""
-    with contextlib.suppress(InvalidRequest):  # the folder is out of reach; the sync says so
-        try:
-            appliance.pipeline.withdraw(source)
-        except Conflict:  # somebody changed another thing of it at the same time
-            appliance.pipeline.withdraw(appliance.catalog.source(source.id))
 
 
 def _rule(given: LabelRuleIn) -> Rule:

@@ -55,8 +55,8 @@ class Attempt:
 
     @classmethod
     def by_sign_out(cls, address: str) -> Attempt:
-        """What is said to be the sign-out of a directory, and is not."""
-        return cls(text_sha256(f"SIGN-OUT {address}"))
+        """What is said to be the sign-out of a directory, and is not. Nothing else is counted for its address."""
+        return cls(text_sha256("SIGN-OUT"), f"SIGN-OUT {address}"[:64])
 
 
 class Brake:

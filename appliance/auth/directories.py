@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
 
 from appliance.auth.identity import DirectoryState, DirectoryTerms, Identity, SignOut
 from appliance.auth.naming import checked_name, label_or_none, normal_name
@@ -108,10 +108,13 @@ def sign_out(connection: Connection, told: SignOut, now: datetime) -> bool:
     connection.execute(insert(sign_outs), {**noted, "at": now})
     if told.session:
         return False
-    theirs = (
-        (people.c.directory == told.directory) & (people.c.subject == told.subject) & people.c.heard_at.is_not(None)
-    )
+    theirs = whom(told) & people.c.heard_at.is_not(None)
     return connection.execute(update(people).where(theirs).values(heard_at=None)).rowcount > 0
+
+
+def whom(told: SignOut) -> ColumnElement[bool]:
+    """The account that a sign-out is about."""
+    return (people.c.directory == told.directory) & (people.c.subject == told.subject)
 
 
 def require_not_signed_out(connection: Connection, identity: Identity, since: datetime) -> None:

@@ -10,10 +10,13 @@ Rules this package keeps:
 5. A version that waits for a curator is seen by curators whom its label admits, and by nobody else.
 6. A version is for more readers than before only if its file, under its new label, says the same: else it is for those
    whom both labels admit (`docs/decisions/0023-content-keeps-its-label.md`).
+7. Whoever lost sight of a document does not get it back from a sync that looked before
+   (`docs/decisions/0028-who-loses-sight-does-not-wait.md`).
 """
 
 from __future__ import annotations
 
+from appliance.catalog.bounds import Bounds
 from appliance.catalog.changes import ChangedLine, Changes, changes_between
 from appliance.catalog.ingestion import FileFacts, FileOutcome, IngestCatalog
 from appliance.catalog.library import ChunkInContext, LibraryCatalog, LibraryPage, Release, Similar
@@ -50,3 +53,4 @@ class Catalog(SourceCatalog, IngestCatalog, LibraryCatalog, VisibilityCatalog, R
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._bounds = Bounds()

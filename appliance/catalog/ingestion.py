@@ -6,13 +6,15 @@ document's current one, in one transaction: before it the old version is the doc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
+from appliance.catalog.bounds import Bounds
 from appliance.catalog.signature import NO_SIGNATURE, Signature
 from appliance.catalog.sources import Receipt, put_receipts
 from appliance.catalog.tables import (
@@ -29,6 +31,7 @@ from appliance.catalog.tables import (
     put_file_label,
     put_groups,
     put_labels,
+    put_narrower,
     put_version_groups,
     source_of,
     sources,
@@ -40,9 +43,9 @@ from appliance.catalog.tables import (
     without_index,
 )
 from appliance.database import Database
-from appliance.domain import Chunk, DocumentState, Source, Version, shown_path
+from appliance.domain import Chunk, DocumentState, Source, Version, document_id, shown_path
 from appliance.errors import Conflict, NotFound
-from appliance.labels import FileLabels
+from appliance.labels import FileLabels, Levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ class IngestCatalog:
     """Files, outcomes and versions."""
 
     _database: Database
+    _bounds: Bounds
 
     def files(self, source_id: str) -> dict[str, FileFacts]:
         """What is known of every file of a source that is not gone, by path. Files in containers are not there."""
@@ -249,9 +253,10 @@ class IngestCatalog:
         with self._database.write() as connection:
             if source is not None:
                 _require_unchanged(connection, source)
-            if keep_version and _judge_anew(connection, outcome):
+            bounded = self._bounded(outcome)
+            if keep_version and _judge_anew(connection, bounded):
                 return
-            _put_document(connection, outcome, version_id=None)
+            _put_document(connection, bounded, version_id=None, settled=bounded == outcome)
             if not keep_version:
                 _drop_pending(connection, outcome.document_id)
                 _drop_texts(connection, outcome.document_id)
@@ -276,7 +281,8 @@ class IngestCatalog:
             if source is not None:
                 _require_unchanged(connection, source)
             _keep_label(connection, outcome.document_id)
-            _put_document(connection, outcome, version_id=version.id)
+            bounded = self._bounded(outcome)
+            _put_document(connection, bounded, version_id=version.id, settled=bounded == outcome)
             _drop_pending(connection, outcome.document_id)
             _put_version(connection, outcome, version, new_chunks, signature)
             _put_in_force(connection, outcome.document_id, version.id)
@@ -292,10 +298,11 @@ class IngestCatalog:
             ).first()
             if in_force is not None:
                 outcome = replace(outcome, seen_by=_seen_by(connection, outcome.document_id))
-            _put_document(connection, outcome, version_id=None)
+            bounded = self._bounded(outcome)
+            _put_document(connection, bounded, version_id=None, settled=bounded == outcome)
             _drop_pending(connection, outcome.document_id)
             _put_version(connection, outcome, version, new_chunks, signature)
-            put_version_groups(connection, outcome.document_id, version.id, outcome.groups)
+            put_version_groups(connection, outcome.document_id, version.id, bounded.groups)
             connection.execute(
                 update(documents)
                 .where(documents.c.id == outcome.document_id)
@@ -324,7 +331,7 @@ class IngestCatalog:
         with self._database.write() as connection:
             _require_unchanged(connection, source)
             row = connection.execute(
-                select(versions)
+                select(versions, documents.c.path)
                 .join(documents, documents.c.pending_version_id == versions.c.id)
                 .where(documents.c.id == document_id)
             ).first()
@@ -346,7 +353,7 @@ class IngestCatalog:
                     version_id=row.id,
                     pending_version_id=None,
                     approved_by="",
-                    settled=True,
+                    settled=not self._bounds.holds(source.id, row.path),  # the index was told before it was seen
                     updated_at=now(),
                 )
             )
@@ -406,7 +413,48 @@ class IngestCatalog:
         with self._database.write() as connection:
             if source is not None:
                 _require_unchanged(connection, source)
-            put_labels(connection, document_id, labels, settled=settled)
+            its = select(documents.c.source_id, documents.c.path).where(documents.c.id == document_id)
+            row = connection.execute(its).first()
+            bounded = labels if row is None else self._bounds.bounded(row.source_id, row.path, labels)
+            put_labels(connection, document_id, bounded, settled=settled and bounded == labels)
+
+    @contextmanager
+    def looked_at(self, source_id: str) -> Iterator[None]:
+        """While a sync works by what it found of a source, what `narrow` takes away is not given again."""
+        with self._bounds.during(source_id):
+            yield
+
+    def may_be_in_sight(self, source_id: str, paths: Sequence[str]) -> frozenset[str]:
+        """Those of the files of a source of which there is a document; any, while a sync may be making one."""
+        if self._bounds.applies_to(source_id):
+            return frozenset(paths)
+        by_id = {document_id(source_id, path): path for path in paths}
+        wanted, found = list(by_id), set[str]()
+        with self._database.read() as connection:
+            for start in range(0, len(wanted), MAX_VARIABLES):
+                some = documents.c.id.in_(wanted[start : start + MAX_VARIABLES])
+                known = select(documents.c.id).where(some, documents.c.state != DocumentState.GONE.value)
+                found.update(connection.execute(known).scalars())
+        return frozenset(by_id[document] for document in found)
+
+    def narrow(self, source_id: str, labels: Mapping[str, frozenset[str]], levels: Levels, *, bind: bool) -> None:
+        """From the next question on, let nobody see documents whom the labels of their files do not admit.
+
+        What is in a container goes with it. Nobody gains anything: that is for a sync, as is telling the index.
+
+        Args:
+            source_id: Of their source.
+            labels: Of the files, by path.
+            levels: The levels of classification.
+            bind: This is what the files say now: a sync that looked at them before gives nobody more either.
+        """
+        paths = list(labels)
+        for start in range(0, len(paths), MAX_VARIABLES):
+            some = {path: labels[path] for path in paths[start : start + MAX_VARIABLES]}
+            with self._database.write() as connection:
+                if bind:
+                    self._bounds.set(source_id, some, levels)
+                _narrow(connection, source_id, some, levels)
 
     def forget_judgement(self, document_ids: Sequence[str]) -> None:
         """Let the next sync read these files again, whatever was said of them before."""
@@ -469,6 +517,15 @@ class IngestCatalog:
         with self._database.read() as connection:
             found: datetime | None = connection.execute(query).scalar()
             return found
+
+    def _bounded(self, outcome: FileOutcome) -> FileOutcome:
+        """The outcome, for nobody whom the file was seen not to admit since its sync looked at it."""
+        seen_by = outcome.groups if outcome.seen_by is None else outcome.seen_by
+        labels = FileLabels(outcome.groups, seen_by)
+        bounded = self._bounds.bounded(outcome.source_id, outcome.path, labels)
+        if bounded == labels:
+            return outcome
+        return replace(outcome, groups=bounded.file, seen_by=bounded.in_force)
 
     def _facts(self, *conditions: Any) -> list[FileFacts]:
         query = (
@@ -545,6 +602,20 @@ def _judge_anew(connection: Connection, outcome: FileOutcome) -> bool:
     return True
 
 
+def _narrow(connection: Connection, source_id: str, wanted: Mapping[str, frozenset[str]], levels: Levels) -> None:
+    files = [document_id(source_id, path) for path in wanted]
+    rows = connection.execute(
+        select(documents.c.id, documents.c.path, documents.c.label, documents.c.pending_version_id).where(
+            or_(documents.c.id.in_(files), documents.c.container_id.in_(files)),
+            documents.c.state != DocumentState.GONE.value,
+        )
+    ).all()
+    held = file_labels_of(connection, rows)
+    stays = {row.id: levels.narrowed(held[row.id], wanted[row.path]) for row in rows}
+    narrower = {document: labels for document, labels in stays.items() if labels != held[document]}
+    put_narrower(connection, narrower, {row.id: row.pending_version_id for row in rows if row.pending_version_id})
+
+
 def _require_unchanged(connection: Connection, source: Source) -> None:
     """Raises Conflict when a source is gone or going, or no longer labels and reviews as it did."""
     row = connection.execute(select(sources).where(sources.c.id == source.id)).first()
@@ -556,7 +627,7 @@ def _require_unchanged(connection: Connection, source: Source) -> None:
         raise Conflict(f"'{source.name}' was changed while its files were being read. Sync it again.")
 
 
-def _put_document(connection: Connection, outcome: FileOutcome, *, version_id: str | None) -> None:
+def _put_document(connection: Connection, outcome: FileOutcome, *, version_id: str | None, settled: bool) -> None:
     values: dict[str, Any] = {
         "source_id": outcome.source_id,
         "path": outcome.path,
@@ -574,7 +645,7 @@ def _put_document(connection: Connection, outcome: FileOutcome, *, version_id: s
         "parser": outcome.parser,
         "judged": outcome.judged,
         "label": dump(sorted(outcome.groups)),
-        "settled": True,
+        "settled": settled,
         "attempts": outcome.attempts,
         "retry_at": outcome.retry_at,
         "thread": outcome.thread,

@@ -300,6 +300,37 @@ def put_labels(connection: Connection, document_id: str, labels: FileLabels, *, 
         put_version_groups(connection, document_id, pending, labels.pending)
 
 
+def put_narrower(connection: Connection, labels: Mapping[str, FileLabels], pending: Mapping[str, str]) -> None:
+    """Label many documents at once, none for more people than before, which the index has not followed yet.
+
+    Args:
+        connection: Of a transaction that writes.
+        labels: What they are to have, by document.
+        pending: Their versions that wait for a curator, by document.
+    """
+    if not labels:
+        return
+    count_change(connection)
+    rows = [{"its": document, "label": dump(sorted(its.file))} for document, its in labels.items()]
+    changed = update(documents).where(documents.c.id == bindparam("its"))
+    connection.execute(changed.values(label=bindparam("label"), settled=False), rows)
+    in_force = {document: its.in_force for document, its in labels.items()}
+    waiting = {pending[document]: its.pending for document, its in labels.items() if document in pending}
+    _put_grants(connection, document_groups.c.document_id, document_groups.c.group_name, in_force)
+    _put_grants(connection, version_groups.c.version_id, version_groups.c.group_name, waiting)
+
+
+def _put_grants(
+    connection: Connection, key: Column[str], grant: Column[str], wanted: Mapping[str, frozenset[str]]
+) -> None:
+    items = list(wanted)
+    for start in range(0, len(items), MAX_VARIABLES):
+        connection.execute(delete(key.table).where(key.in_(items[start : start + MAX_VARIABLES])))
+    rows = [{key.name: item, grant.name: name} for item, names in wanted.items() for name in sorted(names)]
+    if rows:
+        connection.execute(insert(key.table), rows)
+
+
 def file_labels_of(connection: Connection, rows: Iterable[Any]) -> Mapping[str, FileLabels]:
     """The labels of documents, by document, from their rows."""
     rows = list(rows)

@@ -80,6 +80,7 @@ from ingest.removals import Removals
 from ingest.runs import Runs
 from ingest.twofold import Twofold
 from ingest.watch import Watcher
+from ingest.withdrawals import Withdrawals
 
 _TURN_S = 0.0005
 """How long a thread may keep Python's interpreter while others wait: a tenth of what is usual.
@@ -370,6 +371,7 @@ def _watcher(settings: Settings, catalog: Catalog, history: RunHistory, runs: Ru
         catalog,
         history,
         lambda source: runs.request(source, on_end=partial(put_on_record.synced, log)),
+        withdraw=Withdrawals(catalog, settings.access.scale).look_at,
         is_running=runs.is_running,
         settle_s=settings.ingest.settle_s,
     )

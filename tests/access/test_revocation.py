@@ -1,4 +1,7 @@
-"""Access that is taken away is gone within a second, through every door, also for what is under way."""
+"""Access that is taken away is gone at once, through every door, also for what is under way.
+
+The standard allows a second. Here the very next request must find nothing, so no clock is asked.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,7 @@ from tests.api.conftest import PASSWORD, _write_pdf, events
 pytestmark = pytest.mark.integration
 SECRET = "The Zinnober merger closes on 1 March 2027."
 QUESTION = "When does the Zinnober merger close?"
+_ASKED_BY_A_PROGRAM = {"messages": [{"role": "user", "content": QUESTION}]}
 
 
 class _SlowModel:
@@ -116,6 +120,11 @@ class Room:
             if path in (known.path, ""):
                 self.appliance.pipeline._holdings.relabel(known, FileLabels.all(groups), self.source)
 
+    def reopen(self) -> None:
+        """Let the reader see the document."""
+        self.appliance.accounts.set_groups(self.reader_id, ("board",))
+        self.labels(frozenset({"board"}))
+
     def document(self) -> str:
         return next(
             item.document_id for item in self.appliance.catalog.every_file(self.source.id) if item.path == "merger.md"
@@ -161,8 +170,7 @@ def _as_it_was(room: Room) -> Iterator[None]:
     room.appliance.accounts.set_disabled(room.reader_id, disabled=False)
     room.appliance.accounts.set_roles(room.reader_id, (Role.EMPLOYEE,))
     room.appliance.accounts.set_password(room.reader_id, PASSWORD)  # who was made an officer has to choose another one
-    room.appliance.accounts.set_groups(room.reader_id, ("board",))
-    room.labels(frozenset({"board"}))
+    room.reopen()
 
 
 def _leave_group(room: Room) -> None:
@@ -194,37 +202,43 @@ Act = Callable[[Room], None]
 
 
 @pytest.mark.parametrize("act", CLOSED_TO_THEM)
-def test_what_was_closed_is_out_of_every_door_within_a_second(room: Room, act: Act) -> None:
+def test_what_was_closed_is_out_of_every_door_at_the_very_next_request(room: Room, act: Act) -> None:
     reader, document = room.reader, room.document()
     first = events(reader.post("/api/ask", json={"question": QUESTION}))
     passage = json.loads(dict(first)["passages"])["passages"][0]
     talk, chunk = json.loads(dict(first)["answer"])["conversation_id"], passage["chunk_id"]
     assert SECRET in passage["text"]
-    assert SECRET in reader.get(f"/api/passages/{chunk}").text
+    doors: dict[str, Callable[[], str]] = {
+        "ask": lambda: reader.post("/api/ask", json={"question": QUESTION}).text,
+        "go on": lambda: reader.post("/api/ask", json={"question": "When exactly?", "conversation_id": talk}).text,
+        "library": lambda: reader.get("/api/documents").text,
+        "document": lambda: _opened(reader, f"/api/documents/{document}"),
+        "passage": lambda: _opened(reader, f"/api/passages/{chunk}"),
+        "picture of a passage": lambda: _opened(reader, f"/api/passages/{chunk}/page.png"),
+        "picture of a page": lambda: _opened(reader, f"/api/documents/{document}/pages/1.png"),
+        "conversations": lambda: reader.get("/api/conversations").text,
+        "conversation": lambda: reader.get(f"/api/conversations/{talk}").text,
+        "program": lambda: reader.post("/v1/chat/completions", json=_ASKED_BY_A_PROGRAM).text,
+        "llama-index": lambda: _retrieved(room),
+    }
+    for name, door in doors.items():
+        room.reopen()
+        assert "March" in _retrieved(room)
+        assert _opened(reader, f"/api/passages/{chunk}")
+        act(room)
+        told = door()
+        assert "March" not in told and "merger.md" not in told, name
+
+
+def _opened(reader: TestClient, address: str) -> str:
+    """What a door to one thing gives; it must not so much as say that the thing is there."""
+    answer = reader.get(address)
+    return "" if answer.status_code == 404 else f"merger.md: {answer.status_code}"
+
+
+def _retrieved(room: Room) -> str:
     retriever = StrongroomRetriever(room.appliance.searcher, person=room.appliance.reader("reader"))
-    assert any(SECRET in node.text for node in retriever.retrieve(QUESTION))
-    act(room)
-    began = time.monotonic()
-    doors = [
-        reader.post("/api/ask", json={"question": QUESTION}),
-        reader.post("/api/ask", json={"question": "And when exactly?", "conversation_id": talk}),
-        reader.get("/api/documents"),
-        reader.get(f"/api/documents/{document}"),
-        reader.get(f"/api/passages/{chunk}"),
-        reader.get(f"/api/passages/{chunk}/page.png"),
-        reader.get(f"/api/documents/{document}/pages/1.png"),
-        reader.get("/api/conversations"),
-        reader.get(f"/api/conversations/{talk}"),
-        reader.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": QUESTION}]}),
-    ]
-    nodes = retriever.retrieve(QUESTION)
-    took = time.monotonic() - began
-    for door in doors:
-        assert "March" not in door.text
-        assert "merger.md" not in door.text
-    assert [door.status_code for door in doors[3:7]] == [404] * 4
-    assert nodes == []
-    assert took < 60  # all doors together, each of them from the moment after the act
+    return " ".join(node.text for node in retriever.retrieve(QUESTION))
 
 
 def test_an_answer_is_not_shown_again_when_a_passage_it_does_not_cite_is_closed(room: Room) -> None:

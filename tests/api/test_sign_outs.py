@@ -24,6 +24,7 @@ from starlette.testclient import TestClient
 from appliance.api.sign_outs import MAX_SIGN_OUT_BYTES, SIGN_OUT_PATH
 from appliance.audit.entries import AdminAction
 from appliance.audit.log import QueryLog
+from appliance.auth.brake import Attempt
 from appliance.auth.identity import Identity
 from appliance.auth.oidc.sign_on import SingleSignOn
 from appliance.config import ModelSettings, Provider, ServerSettings, Settings
@@ -391,6 +392,25 @@ def test_a_flood_of_words_that_are_none_fills_no_record_and_the_provider_is_hear
     assert scene.appliance.log.size() == before + scene.appliance.settings.sign_in.max_failures
     assert scene.tell(address=address).status_code == 200
     assert not scene.is_signed_in()
+
+
+def test_a_flood_from_many_addresses_fills_no_record_and_stops_no_password(scene: Scene) -> None:
+    brake, most = scene.appliance.sessions.brake, scene.appliance.settings.sign_in.max_failures_per_name
+    others = [Attempt.by_sign_out(f"198.51.100.{number}") for number in range(most)]
+    for other in others:
+        brake.count(other)
+    before = scene.appliance.log.size()
+    try:
+        assert scene.tell("none", "192.0.2.96").status_code == 400
+        assert scene.appliance.log.size() == before
+        assert not brake.pause(Attempt.at_the_door("anna", "198.51.100.1"))
+        assert not brake.pauses(["anna"])
+    finally:
+        for other in others:  # the appliance is that of all tests here
+            brake.take_back(other)
+    assert scene.tell("none", "192.0.2.96").status_code == 400
+    assert scene.appliance.log.size() == before + 1
+    assert scene.tell(address="192.0.2.96").status_code == 200
 
 
 def test_what_cannot_be_put_on_record_has_ended_all_the_same(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

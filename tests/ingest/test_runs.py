@@ -113,6 +113,30 @@ def test_two_sources_are_never_synced_at_the_same_time(room: Room, held: HeldEmb
     assert room.agrees()
 
 
+def test_who_loses_sight_does_not_wait_until_another_source_has_been_synced(room: Room, held: HeldEmbedder) -> None:
+    second = _second(room)
+    held.go.set()
+    with closing(Runs(room.pipeline(), room.history)) as runs:
+        _ended(runs.start(second))
+        assert room.paths("vault") == {"x.txt"}
+        held.go.clear()
+        held.asked.clear()
+        room.write("a.txt", "The notice period is three months.")
+        first = runs.start(room.source)
+        assert held.asked.wait(20)
+        (Path(second.path) / ".access.toml").write_text('groups = ["board"]')
+        waiting = runs.start(second)
+        limit = time.monotonic() + 20
+        while room.paths("vault"):
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+        assert (first.finished_at, waiting.finished_at) == (None, None)
+        held.go.set()
+        _ended(first, waiting)
+    assert waiting.progress.counts == {Outcome.RELABELLED: 1}
+    assert room.paths("vault", frozenset({"board"})) == {"x.txt"}
+
+
 def test_a_failed_run_says_why_in_a_sentence_and_the_next_can_start(room: Room) -> None:
     room.folder.rename(room.folder.with_name("away"))
     with closing(Runs(room.pipeline(), room.history)) as runs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,6 +33,8 @@ class Asked:
         self.again = threading.Event()
         self.failures: dict[str, list[Exception]] = {}
         self.running: set[str] = set()
+        self.looked_at: list[tuple[str, str]] = []
+        self.cannot_look = False
 
     def __call__(self, source: Source) -> None:
         if self.failures.get(source.id):
@@ -41,6 +43,11 @@ class Asked:
         now = datetime.now(UTC)
         self._history.begin(RunRecord(str(len(self.sources)), source.id, source.name, now, now))
         self.again.set()
+
+    def look(self, source_id: str, changed: Iterable[str], stop: threading.Event) -> None:
+        self.looked_at += [(source_id, path) for path in changed if not stop.is_set()]
+        if self.cannot_look:
+            raise CatalogUnavailable("It is locked.")
 
     def is_running(self, source_id: str) -> bool:
         return source_id in self.running
@@ -53,7 +60,9 @@ def asked(room: Room) -> Asked:
 
 @pytest.fixture
 def watching(room: Room, asked: Asked) -> Iterator[Watcher]:
-    with closing(Watcher(room.catalog, room.history, asked, is_running=asked.is_running, settle_s=0.1)) as watcher:
+    with closing(
+        Watcher(room.catalog, room.history, asked, withdraw=asked.look, is_running=asked.is_running, settle_s=0.1)
+    ) as watcher:
         yield watcher
 
 
@@ -68,9 +77,27 @@ def _ran(room: Room, *, ago: timedelta) -> None:
     room.history.begin(RunRecord("first", room.source.id, "Library", datetime.now(UTC) - ago, datetime.now(UTC) - ago))
 
 
+def _compared(asked: Asked) -> None:
+    """Wait until the folder is watched, and compared once because it was not before."""
+    assert asked.again.wait(_LIMIT_S)
+    asked.again.clear()
+    asked.sources.clear()
+
+
+def test_what_changed_while_nobody_watched_is_looked_for_once_it_is_watched_again(
+    room: Room, asked: Asked, watching: Watcher
+) -> None:
+    room.catalog.change_source(replace(room.source, compare_every_s=0))
+    _ran(room, ago=timedelta())
+    watching.start()
+    _eventually(lambda: asked.sources == [room.source.id])
+    assert not any(len(asked.sources) > 1 for _ in range(8) if not time.sleep(0.1))
+
+
 def test_a_change_in_a_watched_folder_is_followed_by_a_sync(room: Room, asked: Asked, watching: Watcher) -> None:
     _ran(room, ago=timedelta())
     watching.start()
+    _compared(asked)
 
     def touched() -> bool:
         room.write("deep/a.txt", "The canteen opens at noon.")  # again and again: watching begins some time after start
@@ -84,7 +111,9 @@ def test_a_change_in_a_watched_folder_is_followed_by_a_sync(room: Room, asked: A
 def test_a_changed_access_file_is_not_waited_for(room: Room, asked: Asked, name: str) -> None:
     _ran(room, ago=timedelta())
     hour_s = 3600.0
-    with closing(Watcher(room.catalog, room.history, asked, is_running=asked.is_running, settle_s=hour_s)) as watching:
+    with closing(
+        Watcher(room.catalog, room.history, asked, withdraw=asked.look, is_running=asked.is_running, settle_s=hour_s)
+    ) as watching:
         watching.start()
         for _ in range(5):
             room.write("a.txt", "The canteen opens at noon.")
@@ -96,6 +125,23 @@ def test_a_changed_access_file_is_not_waited_for(room: Room, asked: Asked, name:
 
         _eventually(touched)
     assert set(asked.sources) == {room.source.id}
+
+
+def test_who_loses_sight_is_looked_for_where_something_changed_and_a_sync_follows_although_that_fails(
+    room: Room, asked: Asked, watching: Watcher
+) -> None:
+    _ran(room, ago=timedelta())
+    asked.cannot_look = True
+    file = room.write("deep/a.txt", "The canteen opens at noon.")
+    watching.start()
+    _compared(asked)
+
+    def touched() -> bool:
+        file.chmod(0o600)
+        return asked.again.wait(0.2)
+
+    _eventually(touched)
+    assert set(asked.looked_at) == {(room.source.id, "deep/a.txt")}
 
 
 def test_a_folder_is_compared_on_its_schedule_and_not_before(room: Room, asked: Asked, watching: Watcher) -> None:
@@ -160,7 +206,7 @@ def test_a_folder_that_is_not_there_is_named_and_the_others_are_kept(
     _eventually(lambda: "lost" in watching.unwatched())
     assert "schedule" in watching.unwatched()["lost"]
     watching.notice(room.source.id)
-    _eventually(lambda: asked.sources == [room.source.id])
+    _eventually(lambda: room.source.id in asked.sources)
 
 
 def test_a_change_that_was_noticed_is_not_forgotten_when_a_sync_cannot_begin(
@@ -212,7 +258,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 def test_a_mount_that_does_not_answer_keeps_nobody_from_closing(
     room: Room, asked: Asked, hanging: threading.Event
 ) -> None:
-    watcher = Watcher(room.catalog, room.history, asked, is_running=asked.is_running, settle_s=0.1)
+    watcher = Watcher(room.catalog, room.history, asked, withdraw=asked.look, is_running=asked.is_running, settle_s=0.1)
     watcher.start()
     assert hanging.wait(_LIMIT_S)
     closing = threading.Thread(target=watcher.close, daemon=True)

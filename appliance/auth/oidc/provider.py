@@ -4,8 +4,9 @@ Rules this module keeps:
 
 1. The discovery document is the configured issuer's, to the letter, and everything it names lies at that origin.
 2. Only public keys for signing are keys: a shared secret in the set is no key, however the set presents it.
-3. Keys are fetched again when a token names one that is not known, but not more often than `REFETCH_S`. A provider
-   that could not be asked is not asked again for `RETRY_S`: strangers can make the appliance ask.
+3. Keys are fetched again when a token names one that is not known, but not more often than `REFETCH_S`. What a
+   provider could not be asked is not asked again for `RETRY_S`: strangers can make the appliance ask.
+4. A set without any key is no answer: those known before stay. One that lacks a key makes that forgotten.
 """
 
 from __future__ import annotations
@@ -67,6 +68,15 @@ class Condition:
     ahead_s: float | None
 
 
+@dataclass(slots=True)
+class _Question:
+    """Something the provider is asked by one thread at a time, and not again right after that failed."""
+
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    failure: DirectoryUnavailable | None = None
+    failed_at: float = 0.0
+
+
 class Provider:
     """The configured identity provider. Threads may share it."""
 
@@ -78,11 +88,9 @@ class Provider:
             settings.issuer, name=settings.name, ca_file=settings.ca_file, timeout_s=settings.timeout_s
         )
         self._lock = threading.Lock()  # of what is known; never held while the provider is asked
-        self._asking = threading.Lock()
+        self._for_addresses, self._for_keys = _Question(), _Question()
         self._addresses: Addresses | None = None
         self._addresses_at = 0.0
-        self._failure: DirectoryUnavailable | None = None
-        self._failed_at = 0.0
         self._keys: tuple[PublicKey, ...] = ()
         self._keys_at: float | None = None
 
@@ -91,10 +99,10 @@ class Provider:
         found = self._addresses_at_hand()
         if found is not None:
             return found
-        with self._asking:
+        with self._for_addresses.turn:
             found = self._addresses_at_hand()  # another thread may have asked meanwhile
             if found is None:
-                found = self._unless_it_failed(self._discovered)
+                found = self._unless_it_failed(self._for_addresses, self._discovered)
                 with self._lock:
                     self._addresses, self._addresses_at = found, self._clock()
             return found
@@ -109,10 +117,10 @@ class Provider:
         found = self.keys_at_hand(key_id)
         if found is not None:
             return found
-        with self._asking:
+        with self._for_keys.turn:
             found = self.keys_at_hand(key_id)
             if found is None:
-                keys = self._unless_it_failed(lambda: self._fetch_keys(address))
+                keys = self._unless_it_failed(self._for_keys, lambda: self._fetch_keys(address))
                 with self._lock:
                     self._keys, self._keys_at = keys, self._clock()
                 found = self._named(keys, key_id)
@@ -173,16 +181,16 @@ class Provider:
     def _discovered(self) -> Addresses:
         return self._read(self._channel.get(self._discovery))
 
-    def _unless_it_failed(self, ask: Callable[[], Told]) -> Told:
+    def _unless_it_failed(self, question: _Question, ask: Callable[[], Told]) -> Told:
         """What the provider answers. Raises DirectoryUnavailable, without asking when that failed a moment ago."""
-        if self._failure is not None and self._clock() - self._failed_at < RETRY_S:
-            raise DirectoryUnavailable(str(self._failure))
+        if question.failure is not None and self._clock() - question.failed_at < RETRY_S:
+            raise DirectoryUnavailable(str(question.failure))
         try:
             told = ask()
         except DirectoryUnavailable as error:
-            self._failure, self._failed_at = error, self._clock()
+            question.failure, question.failed_at = error, self._clock()
             raise
-        self._failure = None
+        question.failure = None
         return told
 
     def _read(self, answer: Answer) -> Addresses:
@@ -217,7 +225,7 @@ class Provider:
     def _fetch_keys(self, address: str) -> tuple[PublicKey, ...]:
         answer = self._channel.get(address)
         found = answer.content.get("keys")
-        if answer.status != 200 or not isinstance(found, list):
+        if answer.status != 200 or not isinstance(found, list) or not found:
             raise DirectoryUnavailable(
                 f"'{self._settings.name}' answered a question for its keys with HTTP status {answer.status} "
                 "and no keys."

@@ -611,7 +611,9 @@ def test_a_provider_that_is_slow_with_its_keys_holds_up_strangers_alone(
     assert provider.asked.count("/keys") == 2
 
 
-@pytest.mark.parametrize(("content", "status"), [({"error": "slow down"}, 429), ({"error": "slow down"}, 200)])
+@pytest.mark.parametrize(
+    ("content", "status"), [({"error": "slow down"}, 429), ({"error": "slow down"}, 200), ({"keys": []}, 200)]
+)
 def test_keys_that_are_not_told_this_time_are_not_forgotten(
     door: Any, provider: Misbehaving, clock: Clock, content: object, status: int
 ) -> None:
@@ -625,6 +627,33 @@ def test_keys_that_are_not_told_this_time_are_not_forgotten(
     provider.header.clear()
     assert sign_on.signed_out(provider.logout_token()).subject
     assert come_back(sign_on, provider).name == "anna"
+
+
+def test_a_key_that_the_provider_took_back_is_forgotten(door: Any, provider: Misbehaving, clock: Clock) -> None:
+    sign_on = door()
+    assert sign_on.signed_out(provider.logout_token()).subject
+    clock.now += 11
+    answering("/keys", {"keys": [_OTHER_KEY.as_dict(private=False)]})(provider)
+    provider.header["kid"] = "unknown"
+    with pytest.raises(NotSignedIn):
+        sign_on.signed_out(provider.logout_token())
+    provider.header.clear()
+    with pytest.raises(NotSignedIn):
+        sign_on.signed_out(provider.logout_token())
+
+
+def test_what_failed_of_the_keys_is_not_told_of_the_addresses(door: Any, provider: Misbehaving, clock: Clock) -> None:
+    sign_on = door()
+    assert sign_on.begin().address
+    clock.now += 3600.0 - 1
+    answering("/keys", {}, 503)(provider)
+    with pytest.raises(DirectoryUnavailable, match="HTTP status 503"):
+        sign_on.signed_out(provider.logout_token())
+    clock.now += 2  # the addresses are looked up again
+    assert sign_on.begin().address
+    with pytest.raises(DirectoryUnavailable, match="HTTP status 503"):
+        sign_on.signed_out(provider.logout_token())
+    assert provider.asked.count("/keys") == 1  # nor is it asked again so soon
 
 
 def test_how_long_ago_a_sign_in_was_begun_is_told_of_our_own_alone(door: Any, clock: Clock) -> None:
