@@ -11,6 +11,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -56,10 +57,14 @@ class StrayFile:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A folder that cannot be listed, or a file that cannot be examined. What is there is unknown."""
+    """A folder that cannot be listed, or a file that cannot be examined. What is there is unknown.
+
+    `denied`: the file system answers, and does not let the appliance's account in.
+    """
 
     path: str
     reason: str
+    denied: bool
 
 
 Found = FoundFile | RefusedFile | StrayFile | Unreadable
@@ -79,7 +84,7 @@ def discover(root: Path, below: str = "") -> Iterator[Found]:
         except OSError as error:
             if not folder:
                 raise InvalidRequest(_why_not_listed(root, error)) from error
-            yield Unreadable(folder, f"The folder cannot be listed: {error.strerror}.")
+            yield Unreadable(folder, f"The folder cannot be listed: {error.strerror}.", _is_denied(error))
             continue
         yield from found
         folders.extend(reversed(inner))
@@ -160,7 +165,7 @@ def _examine(entry: os.DirEntry[str], path: str) -> Found | None:
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError as error:
-        return Unreadable(path, f"It cannot be examined: {error.strerror}.")
+        return Unreadable(path, f"It cannot be examined: {error.strerror}.", _is_denied(error))
     return _as_examined(path, status)
 
 
@@ -186,6 +191,10 @@ def _why_not_listed(root: Path, error: OSError) -> str:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return f"The folder {root} does not exist. Check the path, or whether the share is mounted."
     return f"The folder {root} cannot be listed ({error.strerror}). Give the appliance's account the right to read it."
+
+
+def _is_denied(error: OSError) -> bool:
+    return error.errno in (errno.EACCES, errno.EPERM)
 
 
 def is_text(name: str) -> bool:

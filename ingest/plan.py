@@ -20,7 +20,7 @@ from enum import StrEnum
 
 from appliance.catalog import FileFacts
 from appliance.config import IngestSettings
-from appliance.domain import TROUBLED, DocumentState, Source
+from appliance.domain import TROUBLED, DocumentState, ShareKind, Source
 from appliance.errors import DocumentRejected
 from appliance.patterns import matches
 from ingest.access import AccessLabels
@@ -30,6 +30,7 @@ from ingest.parse.elements import PARSER_VERSION
 
 READ_STATES = frozenset({DocumentState.INDEXED, DocumentState.DUPLICATE, DocumentState.PENDING_REVIEW})
 _VERDICTS = 2  # one more whenever files that are not taken in are judged otherwise
+_IN_CLOSED_FOLDER = "It is in a folder that is closed to the account of the appliance."
 
 FEW = 20
 """So many documents may be missing from a folder at once without anybody confirming it."""
@@ -178,13 +179,24 @@ def make_plan(
     steps = [_step(item, known.get(item.path), inside, labels, judge) for item in wanted]
     present = {item.path for item in wanted}
     left_out = {item.path for item in everything} - present
-    hidden = tuple(f"{item.path}/" for item in wanted if isinstance(item, Unreadable))
+    unreadable = [item for item in wanted if isinstance(item, Unreadable)]
+    hidden = tuple(f"{item.path}/" for item in unreadable)
+    closed = tuple(f"{item.path}/" for item in unreadable if is_closed(item, judge.source))
     for path, facts in known.items():
-        if path not in present and not path.startswith(hidden):
+        if path in present:
+            continue
+        if path.startswith(closed):
+            steps.append(Step(Action.FAIL, FoundFile(path, 0, 0), facts, reason=_IN_CLOSED_FOLDER))
+        elif not path.startswith(hidden):
             reason = "The patterns of its source leave the file out." if path in left_out else "The file was deleted."
             file = FoundFile(path, 0, 0)
             steps.append(Step(Action.REMOVE, file, facts, reason=reason, left_out=path in left_out))
     return Plan(tuple(steps), len(left_out))
+
+
+def is_closed(item: Unreadable, source: Source) -> bool:
+    """Whether what cannot be read is for nobody: its rights are those of the share, which has closed it to us too."""
+    return item.denied and source.share.kind is not ShareKind.NONE
 
 
 def is_wanted(source: Source, path: str) -> bool:
@@ -225,7 +237,7 @@ def _step(
         stray = isinstance(item, StrayFile)
         return Step(Action.REFUSE, FoundFile(item.path, 0, 0), known, reason=item.reason, stray=stray)
     if isinstance(item, Unreadable):
-        groups = known.labels.file if known else frozenset[str]()
+        groups = known.labels.file if known and not is_closed(item, judge.source) else frozenset[str]()
         return Step(Action.FAIL, FoundFile(item.path, 0, 0), known, groups, item.reason)
     try:
         groups = labels.label(item.path)

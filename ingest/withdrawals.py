@@ -6,7 +6,8 @@ Rules this module keeps:
 1. Only what was named is looked at: a file, what an access file covers, what lies below a folder. No file is opened.
 2. Nobody gains anything by it; that is for the sync that follows, which also tells the index.
 3. It may go on beside a sync, which does not give back what was taken (`Catalog.narrow`).
-4. An access file that is wrong, and rights that cannot be read, leave a document to nobody.
+4. An access file that is wrong, and rights that cannot be read, leave a document to nobody; so does a folder that is
+   closed to the appliance, where the rights are those of the share.
 5. A file that is not there is left to the sync: it may be a mount that is gone.
 """
 
@@ -24,9 +25,9 @@ from appliance.errors import DocumentRejected, InvalidRequest
 from appliance.labels import Levels
 from appliance.letter_case import in_one_case
 from ingest.access import AccessLabels
-from ingest.discover import FoundFile, RefusedFile, found_at, is_text
+from ingest.discover import FoundFile, RefusedFile, Unreadable, found_at, is_text
 from ingest.folders import SIDECAR_SUFFIX
-from ingest.plan import is_wanted
+from ingest.plan import is_closed, is_wanted
 from ingest.share.ntfs import EXPORT
 
 AT_ONCE = 500
@@ -54,7 +55,7 @@ class Withdrawals:
         """
         source = self._catalog.source(source_id)
         labels = AccessLabels(source, self._levels.names)
-        found = _found(source, concerned(source, changed))
+        found = self._found(source, concerned(source, changed))
         while some := {item.path: item for item in islice(found, AT_ONCE)}:
             in_sight = self._catalog.may_be_in_sight(source_id, list(some))
             says = {path: _label(item, labels) for path, item in some.items() if path in in_sight}
@@ -62,20 +63,27 @@ class Withdrawals:
                 return
             self._catalog.narrow(source_id, says, self._levels, bind=True)
 
+    def _found(self, source: Source, places: Iterable[str]) -> Iterator[FoundFile | RefusedFile]:
+        """The files there of which there are documents, or may come to be."""
+        for place in sorted(places):
+            with suppress(InvalidRequest):  # the folder itself is out of reach
+                for item in found_at(Path(source.path), place):
+                    if isinstance(item, FoundFile | RefusedFile) and is_wanted(source, item.path):
+                        yield item
+                    elif isinstance(item, Unreadable) and is_closed(item, source):
+                        yield from self._closed(source, item)
+
+    def _closed(self, source: Source, item: Unreadable) -> Iterator[RefusedFile]:
+        """The documents that there are of files that cannot be reached."""
+        for path in self._catalog.files(source.id):
+            if path == item.path or path.startswith(f"{item.path}/"):
+                yield RefusedFile(path, item.reason)
+
 
 def concerned(source: Source, changed: Iterable[str]) -> frozenset[str]:
     """The files and folders of which the access may have changed, none inside another; "" is the whole folder."""
     places = {place for path in changed if (place := _covered(source, path)) is not None}
     return frozenset(place for place in places if not any(above in places for above in _above(place)))
-
-
-def _found(source: Source, places: Iterable[str]) -> Iterator[FoundFile | RefusedFile]:
-    """The files there of which there are documents, or may come to be."""
-    for place in sorted(places):
-        with suppress(InvalidRequest):  # the folder itself is out of reach
-            for item in found_at(Path(source.path), place):
-                if isinstance(item, FoundFile | RefusedFile) and is_wanted(source, item.path):
-                    yield item
 
 
 def _covered(source: Source, path: str) -> str | None:

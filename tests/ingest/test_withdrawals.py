@@ -379,3 +379,36 @@ def test_what_was_seen_binds_no_later_sync(room: Room, monkeypatch: pytest.Monke
     (room.folder / "a.txt.access.toml").unlink()
     room.sync()
     assert room.paths("merger") == {"a.txt"}
+
+
+@pytest.mark.parametrize("bits", [0o000, 0o444])
+@pytest.mark.parametrize("by_sync", [True, False])
+def test_what_a_share_closes_to_the_appliance_too_is_for_nobody_until_it_can_be_read(
+    room: Room, *, bits: int, by_sync: bool
+) -> None:
+    for path in (room.folder, room.folder / "deep"):
+        path.mkdir(exist_ok=True)
+        path.chmod(0o755)
+    room.write("deep/a.txt", _MERGER).chmod(0o644)
+    room.write("b.txt", "The canteen opens at noon.").chmod(0o644)
+    _shared(room, ShareKind.POSIX, others="staff")
+    room.sync()
+    assert room.paths(_MERGER) == {"deep/a.txt"}
+    with mode(room.folder / "deep", bits):
+        if by_sync:
+            room.sync()
+            assert "closed to the account" in room.document("deep/a.txt").reason or bits
+        else:
+            _look(room, "deep")
+        assert not room.paths(_MERGER)
+        assert room.paths("canteen") == {"b.txt"}
+    room.sync()
+    assert room.paths(_MERGER) == {"deep/a.txt"}
+
+
+def test_a_folder_that_is_closed_to_the_appliance_keeps_labels_that_are_not_of_the_share(room: Room) -> None:
+    room.write("deep/a.txt", _MERGER)
+    room.sync()
+    with mode(room.folder / "deep", 0o000):
+        _look(room, "deep")
+        assert room.paths(_MERGER) == {"deep/a.txt"}
