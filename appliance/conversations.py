@@ -85,7 +85,8 @@ class StoredTurn:
     """A question and what was shown for it. `citations` are (number, chunk id); `drew_on` every chunk id its words
     came from, cited or not.
 
-    `searched_for` is empty where it was the question itself; `grounding` and `highlights` are those of the answer.
+    `searched_for` is empty where it was the question itself; `grounding`, `highlights` and `quoted_at` are those
+    of the answer; releases before kept no `quoted_at`.
     Question and answer of one that is not `is_readable` say that their key is gone; of what belongs to them nothing is
     known.
     """
@@ -101,6 +102,7 @@ class StoredTurn:
     searched_for: str = ""
     grounding: Grounding | None = None
     highlights: tuple[tuple[int, int], ...] = ()
+    quoted_at: tuple[tuple[int, int], ...] = ()
     drew_on: tuple[str, ...] = ()
     is_readable: bool = True
 
@@ -333,6 +335,7 @@ def _turn(row: Row[Any], person_id: str, keys: Mapping[str, Key]) -> StoredTurn:
         searched_for=shown.get("searched_for", ""),
         grounding=_grounding(shown["grounding"]) if shown.get("grounding") else None,
         highlights=tuple((start, end) for start, end in shown.get("highlights", ())),
+        quoted_at=tuple((number, at) for number, at in shown.get("quoted_at", ())),
         drew_on=tuple(shown.get("drew_on", ())),
         is_readable=told is not None,
     )
@@ -346,6 +349,7 @@ def _shown(turn: StoredTurn) -> dict[str, Any]:
         "searched_for": turn.searched_for,
         "grounding": asdict(turn.grounding) if turn.grounding else None,
         "highlights": turn.highlights,
+        "quoted_at": turn.quoted_at,
         "drew_on": turn.drew_on,
     }
 

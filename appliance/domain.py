@@ -454,7 +454,8 @@ class Answer:
     """What was shown: the text, the citations its markers point at, and what the reader must know about it.
 
     `grounding` is known of what a language model wrote. `highlights` are the characters (start, end) of a quotation
-    that are nearest to the question.
+    that are nearest to the question. `quoted_at` tells where each quotation stands: the number of its citation, and the
+    character of the passage's text.
     """
 
     text: str
@@ -464,6 +465,7 @@ class Answer:
     unknown_markers: tuple[int, ...] = ()
     grounding: Grounding | None = None
     highlights: tuple[tuple[int, int], ...] = ()
+    quoted_at: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from appliance.answering.sentence_ends import belongs_to_word, is_abbreviation
 from appliance.answering.sentences import COMMON, denies, statements
 from appliance.domain import Hit
 from appliance.index.names import begins_sentence
@@ -43,6 +44,10 @@ und ist ein den dem des zu im von mit für wer wie was wo le la les de du et un 
 di una del della che chi el los las y por es cuál qué quién
 """
 QUESTION_WORDS = COMMON | frozenset(_SHORT_WORDS.split())
+_FORMS_OF_ADDRESS = """
+herr herrn frau monsieur madame mademoiselle mister miss signor signore signora señor señora
+"""
+_TITLES = frozenset(_FORMS_OF_ADDRESS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +111,8 @@ def _asked(question: str) -> Mapping[str, bool]:
     shouted = question.isupper() and len(_WORD.findall(question)) >= _A_SENTENCE
     for match in _WORD.finditer(question):
         word = _folded(match[0])
-        if word not in QUESTION_WORDS and len(word) > 1:
-            opens = begins_sentence(question, match.start())
+        if word not in QUESTION_WORDS and len(word) > 1 and not is_title(match[0]):
+            opens = opens_sentence(question, match.start())
             is_name = any(map(str.isdigit, word)) if shouted else _must_stand(match[0], opens, tells)
             found[word] = found.get(word, False) or (is_name and match.start() < asking)
     return found
@@ -117,6 +122,19 @@ def end_of_asking(question: str) -> int:
     """Where a question has its last question mark; its end if nothing is asked before that."""
     mark = question.rfind("?")
     return mark if len(_WORD.findall(question[: max(0, mark)])) >= _A_SENTENCE else len(question)
+
+
+def opens_sentence(text: str, start: int) -> bool:
+    """Whether a sentence begins at `start`, not only a name after an abbreviation ("Ms. Miller")."""
+    if not begins_sentence(text, start):
+        return False
+    before = text[:start].rstrip()
+    return not before.endswith(".") or not belongs_to_word(text, 0, len(before) - 1)
+
+
+def is_title(word: str) -> bool:
+    """Whether a word with a capital goes with a name and is none: a form of address, or the legal form of a firm."""
+    return not word.isupper() and (word.casefold() in _TITLES or (word[0].isupper() and is_abbreviation(word)))
 
 
 def _must_stand(word: str, opens_sentence: bool, capitals_tell: bool) -> bool:

@@ -6,7 +6,8 @@ Rules this module keeps:
    retrieved and asked of which model before the first word is, and the answer before it is called finished. What cannot
    be recorded is not answered.
 2. An answer that ends early (an error, a reader who leaves) is closed on record too, with the reason.
-3. A language model that fails costs the reader the prose, not the passages: they are quoted instead, with a notice. A
+3. A language model that fails costs the reader the prose, not the passages: they are quoted instead, with a notice, and
+   without a mark where they hold nothing that the question names, which the model might have known by another name. A
    model that goes round in circles, or does not come to an end in its time, has failed.
 4. Only passages the retriever returned for this reader can be cited.
 5. What a model wrote is held against the passages it cites before it is called finished.
@@ -302,7 +303,7 @@ class Answerer:
                 budget_tokens=budget,
                 max_passages=max(1, self._settings.passages >> number),
                 count_tokens=model.count_tokens,
-                words=instructions(detect_language(course.question)),
+                words=instructions(course.language),
                 differing=lambda passages: [
                     (found.one.number, found.other.number) for found in course.conflicts(passages)
                 ],
@@ -349,9 +350,9 @@ class Answerer:
     def _quote(self, course: Course) -> Generator[AnswerEvent, None, Answer]:
         """The passages themselves, when there is no model to write."""
         passages = course.passages or numbered(course.hits[: self._settings.passages])
-        if named.are_missing(course.searched_for, course.follow_up, [passage.hit for passage in passages]):
-            if not course.retrieved:
-                yield from self._found(course, passages, None, None)
+        hits = [passage.hit for passage in passages]
+        if not course.has_failed and named.are_missing(course.searched_for, course.follow_up, hits):
+            course.passages = passages
             return self._abstain(course)
         quoted = quotations(course.searched_for, passages, self._embedder, follow_up=course.follow_up)
         told = _besides(course, [quotation.passage for quotation in quoted], passages)
@@ -362,9 +363,18 @@ class Answerer:
         gate = MarkerGate(passages)
         shown = gate.feed(laid.text) + gate.finish()
         yield self._shown(course, shown)
-        course.notices += (*notices.of_quotations(laid, course.follow_up), *told.notices())
+        lack_names = named.are_missing(course.searched_for, course.follow_up, hits, in_doubt=True)
+        of_quotations = notices.of_quotations(laid, course.follow_up, lack_names=lack_names)
+        course.notices += (*of_quotations, *told.notices())
         citations = _with(gate.citations, told.passages)
-        return Answer(shown, AnswerKind.EXTRACTIVE, citations, tuple(course.notices), highlights=laid.highlights)
+        return Answer(
+            shown,
+            AnswerKind.EXTRACTIVE,
+            citations,
+            tuple(course.notices),
+            highlights=laid.highlights,
+            quoted_at=laid.quoted_at,
+        )
 
     def _abstain(self, course: Course, why: str = "") -> Answer:
         if why:
@@ -372,7 +382,7 @@ class Answerer:
         if not course.retrieved:
             self._log.append(retrieved(course, None, None))
             course.retrieved = True
-        text = notices.not_said(detect_language(course.question))
+        text = notices.not_said(course.language)
         return Answer(text, AnswerKind.ABSTAINED, (), tuple(course.notices))
 
     def _found(
@@ -394,6 +404,7 @@ class Answerer:
             course.notices.append(notices.CUT_OFF)
         if self._model_expected or course.card is not None:
             course.notices.append(f"{error} The passages themselves are quoted instead.")
+            course.has_failed = True
         course.card = None
 
 

@@ -53,7 +53,8 @@ class Course:
     """One question on its way to its answer: the material of its records.
 
     `looked_at` is when it was last seen to that the reader may still see what the answer draws on. `withheld` counts
-    the passages that the catalog kept from the search, `is_withdrawn` says that the whole answer was.
+    the passages that the catalog kept from the search, `is_withdrawn` says that the whole answer was,
+    `has_failed` that a model was to answer and did not.
     """
 
     query_id: str
@@ -75,12 +76,21 @@ class Course:
     first_token_ms: float | None = None
     withheld: int = 0
     is_withdrawn: bool = False
+    has_failed: bool = False
     _compared: tuple[tuple[Citation, ...], list[Conflict]] | None = field(default=None, init=False)
 
     @property
     def follow_up(self) -> str:
         """The question as it was asked, where something else was searched for; else nothing."""
         return as_follow_up(self.question, self.searched_for)
+
+    @property
+    def language(self) -> str:
+        """The language of the question (two letters), of one that is too short by itself together with the one before.
+
+        Empty where it is not clear.
+        """
+        return detect_language(self.question) or detect_language(self.searched_for)
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the question came in."""
@@ -145,7 +155,7 @@ def retrieved(course: Course, prompt: Prompt | None, generation: Generation | No
         parameters=_parameters(generation, course.card) if generation else None,
         answerable=course.answerable,
         reranker_digest=next((hit.reranked_by for hit in course.hits if hit.reranked_by), ""),
-        language=detect_language(course.question),
+        language=course.language,
         turns=tuple(map(_earlier, prompt.turns)) if prompt else (),
         differing=prompt.differing if prompt else (),
         state=course.state,

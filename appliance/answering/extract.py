@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -60,10 +60,12 @@ _PERIOD = re.compile(r"(?:\d{1,2}[./-]){0,2}(?:19|20)\d\d(?:[/-]\d{2,4})?")
 class _Part:
     """A sentence or a line of a passage. `opens_line` tells how it is joined to the one before.
 
-    `leads` says that it is a heading or the head of a table; `headings` and `head` are those it stands under.
+    `at` is where in the passage it begins. `leads` says that it is a heading or the head of a table; `headings` and
+    `head` are those it stands under.
     """
 
     text: str
+    at: int
     opens_line: bool
     is_row: bool = False
     leads: bool = False
@@ -73,21 +75,29 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class Quotation:
-    """What is quoted of a passage: the part that is nearest to the question, and what stands around it."""
+    """What is quoted of a passage: the part that is nearest to the question, and what stands around it.
+
+    `at` is where in the passage's text stands what is to be looked at: the nearest part if it is near, else the first.
+    """
 
     passage: Citation
     before: str
     nearest: str
     after: str
     is_near: bool
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Quotations:
-    """What is shown, and where in it (start, end) the part of each quotation stands that is nearest to the question."""
+    """What is shown, and where in it (start, end) the part of each quotation stands that is nearest to the question.
+
+    `quoted_at` tells where each quotation stands in its passage: the passage's number, and the character (`Quotation`).
+    """
 
     text: str
     highlights: tuple[tuple[int, int], ...]
+    quoted_at: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +106,7 @@ class _Wanted:
 
     `telling` are the names that tell that a part speaks of what was asked: of a follow-up all of them, of a question by
     itself no years. A `common` one, which most passages hold as they do the name of the house, does not tell it alone,
-    but together with one of the `other` words.
+    but together with one of the `other` words. Where they `are_missing` from the passages, nothing is near.
     """
 
     follow_up: str
@@ -105,13 +115,17 @@ class _Wanted:
     telling: tuple[str, ...]
     common: frozenset[str]
     other: frozenset[str]
+    are_missing: bool
 
     @classmethod
     def by(cls, question: str, follow_up: str, passages: Sequence[Citation]) -> _Wanted:
-        names = tuple(named.wanted(question, follow_up, [passage.hit for passage in passages]))
+        hits = [passage.hit for passage in passages]
+        names = tuple(named.wanted(question, follow_up, hits, in_doubt=True))
         telling = names if follow_up else tuple(name for name in names if not name.isdecimal())
         common = frozenset() if follow_up else _common(telling, passages)
-        return cls(follow_up, names, own_stems(follow_up), telling, common, words(question) - words(" ".join(names)))
+        other = words(question) - words(" ".join(names))
+        are_missing = named.are_missing(question, follow_up, hits, in_doubt=True)
+        return cls(follow_up, names, own_stems(follow_up), telling, common, other, are_missing)
 
     def is_spoken_of(self, text: str) -> bool:
         """Whether a text has a name, or a word of the follow-up's own."""
@@ -153,10 +167,14 @@ class _Judged:
     def quotation(self, wanted: _Wanted, scores: Sequence[float]) -> Quotation:
         """The best part by its `scores`, with what stands around it."""
         best = max(range(len(self.parts)), key=lambda number: (not self.parts[number].leads, scores[number]))
-        return Quotation(self.passage, *_around(self.parts, best), self._is_near(wanted, best))
+        first, around = _around(self.parts, best)
+        is_near = self._is_near(wanted, best)
+        return Quotation(self.passage, *around, is_near, self.parts[best].at if is_near else first.at)
 
     def _is_near(self, wanted: _Wanted, best: int) -> bool:
         part = self.parts[best]
+        if wanted.are_missing:
+            return False
         if wanted.own:
             return wanted.is_spoken_of(f"{self.passage.hit.title}\n{part.headings}\n{part.head}\n{part.text}")
         return self.nearness[best] >= _NEAR or wanted.is_spoken_of(f"{part.head}\n{part.text}")
@@ -203,7 +221,8 @@ def laid_out(quotations: Sequence[Quotation]) -> Quotations:
         if quotation.is_near:
             highlights.append((len(text), len(text) + len(nearest)))
         text += f"{nearest}{after} [{quotation.passage.number}]"
-    return Quotations(text, tuple(highlights))
+    quoted_at = tuple((quotation.passage.number, quotation.at) for quotation in quotations)
+    return Quotations(text, tuple(highlights), quoted_at)
 
 
 def _parts(chunk: Chunk) -> list[_Part]:
@@ -213,7 +232,8 @@ def _parts(chunk: Chunk) -> list[_Part]:
     start = 0
     for line in unwrapped(chunk.text, headings).split("\n"):
         above = "\n".join(place.headings_at(start))
-        parts += (replace(part, headings=above) for part in _parts_of_line(line.strip(), headings))
+        indent = len(line) - len(line.lstrip())
+        parts += (replace(part, headings=above) for part in _parts_of_line(line.strip(), start + indent, headings))
         start += len(line) + 1
     heads = [parts[_head_row(parts, number)].text if part.is_row else "" for number, part in enumerate(parts)]
     return [
@@ -222,13 +242,17 @@ def _parts(chunk: Chunk) -> list[_Part]:
     ]
 
 
-def _parts_of_line(line: str, headings: Collection[str]) -> list[_Part]:
+def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]:
+    """The parts of a line, which begins at that place of the passage."""
     if line and line.lstrip("# ") in headings:
-        return [_Part(line, opens_line=True, leads=True)]
+        return [_Part(line, at, opens_line=True, leads=True)]
     if _CELL_BORDER in line:
-        return [_Part(line, opens_line=True, is_row=True)]
-    sentences = [sentence.strip() for sentence in _sentences(line) if sentence.strip()]
-    return [_Part(sentence, opens_line=number == 0) for number, sentence in enumerate(sentences)]
+        return [_Part(line, at, opens_line=True, is_row=True)]
+    return [
+        _Part(said.strip(), at + end - len(said.lstrip()), opens_line=start == 0)
+        for start, end in _sentences(line)
+        if (said := line[start:end]).strip()
+    ]
 
 
 def _names_columns(parts: Sequence[_Part], number: int) -> bool:
@@ -241,10 +265,10 @@ def _names_columns(parts: Sequence[_Part], number: int) -> bool:
     return len(cells) > 1 and all(_PERIOD.fullmatch(cell) or not _NUMBER.search(cell) for cell in cells)
 
 
-def _sentences(line: str) -> list[str]:
-    """The sentences of a line; what stands before a colon or a semicolon is one by itself."""
+def _sentences(line: str) -> Iterator[tuple[int, int]]:
+    """From where to where the sentences of a line go; what stands before a colon or a semicolon is one by itself."""
     ends = {*sentence_ends(line, 0, len(line)), *(halt.end() for halt in _HALT.finditer(line))}
-    return [line[start:end] for start, end in pairwise((0, *sorted(ends), len(line)))]
+    return pairwise((0, *sorted(ends), len(line)))
 
 
 def _nearness(question: str, texts: Sequence[str], embedder: Embedder) -> list[float]:
@@ -270,8 +294,11 @@ def _share(held: Collection[str], wanted: Collection[str]) -> float:
     return len(held) / max(1, len(wanted))
 
 
-def _around(parts: Sequence[_Part], best: int) -> tuple[str, str, str]:
-    """A part and, while there is room, its neighbours: what follows first, then what comes before."""
+def _around(parts: Sequence[_Part], best: int) -> tuple[_Part, tuple[str, str, str]]:
+    """A part and, while there is room, its neighbours: what follows first, then what comes before.
+
+    Told are the first of them, and the texts before the part, of it and after it.
+    """
     head, room = _head_row(parts, best), _MAX_CHARACTERS - len(parts[best].text)
     if head < best and len(parts[head].text) >= room:
         head = best
@@ -283,7 +310,8 @@ def _around(parts: Sequence[_Part], best: int) -> tuple[str, str, str]:
     if cut:
         nearest = nearest[:_MAX_CHARACTERS].rsplit(" ", 1)[0]
     after = "".join(_joint(part) + part.text for part in parts[best + 1 : last + 1])
-    return _opening(parts, first, head) + before, nearest, after + _closing(parts, last, cut=cut)
+    around = (_opening(parts, first, head) + before, nearest, after + _closing(parts, last, cut=cut))
+    return parts[min(first, head)], around
 
 
 def _grown(parts: Sequence[_Part], best: int, room: int) -> tuple[int, int]:

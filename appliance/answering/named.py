@@ -7,14 +7,16 @@ stands nearest to it, about Geneva. Rules this module keeps:
    joined by hyphens, or a word, with a digit and a capital. Any other number is a quantity: "more than 8 hours" answers
    "9 hours?". Days and months are no names here: "Monday to Friday" answers "on Wednesdays?".
 2. A text holds a name with an ending more or less, of two letters at most, and a longer one with one letter wrong. It
-   holds a code with blanks for its hyphens too, or without them.
+   holds a code, or a name in two parts, with blanks for its hyphens too, or without them; and a year inside a code.
 3. What a follow-up names is all that it says of its own, so the passages must hold each. Of a question by itself they
    must hold one name, whichever: another may be called something else there. So may an abbreviation or a code ("GDP",
    "M2-like"): one that stands nowhere tells nothing, unless the passages have it with another number.
-
 4. In a German follow-up, what comes after "in" without an article is a name, as places do and most nouns do not ("in
    Paris", but "im Büro", "in der Probezeit"), if what was found is German too ("Genf" is Geneva elsewhere), and it is
    no measure, not made of another word ("in Bearbeitung") and not part of a phrase ("in Kraft").
+5. A title ("Ms.") is no name, nor is what `asides` leaves out. Where only a name that is in doubt is missing, what is
+   found is quoted, unmarked: such a one is as `asides` tells, or a place after "in" where the language may be German or
+   not ("Hotel in Paris?").
 
 What the last rules cost and catch: docs/decisions/0022-when-the-documents-do-not-say.md.
 """
@@ -22,14 +24,14 @@ What the last rules cost and catch: docs/decisions/0022-when-the-documents-do-no
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
-from appliance.answering.abstention import QUESTION_WORDS, end_of_asking, spelled
+from appliance.answering.abstention import QUESTION_WORDS, end_of_asking, is_title, opens_sentence, spelled
+from appliance.answering.asides import without_asides
 from appliance.answering.numbers import MEASURES
 from appliance.domain import Hit
-from appliance.index.names import begins_sentence
 from appliance.inference.language import detect_language
 
 _WORD = re.compile(r"[^\W_]+")
@@ -37,6 +39,9 @@ _JOINED = re.compile(r"[^\W_]+(?:[-\u2010-\u2013/][^\W_]+)*")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _ENDS_IN_YEAR = re.compile(r"[^\W\d]+((?:19|20)\d\d)")  # "FY2021"
 _NUMBERED = re.compile(r"([^\W\d]{2,}) ?\d+")  # "hlt 40"
+_YEAR_INSIDE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_HYPHENATED = re.compile(r"[^\W_]+(?:[-\u2010\u2011][^\W_]+)+")
+_SURELY = 0.7  # how likely a question is in German, where that is to be sure
 _LONGEST_ENDING = 2
 _SHORTEST_STEM = 4
 _MAY_BE_MISSPELT = 6  # letters
@@ -69,7 +74,7 @@ class _Said:
     def by(cls, texts: Iterable[str]) -> _Said:
         line = f" {' '.join(spelled(text).strip() for text in texts)} "
         in_order = line.split()
-        distinct = frozenset(in_order)
+        distinct = frozenset(in_order).union(*map(_YEAR_INSIDE.findall, in_order))
         return cls(
             line,
             distinct,
@@ -86,6 +91,9 @@ class _Said:
     def holds(self, name: str) -> bool:
         """Whether a name stands there."""
         if not any(map(str.isdigit, name)):
+            if name.replace(" ", "") in self.beside or (" " in name and all(map(self.holds, name.split()))):
+                return True
+            name = name.replace(" ", "")
             as_word = name in self.begun or not self.words.isdisjoint(_forms(name))
             return as_word or not self.nearly.isdisjoint(_without_a_letter(name))
         year = _ENDS_IN_YEAR.fullmatch(name)
@@ -93,35 +101,34 @@ class _Said:
         as_code = f" {name} " in self.line or whole in self.words or whole in self.beside
         return as_code or (year is not None and year[1] in self.words)
 
+    def holds_part(self, name: str) -> bool:
+        """Whether a name stands there, or a part of one that has no number."""
+        is_code = any(map(str.isdigit, name))
+        return self.holds(name) or (not is_code and any(map(self.holds, name.split())))
 
-def names(question: str, language: str, *, german_places: bool = False) -> Mapping[str, bool]:
+
+def names(question: str, language: str, *, german_places: bool = False, in_doubt: bool = False) -> Mapping[str, bool]:
     """What a question names, in one spelling with one space between words, and whether it is a word or a year.
 
     Args:
         question: What was asked.
         language: Its language (two letters, empty where it is not clear).
         german_places: Whether in German what comes after "in" is a name.
+        in_doubt: Whether what is in doubt is one.
     """
     asking = question[: end_of_asking(question)]
     tells = (language != "de" or german_places) and not asking.isupper()  # whether a capital tells a name
-    found: dict[str, bool] = {}
-    for joined in _JOINED.finditer(asking):
-        if len(found) >= _MOST_NAMES:
-            break
-        if _is_code(joined[0]):
-            found[_one_spelling(joined[0])] = False
-            continue
-        for word in _WORD.finditer(joined[0]):
-            start = joined.start() + word.start()
-            if _is_name(word[0], capital_tells=tells and _may_be_name(asking, word[0], start, language)):
-                found[_one_spelling(word[0])] = word[0][1:].islower() or word[0].isdecimal()
-    return found
+    asking = without_asides(asking, in_doubt=in_doubt)
+    found = _names_in(asking, lambda word, start: tells and _may_be_name(asking, word, start, language))
+    return {_one_spelling(name): is_word for name, is_word in islice(found, _MOST_NAMES)}
 
 
-def wanted(searched_for: str, follow_up: str, hits: Sequence[Hit]) -> Mapping[str, bool]:
+def wanted(searched_for: str, follow_up: str, hits: Sequence[Hit], *, in_doubt: bool = False) -> Mapping[str, bool]:
     """What passages are to hold: the names of a follow-up, or of what was searched for where none was asked."""
-    is_german = bool(hits) and hits[0].chunk.language == "de"
-    return names(follow_up or searched_for, detect_language(searched_for), german_places=bool(follow_up) and is_german)
+    language = detect_language(searched_for)
+    in_german = bool(follow_up) and bool(hits) and hits[0].chunk.language == "de"
+    is_unsure = in_doubt and not detect_language(searched_for, probability=_SURELY)
+    return names(follow_up or searched_for, language, german_places=in_german or is_unsure, in_doubt=in_doubt)
 
 
 def held(named: Collection[str], *texts: str) -> frozenset[str]:
@@ -132,20 +139,40 @@ def held(named: Collection[str], *texts: str) -> frozenset[str]:
     return frozenset(filter(said.holds, named))
 
 
-def are_missing(searched_for: str, follow_up: str, hits: Sequence[Hit]) -> bool:
-    """Whether passages lack what is named: any that a follow-up names, else all that was searched for."""
-    named = wanted(searched_for, follow_up, hits)
+def are_missing(searched_for: str, follow_up: str, hits: Sequence[Hit], *, in_doubt: bool = False) -> bool:
+    """Whether passages lack what is named: any that a follow-up names, else all that was searched for.
+
+    With `in_doubt`, what may be a name is one.
+    """
+    named = wanted(searched_for, follow_up, hits, in_doubt=in_doubt)
     if not named:
         return False
     said = _Said.by(map(text_of, hits))
     if follow_up:
         return not all(map(said.holds, named))
-    return not any(map(said.holds, named)) and all(is_word or said.has_like(name) for name, is_word in named.items())
+    if any(map(said.holds_part, named)):
+        return False
+    return all(is_word or said.has_like(name) for name, is_word in named.items())
 
 
 def text_of(hit: Hit) -> str:
     """All that a hit says, its title, path and headings too."""
     return "\n".join((hit.title, hit.path, hit.chunk.search_text))
+
+
+def _names_in(asking: str, capital_tells: Callable[[str, int], bool]) -> Iterator[tuple[str, bool]]:
+    """The names in a text, and whether each is a word or a year. `capital_tells` says it of the word at a place."""
+    for joined in _JOINED.finditer(asking):
+        if _is_code(joined[0]):
+            yield joined[0], False
+            continue
+        found = [
+            word[0]
+            for word in _WORD.finditer(joined[0])
+            if _is_name(word[0], capital_tells=capital_tells(word[0], joined.start() + word.start()))
+        ]
+        whole = _in_parts(joined[0]) if found and _HYPHENATED.fullmatch(joined[0]) else ""
+        yield from ((name, all(map(_is_word, name.split()))) for name in ([whole] if whole else found))
 
 
 def _is_code(joined: str) -> bool:
@@ -156,15 +183,29 @@ def _may_be_name(asking: str, word: str, start: int, language: str) -> bool:
     """Whether a capital at the beginning of a word may tell that it is a name."""
     if language == "de":
         return _BEFORE_PLACE.search(asking, 0, start) is not None and not _NO_GERMAN_PLACE.fullmatch(word)
-    return not begins_sentence(asking, start)
+    return not opens_sentence(asking, start)
 
 
 def _is_name(word: str, *, capital_tells: bool) -> bool:
     if any(map(str.isdigit, word)):
         return _YEAR.fullmatch(word) is not None
-    if len(word) < 2 or word.casefold() in QUESTION_WORDS or word.casefold() in _CALENDAR:
+    if len(word) < 2 or word.casefold() in QUESTION_WORDS or word.casefold() in _CALENDAR or is_title(word):
         return False
     return capital_tells and not word.islower()
+
+
+def _is_word(name: str) -> bool:
+    """Whether a name is a word or a year, not an abbreviation."""
+    return name[1:].islower() or name.isdecimal() or len(name) == 1
+
+
+def _in_parts(hyphenated: str) -> str:
+    """The parts of a hyphenated word that belong to a name ("Wi-Fi", "Wi-fi", "E-Mail"); nothing if only one does."""
+    parts: list[str] = []
+    for part in _WORD.findall(hyphenated):
+        if not part.islower() or (parts and len(part) <= _LONGEST_ENDING):
+            parts.append(part)
+    return " ".join(parts) if len(parts) > 1 else ""
 
 
 def _forms(word: str) -> Iterable[str]:

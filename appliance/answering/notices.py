@@ -27,6 +27,7 @@ WITHDRAWN = (
 )
 NOT_GROUNDED = "No sentence of this answer stands in the passages it cites. Do not rely on it."
 NOT_NEAR = "Nothing that is quoted here is near to the question: the documents may not answer it."
+NOT_NAMED = "Nothing that is quoted here holds what the question seems to name: the documents may not answer it."
 OTHER_QUESTION = (
     "Nothing that is quoted here has the words of this follow-up question: it may answer only the question before it."
 )
@@ -60,12 +61,15 @@ def of_grounding(checked: Grounding, *, cites: bool) -> Iterator[str]:
         yield f"Not found in the cited passages, and marked in the answer: {listed}. Check before you rely on it."
 
 
-def of_quotations(laid: Quotations, follow_up: str) -> Iterator[str]:
-    """What the reader must know about how far quotations have to do with the question."""
+def of_quotations(laid: Quotations, follow_up: str, *, lack_names: bool) -> Iterator[str]:
+    """What the reader must know about how far quotations have to do with the question, whose names they may lack."""
     if not laid.text or laid.highlights:
         return
     own = own_stems(follow_up)
-    yield OTHER_QUESTION if own and own.isdisjoint(words(laid.text)) else NOT_NEAR
+    if own and own.isdisjoint(words(laid.text)):
+        yield OTHER_QUESTION
+    else:
+        yield NOT_NAMED if lack_names else NOT_NEAR
 
 
 def of_conflict(found: Conflict) -> str:

@@ -42,11 +42,17 @@ _ABBREVIATIONS, _BEFORE_NUMBERS = frozenset(_NEVER_ALONE.split()), frozenset(_LE
 def sentence_ends(text: str, start: int, end: int) -> Iterator[int]:
     """The places in `text[start:end]` after which a new sentence begins; markers after a dot belong to what it ends."""
     for found in _END.finditer(text, start, end):
-        if text[found.start()] != "." or not _belongs_to_word(text, start, found.start()):
+        if text[found.start()] != "." or not belongs_to_word(text, start, found.start()):
             yield found.end()
 
 
-def _belongs_to_word(text: str, start: int, dot: int) -> bool:
+def is_abbreviation(word: str) -> bool:
+    """Whether a word is an abbreviation that never stands alone: a title before a name, a legal form after one."""
+    return word.casefold() in _ABBREVIATIONS
+
+
+def belongs_to_word(text: str, start: int, dot: int) -> bool:
+    """Whether the dot at `dot` belongs to the word before it, which begins at `start` at the earliest."""
     before = text[max(start, dot - _LONGEST) : dot]
     last = _LAST_WORD.search(before)
     if last is None:

@@ -15,7 +15,7 @@ from appliance.api.conversations import visible_passages, withheld
 from appliance.api.gate import Asking, StillAsking, TheAppliance, TheDoor
 from appliance.api.schemas.asking import AnswerOut, AskEvent, FeedbackIn, PassagesOut, Question, StartedOut, TokenOut
 from appliance.api.streaming import Events, streamed
-from appliance.api.wire import grounding_out, passage_out, said_of
+from appliance.api.wire import grounding_out, passage_out
 from appliance.audit.entries import FeedbackGiven
 from appliance.conversations import StoredTurn
 from appliance.domain import Conversation, Principal, Turn
@@ -104,6 +104,7 @@ def _store(appliance: Appliance, conversation_id: str, reader: Principal, questi
             searched_for=event.completed,
             grounding=answer.grounding,
             highlights=answer.highlights,
+            quoted_at=answer.quoted_at,
             drew_on=event.drew_on,
         ),
     )
@@ -133,13 +134,13 @@ def _on_the_wire(event: AnswerEvent, conversation_id: str) -> tuple[AskEvent, Ba
 def answer_out(event: Answered, conversation_id: str) -> AnswerOut:
     """A finished answer on the wire."""
     answer = event.answer
-    said = said_of(answer.text, answer.kind, answer.highlights)
+    quoted_at = dict(answer.quoted_at)
     return AnswerOut(
         query_id=event.query_id,
         conversation_id=conversation_id,
         text=answer.text,
         kind=answer.kind,
-        citations=[passage_out(citation, said.get(citation.number, "")) for citation in answer.citations],
+        citations=[passage_out(citation, quoted_at.get(citation.number, 0)) for citation in answer.citations],
         notices=list(answer.notices),
         model=event.model,
         searched_for=event.completed,

@@ -76,14 +76,15 @@ def _shown(appliance: Appliance, reader: Principal, turns: Sequence[StoredTurn])
 
 def _turn(turn: StoredTurn, visible: Mapping[str, ChunkInContext]) -> TurnOut:
     missing = withheld(turn, visible)
-    said = said_of(turn.answer, turn.kind, turn.highlights)
+    quoted_at = dict(turn.quoted_at)
+    said = {} if quoted_at else said_of(turn.answer, turn.kind, turn.highlights)
     return TurnOut(
         query_id=turn.query_id,
         question=turn.question,
         answer=_NOT_SHOWN if missing else turn.answer,
         kind=turn.kind,
         citations=[
-            cited_chunk_out(number, visible[chunk], said.get(number, ""))
+            cited_chunk_out(number, visible[chunk], quoted_at.get(number), said.get(number, ""))
             for number, chunk in turn.citations
             if chunk in visible
         ],

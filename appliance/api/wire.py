@@ -52,7 +52,10 @@ def place_out(place: Place, headings: Sequence[str] | None = None) -> PlaceOut:
 
 
 def said_of(answer: str, kind: AnswerKind, highlights: Iterable[tuple[int, int]]) -> Mapping[int, str]:
-    """What an answer quotes of each passage, by the number that follows it: what is marked, else how it begins."""
+    """What an answer quotes of each passage, by the number that follows it: what is marked, else how it begins.
+
+    For answers of releases that did not keep where it stands.
+    """
     if kind is not AnswerKind.EXTRACTIVE:
         return {}
     ends = list(_MARKER.finditer(answer))
@@ -66,14 +69,14 @@ def _after(markers: Sequence[re.Match[str]]) -> Iterator[int]:
     yield from (marker.end() for marker in markers)
 
 
-def passage_out(citation: Citation, said: str = "") -> PassageOut:
-    """A passage of an answer, and where in it stands what was quoted of it."""
-    return _passage(citation.number, citation.hit.rank, citation.hit, said)
+def passage_out(citation: Citation, quoted_at: int = 0) -> PassageOut:
+    """A passage of an answer, with the headings above what is quoted of it, from the character `quoted_at` on."""
+    return _passage(citation.number, citation.hit.rank, citation.hit, quoted_at)
 
 
-def cited_chunk_out(number: int, item: ChunkInContext, said: str = "") -> PassageOut:
-    """A passage of an earlier answer, looked up again."""
-    return _passage(number, number, item, said)
+def cited_chunk_out(number: int, item: ChunkInContext, quoted_at: int | None, said: str) -> PassageOut:
+    """A passage of an earlier answer, looked up again; what it `said` is looked for where its place was not kept."""
+    return _passage(number, number, item, _place_in(item.chunk.text, said) if quoted_at is None else quoted_at)
 
 
 def verified_out(verification: Verification) -> VerifiedOut:
@@ -179,8 +182,8 @@ def _line_out(line: ChangedLine) -> ChangedLineOut:
     return ChangedLineOut(text=line.text, page=line.page)
 
 
-def _passage(number: int, rank: int, item: Hit | ChunkInContext, said: str) -> PassageOut:
-    place, at = item.chunk.place, _place_in(item.chunk.text, said)
+def _passage(number: int, rank: int, item: Hit | ChunkInContext, quoted_at: int) -> PassageOut:
+    place = item.chunk.place
     return PassageOut(
         number=number,
         chunk_id=item.chunk.id,
@@ -189,7 +192,7 @@ def _passage(number: int, rank: int, item: Hit | ChunkInContext, said: str) -> P
         title=item.title,
         path=item.path,
         source=item.source,
-        place=place_out(place, place.headings_at(at)),
+        place=place_out(place, place.headings_at(quoted_at)),
         text=item.chunk.text,
         rank=rank,
     )

@@ -21,7 +21,7 @@ from appliance.domain import EVERYONE, Role, Source
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from tests.api.conftest import BASE, PASSWORD, events, open_log, write, write_documents
-from tests.appliance.inference.ollama_server import MODEL, OllamaServer, ollama_server
+from tests.appliance.inference.ollama_server import MODEL, Mode, OllamaServer, ollama_server
 
 pytestmark = pytest.mark.integration
 
@@ -101,7 +101,7 @@ def _served(server: OllamaServer, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture
 def house(_served: House, server: OllamaServer) -> House:
     """With the model that says `SAID`."""
-    server.words, server.digest = SAID, "ab" * 32
+    server.words, server.digest, server.mode = SAID, "ab" * 32, Mode.NORMAL
     return _served
 
 
@@ -273,28 +273,60 @@ def test_without_a_model_and_with_other_settings_each_is_named_and_a_quotation_i
         assert other.replay(quoted["query_id"])["outcome"] == "reproduced"
 
 
+def test_what_is_quoted_because_the_model_failed_is_quoted_again(house: House, server: OllamaServer) -> None:
+    conversation = house.ask(HOTEL)["conversation_id"]
+    server.mode = Mode.ERROR_MIDSTREAM
+    asked = house.ask("And in Paris?", conversation_id=conversation)
+    assert (asked["kind"], asked["highlights"]) == ("extractive", [])
+    assert any("quoted instead" in notice for notice in asked["notices"])
+    server.mode = Mode.NORMAL
+    replay = house.replay(asked["query_id"])
+    assert (replay["outcome"], replay["notes"]) == ("reproduced", [])
+
+
+def test_a_follow_up_that_was_not_answered_for_its_language_is_judged_again_in_it(house: House, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(house.appliance.settings.data_dir, data, ignore=shutil.ignore_patterns("socket", "lock"))
+    with served(data, house.documents, ModelSettings(provider=Provider.NONE)) as without:
+        conversation = without.ask("Was darf ein Hotel in Zürich pro Nacht höchstens kosten?")["conversation_id"]
+        asked = without.ask("Und 2019?", conversation_id=conversation)
+        assert (asked["kind"], asked["text"][:13]) == ("abstained", "Die Dokumente")
+        assert without.replay(asked["query_id"])["outcome"] == "reproduced"
+
+
 def test_follow_ups_without_a_model_are_told_from_the_question_before_and_judged_again_the_same(
     house: House, tmp_path: Path
 ) -> None:
-    text = (
-        "# Garage\n\n## Bicycles\n\nBicycles stand in row seven.\n\n## Motorcycles\n\nMotorcycles stand by the gate.\n"
-    )
+    told = "They stand in row seven of the garage."
+    text = f"# Garage of Olten\n\n## Bicycles\n\n{told}\n\n## Motorcycles\n\n{told}\n"
     write(house.documents / "garage.md", text)
+    write(house.documents / "guests.md", "# Guests\n\nGuests leave theirs by the gate and ring the bell.\n")
     house.sync()
     data = tmp_path / "data"
     shutil.copytree(house.appliance.settings.data_dir, data, ignore=shutil.ignore_patterns("socket", "lock"))
     with served(data, house.documents, ModelSettings(provider=Provider.NONE)) as without:
-        conversation = without.ask("Where do bicycles stand in the garage?")["conversation_id"]
-        nowhere = without.ask("And in Paris?", conversation_id=conversation)
+        reader, first = without.clients["reader"], "In which row do bicycles stand in the garage of Olten?"
+        conversation = without.ask(first)["conversation_id"]
+        nowhere = without.ask("And in Paris?", conversation_id=conversation)  # which Olten does not make up for
         assert (nowhere["kind"], nowhere["citations"]) == ("abstained", [])
         quoted = without.ask("And motorcycles?", conversation_id=conversation)
-        assert "[1]" in quoted["text"]
-        assert quoted["citations"][0]["place"]["headings"] == ["Garage", "Motorcycles"]
-        for asked in (nowhere, quoted):
+        other = without.ask("And guests?", conversation_id=conversation)
+        assert "ring the bell" in other["text"]
+        assert without.ask(f"{first} And guests?")["text"] != other["text"]  # which is no follow-up
+        for asked in (nowhere, quoted, other):
             assert without.replay(asked["query_id"])["outcome"] == "reproduced"
-        turns = without.clients["reader"].get(f"/api/conversations/{conversation}").json()["turns"]
-        headings = [cited["place"]["headings"] for turn in turns for cited in turn["citations"][:1]]
-        assert headings == [["Garage", "Bicycles"], ["Garage", "Motorcycles"]]
+        turns = reader.get(f"/api/conversations/{conversation}").json()["turns"]
+        messages = [{"role": "user", "content": first}, {"role": "assistant", "content": "In row seven."}]
+        body = {"messages": [*messages, {"role": "user", "content": "And motorcycles?"}]}
+        completion = reader.post("/v1/chat/completions", json=body).json()
+        for citations, heading in (
+            (quoted["citations"], "Motorcycles"),
+            (completion["strongroom"]["citations"], "Motorcycles"),
+            (turns[2]["citations"], "Motorcycles"),
+            (turns[0]["citations"], "Bicycles"),
+        ):
+            assert citations[0]["place"]["headings"][-1] == heading
+            assert citations[0]["chunk_id"] == quoted["citations"][0]["chunk_id"]  # one passage, and one sentence twice
 
 
 def test_passages_that_differ_have_the_same_numbers_at_every_door(house: House, tmp_path: Path) -> None:

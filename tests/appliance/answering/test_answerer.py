@@ -332,6 +332,18 @@ def test_not_knowing_is_said_in_the_language_of_the_question(make: Make) -> None
     assert "Dokumente" in answer_of(ask(make(None, hits=FixedHits([])), question)).answer.text
 
 
+def test_of_a_follow_up_too_short_to_tell_the_language_is_that_of_the_question_before(
+    make: Make, log: QueryLog
+) -> None:
+    before = replace(CONVERSATION, turns=(Turn("Was darf ein Hotel in Genf höchstens kosten?", "230 [1]."),))
+    hits = FixedHits([make_hit("Ein Hotel in Genf darf höchstens 230 Franken kosten.", similarity=0.9)])
+    answer = answer_of(ask(make(None, hits=hits), "Und 2019?", before)).answer
+    assert answer.text == "Die Dokumente, die Sie sehen dürfen, beantworten das nicht."
+    retrieved = entries(log)[1]
+    assert isinstance(retrieved, PassagesRetrieved)
+    assert retrieved.language == "de"  # which a replay tells it in
+
+
 def test_without_a_model_the_passages_are_quoted(make: Make) -> None:
     events = ask(make(None))
     answer = answer_of(events).answer
@@ -355,8 +367,10 @@ def follow_up(make: Make, question: str, *texts: str, model: Scripted | None = N
 def test_a_follow_up_that_names_what_no_passage_holds_is_not_answered_with_the_answer_before(
     make: Make, log: QueryLog
 ) -> None:
-    answer = answer_of(follow_up(make, "And in Paris?")).answer
+    events = follow_up(make, "And in Paris?")
+    answer = answer_of(events).answer
     assert (answer.kind, answer.citations) == (AnswerKind.ABSTAINED, ())
+    assert [type(event) for event in events] == [Started, Answered]  # like any answer that the documents do not say
     retrieved = entries(log)[1]
     assert isinstance(retrieved, PassagesRetrieved)
     assert [passage.number for passage in retrieved.retrieved] == [1, 2]  # what was looked through
@@ -373,6 +387,42 @@ def test_a_follow_up_is_answered_with_what_holds_its_name(make: Make) -> None:
 def test_a_model_reads_for_itself_whether_the_passages_hold_a_name(make: Make) -> None:
     model = Scripted("Paris is not listed [1].")
     assert answer_of(follow_up(make, "And in Paris?", model=model)).answer.kind is AnswerKind.GENERATED
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Scripted(card_error=ModelUnavailable("It is off.")),
+        Scripted("The limit in Paris ", ModelUnavailable("It is off.")),
+    ],
+)
+@pytest.mark.parametrize("question", ["And in Paris?", "What is the hotel limit in Paris?"])
+def test_a_model_that_fails_does_not_make_the_documents_say_nothing(make: Make, model: Scripted, question: str) -> None:
+    hits = FixedHits([make_hit(text, rank=rank, similarity=0.9) for rank, text in enumerate(HOTELS, start=1)])
+    conversation = replace(CONVERSATION, turns=(Turn(GENEVA, "230 [1]."),))
+    answer = answer_of(ask(make(model, hits=hits), question, conversation)).answer
+    assert (answer.kind, answer.highlights) == (AnswerKind.EXTRACTIVE, ())
+    assert HOTELS[0] in answer.text
+    assert "It is off. The passages themselves are quoted instead." in answer.notices
+    assert answer.notices[-1] == (notices.OTHER_QUESTION if question.startswith("And") else notices.NOT_NAMED)
+
+
+def test_a_model_that_nobody_set_up_does_not_fail(make: Make) -> None:
+    down = Scripted(card_error=ModelUnavailable("It is off."))
+    hits = FixedHits([make_hit(text, rank=rank, similarity=0.9) for rank, text in enumerate(HOTELS, start=1)])
+    answer = answer_of(ask(make(down, hits=hits, expected=False), "What is the hotel limit in Paris?")).answer
+    assert (answer.kind, answer.notices) == (AnswerKind.ABSTAINED, ())
+
+
+def test_what_is_only_perhaps_a_name_is_not_marked_where_it_stands_nowhere(make: Make) -> None:
+    hits = FixedHits([make_hit("The hotel limit is 230 francs.", similarity=0.9)])
+    for question, is_marked in (
+        ("What is the hotel limit of the Policy?", False),
+        ("What is the hotel limit?", True),
+    ):
+        answer = answer_of(ask(make(None, hits=hits), question)).answer
+        assert (answer.kind, bool(answer.highlights)) == (AnswerKind.EXTRACTIVE, is_marked), question
+        assert answer.notices == (() if is_marked else (notices.NOT_NAMED,))
 
 
 def test_a_question_all_of_whose_names_stand_nowhere_is_not_answered_without_a_model(make: Make) -> None:

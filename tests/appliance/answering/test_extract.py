@@ -241,6 +241,46 @@ def test_what_has_no_word_of_a_follow_up_is_not_marked_however_near_it_is_to_the
     assert short.highlights  # it says nothing of its own
 
 
+@pytest.mark.parametrize(
+    ("follow_up", "heading", "said"),
+    [
+        ("And in Vienna?", "Vienna", "The hotel limit is 230 francs."),
+        ("And in Geneva?", "Geneva", "The hotel limit is 230 francs."),
+        ("And for trainees?", "Geneva", "Geneva"),  # nothing is marked: where what is quoted begins
+    ],
+)
+def test_it_is_known_where_a_quotation_stands_also_when_the_passage_says_it_twice(
+    follow_up: str, heading: str, said: str
+) -> None:
+    text = "Geneva\nThe hotel limit is 230 francs.\n\n  Vienna\nBook. The hotel limit is 230 francs.\nIt was raised."
+    [passage] = make_passages(text)
+    place = Place(headings=("Geneva",), later=((text.index("  Vienna"), ("Vienna",)),))
+    passage = replace(passage, hit=replace(passage.hit, chunk=replace(passage.hit.chunk, place=place)))
+    question = f"What is the hotel limit in Geneva? {follow_up}"
+    ((number, at),) = extract(question, [passage], ToyEmbedder(), follow_up=follow_up).quoted_at
+    assert (number, place.headings_at(at)) == (1, (heading,))
+    assert text[at:].startswith(said)
+
+
+def test_a_quotation_without_a_mark_stands_where_the_head_of_its_table_does() -> None:
+    table = "\n".join(f"Row of many words that fill this table {number} | {number}" for number in range(40))
+    text = f"Note.\nKind of thing | How long\n{table}\nParental leave | 16"
+    found = extract("How long is parental leave in Paris?", make_passages(text), ToyEmbedder())
+    assert found.highlights == ()
+    assert "Parental leave | 16" in found.text
+    ((_, at),) = found.quoted_at
+    assert text[at:].startswith("Kind of thing")
+
+
+def test_a_later_heading_of_a_passage_is_not_marked() -> None:
+    text = "Leave\nIt is short.\nHow long is parental leave?\nIt lasts sixteen weeks."
+    [passage] = make_passages(text)
+    place = Place(headings=("Leave",), later=((text.index("How"), ("How long is parental leave?",)),))
+    passage = replace(passage, hit=replace(passage.hit, chunk=replace(passage.hit.chunk, place=place)))
+    [quoted] = quotations(QUESTION, [passage], ToyEmbedder())
+    assert quoted.nearest != "How long is parental leave?"
+
+
 def test_passages_are_quoted_in_their_rank_and_those_with_nothing_near_left_out() -> None:
     text = quote("How long is parental leave?", "Parking costs ten francs.", "How long parental leave is.")
     assert text.split("\n\n") == ["“How long is parental leave?” [1]", "“How long parental leave is.” [3]"]

@@ -31,6 +31,11 @@ GENEVA = "What is the hotel limit in Geneva?"
         ("AND IN PARIS?", "en", set()),
         ("And in 2019? Answer in EUR.", "en", {"2019"}),
         ("", "", set()),
+        ("And of Ms. Miller, or Herr Dr. Meier?", "en", {"miller", "meier"}),
+        ("And of Prof. Dr. J. Smith of Contoso Inc. or Frau Huber?", "en", {"smith", "contoso", "huber"}),
+        ("And in CA?", "en", {"ca"}),
+        ("And for Wi-Fi, E-Mail, Wi-fi or Zurich-based staff?", "en", {"wi fi", "e mail", "zurich"}),
+        ("And from Geneva–Bern?", "en", {"geneva", "bern"}),
     ],
 )
 def test_names_are_capitals_inside_a_sentence_years_and_codes(question: str, language: str, named: set[str]) -> None:
@@ -51,6 +56,12 @@ def test_names_are_capitals_inside_a_sentence_years_and_codes(question: str, lan
         ("fy2021", "in 2021"),
         ("celeron", "the expedition of Céloron"),
         ("netfilx", "Netflix"),
+        ("2021", "FY2021"),
+        ("2021", "the 2021Q3 report"),
+        ("wi fi", "WiFi"),
+        ("wifi", "Wi-Fi"),
+        ("wi fi", "Wi Fi"),
+        ("e mail", "emails"),
     ],
 )
 def test_a_name_is_found_in_other_spellings(name: str, text: str) -> None:
@@ -66,6 +77,8 @@ def test_a_name_is_found_in_other_spellings(name: str, text: str) -> None:
         ("2021", "12021"),
         ("vienna", "Geneva"),
         ("abb", "abbey"),
+        ("wi fi", "wide and fine"),
+        ("2021", "HP-20215"),
     ],
 )
 def test_another_name_is_not_taken_for_it(name: str, text: str) -> None:
@@ -94,6 +107,31 @@ def test_an_abbreviation_or_a_code_alone_tells_nothing_unless_the_same_stands_th
     assert not are_missing("What is an M2-like state of CPT?", "", hits)
     assert are_missing("What is the torque of the screws on the HLT-60 bench?", "", hits)
     assert are_missing("And for GDP?", "And for GDP?", hits)  # a follow-up says nothing else of its own
+
+
+def test_of_a_name_in_two_parts_a_follow_up_wants_both_and_a_question_one() -> None:
+    hits = [make_hit("Baden is on the Limmat.")]
+    assert are_missing("Where is Baden? And for Baden-Thun?", "And for Baden-Thun?", hits)
+    assert not are_missing("Where is Baden-Thun?", "", hits)
+    assert are_missing("Where is Bern-Thun?", "", hits)
+
+
+def test_what_may_be_a_name_is_missing_only_where_it_counts() -> None:
+    hits = [make_hit("Employees get 25 days of paid leave a year.")]
+    for question in (
+        "What does the Policy say about paid days?",
+        "How many days of leave do I get, Anna?",
+        "Hotel in Paris?",
+        "Budget in Zurich?",
+    ):
+        assert not are_missing(question, "", hits), question
+        assert are_missing(question, "", hits, in_doubt=True), question
+    for question in ("Wer bekommt Urlaub?", "Please answer in French: how many days of paid leave?"):
+        assert not are_missing(question, "", hits, in_doubt=True), question
+
+
+def test_so_many_names_count_of_a_question() -> None:
+    assert len(names("And in " + " and ".join(f"Xa{'b' * number}" for number in range(100)), "en")) == 64
 
 
 def test_a_name_of_a_passage_title_path_or_heading_counts() -> None:
