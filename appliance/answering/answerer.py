@@ -163,7 +163,17 @@ class Answerer:
         """
         if not has_words(question) or not hits or not self._is_enough(answerability(question, hits)):
             return False
-        return self._model is not None or not named.are_missing(question, "", hits[: self._settings.passages])
+        return not named.are_missing(question, "", hits[: self._settings.passages]) or self._is_a_model_there()
+
+    def _is_a_model_there(self) -> bool:
+        """Whether a model is to answer: one that was set up, or the one that is looked for where none was."""
+        if self._model is None or self._model_expected:
+            return self._model is not None
+        try:
+            self._model.card()
+        except ModelUnavailable:
+            return False
+        return True
 
     def ask(
         self,

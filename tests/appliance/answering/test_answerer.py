@@ -414,6 +414,19 @@ def test_a_model_that_nobody_set_up_does_not_fail(make: Make) -> None:
     assert (answer.kind, answer.notices) == (AnswerKind.ABSTAINED, ())
 
 
+def test_what_may_be_answered_is_judged_as_asking_does(make: Make) -> None:
+    found = [make_hit(text, rank=rank, similarity=0.9) for rank, text in enumerate(HOTELS, start=1)]
+    hits, down = FixedHits(found), ModelUnavailable("It is off.")
+    for answerer, may in (
+        (make(None, hits=hits), False),
+        (make(Scripted(card_error=down), hits=hits, expected=False), False),
+        (make(Scripted(), hits=hits, expected=False), True),
+        (make(Scripted(card_error=down), hits=hits), True),
+    ):
+        assert answerer.may_answer("What is the hotel limit in Paris?", found) is may
+        assert answerer.may_answer(GENEVA, found)
+
+
 def test_what_is_only_perhaps_a_name_is_not_marked_where_it_stands_nowhere(make: Make) -> None:
     hits = FixedHits([make_hit("The hotel limit is 230 francs.", similarity=0.9)])
     for question, is_marked in (
