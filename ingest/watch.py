@@ -8,8 +8,9 @@ Rules this module keeps:
 2. A folder that cannot be watched (a share without events, too few watches allowed) is still compared on its schedule;
    `unwatched` says which, and why.
 3. Who may see what does not wait until a folder is quiet: when an access file changed, the sync begins at once.
-4. What changed while nobody watched, as when the appliance was stopped, is looked for once a folder is watched again.
-5. A paused source is left alone. A sync that is running is followed by another if something changed meanwhile.
+4. What changed while nobody watched, as when the appliance was stopped, is looked for at once when a folder is watched.
+5. A paused source is not synced; who loses sight of something in it loses it all the same. A sync that is running is
+   followed by another if something changed meanwhile.
 6. A failure of the keeper's own is logged and tried again; it never ends the keeping, nor holds up another source.
 7. A mount that does not answer holds nothing up: the thread that waits for it is waited for a while, then left behind.
 """
@@ -96,7 +97,6 @@ class Watcher:
         self._lock = threading.Lock()
         self._noticed: dict[str, _Noticed] = {}
         self._eyes: dict[str, _Eye] = {}
-        self._is_first_look = True
         self._keeper = threading.Thread(target=self._keep, name="watcher", daemon=True)
 
     def start(self) -> None:
@@ -135,27 +135,24 @@ class Watcher:
             if self._stop.is_set():
                 return
             with _going_on():
-                sources = {source.id: source for source in self._catalog.sources() if not source.paused}
+                sources = [source for source in self._catalog.sources() if not source.removing]
                 with _going_on():
                     self._look_at(sources)
-                for source in sources.values():
-                    with _going_on():
-                        self._sync_if_due(source)
+                for source in sources:
+                    if not source.paused:
+                        with _going_on():
+                            self._sync_if_due(source)
 
-    def _look_at(self, sources: Mapping[str, Source]) -> None:
+    def _look_at(self, sources: Iterable[Source]) -> None:
         """Watch the folders that are to be watched, and no others."""
-        wanted = {source.id: source.path for source in sources.values() if source.watched}
-        unseen = set(wanted) if self._is_first_look else set[str]()
-        self._is_first_look = False
+        wanted = {source.id: source.path for source in sources if source.watched}
         for source_id, eye in list(self._eyes.items()):
             if wanted.get(source_id) != eye.path or eye.is_over(_WATCH_AGAIN_S):
                 eye.stop()
                 del self._eyes[source_id]
-                unseen.add(source_id)
         for source_id, path in wanted.items():
             if source_id not in self._eyes:
-                was_unseen = source_id in unseen
-                self._eyes[source_id] = _Eye(source_id, path, self.notice, self._withdraw, was_unseen=was_unseen)
+                self._eyes[source_id] = _Eye(source_id, path, self.notice, self._withdraw)
 
     def _sync_if_due(self, source: Source) -> None:
         latest = self._history.latest_of(source.id)
@@ -213,14 +210,14 @@ def _going_on() -> Iterator[None]:
 class _Eye:
     """Watches one folder in a thread of its own, which the process does not wait for when it ends."""
 
-    def __init__(self, source_id: str, path: str, notice: _Notice, withdraw: _Withdraw, *, was_unseen: bool) -> None:
-        """Begin. `was_unseen`: something may have changed before that nobody was told of."""
+    def __init__(self, source_id: str, path: str, notice: _Notice, withdraw: _Withdraw) -> None:
+        """Begin. Something may have changed before that nobody was told of: that is noticed first."""
         self.path = path
         self.problem = ""
         self._source_id = source_id
         self._notice = notice
         self._withdraw = withdraw
-        self._was_unseen = was_unseen
+        self._has_begun = False
         self._stop = threading.Event()
         self._ended: float | None = None
         self._thread = threading.Thread(target=self._watch, name=f"watch-{source_id[:8]}", daemon=True)
@@ -253,9 +250,9 @@ class _Eye:
                 ignore_permission_denied=True,
             )
             for changed in changes:
-                if self._was_unseen:
-                    self._was_unseen = False
-                    self._notice(self._source_id, urgent=False)
+                if not self._has_begun:
+                    self._has_begun = True
+                    self._notice(self._source_id, urgent=True)
                 if changed:
                     self._tell([path.removeprefix(self.path).lstrip("/") for _, path in changed])
         except (OSError, RuntimeError) as error:  # the library raises both, depending on where it fails

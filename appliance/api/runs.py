@@ -69,10 +69,15 @@ def request_sync(appliance: Appliance, admin: Principal, source: Source) -> Run:
         return appliance.runs.request(source, on_end=_recorder(appliance, admin))
 
 
-def require_not_paused(source: Source) -> None:
-    """Raises Conflict when a source is paused, or being removed."""
+def require_not_removed(source: Source) -> None:
+    """Raises Conflict when a source is being removed."""
     if source.removing:
         raise Conflict(f"'{source.name}' is being removed: nothing more is done with it.")
+
+
+def require_not_paused(source: Source) -> None:
+    """Raises Conflict when a source is paused, or being removed."""
+    require_not_removed(source)
     if source.paused:
         raise Conflict(f"'{source.name}' is paused, so nothing of it is synced. Resume it first.")
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Response
 
 from appliance.api.access import require_level
 from appliance.api.gate import IngestAdmin, TheAppliance, record_act, require_known_spelling
-from appliance.api.runs import request_sync, require_not_paused, run_out, start_sync
+from appliance.api.runs import request_sync, require_not_removed, run_out, start_sync
 from appliance.api.schemas.runs import RunOut
 from appliance.api.schemas.sources import (
     LabelRuleIn,
@@ -74,16 +74,18 @@ def preview_new(wanted: SourceIn, _admin: IngestAdmin, appliance: TheAppliance) 
 
 @router.patch("/{source_id}")
 def change_source(source_id: str, wanted: SourcePatch, admin: IngestAdmin, appliance: TheAppliance) -> SourceOut:
-    """Change a source; what follows for its documents, a sync does that starts at once."""
+    """Change a source; what follows for its documents, a sync does that starts at once, or once it is resumed.
+
+    Who loses sight of documents by it loses it before this answers.
+    """
     source = appliance.catalog.source(source_id)
     changes = {name: value for name, value in _changes(wanted).items() if value != getattr(source, name)}
     if not changes:
         return _source_out(appliance, source)
     changed = replace(source, **changes)
     _require_settings(appliance, changed, was=source)
+    require_not_removed(source)
     acts = not changes.keys() <= _AT_REST
-    if acts:
-        require_not_paused(source)
     told = "; ".join(f"{name}: {_value_told(value)}" for name, value in sorted(changes.items()))
     with record_act(appliance, admin, "source.changed", source.name, told):
         appliance.catalog.change_source(changed, was=source, levels=appliance.settings.access.scale)
@@ -91,7 +93,8 @@ def change_source(source_id: str, wanted: SourcePatch, admin: IngestAdmin, appli
         appliance.runs.cancel(source_id)  # what goes on was begun under the label and the patterns of before
         with contextlib.suppress(InvalidRequest):  # the folder is out of reach; the sync says so
             appliance.pipeline.withdraw(changed)
-        request_sync(appliance, admin, changed)
+        if not changed.paused:
+            request_sync(appliance, admin, changed)
     return _source_out(appliance, changed)
 
 
@@ -141,8 +144,7 @@ def pause(source_id: str, admin: IngestAdmin, appliance: TheAppliance) -> Source
 def resume(source_id: str, admin: IngestAdmin, appliance: TheAppliance) -> SourceOut:
     """Keep a source in sync again, at once and from now on."""
     source = appliance.catalog.source(source_id)
-    if source.removing:
-        require_not_paused(source)
+    require_not_removed(source)
     resumed = replace(source, paused=False)
     with record_act(appliance, admin, "source.resumed", source.name):
         appliance.catalog.change_source(resumed, was=source)

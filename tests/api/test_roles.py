@@ -113,7 +113,7 @@ ALLOWED = {
 }
 
 SIGNING_IN = {
-    "GET /login", "POST /login", "GET /login.css", "POST /logout",
+    "GET /login", "POST /login", "GET /login.css", "GET /favicon.ico", "POST /logout",
     "GET /login/oidc", "GET /login/oidc/return", "GET /login/arrived",
 }  # fmt: skip
 """Pages of ours beside the API that are there for strangers; what of OpenID Connect, where it is configured."""

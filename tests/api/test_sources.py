@@ -313,12 +313,9 @@ def test_pausing_ends_a_running_sync_and_nothing_starts_until_it_is_resumed(desk
     assert "paused" in run["message"]
     assert desk.states(key).get("long.txt") is None
     (folder / "long.txt").unlink()
-    for answer in (
-        desk.admin.post(f"/api/sources/{key}/sync"),
-        desk.admin.patch(f"/api/sources/{key}", json={"groups": ["hr"]}),
-    ):
-        assert answer.status_code == 409
-        assert "Resume it first" in answer.json()["message"]
+    answer = desk.admin.post(f"/api/sources/{key}/sync")
+    assert answer.status_code == 409
+    assert "Resume it first" in answer.json()["message"]
     assert desk.admin.patch(f"/api/sources/{key}", json={"owner": "Works"}).status_code == 200
     source = desk.appliance.catalog.source(key)
     desk.appliance.runs.request(source)  # as the watcher would, if it saw the source a moment before
@@ -332,6 +329,29 @@ def test_pausing_ends_a_running_sync_and_nothing_starts_until_it_is_resumed(desk
     assert [action for action in desk.actions() if action != "source.synced"] == [
         "source.added", "source.paused", "source.changed", "source.resumed"
     ]  # fmt: skip
+
+
+def test_narrower_groups_act_at_once_on_a_paused_source_and_wider_ones_once_it_is_resumed(desk: Desk) -> None:
+    key = desk.add(desk.folder(a__txt="The pump is blue."))
+    desk.admin.post(f"/api/sources/{key}/sync")
+    desk.wait()
+    before = len(desk.runs_of(key))
+    desk.admin.post(f"/api/sources/{key}/pause")
+    document = desk.appliance.catalog.files(key)["a.txt"].document_id
+
+    def label() -> frozenset[str]:
+        return desk.appliance.catalog.facts(document).groups
+
+    assert desk.admin.patch(f"/api/sources/{key}", json={"groups": ["hr"]}).status_code == 200
+    assert "everyone" not in label()
+    desk.wait()
+    assert len(desk.runs_of(key)) == before
+    assert desk.admin.patch(f"/api/sources/{key}", json={"groups": ["everyone"]}).status_code == 200
+    desk.wait()
+    assert "everyone" not in label()
+    desk.admin.post(f"/api/sources/{key}/resume")
+    desk.wait()
+    assert label() == {"everyone"}
 
 
 def test_when_most_files_are_missing_their_documents_are_kept_until_somebody_confirms(desk: Desk) -> None:

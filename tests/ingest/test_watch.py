@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -181,6 +182,39 @@ def test_a_paused_source_is_left_alone(room: Room, asked: Asked, watching: Watch
     watching.notice(room.source.id)
     assert not asked.again.wait(0.5)
     room.catalog.change_source(room.source)
+    _eventually(lambda: asked.sources != [])
+
+
+def test_what_is_taken_away_in_a_paused_source_is_looked_at_and_synced_once_it_is_resumed(
+    room: Room, asked: Asked, watching: Watcher
+) -> None:
+    room.catalog.change_source(replace(room.source, paused=True))
+    _ran(room, ago=timedelta())
+    watching.start()
+    _eventually(lambda: bool(watching._noticed))
+    room.write("a.txt.access.toml", 'groups = ["board"]')
+    _eventually(lambda: (room.source.id, "a.txt.access.toml") in asked.looked_at)
+    assert asked.sources == []
+    room.catalog.change_source(room.source)
+    _eventually(lambda: asked.sources != [])
+
+
+@pytest.mark.parametrize("hidden", [{"watched": False}, {"removing": True}])
+def test_a_folder_that_is_watched_again_is_looked_at_at_once(
+    room: Room, asked: Asked, watching: Watcher, hidden: dict[str, Any]
+) -> None:
+    source = replace(room.source, compare_every_s=0)
+    room.catalog.change_source(source)
+    _ran(room, ago=timedelta())
+    watching.start()
+    _compared(asked)
+    room.catalog.change_source(replace(source, **hidden))
+    _eventually(lambda: not watching._eyes)
+    for _ in range(3):  # some looks of the keeper in which the folder is not watched
+        watching._hurry.set()
+        time.sleep(0.1)
+    room.write("a.txt.access.toml", 'groups = ["board"]')
+    room.catalog.change_source(source)
     _eventually(lambda: asked.sources != [])
 
 
