@@ -6,11 +6,11 @@ Nothing is rephrased, so nothing can be made up; each quotation carries its [n].
 A quotation is a run of whole lines and sentences around the best one (a sentence may go on across the line breaks of
 wrapped prose), so that a table row keeps its neighbours and a sentence what leads up to it; a row that is quoted
 without the beginning of its table follows the table's first row, which names the columns. The best one is near the
-question in meaning and holds its words: a name or a number that the question has decides between rows that otherwise
-say the same. A heading and the head of a table say nothing by themselves: they bring their passage forward, and what
-is marked is below them. Where a number or a time is asked for ("how many", "since when"), a part with a number of its
-own comes first. What is not near to the question is shown all the same, but not marked, and not beside what holds a
-name of the question if it holds none.
+question in meaning and holds its words, a row together with the names of its columns: a name or a number that the
+question has decides between rows that otherwise say the same. A heading and the head of a table say nothing by
+themselves: they bring their passage forward, and what is marked is below them. Where a number or a time is asked for
+("how many", "since when"), a part with a number of its own comes first. What is not near to the question is shown all
+the same, but not marked, and not beside what holds a name of the question if it holds none.
 
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
 in them the parts that do, or stand under a heading or the head of a table that does. A part without a word of it is not
@@ -71,6 +71,11 @@ class _Part:
     leads: bool = False
     headings: str = ""
     head: str = ""
+
+    @property
+    def told(self) -> str:
+        """What it says: of a row of a table, with the names of the columns."""
+        return f"{self.head}\n{self.text}" if self.head else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,7 @@ class _Judged:
             return self.nearness
         hit, spoken = self.passage.hit, _words(wanted.follow_up)
         of_passage = f"{hit.title}\n{hit.path}\n{hit.chunk.context}"
-        under = [f"{part.headings}\n{part.head}\n{part.text}" for part in self.parts]
+        under = [f"{part.headings}\n{part.told}" for part in self.parts]
         return [
             near
             + _OWN_WEIGHT * _share(named.held(wanted.names, of_passage, text), wanted.names)
@@ -176,8 +181,8 @@ class _Judged:
         if wanted.are_missing:
             return False
         if wanted.own:
-            return wanted.is_spoken_of(f"{self.passage.hit.title}\n{part.headings}\n{part.head}\n{part.text}")
-        return self.nearness[best] >= _NEAR or wanted.is_spoken_of(f"{part.head}\n{part.text}")
+            return wanted.is_spoken_of(f"{self.passage.hit.title}\n{part.headings}\n{part.told}")
+        return self.nearness[best] >= _NEAR or wanted.is_spoken_of(part.told)
 
 
 def extract(question: str, passages: Sequence[Citation], embedder: Embedder, *, follow_up: str = "") -> Quotations:
@@ -196,7 +201,7 @@ def quotations(
     """
     wanted = _Wanted.by(question, follow_up, passages)
     cut = [(passage, parts) for passage in wanted.best(passages) if (parts := _parts(passage.hit.chunk))]
-    nearness = iter(_nearness(question, [part.text for _, parts in cut for part in parts], embedder))
+    nearness = iter(_nearness(question, [part.told for _, parts in cut for part in parts], embedder))
     judged = [_Judged(passage, parts, [next(nearness) for _ in parts]) for passage, parts in cut]
     scored = [(one, one.scores(wanted)) for one in judged]
     best = max((max(scores) for _, scores in scored), default=0.0)

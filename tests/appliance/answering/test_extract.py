@@ -110,12 +110,18 @@ def test_a_row_far_down_in_a_table_is_quoted_with_the_row_that_names_the_columns
     assert len(quote("\n".join([f"Kind | {'x' * 5_000}", *table[1:]]))) < 520  # a head that fits in no quotation
 
 
+def test_the_head_of_a_table_counts_as_said_in_each_of_its_rows() -> None:
+    text = "Read each fault code aloud.\nFault code | Meaning\nE-117 | Pressure\nE-133 | Current"
+    [quoted] = quotations("Which meaning has fault code E-133?", make_passages(text), ToyEmbedder())
+    assert (quoted.nearest, quoted.is_near) == ("E-133 | Current", True)
+
+
 def test_a_heading_is_never_what_is_marked_while_anything_stands_below_it() -> None:
     table = "4. Hotels\nThe amounts are per night.\nCity | Rate\nBerlin | 150\nGeneva | 230\nVienna | 155"
     [passage] = make_passages(table)
     chunk = replace(passage.hit.chunk, place=Place(headings=("Travel", "4. Hotels")))
     under_heading = replace(passage, hit=replace(passage.hit, chunk=chunk))
-    quotations = extract("Hotels, Geneva?", [under_heading], ToyEmbedder())
+    quotations = extract("Which rate have hotels in Geneva?", [under_heading], ToyEmbedder())
     ((start, end),) = quotations.highlights
     assert quotations.text[start:end] == "Geneva | 230"
     assert quotations.text.startswith("“4. Hotels\n")
@@ -179,7 +185,7 @@ def test_what_is_far_is_not_quoted_beside_what_holds_a_name_of_the_question_unle
     question = "Which rate does Geneva have?"
     row, far = "City | Rate\nGeneva | 230\nVienna | 155", "A monthly rate."
     assert "[2]" not in quote(row, far, question=question)
-    assert "[2]" in quote(row, f"{far}\nAsk in Geneva.", question=question)
+    assert "[2]" in quote(row, f"{far}\nWhich rate Geneva has.", question=question)
     assert "[2]" in quote(row, far, question="Which rate does it have?")
 
 
