@@ -5,8 +5,9 @@ Rules this module keeps:
 
 1. Every request to the index carries the reader's access, and what comes back, passages and names alike, is checked
    against the catalog once more before it counts for anything. (How rare a word is, and what is a candidate, is for the
-   index to say: of a label that the catalog has withdrawn it hears a moment later.) Where the two disagree for longer
-   than a moment, an alarm is raised.
+   index to say: of a label that the catalog has withdrawn it hears a moment later.) What the catalog withholds takes no
+   place of a candidate: the next best are taken instead. Where the two disagree for longer than a moment, an alarm is
+   raised.
 2. A document that the question names is searched by itself too: its passages need not be among the best of all.
 3. Every candidate is scored on both legs. A leg that did not bring it is asked how good it is all the same.
 4. Nearness counts for more where the candidates stand on pages: vectors there lean towards their neighbours. All
@@ -18,12 +19,13 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from appliance.catalog import Catalog, ChunkInContext
 from appliance.config import RetrievalSettings
 from appliance.domain import AccessFilter, Hit
-from appliance.index.port import IndexLegs, NamedDocument, VectorIndex
+from appliance.index.port import IndexHit, IndexLegs, NamedDocument, VectorIndex
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Reranker
 from appliance.retrieval.closeness import closeness
@@ -37,6 +39,10 @@ _log = logging.getLogger(__name__)
 _AT_ONCE = len(os.sched_getaffinity(0))  # searches; more would only keep one another waiting
 _NAMED = 50  # documents that the index is asked for by name
 _SEARCHED_BY_NAME = 8  # of them, the clearest, are searched by themselves
+
+_WIDER = 4
+_ROUNDS = 6
+"""While the catalog withholds what the index brings, so many times as much is asked for, up to 61,440 of each leg."""
 
 
 class Retriever:
@@ -105,15 +111,17 @@ class Retriever:
         vector = self._embedder.embed_query(asked)
         limit = self._settings.candidates
         named = self._named(question, access)
-        found = _chunk_ids(self._index.search(vector, asked, access=access, limit=limit, language=language))
+        among: list[Collection[str] | None] = [None]
         if named:
-            inside = frozenset(document.document_id for document in named[:_SEARCHED_BY_NAME])
-            found |= _chunk_ids(
-                self._index.search(vector, asked, access=access, limit=limit, language=language, documents=inside)
-            )
-        document_of = self._catalog.admitted_chunks(sorted(found), access)
-        if len(document_of) < len(found):
-            self._tell_of_disagreement(found - document_of.keys(), access, on_withheld)
+            among.append(frozenset(document.document_id for document in named[:_SEARCHED_BY_NAME]))
+
+        def search(size: int) -> list[tuple[IndexHit, ...]]:
+            ask = partial(self._index.search, vector, asked, access=access, limit=size, language=language)
+            return [leg for inside in among for leg in _both(ask(documents=inside))]
+
+        document_of, withheld = self._candidates(search, access)
+        if withheld:
+            self._tell_of_disagreement(withheld, access, on_withheld)
         legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(document_of))
         weight, more_on_pages = self._dense_weights(language)
         ranked = fuse(legs, dense_weight=weight, document_of=document_of, named=named)
@@ -157,17 +165,52 @@ class Retriever:
             return self._settings.dense_weight_elsewhere, 0.0
         return self._settings.dense_weight, self._settings.dense_weight_on_pages - self._settings.dense_weight
 
+    def _candidates(
+        self, search: Callable[[int], Sequence[Sequence[IndexHit]]], access: AccessFilter
+    ) -> tuple[dict[str, str], set[str]]:
+        """The document of each candidate, by chunk id, and the chunks that the catalog withheld.
+
+        The candidates are the best of each leg that the catalog admits, as many as if there were no others.
+
+        Args:
+            search: The best of each leg, as many as it is told.
+            access: The reader's.
+        """
+        limit = self._settings.candidates
+        admitted: dict[str, str] = {}
+        seen: set[str] = set()
+        for size in _sizes(limit):
+            legs = search(size)
+            new = {hit.chunk_id for leg in legs for hit in leg} - seen
+            admitted |= self._catalog.admitted_chunks(sorted(new), access)
+            seen |= new
+            kept = [[hit.chunk_id for hit in leg if hit.chunk_id in admitted][:limit] for leg in legs]
+            if all(len(mine) == limit or len(leg) < size for mine, leg in zip(kept, legs, strict=True)):
+                break
+        return {chunk: admitted[chunk] for leg in kept for chunk in leg}, seen - admitted.keys()
+
     def _named(self, question: str, access: AccessFilter) -> list[NamedDocument]:
-        """The documents that the question names, as far as the catalog admits them too."""
-        found = self._index.named(question, access=access, limit=_NAMED)
-        if not found:
-            return []
-        admitted = self._catalog.admitted_documents((document.document_id for document in found), access)
-        return [document for document in found if document.document_id in admitted]
+        """The documents that the question names, the clearest of those that the catalog admits too."""
+        named: list[NamedDocument] = []
+        before = 0
+        for size in _sizes(_NAMED):
+            found = self._index.named(question, access=access, limit=size)
+            if len(found) == before:  # there are no more
+                break
+            admitted = self._catalog.admitted_documents((document.document_id for document in found), access)
+            named = [document for document in found if document.document_id in admitted][:_NAMED]
+            if len(named) in (len(found), _NAMED):
+                break
+            before = len(found)
+        return named
 
 
-def _chunk_ids(legs: IndexLegs) -> set[str]:
-    return {hit.chunk_id for hit in (*legs.dense, *legs.sparse)}
+def _sizes(limit: int) -> Iterator[int]:
+    return (limit * _WIDER**number for number in range(_ROUNDS))
+
+
+def _both(legs: IndexLegs) -> tuple[tuple[IndexHit, ...], tuple[IndexHit, ...]]:
+    return legs.dense, legs.sparse
 
 
 def _closest_first(

@@ -222,6 +222,22 @@ def test_equal_scores_come_in_the_order_of_their_chunk_ids_wherever_the_cut_fall
     assert [hit.chunk_id for hit in legs.sparse] == expected
 
 
+def test_who_asks_for_more_gets_the_same_first_and_all_of_it_where_there_is_no_more(index: VectorIndex) -> None:
+    index.upsert([chunk(n, f"budget {'report ' * (n % 7)}", seed=n % 20, document=f"doc-{n}") for n in range(1, 90)])
+    index.upsert([filing(n, f"Budget {n % 5}") for n in range(100, 160)])
+    few, more, everything = (ask(index, "budget report", STAFF, limit=limit) for limit in (10, 40, 500))
+    for leg in ("dense", "sparse"):
+        first, next_, all_ = ([hit.chunk_id for hit in getattr(legs, leg)] for legs in (few, more, everything))
+        assert (first, next_) == (all_[:10], all_[:40])
+        assert len(set(all_)) == len(all_) == 149
+    named = [
+        [document.document_id for document in index.named("What of the Budget 3?", access=STAFF, limit=limit)]
+        for limit in (5, 20, 500)
+    ]
+    assert named[:2] == [named[2][:5], named[2][:20]]
+    assert len(named[2]) == 60
+
+
 # ---- searching in parts
 
 

@@ -133,6 +133,55 @@ def test_a_label_withdrawn_in_the_index_alone_holds_back_the_hit_too(shop: Shop)
     assert shop.ask(QUESTION, LEGAL) == []
 
 
+def test_what_the_catalog_alone_has_closed_takes_no_place_of_a_candidate(shop: Shop) -> None:
+    """The index hears of it when a sync comes to it: till then every nearer passage is one of a closed document."""
+    shop.add("open.txt", "Parental leave is sixteen weeks, as the handbook of the house says.")
+    shop.add("also open.txt", "The handbook of the house says other things of leave, and of bicycles in the yard.")
+    for number in range(80):
+        (chunk,) = shop.add(f"closed-{number}.txt", f"Parental leave {number}.")
+        shop.catalog.relabel(chunk.document_id, FileLabels.all(LEGAL.groups), settled=False)
+    for candidates in (1, 2, 3, 60):
+        found = [hit.path for hit in shop.ask(QUESTION, candidates=candidates)]
+        assert found == ["open.txt", "also open.txt"][:candidates]
+    assert shop.ask(QUESTION)[0].sparse_rank == shop.ask(QUESTION)[0].dense_rank == 1
+
+
+def test_the_old_version_of_a_document_takes_no_place_of_the_new_one(shop: Shop) -> None:
+    shop.add("a.txt", *(f"Parental leave {number}." for number in range(80)))
+    shop.add("a.txt", "Parental leave is sixteen weeks, as the handbook of the house says.")
+    assert shop.texts() == ["Parental leave is sixteen weeks, as the handbook of the house says."]
+
+
+def test_a_name_that_the_catalog_alone_has_closed_takes_no_place_of_one_that_is_open(shop: Shop) -> None:
+    shop.add("FABRIKAM.txt", "Dividends were paid in autumn.")
+    for number in range(60):
+        (chunk,) = shop.add(f"FABRIKAM_HOLDING_{number}.txt", "Nothing.")
+        shop.catalog.relabel(chunk.document_id, FileLabels.all(LEGAL.groups), settled=False)
+    (named,), (unnamed,) = (shop.ask(f"Dividends of {name}?") for name in ("Fabrikam Holding", "fabrikam holding"))
+    assert named.score > unnamed.score
+
+
+def test_of_what_is_settled_and_closed_the_alarm_tells_how_much_the_index_brought(shop: Shop) -> None:
+    shop.add("open.txt", "Parental leave is sixteen weeks, as the handbook of the house says.")
+    for number in range(10):
+        (chunk,) = shop.add(f"closed-{number}.txt", f"Parental leave {number}.")
+        shop.catalog.relabel(chunk.document_id, FileLabels.all(LEGAL.groups), settled=number > 0)
+    alarms: list[str] = []
+    withheld: list[int] = []
+    retriever = Retriever(
+        catalog=shop.catalog,
+        index=shop.index,
+        embedder=ToyEmbedder(),
+        settings=RetrievalSettings(candidates=4),
+        glossary=GLOSSARY,
+        alarm=alarms.append,
+    )
+    found = retriever.retrieve(QUESTION, STAFF, on_withheld=withheld.append)
+    assert [hit.path for hit in found] == ["open.txt"]
+    assert withheld == [9]
+    assert alarms == ["the index let 9 passages through that the catalog kept from their reader"]
+
+
 def test_a_superseded_version_and_a_document_that_is_gone_are_not_found_even_if_the_index_still_has_them(
     shop: Shop,
 ) -> None:
