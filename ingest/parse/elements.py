@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from appliance.domain import Box, DocumentFacts, PageCoverage, TextMeans
 
-PARSER_VERSION = "4"
+PARSER_VERSION = "5"
 """Part of every version id: raise it when the same bytes would give other elements; documents are then read again."""
 
 MAX_TEXT = 1_000_000

@@ -200,12 +200,13 @@ def blocks_of(rows_as_cut: Sequence[Row]) -> Iterator[Block]:
     table = False
     for number, row in enumerate(rows):
         following = rows[number + 1] if number + 1 < len(rows) else None
+        goes_on = bool(block) and _continues(block, row, spacing, right_edge, table=table)
         tabular = _is_tabular(row) or (
             _is_label_in_table(row, following) or _is_under_column(block, row)
-            if table
+            if table and goes_on
             else _is_head_of_table(row, following, spacing, left_edge)
         )
-        if block and (tabular != table or not _continues(block, row, spacing, right_edge, table=table)):
+        if block and (tabular != table or not goes_on):
             yield Block(tuple(block), table)
             block = []
         table = tabular

@@ -138,3 +138,13 @@ def test_a_head_above_the_figures_begins_the_table() -> None:
 def test_a_block_of_one_row_is_a_table_only_if_it_has_cells() -> None:
     (row,) = rows_of(at(0, 0, "One line of text"))
     assert Block((row,), table=False).text == "One line of text"
+
+
+def test_a_line_that_is_far_below_the_row_of_a_running_head_is_no_row_of_the_table_below_it() -> None:
+    found = texts(
+        at(50, 0, "Halden Instrumente AG"), at(400, 0, "Leak test bench"),
+        at(50, 8, "6. Faults"),
+        at(50, 10, "Code"), at(200, 10, "Meaning"),
+        at(50, 11, "E-133"), at(200, 11, "Filament"),
+    )  # fmt: skip
+    assert found[1:] == [(False, "6. Faults"), (True, "Code | Meaning\nE-133 | Filament")]
