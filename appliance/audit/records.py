@@ -174,7 +174,8 @@ class QueryRecord:
 class LogFilter:
     """Which entries, or which questions, are wanted. A part that is empty or None wants all.
 
-    `text` is found anywhere in what was recorded, in any case, but for the names of people. `actor` is an account id.
+    `text` is found anywhere in what was recorded, in any case, but for the names of people: in a single entry as it
+    stands, and of a question each of its words somewhere (`search.terms`). `actor` is an account id.
     `since` is the first moment wanted and `until` the first one no longer wanted; of a question, the moment it was
     asked. Of single entries, those of `except_types` are left out. What follows belongs to questions: single entries
     are matched by `kind` and `verdict` if they have them. `kind` is that of an answer that came to its end, `verdict`

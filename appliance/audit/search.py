@@ -6,12 +6,14 @@ Rules this module keeps:
    entries, and stops when its time is up; what it came to by then is the beginning of the next one.
 2. An entry is first looked at as text, for words that it must have (`_Needles`). Only one that has them is read,
    checked against the tree, and judged exactly (`matches`).
-3. Nobody is found by the name they sign in with, unless they wrote it themselves.
+3. Of words that are looked for, each must stand somewhere in what is on record about a question (`terms`).
+4. Nobody is found by the name they sign in with, unless they wrote it themselves.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -43,6 +45,9 @@ _OF_A_QUESTION = """
     SELECT heads.type, heads.head, payloads.payload FROM heads JOIN payloads ON payloads.seq = heads.seq
     WHERE heads.query_id = ? ORDER BY heads.seq
 """
+_TERM = re.compile(r'["“”„]([^"“”„]+)["“”„]|([^\s"“”„]+)')
+"""A phrase in quotation marks, or a word; a mark that has no other one is none."""
+
 _LATER = (QuestionCompleted, PassagesRetrieved, AnswerClosed, FeedbackGiven)
 _STEP_BACK = timedelta(days=1)
 """How much earlier than `since` an entry is before no later one can be newer: clocks step, and an entry says so."""
@@ -103,6 +108,14 @@ def matches(query: QueryRecord, wanted: LogFilter) -> bool:
         and (not wanted.document or _has_document(retrieval, wanted.document))
         and (not wanted.text or _has_words(query, wanted.text))
     )
+
+
+def terms(text: str) -> tuple[str, ...]:
+    """What must stand on record about a question, each anywhere: the words of a text, and what is in quotation marks.
+
+    Such a phrase is meant as it stands. Nothing but blanks and quotation marks asks for nothing.
+    """
+    return tuple(dict.fromkeys(phrase or word for phrase, word in _TERM.findall(text) if word or phrase.strip()))
 
 
 def recorded(row: Row, ring: Keyring | None) -> Recorded:
@@ -175,21 +188,21 @@ class _Needles:
             FeedbackGiven.type: (_quoted('"verdict":', wanted.verdict),),
         }
         self._of = {kind: tuple(filter(None, needles)) for kind, needles in given.items() if any(needles)}
-        self._anywhere = _inner(wanted.text)
+        self._anywhere = frozenset(map(_inner, terms(wanted.text)))
 
     def are_in(self, connection: Connection, ring: Keyring | None, query_id: str) -> bool:
         """Whether a question can match at all."""
-        missing, anywhere = set(self._of), not self._anywhere
-        if not missing and anywhere:
+        missing, anywhere = set(self._of), self._anywhere
+        if not missing and not anywhere:
             return True
         for kind, head, payload in connection.execute(_OF_A_QUESTION, (query_id,)):
-            if kind not in missing and anywhere:
+            if kind not in missing and not anywhere:
                 continue
             text = _text_of(head, payload, ring)
             if all(text is None or needle in text for needle in self._of.get(kind, ())):
                 missing.discard(kind)
-            anywhere = anywhere or text is None or self._anywhere in text
-            if not missing and anywhere:
+            anywhere = frozenset() if text is None else frozenset(needle for needle in anywhere if needle not in text)
+            if not missing and not anywhere:
                 return True
         return False
 
@@ -222,4 +235,5 @@ def _has_document(retrieval: PassagesRetrieved | None, wanted: str) -> bool:
 
 def _has_words(query: QueryRecord, wanted: str) -> bool:
     told = [part for part in (query.question, query.completion, query.retrieval, query.answer, *query.feedback) if part]
-    return records.holds(wanted, (text for part in told for text in records.strings(entries.split(part)[1])))
+    texts = [records.folded(text) for part in told for text in records.strings(entries.split(part)[1])]
+    return all(any(records.folded(term) in text for text in texts) for term in terms(wanted))

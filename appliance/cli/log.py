@@ -143,7 +143,7 @@ def _read(path: Path) -> str:
 def log_show(
     reason: Reason,
     limit: Annotated[int, typer.Option(help="How many queries.")] = 20,
-    text: Annotated[str, typer.Option(help="Only those that hold this text.")] = "",
+    text: Annotated[str, typer.Option(help='Only those that hold all these words, or "a phrase".')] = "",
 ) -> None:
     """The latest queries on record. The reading is itself recorded."""
     from appliance.audit.entries import LogRead

@@ -102,7 +102,12 @@ def routes(desk: ReviewDesk) -> APIRouter:
             seq=44, at=NOW, kind="opened", by=f"cora{desk.poison}", words=f"Told by a clerk.{desk.poison}", query_id=""
         )
         question = CaseQueryOut(query_id="q-1", seq=40, question=f"What{desk.poison}?", answer=f"That{desk.poison}.")
-        return CaseDetail(**desk.case().model_dump(), entries=[entry], contents=[question], proposal_id="", own=False)
+        case = desk.case()
+        if key == "closing":
+            case = case.model_copy(update={"state": "closing"})
+        outcome = entry.model_copy(update={"seq": 45, "kind": "note", "words": "Put right."})
+        entries = [entry, outcome] if key == "closing" else [entry]
+        return CaseDetail(**case.model_dump(), entries=entries, contents=[question], proposal_id="p-1", own=False)
 
     @api.post("/cases/{key}/notes", status_code=204)
     def note(key: str, wanted: CaseNoteIn) -> Response:

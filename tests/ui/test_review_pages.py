@@ -186,3 +186,16 @@ def test_a_rule_is_made_by_its_choices(base_url: str, state: Standin) -> None:
         assert f"Share in percent {told}" in shown(at)
         assert at.number_input(key="rule-share").value == share
     assert len(state.review_desk.made) == rules_before
+
+
+def test_whoever_decides_about_closing_a_case_is_shown_what_is_proposed(base_url: str) -> None:
+    def closing(url: str) -> None:
+        from ui.client import Client
+        from ui.screens import cases
+
+        cases._open(Client(url, "cora"), "closing")
+
+    at = AppTest.from_function(closing, kwargs={"url": base_url}, default_timeout=20).run()
+    assert "Proposed to close it" in shown(at)
+    assert "To be decided: to close this case. What came of it: Put right." in shown(at)
+    assert [button.label for button in at.button if button.label in ("Agree", "Do not agree")]

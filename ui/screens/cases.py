@@ -97,12 +97,15 @@ def _open(client: Client, case_id: str) -> None:
             pieces.show(Html('<h3 class="sr-small-head">Questions</h3>'))
             pieces.show(pieces.table(("Entry", "Question", "Answer"), [_question(one) for one in case.contents]))
         pieces.show(Html('<h3 class="sr-small-head">On record</h3>'))
-        pieces.show(pieces.join(_record(entry) for entry in case.entries))
+        outcome = _outcome(case)
+        pieces.show(pieces.join(_record(entry, outcome) for entry in case.entries))
         if case.state == "open":
             _offer_work(client, case)
         elif case.state == "closing" and case.own:
             pieces.show(pieces.notice("You proposed to close this case. Another officer decides."))
         elif case.state == "closing":
+            told = outcome.words if outcome else "what came of it cannot be read"
+            pieces.show(pieces.notice(f"To be decided: to close this case. What came of it: {told}"))
             decide(client, case.proposal_id)
 
 
@@ -131,8 +134,15 @@ def _question(one: CaseQueryOut) -> tuple[Html, ...]:
     )
 
 
-def _record(entry: CaseEntryOut) -> Html:
-    head = pieces.dotted(_KINDS[entry.kind], entry.by, pieces.moment(entry.at), f"#{entry.seq}")
+def _outcome(case: CaseDetail) -> CaseEntryOut | None:
+    """What came of a case, as its closing was proposed: its last entry, for nothing is put in after it."""
+    last = case.entries[-1] if case.entries and case.state != "open" else None
+    return last if last is not None and last.kind == "note" else None
+
+
+def _record(entry: CaseEntryOut, outcome: CaseEntryOut | None) -> Html:
+    kind = "Proposed to close it" if entry is outcome else _KINDS[entry.kind]
+    head = pieces.dotted(kind, entry.by, pieces.moment(entry.at), f"#{entry.seq}")
     words = entry.words or entry.query_id
     return Html(f'<div class="sr-source"><div><p>{text(head)}</p>{text(words)}</div></div>')
 

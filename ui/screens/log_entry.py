@@ -105,7 +105,7 @@ def _made_with(query: QueryDetail) -> Html:
         ("Cleared for then", text(pieces.listed(query.levels))),
         ("Completed by", text(query.rewriting)),
         ("Reranked by", pieces.code(query.reranker_digest)),
-        ("Answerable", text("" if query.answerable is None else f"{query.answerable:.2f}")),
+        ("Answerable", text("" if query.answerable is None else f"{query.answerable:.3f}")),
         ("Model", text(pieces.dotted(query.model, query.model_provider, query.quantisation))),
         ("Model digest", pieces.code(query.model_digest)),
         ("Prompt template", text(query.prompt_template)),

@@ -17,6 +17,7 @@ from ui.read_once import read_once
 from ui.screens.log_entry import FEEDBACK, by_way_of, open_entry, outcome
 
 _LOOKED_BACK_DAYS = 30
+_WORDS = 'All of them, in any order; "a phrase" as it stands'
 _KINDS = {"": "Any answer"} | {str(kind): words.capitalize() for kind, words in ANSWERS.items()}
 _FLAGS = {"": "Any or none"} | {str(name): words.capitalize() for name, words in flags.WORDS.items()}
 
@@ -50,7 +51,7 @@ def _tell_how_far(found: QueriesOut) -> None:
 
 
 def _filters() -> dict[str, str]:
-    wanted = st.text_input("Words in the question or answer", key="log-text")
+    wanted = st.text_input("Words in the question or answer", key="log-text", placeholder=_WORDS)
     since, until = st.columns(2)
     a_while_ago = datetime.now(UTC).date() - timedelta(days=_LOOKED_BACK_DAYS)
     start = since.date_input("From (UTC)", a_while_ago, key="log-since", format="YYYY-MM-DD")

@@ -38,7 +38,18 @@ def two(log: QueryLog, asked: Ask, searched: PassagesRetrieved, closed: Close) -
         (LogFilter(flag="personal_data"), []),
         (LogFilter(kind="abstained", group="finance team"), ["q2"]),
         (LogFilter(kind="abstained", group="finance"), []),
-        (LogFilter(text='"NET"'), ["q1"]),  # quotation marks stand in entries in another form
+        (LogFilter(text='"NET"'), ["q1"]),
+        (LogFilter(text="mean net"), ["q1"]),  # words in any order, and parts of words
+        (LogFilter(text="NET wha"), ["q1"]),
+        (LogFilter(text="mean signs"), []),  # each in another question
+        (LogFilter(text="signs eviction.pdf"), ["q2"]),  # each in another entry of the same question
+        (LogFilter(text='"what does"'), ["q1"]),
+        (LogFilter(text='"does what"'), []),  # a phrase as it stands
+        (LogFilter(text="“what does” mean"), ["q1"]),
+        (LogFilter(text='"what does" signs'), []),
+        (LogFilter(text='signs "'), ["q2"]),  # a mark that has no other one
+        (LogFilter(text='""'), ["q2", "q1"]),
+        (LogFilter(text="mean net", kind="abstained"), []),
         (LogFilter(text="personal_data"), []),
     ],
 )
