@@ -59,6 +59,8 @@ $code
 <button type="submit">Take it away</button>
 </form>"""
 
+_BACK = '<p class="small"><a href="/account">Back to your account</a></p>'
+
 _DONE = """<ul class="secret codes">$codes</ul>
 <p class="small"><a href="/">I have noted them. Continue</a></p>"""
 
@@ -100,24 +102,27 @@ class _PasswordPage:
     def show(self, _request: Request, person: Principal, _fields: dict[str, str]) -> Response:
         if self._appliance.accounts.person(person.id).directory:
             return _page("Change your password", "Your password is kept elsewhere. Change it where you sign in.", "")
-        return self._form("")
+        return self._form(person, "")
 
     def change(self, _request: Request, person: Principal, fields: dict[str, str]) -> Response:
         new = fields.get("new", "")
         if new != fields.get("again"):
-            return self._form("The new password was typed in two ways. Try again.", 422)
+            return self._form(person, "The new password was typed in two ways. Try again.", 422)
         try:
             session = change_password(self._appliance, person, fields.get("old", ""), new)
         except NotSignedIn:
-            return self._form("The password you have now was not typed right. Try again.", 401)
+            return self._form(person, "The password you have now was not typed right. Try again.", 401)
         except ApplianceError as error:
-            return self._form(str(error), error.status)
+            return self._form(person, str(error), error.status)
         response = RedirectResponse(next_address(self._appliance, session.token), 303)
         set_cookie(response, self._appliance, session)
         return response
 
-    def _form(self, message: str, status: int = 200) -> Response:
+    def _form(self, person: Principal, message: str, status: int = 200) -> Response:
         lead = "At least 12 characters; four words are good. Your other sessions, and your tokens, end."
+        if self._appliance.accounts.person(person.id).must_change_password:
+            lead = f"Somebody else set your password. Choose one that you alone know before you go on. {lead}"
+            return _page("Change your password", lead, _CHANGE_FORM, message, status, back="")  # nothing else is open
         return _page("Change your password", lead, _CHANGE_FORM, message, status)
 
 
@@ -164,9 +169,10 @@ class _SecondFactorPage:
         return _page("Second factor", lead, body, message, status)
 
 
-def _page(title: str, lead: str, body: str, message: str = "", status: int = 200) -> HTMLResponse:
-    """A page with what somebody does about their account; `body` is HTML of ours."""
-    return page("account.html", title, status, lead=html.escape(lead), message=html.escape(message), body=body)
+def _page(title: str, lead: str, body: str, message: str = "", status: int = 200, *, back: str = _BACK) -> HTMLResponse:
+    """A page with what somebody does about their account; `body` and `back` are HTML of ours."""
+    words = {"lead": html.escape(lead), "message": html.escape(message)}
+    return page("account.html", title, status, body=body, back=back, **words)
 
 
 def _in_fours(secret: str) -> str:

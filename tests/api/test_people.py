@@ -98,15 +98,18 @@ def test_a_password_that_an_admin_handed_over_is_changed_before_anything_else(
         refused = browser.get(path)
         assert (refused.status_code, refused.json()["code"]) == (403, "password_change_required")
     assert "New password again" in browser.get("/password").text
+    assert "Somebody else set your password." in browser.get("/password").text
     form = {"old": handed_over, "new": CHOSEN, "again": CHOSEN + "!"}
     assert "in two ways" in browser.post("/password", data=form).text
     assert browser.post("/password", data=form | {"old": "wrong", "again": CHOSEN}).status_code == 401
     assert "at least 12" in browser.post("/password", data={"old": handed_over, "new": "x", "again": "x"}).text
     before = browser.cookies["strongroom_session"]
-    for path in ("/password", "/second-factor"):
-        assert '<a href="/account">Back to your account</a>' in browser.get(path).text
+    assert "Back to your account" not in browser.get("/password").text  # it is not open yet
     assert browser.post("/password", data=form | {"again": CHOSEN}).headers["location"] == "/"
     assert browser.cookies["strongroom_session"] != before
+    assert "Somebody else" not in browser.get("/password").text
+    for path in ("/password", "/second-factor"):
+        assert '<a href="/account">Back to your account</a>' in browser.get(path).text
     assert browser.get("/api/session").json()["name"] == "newcomer"
     assert ("password.changed", "newcomer") in acts(house)
     assert not person(admin, "newcomer")["must_change_password"]
