@@ -211,7 +211,7 @@ def problems_shown() -> Iterator[None]:
 
 def show_signed_out() -> None:
     """Say that the session is over and offer the way back."""
-    _show_way_in("Your session ended", "Sign in again to go on. Nothing you asked is lost.", "Sign in again")
+    _show_way_in("Your session ended", "Sign in again to go on. Anything you just typed was not sent.", "Sign in again")
 
 
 def show_not_signed_in() -> None:
