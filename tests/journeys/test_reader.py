@@ -11,22 +11,6 @@ from tests.journeys.served import Served
 SMALL = (PHONE[0], 560)
 QUESTION = "How long are records of terminated treaties kept?"
 
-_WITH_TABLE = """(text, cells) => {
-    text.innerHTML = '<div class="sr-scroll"><table><tr></tr></table></div>';
-    const box = text.firstChild, row = box.querySelector("tr");
-    for (const cell of cells) row.insertCell().textContent = cell;
-    const lines = (node, start, end) => {
-        const range = document.createRange();
-        range.setStart(node, start);
-        range.setEnd(node, end);
-        return new Set(Array.from(range.getClientRects(), rect => rect.top)).size;
-    };
-    const words = Array.from(row.cells, cell => Array.from(cell.firstChild.data.matchAll(/\\w+/g), found => [cell, found]));
-    const broken = words.flat().filter(([cell, found]) => lines(cell.firstChild, found.index, found.index + found[0].length) > 1);
-    return [broken.map(([, found]) => found[0]), box.scrollWidth > box.clientWidth];
-}"""
-"""Puts a table into an answer: which words of it go over two lines, and whether its box scrolls."""
-
 
 def test_an_answer_names_its_source_and_the_source_opens_on_its_page(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
@@ -61,29 +45,10 @@ def test_an_answer_that_is_longer_than_the_screen_is_read_from_its_beginning(bro
         assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight") > SMALL[1]
         expect(page.locator(".sr-question")).to_be_in_viewport()
         expect(page.get_by_test_id("stChatInputTextArea")).to_be_in_viewport()
-        for follow_up in ("Who keeps them?", "What may a hotel night cost?"):  # asked from wherever the page stands
-            visiting.ask(follow_up)
-            visiting.settle()
-            expect(page.locator(".sr-question").last).to_be_in_viewport(ratio=1)
-            expect(page.locator(".sr-answer").last).to_be_in_viewport()
-        page.mouse.move(SMALL[0] / 2, SMALL[1] / 3)
-        page.mouse.wheel(0, -10_000)
-        expect(page.locator(".sr-question").first).to_be_in_viewport()
-        page.get_by_test_id("stChatInputTextArea").fill("?")
+        page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 100000)")
+        visiting.ask("Who keeps them?")
         visiting.settle()
-        expect(page.locator(".sr-question").first).to_be_in_viewport()  # who scrolled back stays there
-
-
-def test_a_row_of_a_table_breaks_in_no_word_and_what_is_too_wide_scrolls(browser: Browser, served: Served) -> None:
-    with visit(browser, served.base_url, PHONE) as visiting:
-        visiting.sign_in(*served.accounts.employee)
-        page = visiting.page
-        visiting.ask(QUESTION)
-        visiting.settle()
-        row = ["F-26-007", "2026-04-22", "internal", "Calibration laboratory", "minor", "closed", "x" * 400]
-        broken, scrolls = page.locator(".sr-text").first.evaluate(_WITH_TABLE, row)
-        assert (broken, scrolls) == ([], True)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        expect(page.locator(".sr-question").last).to_be_in_viewport()
 
 
 def test_what_the_documents_do_not_say_is_said_to_be_missing(browser: Browser, served: Served) -> None:

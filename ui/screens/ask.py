@@ -68,12 +68,14 @@ def page(client: Client) -> None:
             _show_turn(client, turn)
     if conversation.too_long:
         st.session_state[_FIELD] = conversation.too_long  # Streamlit's own limit would drop a longer text in silence
-    # in a container: with a field of the page itself Streamlit would scroll every answer to its end, where `screens.js`
-    # scrolls to the question
+    # in a container: with a field of the page itself Streamlit would scroll every answer to its end
     with st.container(key="sr-asking", gap="xsmall"):
+        hint = st.empty()
         asked = st.chat_input("Ask a question", key=_FIELD)
     with talk:
         if asked and asked.strip():
+            if conversation.turns:  # whoever asks from further up does not see it come
+                _draw(hint, pieces.line("The answer comes below the earlier ones."))
             _take(client, conversation, asked.strip())
         elif conversation.too_long:
             _tell_too_long(conversation)
