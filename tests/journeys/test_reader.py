@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.journeys.browser import PHONE, visit
 from tests.journeys.served import Served
+from ui import front_page
 
 SMALL = (PHONE[0], 560)
 QUESTION = "How long are records of terminated treaties kept?"
@@ -49,6 +50,43 @@ def test_an_answer_that_is_longer_than_the_screen_is_read_from_its_beginning(bro
         visiting.ask("Who keeps them?")
         visiting.settle()
         expect(page.locator(".sr-question").last).to_be_in_viewport()
+
+
+def test_every_question_comes_to_the_top_when_it_is_asked(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url, (1200, 900)) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        page = visiting.page
+        visiting.ask(QUESTION)
+        visiting.put("What may a hotel night cost?")
+        expect(page.locator(".sr-answer")).to_have_count(2, timeout=60_000)
+        visiting.settle()
+        assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") > 0
+        box = page.locator(".sr-question").last.bounding_box()
+        assert box is not None
+        assert 0 <= box["y"] < 450
+        expect(page.locator(".sr-answer").last).to_be_in_viewport(ratio=1)
+
+
+def test_a_table_that_is_too_wide_scrolls_and_breaks_no_word(browser: Browser) -> None:
+    cells = "".join(f"<td>{word}</td>" for word in ("number", "Reimbursement", "TRV-2024-000117-A", "Accommodation"))
+    table = f'<div class="sr-scroll"><table><tr>{cells}</tr></table></div>'
+    style = front_page.SCRIPT.with_name("strongroom.css").read_text("utf-8")
+    page = browser.new_page(viewport={"width": 400, "height": 600})
+    try:
+        for around in ("sr-text", "sr-context"):
+            page.set_content(f'<style>{style}</style><div class="{around}" style="width: 200px">{table}</div>')
+            box = page.locator(".sr-scroll")
+            assert box.evaluate("box => box.scrollWidth > box.clientWidth"), around
+            assert box.bounding_box()["width"] <= 200, around  # type: ignore[index]
+            for cell in page.locator("td").all():
+                # one box for each line of the words; a code may be broken after a hyphen
+                lines = cell.evaluate(
+                    "cell => { const words = document.createRange(); words.selectNodeContents(cell);"
+                    " return words.getClientRects().length; }"
+                )
+                assert lines == 1 or "-" in cell.inner_text(), around
+    finally:
+        page.close()
 
 
 def test_what_the_documents_do_not_say_is_said_to_be_missing(browser: Browser, served: Served) -> None:
@@ -134,6 +172,7 @@ def test_a_session_that_ended_leads_back_to_the_sign_in_page(browser: Browser, s
         assert ended.is_success, ended.text
         visiting.go("/library")
         expect(page.get_by_role("heading", name="Your session ended")).to_be_visible()
+        expect(page.get_by_text("Anything you just typed was not sent.")).to_be_visible()
         visiting.click(page.get_by_role("link", name="Sign in again"))
         expect(page.get_by_label("Password")).to_be_visible()
 

@@ -37,6 +37,11 @@ _VERDICTS = {
     "up": "You found this helpful.",
     "down": "You found this not helpful.",
 }
+_WELCOME = Html(
+    '<div class="sr-empty"><h1>Ask your documents</h1>'
+    "<p>Every answer names the passages it stands on. Open one to see it on its page. "
+    "If the documents do not say, the answer will tell you so.</p></div>"
+)
 _STATE, _FIELD = "strongroom_ask", "question"
 _REDRAW_S = 0.08  # a token may come every few milliseconds; a page need not be drawn as often
 
@@ -62,35 +67,25 @@ def page(client: Client) -> None:
         _show_history(client, conversation)
     talk = st.container(key="sr-talk")
     with talk:
+        welcome = st.empty()
         if not conversation.turns and not conversation.asking:
-            _show_welcome()
+            _draw(welcome, _WELCOME)
         for turn in conversation.turns:
             _show_turn(client, turn)
     if conversation.too_long:
         st.session_state[_FIELD] = conversation.too_long  # Streamlit's own limit would drop a longer text in silence
-    # in a container: with a field of the page itself Streamlit would scroll every answer to its end
+    # in a container: with a field of the page itself Streamlit would scroll every answer to its end.
+    # `screens.js` scrolls the question under way to the top instead.
     with st.container(key="sr-asking", gap="xsmall"):
-        hint = st.empty()
         asked = st.chat_input("Ask a question", key=_FIELD)
     with talk:
         if asked and asked.strip():
-            if conversation.turns:  # whoever asks from further up does not see it come
-                _draw(hint, pieces.line("The answer comes below the earlier ones."))
+            welcome.empty()  # its height would be missing above the answer, which would move out of view
             _take(client, conversation, asked.strip())
         elif conversation.too_long:
             _tell_too_long(conversation)
         elif conversation.asking:
             _offer_again(client, conversation)
-
-
-def _show_welcome() -> None:
-    pieces.show(
-        Html(
-            '<div class="sr-empty"><h1>Ask your documents</h1>'
-            "<p>Every answer names the passages it stands on. Open one to see it on its page. "
-            "If the documents do not say, the answer will tell you so.</p></div>"
-        )
-    )
 
 
 def _take(client: Client, conversation: _Conversation, question: str) -> None:
@@ -109,7 +104,7 @@ def _tell_too_long(conversation: _Conversation) -> None:
 
 def _ask(client: Client, conversation: _Conversation, question: str) -> None:
     conversation.asking, conversation.problem = question, ""
-    pieces.show(_question(question))
+    pieces.show(_question(question, is_under_way=True))
     slot = st.empty()
     try:
         turn = _stream(client, conversation, question, slot)
@@ -230,8 +225,9 @@ def _source(passage: PassageOut, *, is_alike: bool) -> Html:
     )
 
 
-def _question(words: str) -> Html:
-    return Html(f'<div class="sr-question" dir="auto"><span class="sr-hidden">You asked: </span>{text(words)}</div>')
+def _question(words: str, *, is_under_way: bool = False) -> Html:
+    css = "sr-question sr-under-way" if is_under_way else "sr-question"
+    return Html(f'<div class="{css}" dir="auto"><span class="sr-hidden">You asked: </span>{text(words)}</div>')
 
 
 def _progress(words: str) -> Html:
