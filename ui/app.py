@@ -59,7 +59,7 @@ def _show(client: Client, me: Me) -> None:
     door = st.Page(partial(st.switch_page, pages[0]), title=_NAME, url_path=DOOR, default=True)
     # Those of other roles have a page that says so: Streamlit would say over another one that there is no such page.
     here = {page.url_path for page in pages}
-    others = [st.Page(_not_for_them, title=_NAME, url_path=path) for path in PAGES if path not in here]
+    others = [st.Page(_not_for_them, title="Not for your account", url_path=path) for path in PAGES if path not in here]
     chosen = st.navigation([door, *pages, *others], position="hidden")
     _call_the_tab(chosen)
     with st.sidebar:
@@ -119,10 +119,14 @@ def _signed_in(me: Me) -> Html:
 
 def _show_closed_door(problem: ApiProblem) -> None:
     """Every address leads to the same door, so that Streamlit does not call any of them unknown."""
-    doors = [st.Page(partial(_door, problem), title=_NAME, url_path=path) for path in (DOOR, *PAGES)]
+    doors = [st.Page(partial(_door, problem), title=_door_title(problem), url_path=path) for path in (DOOR, *PAGES)]
     chosen = st.navigation(doors, position="hidden")
     _call_the_tab(chosen)
     chosen.run()
+
+
+def _door_title(problem: ApiProblem) -> str:
+    return "Sign in" if problem.signed_out else _NAME
 
 
 def _door(problem: ApiProblem) -> None:

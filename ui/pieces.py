@@ -221,7 +221,8 @@ def show_not_signed_in() -> None:
 
 def _show_way_in(title: str, lead: str, way: str) -> None:
     way_in = sign_in_address(st.context.url or "")
-    show(Html(f'<div class="sr-empty"><h1>{text(title)}</h1><p>{text(lead)}</p>{link_button(way, way_in)}</div>'))
+    words = f"<h1>{text(title)}</h1><p>{text(lead)}</p>{link_button(way, way_in)}"
+    show(Html(f'<div class="sr-empty sr-way-in">{words}</div>'))
 
 
 def older_and_newer(key: str, next_before: int | None) -> None:

@@ -57,6 +57,7 @@ def test_who_never_signed_in_is_asked_to_and_told_of_no_session(browser: Browser
     with visit(browser, served.base_url) as visiting:
         visiting.go("/library")
         expect(visiting.page.get_by_text("Sign in to see this page.")).to_be_visible()
+        expect(visiting.page).to_have_title("Sign in - Strongroom")
         expect(visiting.page.get_by_text("session ended")).to_have_count(0)
         visiting.click(visiting.page.get_by_role("link", name="Sign in"))
         expect(visiting.page.get_by_label("Password")).to_be_visible()

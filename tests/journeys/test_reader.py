@@ -172,6 +172,8 @@ def test_a_session_that_ended_leads_back_to_the_sign_in_page(browser: Browser, s
         assert ended.is_success, ended.text
         visiting.go("/library")
         expect(page.get_by_role("heading", name="Your session ended")).to_be_visible()
+        expect(page).to_have_title("Sign in - Strongroom")
+        expect(page.get_by_test_id("stSidebar")).to_be_hidden()
         expect(page.get_by_text("Anything you just typed was not sent.")).to_be_visible()
         visiting.click(page.get_by_role("link", name="Sign in again"))
         expect(page.get_by_label("Password")).to_be_visible()
