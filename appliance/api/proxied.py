@@ -7,12 +7,15 @@ Rules this module keeps:
 2. Each header comes once at most. `X_Remote_User` counts as `X-Remote-User`, so that it cannot stand beside it.
 3. What the proxy said reaches the application as a `ProxiedPerson` in the scope; the headers themselves do not.
 4. A session of one person of the proxy is not used by another: who changes at the proxy signs in anew.
+5. The groups of a header count from that request on, whatever the session was opened with. Who could not sign in by
+   them is signed out.
 """
 
 from __future__ import annotations
 
 import hmac
 import logging
+import secrets
 import time
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
@@ -26,11 +29,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.audit.entries import SignInFailed
 from appliance.auth.belonging import groups_here, roles_here, texts
-from appliance.auth.identity import Identity
+from appliance.auth.identity import Identity, SignOut
 from appliance.auth.naming import normal_name
 from appliance.config.identity import HEADER_DIRECTORY, TrustedHeaderSettings
 from appliance.errors import AccessDenied, ApplianceError, NotSignedIn
-from appliance.wiring import Appliance
+from appliance.wiring import Appliance, put_on_record
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +65,7 @@ def identity_of(person: ProxiedPerson, settings: TrustedHeaderSettings) -> Ident
     """Who that is here. Raises AccessDenied: no role, or two that nobody may hold together."""
     return Identity(
         directory=HEADER_DIRECTORY,
-        subject=normal_name(person.name) or person.name,
+        subject=_subject(person),
         name=person.name,
         display_name=person.display_name,
         groups=groups_here(person.groups, settings),
@@ -103,12 +106,12 @@ class TrustedHeader:
             person = self._person(str(scope.get(PEER, "")), sent)
         except AccessDenied as error:
             await run_in_threadpool(self._record, str(scope.get(PEER, "")), error)
-            await _refuse(JSONResponse({"code": error.code, "message": str(error)}, error.status), scope, receive, send)
+            await _refuse(_problem(error), scope, receive, send)
             return
         headers = [(name, value) for name, value in scope["headers"] if _normal(name) not in self._names]
         inner = {**scope, "headers": headers, _PERSON: person}
-        if person is not None and await run_in_threadpool(self._is_of_another, Headers(raw=headers), person):
-            refusal = self._anew(scope["path"])
+        if person is not None:
+            refusal = await run_in_threadpool(self._refusal, scope["path"], Headers(raw=headers), person)
             if refusal is not None:
                 await _refuse(refusal, scope, receive, send)
                 return
@@ -150,6 +153,28 @@ class TrustedHeader:
         plain = address.ipv4_mapped if isinstance(address, IPv6Address) and address.ipv4_mapped else address
         return any(plain in network for network in self._networks)
 
+    def _refusal(self, path: str, headers: Headers, person: ProxiedPerson) -> Response | None:
+        """What to say to somebody whom the proxy names, once its groups count; None for who may go on."""
+        try:
+            self._renew(person)
+        except ApplianceError as error:  # else they would go on with the groups of before
+            return _problem(error)
+        return self._anew(path) if self._is_of_another(headers, person) else None
+
+    def _renew(self, person: ProxiedPerson) -> None:
+        """Let the header count for somebody who signed in before. Raises ApplianceError: it does not."""
+        known = self._appliance.accounts.of_directory(HEADER_DIRECTORY, _subject(person))
+        if known is None or known.heard_at is None:
+            return  # they have to sign in first, and are asked for no more until then
+        try:
+            identity = identity_of(person, self._settings)
+        except AccessDenied:
+            told = SignOut(HEADER_DIRECTORY, secrets.token_hex(32), known.subject)
+            for ended in self._appliance.sessions.end_for(told):
+                put_on_record.signed_out(self._appliance.log, HEADER_DIRECTORY, ended)
+        else:
+            self._appliance.sessions.renew_for(identity, known)
+
     def _is_of_another(self, headers: Headers, person: ProxiedPerson) -> bool:
         """Whether the session that comes along is of somebody else whom the proxy named before."""
         session = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE, "")
@@ -188,6 +213,14 @@ async def _refuse(response: Response, scope: Scope, receive: Receive, send: Send
         await send({"type": "websocket.close", "code": 1008})
     else:
         await response(scope, receive, send)
+
+
+def _problem(error: ApplianceError) -> JSONResponse:
+    return JSONResponse({"code": error.code, "message": str(error)}, error.status)
+
+
+def _subject(person: ProxiedPerson) -> str:
+    return normal_name(person.name) or person.name
 
 
 def _normal(name: bytes) -> str:

@@ -329,6 +329,13 @@ class Accounts:
         with self._database.read() as connection:
             return connection.scalar(select(people.c.id).where(theirs))
 
+    def of_directory(self, directory: str, subject: str) -> Person | None:
+        """Somebody of a directory, as they stand now; None for who is not known here."""
+        with self._database.read() as connection:
+            theirs = (people.c.directory == directory) & (people.c.subject == subject)
+            row = connection.execute(select(people).where(theirs)).one_or_none()
+            return None if row is None else read_person(connection, row, self._clock())
+
     def admit(self, identity: Identity, noting: Noting = unnoted, *, since: datetime | None = None) -> Principal:
         """Take over what a directory says of somebody who just proved to it who they are.
 

@@ -206,6 +206,11 @@ def _renew(connection: Connection, row: Row[Any], identity: Identity, at: dateti
     connection.execute(update(people).where(people.c.id == row.id).values(values))
 
 
+def kept_groups(identity: Identity) -> frozenset[str]:
+    """The groups of an identity that can be one here, each in the form it is kept in."""
+    return frozenset(label for group in identity.groups if (label := label_or_none(group)))
+
+
 def _told(identity: Identity, at: datetime) -> dict[str, Any]:
     officer = {"was_officer": True} if Role.COMPLIANCE in identity.roles else {}
     return officer | {
@@ -223,8 +228,8 @@ def _is_taken(connection: Connection, name: str) -> bool:
 def _write_groups(connection: Connection, person_id: str, identity: Identity) -> None:
     theirs = (memberships.c.person_id == person_id) & (memberships.c.origin == identity.directory)
     connection.execute(delete(memberships).where(theirs))
-    groups = {label for group in identity.groups if (label := label_or_none(group))}
-    rows = [{"person_id": person_id, "group_name": group, "origin": identity.directory} for group in sorted(groups)]
+    groups = sorted(kept_groups(identity))
+    rows = [{"person_id": person_id, "group_name": group, "origin": identity.directory} for group in groups]
     if rows:
         connection.execute(insert(memberships), rows)
 

@@ -270,6 +270,23 @@ class Sessions:
         # not under the name they go by there: it may be another's here
         return self._open(admitted.id, admitted.name, identity=identity, since=since)
 
+    def renew_for(self, identity: Identity, known: Person) -> None:
+        """Take over what a directory says of somebody between two sign-ins, where it is other roles or groups.
+
+        Nothing is written where it is the same. For who has to sign in again anyway, or may not, nothing changes.
+
+        Args:
+            identity: What it says of them now.
+            known: How they stand here.
+
+        Raises:
+            AccessDenied, NotFound: See `Accounts.admit`.
+            AuditUnavailable: It could not be put on record, and was not taken over.
+        """
+        told = (identity.roles, directories.kept_groups(identity))
+        if known.is_fresh and not known.shut_out and (known.told_roles, known.told_groups) != told:
+            self._accounts.admit(identity, self._noting)
+
     def end_for(self, told: SignOut) -> list[SignedOut]:
         """End the browser sessions that a directory says are over.
 

@@ -10,21 +10,25 @@ import asyncio
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from sqlalchemy import Engine, event
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from appliance import doctor
-from appliance.audit.entries import SignedIn, SignInFailed
+from appliance.audit.entries import AdminAction, SignedIn, SignInFailed
 from appliance.audit.records import LogFilter
 from appliance.auth.brake import Attempt
 from appliance.auth.identity import DirectoryTerms
+from appliance.auth.sessions import TokenKind
 from appliance.config import ModelSettings, PasswordsFor, Provider, ServerSettings, Settings, SignInSettings
 from appliance.config.identity import OidcSettings, TrustedHeaderSettings
 from appliance.domain import Role
@@ -36,6 +40,7 @@ pytestmark = pytest.mark.integration
 
 PASSWORD = "copper lantern under nine stairs"
 US = "http://127.0.0.1:8600"
+STREAM = "ws://127.0.0.1:8600/_stcore/stream"  # in full: else the client asks at another host, and is refused for that
 PROXY = "10.0.0.1"
 PROXY_SECRET = "known to the proxy alone"
 PEOPLE = {
@@ -435,6 +440,117 @@ def test_who_changes_at_the_proxy_does_not_go_on_as_who_was_there_before(served:
     assert window.get("/api/session").json()["groups"] == []
 
 
+@contextmanager
+def written() -> Iterator[list[str]]:
+    """What is written to databases meanwhile."""
+    executed: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith(("SELECT", "PRAGMA", "BEGIN")):
+            executed.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield executed
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def renewed(house: Appliance, name: str) -> list[str]:
+    """What is on record of a person's groups and sessions since they were made known, the latest first."""
+    acts = [act for act in entries(house, AdminAction) if act.subject == name]
+    return [f"{act.action} {act.detail}" for act in acts if act.action != "person.made_known"]
+
+
+@pytest.mark.parametrize(("who", "fewer"), [("rita", "hr"), ("ria", "hr,"), ("rosa", ""), ("rike", None)])
+def test_fewer_groups_in_the_header_count_in_the_session_that_is_open(
+    served: Any, house: Appliance, who: str, fewer: str | None
+) -> None:
+    window = proxied(served, **named(who, X_Remote_Groups="hr,board,admins"))
+    window.get("/login")
+    screens = TestClient(served, base_url=US)  # its open page: from this machine, with the cookie alone
+    screens.cookies.update(window.cookies)
+    assert screens.get("/api/people").status_code == 200
+    if fewer is None:
+        del window.headers["X-Remote-Groups"]
+    else:
+        window.headers["X-Remote-Groups"] = fewer
+    left = ["hr"] if fewer and "hr" in fewer else []
+    for client in (window, screens):
+        me = client.get("/api/session").json()
+        assert (me["groups"], me["roles"]) == (left, ["employee"])
+        assert client.get("/api/people").status_code == 403
+    (told,) = renewed(house, who)
+    assert told == f"person.renewed directory: header; roles: employee; groups: {''.join(left)}"
+
+
+def test_more_groups_in_the_header_count_too(served: Any) -> None:
+    window = proxied(served, **named("ralf", X_Remote_Groups="hr"))
+    window.get("/login")
+    window.headers["X-Remote-Groups"] = "board,hr"
+    assert window.get("/api/session").json()["groups"] == ["board", "hr"]
+
+
+def test_the_header_counts_for_a_token_and_for_the_page_that_opens_a_websocket(served: Any, house: Appliance) -> None:
+    headers = named("rosi", X_Remote_Groups="hr,admins")
+    window = proxied(served, **headers)
+    window.get("/login")
+    person = house.accounts.of_directory("header", "rosi")
+    assert person is not None
+    token = house.sessions.issue_token(person.id, "test", timedelta(days=1))
+    program = proxied(served, **named("rosi", X_Remote_Groups="hr"), Authorization=f"Bearer {token}")
+    assert program.get("/v1/models").status_code == 200
+    assert house.sessions.authenticate(token, kind=TokenKind.API).groups == {"hr"}
+    window.headers["X-Remote-Groups"] = ""
+    with pytest.raises(WebSocketDisconnect), window.websocket_connect(STREAM):
+        pass  # there are no screens in this application
+    assert house.sessions.authenticate(token, kind=TokenKind.API).groups == set()
+
+
+def test_groups_by_which_nobody_may_sign_in_end_the_session(served: Any, house: Appliance) -> None:
+    window = proxied(served, **named("rolf", X_Remote_Groups="hr"))
+    window.get("/login")
+    screens = TestClient(served, base_url=US)
+    screens.cookies.update(window.cookies)
+    window.headers["X-Remote-Groups"] = "hr,admins,auditors"
+    assert window.get("/api/session").status_code == screens.get("/api/session").status_code == 401
+    assert "both admin and compliance" in window.get("/login").text
+    (told,) = renewed(house, "rolf")
+    assert told.startswith("person.signed_out directory: header; sessions ended: 1; what it gave them counts for")
+    window.headers["X-Remote-Groups"] = "hr"
+    assert window.get("/api/session").status_code == 401
+    window.get("/login")
+    assert window.get("/api/session").json()["groups"] == ["hr"]
+
+
+def test_nothing_is_written_while_the_groups_are_the_same(served: Any, house: Appliance) -> None:
+    window = proxied(served, **named("runa", X_Remote_Groups="hr,board"))
+    window.headers["X-Remote-Groups"] = "hr,board," + "x" * 300  # one that can be none here
+    window.get("/login")
+    size = house.log.size()
+    with written() as statements:
+        for groups in ("hr,board", " board , hr,", "board,hr,hr," + "x" * 300):
+            window.headers["X-Remote-Groups"] = groups
+            assert window.get("/api/session").json()["groups"] == ["board", "hr"]
+    assert (statements, house.log.size()) == ([], size)
+    window.headers["X-Remote-Groups"] = "hr"
+    with written() as statements:
+        window.get("/api/session")
+    assert statements
+
+
+def test_who_is_disabled_gets_nothing_back_by_the_header(served: Any, house: Appliance) -> None:
+    window = proxied(served, **named("ruth", X_Remote_Groups="hr"))
+    window.get("/login")
+    person = house.accounts.of_directory("header", "ruth")
+    assert person is not None
+    house.accounts.set_disabled(person.id, disabled=True)
+    window.headers["X-Remote-Groups"] = "board"
+    assert window.get("/api/session").status_code == 401
+    assert house.accounts.person(person.id).told_groups == {"hr"}
+    assert renewed(house, "ruth") == []
+
+
 def test_a_local_admin_signs_in_past_the_proxy(served: Any) -> None:
     window = proxied(served, **named("paula"))
     assert "<form" in window.get("/login?local").text
@@ -450,7 +566,7 @@ def test_the_proxy_cannot_make_anybody_admin_and_compliance_officer(served: Any)
 def test_a_websocket_with_a_forged_header_is_closed(served: Any) -> None:
     with (
         pytest.raises(WebSocketDisconnect) as closed,
-        proxied(served, "10.0.0.9", **named("paula")).websocket_connect("/_stcore/stream"),
+        proxied(served, "10.0.0.9", **named("paula")).websocket_connect(STREAM),
     ):
         pass
     assert closed.value.code == 1008
