@@ -84,7 +84,7 @@ def discover(root: Path, below: str = "") -> Iterator[Found]:
         except OSError as error:
             if not folder:
                 raise InvalidRequest(_why_not_listed(root, error)) from error
-            yield Unreadable(folder, f"The folder cannot be listed: {error.strerror}.", _is_denied(error))
+            yield Unreadable(folder, f"The folder cannot be listed: {error.strerror}.", is_denied(error))
             continue
         yield from found
         folders.extend(reversed(inner))
@@ -99,9 +99,12 @@ def found_at(root: Path, path: str) -> Iterator[Found]:
     place = PurePosixPath(path)
     if any(is_ignored(part) for part in place.parts):
         return
+    if not place.name:
+        yield from discover(root)
+        return
     try:
         with open_folder(root, str(place.parent)) as folder:
-            status = os.stat(place.name or ".", dir_fd=folder, follow_symlinks=False)
+            status = os.stat(place.name, dir_fd=folder, follow_symlinks=False)
     except OSError:
         return
     item = _as_examined(path, status)
@@ -165,7 +168,7 @@ def _examine(entry: os.DirEntry[str], path: str) -> Found | None:
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError as error:
-        return Unreadable(path, f"It cannot be examined: {error.strerror}.", _is_denied(error))
+        return Unreadable(path, f"It cannot be examined: {error.strerror}.", is_denied(error))
     return _as_examined(path, status)
 
 
@@ -193,8 +196,9 @@ def _why_not_listed(root: Path, error: OSError) -> str:
     return f"The folder {root} cannot be listed ({error.strerror}). Give the appliance's account the right to read it."
 
 
-def _is_denied(error: OSError) -> bool:
-    return error.errno in (errno.EACCES, errno.EPERM)
+def is_denied(error: BaseException | None) -> bool:
+    """Whether something failed because the file system does not let the appliance's account in."""
+    return isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM)
 
 
 def is_text(name: str) -> bool:

@@ -37,12 +37,12 @@ from appliance.inference.port import Embedder
 from appliance.labels import LEVELS_AS_DELIVERED, Levels
 from ingest.access import AccessLabels, Finding
 from ingest.chunk import ChunkLimits
-from ingest.discover import discover
+from ingest.discover import Unreadable, discover, is_denied
 from ingest.embed import Steps
 from ingest.foresight import foreseen
 from ingest.holdings import Holdings
 from ingest.intake import Intake
-from ingest.plan import FEW, Action, Again, Judge, Plan, make_plan
+from ingest.plan import FEW, Action, Again, Judge, Plan, is_closed, make_plan
 from ingest.progress import OUTCOME_OF, TROUBLE, Outcome, Progress
 from ingest.reading import Parsers, Reader
 from ingest.reconcile import reconcile
@@ -129,7 +129,7 @@ class Pipeline:
     def _worked_off(self, sync: Sync) -> Mapping[Outcome, int]:
         """Plan a sync and do what it takes; returns how the files ended."""
         source, wish = sync.source, sync.wish
-        plan = self._plan(sync.judge)
+        plan = self._plan_or_close(sync.judge)
         missing = _require_folder(source, plan, wish, self._settings)
         self._remember(source, wish.again)
         sync.progress.total = len(plan.steps)
@@ -159,7 +159,7 @@ class Pipeline:
         """
         source = self._catalog.source(source.id)  # it may have changed since somebody read it
         sync = self._begun(source, Wish(), Progress(), Event(), lambda _: None, lambda _: None)
-        Settling(sync, self._catalog, self._holdings).withdraw(self._plan(sync.judge))
+        Settling(sync, self._catalog, self._holdings).withdraw(self._plan_or_close(sync.judge))
 
     def read_otherwise(self) -> int:
         """How many documents were read otherwise than they would be now; the next sync reads them again."""
@@ -231,6 +231,20 @@ class Pipeline:
         root = Path(source.path)
         known, inside = self._catalog.files(source.id), self._catalog.untaken_members(source.id)
         return make_plan(judge, discover(root), known, inside, AccessLabels(source, self._levels.names))
+
+    def _plan_or_close(self, judge: Judge) -> Plan:
+        """The plan of a source; one whose share has closed its folder to us too is closed to everybody.
+
+        Raises:
+            InvalidRequest: The folder is missing, or cannot be listed.
+        """
+        try:
+            return self._plan(judge)
+        except InvalidRequest as error:
+            if is_closed(Unreadable("", str(error), is_denied(error.__cause__)), judge.source):
+                files = self._catalog.files(judge.source.id)
+                self._catalog.narrow(judge.source.id, dict.fromkeys(files, frozenset()), self._levels, bind=False)
+            raise
 
     def _read(self, sync: Sync, plan: Plan, settling: Settling) -> None:
         """Parse, chunk, embed, index: each stage a bounded number of documents ahead of the next."""

@@ -25,7 +25,7 @@ from appliance.errors import DocumentRejected, InvalidRequest
 from appliance.labels import Levels
 from appliance.letter_case import in_one_case
 from ingest.access import AccessLabels
-from ingest.discover import FoundFile, RefusedFile, Unreadable, found_at, is_text
+from ingest.discover import Found, FoundFile, RefusedFile, Unreadable, found_at, is_denied, is_text
 from ingest.folders import SIDECAR_SUFFIX
 from ingest.plan import is_closed, is_wanted
 from ingest.share.ntfs import EXPORT
@@ -66,17 +66,16 @@ class Withdrawals:
     def _found(self, source: Source, places: Iterable[str]) -> Iterator[FoundFile | RefusedFile]:
         """The files there of which there are documents, or may come to be."""
         for place in sorted(places):
-            with suppress(InvalidRequest):  # the folder itself is out of reach
-                for item in found_at(Path(source.path), place):
-                    if isinstance(item, FoundFile | RefusedFile) and is_wanted(source, item.path):
-                        yield item
-                    elif isinstance(item, Unreadable) and is_closed(item, source):
-                        yield from self._closed(source, item)
+            for item in _found_at(source, place):
+                if isinstance(item, FoundFile | RefusedFile) and is_wanted(source, item.path):
+                    yield item
+                elif isinstance(item, Unreadable) and is_closed(item, source):
+                    yield from self._closed(source, item)
 
     def _closed(self, source: Source, item: Unreadable) -> Iterator[RefusedFile]:
         """The documents that there are of files that cannot be reached."""
         for path in self._catalog.files(source.id):
-            if path == item.path or path.startswith(f"{item.path}/"):
+            if item.path in ("", path) or path.startswith(f"{item.path}/"):
                 yield RefusedFile(path, item.reason)
 
 
@@ -84,6 +83,14 @@ def concerned(source: Source, changed: Iterable[str]) -> frozenset[str]:
     """The files and folders of which the access may have changed, none inside another; "" is the whole folder."""
     places = {place for path in changed if (place := _covered(source, path)) is not None}
     return frozenset(place for place in places if not any(above in places for above in _above(place)))
+
+
+def _found_at(source: Source, place: str) -> Iterator[Found]:
+    """What lies there; that the folder itself is out of reach is found too."""
+    try:
+        yield from found_at(Path(source.path), place)
+    except InvalidRequest as error:
+        yield Unreadable("", str(error), is_denied(error.__cause__))
 
 
 def _covered(source: Source, path: str) -> str | None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from appliance.domain import DocumentState, Share, ShareKind, Source
+from appliance.errors import InvalidRequest
 from appliance.labels import LEVELS_AS_DELIVERED
 from ingest.access import AccessLabels
 from ingest.holdings import Holdings
@@ -406,9 +407,29 @@ def test_what_a_share_closes_to_the_appliance_too_is_for_nobody_until_it_can_be_
     assert room.paths(_MERGER) == {"deep/a.txt"}
 
 
+@pytest.mark.parametrize("by_sync", [True, False])
+def test_a_source_whose_own_folder_the_share_closes_to_the_appliance_is_for_nobody(
+    room: Room, *, by_sync: bool
+) -> None:
+    room.folder.chmod(0o755)
+    room.write("a.txt", _MERGER).chmod(0o644)
+    _shared(room, ShareKind.POSIX, others="staff")
+    room.sync()
+    with mode(room.folder, 0o000):
+        if by_sync:
+            with pytest.raises(InvalidRequest, match="cannot be listed"):
+                room.sync()
+        else:
+            _look(room, "")
+        assert not room.paths(_MERGER)
+    room.sync()
+    assert room.paths(_MERGER) == {"a.txt"}
+
+
 def test_a_folder_that_is_closed_to_the_appliance_keeps_labels_that_are_not_of_the_share(room: Room) -> None:
     room.write("deep/a.txt", _MERGER)
     room.sync()
-    with mode(room.folder / "deep", 0o000):
-        _look(room, "deep")
-        assert room.paths(_MERGER) == {"deep/a.txt"}
+    for folder, path in ((room.folder / "deep", "deep"), (room.folder, "")):
+        with mode(folder, 0o000):
+            _look(room, path)
+            assert room.paths(_MERGER) == {"deep/a.txt"}
