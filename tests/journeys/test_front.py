@@ -80,13 +80,15 @@ def test_the_sign_in_leads_back_to_the_page_that_somebody_came_for(browser: Brow
 def test_a_tab_is_called_by_the_page_in_it(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
         visiting.go("/library")
-        expect(visiting.page).to_have_title("Strongroom")
+        expect(visiting.page).to_have_title("Sign in - Strongroom")
         visiting.sign_in(*served.accounts.employee)
         expect(visiting.page).to_have_title("Ask - Strongroom")
         visiting.click(visiting.page.get_by_role("link", name="Library"))
         expect(visiting.page).to_have_title("Library - Strongroom")
         visiting.go("/account")
         expect(visiting.page).to_have_title("Your account - Strongroom")
+        visiting.go("/admin")
+        expect(visiting.page).to_have_title("Not for your account - Strongroom")
 
 
 def test_who_signed_out_is_asked_to_sign_in(browser: Browser, served: Served) -> None:
