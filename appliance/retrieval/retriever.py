@@ -5,9 +5,9 @@ Rules this module keeps:
 
 1. Every request to the index carries the reader's access, and what comes back, passages and names alike, is checked
    against the catalog once more before it counts for anything. (How rare a word is, and what is a candidate, is for the
-   index to say: of a label that the catalog has withdrawn it hears a moment later.) What the catalog withholds takes no
-   place of a candidate: the next best are taken instead. Where the two disagree for longer than a moment, an alarm is
-   raised.
+   index to say: of a label that the catalog has withdrawn it hears a moment later.) Where the catalog withholds
+   more than half of the candidates of a leg, the next best are taken instead. Where the two disagree for longer than a
+   moment, an alarm is raised.
 2. A document that the question names is searched by itself too: its passages need not be among the best of all.
 3. Every candidate is scored on both legs. A leg that did not bring it is asked how good it is all the same.
 4. Nearness counts for more where the candidates stand on pages: vectors there lean towards their neighbours. All
@@ -170,7 +170,9 @@ class Retriever:
     ) -> tuple[dict[str, str], set[str]]:
         """The document of each candidate, by chunk id, and the chunks that the catalog withheld.
 
-        The candidates are the best of each leg that the catalog admits, as many as if there were no others.
+        The candidates are the best of each leg that the catalog admits, half as many at least as if there were no
+        others: while documents are taken in, the index holds some that are not in force yet, and a wider search is
+        slower.
 
         Args:
             search: The best of each leg, as many as it is told.
@@ -185,7 +187,7 @@ class Retriever:
             admitted |= self._catalog.admitted_chunks(sorted(new), access)
             seen |= new
             kept = [[hit.chunk_id for hit in leg if hit.chunk_id in admitted][:limit] for leg in legs]
-            if all(len(mine) == limit or len(leg) < size for mine, leg in zip(kept, legs, strict=True)):
+            if all(2 * len(mine) >= limit or len(leg) < size for mine, leg in zip(kept, legs, strict=True)):
                 break
         return {chunk: admitted[chunk] for leg in kept for chunk in leg}, seen - admitted.keys()
 
