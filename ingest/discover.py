@@ -84,10 +84,15 @@ def discover(root: Path, below: str = "") -> Iterator[Found]:
         except OSError as error:
             if not folder:
                 raise InvalidRequest(_why_not_listed(root, error)) from error
-            yield Unreadable(folder, f"The folder cannot be listed: {error.strerror}.", is_denied(error))
+            yield Unreadable(folder, f"The folder cannot be listed: {error.strerror}.", _is_denied(error))
             continue
         yield from found
         folders.extend(reversed(inner))
+
+
+def unlisted(error: InvalidRequest) -> Unreadable:
+    """The folder itself, which `discover` could not list."""
+    return Unreadable("", str(error), _is_denied(error.__cause__))
 
 
 def found_at(root: Path, path: str) -> Iterator[Found]:
@@ -168,7 +173,7 @@ def _examine(entry: os.DirEntry[str], path: str) -> Found | None:
     try:
         status = entry.stat(follow_symlinks=False)
     except OSError as error:
-        return Unreadable(path, f"It cannot be examined: {error.strerror}.", is_denied(error))
+        return Unreadable(path, f"It cannot be examined: {error.strerror}.", _is_denied(error))
     return _as_examined(path, status)
 
 
@@ -196,7 +201,7 @@ def _why_not_listed(root: Path, error: OSError) -> str:
     return f"The folder {root} cannot be listed ({error.strerror}). Give the appliance's account the right to read it."
 
 
-def is_denied(error: BaseException | None) -> bool:
+def _is_denied(error: BaseException | None) -> bool:
     """Whether something failed because the file system does not let the appliance's account in."""
     return isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM)
 

@@ -37,7 +37,7 @@ from appliance.inference.port import Embedder
 from appliance.labels import LEVELS_AS_DELIVERED, Levels
 from ingest.access import AccessLabels, Finding
 from ingest.chunk import ChunkLimits
-from ingest.discover import Unreadable, discover, is_denied
+from ingest.discover import discover, unlisted
 from ingest.embed import Steps
 from ingest.foresight import foreseen
 from ingest.holdings import Holdings
@@ -241,7 +241,7 @@ class Pipeline:
         try:
             return self._plan(judge)
         except InvalidRequest as error:
-            if is_closed(Unreadable("", str(error), is_denied(error.__cause__)), judge.source):
+            if is_closed(unlisted(error), judge.source):
                 files = self._catalog.files(judge.source.id)
                 self._catalog.narrow(judge.source.id, dict.fromkeys(files, frozenset()), self._levels, bind=False)
             raise

@@ -25,7 +25,7 @@ from appliance.errors import DocumentRejected, InvalidRequest
 from appliance.labels import Levels
 from appliance.letter_case import in_one_case
 from ingest.access import AccessLabels
-from ingest.discover import Found, FoundFile, RefusedFile, Unreadable, found_at, is_denied, is_text
+from ingest.discover import Found, FoundFile, RefusedFile, Unreadable, found_at, is_text, unlisted
 from ingest.folders import SIDECAR_SUFFIX
 from ingest.plan import is_closed, is_wanted
 from ingest.share.ntfs import EXPORT
@@ -90,7 +90,7 @@ def _found_at(source: Source, place: str) -> Iterator[Found]:
     try:
         yield from found_at(Path(source.path), place)
     except InvalidRequest as error:
-        yield Unreadable("", str(error), is_denied(error.__cause__))
+        yield unlisted(error)
 
 
 def _covered(source: Source, path: str) -> str | None:

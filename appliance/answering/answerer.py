@@ -373,9 +373,10 @@ class Answerer:
         gate = MarkerGate(passages)
         shown = gate.feed(laid.text) + gate.finish()
         yield self._shown(course, shown)
-        lack_names = named.are_missing(course.searched_for, course.follow_up, hits, in_doubt=True)
-        of_quotations = notices.of_quotations(laid, course.follow_up, lack_names=lack_names)
-        course.notices += (*of_quotations, *told.notices())
+        if not laid.highlights:
+            lack_names = named.are_missing(course.searched_for, course.follow_up, hits, in_doubt=True)
+            course.notices += notices.of_unmarked(laid.text, course.follow_up, lack_names=lack_names)
+        course.notices += told.notices()
         citations = _with(gate.citations, told.passages)
         return Answer(
             shown,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from appliance.answering.conflicts import Conflict
-from appliance.answering.extract import Quotations
 from appliance.answering.followup import own_stems
 from appliance.answering.sentences import words
 from appliance.domain import Citation, Grounding
@@ -61,12 +60,12 @@ def of_grounding(checked: Grounding, *, cites: bool) -> Iterator[str]:
         yield f"Not found in the cited passages, and marked in the answer: {listed}. Check before you rely on it."
 
 
-def of_quotations(laid: Quotations, follow_up: str, *, lack_names: bool) -> Iterator[str]:
-    """What the reader must know about how far quotations have to do with the question, whose names they may lack."""
-    if not laid.text or laid.highlights:
+def of_unmarked(quoted: str, follow_up: str, *, lack_names: bool) -> Iterator[str]:
+    """How far quotations of which none is marked have to do with the question, whose names they may lack."""
+    if not quoted:
         return
     own = own_stems(follow_up)
-    if own and own.isdisjoint(words(laid.text)):
+    if own and own.isdisjoint(words(quoted)):
         yield OTHER_QUESTION
     else:
         yield NOT_NAMED if lack_names else NOT_NEAR

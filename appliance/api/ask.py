@@ -15,7 +15,7 @@ from appliance.api.conversations import visible_passages, withheld
 from appliance.api.gate import Asking, StillAsking, TheAppliance, TheDoor
 from appliance.api.schemas.asking import AnswerOut, AskEvent, FeedbackIn, PassagesOut, Question, StartedOut, TokenOut
 from appliance.api.streaming import Events, streamed
-from appliance.api.wire import grounding_out, passage_out
+from appliance.api.wire import cited_out, grounding_out, passage_out
 from appliance.audit.entries import FeedbackGiven
 from appliance.conversations import StoredTurn
 from appliance.domain import Conversation, Principal, Turn
@@ -134,13 +134,12 @@ def _on_the_wire(event: AnswerEvent, conversation_id: str) -> tuple[AskEvent, Ba
 def answer_out(event: Answered, conversation_id: str) -> AnswerOut:
     """A finished answer on the wire."""
     answer = event.answer
-    quoted_at = dict(answer.quoted_at)
     return AnswerOut(
         query_id=event.query_id,
         conversation_id=conversation_id,
         text=answer.text,
         kind=answer.kind,
-        citations=[passage_out(citation, quoted_at.get(citation.number, 0)) for citation in answer.citations],
+        citations=cited_out(answer),
         notices=list(answer.notices),
         model=event.model,
         searched_for=event.completed,

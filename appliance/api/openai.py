@@ -23,7 +23,7 @@ from appliance.api.gate import Asking, StillAsking, TheAppliance
 from appliance.api.schemas.asking import MAX_QUESTION_CHARACTERS
 from appliance.api.schemas.shapes import Problem
 from appliance.api.streaming import Events, streamed
-from appliance.api.wire import grounding_out, passage_out
+from appliance.api.wire import cited_out, grounding_out
 from appliance.domain import Answer, Conversation, Turn
 from appliance.errors import InvalidRequest
 
@@ -206,14 +206,11 @@ def _extra(event: Answered) -> dict[str, Any]:
     """Our own fields, for clients that know the appliance."""
     answer = event.answer
     checked = grounding_out(answer.grounding, answer.text)
-    quoted_at = dict(answer.quoted_at)
     return {
         "strongroom": {
             "query_id": event.query_id,
             "kind": answer.kind.value,
-            "citations": [
-                passage_out(citation, quoted_at.get(citation.number, 0)).model_dump() for citation in answer.citations
-            ],
+            "citations": [passage.model_dump() for passage in cited_out(answer)],
             "searched_for": event.completed,
             "grounding": checked.model_dump() if checked else None,
         }

@@ -13,6 +13,7 @@ from appliance.api.schemas.documents import ChangedLineOut, ChangesOut, Document
 from appliance.api.schemas.log import VerifiedOut
 from appliance.catalog import ChangedLine, Changes, ChunkInContext
 from appliance.domain import (
+    Answer,
     AnswerKind,
     Chunk,
     Citation,
@@ -72,6 +73,12 @@ def _after(markers: Sequence[re.Match[str]]) -> Iterator[int]:
 def passage_out(citation: Citation, quoted_at: int = 0) -> PassageOut:
     """A passage of an answer, with the headings above what is quoted of it, from the character `quoted_at` on."""
     return _passage(citation.number, citation.hit.rank, citation.hit, quoted_at)
+
+
+def cited_out(answer: Answer) -> list[PassageOut]:
+    """The passages that a finished answer cites."""
+    quoted_at = dict(answer.quoted_at)
+    return [passage_out(citation, quoted_at.get(citation.number, 0)) for citation in answer.citations]
 
 
 def cited_chunk_out(number: int, item: ChunkInContext, quoted_at: int | None, said: str) -> PassageOut:

@@ -236,4 +236,4 @@ def _has_document(retrieval: PassagesRetrieved | None, wanted: str) -> bool:
 def _has_words(query: QueryRecord, wanted: str) -> bool:
     told = [part for part in (query.question, query.completion, query.retrieval, query.answer, *query.feedback) if part]
     texts = [records.folded(text) for part in told for text in records.strings(entries.split(part)[1])]
-    return all(any(records.folded(term) in text for text in texts) for term in terms(wanted))
+    return all(any(term in text for text in texts) for term in map(records.folded, terms(wanted)))

@@ -325,15 +325,14 @@ class Accounts:
 
     def known_as(self, identity: Identity) -> str | None:
         """The id of somebody of a directory who is known here."""
-        theirs = (people.c.directory == identity.directory) & (people.c.subject == identity.subject)
+        theirs = directories.whom(identity.directory, identity.subject)
         with self._database.read() as connection:
             return connection.scalar(select(people.c.id).where(theirs))
 
     def of_directory(self, directory: str, subject: str) -> Person | None:
         """Somebody of a directory, as they stand now; None for who is not known here."""
         with self._database.read() as connection:
-            theirs = (people.c.directory == directory) & (people.c.subject == subject)
-            row = connection.execute(select(people).where(theirs)).one_or_none()
+            row = connection.execute(select(people).where(directories.whom(directory, subject))).one_or_none()
             return None if row is None else read_person(connection, row, self._clock())
 
     def admit(self, identity: Identity, noting: Noting = unnoted, *, since: datetime | None = None) -> Principal:

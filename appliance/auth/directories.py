@@ -108,13 +108,13 @@ def sign_out(connection: Connection, told: SignOut, now: datetime) -> bool:
     connection.execute(insert(sign_outs), {**noted, "at": now})
     if told.session:
         return False
-    theirs = whom(told) & people.c.heard_at.is_not(None)
+    theirs = whom(told.directory, told.subject) & people.c.heard_at.is_not(None)
     return connection.execute(update(people).where(theirs).values(heard_at=None)).rowcount > 0
 
 
-def whom(told: SignOut) -> ColumnElement[bool]:
-    """The account that a sign-out is about."""
-    return (people.c.directory == told.directory) & (people.c.subject == told.subject)
+def whom(directory: str, subject: str) -> ColumnElement[bool]:
+    """The account of somebody of a directory."""
+    return (people.c.directory == directory) & (people.c.subject == subject)
 
 
 def require_not_signed_out(connection: Connection, identity: Identity, since: datetime) -> None:

@@ -300,7 +300,7 @@ class Sessions:
             InvalidRequest, NotFound: See `directories.sign_out`. Nothing ended.
         """
         now = self._clock()
-        of_them = directories.whom(told)
+        of_them = directories.whom(told.directory, told.subject)
         over: ColumnElement[bool] = sessions.c.person_id.in_(select(people.c.id).where(of_them))
         if told.session:  # one of theirs of which it is not known which it is there may be this one
             over = or_(sessions.c.session_there == told.session, and_(over, sessions.c.session_there == ""))
