@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from appliance.api.schemas.runs import RunOut
 from appliance.api.schemas.sources import LabelRuleOut, Reread, ShareOut, SyncIn
 from appliance.domain import DocumentState, ShareKind
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin
@@ -337,6 +338,23 @@ def test_what_stands_and_what_the_last_sync_did_are_told_apart(opened: Open, int
     assert "All its files now:" in page
     did = page.split("What the last sync did")[1].split("</p>")[0]
     assert "3 read and indexed, 55 unchanged, 1 needing a password, 1 failed" in did
+
+
+def test_what_a_sync_that_has_ended_left_is_shown_although_it_ended_while_the_page_was_drawn(
+    opened: Open, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intake.begin("s-2")
+    intake.files_per_s = 1_000_000  # it has ended as soon as somebody asks for the runs
+    runs_now = intake.runs_now
+
+    def ended() -> list[RunOut]:
+        intake.change("s-2", states={DocumentState.INDEXED: 15})
+        return runs_now()
+
+    monkeypatch.setattr(intake, "runs_now", ended)
+    page = shown(opened())
+    assert page.count("What the last sync did") == 1
+    assert "15 indexed" in page
 
 
 def test_a_page_is_drawn_anew_once_a_sync_begins_unless_a_dialog_is_open(opened: Open, intake: Intake) -> None:

@@ -27,7 +27,7 @@ def page(client: Client, me: Me) -> None:
     begin()
     pieces.heading("Administration", wide=True)
     shown: dict[str, Callable[[], None]] = {
-        "Sources": lambda: sources.page(client, client.sources()),
+        "Sources": lambda: sources.page(client),
         "Runs": lambda: runs.page(client),
         "Files": lambda: files.page(client, client.sources()),
         "Review": lambda: review.page(client),

@@ -24,13 +24,15 @@ _AGAIN = {
 }
 
 
-def page(client: Client, sources: list[SourceOut]) -> None:
+def page(client: Client) -> None:
     """Show a panel for each source, and the forms to add one."""
     latest: Mapping[str, RunOut] | None = None
     with pieces.problems_shown():
         known_runs = client.runs()
         follow(client, known_runs)
         latest = runs.latest_by_source(known_runs)
+    # After the runs: a sync that ends in between is drawn anew, but one that the runs show as ended is not.
+    sources = client.sources()
     if not sources:
         pieces.show(pieces.notice("No folder is kept in sync yet. Add the first one below."))
     for source in sources:
