@@ -30,7 +30,7 @@ fi
 
 status=0
 if [ "$selection" != slow ]; then
-    eval "exec $alone $python -m pytest -q -n 2 --dist loadfile tests/journeys" >artefacts/journeys.txt 2>&1 &
+    eval "exec $alone $python -m pytest -q -n 2 --dist loadfile --tb=short tests/journeys" >artefacts/journeys.txt 2>&1 &
     journeys=$!
     trap 'kill "$journeys" 2>/dev/null || true' EXIT INT TERM
 fi

@@ -50,6 +50,8 @@ _ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 SCREENSHOTS = _ARTEFACTS / "screenshots"
 FAILURES = _ARTEFACTS / "failures"
 _LAST_LOOK_MS = 10_000
+_TOLD = 1_000
+"""Characters of a window that a failure's message tells; the file beside the picture holds all."""
 
 
 @dataclass
@@ -212,7 +214,10 @@ def chromium() -> Iterator[Browser]:
 
 
 def _last_look(visiting: Visit) -> str:
-    """What the window showed when a test failed: words for its message; words and a picture under artefacts/failures."""
+    """What the window showed when a test failed: a few words for its message, all and a picture under artefacts/failures.
+
+    Few, because the message comes after the line that failed, and who reads the end of an output should see both.
+    """
     test = os.environ.get("PYTEST_CURRENT_TEST", "journey").rsplit("::", 1)[-1]
     name = re.sub(r"\W+", "-", test)[:100]
     page = visiting.page
@@ -221,13 +226,13 @@ def _last_look(visiting: Visit) -> str:
         run = page.locator("[data-test-script-state]").evaluate_all(
             "all => all.map(node => node.dataset.testScriptState)"
         )
-        shown = f"{page.url}, script {run}, {visiting.seen}, unanswered: {visiting.unanswered}\n{words}"
+        seen = f"{page.url}, script {run}, {visiting.seen}, unanswered: {visiting.unanswered}"
         FAILURES.mkdir(parents=True, exist_ok=True)
-        (FAILURES / f"{name}.txt").write_text(shown, encoding="utf-8")
+        (FAILURES / f"{name}.txt").write_text(f"{seen}\n{words}", encoding="utf-8")
         page.screenshot(path=FAILURES / f"{name}.png", timeout=_LAST_LOOK_MS)
     except PlaywrightError as error:
         return f"The window cannot be looked at: {error}"
-    return f"The window showed ({FAILURES / name}.png): {shown}"
+    return f"The window showed ({FAILURES / name}.png, .txt): {seen}\n{words[:_TOLD]}"
 
 
 @contextmanager
