@@ -49,6 +49,8 @@ PHONE = (390, 844)
 _ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 SCREENSHOTS = _ARTEFACTS / "screenshots"
 FAILURES = _ARTEFACTS / "failures"
+_ACT_MS = 60_000
+"""Most that a click, an address or a download may take: two cores may be busy with two browsers and other tests."""
 _LAST_LOOK_MS = 10_000
 _TOLD = 1_000
 """Characters of a window that a failure's message tells; the file beside the picture holds all."""
@@ -118,6 +120,13 @@ class Visit:
         self.settle()
         target.click()
 
+    def download(self, target: Locator) -> bytes:
+        """Click once the page is quiet, and give what is downloaded by that."""
+        self.settle()  # before the time for the download begins
+        with self.page.expect_download() as download:
+            target.click()
+        return download.value.path().read_bytes()
+
     def press(self, key: str) -> None:
         """Press a key once the page is quiet."""
         self.settle()
@@ -178,7 +187,7 @@ class Visit:
         answers = self.page.get_by_text("Was this helpful?")
         before = answers.count()
         self.put(question)
-        answers.nth(before).wait_for(timeout=60_000)
+        answers.nth(before).wait_for()
 
     def wait_for_page_image(self) -> None:
         """Wait until the picture of a page has arrived. (The policy forbids `wait_for_function`: it is an eval.)"""
@@ -239,6 +248,7 @@ def _last_look(visiting: Visit) -> str:
 def visit(browser: Browser, base_url: str, size: tuple[int, int] = DESKTOP, *, checked: bool = True) -> Iterator[Visit]:
     """A window of its own, with no cookies; checked when it closes. A failure tells what the window showed."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, accept_downloads=True)
+    context.set_default_timeout(_ACT_MS)
     visiting = Visit(context, base_url)
     try:
         yield visiting

@@ -17,7 +17,7 @@ from tests.journeys.browser import chromium
 from tests.journeys.served import Served, appliance, free_port, process
 
 _SYNC_S = 120
-expect.set_options(timeout=20_000)  # milliseconds; two cores may be busy with a browser, the appliance and other tests
+expect.set_options(timeout=30_000)  # milliseconds; two cores may be busy with a browser, the appliance and other tests
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

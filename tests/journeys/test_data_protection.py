@@ -53,9 +53,7 @@ def ask_to_take_out(visiting: Visit, name: str) -> None:
 def hand_out(visiting: Visit, name: str, expected: str) -> None:
     visiting.go("/protection")
     visiting.enter(visiting.page.get_by_label("Whom it is about (name)"), name)
-    with visiting.page.expect_download() as download:
-        visiting.click(visiting.page.get_by_role("link", name="Download as JSON"))
-    facts = json.loads(download.value.path().read_text("utf-8"))
+    facts = json.loads(visiting.download(visiting.page.get_by_role("link", name="Download as JSON")))
     assert expected in json.dumps(facts["own_entries"])
 
 
@@ -81,9 +79,7 @@ def propose_release(visiting: Visit) -> None:
 
 
 def take_certificate(visiting: Visit) -> None:
-    with visiting.page.expect_download() as download:
-        visiting.click(visiting.page.get_by_role("link", name="PDF").first)
-    assert download.value.path().read_bytes().startswith(b"%PDF-")
+    assert visiting.download(visiting.page.get_by_role("link", name="PDF").first).startswith(b"%PDF-")
 
 
 def propose_erasure(visiting: Visit, name: str) -> None:

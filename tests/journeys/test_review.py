@@ -62,9 +62,7 @@ def test_two_officers_review_answers_and_take_the_evidence_out(browser: Browser,
         visiting.click(_card(visiting, "Prices seen").get_by_role("button"))
         dialog = visiting.page.get_by_role("dialog")
         expect(dialog).to_contain_text("The folder is for everybody.")
-        with visiting.page.expect_download() as download:
-            visiting.click(dialog.get_by_role("link", name="Take the evidence package"))
-        _verify(download.value.path().read_bytes())
+        _verify(visiting.download(dialog.get_by_role("link", name="Take the evidence package")))
         visiting.click(dialog.get_by_role("button", name="Agree", exact=True))
         expect(_card(visiting, "Prices seen")).to_contain_text("closed")
 
