@@ -7,6 +7,7 @@ import json
 from playwright.sync_api import Browser, expect
 
 from tests.journeys.browser import Visit, visit
+from tests.journeys.officers import approve, ask_to_take_out
 from tests.journeys.served import Served
 
 QUESTION = "What may a hotel night cost in Ultramarin?"
@@ -22,8 +23,9 @@ def test_a_person_is_erased_by_two_officers_once_no_hold_protects_them(browser: 
             if visiting is first:
                 visiting.open_log()
             visiting.go("/protection")
-        ask_to_take_out(first, "erin")
-        approve(second, "Take out what the log holds")
+        first.enter(first.page.get_by_label("Whom it is about (name)"), "erin")
+        if ask_to_take_out(first, "She asked for it."):
+            approve(second, "Take out what the log holds")
         hand_out(first, "erin", QUESTION)
         place_hold(first, "erin")
         propose_erasure(first, "erin")
@@ -41,13 +43,6 @@ def test_a_person_is_erased_by_two_officers_once_no_hold_protects_them(browser: 
     with visit(browser, served.base_url) as asking:
         asking.sign_in(*served.accounts.employee)
         expect(asking.page.get_by_text("Ultramarin")).to_have_count(0)
-
-
-def ask_to_take_out(visiting: Visit, name: str) -> None:
-    visiting.enter(visiting.page.get_by_label("Whom it is about (name)"), name)
-    visiting.fill(visiting.page.get_by_label("Why it is taken out"), "She asked for it.")
-    visiting.click(visiting.page.get_by_role("button", name="Put before a second officer"))
-    expect(visiting.page.get_by_text("It waits for a second officer.")).to_be_visible()
 
 
 def hand_out(visiting: Visit, name: str, expected: str) -> None:
@@ -89,10 +84,3 @@ def propose_erasure(visiting: Visit, name: str) -> None:
     visiting.fill(page.get_by_label("Reason for the erasure"), "They asked for it.")
     visiting.click(page.get_by_role("button", name="Propose", exact=True))
     expect(page.get_by_text("Proposed. Another officer decides.")).to_be_visible()
-
-
-def approve(visiting: Visit, about: str) -> None:
-    visiting.go("/protection")
-    panel = visiting.page.locator('[class*="st-key-sr-panel-"]', has_text=about).first
-    visiting.click(panel.get_by_role("button", name="Approve"))
-    expect(visiting.page.get_by_text(": approved.")).to_be_visible()

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from appliance.audit import verifier
 from tests.journeys.browser import PHONE, Visit, visit
+from tests.journeys.officers import approve, ask_to_take_out
 from tests.journeys.served import Served
 from tests.journeys.test_screens import assert_presentable
 
@@ -53,10 +54,7 @@ def test_two_officers_review_answers_and_take_the_evidence_out(browser: Browser,
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.compliance)
         if waits:
-            visiting.go("/protection")
-            panel = visiting.page.locator('[class*="st-key-sr-panel-"]', has_text="Take out what the log holds").first
-            visiting.click(panel.get_by_role("button", name="Approve"))
-            expect(visiting.page.get_by_text(": approved.")).to_be_visible()
+            approve(visiting, "Take out what the log holds")
         visiting.go("/cases")
         visiting.open_log()
         visiting.click(_card(visiting, "Prices seen").get_by_role("button"))
@@ -115,14 +113,7 @@ def _agree_and_propose(browser: Browser, served: Served) -> bool:
         expect(visiting.page.get_by_text("waits for a second officer")).to_be_visible()
         assert_presentable(visiting, "cases")
         visiting.click(_card(visiting, "Prices seen").get_by_role("button"))
-        why, agreed = dialog.get_by_label("Why it is taken out"), dialog.get_by_text("may be taken out until")
-        expect(why.or_(agreed)).to_be_visible()
-        if agreed.is_visible():  # in another journey, for a day
-            return False
-        visiting.fill(why, "For the board.")
-        visiting.click(dialog.get_by_role("button", name="Put before a second officer"))
-        expect(visiting.page.get_by_text("It waits for a second officer.")).to_be_visible()
-        return True
+        return ask_to_take_out(visiting, "For the board.")
 
 
 def _verify(package: bytes) -> None:
