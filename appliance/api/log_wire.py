@@ -36,6 +36,7 @@ from appliance.compliance.naming import ACT as NAMING
 from appliance.domain import AnswerKind, Grounding, Principal, StatementCheck
 from appliance.evaluation.metrics import BY_NAME
 from appliance.flags import MEANINGS
+from appliance.replay.state import ANSWERABLE_ABOVE, setting
 from appliance.wiring import Appliance
 from appliance.wiring.put_on_record import WITHHELD
 
@@ -85,6 +86,7 @@ def query_out(appliance: Appliance, record: QueryRecord) -> QueryOut:
 def query_detail(appliance: Appliance, officer: Principal, record: QueryRecord) -> QueryDetail:
     """Everything on record about a query."""
     answer, retrieval = record.answer, record.retrieval
+    threshold = setting(retrieval.state, ANSWERABLE_ABOVE) if retrieval else ""
     parameters = retrieval.parameters if retrieval else None
     return QueryDetail(
         **query_out(appliance, record).model_dump(),
@@ -105,6 +107,7 @@ def query_detail(appliance: Appliance, officer: Principal, record: QueryRecord) 
         searched_for=record.searched_for,
         reranker_digest=retrieval.reranker_digest if retrieval else "",
         answerable=retrieval.answerable if retrieval else None,
+        answerable_above=float(threshold) if threshold else None,
         grounding=_grounding(answer),
         rewriting=_rewriting(record.rewritten) if record.rewritten else "",
     )

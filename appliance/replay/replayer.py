@@ -31,10 +31,9 @@ from appliance.inference.port import Embedder, LanguageModel
 from appliance.labels import NO_LEVEL
 from appliance.replay import answering, comparing, rebuilding
 from appliance.replay.outcome import Fate, Finding, Note, Outcome, Replay
-from appliance.replay.state import DEFAULT_LEVEL, changed_since, setting
+from appliance.replay.state import ANSWERABLE_ABOVE, DEFAULT_LEVEL, changed_since, setting
 from appliance.retrieval.retriever import Retriever
 
-_ANSWERABLE_ABOVE = "retrieval.answerable_above"
 _TOLD: dict[Fate, tuple[Finding, str]] = {
     Fate.ERASED: (Finding.DOCUMENT_ERASED, "is not stored any more: it was removed, or its text was erased."),
     Fate.CHANGED: (Finding.TEXT_CHANGED, "has another text now than was put before the model."),
@@ -220,7 +219,7 @@ class Replayer:
         elif prompt is not None:
             made = self._written(case, prompt, notes)
         else:
-            then = setting(retrieval.state, _ANSWERABLE_ABOVE) or setting(self._state(), _ANSWERABLE_ABOVE)
+            then = setting(retrieval.state, ANSWERABLE_ABOVE) or setting(self._state(), ANSWERABLE_ABOVE)
             hits = rebuilding.hits(retrieval.retrieved, case.stored)
             made = answering.judged(
                 retrieval.searched_for,

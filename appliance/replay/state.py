@@ -16,6 +16,7 @@ from appliance.inference.port import Embedder
 from appliance.replay.outcome import Finding, Note
 
 DEFAULT_LEVEL = "access.default_level"
+ANSWERABLE_ABOVE = "retrieval.answerable_above"
 _OF_THE_MODEL = ("context_tokens", "max_answer_tokens", "temperature", "seed")
 _ELSEWHERE = {"glossary_path", "reranker_path"}
 

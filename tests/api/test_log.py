@@ -33,6 +33,7 @@ from appliance.audit.records import LogFilter, QueryRecord, Recorded
 from appliance.audit.tree import verify_inclusion
 from appliance.audit.verifier import verify as verify_export
 from appliance.audit.verify import verify
+from appliance.config import RetrievalSettings
 from appliance.config.in_force import digest
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance
@@ -175,6 +176,7 @@ def test_the_detail_holds_everything_on_record(client: Client) -> None:
     leaf, root = bytes.fromhex(proof["leaf_hash"]), bytes.fromhex(proof["root"])
     assert verify_inclusion(detail["seq"], proof["size"], leaf, hashes, root)
     assert (detail["reranker_digest"], detail["passages"][0]["reranking"]) == ("", None)
+    assert detail["answerable_above"] == RetrievalSettings().answerable_above <= detail["answerable"]
     assert client("compliance").get("/api/log/queries/unknown").status_code == 404
 
 

@@ -677,6 +677,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             searched_for=found.question,
             reranker_digest="8f" * 32,
             answerable=0.1694,
+            answerable_above=0.17,
             grounding=state.grounding(found.answer) if found.kind is AnswerKind.GENERATED else None,
             rewriting="",
         )

@@ -105,7 +105,7 @@ def _made_with(query: QueryDetail) -> Html:
         ("Cleared for then", text(pieces.listed(query.levels))),
         ("Completed by", text(query.rewriting)),
         ("Reranked by", pieces.code(query.reranker_digest)),
-        ("Answerable", text("" if query.answerable is None else f"{query.answerable:.3f}")),
+        ("Answerable", text(_answerable(query))),
         ("Model", text(pieces.dotted(query.model, query.model_provider, query.quantisation))),
         ("Model digest", pieces.code(query.model_digest)),
         ("Prompt template", text(query.prompt_template)),
@@ -117,6 +117,14 @@ def _made_with(query: QueryDetail) -> Html:
         ("Query", pieces.code(query.query_id)),
     ]
     return pieces.fields((name, value or text("none")) for name, value in facts)
+
+
+def _answerable(query: QueryDetail) -> str:
+    """How likely the documents were held to answer, and from where on that was enough."""
+    if query.answerable is None:
+        return ""
+    enough = "" if query.answerable_above is None else f", enough from {query.answerable_above:.3f} on"
+    return f"{query.answerable:.3f}{enough}"
 
 
 def _grounded(query: QueryDetail) -> str:

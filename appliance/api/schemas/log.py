@@ -147,8 +147,9 @@ class QueriesOut(Out):
 class QueryDetail(QueryOut):
     """A query with everything on record about it.
 
-    `answerable` is how likely the documents were held to answer, `rewriting` what a model made of a follow-up,
-    `reranker_digest` the model that put the passages in their order; each is empty where that was not asked.
+    `answerable` is how likely the documents were held to answer, `answerable_above` from where on they count as
+    answering, as it was set then; `rewriting` is what a model made of a follow-up, `reranker_digest` the model that put
+    the passages in their order. Each is empty where that was not asked, or an older release did not write it down.
     """
 
     model_digest: str
@@ -166,6 +167,7 @@ class QueryDetail(QueryOut):
     searched_for: str
     reranker_digest: str
     answerable: float | None
+    answerable_above: float | None
     grounding: GroundingOut | None
     rewriting: str
 
