@@ -42,6 +42,7 @@ check: $(VENV)/.dev-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy bench
 	$(BIN)/lint-imports
 
 test: $(VENV)/.dev-installed $(VENV)/.provider-installed test-packages

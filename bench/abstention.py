@@ -93,7 +93,8 @@ def fitted(sets: Sequence[tuple[Floats, NDArray[numpy.bool_]]]) -> Weights:
 
 def _counts(answerable: NDArray[numpy.bool_]) -> Floats:
     """What each question counts: all answerable ones of a set as much as those of another, and so the others."""
-    return numpy.where(answerable, 100 / max(1, answerable.sum()), 100 / max(1, (~answerable).sum()))
+    counts: Floats = numpy.where(answerable, 100 / max(1, answerable.sum()), 100 / max(1, (~answerable).sum()))
+    return counts
 
 
 def lowest(scores: Floats, answerable: NDArray[numpy.bool_]) -> float:

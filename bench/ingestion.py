@@ -156,7 +156,7 @@ def _make_texts(folder: Path, files: int) -> None:
 
 
 def _make_pdf(path: Path, pages: int) -> None:
-    from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
+    from reportlab.pdfgen.canvas import Canvas
 
     dice = random.Random(1)
     words = (

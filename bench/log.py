@@ -37,6 +37,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -106,7 +107,9 @@ def fill(path: Path, entries: int) -> None:
     now = datetime.now(UTC) - entries * _PAUSE
     with QueryLog(path):
         pass  # makes the files
-    frontier, notes, known = tree.Frontier(), [], {}
+    frontier = tree.Frontier()
+    notes: list[str] = []
+    known: dict[tuple[str, str], keys.Key] = {}
     with (
         contextlib.closing(sqlite.open_to_append(path, 10)) as connection,
         keys.open_to_write(keys.keys_path(path), 10, may_be_new=True) as ring,
@@ -184,9 +187,9 @@ def measure_appends(
     own, bare, sizes = [], [], []
     with QueryLog(place) as log, bare_rows as insert:
         for entry in itertools.islice(made_up(), count):
-            own.append(timed(lambda entry=entry: log.append(entry)))
+            own.append(timed(partial(log.append, entry)))
             row = _stored(place, log.size() - 1)
-            bare.append(timed(lambda row=row: insert(row)))
+            bare.append(timed(partial(insert, row)))
             sizes.append(sum(map(len, row)))
         size = log.size()
     _row(
@@ -200,9 +203,10 @@ def measure_appends(
 
 def _stored(place: Store, seq: int) -> tuple[bytes, bytes]:
     with contextlib.closing(place.open_to_read()) as connection:
-        return connection.execute(
+        head, payload = connection.execute(
             "SELECT head, payload FROM heads JOIN payloads USING (seq) WHERE seq = ?", (seq,)
         ).fetchone()
+    return head, payload
 
 
 def measure_proofs(path: Path) -> None:

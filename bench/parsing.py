@@ -39,7 +39,7 @@ from typing import Any
 import docx
 import openpyxl  # type: ignore[import-untyped]
 import pptx
-from reportlab.pdfgen.canvas import Canvas  # type: ignore[import-untyped]
+from reportlab.pdfgen.canvas import Canvas
 
 from appliance.config import IngestSettings, go_offline
 

@@ -42,6 +42,7 @@ go_offline()
 import numpy
 import psutil
 from disk import on_disk
+from qdrant_edge import Filter, QueryRequest
 from synthetic import ALL_IN_ONE, CHUNKS, Corpus, Numbers
 
 from appliance.domain import AccessFilter
@@ -144,7 +145,7 @@ def _filtering(appliance: Appliance, questions: Sequence[str], reader: AccessFil
     """Milliseconds of both legs of the index for a reader, and of the same without the filter of the vendor's query."""
     vectors = [appliance.embedder.embed_query(question) for question in questions]
     times: tuple[list[float], list[float]] = ([], [])
-    without = partial(patch.object, edge, "QueryRequest", _unfiltered(edge.QueryRequest))
+    without = partial(patch.object, edge, "QueryRequest", _unfiltered(QueryRequest))
     for number, (question, vector) in enumerate(zip(questions, vectors, strict=True)):
         for way in ((0, 1), (1, 0))[number % 2]:
             with without() if way else nullcontext():
@@ -167,7 +168,7 @@ def _whole_filtering(
     times: tuple[list[float], list[float]] = ([], [])
     for number, question in enumerate(questions):
         for way in ((0, 1), (1, 0))[number % 2]:
-            with patch.object(edge, "_visible", lambda _: edge.Filter()) if way else nullcontext():
+            with patch.object(edge, "_visible", lambda _: Filter()) if way else nullcontext():
                 start = time.perf_counter()
                 appliance.retriever.retrieve(question, reader)
                 times[way].append((time.perf_counter() - start) * 1000)

@@ -175,7 +175,8 @@ class Corpus:
         )
 
     def _drawn(self, dice: numpy.random.Generator, count: int) -> NDArray[numpy.int64]:
-        return numpy.searchsorted(self._shares, dice.random(count) * self._shares[-1])
+        drawn: NDArray[numpy.int64] = numpy.searchsorted(self._shares, dice.random(count) * self._shares[-1])
+        return drawn
 
     def _spoken(self, numbers: NDArray[numpy.int64]) -> str:
         return " ".join(self._words[number] for number in numbers)

@@ -70,7 +70,7 @@ def _found(index: VectorStoreIndex, question: str) -> dict[str, object]:
     places = [(node.metadata["file_path"], node.metadata.get("page_label")) for node in nodes]
     return {
         "ms": took_ms,
-        "places": [(path, int(page) if str(page).isdigit() else None) for path, page in places],
+        "places": [(path, int(str(page)) if str(page).isdigit() else None) for path, page in places],
     }
 
 

@@ -164,6 +164,10 @@ def pairs(house: House, lot: random.Random) -> Iterator[Pair]:
     )
 
 
+def _signing_in(sessions: Sessions, name: str) -> Callable[[int], Probe]:
+    return lambda _: attempt(sessions, name)
+
+
 def sign_ins(house: House, paused: Sessions) -> Iterator[Pair]:
     """What is compared of signing in. `paused` are sessions of the same house, with a brake as it ships."""
 
@@ -173,8 +177,8 @@ def sign_ins(house: House, paused: Sessions) -> Iterator[Pair]:
         unknown = f"nobody-instead-of-{name}"
         yield Pair(
             f"sign-in: {what}",
-            lambda _, name=name: attempt(usual, name),
-            lambda _, unknown=unknown: attempt(usual, unknown),
+            _signing_in(usual, name),
+            _signing_in(usual, unknown),
         )
     yield Pair(
         "refusal: somebody in the log", lambda _: recorded(house, "reader"), lambda n: recorded(house, f"nobody-{n}")
