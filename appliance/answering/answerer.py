@@ -315,7 +315,9 @@ class Answerer:
                 count_tokens=model.count_tokens,
                 words=instructions(course.language),
                 differing=lambda passages: [
-                    (found.one.number, found.other.number) for found in course.conflicts(passages)
+                    (found.one.number, found.other.number)
+                    for found in course.differences(passages)
+                    if found.is_conflict
                 ],
             )
             return self._stream(course, model, prompt, generation)
@@ -442,7 +444,7 @@ def _checked(course: Course, shown: str, gate: MarkerGate) -> Answer:
 
 
 def _besides(course: Course, cited: Sequence[Citation], passages: tuple[Citation, ...]) -> Besides:
-    return besides(course.searched_for, cited, passages, course.conflicts(passages))
+    return besides(course.searched_for, cited, passages, course.differences(passages))
 
 
 def _with(citations: Sequence[Citation], others: Sequence[Citation]) -> tuple[Citation, ...]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from appliance.answering.conflicts import Conflict, conflicts
+from appliance.answering.conflicts import Difference, differences
 from appliance.answering.followup import as_follow_up
 from appliance.answering.instructions import TEMPLATE
 from appliance.answering.prompt import Prompt
@@ -77,7 +77,7 @@ class Course:
     withheld: int = 0
     is_withdrawn: bool = False
     has_failed: bool = False
-    _compared: tuple[tuple[Citation, ...], list[Conflict]] | None = field(default=None, init=False)
+    _compared: tuple[tuple[Citation, ...], list[Difference]] | None = field(default=None, init=False)
 
     @property
     def follow_up(self) -> str:
@@ -100,10 +100,10 @@ class Course:
         """So many passages were kept from the search, because the reader may not see them any more."""
         self.withheld += passages
 
-    def conflicts(self, passages: tuple[Citation, ...]) -> list[Conflict]:
+    def differences(self, passages: tuple[Citation, ...]) -> list[Difference]:
         """The pairs of these passages that differ. Prompt and answer ask for those of the same ones: found once."""
         if self._compared is None or self._compared[0] is not passages:
-            self._compared = (passages, conflicts(self.searched_for, passages))
+            self._compared = (passages, differences(self.searched_for, passages))
         return self._compared[1]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from appliance.answering.conflicts import Conflict
+from appliance.answering.conflicts import Difference
 from appliance.answering.followup import own_stems
 from appliance.answering.sentences import words
 from appliance.domain import Citation, Grounding
@@ -71,7 +71,7 @@ def of_unmarked(quoted: str, follow_up: str, *, lack_names: bool) -> Iterator[st
         yield NOT_NAMED if lack_names else NOT_NEAR
 
 
-def of_conflict(found: Conflict) -> str:
+def of_conflict(found: Difference) -> str:
     """Two passages that say the same thing differently, by number and title, with what each says, and the newer one."""
     one, other = found.one, found.other
     return (
@@ -85,6 +85,12 @@ def of_more_conflicts(count: int) -> str:
     """That more pairs of passages differ than are named."""
     pairs = "1 more pair of passages differs" if count == 1 else f"{count} more pairs of passages differ"
     return f"{pairs} in the same way and {'is' if count == 1 else 'are'} not listed here."
+
+
+def of_things(told: Sequence[tuple[int, str]]) -> str:
+    """That passages, by number, tell the same of things that are called so, each of its own."""
+    listed = ", ".join(f"[{number}] {_short(name)}" for number, name in told)
+    return f"The documents tell this of several things: {listed}. Say which one you mean."
 
 
 def of_newer_edition(cited: Citation, later: Citation, found: Newer) -> str:

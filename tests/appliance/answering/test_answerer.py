@@ -13,7 +13,7 @@ import pytest
 
 from appliance.answering import course, notices
 from appliance.answering.answerer import CANCELLED, Answered, Answerer, AnswerEvent, Found, Started, Token
-from appliance.answering.conflicts import Conflict, conflicts
+from appliance.answering.conflicts import Difference, conflicts, differences
 from appliance.answering.instructions import NOT_IN_DOCUMENTS
 from appliance.audit.entries import AnswerClosed, PassagesRetrieved, QuestionCompleted, QuestionReceived
 from appliance.audit.log import QueryLog
@@ -757,11 +757,11 @@ def test_passages_that_contradict_each_other_are_named_to_model_and_reader(make:
 def test_passages_are_compared_with_each_other_once_for_an_answer(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[int] = []
 
-    def counting(question: str, passages: Sequence[Citation]) -> list[Conflict]:
+    def counting(question: str, passages: Sequence[Citation]) -> list[Difference]:
         compared.append(len(passages))
-        return conflicts(question, passages)
+        return differences(question, passages)
 
-    monkeypatch.setattr(course, "conflicts", counting)
+    monkeypatch.setattr(course, "differences", counting)
     ask(make(Scripted("Ten years [1].")))
     assert compared == [3]
     compared.clear()
@@ -783,7 +783,9 @@ def test_a_contradiction_among_passages_nobody_cites_is_not_told(make: Make) -> 
 def kept_for(*years: int) -> FixedHits:
     """Invoices kept for so many years each, as so many documents say it."""
     texts = [f"Invoices of the firm are kept for {number} years." for number in years]
-    return FixedHits([make_hit(text, rank=rank, title=f"Rule {rank}") for rank, text in enumerate(texts, start=1)])
+    return FixedHits(
+        [make_hit(text, rank=rank, title=f"Rules {'abcdef'[rank - 1]}") for rank, text in enumerate(texts, start=1)]
+    )
 
 
 def test_what_differs_from_a_passage_that_differs_is_not_told(make: Make) -> None:
@@ -802,12 +804,46 @@ def test_what_differs_from_a_passage_that_differs_is_not_told(make: Make) -> Non
 
 def test_of_many_passages_that_differ_a_few_are_told_and_how_many_there_are_besides(make: Make) -> None:
     answer = answer_of(ask(make(Scripted("For 12 years [3], or 13 [4]."), hits=kept_for(*range(10, 16))))).answer
-    pairs = [re.findall(r"\[(\d)\]", notice) for notice in answer.notices]
-    assert pairs == [["3", "4"], ["1", "3"], ["1", "4"], []]
-    assert answer.notices[-1] == "6 more pairs of passages differ in the same way and are not listed here."
+    [notice] = answer.notices
+    lines = notice.split("\n")
+    assert [re.findall(r"\[(\d)\]", line) for line in lines] == [["3", "4"], ["1", "3"], ["1", "4"], []]
+    assert lines[-1] == "6 more pairs of passages differ in the same way and are not listed here."
     assert [citation.number for citation in answer.citations] == [1, 3, 4]
     two = answer_of(ask(make(Scripted("For 10 years [1]."), hits=kept_for(*range(10, 15))))).answer
-    assert two.notices[-1] == "1 more pair of passages differs in the same way and is not listed here."
+    assert two.notices[-1].endswith("\n1 more pair of passages differs in the same way and is not listed here.")
+
+
+def opening(*titles: str) -> FixedHits:
+    """The hours of so many canteens."""
+    text = "The canteen of the site opens at {}:15 on every working day."
+    return FixedHits(
+        [make_hit(text.format(9 + rank), rank=rank, title=title) for rank, title in enumerate(titles, start=1)]
+    )
+
+
+def test_what_passages_tell_of_different_things_is_one_line_and_no_contradiction(make: Make) -> None:
+    hits = opening("Canteen Geneva", "Canteen Zurich", "Canteen Ulm", "Canteen Basel", "Canteen Bern")
+    model = Scripted("At 10:15 [1], 12:15 [3].")
+    answer = answer_of(ask(make(model, hits=hits), "When does the canteen of the site open?")).answer
+    assert "contradict" not in model.prompts[0][0][-1].content
+    assert answer.notices == (
+        "The documents tell this of several things: [1] Canteen Geneva, [2] Canteen Zurich, [3] Canteen Ulm, "
+        "[4] Canteen Basel. Say which one you mean.",
+    )
+    assert [citation.number for citation in answer.citations] == [1, 2, 3, 4]  # each can be opened
+    named = answer_of(ask(make(model, hits=hits), "When does the canteen of the site in Ulm open?")).answer
+    assert [notice for notice in named.notices if "Ulm" in notice] == []
+
+
+def test_what_is_told_besides_an_answer_is_one_notice(make: Make) -> None:
+    hits = opening("Canteen Geneva", "Canteen Geneva rules", "Canteen Zurich")
+    answer = answer_of(
+        ask(make(Scripted("At 10:15 [1]."), hits=hits), "When does the canteen of the site open?")
+    ).answer
+    [notice] = answer.notices
+    differing, things = notice.split("\n")
+    assert differing.startswith("Passages [1] (Canteen Geneva) and [2] (Canteen Geneva rules) differ: ")
+    assert things.startswith("The documents tell this of several things: [1] Canteen Geneva, [3] Canteen Zurich.")
 
 
 def test_what_is_told_of_besides_a_quotation_is_numbered_after_it(make: Make, log: QueryLog) -> None:
