@@ -375,9 +375,12 @@ class Answerer:
         gate = MarkerGate(passages)
         shown = gate.feed(laid.text) + gate.finish()
         yield self._shown(course, shown)
-        if not laid.highlights:
-            lack_names = named.are_missing(course.searched_for, course.follow_up, hits, in_doubt=True)
-            course.notices += notices.of_unmarked(laid.text, course.follow_up, lack_names=lack_names)
+        course.notices += notices.of_quoted(
+            laid.text,
+            course.follow_up,
+            is_marked=bool(laid.highlights),
+            unnamed=named.unnamed(course.searched_for, course.follow_up, [one.passage.hit for one in quoted]),
+        )
         course.notices += told.notices()
         citations = _with(gate.citations, told.passages)
         return Answer(

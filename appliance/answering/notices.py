@@ -26,7 +26,6 @@ WITHDRAWN = (
 )
 NOT_GROUNDED = "No sentence of this answer stands in the passages it cites. Do not rely on it."
 NOT_NEAR = "Nothing that is quoted here is near to the question: the documents may not answer it."
-NOT_NAMED = "Nothing that is quoted here holds what the question seems to name: the documents may not answer it."
 OTHER_QUESTION = (
     "Nothing that is quoted here has the words of this follow-up question: it may answer only the question before it."
 )
@@ -39,6 +38,7 @@ _NOT_SAID = {
 }
 _NOT_SAID_DEFAULT = "The documents you may see do not answer this."
 _MOST_NUMBERS = 12
+_MOST_NAMES = 4
 _LONGEST_QUOTE = 160
 
 
@@ -60,15 +60,19 @@ def of_grounding(checked: Grounding, *, cites: bool) -> Iterator[str]:
         yield f"Not found in the cited passages, and marked in the answer: {listed}. Check before you rely on it."
 
 
-def of_unmarked(quoted: str, follow_up: str, *, lack_names: bool) -> Iterator[str]:
-    """How far quotations of which none is marked have to do with the question, whose names they may lack."""
+def of_quoted(quoted: str, follow_up: str, *, is_marked: bool, unnamed: Sequence[str]) -> Iterator[str]:
+    """How far quotations have to do with the question, of whose names they do not hold those that are `unnamed`."""
+    own = own_stems(follow_up)
     if not quoted:
         return
-    own = own_stems(follow_up)
-    if own and own.isdisjoint(words(quoted)):
+    if not is_marked and own and own.isdisjoint(words(quoted)):
         yield OTHER_QUESTION
-    else:
-        yield NOT_NAMED if lack_names else NOT_NEAR
+    elif unnamed:
+        listed = ", ".join(f"“{_short(name)}”" for name in unnamed[:_MOST_NAMES])
+        more = " …" if len(unnamed) > _MOST_NAMES else ""
+        yield f"Nothing that is quoted here names {listed}{more}: the documents may not answer it."
+    elif not is_marked:
+        yield NOT_NEAR
 
 
 def of_conflict(found: Difference) -> str:

@@ -404,7 +404,7 @@ def test_a_model_that_fails_does_not_make_the_documents_say_nothing(make: Make, 
     assert (answer.kind, answer.highlights) == (AnswerKind.EXTRACTIVE, ())
     assert HOTELS[0] in answer.text
     assert "It is off. The passages themselves are quoted instead." in answer.notices
-    assert answer.notices[-1] == (notices.OTHER_QUESTION if question.startswith("And") else notices.NOT_NAMED)
+    assert answer.notices[-1] == (notices.OTHER_QUESTION if question.startswith("And") else not_named("Paris"))
 
 
 def test_a_model_that_nobody_set_up_does_not_fail(make: Make) -> None:
@@ -427,15 +427,49 @@ def test_what_may_be_answered_is_judged_as_asking_does(make: Make) -> None:
         assert answerer.may_answer(GENEVA, found)
 
 
-def test_what_is_only_perhaps_a_name_is_not_marked_where_it_stands_nowhere(make: Make) -> None:
+def not_named(*names: str) -> str:
+    listed = ", ".join(f"“{name}”" for name in names)
+    return f"Nothing that is quoted here names {listed}: the documents may not answer it."
+
+
+def test_what_is_only_perhaps_a_name_is_told_and_not_marked_where_it_stands_nowhere(make: Make) -> None:
     hits = FixedHits([make_hit("The hotel limit is 230 francs.", similarity=0.9)])
-    for question, is_marked in (
-        ("What is the hotel limit of the Policy?", False),
-        ("What is the hotel limit?", True),
+    for question, told in (
+        ("What is the hotel limit of the Policy?", (not_named("Policy"),)),
+        ("What is the Paris hotel limit?", (not_named("Paris"),)),
+        ("What is the hotel limit?", ()),
     ):
         answer = answer_of(ask(make(None, hits=hits), question)).answer
-        assert (answer.kind, bool(answer.highlights)) == (AnswerKind.EXTRACTIVE, is_marked), question
-        assert answer.notices == (() if is_marked else (notices.NOT_NAMED,))
+        assert (answer.kind, bool(answer.highlights)) == (AnswerKind.EXTRACTIVE, not told), question
+        assert answer.notices == told
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("What is the hotel limit of Fabrikam in Paris?", ("Paris",)),
+        ("What was the hotel limit of Fabrikam in Paris in 2019?", ("Paris", "2019")),
+        ("What is the hotel limit of Fabrikam on the HP-400 route?", ()),
+        ("Wie hoch ist die Grenze von Fabrikam für ein Hotel in Paris?", ("Paris",)),
+        ("Wie hoch ist die Obergrenze für ein Hotelzimmer?", ()),
+    ],
+)
+def test_a_name_that_nothing_quoted_holds_is_told_beside_one_that_it_holds(
+    make: Make, question: str, told: tuple[str, ...]
+) -> None:
+    texts = ("The hotel limit of Fabrikam is 230 francs.", "Paris has a river.")
+    hits = FixedHits([make_hit(text, rank=rank, similarity=0.9) for rank, text in enumerate(texts, start=1)])
+    answer = answer_of(ask(make(None, hits=hits), question)).answer
+    assert answer.kind is AnswerKind.EXTRACTIVE
+    assert "[2]" not in answer.text
+    assert [notice for notice in answer.notices if "names" in notice] == ([not_named(*told)] if told else [])
+
+
+def test_of_many_names_that_stand_nowhere_the_first_are_told(make: Make) -> None:
+    hits = FixedHits([make_hit("The hotel limit of Fabrikam is 230 francs.", similarity=0.9)])
+    question = "What is the hotel limit of Fabrikam in Paris, Rome, Oslo, Ulm, Bonn and Bern?"
+    answer = answer_of(ask(make(None, hits=hits), question)).answer
+    assert answer.notices == (not_named("Paris", "Rome", "Oslo", "Ulm").replace("”:", "” …:"),)
 
 
 def test_a_question_all_of_whose_names_stand_nowhere_is_not_answered_without_a_model(make: Make) -> None:
