@@ -257,7 +257,7 @@ class Answerer:
         """Raises NotSignedIn or AccessDenied when the reader may not be shown (more of) the answer."""
         course.looked_at = time.monotonic()
         reader = standing()
-        if not self._retriever.admits((citation.hit for citation in course.passages), reader.access):
+        if not self._retriever.admits(course.draws_on, reader.access):
             course.is_withdrawn = True
             self._alarm("an answer was withdrawn while it was written: what it drew on was closed to its reader")
             raise AccessDenied(notices.WITHDRAWN)
@@ -395,6 +395,9 @@ class Answerer:
     def _abstain(self, course: Course, why: str = "") -> Answer:
         if why:
             course.notices.append(why)
+        if course.hits:
+            course.nearest = course.hits[0]
+            course.notices.append(notices.of_nearest(course.nearest.title))
         if not course.retrieved:
             self._log.append(retrieved(course, None, None))
             course.retrieved = True

@@ -47,6 +47,11 @@ def not_said(language: str) -> str:
     return _NOT_SAID.get(language, _NOT_SAID_DEFAULT)
 
 
+def of_nearest(title: str) -> str:
+    """Which document is nearest to a question that the documents do not answer."""
+    return f"Nearest to the question: {_short(title)}."
+
+
 def of_grounding(checked: Grounding, *, cites: bool) -> Iterator[str]:
     """What the reader must know about how far an answer stands on its passages."""
     if not cites:

@@ -20,7 +20,14 @@ from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
 from appliance.config import ModelSettings, RetrievalSettings
 from appliance.domain import AccessFilter, AnswerKind, Citation, Conversation, Hit, Principal, Role, Turn
-from appliance.errors import AuditUnavailable, ContextOverflow, IndexUnavailable, InvalidRequest, ModelUnavailable
+from appliance.errors import (
+    AccessDenied,
+    AuditUnavailable,
+    ContextOverflow,
+    IndexUnavailable,
+    InvalidRequest,
+    ModelUnavailable,
+)
 from appliance.inference.port import Generation, Message, ModelCard
 from appliance.labels import NO_LEVEL
 from tests.data.builders import ToyEmbedder, make_hit
@@ -315,6 +322,35 @@ def test_an_answer_that_only_speaks_of_documents_stays(make: Make, said: str) ->
     assert answer_of(events).answer.text == streamed(events) == said
 
 
+def test_where_the_documents_do_not_say_the_nearest_one_is_told(make: Make) -> None:
+    hits = [make_hit(text, rank=rank, title=f"Rules {rank}") for rank, text in enumerate(TEXTS, start=1)]
+    far = [replace(hit, similarity=0.0) for hit in hits]
+    question = "Which elephants won the chess olympiad?"
+    for found, said in (
+        (make(Scripted(NOT_IN_DOCUMENTS), hits=FixedHits(hits)), QUESTION),
+        (make(None, hits=FixedHits(far)), question),
+        (make(None, hits=FixedHits(hits)), "How long are invoices kept in Paris?"),
+    ):
+        answered = answer_of(ask(found, said))
+        assert (answered.answer.kind, answered.answer.citations) == (AnswerKind.ABSTAINED, ())
+        assert answered.answer.notices == ("Nearest to the question: Rules 1.",)
+        assert answered.drew_on == (hits[0].chunk.id,)
+    nothing = answer_of(ask(make(None, hits=FixedHits([]))))
+    assert (nothing.answer.notices, nothing.drew_on) == ((notices.NO_DOCUMENTS,), ())
+
+
+class Closing(FixedHits):
+    """A retriever whose hits are closed to the reader as soon as they are found."""
+
+    def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
+        return not list(hits)
+
+
+def test_the_nearest_document_is_not_told_to_whom_it_was_closed_meanwhile(make: Make) -> None:
+    with pytest.raises(AccessDenied):
+        ask(make(None, hits=Closing([make_hit(TEXTS[0], similarity=0.0)])), "Which elephants won the chess olympiad?")
+
+
 def test_words_that_only_begin_like_the_sentinel_are_shown(make: Make) -> None:
     assert answer_of(ask(make(Scripted("NOT", "E [1]: ten years.")))).answer.text == "NOTE [1]: ten years."
 
@@ -411,7 +447,7 @@ def test_a_model_that_nobody_set_up_does_not_fail(make: Make) -> None:
     down = Scripted(card_error=ModelUnavailable("It is off."))
     hits = FixedHits([make_hit(text, rank=rank, similarity=0.9) for rank, text in enumerate(HOTELS, start=1)])
     answer = answer_of(ask(make(down, hits=hits, expected=False), "What is the hotel limit in Paris?")).answer
-    assert (answer.kind, answer.notices) == (AnswerKind.ABSTAINED, ())
+    assert (answer.kind, answer.notices) == (AnswerKind.ABSTAINED, ("Nearest to the question: Handbook.",))
 
 
 def test_what_may_be_answered_is_judged_as_asking_does(make: Make) -> None:
@@ -615,7 +651,7 @@ def test_what_a_model_wrote_drew_on_all_it_had_before_it_and_a_quotation_on_what
     assert quoted.drew_on == tuple(citation.hit.chunk.id for citation in quoted.answer.citations)
     assert quoted.drew_on
     nothing = answer_of(ask(make(Scripted(NOT_IN_DOCUMENTS), hits=FixedHits(hits)), conversation=before))
-    assert (nothing.answer.kind, nothing.drew_on) == (AnswerKind.ABSTAINED, ())
+    assert (nothing.answer.kind, nothing.drew_on) == (AnswerKind.ABSTAINED, shown[:1])  # whose title is told
 
 
 def test_the_search_acts_for_the_reader(make: Make) -> None:
