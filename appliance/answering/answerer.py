@@ -257,7 +257,7 @@ class Answerer:
         """Raises NotSignedIn or AccessDenied when the reader may not be shown (more of) the answer."""
         course.looked_at = time.monotonic()
         reader = standing()
-        if not self._retriever.admits((citation.hit for citation in course.passages), reader.access):
+        if not self._retriever.admits(course.draws_on, reader.access):
             course.is_withdrawn = True
             self._alarm("an answer was withdrawn while it was written: what it drew on was closed to its reader")
             raise AccessDenied(notices.WITHDRAWN)
@@ -315,7 +315,9 @@ class Answerer:
                 count_tokens=model.count_tokens,
                 words=instructions(course.language),
                 differing=lambda passages: [
-                    (found.one.number, found.other.number) for found in course.conflicts(passages)
+                    (found.one.number, found.other.number)
+                    for found in course.differences(passages)
+                    if found.is_conflict
                 ],
             )
             return self._stream(course, model, prompt, generation)
@@ -373,9 +375,12 @@ class Answerer:
         gate = MarkerGate(passages)
         shown = gate.feed(laid.text) + gate.finish()
         yield self._shown(course, shown)
-        if not laid.highlights:
-            lack_names = named.are_missing(course.searched_for, course.follow_up, hits, in_doubt=True)
-            course.notices += notices.of_unmarked(laid.text, course.follow_up, lack_names=lack_names)
+        course.notices += notices.of_quoted(
+            laid.text,
+            course.follow_up,
+            is_marked=bool(laid.highlights),
+            unnamed=named.unnamed(course.searched_for, course.follow_up, [one.passage.hit for one in quoted]),
+        )
         course.notices += told.notices()
         citations = _with(gate.citations, told.passages)
         return Answer(
@@ -390,6 +395,9 @@ class Answerer:
     def _abstain(self, course: Course, why: str = "") -> Answer:
         if why:
             course.notices.append(why)
+        if course.hits:
+            course.nearest = course.hits[0]
+            course.notices.append(notices.of_nearest(course.nearest.title))
         if not course.retrieved:
             self._log.append(retrieved(course, None, None))
             course.retrieved = True
@@ -442,7 +450,7 @@ def _checked(course: Course, shown: str, gate: MarkerGate) -> Answer:
 
 
 def _besides(course: Course, cited: Sequence[Citation], passages: tuple[Citation, ...]) -> Besides:
-    return besides(course.searched_for, cited, passages, course.conflicts(passages))
+    return besides(course.searched_for, cited, passages, course.differences(passages))
 
 
 def _with(citations: Sequence[Citation], others: Sequence[Citation]) -> tuple[Citation, ...]:

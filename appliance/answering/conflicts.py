@@ -6,7 +6,9 @@ Rules this module keeps:
    they say of different years is no conflict.
 2. Both must be about the question: each has two of its words, or the only one. What a passage says besides is nobody's
    concern now.
-3. Both must speak of the same thing, where a number names it: what is said of note 123 is none of note 43.
+3. Both must speak of the same thing, where a number names it: what is said of note 123 is none of note 43. Where words
+   tell that they do not (`subjects`), it is no conflict but the same told of two things, unless the question says of
+   which: then it is nothing. Whoever asks for a year is not told of the edition of another.
 4. Only sentences are compared. Rows of tables, headings in capitals, lists of figures and lines too short to mean the
    same thing are not, nor passages of one document, which may say one thing of many cases.
 5. It is a hint to look at both, found by words: it can miss a conflict, and says "differ", not "are wrong".
@@ -15,15 +17,17 @@ Rules this module keeps:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 from appliance.answering.numbers import numbers, without_numbers
 from appliance.answering.sentences import denies, statements, words
+from appliance.answering.subjects import Statement, Subjects
 from appliance.answering.things import things_in
 from appliance.answering.wrapping import unwrapped
 from appliance.domain import Citation
+from appliance.retrieval.editions import names_year_of
 
 _SAME_WORDS = 0.75  # of all the words of two sentences
 _SAME_WORDS_DENIED = 0.85
@@ -35,24 +39,35 @@ _YEAR = re.compile(r"(?:19|20)\d\d(?=-|\Z)")  # of a date, or by itself
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
-    """Two passages, by their numbers, and the sentences in which they differ."""
+class Difference:
+    """Two passages, by their numbers, and the sentences in which they differ.
+
+    `things` is how the two things are called that they speak of, where it is not the same one.
+    """
 
     one: Citation
     other: Citation
     one_says: str
     other_says: str
+    things: tuple[str, str] | None = None
 
-    def in_order(self) -> Conflict:
+    @property
+    def is_conflict(self) -> bool:
+        """Whether they say different things of the same."""
+        return self.things is None
+
+    def in_order(self) -> Difference:
         """The same, the lower number first."""
         if self.one.number < self.other.number:
             return self
-        return Conflict(self.other, self.one, self.other_says, self.one_says)
+        things = self.things and (self.things[1], self.things[0])
+        return Difference(self.other, self.one, self.other_says, self.one_says, things)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
     text: str
+    heading: str
     words: frozenset[str]
     things: frozenset[str]
     readings: frozenset[frozenset[str]]
@@ -60,31 +75,58 @@ class _Sentence:
     denied: bool
 
 
-def conflicts(question: str, passages: Sequence[Citation]) -> list[Conflict]:
-    """The pairs of passages that differ, in the order of their numbers; each pair once."""
+def conflicts(question: str, passages: Sequence[Citation]) -> list[Difference]:
+    """The pairs of passages that contradict each other, in the order of their numbers; each pair once."""
+    return [found for found in differences(question, passages) if found.is_conflict]
+
+
+def differences(question: str, passages: Sequence[Citation]) -> list[Difference]:
+    """The pairs of passages that differ, of the same thing or each of its own, in the order of their numbers."""
     asked = words(question)
+    subjects = Subjects(passages)
     said = [(passage, _about(asked, passage)) for passage in passages]
     return [
         found
         for (one, ours), (other, theirs) in combinations(said, 2)
         if one.hit.chunk.document_id != other.hit.chunk.document_id
-        and (found := _first_conflict(one, ours, other, theirs)) is not None
+        and (found := _difference(question, one, ours, other, theirs, subjects)) is not None
     ]
 
 
-def _first_conflict(
-    one: Citation, ours: Sequence[_Sentence], other: Citation, theirs: Sequence[_Sentence]
-) -> Conflict | None:
+def _difference(
+    question: str,
+    one: Citation,
+    ours: Sequence[_Sentence],
+    other: Citation,
+    theirs: Sequence[_Sentence],
+    subjects: Subjects,
+) -> Difference | None:
+    """The first contradiction of two passages; without one, what they first say of different things."""
+    told = None
+    for our, their in _differing(ours, theirs):
+        if names_year_of(question, one.hit) != names_year_of(question, other.hit):
+            return None
+        apart = subjects.apart(Statement(one, our.text, our.heading), Statement(other, their.text, their.heading))
+        if apart is None:
+            return Difference(one, other, our.text, their.text)
+        if told is None and not apart.is_settled_by(question):
+            told = Difference(one, other, our.text, their.text, (apart.one, apart.other))
+    return told
+
+
+def _differing(ours: Sequence[_Sentence], theirs: Sequence[_Sentence]) -> Iterator[tuple[_Sentence, _Sentence]]:
+    """The pairs of sentences that differ, without those that the other passage says, too."""
     for our in ours:
-        if any(replace(our, text=their.text) == their for their in theirs):
-            continue  # the other one says just this, too
-        for their in theirs:
-            if _differ(our, their):
-                return Conflict(one, other, our.text, their.text)
-    return None
+        if not any(_says_the_same(our, their) for their in theirs):
+            yield from ((our, their) for their in theirs if _differ(our, their))
+
+
+def _says_the_same(our: _Sentence, their: _Sentence) -> bool:
+    return replace(our, text=their.text, heading=their.heading) == their
 
 
 def _about(asked: frozenset[str], passage: Citation) -> list[_Sentence]:
+    place = passage.hit.chunk.place
     found = []
     for statement in statements(unwrapped(passage.hit.chunk.text)):
         if "|" in statement.text or statement.text.isupper() or len(statement.text) > _LONGEST:
@@ -93,10 +135,12 @@ def _about(asked: frozenset[str], passage: Citation) -> list[_Sentence]:
         carried = words(without_numbers(said))
         if len(carried) < _FEWEST_WORDS or not _shares(carried, asked):
             continue  # before its numbers are read, which takes longest
+        heading = next(reversed(place.headings_at(statement.start)), "")
         things, said = things_in(said, passage.hit.chunk.language)
         values = frozenset(number.readings for number in numbers(said))
         if len(values) <= _MOST_NUMBERS:
-            found.append(_Sentence(statement.text, carried, things, values, _years(values), denies(statement.text)))
+            denied, years = denies(statement.text), _years(values)
+            found.append(_Sentence(statement.text, heading, carried, things, values, years, denied))
     return found
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from appliance.answering.conflicts import Conflict, conflicts
+from appliance.answering.conflicts import Difference, differences
 from appliance.answering.followup import as_follow_up
 from appliance.answering.instructions import TEMPLATE
 from appliance.answering.prompt import Prompt
@@ -54,7 +54,7 @@ class Course:
 
     `looked_at` is when it was last seen to that the reader may still see what the answer draws on. `withheld` counts
     the passages that the catalog kept from the search, `is_withdrawn` says that the whole answer was,
-    `has_failed` that a model was to answer and did not.
+    `has_failed` that a model was to answer and did not. `nearest` is whose document is told where there is no answer.
     """
 
     query_id: str
@@ -67,6 +67,7 @@ class Course:
     hits: Sequence[Hit] = ()
     answerable: float | None = None
     passages: tuple[Citation, ...] = ()
+    nearest: Hit | None = None
     card: ModelCard | None = None
     shown: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -77,7 +78,7 @@ class Course:
     withheld: int = 0
     is_withdrawn: bool = False
     has_failed: bool = False
-    _compared: tuple[tuple[Citation, ...], list[Conflict]] | None = field(default=None, init=False)
+    _compared: tuple[tuple[Citation, ...], list[Difference]] | None = field(default=None, init=False)
 
     @property
     def follow_up(self) -> str:
@@ -92,6 +93,11 @@ class Course:
         """
         return detect_language(self.question) or detect_language(self.searched_for)
 
+    @property
+    def draws_on(self) -> tuple[Hit, ...]:
+        """All that the reader must be allowed to see for as long as the answer is written."""
+        return (*(passage.hit for passage in self.passages), *((self.nearest,) if self.nearest else ()))
+
     def elapsed_ms(self) -> float:
         """Milliseconds since the question came in."""
         return round((time.monotonic() - self.started) * 1000, 1)
@@ -100,10 +106,10 @@ class Course:
         """So many passages were kept from the search, because the reader may not see them any more."""
         self.withheld += passages
 
-    def conflicts(self, passages: tuple[Citation, ...]) -> list[Conflict]:
+    def differences(self, passages: tuple[Citation, ...]) -> list[Difference]:
         """The pairs of these passages that differ. Prompt and answer ask for those of the same ones: found once."""
         if self._compared is None or self._compared[0] is not passages:
-            self._compared = (passages, conflicts(self.searched_for, passages))
+            self._compared = (passages, differences(self.searched_for, passages))
         return self._compared[1]
 
 
@@ -115,11 +121,14 @@ def numbered(hits: Sequence[Hit]) -> tuple[Citation, ...]:
 def drew_on(course: Course, answer: Answer) -> tuple[str, ...]:
     """The chunks (ids) that the words of an answer came from: what it quotes, or all that a model had before it.
 
-    A model had earlier answers before it too, and so what those drew on.
+    A model had earlier answers before it too, and so what those drew on. Where the documents do not answer, it is
+    the one whose title is told.
     """
     if answer.kind is AnswerKind.GENERATED:
         own = (passage.hit.chunk.id for passage in course.passages)
         return tuple(dict.fromkeys([*own, *(chunk for turn in course.conversation.turns for chunk in turn.drew_on)]))
+    if answer.kind is AnswerKind.ABSTAINED:
+        return (course.nearest.chunk.id,) if course.nearest else ()
     return tuple(dict.fromkeys(citation.hit.chunk.id for citation in answer.citations))
 
 

@@ -9,8 +9,9 @@ without the beginning of its table follows the table's first row, which names th
 question in meaning and holds its words, a row together with the names of its columns: a name or a number that the
 question has decides between rows that otherwise say the same. A heading and the head of a table say nothing by
 themselves: they bring their passage forward, and what is marked is below them. Where a number or a time is asked for
-("how many", "since when"), a part with a number of its own comes first. What is not near to the question is shown all
-the same, but not marked, and not beside what holds a name of the question if it holds none.
+("how many", "since when"), a part with a number of its own comes first. What is not near to the question, or clearly
+less near than the best that is quoted, is shown all the same, but not marked; and what is not near not at all beside
+what holds a name of the question if it holds none.
 
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
 in them the parts that do, or stand under a heading or the head of a table that does. A part without a word of it is not
@@ -51,6 +52,7 @@ _WORDS_WEIGHT = 0.5  # of holding all of the question's words, against a cosine 
 _NUMBER_WEIGHT = 0.2  # of holding a number of its own where one is asked for; measured by `bench/extraction.py`
 _OWN_WEIGHT = 1.0  # of all names of a follow-up, and of all its words: more than most parts differ by otherwise
 _WORTH_KEEPING = 0.75  # of the best passage's score
+_WORTH_MARKING = 0.8  # of the best marked part's score: what is farther off is quoted, and draws no eye to it
 _NEAR = 0.7  # what the best of what is quoted is worth at least to be marked; measured: decision 22
 _FEWEST_PASSAGES = 3  # of which most may hold a name
 _PERIOD = re.compile(r"(?:\d{1,2}[./-]){0,2}(?:19|20)\d\d(?:[/-]\d{2,4})?")
@@ -169,11 +171,14 @@ class _Judged:
             for text, near in zip(under, self.nearness, strict=True)
         ]
 
-    def quotation(self, wanted: _Wanted, scores: Sequence[float]) -> Quotation:
-        """The best part by its `scores`, with what stands around it."""
-        best = max(range(len(self.parts)), key=lambda number: (not self.parts[number].leads, scores[number]))
+    def best(self, scores: Sequence[float]) -> int:
+        """The best part by its `scores`, a heading or the head of a table only if there is nothing else."""
+        return max(range(len(self.parts)), key=lambda number: (not self.parts[number].leads, scores[number]))
+
+    def quotation(self, wanted: _Wanted, best: int, *, is_worth_marking: bool) -> Quotation:
+        """The best part, with what stands around it."""
         first, around = _around(self.parts, best)
-        is_near = self._is_near(wanted, best)
+        is_near = is_worth_marking and self._is_near(wanted, best)
         return Quotation(self.passage, *around, is_near, self.parts[best].at if is_near else first.at)
 
     def _is_near(self, wanted: _Wanted, best: int) -> bool:
@@ -204,9 +209,16 @@ def quotations(
     nearness = iter(_nearness(question, [part.told for _, parts in cut for part in parts], embedder))
     judged = [_Judged(passage, parts, [next(nearness) for _ in parts]) for passage, parts in cut]
     scored = [(one, one.scores(wanted)) for one in judged]
-    best = max((max(scores) for _, scores in scored), default=0.0)
-    at_least = best - (1 - _WORTH_KEEPING) * abs(best)  # below the best, also when all are negative
-    return _with_names(wanted, [one.quotation(wanted, scores) for one, scores in scored if max(scores) >= at_least])
+    at_least = _share_of(max((max(scores) for _, scores in scored), default=0.0), _WORTH_KEEPING)
+    kept = [(one, scores, one.best(scores)) for one, scores in scored if max(scores) >= at_least]
+    worth = _share_of(max((scores[best] for _, scores, best in kept), default=0.0), _WORTH_MARKING)
+    quoted = [one.quotation(wanted, best, is_worth_marking=scores[best] >= worth) for one, scores, best in kept]
+    return _with_names(wanted, quoted)
+
+
+def _share_of(best: float, share: float) -> float:
+    """What is this share of the best worth: below the best, also when all are negative."""
+    return best - (1 - share) * abs(best)
 
 
 def _with_names(wanted: _Wanted, quoted: list[Quotation]) -> list[Quotation]:

@@ -14,7 +14,8 @@ stands nearest to it, about Geneva. Rules this module keeps:
 4. In a German follow-up, what comes after "in" without an article is a name, as places do and most nouns do not ("in
    Paris", but "im Büro", "in der Probezeit"), if what was found is German too ("Genf" is Geneva elsewhere), and it is
    no measure, not made of another word ("in Bearbeitung") and not part of a phrase ("in Kraft").
-5. A title ("Ms.") is no name, nor is what `asides` leaves out. Where only a name that is in doubt is missing, what is
+5. Of what is quoted all the same, the reader is told which names and years it does not hold.
+6. A title ("Ms.") is no name, nor is what `asides` leaves out. Where only a name that is in doubt is missing, what is
    found is quoted, unmarked: such a one is as `asides` tells, or a place after "in" where the language may be German or
    not ("Hotel in Paris?").
 
@@ -153,6 +154,23 @@ def are_missing(searched_for: str, follow_up: str, hits: Sequence[Hit], *, in_do
     if any(map(said.holds_part, named)):
         return False
     return all(is_word or said.has_like(name) for name, is_word in named.items())
+
+
+def unnamed(searched_for: str, follow_up: str, hits: Sequence[Hit]) -> tuple[str, ...]:
+    """The names and years, as they were written, that no passage holds any part of, though one may hold the others.
+
+    What is in doubt is a name here, and in German what comes after "in".
+    """
+    asked = follow_up or searched_for
+    named = names(asked, detect_language(searched_for), german_places=True, in_doubt=True)
+    if not named:
+        return ()
+    said = _Said.by(map(text_of, hits))
+    missing = {
+        name for name, is_word in named.items() if not said.holds_part(name) and (is_word or said.has_like(name))
+    }
+    written = (found[0] for pattern in (_JOINED, _WORD) for found in pattern.finditer(asked))
+    return tuple({spelling: word for word in written if (spelling := _one_spelling(word)) in missing}.values())
 
 
 def text_of(hit: Hit) -> str:

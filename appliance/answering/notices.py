@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from appliance.answering.conflicts import Conflict
+from appliance.answering.conflicts import Difference
 from appliance.answering.followup import own_stems
 from appliance.answering.sentences import words
 from appliance.domain import Citation, Grounding
@@ -26,7 +26,6 @@ WITHDRAWN = (
 )
 NOT_GROUNDED = "No sentence of this answer stands in the passages it cites. Do not rely on it."
 NOT_NEAR = "Nothing that is quoted here is near to the question: the documents may not answer it."
-NOT_NAMED = "Nothing that is quoted here holds what the question seems to name: the documents may not answer it."
 OTHER_QUESTION = (
     "Nothing that is quoted here has the words of this follow-up question: it may answer only the question before it."
 )
@@ -39,12 +38,18 @@ _NOT_SAID = {
 }
 _NOT_SAID_DEFAULT = "The documents you may see do not answer this."
 _MOST_NUMBERS = 12
+_MOST_NAMES = 4
 _LONGEST_QUOTE = 160
 
 
 def not_said(language: str) -> str:
     """That the documents do not answer, in the language of the question."""
     return _NOT_SAID.get(language, _NOT_SAID_DEFAULT)
+
+
+def of_nearest(title: str) -> str:
+    """Which document is nearest to a question that the documents do not answer."""
+    return f"Nearest to the question: {_short(title)}."
 
 
 def of_grounding(checked: Grounding, *, cites: bool) -> Iterator[str]:
@@ -60,18 +65,22 @@ def of_grounding(checked: Grounding, *, cites: bool) -> Iterator[str]:
         yield f"Not found in the cited passages, and marked in the answer: {listed}. Check before you rely on it."
 
 
-def of_unmarked(quoted: str, follow_up: str, *, lack_names: bool) -> Iterator[str]:
-    """How far quotations of which none is marked have to do with the question, whose names they may lack."""
+def of_quoted(quoted: str, follow_up: str, *, is_marked: bool, unnamed: Sequence[str]) -> Iterator[str]:
+    """How far quotations have to do with the question, of whose names they do not hold those that are `unnamed`."""
+    own = own_stems(follow_up)
     if not quoted:
         return
-    own = own_stems(follow_up)
-    if own and own.isdisjoint(words(quoted)):
+    if not is_marked and own and own.isdisjoint(words(quoted)):
         yield OTHER_QUESTION
-    else:
-        yield NOT_NAMED if lack_names else NOT_NEAR
+    elif unnamed:
+        listed = ", ".join(f"“{_short(name)}”" for name in unnamed[:_MOST_NAMES])
+        more = " …" if len(unnamed) > _MOST_NAMES else ""
+        yield f"Nothing that is quoted here names {listed}{more}: the documents may not answer it."
+    elif not is_marked:
+        yield NOT_NEAR
 
 
-def of_conflict(found: Conflict) -> str:
+def of_conflict(found: Difference) -> str:
     """Two passages that say the same thing differently, by number and title, with what each says, and the newer one."""
     one, other = found.one, found.other
     return (
@@ -85,6 +94,12 @@ def of_more_conflicts(count: int) -> str:
     """That more pairs of passages differ than are named."""
     pairs = "1 more pair of passages differs" if count == 1 else f"{count} more pairs of passages differ"
     return f"{pairs} in the same way and {'is' if count == 1 else 'are'} not listed here."
+
+
+def of_things(told: Sequence[tuple[int, str]]) -> str:
+    """That passages, by number, tell the same of things that are called so, each of its own."""
+    listed = ", ".join(f"[{number}] {_short(name)}" for number, name in told)
+    return f"The documents tell this of several things: {listed}. Say which one you mean."
 
 
 def of_newer_edition(cited: Citation, later: Citation, found: Newer) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, false, func, or_, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, false, func, or_, select, true
 from sqlalchemy import text as sql
 
 from appliance.catalog.tables import (
@@ -186,11 +186,14 @@ class LibraryCatalog:
     def library(
         self, access: AccessFilter, *, text: str, source_id: str | None, limit: int, offset: int
     ) -> LibraryPage:
-        """The documents a reader may see, by title. `text` matches title and path."""
+        """The documents a reader may see, by title. `text` matches title and path, of a document or of a copy of it."""
         query = select(documents).where(documents.c.version_id.is_not(None), admitted(access))
         if source_id is not None:
             query = query.where(documents.c.source_id == source_id)
-        found = _matching(query, text, documents.c.title, documents.c.path, documents.c.member)
+        named = (documents.c.title, documents.c.path, documents.c.member)
+        copies = select(documents.c.duplicate_of).where(documents.c.duplicate_of.is_not(None), admitted(access))
+        by_copy = _matching(copies, text, *named).correlate(None)
+        found = query.where(or_(_holds(text, *named), documents.c.id.in_(by_copy))) if text.strip() else query
         page = self._page(found, func.lower(documents.c.title), limit, offset)
         with self._database.read() as connection:
             return replace(page, documents=tuple(_as_in_force(connection, page.documents)))
@@ -497,9 +500,12 @@ def _visible_version(connection: Connection, version_id: str, access: AccessFilt
 
 def _matching(query: Select[Any], text: str, *columns: Column[str]) -> Select[Any]:
     """Narrow to documents that hold every word of `text` in one of `columns`, upper and lower case alike."""
+    return query.where(_holds(text, *columns))
+
+
+def _holds(text: str, *columns: Column[str]) -> Any:
+    """Whether every word of `text` stands in one of `columns`."""
     if "\0" in text:  # where SQLite would end the pattern: no name has it
-        return query.where(false())
-    for word in text.split():
-        pattern = "%" + word.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
-        query = query.where(or_(*(column.ilike(pattern, escape="\\") for column in columns)))
-    return query
+        return false()
+    patterns = ("%" + word.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%" for word in text.split())
+    return and_(true(), *(or_(*(column.ilike(pattern, escape="\\") for column in columns)) for pattern in patterns))

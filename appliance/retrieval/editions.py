@@ -79,16 +79,23 @@ def unmarked(text: str) -> tuple[str, ...]:
     return name_of(text).bare
 
 
+def names_of(hit: Hit) -> tuple[Name, Name]:
+    """The names of a hit's document: of its file, and its title."""
+    file = _INSIDE.split(hit.path)[-1]
+    return name_of(_ENDING.sub("", file)), name_of(_ENDING.sub("", hit.title))
+
+
 def same_name(one: Hit, other: Hit) -> bool:
     """Whether two hits' documents are called the same, but for what tells editions apart."""
-    return any(ours.bare and ours.bare == theirs.bare for ours, theirs in zip(_names(one), _names(other), strict=True))
+    pairs = zip(names_of(one), names_of(other), strict=True)
+    return any(ours.bare and ours.bare == theirs.bare for ours, theirs in pairs)
 
 
 def called_alike(hits: Iterable[Hit]) -> Iterator[tuple[Hit, Hit]]:
     """The pairs of hits of which `same_name` says yes; each name is looked at once, not each pair."""
     called: dict[tuple[int, tuple[str, ...]], list[tuple[int, Hit]]] = {}
     for number, hit in enumerate(hits):
-        for place, name in enumerate(_names(hit)):
+        for place, name in enumerate(names_of(hit)):
             if name.bare:
                 called.setdefault((place, name.bare), []).append((number, hit))
     pairs = (pair for alike in called.values() for pair in combinations(alike, 2))
@@ -130,14 +137,9 @@ def _folder(hit: Hit) -> tuple[str, ...]:
     return hit.source, *_INSIDE.split(hit.path)[:-1]
 
 
-def _names(hit: Hit) -> tuple[Name, Name]:
-    file = _INSIDE.split(hit.path)[-1]
-    return name_of(_ENDING.sub("", file)), name_of(_ENDING.sub("", hit.title))
-
-
 def _told(one: Hit, other: Hit) -> Iterator[tuple[Callable[[_Mark], str], _Mark, _Mark]]:
     """What both say of their age, the surest first, and how it is written for people."""
-    names = [pair for pair in zip(_names(one), _names(other), strict=True) if pair[0].bare == pair[1].bare]
+    names = [pair for pair in zip(names_of(one), names_of(other), strict=True) if pair[0].bare == pair[1].bare]
     yield from ((_as_date, ours.date, theirs.date) for ours, theirs in names)
     yield from ((_as_version, ours.version, theirs.version) for ours, theirs in names)
     yield _as_date, _day(one.dated), _day(other.dated)

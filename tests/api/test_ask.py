@@ -247,6 +247,27 @@ def test_an_answer_is_not_shown_again_to_somebody_who_lost_access_to_its_source(
         appliance.accounts.set_groups(person.id, ("hr",))
 
 
+def test_which_document_was_nearest_is_not_told_again_to_somebody_who_lost_access_to_it(
+    client: Client, appliance: Appliance
+) -> None:
+    answer = ask(client, "hr", "What does a senior engineer earn in Brazil?")
+    assert (answer["kind"], answer["citations"]) == ("abstained", [])
+    assert answer["notices"] == (told := ["Nearest to the question: Salary bands."])
+    [person] = [item for item in appliance.accounts.people() if item.name == "hr"]
+    path = f"/api/conversations/{answer['conversation_id']}"
+    [turn] = client("hr").get(path).json()["turns"]
+    assert (turn["notices"], turn["withheld_passages"]) == (told, 0)
+    appliance.accounts.set_groups(person.id, ())
+    try:
+        [turn] = client("hr").get(path).json()["turns"]
+        assert (turn["notices"], turn["withheld_passages"]) == ([], 1)
+        assert "Salary bands" not in json.dumps(turn)
+        outside = ask(client, "hr", "What does a senior engineer earn in Brazil?")
+        assert "Salary bands" not in json.dumps(outside)
+    finally:
+        appliance.accounts.set_groups(person.id, ("hr",))
+
+
 def test_a_verdict_on_an_unknown_query_is_not_recorded(client: Client, appliance: Appliance) -> None:
     size = appliance.log.size()
     assert client("employee").post("/api/queries/unknown/feedback", json={"verdict": "up"}).status_code == 404

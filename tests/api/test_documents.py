@@ -180,6 +180,34 @@ def test_copies_and_near_copies_are_named_to_those_who_may_see_them(desk: Desk) 
     assert 0.8 <= detail["similar"][0]["resemblance"] <= 1
 
 
+def test_a_document_is_found_by_the_name_of_a_copy_that_the_reader_may_see(desk: Desk) -> None:
+    folder = desk.folder(one__txt="\n".join(TEXT))
+    key = desk.add(folder)
+    desk.sync(key)
+    write(folder / "hall-north.txt", "\n".join(TEXT))
+    write(folder / "hr" / "hall-south.txt", "\n".join(TEXT))
+    write(folder / "hr" / "hall-west.txt", "\n".join(TEXT))
+    write(folder / "hr" / ".access.toml", 'groups = ["hr"]')
+    desk.sync(key)
+    states = desk.states(key)
+    assert states["hall-north.txt"] == "duplicate"
+    assert sorted((states["hr/hall-south.txt"], states["hr/hall-west.txt"])) == ["duplicate", "indexed"]
+
+    def found(who: str, text: str) -> list[str]:
+        page = desk.client(who).get("/api/documents", params={"text": text}).json()
+        paths = [document["path"] for document in page["documents"]]
+        assert page["total"] == len(paths)
+        return paths
+
+    [of_hr] = found("hr", "hall-south")
+    assert of_hr.startswith("hr/")
+    assert found("hr", "hall-west") == [of_hr]
+    assert found("employee", "HALL north") == found("employee", "one.txt") == ["one.txt"]
+    assert found("hr", "hall-north") == ["one.txt"]
+    for text in ("hall-south", "hall-west", "north south", "hall-north \0"):
+        assert found("employee", text) == [], text
+
+
 def test_what_a_document_says_of_itself_and_the_mails_of_its_conversation_are_shown(desk: Desk) -> None:
     folder = desk.folder()
     for number, before in enumerate(([], ["<0@plant.example>"], ["<0@plant.example>", "<1@plant.example>"])):

@@ -13,14 +13,21 @@ import pytest
 
 from appliance.answering import course, notices
 from appliance.answering.answerer import CANCELLED, Answered, Answerer, AnswerEvent, Found, Started, Token
-from appliance.answering.conflicts import Conflict, conflicts
+from appliance.answering.conflicts import Difference, conflicts, differences
 from appliance.answering.instructions import NOT_IN_DOCUMENTS
 from appliance.audit.entries import AnswerClosed, PassagesRetrieved, QuestionCompleted, QuestionReceived
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
 from appliance.config import ModelSettings, RetrievalSettings
 from appliance.domain import AccessFilter, AnswerKind, Citation, Conversation, Hit, Principal, Role, Turn
-from appliance.errors import AuditUnavailable, ContextOverflow, IndexUnavailable, InvalidRequest, ModelUnavailable
+from appliance.errors import (
+    AccessDenied,
+    AuditUnavailable,
+    ContextOverflow,
+    IndexUnavailable,
+    InvalidRequest,
+    ModelUnavailable,
+)
 from appliance.inference.port import Generation, Message, ModelCard
 from appliance.labels import NO_LEVEL
 from tests.data.builders import ToyEmbedder, make_hit
@@ -315,6 +322,35 @@ def test_an_answer_that_only_speaks_of_documents_stays(make: Make, said: str) ->
     assert answer_of(events).answer.text == streamed(events) == said
 
 
+def test_where_the_documents_do_not_say_the_nearest_one_is_told(make: Make) -> None:
+    hits = [make_hit(text, rank=rank, title=f"Rules {rank}") for rank, text in enumerate(TEXTS, start=1)]
+    far = [replace(hit, similarity=0.0) for hit in hits]
+    question = "Which elephants won the chess olympiad?"
+    for found, said in (
+        (make(Scripted(NOT_IN_DOCUMENTS), hits=FixedHits(hits)), QUESTION),
+        (make(None, hits=FixedHits(far)), question),
+        (make(None, hits=FixedHits(hits)), "How long are invoices kept in Paris?"),
+    ):
+        answered = answer_of(ask(found, said))
+        assert (answered.answer.kind, answered.answer.citations) == (AnswerKind.ABSTAINED, ())
+        assert answered.answer.notices == ("Nearest to the question: Rules 1.",)
+        assert answered.drew_on == (hits[0].chunk.id,)
+    nothing = answer_of(ask(make(None, hits=FixedHits([]))))
+    assert (nothing.answer.notices, nothing.drew_on) == ((notices.NO_DOCUMENTS,), ())
+
+
+class Closing(FixedHits):
+    """A retriever whose hits are closed to the reader as soon as they are found."""
+
+    def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
+        return not list(hits)
+
+
+def test_the_nearest_document_is_not_told_to_whom_it_was_closed_meanwhile(make: Make) -> None:
+    with pytest.raises(AccessDenied):
+        ask(make(None, hits=Closing([make_hit(TEXTS[0], similarity=0.0)])), "Which elephants won the chess olympiad?")
+
+
 def test_words_that_only_begin_like_the_sentinel_are_shown(make: Make) -> None:
     assert answer_of(ask(make(Scripted("NOT", "E [1]: ten years.")))).answer.text == "NOTE [1]: ten years."
 
@@ -404,14 +440,14 @@ def test_a_model_that_fails_does_not_make_the_documents_say_nothing(make: Make, 
     assert (answer.kind, answer.highlights) == (AnswerKind.EXTRACTIVE, ())
     assert HOTELS[0] in answer.text
     assert "It is off. The passages themselves are quoted instead." in answer.notices
-    assert answer.notices[-1] == (notices.OTHER_QUESTION if question.startswith("And") else notices.NOT_NAMED)
+    assert answer.notices[-1] == (notices.OTHER_QUESTION if question.startswith("And") else not_named("Paris"))
 
 
 def test_a_model_that_nobody_set_up_does_not_fail(make: Make) -> None:
     down = Scripted(card_error=ModelUnavailable("It is off."))
     hits = FixedHits([make_hit(text, rank=rank, similarity=0.9) for rank, text in enumerate(HOTELS, start=1)])
     answer = answer_of(ask(make(down, hits=hits, expected=False), "What is the hotel limit in Paris?")).answer
-    assert (answer.kind, answer.notices) == (AnswerKind.ABSTAINED, ())
+    assert (answer.kind, answer.notices) == (AnswerKind.ABSTAINED, ("Nearest to the question: Handbook.",))
 
 
 def test_what_may_be_answered_is_judged_as_asking_does(make: Make) -> None:
@@ -427,15 +463,49 @@ def test_what_may_be_answered_is_judged_as_asking_does(make: Make) -> None:
         assert answerer.may_answer(GENEVA, found)
 
 
-def test_what_is_only_perhaps_a_name_is_not_marked_where_it_stands_nowhere(make: Make) -> None:
+def not_named(*names: str) -> str:
+    listed = ", ".join(f"“{name}”" for name in names)
+    return f"Nothing that is quoted here names {listed}: the documents may not answer it."
+
+
+def test_what_is_only_perhaps_a_name_is_told_and_not_marked_where_it_stands_nowhere(make: Make) -> None:
     hits = FixedHits([make_hit("The hotel limit is 230 francs.", similarity=0.9)])
-    for question, is_marked in (
-        ("What is the hotel limit of the Policy?", False),
-        ("What is the hotel limit?", True),
+    for question, told in (
+        ("What is the hotel limit of the Policy?", (not_named("Policy"),)),
+        ("What is the Paris hotel limit?", (not_named("Paris"),)),
+        ("What is the hotel limit?", ()),
     ):
         answer = answer_of(ask(make(None, hits=hits), question)).answer
-        assert (answer.kind, bool(answer.highlights)) == (AnswerKind.EXTRACTIVE, is_marked), question
-        assert answer.notices == (() if is_marked else (notices.NOT_NAMED,))
+        assert (answer.kind, bool(answer.highlights)) == (AnswerKind.EXTRACTIVE, not told), question
+        assert answer.notices == told
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("What is the hotel limit of Fabrikam in Paris?", ("Paris",)),
+        ("What was the hotel limit of Fabrikam in Paris in 2019?", ("Paris", "2019")),
+        ("What is the hotel limit of Fabrikam on the HP-400 route?", ()),
+        ("Wie hoch ist die Grenze von Fabrikam für ein Hotel in Paris?", ("Paris",)),
+        ("Wie hoch ist die Obergrenze für ein Hotelzimmer?", ()),
+    ],
+)
+def test_a_name_that_nothing_quoted_holds_is_told_beside_one_that_it_holds(
+    make: Make, question: str, told: tuple[str, ...]
+) -> None:
+    texts = ("The hotel limit of Fabrikam is 230 francs.", "Paris has a river.")
+    hits = FixedHits([make_hit(text, rank=rank, similarity=0.9) for rank, text in enumerate(texts, start=1)])
+    answer = answer_of(ask(make(None, hits=hits), question)).answer
+    assert answer.kind is AnswerKind.EXTRACTIVE
+    assert "[2]" not in answer.text
+    assert [notice for notice in answer.notices if "names" in notice] == ([not_named(*told)] if told else [])
+
+
+def test_of_many_names_that_stand_nowhere_the_first_are_told(make: Make) -> None:
+    hits = FixedHits([make_hit("The hotel limit of Fabrikam is 230 francs.", similarity=0.9)])
+    question = "What is the hotel limit of Fabrikam in Paris, Rome, Oslo, Ulm, Bonn and Bern?"
+    answer = answer_of(ask(make(None, hits=hits), question)).answer
+    assert answer.notices == (not_named("Paris", "Rome", "Oslo", "Ulm").replace("”:", "” …:"),)
 
 
 def test_a_question_all_of_whose_names_stand_nowhere_is_not_answered_without_a_model(make: Make) -> None:
@@ -581,7 +651,7 @@ def test_what_a_model_wrote_drew_on_all_it_had_before_it_and_a_quotation_on_what
     assert quoted.drew_on == tuple(citation.hit.chunk.id for citation in quoted.answer.citations)
     assert quoted.drew_on
     nothing = answer_of(ask(make(Scripted(NOT_IN_DOCUMENTS), hits=FixedHits(hits)), conversation=before))
-    assert (nothing.answer.kind, nothing.drew_on) == (AnswerKind.ABSTAINED, ())
+    assert (nothing.answer.kind, nothing.drew_on) == (AnswerKind.ABSTAINED, shown[:1])  # whose title is told
 
 
 def test_the_search_acts_for_the_reader(make: Make) -> None:
@@ -757,11 +827,11 @@ def test_passages_that_contradict_each_other_are_named_to_model_and_reader(make:
 def test_passages_are_compared_with_each_other_once_for_an_answer(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[int] = []
 
-    def counting(question: str, passages: Sequence[Citation]) -> list[Conflict]:
+    def counting(question: str, passages: Sequence[Citation]) -> list[Difference]:
         compared.append(len(passages))
-        return conflicts(question, passages)
+        return differences(question, passages)
 
-    monkeypatch.setattr(course, "conflicts", counting)
+    monkeypatch.setattr(course, "differences", counting)
     ask(make(Scripted("Ten years [1].")))
     assert compared == [3]
     compared.clear()
@@ -783,7 +853,9 @@ def test_a_contradiction_among_passages_nobody_cites_is_not_told(make: Make) -> 
 def kept_for(*years: int) -> FixedHits:
     """Invoices kept for so many years each, as so many documents say it."""
     texts = [f"Invoices of the firm are kept for {number} years." for number in years]
-    return FixedHits([make_hit(text, rank=rank, title=f"Rule {rank}") for rank, text in enumerate(texts, start=1)])
+    return FixedHits(
+        [make_hit(text, rank=rank, title=f"Rules {'abcdef'[rank - 1]}") for rank, text in enumerate(texts, start=1)]
+    )
 
 
 def test_what_differs_from_a_passage_that_differs_is_not_told(make: Make) -> None:
@@ -802,12 +874,46 @@ def test_what_differs_from_a_passage_that_differs_is_not_told(make: Make) -> Non
 
 def test_of_many_passages_that_differ_a_few_are_told_and_how_many_there_are_besides(make: Make) -> None:
     answer = answer_of(ask(make(Scripted("For 12 years [3], or 13 [4]."), hits=kept_for(*range(10, 16))))).answer
-    pairs = [re.findall(r"\[(\d)\]", notice) for notice in answer.notices]
-    assert pairs == [["3", "4"], ["1", "3"], ["1", "4"], []]
-    assert answer.notices[-1] == "6 more pairs of passages differ in the same way and are not listed here."
+    [notice] = answer.notices
+    lines = notice.split("\n")
+    assert [re.findall(r"\[(\d)\]", line) for line in lines] == [["3", "4"], ["1", "3"], ["1", "4"], []]
+    assert lines[-1] == "6 more pairs of passages differ in the same way and are not listed here."
     assert [citation.number for citation in answer.citations] == [1, 3, 4]
     two = answer_of(ask(make(Scripted("For 10 years [1]."), hits=kept_for(*range(10, 15))))).answer
-    assert two.notices[-1] == "1 more pair of passages differs in the same way and is not listed here."
+    assert two.notices[-1].endswith("\n1 more pair of passages differs in the same way and is not listed here.")
+
+
+def opening(*titles: str) -> FixedHits:
+    """The hours of so many canteens."""
+    text = "The canteen of the site opens at {}:15 on every working day."
+    return FixedHits(
+        [make_hit(text.format(9 + rank), rank=rank, title=title) for rank, title in enumerate(titles, start=1)]
+    )
+
+
+def test_what_passages_tell_of_different_things_is_one_line_and_no_contradiction(make: Make) -> None:
+    hits = opening("Canteen Geneva", "Canteen Zurich", "Canteen Ulm", "Canteen Basel", "Canteen Bern")
+    model = Scripted("At 10:15 [1], 12:15 [3].")
+    answer = answer_of(ask(make(model, hits=hits), "When does the canteen of the site open?")).answer
+    assert "contradict" not in model.prompts[0][0][-1].content
+    assert answer.notices == (
+        "The documents tell this of several things: [1] Canteen Geneva, [2] Canteen Zurich, [3] Canteen Ulm, "
+        "[4] Canteen Basel. Say which one you mean.",
+    )
+    assert [citation.number for citation in answer.citations] == [1, 2, 3, 4]  # each can be opened
+    named = answer_of(ask(make(model, hits=hits), "When does the canteen of the site in Ulm open?")).answer
+    assert [notice for notice in named.notices if "Ulm" in notice] == []
+
+
+def test_what_is_told_besides_an_answer_is_one_notice(make: Make) -> None:
+    hits = opening("Canteen Geneva", "Canteen Geneva rules", "Canteen Zurich")
+    answer = answer_of(
+        ask(make(Scripted("At 10:15 [1]."), hits=hits), "When does the canteen of the site open?")
+    ).answer
+    [notice] = answer.notices
+    differing, things = notice.split("\n")
+    assert differing.startswith("Passages [1] (Canteen Geneva) and [2] (Canteen Geneva rules) differ: ")
+    assert things.startswith("The documents tell this of several things: [1] Canteen Geneva, [3] Canteen Zurich.")
 
 
 def test_what_is_told_of_besides_a_quotation_is_numbered_after_it(make: Make, log: QueryLog) -> None:

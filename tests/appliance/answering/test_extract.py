@@ -170,6 +170,15 @@ def test_what_is_not_near_to_the_question_is_quoted_without_a_mark() -> None:
     assert year.highlights == ()
 
 
+def test_what_is_near_is_not_marked_beside_what_is_much_nearer() -> None:
+    near = "Parental leave at the office by the lake is long."
+    alone, beside = make_passages(near), make_passages("Parental leave is long.", near)
+    [quoted] = quotations(QUESTION, alone, ToyEmbedder())
+    assert quoted.is_near
+    nearest, less = quotations(QUESTION, beside, ToyEmbedder())
+    assert (nearest.is_near, less.nearest, less.is_near) == (True, near, False)
+
+
 def test_a_name_that_most_passages_hold_tells_nothing_without_another_word_of_the_question() -> None:
     passages = make_passages(
         "To Halden, supplier of ours.", "Halden builds sensors.", "We of Halden stay.", "Nobody is meant."

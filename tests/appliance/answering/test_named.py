@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from appliance.answering.named import are_missing, held, names
+from appliance.answering.named import are_missing, held, names, unnamed
 from tests.data.builders import make_hit
 from tests.growth import assert_linear
 
@@ -178,3 +178,25 @@ def test_a_place_of_a_german_follow_up_must_stand_in_what_was_found_if_that_is_g
 def test_a_very_long_question_is_read_in_time_linear_in_its_length() -> None:
     text = "word and another " * 100
     assert_linear(lambda question: held(names(question, "en"), text), lambda size: "And " + "Paris7x " * size, 4_000)
+
+
+@pytest.mark.parametrize(
+    ("question", "follow_up", "told"),
+    [
+        ("What is the limit in Paris and Geneva?", "", ("Paris",)),
+        ("What is the Paris limit for FY2021 or 2019?", "", ("Paris", "2019")),
+        ("What does the HP-300 cost in Geneva?", "", ("HP-300",)),
+        ("What does the XY-300 cost in Geneva?", "", ()),
+        ("What is the limit at Foot-Locker?", "", ("Foot-Locker",)),
+        ("What is the limit of the Geneva-Paris train?", "", ()),
+        ("What is the limit in Genf?", "", ("Genf",)),
+        (f"{GENEVA} And in Paris?", "And in Paris?", ("Paris",)),
+        ("Wie hoch ist die Grenze für ein Hotel in Paris?", "", ("Paris",)),
+        ("Wie hoch ist die Obergrenze für das Zimmer?", "", ()),
+        ("what is the limit?", "", ()),
+    ],
+)
+def test_names_that_stand_in_none_of_the_passages_are_told_as_they_were_written(
+    question: str, follow_up: str, told: tuple[str, ...]
+) -> None:
+    assert unnamed(question, follow_up, [make_hit(f"{HOTELS}\nThe HP-400 travels free.")]) == told
