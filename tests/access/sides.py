@@ -191,7 +191,7 @@ def side(folder: Path, model_url: str) -> Iterator[Side]:
 
 _RANDOM_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|chatcmpl-[0-9a-f]{32}")
 _MOMENT = re.compile(
-    r'(?<=")\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:\d\d)(?=")|(?<="created":)\d{6,}|(?<="created": )\d{6,}'
+    r'(?<=")\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)(?=")|(?<="created":)\d{6,}|(?<="created": )\d{6,}'
 )
 
 
