@@ -1,4 +1,5 @@
-"""What holds for every test: offline switches before anything is imported, and a guard that refuses the network.
+"""What holds for every test: offline switches before anything is imported, a guard that refuses the network, and
+passwords that cost next to nothing to check.
 
 The guard works inside Python and gives the test that reached out by name. `tests/offline/trap.py` watches from outside,
 system call by system call, whatever language made the call.
@@ -10,9 +11,12 @@ import ipaddress
 import socket
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
+import argon2
 import pytest
 
+from appliance.auth import passwords
 from appliance.config import go_offline
 
 go_offline()
@@ -49,6 +53,14 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
     monkeypatch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
     yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cost_of_a_hash() -> Iterator[argon2.Parameters]:
+    """What a password's hash costs in the product; meanwhile it costs the least there is. Processes of their own pay it."""
+    real = passwords.COST
+    with mock.patch.object(passwords, "COST", argon2.profiles.CHEAPEST):
+        yield real
 
 
 def _is_loopback(host: Any) -> bool:

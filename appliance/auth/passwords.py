@@ -14,6 +14,8 @@ from appliance.errors import ApplianceError, InvalidRequest
 
 MIN_PASSWORD_CHARACTERS = 12
 MAX_PASSWORD_CHARACTERS = 1024
+COST = argon2.profiles.RFC_9106_LOW_MEMORY
+"""What a hash takes to make and to check: time, memory, threads. The tests that are not about it work with less."""
 
 _READABLE = "abcdefghjkmnpqrstuvwxyz23456789"  # without the look-alikes 0 o, 1 l i
 
@@ -22,7 +24,7 @@ class Hasher:
     """Makes and checks hashes. Checking against `nobody` costs as much as against a real one, and never succeeds."""
 
     def __init__(self) -> None:
-        self._argon2 = argon2.PasswordHasher.from_parameters(argon2.profiles.RFC_9106_LOW_MEMORY)
+        self._argon2 = argon2.PasswordHasher.from_parameters(COST)
         self.nobody = _unmatchable_hash(self._argon2)
 
     def hash(self, password: str) -> str:

@@ -81,6 +81,10 @@ COMPRESSED = frozenset({Format.GZIP, Format.BZIP2, Format.XZ})
 CONTAINERS = COMPRESSED | {Format.MBOX, Format.ZIP, Format.TAR}
 """What has nothing to say itself; mails have, and files in them as well."""
 
+_OFFICE = frozenset(
+    {Format.DOC, Format.DOCX, Format.PPT, Format.PPTX, Format.EPUB, Format.HTML, Format.MARKDOWN}
+    | {Format.ORG, Format.RST, Format.RTF}
+)
 IMAGES = frozenset({Format.PNG, Format.JPEG, Format.TIFF, Format.BMP, Format.GIF, Format.WEBP})
 _TEXTS = frozenset(
     {Format.HTML, Format.MARKDOWN, Format.TEXT, Format.CSV, Format.TSV, Format.EML, Format.ORG, Format.RST}
@@ -245,6 +249,11 @@ def detect(data: bytes, name: str) -> Format:
     if by_name in IMAGES and by_content in IMAGES:
         return by_content
     raise DocumentRejected(f"is named {suffix} but holds {by_content.value}; rename it if that is what it is")
+
+
+def office_by_name(name: str) -> bool:
+    """Whether a file of this name takes the office parsers, unless it holds something else than its name says."""
+    return _BY_SUFFIX.get(PurePath(name.lower()).suffix) in _OFFICE
 
 
 def refusal_by_name(name: str) -> str:

@@ -3,6 +3,7 @@
     pool -> job       J job (JSON)   D piece of the document   E end of the document
     job -> pool       P progress (JSON)   R result (JSON)   B picture (PNG)   X refusal (JSON)
     worker -> pool    H hello (JSON), once; then one byte per job: its exit status
+    pool -> worker    one byte per job, with its pipes: J, or O when it will take the office parsers
 
 Each job has two pipes of its own, so that one whose parser was taken over can neither read the next document nor
 answer in its place. The document travels through the pipe rather than as a path or descriptor: the worker needs no
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 HEADER = struct.Struct(">cQ")
 
 JOB, DATA, END = b"J", b"D", b"E"
+OFFICE_JOB = b"O"
 HELLO, PROGRESS, RESULT, PICTURE, REFUSAL = b"H", b"P", b"R", b"B", b"X"
 
 PIECE_BYTES = 1024**2

@@ -42,6 +42,7 @@ from appliance.errors import (
 from appliance.scratch import ScratchFolder
 from ingest.parse import frames
 from ingest.parse.confine import Confinement
+from ingest.parse.detect import office_by_name
 from ingest.parse.elements import clean_line
 
 SCRATCH_PREFIX = "strongroom-parse-"
@@ -223,7 +224,7 @@ class ParserProcess:
         budget = _Budget(self._settings, os.fstat(descriptor).st_size)
         job, clock = {**job, **budget.for_job()}, _Clock(budget, patience=self._patience)
         with contextlib.ExitStack() as pipes:
-            to_job, from_job = self._begin(pipes)
+            to_job, from_job = self._begin(pipes, frames.OFFICE_JOB if _takes_office(job) else frames.JOB)
             try:
                 digest, size = self._hand_over(descriptor, job, to_job, clock)
                 while (frame := _receive(from_job, clock.left_s)).kind == frames.PROGRESS:
@@ -239,7 +240,7 @@ class ParserProcess:
             raise Broken("made the parser talk nonsense")
         return frame.body, digest, size
 
-    def _begin(self, pipes: contextlib.ExitStack) -> tuple[int, int]:
+    def _begin(self, pipes: contextlib.ExitStack, kind: bytes) -> tuple[int, int]:
         """Send the worker two pipes for one job, and keep our ends."""
         job_end, to_job = os.pipe()
         from_job, answer_end = os.pipe()
@@ -247,7 +248,7 @@ class ParserProcess:
             pipes.callback(os.close, ours)
             os.set_blocking(ours, False)
         try:
-            socket.send_fds(self._control, [frames.JOB], [job_end, answer_end])
+            socket.send_fds(self._control, [kind], [job_end, answer_end])
         except OSError as error:
             raise Broken("met a parser that had just ended; try again") from error
         finally:
@@ -283,6 +284,10 @@ class ParserProcess:
             reason = f"made the parser crash (signal {status - 128}); it is damaged or needs more memory than "
             return Refused(ParserBroken, f"{reason}ingest.memory_bytes allows")
         return Refused(ParserBroken, f"made the parser stop (exit status {status})")
+
+
+def _takes_office(job: Mapping[str, object]) -> bool:
+    return job["job"] == "parse" and office_by_name(str(job["name"]))
 
 
 def _wait(descriptor: int, event: int, left_s: _LeftS) -> None:

@@ -42,7 +42,7 @@ from ingest.parse import confine, frames  # noqa: E402
 _PROGRESS_EVERY_S = 0.5
 _AUTOGROUP_TRIES, _AUTOGROUP_AGAIN_S = 50, 0.13
 _OFFICE_LOADED = 3
-"""Exit status of a job that loaded the office parsers: worth having them here, for the next ones."""
+"""Exit status of a job that loaded the office parsers, whatever the document's name: worth having them here, too."""
 _TOO_LARGE = json.dumps(
     {"code": ParserBroken.code, "reason": "needs more memory than ingest.memory_bytes allows"}
 ).encode()
@@ -216,9 +216,12 @@ def main() -> None:
     control.sendall(frames.packed(frames.HELLO, json.dumps(asdict(holds)).encode()))
     office = False
     while True:
-        _, pipes, _, _ = socket.recv_fds(control, 1, 2)
+        kind, pipes, _, _ = socket.recv_fds(control, 1, 2)
         if len(pipes) != 2:
             return  # the pool has gone
+        if kind == frames.OFFICE_JOB and not office:
+            unstructured.load()  # here rather than in the job's process, after which it would be loaded again
+            office = True
         status = _in_a_process_of_its_own(control, *pipes, office=office)
         if not _clear_up(scratch):
             return  # what it left would be there for the next document; the pool starts another worker

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from appliance.api.opening import session_name
 from appliance.audit.entries import AdminAction
@@ -90,6 +91,7 @@ def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
         data_dir=tmp_path_factory.mktemp("data"),
         server=ServerSettings(allowed_hosts=("testserver",)),
         model=ModelSettings(provider=Provider.NONE),
+        ingest=IngestSettings(workers=1),  # each loads the parsers for itself, and there are four files
         sign_in=SignInSettings(max_failures=1000),
     )
     with opened(settings) as built:
@@ -142,12 +144,18 @@ def approve(officer: TestClient, subject: str) -> None:
     assert decided.status_code == 200, decided.text
 
 
+@pytest.fixture(scope="session")
+def _served(appliance: Appliance) -> ASGIApp:
+    """Its routes, which are put together by the first requests; that takes longer than most requests."""
+    return create_headless_app(appliance)
+
+
 @pytest.fixture
-def client(appliance: Appliance, _sessions: dict[str, str]) -> Client:
+def client(_served: ASGIApp, _sessions: dict[str, str]) -> Client:
     """A client signed in under a name; nobody's for ""."""
 
     def make(name: str) -> TestClient:
-        made = TestClient(create_headless_app(appliance), base_url=BASE, follow_redirects=False)
+        made = TestClient(_served, base_url=BASE, follow_redirects=False)
         if name:
             made.cookies.set("strongroom_session", _sessions[name], domain="testserver.local", path="/")
         return made

@@ -26,6 +26,7 @@ from appliance.audit.entries import AdminAction
 from appliance.config import (
     EmbeddingBackend,
     EmbeddingSettings,
+    IngestSettings,
     ModelSettings,
     Provider,
     RetrievalSettings,
@@ -76,6 +77,7 @@ class Place:
             data_dir=self.data,
             server=ServerSettings(allowed_hosts=("testserver",)),
             model=ModelSettings(provider=Provider.NONE),
+            ingest=IngestSettings(workers=1),  # each loads the parsers for itself, and there are four files
             embedding=EmbeddingSettings(model_path=str(model), languages=languages, backend=backend),
             retrieval=RetrievalSettings(reranker_path=str(reranker or ""), dense_weight_elsewhere=0.1),
         )

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from unittest import mock
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 
 from tests.ui.api_standin import Standin, create_api
 from tests.ui.test_client import Served
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _packages_are_searched_once() -> Iterator[None]:
+    """Streamlit looks for components in every package that is installed, for each page that a test opens."""
+    found = cache(manifest_scanner.scan_component_manifests)
+    with mock.patch.object(manifest_scanner, "scan_component_manifests", found):
+        yield
 
 
 @pytest.fixture

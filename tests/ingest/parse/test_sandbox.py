@@ -28,7 +28,7 @@ from appliance.errors import (
     InvalidRequest,
     ParserBroken,
 )
-from ingest.parse import ocr, parser_process
+from ingest.parse import ocr, parser_process, sandbox
 from ingest.parse.sandbox import ParserPool
 from tests.ingest.parse import documents as made
 
@@ -293,14 +293,38 @@ def test_the_worker_is_kept_but_every_document_has_a_process_of_its_own(tmp_path
     assert len(readers) == 2
 
 
+NOTES = b"# Keys\n\nEvery key has a number and an owner."
+
+
 def test_no_parser_loads_torch(tmp_path: Path) -> None:
     before = descendants().keys()
     with ParserPool(IngestSettings(), size=1) as pool:
-        for _ in range(2):  # the worker loads the office parsers after the first document that needed them
-            pool.parse(put(tmp_path, "a.md", b"# Keys\n\nEvery key has a number and an owner."), name="a.md")
+        pool.parse(put(tmp_path, "a.md", NOTES), name="a.md")
         maps = "".join(Path(f"/proc/{pid}/maps").read_text() for pid in descendants().keys() - before)
     assert "/spacy/" in maps
     assert "/torch/" not in maps
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "loaded_by_a_job"),
+    [("a.md", NOTES, False), ("a.zip", made.archive(("a.md", NOTES)), True), ("a.txt", NOTES, False)],
+)
+def test_the_office_parsers_are_loaded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, *, loaded_by_a_job: bool
+) -> None:
+    """By the worker, for a document that is called one of theirs; by a job, for one in which such a document lies."""
+    statuses: list[int] = []
+
+    class Noting(parser_process.ParserProcess):
+        def _status(self, clock: parser_process._Clock) -> int:
+            statuses.append(super()._status(clock))
+            return statuses[-1]
+
+    monkeypatch.setattr(sandbox, "ParserProcess", Noting)
+    with ParserPool(IngestSettings(), size=1) as pool:
+        for _ in range(2):
+            pool.parse(put(tmp_path, name, data), name=name)
+    assert statuses == [3 if loaded_by_a_job else 0, 0]
 
 
 def test_a_worker_that_sends_no_valid_result_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
