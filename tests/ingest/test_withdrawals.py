@@ -167,6 +167,39 @@ def test_what_only_an_access_file_had_opened_is_closed_when_it_goes(room: Room, 
     _expect_withdrawn(room, unsynced, lambda folder: (folder / ".access.toml").unlink())
 
 
+def test_a_closed_folder_hides_no_change_beside_it_and_is_looked_at_as_soon_as_it_is_opened(
+    room: Room, unsynced: Callable[[], None]
+) -> None:
+    _taken_in(room)
+    room.write("deep/.access.toml", _OF_BOARD)
+    with mode(room.folder / "deep", 0):
+        unsynced()
+        _eventually(lambda: _is_watched(room))
+        (room.folder / "other/c.txt.access.toml").write_text(_OF_BOARD)
+        _eventually(lambda: room.paths("Menu") == set())
+        assert room.paths("merger") == {"deep/a.txt"}
+        (room.folder / "deep").chmod(0o755)
+        _eventually(lambda: room.paths("merger") == set())
+        (room.folder / "deep/.access.toml").unlink()
+        room.sync()
+        assert room.paths("merger") == {"deep/a.txt"}
+        (room.folder / "deep/a.txt.access.toml").write_text(_OF_BOARD)
+        _eventually(lambda: room.paths("merger") == set())
+
+
+def test_what_was_taken_away_while_nobody_watched_is_withdrawn_before_anybody_is_shown_anything(room: Room) -> None:
+    _taken_in(room)
+    room.write("deep/.access.toml", _OF_BOARD)
+    room.catalog.change_source(replace(room.source, paused=True))  # no sync looks at it either
+    look_at = Withdrawals(room.catalog, LEVELS_AS_DELIVERED).look_at
+    with closing(
+        Watcher(room.catalog, room.history, _no_sync, withdraw=look_at, is_running=lambda _: False, settle_s=3600)
+    ) as watcher:
+        watcher.start()
+        assert watcher.wait_until_looked_at(_LIMIT_S)
+        assert room.paths("merger") == set()
+
+
 @pytest.mark.parametrize(
     ("changed", "looked_at_are"),
     [
