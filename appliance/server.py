@@ -33,6 +33,9 @@ from appliance.wiring import Appliance, opened
 
 _log = logging.getLogger(__name__)
 _STOP_S = 5
+_LOOK_S = 60.0
+"""How long the first answer waits until watched folders were looked at. A mount that hangs must not keep it for ever."""
+
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
@@ -126,6 +129,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
         stopping = threading.Event()
         warming = threading.Thread(target=_warm_up, args=(appliance, stopping), name="warm-up", daemon=True)
         warming.start()
+        _look_first(appliance)
 
         async def startup(sockets: Any = None) -> None:
             await uvicorn.Server.startup(server, sockets)
@@ -149,10 +153,16 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
             )
 
 
-def _keep_in_sync(appliance: Appliance) -> None:
-    """Watch log, sources and directory, do what is daily; go on with syncs and a change of the model cut off before."""
-    appliance.monitor.start()
+def _look_first(appliance: Appliance) -> None:
+    """Watch the folders of the sources. Who lost sight of something meanwhile loses it before anything is served."""
     appliance.watcher.start()
+    if not appliance.watcher.wait_until_looked_at(_LOOK_S):
+        _log.warning("A watched folder could not be looked at in time. What was closed in it acts once it is compared.")
+
+
+def _keep_in_sync(appliance: Appliance) -> None:
+    """Watch log and directory, do what is daily; go on with syncs and a change of the model that were cut off."""
+    appliance.monitor.start()
     appliance.removals.start()
     appliance.protection.daily.start()
     if appliance.directory_sync is not None:
