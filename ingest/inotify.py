@@ -34,8 +34,8 @@ _READ_BYTES = 256 * 1024
 _NOT_WATCHED = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 """Why one folder of many is left out: it is closed to this account, or none any more."""
 
-_QUIET_S = 0.2  # changes that follow each other so soon are told of together
-_AT_MOST_S = 0.4  # a folder that is never quiet is told of so often: who may see what does not wait for quiet
+_QUIET_S = 0.1  # changes that follow each other so soon are told of together
+_AT_MOST_S = 0.3  # a folder that is never quiet is told of so often: who may see what does not wait for quiet
 
 
 class WatchedFolder:
