@@ -27,14 +27,14 @@ from appliance.config import Settings
 from appliance.data_folder import announce
 from appliance.domain import Role
 from appliance.errors import AccessDenied, CatalogUnavailable, ConfigurationError, NotSignedIn
-from appliance.headers import UPLOAD_DOOR, OuterLayer
+from appliance.headers import UPLOAD_DOOR, OuterLayer, UploadDoor
 from appliance.host_cookie import HostCookie
 from appliance.wiring import Appliance, opened
 
 _log = logging.getLogger(__name__)
 _STOP_S = 5
 _LOOK_S = 60.0
-"""How long the first answer waits until watched folders were looked at. A mount that hangs must not keep it for ever."""
+"""How long the first answer waits until watched folders were looked at: a mount that hangs does not hold it on."""
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -194,12 +194,10 @@ def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
 def _layers(app: ASGIApp, appliance: Appliance) -> ASGIApp:
     """Around everything, so that errors of the application itself carry the headers too."""
     settings = appliance.settings
-    outer: ASGIApp = OuterLayer(
-        TrustedHeader(app, appliance) if settings.trusted_header.is_set else app,
-        allowed_hosts=_hosts(settings),
-        max_upload_bytes=settings.ingest.max_file_bytes,
-        may_upload=lambda session: _is_admin(appliance, session),
-    )
+    inner: ASGIApp = UploadDoor(app, may_upload=lambda session: _is_admin(appliance, session))
+    if settings.trusted_header.is_set:
+        inner = TrustedHeader(inner, appliance)  # around the door: whose roles the header takes away may not upload
+    outer: ASGIApp = OuterLayer(inner, allowed_hosts=_hosts(settings), max_upload_bytes=settings.ingest.max_file_bytes)
     if settings.server.trust_forwarded_for:
         proxies = os.environ.get("FORWARDED_ALLOW_IPS", _LOOPBACK[0])  # as uvicorn itself does it
         outer = ProxyHeadersMiddleware(outer, trusted_hosts=proxies)  # type: ignore[arg-type, assignment]
