@@ -92,6 +92,8 @@ class WatchedFolder:
                 continue
             if not name and what & _GONE:  # a folder inside is told of by the one that it is in
                 self._gone |= not folder
+                if what & _IGNORED:
+                    del self._paths[watch]
                 continue
             path = b"/".join(part for part in (folder, name) if part)
             told.add(path)

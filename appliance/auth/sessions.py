@@ -48,7 +48,7 @@ from sqlalchemy import (
 from appliance.auth import directories
 from appliance.auth.accounts import Accounts, Verified, end_sessions, now_utc, wrong
 from appliance.auth.brake import Attempt, Brake
-from appliance.auth.identity import Identity, Noting, PasswordDirectory, SignedOut, SignOut, unnoted
+from appliance.auth.identity import Identity, LookAgain, Noting, PasswordDirectory, SignedOut, SignOut, unnoted
 from appliance.auth.naming import checked_label, normal_name
 from appliance.auth.second_factor import SecondFactors
 from appliance.auth.standing import Person, principal_of, read_admitted, read_principal
@@ -57,6 +57,7 @@ from appliance.config import SignInSettings
 from appliance.database import Database
 from appliance.domain import Principal, Scope, text_sha256
 from appliance.errors import (
+    ApplianceError,
     DirectoryUnavailable,
     InvalidRequest,
     NotFound,
@@ -142,7 +143,7 @@ class Sessions:
         noting: Noting = unnoted,
         codes_clock: Callable[[], datetime] | None = None,
         accounts: Accounts | None = None,
-        look_again: Callable[[Person], Sequence[Identity] | None] = lambda _: None,
+        look_again: LookAgain | None = None,
     ) -> None:
         """What opens and knows sessions.
 
@@ -151,7 +152,7 @@ class Sessions:
             noting: Puts on record what a directory changes for somebody who signs in.
             codes_clock: What codes of the second factor go by; `clock`, if None.
             accounts: Where passwords are checked; their own, if None.
-            look_again: What their directory says of somebody who asks for something, where it was asked again now.
+            look_again: Asks their directory again about those who ask for something.
         """
         self._database = database
         self._accounts = accounts or Accounts(database, clock)
@@ -375,11 +376,15 @@ class Sessions:
 
     def _as_told_now(self, person: Person, now: datetime) -> Person | None:
         """Somebody, once their directory was asked again, if it was; None for somebody it shuts out."""
-        told = self._look_again(person)
-        if told is None:
+        told = self._look_again.told(person) if self._look_again is not None else None
+        if told is None or self._look_again is None:
             return person
-        for identity in told:
-            self.renew_for(identity, person)
+        try:
+            for identity in told:
+                self.renew_for(identity, person)
+        except ApplianceError:
+            self._look_again.forget(person)  # else their next request would go on with what they had
+            raise
         with self._database.read() as connection:
             return read_admitted(connection, person.id, now)
 

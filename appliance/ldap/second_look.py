@@ -47,7 +47,7 @@ class SecondLook:
         """Begin no more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def __call__(self, person: Person) -> Told | None:
+    def told(self, person: Person) -> Told | None:
         """What the directory says of somebody now; None where it was not asked, or has not answered yet."""
         if person.directory != self._directory.name:
             return None
@@ -70,6 +70,11 @@ class SecondLook:
             with self._lock:
                 if look.done() and self._looks.get(person.subject) is look:
                     del self._looks[person.subject]
+
+    def forget(self, person: Person) -> None:
+        """What it said was not taken over: ask it again at the next request."""
+        with self._lock:
+            self._asked.pop(person.subject, None)
 
     def _is_due(self, subject: str) -> bool:
         now = time.monotonic()

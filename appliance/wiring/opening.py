@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,10 +24,9 @@ from appliance.audit.log import QueryLog
 from appliance.audit.signing import Signing
 from appliance.audit.stores import store_for
 from appliance.auth.accounts import Accounts, now_utc
-from appliance.auth.identity import DirectoryTerms, Identity
+from appliance.auth.identity import DirectoryTerms
 from appliance.auth.oidc.sign_on import SingleSignOn
 from appliance.auth.sessions import Sessions
-from appliance.auth.standing import Person
 from appliance.auth.steady_clock import SteadyClock
 from appliance.catalog import Catalog
 from appliance.compliance import log_identity
@@ -318,12 +317,10 @@ def _directory_sync(settings: Settings, accounts: Accounts, log: QueryLog) -> Di
     return DirectorySync(LdapDirectory(settings.ldap), accounts, settings.ldap, log.append)
 
 
-def _second_look(
-    settings: Settings, sync: DirectorySync | None, stack: ExitStack
-) -> Callable[[Person], Sequence[Identity] | None]:
+def _second_look(settings: Settings, sync: DirectorySync | None, stack: ExitStack) -> SecondLook | None:
     """What asks the directory again about somebody who asks for something."""
     if sync is None or not settings.ldap.recheck_s:
-        return lambda _: None
+        return None
     return stack.enter_context(closing(SecondLook(sync.directory, sync.run, every_s=settings.ldap.recheck_s)))
 
 
