@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from appliance.labels import EVERYONE as EVERYONE  # which belongs to the words of the domain, too
@@ -498,6 +499,7 @@ def shown_path(path: str, member: str) -> str:
     return f"{path}{_INSIDE}{member}" if member else path
 
 
+@lru_cache(maxsize=2048)
 def document_id(source_id: str, path: str, member: str = "") -> str:
     """The identifier of the file at `path` (relative, with forward slashes) of a source, or of a member of it."""
     inside = f"\0{member}" if member else ""

@@ -6,7 +6,7 @@ Rules this module keeps:
    from a page of another origin (cross-site request forgery).
 2. Every response carries the Content-Security-Policy and its companions: whatever slips into a page can load nothing.
 3. Doors of Streamlit that nobody needs are closed. That of uploads, where Streamlit asks for no session, opens for
-   those who may upload.
+   those who may upload (`UploadDoor`, further in: behind whatever says who somebody is).
 4. A request body is bounded, and may be as large as a document only where documents are uploaded.
 5. An error nobody foresaw is logged by type and place. Its message, which may hold what somebody wrote, goes nowhere.
 """
@@ -79,18 +79,11 @@ class OuterLayer:
         *,
         allowed_hosts: Iterable[str],
         max_upload_bytes: int = 0,
-        may_upload: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """Put the layer around `app`.
-
-        Args:
-            max_upload_bytes: How large an uploaded document may be.
-            may_upload: Whether the holder of a session cookie may upload; asked outside of the event loop.
-        """
+        """Put the layer around `app`. `max_upload_bytes`: how large an uploaded document may be."""
         self._app = app
         self._hosts = frozenset(host.lower() for host in allowed_hosts)
         self._max_upload_bytes = max_upload_bytes
-        self._may_upload = may_upload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -113,7 +106,7 @@ class OuterLayer:
 
         headers = Headers(scope=scope)
         limit = self._limit(scope["path"])
-        refusal = self._refusal(scope, headers, limit) or await self._upload_refusal(scope["path"], headers)
+        refusal = self._refusal(scope, headers, limit)
         if refusal is not None:
             await refusal(scope, receive, send_with_headers)
         elif scope["path"] == "/" and f"{SESSION_COOKIE}=" not in headers.get("cookie", ""):
@@ -145,13 +138,6 @@ class OuterLayer:
         if self._max_upload_bytes and _UPLOADS.fullmatch(path):
             return self._max_upload_bytes + _FORM_BYTES
         return MAX_GOLDEN_BYTES if path == GOLDEN_SETS else MAX_BODY_BYTES
-
-    async def _upload_refusal(self, path: str, headers: Headers) -> JSONResponse | None:
-        if not path.startswith(UPLOAD_DOOR):
-            return None
-        session = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE, "")
-        allowed = await run_in_threadpool(self._may_upload, session)
-        return None if allowed else _problem("not_found", "There is nothing here.", 404)
 
     def _refusal(self, scope: Scope, headers: Headers, limit: int) -> JSONResponse | None:
         if _host_name(headers.get("host", "")) not in self._hosts:
@@ -194,6 +180,28 @@ class OuterLayer:
             return urlsplit(origin).netloc.lower() == host.lower()
         except ValueError:  # "http://[": no browser sends that
             return False
+
+
+class UploadDoor:
+    """ASGI middleware that opens the door of uploads for those who may upload, and for nobody else."""
+
+    def __init__(self, app: ASGIApp, *, may_upload: Callable[[str], bool]) -> None:
+        """Put it around `app`.
+
+        Args:
+            may_upload: Whether the holder of a session cookie may upload; asked outside of the event loop.
+        """
+        self._app = app
+        self._may_upload = may_upload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] == "http" and scope["path"].startswith(UPLOAD_DOOR):
+            session = cookie_parser(Headers(scope=scope).get("cookie", "")).get(SESSION_COOKIE, "")
+            if not await run_in_threadpool(self._may_upload, session):
+                await _problem("not_found", "There is nothing here.", 404)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 class _Bounded:

@@ -11,6 +11,8 @@ import unicodedata
 
 def in_one_case(text: str) -> str:
     """The text with each capital small that is the capital of that one small letter."""
+    if text.isascii():
+        return text.lower()
     return "".join(small if (small := letter.lower()).upper() == letter else letter for letter in text)
 
 

@@ -27,12 +27,15 @@ from appliance.config import Settings
 from appliance.data_folder import announce
 from appliance.domain import Role
 from appliance.errors import AccessDenied, CatalogUnavailable, ConfigurationError, NotSignedIn
-from appliance.headers import UPLOAD_DOOR, OuterLayer
+from appliance.headers import UPLOAD_DOOR, OuterLayer, UploadDoor
 from appliance.host_cookie import HostCookie
 from appliance.wiring import Appliance, opened
 
 _log = logging.getLogger(__name__)
 _STOP_S = 5
+_LOOK_S = 60.0
+"""How long the first answer waits until watched folders were looked at: a mount that hangs does not hold it on."""
+
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
@@ -126,6 +129,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
         stopping = threading.Event()
         warming = threading.Thread(target=_warm_up, args=(appliance, stopping), name="warm-up", daemon=True)
         warming.start()
+        _look_first(appliance)
 
         async def startup(sockets: Any = None) -> None:
             await uvicorn.Server.startup(server, sockets)
@@ -149,10 +153,16 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
             )
 
 
-def _keep_in_sync(appliance: Appliance) -> None:
-    """Watch log, sources and directory, do what is daily; go on with syncs and a change of the model cut off before."""
-    appliance.monitor.start()
+def _look_first(appliance: Appliance) -> None:
+    """Watch the folders of the sources. Who lost sight of something meanwhile loses it before anything is served."""
     appliance.watcher.start()
+    if not appliance.watcher.wait_until_looked_at(_LOOK_S):
+        _log.warning("A watched folder could not be looked at in time. What was closed in it acts once it is compared.")
+
+
+def _keep_in_sync(appliance: Appliance) -> None:
+    """Watch log and directory, do what is daily; go on with syncs and a change of the model that were cut off."""
+    appliance.monitor.start()
     appliance.removals.start()
     appliance.protection.daily.start()
     if appliance.directory_sync is not None:
@@ -184,12 +194,10 @@ def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
 def _layers(app: ASGIApp, appliance: Appliance) -> ASGIApp:
     """Around everything, so that errors of the application itself carry the headers too."""
     settings = appliance.settings
-    outer: ASGIApp = OuterLayer(
-        TrustedHeader(app, appliance) if settings.trusted_header.is_set else app,
-        allowed_hosts=_hosts(settings),
-        max_upload_bytes=settings.ingest.max_file_bytes,
-        may_upload=lambda session: _is_admin(appliance, session),
-    )
+    inner: ASGIApp = UploadDoor(app, may_upload=lambda session: _is_admin(appliance, session))
+    if settings.trusted_header.is_set:
+        inner = TrustedHeader(inner, appliance)  # around the door: whose roles the header takes away may not upload
+    outer: ASGIApp = OuterLayer(inner, allowed_hosts=_hosts(settings), max_upload_bytes=settings.ingest.max_file_bytes)
     if settings.server.trust_forwarded_for:
         proxies = os.environ.get("FORWARDED_ALLOW_IPS", _LOOPBACK[0])  # as uvicorn itself does it
         outer = ProxyHeadersMiddleware(outer, trusted_hosts=proxies)  # type: ignore[arg-type, assignment]

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from appliance.domain import ShareKind, Source
 from appliance.errors import DocumentRejected
 from appliance.labels import LEVELS_AS_DELIVERED, NO_LEVEL, label
 from appliance.letter_case import in_one_case
+from ingest.folders import folders_above
 from ingest.share import Rights, rights_on
 from ingest.sidecar import Sidecar, read_sidecar, sidecar_of
 
@@ -65,6 +66,11 @@ class AccessLabels:
     levels: Collection[str] = LEVELS_AS_DELIVERED.names
     _folders: dict[str, Sidecar | DocumentRejected | None] = field(default_factory=dict)
     _rights: Rights | None = None
+    _root: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The root is made once, not for each file."""
+        self._root = Path(self.source.path)
 
     def label(self, path: str) -> frozenset[str]:
         """The label of the file at `path` (relative to the folder of the source).
@@ -100,11 +106,11 @@ class AccessLabels:
 
     def _sidecars(self, path: str) -> Iterator[Sidecar]:
         """The access files that cover a file, the nearest first."""
-        own = read_sidecar(Path(self.source.path), sidecar_of(path), self.levels)
+        own = read_sidecar(self._root, sidecar_of(path), self.levels)
         if own is not None:
             yield own
-        for folder in PurePosixPath(path).parents:
-            found = self._folder(str(folder))
+        for folder in folders_above(path):
+            found = self._folder(folder)
             if isinstance(found, DocumentRejected):
                 raise found
             if found is not None:
@@ -114,7 +120,7 @@ class AccessLabels:
         if folder not in self._folders:
             where = sidecar_of("" if folder == "." else f"{folder}/")
             try:
-                self._folders[folder] = read_sidecar(Path(self.source.path), where, self.levels)
+                self._folders[folder] = read_sidecar(self._root, where, self.levels)
             except DocumentRejected as error:
                 self._folders[folder] = error
         return self._folders[folder]

@@ -26,6 +26,7 @@ from appliance.patterns import matches
 from ingest.access import AccessLabels
 from ingest.chunk import CUTTER_VERSION
 from ingest.discover import Found, FoundFile, RefusedFile, StrayFile, Unreadable
+from ingest.folders import last_folder_kept
 from ingest.parse.elements import PARSER_VERSION
 
 READ_STATES = frozenset({DocumentState.INDEXED, DocumentState.DUPLICATE, DocumentState.PENDING_REVIEW})
@@ -176,7 +177,8 @@ def make_plan(
     """
     everything = list(found)
     wanted = [item for item in everything if _matters(item, judge.source)]
-    steps = [_step(item, known.get(item.path), inside, labels, judge) for item in wanted]
+    with last_folder_kept():
+        steps = [_step(item, known.get(item.path), inside, labels, judge) for item in wanted]
     present = {item.path for item in wanted}
     left_out = {item.path for item in everything} - present
     unreadable = [item for item in wanted if isinstance(item, Unreadable)]

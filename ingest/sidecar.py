@@ -43,7 +43,7 @@ def sidecar_of(path: str) -> str:
 def read_sidecar(root: Path, path: str, levels: Collection[str]) -> Sidecar | None:
     """What a sidecar says, None when there is no such file. Raises DocumentRejected."""
     try:
-        descriptor = _open_sidecar(root, PurePosixPath(path))
+        descriptor = _open_sidecar(root, path)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -63,9 +63,10 @@ def read_sidecar(root: Path, path: str, levels: Collection[str]) -> Sidecar | No
         raise DocumentRejected(f"The access file '{path}' is wrong: {error}. {_REMEDY}") from error
 
 
-def _open_sidecar(root: Path, path: PurePosixPath) -> int:
-    with open_folder(root, str(path.parent)) as folder:
-        return os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
+def _open_sidecar(root: Path, path: str) -> int:
+    place, _, name = path.rpartition("/")
+    with open_folder(root, place) as folder:
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
 
 
 def _cannot_exist(root: Path, path: str, error: OSError) -> bool:

@@ -74,6 +74,9 @@ def _meant(name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _is_like(word: str, wanted: str) -> bool:
+    in_both = sum(min(word.count(letter), wanted.count(letter)) for letter in set(wanted))
+    if 2 * in_both < _ALIKE * (len(word) + len(wanted)):
+        return False  # whatever their order: most names end here
     return SequenceMatcher(None, word, wanted).ratio() >= _ALIKE
 
 

@@ -8,7 +8,8 @@ Rules this module keeps:
 2. A folder that cannot be watched (a share without events, too few watches allowed) is still compared on its schedule;
    `unwatched` says which, and why.
 3. Who may see what does not wait until a folder is quiet: when an access file changed, the sync begins at once.
-4. What changed while nobody watched, as when the appliance was stopped, is looked for at once when a folder is watched.
+4. What changed while nobody watched, as when the appliance was stopped, is looked for at once when a folder is watched,
+   and before anybody is shown anything (`wait_until_looked_at`).
 5. A paused source is not synced; who loses sight of something in it loses it all the same. A sync that is running is
    followed by another if something changed meanwhile.
 6. A failure of the keeper's own is logged and tried again; it never ends the keeping, nor holds up another source.
@@ -18,31 +19,28 @@ Rules this module keeps:
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
-
-from watchfiles import watch
 
 from appliance.catalog import Catalog
 from appliance.domain import Source
 from appliance.errors import ApplianceError
 from appliance.history import RunHistory, RunRecord
 from ingest.folders import SIDECAR_SUFFIX
+from ingest.inotify import WatchedFolder
 from ingest.share.ntfs import EXPORT
 
 _log = logging.getLogger(__name__)
 _TICK_S = 1.0
 _AT_MOST_SETTLES = 10  # a folder that is never quiet is synced after so many times `settle_s`
 _WATCH_AGAIN_S = 60.0  # how long to wait before a folder that could not be watched is tried again
-_STEP_MS = 200
-_AT_MOST_MS = 400  # a folder that is never quiet is told of so often: who may see what does not wait for quiet
+_LOOK_S = 0.5  # how long a watched folder is waited for before it is asked whether watching is to end
 _SAY_WHO_MAY_SEE = (SIDECAR_SUFFIX, EXPORT)
 _END_S = 5.0  # how long threads are waited for that look every half second whether they are to end
 
@@ -94,6 +92,7 @@ class Watcher:
         self._settle_s = settle_s
         self._stop = threading.Event()
         self._hurry = threading.Event()
+        self._is_keeping = threading.Event()
         self._lock = threading.Lock()
         self._noticed: dict[str, _Noticed] = {}
         self._eyes: dict[str, _Eye] = {}
@@ -101,7 +100,19 @@ class Watcher:
 
     def start(self) -> None:
         """Begin to keep the sources in sync."""
+        self._hurry.set()
         self._keeper.start()
+
+    def wait_until_looked_at(self, timeout_s: float) -> bool:
+        """Wait until who lost sight of something in a watched folder, while nobody watched it, has lost it here too.
+
+        Returns:
+            Whether that was done for every folder that can be watched.
+        """
+        limit = time.monotonic() + timeout_s
+        if not self._is_keeping.wait(timeout_s):
+            return False
+        return all(eye.looked.wait(max(0.0, limit - time.monotonic())) for eye in self._eyes.copy().values())
 
     def close(self) -> None:
         """Stop, and wait for it."""
@@ -153,6 +164,7 @@ class Watcher:
         for source_id, path in wanted.items():
             if source_id not in self._eyes:
                 self._eyes[source_id] = _Eye(source_id, path, self.notice, self._withdraw)
+        self._is_keeping.set()
 
     def _sync_if_due(self, source: Source) -> None:
         latest = self._history.latest_of(source.id)
@@ -211,13 +223,13 @@ class _Eye:
     """Watches one folder in a thread of its own, which the process does not wait for when it ends."""
 
     def __init__(self, source_id: str, path: str, notice: _Notice, withdraw: _Withdraw) -> None:
-        """Begin. Something may have changed before that nobody was told of: that is noticed first."""
+        """Begin. Something may have changed before that nobody was told of: so all of it is looked at first."""
         self.path = path
         self.problem = ""
+        self.looked = threading.Event()  # set once that was done, or cannot be
         self._source_id = source_id
         self._notice = notice
         self._withdraw = withdraw
-        self._has_begun = False
         self._stop = threading.Event()
         self._ended: float | None = None
         self._thread = threading.Thread(target=self._watch, name=f"watch-{source_id[:8]}", daemon=True)
@@ -237,31 +249,21 @@ class _Eye:
 
     def _watch(self) -> None:
         try:
-            os.scandir(self.path).close()  # the library would watch nothing, without a word
-            changes = watch(
-                Path(self.path),
-                watch_filter=None,
-                stop_event=self._stop,
-                debounce=_AT_MOST_MS,
-                step=_STEP_MS,
-                rust_timeout=500,
-                yield_on_timeout=True,  # else it would not be known when watching has begun
-                raise_interrupt=False,
-                ignore_permission_denied=True,
-            )
-            for changed in changes:
-                if not self._has_begun:
-                    self._has_begun = True
-                    self._notice(self._source_id, urgent=True)
-                if changed:
-                    self._tell([path.removeprefix(self.path).lstrip("/") for _, path in changed])
-        except (OSError, RuntimeError) as error:  # the library raises both, depending on where it fails
-            reason = getattr(error, "strerror", None) or type(error).__name__
+            with closing(WatchedFolder(Path(self.path))) as folder:
+                self._tell([""])
+                self.looked.set()
+                while not self._stop.is_set():
+                    if changed := folder.changes(_LOOK_S):
+                        self._tell(changed)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
             self.problem = f"The folder cannot be watched ({reason}); it is compared on its schedule instead."
             _log.warning("A source cannot be watched (%s); it is compared on its schedule instead.", reason)
+        self.looked.set()
         self._ended = time.monotonic()
 
-    def _tell(self, changed: list[str]) -> None:
+    def _tell(self, changed: Collection[str]) -> None:
         with _going_on():
             self._withdraw(self._source_id, changed, self._stop)
-        self._notice(self._source_id, urgent=any(path.endswith(_SAY_WHO_MAY_SEE) for path in changed))
+        urgent = any(not path or path.endswith(_SAY_WHO_MAY_SEE) for path in changed)
+        self._notice(self._source_id, urgent=urgent)

@@ -21,12 +21,12 @@ from threading import Event
 
 from appliance.catalog import Catalog
 from appliance.domain import ShareKind, Source
-from appliance.errors import DocumentRejected, InvalidRequest
+from appliance.errors import CatalogUnavailable, DocumentRejected, InvalidRequest
 from appliance.labels import Levels
 from appliance.letter_case import in_one_case
 from ingest.access import AccessLabels
 from ingest.discover import Found, FoundFile, RefusedFile, Unreadable, found_at, is_text, unlisted
-from ingest.folders import SIDECAR_SUFFIX
+from ingest.folders import SIDECAR_SUFFIX, last_folder_kept
 from ingest.plan import is_closed, is_wanted
 from ingest.share.ntfs import EXPORT
 
@@ -51,17 +51,24 @@ class Withdrawals:
 
         Raises:
             NotFound: The source is gone.
-            CatalogUnavailable: It could not be written down; the next sync does it.
+            CatalogUnavailable: It could not be written down. Until it is, nobody is shown anything.
         """
         source = self._catalog.source(source_id)
         labels = AccessLabels(source, self._levels.names)
         found = self._found(source, concerned(source, changed))
+        problem: CatalogUnavailable | None = None
         while some := {item.path: item for item in islice(found, AT_ONCE)}:
             in_sight = self._catalog.may_be_in_sight(source_id, list(some))
-            says = {path: _label(item, labels) for path, item in some.items() if path in in_sight}
+            with last_folder_kept():
+                says = {path: _label(item, labels) for path, item in some.items() if path in in_sight}
             if stop.is_set():
                 return
-            self._catalog.narrow(source_id, says, self._levels, bind=True)
+            try:
+                self._catalog.narrow(source_id, says, self._levels, bind=True)
+            except CatalogUnavailable as error:  # which the catalog owes now; so it is to know of the others too
+                problem = error
+        if problem is not None:
+            raise problem
 
     def _found(self, source: Source, places: Iterable[str]) -> Iterator[FoundFile | RefusedFile]:
         """The files there of which there are documents, or may come to be."""

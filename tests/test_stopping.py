@@ -1,4 +1,5 @@
-"""An appliance that is told to stop, as systemd does, says so in the log, and has that signed and fed too."""
+"""An appliance that is told to stop, as systemd does, says so in the log, and has that signed and fed too. One that was
+killed shows nothing that was closed meanwhile."""
 
 from __future__ import annotations
 
@@ -8,11 +9,16 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
+from appliance.data_folder import DataFolder
 from tests.appliance.monitoring.receivers import Receiver
 from tests.journeys.served import free_port
 
@@ -47,3 +53,65 @@ def _wait_until_served(lock: Path, served: subprocess.Popen[bytes]) -> None:
         assert served.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.mark.timeout(400)
+def test_what_was_closed_while_it_was_down_is_in_no_answer_once_it_is_back(tmp_path: Path) -> None:
+    house = _House(tmp_path / "data", free_port())
+    folder = tmp_path / "library"
+    folder.mkdir()
+    (folder / "pay.txt").write_text("A fitter earns 80,000 CHF a year.")
+    with house.serving() as served:
+        source = {"name": "Library", "path": str(folder), "groups": ["everyone"]}
+        made = house.asked("POST", "/api/sources", json=source).json()["id"]
+        house.asked("POST", f"/api/sources/{made}/sync")
+        deadline = time.monotonic() + 200
+        while not house.listed():
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        (folder / ".access.toml").write_text("groups = []")
+        served.kill()
+    with house.serving() as served:
+        first = house.listed()  # answered as soon as it answers at all
+        served.kill()
+    assert first == []
+
+
+@dataclass(frozen=True)
+class _House:
+    """An appliance that is asked by its operator, for everyone."""
+
+    data: Path
+    port: int
+
+    @contextmanager
+    def serving(self) -> Iterator[subprocess.Popen[bytes]]:
+        environ = {
+            "STRONGROOM_DATA_DIR": str(self.data),
+            "STRONGROOM_MODEL__PROVIDER": "none",
+            "STRONGROOM_SERVER__PORT": str(self.port),
+        }
+        command = [sys.executable, "-m", "appliance.cli", "serve"]
+        with subprocess.Popen(command, env={**os.environ, **environ}, stdout=subprocess.DEVNULL) as served:
+            try:
+                yield served
+            finally:
+                served.kill()
+
+    def asked(self, method: str, path: str, **given: Any) -> httpx.Response:
+        """What the first answer is that is not about who is asking: the token is another after each start."""
+        deadline = time.monotonic() + 200
+        while True:
+            assert time.monotonic() < deadline
+            with suppress(httpx.ConnectError, FileNotFoundError):
+                token = DataFolder(self.data).operator_token.read_text().strip()
+                headers = {"Authorization": f"Bearer {token}", "X-Strongroom-Groups": "everyone"}
+                with httpx.Client(trust_env=False, base_url=f"http://127.0.0.1:{self.port}", timeout=60) as client:
+                    answer = client.request(method, path, headers=headers, **given)
+                if answer.status_code != 401:
+                    assert answer.is_success, answer.text
+                    return answer
+            time.sleep(0.02)
+
+    def listed(self) -> list[str]:
+        return [each["path"] for each in self.asked("GET", "/api/documents").json()["documents"]]

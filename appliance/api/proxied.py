@@ -31,6 +31,7 @@ from appliance.audit.entries import SignInFailed
 from appliance.auth.belonging import groups_here, roles_here, texts
 from appliance.auth.identity import Identity, SignOut
 from appliance.auth.naming import normal_name
+from appliance.auth.sessions import TokenKind
 from appliance.config.identity import HEADER_DIRECTORY, TrustedHeaderSettings
 from appliance.errors import AccessDenied, ApplianceError, NotSignedIn
 from appliance.wiring import Appliance, put_on_record
@@ -179,7 +180,8 @@ class TrustedHeader:
         """Whether the session that comes along is of somebody else whom the proxy named before."""
         session = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE, "")
         try:
-            holder = self._appliance.accounts.person(self._appliance.sessions.authenticate(session).id)
+            shown = self._appliance.sessions.recognise(session, kind=TokenKind.SESSION, may_be_unfinished=True)
+            holder = self._appliance.accounts.person(shown.principal.id)
         except ApplianceError:
             return False  # whoever this is has no session that could be taken for somebody's
         return holder.directory == HEADER_DIRECTORY and holder.name != normal_name(person.name)

@@ -5,12 +5,13 @@ A directory is whoever else knows the organisation's people: a single sign-on pr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from appliance.auth.standing import Person
 from appliance.domain import Role
 
 
@@ -114,4 +115,16 @@ class PasswordDirectory(Protocol):
 
     def verify(self, name: str, password: str) -> Identity | None:
         """Who this is; None when name or password are wrong. Raises DirectoryUnavailable."""
+        ...
+
+
+class LookAgain(Protocol):
+    """Asks a directory again about people whom it told of before."""
+
+    def told(self, person: Person) -> Sequence[Identity] | None:
+        """What it says of somebody now: nothing, where it knows them no more; None where it was not asked."""
+        ...
+
+    def forget(self, person: Person) -> None:
+        """What it said was not taken over: ask it again at the next request."""
         ...

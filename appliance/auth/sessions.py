@@ -48,7 +48,7 @@ from sqlalchemy import (
 from appliance.auth import directories
 from appliance.auth.accounts import Accounts, Verified, end_sessions, now_utc, wrong
 from appliance.auth.brake import Attempt, Brake
-from appliance.auth.identity import Identity, Noting, PasswordDirectory, SignedOut, SignOut, unnoted
+from appliance.auth.identity import Identity, LookAgain, Noting, PasswordDirectory, SignedOut, SignOut, unnoted
 from appliance.auth.naming import checked_label, normal_name
 from appliance.auth.second_factor import SecondFactors
 from appliance.auth.standing import Person, principal_of, read_admitted, read_principal
@@ -57,6 +57,7 @@ from appliance.config import SignInSettings
 from appliance.database import Database
 from appliance.domain import Principal, Scope, text_sha256
 from appliance.errors import (
+    ApplianceError,
     DirectoryUnavailable,
     InvalidRequest,
     NotFound,
@@ -142,6 +143,7 @@ class Sessions:
         noting: Noting = unnoted,
         codes_clock: Callable[[], datetime] | None = None,
         accounts: Accounts | None = None,
+        look_again: LookAgain | None = None,
     ) -> None:
         """What opens and knows sessions.
 
@@ -150,11 +152,13 @@ class Sessions:
             noting: Puts on record what a directory changes for somebody who signs in.
             codes_clock: What codes of the second factor go by; `clock`, if None.
             accounts: Where passwords are checked; their own, if None.
+            look_again: Asks their directory again about those who ask for something.
         """
         self._database = database
         self._accounts = accounts or Accounts(database, clock)
         self._directories = directories
         self._noting = noting
+        self._look_again = look_again
         self._clock = clock
         self._lifetime = timedelta(seconds=settings.lifetime_s)
         self._idle = timedelta(seconds=settings.idle_timeout_s)
@@ -350,12 +354,15 @@ class Sessions:
         Raises:
             NotSignedIn: Unknown, ended, expired, idle too long, of the other kind, or its owner is disabled.
             PasswordChangeRequired, SecondFactorRequired: Its owner has to do that first.
+            AuditUnavailable: What a directory says by now could not be put on record, and nobody goes on without it.
         """
         now, token_sha256 = self._clock(), text_sha256(token)
         shown = {"token": token_sha256, "kind": kind, "now": now, "idle_since": now - self._idle}
         with self._database.read() as connection:
             row = connection.execute(_SHOWN, shown).one_or_none()
             person = read_admitted(connection, row.person_id, now) if row else None
+        if person is not None:
+            person = self._as_told_now(person, now)
         if row is None or person is None:
             raise NotSignedIn()
         if not may_be_unfinished:
@@ -366,6 +373,20 @@ class Sessions:
                 connection.execute(update(sessions).where(mine).values(last_seen_at=now))
         scopes = frozenset(Scope(scope) for scope in row.scopes)
         return Recognised(principal_of(person), scopes, answerable=row.issued_by or person.id)
+
+    def _as_told_now(self, person: Person, now: datetime) -> Person | None:
+        """Somebody, once their directory was asked again, if it was; None for somebody it shuts out."""
+        told = self._look_again.told(person) if self._look_again is not None else None
+        if told is None or self._look_again is None:
+            return person
+        try:
+            for identity in told:
+                self.renew_for(identity, person)
+        except ApplianceError:
+            self._look_again.forget(person)  # else their next request would go on with what they had
+            raise
+        with self._database.read() as connection:
+            return read_admitted(connection, person.id, now)
 
     def _require_finished(self, person: Person) -> None:
         if person.must_change_password:

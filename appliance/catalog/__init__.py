@@ -12,6 +12,8 @@ Rules this package keeps:
    whom both labels admit (`docs/decisions/0023-content-keeps-its-label.md`).
 7. Whoever lost sight of a document does not get it back from a sync that looked before
    (`docs/decisions/0028-who-loses-sight-does-not-wait.md`).
+8. What was taken from somebody and could not be written down is not shown to them: then nobody is shown anything
+   (`for_reader`).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from appliance.catalog.changes import ChangedLine, Changes, changes_between
 from appliance.catalog.ingestion import FileFacts, FileOutcome, IngestCatalog
 from appliance.catalog.library import ChunkInContext, LibraryCatalog, LibraryPage, Release, Similar
 from appliance.catalog.on_record import RecordCatalog, StoredChunk
+from appliance.catalog.owed import Owed
 from appliance.catalog.signature import NO_SIGNATURE, SIMILAR, Signature, resemblance, resembling
 from appliance.catalog.sources import Receipt, SourceCatalog
 from appliance.catalog.visibility import NamedDocument, VisibilityCatalog
@@ -54,3 +57,4 @@ class Catalog(SourceCatalog, IngestCatalog, LibraryCatalog, VisibilityCatalog, R
     def __init__(self, database: Database) -> None:
         self._database = database
         self._bounds = Bounds()
+        self._owed = Owed(self._narrow_now)

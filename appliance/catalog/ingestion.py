@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
 from appliance.catalog.bounds import Bounds
+from appliance.catalog.owed import Owed
 from appliance.catalog.signature import NO_SIGNATURE, Signature
 from appliance.catalog.sources import Receipt, put_receipts
 from appliance.catalog.tables import (
@@ -135,6 +137,7 @@ class IngestCatalog:
 
     _database: Database
     _bounds: Bounds
+    _owed: Owed
 
     def files(self, source_id: str) -> dict[str, FileFacts]:
         """What is known of every file of a source that is not gone, by path. Files in containers are not there."""
@@ -420,7 +423,11 @@ class IngestCatalog:
 
     @contextmanager
     def looked_at(self, source_id: str) -> Iterator[None]:
-        """While a sync works by what it found of a source, what `narrow` takes away is not given again."""
+        """While a sync works by what it found of a source, what `narrow` takes away is not given again.
+
+        Raises CatalogUnavailable: something that was taken away could not be written down yet.
+        """
+        self._owed.settle()
         with self._bounds.during(source_id):
             yield
 
@@ -447,7 +454,18 @@ class IngestCatalog:
             labels: Of the files, by path.
             levels: The levels of classification.
             bind: This is what the files say now: a sync that looked at them before gives nobody more either.
+
+        Raises:
+            CatalogUnavailable: It could not be written down. Until it is, no reader is shown anything.
         """
+        with self._owed.unless_written(source_id, labels, levels):
+            self._narrow_now(source_id, labels, levels, bind=bind)
+        if bind:
+            self._owed.say_now(source_id, labels)
+
+    def _narrow_now(
+        self, source_id: str, labels: Mapping[str, frozenset[str]], levels: Levels, *, bind: bool = True
+    ) -> None:
         paths = list(labels)
         for start in range(0, len(paths), MAX_VARIABLES):
             some = {path: labels[path] for path in paths[start : start + MAX_VARIABLES]}
@@ -611,7 +629,8 @@ def _narrow(connection: Connection, source_id: str, wanted: Mapping[str, frozens
         )
     ).all()
     held = file_labels_of(connection, rows)
-    stays = {row.id: levels.narrowed(held[row.id], wanted[row.path]) for row in rows}
+    narrowed = cache(levels.narrowed)  # most of them have the same labels
+    stays = {row.id: narrowed(held[row.id], wanted[row.path]) for row in rows}
     narrower = {document: labels for document, labels in stays.items() if labels != held[document]}
     put_narrower(connection, narrower, {row.id: row.pending_version_id for row in rows if row.pending_version_id})
 

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Select, and_, false, func, or_, select, true
 from sqlalchemy import text as sql
 
+from appliance.catalog.owed import ForReaders
 from appliance.catalog.tables import (
     ADMITTED,
     MAX_VARIABLES,
@@ -34,7 +35,6 @@ from appliance.catalog.tables import (
     version_of,
     versions,
 )
-from appliance.database import Database
 from appliance.domain import AccessFilter, Chunk, Document, DocumentState, Version, shown_path
 from appliance.errors import NotFound
 
@@ -127,10 +127,8 @@ class Similar:
     signature: bytes
 
 
-class LibraryCatalog:
+class LibraryCatalog(ForReaders):
     """What there is, by state and reason for admins, by title and text for those who may read it."""
-
-    _database: Database
 
     # documents, as the admin sees them: states and reasons, never text
 
@@ -195,26 +193,26 @@ class LibraryCatalog:
         by_copy = _matching(copies, text, *named).correlate(None)
         found = query.where(or_(_holds(text, *named), documents.c.id.in_(by_copy))) if text.strip() else query
         page = self._page(found, func.lower(documents.c.title), limit, offset)
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             return replace(page, documents=tuple(_as_in_force(connection, page.documents)))
 
     def visible_source_ids(self, access: AccessFilter) -> frozenset[str]:
         """The sources that hold at least one document the reader may see."""
         query = select(documents.c.source_id).where(documents.c.version_id.is_not(None), admitted(access)).distinct()
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             return frozenset(connection.execute(query).scalars())
 
     def admitted_documents(self, document_ids: Iterable[str], access: AccessFilter) -> frozenset[str]:
         """Those of the given documents that the reader may see now."""
         found: set[str] = set()
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             for asked in _asked(document_ids, access):
                 found.update(connection.execute(_ADMITTED_DOCUMENTS, asked).scalars())
         return frozenset(found)
 
     def document(self, document_id: str, access: AccessFilter) -> Document:
         """One document. Raises NotFound, the same for an unknown one and for one the reader may not see."""
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             row = connection.execute(
                 select(documents).where(
                     documents.c.id == document_id, documents.c.version_id.is_not(None), admitted(access)
@@ -227,12 +225,12 @@ class LibraryCatalog:
 
     def version(self, version_id: str, access: AccessFilter) -> Version:
         """One version, current or superseded, of a document the reader may see. Raises NotFound."""
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             return _visible_version(connection, version_id, access)
 
     def passages(self, version_id: str, access: AccessFilter, *, limit: int, offset: int) -> list[Chunk]:
         """The chunks of a version in order. Raises NotFound."""
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             _visible_version(connection, version_id, access)  # in the same transaction: no label changes in between
             rows = connection.execute(
                 select(chunks)
@@ -246,7 +244,7 @@ class LibraryCatalog:
     def admitted_chunks(self, chunk_ids: Iterable[str], access: AccessFilter) -> dict[str, str]:
         """The document of each of the given chunks that the reader may see now and that is in force, by chunk id."""
         found: dict[str, str] = {}
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             for asked in _asked(chunk_ids, access):
                 found |= dict(connection.execute(_ADMITTED_CHUNKS, asked).all())
         return found
@@ -260,7 +258,7 @@ class LibraryCatalog:
         wanted = list(dict.fromkeys(chunk_ids))
         going = select(sources.c.id).where(sources.c.removing.is_(True))
         found: set[str] = set()
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             for start in range(0, len(wanted), MAX_VARIABLES):
                 query = (
                     select(chunks.c.id)
@@ -282,7 +280,7 @@ class LibraryCatalog:
         """Those of the given chunks that the reader may see now, by id; with `current_only` no superseded ones."""
         query = _CURRENT_CHUNKS if current_only else _VISIBLE_CHUNKS
         found: dict[str, ChunkInContext] = {}
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             for asked in _asked(chunk_ids, access):
                 for row in connection.execute(query, asked).all():
                     found[row.id] = ChunkInContext(
@@ -333,7 +331,7 @@ class LibraryCatalog:
             )
             .order_by(versions.c.published_at.desc(), versions.c.id)
         )
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             return [Release(version_of(row), row.published_at, row.title) for row in connection.execute(query)]
 
     def copies(self, document_id: str, access: AccessFilter) -> list[Document]:
@@ -348,7 +346,7 @@ class LibraryCatalog:
 
     def thread_of(self, document_id: str, access: AccessFilter) -> list[Document]:
         """The other mails of a mail's conversation that the reader may see."""
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             row = connection.execute(
                 select(documents.c.thread, documents.c.source_id).where(documents.c.id == document_id)
             ).first()
@@ -375,7 +373,7 @@ class LibraryCatalog:
             .distinct()
             .limit(_MAX_RELATED)
         )
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             signature = connection.execute(select(versions.c.signature).where(versions.c.id == version_id)).scalar()
             rows = connection.execute(query).all()
             labels = labels_of(connection, [row.id for row in rows])
@@ -389,7 +387,7 @@ class LibraryCatalog:
             _in_review(), admitted_as(documents.c.pending_version_id, sorted(access.groups))
         )
         page = self._page(query, func.lower(documents.c.path), limit, offset)
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             labels = version_labels(connection, [item.pending_version_id or "" for item in page.documents])
         return replace(page, documents=tuple(_as_pending(item, labels) for item in page.documents))
 
@@ -409,7 +407,7 @@ class LibraryCatalog:
             .order_by(documents.c.path, documents.c.member, documents.c.id)
         )
         found: dict[str, list[Document]] = {}
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             rows = connection.execute(query).all()
             labels = labels_of(connection, [row.id for row in rows])
         for row in rows:
@@ -420,7 +418,7 @@ class LibraryCatalog:
         self, document_id: str, access: AccessFilter, *, limit: int
     ) -> tuple[Document, Release, list[Chunk]]:
         """A document as the version in question would make it, that version and its first passages. Raises NotFound."""
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             row = connection.execute(
                 select(documents).where(
                     documents.c.id == document_id, admitted_as(documents.c.pending_version_id, sorted(access.groups))
@@ -441,7 +439,7 @@ class LibraryCatalog:
 
     def _related(self, *conditions: Any) -> list[Document]:
         query = select(documents).where(*conditions).order_by(documents.c.path, documents.c.member).limit(_MAX_RELATED)
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             rows: Sequence[Any] = connection.execute(query).all()
             labels = labels_of(connection, [row.id for row in rows])
         return [document_of(row, labels) for row in rows]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import func, select
 
 from appliance.catalog.library import LibraryPage
+from appliance.catalog.owed import ForReaders
 from appliance.catalog.tables import (
     admitted,
     chunks,
@@ -22,7 +23,6 @@ from appliance.catalog.tables import (
     sources,
     versions,
 )
-from appliance.database import Database
 from appliance.domain import AccessFilter, DocumentState, shown_path
 
 
@@ -43,10 +43,8 @@ class NamedDocument:
     is_closed: bool = False
 
 
-class VisibilityCatalog:
+class VisibilityCatalog(ForReaders):
     """The documents in force that an access admits."""
-
-    _database: Database
 
     def visible_counts(self, access: AccessFilter) -> Mapping[str, int]:
         """How many there are, by source."""
@@ -55,14 +53,14 @@ class VisibilityCatalog:
             .where(documents.c.version_id.is_not(None), admitted(access))
             .group_by(documents.c.source_id)
         )
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             return dict(connection.execute(query).tuples().all())
 
     def visible_by_path(self, access: AccessFilter, *, limit: int, offset: int) -> LibraryPage:
         """A page of them, by path. The order tells nothing of their titles."""
         found = select(documents).where(documents.c.version_id.is_not(None), admitted(access))
         ordered = found.order_by(documents.c.path, documents.c.member, documents.c.id).limit(limit).offset(offset)
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             total = connection.execute(select(func.count()).select_from(found.subquery())).scalar_one()
             rows = connection.execute(ordered).all()
             labels = labels_of(connection, [row.id for row in rows])
@@ -87,7 +85,7 @@ class VisibilityCatalog:
             .outerjoin(versions, versions.c.id == func.coalesce(documents.c.version_id, original.c.version_id))
             .where(documents.c.state != DocumentState.GONE.value)
         )
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             for row in connection.execute(query):
                 place = (row.id, row.source, shown_path(row.path, row.member))
                 seen = row.may_be_seen and row.version is not None
@@ -99,7 +97,7 @@ class VisibilityCatalog:
         its = (documents.c.version_id == version_id) & admitted(access)
         covered = select(versions.c.pages).join(documents, documents.c.version_id == versions.c.id).where(its)
         places = select(chunks.c.place).join(documents, documents.c.version_id == chunks.c.version_id).where(its)
-        with self._database.read() as connection:
+        with self.for_reader() as connection:
             read = [page.page for pages in connection.execute(covered).scalars() for page in coverage_of(pages)]
             stood_on = [place_of(place).pages for place in connection.execute(places).scalars()]
         return frozenset(read).union(*stood_on)

@@ -205,6 +205,7 @@ class LdapSettings(Section):
     compliance_groups: tuple[str, ...] = ()
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     sync_every_s: Annotated[float, Field(ge=10)] = 900.0
+    recheck_s: Annotated[float, Field(ge=0)] = 60.0  # who asks is looked up again after so long; 0: with each sync only
     max_age_s: Annotated[float, Field(ge=60)] = 86_400.0  # then what it said of somebody counts for nothing
     max_missing_share: Annotated[float, Field(gt=0, le=1)] = 0.5  # of its people gone at once, unconfirmed
 

@@ -62,6 +62,7 @@ from appliance.indexes import Indexes, OpenIndexes
 from appliance.inference.file_digest import sha256_of
 from appliance.inference.port import Embedder, LanguageModel, Reranker
 from appliance.ldap.directory import LdapDirectory
+from appliance.ldap.second_look import SecondLook
 from appliance.ldap.sync import DirectorySync
 from appliance.monitoring.monitor import Monitor
 from appliance.retrieval.glossary import load_glossary
@@ -283,6 +284,7 @@ def _people(settings: Settings, database: Database, log: QueryLog, stack: ExitSt
     directory_sync = _directory_sync(settings, accounts, log)
     if directory_sync is not None:
         stack.callback(directory_sync.close)
+    look_again = _second_look(settings, directory_sync, stack)
     sessions = Sessions(
         database,
         settings.sign_in,
@@ -291,6 +293,7 @@ def _people(settings: Settings, database: Database, log: QueryLog, stack: ExitSt
         noting=lambda news: begun(log.append, put_on_record.news_of(news)),
         codes_clock=now_utc,
         accounts=accounts,
+        look_again=look_again,
     )
     return _People(clock, accounts, sessions, sign_on, directory_sync)
 
@@ -312,6 +315,13 @@ def _directory_sync(settings: Settings, accounts: Accounts, log: QueryLog) -> Di
     if not settings.ldap.is_set:
         return None
     return DirectorySync(LdapDirectory(settings.ldap), accounts, settings.ldap, log.append)
+
+
+def _second_look(settings: Settings, sync: DirectorySync | None, stack: ExitStack) -> SecondLook | None:
+    """What asks the directory again about somebody who asks for something."""
+    if sync is None or not settings.ldap.recheck_s:
+        return None
+    return stack.enter_context(closing(SecondLook(sync.directory, sync.run, every_s=settings.ldap.recheck_s)))
 
 
 def _own_words(settings: Settings) -> str:

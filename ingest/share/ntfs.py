@@ -19,7 +19,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from appliance.letter_case import in_one_case
 from ingest.folders import open_folder
@@ -73,10 +73,10 @@ class DescriptorRights:
 
     def of(self, path: str) -> Readers:
         """Who may read a file. Raises DocumentRejected."""
-        place = PurePosixPath(path)
+        place, _, name = path.rpartition("/")
         try:
-            with open_folder(self.root, str(place.parent)) as folder:
-                return readers_of(parsed_descriptor(_attribute(f"/proc/self/fd/{folder}/{place.name}")))
+            with open_folder(self.root, place) as folder:
+                return readers_of(parsed_descriptor(_attribute(f"/proc/self/fd/{folder}/{name}")))
         except OSError as error:
             raise unreadable(path, f"cannot be read ({error.strerror})") from error
         except ValueError as error:

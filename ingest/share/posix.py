@@ -21,10 +21,11 @@ import os
 import pwd
 import stat
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from ingest.folders import open_folder
+from ingest.folders import folders_above, open_folder
 from ingest.mounts import mounts
 from ingest.share.readers import Readers, unreadable
 
@@ -58,39 +59,48 @@ class Gate:
         """Whether it lets all of these through."""
         return self.everybody or who in self.listed
 
+    def and_then(self, other: Gate) -> Gate:
+        """Both, one behind the other."""
+        listed = frozenset(who for who in self.listed | other.listed if self.lets(who) and other.lets(who))
+        return Gate(self.everybody and other.everybody, listed)
+
 
 @dataclass(slots=True)
 class PosixRights:
     """The rights of the files below `root`; looks at each folder, and up each name, once."""
 
     root: Path
-    _folders: dict[str, Gate] = field(default_factory=dict)
+    _ways: dict[str, Gate] = field(default_factory=dict)
     _names: dict[Principal, str] = field(default_factory=dict)
     _kinds: dict[int, str] = field(default_factory=dict)
 
     def of(self, path: str) -> Readers:
         """Who may read a file. Raises DocumentRejected."""
         try:
-            gates = [self._gate(path, _READ), *(self._folder(str(folder)) for folder in PurePosixPath(path).parents)]
+            own, way = self._gate(path, _READ), self._way(folders_above(path))
         except OSError as error:
             raise unreadable(path, f"cannot be read ({error.strerror})") from error
         except ValueError as error:
             raise unreadable(path, str(error)) from error
-        listed = frozenset[Principal]().union(*(gate.listed for gate in gates))
-        readers = {self._name(who) for who in listed if all(gate.lets(who) for gate in gates)}
-        return Readers(frozenset(readers | {OTHERS} if all(gate.everybody for gate in gates) else readers))
+        through = own.and_then(way)
+        readers = {self._name(who) for who in through.listed}
+        return Readers(frozenset(readers | {OTHERS} if through.everybody else readers))
 
-    def _folder(self, folder: str) -> Gate:
-        if folder not in self._folders:
-            self._folders[folder] = self._gate(folder, _PASS)
-        return self._folders[folder]
+    def _way(self, folders: Sequence[str]) -> Gate:
+        """Who may pass all of these folders, each of which is in the next."""
+        way = Gate(True, frozenset())
+        for folder in reversed(folders):
+            if folder not in self._ways:
+                self._ways[folder] = self._gate(folder, _PASS).and_then(way)
+            way = self._ways[folder]
+        return way
 
     def _gate(self, path: str, right: int) -> Gate:
         """Whom a file or folder gives a right. Raises OSError, and ValueError for rights that cannot be believed."""
-        place = PurePosixPath(path)
-        with open_folder(self.root, str(place.parent)) as folder:
-            name = f"/proc/self/fd/{folder}/{place.name or '.'}"  # reached through what was opened, never by a link
-            status = os.stat(place.name or ".", dir_fd=folder, follow_symlinks=False)
+        place, _, its = path.rpartition("/")
+        with open_folder(self.root, place) as folder:
+            name = f"/proc/self/fd/{folder}/{its}"  # reached through what was opened, never by a link
+            status = os.stat(its, dir_fd=folder, follow_symlinks=False)
             if stat.S_ISLNK(status.st_mode):
                 raise ValueError("are those of a link")
             kind = self._kind(status.st_dev)

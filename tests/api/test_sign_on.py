@@ -10,7 +10,7 @@ import asyncio
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from http.cookies import SimpleCookie
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -29,8 +29,10 @@ from appliance.audit.records import LogFilter
 from appliance.auth.brake import Attempt
 from appliance.auth.identity import DirectoryTerms
 from appliance.auth.sessions import TokenKind
+from appliance.auth.tables import people
 from appliance.config import ModelSettings, PasswordsFor, Provider, ServerSettings, Settings, SignInSettings
 from appliance.config.identity import OidcSettings, TrustedHeaderSettings
+from appliance.data_folder import database_in
 from appliance.domain import Role
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
@@ -438,6 +440,28 @@ def test_who_changes_at_the_proxy_does_not_go_on_as_who_was_there_before(served:
     window.get("/login")
     assert window.get("/api/session").json()["name"] == "quentin"
     assert window.get("/api/session").json()["groups"] == []
+
+
+def test_a_session_that_is_not_finished_is_not_taken_over_at_the_proxy_either(served: Any, house: Appliance) -> None:
+    window = proxied(served, **named("petra", X_Remote_Groups="board"))
+    window.get("/login")
+    petra = house.accounts.of_directory("header", "petra")
+    assert petra is not None
+    with closing(database_in(house.folder)) as database, database.write() as connection:
+        connection.execute(update(people).where(people.c.id == petra.id).values(must_change_password=True))
+    assert window.get("/password").status_code == 200
+    window.headers["X-Remote-User"] = "quentin"
+    refused = window.get("/password")
+    assert (refused.status_code, refused.json()["code"]) == (401, "not_signed_in")
+
+
+def test_the_door_of_uploads_goes_by_the_header_of_that_very_request(served: Any) -> None:
+    window = proxied(served, **named("ricarda", X_Remote_Groups="admins"))
+    window.get("/login")
+    behind = window.put("/_stcore/upload_file/a/b")
+    assert behind.text == "Not Found"  # said by what is behind the door: there are no screens in this application
+    window.headers["X-Remote-Groups"] = "hr"
+    assert window.put("/_stcore/upload_file/a/b").json()["message"] == "There is nothing here."
 
 
 @contextmanager

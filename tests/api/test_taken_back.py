@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from appliance.domain import EVERYONE
+from appliance.errors import CatalogUnavailable
 from appliance.index.port import IndexEntry
+from ingest.withdrawals import Withdrawals
 from tests.api.conftest import Desk, write
+from tests.ingest.conftest import disk_full
 from tests.ingest.parse.documents import archive
 
 _SALARY = "A fitter earns 80,000 CHF a year."
@@ -151,3 +155,40 @@ def test_nor_where_what_leads_to_it_is_a_link_by_now(desk: Desk) -> None:
     (share / "team").symlink_to(share / "board")
     assert "is a link by now" in desk.sync(key, missing_ok=True)["message"]
     assert not desk.finds("employee", "The merger with Zinnober closes")
+
+
+def test_while_it_cannot_be_written_down_what_was_taken_away_no_way_out_shows_anything(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.catalog.owed._AGAIN_S", 0.0)
+    folder = desk.folder(pay__txt=_SALARY, menu__txt="On Friday there is soup.")
+    key = desk.add(folder)
+    desk.sync(key)
+    reader = desk.client("employee")
+    pay, menu = sorted(reader.get("/api/documents").json()["documents"], key=lambda each: each["path"], reverse=True)
+    detail = reader.get(f"/api/documents/{pay['id']}").json()
+    chunk, version = detail["passages"][0]["chunk_id"], detail["versions"][0]["id"]
+    asked = reader.post("/api/ask", json={"question": "What does a fitter earn?"})
+    assert "80,000" in asked.text
+    (conversation, *_) = reader.get("/api/conversations").json()
+    ways = [
+        "/api/documents",
+        f"/api/documents/{pay['id']}",
+        f"/api/documents/{menu['id']}",  # of all it is not known which
+        f"/api/documents/{pay['id']}/changes?older={version}&newer={version}",
+        f"/api/documents/{pay['id']}/pages/1.png",
+        f"/api/passages/{chunk}",
+        f"/api/passages/{chunk}/page.png",
+        f"/api/conversations/{conversation['id']}",
+    ]
+    write(folder / ".access.toml", 'groups = ["board"]')
+    withdrawals = Withdrawals(desk.appliance.catalog, desk.appliance.settings.access.scale)
+    with disk_full():
+        with pytest.raises(CatalogUnavailable):
+            withdrawals.look_at(key, [".access.toml"], threading.Event())
+        answers = {way: reader.get(way) for way in ways}
+    refused = {way: (answer.status_code, "lost access" in answer.text) for way, answer in answers.items()}
+    assert refused == dict.fromkeys(ways, (503, True))
+    assert reader.get("/api/documents").json()["documents"] == []
+    assert reader.get(ways[1]).status_code == reader.get(ways[5]).status_code == 404
+    assert "80,000" not in reader.get(ways[-1]).text

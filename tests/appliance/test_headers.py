@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from appliance.headers import CONTENT_SECURITY_POLICY, MAX_BODY_BYTES, SECURITY_HEADERS, OuterLayer
+from appliance.headers import CONTENT_SECURITY_POLICY, MAX_BODY_BYTES, SECURITY_HEADERS, OuterLayer, UploadDoor
 
 COOKIE = {"cookie": "strongroom_session=x"}
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
@@ -46,7 +46,10 @@ APP = Starlette(
         Mount("/only-read", routes=[Route("/", _echo)]),
         Route("/{path:path}", _echo, methods=METHODS),
     ],
-    middleware=[Middleware(OuterLayer, allowed_hosts=("localhost", "Room.example.org", "::1"))],
+    middleware=[
+        Middleware(OuterLayer, allowed_hosts=("localhost", "Room.example.org", "::1")),
+        Middleware(UploadDoor, may_upload=lambda _: False),
+    ],
 )
 
 
@@ -213,13 +216,11 @@ def test_the_policy_lets_a_page_load_nothing_from_elsewhere_and_be_framed_by_nob
 @pytest.fixture(scope="module")
 def uploads() -> Iterator[TestClient]:
     routes = [Route("/{path:path}", _echo, methods=METHODS)]
-    layer = Middleware(
-        OuterLayer,
-        allowed_hosts=("localhost",),
-        max_upload_bytes=3 * MAX_BODY_BYTES,
-        may_upload=lambda session: session == "admin",
-    )
-    with TestClient(Starlette(routes=routes, middleware=[layer]), base_url="http://localhost") as client:
+    layers = [
+        Middleware(OuterLayer, allowed_hosts=("localhost",), max_upload_bytes=3 * MAX_BODY_BYTES),
+        Middleware(UploadDoor, may_upload=lambda session: session == "admin"),
+    ]
+    with TestClient(Starlette(routes=routes, middleware=layers), base_url="http://localhost") as client:
         yield client
 
 

@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import os
 import re
+import resource
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -245,6 +246,17 @@ def mode(path: Path, bits: int) -> Iterator[None]:
             yield
     finally:
         path.chmod(before)
+
+
+@contextmanager
+def disk_full() -> Iterator[None]:
+    """No file of this process can be written to for a while; they can all be read."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def open_descriptors() -> int:

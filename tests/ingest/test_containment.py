@@ -16,7 +16,8 @@ from appliance.domain import Source
 from appliance.errors import DocumentRejected
 from ingest.access import AccessLabels
 from ingest.discover import FoundFile, discover
-from ingest.folders import open_folder
+from ingest.folders import last_folder_kept, open_folder
+from tests.ingest.conftest import open_descriptors
 
 UPWARDS = ("..", "../..", "a/..", "a/../..", "./..", "a/./../..", "..//..", "a//..//..", "a/b/../../..", "../root/..")
 LOOKS_UPWARDS = (
@@ -199,3 +200,31 @@ def test_a_link_that_is_swapped_in_leads_nowhere(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_link_that_is_swapped_in_ten_thousand_times_leads_nowhere(tmp_path: Path) -> None:
     race(tmp_path, 10_000)
+
+
+def test_a_folder_that_is_kept_open_is_that_folder_and_no_other(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    for folder in (root / "a", root / "b", outside):
+        folder.mkdir(parents=True)
+        (folder / "own.txt").write_text(folder.name)
+
+    def said(folder: str) -> list[str]:
+        with open_folder(root, folder) as descriptor:
+            file = os.open("own.txt", os.O_RDONLY, dir_fd=descriptor)
+        with os.fdopen(file) as opened:
+            return [opened.read()]
+
+    before = open_descriptors()
+    with last_folder_kept():
+        assert said("a") + said("a") + said("b") + said("a") == ["a", "a", "b", "a"]
+        with open_folder(root, "a"):  # inside of it another is opened beside it
+            assert said("b") == ["b"]
+        (root / "a").rename(root / "gone")
+        (root / "a").symlink_to(outside)
+        assert said("a") == ["a"]  # what was found there, wherever it lies by now
+        assert said("b") == ["b"]
+        with pytest.raises(OSError):
+            said("a")
+    with pytest.raises(OSError):
+        said("a")
+    assert open_descriptors() == before

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,6 +116,7 @@ def test_a_changed_access_file_is_not_waited_for(room: Room, asked: Asked, name:
         Watcher(room.catalog, room.history, asked, withdraw=asked.look, is_running=asked.is_running, settle_s=hour_s)
     ) as watching:
         watching.start()
+        _compared(asked)
         for _ in range(5):
             room.write("a.txt", "The canteen opens at noon.")
             assert not asked.again.wait(0.1)
@@ -142,7 +143,7 @@ def test_who_loses_sight_is_looked_for_where_something_changed_and_a_sync_follow
         return asked.again.wait(0.2)
 
     _eventually(touched)
-    assert set(asked.looked_at) == {(room.source.id, "deep/a.txt")}
+    assert set(asked.looked_at) == {(room.source.id, ""), (room.source.id, "deep/a.txt")}
 
 
 def test_a_folder_is_compared_on_its_schedule_and_not_before(room: Room, asked: Asked, watching: Watcher) -> None:
@@ -278,12 +279,12 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """A mount that does not answer; set once somebody waits for it."""
     answers, waiting = threading.Event(), threading.Event()
 
-    def hang(_: str) -> None:
+    def hang(_: Path) -> None:
         waiting.set()
         answers.wait(_LIMIT_S)
         raise OSError
 
-    monkeypatch.setattr("ingest.watch.os", SimpleNamespace(scandir=hang))
+    monkeypatch.setattr("ingest.watch.WatchedFolder", hang)
     monkeypatch.setattr("ingest.watch._END_S", 0.2)
     yield waiting
     answers.set()
@@ -299,6 +300,21 @@ def test_a_mount_that_does_not_answer_keeps_nobody_from_closing(
     closing.start()
     closing.join(_LIMIT_S / 2)
     assert not closing.is_alive()
+
+
+def test_a_mount_that_does_not_answer_is_waited_for_no_longer_than_that(
+    asked: Asked, hanging: threading.Event, watching: Watcher
+) -> None:
+    watching.start()
+    assert hanging.wait(_LIMIT_S)
+    assert not watching.wait_until_looked_at(0.1)
+
+
+def test_a_folder_that_cannot_be_watched_is_not_waited_for(room: Room, asked: Asked, watching: Watcher) -> None:
+    room.catalog.change_source(replace(room.source, path=str(room.folder / "nowhere")))
+    watching.start()
+    assert watching.wait_until_looked_at(_LIMIT_S)
+    assert asked.looked_at == []
 
 
 def test_a_mount_that_does_not_answer_is_let_go_and_the_keeping_goes_on(

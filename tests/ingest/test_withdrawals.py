@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import struct
@@ -16,16 +17,17 @@ from typing import Any
 
 import pytest
 
-from appliance.domain import DocumentState, Share, ShareKind, Source
-from appliance.errors import InvalidRequest
+from appliance.domain import AccessFilter, DocumentState, Share, ShareKind, Source
+from appliance.errors import CatalogUnavailable, InvalidRequest
 from appliance.labels import LEVELS_AS_DELIVERED
+from ingest import folders
 from ingest.access import AccessLabels
 from ingest.holdings import Holdings
 from ingest.settling import Settling
 from ingest.share.ntfs import EXPORT
 from ingest.watch import Watcher
 from ingest.withdrawals import Withdrawals, concerned
-from tests.ingest.conftest import BOARD, STAFF, Room, mode, tally
+from tests.ingest.conftest import BOARD, STAFF, Room, disk_full, mode, open_descriptors, tally
 
 _LIMIT_S = 30
 _MERGER = "The merger is decided."
@@ -167,6 +169,39 @@ def test_what_only_an_access_file_had_opened_is_closed_when_it_goes(room: Room, 
     _expect_withdrawn(room, unsynced, lambda folder: (folder / ".access.toml").unlink())
 
 
+def test_a_closed_folder_hides_no_change_beside_it_and_is_looked_at_as_soon_as_it_is_opened(
+    room: Room, unsynced: Callable[[], None]
+) -> None:
+    _taken_in(room)
+    room.write("deep/.access.toml", _OF_BOARD)
+    with mode(room.folder / "deep", 0):
+        unsynced()
+        _eventually(lambda: _is_watched(room))
+        (room.folder / "other/c.txt.access.toml").write_text(_OF_BOARD)
+        _eventually(lambda: room.paths("Menu") == set())
+        assert room.paths("merger") == {"deep/a.txt"}
+        (room.folder / "deep").chmod(0o755)
+        _eventually(lambda: room.paths("merger") == set())
+        (room.folder / "deep/.access.toml").unlink()
+        room.sync()
+        assert room.paths("merger") == {"deep/a.txt"}
+        (room.folder / "deep/a.txt.access.toml").write_text(_OF_BOARD)
+        _eventually(lambda: room.paths("merger") == set())
+
+
+def test_what_was_taken_away_while_nobody_watched_is_withdrawn_before_anybody_is_shown_anything(room: Room) -> None:
+    _taken_in(room)
+    room.write("deep/.access.toml", _OF_BOARD)
+    room.catalog.change_source(replace(room.source, paused=True))  # no sync looks at it either
+    look_at = Withdrawals(room.catalog, LEVELS_AS_DELIVERED).look_at
+    with closing(
+        Watcher(room.catalog, room.history, _no_sync, withdraw=look_at, is_running=lambda _: False, settle_s=3600)
+    ) as watcher:
+        watcher.start()
+        assert watcher.wait_until_looked_at(_LIMIT_S)
+        assert room.paths("merger") == set()
+
+
 @pytest.mark.parametrize(
     ("changed", "looked_at_are"),
     [
@@ -190,6 +225,23 @@ def test_no_file_is_looked_at_but_those_of_which_the_access_may_have_changed(
     _look(room, changed)
     assert (set(looked_at), len(looked_at)) == (looked_at_are, len(looked_at_are))
     assert room.parsers.parsed and room.paths("merger") == {"deep/a.txt"}
+
+
+def test_a_folder_is_opened_once_for_all_the_files_in_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    _shared(room, ShareKind.POSIX, others="staff")
+    _taken_in(room)
+    for number in range(20):
+        room.write(f"deep/{number}.txt", f"Note {number}.").chmod(0o644)
+    room.sync()
+    opened: list[str] = []
+    reach = folders._opened
+    monkeypatch.setattr("ingest.folders._opened", lambda root, folder: opened.append(folder) or reach(root, folder))
+    before = open_descriptors()
+    room.write("deep/.access.toml", _OF_BOARD)
+    _look(room, "deep/.access.toml")
+    assert room.paths("merger") == set()
+    assert len(opened) < 10
+    assert open_descriptors() == before
 
 
 def test_nothing_is_looked_at_twice_for_one_batch_of_changes(room: Room) -> None:
@@ -433,3 +485,57 @@ def test_a_folder_that_is_closed_to_the_appliance_keeps_labels_that_are_not_of_t
         with mode(folder, 0o000):
             _look(room, path)
             assert room.paths(_MERGER) == {"deep/a.txt"}
+
+
+# while nothing can be written down
+
+
+@pytest.fixture
+def owing(room: Room, monkeypatch: pytest.MonkeyPatch) -> Room:
+    """A room in which two of the files were closed while the disk was full, more than are looked at at once."""
+    monkeypatch.setattr("ingest.withdrawals.AT_ONCE", 1)
+    monkeypatch.setattr("appliance.catalog.owed._AGAIN_S", 0.0)
+    _taken_in(room)
+    room.write("deep/.access.toml", _OF_BOARD)
+    with disk_full(), pytest.raises(CatalogUnavailable):
+        _look(room, "deep/.access.toml")
+    return room
+
+
+def test_while_a_withdrawal_cannot_be_written_down_nobody_is_shown_anything(owing: Room) -> None:
+    with disk_full():
+        for question in ("merger", "Menu"):
+            with pytest.raises(CatalogUnavailable, match="lost access"):
+                owing.paths(question)
+    assert owing.paths("Menu") == {"other/c.txt"}
+    assert owing.paths("merger") == owing.paths("Rules of the house") == set()
+
+
+def test_every_way_to_read_for_somebody_is_closed_then(owing: Room) -> None:
+    everybody = AccessFilter(STAFF | BOARD)
+    given = {"access": everybody, "limit": 10, "offset": 0, "text": "", "source_id": None, "current_only": True}
+    asked = set[str]()
+    for name, method in inspect.getmembers(type(owing.catalog), inspect.isfunction):
+        takes = inspect.signature(method).parameters
+        if "access" not in takes:
+            continue
+        asked.add(name)
+        wanted = {key: given.get(key, ["one"] if key.endswith("ids") else "one") for key in takes if key != "self"}
+        with disk_full(), pytest.raises(CatalogUnavailable, match="lost access"):
+            list(result if isinstance(result := method(owing.catalog, **wanted), Iterator) else [])
+    assert {"library", "passages", "visible_chunks", "admitted_chunks", "named", "page_numbers"} < asked
+
+
+def test_a_sync_writes_it_down_before_it_looks_and_does_not_begin_where_it_cannot(owing: Room) -> None:
+    with disk_full(), pytest.raises(CatalogUnavailable, match="lost access"):
+        owing.pipeline().sync(owing.source)
+    (owing.folder / "deep/.access.toml").unlink()
+    owing.sync()
+    assert owing.paths("merger") == {"deep/a.txt"}
+
+
+def test_what_was_closed_and_opened_again_meanwhile_stays_open(owing: Room) -> None:
+    (owing.folder / "deep/.access.toml").unlink()
+    with disk_full():
+        _look(owing, "deep/.access.toml")
+    assert owing.paths("merger") == {"deep/a.txt"}

@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 
 from appliance.config import go_offline
 from appliance.domain import Role
-from appliance.headers import OuterLayer
+from appliance.headers import OuterLayer, UploadDoor
 from tests.ui.api_standin import PEOPLE, Standin, create_api
 from tests.ui.payloads import PAYLOADS, SHORT
 
@@ -65,12 +65,10 @@ def create_app(state: Standin, port: int) -> Any:
             Mount("/api", app=_Prefixed(api)),
         ],
         middleware=[
+            Middleware(OuterLayer, allowed_hosts=("127.0.0.1", "localhost"), max_upload_bytes=MAX_UPLOAD_BYTES),
             Middleware(
-                OuterLayer,
-                allowed_hosts=("127.0.0.1", "localhost"),
-                max_upload_bytes=MAX_UPLOAD_BYTES,
-                may_upload=lambda session: session in PEOPLE and Role.ADMIN in PEOPLE[session].roles,
-            )
+                UploadDoor, may_upload=lambda session: session in PEOPLE and Role.ADMIN in PEOPLE[session].roles
+            ),
         ],
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from appliance.audit.acts import begun
 from appliance.audit.entries import AdminAction
 from appliance.auth.accounts import Accounts, now_utc
 from appliance.auth.identity import DirectoryTerms
@@ -20,8 +23,10 @@ from appliance.config.identity import LdapSettings
 from appliance.database import Database, metadata
 from appliance.domain import Role
 from appliance.errors import AuditUnavailable, DirectoryUnavailable, NotSignedIn
-from appliance.ldap.directory import LdapDirectory
+from appliance.ldap.directory import Census, LdapDirectory
+from appliance.ldap.second_look import SecondLook
 from appliance.ldap.sync import DirectorySync
+from appliance.wiring import put_on_record
 from tests.appliance.ldap import organisation, slapd
 from tests.appliance.ldap.organisation import PASSWORD, group_dn
 
@@ -246,3 +251,129 @@ def test_nobody_gets_in_while_the_directory_is_down_but_local_accounts_do(house:
         sessions.sign_in("anna", PASSWORD, HERE)
     assert "127.0.0.1" not in str(caught.value)  # a stranger is not told where it is
     assert sessions.sign_in("boris", LOCAL_PASSWORD, HERE)
+
+
+# who asks for something is looked up again
+
+
+@dataclass
+class Asked:
+    """The sessions of a house that asks its directory again about whoever asks."""
+
+    house: House
+    sessions: Sessions
+    look: SecondLook
+    times: list[int]
+
+    def groups(self, token: str) -> set[str]:
+        return set(self.sessions.authenticate(token).groups)
+
+    def take_from_anna(self) -> None:
+        self.house.change(group_dn("rag-finance"), f"delete: member\nmember: {organisation.dn('anna')}\n")
+
+
+@pytest.fixture
+def asked(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Asked]]:
+    times: list[int] = []
+    census = LdapDirectory.census
+
+    def counted(self: LdapDirectory, subjects: Iterable[str]) -> Census:
+        wanted = list(subjects)
+        times.append(len(wanted))
+        return census(self, wanted)
+
+    monkeypatch.setattr(LdapDirectory, "census", counted)
+    with ExitStack() as stack:
+
+        def made(every_s: float, **changes: Any) -> Asked:
+            sync = house.sync(**changes)
+            look = stack.enter_context(closing(SecondLook(sync.directory, sync.run, every_s=every_s)))
+            sessions = Sessions(
+                house.database,
+                SignInSettings(max_failures=100),
+                directories=[LdapDirectory(house.settings)],
+                noting=lambda news: begun(house.acts.append, put_on_record.news_of(news)),
+                look_again=look,
+            )
+            return Asked(house, sessions, look, times)
+
+        yield made
+
+
+def test_a_membership_taken_away_there_is_gone_here_when_somebody_asks(asked: Callable[..., Asked]) -> None:
+    at = asked(every_s=0.001)
+    token = at.sessions.sign_in("anna", PASSWORD, HERE).token
+    assert "rag-finance" in at.groups(token)
+    at.take_from_anna()
+    assert at.groups(token) == {"rag-unix"}
+    (act,) = [act for act in at.house.acts if act.action == "person.renewed"]
+    assert act.subject == "anna"
+    assert at.groups(token) == {"rag-unix"}
+    assert len([act for act in at.house.acts if act.action == "person.renewed"]) == 1
+    assert set(at.times) == {1}  # of nobody else
+
+
+def test_somebody_is_not_looked_up_again_before_it_is_time(asked: Callable[..., Asked]) -> None:
+    at = asked(every_s=3600)
+    token = at.sessions.sign_in("anna", PASSWORD, HERE).token
+    at.groups(token)
+    at.take_from_anna()
+    assert "rag-finance" in at.groups(token)
+    assert at.times == [1]
+
+
+def test_who_left_is_shut_out_when_they_ask(asked: Callable[..., Asked]) -> None:
+    at = asked(every_s=0.001)
+    token = at.sessions.sign_in("anna", PASSWORD, HERE).token
+    at.house.change(organisation.dn("anna"), "replace: pwdReset\npwdReset: TRUE\n")
+    with pytest.raises(NotSignedIn):
+        at.groups(token)
+    assert at.house.standing("anna")[1]
+
+
+def test_a_directory_that_names_nobody_any_more_shuts_nobody_out(asked: Callable[..., Asked]) -> None:
+    at = asked(every_s=0.001, people_filter="(uid=nobody)")
+    for name in ("carla", "dora", "ending"):
+        at.house.sign_in(name)
+    token = at.sessions.sign_in("anna", PASSWORD, HERE).token
+    assert "rag-finance" in at.groups(token)
+
+
+def test_while_the_directory_is_down_its_last_word_counts_and_it_is_left_alone(
+    asked: Callable[..., Asked], caplog: pytest.LogCaptureFixture
+) -> None:
+    at = asked(every_s=3600, urls=("ldaps://127.0.0.1:1",))
+    tokens = [at.sessions.sign_in(name, PASSWORD, HERE).token for name in ("anna", "carla")]
+    assert "rag-finance" in at.groups(tokens[0])
+    assert "could not be asked" in caplog.text
+    at.groups(tokens[1])
+    assert at.times == [1]
+
+
+def test_nobody_waits_for_a_directory_that_hangs(asked: Callable[..., Asked]) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        at = asked(every_s=0.001, urls=(f"ldaps://127.0.0.1:{silent.getsockname()[1]}",), timeout_s=20)
+        token = at.sessions.sign_in("anna", PASSWORD, HERE).token
+        for _ in range(2):
+            assert "rag-finance" in at.groups(token)
+            (look,) = at.look._looks.values()
+            assert not look.done()
+        assert at.times == [1]
+
+
+def test_what_cannot_be_put_on_record_lets_nobody_go_on_with_what_they_had(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = asked(every_s=3600)
+    token = at.sessions.sign_in("anna", PASSWORD, HERE).token
+    at.take_from_anna()
+
+    def unwritten(_: object) -> None:
+        raise AuditUnavailable("The disk is full.")
+
+    monkeypatch.setattr(at.sessions, "_noting", lambda news: begun(unwritten, put_on_record.news_of(news)))
+    for _ in range(2):
+        with pytest.raises(AuditUnavailable):
+            at.groups(token)

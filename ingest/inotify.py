@@ -1,0 +1,149 @@
+"""Tells what changes below a folder, as the kernel reports it (inotify(7)).
+
+The libraries there are give up a folder's neighbours with it: they end their walk, without a word, at the first folder
+that they may not watch, and where the kernel lost count, they do not say so either.
+
+Rules this module keeps:
+
+1. Every folder that can be listed is watched; no link is followed. One that is closed to this account holds up no
+   other, and is watched, with what is in it, as soon as its rights are others.
+2. A folder that comes in, or whose rights change, is told of as a whole: nobody was told of what changed in it before.
+3. Where the kernel lost count of the changes, so is the folder itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import select
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_MODIFY, _ATTRIB, _CLOSE_WRITE = 0x2, 0x4, 0x8
+_MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x40, 0x80, 0x100, 0x200
+_DELETE_SELF, _MOVE_SELF, _UNMOUNT, _OVERFLOW, _IGNORED = 0x400, 0x800, 0x2000, 0x4000, 0x8000
+_ONLY_FOLDERS, _NO_LINKS, _IS_FOLDER = 0x01000000, 0x02000000, 0x40000000
+_CHANGES = _MODIFY | _ATTRIB | _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF
+_GONE = _DELETE_SELF | _MOVE_SELF | _UNMOUNT | _IGNORED
+
+_HEAD = struct.Struct("iIII")  # the watch, what happened, a cookie, the length of the name
+_READ_BYTES = 256 * 1024
+_NOT_WATCHED = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+"""Why one folder of many is left out: it is closed to this account, or none any more."""
+
+_QUIET_S = 0.1  # changes that follow each other so soon are told of together
+_AT_MOST_S = 0.3  # a folder that is never quiet is told of so often: who may see what does not wait for quiet
+
+
+class WatchedFolder:
+    """A folder and all that is in it. For one thread."""
+
+    def __init__(self, root: Path) -> None:
+        """Begin to watch. Raises OSError: it cannot be listed, or the kernel allows no more watches."""
+        self._root = os.fsencode(root)
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._paths: dict[int, bytes] = {}
+        self._gone = False
+        os.scandir(self._root).close()
+        self._descriptor = self._called(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        try:
+            self._watch(b"")
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Watch no more."""
+        os.close(self._descriptor)
+
+    def changes(self, wait_s: float) -> set[str]:
+        """The paths inside at which something changed, "" for the folder itself; none if nothing does so long.
+
+        Raises:
+            OSError: The folder is not there any more, or the kernel allows no more watches.
+        """
+        if self._gone:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        told = set[bytes]()
+        if self._waited(wait_s):
+            limit = time.monotonic() + _AT_MOST_S
+            while (left := limit - time.monotonic()) > 0 and self._waited(min(_QUIET_S, left)):
+                told |= self._read()
+        return {os.fsdecode(path) for path in told}
+
+    def _waited(self, seconds: float) -> bool:
+        """Whether there is something to read by then."""
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
+    def _read(self) -> set[bytes]:
+        told, came = set[bytes](), set[bytes]()
+        for watch, what, name in _events(os.read(self._descriptor, _READ_BYTES)):
+            if what & _OVERFLOW:
+                told.add(b"")
+                came.add(b"")
+                continue
+            folder = self._paths.get(watch)
+            if folder is None:  # of a folder that went
+                continue
+            if not name and what & _GONE:  # a folder inside is told of by the one that it is in
+                self._gone |= not folder
+                if what & _IGNORED:
+                    del self._paths[watch]
+                continue
+            path = b"/".join(part for part in (folder, name) if part)
+            told.add(path)
+            if what & _IS_FOLDER and what & (_MOVED_FROM | _DELETE):
+                self._leave(path)
+            elif what & _IS_FOLDER and what & (_MOVED_TO | _CREATE | _ATTRIB):
+                came.add(path)
+        for path in came:
+            if not any(above != path and (not above or path.startswith(above + b"/")) for above in came):
+                self._watch(path)
+        return told
+
+    def _leave(self, folder: bytes) -> None:
+        """Watch nothing more of a folder that went, until it comes in anew."""
+        for watch, path in list(self._paths.items()):
+            if path == folder or path.startswith(folder + b"/"):
+                del self._paths[watch]
+                self._libc.inotify_rm_watch(self._descriptor, watch)
+
+    def _watch(self, below: bytes) -> None:
+        """Watch a folder and those in it, as far as they can be listed; those that are watched stay so."""
+        folders = [below]
+        while folders:
+            folder = folders.pop()
+            place = os.path.join(self._root, folder) if folder else self._root  # noqa: PTH118 - names of any bytes
+            watch = self._libc.inotify_add_watch(self._descriptor, place, _CHANGES | _ONLY_FOLDERS | _NO_LINKS)
+            try:
+                self._paths[self._called(watch)] = folder
+                with os.scandir(place) as entries:  # after that: what comes meanwhile is told of
+                    inner = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            except OSError as error:
+                if error.errno not in _NOT_WATCHED or not folder:
+                    raise
+                continue
+            folders += [folder + b"/" + name if folder else name for name in inner]
+
+    @staticmethod
+    def _called(result: int) -> int:
+        """What a call of the C library came to. Raises OSError."""
+        if result < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        return result
+
+
+def _events(read: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """What was read, event by event: the watch, what happened, and the name in that folder, empty for itself."""
+    at = 0
+    while at < len(read):
+        watch, what, _, length = _HEAD.unpack_from(read, at)
+        at += _HEAD.size
+        yield watch, what, read[at : at + length].rstrip(b"\0")
+        at += length
