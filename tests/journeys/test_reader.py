@@ -142,6 +142,29 @@ def test_a_conversation_goes_on_is_judged_found_again_and_deleted(browser: Brows
         expect(entry).to_have_count(0)
 
 
+def test_signing_out_stays_in_sight_beside_many_conversations(browser: Browser, served: Served) -> None:
+    name, password = served.accounts.employee
+    with httpx.Client(base_url=served.base_url, trust_env=False, timeout=60) as api:
+        api.post("/api/session", json={"name": name, "password": password}).raise_for_status()
+        for number in range(12):
+            api.post("/api/ask", json={"question": f"Which football team won in {1990 + number}?"}).raise_for_status()
+    with visit(browser, served.base_url, (1280, 560)) as visiting:
+        visiting.sign_in(name, password)
+        page = visiting.page
+        expect(page.get_by_role("button", name="Sign out")).to_be_in_viewport(ratio=1)
+        visiting.click(page.get_by_role("button", name="All conversations"))
+        visiting.enter(page.get_by_label("Words of the first question"), "won 1990")
+        expect(page.get_by_role("button", name="Open conversation")).to_have_count(1)
+        visiting.click(page.get_by_role("button", name="Open conversation"))
+        expect(page.locator(".sr-question")).to_contain_text("1990")
+        row = page.locator('[class*="st-key-sr-history-current-"]')
+        visiting.click(row.get_by_role("button", name="Delete"))
+        visiting.click(page.get_by_role("button", name="Delete conversation"))
+        expect(row).to_have_count(0)
+        visiting.click(page.get_by_role("button", name="Sign out"))
+        page.wait_for_url("**/login")
+
+
 def test_the_library_shows_how_each_page_was_read(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.employee)
