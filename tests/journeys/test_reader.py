@@ -142,6 +142,20 @@ def test_a_conversation_goes_on_is_judged_found_again_and_deleted(browser: Brows
         expect(entry).to_have_count(0)
 
 
+def test_a_question_is_written_where_the_cursor_is_already(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        field = visiting.page.get_by_test_id("stChatInputTextArea")
+        expect(field).to_be_focused()
+        visiting.type(QUESTION)
+        visiting.press("Enter")
+        expect(visiting.page.locator(".sr-answer")).to_contain_text("ten years", timeout=60_000)
+        visiting.click(visiting.page.get_by_role("button", name="New conversation"))
+        expect(visiting.page.get_by_text("Ask your documents")).to_be_visible()
+        visiting.type("Who keeps them?")
+        expect(field).to_have_value("Who keeps them?")
+
+
 def test_signing_out_stays_in_sight_beside_many_conversations(browser: Browser, served: Served) -> None:
     name, password = served.accounts.employee
     with httpx.Client(base_url=served.base_url, trust_env=False, timeout=60) as api:
