@@ -221,6 +221,16 @@ def test_an_open_tab_of_the_admin_is_the_only_one_that_is_asked_for(base_url: st
     assert {query["source_id"] for query in files} == {"s-3"}  # the latest of the place for uploads, and no more
 
 
+def test_an_address_opens_the_part_that_it_names_and_none_that_there_is_not(base_url: str) -> None:
+    for named, opened in (("Health", "Health"), ("Nowhere", "Sources")):
+        at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20)
+        at.query_params["admin-tab"] = named
+        at.run()
+        assert at.session_state["admin-tab"] == opened
+        assert ("Ollama does not answer" in shown(at)) == (opened == "Health")
+        assert ("admin-tab" in at.query_params) == (opened == named)
+
+
 def test_nothing_of_the_log_is_asked_for_before_there_is_a_reason(base_url: str, state: Standin) -> None:
     state.opening = OpeningOut(reason="", until=None)
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
@@ -302,7 +312,7 @@ def test_an_entry_that_was_altered_is_shown_with_no_time_rather_than_with_a_wron
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
     at.session_state["log-tab"] = "Other events"
     assert "time not known" in shown(at.run())
-    at.session_state["log-tab"] = "Questions"
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
     assert "time not known" in shown(at.run())
     at.button(key="entry-q-2").click().run()
     assert "time not known" in shown(at)

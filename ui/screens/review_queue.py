@@ -48,7 +48,7 @@ def page(client: Client) -> None:
         return
     st.button("Refresh", key="reviews-refresh", on_click=read_again)
     names = [words for words, _ in _TABS.values()]
-    *tabs, rules = st.tabs([*names, "Rules"], key="reviews-tab", on_change="rerun")
+    *tabs, rules = st.tabs([*names, "Rules"], key="reviews-tab", bind="query-params")
     for state, tab in zip(_TABS, tabs, strict=True):
         with tab, pieces.problems_shown():
             if tab.open:
