@@ -16,7 +16,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from appliance import wording
 from appliance.api.schemas.asking import PlaceOut
-from ui.addresses import sign_in_address
+from ui.addresses import and_back
 from ui.client import ApiProblem
 from ui.inert import Html, text
 
@@ -220,7 +220,7 @@ def show_not_signed_in() -> None:
 
 
 def _show_way_in(title: str, lead: str, way: str) -> None:
-    way_in = sign_in_address(st.context.url or "")
+    way_in = and_back("/login", st.context.url or "")
     words = f"<h1>{text(title)}</h1><p>{text(lead)}</p>{link_button(way, way_in)}"
     show(Html(f'<div class="sr-empty sr-way-in">{words}</div>'))
 
