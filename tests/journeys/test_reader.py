@@ -127,7 +127,16 @@ def test_a_conversation_goes_on_is_judged_found_again_and_deleted(browser: Brows
         expect(page.get_by_text("Searched for: Since when does the retention period")).to_be_visible()
         assert page.locator(".sr-answer mark").count() >= 2
         visiting.click(page.get_by_role("button", name="Not helpful", exact=True).last)
-        visiting.fill(page.get_by_label("What was wrong?"), "The start is missing.")
+        field = page.get_by_label("What was wrong?")
+        field.wait_for()
+        looks = [
+            page.get_by_role("button", name=words, exact=True).last.evaluate(
+                "it => getComputedStyle(it).backgroundColor"
+            )
+            for words in ("Helpful", "Not helpful")
+        ]
+        assert looks[0] != looks[1]  # the one that was given looks pressed
+        visiting.fill(field, "The start is missing.")
         visiting.click(page.get_by_role("button", name="Send", exact=True))
         expect(page.get_by_text("Thank you. It is on record.")).to_be_visible()
         visiting.click(page.get_by_role("button", name="New conversation"))

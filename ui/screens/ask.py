@@ -222,9 +222,9 @@ def _progress(words: str) -> Html:
 
 
 def _take_feedback(client: Client, turn: TurnOut) -> None:
-    """Two thumbs; after the lower one, a line for what was wrong."""
+    """Two thumbs, of which the one that was given looks pressed; after the lower one, a line for what was wrong."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"sr-feedback-{turn.query_id}", gap="small"):
-        pieces.show(pieces.line(_VERDICTS[turn.feedback]), "content")
+        pieces.show(pieces.line(_VERDICTS[turn.feedback], f"sr-muted sr-verdict-{turn.feedback}"), "content")
         if st.button("Helpful", icon=":material/thumb_up:", type="tertiary", key=f"up-{turn.query_id}"):
             _give(client, turn, FeedbackIn(verdict="up"))
         if st.button("Not helpful", icon=":material/thumb_down:", type="tertiary", key=f"down-{turn.query_id}"):
