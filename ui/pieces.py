@@ -13,6 +13,7 @@ from typing import Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.errors import StreamlitAPIException
 
 from appliance import wording
 from appliance.api.schemas.asking import PlaceOut
@@ -183,6 +184,14 @@ def say_what_was_kept() -> None:
     """Show the messages of the run before."""
     for words, tone in st.session_state.pop(_FLASH, []):
         show(notice(words, tone))
+
+
+def draw_again() -> None:
+    """Draw again the dialog in which something was done, which stays open, or the page on which it was done."""
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:  # it was done on a page
+        st.rerun()
 
 
 def notices() -> DeltaGenerator:

@@ -13,7 +13,8 @@ from ui.client import Client, checked
 from ui.inert import Html, one_line, text
 from ui.log_opening import log_is_open
 from ui.read_once import read_again, read_once
-from ui.screens.review_queue import OWN_WORDS, decide
+from ui.screens.into_case import OWN_WORDS
+from ui.screens.review_queue import decide
 
 _STATES: dict[str, tuple[str, pieces.Tone]] = {
     "open": ("open", "warn"),
@@ -22,10 +23,8 @@ _STATES: dict[str, tuple[str, pieces.Tone]] = {
 }
 _KINDS = {"opened": "Opened", "query": "Question put in", "note": "Note", "unread": "Unreadable"}
 
-_ID = "It is named as 'Query' in the entry of the question in the query log, under 'How it was made'"
-_IDS = (
-    "Each is named as 'Query' in its entry of the query log, under 'How it was made'; several with blanks between them"
-)
+_ID = "'Id of the question' in its entry of the query log, under 'How it was made'"
+_IDS = f"{_ID}; several with blanks between them"
 _OPENED = "strongroom_cases_opened"
 
 
