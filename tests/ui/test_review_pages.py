@@ -97,6 +97,21 @@ def test_a_case_is_opened_with_a_reason_and_questions(base_url: str, state: Stan
     assert "'Id of the question' in its entry" in field.placeholder
 
 
+def test_a_case_tells_what_it_is_about_then_its_questions_its_record_and_its_acts_and_the_evidence_last(
+    base_url: str,
+) -> None:
+    at = run(base_url, "cases")
+    at.button(key="case-case-1").click().run()
+    case = shown(at)[shown(at).index("<h2>3. Salaries seen") :]
+    order = ["Told by a clerk.", "Questions", "That.", "On record", "Question put in"]
+    assert [case.index(words) for words in order] == sorted(case.index(words) for words in order)
+    assert case.count("Told by a clerk.") == 1
+    assert "What?" in case[case.index("Question put in") :]  # and not its id
+    labels = [block.label for block in (*at.tabs, *at.expander)]
+    assert labels[-1] == "Evidence package"
+    assert not at.expander[-1].proto.expanded
+
+
 @pytest.mark.parametrize(("chosen", "done"), [("case-1", "The question is in case 3."), ("", "Case 3 is open, with")])
 def test_a_question_is_put_in_a_case_from_its_entry(base_url: str, state: Standin, chosen: str, done: str) -> None:
     def entry(url: str) -> None:

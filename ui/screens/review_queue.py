@@ -96,8 +96,8 @@ def _open(client: Client, review: DrawnAnswerOut) -> None:
             _judge(client, review)
         elif review.state is ReviewState.SECOND and review.own:
             pieces.show(pieces.notice("You judged this answer. Another officer decides."))
-        elif review.state is ReviewState.SECOND:
-            decide(client, review.proposal_id)
+        elif review.state is ReviewState.SECOND and decide(client, review.proposal_id):
+            st.rerun()
 
 
 def _whole(review: DrawnAnswerOut) -> Html:
@@ -176,8 +176,8 @@ def _choose_case(review: DrawnAnswerOut, names: dict[str, str]) -> tuple[str, st
     return case_id, title
 
 
-def decide(client: Client, proposal_id: str) -> None:
-    """Offer the decision about what another officer proposed."""
+def decide(client: Client, proposal_id: str) -> bool:
+    """Offer the decision about what another officer proposed; whether it was taken now."""
     with st.form(f"decide-{proposal_id}", border=False):
         note = st.text_input("Note")
         with st.container(horizontal=True, gap="small"):
@@ -187,4 +187,4 @@ def decide(client: Client, proposal_id: str) -> None:
         client.decide_proposal(proposal_id, checked(ProposalDecisionIn, approve=agreed, note=note))
         read_again()
         pieces.say_after_rerun("You agreed: it is closed." if agreed else "You did not agree: it stays open.")
-        st.rerun()
+    return agreed or refused
