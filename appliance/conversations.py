@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -40,7 +41,7 @@ from sqlalchemy import (
 
 from appliance.audit.keys import Key, opened
 from appliance.audit.log import QueryLog
-from appliance.audit.records import month_of
+from appliance.audit.records import folded, month_of
 from appliance.database import Database, Moment, metadata, month_in
 from appliance.domain import AnswerKind, Grounding, StatementCheck
 from appliance.errors import NotFound
@@ -164,19 +165,27 @@ class Conversations:
                 )
             )
 
-    def recent(self, person_id: str, *, limit: int) -> list[ConversationSummary]:
-        """A person's conversations, newest first."""
+    def recent(self, person_id: str, *, limit: int, words: str = "") -> list[ConversationSummary]:
+        """A person's conversations, newest first.
+
+        Args:
+            person_id: Whose.
+            limit: How many at most.
+            words: Only those whose first question has all of these in it, in any order; a word may be a part of one.
+        """
         query: Select[Any] = (
             select(conversations.c.id, conversations.c.updated_at, *_OF_A_QUESTION)
             .join(turns)
             .where(conversations.c.person_id == person_id, turns.c.position == _FIRST)
             .order_by(conversations.c.updated_at.desc(), conversations.c.id)
-            .limit(limit)
         )
-        with self._database.read() as connection:
-            rows = connection.execute(query).all()
+        wanted = folded(words).split()
+        with self._database.read() as connection:  # what is sealed no database can search
+            rows = connection.execute(query if wanted else query.limit(limit)).all()
         keys = self._log.keys_of(person_id)
-        return [ConversationSummary(row.id, _title(_question(row, person_id, keys)), row.updated_at) for row in rows]
+        questions = ((row, _question(row, person_id, keys)) for row in rows)
+        found = ((row, question) for row, question in questions if all(word in folded(question) for word in wanted))
+        return [ConversationSummary(row.id, _title(question), row.updated_at) for row, question in islice(found, limit)]
 
     def turns(self, conversation_id: str, person_id: str) -> Sequence[StoredTurn]:
         """The turns of a conversation, oldest first. Raises NotFound."""

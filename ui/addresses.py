@@ -10,7 +10,7 @@ DOOR = "start"
 """What stands before the pages, at the root, and leads to the first of them. Its name is no address."""
 
 
-def sign_in_address(here: str) -> str:
-    """The sign-in page, from which a reader comes back to the page whose address this is."""
+def and_back(step: str, here: str) -> str:
+    """The address of a step that comes first, from which a reader comes back to the page whose address this is."""
     page = urlsplit(here).path.strip("/")
-    return f"/login?{NEXT}={page}" if page in PAGES else "/login"
+    return f"{step}?{NEXT}={page}" if page in PAGES else step

@@ -16,7 +16,7 @@ from appliance.api.schemas.pages import PAGES
 from appliance.api.schemas.people import SESSION_COOKIE, Me
 from appliance.domain import Role
 from ui import pieces, shown_once
-from ui.addresses import DOOR
+from ui.addresses import DOOR, and_back
 from ui.client import ApiProblem, Client
 from ui.inert import Html, text
 from ui.screens import account, admin, ask, cases, compliance, data_protection, library, review_queue
@@ -136,7 +136,8 @@ def _door(problem: ApiProblem) -> None:
         pieces.show_signed_out()
     elif problem.code in _UNFINISHED:
         pieces.show(pieces.notice(problem.message, "warn"))
-        pieces.show(pieces.link_button(*_UNFINISHED[problem.code]))
+        words, step = _UNFINISHED[problem.code]
+        pieces.show(pieces.link_button(words, and_back(step, st.context.url or "")))
     else:
         pieces.show(pieces.notice(problem.message, "bad"))
 

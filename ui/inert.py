@@ -58,6 +58,9 @@ _TAG_OR_SIGN = re.compile("(<[^>]*>|[\ue000\ue001])")
 _OPENS, _CLOSES = "\ue000", "\ue001"
 """Stand around what `render` marks until the text is HTML. Private characters; those of the text itself are removed."""
 
+_OPENS_QUOTATION = re.compile("[\ue000\ue001]*\u201c[\ue000\ue001]*")
+_ENDS_QUOTATION = re.compile("([\ue000\ue001]*\u201d[\ue000\ue001]*)(.*)")
+
 _MAX_DEPTH = 3
 
 
@@ -195,6 +198,8 @@ def _marked(html_with_signs: str, mark: Mark) -> str:
 
 def _blocks(text: str, cited: Collection[int], rows: bool) -> str:
     lines = plain(text).replace("\t", "    ").split("\n")
+    if rows:
+        lines = _with_quotation_marks_in_rows(lines)
     blocks: list[str] = []
     at = 0
     while at < len(lines):
@@ -205,6 +210,21 @@ def _blocks(text: str, cited: Collection[int], rows: bool) -> str:
         block, at = rows_of(lines, at, partial(_inline, cited=cited)) if as_row else _block(lines, at, cited, rows)
         blocks.append(block)
     return f'<div class="sr-text" dir="auto">{"".join(blocks)}</div>'
+
+
+def _with_quotation_marks_in_rows(lines: Sequence[str]) -> list[str]:
+    """The lines; where a quotation begins or ends with a row, its mark stands in that row, and not on its own."""
+    put: list[str] = []
+    for line in lines:
+        ends = _ENDS_QUOTATION.fullmatch(line)
+        if put and _OPENS_QUOTATION.fullmatch(put[-1]) and is_row(line) and not line.startswith("|"):
+            put[-1] += line
+        elif ends and put and is_row(put[-1]) and not put[-1].rstrip().endswith("|"):
+            put[-1] += ends[1]
+            put.append(ends[2])
+        else:
+            put.append(line)
+    return put
 
 
 def _block(lines: Sequence[str], at: int, cited: Collection[int], rows: bool) -> tuple[str, int]:

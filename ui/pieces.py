@@ -13,10 +13,11 @@ from typing import Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.errors import StreamlitAPIException
 
 from appliance import wording
 from appliance.api.schemas.asking import PlaceOut
-from ui.addresses import sign_in_address
+from ui.addresses import and_back
 from ui.client import ApiProblem
 from ui.inert import Html, text
 
@@ -185,6 +186,14 @@ def say_what_was_kept() -> None:
         show(notice(words, tone))
 
 
+def draw_again() -> None:
+    """Draw again the dialog in which something was done, which stays open, or the page on which it was done."""
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:  # it was done on a page
+        st.rerun()
+
+
 def notices() -> DeltaGenerator:
     """The place of what is to be seen however far down the page somebody is.
 
@@ -220,7 +229,7 @@ def show_not_signed_in() -> None:
 
 
 def _show_way_in(title: str, lead: str, way: str) -> None:
-    way_in = sign_in_address(st.context.url or "")
+    way_in = and_back("/login", st.context.url or "")
     words = f"<h1>{text(title)}</h1><p>{text(lead)}</p>{link_button(way, way_in)}"
     show(Html(f'<div class="sr-empty sr-way-in">{words}</div>'))
 

@@ -20,6 +20,8 @@ def read_once(place: str, asked: object, read: Callable[[], _Read]) -> _Read:
     return found
 
 
-def read_again() -> None:
-    """Read everything anew from now on: something was changed, or somebody asks for it."""
-    st.session_state.pop(_PLACE, None)
+def read_again(*places: str) -> None:
+    """Read these places, or everything, anew from now on: something was changed, or somebody asks for it."""
+    kept = st.session_state.setdefault(_PLACE, {})
+    for place in places or tuple(kept):
+        kept.pop(place, None)

@@ -13,6 +13,9 @@ CELL_BORDER = re.compile(r"(?<!\\)\|")
 _ESCAPED_BORDER = "\\|"
 _MAX_COLUMNS = 20
 _MAX_LABEL = 90  # characters of a line between two rows
+_NUMBER = re.compile(r"\d")
+_PERIOD = re.compile(r"(?:\d{1,2}[./-]){0,2}(?:19|20)\d\d(?:[/-]\d{2,4})?")
+_SIGNS = re.compile("[\ue000\ue001]")  # around what is marked, until it is HTML (`ui.inert`)
 
 
 def is_table(lines: Sequence[str], at: int) -> bool:
@@ -47,10 +50,20 @@ def rows_of(lines: Sequence[str], at: int, shown: Callable[[str], str]) -> tuple
         line = lines[at].strip()
         if not TABLE_RULE.fullmatch(line):
             framed = line.startswith("|") and line.endswith("|")  # else a bar at the beginning follows an empty cell
-            rows.append(_row(_without_frame(line) if framed else line, "td", shown))
+            rows.append(_without_frame(line) if framed else line)
         at += 1
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f'<div class="sr-scroll"><table><tbody>{body}</tbody></table></div>', at
+    head = f"<thead><tr>{_row(rows.pop(0), 'th', shown)}</tr></thead>" if _has_head(rows) else ""
+    body = "".join(f"<tr>{_row(row, 'td', shown)}</tr>" for row in rows)
+    return f'<div class="sr-scroll"><table>{head}<tbody>{body}</tbody></table></div>', at
+
+
+def _has_head(rows: Sequence[str]) -> bool:
+    """Whether the first row names the columns: no number stands in it, but for periods, and some stand below it."""
+    if len(rows) < 2:
+        return False
+    cells = [found for cell in CELL_BORDER.split(_SIGNS.sub("", rows[0])) if (found := cell.strip())]
+    names = len(cells) > 1 and all(_PERIOD.fullmatch(cell) or not _NUMBER.search(cell) for cell in cells)
+    return names and any(_NUMBER.search(row) for row in rows[1:])
 
 
 def _is_between_rows(lines: Sequence[str], at: int) -> bool:

@@ -63,4 +63,4 @@ def _ask(client: Client, key: str) -> None:
                 client.ask_for_export(reason)
                 fields.accepted(f"export-reason-{key}")
                 pieces.say_after_rerun("It waits for a second officer.")
-                st.rerun()
+                pieces.draw_again()

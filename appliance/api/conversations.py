@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from appliance.api.gate import OwnHistory, TheAppliance
 from appliance.api.schemas.asking import ConversationDetail, ConversationOut, TurnOut
@@ -18,15 +19,19 @@ from appliance.wiring import Appliance
 
 router = APIRouter(prefix="/conversations", tags=["conversations"])
 _LISTED = 100
+Words = Annotated[str, Query(max_length=200)]
+Limit = Annotated[int, Query(ge=1, le=1000)]
 _NOT_SHOWN = "This answer drew on documents that are gone or that you may no longer see, so it is not shown."
 
 
 @router.get("")
-def conversations(reader: OwnHistory, appliance: TheAppliance) -> list[ConversationOut]:
-    """One's conversations, newest first."""
+def conversations(
+    reader: OwnHistory, appliance: TheAppliance, text: Words = "", limit: Limit = _LISTED
+) -> list[ConversationOut]:
+    """One's conversations, newest first: all, or those whose first question has the words of `text`."""
     return [
         ConversationOut(id=item.id, title=item.title, updated_at=item.updated_at)
-        for item in appliance.conversations.recent(reader.id, limit=_LISTED)
+        for item in appliance.conversations.recent(reader.id, limit=limit, words=text)
     ]
 
 

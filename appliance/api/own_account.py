@@ -6,12 +6,14 @@ Rules this module keeps:
 2. They are open to somebody whose sign-in is not finished yet. What else is open to them are signing out, and changing
    the password over the API (`gate.Unfinished`).
 3. Taking a second factor away takes a code of it: a browser left open is not enough.
+4. They lead on to the page that somebody came for (`goals`), and to nothing that is not open to them yet.
 """
 
 from __future__ import annotations
 
 import html
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from string import Template
 
 from starlette.concurrency import run_in_threadpool
@@ -20,11 +22,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from appliance.api.gate import record_act
+from appliance.api.goals import goal_of, with_goal
 from appliance.api.opening import set_cookie
 from appliance.api.qr import qr_code
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.signin import change_password, next_address
-from appliance.api.signin_pages import page
+from appliance.api.signin_pages import goal_field, page
 from appliance.auth.brake import Attempt
 from appliance.auth.second_factor import address_for_apps
 from appliance.auth.sessions import TokenKind
@@ -32,9 +35,21 @@ from appliance.domain import Principal
 from appliance.errors import ApplianceError, InvalidRequest, NotSignedIn
 from appliance.wiring import Appliance
 
-_Answer = Callable[[Request, Principal, dict[str, str]], Response]
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """Somebody at one of the pages: with which session, what they sent, and which page they came for."""
+
+    token: str
+    person: Principal
+    fields: dict[str, str]
+    goal: str
+
+
+_Answer = Callable[[_Visit], Response]
 
 _CHANGE_FORM = """<form method="post" action="/password">
+$goal
 <label for="old">Password now</label>
 <input id="old" name="old" type="password" autocomplete="current-password" maxlength="1024" required autofocus>
 <label for="new">New password</label>
@@ -50,6 +65,7 @@ _CODE_INPUT = """<label for="code">Code that the app shows</label>
 _SETUP = """$qr
 <p class="secret">$secret</p>
 <form method="post" action="/second-factor">
+$goal
 $code
 <button type="submit">Turn on</button>
 </form>"""
@@ -59,10 +75,11 @@ $code
 <button type="submit">Take it away</button>
 </form>"""
 
-_BACK = '<p class="small"><a href="/account">Back to your account</a></p>'
+_LINK = '<p class="small"><a href="$address">$words</a></p>'
+_FIRST = {"/password": "Change your password first", "/second-factor": "Set up your second factor first"}
 
 _DONE = """<ul class="secret codes">$codes</ul>
-<p class="small"><a href="/">I have noted them. Continue</a></p>"""
+<p class="small"><a href="$onward">I have noted them. Continue</a></p>"""
 
 
 def own_account_routes(appliance: Appliance) -> list[Route]:
@@ -87,10 +104,11 @@ def _for_whoever_signed_in(appliance: Appliance, answer: _Answer) -> Callable[[R
                 appliance.sessions.recognise, token, kind=TokenKind.SESSION, may_be_unfinished=True
             )
         except NotSignedIn:
-            return RedirectResponse("/login", 303)
+            return RedirectResponse(with_goal("/login", goal_of(request.query_params)), 303)
         async with request.form(max_files=0, max_fields=4, max_part_size=4096) as form:
             fields = {name: str(value) for name, value in form.items()}
-        return await run_in_threadpool(answer, request, found.principal, fields)
+        goal = goal_of(fields) or goal_of(request.query_params)
+        return await run_in_threadpool(answer, _Visit(token, found.principal, fields, goal))
 
     return endpoint
 
@@ -99,77 +117,96 @@ class _PasswordPage:
     def __init__(self, appliance: Appliance) -> None:
         self._appliance = appliance
 
-    def show(self, _request: Request, person: Principal, _fields: dict[str, str]) -> Response:
-        if self._appliance.accounts.person(person.id).directory:
-            return _page("Change your password", "Your password is kept elsewhere. Change it where you sign in.", "")
-        return self._form(person, "")
+    def show(self, visit: _Visit) -> Response:
+        if self._appliance.accounts.person(visit.person.id).directory:
+            lead = "Your password is kept elsewhere. Change it where you sign in."
+            return _page("Change your password", lead, "", back=self._back(visit))
+        return self._form(visit, "")
 
-    def change(self, _request: Request, person: Principal, fields: dict[str, str]) -> Response:
-        new = fields.get("new", "")
-        if new != fields.get("again"):
-            return self._form(person, "The new password was typed in two ways. Try again.", 422)
+    def change(self, visit: _Visit) -> Response:
+        new = visit.fields.get("new", "")
+        if new != visit.fields.get("again"):
+            return self._form(visit, "The new password was typed in two ways. Try again.", 422)
         try:
-            session = change_password(self._appliance, person, fields.get("old", ""), new)
+            session = change_password(self._appliance, visit.person, visit.fields.get("old", ""), new)
         except NotSignedIn:
-            return self._form(person, "The password you have now was not typed right. Try again.", 401)
+            return self._form(visit, "The password you have now was not typed right. Try again.", 401)
         except ApplianceError as error:
-            return self._form(person, str(error), error.status)
-        response = RedirectResponse(next_address(self._appliance, session.token), 303)
+            return self._form(visit, str(error), error.status)
+        response = RedirectResponse(next_address(self._appliance, session.token, visit.goal), 303)
         set_cookie(response, self._appliance, session)
         return response
 
-    def _form(self, person: Principal, message: str, status: int = 200) -> Response:
+    def _form(self, visit: _Visit, message: str, status: int = 200) -> Response:
         lead = "At least 12 characters; four words are good. Your other sessions, and your tokens, end."
-        if self._appliance.accounts.person(person.id).must_change_password:
+        if self._appliance.accounts.person(visit.person.id).must_change_password:
             lead = f"Somebody else set your password. Choose one that you alone know before you go on. {lead}"
-            return _page("Change your password", lead, _CHANGE_FORM, message, status, back="")  # nothing else is open
-        return _page("Change your password", lead, _CHANGE_FORM, message, status)
+        form = Template(_CHANGE_FORM).substitute(goal=goal_field(visit.goal))
+        return _page("Change your password", lead, form, message, status, back=self._back(visit))
+
+    def _back(self, visit: _Visit) -> str:
+        return _way_back("/password", next_address(self._appliance, visit.token, visit.goal))
 
 
 class _SecondFactorPage:
     def __init__(self, appliance: Appliance) -> None:
         self._appliance = appliance
 
-    def show(self, _request: Request, person: Principal, _fields: dict[str, str]) -> Response:
-        return self._form(person, "")
+    def show(self, visit: _Visit) -> Response:
+        return self._form(visit, "")
 
-    def turn_on(self, _request: Request, person: Principal, fields: dict[str, str]) -> Response:
-        factors = self._appliance.sessions.second_factors
+    def turn_on(self, visit: _Visit) -> Response:
+        factors, person = self._appliance.sessions.second_factors, visit.person
         try:
             with record_act(self._appliance, person, "second_factor.set_up", person.name):
-                codes = factors.confirm(person.id, fields.get("code", ""))
+                codes = factors.confirm(person.id, visit.fields.get("code", ""))
         except ApplianceError as error:
-            return self._form(person, str(error), error.status)
+            return self._form(visit, str(error), error.status)
         lead = "It is on. Each of these codes signs you in once if you lose the device. They are shown this once."
         listed = "".join(f"<li>{html.escape(code)}</li>" for code in codes)
-        return _page("Second factor", lead, Template(_DONE).substitute(codes=listed))
+        onward = html.escape(next_address(self._appliance, visit.token, visit.goal))
+        body = Template(_DONE).substitute(codes=listed, onward=onward)
+        return _page("Second factor", lead, body, back=self._back(visit))
 
-    def remove(self, _request: Request, person: Principal, fields: dict[str, str]) -> Response:
-        sessions = self._appliance.sessions
+    def remove(self, visit: _Visit) -> Response:
+        sessions, person = self._appliance.sessions, visit.person
         try:
             sessions.brake.refuse_when_paused(Attempt.in_session(person.id))  # not on record, as at the door
             with record_act(self._appliance, person, "second_factor.removed", person.name):
-                sessions.remove_second_factor(person.id, fields.get("code", ""))
+                sessions.remove_second_factor(person.id, visit.fields.get("code", ""))
         except ApplianceError as error:
-            return self._form(person, str(error), error.status)
+            return self._form(visit, str(error), error.status)
         return RedirectResponse("/second-factor", 303)
 
-    def _form(self, person: Principal, message: str, status: int = 200) -> Response:
+    def _form(self, visit: _Visit, message: str, status: int = 200) -> Response:
+        person, back = visit.person, self._back(visit)
         if self._appliance.accounts.person(person.id).totp_on:
             lead = "It is on: signing in takes a code of your app. To use another device, take it away first."
-            return _page("Second factor", lead, Template(_REMOVAL).substitute(code=_CODE_INPUT), message, status)
+            removal = Template(_REMOVAL).substitute(code=_CODE_INPUT)
+            return _page("Second factor", lead, removal, message, status, back=back)
         try:
             secret = self._appliance.sessions.second_factors.begin(person.id)
         except InvalidRequest as error:
-            return _page("Second factor", "", "", str(error), error.status)
+            return _page("Second factor", "", "", str(error), error.status, back=back)
         lead = "Scan this with an authenticator app, or type the letters below into it. Then give the code it shows."
-        body = Template(_SETUP).substitute(
-            qr=qr_code(address_for_apps(secret, person.name)), secret=_in_fours(secret), code=_CODE_INPUT
-        )
-        return _page("Second factor", lead, body, message, status)
+        qr, field = qr_code(address_for_apps(secret, person.name)), goal_field(visit.goal)
+        body = Template(_SETUP).substitute(qr=qr, secret=_in_fours(secret), code=_CODE_INPUT, goal=field)
+        return _page("Second factor", lead, body, message, status, back=back)
+
+    def _back(self, visit: _Visit) -> str:
+        return _way_back("/second-factor", next_address(self._appliance, visit.token, visit.goal))
 
 
-def _page(title: str, lead: str, body: str, message: str = "", status: int = 200, *, back: str = _BACK) -> HTMLResponse:
+def _way_back(here: str, onward: str) -> str:
+    """The link to one's account, or to what has to be done before that is open; none to the page itself; as HTML."""
+    step = onward.partition("?")[0]
+    if step == here:
+        return ""
+    address, words = (onward, _FIRST[step]) if step in _FIRST else ("/account", "Back to your account")
+    return Template(_LINK).substitute(address=html.escape(address), words=words)
+
+
+def _page(title: str, lead: str, body: str, message: str = "", status: int = 200, *, back: str) -> HTMLResponse:
     """A page with what somebody does about their account; `body` and `back` are HTML of ours."""
     words = {"lead": html.escape(lead), "message": html.escape(message)}
     return page("account.html", title, status, body=body, back=back, **words)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from appliance.api.goals import goal_of
+from appliance.api.goals import goal_of, with_goal
 from appliance.api.opening import address_of, end_session, record_failure, record_sign_in, set_cookie
 from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.sign_on import arrive_through_proxy, leaving_address, sign_on_routes
@@ -74,16 +74,16 @@ def change_password(appliance: Appliance, person: Principal, old: str, new: str)
 
 
 def next_address(appliance: Appliance, token: str, goal: str = "") -> str:
-    """Where a browser goes that is signed in: to what is yet to be done first, or to the page that is its goal.
+    """Where a browser goes that is signed in: to the page that is its goal, or to what is yet to be done before that.
 
     Raises NotSignedIn when it is not.
     """
     try:
         appliance.sessions.authenticate(token)
     except PasswordChangeRequired:
-        return "/password"
+        return with_goal("/password", goal)
     except SecondFactorRequired:
-        return "/second-factor"
+        return with_goal("/second-factor", goal)
     return f"/{goal}"
 
 

@@ -18,9 +18,13 @@ def sign_in_page(message: str = "", status: int = 200, sign_on_name: str = "", *
     """The sign-in page, with a button for single sign-on where that has a name. It leads to the `goal` (`goals`)."""
     label = html.escape(f"Sign in with {sign_on_name}")
     begin = with_goal("/login/oidc", goal)
-    field = f'<input name="{NEXT}" type="hidden" value="{html.escape(goal)}">' if goal else ""
     button = f'<a class="sign-on" href="{html.escape(begin)}">{label}</a>\n<p class="or">or</p>' if sign_on_name else ""
-    return page("login.html", "Sign in", status, message=html.escape(message), sign_on=button, goal=field)
+    return page("login.html", "Sign in", status, message=html.escape(message), sign_on=button, goal=goal_field(goal))
+
+
+def goal_field(goal: str) -> str:
+    """A field, which nobody sees, that brings the goal back with a form; as HTML."""
+    return f'<input name="{NEXT}" type="hidden" value="{html.escape(goal)}">' if goal else ""
 
 
 def arrival_page(address: str) -> HTMLResponse:

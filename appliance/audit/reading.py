@@ -169,7 +169,7 @@ class LogReader:
         with self._reading() as (connection, ring):
             found = search.assembled(connection, ring, query_id)
         if found is None:
-            raise NotFound("The query log has no such question.")
+            raise NotFound("The query log has no question with this id. The id of a conversation is another one.")
         return found
 
     def groups_asked_with(self, person: str, month: str) -> frozenset[str]:

@@ -95,12 +95,15 @@ class SignedInSession:
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """An API token as its owner sees it later. `id` is the token's SHA-256: good for revoking it, for nothing else."""
+    """An API token as its owner sees it later. `id` is the token's SHA-256: good for revoking it, for nothing else.
+
+    `last_seen_at` is None where it was never used.
+    """
 
     id: str
     label: str
     created_at: datetime
-    last_seen_at: datetime
+    last_seen_at: datetime | None
     expires_at: datetime
     scopes: frozenset[Scope] = frozenset()
 
@@ -367,7 +370,8 @@ class Sessions:
             raise NotSignedIn()
         if not may_be_unfinished:
             self._require_finished(person)
-        if now - row.last_seen_at >= self._seen_every:
+        is_first_use = kind is TokenKind.API and row.last_seen_at == row.created_at
+        if is_first_use or now - row.last_seen_at >= self._seen_every:
             with self._database.write() as connection:
                 mine = and_(sessions.c.token_sha256 == token_sha256, sessions.c.kind == kind)
                 connection.execute(update(sessions).where(mine).values(last_seen_at=now))
@@ -448,7 +452,7 @@ class Sessions:
                     row.token_sha256,
                     row.label,
                     row.created_at,
-                    row.last_seen_at,
+                    None if row.last_seen_at == row.created_at else row.last_seen_at,
                     row.expires_at,
                     frozenset(Scope(scope) for scope in row.scopes),
                 )

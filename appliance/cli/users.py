@@ -196,7 +196,7 @@ def user_tokens(name: str) -> None:
                 token.id[:_TOKEN_ID_CHARACTERS],
                 escape(printable(token.label)),
                 ", ".join(sorted(token.scopes)),
-                *(f"{time:%Y-%m-%d %H:%M}" for time in times),
+                *(f"{time:%Y-%m-%d %H:%M}" if time else "never" for time in times),
             )
     out.print(table)
 

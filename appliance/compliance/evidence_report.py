@@ -50,8 +50,9 @@ def report(
     )
     if own:
         paper.heading(title)
+        outcomes = _outcomes(own)
         for recorded in own:
-            _write(paper, recorded)
+            _write(paper, recorded, "What came of it, as its closing was proposed" * (recorded.seq in outcomes))
     for number, (query_id, entries) in enumerate(queries.items(), 1):
         paper.heading(f"Question {number}")
         paper.facts([("Query", query_id)])
@@ -70,12 +71,20 @@ def _proof(signed: str, signer_key: str) -> _Pairs:
     )
 
 
-def _write(paper: Paper, recorded: Recorded) -> None:
+def _outcomes(own: Sequence[Recorded]) -> frozenset[int]:
+    """The notes with which the closing of a case was proposed: the last one before each proposal, by their numbers."""
+    notes = [recorded.seq for recorded in own if isinstance(recorded.entry, CaseNoted)]
+    proposed = [recorded.seq for recorded in own if isinstance(recorded.entry, ActProposed)]
+    return frozenset(max((seq for seq in notes if seq < proposal), default=0) for proposal in proposed)
+
+
+def _write(paper: Paper, recorded: Recorded, name: str = "") -> None:
+    """Write an entry, under a name that says more than that of its kind, or under that."""
     if recorded.entry is None:
         told = _Told(happened(recorded), texts=(("", why_unreadable(recorded)),))
     else:
         told = _told(recorded.entry)
-    paper.entry(f"{told.name} · {moment_to_the_second(recorded.time)}")
+    paper.entry(f"{name or told.name} · {moment_to_the_second(recorded.time)}")
     for label, words in told.texts:
         if label and words:
             paper.label(label)

@@ -94,6 +94,20 @@ def test_a_follow_up_keeps_its_context_and_says_what_was_searched(client: Client
     assert [turn["question"] for turn in detail["turns"]] == ["How long are invoices kept?", "And applications?"]
 
 
+def test_one_s_own_conversations_are_found_by_words_and_nobody_elses(client: Client) -> None:
+    mine = ask(client, "employee", "How long are purple invoices kept?")["conversation_id"]
+    ask(client, "hr", "Who keeps purple invoices?")
+
+    def found(**query: str | int) -> list[str]:
+        listed = client("employee").get("/api/conversations", params=query)
+        return [entry["id"] for entry in listed.json()]
+
+    assert found(text="INVOICES purple") == [mine]
+    assert found(text="purple wages") == []
+    assert found(limit=1) == [mine]
+    assert client("employee").get("/api/conversations", params={"limit": 0}).status_code == 422
+
+
 def test_a_turn_whose_key_is_gone_says_so_and_the_conversation_goes_on(client: Client, appliance: Appliance) -> None:
     first = ask(client, "employee", "How long are invoices kept?")
     other, database = Key("", b"of another log's keys".ljust(32)), appliance.folder.database

@@ -115,6 +115,47 @@ def test_a_password_that_an_admin_handed_over_is_changed_before_anything_else(
     assert not person(admin, "newcomer")["must_change_password"]
 
 
+def test_the_page_that_somebody_came_for_is_reached_past_a_password_change_and_a_second_factor(
+    admin: TestClient, browser: TestClient
+) -> None:
+    handed_over = add(admin, "aimed", roles=["compliance"])["password"]
+    form = {"name": "aimed", "password": handed_over, "next": "cases"}
+    assert browser.post("/login", data=form).headers["location"] == "/password?next=cases"
+    factor = browser.get("/second-factor?next=cases").text
+    assert "/account" not in factor  # it is not open yet
+    assert '<a href="/password?next=cases">Change your password first</a>' in factor
+    field = '<input name="next" type="hidden" value="cases">'
+    change = {"old": handed_over, "new": CHOSEN, "again": "another", "next": "cases"}
+    for page in (browser.get("/password?next=cases"), browser.post("/password", data=change)):
+        assert field in page.text
+    changed = browser.post("/password", data=change | {"again": CHOSEN})
+    assert changed.headers["location"] == "/second-factor?next=cases"
+    page = browser.get("/second-factor?next=cases").text
+    assert field in page
+    assert "/account" not in page
+    found = re.search(r'class="secret">([A-Z2-7 ]+)<', page)
+    assert found is not None
+    code = totp(found[1].replace(" ", ""), int(time.time()) // STEP_S)
+    assert field in browser.post("/second-factor", data={"code": "no code", "next": "cases"}).text
+    done = browser.post("/second-factor", data={"code": code, "next": "cases"}).text
+    assert '<a href="/cases">I have noted them. Continue</a>' in done
+    browser.post("/logout")
+    assert browser.get("/password?next=cases").headers["location"] == "/login?next=cases"
+
+
+@pytest.mark.parametrize(
+    ("number", "goal"), enumerate(["//evil.example", "https://evil.example", "cases/../x", "nowhere", '"><b>'])
+)
+def test_no_step_leads_to_what_is_none_of_the_pages(
+    admin: TestClient, browser: TestClient, number: int, goal: str
+) -> None:
+    handed_over = add(admin, f"lured-{number}")["password"]
+    log_in(browser, f"lured-{number}", handed_over)
+    assert 'name="next"' not in browser.get("/password", params={"next": goal}).text
+    form = {"old": handed_over, "new": CHOSEN, "again": CHOSEN, "next": goal}
+    assert browser.post("/password", data=form).headers["location"] == "/"
+
+
 def test_who_must_change_their_password_may_sign_out_and_change_it_over_the_api(
     admin: TestClient, browser: TestClient
 ) -> None:

@@ -241,7 +241,7 @@ def test_who_is_signed_in_is_not_asked_to_sign_in_again(browser: TestClient) -> 
 def test_whose_sign_in_is_not_finished_is_led_to_what_is_to_be_done(browser: TestClient, fresh: Appliance) -> None:
     fresh.accounts.add("new", PASSWORD, (Role.EMPLOYEE,), (), must_change=True)
     form = {"name": "new", "password": PASSWORD, "next": "library"}
-    assert browser.post("/login", data=form).headers["location"] == "/password"
+    assert browser.post("/login", data=form).headers["location"] == "/password?next=library"
     assert browser.get("/login").headers["location"] == "/password"
 
 

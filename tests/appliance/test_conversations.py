@@ -66,6 +66,29 @@ def test_the_history_is_newest_first_and_no_longer_than_asked_for(conversations:
     assert [item.id for item in conversations.recent("me", limit=2)] == ["a", "c"]
 
 
+def test_a_conversation_is_found_by_words_of_its_first_question_in_any_order_and_case(
+    conversations: Conversations,
+) -> None:
+    for number, question in enumerate(["How long is LEAVE?", "Wer darf in die Straße?", "Leave of trainees?"]):
+        conversations.add(f"c{number}", "me", turn(number, question))
+    conversations.add("c1", "me", turn(8, "And leave?"))
+    conversations.add("theirs", "them", turn(9))
+    found = {
+        words: [item.id for item in conversations.recent("me", limit=2, words=words)]
+        for words in ("leave", "long leave", "  leave\tHOW ", "strasse", "trainee", "leave pay", "")
+    }
+    assert found == {
+        "leave": ["c2", "c0"],
+        "long leave": ["c0"],
+        "  leave\tHOW ": ["c0"],
+        "strasse": ["c1"],
+        "trainee": ["c2"],
+        "leave pay": [],
+        "": ["c1", "c2"],
+    }
+    assert [item.id for item in conversations.recent("me", limit=1, words="leave")] == ["c2"]
+
+
 def test_a_conversation_of_somebody_else_is_not_there_for_any_call(conversations: Conversations) -> None:
     conversations.add("c", "them", turn(1))
     assert conversations.recent("me", limit=10) == []

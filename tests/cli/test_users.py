@@ -66,6 +66,7 @@ def test_tokens_are_listed_and_revoked_one_by_one_or_all_together(room: Room) ->
 
     ids = listed()
     assert list(ids) == ["first", "second", "third"]
+    assert room.run("user", "tokens", "robot").count("never") == 3  # used
     assert "has ended" in room.run("user", "revoke", "robot", ids["second"][:10])
     assert list(listed()) == ["first", "third"]
     assert "No token" in room.run("user", "revoke", "robot", ids["second"], ok=False)

@@ -51,10 +51,18 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
         visiting.click(dialog.get_by_role("button", name="Look at passage").first)
         expect(dialog.locator(".sr-context mark").first).to_be_visible()
         expect(dialog).to_contain_text("The same answer comes of it today, word for word.")  # it stays
+        visiting.click(dialog.get_by_text("Put it in a case"))
+        if dialog.get_by_role("combobox", name="Case").input_value() == "":  # another journey opened a case
+            visiting.click(dialog.get_by_role("combobox", name="Case"))
+            visiting.click(page.get_by_role("option", name="A new case"))
+        visiting.fill(dialog.get_by_label("Title"), "Trains")
+        visiting.fill(dialog.get_by_label("Reason"), "Somebody took another class.")
+        visiting.click(dialog.get_by_role("button", name="Open the case"))
+        expect(dialog.get_by_text("is open, with this question in it.")).to_be_visible()
         visiting.close_dialog()
         visiting.click(page.get_by_role("tab", name="Other events"))
         expect(page.get_by_role("row", name="Ran a question again").first).to_contain_text("reproduced")
-        newest = [page.get_by_role("row").nth(row).inner_text() for row in range(1, 5)]
+        newest = [page.get_by_role("row").nth(row).inner_text() for row in range(1, 9)]
         assert sum("one query" in row for row in newest) == 1  # running it again did not read the entry again
         visiting.click(page.get_by_role("tab", name="Questions"))
         visiting.click(page.get_by_role("button", name="Verify the log"))

@@ -77,6 +77,37 @@ def test_the_sign_in_leads_back_to_the_page_that_somebody_came_for(browser: Brow
         expect(visiting.page.get_by_role("heading", name="Ask your documents")).to_be_visible()
 
 
+def test_the_part_of_a_page_that_is_open_stands_in_its_address_and_comes_back(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.admin)
+        page = visiting.page
+        visiting.go("/admin")
+        visiting.click(page.get_by_role("tab", name="Health"))
+        page.wait_for_url("**/admin?admin-tab=Health")
+        page.reload()
+        expect(page.get_by_role("button", name="Check again")).to_be_visible()
+        visiting.click(page.get_by_role("link", name="Your account"))
+        page.wait_for_url("**/account")
+        visiting.click(page.get_by_role("link", name="Administration"))
+        expect(page.get_by_role("button", name="Check again")).to_be_visible()
+        visiting.go("/admin?admin-tab=%3Cb%3ENowhere")
+        expect(page.get_by_role("tab", name="Sources")).to_have_attribute("aria-selected", "true")
+        visiting.settle()
+        assert page.url == f"{served.base_url}/admin"
+
+
+def test_the_sign_in_leads_to_a_page_whose_address_names_a_part(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.go("/admin?admin-tab=Health")
+        visiting.click(visiting.page.get_by_role("link", name="Sign in"))
+        name, password = served.accounts.admin
+        visiting.fill(visiting.page.get_by_label("Name"), name)
+        visiting.fill(visiting.page.get_by_label("Password"), password)
+        visiting.click(visiting.page.get_by_role("button", name="Sign in"))
+        expect(visiting.page.get_by_role("heading", name="Administration")).to_be_visible()
+        assert visiting.page.url == f"{served.base_url}/admin"
+
+
 def test_a_tab_is_called_by_the_page_in_it(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
         visiting.go("/library")

@@ -127,7 +127,16 @@ def test_a_conversation_goes_on_is_judged_found_again_and_deleted(browser: Brows
         expect(page.get_by_text("Searched for: Since when does the retention period")).to_be_visible()
         assert page.locator(".sr-answer mark").count() >= 2
         visiting.click(page.get_by_role("button", name="Not helpful", exact=True).last)
-        visiting.fill(page.get_by_label("What was wrong?"), "The start is missing.")
+        field = page.get_by_label("What was wrong?")
+        field.wait_for()
+        looks = [
+            page.get_by_role("button", name=words, exact=True).last.evaluate(
+                "it => getComputedStyle(it).backgroundColor"
+            )
+            for words in ("Helpful", "Not helpful")
+        ]
+        assert looks[0] != looks[1]  # the one that was given looks pressed
+        visiting.fill(field, "The start is missing.")
         visiting.click(page.get_by_role("button", name="Send", exact=True))
         expect(page.get_by_text("Thank you. It is on record.")).to_be_visible()
         visiting.click(page.get_by_role("button", name="New conversation"))
@@ -140,6 +149,43 @@ def test_a_conversation_goes_on_is_judged_found_again_and_deleted(browser: Brows
         visiting.click(row.get_by_role("button", name="Delete"))
         visiting.click(page.get_by_role("button", name="Delete conversation"))
         expect(entry).to_have_count(0)
+
+
+def test_a_question_is_written_where_the_cursor_is_already(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        field = visiting.page.get_by_test_id("stChatInputTextArea")
+        expect(field).to_be_focused()
+        visiting.type(QUESTION)
+        visiting.press("Enter")
+        expect(visiting.page.locator(".sr-answer")).to_contain_text("ten years", timeout=60_000)
+        visiting.click(visiting.page.get_by_role("button", name="New conversation"))
+        expect(visiting.page.get_by_text("Ask your documents")).to_be_visible()
+        visiting.type("Who keeps them?")
+        expect(field).to_have_value("Who keeps them?")
+
+
+def test_signing_out_stays_in_sight_beside_many_conversations(browser: Browser, served: Served) -> None:
+    name, password = served.accounts.employee
+    with httpx.Client(base_url=served.base_url, trust_env=False, timeout=60) as api:
+        api.post("/api/session", json={"name": name, "password": password}).raise_for_status()
+        for number in range(12):
+            api.post("/api/ask", json={"question": f"Which football team won in {1990 + number}?"}).raise_for_status()
+    with visit(browser, served.base_url, (1280, 560)) as visiting:
+        visiting.sign_in(name, password)
+        page = visiting.page
+        expect(page.get_by_role("button", name="Sign out")).to_be_in_viewport(ratio=1)
+        visiting.click(page.get_by_role("button", name="All conversations"))
+        visiting.enter(page.get_by_label("Words of the first question"), "won 1990")
+        expect(page.get_by_role("button", name="Open conversation")).to_have_count(1)
+        visiting.click(page.get_by_role("button", name="Open conversation"))
+        expect(page.locator(".sr-question")).to_contain_text("1990")
+        row = page.locator('[class*="st-key-sr-history-current-"]')
+        visiting.click(row.get_by_role("button", name="Delete"))
+        visiting.click(page.get_by_role("button", name="Delete conversation"))
+        expect(row).to_have_count(0)
+        visiting.click(page.get_by_role("button", name="Sign out"))
+        page.wait_for_url("**/login")
 
 
 def test_the_library_shows_how_each_page_was_read(browser: Browser, served: Served) -> None:

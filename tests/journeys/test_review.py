@@ -60,8 +60,12 @@ def test_two_officers_review_answers_and_take_the_evidence_out(browser: Browser,
         visiting.click(_card(visiting, "Prices seen").get_by_role("button"))
         dialog = visiting.page.get_by_role("dialog")
         expect(dialog).to_contain_text("The folder is for everybody.")
+        visiting.click(dialog.get_by_text("Evidence package", exact=True))
         _verify(visiting.download(dialog.get_by_role("link", name="Take the evidence package")))
         visiting.click(dialog.get_by_role("button", name="Agree", exact=True))
+        expect(dialog.get_by_text("You agreed: it is closed.")).to_be_visible()
+        expect(dialog.locator(".sr-badge").first).to_have_text("closed")
+        visiting.close_dialog()
         expect(_card(visiting, "Prices seen")).to_contain_text("closed")
 
 
@@ -107,12 +111,23 @@ def _agree_and_propose(browser: Browser, served: Served) -> bool:
         visiting.click(_card(visiting, "Prices seen").get_by_role("button"))
         expect(dialog).to_contain_text(LEAK)
         assert_presentable(visiting, "case")
+        told = dialog.inner_text()
+        parts = [told.index(words) for words in (LEAK, "On record", "Put a question in", "Evidence package")]
+        assert parts == sorted(parts)
+        visiting.click(dialog.get_by_role("tab", name="Note"))
+        visiting.fill(dialog.get_by_role("textbox", name="Note"), "Seen in spring.")
+        visiting.click(dialog.get_by_role("button", name="Write it down"))
+        expect(dialog.get_by_text("The note is on record.")).to_be_visible()
+        expect(dialog.locator(".sr-source", has_text="Seen in spring.")).to_be_visible()  # it stays open after an act
         visiting.click(dialog.get_by_role("tab", name="Close"))
         visiting.fill(dialog.get_by_label("What came of it"), "The folder is for everybody.")
         visiting.click(dialog.get_by_role("button", name="Propose to close it"))
+        expect(dialog.get_by_text("You proposed to close this case.")).to_be_visible()
+        visiting.close_dialog()
         expect(visiting.page.get_by_text("waits for a second officer")).to_be_visible()
         assert_presentable(visiting, "cases")
         visiting.click(_card(visiting, "Prices seen").get_by_role("button"))
+        visiting.click(dialog.get_by_text("Evidence package", exact=True))
         return ask_to_take_out(visiting, "For the board.")
 
 

@@ -478,10 +478,11 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
         return StreamingResponse(state.ask(body), media_type="text/event-stream")
 
     @api.get("/conversations")
-    def conversations() -> list[ConversationOut]:
-        return [
+    def conversations(text: str = "", limit: int = 100) -> list[ConversationOut]:
+        listed = [
             ConversationOut(**state.conversation(key).model_dump(exclude={"turns"})) for key in reversed(state.turns)
         ]
+        return [entry for entry in listed if all(word in entry.title.lower() for word in text.lower().split())][:limit]
 
     @api.get("/conversations/{key}", response_model=None)
     def conversation(key: str) -> ConversationDetail | JSONResponse:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from appliance.api.schemas.cases import CaseDetail, CaseEntryOut, CaseIn, CaseNoteIn, CaseOut, CaseQueryOut
+from appliance.api.schemas.cases import CaseDetail, CaseEntryOut, CaseIn, CaseNoteIn, CaseOut, CaseQueryIn, CaseQueryOut
 from appliance.api.schemas.review_queue import (
     ChoiceOut,
     DrawnAnswerOut,
@@ -32,6 +32,7 @@ class ReviewDesk:
         self.made: list[SamplingRuleIn] = []
         self.noted: list[CaseNoteIn] = []
         self.opened: list[CaseIn] = []
+        self.put: list[tuple[str, str]] = []  # questions in cases
 
     def review(self, state: ReviewState, number: int = 0) -> DrawnAnswerOut:
         judged = state is not ReviewState.WAITING
@@ -106,19 +107,28 @@ def routes(desk: ReviewDesk) -> APIRouter:
         if key == "closing":
             case = case.model_copy(update={"state": "closing"})
         outcome = entry.model_copy(update={"seq": 45, "kind": "note", "words": "Put right."})
-        entries = [entry, outcome] if key == "closing" else [entry]
+        put = entry.model_copy(update={"seq": 45, "kind": "query", "words": "", "query_id": "q-1"})
+        entries = [entry, outcome] if key == "closing" else [entry, put]
         return CaseDetail(**case.model_dump(), entries=entries, contents=[question], proposal_id="p-1", own=False)
+
+    _case_acts(desk, api)
+    api.get("/package/questions", status_code=204)(_package_questions)
+    return api
+
+
+def _case_acts(desk: ReviewDesk, api: APIRouter) -> None:
+    @api.post("/cases/{key}/queries", status_code=204)
+    def put(key: str, wanted: CaseQueryIn) -> Response:
+        desk.put.append((key, wanted.query_id))
+        return Response(status_code=204)
 
     @api.post("/cases/{key}/notes", status_code=204)
     def note(key: str, wanted: CaseNoteIn) -> Response:
         desk.noted.append(wanted)
         return Response(status_code=204)
 
-    api.get("/package/questions", status_code=204)(_package_questions)
-    return api
-
 
 def _package_questions(query_id: Annotated[list[str], Query()]) -> Response:
     if "unknown" in query_id:
-        return problem(404, "not_found", "The query log has no such question.")
+        return problem(404, "not_found", "The query log has no question with this id.")
     return Response(status_code=204)

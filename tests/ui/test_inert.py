@@ -127,6 +127,7 @@ def test_whatever_is_marked_stays_inert_and_every_tag_closed(untrusted: str, edg
         "## A heading of 5\nrest",
         "words\n\n  1) one\n```\nx\n```",
         "“\na | 5\ngroup:\n| 7 | b\n• c | 9\n” [1]",
+        "“\na | 2025\nc | 9\n” [1]",
     ],
 )
 def test_a_mark_changes_no_block_wherever_it_begins_and_ends(source: str) -> None:
@@ -180,17 +181,46 @@ def test_rows_of_what_was_read_from_documents_are_shown_as_rows() -> None:
     quotation = "“Weeks:\nLeave | Weeks\nOf parents:\n| 16\n…\n• Other | *2*\nAsk <b>.\n” [1]"
     html = render(quotation, {1}, rows=True)
     assert html == (
-        '<div class="sr-text" dir="auto"><p>“Weeks:</p><div class="sr-scroll"><table><tbody>'
-        "<tr><td>Leave</td><td>Weeks</td></tr><tr><td>Of parents:</td></tr><tr><td></td><td>16</td></tr>"
+        '<div class="sr-text" dir="auto"><p>“Weeks:</p><div class="sr-scroll"><table>'
+        "<thead><tr><th>Leave</th><th>Weeks</th></tr></thead><tbody><tr><td>Of parents:</td></tr><tr><td></td><td>16</td></tr>"
         "<tr><td>…</td></tr><tr><td>• Other</td><td><em>2</em></td></tr></tbody></table></div>"
         '<p>Ask &lt;b&gt;.<br>” <span class="sr-chip">1</span></p></div>'
     )
     assert "<table>" not in render("cat a | grep b\ncat c | grep d")
 
 
+def test_a_quotation_of_a_table_has_its_marks_in_the_rows_it_begins_and_ends_with() -> None:
+    html = render("“\nCity | EUR\nBern | 180\n” [1]", {1}, rows=True)
+    assert html == (
+        '<div class="sr-text" dir="auto"><div class="sr-scroll"><table>'
+        "<thead><tr><th>“City</th><th>EUR</th></tr></thead><tbody><tr><td>Bern</td><td>180”</td></tr></tbody></table></div>"
+        '<p><span class="sr-chip">1</span></p></div>'
+    )
+    left_out = render("“…\nBern | 180\n…” [1]\n\nAnd\n” [1]", {1}, rows=True)
+    for alone in ("<p>“…</p>", "<p>…” ", "<p>And<br>” "):  # where something is left out, and where no row ends it
+        assert alone in left_out
+
+
+@pytest.mark.parametrize(
+    ("rows", "head"),
+    [
+        ("City | EUR\nBern | 180", "City"),
+        ("Site | 2025 | 01.04.2026\nBern | 3 | 4", "Site"),
+        ("Name | Zoë\nRole | Clerk", ""),  # it may be a table of pairs
+        ("Bern | 180\nGenf | 230", ""),
+        ("City | EUR", ""),
+        ("City |\nBern | 180", ""),
+    ],
+)
+def test_the_first_row_is_the_head_where_numbers_stand_below_it_alone(rows: str, head: str) -> None:
+    for html in (quoted(rows), render(rows, rows=True), render(rows, rows=True, marked=[(0, len(rows))])):
+        found = re.findall("<th>([^<]*)</th>", re.sub("</?mark>", "", html))
+        assert found[:1] == ([head] if head else [])
+
+
 def test_a_passage_is_shown_as_it_stands_but_for_its_rows() -> None:
     passage = "# **As** it\n is\nLeave | Weeks\nParental | <16>\n[1] end"
-    table = "<table><tbody><tr><td>{}</td><td>{}</td></tr><tr><td>{}</td><td>{}</td></tr></tbody></table></div>"
+    table = "<table><thead><tr><th>{}</th><th>{}</th></tr></thead><tbody><tr><td>{}</td><td>{}</td></tr></tbody></table></div>"
     cells = ("Leave", "Weeks", "Parental", "&lt;16&gt;")
     assert quoted(passage) == f'# **As** it\n is<div class="sr-scroll">{table.format(*cells)}[1] end'
     marked = [f"<mark>{cell}</mark>" for cell in cells]

@@ -8,12 +8,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from appliance import flags
+from appliance.api.schemas.asking import Question
 from appliance.api.schemas.log import OpeningOut
 from appliance.api.schemas.shapes import Problem
 from appliance.compliance.openings import MIN_WORDS
 from appliance.domain import AnswerKind
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin
 from tests.ui.ingest_standin import NOW
+from ui.conversation import Conversation
 from ui.screens import log_questions
 
 pytestmark = pytest.mark.integration
@@ -177,6 +179,39 @@ def test_a_thumb_goes_on_record(base_url: str, state: Standin) -> None:
     assert "You found this helpful." in shown(at)
 
 
+def test_of_many_conversations_the_latest_are_listed_and_all_of_them_found(base_url: str, state: Standin) -> None:
+    for number in range(30):
+        list(state.ask(Question(question=f"How long is leave {number}? <b>")))
+    oldest = next(iter(state.turns))
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+
+    def listed(beginning: str) -> list[str]:
+        return [str(button.key) for button in at.button if str(button.key).startswith(beginning)]
+
+    assert len(listed("history-")) == 8
+    at.button(key="all-conversations").click().run()
+    assert len(listed("found-")) == 20
+    assert "How long is leave 10? &lt;b&gt;" in shown(at)
+    at.session_state["history-words"] = "0? leave"
+    at.button(key="all-conversations").click().run()
+    assert [words in shown(at) for words in ("leave 0?", "leave 10?", "leave 20?", "leave 11?")] == [*[True] * 3, False]
+    at.session_state["strongroom_ask"] = Conversation(id=oldest, turns=state.turns[oldest])
+    at.run()
+    assert listed("history-")[0] == f"history-{oldest}"  # where it can be deleted
+    at.session_state["history-words"] = "pay"
+    at.button(key="all-conversations").click().run()
+    assert "No conversation of yours begins with a question that has all of these words." in shown(at)
+
+
+def test_few_conversations_are_all_listed(base_url: str, state: Standin) -> None:
+    for number in range(8):
+        list(state.ask(Question(question=f"How long is leave {number}?")))
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+    keys = [str(button.key) for button in at.button]
+    assert sum(key.startswith("history-") for key in keys) == 8
+    assert "all-conversations" not in keys
+
+
 def test_an_open_tab_of_the_admin_is_the_only_one_that_is_asked_for(base_url: str, state: Standin) -> None:
     at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20).run()
     assert "/srv/documents/policies" in shown(at)
@@ -184,6 +219,16 @@ def test_an_open_tab_of_the_admin_is_the_only_one_that_is_asked_for(base_url: st
     assert asked == {"/api/session", "/api/sources", "/api/runs", "/api/files", "/api/access/terms"}
     files = [query for _, path, query in state.requests if path == "/api/files"]
     assert {query["source_id"] for query in files} == {"s-3"}  # the latest of the place for uploads, and no more
+
+
+def test_an_address_opens_the_part_that_it_names_and_none_that_there_is_not(base_url: str) -> None:
+    for named, opened in (("Health", "Health"), ("Nowhere", "Sources")):
+        at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20)
+        at.query_params["admin-tab"] = named
+        at.run()
+        assert at.session_state["admin-tab"] == opened
+        assert ("Ollama does not answer" in shown(at)) == (opened == "Health")
+        assert ("admin-tab" in at.query_params) == (opened == named)
 
 
 def test_nothing_of_the_log_is_asked_for_before_there_is_a_reason(base_url: str, state: Standin) -> None:
@@ -267,7 +312,7 @@ def test_an_entry_that_was_altered_is_shown_with_no_time_rather_than_with_a_wron
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
     at.session_state["log-tab"] = "Other events"
     assert "time not known" in shown(at.run())
-    at.session_state["log-tab"] = "Questions"
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
     assert "time not known" in shown(at.run())
     at.button(key="entry-q-2").click().run()
     assert "time not known" in shown(at)

@@ -94,7 +94,56 @@ def test_a_case_is_opened_with_a_reason_and_questions(base_url: str, state: Stan
     assert (wanted.title, wanted.reason, wanted.query_ids) == ("Hotels", "Somebody said so.", ["q-1", "q-2"])
     next(button for button in at.button if button.label == "Open case 3").click().run()
     (field,) = (item for item in at.text_input if item.label == "Question, by its id")
-    assert "'Query' in the entry of the question" in field.placeholder
+    assert "'Id of the question' in its entry" in field.placeholder
+
+
+def test_a_case_tells_what_it_is_about_then_its_questions_its_record_and_its_acts_and_the_evidence_last(
+    base_url: str,
+) -> None:
+    at = run(base_url, "cases")
+    at.button(key="case-case-1").click().run()
+    case = shown(at)[shown(at).index("<h2>3. Salaries seen") :]
+    order = ["Told by a clerk.", "Questions", "That.", "On record", "Question put in"]
+    assert [case.index(words) for words in order] == sorted(case.index(words) for words in order)
+    assert case.count("Told by a clerk.") == 1
+    assert "What?" in case[case.index("Question put in") :]  # and not its id
+    labels = [block.label for block in (*at.tabs, *at.expander)]
+    assert labels[-1] == "Evidence package"
+    assert not at.expander[-1].proto.expanded
+
+
+@pytest.mark.parametrize(("chosen", "done"), [("case-1", "The question is in case 3."), ("", "Case 3 is open, with")])
+def test_a_question_is_put_in_a_case_from_its_entry(base_url: str, state: Standin, chosen: str, done: str) -> None:
+    def entry(url: str) -> None:
+        from ui import pieces
+        from ui.client import Client
+        from ui.screens import into_case
+
+        with pieces.problems_shown():
+            into_case.offer(Client(url, "cora"), "q-2")
+
+    def asked() -> bool:
+        return any(path == "/api/compliance/cases" for _, path, _ in state.requests)
+
+    state.requests.clear()
+    put, opened = len(state.review_desk.put), len(state.review_desk.opened)
+    at = AppTest.from_function(entry, kwargs={"url": base_url}, default_timeout=20).run()
+    assert not asked()  # the list of cases is of the log
+    at.session_state["into-case-q-2"] = True
+    at.run()
+    assert at.selectbox(key="into-q-2").options == ["A new case", "Case 3\N{RATIO} Salaries seen"]
+    assert at.button(key="put-q-2").disabled
+    at.selectbox(key="into-q-2").set_value(chosen).run()
+    if chosen:
+        at.button(key="put-q-2").click().run()
+        assert state.review_desk.put[put:] == [("case-1", "q-2")]
+    else:
+        at.text_input[0].set_value("Gifts")
+        at.text_area[0].set_value("The code says it.")
+        next(button for button in at.button if button.label == "Open the case").click().run()
+        (wanted,) = state.review_desk.opened[opened:]
+        assert (wanted.title, wanted.reason, wanted.query_ids) == ("Gifts", "The code says it.", ["q-2"])
+    assert done in shown(at)
 
 
 def test_a_case_without_a_question_says_that_it_has_no_evidence_yet(base_url: str, state: Standin) -> None:
@@ -149,7 +198,7 @@ def test_a_selection_that_is_drawn_again_is_looked_for_once_and_another_one_anew
     assert looked_for() == before + 2
     for _ in range(2):  # what was not found may be there by now
         at.text_input(key="evidence-ids").set_value("unknown").run()
-        assert "The query log has no such question." in shown(at)
+        assert "The query log has no question with this id." in shown(at)
     assert looked_for() == before + 4
 
 
@@ -159,7 +208,7 @@ def test_of_a_question_that_there_is_not_no_evidence_is_offered_or_asked_for(bas
         at = run(base_url, "cases")
         forms = len(at.button)
         at.text_input(key="evidence-ids").set_value("q-1 unknown").run()
-        assert "The query log has no such question." in shown(at)
+        assert "The query log has no question with this id." in shown(at)
         assert "/api/compliance/package" not in shown(at)
         assert len(at.button) == forms
 

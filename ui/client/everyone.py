@@ -37,9 +37,9 @@ class ForEveryone(Calls):
                     raise ApiProblem(part)
                 yield part
 
-    def conversations(self) -> list[ConversationOut]:
-        """One's own conversations, newest first."""
-        return self._get_list(ConversationOut, "/api/conversations")
+    def conversations(self, text: str = "", limit: int = 100) -> list[ConversationOut]:
+        """One's own conversations, newest first: all, or those whose first question has the words of `text`."""
+        return self._get_list(ConversationOut, "/api/conversations", {"text": text, "limit": limit})
 
     def conversation(self, conversation_id: str) -> ConversationDetail:
         """One conversation with its turns."""

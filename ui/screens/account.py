@@ -64,6 +64,7 @@ def _offer_end(client: Client, token: TokenInfo) -> None:
 
 
 def _token(token: TokenInfo) -> Html:
-    times = f"Made {pieces.moment(token.created_at)}, good until {pieces.moment(token.expires_at)}"
+    used = f"last used {pieces.moment(token.last_seen_at)}" if token.last_seen_at else "not used yet"
+    times = f"Made {pieces.moment(token.created_at)}, {used}, good until {pieces.moment(token.expires_at)}"
     scopes = pieces.badges(scope.value for scope in token.scopes)
     return Html(f"<p><strong>{text(token.label)}</strong></p><p>{scopes}</p>{pieces.line(times)}")

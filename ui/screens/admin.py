@@ -37,7 +37,7 @@ def page(client: Client, me: Me) -> None:
         "Evaluation": lambda: evaluation.page(client, me),
         "Health": lambda: _show_health(client),
     }
-    tabs = st.tabs(list(shown), key="admin-tab", on_change="rerun")
+    tabs = st.tabs(list(shown), key="admin-tab", bind="query-params")
     for tab, show in zip(tabs, shown.values(), strict=True):
         with tab, pieces.problems_shown():
             if tab.open:

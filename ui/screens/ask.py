@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -23,9 +22,11 @@ from appliance.api.schemas.asking import (
 from appliance.domain import AnswerKind
 from ui import fields, pieces
 from ui.client import CUT_OFF, ApiProblem, Client, checked
+from ui.conversation import Conversation, current
 from ui.grounding_view import show_grounding
-from ui.inert import Html, Mark, label, render, text
+from ui.inert import Html, Mark, render, text
 from ui.passage_view import open_passage
+from ui.screens import history
 
 KIND_BADGES: dict[AnswerKind, tuple[str, pieces.Tone]] = {
     AnswerKind.GENERATED: ("Written by the language model from the sources below", "quiet"),
@@ -42,29 +43,15 @@ _WELCOME = Html(
     "<p>Every answer names the passages it stands on. Open one to see it on its page. "
     "If the documents do not say, the answer will tell you so.</p></div>"
 )
-_STATE, _FIELD = "strongroom_ask", "question"
+_FIELD = "question"
 _REDRAW_S = 0.08  # a token may come every few milliseconds; a page need not be drawn as often
-
-
-@dataclass
-class _Conversation:
-    """The conversation on the screen. `asking` is the question under way or the one that got no answer.
-
-    `too_long` are words that go back into the field to be shortened.
-    """
-
-    id: str | None = None
-    turns: list[TurnOut] = field(default_factory=list)
-    asking: str = ""
-    problem: str = ""
-    too_long: str = ""
 
 
 def page(client: Client) -> None:
     """Show the conversation and take the next question."""
-    conversation = st.session_state.setdefault(_STATE, _Conversation())
+    conversation = current()
     with st.sidebar, pieces.problems_shown():
-        _show_history(client, conversation)
+        history.show(client)
     talk = st.container(key="sr-talk")
     with talk:
         welcome = st.empty()
@@ -88,7 +75,7 @@ def page(client: Client) -> None:
             _offer_again(client, conversation)
 
 
-def _take(client: Client, conversation: _Conversation, question: str) -> None:
+def _take(client: Client, conversation: Conversation, question: str) -> None:
     """Ask what was typed, or give it back."""
     if len(question) > MAX_QUESTION_CHARACTERS:
         conversation.too_long = question
@@ -96,13 +83,13 @@ def _take(client: Client, conversation: _Conversation, question: str) -> None:
     _ask(client, conversation, question)
 
 
-def _tell_too_long(conversation: _Conversation) -> None:
+def _tell_too_long(conversation: Conversation) -> None:
     length, conversation.too_long = len(conversation.too_long), ""
     words = f"A question may have at most {MAX_QUESTION_CHARACTERS:,} characters, and this one has {length:,}."
     pieces.show(pieces.notice(f"{words} Shorten it: it is still in the field below. It was not asked.", "bad"))
 
 
-def _ask(client: Client, conversation: _Conversation, question: str) -> None:
+def _ask(client: Client, conversation: Conversation, question: str) -> None:
     conversation.asking, conversation.problem = question, ""
     pieces.show(_question(question, is_under_way=True))
     slot = st.empty()
@@ -118,7 +105,7 @@ def _ask(client: Client, conversation: _Conversation, question: str) -> None:
     st.rerun()
 
 
-def _stream(client: Client, conversation: _Conversation, question: str, slot: DeltaGenerator) -> TurnOut:
+def _stream(client: Client, conversation: Conversation, question: str, slot: DeltaGenerator) -> TurnOut:
     """The finished turn; draws what has arrived on the way."""
     _draw(slot, _progress("Searching the documents"))
     written, drawn_at = "", 0.0
@@ -163,7 +150,7 @@ def _turn(question: str, answer: AnswerOut) -> TurnOut:
     )
 
 
-def _offer_again(client: Client, conversation: _Conversation) -> None:
+def _offer_again(client: Client, conversation: Conversation) -> None:
     """The last question got no answer: it was refused, or the reader clicked away while it was written."""
     pieces.show(_question(conversation.asking))
     pieces.show(pieces.notice(conversation.problem or "The answer was interrupted.", "bad"))
@@ -235,9 +222,9 @@ def _progress(words: str) -> Html:
 
 
 def _take_feedback(client: Client, turn: TurnOut) -> None:
-    """Two thumbs; after the lower one, a line for what was wrong."""
+    """Two thumbs, of which the one that was given looks pressed; after the lower one, a line for what was wrong."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"sr-feedback-{turn.query_id}", gap="small"):
-        pieces.show(pieces.line(_VERDICTS[turn.feedback]), "content")
+        pieces.show(pieces.line(_VERDICTS[turn.feedback], f"sr-muted sr-verdict-{turn.feedback}"), "content")
         if st.button("Helpful", icon=":material/thumb_up:", type="tertiary", key=f"up-{turn.query_id}"):
             _give(client, turn, FeedbackIn(verdict="up"))
         if st.button("Not helpful", icon=":material/thumb_down:", type="tertiary", key=f"down-{turn.query_id}"):
@@ -254,7 +241,7 @@ def _take_feedback(client: Client, turn: TurnOut) -> None:
 def _give(client: Client, turn: TurnOut, feedback: FeedbackIn, thanks: str = "", *written: str) -> None:
     client.give_feedback(turn.query_id, feedback)
     fields.accepted(*written)
-    conversation: _Conversation = st.session_state[_STATE]
+    conversation = current()
     conversation.turns = [
         kept.model_copy(update={"feedback": feedback.verdict}) if kept.query_id == turn.query_id else kept
         for kept in conversation.turns
@@ -262,38 +249,3 @@ def _give(client: Client, turn: TurnOut, feedback: FeedbackIn, thanks: str = "",
     if thanks:
         pieces.say_after_rerun(thanks)
     st.rerun()
-
-
-def _show_history(client: Client, conversation: _Conversation) -> None:
-    if st.button("New conversation", icon=":material/add:", width="stretch", key="new-conversation"):
-        st.session_state[_STATE] = _Conversation()
-        st.rerun()
-    listed = client.conversations()
-    if not listed:
-        return
-    with st.container(key="sr-history", gap="xxsmall"):
-        pieces.show(Html('<h2 class="sr-small-head">Earlier</h2>'))
-        for entry in listed:
-            current = "current" if entry.id == conversation.id else "other"
-            with st.container(horizontal=True, key=f"sr-history-{current}-{entry.id}", gap="xxsmall"):
-                if st.button(label(entry.title, 60), key=f"history-{entry.id}", type="tertiary", width="stretch"):
-                    _open(client, entry.id)
-                if st.button("Delete", icon=":material/delete:", key=f"delete-{entry.id}", type="tertiary"):
-                    _confirm_delete(client, entry.id)
-
-
-def _open(client: Client, conversation_id: str) -> None:
-    detail = client.conversation(conversation_id)
-    st.session_state[_STATE] = _Conversation(id=detail.id, turns=list(detail.turns))
-    st.rerun()
-
-
-@st.dialog("Delete this conversation?")
-def _confirm_delete(client: Client, conversation_id: str) -> None:
-    pieces.show(pieces.line("It leaves your history. The query log keeps its record of what was asked and answered."))
-    if st.button("Delete conversation", type="primary", key="confirm-delete"):
-        with pieces.problems_shown():
-            client.delete_conversation(conversation_id)
-            if st.session_state[_STATE].id == conversation_id:
-                st.session_state[_STATE] = _Conversation()
-            st.rerun()

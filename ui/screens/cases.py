@@ -13,7 +13,8 @@ from ui.client import Client, checked
 from ui.inert import Html, one_line, text
 from ui.log_opening import log_is_open
 from ui.read_once import read_again, read_once
-from ui.screens.review_queue import OWN_WORDS, decide
+from ui.screens.into_case import OWN_WORDS
+from ui.screens.review_queue import decide
 
 _STATES: dict[str, tuple[str, pieces.Tone]] = {
     "open": ("open", "warn"),
@@ -22,10 +23,8 @@ _STATES: dict[str, tuple[str, pieces.Tone]] = {
 }
 _KINDS = {"opened": "Opened", "query": "Question put in", "note": "Note", "unread": "Unreadable"}
 
-_ID = "It is named as 'Query' in the entry of the question in the query log, under 'How it was made'"
-_IDS = (
-    "Each is named as 'Query' in its entry of the query log, under 'How it was made'; several with blanks between them"
-)
+_ID = "'Id of the question' in its entry of the query log, under 'How it was made'"
+_IDS = f"{_ID}; several with blanks between them"
 _OPENED = "strongroom_cases_opened"
 
 
@@ -87,26 +86,20 @@ def _offer_selection(client: Client) -> None:
             taking_out.offer(client, {"Take the evidence package": path}, "selection")
 
 
-@st.dialog("Case", width="medium")
+@st.dialog("Case", width="medium", on_dismiss="rerun")  # the list beneath it shows what was done
 def _open(client: Client, case_id: str) -> None:
     with pieces.problems_shown():
         case = read_once("case", case_id, lambda: client.case(case_id))
         pieces.show(_heading(case))
-        _offer_evidence(client, case)
         if case.contents:
             pieces.show(Html('<h3 class="sr-small-head">Questions</h3>'))
             pieces.show(pieces.table(("Entry", "Question", "Answer"), [_question(one) for one in case.contents]))
         pieces.show(Html('<h3 class="sr-small-head">On record</h3>'))
-        outcome = _outcome(case)
-        pieces.show(pieces.join(_record(entry, outcome) for entry in case.entries))
-        if case.state == "open":
+        pieces.show(pieces.join(_record(entry, case) for entry in case.entries))
+        pieces.say_what_was_kept()
+        with pieces.problems_shown():
             _offer_work(client, case)
-        elif case.state == "closing" and case.own:
-            pieces.show(pieces.notice("You proposed to close this case. Another officer decides."))
-        elif case.state == "closing":
-            told = outcome.words if outcome else "what came of it cannot be read"
-            pieces.show(pieces.notice(f"To be decided: to close this case. What came of it: {told}"))
-            decide(client, case.proposal_id)
+        _offer_evidence(client, case)
 
 
 def _offer_evidence(client: Client, case: CaseDetail) -> None:
@@ -114,14 +107,16 @@ def _offer_evidence(client: Client, case: CaseDetail) -> None:
         pieces.show(pieces.line("There is no question in this case yet, and so no evidence to take out."))
         return
     path = f"/api/compliance/cases/{segment(case.id)}/package"
-    taking_out.offer(client, {"Take the evidence package": path}, "case")
+    with st.expander("Evidence package", key=f"evidence-{case.id}"), pieces.problems_shown():
+        taking_out.offer(client, {"Take the evidence package": path}, "case")
 
 
 def _heading(case: CaseDetail) -> Html:
     closed = f"closed {pieces.moment(case.closed_at)}" if case.closed_at else ""
     facts = pieces.dotted(f"opened {pieces.moment(case.opened_at)}", case.opened_by, closed)
+    reason = next((entry.words for entry in case.entries if entry.kind == "opened"), "")
     return Html(
-        f'<div class="sr-source"><div><h2>{case.number}. {text(case.title)}</h2>'
+        f'<div class="sr-source"><div><h2>{case.number}. {text(case.title)}</h2>{text(reason)}'
         f"<p>{text(facts)}</p><p>{pieces.badge(*_STATES[case.state])}</p></div></div>"
     )
 
@@ -140,14 +135,29 @@ def _outcome(case: CaseDetail) -> CaseEntryOut | None:
     return last if last is not None and last.kind == "note" else None
 
 
-def _record(entry: CaseEntryOut, outcome: CaseEntryOut | None) -> Html:
-    kind = "Proposed to close it" if entry is outcome else _KINDS[entry.kind]
+def _record(entry: CaseEntryOut, case: CaseDetail) -> Html:
+    kind = "Proposed to close it" if entry is _outcome(case) else _KINDS[entry.kind]
     head = pieces.dotted(kind, entry.by, pieces.moment(entry.at), f"#{entry.seq}")
-    words = entry.words or entry.query_id
+    question = next((one.question for one in case.contents if one.query_id == entry.query_id), entry.query_id)
+    words = "" if entry.kind == "opened" else entry.words or one_line(question, 300)  # the reason stands above
     return Html(f'<div class="sr-source"><div><p>{text(head)}</p>{text(words)}</div></div>')
 
 
 def _offer_work(client: Client, case: CaseDetail) -> None:
+    """What can be done about a case now."""
+    if case.state == "open":
+        _offer_acts(client, case)
+    elif case.state == "closing" and case.own:
+        pieces.show(pieces.notice("You proposed to close this case. Another officer decides."))
+    elif case.state == "closing":
+        outcome = _outcome(case)
+        told = outcome.words if outcome else "what came of it cannot be read"
+        pieces.show(pieces.notice(f"To be decided: to close this case. What came of it: {told}"))
+        if decide(client, case.proposal_id):
+            pieces.draw_again()
+
+
+def _offer_acts(client: Client, case: CaseDetail) -> None:
     put, note, close = st.tabs(["Put a question in", "Note", "Close"], key=f"case-work-{case.id}")
     with put, st.form(f"put-{case.id}", border=False):
         query_id = fields.line("Question, by its id", f"put-in-{case.id}", _ID)
@@ -170,4 +180,4 @@ def _done(words: str, written: str) -> None:
     read_again()
     fields.accepted(written)
     pieces.say_after_rerun(words)
-    st.rerun()
+    pieces.draw_again()

@@ -33,7 +33,7 @@ def page(client: Client) -> None:
         log_condition.show(client)
     if not is_open:
         return
-    tabs = st.tabs(list(_TABS), key="log-tab", on_change="rerun")
+    tabs = st.tabs(list(_TABS), key="log-tab", bind="query-params")
     for tab, show in zip(tabs, _TABS.values(), strict=True):
         with tab, pieces.problems_shown():
             if tab.open:

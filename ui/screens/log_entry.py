@@ -15,6 +15,7 @@ from ui.client import Client
 from ui.inert import Html, label, render, text
 from ui.passage_view import show_passage
 from ui.replay_view import offer_replay
+from ui.screens import into_case
 
 FEEDBACK: Mapping[str, str] = {"": "Any feedback", "up": "Helpful", "down": "Not helpful"}
 
@@ -28,6 +29,7 @@ def open_entry(client: Client, query: QueryDetail) -> None:
             pieces.show(_flags(query))
         pieces.show(_in_short(query))
         offer_replay(client, query.query_id)
+        into_case.offer(client, query.query_id)
         _show_cited_passages(client, query)
         _show_the_rest(query)
 
@@ -113,8 +115,8 @@ def _made_with(query: QueryDetail) -> Html:
         ("Parameters", text(parameters)),
         ("Answer SHA-256", pieces.code(query.answer_sha256)),
         ("Latency", text(latency)),
-        ("Conversation", pieces.code(query.conversation_id)),
-        ("Query", pieces.code(query.query_id)),
+        ("Id of the conversation", pieces.code(query.conversation_id)),
+        ("Id of the question", pieces.code(query.query_id)),
     ]
     return pieces.fields((name, value or text("none")) for name, value in facts)
 

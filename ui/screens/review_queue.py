@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from appliance.api.schemas.cases import CaseOut
 from appliance.api.schemas.compliance import ProposalDecisionIn
 from appliance.api.schemas.review_queue import DrawnAnswerOut, JudgementIn
 from appliance.domain import ReviewState, Verdict
@@ -12,13 +11,13 @@ from appliance.flags import MEANINGS, WORDS
 from appliance.wording import ANSWERS
 from ui import pieces
 from ui.client import Client, checked
-from ui.inert import Html, label, one_line, render, text
+from ui.inert import Html, one_line, render, text
 from ui.log_opening import log_is_open
 from ui.read_once import read_again, read_once
 from ui.screens import sampling_rules
+from ui.screens.into_case import OWN_WORDS, open_cases
 
 _LIMIT = 25
-_NEW_CASE = "A new case"
 _TABS = {
     ReviewState.WAITING: ("Waiting", "Nothing waits for review."),
     ReviewState.SECOND: ("Second officer", "Nothing waits for a second officer."),
@@ -37,7 +36,6 @@ _MEANS = {
     Verdict.LEAK: "somebody read what was not for them; goes in a case",
     Verdict.ESCALATE: "others have to look at it; goes in a case",
 }
-OWN_WORDS = "Use your own words and do not copy the text: a copy outlives the erasure of the original."
 
 
 def page(client: Client) -> None:
@@ -48,7 +46,7 @@ def page(client: Client) -> None:
         return
     st.button("Refresh", key="reviews-refresh", on_click=read_again)
     names = [words for words, _ in _TABS.values()]
-    *tabs, rules = st.tabs([*names, "Rules"], key="reviews-tab", on_change="rerun")
+    *tabs, rules = st.tabs([*names, "Rules"], key="reviews-tab", bind="query-params")
     for state, tab in zip(_TABS, tabs, strict=True):
         with tab, pieces.problems_shown():
             if tab.open:
@@ -98,8 +96,8 @@ def _open(client: Client, review: DrawnAnswerOut) -> None:
             _judge(client, review)
         elif review.state is ReviewState.SECOND and review.own:
             pieces.show(pieces.notice("You judged this answer. Another officer decides."))
-        elif review.state is ReviewState.SECOND:
-            decide(client, review.proposal_id)
+        elif review.state is ReviewState.SECOND and decide(client, review.proposal_id):
+            st.rerun()
 
 
 def _whole(review: DrawnAnswerOut) -> Html:
@@ -115,7 +113,7 @@ def _whole(review: DrawnAnswerOut) -> Html:
         ("Cites", text("\n".join(review.cited))),
         ("Flags", text("\n".join(MEANINGS.get(name, name) for name in review.flags))),
         ("Drawn by", text("\n".join(review.drawn_by))),
-        ("Query", pieces.code(review.query_id)),
+        ("Id of the question", pieces.code(review.query_id)),
     ]
     return Html(
         f'{unread}<h3 class="sr-small-head">Question</h3>'
@@ -137,7 +135,7 @@ def _judged(review: DrawnAnswerOut) -> Html:
 
 
 def _judge(client: Client, review: DrawnAnswerOut) -> None:
-    open_cases = [case for case in read_once("cases", "all", client.cases) if case.state == "open"]
+    names = open_cases(client)
     with st.form(f"judge-{review.query_id}", border=False):
         verdict = st.radio(
             "Verdict",
@@ -148,7 +146,7 @@ def _judge(client: Client, review: DrawnAnswerOut) -> None:
             key=f"verdict-{review.query_id}",
         )
         notes = st.text_area("Notes", placeholder=OWN_WORDS, key=f"notes-{review.query_id}")
-        case_id, title = _choose_case(review, open_cases)
+        case_id, title = _choose_case(review, names)
         sent = st.form_submit_button("Record the judgement", type="primary")
     if sent and verdict is None:
         pieces.show(pieces.notice("Choose a verdict: nothing was recorded yet.", "bad"))
@@ -168,9 +166,8 @@ _THEN = {
 }
 
 
-def _choose_case(review: DrawnAnswerOut, open_cases: list[CaseOut]) -> tuple[str, str]:
+def _choose_case(review: DrawnAnswerOut, names: dict[str, str]) -> tuple[str, str]:
     """For a leak or an escalation: the id of a case, or the title of a new one."""
-    names = {"": _NEW_CASE} | {case.id: label(f"Case {case.number}: {case.title}") for case in open_cases}
     left, right = st.columns(2)
     case_id = left.selectbox(
         "Case, for a leak or an escalation", list(names), format_func=names.__getitem__, key=f"case-{review.query_id}"
@@ -179,8 +176,8 @@ def _choose_case(review: DrawnAnswerOut, open_cases: list[CaseOut]) -> tuple[str
     return case_id, title
 
 
-def decide(client: Client, proposal_id: str) -> None:
-    """Offer the decision about what another officer proposed."""
+def decide(client: Client, proposal_id: str) -> bool:
+    """Offer the decision about what another officer proposed; whether it was taken now."""
     with st.form(f"decide-{proposal_id}", border=False):
         note = st.text_input("Note")
         with st.container(horizontal=True, gap="small"):
@@ -190,4 +187,4 @@ def decide(client: Client, proposal_id: str) -> None:
         client.decide_proposal(proposal_id, checked(ProposalDecisionIn, approve=agreed, note=note))
         read_again()
         pieces.say_after_rerun("You agreed: it is closed." if agreed else "You did not agree: it stays open.")
-        st.rerun()
+    return agreed or refused

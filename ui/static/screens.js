@@ -8,3 +8,20 @@ new MutationObserver(() => {
   if (question && !underWay) question.scrollIntoView({ block: "start" });
   underWay = question !== null;
 }).observe(document.documentElement, { childList: true, subtree: true });
+
+// Puts the cursor where a question is written: as the page opens, and when a new conversation begins. Not where fingers
+// write, for that would open a keyboard over the page.
+const writesWithKeys = window.matchMedia("(pointer: fine)");
+let questionField = null;
+function writeHere() {
+  if (questionField && writesWithKeys.matches) questionField.focus({ preventScroll: true });
+}
+new MutationObserver(() => {
+  const field = document.querySelector(".st-key-sr-asking textarea");
+  if (field === questionField) return;
+  questionField = field;
+  if (document.activeElement === document.body) writeHere();
+}).observe(document.documentElement, { childList: true, subtree: true });
+document.addEventListener("click", (event) => {
+  if (event.target.closest(".st-key-new-conversation button")) writeHere();
+});

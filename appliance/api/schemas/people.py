@@ -50,12 +50,12 @@ class TokenRequest(In):
 
 
 class TokenInfo(Out):
-    """An API token of one's own; `id` revokes it and opens nothing."""
+    """An API token of one's own; `id` revokes it and opens nothing. `last_seen_at` is None where it was never used."""
 
     id: str
     label: str
     created_at: datetime
-    last_seen_at: datetime
+    last_seen_at: datetime | None
     expires_at: datetime
     scopes: list[Scope]
 

@@ -297,6 +297,16 @@ def test_a_token_is_for_what_it_was_made_for(sessions: Sessions, staff: Staff) -
         sessions.issue_token(staff.clerk.id, "nothing", WEEK, [])
 
 
+def test_a_token_tells_when_it_was_used_last_and_that_it_never_was(
+    sessions: Sessions, staff: Staff, clock: Clock
+) -> None:
+    token = sessions.issue_token(staff.clerk.id, "report", WEEK)
+    assert [listed.last_seen_at for listed in sessions.tokens(staff.clerk.id)] == [None]
+    clock.now += timedelta(seconds=1)  # less than that after which later uses are noted
+    sessions.authenticate(token, kind=TokenKind.API)
+    assert [listed.last_seen_at for listed in sessions.tokens(staff.clerk.id)] == [clock.now]
+
+
 def test_a_session_is_no_api_token_and_the_other_way_round(sessions: Sessions, staff: Staff) -> None:
     session = sessions.sign_in("clerk", PASSWORD, HERE).token
     token = sessions.issue_token(staff.clerk.id, "report", WEEK)
