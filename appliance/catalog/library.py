@@ -177,7 +177,8 @@ class LibraryCatalog(ForReaders):
             query = query.where(documents.c.state == state.value)
         found = _matching(query, text, documents.c.path, documents.c.member)
         order = documents.c.updated_at.desc() if latest_first else func.lower(documents.c.path)
-        return self._page(found, order, limit, offset)
+        with self._database.read() as connection:
+            return _page(connection, found, order, limit, offset)
 
     # what a reader may see
 
@@ -192,8 +193,8 @@ class LibraryCatalog(ForReaders):
         copies = select(documents.c.duplicate_of).where(documents.c.duplicate_of.is_not(None), admitted(access))
         by_copy = _matching(copies, text, *named).correlate(None)
         found = query.where(or_(_holds(text, *named), documents.c.id.in_(by_copy))) if text.strip() else query
-        page = self._page(found, func.lower(documents.c.title), limit, offset)
         with self.for_reader() as connection:
+            page = _page(connection, found, func.lower(documents.c.title), limit, offset)
             return replace(page, documents=tuple(_as_in_force(connection, page.documents)))
 
     def visible_source_ids(self, access: AccessFilter) -> frozenset[str]:
@@ -386,8 +387,8 @@ class LibraryCatalog(ForReaders):
         query = select(documents).where(
             _in_review(), admitted_as(documents.c.pending_version_id, sorted(access.groups))
         )
-        page = self._page(query, func.lower(documents.c.path), limit, offset)
         with self.for_reader() as connection:
+            page = _page(connection, query, func.lower(documents.c.path), limit, offset)
             labels = version_labels(connection, [item.pending_version_id or "" for item in page.documents])
         return replace(page, documents=tuple(_as_pending(item, labels) for item in page.documents))
 
@@ -444,13 +445,15 @@ class LibraryCatalog(ForReaders):
             labels = labels_of(connection, [row.id for row in rows])
         return [document_of(row, labels) for row in rows]
 
-    def _page(self, query: Select[Any], order: ColumnElement[Any], limit: int, offset: int) -> LibraryPage:
-        with self._database.read() as connection:
-            total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
-            ordered = query.order_by(order, documents.c.path, documents.c.member, documents.c.id)
-            rows = connection.execute(ordered.limit(limit).offset(offset)).all()
-            labels = labels_of(connection, [row.id for row in rows])
-        return LibraryPage(documents=tuple(document_of(row, labels) for row in rows), total=total)
+
+def _page(
+    connection: Connection, query: Select[Any], order: ColumnElement[Any], limit: int, offset: int
+) -> LibraryPage:
+    total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+    ordered = query.order_by(order, documents.c.path, documents.c.member, documents.c.id)
+    rows = connection.execute(ordered.limit(limit).offset(offset)).all()
+    labels = labels_of(connection, [row.id for row in rows])
+    return LibraryPage(documents=tuple(document_of(row, labels) for row in rows), total=total)
 
 
 def _as_in_force(connection: Connection, found: Sequence[Document]) -> list[Document]:

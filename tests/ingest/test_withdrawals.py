@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -511,7 +511,11 @@ def test_while_a_withdrawal_cannot_be_written_down_nobody_is_shown_anything(owin
     assert owing.paths("merger") == owing.paths("Rules of the house") == set()
 
 
-def test_every_way_to_read_for_somebody_is_closed_then(owing: Room) -> None:
+def test_every_way_to_read_for_somebody_is_closed_then(owing: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_soon() -> NoReturn:
+        pytest.fail("It read before what is owed was written down.")
+
+    monkeypatch.setattr(owing.catalog._database, "read", too_soon)
     everybody = AccessFilter(STAFF | BOARD)
     given = {"access": everybody, "limit": 10, "offset": 0, "text": "", "source_id": None, "current_only": True}
     asked = set[str]()
@@ -524,6 +528,16 @@ def test_every_way_to_read_for_somebody_is_closed_then(owing: Room) -> None:
         with disk_full(), pytest.raises(CatalogUnavailable, match="lost access"):
             list(result if isinstance(result := method(owing.catalog, **wanted), Iterator) else [])
     assert {"library", "passages", "visible_chunks", "admitted_chunks", "named", "page_numbers"} < asked
+
+
+def test_who_comes_first_once_it_can_be_written_down_is_shown_no_more_than_the_next(owing: Room) -> None:
+    def listed() -> list[str]:
+        page = owing.catalog.library(AccessFilter(STAFF), text="", source_id=None, limit=50, offset=0)
+        return [document.path for document in page.documents]
+
+    first = listed()
+    assert first == listed()
+    assert "deep/a.txt" not in first
 
 
 def test_a_sync_writes_it_down_before_it_looks_and_does_not_begin_where_it_cannot(owing: Room) -> None:
