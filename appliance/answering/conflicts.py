@@ -75,11 +75,6 @@ class _Sentence:
     denied: bool
 
 
-def conflicts(question: str, passages: Sequence[Citation]) -> list[Difference]:
-    """The pairs of passages that contradict each other, in the order of their numbers; each pair once."""
-    return [found for found in differences(question, passages) if found.is_conflict]
-
-
 def differences(question: str, passages: Sequence[Citation]) -> list[Difference]:
     """The pairs of passages that differ, of the same thing or each of its own, in the order of their numbers."""
     asked = words(question)
@@ -102,10 +97,10 @@ def _difference(
     subjects: Subjects,
 ) -> Difference | None:
     """The first contradiction of two passages; without one, what they first say of different things."""
+    if names_year_of(question, one.hit) != names_year_of(question, other.hit):
+        return None
     told = None
     for our, their in _differing(ours, theirs):
-        if names_year_of(question, one.hit) != names_year_of(question, other.hit):
-            return None
         apart = subjects.apart(Statement(one, our.text, our.heading), Statement(other, their.text, their.heading))
         if apart is None:
             return Difference(one, other, our.text, their.text)

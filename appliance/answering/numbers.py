@@ -46,6 +46,14 @@ MONTHS = {
     )
     for name in names.split()
 }
+_WEEKDAY_WORDS = """
+monday tuesday wednesday thursday friday saturday sunday
+montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag
+lundi mardi mercredi jeudi vendredi samedi dimanche
+lunedì martedì mercoledì giovedì venerdì sabato domenica
+lunes martes miércoles jueves viernes sábado domingo
+"""
+WEEKDAYS = frozenset(_WEEKDAY_WORDS.split())
 _MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
 _YEAR = r"(?P<year>(?:1[5-9]|20|21)\d\d)"
 _DATES = tuple(

@@ -7,7 +7,8 @@ Rules this module keeps:
    nothing. Of titles that share nothing, nothing is told: a policy and a guide may both speak of hotels.
 2. Headings that sentences stand under are of different things if they differ in one place, and there by a name: a word
    with a capital that stands nowhere in small letters (in German, where every noun has one, any noun). Sentences are
-   if each has a name that the other has not.
+   if each has a name that the other has not (in German, a place: "in Genf"). What is measured in, paid in or falls on
+   a day is what is said, and no thing: "EUR 10" and "CHF 12" contradict each other.
 3. A number that names a thing in a title or heading ("Building 4") tells it too.
 4. The passages are of the reader's own search, and nothing else is looked at.
 """
@@ -19,14 +20,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from appliance.answering.abstention import QUESTION_WORDS
-from appliance.answering.numbers import MONTHS
-from appliance.answering.things import things_in
+from appliance.answering.numbers import MONTHS, WEEKDAYS
+from appliance.answering.things import MONEY, things_in
 from appliance.domain import Citation
 from appliance.index.names import begins_sentence
 from appliance.letter_case import without_accents
 from appliance.retrieval.editions import Name, names_of
 
 _WORD = re.compile(r"[^\W\d_]+")
+_BEHIND_A_NUMBER = re.compile(r"\d[\s-]?\Z")
+_BEFORE_A_PLACE = re.compile(r"\b(?:in|aus|nach) \Z", re.IGNORECASE)
 _JOINED = re.compile(r"[^\W_]+")  # with digits, as in names of files
 _KINDS_OF_DOCUMENT = """
 agreement announcement appendix contract copy document extract faq form guide guideline guidelines handbook info
@@ -52,7 +55,7 @@ def _plain(word: str) -> str:
     return folded[:-1] if len(folded) > 3 and folded.endswith("s") else folded
 
 
-_SAYING_NOTHING = frozenset(map(_plain, (*_KINDS_OF_DOCUMENT.split(), *QUESTION_WORDS)))
+_SAYING_NOTHING = frozenset(map(_plain, (*_KINDS_OF_DOCUMENT.split(), *QUESTION_WORDS, *MONTHS, *WEEKDAYS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +126,12 @@ class Subjects:
 
     def _names(self, text: str, said: Statement, *, is_heading: bool = False) -> frozenset[str]:
         """The names in a text of a statement, which may be its heading."""
-        words = (it for it in _WORD.finditer(text) if is_heading or not begins_sentence(text, it.start()))
-        found = frozenset(_plain(it[0]) for it in words if it[0][0].isupper()) - _SAYING_NOTHING - MONTHS.keys()
+        words = (it for it in _WORD.finditer(text) if it[0][0].isupper() and not MONEY.fullmatch(it[0]))
+        if not is_heading:
+            words = (it for it in words if not begins_sentence(text, it.start()) and not _measures(text, it.start()))
+            if said.is_german:
+                words = (it for it in words if _BEFORE_A_PLACE.search(text, 0, it.start()))
+        found = frozenset(_plain(it[0]) for it in words) - _SAYING_NOTHING
         return found if said.is_german or not found else found - self._in_small_letters()
 
     def _in_small_letters(self) -> frozenset[str]:
@@ -132,6 +139,11 @@ class Subjects:
             texts = (passage.hit.chunk.text for passage in self._passages)
             self._small = frozenset(_plain(word) for text in texts for word in _WORD.findall(text) if word.islower())
         return self._small
+
+
+def _measures(text: str, start: int) -> bool:
+    """Whether the word that starts there is what the number before it counts."""
+    return _BEHIND_A_NUMBER.search(text, max(0, start - 2), start) is not None
 
 
 def _own(ours: frozenset[str], theirs: frozenset[str]) -> frozenset[str]:

@@ -29,7 +29,9 @@ art abs fig nr no
 """
 _COUNTING = frozenset(_COUNTING_WORDS.split())
 _CURRENCY = r"(?:aud|cad|chf|cny|dkk|eur|gbp|jpy|nok|sek|usd|euros?|dollars?|franken|francs?|franchi|fr)"
-_MONEY = re.compile(rf"{_CURRENCY}[\d.,]*", re.IGNORECASE)
+MONEY = re.compile(rf"{_CURRENCY}[\d.,]*", re.IGNORECASE)
+"""A currency, with a sum behind it or not."""
+
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _AFTER_WORD = re.compile(r"(?<![\w-])([^\W\d_]+)(?:\. ?| #| )(\d+(?:[.:]\d+)*[a-z]?)(?![\w%]|[.,:]\d)", re.IGNORECASE)
 _MEASURED = re.compile(rf"\s?(?:[%€$£]|(?:{MEASURES}|{_CURRENCY})\b)", re.IGNORECASE)
@@ -58,7 +60,7 @@ def things_in(text: str, language: str = "") -> tuple[frozenset[str], str]:
 
 def _is_code(written: str) -> bool:
     is_coded = any(map(str.isdigit, written)) and (written[0] == "§" or any(map(str.isupper, written)))
-    return is_coded and not _MONEY.fullmatch(written)
+    return is_coded and not MONEY.fullmatch(written)
 
 
 def _names(written: re.Match[str], language: str) -> bool:
@@ -68,7 +70,7 @@ def _names(written: re.Match[str], language: str) -> bool:
     if word in _COUNTING:
         return True
     tells = language != "de" and not begins_sentence(written.string, written.start())
-    return tells and written[1][0].isupper() and word not in MONTHS and not _MONEY.fullmatch(word)
+    return tells and written[1][0].isupper() and word not in MONTHS and not MONEY.fullmatch(word)
 
 
 def _singular(word: str) -> str:

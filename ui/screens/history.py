@@ -13,6 +13,7 @@ from ui.inert import Html, label, text
 _LATEST = 8
 """With more of them beside a conversation, nobody looks through them all."""
 _FOUND = 20
+_MOST = 1_000  # that the API lists
 _WORDS, _SHOWN = "history-words", "strongroom_history_shown"
 
 
@@ -66,7 +67,7 @@ def _find(client: Client) -> None:
         asked, shown = st.session_state[_SHOWN]
         if words != asked:
             asked, shown = st.session_state[_SHOWN] = (words, _FOUND)
-        found = client.conversations(words, shown + 1)
+        found = client.conversations(words, min(shown + 1, _MOST))
         if not found:
             pieces.show(pieces.notice("No conversation of yours begins with a question that has all of these words."))
         for entry in found[:shown]:

@@ -13,7 +13,7 @@ import pytest
 
 from appliance.answering import course, notices
 from appliance.answering.answerer import CANCELLED, Answered, Answerer, AnswerEvent, Found, Started, Token
-from appliance.answering.conflicts import Difference, conflicts, differences
+from appliance.answering.conflicts import Difference, differences
 from appliance.answering.instructions import NOT_IN_DOCUMENTS
 from appliance.audit.entries import AnswerClosed, PassagesRetrieved, QuestionCompleted, QuestionReceived
 from appliance.audit.log import QueryLog
@@ -864,7 +864,7 @@ def test_what_differs_from_a_passage_that_differs_is_not_told(make: Make) -> Non
         [make_hit(f"Invoices of the firm are {text}.", rank=rank) for rank, text in enumerate(texts, start=1)]
     )
     assert (
-        len(conflicts(QUESTION, course.numbered(hits.hits))) == 2
+        len([it for it in differences(QUESTION, course.numbered(hits.hits)) if it.is_conflict]) == 2
     )  # the first with the second, and that with the last
     answer = answer_of(ask(make(Scripted("For 10 years [1]."), hits=hits))).answer
     assert [citation.number for citation in answer.citations] == [1, 2]

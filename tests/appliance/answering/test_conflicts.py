@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from appliance.answering.conflicts import conflicts
+from appliance.answering.conflicts import Difference, differences
 from appliance.domain import Citation
 from tests.data.builders import make_passages
 
 QUESTION = "What may a hotel cost per night?"
+
+
+def conflicts(question: str, passages: list[Citation]) -> list[Difference]:
+    return [found for found in differences(question, passages) if found.is_conflict]
 
 
 def pairs(*texts: str, question: str = QUESTION) -> list[tuple[int, int]]:

@@ -130,6 +130,41 @@ def test_names_in_the_sentences_tell_things(text: str, language: str, names: tup
     assert difference.things == names
 
 
+@pytest.mark.parametrize(
+    ("text", "language", "values"),
+    [
+        ("A lunch in the canteen of the site costs {} for every employee.", "en", ("EUR 10", "CHF 12")),
+        ("The canteen of the site is open for lunch until {} on working days.", "en", ("3 PM", "11 AM")),
+        ("The menu of the canteen of the site may be up to {} in size.", "en", ("20 MB", "2 GB")),
+        (
+            "The canteen of the site and all of its kitchens are cleaned at {} in every week of a year.",
+            "en",
+            ("22:00 on Monday", "23:00 on Tuesday"),
+        ),
+        (
+            "Die Kantine des Werks erstattet den Angestellten am Monatsende höchstens {} für jedes bezahlte Mittagessen.",
+            "de",
+            ("20 Franken", "25 Euro"),
+        ),
+        (
+            "Die Kantine des Werks erstattet am Monatsende höchstens je {} für jedes bezahlte und belegte Mittagessen.",
+            "de",
+            ("Gast 20 Franken", "Besucher 25 Franken"),
+        ),
+    ],
+)
+def test_what_something_is_measured_in_is_no_thing_of_its_own(
+    text: str, language: str, values: tuple[str, str]
+) -> None:
+    passages = [
+        said(rank, text.format(value), "Canteen", path=f"{rank}.txt", language=language)
+        for rank, value in enumerate(values, start=1)
+    ]
+    question = "What about the canteen of the site?" if language == "en" else "Was erstattet die Kantine des Werks?"
+    [difference] = found(*passages, question=question)
+    assert difference.is_conflict
+
+
 def test_other_words_in_the_sentences_are_the_same_thing_said_otherwise() -> None:
     text = "For a hotel night in Geneva the firm {} at most {} CHF with breakfast included."
     passages = [said(1, text.format("refunds", 200), "Travel"), said(2, text.format("reimburses", 240), "Travel")]
