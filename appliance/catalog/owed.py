@@ -4,7 +4,8 @@ Rules this module keeps:
 
 1. While one is owed, no reader is shown anything: what they are shown goes by what is written down.
 2. Whoever comes to read has it written down first, if that can be done by now; so does a sync, before it looks.
-3. It is kept in memory. When the process ends, the folders are looked at anew before anything is shown.
+3. It is kept in memory. When the process ends, watched folders are looked at anew before anything is shown; one that
+   is not watched is compared on its schedule.
 """
 
 from __future__ import annotations

@@ -43,6 +43,10 @@ _PROGRESS_EVERY_S = 0.5
 _AUTOGROUP_TRIES, _AUTOGROUP_AGAIN_S = 50, 0.13
 _OFFICE_LOADED = 3
 """Exit status of a job that loaded the office parsers, whatever the document's name: worth having them here, too."""
+
+_ROOM_FOR_OFFICE = 1024**3
+"""With less memory than this the office parsers are loaded by the documents that need them: one for which there is not
+enough is refused, and the worker lives on."""
 _TOO_LARGE = json.dumps(
     {"code": ParserBroken.code, "reason": "needs more memory than ingest.memory_bytes allows"}
 ).encode()
@@ -214,19 +218,19 @@ def main() -> None:
     language.load()
     ocr.installed_languages()
     control.sendall(frames.packed(frames.HELLO, json.dumps(asdict(holds)).encode()))
-    office = False
+    office, is_roomy = False, memory_bytes >= _ROOM_FOR_OFFICE
     while True:
         kind, pipes, _, _ = socket.recv_fds(control, 1, 2)
         if len(pipes) != 2:
             return  # the pool has gone
-        if kind == frames.OFFICE_JOB and not office:
+        if kind == frames.OFFICE_JOB and is_roomy and not office:
             unstructured.load()  # here rather than in the job's process, after which it would be loaded again
             office = True
         status = _in_a_process_of_its_own(control, *pipes, office=office)
         if not _clear_up(scratch):
             return  # what it left would be there for the next document; the pool starts another worker
         control.sendall(bytes([status]))
-        if status == _OFFICE_LOADED:
+        if status == _OFFICE_LOADED and is_roomy:
             unstructured.load()
             office = True
 
