@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from appliance.answering.conflicts import Difference
 from appliance.answering.followup import own_stems
 from appliance.answering.sentences import words
+from appliance.answering.subjects import called
 from appliance.domain import Citation, Grounding
 from appliance.retrieval.editions import Newer, newer
 
@@ -83,10 +84,10 @@ def of_quoted(quoted: str, follow_up: str, *, is_marked: bool, unnamed: Sequence
 def of_conflict(found: Difference) -> str:
     """Two passages that say the same thing differently, by number and title, with what each says, and the newer one."""
     one, other = found.one, found.other
+    ours, theirs = called(one, other)
     return (
-        f"Passages [{one.number}] ({one.hit.title}) and [{other.number}] ({other.hit.title}) differ: "
-        f"“{_short(found.one_says)}” and “{_short(found.other_says)}”"
-        f"{_which_is_newer(one, other)}"
+        f"Passages [{one.number}] ({ours}) and [{other.number}] ({theirs}) differ: "
+        f"“{_short(found.one_says)}” and “{_short(found.other_says)}”{_which_is_newer(one, other)}"
     )
 
 
@@ -115,7 +116,7 @@ def _which_is_newer(one: Citation, other: Citation) -> str:
     if found is None:
         return ""
     later, earlier = (one, other) if found.hit is one.hit else (other, one)
-    return f". [{later.number}] is the newer edition ({found.why[0]}; [{earlier.number}]: {found.why[1]})."
+    return f" [{later.number}] is the newer edition ({found.why[0]}; [{earlier.number}]: {found.why[1]})."
 
 
 def _short(untrusted_sentence: str) -> str:

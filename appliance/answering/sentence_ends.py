@@ -4,7 +4,8 @@ What ends a sentence is a full stop, a question or an exclamation mark before so
 not where it belongs to
 
 1. an initial ("Mary N. Dillon") or an abbreviation of single letters ("z. B.", "e.g.", "U.S.");
-2. an ordinal or the number of a section ("3. Mai", "4.2. Notice");
+2. an ordinal or the number of a section ("3. Mai", "im 2. Stock", "4.2. Notice"): a number up to 999, unless it comes
+   after a word that no ordinal comes after and before one that is no month ("hangs in locker 17. Boats are hired");
 3. an abbreviation that never stands alone ("Dr.", "vgl.", "p. ex.");
 4. one that leads to a number, if one follows ("Art. 5", "No. 12", "lit. a"). "The answer is no." ends.
 
@@ -17,13 +18,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from appliance.answering.numbers import MONTHS
+
 _MARKERS = r"(?:\s*\[\d+\])*"
 _END = re.compile(rf"[.!?…]['\"”’»)*_]*{_MARKERS}(?=\s+[^\sa-zà-ÿ])")
 _LAST_WORD = re.compile(r"[^\W_]+\Z")
 _LONGEST = 12  # characters that are looked at before a dot
+_LONGEST_WORD = 30  # and before a number that it ends
 _MAY_STAND_BEFORE = frozenset(' \t\xa0\u202f\n.([{„“"«»‘-/*_|')
 _APOSTROPHES = frozenset("'’")
 _OF_TWO_WORDS = re.compile(r"\b(?:et al|ad es|p(?:ar|\.)?\s?ex)\Z", re.IGNORECASE)
+_BEFORE_A_NUMBER = re.compile(r"([^\W\d_]{2,}) \Z")
+_CAPITAL_FOLLOWS = re.compile(r"\s+([^\W\d_]+)")
 _NUMBER_FOLLOWS = re.compile(r"\s*(?:[\d§(]|[^\W\d_][.):,;\s]|[IVXLC]{1,7}\b)")
 
 _NEVER_ALONE = """
@@ -36,6 +42,12 @@ no nos nr art arts abs fig figs sec sect secs p pp pag pág vol vols ch chap cap
 para paras núm num reg regs tab app anh rz ss sez max min mind env abb jan feb febr mar mär apr jun jul aug sep sept oct
 okt nov dec dez janv févr avr juil déc mag giu lug ago set ott dic ene abr
 """
+_LEADING_TO_ORDINALS = """
+ab als am an anfang ans auf aufs bei beim bis das dem den der des die dies diese diesem diesen dieser dieses ein eine
+einem einen einer eines ende erst für fürs im in ins jede jedem jeden jeder jedes kein keine mein mitte nach oder pro
+sein seit statt und unser unter vom von vor zum zur zwischen
+"""
+_ORDINALS = frozenset(_LEADING_TO_ORDINALS.split())
 _ABBREVIATIONS, _BEFORE_NUMBERS = frozenset(_NEVER_ALONE.split()), frozenset(_LEADING_TO_NUMBERS.split())
 
 
@@ -61,8 +73,19 @@ def belongs_to_word(text: str, start: int, dot: int) -> bool:
     may_stand_before = _MAY_STAND_BEFORE if len(word) == 1 else _MAY_STAND_BEFORE | _APOSTROPHES  # "You don't."
     if place > start and text[place - 1] not in may_stand_before:
         return False
-    if len(word) == 1 or (word.isdecimal() and len(word) <= 3) or word in _ABBREVIATIONS:
+    if word.isdecimal() and len(word) <= 3:
+        return not _ends_on_a_number(text, start, place, dot)
+    if len(word) == 1 or word in _ABBREVIATIONS:
         return True
     if word in _BEFORE_NUMBERS and _NUMBER_FOLLOWS.match(text, dot + 1):
         return True
     return _OF_TWO_WORDS.search(before) is not None
+
+
+def _ends_on_a_number(text: str, start: int, place: int, dot: int) -> bool:
+    """Whether a sentence ends on the number at `place`: it is no ordinal, nor the number of a section."""
+    before = _BEFORE_A_NUMBER.search(text, max(start, place - _LONGEST_WORD), place)
+    following = _CAPITAL_FOLLOWS.match(text, dot + 1)
+    if before is None or before.start() == start or following is None or not following[1][0].isupper():
+        return False  # "Section 4. Notice" begins with its number
+    return before[1].casefold() not in _ORDINALS and following[1].casefold() not in MONTHS

@@ -106,7 +106,7 @@ class Subjects:
             own = _periods(ours, theirs)
         elif not own:
             own = _own_things(one.passage.hit.title, other.passage.hit.title, one, other)
-        return Apart(*_told(one, other), own) if own else None
+        return Apart(*called(one.passage, other.passage), own) if own else None
 
     def _by_heading(self, one: Statement, other: Statement) -> Apart | None:
         own = _own_things(one.heading, other.heading, one, other)
@@ -178,9 +178,9 @@ def _own_things(ours: str, theirs: str, one: Statement, other: Statement) -> fro
     return first ^ second if first and second else frozenset()
 
 
-def _told(one: Statement, other: Statement) -> tuple[str, str]:
-    """What tells two documents: their titles, or their files where these are the same."""
-    ours, theirs = one.passage.hit, other.passage.hit
+def called(one: Citation, other: Citation) -> tuple[str, str]:
+    """What tells the documents of two passages: their titles, or their files where these are the same."""
+    ours, theirs = one.hit, other.hit
     return (ours.path, theirs.path) if ours.title == theirs.title else (ours.title, theirs.title)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from appliance.answering import notices
 from appliance.answering.conflicts import Difference, differences
 from appliance.domain import Citation, Place
 from tests.data.builders import make_hit
@@ -191,3 +192,10 @@ def test_a_contradiction_counts_before_what_is_said_of_different_things() -> Non
     theirs = f"{text.format('Zurich', 230)} {text.format('Basel', 195)}"
     [difference] = found(said(1, ours, "Travel"), said(2, theirs, "Travel"), question="What hotel night is refunded?")
     assert (difference.one_says, difference.other_says) == (text.format("Basel", 190), text.format("Basel", 195))
+
+
+def test_documents_of_one_title_are_told_by_their_files() -> None:
+    [difference] = of_titles("Canteen rules", "Canteen rules", paths=("rules-2025.md", "rules-2026.md"))
+    told = notices.of_conflict(difference)
+    assert told.startswith("Passages [1] (rules-2025.md) and [2] (rules-2026.md) differ: ")
+    assert "working day.” [2] is the newer edition" in told
