@@ -4,8 +4,8 @@ Rules this module keeps:
 
 1. Somebody is asked about when they ask for something, and not again for `every_s`. Nobody else is asked about.
 2. Nobody waits for the answer longer than a moment: until it is there, the directory's last word counts, as it does
-   while the directory is down. Who is down is not asked again for `every_s`, by nobody.
-3. Whom the directory knows no more is left to a sync, which begins at once: it can tell one who left from a wrong base.
+   while the directory is down.
+3. An answer is said until it was taken over, and not once it is `every_s` old: then the directory is asked again.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
-from appliance.auth.identity import Identity
+from appliance.auth.identity import Told
 from appliance.auth.standing import Person
 from appliance.errors import ApplianceError
 from appliance.ldap.directory import LdapDirectory
@@ -25,8 +26,13 @@ _log = logging.getLogger(__name__)
 _AT_ONCE = 4
 _WAIT_S = 1.0
 
-Told = tuple[Identity, ...]
-"""What a directory says of somebody: nothing, where it knows them no more."""
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A question about somebody, and when it was put by the processor's clock. The answer is None where none came."""
+
+    answer: Future[Told | None]
+    begun_s: float = field(default_factory=time.monotonic)
 
 
 class SecondLook:
@@ -39,7 +45,7 @@ class SecondLook:
         self._every_s = every_s
         self._lock = threading.Lock()
         self._asked: dict[str, float] = {}
-        self._looks: dict[str, Future[Told]] = {}
+        self._looks: dict[str, _Look] = {}
         self._not_before = 0.0
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="second-look")
 
@@ -48,44 +54,50 @@ class SecondLook:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def told(self, person: Person) -> Told | None:
-        """What the directory says of somebody now; None where it was not asked, or has not answered yet."""
+        """What the directory says of somebody; None where it was not asked, has not answered, or was heard already."""
         if person.directory != self._directory.name:
             return None
         with self._lock:
-            look, wait_s = self._looks.get(person.subject), 0.0
+            look, wait_s = self._pending(person.subject), 0.0
             if look is None and self._is_due(person.subject):
-                self._asked[person.subject] = time.monotonic()
-                look, wait_s = self._threads.submit(self._ask, person.subject), _WAIT_S
+                look, wait_s = _Look(self._threads.submit(self._ask, person.subject)), _WAIT_S
+                self._asked[person.subject] = look.begun_s
                 self._looks[person.subject] = look
         if look is None:
             return None
         try:
-            return look.result(wait_s)
-        except TimeoutError:
+            return look.answer.result(wait_s)
+        except (TimeoutError, CancelledError):
             return None
-        except ApplianceError as error:
-            _log.warning("The directory could not be asked about somebody again: %s", error)
-            return None
-        finally:
-            with self._lock:
-                if look.done() and self._looks.get(person.subject) is look:
-                    del self._looks[person.subject]
 
-    def forget(self, person: Person) -> None:
-        """What it said was not taken over: ask it again at the next request."""
+    def taken(self, person: Person, told: Told) -> None:
+        """This was taken over, and is not said again."""
         with self._lock:
-            self._asked.pop(person.subject, None)
+            look = self._looks.get(person.subject)
+            answered = look is not None and look.answer.done() and not look.answer.cancelled()
+            if look is not None and answered and look.answer.result() is told:
+                del self._looks[person.subject]
+
+    def _pending(self, subject: str) -> _Look | None:
+        """The question about somebody that is under way, or whose answer is yet to be taken over."""
+        look = self._looks.get(subject)
+        if look is not None and look.answer.done() and time.monotonic() - look.begun_s >= self._every_s:
+            del self._looks[subject]
+            return None
+        return look
 
     def _is_due(self, subject: str) -> bool:
         now = time.monotonic()
         return now >= self._not_before and now - self._asked.get(subject, -self._every_s) >= self._every_s
 
-    def _ask(self, subject: str) -> Told:
+    def _ask(self, subject: str) -> Told | None:
         try:
-            told = self._directory.census([subject]).identities
-        except ApplianceError:
+            census = self._directory.census([subject])
+        except ApplianceError as error:
             self._not_before = time.monotonic() + self._every_s
-            raise
-        if not told:
+            _log.warning("The directory could not be asked about somebody again: %s", error)
+            return None
+        found = {identity.subject: identity for identity in census.identities}.get(subject)
+        if found is None:
             self._sync()
-        return told
+        return Told(census.asked_at, found)
