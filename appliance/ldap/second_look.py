@@ -4,8 +4,12 @@ Rules this module keeps:
 
 1. Somebody is asked about when they ask for something, and not again for `every_s`. Nobody else is asked about.
 2. Nobody waits for the answer longer than a moment: until it is there, the directory's last word counts, as it does
-   while the directory is down.
-3. An answer is said until it was taken over, and not once it is `every_s` old: then the directory is asked again.
+   while the directory is down. Once a question failed, nobody's is put for `every_s`: no more than `_AT_ONCE` wait for
+   a directory that hangs.
+3. Whom the directory knows no more is left to a sync, which begins at once: it can tell one who left from a wrong base.
+   There is none where one began since the question was put, or less than `every_s` ago: then they are asked about again
+   first. No other question waits for it.
+4. An answer is said until it was taken over, and not once it is `every_s` old: then the directory is asked again.
 """
 
 from __future__ import annotations
@@ -13,14 +17,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from appliance.auth.identity import Told
 from appliance.auth.standing import Person
 from appliance.errors import ApplianceError
-from appliance.ldap.directory import LdapDirectory
+from appliance.ldap.sync import DirectorySync
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 4
@@ -36,22 +39,28 @@ class _Look:
 
 
 class SecondLook:
-    """Asks one directory. Threads may share it."""
+    """Asks the directory of a sync. Threads may share it."""
 
-    def __init__(self, directory: LdapDirectory, sync: Callable[[], object], *, every_s: float) -> None:
-        """Ask nothing yet. `sync` takes over what the directory says of everybody."""
-        self._directory = directory
+    def __init__(self, sync: DirectorySync, *, every_s: float) -> None:
+        """Ask nothing yet."""
+        self._directory = sync.directory
         self._sync = sync
         self._every_s = every_s
         self._lock = threading.Lock()
         self._asked: dict[str, float] = {}
         self._looks: dict[str, _Look] = {}
         self._not_before = 0.0
+        self._is_closed = False
+        self._syncing: Future[None] | None = None
+        self._one_thread = ThreadPoolExecutor(1, thread_name_prefix="second-look-sync")
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="second-look")
 
     def close(self) -> None:
         """Begin no more."""
+        with self._lock:
+            self._is_closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._one_thread.shutdown(wait=False, cancel_futures=True)
 
     def told(self, person: Person) -> Told | None:
         """What the directory says of somebody; None where it was not asked, has not answered, or was heard already."""
@@ -65,10 +74,14 @@ class SecondLook:
                 self._looks[person.subject] = look
         if look is None:
             return None
+        until_s = time.monotonic() + wait_s
         try:
-            return look.answer.result(wait_s)
+            told = look.answer.result(wait_s)
         except (TimeoutError, CancelledError):
             return None
+        if told is not None and told.identity is None and self._syncing is not None:
+            wait([self._syncing], max(0.0, until_s - time.monotonic()))  # so that it shuts them out now, if it does
+        return told
 
     def taken(self, person: Person, told: Told) -> None:
         """This was taken over, and is not said again."""
@@ -88,9 +101,16 @@ class SecondLook:
 
     def _is_due(self, subject: str) -> bool:
         now = time.monotonic()
-        return now >= self._not_before and now - self._asked.get(subject, -self._every_s) >= self._every_s
+        return (
+            not self._is_closed
+            and now >= self._not_before
+            and now - self._asked.get(subject, -self._every_s) >= self._every_s
+        )
 
     def _ask(self, subject: str) -> Told | None:
+        asked_s = time.monotonic()
+        if asked_s < self._not_before:  # it was in the queue while another question failed
+            return None
         try:
             census = self._directory.census([subject])
         except ApplianceError as error:
@@ -99,5 +119,13 @@ class SecondLook:
             return None
         found = {identity.subject: identity for identity in census.identities}.get(subject)
         if found is None:
-            self._sync()
+            self._begin_sync(asked_s)
         return Told(census.asked_at, found)
+
+    def _begin_sync(self, asked_s: float) -> None:
+        with self._lock:
+            if not self._is_closed and (self._syncing is None or self._syncing.done()):
+                self._syncing = self._one_thread.submit(self._sync_for, asked_s)
+
+    def _sync_for(self, asked_s: float) -> None:
+        self._sync.run_unless_begun(min(asked_s, time.monotonic() - self._every_s))

@@ -321,7 +321,7 @@ def _second_look(settings: Settings, sync: DirectorySync | None, stack: ExitStac
     """What asks the directory again about somebody who asks for something."""
     if sync is None or not settings.ldap.recheck_s:
         return None
-    return stack.enter_context(closing(SecondLook(sync.directory, sync.run, every_s=settings.ldap.recheck_s)))
+    return stack.enter_context(closing(SecondLook(sync, every_s=settings.ldap.recheck_s)))
 
 
 def _own_words(settings: Settings) -> str:

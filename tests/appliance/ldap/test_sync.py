@@ -37,6 +37,7 @@ pytestmark = pytest.mark.integration
 HERE = "192.0.2.10"
 LOCAL_PASSWORD = "seven brass keys on a ring"
 MAX_AGE = timedelta(hours=1)
+FIVE = ("anna", "carla", "dora", "ending", "guessed")  # one more than are asked about at once
 
 
 @dataclass
@@ -268,6 +269,7 @@ class Asked:
     house: House
     sessions: Sessions
     look: SecondLook
+    sync: DirectorySync
     times: list[int]
 
     def groups(self, token: str) -> set[str]:
@@ -313,7 +315,7 @@ def asked(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
 
         def made(every_s: float, **changes: Any) -> Asked:
             sync = house.sync(**changes)
-            look = stack.enter_context(closing(SecondLook(sync.directory, sync.run, every_s=every_s)))
+            look = stack.enter_context(closing(SecondLook(sync, every_s=every_s)))
             sessions = Sessions(
                 house.database,
                 SignInSettings(max_failures=100),
@@ -321,7 +323,7 @@ def asked(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
                 noting=lambda news: begun(house.acts.append, put_on_record.news_of(news)),
                 look_again=look,
             )
-            return Asked(house, sessions, look, times)
+            return Asked(house, sessions, look, sync, times)
 
         yield made
 
@@ -443,6 +445,47 @@ def test_an_answer_that_nobody_came_for_is_not_kept(
         assert "rag-finance" in at.groups(token)
     at.take_from_anna()
     assert at.groups(token) == {"rag-unix"}
+
+
+def test_many_who_are_missing_set_off_one_sync_for_which_no_other_question_waits(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = asked(every_s=3600, people_filter="(uid=nobody)")
+    tokens = [at.sessions.sign_in(name, PASSWORD, HERE).token for name in FIVE]
+    monkeypatch.setattr(second_look, "_WAIT_S", 0.0)
+    with at.sync._one_at_a_time:  # it cannot even begin
+        for token in tokens:
+            at.groups(token)
+        for look in at.look._looks.values():
+            told = look.answer.result(5)
+            assert told is not None and told.identity is None
+        assert at.times == [1] * len(FIVE)
+    assert at.look._syncing is not None
+    at.look._syncing.result(5)
+    assert at.times == [1] * len(FIVE) + [len(FIVE)]
+    late = at.sessions.sign_in("gone", PASSWORD, HERE).token
+    at.groups(late)
+    *_, look = at.look._looks.values()
+    assert look.answer.result(5) is not None
+    at.look._one_thread.shutdown()
+    assert at.times == [1] * len(FIVE) + [len(FIVE), 1]  # another one so soon would tell nothing new
+
+
+def test_a_directory_that_hangs_is_not_asked_by_those_who_were_queued(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        at = asked(every_s=3600, urls=(f"ldaps://127.0.0.1:{silent.getsockname()[1]}",), timeout_s=0.5)
+        tokens = [at.sessions.sign_in(name, PASSWORD, HERE).token for name in FIVE]
+        monkeypatch.setattr(second_look, "_WAIT_S", 0.0)
+        for token in tokens:
+            at.groups(token)
+        for look in at.look._looks.values():
+            assert look.answer.result(20) is None
+        assert len(at.look._looks) == len(FIVE)
+        assert at.times == [1] * second_look._AT_ONCE
 
 
 # an answer that is overtaken
