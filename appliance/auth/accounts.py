@@ -395,7 +395,7 @@ class Accounts:
             before = read_person(connection, _row(connection, known), now)
             if before.shut_out or not before.is_fresh:
                 return
-            directories.admit(connection, identity, asked_at)
+            directories.hear(connection, identity, asked_at)
             after = read_person(connection, _row(connection, known), now)
             if before.told != after.told:
                 news = News(identity.directory, after.name, after.told_roles, after.told_groups, is_new=False)

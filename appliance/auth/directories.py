@@ -54,17 +54,28 @@ def admit(connection: Connection, identity: Identity, at: datetime) -> str:
         NotFound: The directory is not configured.
     """
     _require_configured(connection, identity.directory)
-    row = _known(connection, identity.directory).get(identity.subject)
-    person_id = _add(connection, identity, at) if row is None else str(row.id)
-    if row is not None:
-        if row.disabled:
-            raise AccessDenied("This account is disabled here. Ask an administrator to enable it.")
-        if row.heard_at is not None and row.heard_at > at:
+    row = _one(connection, identity)
+    if row is None:
+        person_id = _add(connection, identity, at)
+        _write_groups(connection, person_id, identity)
+    elif row.disabled:
+        raise AccessDenied("This account is disabled here. Ask an administrator to enable it.")
+    else:
+        person_id = str(row.id)
+        if not _take_over(connection, row, identity, at):
             return person_id
-        _renew(connection, row, identity, at)
-    _write_groups(connection, person_id, identity)
     _heard(connection, identity.directory, at)
     return person_id
+
+
+def hear(connection: Connection, identity: Identity, at: datetime) -> None:
+    """Take over what a directory says, as of `at`, of somebody known here who did not sign in just now.
+
+    Who was heard of since is left as they are. It says nothing of how the directory stands: a sync of everybody does.
+    """
+    row = _one(connection, identity)
+    if row is not None:
+        _take_over(connection, row, identity, at)
 
 
 def renew(connection: Connection, directory: str, identities: Iterable[Identity], at: datetime) -> None:
@@ -82,14 +93,11 @@ def renew(connection: Connection, directory: str, identities: Iterable[Identity]
     if any(identity.directory != directory for identity in told.values()):
         raise InvalidRequest(f"The directory '{directory}' can tell of its own people only.")
     for subject, row in _known(connection, directory).items():
-        if row.heard_at is not None and row.heard_at > at:
-            continue
         identity = told.get(subject)
-        if identity is None:
+        if identity is not None:
+            _take_over(connection, row, identity, at)
+        elif row.heard_at is None or row.heard_at <= at:
             _shut_out(connection, str(row.id), at)
-        else:
-            _renew(connection, row, identity, at)
-            _write_groups(connection, str(row.id), identity)
     _heard(connection, directory, at)
 
 
@@ -175,6 +183,19 @@ def _known(connection: Connection, directory: str) -> Mapping[str, Row[Any]]:
     """The people of a directory, by subject."""
     rows = connection.execute(select(people).where(people.c.directory == directory))
     return {row.subject: row for row in rows}
+
+
+def _one(connection: Connection, identity: Identity) -> Row[Any] | None:
+    return connection.execute(select(people).where(whom(identity.directory, identity.subject))).one_or_none()
+
+
+def _take_over(connection: Connection, row: Row[Any], identity: Identity, at: datetime) -> bool:
+    """Whether that was the newest word; else nothing is changed."""
+    if row.heard_at is not None and row.heard_at > at:
+        return False
+    _renew(connection, row, identity, at)
+    _write_groups(connection, str(row.id), identity)
+    return True
 
 
 def _add(connection: Connection, identity: Identity, now: datetime) -> str:

@@ -117,6 +117,9 @@ class SecondLook:
             self._not_before = time.monotonic() + self._every_s
             _log.warning("The directory could not be asked about somebody again: %s", error)
             return None
+        except Exception as error:  # noqa: BLE001 - the edge of a background job: it is no error of who asks
+            _log.warning("The directory could not be asked about somebody again: %s", type(error).__name__)
+            return None
         found = {identity.subject: identity for identity in census.identities}.get(subject)
         if found is None:
             self._begin_sync(asked_s)

@@ -332,9 +332,11 @@ def test_a_word_counts_from_when_it_was_asked_for_and_not_from_when_it_came(acco
     clock.now += timedelta(seconds=2)
     asked_after = clock.now
     clock.now += timedelta(minutes=10)
+    accounts.directory_failed("corp", "It names half of its people no more.")
     accounts.hear(more, asked_at=asked_before)
     assert accounts.person(anne.id).groups == more.groups
     assert accounts.person(anne.id).heard_at == asked_before
+    assert accounts.directories()[0].problem  # one person's word says nothing of the others
     accounts.renew("corp", [replace(ANNE, groups=frozenset({"less"}))], asked_after)  # it was under way meanwhile
     assert accounts.person(anne.id).groups == {"less"}
     for overtaken in (accounts.hear, accounts.admit):

@@ -342,6 +342,17 @@ def test_a_membership_taken_away_there_is_gone_here_when_somebody_asks(asked: Ca
     assert set(at.times) == {1}  # of nobody else
 
 
+def test_an_error_that_nobody_foresaw_is_no_error_of_who_asks(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    at = asked(every_s=3600)
+    token = at.sessions.sign_in("anna", PASSWORD, HERE).token
+    monkeypatch.setattr(at.look._directory, "census", lambda _subjects: 1 / 0)
+    for _ in range(2):
+        assert "rag-finance" in at.groups(token)
+    assert "could not be asked about somebody again: ZeroDivisionError" in caplog.text
+
+
 def test_somebody_is_not_looked_up_again_before_it_is_time(asked: Callable[..., Asked]) -> None:
     at = asked(every_s=3600)
     token = at.sessions.sign_in("anna", PASSWORD, HERE).token
