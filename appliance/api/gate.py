@@ -82,7 +82,8 @@ def _caller(request: Request) -> _Caller:
     A program, which holds an API token, is given nothing that may not leave the screens.
 
     Raises:
-        NotSignedIn, PasswordChangeRequired, SecondFactorRequired: See `Sessions.recognise`.
+        NotSignedIn, PasswordChangeRequired, SecondFactorRequired, AuditUnavailable, CatalogUnavailable: See
+            `Sessions.recognise`.
     """
     appliance = appliance_of(request)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -146,7 +147,7 @@ async def _with_any_token(caller: Annotated[_Caller, Depends(_caller)]) -> Princ
 
 
 def _unfinished(request: Request) -> Principal:
-    """Whoever holds the session cookie, even if they have yet to change their password. Raises NotSignedIn."""
+    """Whoever holds the session cookie, even if they have yet to change their password. Raises as `recognise` does."""
     cookie = request.cookies.get(SESSION_COOKIE, "")
     return appliance_of(request).sessions.recognise(cookie, kind=TokenKind.SESSION, may_be_unfinished=True).principal
 

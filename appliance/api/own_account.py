@@ -95,20 +95,25 @@ def own_account_routes(appliance: Appliance) -> list[Route]:
 
 
 def _for_whoever_signed_in(appliance: Appliance, answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
-    """A page for whoever holds a session, finished or not; a stranger is led to the sign-in page."""
+    """A page for whoever holds a session, finished or not; a stranger is led to the sign-in page.
+
+    So is who is one by the time of the answer. Every other error is told on a page.
+    """
 
     async def endpoint(request: Request) -> Response:
-        token = request.cookies.get(SESSION_COOKIE, "")
+        token, goal = request.cookies.get(SESSION_COOKIE, ""), goal_of(request.query_params)
         try:
             found = await run_in_threadpool(
                 appliance.sessions.recognise, token, kind=TokenKind.SESSION, may_be_unfinished=True
             )
+            async with request.form(max_files=0, max_fields=4, max_part_size=4096) as form:
+                fields = {name: str(value) for name, value in form.items()}
+            goal = goal_of(fields) or goal
+            return await run_in_threadpool(answer, _Visit(token, found.principal, fields, goal))
         except NotSignedIn:
-            return RedirectResponse(with_goal("/login", goal_of(request.query_params)), 303)
-        async with request.form(max_files=0, max_fields=4, max_part_size=4096) as form:
-            fields = {name: str(value) for name, value in form.items()}
-        goal = goal_of(fields) or goal_of(request.query_params)
-        return await run_in_threadpool(answer, _Visit(token, found.principal, fields, goal))
+            return RedirectResponse(with_goal("/login", goal), 303)
+        except ApplianceError as error:
+            return _page("Your account", "", "", str(error), error.status, back="")
 
     return endpoint
 
@@ -164,9 +169,12 @@ class _SecondFactorPage:
             return self._form(visit, str(error), error.status)
         lead = "It is on. Each of these codes signs you in once if you lose the device. They are shown this once."
         listed = "".join(f"<li>{html.escape(code)}</li>" for code in codes)
-        onward = html.escape(next_address(self._appliance, visit.token, visit.goal))
-        body = Template(_DONE).substitute(codes=listed, onward=onward)
-        return _page("Second factor", lead, body, back=self._back(visit))
+        try:
+            onward = next_address(self._appliance, visit.token, visit.goal)
+        except ApplianceError:  # the codes are shown all the same; the next page says what is wrong
+            onward = f"/{visit.goal}"
+        body = Template(_DONE).substitute(codes=listed, onward=html.escape(onward))
+        return _page("Second factor", lead, body, back=_way_back("/second-factor", onward))
 
     def remove(self, visit: _Visit) -> Response:
         sessions, person = self._appliance.sessions, visit.person

@@ -76,7 +76,9 @@ def change_password(appliance: Appliance, person: Principal, old: str, new: str)
 def next_address(appliance: Appliance, token: str, goal: str = "") -> str:
     """Where a browser goes that is signed in: to the page that is its goal, or to what is yet to be done before that.
 
-    Raises NotSignedIn when it is not.
+    Raises:
+        NotSignedIn: It is not.
+        AuditUnavailable, CatalogUnavailable: See `Sessions.recognise`.
     """
     try:
         appliance.sessions.authenticate(token)
@@ -120,9 +122,10 @@ def signin_routes(appliance: Appliance) -> list[Route]:
             goal = goal_of(form)
         try:
             session = await run_in_threadpool(sign_in, appliance, request, name, password, code)
+            onward = await run_in_threadpool(next_address, appliance, session.token, goal)
         except ApplianceError as error:
             return sign_in_page(str(error), error.status, sign_on_name, goal=goal)
-        response = RedirectResponse(await run_in_threadpool(next_address, appliance, session.token, goal), 303)
+        response = RedirectResponse(onward, 303)
         set_cookie(response, appliance, session)
         return response
 
@@ -137,25 +140,29 @@ def signin_routes(appliance: Appliance) -> list[Route]:
             await run_in_threadpool(end_session, appliance, token, found.principal)
         except NotSignedIn:
             token = ""  # it had ended already
+        except ApplianceError as error:  # no bare error for who wants to leave
+            return notice_page("Sign out", str(error), error.status, back="/", link="Back")
         response = await run_in_threadpool(_left, appliance, directory)
         response.delete_cookie(SESSION_COOKIE, path="/")
         return response
 
-    async def style(_request: Request) -> Response:
-        return Response(STATIC.joinpath("login.css").read_text("utf-8"), media_type="text/css")
-
-    async def no_icon(_request: Request) -> Response:
-        return Response(status_code=204, headers={"Cache-Control": "max-age=86400"})
-
     return [
         Route("/login", show, methods=["GET"]),
         Route("/login", submit, methods=["POST"]),
-        Route("/login.css", style, methods=["GET"]),
-        Route("/favicon.ico", no_icon, methods=["GET"]),  # browsers ask for it beside what is no page, as an export
+        Route("/login.css", _style, methods=["GET"]),
+        Route("/favicon.ico", _no_icon, methods=["GET"]),  # browsers ask for it beside what is no page, as an export
         Route("/logout", leave, methods=["POST"]),
         *sign_on_routes(appliance),
         *sign_out_routes(appliance),
     ]
+
+
+async def _style(_request: Request) -> Response:
+    return Response(STATIC.joinpath("login.css").read_text("utf-8"), media_type="text/css")
+
+
+async def _no_icon(_request: Request) -> Response:
+    return Response(status_code=204, headers={"Cache-Control": "max-age=86400"})
 
 
 def _directory_of(appliance: Appliance, person: Principal) -> str:

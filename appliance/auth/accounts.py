@@ -335,13 +335,22 @@ class Accounts:
             row = connection.execute(select(people).where(directories.whom(directory, subject))).one_or_none()
             return None if row is None else read_person(connection, row, self._clock())
 
-    def admit(self, identity: Identity, noting: Noting = unnoted, *, since: datetime | None = None) -> Principal:
+    def admit(
+        self,
+        identity: Identity,
+        noting: Noting = unnoted,
+        *,
+        since: datetime | None = None,
+        asked_at: datetime | None = None,
+    ) -> Principal:
         """Take over what a directory says of somebody who just proved to it who they are.
 
         Args:
             identity: What it says.
             noting: Puts on record what is other than before; what cannot be put on record is not taken over.
             since: When the sign-in was begun, where the directory says by itself whom it signed out.
+            asked_at: A moment before the directory was asked; now, where it said so unasked. Who was heard of since is
+                left as they are.
 
         Raises:
             AccessDenied: They are disabled here.
@@ -356,12 +365,41 @@ class Accounts:
             if since is not None:
                 directories.require_not_signed_out(connection, identity, since)
             before = read_person(connection, _row(connection, known), now) if known else None
-            person_id = directories.admit(connection, identity, now)
+            person_id = directories.admit(connection, identity, asked_at or now)
             after = read_person(connection, _row(connection, person_id), now)
             if before is None or before.told != after.told:
                 news = News(identity.directory, after.name, after.told_roles, after.told_groups, before is None)
                 acts.enter_context(noting(news))  # before the transaction ends, and with it takes effect
             return principal_of(after)
+
+    def hear(self, identity: Identity, noting: Noting = unnoted, *, asked_at: datetime) -> None:
+        """Take over what a directory says of somebody between two sign-ins.
+
+        Who is not known, shut out, or has to sign in again anyway is left as they are, and so is who was heard of
+        since. All of this is looked at in the transaction that takes it over.
+
+        Args:
+            identity: What it says.
+            noting: As for `admit`.
+            asked_at: A moment before the directory was asked.
+
+        Raises:
+            AuditUnavailable: It could not be put on record, and was not taken over.
+            CatalogUnavailable: It could not be written.
+        """
+        known = self.known_as(identity)
+        if known is None:
+            return
+        with ExitStack() as acts, self._database.write() as connection:
+            now = self._clock()
+            before = read_person(connection, _row(connection, known), now)
+            if before.shut_out or not before.is_fresh:
+                return
+            directories.hear(connection, identity, asked_at)
+            after = read_person(connection, _row(connection, known), now)
+            if before.told != after.told:
+                news = News(identity.directory, after.name, after.told_roles, after.told_groups, is_new=False)
+                acts.enter_context(noting(news))
 
     def renew(self, directory: str, identities: Iterable[Identity], at: datetime) -> None:
         """Take over all that a directory says, as of `at`, of the people of it who are known here.

@@ -8,7 +8,8 @@ Rules this module keeps:
 3. Who is disabled here stays so, whatever the directory says.
 4. Who the directory knows no more is shut out at once, with all their sessions and tokens.
 5. Who the directory signed out brings back nothing that it told before: not by a sign-in either that began before that.
-6. A group or a display name that cannot be one here is left out: it must not hold up what the directory takes away.
+6. An answer is as old as its question. What a newer question was answered stays, whichever answer is taken over last.
+7. A group or a display name that cannot be one here is left out: it must not hold up what the directory takes away.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, sele
 
 from appliance.auth.identity import DirectoryState, DirectoryTerms, Identity, SignOut
 from appliance.auth.naming import checked_name, label_or_none, normal_name
-from appliance.auth.standing import MAX_SKEW
 from appliance.auth.tables import (
     MAX_LABEL_CHARACTERS,
     MAX_SUBJECT_CHARACTERS,
@@ -39,8 +39,10 @@ SIGN_OUTS_KEPT = timedelta(hours=1)
 """Longer than a logout token counts, and than a sign-in may take."""
 
 
-def admit(connection: Connection, identity: Identity, now: datetime) -> str:
-    """Take over what a directory says of somebody who just proved who they are; makes them known at the first time.
+def admit(connection: Connection, identity: Identity, at: datetime) -> str:
+    """Take over what a directory says, as of `at`, of somebody who proved who they are.
+
+    Makes them known at the first time. Who was heard of since is left as they are.
 
     Returns:
         The id of the person.
@@ -52,15 +54,28 @@ def admit(connection: Connection, identity: Identity, now: datetime) -> str:
         NotFound: The directory is not configured.
     """
     _require_configured(connection, identity.directory)
-    row = _known(connection, identity.directory).get(identity.subject)
-    person_id = _add(connection, identity, now) if row is None else str(row.id)
-    if row is not None:
-        if row.disabled:
-            raise AccessDenied("This account is disabled here. Ask an administrator to enable it.")
-        _renew(connection, row, identity, now)
-    _write_groups(connection, person_id, identity)
-    _heard(connection, identity.directory, now)
+    row = _one(connection, identity)
+    if row is None:
+        person_id = _add(connection, identity, at)
+        _write_groups(connection, person_id, identity)
+    elif row.disabled:
+        raise AccessDenied("This account is disabled here. Ask an administrator to enable it.")
+    else:
+        person_id = str(row.id)
+        if not _take_over(connection, row, identity, at):
+            return person_id
+    _heard(connection, identity.directory, at)
     return person_id
+
+
+def hear(connection: Connection, identity: Identity, at: datetime) -> None:
+    """Take over what a directory says, as of `at`, of somebody known here who did not sign in just now.
+
+    Who was heard of since is left as they are. It says nothing of how the directory stands: a sync of everybody does.
+    """
+    row = _one(connection, identity)
+    if row is not None:
+        _take_over(connection, row, identity, at)
 
 
 def renew(connection: Connection, directory: str, identities: Iterable[Identity], at: datetime) -> None:
@@ -78,14 +93,11 @@ def renew(connection: Connection, directory: str, identities: Iterable[Identity]
     if any(identity.directory != directory for identity in told.values()):
         raise InvalidRequest(f"The directory '{directory}' can tell of its own people only.")
     for subject, row in _known(connection, directory).items():
-        if row.heard_at is not None and at < row.heard_at <= at + MAX_SKEW:
-            continue
         identity = told.get(subject)
-        if identity is None:
-            _shut_out(connection, str(row.id))
-        else:
-            _renew(connection, row, identity, at)
-            _write_groups(connection, str(row.id), identity)
+        if identity is not None:
+            _take_over(connection, row, identity, at)
+        elif row.heard_at is None or row.heard_at <= at:
+            _shut_out(connection, str(row.id), at)
     _heard(connection, directory, at)
 
 
@@ -173,6 +185,19 @@ def _known(connection: Connection, directory: str) -> Mapping[str, Row[Any]]:
     return {row.subject: row for row in rows}
 
 
+def _one(connection: Connection, identity: Identity) -> Row[Any] | None:
+    return connection.execute(select(people).where(whom(identity.directory, identity.subject))).one_or_none()
+
+
+def _take_over(connection: Connection, row: Row[Any], identity: Identity, at: datetime) -> bool:
+    """Whether that was the newest word; else nothing is changed."""
+    if row.heard_at is not None and row.heard_at > at:
+        return False
+    _renew(connection, row, identity, at)
+    _write_groups(connection, str(row.id), identity)
+    return True
+
+
 def _add(connection: Connection, identity: Identity, now: datetime) -> str:
     subject, name = identity.subject, checked_name(identity.name)
     if not 0 < len(subject) <= MAX_SUBJECT_CHARACTERS:
@@ -234,8 +259,8 @@ def _write_groups(connection: Connection, person_id: str, identity: Identity) ->
         connection.execute(insert(memberships), rows)
 
 
-def _shut_out(connection: Connection, person_id: str) -> None:
-    connection.execute(update(people).where(people.c.id == person_id).values(gone=True))
+def _shut_out(connection: Connection, person_id: str, at: datetime) -> None:
+    connection.execute(update(people).where(people.c.id == person_id).values(gone=True, heard_at=at))
     # a second factor that was begun and not finished: whoever began it knows the secret
     unfinished = (people.c.id == person_id) & people.c.totp_on.is_(False)
     connection.execute(update(people).where(unfinished).values(totp_secret=""))

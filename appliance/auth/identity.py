@@ -5,7 +5,7 @@ A directory is whoever else knows the organisation's people: a single sign-on pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -118,13 +118,21 @@ class PasswordDirectory(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a directory said of somebody when it was asked, after `asked_at`; None where it knows them no more."""
+
+    asked_at: datetime
+    identity: Identity | None
+
+
 class LookAgain(Protocol):
     """Asks a directory again about people whom it told of before."""
 
-    def told(self, person: Person) -> Sequence[Identity] | None:
-        """What it says of somebody now: nothing, where it knows them no more; None where it was not asked."""
+    def told(self, person: Person) -> Told | None:
+        """What it says of somebody; None where it was not asked, has not answered, or that was taken over already."""
         ...
 
-    def forget(self, person: Person) -> None:
-        """What it said was not taken over: ask it again at the next request."""
+    def taken(self, person: Person, told: Told) -> None:
+        """This was taken over, and is not said again."""
         ...

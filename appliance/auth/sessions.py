@@ -35,6 +35,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Row,
     and_,
     bindparam,
     delete,
@@ -57,7 +58,6 @@ from appliance.config import SignInSettings
 from appliance.database import Database
 from appliance.domain import Principal, Scope, text_sha256
 from appliance.errors import (
-    ApplianceError,
     DirectoryUnavailable,
     InvalidRequest,
     NotFound,
@@ -193,13 +193,14 @@ class Sessions:
                 return self._checked(name, password, code)
         except NotSignedIn:
             # after the hash was computed, so that a name that is here costs no less than one that is not
+            asked_at = self._clock()
             identity = self._told_by_a_directory(name, password, address)
             if identity is None:
                 raise
         known = self._accounts.known_as(identity)
         if known is not None and not self.second_factors.passes(known, code):
             raise wrong()  # counted already, and nothing is taken over from the directory
-        admitted = self._accounts.admit(identity, self._noting)
+        admitted = self._accounts.admit(identity, self._noting, asked_at=asked_at)
         return self._open(admitted.id, admitted.name)
 
     def change_password(self, person_id: str, old: str, new: str) -> SignedInSession:
@@ -357,15 +358,13 @@ class Sessions:
         Raises:
             NotSignedIn: Unknown, ended, expired, idle too long, of the other kind, or its owner is disabled.
             PasswordChangeRequired, SecondFactorRequired: Its owner has to do that first.
-            AuditUnavailable: What a directory says by now could not be put on record, and nobody goes on without it.
+            AuditUnavailable, CatalogUnavailable: What a directory says by now could not be put on record or written.
+                Nobody goes on without it: each request tries that again, and does not ask the directory for it.
         """
         now, token_sha256 = self._clock(), text_sha256(token)
-        shown = {"token": token_sha256, "kind": kind, "now": now, "idle_since": now - self._idle}
-        with self._database.read() as connection:
-            row = connection.execute(_SHOWN, shown).one_or_none()
-            person = read_admitted(connection, row.person_id, now) if row else None
-        if person is not None:
-            person = self._as_told_now(person, now)
+        row, person = self._shown(token_sha256, kind, now)
+        if person is not None and self._takes_over_news_of(person):
+            row, person = self._shown(token_sha256, kind, now)  # the session too may have ended by it
         if row is None or person is None:
             raise NotSignedIn()
         if not may_be_unfinished:
@@ -378,19 +377,22 @@ class Sessions:
         scopes = frozenset(Scope(scope) for scope in row.scopes)
         return Recognised(principal_of(person), scopes, answerable=row.issued_by or person.id)
 
-    def _as_told_now(self, person: Person, now: datetime) -> Person | None:
-        """Somebody, once their directory was asked again, if it was; None for somebody it shuts out."""
+    def _shown(self, token_sha256: str, kind: TokenKind, now: datetime) -> tuple[Row[Any] | None, Person | None]:
+        """The session or token of this hash, if it is good, and its owner, if they are let in."""
+        shown = {"token": token_sha256, "kind": kind, "now": now, "idle_since": now - self._idle}
+        with self._database.read() as connection:
+            row = connection.execute(_SHOWN, shown).one_or_none()
+            return row, read_admitted(connection, row.person_id, now) if row else None
+
+    def _takes_over_news_of(self, person: Person) -> bool:
+        """Whether their directory was asked again about somebody, and answered. Raises as `recognise` does."""
         told = self._look_again.told(person) if self._look_again is not None else None
         if told is None or self._look_again is None:
-            return person
-        try:
-            for identity in told:
-                self.renew_for(identity, person)
-        except ApplianceError:
-            self._look_again.forget(person)  # else their next request would go on with what they had
-            raise
-        with self._database.read() as connection:
-            return read_admitted(connection, person.id, now)
+            return False
+        if told.identity is not None:
+            self._accounts.hear(told.identity, self._noting, asked_at=told.asked_at)
+        self._look_again.taken(person, told)
+        return True
 
     def _require_finished(self, person: Person) -> None:
         if person.must_change_password:

@@ -16,12 +16,13 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from appliance.auth.accounts import now_utc
 from appliance.auth.identity import Identity
 from appliance.auth.naming import normal_name
 from appliance.config.identity import LdapSettings
@@ -70,9 +71,13 @@ class _Refused:
 class LdapDirectory:
     """The directory that the settings name. Threads may share it: each call has a connection of its own."""
 
-    def __init__(self, settings: LdapSettings) -> None:
-        """Ask nothing yet. Raises ConfigurationError for a filter that is none."""
+    def __init__(self, settings: LdapSettings, clock: Callable[[], datetime] = now_utc) -> None:
+        """Ask nothing yet. `clock` says when it was asked; it is the one by which people's sign-ins are dated.
+
+        Raises ConfigurationError for a filter that is none.
+        """
         self._settings = settings
+        self._clock = clock
         self._people = filters.parsed(settings.resolved("people_filter"))
         filters.parsed(settings.resolved("groups_filter"))
         self._refused: _Refused | None = None
@@ -110,13 +115,13 @@ class LdapDirectory:
 
         Raises DirectoryUnavailable: then it said nothing at all.
         """
-        asked_at = datetime.now(UTC)
+        asked_at = self._clock()
         identities: list[Identity] = []
         notes: set[str] = set()
         with self._searching() as (connection, _):
             groups = GroupFinder(connection, self._settings)
             for entry in self._known(connection, sorted(subjects)):
-                reason = why_shut_out(entry, asked_at)
+                reason = why_shut_out(entry, datetime.now(UTC))
                 identity = None if reason else self._identity(entry, groups, notes)
                 if reason:
                     notes.add(f"'{entry.text(self._name)}' is shut out: {reason} in the directory.")

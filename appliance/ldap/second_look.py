@@ -4,8 +4,12 @@ Rules this module keeps:
 
 1. Somebody is asked about when they ask for something, and not again for `every_s`. Nobody else is asked about.
 2. Nobody waits for the answer longer than a moment: until it is there, the directory's last word counts, as it does
-   while the directory is down. Who is down is not asked again for `every_s`, by nobody.
+   while the directory is down. Once a question failed, nobody's is put for `every_s`: no more than `_AT_ONCE` wait for
+   a directory that hangs.
 3. Whom the directory knows no more is left to a sync, which begins at once: it can tell one who left from a wrong base.
+   There is none where one began since the question was put, or less than `every_s` ago: then they are asked about again
+   first. No other question waits for it.
+4. An answer is said until it was taken over, and not once it is `every_s` old: then the directory is asked again.
 """
 
 from __future__ import annotations
@@ -13,79 +17,118 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 
-from appliance.auth.identity import Identity
+from appliance.auth.identity import Told
 from appliance.auth.standing import Person
 from appliance.errors import ApplianceError
-from appliance.ldap.directory import LdapDirectory
+from appliance.ldap.sync import DirectorySync
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 4
 _WAIT_S = 1.0
 
-Told = tuple[Identity, ...]
-"""What a directory says of somebody: nothing, where it knows them no more."""
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A question about somebody, and when it was put by the processor's clock. The answer is None where none came."""
+
+    answer: Future[Told | None]
+    begun_s: float = field(default_factory=time.monotonic)
 
 
 class SecondLook:
-    """Asks one directory. Threads may share it."""
+    """Asks the directory of a sync. Threads may share it."""
 
-    def __init__(self, directory: LdapDirectory, sync: Callable[[], object], *, every_s: float) -> None:
-        """Ask nothing yet. `sync` takes over what the directory says of everybody."""
-        self._directory = directory
+    def __init__(self, sync: DirectorySync, *, every_s: float) -> None:
+        """Ask nothing yet."""
+        self._directory = sync.directory
         self._sync = sync
         self._every_s = every_s
         self._lock = threading.Lock()
         self._asked: dict[str, float] = {}
-        self._looks: dict[str, Future[Told]] = {}
+        self._looks: dict[str, _Look] = {}
         self._not_before = 0.0
+        self._is_closed = False
+        self._syncing: Future[None] | None = None
+        self._one_thread = ThreadPoolExecutor(1, thread_name_prefix="second-look-sync")
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="second-look")
 
     def close(self) -> None:
         """Begin no more."""
+        with self._lock:
+            self._is_closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._one_thread.shutdown(wait=False, cancel_futures=True)
 
     def told(self, person: Person) -> Told | None:
-        """What the directory says of somebody now; None where it was not asked, or has not answered yet."""
+        """What the directory says of somebody; None where it was not asked, has not answered, or was heard already."""
         if person.directory != self._directory.name:
             return None
         with self._lock:
-            look, wait_s = self._looks.get(person.subject), 0.0
+            look, wait_s = self._pending(person.subject), 0.0
             if look is None and self._is_due(person.subject):
-                self._asked[person.subject] = time.monotonic()
-                look, wait_s = self._threads.submit(self._ask, person.subject), _WAIT_S
+                look, wait_s = _Look(self._threads.submit(self._ask, person.subject)), _WAIT_S
+                self._asked[person.subject] = look.begun_s
                 self._looks[person.subject] = look
         if look is None:
             return None
+        until_s = time.monotonic() + wait_s
         try:
-            return look.result(wait_s)
-        except TimeoutError:
+            told = look.answer.result(wait_s)
+        except (TimeoutError, CancelledError):
             return None
-        except ApplianceError as error:
-            _log.warning("The directory could not be asked about somebody again: %s", error)
-            return None
-        finally:
-            with self._lock:
-                if look.done() and self._looks.get(person.subject) is look:
-                    del self._looks[person.subject]
+        if told is not None and told.identity is None and self._syncing is not None:
+            wait([self._syncing], max(0.0, until_s - time.monotonic()))  # so that it shuts them out now, if it does
+        return told
 
-    def forget(self, person: Person) -> None:
-        """What it said was not taken over: ask it again at the next request."""
+    def taken(self, person: Person, told: Told) -> None:
+        """This was taken over, and is not said again."""
         with self._lock:
-            self._asked.pop(person.subject, None)
+            look = self._looks.get(person.subject)
+            answered = look is not None and look.answer.done() and not look.answer.cancelled()
+            if look is not None and answered and look.answer.result() is told:
+                del self._looks[person.subject]
+
+    def _pending(self, subject: str) -> _Look | None:
+        """The question about somebody that is under way, or whose answer is yet to be taken over."""
+        look = self._looks.get(subject)
+        if look is not None and look.answer.done() and time.monotonic() - look.begun_s >= self._every_s:
+            del self._looks[subject]
+            return None
+        return look
 
     def _is_due(self, subject: str) -> bool:
         now = time.monotonic()
-        return now >= self._not_before and now - self._asked.get(subject, -self._every_s) >= self._every_s
+        return (
+            not self._is_closed
+            and now >= self._not_before
+            and now - self._asked.get(subject, -self._every_s) >= self._every_s
+        )
 
-    def _ask(self, subject: str) -> Told:
+    def _ask(self, subject: str) -> Told | None:
+        asked_s = time.monotonic()
+        if asked_s < self._not_before:  # it was in the queue while another question failed
+            return None
         try:
-            told = self._directory.census([subject]).identities
-        except ApplianceError:
+            census = self._directory.census([subject])
+        except ApplianceError as error:
             self._not_before = time.monotonic() + self._every_s
-            raise
-        if not told:
-            self._sync()
-        return told
+            _log.warning("The directory could not be asked about somebody again: %s", error)
+            return None
+        except Exception as error:  # noqa: BLE001 - the edge of a background job: it is no error of who asks
+            _log.warning("The directory could not be asked about somebody again: %s", type(error).__name__)
+            return None
+        found = {identity.subject: identity for identity in census.identities}.get(subject)
+        if found is None:
+            self._begin_sync(asked_s)
+        return Told(census.asked_at, found)
+
+    def _begin_sync(self, asked_s: float) -> None:
+        with self._lock:
+            if not self._is_closed and (self._syncing is None or self._syncing.done()):
+                self._syncing = self._one_thread.submit(self._sync_for, asked_s)
+
+    def _sync_for(self, asked_s: float) -> None:
+        self._sync.run_unless_begun(min(asked_s, time.monotonic() - self._every_s))

@@ -13,7 +13,9 @@ Rules this module keeps:
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -59,6 +61,7 @@ class DirectorySync:
         self._settings = settings
         self._record = record
         self._latest: Report | None = None
+        self._began_s = -math.inf  # the latest one, by the processor's clock
         self._one_at_a_time = threading.Lock()
         self._stop = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="directory-sync", daemon=True)
@@ -94,12 +97,25 @@ class DirectorySync:
             How it went; a directory that cannot be asked is a report as well.
         """
         with self._one_at_a_time:
-            try:
-                self._latest = self._renew(by, confirmed=confirmed)
-            except ApplianceError as error:
-                self._latest = Report(datetime.now(UTC), problem=str(error))
-                self._accounts.directory_failed(self._directory.name, str(error))
-            return self._latest
+            return self._run(by, confirmed=confirmed)
+
+    def run_unless_begun(self, since_s: float) -> None:
+        """Sync now, unless one began since then, by the processor's clock; wait for the one that runs, if any.
+
+        It raises nothing: how it went is in `latest`.
+        """
+        problem = self._try(since_s)
+        if problem:
+            _log.warning("The directory is not synced at the moment: %s", problem)
+
+    def _run(self, by: str, *, confirmed: bool) -> Report:
+        self._began_s = time.monotonic()
+        try:
+            self._latest = self._renew(by, confirmed=confirmed)
+        except ApplianceError as error:
+            self._latest = Report(datetime.now(UTC), problem=str(error))
+            self._accounts.directory_failed(self._directory.name, str(error))
+        return self._latest
 
     def _renew(self, by: str, *, confirmed: bool) -> Report:
         name = self._directory.name
@@ -134,10 +150,12 @@ class DirectorySync:
                 wait_s = min(wait_s, _AGAIN_S)
                 _log.warning("The directory is not synced at the moment: %s", problem)
 
-    def _try(self) -> str:
-        """Why a sync failed, empty if it did not."""
+    def _try(self, unless_begun_since_s: float = math.inf) -> str:
+        """Why a sync failed; empty if it did not, or if there was one already."""
         try:
-            return self.run().problem
+            with self._one_at_a_time:
+                is_done = self._began_s >= unless_begun_since_s
+                return "" if is_done else self._run(ITSELF, confirmed=False).problem
         except ApplianceError as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - the edge of a background job: it must not end

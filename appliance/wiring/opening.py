@@ -281,7 +281,7 @@ def _people(settings: Settings, database: Database, log: QueryLog, stack: ExitSt
     sign_on = SingleSignOn(settings.oidc) if settings.oidc.is_set else None
     if sign_on is not None:
         stack.enter_context(closing(sign_on))
-    directory_sync = _directory_sync(settings, accounts, log)
+    directory_sync = _directory_sync(settings, accounts, log, clock)
     if directory_sync is not None:
         stack.callback(directory_sync.close)
     look_again = _second_look(settings, directory_sync, stack)
@@ -310,18 +310,18 @@ def _directory_terms(settings: Settings) -> list[DirectoryTerms]:
     return terms
 
 
-def _directory_sync(settings: Settings, accounts: Accounts, log: QueryLog) -> DirectorySync | None:
+def _directory_sync(settings: Settings, accounts: Accounts, log: QueryLog, clock: SteadyClock) -> DirectorySync | None:
     """What syncs the directory that the settings name."""
     if not settings.ldap.is_set:
         return None
-    return DirectorySync(LdapDirectory(settings.ldap), accounts, settings.ldap, log.append)
+    return DirectorySync(LdapDirectory(settings.ldap, clock), accounts, settings.ldap, log.append)
 
 
 def _second_look(settings: Settings, sync: DirectorySync | None, stack: ExitStack) -> SecondLook | None:
     """What asks the directory again about somebody who asks for something."""
     if sync is None or not settings.ldap.recheck_s:
         return None
-    return stack.enter_context(closing(SecondLook(sync.directory, sync.run, every_s=settings.ldap.recheck_s)))
+    return stack.enter_context(closing(SecondLook(sync, every_s=settings.ldap.recheck_s)))
 
 
 def _own_words(settings: Settings) -> str:

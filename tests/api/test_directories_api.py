@@ -9,6 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from appliance.api import own_account
+from appliance.api.signin import next_address
 from appliance.audit.entries import AdminAction, SignInFailed
 from appliance.audit.records import LogFilter
 from appliance.auth.identity import DirectoryTerms, Identity
@@ -17,6 +19,8 @@ from appliance.config import ModelSettings, Provider, ServerSettings, Settings
 from appliance.config.identity import LdapSettings
 from appliance.doctor import Status, examine
 from appliance.domain import Role
+from appliance.errors import AuditUnavailable
+from appliance.ldap import second_look
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from tests.appliance.ldap import organisation, slapd
@@ -156,3 +160,66 @@ def test_the_command_line_syncs_and_shows(
     monkeypatch.setenv("STRONGROOM_LDAP__URLS", '["ldaps://127.0.0.1:1"]')
     down = CliRunner().invoke(commands, ["directory", "sync"])
     assert down.exit_code == 1 and "cannot be reached" in " ".join(down.stdout.split())
+
+
+@pytest.fixture
+def browser(appliance: Appliance, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """Of Anna, whom the directory is asked about again with every request."""
+    monkeypatch.setattr(appliance.sessions._look_again, "_every_s", 0.001)
+    monkeypatch.setattr(second_look, "_WAIT_S", 20.0)  # however slow this machine is
+    client = TestClient(create_headless_app(appliance), base_url="http://testserver", follow_redirects=False)
+    signed_in = client.post("/login", data={"name": "anna", "password": organisation.PASSWORD})
+    assert signed_in.status_code == 303, signed_in.text
+    return client
+
+
+PAGES = ("/password", "/second-factor")
+
+
+def test_what_a_directory_says_by_now_and_cannot_be_put_on_record_is_told_in_words(
+    appliance: Appliance, browser: TestClient, server: slapd.Slapd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unwritten(_: object) -> None:
+        raise AuditUnavailable("The query log cannot be written. Make room.")
+
+    token = browser.cookies["strongroom_session"]
+    member = f"member\nmember: {organisation.dn('anna')}\n"
+    group = f"dn: {organisation.group_dn('rag-finance')}\nchangetype: modify\n"
+    server.change(f"{group}delete: {member}")
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(appliance.log, "append", unwritten)
+            for path in PAGES:
+                page = browser.get(path)
+                assert page.status_code == 503 and "cannot be written. Make room." in page.text
+            refused = browser.get("/api/session")
+            assert refused.status_code == 503 and refused.json()["code"] == AuditUnavailable.code
+            stays = browser.post("/logout")
+            assert stays.status_code == 503 and "cannot be written. Make room." in stays.text
+        assert "rag-finance" not in appliance.sessions.authenticate(token).groups
+        assert [browser.get(path).status_code for path in PAGES] == [200, 200]
+    finally:
+        server.change(f"{group}add: {member}")
+
+
+def test_whose_session_ends_before_the_answer_is_led_to_the_sign_in_page(
+    browser: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended_before(appliance: Appliance, token: str, goal: str) -> str:
+        appliance.sessions.sign_out(token)
+        return next_address(appliance, token, goal)
+
+    monkeypatch.setattr(own_account, "next_address", ended_before)
+    left = browser.get("/second-factor?next=cases")
+    assert (left.status_code, left.headers["location"]) == (303, "/login?next=cases")
+
+
+def test_who_left_is_led_to_the_sign_in_page(browser: TestClient, server: slapd.Slapd) -> None:
+    anna = f"dn: {organisation.dn('anna')}\nchangetype: modify\nreplace: pwdReset\npwdReset: "
+    server.change(f"{anna}TRUE\n")
+    try:
+        for path in PAGES:
+            left = browser.get(f"{path}?next=cases")
+            assert (left.status_code, left.headers["location"]) == (303, "/login?next=cases")
+    finally:
+        server.change(f"{anna}FALSE\n")

@@ -325,6 +325,41 @@ def test_a_word_that_was_overtaken_by_a_sign_in_changes_nothing_of_that_person(
     assert [person.name for person in accounts.people() if person.gone] == ["bert"]
 
 
+def test_a_word_counts_from_when_it_was_asked_for_and_not_from_when_it_came(accounts: Accounts, clock: Clock) -> None:
+    anne = accounts.admit(ANNE)
+    clock.now += timedelta(seconds=2)
+    asked_before, more = clock.now, replace(ANNE, groups=ANNE.groups | {"more"})
+    clock.now += timedelta(seconds=2)
+    asked_after = clock.now
+    clock.now += timedelta(minutes=10)
+    accounts.directory_failed("corp", "It names half of its people no more.")
+    accounts.hear(more, asked_at=asked_before)
+    assert accounts.person(anne.id).groups == more.groups
+    assert accounts.person(anne.id).heard_at == asked_before
+    assert accounts.directories()[0].problem  # one person's word says nothing of the others
+    accounts.renew("corp", [replace(ANNE, groups=frozenset({"less"}))], asked_after)  # it was under way meanwhile
+    assert accounts.person(anne.id).groups == {"less"}
+    for overtaken in (accounts.hear, accounts.admit):
+        overtaken(more, asked_at=asked_before)
+        assert accounts.person(anne.id).groups == {"less"}
+    accounts.renew("corp", [more], asked_before)
+    assert accounts.person(anne.id).groups == {"less"}
+
+
+def test_between_two_sign_ins_nobody_is_made_known_or_let_in_again(accounts: Accounts, clock: Clock) -> None:
+    accounts.hear(ANNE, asked_at=clock.now)
+    assert "anne" not in [person.name for person in accounts.people()]
+    anne, bert = accounts.admit(ANNE), accounts.admit(BERT)
+    accounts.set_disabled(anne.id, disabled=True)
+    clock.now += timedelta(seconds=2)
+    accounts.renew("corp", [replace(ANNE, groups=frozenset())], clock.now)
+    clock.now += timedelta(seconds=2)
+    for identity in (ANNE, BERT):
+        accounts.hear(identity, asked_at=clock.now)
+    assert accounts.person(anne.id).told_groups == frozenset()
+    assert accounts.person(bert.id).gone
+
+
 # what a sign-in brings is on record
 
 

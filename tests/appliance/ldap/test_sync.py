@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,13 +17,14 @@ import pytest
 from appliance.audit.acts import begun
 from appliance.audit.entries import AdminAction
 from appliance.auth.accounts import Accounts, now_utc
-from appliance.auth.identity import DirectoryTerms
+from appliance.auth.identity import DirectoryTerms, Identity
 from appliance.auth.sessions import Sessions
 from appliance.config import SignInSettings
 from appliance.config.identity import LdapSettings
 from appliance.database import Database, metadata
 from appliance.domain import Role
 from appliance.errors import AuditUnavailable, DirectoryUnavailable, NotSignedIn
+from appliance.ldap import second_look
 from appliance.ldap.directory import Census, LdapDirectory
 from appliance.ldap.second_look import SecondLook
 from appliance.ldap.sync import DirectorySync
@@ -35,6 +37,7 @@ pytestmark = pytest.mark.integration
 HERE = "192.0.2.10"
 LOCAL_PASSWORD = "seven brass keys on a ring"
 MAX_AGE = timedelta(hours=1)
+FIVE = ("anna", "carla", "dora", "ending", "guessed")  # one more than are asked about at once
 
 
 @dataclass
@@ -65,6 +68,9 @@ class House:
     def standing(self, name: str) -> tuple[set[str], bool]:
         (person,) = [person for person in self.accounts.people() if person.name == name]
         return set(person.groups), person.shut_out
+
+    def take_from_anna(self) -> None:
+        self.change(group_dn("rag-finance"), f"delete: member\nmember: {organisation.dn('anna')}\n")
 
     def change(self, dn: str, change: str) -> None:
         self.server.change(f"dn: {dn}\nchangetype: modify\n{change}\n")
@@ -263,13 +269,35 @@ class Asked:
     house: House
     sessions: Sessions
     look: SecondLook
+    sync: DirectorySync
     times: list[int]
 
     def groups(self, token: str) -> set[str]:
         return set(self.sessions.authenticate(token).groups)
 
     def take_from_anna(self) -> None:
-        self.house.change(group_dn("rag-finance"), f"delete: member\nmember: {organisation.dn('anna')}\n")
+        self.house.take_from_anna()
+
+    @contextmanager
+    def answering_late(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Nobody waits for what the directory answers within; it is there once this ends."""
+        answered, ended = threading.Event(), threading.Event()
+        census = self.look._directory.census
+
+        def held(subjects: Iterable[str]) -> Census:
+            found = census(subjects)
+            answered.set()
+            assert ended.wait(20)
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(second_look, "_WAIT_S", 0.0)
+            patch.setattr(self.look._directory, "census", held)
+            yield
+            assert answered.wait(20)
+        ended.set()
+        for look in self.look._looks.values():
+            look.answer.result(20)
 
 
 @pytest.fixture
@@ -283,11 +311,12 @@ def asked(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
         return census(self, wanted)
 
     monkeypatch.setattr(LdapDirectory, "census", counted)
+    monkeypatch.setattr(second_look, "_WAIT_S", 20.0)  # however slow this machine is
     with ExitStack() as stack:
 
         def made(every_s: float, **changes: Any) -> Asked:
             sync = house.sync(**changes)
-            look = stack.enter_context(closing(SecondLook(sync.directory, sync.run, every_s=every_s)))
+            look = stack.enter_context(closing(SecondLook(sync, every_s=every_s)))
             sessions = Sessions(
                 house.database,
                 SignInSettings(max_failures=100),
@@ -295,7 +324,7 @@ def asked(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
                 noting=lambda news: begun(house.acts.append, put_on_record.news_of(news)),
                 look_again=look,
             )
-            return Asked(house, sessions, look, times)
+            return Asked(house, sessions, look, sync, times)
 
         yield made
 
@@ -311,6 +340,17 @@ def test_a_membership_taken_away_there_is_gone_here_when_somebody_asks(asked: Ca
     assert at.groups(token) == {"rag-unix"}
     assert len([act for act in at.house.acts if act.action == "person.renewed"]) == 1
     assert set(at.times) == {1}  # of nobody else
+
+
+def test_an_error_that_nobody_foresaw_is_no_error_of_who_asks(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    at = asked(every_s=3600)
+    token = at.sessions.sign_in("anna", PASSWORD, HERE).token
+    monkeypatch.setattr(at.look._directory, "census", lambda _subjects: 1 / 0)
+    for _ in range(2):
+        assert "rag-finance" in at.groups(token)
+    assert "could not be asked about somebody again: ZeroDivisionError" in caplog.text
 
 
 def test_somebody_is_not_looked_up_again_before_it_is_time(asked: Callable[..., Asked]) -> None:
@@ -350,7 +390,8 @@ def test_while_the_directory_is_down_its_last_word_counts_and_it_is_left_alone(
     assert at.times == [1]
 
 
-def test_nobody_waits_for_a_directory_that_hangs(asked: Callable[..., Asked]) -> None:
+def test_nobody_waits_for_a_directory_that_hangs(asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_look, "_WAIT_S", 0.05)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(64)
@@ -359,7 +400,7 @@ def test_nobody_waits_for_a_directory_that_hangs(asked: Callable[..., Asked]) ->
         for _ in range(2):
             assert "rag-finance" in at.groups(token)
             (look,) = at.look._looks.values()
-            assert not look.done()
+            assert not look.answer.done()
         assert at.times == [1]
 
 
@@ -374,6 +415,120 @@ def test_what_cannot_be_put_on_record_lets_nobody_go_on_with_what_they_had(
         raise AuditUnavailable("The disk is full.")
 
     monkeypatch.setattr(at.sessions, "_noting", lambda news: begun(unwritten, put_on_record.news_of(news)))
-    for _ in range(2):
+    for _ in range(3):
         with pytest.raises(AuditUnavailable):
             at.groups(token)
+    assert at.times == [1]  # they try again to put it on record, and do not ask again
+
+
+def test_a_late_answer_gives_nothing_back_that_was_taken_away_since(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = asked(every_s=3600)
+    token = at.sessions.sign_in("anna", PASSWORD, HERE).token
+    with at.answering_late(monkeypatch):
+        assert "rag-finance" in at.groups(token)
+    at.take_from_anna()
+    at.house.sync().run()
+    for _ in range(2):
+        assert at.groups(token) == {"rag-unix"}
+    assert at.house.standing("anna") == ({"rag-unix"}, False)
+
+
+def test_a_late_answer_brings_nobody_back_who_left_since(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = asked(every_s=3600)
+    token = at.sessions.sign_in("anna", PASSWORD, HERE).token
+    with at.answering_late(monkeypatch):
+        assert "rag-finance" in at.groups(token)
+    at.house.change(organisation.dn("anna"), "replace: pwdReset\npwdReset: TRUE\n")
+    at.house.sync().run()
+    with pytest.raises(NotSignedIn):
+        at.groups(token)
+    assert at.house.standing("anna")[1]
+
+
+def test_an_answer_that_nobody_came_for_is_not_kept(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = asked(every_s=0.001)
+    token = at.sessions.sign_in("anna", PASSWORD, HERE).token
+    with at.answering_late(monkeypatch):
+        assert "rag-finance" in at.groups(token)
+    at.take_from_anna()
+    assert at.groups(token) == {"rag-unix"}
+
+
+def test_many_who_are_missing_set_off_one_sync_for_which_no_other_question_waits(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = asked(every_s=3600, people_filter="(uid=nobody)")
+    tokens = [at.sessions.sign_in(name, PASSWORD, HERE).token for name in FIVE]
+    monkeypatch.setattr(second_look, "_WAIT_S", 0.0)
+    with at.sync._one_at_a_time:  # it cannot even begin
+        for token in tokens:
+            at.groups(token)
+        for look in at.look._looks.values():
+            told = look.answer.result(5)
+            assert told is not None and told.identity is None
+        assert at.times == [1] * len(FIVE)
+    assert at.look._syncing is not None
+    at.look._syncing.result(5)
+    assert at.times == [1] * len(FIVE) + [len(FIVE)]
+    late = at.sessions.sign_in("gone", PASSWORD, HERE).token
+    at.groups(late)
+    *_, look = at.look._looks.values()
+    assert look.answer.result(5) is not None
+    at.look._one_thread.shutdown()
+    assert at.times == [1] * len(FIVE) + [len(FIVE), 1]  # another one so soon would tell nothing new
+
+
+def test_a_directory_that_hangs_is_not_asked_by_those_who_were_queued(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        at = asked(every_s=3600, urls=(f"ldaps://127.0.0.1:{silent.getsockname()[1]}",), timeout_s=0.5)
+        tokens = [at.sessions.sign_in(name, PASSWORD, HERE).token for name in FIVE]
+        monkeypatch.setattr(second_look, "_WAIT_S", 0.0)
+        for token in tokens:
+            at.groups(token)
+        for look in at.look._looks.values():
+            assert look.answer.result(20) is None
+        assert len(at.look._looks) == len(FIVE)
+        assert at.times == [1] * second_look._AT_ONCE
+
+
+# an answer that is overtaken
+
+
+def test_an_answer_is_dated_by_the_clock_that_dates_sign_ins(house: House) -> None:
+    ahead = now_utc() + timedelta(minutes=3)  # the machine's own clock was set back
+    assert LdapDirectory(house.settings, lambda: ahead).census([]).asked_at == ahead
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_what_a_sync_takes_away_while_somebody_signs_in_stays_taken_away(
+    house: House, monkeypatch: pytest.MonkeyPatch, leaves: bool
+) -> None:
+    house.sign_in("anna")
+    sessions, verify = house.sessions, LdapDirectory.verify
+
+    def overtaken(self: LdapDirectory, name: str, password: str) -> Identity | None:
+        found = verify(self, name, password)
+        if leaves:
+            house.change(organisation.dn("anna"), "replace: pwdReset\npwdReset: TRUE\n")
+        else:
+            house.take_from_anna()
+        house.sync().run()
+        return found
+
+    monkeypatch.setattr(LdapDirectory, "verify", overtaken)
+    if leaves:
+        with pytest.raises(NotSignedIn, match="changed while you signed in"):
+            sessions.sign_in("anna", PASSWORD, HERE)
+        assert house.standing("anna")[1]
+    else:
+        assert sessions.sign_in("anna", PASSWORD, HERE).principal.groups == {"rag-unix"}
