@@ -26,7 +26,7 @@ from appliance.auth.sessions import TokenKind
 from appliance.config import Settings
 from appliance.data_folder import announce
 from appliance.domain import Role
-from appliance.errors import AccessDenied, CatalogUnavailable, ConfigurationError, NotSignedIn
+from appliance.errors import AccessDenied, AuditUnavailable, CatalogUnavailable, ConfigurationError, NotSignedIn
 from appliance.headers import UPLOAD_DOOR, OuterLayer, UploadDoor
 from appliance.host_cookie import HostCookie
 from appliance.wiring import Appliance, opened
@@ -208,7 +208,7 @@ def _is_admin(appliance: Appliance, session: str) -> bool:
     """Whether a session cookie is that of somebody who may upload documents."""
     try:
         return Role.ADMIN in appliance.sessions.authenticate(session, kind=TokenKind.SESSION).roles
-    except (NotSignedIn, AccessDenied, CatalogUnavailable):
+    except (NotSignedIn, AccessDenied, AuditUnavailable, CatalogUnavailable):
         return False
 
 
