@@ -20,7 +20,8 @@ import os
 import select
 import struct
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from ingest.folders import open_folder
@@ -35,7 +36,7 @@ _GONE = _DELETE_SELF | _MOVE_SELF | _UNMOUNT | _IGNORED
 _HEAD = struct.Struct("iIII")  # the watch, what happened, a cookie, the length of the name
 _READ_BYTES = 256 * 1024
 _NO_MORE = frozenset({errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-"""What is not about one folder among many, which would be left out: the kernel allows no more watches, or no more files."""
+"""What is not about one folder among many, which is left out then: there are no more watches, or files, to be had."""
 
 _QUIET_S = 0.1  # changes that follow each other so soon are told of together
 _AT_MOST_S = 0.3  # a folder that is never quiet is told of so often: who may see what does not wait for quiet
@@ -87,7 +88,7 @@ class WatchedFolder:
         for watch, what, name in _events(os.read(self._descriptor, _READ_BYTES)):
             if what & _OVERFLOW:
                 self._begin_again()
-                return told | {""}
+                return {""}
             folder = self._paths.get(watch)
             if folder is None:  # of a folder that went
                 continue
@@ -102,12 +103,16 @@ class WatchedFolder:
                 went.add(path)
             elif what & _IS_FOLDER and what & (_MOVED_TO | _CREATE | _ATTRIB):
                 came.add(path)
+        self._follow(came, went)
+        return told
+
+    def _follow(self, came: AbstractSet[str], went: AbstractSet[str]) -> None:
+        """Watch folders that came in, and no more those that went. Raises OSError."""
         if went:
             self._leave(went)
         for path in came:
             if not _is_below(path, came):
                 self._watch(path)
-        return told
 
     def _opened(self) -> int:
         """A descriptor of the kernel's that tells of nothing yet. Raises OSError."""
@@ -120,7 +125,7 @@ class WatchedFolder:
         self._paths.clear()
         self._watch("")
 
-    def _leave(self, folders: Set[str]) -> None:
+    def _leave(self, folders: AbstractSet[str]) -> None:
         """Watch nothing more of folders that went, until they come in anew."""
         for watch, path in list(self._paths.items()):
             if path in folders or _is_below(path, folders):
@@ -168,7 +173,7 @@ def _events(read: bytes) -> Iterator[tuple[int, int, str]]:
         at += length
 
 
-def _is_below(path: str, folders: Set[str]) -> bool:
+def _is_below(path: str, folders: AbstractSet[str]) -> bool:
     """Whether a path lies inside one of these folders; "" is the whole folder."""
     above = path
     while above:

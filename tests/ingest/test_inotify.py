@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest import inotify
+from ingest.folders import open_folder
 from ingest.inotify import WatchedFolder
 from tests.ingest.conftest import file_modes_apply, mode, open_descriptors
 
@@ -146,14 +146,12 @@ def test_a_folder_that_lies_deeper_than_a_path_may_be_long_is_watched_too(
 
 
 def test_a_folder_that_does_not_answer_holds_up_no_other(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = inotify.open_folder
-
     def stale(root: Path, folder: str) -> AbstractContextManager[int]:
         if folder == "m":
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
-        return opened(root, folder)
+        return open_folder(root, folder)
 
-    monkeypatch.setattr(inotify, "open_folder", stale)
+    monkeypatch.setattr("ingest.inotify.open_folder", stale)
     with closing(WatchedFolder(root)) as folder:
         for name in ("a", "z"):
             (root / name / "in" / "x.txt").write_text("x")
@@ -164,14 +162,12 @@ def test_a_folder_that_does_not_answer_holds_up_no_other(root: Path, monkeypatch
 def test_where_no_more_folders_can_be_watched_none_is_left_out_without_a_word(
     root: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    opened = inotify.open_folder
-
     def too_many(root: Path, folder: str) -> AbstractContextManager[int]:
         if folder == "m":
             raise OSError(number, os.strerror(number))
-        return opened(root, folder)
+        return open_folder(root, folder)
 
-    monkeypatch.setattr(inotify, "open_folder", too_many)
+    monkeypatch.setattr("ingest.inotify.open_folder", too_many)
     with pytest.raises(OSError, match=os.strerror(number)):
         WatchedFolder(root)
 
