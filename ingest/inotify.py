@@ -10,6 +10,8 @@ Rules this module keeps:
    soon as its rights are others.
 2. A folder that comes in, or whose rights change, is told of as a whole: nobody was told of what changed in it before.
 3. Where the kernel lost count of the changes, so is the folder itself.
+4. Where something is mounted or unmounted, the folder there is told of and watched as one that comes in: the kernel
+   tells of that elsewhere (proc(5), mountinfo).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from ingest.folders import open_folder
+from ingest.mounts import mounts
 
 _MODIFY, _ATTRIB, _CLOSE_WRITE = 0x2, 0x4, 0x8
 _MOVED_FROM, _MOVED_TO, _CREATE, _DELETE = 0x40, 0x80, 0x100, 0x200
@@ -52,7 +55,10 @@ class WatchedFolder:
         self._paths: dict[int, str] = {}
         self._gone = False
         self._descriptor = self._opened()
+        self._table = -1
         try:
+            self._table = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
+            self._mounted = _mounted()
             self._watch("")
         except BaseException:
             self.close()
@@ -61,6 +67,8 @@ class WatchedFolder:
     def close(self) -> None:
         """Watch no more."""
         os.close(self._descriptor)
+        if self._table >= 0:
+            os.close(self._table)
 
     def changes(self, wait_s: float) -> set[str]:
         """The paths inside at which something changed, "" for the folder itself; none if nothing does so long.
@@ -70,8 +78,8 @@ class WatchedFolder:
         """
         if self._gone:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
-        told = set[str]()
-        if self._waited(wait_s):
+        told = self._mounted_anew()
+        if not told and self._waited(wait_s):
             limit = time.monotonic() + _AT_MOST_S
             while (left := limit - time.monotonic()) > 0 and self._waited(min(_QUIET_S, left)):
                 told |= self._read()
@@ -94,6 +102,9 @@ class WatchedFolder:
                 continue
             if not name and what & _GONE:  # a folder inside is told of by the one that it is in
                 self._gone |= not folder
+                if what & _UNMOUNT:
+                    told.add(folder)
+                    came.add(folder)
                 if what & _IGNORED:
                     del self._paths[watch]
                 continue
@@ -113,6 +124,25 @@ class WatchedFolder:
         for path in came:
             if not _is_below(path, came):
                 self._watch(path)
+
+    def _mounted_anew(self) -> set[str]:
+        """The folders on which something was mounted or unmounted since, watched again. Raises OSError."""
+        poll = select.poll()
+        poll.register(self._table, select.POLLPRI)
+        if not poll.poll(0):
+            return set()
+        before, self._mounted = self._mounted, _mounted()
+        told = set[str]()
+        for point, _ in before.items() ^ self._mounted.items():
+            if self._root in point.parents:
+                told.add(str(point.relative_to(self._root)))
+            elif self._root == point or point in self._root.parents:
+                told.add("")
+        if "" in told:
+            self._begin_again()
+        else:
+            self._follow(told, set())
+        return told
 
     def _opened(self) -> int:
         """A descriptor of the kernel's that tells of nothing yet. Raises OSError."""
@@ -171,6 +201,11 @@ def _events(read: bytes) -> Iterator[tuple[int, int, str]]:
         at += _HEAD.size
         yield watch, what, os.fsdecode(read[at : at + length].rstrip(b"\0"))
         at += length
+
+
+def _mounted() -> dict[Path, int]:
+    """The device that is mounted at each place, the last of several."""
+    return {mount.point: mount.device for mount in mounts()}
 
 
 def _is_below(path: str, folders: AbstractSet[str]) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
@@ -201,6 +203,16 @@ def test_where_the_kernel_lost_count_the_whole_folder_is_told_of(
     (tmp_path / "gone" / "in" / "x.txt").write_text("x")
     (root / "a" / "late" / "x.txt").write_text("x")
     assert _told(watched, "a/late/x.txt") == {"a/late/x.txt"}
+
+
+def test_what_is_mounted_in_it_is_told_of_and_watched_each_time(root: Path) -> None:
+    apart = ["unshare", "--mount", "--map-root-user"]
+    if subprocess.run([*apart, "true"], check=False).returncode:
+        pytest.skip("this account may not mount")
+    (root / "inner").mkdir()
+    command = [*apart, sys.executable, "-m", "tests.ingest.mounting_process", str(root)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert not ran.returncode, ran.stderr
 
 
 def test_the_folder_itself_cannot_go_unnoticed(root: Path, tmp_path: Path, watched: WatchedFolder) -> None:
