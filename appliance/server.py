@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
@@ -125,11 +126,10 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
     address = _own_address(settings)
     os.environ["STRONGROOM_API_URL"] = address
     with opened(settings) as appliance:
+        asyncio.run(_expect_port(settings))  # before anything begins that would go on for nothing
         server = _server(create_app(appliance), settings)
         stopping = threading.Event()
         warming = threading.Thread(target=_warm_up, args=(appliance, stopping), name="warm-up", daemon=True)
-        warming.start()
-        _look_first(appliance)
 
         async def startup(sockets: Any = None) -> None:
             await uvicorn.Server.startup(server, sockets)
@@ -139,18 +139,28 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
                 on_ready(address)
 
         server.startup = startup  # type: ignore[method-assign]
+        warming.start()
         try:
+            _look_first(appliance)
             server.run()
         finally:
             stopping.set()
             if appliance.reranker is not None:
                 appliance.reranker.close()  # it may be loading, for minutes
             warming.join()  # models are loaded by threads of their own libraries, under which the process must not end
-        if not server.started:
-            raise ConfigurationError(
-                f"Cannot listen on {settings.server.host}:{settings.server.port}: another program has it, or the "
-                "address is not its own. Set server.host and server.port."
-            )
+
+
+async def _expect_port(settings: Settings) -> None:
+    """Bind to the address as the server will, and let it go again. Raises ConfigurationError."""
+    host, port = settings.server.host, settings.server.port
+    try:
+        tried = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port, start_serving=False)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot listen on {host}:{port}: another program has it, or the address is not its own. Set server.host "
+            "and server.port."
+        ) from error
+    tried.close()
 
 
 def _look_first(appliance: Appliance) -> None:

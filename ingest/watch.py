@@ -9,7 +9,8 @@ Rules this module keeps:
    `unwatched` says which, and why.
 3. Who may see what does not wait until a folder is quiet: when an access file changed, the sync begins at once.
 4. What changed while nobody watched, as when the appliance was stopped, is looked for at once when a folder is watched,
-   and before anybody is shown anything (`wait_until_looked_at`).
+   and before anybody is shown anything (`wait_until_looked_at`); also where it turns out that it cannot be watched, or
+   not any more. A look that failed is tried again until one does not.
 5. A paused source is not synced; who loses sight of something in it loses it all the same. A sync that is running is
    followed by another if something changed meanwhile.
 6. A failure of the keeper's own is logged and tried again; it never ends the keeping, nor holds up another source.
@@ -41,6 +42,7 @@ _TICK_S = 1.0
 _AT_MOST_SETTLES = 10  # a folder that is never quiet is synced after so many times `settle_s`
 _WATCH_AGAIN_S = 60.0  # how long to wait before a folder that could not be watched is tried again
 _LOOK_S = 0.5  # how long a watched folder is waited for before it is asked whether watching is to end
+_LOOK_AGAIN_S = 2.0  # how long to wait before a look that failed is tried again
 _SAY_WHO_MAY_SEE = (SIDECAR_SUFFIX, EXPORT)
 _END_S = 5.0  # how long threads are waited for that look every half second whether they are to end
 
@@ -107,7 +109,7 @@ class Watcher:
         """Wait until who lost sight of something in a watched folder, while nobody watched it, has lost it here too.
 
         Returns:
-            Whether that was done for every folder that can be watched.
+            Whether that was done for every folder that is to be watched.
         """
         limit = time.monotonic() + timeout_s
         if not self._is_keeping.wait(timeout_s):
@@ -157,13 +159,17 @@ class Watcher:
     def _look_at(self, sources: Iterable[Source]) -> None:
         """Watch the folders that are to be watched, and no others."""
         wanted = {source.id: source.path for source in sources if source.watched}
+        again = set[str]()
         for source_id, eye in list(self._eyes.items()):
             if wanted.get(source_id) != eye.path or eye.is_over(_WATCH_AGAIN_S):
+                if wanted.get(source_id) == eye.path:
+                    again.add(source_id)
                 eye.stop()
                 del self._eyes[source_id]
         for source_id, path in wanted.items():
             if source_id not in self._eyes:
-                self._eyes[source_id] = _Eye(source_id, path, self.notice, self._withdraw)
+                is_first = source_id not in again
+                self._eyes[source_id] = _Eye(source_id, path, self.notice, self._withdraw, is_first=is_first)
         self._is_keeping.set()
 
     def _sync_if_due(self, source: Source) -> None:
@@ -222,11 +228,17 @@ def _going_on() -> Iterator[None]:
 class _Eye:
     """Watches one folder in a thread of its own, which the process does not wait for when it ends."""
 
-    def __init__(self, source_id: str, path: str, notice: _Notice, withdraw: _Withdraw) -> None:
-        """Begin. Something may have changed before that nobody was told of: so all of it is looked at first."""
+    def __init__(
+        self, source_id: str, path: str, notice: _Notice, withdraw: _Withdraw, *, is_first: bool = True
+    ) -> None:
+        """Begin. Something may have changed before that nobody was told of: so all of it is looked at first.
+
+        `is_first`: no other has tried just before, and looked at it although it could not watch it.
+        """
         self.path = path
         self.problem = ""
-        self.looked = threading.Event()  # set once that was done, or cannot be
+        self.looked = threading.Event()  # set once that was done
+        self._is_first = is_first
         self._source_id = source_id
         self._notice = notice
         self._withdraw = withdraw
@@ -250,20 +262,45 @@ class _Eye:
     def _watch(self) -> None:
         try:
             with closing(WatchedFolder(Path(self.path))) as folder:
-                self._tell([""])
-                self.looked.set()
-                while not self._stop.is_set():
-                    if changed := folder.changes(_LOOK_S):
-                        self._tell(changed)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
+                self._keep_looking(folder)
+        except Exception as error:  # noqa: BLE001 - the edge of a background job: it is tried again later
+            reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
             self.problem = f"The folder cannot be watched ({reason}); it is compared on its schedule instead."
             _log.warning("A source cannot be watched (%s); it is compared on its schedule instead.", reason)
-        self.looked.set()
-        self._ended = time.monotonic()
+            if self._is_first or self.looked.is_set():
+                self._look_once()
+        finally:
+            self.looked.set()
+            self._ended = time.monotonic()
 
-    def _tell(self, changed: Collection[str]) -> None:
+    def _keep_looking(self, folder: WatchedFolder) -> None:
+        """Look at all of it, then at what changes. Raises OSError: it cannot be watched any more."""
+        changed, left, again_at = {""}, set[str](), 0.0
+        while not self._stop.is_set():
+            left |= changed
+            if changed or (left and time.monotonic() >= again_at):
+                if self._is_looked_at(left):
+                    left = set()
+                    self.looked.set()
+                again_at = time.monotonic() + _LOOK_AGAIN_S
+            if changed:
+                self._say(changed)
+            changed = folder.changes(_LOOK_S)
+
+    def _look_once(self) -> None:
+        """Look at all of it, since nobody will be told what changes."""
+        while not self._is_looked_at([""]) and not self._stop.wait(_LOOK_AGAIN_S):
+            pass
+        self._say([""])
+
+    def _is_looked_at(self, changed: Collection[str]) -> bool:
+        """Whether those who lose sight of something there have lost it, or nobody is shown anything until they have."""
+        failed = True
         with _going_on():
             self._withdraw(self._source_id, changed, self._stop)
+            failed = False
+        return not failed
+
+    def _say(self, changed: Collection[str]) -> None:
         urgent = any(not path or path.endswith(_SAY_WHO_MAY_SEE) for path in changed)
         self._notice(self._source_id, urgent=urgent)

@@ -13,6 +13,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -30,6 +31,7 @@ from ingest.folders import SIDECAR_SUFFIX, last_folder_kept
 from ingest.plan import is_closed, is_wanted
 from ingest.share.ntfs import EXPORT
 
+_log = logging.getLogger(__name__)
 AT_ONCE = 500
 """Files that are looked at before what they say is written down: some hundredths of a second each time."""
 
@@ -51,12 +53,12 @@ class Withdrawals:
 
         Raises:
             NotFound: The source is gone.
-            CatalogUnavailable: It could not be written down. Until it is, nobody is shown anything.
+            CatalogUnavailable: Of which files there are documents could not be read; so not all was looked at. What was
+                and could not be written down is owed instead, and nobody is shown anything until it is.
         """
         source = self._catalog.source(source_id)
         labels = AccessLabels(source, self._levels.names)
         found = self._found(source, concerned(source, changed))
-        problem: CatalogUnavailable | None = None
         while some := {item.path: item for item in islice(found, AT_ONCE)}:
             in_sight = self._catalog.may_be_in_sight(source_id, list(some))
             with last_folder_kept():
@@ -66,9 +68,7 @@ class Withdrawals:
             try:
                 self._catalog.narrow(source_id, says, self._levels, bind=True)
             except CatalogUnavailable as error:  # which the catalog owes now; so it is to know of the others too
-                problem = error
-        if problem is not None:
-            raise problem
+                _log.warning("What was taken away is not written down yet, so nobody is shown anything: %s", error)
 
     def _found(self, source: Source, places: Iterable[str]) -> Iterator[FoundFile | RefusedFile]:
         """The files there of which there are documents, or may come to be."""

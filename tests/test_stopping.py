@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -18,7 +20,11 @@ from typing import Any
 import httpx
 import pytest
 
+from appliance.config import ModelSettings, Provider, ServerSettings, Settings
 from appliance.data_folder import DataFolder
+from appliance.server import serve
+from appliance.wiring import Appliance
+from ingest.watch import Watcher
 from tests.appliance.monitoring.receivers import Receiver
 from tests.journeys.served import free_port
 
@@ -44,6 +50,49 @@ def test_an_appliance_that_is_told_to_stop_ends_in_good_order(tmp_path: Path) ->
     assert (tmp_path / "data" / "log" / "checkpoints" / "queries.signed.txt").read_text().count("\n2\n") == 1
     assert [message["id"] for message in receiver.messages(1)] == ["log.closed"]
     receiver.hang_up()
+
+
+@pytest.mark.timeout(200)
+def test_an_appliance_whose_port_is_taken_says_so_and_begins_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        environ = {
+            "STRONGROOM_DATA_DIR": str(tmp_path / "data"),
+            "STRONGROOM_MODEL__PROVIDER": "none",
+            "STRONGROOM_SERVER__PORT": str(taken.getsockname()[1]),
+        }
+        command = [sys.executable, "-m", "appliance.cli", "serve"]
+        served = subprocess.run(
+            command, env={**os.environ, **environ}, capture_output=True, text=True, check=False, timeout=150
+        )
+    assert served.returncode == 1
+    assert "Cannot listen on 127.0.0.1:" in served.stderr
+    assert "server.port" in served.stderr
+
+
+@pytest.mark.timeout(200)
+def test_who_ends_it_while_folders_are_looked_at_waits_for_what_has_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    told_to_stop = threading.Event()
+
+    def warm_up(_: Appliance, stopping: threading.Event) -> None:
+        if stopping.wait(60):
+            told_to_stop.set()
+
+    monkeypatch.setenv("STRONGROOM_API_URL", "")  # which serving sets, and which is put back
+    monkeypatch.setattr(Watcher, "wait_until_looked_at", interrupted)
+    monkeypatch.setattr(Appliance, "warm_up", warm_up)
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        model=ModelSettings(provider=Provider.NONE),
+        server=ServerSettings(port=free_port()),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        serve(settings, on_ready=lambda _: None)
+    assert told_to_stop.is_set()
 
 
 def _wait_until_served(lock: Path, served: subprocess.Popen[bytes]) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
 
+from ingest.folders import open_folder
 from ingest.inotify import WatchedFolder
 from tests.ingest.conftest import file_modes_apply, mode, open_descriptors
 
@@ -111,16 +116,103 @@ def test_no_link_is_followed(root: Path, tmp_path: Path) -> None:
         assert _told(folder, "other") == {"other"}
 
 
-def test_where_the_kernel_lost_count_the_whole_folder_is_told_of(root: Path, watched: WatchedFolder) -> None:
+def test_no_link_is_followed_that_has_taken_the_place_of_a_folder(
+    root: Path, tmp_path: Path, watched: WatchedFolder
+) -> None:
+    (tmp_path / "outside" / "new").mkdir(parents=True)
+    (root / "a" / "new").mkdir()
+    (root / "a").rename(root / "was")
+    (root / "a").symlink_to(tmp_path / "outside")
+    _told(watched, "was")
+    (tmp_path / "outside" / "new" / "x.txt").write_text("x")
+    (root / "was" / "new" / "x.txt").write_text("x")
+    assert _told(watched, "was/new/x.txt") == {"was/new/x.txt"}
+
+
+def test_a_folder_that_lies_deeper_than_a_path_may_be_long_is_watched_too(
+    root: Path, watched: WatchedFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    name, depth = "x" * 250, 20
+    for _ in range(depth):
+        Path(name).mkdir()
+        os.chdir(name)
+    _told(watched, name)
+    Path("x.txt").write_text("x")
+    _told(watched, f"{'/'.join([name] * depth)}/x.txt")
+    (root / "z" / "x.txt").write_text("x")
+    assert _told(watched, "z/x.txt") == {"z/x.txt"}
+    with closing(WatchedFolder(root)) as folder:
+        Path("x.txt").write_text("y")
+        _told(folder, f"{'/'.join([name] * depth)}/x.txt")
+
+
+def test_a_folder_that_does_not_answer_holds_up_no_other(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stale(root: Path, folder: str) -> AbstractContextManager[int]:
+        if folder == "m":
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return open_folder(root, folder)
+
+    monkeypatch.setattr("ingest.inotify.open_folder", stale)
+    with closing(WatchedFolder(root)) as folder:
+        for name in ("a", "z"):
+            (root / name / "in" / "x.txt").write_text("x")
+            assert _told(folder, f"{name}/in/x.txt") == {f"{name}/in/x.txt"}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.ENOMEM])
+def test_where_no_more_folders_can_be_watched_none_is_left_out_without_a_word(
+    root: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def too_many(root: Path, folder: str) -> AbstractContextManager[int]:
+        if folder == "m":
+            raise OSError(number, os.strerror(number))
+        return open_folder(root, folder)
+
+    monkeypatch.setattr("ingest.inotify.open_folder", too_many)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        WatchedFolder(root)
+
+
+def test_of_folders_that_were_deleted_nothing_is_kept(root: Path, watched: WatchedFolder) -> None:
+    before = dict(watched._paths)
+    for name in ("new", "newer"):
+        (root / "a" / name / "in").mkdir(parents=True)
+    _told(watched, "a/newer")
+    shutil.rmtree(root / "a" / "new")
+    (root / "a" / "newer").rename(root / "a" / "new")
+    _told(watched, "a/newer")
+    shutil.rmtree(root / "a" / "new")
+    _told(watched, "a/new")
+    while watched.changes(0.2):
+        pass
+    assert watched._paths == before
+
+
+def test_where_the_kernel_lost_count_the_whole_folder_is_told_of(
+    root: Path, tmp_path: Path, watched: WatchedFolder
+) -> None:
     files = [root / "a" / "in" / name for name in ("x.txt", "y.txt")]
     for file in files:
         file.write_text("x")
     for number in range(int(Path("/proc/sys/fs/inotify/max_queued_events").read_text()) + 10):
         files[number % 2].chmod(0o600)  # in turn: what is the same as the event before it is put to that
     (root / "a" / "late").mkdir()
+    (root / "b").rename(tmp_path / "gone")
     assert "" in _told(watched, "")
+    (tmp_path / "gone" / "in" / "x.txt").write_text("x")
     (root / "a" / "late" / "x.txt").write_text("x")
-    _told(watched, "a/late/x.txt")
+    assert _told(watched, "a/late/x.txt") == {"a/late/x.txt"}
+
+
+def test_what_is_mounted_in_it_is_told_of_and_watched_each_time(root: Path) -> None:
+    apart = ["unshare", "--mount", "--map-root-user"]
+    if subprocess.run([*apart, "true"], check=False).returncode:
+        pytest.skip("this account may not mount")
+    (root / "inner").mkdir()
+    command = [*apart, sys.executable, "-m", "tests.ingest.mounting_process", str(root)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert not ran.returncode, ran.stderr
 
 
 def test_the_folder_itself_cannot_go_unnoticed(root: Path, tmp_path: Path, watched: WatchedFolder) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +20,7 @@ from appliance.catalog import FileOutcome
 from appliance.domain import DocumentState, Source
 from appliance.errors import CatalogUnavailable
 from appliance.history import RunHistory, RunRecord, runs
+from ingest.inotify import WatchedFolder
 from ingest.watch import Watcher
 from tests.data.builders import make_outcome
 from tests.ingest.conftest import Room
@@ -310,11 +313,59 @@ def test_a_mount_that_does_not_answer_is_waited_for_no_longer_than_that(
     assert not watching.wait_until_looked_at(0.1)
 
 
-def test_a_folder_that_cannot_be_watched_is_not_waited_for(room: Room, asked: Asked, watching: Watcher) -> None:
-    room.catalog.change_source(replace(room.source, path=str(room.folder / "nowhere")))
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), ValueError("about a.txt")])
+def test_a_folder_that_cannot_be_watched_is_looked_at_once_and_tried_again(
+    room: Room,
+    asked: Asked,
+    watching: Watcher,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+) -> None:
+    tried: list[Path] = []
+
+    def fail(path: Path) -> None:
+        tried.append(path)
+        raise error
+
+    monkeypatch.setattr("ingest.watch.WatchedFolder", fail)
+    monkeypatch.setattr("ingest.watch._WATCH_AGAIN_S", 0.0)
+    _ran(room, ago=timedelta())
     watching.start()
     assert watching.wait_until_looked_at(_LIMIT_S)
-    assert asked.looked_at == []
+    assert asked.looked_at == [(room.source.id, "")]
+    _eventually(lambda: asked.sources == [room.source.id])
+    _eventually(lambda: len(tried) > 3)
+    assert asked.looked_at == [(room.source.id, "")]
+    assert "cannot be watched" in watching.unwatched()[room.source.id]
+    assert "about a.txt" not in caplog.text
+
+
+def test_a_folder_that_cannot_be_watched_any_more_is_looked_at_once_more(
+    room: Room, asked: Asked, watching: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watching.start()
+    assert watching.wait_until_looked_at(_LIMIT_S)
+    asked.looked_at.clear()
+
+    def too_many(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(WatchedFolder, "_watch", too_many)
+    room.write("new/a.txt.access.toml", 'groups = ["board"]')
+    _eventually(lambda: asked.looked_at == [(room.source.id, "")])
+
+
+def test_a_first_look_that_failed_is_tried_again_and_waited_for(
+    asked: Asked, watching: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.watch._LOOK_AGAIN_S", 0.0)
+    asked.cannot_look = True
+    watching.start()
+    _eventually(lambda: len(asked.looked_at) > 1)
+    assert not watching.wait_until_looked_at(0.0)
+    asked.cannot_look = False
+    assert watching.wait_until_looked_at(_LIMIT_S)
 
 
 def test_a_mount_that_does_not_answer_is_let_go_and_the_keeping_goes_on(

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from appliance.catalog import Catalog
 from appliance.domain import AccessFilter, DocumentState, Share, ShareKind, Source
 from appliance.errors import CatalogUnavailable, InvalidRequest
 from appliance.labels import LEVELS_AS_DELIVERED
@@ -478,6 +479,24 @@ def test_a_source_whose_own_folder_the_share_closes_to_the_appliance_is_for_nobo
     assert room.paths(_MERGER) == {"a.txt"}
 
 
+def test_a_folder_that_was_closed_while_nobody_watched_is_looked_at_although_it_cannot_be_watched(room: Room) -> None:
+    room.folder.chmod(0o755)
+    room.write("a.txt", _MERGER).chmod(0o644)
+    _shared(room, ShareKind.POSIX, others="staff")
+    room.sync()
+    look_at = Withdrawals(room.catalog, LEVELS_AS_DELIVERED).look_at
+    with (
+        mode(room.folder, 0o000),
+        closing(
+            Watcher(room.catalog, room.history, _no_sync, withdraw=look_at, is_running=lambda _: False, settle_s=3600)
+        ) as watcher,
+    ):
+        watcher.start()
+        assert watcher.wait_until_looked_at(_LIMIT_S)
+        assert watcher.unwatched()
+        assert not room.paths(_MERGER)
+
+
 def test_a_folder_that_is_closed_to_the_appliance_keeps_labels_that_are_not_of_the_share(room: Room) -> None:
     room.write("deep/a.txt", _MERGER)
     room.sync()
@@ -497,9 +516,20 @@ def owing(room: Room, monkeypatch: pytest.MonkeyPatch) -> Room:
     monkeypatch.setattr("appliance.catalog.owed._AGAIN_S", 0.0)
     _taken_in(room)
     room.write("deep/.access.toml", _OF_BOARD)
-    with disk_full(), pytest.raises(CatalogUnavailable):
+    with disk_full():
         _look(room, "deep/.access.toml")
     return room
+
+
+def test_what_could_not_be_looked_at_is_not_taken_for_looked_at(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    _taken_in(room)
+
+    def locked(*_: object) -> frozenset[str]:
+        raise CatalogUnavailable("It is locked.")
+
+    monkeypatch.setattr(Catalog, "may_be_in_sight", locked)
+    with pytest.raises(CatalogUnavailable):
+        _look(room, "")
 
 
 def test_while_a_withdrawal_cannot_be_written_down_nobody_is_shown_anything(owing: Room) -> None:
