@@ -155,7 +155,7 @@ async def _expect_port(settings: Settings) -> None:
     host, port = settings.server.host, settings.server.port
     try:
         tried = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port, start_serving=False)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that can be none
         raise ConfigurationError(
             f"Cannot listen on {host}:{port}: another program has it, or the address is not its own. Set server.host "
             "and server.port."

@@ -10,8 +10,9 @@ Rules this module keeps:
    soon as its rights are others.
 2. A folder that comes in, or whose rights change, is told of as a whole: nobody was told of what changed in it before.
 3. Where the kernel lost count of the changes, so is the folder itself.
-4. Where something is mounted or unmounted, the folder there is told of and watched as one that comes in: the kernel
-   tells of that elsewhere (proc(5), mountinfo).
+4. Where something is mounted or unmounted in it or over it, so is the folder itself, and all of it is watched anew:
+   the kernel tells of that elsewhere (proc(5), mountinfo), and what is mounted in the place of something else may look
+   the same there.
 """
 
 from __future__ import annotations
@@ -78,8 +79,11 @@ class WatchedFolder:
         """
         if self._gone:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
-        told = self._mounted_anew()
-        if not told and self._waited(wait_s):
+        if self._is_mounted_anew():
+            self._begin_again()
+            return {""}
+        told = set[str]()
+        if self._waited(wait_s):
             limit = time.monotonic() + _AT_MOST_S
             while (left := limit - time.monotonic()) > 0 and self._waited(min(_QUIET_S, left)):
                 told |= self._read()
@@ -102,9 +106,6 @@ class WatchedFolder:
                 continue
             if not name and what & _GONE:  # a folder inside is told of by the one that it is in
                 self._gone |= not folder
-                if what & _UNMOUNT:
-                    told.add(folder)
-                    came.add(folder)
                 if what & _IGNORED:
                     del self._paths[watch]
                 continue
@@ -125,24 +126,17 @@ class WatchedFolder:
             if not _is_below(path, came):
                 self._watch(path)
 
-    def _mounted_anew(self) -> set[str]:
-        """The folders on which something was mounted or unmounted since, watched again. Raises OSError."""
+    def _is_mounted_anew(self) -> bool:
+        """Whether something was mounted or unmounted since, and it may have been in the folder or over it."""
         poll = select.poll()
         poll.register(self._table, select.POLLPRI)
         if not poll.poll(0):
-            return set()
+            return False
         before, self._mounted = self._mounted, _mounted()
-        told = set[str]()
-        for point, _ in before.items() ^ self._mounted.items():
-            if self._root in point.parents:
-                told.add(str(point.relative_to(self._root)))
-            elif self._root == point or point in self._root.parents:
-                told.add("")
-        if "" in told:
-            self._begin_again()
-        else:
-            self._follow(told, set())
-        return told
+        over = (self._root, *self._root.parents)
+        return any(self._root in point.parents for point in (*before, *self._mounted)) or any(
+            before.get(point) != self._mounted.get(point) for point in over
+        )
 
     def _opened(self) -> int:
         """A descriptor of the kernel's that tells of nothing yet. Raises OSError."""

@@ -22,7 +22,8 @@ class Mount:
 def mounts() -> list[Mount]:
     """Every file system that is mounted, in the order in which they were."""
     found = []
-    for line in _TABLE.read_text("utf-8", "surrogateescape").splitlines():
+    table = _TABLE.read_bytes().decode("utf-8", "surrogateescape")
+    for line in filter(None, table.split("\n")):  # not splitlines(): other controls of a name stand there as they are
         mount, _, about = line.partition(" - ")
         _, _, device, _, escaped, *_ = mount.split()
         major, minor = device.split(":")

@@ -262,6 +262,7 @@ class _Eye:
     def _watch(self) -> None:
         try:
             with closing(WatchedFolder(Path(self.path))) as folder:
+                self._is_first = True  # should this one be lost, it is looked at as a whole
                 self._keep_looking(folder)
         except Exception as error:  # noqa: BLE001 - the edge of a background job: it is tried again later
             reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__

@@ -9,7 +9,8 @@ Rules this module keeps:
 3. Whom the directory knows no more is left to a sync, which begins at once: it can tell one who left from a wrong base.
    There is none where one began since the question was put, or less than `every_s` ago: then they are asked about again
    first. No other question waits for it.
-4. An answer is said until it was taken over, and not once it is `every_s` old: then the directory is asked again.
+4. An answer is said until it was taken over. Once it is `every_s` old the directory is asked again, and what it said
+   before counts where that does not answer in time: whoever takes it over knows when it was asked.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ class _Look:
 
     answer: Future[Told | None]
     begun_s: float = field(default_factory=time.monotonic)
+
+    @property
+    def told(self) -> Told | None:
+        """The answer, once it is done."""
+        return None if self.answer.cancelled() else self.answer.result()
 
 
 class SecondLook:
@@ -67,37 +73,30 @@ class SecondLook:
         if person.directory != self._directory.name:
             return None
         with self._lock:
-            look, wait_s = self._pending(person.subject), 0.0
+            look, before, wait_s = self._looks.get(person.subject), None, 0.0
+            if look is not None and look.answer.done() and (look.told is None or self._is_due(person.subject)):
+                look, before = None, self._looks.pop(person.subject).told
             if look is None and self._is_due(person.subject):
                 look, wait_s = _Look(self._threads.submit(self._ask, person.subject)), _WAIT_S
                 self._asked[person.subject] = look.begun_s
                 self._looks[person.subject] = look
         if look is None:
-            return None
+            return before
         until_s = time.monotonic() + wait_s
         try:
             told = look.answer.result(wait_s)
         except (TimeoutError, CancelledError):
-            return None
+            return before
         if told is not None and told.identity is None and self._syncing is not None:
             wait([self._syncing], max(0.0, until_s - time.monotonic()))  # so that it shuts them out now, if it does
-        return told
+        return told or before
 
     def taken(self, person: Person, told: Told) -> None:
         """This was taken over, and is not said again."""
         with self._lock:
             look = self._looks.get(person.subject)
-            answered = look is not None and look.answer.done() and not look.answer.cancelled()
-            if look is not None and answered and look.answer.result() is told:
+            if look is not None and look.answer.done() and look.told is told:
                 del self._looks[person.subject]
-
-    def _pending(self, subject: str) -> _Look | None:
-        """The question about somebody that is under way, or whose answer is yet to be taken over."""
-        look = self._looks.get(subject)
-        if look is not None and look.answer.done() and time.monotonic() - look.begun_s >= self._every_s:
-            del self._looks[subject]
-            return None
-        return look
 
     def _is_due(self, subject: str) -> bool:
         now = time.monotonic()

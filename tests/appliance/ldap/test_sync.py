@@ -532,3 +532,16 @@ def test_what_a_sync_takes_away_while_somebody_signs_in_stays_taken_away(
         assert house.standing("anna")[1]
     else:
         assert sessions.sign_in("anna", PASSWORD, HERE).principal.groups == {"rag-unix"}
+
+
+def test_an_answer_that_comes_after_the_question_counts_at_the_next_request_however_late_that_is(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = asked(every_s=0.001)  # by the next request each answer is too old not to ask again
+    token = at.sessions.sign_in("anna", PASSWORD, HERE).token
+    at.take_from_anna()
+    with at.answering_late(monkeypatch):
+        assert "rag-finance" in at.groups(token)
+    with at.answering_late(monkeypatch):
+        assert at.groups(token) == {"rag-unix"}
+    assert at.times == [1, 1]
