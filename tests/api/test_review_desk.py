@@ -112,6 +112,11 @@ def test_a_leak_becomes_a_case_that_two_officers_close_and_take_out(
     assert officer.post(f"{path}/closing", json={"note": "Put right."}).status_code == 204
     seen = second.get(path).json()
     assert (seen["state"], seen["own"], officer.get(path).json()["own"]) == ("closing", False, True)
+    listed = second.get("/api/compliance/proposals")
+    assert [waiting["about"] for waiting in listed.json() if waiting["act"] == "case.closed"] == [
+        f"Case {seen['number']}"
+    ]
+    assert not {"Hotels seen", "Put right."} & {value for waiting in listed.json() for value in waiting.values()}
     approved = second.post(f"/api/compliance/proposals/{seen['proposal_id']}/decision", json={"approve": True})
     assert approved.status_code == 200
     assert second.get(path).json()["state"] == "closed"
