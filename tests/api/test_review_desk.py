@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import sqlite3
 import zipfile
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 from starlette.testclient import TestClient
 
 from appliance.audit import verifier
@@ -36,6 +38,13 @@ def drawn(client: Client) -> str:
 def reviews(officer: Any, state: str) -> dict[str, Any]:
     found = officer.get("/api/compliance/reviews", params={"state": state, "limit": 100}).json()
     return {review["query_id"]: review for review in found["reviews"]}
+
+
+def _paper(package: bytes) -> str:
+    """The words of the paper in an evidence package, its lines joined."""
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        pages = PdfReader(io.BytesIO(archive.read("report.pdf"))).pages
+    return " ".join(" ".join(page.extract_text().split()) for page in pages)
 
 
 def agree_to_take_out(officer: TestClient, other: TestClient) -> None:
@@ -124,6 +133,9 @@ def test_a_leak_becomes_a_case_that_two_officers_close_and_take_out(
     taken = officer.get(f"{path}/package")
     assert "attachment" in taken.headers["content-disposition"]
     assert taken.content == second.get(f"{path}/package").content
+    words = _paper(taken.content)
+    told = words[words.index("Proposed to close a case") : words.index("Question 1")]
+    assert re.findall(r"Officer (\S+)", told) == ["compliance", "second-officer"]  # who proposed it, and who agreed
     exported = appliance.log.entry(appliance.log.size() - 1).entry
     assert isinstance(exported, LogExported)
     assert exported.what.startswith("evidence package, Case")
