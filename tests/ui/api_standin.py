@@ -404,7 +404,11 @@ class Standin:
     def flags(self) -> list[FlagOut]:
         """What was flagged of a question."""
         meaning = "The question holds an e-mail address."
-        return [FlagOut(name="personal_data.email", meaning=meaning, where="question", detail=f"once{self.poison}")]
+        told = "It reads as if it told a language model what to do."
+        return [
+            FlagOut(name="personal_data.email", meaning=meaning, where="question", detail=f"once{self.poison}"),
+            FlagOut(name="instructions_in_passage", meaning=told, where="passage 3", detail=self.poison),
+        ]
 
     def queries(self) -> list[QueryOut]:
         """Queries on record."""

@@ -83,6 +83,19 @@ def test_who_stands_on_a_page_that_is_gone_is_shown_the_last_there_is(base_url: 
     assert "Nothing waits for review." not in shown(at)
 
 
+def test_an_empty_queue_says_that_no_rule_fills_it(
+    base_url: str, state: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state.review_desk, "drawn", 0)
+    page = shown(run(base_url, "review_queue"))
+    assert "Nothing waits for review." in page
+    assert "Make one under" not in page
+    monkeypatch.setattr(state.review_desk, "has_rule", False)
+    assert "No rule draws answers, so none will. Make one under &#x27;Rules&#x27;." in shown(
+        run(base_url, "review_queue")
+    )
+
+
 def test_a_case_is_opened_with_a_reason_and_questions(base_url: str, state: Standin) -> None:
     at = run(base_url, "cases")
     assert "3. Salaries seen" in shown(at)
