@@ -118,6 +118,8 @@ def test_a_leak_becomes_a_case_that_two_officers_close_and_take_out(
     assert (detail["title"], detail["state"], detail["queries"]) == ("Hotels seen", "open", 2)
     assert [entry["kind"] for entry in detail["entries"]] == ["opened", "query", "query", "note"]
     assert {query["question"] for query in detail["contents"]} == {QUESTION, "Which trains are booked?"}
+    in_cases = [officer.get(f"/api/log/queries/{query_id}").json()["cases"] for query_id in (drawn, other)]
+    assert in_cases == [[{"number": detail["number"], "title": "Hotels seen"}]] * 2
     assert officer.post(f"{path}/closing", json={"note": "Put right."}).status_code == 204
     seen = second.get(path).json()
     assert (seen["state"], seen["own"], officer.get(path).json()["own"]) == ("closing", False, True)

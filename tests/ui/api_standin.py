@@ -50,6 +50,7 @@ from appliance.api.schemas.log import (
     EventOut,
     EventsOut,
     FlagOut,
+    InCaseOut,
     OpeningIn,
     OpeningOut,
     ProofOut,
@@ -685,6 +686,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             answerable_above=0.17,
             grounding=state.grounding(found.answer) if found.kind is AnswerKind.GENERATED else None,
             rewriting="",
+            cases=[InCaseOut(number=3, title=f"Salaries seen{state.poison}")],
         )
 
     @api.post("/log/queries/{key}/replay")

@@ -157,6 +157,9 @@ def test_a_question_is_put_in_a_case_from_its_entry(base_url: str, state: Standi
         (wanted,) = state.review_desk.opened[opened:]
         assert (wanted.title, wanted.reason, wanted.query_ids) == ("Gifts", "The code says it.", ["q-2"])
     assert done in shown(at)
+    assert not at.selectbox  # folded: the act is done
+    at.session_state["into-case-q-2"] = True
+    assert at.run().selectbox(key="into-q-2").value is None
 
 
 def test_a_case_without_a_question_says_that_it_has_no_evidence_yet(base_url: str, state: Standin) -> None:

@@ -83,6 +83,7 @@ def _in_short(query: QueryDetail) -> Html:
             ("Error", text(query.error.replace("_", " "))),
             ("Searched for", text(query.searched_for if query.searched_for != query.question else "")),
             ("Grounded", text(_grounded(query))),
+            ("In a case", text("\n".join(f"Case {case.number}: {case.title}" for case in query.cases))),
             ("Notices shown", text(" ".join(query.notices))),
             (
                 "Feedback",
