@@ -7,7 +7,7 @@ import streamlit as st
 from appliance.api.schemas.cases import CaseIn, CaseOut, CaseQueryIn
 from ui import fields, pieces
 from ui.client import Client, checked
-from ui.inert import label
+from ui.inert import one_line
 from ui.read_once import read_again, read_once
 
 OWN_WORDS = "Use your own words and do not copy the text: a copy outlives the erasure of the original."
@@ -30,9 +30,9 @@ def offer(client: Client, query_id: str) -> None:
 
 
 def open_cases(client: Client) -> dict[str, str]:
-    """What the open cases are called, by their ids, and a new one, by an empty id; for Streamlit's labels."""
+    """What the open cases are called, by their ids, and a new one, by an empty id; for a list to choose from."""
     found = read_once("cases", "all", client.cases)
-    return {"": NEW_CASE} | {case.id: label(_called(case)) for case in found if case.state == "open"}
+    return {"": NEW_CASE} | {case.id: one_line(_called(case)) for case in found if case.state == "open"}
 
 
 def _called(case: CaseOut) -> str:
