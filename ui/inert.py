@@ -117,15 +117,16 @@ def one_line(untrusted: str, limit: int = 120) -> str:
 def label(untrusted: str, limit: int = 120) -> str:
     r"""The text for a Streamlit label, which is Markdown: every sign Markdown could act on is defused.
 
-    A backslash stops Markdown itself. Emoji names, directives and bare addresses are found by Streamlit after the
-    backslashes are gone, so the signs they need (`:`, `@`, the dot of `www.`) get a look-alike instead.
+    What is chosen from a list (`st.selectbox`) is no Markdown: there the backslashes would be seen. Use `one_line`.
+
+    A backslash stops Markdown itself. Emoji names, directives, bare addresses and arrows are found by Streamlit after
+    the backslashes are gone, so an invisible sign (WORD JOINER) stands where they would have to go on.
     """
-    line = one_line(untrusted, limit).translate(_LOOK_ALIKES)
-    line = re.sub(r"\b(www)\.", "\\1\N{ONE DOT LEADER}", line, flags=re.IGNORECASE)
-    return re.sub(r"([!-/;-@\[-`{-~])", r"\\\1", line)
+    line = _FOUND_LATER.sub("\\g<0>\N{WORD JOINER}", one_line(untrusted, limit))
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", line)
 
 
-_LOOK_ALIKES = str.maketrans({":": "\N{RATIO}", "@": "\N{FULLWIDTH COMMERCIAL AT}", "$": "\N{FULLWIDTH DOLLAR SIGN}"})
+_FOUND_LATER = re.compile(r"[:@]|\bwww(?=\.)|(?<!\S)[-<>~](?=[-=>])", re.IGNORECASE)
 
 
 def render(

@@ -122,7 +122,7 @@ def _case_out(appliance: Appliance, case: Case) -> CaseOut:
     return CaseOut(
         id=case.id,
         number=case.number,
-        title=_title(recorded),
+        title=title_of(recorded),
         opened_by=opened.actor_name if isinstance(opened, CaseOpened) else "",
         opened_at=case.opened_at,
         state=_state(appliance, case),
@@ -131,7 +131,7 @@ def _case_out(appliance: Appliance, case: Case) -> CaseOut:
     )
 
 
-def _title(opening: Recorded | None) -> str:
+def title_of(opening: Recorded | None) -> str:
     """The title of a case, or why there is none."""
     if opening is None:
         return _MOVED_AWAY

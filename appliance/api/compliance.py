@@ -10,7 +10,9 @@ from appliance.api.gate import Officer, TheAppliance
 from appliance.api.schemas.compliance import ConfirmationIn, ProposalDecidedOut, ProposalDecisionIn, ProposalOut
 from appliance.audit.telling import OFFICERS_ACTS
 from appliance.compliance import erasures, exporting, holds, officers
+from appliance.compliance.cases import CASE_CLOSED
 from appliance.compliance.four_eyes import Proposal
+from appliance.compliance.review_queue import REVIEW_CLOSED
 from appliance.wiring import Appliance
 
 router = APIRouter(prefix="/compliance", tags=["compliance"])
@@ -65,6 +67,10 @@ def _about(appliance: Appliance, proposal: Proposal, names: Mapping[str, str]) -
         hold = appliance.protection.holds.one(proposal.subject)
         whose = f"of {names.get(hold.person_id, hold.person_id)}" if hold.person_id else "of everybody"
         return f"Hold {whose}, {hold.since or 'the beginning'} to {hold.until or 'no end'}: {hold.reason}"
+    if proposal.act == CASE_CLOSED:
+        return f"Case {appliance.cases.one(proposal.subject).number}"  # what it is called is in the log alone
+    if proposal.act == REVIEW_CLOSED:
+        return "An answer in the review queue"
     if proposal.act == exporting.ACT:
         return exporting.OPENS
     if proposal.act == officers.CONFIRMED:

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from appliance.api.cases import title_of
 from appliance.api.schemas.asking import GroundingOut
-from appliance.api.schemas.log import EventOut, FlagOut, ProofOut, QueryDetail, QueryOut, RetrievedOut
+from appliance.api.schemas.log import EventOut, FlagOut, InCaseOut, ProofOut, QueryDetail, QueryOut, RetrievedOut
 from appliance.api.wire import grounding_out
 from appliance.audit.entries import (
     ActDecided,
@@ -110,6 +111,10 @@ def query_detail(appliance: Appliance, officer: Principal, record: QueryRecord) 
         answerable_above=float(threshold) if threshold else None,
         grounding=_grounding(answer),
         rewriting=_rewriting(record.rewritten) if record.rewritten else "",
+        cases=[
+            InCaseOut(number=case.number, title=title_of(appliance.cases.opening(case)))
+            for case in appliance.cases.of(record.query_id)
+        ],
     )
 
 

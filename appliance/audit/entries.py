@@ -387,7 +387,10 @@ class AdminAction:
 
 @dataclass(frozen=True, slots=True)
 class ActProposed:
-    """An officer put an act before a second one: `act` is a stable name ("hold.released"), `subject` an id."""
+    """An officer put an act before a second one: `act` is a stable name ("hold.released"), `subject` an id.
+
+    `actor_name` is empty in entries of before it was kept, here and in `ActDecided`.
+    """
 
     type: ClassVar[str] = "act.proposed"
     actor: str
@@ -396,6 +399,7 @@ class ActProposed:
     subject: str
     reason: str
     detail: str = ""
+    actor_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,6 +413,7 @@ class ActDecided:
     subject: str
     outcome: str
     note: str = ""
+    actor_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,11 @@ from appliance.cli.acting import admin_action, log_store, record, recorded
 from appliance.cli.terminal import err, new_table, out, printable
 from appliance.config import Settings, load_settings
 from appliance.errors import AuditBroken, AuditUnavailable, InvalidRequest
+from appliance.wording import ANSWERS
 
 if TYPE_CHECKING:
     from appliance.audit.entries import DeskOpened
+    from appliance.audit.records import QueryRecord
     from appliance.audit.verifier import Report
 
 Reason = Annotated[
@@ -166,9 +168,16 @@ def log_show(
                 query.asked.time.strftime("%Y-%m-%d %H:%M:%S") if query.asked.time else "not known",
                 pseudonyms.of(question.actor) if question else "",
                 escape(printable(question.question)) if question else why_unreadable(query.asked),
-                query.answer.kind if query.answer and not query.answer.error else query.state.value,
+                _result(query),
             )
     out.print(table)
+
+
+def _result(query: QueryRecord) -> str:
+    """What came of a question, in the words of the screens."""
+    if query.answer is None or query.answer.error:
+        return query.state.value
+    return ANSWERS.get(query.answer.kind, query.answer.kind)
 
 
 def _opened(reason: str) -> DeskOpened:

@@ -107,6 +107,14 @@ class Cases:
             raise NotFound("There is no such case.")
         return _case(row, inside, log_id(self._log))
 
+    def of(self, query_id: str) -> list[Case]:
+        """The cases that a question was put in, the oldest first; not those of another log."""
+        query = select(case_entries.c.case_id).where(case_entries.c.query_id == query_id)
+        with self._database.read() as connection:
+            ids = {row.case_id for row in connection.execute(query)}
+        found = (self.one(case_id) for case_id in ids)
+        return sorted((case for case in found if case.is_here), key=lambda case: case.number)
+
     def open(self, officer: Principal, title: str, reason: str) -> Case:
         """Open a case. Raises AuditUnavailable: it cannot be recorded, so there is none."""
         case_id = str(uuid.uuid4())

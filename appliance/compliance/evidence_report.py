@@ -155,12 +155,16 @@ def _(entry: CaseNoted) -> _Told:
 
 @_told.register
 def _(entry: ActProposed) -> _Told:
-    return _Told(act_in_words(entry), (("Account", entry.actor),), (("", entry.reason),))
+    return _Told(act_in_words(entry), (_officer(entry),), (("", entry.reason),))
 
 
 @_told.register
 def _(entry: ActDecided) -> _Told:
-    return _Told(act_in_words(entry), (("Account", entry.actor),), (("", entry.note),))
+    return _Told(act_in_words(entry), (_officer(entry),), (("", entry.note),))
+
+
+def _officer(entry: ActProposed | ActDecided) -> tuple[str, str]:
+    return ("Officer", entry.actor_name) if entry.actor_name else ("Account", entry.actor)
 
 
 def _passages(entry: PassagesRetrieved) -> Iterator[str]:

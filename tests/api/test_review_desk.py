@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import sqlite3
 import zipfile
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 from starlette.testclient import TestClient
 
 from appliance.audit import verifier
@@ -36,6 +38,13 @@ def drawn(client: Client) -> str:
 def reviews(officer: Any, state: str) -> dict[str, Any]:
     found = officer.get("/api/compliance/reviews", params={"state": state, "limit": 100}).json()
     return {review["query_id"]: review for review in found["reviews"]}
+
+
+def _paper(package: bytes) -> str:
+    """The words of the paper in an evidence package, its lines joined."""
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        pages = PdfReader(io.BytesIO(archive.read("report.pdf"))).pages
+    return " ".join(" ".join(page.extract_text().split()) for page in pages)
 
 
 def agree_to_take_out(officer: TestClient, other: TestClient) -> None:
@@ -109,9 +118,16 @@ def test_a_leak_becomes_a_case_that_two_officers_close_and_take_out(
     assert (detail["title"], detail["state"], detail["queries"]) == ("Hotels seen", "open", 2)
     assert [entry["kind"] for entry in detail["entries"]] == ["opened", "query", "query", "note"]
     assert {query["question"] for query in detail["contents"]} == {QUESTION, "Which trains are booked?"}
+    in_cases = [officer.get(f"/api/log/queries/{query_id}").json()["cases"] for query_id in (drawn, other)]
+    assert in_cases == [[{"number": detail["number"], "title": "Hotels seen"}]] * 2
     assert officer.post(f"{path}/closing", json={"note": "Put right."}).status_code == 204
     seen = second.get(path).json()
     assert (seen["state"], seen["own"], officer.get(path).json()["own"]) == ("closing", False, True)
+    listed = second.get("/api/compliance/proposals")
+    assert [waiting["about"] for waiting in listed.json() if waiting["act"] == "case.closed"] == [
+        f"Case {seen['number']}"
+    ]
+    assert not {"Hotels seen", "Put right."} & {value for waiting in listed.json() for value in waiting.values()}
     approved = second.post(f"/api/compliance/proposals/{seen['proposal_id']}/decision", json={"approve": True})
     assert approved.status_code == 200
     assert second.get(path).json()["state"] == "closed"
@@ -119,6 +135,9 @@ def test_a_leak_becomes_a_case_that_two_officers_close_and_take_out(
     taken = officer.get(f"{path}/package")
     assert "attachment" in taken.headers["content-disposition"]
     assert taken.content == second.get(f"{path}/package").content
+    words = _paper(taken.content)
+    told = words[words.index("Proposed to close a case") : words.index("Question 1")]
+    assert re.findall(r"Officer (\S+)", told) == ["compliance", "second-officer"]  # who proposed it, and who agreed
     exported = appliance.log.entry(appliance.log.size() - 1).entry
     assert isinstance(exported, LogExported)
     assert exported.what.startswith("evidence package, Case")

@@ -37,7 +37,10 @@ def test_an_answer_as_json(room: Room) -> None:
 
 def test_the_log_verifies_shows_and_exports(room: Room, tmp_path: Path) -> None:
     assert "verifies" in room.run("log", "verify")
-    assert "question" in room.run("log", "show", *WHY)
+    room.run("ask", "What may a hotel in Zurich cost per night?")
+    shown = room.run("log", "show", *WHY)
+    assert "quoted" in shown  # as on the screens
+    assert "extractive" not in shown
     target = tmp_path / "export.jsonl"
     assert "at least 3 words" in room.run("log", "export", str(target), ok=False)
     room.run_apart("log", "export", str(target), *WHY)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.journeys.browser import DESKTOP, Visit, visit
+from tests.journeys.labels import LABELS
+from tests.journeys.served import ROOT, free_port, process
 from tests.ui.payloads import PAYLOADS
 
 ALLOWED_TAGS = {"DIV", "SPAN", "P", "BR", "UL", "OL", "LI", "H3", "H4", "H5", "H6", "STRONG", "EM", "CODE", "PRE"} | {
@@ -50,9 +55,10 @@ def assert_only_letters(visiting: Visit) -> None:
 
 
 def test_a_hostile_answer_stays_letters_while_it_streams_and_in_the_history(browser: Browser, hostile: str) -> None:
+    asked = "**b** :smile: $x$ -- [a](http://evil.test) www.evil.test ![x](http://evil.test/q.png) a@evil.test"
     with visit(browser, hostile) as visiting:
         visiting.sign_in("erin", "any password")
-        visiting.put("**b** ![x](http://evil.test/q.png) :smile: [a](http://evil.test) www.evil.test")
+        visiting.put(asked)
         done = visiting.page.get_by_text("Was this helpful?")
         for _ in range(600):  # look again and again while the answer grows
             assert_only_letters(visiting)
@@ -69,6 +75,26 @@ def test_a_hostile_answer_stays_letters_while_it_streams_and_in_the_history(brow
         history = visiting.page.locator('[class*="st-key-history-"]').first
         assert history.locator("a, img, strong").count() == 0
         assert "evil" in history.inner_text()
+
+
+def test_a_label_shows_every_character_and_acts_on_none(browser: Browser, tmp_path: Path) -> None:
+    port = free_port()
+    settings = (f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true")
+    arguments = ["-m", "streamlit", "run", "tests/journeys/labels.py", *settings, "--browser.gatherUsageStats=false"]
+    with process(arguments, port, tmp_path / "log", {"PYTHONPATH": str(ROOT)}) as url:
+        page = browser.new_page()
+        try:
+            page.goto(url)
+            page.locator(f".st-key-label-{len(LABELS) - 1} button").wait_for()
+            for number, written in enumerate(LABELS):
+                button = page.locator(f".st-key-label-{number} button")
+                expect(button).to_have_text(re.compile(r"\S"))
+                shown = button.evaluate("button => button.textContent").replace("\N{WORD JOINER}", "")
+                assert " ".join(shown.split()) == written
+                tags = button.evaluate("button => [...button.querySelectorAll('*')].map(inside => inside.tagName)")
+                assert {*tags} <= {"DIV", "SPAN", "P"}, written
+        finally:
+            page.close()
 
 
 def test_a_hostile_passage_stays_letters_in_its_dialog(browser: Browser, hostile: str) -> None:

@@ -188,6 +188,34 @@ def test_signing_out_stays_in_sight_beside_many_conversations(browser: Browser, 
         page.wait_for_url("**/login")
 
 
+def test_the_menu_of_a_phone_closes_once_something_is_chosen_in_it(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url, PHONE) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        page = visiting.page
+        menu, opens = page.get_by_test_id("stSidebar"), page.get_by_test_id("stExpandSidebarButton")
+        visiting.ask("What may a hotel night cost?")
+        expect(menu).to_have_attribute("data-collapsed", "true")
+        choices = (
+            (page.locator('[class*="st-key-history-"] button').first, page.locator(".sr-question")),
+            (page.get_by_role("button", name="New conversation"), page.get_by_text("Ask your documents")),
+            (page.get_by_role("link", name="Library"), page.get_by_role("heading", name="Library")),
+        )
+        for choice, shown in choices:
+            visiting.click(opens)
+            visiting.click(choice)
+            expect(shown).to_be_visible()
+            expect(menu).to_have_attribute("data-collapsed", "true")
+        visiting.click(opens)
+        expect(menu).to_have_attribute("data-collapsed", "false")
+        page.reload()
+        expect(page.get_by_role("heading", name="Library")).to_be_visible()
+        visiting.settle()
+        expect(menu).to_have_attribute("data-collapsed", "true")
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.reload()
+        expect(page.get_by_role("link", name="Library")).to_be_in_viewport()  # a wide window has room for it
+
+
 def test_the_library_shows_how_each_page_was_read(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.employee)

@@ -55,7 +55,10 @@ def test_two_officers_review_answers_and_take_the_evidence_out(browser: Browser,
         visiting.sign_in(*served.accounts.compliance)
         if waits:
             approve(visiting, "Take out what the log holds")
-        visiting.go("/cases")
+        visiting.go("/protection")
+        panel = visiting.page.locator('[class*="st-key-sr-panel-"]', has_text="Close a case").first
+        expect(panel.get_by_role("button", name="Approve")).to_have_count(0)  # not before what came of it was read
+        visiting.click(panel.get_by_role("link", name="Look at it under Cases"))
         visiting.open_log()
         visiting.click(_card(visiting, "Prices seen").get_by_role("button"))
         dialog = visiting.page.get_by_role("dialog")
@@ -98,9 +101,10 @@ def _agree_and_propose(browser: Browser, served: Served) -> bool:
     """Whether it waits for the other officer that the evidence may be taken out."""
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.second_officer)
-        visiting.go("/review")
+        visiting.go("/protection")
+        visiting.click(visiting.page.get_by_role("link", name="Look at it in the review queue"))
         visiting.open_log()
-        _tab(visiting, "Second officer")
+        expect(visiting.page.get_by_role("tab", name="Second officer")).to_have_attribute("aria-selected", "true")
         _open(visiting, WRONG)
         dialog = visiting.page.get_by_role("dialog")
         expect(dialog).to_contain_text("The rule was changed in spring.")

@@ -50,6 +50,7 @@ from appliance.api.schemas.log import (
     EventOut,
     EventsOut,
     FlagOut,
+    InCaseOut,
     OpeningIn,
     OpeningOut,
     ProofOut,
@@ -404,7 +405,11 @@ class Standin:
     def flags(self) -> list[FlagOut]:
         """What was flagged of a question."""
         meaning = "The question holds an e-mail address."
-        return [FlagOut(name="personal_data.email", meaning=meaning, where="question", detail=f"once{self.poison}")]
+        told = "It reads as if it told a language model what to do."
+        return [
+            FlagOut(name="personal_data.email", meaning=meaning, where="question", detail=f"once{self.poison}"),
+            FlagOut(name="instructions_in_passage", meaning=told, where="passage 3", detail=self.poison),
+        ]
 
     def queries(self) -> list[QueryOut]:
         """Queries on record."""
@@ -681,6 +686,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             answerable_above=0.17,
             grounding=state.grounding(found.answer) if found.kind is AnswerKind.GENERATED else None,
             rewriting="",
+            cases=[InCaseOut(number=3, title=f"Salaries seen{state.poison}")],
         )
 
     @api.post("/log/queries/{key}/replay")

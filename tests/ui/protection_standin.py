@@ -31,6 +31,9 @@ def routes(poison: str) -> APIRouter:
             _proposal("p1", "person.erased", poison, own=False),
             _proposal("p2", "some.act", poison, own=True),
             about_reader,
+            _proposal("p5", "case.closed", poison, own=False),
+            _proposal("p6", "review.closed", poison, own=False),
+            _proposal("p7", "case.closed", poison, own=True),
         ]
 
     @api.post("/confirmations", status_code=202)

@@ -28,6 +28,7 @@ class ReviewDesk:
         self.poison = poison
         self.drawn = 1  # answers, in each state
         self.in_case = 1  # questions
+        self.has_rule = True
         self.judged: list[tuple[str, JudgementIn]] = []
         self.made: list[SamplingRuleIn] = []
         self.noted: list[CaseNoteIn] = []
@@ -68,7 +69,9 @@ def routes(desk: ReviewDesk) -> APIRouter:
             words=f"5 % of the answers that cite Policies{desk.poison}",
         )
         return SamplingRulesOut(
-            rules=[rule], flags=["low_grounding"], sources=[ChoiceOut(id="s-1", name=f"Policies{desk.poison}")]
+            rules=[rule] if desk.has_rule else [],
+            flags=["low_grounding"],
+            sources=[ChoiceOut(id="s-1", name=f"Policies{desk.poison}")],
         )
 
     @api.post("/rules", status_code=201)

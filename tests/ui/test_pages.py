@@ -292,7 +292,9 @@ def test_an_entry_shows_its_flags_its_proof_and_what_the_officer_may_see_of_its_
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
     at.button(key="entry-q-2").click().run()
     entry = shown(at)
-    assert "The question holds an e-mail address." in entry
+    assert "The question holds an e-mail address. <small>once</small>" in entry  # where, its meaning says
+    assert "told a language model what to do. <small>passage 3</small>" in entry
+    assert "<dt>In a case</dt><dd>Case 3: Salaries seen</dd>" in entry
     assert "ab" * 32 in entry.split("Leaf hash")[1]
     assert "not within your own access" in entry
     assert at.button(key="look-c-1-button").label == "Look at passage 1: Records Retention Policy · page 4"

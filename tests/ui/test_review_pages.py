@@ -54,7 +54,7 @@ def test_an_answer_that_waits_is_opened_with_what_an_officer_needs(base_url: str
     ):
         assert words in shown(at), words
     assert [item.key for item in (*at.radio, *at.text_area)] == ["verdict-q-waiting", "notes-q-waiting"]
-    assert at.selectbox(key="case-q-waiting").options == ["A new case", "Case 3∶ Salaries seen"]
+    assert at.selectbox(key="case-q-waiting").options == ["A new case", "Case 3: Salaries seen"]
 
 
 def test_a_queue_that_is_drawn_again_reads_the_log_once_and_refreshing_reads_it_again(
@@ -81,6 +81,19 @@ def test_who_stands_on_a_page_that_is_gone_is_shown_the_last_there_is(base_url: 
     state.review_desk.drawn = 1
     assert sum(button.label.startswith("Open answer") for button in at.button) == 25
     assert "Nothing waits for review." not in shown(at)
+
+
+def test_an_empty_queue_says_that_no_rule_fills_it(
+    base_url: str, state: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state.review_desk, "drawn", 0)
+    page = shown(run(base_url, "review_queue"))
+    assert "Nothing waits for review." in page
+    assert "Make one under" not in page
+    monkeypatch.setattr(state.review_desk, "has_rule", False)
+    assert "No rule draws answers, so none will. Make one under &#x27;Rules&#x27;." in shown(
+        run(base_url, "review_queue")
+    )
 
 
 def test_a_case_is_opened_with_a_reason_and_questions(base_url: str, state: Standin) -> None:
@@ -131,7 +144,7 @@ def test_a_question_is_put_in_a_case_from_its_entry(base_url: str, state: Standi
     assert not asked()  # the list of cases is of the log
     at.session_state["into-case-q-2"] = True
     at.run()
-    assert at.selectbox(key="into-q-2").options == ["A new case", "Case 3\N{RATIO} Salaries seen"]
+    assert at.selectbox(key="into-q-2").options == ["A new case", "Case 3: Salaries seen"]
     assert at.button(key="put-q-2").disabled
     at.selectbox(key="into-q-2").set_value(chosen).run()
     if chosen:
@@ -144,6 +157,9 @@ def test_a_question_is_put_in_a_case_from_its_entry(base_url: str, state: Standi
         (wanted,) = state.review_desk.opened[opened:]
         assert (wanted.title, wanted.reason, wanted.query_ids) == ("Gifts", "The code says it.", ["q-2"])
     assert done in shown(at)
+    assert not at.selectbox  # folded: the act is done
+    at.session_state["into-case-q-2"] = True
+    assert at.run().selectbox(key="into-q-2").value is None
 
 
 def test_a_case_without_a_question_says_that_it_has_no_evidence_yet(base_url: str, state: Standin) -> None:

@@ -31,6 +31,12 @@ _CALLED = {
 }
 """What the forms call what the API has other names for."""
 
+_DECIDED_WHERE_READ = {
+    "case.closed": ("Look at it under Cases", "/cases"),
+    "review.closed": ("Look at it in the review queue", "/review?reviews-tab=Second+officer"),
+}
+"""The acts that are about what stands in the log alone: nobody decides about them before they have read it there."""
+
 
 def page(client: Client) -> None:
     """Show all six, the first to an officer whose account another one has yet to confirm."""
@@ -79,7 +85,11 @@ def _show_waiting(client: Client) -> None:
     for proposal in waiting:
         with st.container(border=True, key=f"sr-panel-{proposal.id}"):
             pieces.show(_proposal(proposal))
-            if not proposal.own and not proposal.about_reader:
+            if proposal.own or proposal.about_reader:
+                continue
+            if proposal.act in _DECIDED_WHERE_READ:
+                pieces.show(pieces.link_button(*_DECIDED_WHERE_READ[proposal.act]))
+            else:
                 _ask_decision(client, proposal)
 
 

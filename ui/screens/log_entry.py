@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from appliance.api.schemas.asking import StatementOut
-from appliance.api.schemas.log import ProofOut, QueryDetail, RetrievedOut
+from appliance.api.schemas.log import FlagOut, ProofOut, QueryDetail, RetrievedOut
 from appliance.domain import AnswerKind
 from appliance.wording import ANSWERS, DOORS
 from ui import pieces
@@ -59,10 +59,15 @@ def _said(query: QueryDetail) -> Html:
 
 def _flags(query: QueryDetail) -> Html:
     rows = "".join(
-        f"<p>{text(flag.meaning or flag.name)} <small>{text(pieces.dotted(flag.where, flag.detail))}</small></p>"
+        f"<p>{text(flag.meaning or flag.name)} <small>{text(pieces.dotted(_found_in(flag), flag.detail))}</small></p>"
         for flag in query.flags
     )
     return Html(f'<div class="sr-notice sr-warn" role="status"><strong>Flagged</strong>{rows}</div>')
+
+
+def _found_in(flag: FlagOut) -> str:
+    """Where a flag was found; nothing where what it means says so."""
+    return "" if flag.meaning and flag.where in ("question", "answer", "search") else flag.where
 
 
 def _in_short(query: QueryDetail) -> Html:
@@ -78,6 +83,7 @@ def _in_short(query: QueryDetail) -> Html:
             ("Error", text(query.error.replace("_", " "))),
             ("Searched for", text(query.searched_for if query.searched_for != query.question else "")),
             ("Grounded", text(_grounded(query))),
+            ("In a case", text("\n".join(f"Case {case.number}: {case.title}" for case in query.cases))),
             ("Notices shown", text(" ".join(query.notices))),
             (
                 "Feedback",

@@ -63,13 +63,23 @@ def _show(client: Client, state: ReviewState) -> None:
     if not found.complete:
         pieces.show(pieces.notice("There are more answers than one look takes in. Refresh to go on drawing.", "warn"))
     if not found.total:
-        pieces.show(pieces.notice(_TABS[state][1], "good" if state is ReviewState.WAITING else "quiet"))
+        pieces.show(_nothing(client, state))
     for review in found.reviews:
         with st.container(key=f"sr-card-{review.query_id}", border=True):
             pieces.show(_entry(review))
             if st.button(f"Open answer {review.seq}", key=f"review-{review.query_id}"):
                 _open(client, review)
     pieces.pager(key, found.total, _LIMIT)
+
+
+def _nothing(client: Client, state: ReviewState) -> Html:
+    """That there is no answer in this state; and where none ever comes, why."""
+    words = _TABS[state][1]
+    if state is not ReviewState.WAITING:
+        return pieces.notice(words)
+    if not client.sampling_rules().rules:
+        return pieces.notice(f"{words} No rule draws answers, so none will. Make one under 'Rules'.", "warn")
+    return pieces.notice(words, "good")
 
 
 def _entry(review: DrawnAnswerOut) -> Html:

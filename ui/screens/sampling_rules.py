@@ -9,7 +9,7 @@ from appliance.domain import Selects
 from appliance.flags import WORDS
 from ui import pieces
 from ui.client import Client, checked
-from ui.inert import Html, label, text
+from ui.inert import Html, one_line, text
 
 _SELECTS = {
     Selects.ALL: "All answers",
@@ -48,7 +48,7 @@ def _offer_another(client: Client, found: SamplingRulesOut) -> None:
             names = {"": _ANY_FLAG} | {name: WORDS.get(name, name).capitalize() for name in found.flags}
             subject = st.selectbox("Flag", list(names), format_func=names.__getitem__, key="rule-flag")
         elif selects is Selects.SOURCE:
-            sources = {source.id: label(source.name) for source in found.sources}
+            sources = {source.id: one_line(source.name) for source in found.sources}
             subject = st.selectbox("Source", list(sources), format_func=sources.__getitem__, key="rule-source") or ""
         # no least value: Streamlit would put one that is below it back to what stood there before, without a word
         share = st.number_input("Share in percent", value=100.0, step=1.0, key="rule-share")

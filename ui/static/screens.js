@@ -25,3 +25,20 @@ new MutationObserver(() => {
 document.addEventListener("click", (event) => {
   if (event.target.closest(".st-key-new-conversation button")) writeHere();
 });
+
+// On a narrow window the menu lies over the page: it is closed as the page opens, and again once something is chosen in
+// it. Streamlit keeps for every page whether it was left open, on a wide window too; that is forgotten here.
+const menuCovers = window.matchMedia("(max-width: 767.98px)");
+function forgetMenu() {
+  for (const name of Object.keys(window.localStorage)) {
+    if (name.startsWith("stSidebarCollapsed-")) window.localStorage.removeItem(name);
+  }
+}
+if (menuCovers.matches) forgetMenu();
+document.addEventListener("click", (event) => {
+  const menu = event.target.closest('[data-testid="stSidebar"]');
+  const isChoice = event.target.closest('a, .st-key-new-conversation button, [class*="st-key-history-"] button');
+  if (!menu || !isChoice || !menuCovers.matches) return;
+  menu.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
+  forgetMenu();
+});

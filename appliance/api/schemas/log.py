@@ -144,6 +144,13 @@ class QueriesOut(Out):
     hurried: bool = False
 
 
+class InCaseOut(Out):
+    """A case that a question is in. `title` is what stands in for it when its key is gone."""
+
+    number: int
+    title: str
+
+
 class QueryDetail(QueryOut):
     """A query with everything on record about it.
 
@@ -170,6 +177,7 @@ class QueryDetail(QueryOut):
     answerable_above: float | None
     grounding: GroundingOut | None
     rewriting: str
+    cases: list[InCaseOut] = []
 
 
 class EventOut(Out):

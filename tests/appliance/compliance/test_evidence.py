@@ -278,6 +278,7 @@ def test_the_paper_says_what_the_entries_say(evidence: Evidence, case: Case, tmp
     for part in ("Salaries seen", "An employee told of it.", "The label was put right.", "Agreed.", "anna"):
         assert part in words, part
     assert words.index("What came of it, as its closing was proposed ·") < words.index("The label was put right.")
+    assert "Account officer-bela" in words  # the entry names nobody: there is no such account
     assert "Was verdient Zoë Łukasiewicz? [U+7D66][U+6599]" in words
     assert "95,000 <b>CHF</b> [1]." in words
     assert re.search(r"Question · \d+ \w{3} \d{4}, \d\d:\d\d:\d\d UTC", words)
