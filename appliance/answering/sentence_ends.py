@@ -4,8 +4,9 @@ What ends a sentence is a full stop, a question or an exclamation mark before so
 not where it belongs to
 
 1. an initial ("Mary N. Dillon") or an abbreviation of single letters ("z. B.", "e.g.", "U.S.");
-2. an ordinal or the number of a section ("3. Mai", "im 2. Stock", "4.2. Notice"): a number up to 999, unless it comes
-   after a word that no ordinal comes after and before one that is no month ("hangs in locker 17. Boats are hired");
+2. an ordinal or the number of a section ("3. Mai", "Ihr 2. Jahr", "4.2. Notice"): a number up to 999. Where the words
+   before it are of a language that writes no ordinals with a dot, it may end what it is the last word of ("The key
+   hangs in locker 17. Boats are hired");
 3. an abbreviation that never stands alone ("Dr.", "vgl.", "p. ex.");
 4. one that leads to a number, if one follows ("Art. 5", "No. 12", "lit. a"). "The answer is no." ends.
 
@@ -19,15 +20,17 @@ import re
 from collections.abc import Iterator
 
 from appliance.answering.numbers import MONTHS
+from appliance.index.names import begins_sentence
 
 _MARKERS = r"(?:\s*\[\d+\])*"
 _END = re.compile(rf"[.!?…]['\"”’»)*_]*{_MARKERS}(?=\s+[^\sa-zà-ÿ])")
 _LAST_WORD = re.compile(r"[^\W_]+\Z")
 _LONGEST = 12  # characters that are looked at before a dot
-_LONGEST_WORD = 30  # and before a number that it ends
+_NEAR = 300  # and whose words tell the language before a number
 _MAY_STAND_BEFORE = frozenset(' \t\xa0\u202f\n.([{„“"«»‘-/*_|')
 _APOSTROPHES = frozenset("'’")
 _OF_TWO_WORDS = re.compile(r"\b(?:et al|ad es|p(?:ar|\.)?\s?ex)\Z", re.IGNORECASE)
+_ANY_WORD = re.compile(r"[^\W\d_]+")
 _BEFORE_A_NUMBER = re.compile(r"([^\W\d_]{2,}) \Z")
 _CAPITAL_FOLLOWS = re.compile(r"\s+([^\W\d_]+)")
 _NUMBER_FOLLOWS = re.compile(r"\s*(?:[\d§(]|[^\W\d_][.):,;\s]|[IVXLC]{1,7}\b)")
@@ -42,12 +45,18 @@ no nos nr art arts abs fig figs sec sect secs p pp pag pág vol vols ch chap cap
 para paras núm num reg regs tab app anh rz ss sez max min mind env abb jan feb febr mar mär apr jun jul aug sep sept oct
 okt nov dec dez janv févr avr juil déc mag giu lug ago set ott dic ene abr
 """
-_LEADING_TO_ORDINALS = """
-ab als am an anfang ans auf aufs bei beim bis das dem den der des die dies diese diesem diesen dieser dieses ein eine
-einem einen einer eines ende erst für fürs im in ins jede jedem jeden jeder jedes kein keine mein mitte nach oder pro
-sein seit statt und unser unter vom von vor zum zur zwischen
+_GERMAN_WORDS = """
+ab als auch auf aus bei beim bis das dass dem den der des die dies diese diesem diesen dieser durch ein eine einem einen
+einer eines für gemäss gemäß haben hat ihr ihre ihrem ihren ihrer im ist kann laut mit muss nach nicht oder ohne sein
+sich sie sind und unser unsere unserem unseren unserer vom von vor werden wird wurde zu zum zur
 """
-_ORDINALS = frozenset(_LEADING_TO_ORDINALS.split())
+_OTHER_WORDS = """
+and are at by for from has have is of on or that the this to was with
+au aux dans du est et la le les par pour sont sur une
+che con del della di gli il lo nel per sono è
+como el es los las para por que son y
+"""
+_GERMAN, _OTHERS = frozenset(_GERMAN_WORDS.split()), frozenset(_OTHER_WORDS.split())
 _ABBREVIATIONS, _BEFORE_NUMBERS = frozenset(_NEVER_ALONE.split()), frozenset(_LEADING_TO_NUMBERS.split())
 
 
@@ -83,9 +92,12 @@ def belongs_to_word(text: str, start: int, dot: int) -> bool:
 
 
 def _ends_on_a_number(text: str, start: int, place: int, dot: int) -> bool:
-    """Whether a sentence ends on the number at `place`: it is no ordinal, nor the number of a section."""
-    before = _BEFORE_A_NUMBER.search(text, max(start, place - _LONGEST_WORD), place)
-    following = _CAPITAL_FOLLOWS.match(text, dot + 1)
-    if before is None or before.start() == start or following is None or not following[1][0].isupper():
-        return False  # "Section 4. Notice" begins with its number
-    return before[1].casefold() not in _ORDINALS and following[1].casefold() not in MONTHS
+    """Whether a sentence ends on the number at `place`: it is no ordinal, and counts no section or step."""
+    said, following = text[max(start, place - _NEAR) : place], _CAPITAL_FOLLOWS.match(text, dot + 1)
+    before = _BEFORE_A_NUMBER.search(said)
+    if before is None or following is None or not following[1][0].isupper() or following[1].casefold() in MONTHS:
+        return False
+    if begins_sentence(said, before.start()) or re.search(rf"(?<!\d){int(text[place:dot]) - 1}\.", said):
+        return False  # "Section 4. Notice", "1. Apply 2. Wait"
+    words = frozenset(word.casefold() for word in _ANY_WORD.findall(said))
+    return words.isdisjoint(_GERMAN) and not words.isdisjoint(_OTHERS)

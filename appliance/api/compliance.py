@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter
 
-from appliance.api.gate import Officer, TheAppliance
+from appliance.api.gate import Officer, TheAppliance, TheSession
 from appliance.api.schemas.compliance import ConfirmationIn, ProposalDecidedOut, ProposalDecisionIn, ProposalOut
 from appliance.audit.telling import OFFICERS_ACTS
 from appliance.compliance import erasures, exporting, holds, officers
@@ -49,9 +49,14 @@ def ask_to_be_confirmed(wanted: ConfirmationIn, officer: Officer, appliance: The
 
 @router.post("/proposals/{proposal_id}/decision")
 def decide(
-    proposal_id: str, decision: ProposalDecisionIn, officer: Officer, appliance: TheAppliance
+    proposal_id: str, decision: ProposalDecisionIn, officer: Officer, session: TheSession, appliance: TheAppliance
 ) -> ProposalDecidedOut:
-    """Approve or refuse what another officer proposed. What follows from an approval is done when this answers."""
+    """Approve or refuse what another officer proposed. What follows from an approval is done when this answers.
+
+    Whoever decides about what stands in the log alone has opened it.
+    """
+    if appliance.four_eyes.one(proposal_id).act in (CASE_CLOSED, REVIEW_CLOSED):
+        appliance.openings.require(session)
     decided = appliance.four_eyes.decide(officer.id, proposal_id, decision.approve, decision.note)
     return ProposalDecidedOut(id=decided.id, outcome=decided.outcome)
 

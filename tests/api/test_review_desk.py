@@ -17,7 +17,7 @@ from appliance.audit import verifier
 from appliance.audit.entries import LogExported, LogRead
 from appliance.audit.telling import DAMAGED
 from appliance.wiring import Appliance
-from tests.api.conftest import PASSWORD, Client, approve
+from tests.api.conftest import BASE, PASSWORD, Client, approve
 from tests.api.test_ask import ask
 
 QUESTION = "What may a hotel in Zurich cost?"
@@ -88,7 +88,9 @@ def test_what_was_drawn_is_shown_without_whose_it_is(client: Client, drawn: str,
     assert any(isinstance(appliance.log.entry(seq).entry, LogRead) for seq in range(before, appliance.log.size()))
 
 
-def test_wrong_is_closed_by_another_officer(client: Client, second: TestClient, drawn: str) -> None:
+def test_wrong_is_closed_by_another_officer_who_opened_the_log(
+    client: Client, second: TestClient, drawn: str, appliance: Appliance
+) -> None:
     officer = client("compliance")
     path = f"/api/compliance/reviews/{drawn}"
     assert officer.post(path, json={"verdict": "wrong"}).status_code == 422
@@ -100,6 +102,11 @@ def test_wrong_is_closed_by_another_officer(client: Client, second: TestClient, 
     assert reviews(officer, "second")[drawn]["own"]
     decision = f"/api/compliance/proposals/{seen['proposal_id']}/decision"
     assert officer.post(decision, json={"approve": True}).status_code == 403
+    unread = TestClient(second.app, base_url=BASE)
+    token = appliance.sessions.sign_in("second-officer", PASSWORD, "127.0.0.1").token
+    unread.cookies.set("strongroom_session", token, domain="testserver.local", path="/")
+    refused = unread.post(decision, json={"approve": True})
+    assert (refused.status_code, refused.json()["code"]) == (403, "log_not_opened")
     assert second.post(decision, json={"approve": True}).status_code == 200
     assert reviews(second, "closed")[drawn]["verdict"] == "wrong"
 

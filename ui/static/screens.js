@@ -36,9 +36,10 @@ function forgetMenu() {
 }
 if (menuCovers.matches) forgetMenu();
 document.addEventListener("click", (event) => {
-  const menu = event.target.closest('[data-testid="stSidebar"]');
-  const isChoice = event.target.closest('a, .st-key-new-conversation button, [class*="st-key-history-"] button');
-  if (!menu || !isChoice || !menuCovers.matches) return;
-  menu.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
+  const inMenu = event.target.closest('[data-testid="stSidebar"] :is(a, [class*="st-key-history-"] button)');
+  const choice = inMenu ?? event.target.closest('.st-key-new-conversation button, [class*="st-key-found-"] button');
+  if (!choice || !menuCovers.matches) return;
+  const menu = document.querySelector('[data-testid="stSidebar"][data-collapsed="false"]');
+  menu?.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
   forgetMenu();
 });
