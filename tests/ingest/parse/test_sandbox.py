@@ -167,13 +167,18 @@ def test_a_document_that_needs_too_much_memory_is_refused_and_the_next_one_is_re
         assert small.parse(put(tmp_path, "a.pdf", letter()), name="a.pdf").elements
 
 
-def test_office_parsers_for_which_there_is_no_memory_are_a_refusal_that_says_so(tmp_path: Path) -> None:
+def test_a_worker_lives_on_where_there_is_no_memory_for_the_office_parsers(tmp_path: Path) -> None:
     notes = put(tmp_path, "notes.md", b"# Notes\n\nThe vault has four keys.\n")
     with ParserPool(IngestSettings(memory_bytes=400 * 1024**2), size=1) as small:
+        assert small.parse(put(tmp_path, "a.pdf", letter()), name="a.pdf").elements
+        (worker,) = small._idle
         for _ in range(2):
-            with pytest.raises(DocumentUnreadable, match="memory"):
+            with pytest.raises(
+                DocumentUnreadable
+            ):  # where there is no memory a library may fail with other errors, too
                 small.parse(notes, name="notes.md")
         assert small.parse(put(tmp_path, "a.pdf", letter()), name="a.pdf").elements
+        assert small._idle == [worker]
 
 
 def test_a_worker_that_dies_under_a_document_is_replaced(tmp_path: Path) -> None:
