@@ -91,9 +91,7 @@ class WatchedFolder:
 
     def _waited(self, seconds: float) -> bool:
         """Whether there is something to read by then."""
-        poll = select.poll()
-        poll.register(self._descriptor, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
+        return _came(self._descriptor, select.POLLIN, seconds)
 
     def _read(self) -> set[str]:
         told, came, went = set[str](), set[str](), set[str]()
@@ -104,7 +102,7 @@ class WatchedFolder:
             folder = self._paths.get(watch)
             if folder is None:  # of a folder that went
                 continue
-            if not name and what & _GONE:  # a folder inside is told of by the one that it is in
+            if not name and what & _GONE:  # of a folder inside, the one that it is in tells, or the table of mounts
                 self._gone |= not folder
                 if what & _IGNORED:
                     del self._paths[watch]
@@ -128,9 +126,7 @@ class WatchedFolder:
 
     def _is_mounted_anew(self) -> bool:
         """Whether something was mounted or unmounted since, and it may have been in the folder or over it."""
-        poll = select.poll()
-        poll.register(self._table, select.POLLPRI)
-        if not poll.poll(0):
+        if not _came(self._table, select.POLLPRI, 0):
             return False
         before, self._mounted = self._mounted, _mounted()
         over = (self._root, *self._root.parents)
@@ -185,6 +181,13 @@ class WatchedFolder:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
         return result
+
+
+def _came(descriptor: int, event: int, within_s: float) -> bool:
+    """Whether something is to be had from a descriptor by then."""
+    poll = select.poll()
+    poll.register(descriptor, event)
+    return bool(poll.poll(within_s * 1000))
 
 
 def _events(read: bytes) -> Iterator[tuple[int, int, str]]:

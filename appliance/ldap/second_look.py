@@ -19,7 +19,7 @@ import logging
 import threading
 import time
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from appliance.auth.identity import Told
 from appliance.auth.standing import Person
@@ -33,10 +33,9 @@ _WAIT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """A question about somebody, and when it was put by the processor's clock. The answer is None where none came."""
+    """A question about somebody. The answer is None where none came."""
 
     answer: Future[Told | None]
-    begun_s: float = field(default_factory=time.monotonic)
 
     @property
     def told(self) -> Told | None:
@@ -77,8 +76,8 @@ class SecondLook:
             if look is not None and look.answer.done() and (look.told is None or self._is_due(person.subject)):
                 look, before = None, self._looks.pop(person.subject).told
             if look is None and self._is_due(person.subject):
+                self._asked[person.subject] = time.monotonic()
                 look, wait_s = _Look(self._threads.submit(self._ask, person.subject)), _WAIT_S
-                self._asked[person.subject] = look.begun_s
                 self._looks[person.subject] = look
         if look is None:
             return before
