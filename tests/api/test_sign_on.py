@@ -10,7 +10,7 @@ import asyncio
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from http.cookies import SimpleCookie
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from sqlalchemy import Engine, event, update
+from sqlalchemy import update
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -37,6 +37,7 @@ from appliance.domain import Role
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from tests.identity_provider.real import SECRET, real_provider
+from tests.statements import executed
 
 pytestmark = pytest.mark.integration
 
@@ -464,20 +465,9 @@ def test_the_door_of_uploads_goes_by_the_header_of_that_very_request(served: Any
     assert window.put("/_stcore/upload_file/a/b").json()["message"] == "There is nothing here."
 
 
-@contextmanager
-def written() -> Iterator[list[str]]:
-    """What is written to databases meanwhile."""
-    executed: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith(("SELECT", "PRAGMA", "BEGIN")):
-            executed.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield executed
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
+def is_written(statement: str) -> bool:
+    """Whether a statement changes something."""
+    return not statement.startswith(("SELECT", "PRAGMA", "BEGIN"))
 
 
 def renewed(house: Appliance, name: str) -> list[str]:
@@ -552,13 +542,13 @@ def test_nothing_is_written_while_the_groups_are_the_same(served: Any, house: Ap
     window.headers["X-Remote-Groups"] = "hr,board," + "x" * 300  # one that can be none here
     window.get("/login")
     size = house.log.size()
-    with written() as statements:
+    with executed(is_written) as statements:
         for groups in ("hr,board", " board , hr,", "board,hr,hr," + "x" * 300):
             window.headers["X-Remote-Groups"] = groups
             assert window.get("/api/session").json()["groups"] == ["board", "hr"]
     assert (statements, house.log.size()) == ([], size)
     window.headers["X-Remote-Groups"] = "hr"
-    with written() as statements:
+    with executed(is_written) as statements:
         window.get("/api/session")
     assert statements
 

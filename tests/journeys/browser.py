@@ -162,13 +162,17 @@ class Visit:
     def sign_in(self, name: str, password: str) -> None:
         """Sign in and wait for the first page."""
         self.go("/login")
-        self.fill(self.page.get_by_label("Name"), name)
-        self.fill(self.page.get_by_label("Password"), password)
-        self.click(self.page.get_by_role("button", name="Sign in"))
+        self.give(name, password)
         # The sign-in page has a heading too, and to leave it before it has answered would be no sign-in.
         self.page.wait_for_url(lambda url: urlsplit(url).path not in ("/login", "/"))
         self.page.locator("h1").first.wait_for()
         self.settle()
+
+    def give(self, name: str, password: str) -> None:
+        """Give name and password where the sign-in page is open."""
+        self.fill(self.page.get_by_label("Name"), name)
+        self.fill(self.page.get_by_label("Password"), password)
+        self.click(self.page.get_by_role("button", name="Sign in"))
 
     def open_log(self, reason: str = "Complaint of a customer") -> None:
         """Give the reason for which the query log is read, and wait until it is open."""

@@ -67,10 +67,7 @@ def test_the_sign_in_leads_back_to_the_page_that_somebody_came_for(browser: Brow
     with visit(browser, served.base_url) as visiting:
         visiting.go("/library")
         visiting.click(visiting.page.get_by_role("link", name="Sign in"))
-        name, password = served.accounts.employee
-        visiting.fill(visiting.page.get_by_label("Name"), name)
-        visiting.fill(visiting.page.get_by_label("Password"), password)
-        visiting.click(visiting.page.get_by_role("button", name="Sign in"))
+        visiting.give(*served.accounts.employee)
         expect(visiting.page.get_by_role("heading", name="Library")).to_be_visible()
         assert visiting.page.url == f"{served.base_url}/library"
         visiting.go("/login")  # who is signed in has nothing to do there
@@ -100,10 +97,7 @@ def test_the_sign_in_leads_to_a_page_whose_address_names_a_part(browser: Browser
     with visit(browser, served.base_url) as visiting:
         visiting.go("/admin?admin-tab=Health")
         visiting.click(visiting.page.get_by_role("link", name="Sign in"))
-        name, password = served.accounts.admin
-        visiting.fill(visiting.page.get_by_label("Name"), name)
-        visiting.fill(visiting.page.get_by_label("Password"), password)
-        visiting.click(visiting.page.get_by_role("button", name="Sign in"))
+        visiting.give(*served.accounts.admin)
         expect(visiting.page.get_by_role("heading", name="Administration")).to_be_visible()
         assert visiting.page.url == f"{served.base_url}/admin"
 

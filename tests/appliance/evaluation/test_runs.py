@@ -6,13 +6,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
 
 from appliance.answering.answerer import Answerer
 from appliance.audit.entries import Entry, EvaluationEnded
@@ -35,6 +34,7 @@ from appliance.retrieval.retriever import Retriever
 from tests.appliance.answering.test_answerer import READER, Scripted
 from tests.appliance.retrieval.test_retriever import Shop
 from tests.data.builders import ToyEmbedder, make_outcome
+from tests.statements import executed
 
 STAFF = frozenset({"staff"})
 QUESTIONS = (
@@ -446,30 +446,14 @@ def test_the_questions_of_the_runs_before_are_counted_and_not_read(desk: Desk) -
     for not_asked in (away, QUESTIONS[1]):  # one is not there, one is closed
         without = desk.ended(desk.start(exercises_for((QUESTIONS[0], not_asked), STAFF)))
         assert desk.store.asked(without) == Asked(1, frozenset({"pay"}))
-    with statements() as executed:
+    with executed(lambda statement: statement.startswith("SELECT")) as read:
         desk.store.asked(whole)
-    (query,) = executed
+    (query,) = read
     with closing(sqlite3.connect(desk.shop.database.path)) as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", (whole.id,)).fetchall()
     assert [step[-1] for step in plan] == [
         "SEARCH evaluation_results USING COVERING INDEX ix_evaluation_results_evaluation_id (evaluation_id=?)"
     ]
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """What is read from databases meanwhile."""
-    executed: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("SELECT"):
-            executed.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield executed
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
 
 def test_the_oldest_runs_are_forgotten(desk: Desk) -> None:

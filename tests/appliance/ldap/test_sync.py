@@ -421,13 +421,18 @@ def test_what_cannot_be_put_on_record_lets_nobody_go_on_with_what_they_had(
     assert at.times == [1]  # they try again to put it on record, and do not ask again
 
 
-def test_a_late_answer_gives_nothing_back_that_was_taken_away_since(
-    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    at = asked(every_s=3600)
+def with_a_late_answer(at: Asked, monkeypatch: pytest.MonkeyPatch) -> tuple[Asked, str]:
+    """Anna, signed in, who asked for something and went on with what she had; the answer about her has come since."""
     token = at.sessions.sign_in("anna", PASSWORD, HERE).token
     with at.answering_late(monkeypatch):
         assert "rag-finance" in at.groups(token)
+    return at, token
+
+
+def test_a_late_answer_gives_nothing_back_that_was_taken_away_since(
+    asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, token = with_a_late_answer(asked(every_s=3600), monkeypatch)
     at.take_from_anna()
     at.house.sync().run()
     for _ in range(2):
@@ -438,10 +443,7 @@ def test_a_late_answer_gives_nothing_back_that_was_taken_away_since(
 def test_a_late_answer_brings_nobody_back_who_left_since(
     asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at = asked(every_s=3600)
-    token = at.sessions.sign_in("anna", PASSWORD, HERE).token
-    with at.answering_late(monkeypatch):
-        assert "rag-finance" in at.groups(token)
+    at, token = with_a_late_answer(asked(every_s=3600), monkeypatch)
     at.house.change(organisation.dn("anna"), "replace: pwdReset\npwdReset: TRUE\n")
     at.house.sync().run()
     with pytest.raises(NotSignedIn):
@@ -452,10 +454,7 @@ def test_a_late_answer_brings_nobody_back_who_left_since(
 def test_an_answer_that_nobody_came_for_is_not_kept(
     asked: Callable[..., Asked], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at = asked(every_s=0.001)
-    token = at.sessions.sign_in("anna", PASSWORD, HERE).token
-    with at.answering_late(monkeypatch):
-        assert "rag-finance" in at.groups(token)
+    at, token = with_a_late_answer(asked(every_s=0.001), monkeypatch)
     at.take_from_anna()
     assert at.groups(token) == {"rag-unix"}
 
