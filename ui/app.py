@@ -15,7 +15,7 @@ from streamlit.navigation.page import StreamlitPage
 from appliance.api.schemas.pages import PAGES
 from appliance.api.schemas.people import SESSION_COOKIE, Me
 from appliance.domain import Role
-from ui import pieces, shown_once
+from ui import conversation, pieces, shown_once
 from ui.addresses import DOOR, and_back
 from ui.client import ApiProblem, Client
 from ui.inert import Html, text
@@ -66,7 +66,8 @@ def _show(client: Client, me: Me) -> None:
         pieces.show(Html('<div class="sr-wordmark">Strongroom</div>'))
         with st.container(key="sr-nav", gap="xxsmall"):
             for entry in pages:
-                st.page_link(entry, label=entry.title)
+                at = conversation.address() if entry.url_path == "ask" else None
+                st.page_link(entry, label=entry.title, query_params=at)
         with st.container(key="sr-footer"):
             pieces.show(_signed_in(me))
     with pieces.problems_shown():

@@ -1,4 +1,8 @@
-"""The conversation on the screen, as the browser's session keeps it."""
+"""The conversation on the screen, as the browser's session keeps it.
+
+Its id stands in the address, so that a reload, a bookmark and the browser's way back open it again. Nothing that was
+asked or answered stands there, and the API opens a conversation to nobody but whose it is.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,12 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from appliance.api.schemas.asking import TurnOut
+from ui.client import Client
 
 _STATE = "strongroom_ask"
+_PARAMETER = "conversation"
+_ADDRESS = "strongroom_ask_address"
+"""Under it lies what the address named when it was looked at last."""
 
 
 @dataclass
@@ -34,3 +42,31 @@ def current() -> Conversation:
 def put_on_screen(conversation: Conversation) -> None:
     """Show this one instead, from the next run on."""
     st.session_state[_STATE] = conversation
+
+
+def open_earlier(client: Client, conversation_id: str) -> None:
+    """Show one of the reader's own instead. Raises ApiProblem where they have none of this id."""
+    detail = client.conversation(conversation_id)
+    put_on_screen(Conversation(id=detail.id, turns=list(detail.turns)))
+
+
+def address() -> dict[str, str]:
+    """The parameters of the address that leads to the one on the screen; none where nothing was answered in it yet."""
+    shown = current()
+    return {_PARAMETER: shown.id} if shown.id and shown.turns else {}
+
+
+def newly_addressed() -> str | None:
+    """What the address names since somebody changed it: a conversation's id, or nothing for a new conversation.
+
+    None where nobody did: then the address names what is on the screen.
+    """
+    named, shown = st.query_params.get(_PARAMETER, ""), address().get(_PARAMETER, "")
+    known = st.session_state.get(_ADDRESS, "")
+    if named not in (known, shown):
+        st.session_state[_ADDRESS] = named
+        return named
+    st.session_state[_ADDRESS] = shown
+    if named != shown:
+        st.query_params.from_dict(address())
+    return None

@@ -40,3 +40,5 @@ def test_access_is_asked_for_looked_into_and_given(browser: Browser, served: Ser
         expect(page.get_by_text("Cleared for internal, by the default.")).to_be_visible()
         expect(page.get_by_role("row", name="auditors given here yes")).to_be_visible()
         visiting.photograph("access-person")
+        page.reload()
+        expect(page.get_by_label("Person")).to_be_visible()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
+from urllib.parse import urlsplit
+
 import httpx
 from playwright.sync_api import Browser, expect
 
@@ -149,6 +152,49 @@ def test_a_conversation_goes_on_is_judged_found_again_and_deleted(browser: Brows
         visiting.click(row.get_by_role("button", name="Delete"))
         visiting.click(page.get_by_role("button", name="Delete conversation"))
         expect(entry).to_have_count(0)
+
+
+def test_a_reload_and_the_way_back_open_a_conversation_again(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        page = visiting.page
+        visiting.ask(QUESTION)
+        visiting.settle()
+        address = urlsplit(page.url)
+        assert (address.path, address.query.partition("=")[0]) == ("/ask", "conversation")
+        assert uuid.UUID(address.query.partition("=")[2])  # and nothing else
+        page.reload()
+        expect(page.locator(".sr-answer")).to_contain_text("ten years")
+        visiting.click(page.get_by_role("link", name="Library"))
+        expect(page.get_by_role("heading", name="Library")).to_be_visible()
+        visiting.click(page.get_by_role("link", name="Ask"))
+        expect(page.locator(".sr-answer")).to_contain_text("ten years")
+        visiting.click(page.get_by_role("button", name="New conversation"))
+        expect(page.get_by_text("Ask your documents")).to_be_visible()
+        visiting.settle()
+        assert page.url == f"{served.base_url}/ask"
+        page.go_back()
+        expect(page.locator(".sr-answer")).to_contain_text("ten years")
+        kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+        assert not [words for words in ("treaties", "ten years", address.query.partition("=")[2]) if words in kept]
+
+
+def test_the_conversation_of_somebody_else_is_told_as_one_that_there_is_not(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        visiting.ask(QUESTION)
+        visiting.settle()
+        theirs = urlsplit(visiting.page.url).query
+    told = []
+    for query in (theirs, f"conversation={uuid.uuid4()}"):
+        with visit(browser, served.base_url) as visiting:
+            visiting.sign_in(*served.accounts.admin)
+            visiting.go(f"/ask?{query}")
+            expect(visiting.page.get_by_text("The conversation of this address cannot be opened")).to_be_visible()
+            visiting.settle()
+            told.append((visiting.page.url, visiting.page.locator("body").inner_text()))
+    assert told[0] == told[1]
+    assert told[0][0] == f"{served.base_url}/ask"
 
 
 def test_a_question_is_written_where_the_cursor_is_already(browser: Browser, served: Served) -> None:

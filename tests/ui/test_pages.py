@@ -165,10 +165,12 @@ def test_a_question_that_failed_is_kept_and_can_be_asked_again(base_url: str, st
     at.chat_input[0].set_value("How long?").run()
     assert "The query log cannot be written." in shown(at)
     assert "How long?" in shown(at)
+    assert "conversation" not in at.query_params  # there is no answer yet that it could lead to
     state.fail_ask_with = None
     at.button(key="ask-again").click().run()
     assert "ten years" in shown(at)
     assert "cannot be written" not in shown(at)
+    assert at.query_params["conversation"] in state.turns
 
 
 def test_a_thumb_goes_on_record(base_url: str, state: Standin) -> None:
@@ -210,6 +212,34 @@ def test_few_conversations_are_all_listed(base_url: str, state: Standin) -> None
     keys = [str(button.key) for button in at.button]
     assert sum(key.startswith("history-") for key in keys) == 8
     assert "all-conversations" not in keys
+
+
+def test_the_conversation_on_the_screen_stands_in_the_address_and_is_opened_from_there(
+    base_url: str, state: Standin
+) -> None:
+    list(state.ask(Question(question="How long is leave?")))
+    here = next(iter(state.turns))
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20)
+    at.query_params["conversation"] = here
+    at.run()
+    assert "How long is leave?" in shown(at)
+    at.button(key="new-conversation").click().run()
+    assert "conversation" not in at.query_params
+    assert "Ask your documents" in shown(at)
+    at.button(key=f"history-{here}").click().run()
+    assert at.query_params["conversation"] == here
+    del at.query_params["conversation"]  # the browser's way back
+    at.run()
+    assert "Ask your documents" in shown(at)
+
+
+def test_an_address_whose_conversation_there_is_not_leads_to_a_new_one(base_url: str) -> None:
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20)
+    at.query_params["conversation"] = "<b>none"
+    at.run()
+    assert "Ask your documents" in shown(at)
+    assert "conversation" not in at.query_params
+    assert at.chat_input[0].value is None
 
 
 def test_an_open_tab_of_the_admin_is_the_only_one_that_is_asked_for(base_url: str, state: Standin) -> None:

@@ -27,7 +27,9 @@ def page(client: Client, known_groups: Iterable[str]) -> None:
         "What groups would see": lambda: _show_preview(client, known_groups),
         "Why a document is seen": lambda: _show_explanation(client),
     }
-    chosen = st.radio("View", list(views), horizontal=True, key="access-view", label_visibility="collapsed")
+    chosen = st.radio(
+        "View", list(views), horizontal=True, key="access-view", label_visibility="collapsed", bind="query-params"
+    )
     views[chosen]()
 
 

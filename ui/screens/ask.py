@@ -22,7 +22,7 @@ from appliance.api.schemas.asking import (
 from appliance.domain import AnswerKind
 from ui import fields, pieces
 from ui.client import CUT_OFF, ApiProblem, Client, checked
-from ui.conversation import Conversation, current
+from ui.conversation import Conversation, current, newly_addressed, open_earlier, put_on_screen
 from ui.grounding_view import show_grounding
 from ui.inert import Html, Mark, render, text
 from ui.passage_view import open_passage
@@ -49,6 +49,7 @@ _REDRAW_S = 0.08  # a token may come every few milliseconds; a page need not be 
 
 def page(client: Client) -> None:
     """Show the conversation and take the next question."""
+    _follow_the_address(client)
     conversation = current()
     with st.sidebar, pieces.problems_shown():
         history.show(client)
@@ -73,6 +74,22 @@ def page(client: Client) -> None:
             _tell_too_long(conversation)
         elif conversation.asking:
             _offer_again(client, conversation)
+
+
+def _follow_the_address(client: Client) -> None:
+    """Show what the address names, where somebody changed it. What is not theirs is told as what there is not."""
+    named = newly_addressed()
+    if named is None:
+        return
+    put_on_screen(Conversation())
+    if named:
+        try:
+            open_earlier(client, named)
+        except ApiProblem as problem:
+            if problem.signed_out:
+                raise
+            pieces.say_after_rerun(f"The conversation of this address cannot be opened: {problem.message}", "warn")
+    st.rerun()  # the links beside the page lead to it then
 
 
 def _take(client: Client, conversation: Conversation, question: str) -> None:

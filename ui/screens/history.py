@@ -55,8 +55,7 @@ def _offer(client: Client, entry: ConversationOut) -> None:
 
 
 def _open(client: Client, conversation_id: str) -> None:
-    detail = client.conversation(conversation_id)
-    conversation.put_on_screen(Conversation(id=detail.id, turns=list(detail.turns)))
+    conversation.open_earlier(client, conversation_id)
     st.rerun()
 
 
