@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from urllib.parse import urlencode, urlsplit
 
-from appliance.api.schemas.pages import NEXT, PAGES
+from appliance.api.schemas.pages import NEXT, page_address
 
 DOOR = "start"
 """What stands before the pages, at the root, and leads to the first of them. Its name is no address."""
 
 
-def and_back(step: str, here: str) -> str:
-    """The address of a step that comes first, from which a reader comes back to the page whose address this is."""
-    page = urlsplit(here).path.strip("/")
-    return f"{step}?{NEXT}={page}" if page in PAGES else step
+def and_back(step: str, here: str, given: Mapping[str, str]) -> str:
+    """The address of a step that comes first, from which a reader comes back to the page that is open.
+
+    Args:
+        step: Its own address.
+        here: The address of the page.
+        given: The parameters of that.
+    """
+    goal = page_address(urlsplit(here).path.strip("/"), given)
+    return f"{step}?{urlencode({NEXT: goal})}" if goal else step

@@ -138,7 +138,7 @@ def _door(problem: ApiProblem) -> None:
     elif problem.code in _UNFINISHED:
         pieces.show(pieces.notice(problem.message, "warn"))
         words, step = _UNFINISHED[problem.code]
-        pieces.show(pieces.link_button(words, and_back(step, st.context.url or "")))
+        pieces.show(pieces.link_button(words, and_back(step, st.context.url or "", st.query_params.to_dict())))
     else:
         pieces.show(pieces.notice(problem.message, "bad"))
 

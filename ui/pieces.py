@@ -229,7 +229,7 @@ def show_not_signed_in() -> None:
 
 
 def _show_way_in(title: str, lead: str, way: str) -> None:
-    way_in = and_back("/login", st.context.url or "")
+    way_in = and_back("/login", st.context.url or "", st.query_params.to_dict())
     words = f"<h1>{text(title)}</h1><p>{text(lead)}</p>{link_button(way, way_in)}"
     show(Html(f'<div class="sr-empty sr-way-in">{words}</div>'))
 

@@ -11,6 +11,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from urllib.parse import quote, unquote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -60,7 +61,7 @@ def sign_on_routes(appliance: Appliance) -> list[Route]:
         response = RedirectResponse(begun.address, 303, {"Cache-Control": "no-store"})
         response.set_cookie(
             _attempt_cookie(appliance),
-            f"{begun.cookie}{_BESIDE}{goal}",
+            f"{begun.cookie}{_BESIDE}{quote(goal)}",
             max_age=ATTEMPT_S,
             path="/",
             httponly=True,
@@ -167,7 +168,7 @@ def _returned(request: Request) -> Returned:
 def _kept(appliance: Appliance, request: Request) -> tuple[str, str]:
     """What the browser kept of the sign-in that it began, and the goal of that."""
     cookie, _, goal = request.cookies.get(_attempt_cookie(appliance), "").partition(_BESIDE)
-    return cookie, goal
+    return cookie, unquote(goal)
 
 
 def _attempt_cookie(appliance: Appliance) -> str:

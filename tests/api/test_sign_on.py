@@ -165,6 +165,10 @@ def test_single_sign_on_leads_to_the_page_that_somebody_came_for(browser: TestCl
     arrival = sign_on(browser, "Anna", "library")
     assert 'content="0;url=/login/arrived?next=library"' in arrival.text
     assert browser.get("/login/arrived?next=library").headers["location"] == "/library"
+    arrival = sign_on(browser, "Anna", "compliance?log-tab=Other+events")
+    onward = "/login/arrived?next=compliance%3Flog-tab%3DOther%2Bevents"
+    assert f'content="0;url={onward}"' in arrival.text
+    assert browser.get(onward).headers["location"] == "/compliance?log-tab=Other+events"
 
 
 @pytest.mark.parametrize("hostile", ["//evil.example", "/\\evil.example", "javascript:alert(1)", "%2F%2Fevil.example"])

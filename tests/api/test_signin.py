@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import pytest
 from starlette.testclient import TestClient
@@ -198,7 +200,8 @@ def test_the_sign_in_leads_to_the_page_that_somebody_came_for(browser: TestClien
     "hostile",
     ["//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "javascript:alert(1)", "%2F%2Fevil.example",
      "/%2Fevil.example", "%252F%252Fevil.example", "/library", "library/", "library@evil.example", "library\r\nX-Evil: 1", "library ",
-     "library?next=//evil.example", "../library", ".evil.example", "LIBRARY", "login", "logout", "api/session", "", "\t//evil.example"],
+     "library?next=//evil.example", "admin?admin-tab=evil", "admin?admin-tab=Health&x=evil", "admin?x=evil", "cases?case=evil",
+     "compliance?admin-tab=Health", "admin?admin-tab=Health#evil", "library?", "../library", ".evil.example", "LIBRARY", "login", "logout", "api/session", "", "\t//evil.example"],
 )  # fmt: skip
 def test_the_sign_in_leads_nowhere_else(browser: TestClient, hostile: str) -> None:
     for address in ({"next": hostile}, [("next", "ask"), ("next", hostile)]):
@@ -212,6 +215,21 @@ def test_the_sign_in_leads_nowhere_else(browser: TestClient, hostile: str) -> No
     for step in ("/login", "/login/arrived"):
         onward = browser.get(step, params={"next": hostile})
         assert (onward.status_code, onward.headers["location"]) == (303, "/")
+
+
+@pytest.mark.parametrize(
+    "goal", ["admin?admin-tab=Access&access-view=Why+a+document+is+seen", "review?reviews-tab=Second+officer"]
+)
+def test_a_goal_names_the_part_of_its_page_that_is_open(browser: TestClient, fresh: Appliance, goal: str) -> None:
+    assert f'name="next" type="hidden" value="{html.escape(goal)}"' in browser.get("/login", params={"next": goal}).text
+    form = {"name": "reader", "password": PASSWORD, "next": goal}
+    assert browser.post("/login", data=form).headers["location"] == f"/{goal}"
+    assert browser.get("/login", params={"next": goal}).headers["location"] == f"/{goal}"
+    name = goal.partition("?")[0]
+    fresh.accounts.add(name, PASSWORD, (Role.EMPLOYEE,), (), must_change=True)
+    first = browser.post("/login", data={**form, "name": name}).headers["location"]
+    assert first == f"/password?next={quote_plus(goal)}"
+    assert html.escape(goal) in browser.get(first).text
 
 
 def test_a_goal_written_as_it_stands_in_an_address_is_no_other(browser: TestClient) -> None:

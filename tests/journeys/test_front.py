@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 from playwright.sync_api import Browser, ConsoleMessage, expect
 
 from tests.journeys.browser import visit
@@ -98,8 +99,25 @@ def test_the_sign_in_leads_to_a_page_whose_address_names_a_part(browser: Browser
         visiting.go("/admin?admin-tab=Health")
         visiting.click(visiting.page.get_by_role("link", name="Sign in"))
         visiting.give(*served.accounts.admin)
-        expect(visiting.page.get_by_role("heading", name="Administration")).to_be_visible()
-        assert visiting.page.url == f"{served.base_url}/admin"
+        expect(visiting.page.get_by_role("button", name="Check again")).to_be_visible()
+        assert visiting.page.url == f"{served.base_url}/admin?admin-tab=Health"
+
+
+def test_who_has_to_sign_in_again_comes_back_to_the_part_that_was_open(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.admin)
+        page = visiting.page
+        visiting.go("/admin?admin-tab=Access")
+        visiting.click(page.get_by_text("What somebody sees"))
+        expect(page.get_by_label("Person")).to_be_visible()
+        visiting.settle()
+        with httpx.Client(base_url=served.base_url, trust_env=False) as api:
+            cookies = "; ".join(f"{one['name']}={one['value']}" for one in page.context.cookies())
+            api.delete("/api/session", headers={"Cookie": cookies}).raise_for_status()
+        visiting.click(page.get_by_text("What groups would see"))
+        visiting.click(page.get_by_role("link", name="Sign in again"))
+        visiting.give(*served.accounts.admin)
+        expect(page.get_by_label("Cleared for")).to_be_visible()
 
 
 def test_a_tab_is_called_by_the_page_in_it(browser: Browser, served: Served) -> None:

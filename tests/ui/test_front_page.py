@@ -7,7 +7,8 @@ from pathlib import Path
 
 from streamlit import file_util
 
-from ui import addresses, front_page
+from appliance.api.schemas.pages import PAGES
+from ui import front_page
 
 APP = Path(__file__).parents[2] / "ui" / "app.py"
 SCRIPTS = re.compile(r"<script\b[^>]*>(?:.*?)</script>", re.DOTALL)
@@ -30,4 +31,4 @@ def test_what_our_script_tells_is_what_streamlit_asks_for() -> None:
 
 
 def test_every_page_has_one_of_the_addresses_that_are_served() -> None:
-    assert tuple(re.findall(r'url_path="([^"]+)"', APP.read_text("utf-8"))) == addresses.PAGES
+    assert tuple(re.findall(r'url_path="([^"]+)"', APP.read_text("utf-8"))) == PAGES

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from appliance import flags
 from appliance.api.schemas.asking import Question
 from appliance.api.schemas.log import OpeningOut
+from appliance.api.schemas.pages import PARTS
 from appliance.api.schemas.shapes import Problem
 from appliance.compliance.openings import MIN_WORDS
 from appliance.domain import AnswerKind
@@ -40,6 +41,23 @@ def _run_admin(url: str) -> None:
         pieces.say_what_was_kept()
         shown_once.show()
         admin.page(client, client.me())
+
+
+def _run_page(url: str, session: str, name: str) -> None:
+    import importlib
+
+    from ui import pieces
+    from ui.client import Client
+
+    with pieces.problems_shown():
+        importlib.import_module(f"ui.screens.{name}").page(Client(url, session))
+
+
+def _run_access(url: str) -> None:
+    from ui.client import Client
+    from ui.screens import access
+
+    access.page(Client(url, "adam"), [])
 
 
 def _run_library(url: str) -> None:
@@ -259,6 +277,20 @@ def test_an_address_opens_the_part_that_it_names_and_none_that_there_is_not(base
         assert at.session_state["admin-tab"] == opened
         assert ("Ollama does not answer" in shown(at)) == (opened == "Health")
         assert ("admin-tab" in at.query_params) == (opened == named)
+
+
+def test_the_sign_in_leads_back_to_what_the_pages_call_their_parts(base_url: str) -> None:
+    def tabs(name: str) -> tuple[str, ...]:
+        asked = {"url": base_url, "session": "cora", "name": name}
+        at = AppTest.from_function(_run_page, kwargs=asked, default_timeout=20).run()
+        return tuple(tab.label for tab in at.tabs)
+
+    admin = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20).run()
+    access = AppTest.from_function(_run_access, kwargs={"url": base_url}, default_timeout=20).run()
+    assert tuple(tab.label for tab in admin.tabs) == PARTS["admin"]["admin-tab"]
+    assert tuple(access.radio(key="access-view").options) == PARTS["admin"]["access-view"]
+    assert tabs("compliance") == PARTS["compliance"]["log-tab"]
+    assert tabs("review_queue") == PARTS["review"]["reviews-tab"]
 
 
 def test_nothing_of_the_log_is_asked_for_before_there_is_a_reason(base_url: str, state: Standin) -> None:
