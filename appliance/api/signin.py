@@ -124,7 +124,7 @@ def signin_routes(appliance: Appliance) -> list[Route]:
             session = await run_in_threadpool(sign_in, appliance, request, name, password, code)
             onward = await run_in_threadpool(next_address, appliance, session.token, goal)
         except ApplianceError as error:
-            return sign_in_page(str(error), error.status, sign_on_name, goal=goal)
+            return sign_in_page(str(error), error.status, sign_on_name, goal=goal, name=name)
         response = RedirectResponse(onward, 303)
         set_cookie(response, appliance, session)
         return response

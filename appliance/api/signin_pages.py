@@ -14,12 +14,27 @@ from appliance.api.schemas.pages import NEXT
 STATIC = files("appliance.api").joinpath("static")
 
 
-def sign_in_page(message: str = "", status: int = 200, sign_on_name: str = "", *, goal: str = "") -> HTMLResponse:
-    """The sign-in page, with a button for single sign-on where that has a name. It leads to the `goal` (`goals`)."""
+def sign_in_page(
+    message: str = "", status: int = 200, sign_on_name: str = "", *, goal: str = "", name: str = ""
+) -> HTMLResponse:
+    """The sign-in page, with a button for single sign-on where that has a name.
+
+    It leads to the `goal` (`goals`). A `name` that was typed already stays in its field, whether somebody has it or not.
+    """
     label = html.escape(f"Sign in with {sign_on_name}")
     begin = with_goal("/login/oidc", goal)
     button = f'<a class="sign-on" href="{html.escape(begin)}">{label}</a>\n<p class="or">or</p>' if sign_on_name else ""
-    return page("login.html", "Sign in", status, message=html.escape(message), sign_on=button, goal=goal_field(goal))
+    return page(
+        "login.html",
+        "Sign in",
+        status,
+        message=html.escape(message),
+        sign_on=button,
+        goal=goal_field(goal),
+        typed=html.escape(name),
+        at_name="" if name else " autofocus",
+        at_password=" autofocus" if name else "",
+    )
 
 
 def goal_field(goal: str) -> str:

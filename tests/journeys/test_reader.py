@@ -312,3 +312,6 @@ def test_a_stranger_gets_the_sign_in_page_and_one_sentence_for_a_wrong_password(
         visiting.type("wrong")
         visiting.press("Enter")
         expect(page.get_by_role("alert")).not_to_be_empty()
+        expect(page.get_by_label("Name")).to_have_value("nobody")
+        expect(page.get_by_label("Password")).to_be_focused()
+        expect(page.get_by_label("Password")).to_have_value("")

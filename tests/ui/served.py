@@ -35,7 +35,7 @@ async def _login(request: Request) -> HTMLResponse | RedirectResponse:
             return response
     message = "The name or the password is wrong." if request.method == "POST" else ""
     page = string.Template((LOGIN / "login.html").read_text("utf-8"))
-    return HTMLResponse(page.safe_substitute(message=message))
+    return HTMLResponse(page.safe_substitute(message=message, typed="", at_name=" autofocus", at_password=""))
 
 
 async def _logout(_request: Request) -> RedirectResponse:
