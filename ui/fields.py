@@ -5,6 +5,7 @@ Rules this module keeps:
 1. A field has no limit of its own: Streamlit would drop a longer paste without a word. The API has the limits, and
    `client.checked` says them where something is sent.
 2. What was written stays in its field until it was accepted: whoever is refused corrects it, and writes nothing twice.
+3. What stands in an empty field is said to be an example where it could pass for what somebody wrote.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ def area(label: str, key: str, placeholder: str = "") -> str:
     """What was written in a field of several lines."""
     _empty_if_accepted(key)
     return st.text_area(label, key=key, placeholder=placeholder or None)
+
+
+def example(words: str) -> str:
+    """What an empty field shows of what may be written in it."""
+    return f"For example: {words}"
 
 
 def accepted(*keys: str) -> None:

@@ -36,7 +36,7 @@ def _ask(client: Client) -> None:
                 "read, and others judge by it. It opens the log for a while to this session alone.</p>"
             )
         )
-        reason = fields.line("Reason", "log-reason", "Complaint 2026-14 of a customer")
+        reason = fields.line("Reason", "log-reason", fields.example("Complaint 2026-14 of a customer"))
         if st.form_submit_button("Open the log", type="primary"):
             with pieces.problems_shown():
                 client.open_log(reason)

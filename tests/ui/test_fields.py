@@ -106,3 +106,35 @@ def test_no_field_has_a_limit_at_which_streamlit_drops_what_is_pasted() -> None:
         if isinstance(node, ast.Call) and any(given.arg == "max_chars" for given in node.keywords)
     ]
     assert calls == []
+
+
+def _folder(url: str) -> None:
+    from ui.screens import source_form
+
+    source_form.add_folder_form([], ["internal"])
+    source_form.add_uploads_form([])
+
+
+def _questions(url: str) -> None:
+    from ui.client import Client
+    from ui.screens import log_questions
+
+    log_questions.show(Client(url, "cora"))
+
+
+@pytest.mark.parametrize(
+    ("run", "told"),
+    [
+        (_folder, {"Found out by itself"}),
+        (_questions, {'All of them, in any order; "a phrase" as it stands'}),
+        (_opening, set()),
+        (_asking_access, set()),
+    ],
+)
+def test_an_example_in_an_empty_field_cannot_pass_for_what_was_written(
+    base_url: str, run: Callable[[str], None], told: set[str]
+) -> None:
+    at = AppTest.from_function(run, kwargs={"url": base_url}, default_timeout=20).run()
+    assert not at.exception
+    stands = {field.placeholder for field in (*at.text_input, *at.text_area)} - {""}
+    assert {words for words in stands if not words.startswith("For example: ")} == told

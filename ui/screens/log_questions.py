@@ -10,7 +10,7 @@ from appliance import flags
 from appliance.api.schemas.log import QueriesOut, QueryOut
 from appliance.domain import AnswerKind
 from appliance.wording import ANSWERS
-from ui import pieces, replay_view
+from ui import fields, pieces, replay_view
 from ui.client import Client
 from ui.inert import Html, one_line, text
 from ui.read_once import read_once
@@ -58,7 +58,7 @@ def _filters() -> dict[str, str]:
     end = until.date_input("To (UTC)", None, key="log-until", format="YYYY-MM-DD")
     with st.expander("More filters"):
         first, second, third = st.columns(3)
-        person = first.text_input("Person (pseudonym)", key="log-person", placeholder="P-7K3M9-Q2XDA")
+        person = first.text_input("Person (pseudonym)", key="log-person", placeholder=fields.example("P-7K3M9-Q2XDA"))
         group = second.text_input("Group of the person", key="log-group")
         document = third.text_input("Document (title, path or id)", key="log-document")
         kind = first.selectbox("Answer", list(_KINDS), format_func=_KINDS.__getitem__, key="log-kind")

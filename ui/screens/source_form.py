@@ -9,7 +9,7 @@ import streamlit as st
 
 from appliance.api.schemas.sources import SourceIn, SourceOut, SourcePatch, rule_in
 from appliance.domain import EVERYONE, ShareKind, SourceKind
-from ui import pieces
+from ui import fields, pieces
 from ui.client import checked
 
 _MINUTES = {
@@ -58,8 +58,8 @@ class AskedFolder:
 def add_folder_form(known: Iterable[str], levels: Sequence[str]) -> AskedFolder | None:
     """Ask for a folder; gives what was asked for once it was sent."""
     with st.form("add-source", border=False):
-        name = st.text_input("Name", placeholder="Policies")
-        path = st.text_input("Folder on this machine", placeholder="/srv/documents/policies")
+        name = st.text_input("Name", placeholder=fields.example("Policies"))
+        path = st.text_input("Folder on this machine", placeholder=fields.example("/srv/documents/policies"))
         groups = groups_input("Who may see its documents", known, [EVERYONE], "add-source-groups")
         with st.expander("More settings"):
             more = _settings("add", SourceOut(id="", name="", path="", groups=[], states={}), levels)
@@ -79,7 +79,7 @@ def add_uploads_form(known: Iterable[str]) -> SourceIn | None:
         pieces.show(
             pieces.line("Files that are uploaded here are kept by the appliance. Use it for what lies in no folder.")
         )
-        name = st.text_input("Name of the place", placeholder="Contracts")
+        name = st.text_input("Name of the place", placeholder=fields.example("Contracts"))
         groups = groups_input("Who may see what is uploaded", known, [EVERYONE], "add-uploads-groups")
         owner = st.text_input("Owner (optional)", key="add-uploads-owner")
         curated = st.checkbox(
@@ -167,7 +167,7 @@ def _rules(source: SourceOut, key: str) -> list[object]:
         "\n".join(map(str, source.rules)),
         key=f"rules-{key}",
         height=90,
-        placeholder="hr/** => hr, works council @ confidential",
+        placeholder=fields.example("hr/** => hr, works council @ confidential"),
         help="One a line: paths `=>` who may see them `@` level. The first that matches a file counts. Access files go "
         "before. `=> nobody` hides; `=> @ secret` says the level alone.",
     )
@@ -193,7 +193,7 @@ def _share(source: SourceOut, key: str) -> dict[str, object]:
         "\n".join(f"{principal} = {group}" for principal, group in source.share.groups.items()),
         key=f"share-groups-{key}",
         height=90,
-        placeholder="group:hr = hr",
+        placeholder=fields.example("group:hr = hr"),
         help="One a line: `group:NAME`, `user:NAME` or `others` for POSIX rights, a security identifier `S-1-5-...` "
         "for those of NTFS. Whoever is not here counts for nothing.",
     )
