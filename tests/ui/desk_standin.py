@@ -24,6 +24,12 @@ class Desk:
     may_export_until: datetime | None = None
     export_asked: ExportAskedOut | None = None
     handed_over: bool = False
+    asked_every_week: int | None = -1  # a number for each week in place of many
+
+    def _asked(self, week: int) -> int | None:
+        if self.asked_every_week != -1:
+            return self.asked_every_week
+        return None if week % 7 == 2 else 40 + 17 * week % 60
 
     def charts(self, weeks: int) -> ChartsOut:
         """Some weeks of use, with those in which few people asked."""
@@ -37,7 +43,7 @@ class Desk:
             spans=[
                 SpanOut(
                     start=since + timedelta(days=7 * n),
-                    asked=None if n % 7 == 2 else 40 + 17 * n % 60,
+                    asked=self._asked(n),
                     unanswered=None if n % 7 in (1, 2) else n % 5,
                 )
                 for n in range(weeks)

@@ -14,6 +14,7 @@ from appliance.api.schemas.pages import PARTS
 from appliance.api.schemas.shapes import Problem
 from appliance.compliance.openings import MIN_WORDS
 from appliance.domain import AnswerKind
+from appliance.wording import day
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin
 from tests.ui.ingest_standin import NOW
 from ui.conversation import Conversation
@@ -392,6 +393,23 @@ def test_charts_say_what_is_left_out(base_url: str) -> None:
     assert "There was no time" not in shown(at)
     at.selectbox(key="charts-weeks").set_value(52).run()
     assert "There was no time to count more" in shown(at)
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [(0, "Nothing was asked in these weeks."), (None, "In none of these weeks 5 people or more asked")],
+)
+def test_where_there_is_nothing_to_draw_it_is_said_what_will_be_and_from_when_on(
+    base_url: str, state: Standin, asked: int | None, why: str
+) -> None:
+    state.desk.asked_every_week = asked
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
+    at.session_state["log-tab"] = "Charts"
+    at.run()
+    assert why in shown(at)
+    next_monday = NOW.date() + timedelta(days=7 - NOW.weekday())
+    assert f"of this week from {day(next_monday)} on" in shown(at)
+    assert "sr-bars" not in shown(at)
 
 
 def test_a_name_is_told_when_it_is_asked_for_and_not_before(base_url: str, state: Standin) -> None:

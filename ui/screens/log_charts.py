@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import streamlit as st
 
@@ -24,6 +25,9 @@ def show(client: Client) -> None:
     if not found.whole:
         since = day(found.since)
         pieces.show(pieces.notice(f"There was no time to count more: the charts begin on {since}.", "warn"))
+    if not any(one.asked for one in found.spans):
+        pieces.show(pieces.notice(_to_come(found)))
+        return
     pieces.show(_bars("Questions per week", [(one, one.asked) for one in found.spans], found.min_people))
     pieces.show(_bars("Not answered per week", [(one, one.unanswered) for one in found.spans], found.min_people))
     pieces.show(_ranking("Most cited documents", "answer", found.cited))
@@ -35,6 +39,18 @@ def _about(found: ChartsOut) -> str:
         f"{day(found.since)} to {day(found.until)}, in UTC, in whole weeks; this week is counted when it is over. "
         f"Nothing is counted per person, and no number stands for fewer than {found.min_people} people in any week: "
         "where it would, it is left out."
+    )
+
+
+def _to_come(found: ChartsOut) -> str:
+    """Why there is nothing to draw, what will be drawn here, and from when on."""
+    few = any(one.asked is None for one in found.spans)
+    people = f"{found.min_people} people or more"
+    why = f"In none of these weeks {people} asked something." if few else "Nothing was asked in these weeks."
+    next_monday = found.until + timedelta(days=8)
+    return (
+        f"{why} Charts of how much is asked and not answered each week, which documents are cited most, and what is "
+        f"flagged will stand here: of this week from {day(next_monday)} on, if {people} ask something in it."
     )
 
 
