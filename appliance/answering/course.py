@@ -188,6 +188,7 @@ def closed(course: Course, answer: Answer, flags: tuple[RaisedFlag, ...], *, err
         withdrawn=shown if shown.strip() != answer.text else "",
         checked=_checked(answer.grounding) if answer.grounding else None,
         flags=flags,
+        highlights=answer.highlights,
     )
 
 

@@ -109,7 +109,8 @@ def query_detail(appliance: Appliance, officer: Principal, record: QueryRecord) 
         reranker_digest=retrieval.reranker_digest if retrieval else "",
         answerable=retrieval.answerable if retrieval else None,
         answerable_above=float(threshold) if threshold else None,
-        grounding=_grounding(answer),
+        grounding=grounding_on_record(answer),
+        highlights=list(answer.highlights) if answer else [],
         rewriting=_rewriting(record.rewritten) if record.rewritten else "",
         cases=[
             InCaseOut(number=case.number, title=title_of(appliance.cases.opening(case)))
@@ -175,7 +176,8 @@ def _flags(answer: AnswerClosed | None) -> list[FlagOut]:
     ]
 
 
-def _grounding(answer: AnswerClosed | None) -> GroundingOut | None:
+def grounding_on_record(answer: AnswerClosed | None) -> GroundingOut | None:
+    """How the statements of an answer stood on its passages; None where no language model wrote."""
     if answer is None or answer.checked is None:
         return None
     checks = tuple(StatementCheck(**asdict(check)) for check in answer.checked.statements)

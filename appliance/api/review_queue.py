@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from appliance.api.gate import Officer, OpenedLog, TheAppliance, TheSession
+from appliance.api.log_wire import grounding_on_record
 from appliance.api.schemas.review_queue import (
     ChoiceOut,
     DrawnAnswerOut,
@@ -126,6 +127,9 @@ def _review_out(appliance: Appliance, review: Review, drawn_by: Mapping[str, str
         question=record.question.question if record and record.question else "",
         answer=answer.answer if answer else "",
         withdrawn=answer.withdrawn if answer else "",
+        numbers=[citation.number for citation in answer.citations] if answer else [],
+        highlights=list(answer.highlights) if answer else [],
+        grounding=grounding_on_record(answer),
         outcome=(answer.error or answer.kind) if answer else "",
         flags=[flag.name for flag in answer.flags] if answer else [],
         cited=_cited(record) if record else [],

@@ -19,7 +19,7 @@ def sign_in_page(
 ) -> HTMLResponse:
     """The sign-in page, with a button for single sign-on where that has a name.
 
-    It leads to the `goal` (`goals`). A `name` that was typed already stays in its field, whether somebody has it or not.
+    It leads to the `goal` (`goals`). A `name` that was typed stays in its field, whether somebody has it or not.
     """
     label = html.escape(f"Sign in with {sign_on_name}")
     begin = with_goal("/login/oidc", goal)

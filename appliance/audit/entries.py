@@ -242,7 +242,8 @@ class AnswerClosed:
 
     `answer` is what the reader was left with and `withdrawn` what was shown before and taken back, empty if nothing
     was. `answer_sha256` is hex. `checked` is None where no language model wrote, and in entries of older releases.
-    `flags` are empty in entries of older releases, which raised none.
+    `flags` are empty in entries of older releases, which raised none. `highlights` are the characters (start, end) of a
+    quotation that the reader saw marked, as nearest to the question; entries of older releases do not say.
     """
 
     type: ClassVar[str] = "answer.closed"
@@ -259,6 +260,7 @@ class AnswerClosed:
     withdrawn: str = ""
     checked: CheckedAnswer | None = None
     flags: tuple[RaisedFlag, ...] = ()
+    highlights: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,13 @@ def test_people_go_by_a_pseudonym_and_nobody_is_found_by_name(client: Client, ap
     assert officer.get("/api/log/queries", params={"text": account}).json()["queries"] == []
 
 
+def test_an_entry_tells_what_its_reader_saw_marked(client: Client) -> None:
+    answer = ask(client, "employee", "How long are invoices kept by us?")
+    detail = client("compliance").get(f"/api/log/queries/{answer['query_id']}").json()
+    assert answer["highlights"]
+    assert (detail["answer"], detail["highlights"]) == (answer["text"], answer["highlights"])
+
+
 def test_acts_on_people_name_them_by_their_pseudonym(client: Client, appliance: Appliance) -> None:
     appliance.log.append(AdminAction("operator", "person.unlocked", "HR"))
     appliance.log.append(AdminAction("operator", "person.disabled", "somebody.long.gone"))

@@ -29,7 +29,9 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
         assert "in the prompt" not in card.inner_text()  # nothing was put before a model: there is none
         visiting.click(card.get_by_role("button"))
         dialog = page.get_by_role("dialog")
-        expect(dialog).to_contain_text("second class")
+        mark = dialog.locator(".sr-text mark")
+        expect(mark).to_contain_text("second class")  # as the reader saw it
+        expect(mark).to_have_css("background-color", "rgb(255, 240, 184)")
         for name in ("Person", "Groups then", "Outcome"):
             expect(dialog.locator("dt", has_text=name).first).to_be_visible()
         expect(dialog.locator("dt", has_text="Prompt SHA-256")).not_to_be_visible()  # what few need is behind its name

@@ -685,6 +685,7 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             answerable=0.1694,
             answerable_above=0.17,
             grounding=state.grounding(found.answer) if found.kind is AnswerKind.GENERATED else None,
+            highlights=[(0, 20)] if found.kind is AnswerKind.EXTRACTIVE else [],
             rewriting="",
             cases=[InCaseOut(number=3, title=f"Salaries seen{state.poison}")],
         )

@@ -41,7 +41,7 @@ class ReviewDesk:
             query_id=f"q-{state.value}{f'-{number}' if number else ''}", seq=41 + number, answered_at=NOW, drawn_by=[f"5 % of the answers that cite Policies{self.poison}"],
             question=f"What does a clerk earn?{self.poison}", answer=f"Between 40,000 and 50,000 [1].{self.poison}",
             withdrawn=self.poison, outcome="generated", flags=["low_grounding", f"flag{self.poison}"],
-            cited=[f"[1] Salary bands{self.poison}, page 3"], unread="", state=state,
+            cited=[f"[1] Salary bands{self.poison}, page 3"], unread="", state=state, numbers=[1], highlights=[(8, 14)],
             verdict=Verdict.WRONG if judged else None, notes=f"It is not so.{self.poison}" if judged else "",
             reviewed_by=f"cora{self.poison}" if judged else "", reviewed_seq=44 if judged else None, own=False,
             case_id="", proposal_id="p-1",

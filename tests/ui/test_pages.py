@@ -363,6 +363,15 @@ def test_an_entry_shows_its_flags_its_proof_and_what_the_officer_may_see_of_its_
     assert at.button(key="look-c-1-button").label == "Look at passage 1: Records Retention Policy · page 4"
 
 
+def test_an_entry_shows_the_answer_as_its_reader_was_shown_it(base_url: str) -> None:
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
+    at.button(key="entry-q-1").click().run()
+    assert "<mark>" in shown(at)  # the sentence nearest to the question
+    assert '<span class="sr-chip">1</span>' in shown(at)
+    at.button(key="entry-q-0").click().run()
+    assert '<mark class="sr-doubt">' in shown(at)  # a number that its passages do not have
+
+
 def test_other_events_say_once_that_an_act_is_on_record_before_it_is_done(base_url: str) -> None:
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
     at.session_state["log-tab"] = "Other events"

@@ -53,6 +53,7 @@ def test_an_answer_that_waits_is_opened_with_what_an_officer_needs(base_url: str
         "5 % of the answers that cite",
     ):
         assert words in shown(at), words
+    assert 'Between <mark>40,000</mark> and 50,000 <span class="sr-chip">1</span>.' in shown(at)
     assert [item.key for item in (*at.radio, *at.text_area)] == ["verdict-q-waiting", "notes-q-waiting"]
     assert at.selectbox(key="case-q-waiting").options == ["A new case", "Case 3: Salaries seen"]
 

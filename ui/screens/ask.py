@@ -20,11 +20,11 @@ from appliance.api.schemas.asking import (
     TurnOut,
 )
 from appliance.domain import AnswerKind
-from ui import fields, pieces
+from ui import answer_view, fields, pieces
 from ui.client import CUT_OFF, ApiProblem, Client, checked
 from ui.conversation import Conversation, current, newly_addressed, open_earlier, put_on_screen
 from ui.grounding_view import show_grounding
-from ui.inert import Html, Mark, render, text
+from ui.inert import Html, render, text
 from ui.passage_view import open_passage
 from ui.screens import history
 
@@ -195,13 +195,13 @@ def _show_turn(client: Client, turn: TurnOut) -> None:
 
 
 def _answer(turn: TurnOut) -> Html:
-    """The answer; marked are the numbers that its passages do not have, or the sentences nearest to the question."""
-    numbers = frozenset(passage.number for passage in turn.citations)
-    if turn.grounding is None:
-        is_quoted = turn.kind is AnswerKind.EXTRACTIVE
-        return render(turn.answer, numbers, marked=turn.highlights, rows=is_quoted)
-    doubted = [span for statement in turn.grounding.statements for span in statement.missing_at]
-    return render(turn.answer, numbers, marked=doubted, mark=Mark.NOT_FOUND)
+    return answer_view.answer(
+        turn.answer,
+        frozenset(passage.number for passage in turn.citations),
+        is_quoted=turn.kind is AnswerKind.EXTRACTIVE,
+        highlights=turn.highlights,
+        grounding=turn.grounding,
+    )
 
 
 def _show_sources(client: Client, turn: TurnOut) -> None:

@@ -10,9 +10,9 @@ from appliance.api.schemas.asking import StatementOut
 from appliance.api.schemas.log import FlagOut, ProofOut, QueryDetail, RetrievedOut
 from appliance.domain import AnswerKind
 from appliance.wording import ANSWERS, DOORS
-from ui import pieces
+from ui import answer_view, pieces
 from ui.client import Client
-from ui.inert import Html, label, render, text
+from ui.inert import Html, label, text
 from ui.passage_view import show_passage
 from ui.replay_view import offer_replay
 from ui.screens import into_case
@@ -49,7 +49,13 @@ def _show_the_rest(query: QueryDetail) -> None:
 
 
 def _said(query: QueryDetail) -> Html:
-    answer = render(query.answer, rows=query.kind is AnswerKind.EXTRACTIVE)  # as the reader was shown it
+    answer = answer_view.answer(
+        query.answer,
+        frozenset(passage.number for passage in query.passages if passage.cited and passage.number is not None),
+        is_quoted=query.kind is AnswerKind.EXTRACTIVE,
+        highlights=query.highlights,
+        grounding=query.grounding,
+    )
     return Html(
         '<h3 class="sr-small-head">Question</h3>'
         f'<div class="sr-question" dir="auto">{text(query.question)}</div>'

@@ -6,10 +6,10 @@ import streamlit as st
 
 from appliance.api.schemas.compliance import ProposalDecisionIn
 from appliance.api.schemas.review_queue import DrawnAnswerOut, JudgementIn
-from appliance.domain import ReviewState, Verdict
+from appliance.domain import AnswerKind, ReviewState, Verdict
 from appliance.flags import MEANINGS, WORDS
 from appliance.wording import ANSWERS
-from ui import pieces
+from ui import answer_view, pieces
 from ui.client import Client, checked
 from ui.inert import Html, one_line, render, text
 from ui.log_opening import log_is_open
@@ -112,6 +112,13 @@ def _open(client: Client, review: DrawnAnswerOut) -> None:
 
 def _whole(review: DrawnAnswerOut) -> Html:
     unread = pieces.notice(review.unread, "warn") if review.unread else Html("")
+    answer = answer_view.answer(
+        review.answer,
+        frozenset(review.numbers),
+        is_quoted=review.outcome == AnswerKind.EXTRACTIVE,
+        highlights=review.highlights,
+        grounding=review.grounding,
+    )
     withdrawn = (
         f'<h3 class="sr-small-head">Shown before, and taken back</h3>{render(review.withdrawn)}'
         if review.withdrawn
@@ -128,7 +135,7 @@ def _whole(review: DrawnAnswerOut) -> Html:
     return Html(
         f'{unread}<h3 class="sr-small-head">Question</h3>'
         f'<div class="sr-question" dir="auto">{text(review.question)}</div>'
-        f'<h3 class="sr-small-head">Answer as it was left</h3>{render(review.answer)}{withdrawn}{pieces.fields(facts)}'
+        f'<h3 class="sr-small-head">Answer as it was left</h3>{answer}{withdrawn}{pieces.fields(facts)}'
     )
 
 

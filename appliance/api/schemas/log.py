@@ -156,7 +156,8 @@ class QueryDetail(QueryOut):
 
     `answerable` is how likely the documents were held to answer, `answerable_above` from where on they count as
     answering, as it was set then; `rewriting` is what a model made of a follow-up, `reranker_digest` the model that put
-    the passages in their order. Each is empty where that was not asked, or an older release did not write it down.
+    the passages in their order. Each is empty where that was not asked, or an older release did not write it down; so
+    are `highlights`, the characters (start, end) of a quotation that its reader saw marked.
     """
 
     model_digest: str
@@ -176,6 +177,7 @@ class QueryDetail(QueryOut):
     answerable: float | None
     answerable_above: float | None
     grounding: GroundingOut | None
+    highlights: list[tuple[int, int]] = []
     rewriting: str
     cases: list[InCaseOut] = []
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from appliance.api.schemas.asking import GroundingOut
 from appliance.api.schemas.shapes import In, Out
 from appliance.domain import ReviewState, Selects, Verdict
 
@@ -52,7 +53,8 @@ class DrawnAnswerOut(Out):
     """An answer that was drawn, without whose it is.
 
     `unread` says why there is no question and answer: the key is gone, or the entry was altered. `drawn_by` tells the
-    rules for people. `own` says that the reader judged it last. `proposal_id` is what a second officer decides about.
+    rules for people. `numbers` are those of the passages that it cites; `highlights` and `grounding` are as in
+    `QueryDetail`. `own` says that the reader judged it last. `proposal_id` is what a second officer decides about.
     """
 
     query_id: str
@@ -62,6 +64,9 @@ class DrawnAnswerOut(Out):
     question: str
     answer: str
     withdrawn: str
+    numbers: list[int] = []
+    highlights: list[tuple[int, int]] = []
+    grounding: GroundingOut | None = None
     outcome: str
     flags: list[str]
     cited: list[str]
