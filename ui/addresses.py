@@ -10,6 +10,9 @@ from appliance.api.schemas.pages import NEXT, page_address
 DOOR = "start"
 """What stands before the pages, at the root, and leads to the first of them. Its name is no address."""
 
+CASE = "case"
+"""The parameter of the cases' address that names the one that is open, by its id."""
+
 
 def and_back(step: str, here: str, given: Mapping[str, str]) -> str:
     """The address of a step that comes first, from which a reader comes back to the page that is open.

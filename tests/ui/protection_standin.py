@@ -86,7 +86,7 @@ def _proposal(key: str, act: str, poison: str, *, own: bool) -> ProposalOut:
         id=key,
         act=act,
         words=f"{act} in words{poison}",
-        subject=f"u-1{poison}",
+        subject="case-1" if act == "case.closed" else f"u-1{poison}",  # the id of a case is nobody's words
         reason=f"They asked for it.{poison}",
         detail=f"2026-03{poison}",
         about="" if own else f"Everything of erin{poison}",

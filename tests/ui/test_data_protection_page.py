@@ -39,7 +39,7 @@ def test_an_officer_sees_what_waits_what_is_held_what_expires_and_what_was_erase
     assert "about yourself: another officer decides" in page
     assert [button.key for button in at.button if str(button.key).startswith("approve-")] == ["approve-p1"]
     # what is read in the log alone is decided where it is read
-    assert page.count('href="/cases"') == page.count('href="/review?reviews-tab=Second+officer"') == 1
+    assert page.count('href="/cases?case=case-1"') == page.count('href="/review?reviews-tab=Second+officer"') == 1
     assert "the beginning to 2026-03" in page
     assert "1,200" in page
     assert "A hold keeps 2026-03." in page

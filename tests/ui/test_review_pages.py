@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from appliance.api.schemas.log import ExportAskedOut
+from appliance.api.schemas.log import ExportAskedOut, OpeningOut
 from appliance.domain import Selects
 from tests.ui.api_standin import Standin, create_api
 from tests.ui.ingest_standin import NOW
@@ -124,6 +124,21 @@ def test_a_case_tells_what_it_is_about_then_its_questions_its_record_and_its_act
     labels = [block.label for block in (*at.tabs, *at.expander)]
     assert labels[-1] == "Evidence package"
     assert not at.expander[-1].proto.expanded
+
+
+def test_the_case_that_is_open_stands_in_the_address_and_is_opened_from_there(base_url: str, state: Standin) -> None:
+    at = run(base_url, "cases")
+    at.button(key="case-case-1").click().run()
+    assert at.query_params["case"] == "case-1"
+    at = AppTest.from_function(_run, kwargs={"url": base_url, "name": "cases"}, default_timeout=20)
+    at.query_params["case"] = "case-1"
+    assert "Told by a clerk." in shown(at.run())
+    state.opening = OpeningOut(reason="", until=None)  # nothing of it before there is a reason to read the log
+    at = AppTest.from_function(_run, kwargs={"url": base_url, "name": "cases"}, default_timeout=20)
+    at.query_params["case"] = "case-1"
+    page = shown(at.run())
+    state.opening = Standin().opening
+    assert ("Why do you read the log?" in page, "Told by a clerk." in page) == (True, False)
 
 
 @pytest.mark.parametrize(("chosen", "done"), [("case-1", "The question is in case 3."), ("", "Case 3 is open, with")])

@@ -9,6 +9,7 @@ import streamlit as st
 from appliance.api.schemas.calling import segment
 from appliance.api.schemas.cases import CaseDetail, CaseEntryOut, CaseIn, CaseNoteIn, CaseOut, CaseQueryIn, CaseQueryOut
 from ui import fields, pieces, taking_out
+from ui.addresses import CASE
 from ui.client import Client, checked
 from ui.inert import Html, one_line, text
 from ui.log_opening import log_is_open
@@ -42,10 +43,12 @@ def page(client: Client) -> None:
         with st.container(key=f"sr-card-{case.id}", border=True):
             pieces.show(_entry(case))
             if st.button(f"Open case {case.number}", key=f"case-{case.id}"):
-                _open(client, case.id)
+                st.query_params[CASE] = case.id
     for offer in (_offer_new, _offer_selection):
         with pieces.problems_shown():
             offer(client)
+    if CASE in st.query_params:
+        _open(client, st.query_params[CASE])
 
 
 def _entry(case: CaseOut) -> Html:
@@ -86,7 +89,11 @@ def _offer_selection(client: Client) -> None:
             taking_out.offer(client, {"Take the evidence package": path}, "selection")
 
 
-@st.dialog("Case", width="medium", on_dismiss="rerun")  # the list beneath it shows what was done
+def _close() -> None:
+    st.query_params.pop(CASE, None)
+
+
+@st.dialog("Case", width="medium", on_dismiss=_close)  # the list beneath it shows what was done
 def _open(client: Client, case_id: str) -> None:
     with pieces.problems_shown():
         case = read_once("case", case_id, lambda: client.case(case_id))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from urllib.parse import urlencode
+
 import streamlit as st
 
 from appliance.api.schemas.calling import segment
@@ -17,6 +20,7 @@ from appliance.api.schemas.protection import (
     SubjectOut,
 )
 from ui import fields, pieces, taking_out
+from ui.addresses import CASE
 from ui.client import ApiProblem, Client, checked
 from ui.inert import Html, text
 from ui.log_opening import log_is_open
@@ -31,9 +35,9 @@ _CALLED = {
 }
 """What the forms call what the API has other names for."""
 
-_DECIDED_WHERE_READ = {
-    "case.closed": ("Look at it under Cases", "/cases"),
-    "review.closed": ("Look at it in the review queue", "/review?reviews-tab=Second+officer"),
+_DECIDED_WHERE_READ: dict[str, tuple[str, Callable[[ProposalOut], str]]] = {
+    "case.closed": ("Look at it under Cases", lambda proposal: f"/cases?{urlencode({CASE: proposal.subject})}"),
+    "review.closed": ("Look at it in the review queue", lambda _: "/review?reviews-tab=Second+officer"),
 }
 """The acts that are about what stands in the log alone: nobody decides about them before they have read it there."""
 
@@ -88,7 +92,8 @@ def _show_waiting(client: Client) -> None:
             if proposal.own or proposal.about_reader:
                 continue
             if proposal.act in _DECIDED_WHERE_READ:
-                pieces.show(pieces.link_button(*_DECIDED_WHERE_READ[proposal.act]))
+                words, address = _DECIDED_WHERE_READ[proposal.act]
+                pieces.show(pieces.link_button(words, address(proposal)))
             else:
                 _ask_decision(client, proposal)
 
