@@ -14,6 +14,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated
@@ -136,7 +137,7 @@ def evaluation(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> EvaluationDetail:
-    """One evaluation and its questions, those that went worst first."""
+    """One evaluation and its questions, those that went worst first, and at the end those that were not asked."""
     run = _seen(appliance, admin, appliance.evaluations.run(evaluation_id))
     results = sorted(appliance.evaluations.results(evaluation_id), key=_goodness)
     return EvaluationDetail(
@@ -249,9 +250,9 @@ def _names(appliance: Appliance) -> dict[str, str]:
 
 
 def _goodness(result: QuestionResult) -> tuple[float, str]:
-    """Sorts what went worst to the front, before that what could not be asked."""
+    """Sorts what went worst to the front, and behind all what was not asked."""
     if not result.counts:
-        return (-1.0, result.question_id)
+        return (math.inf, result.question_id)
     quality = ndcg_of(result)
     if quality is None:
         quality = float(result.abstained is not result.answerable)

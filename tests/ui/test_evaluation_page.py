@@ -69,10 +69,15 @@ def test_a_run_that_is_looked_at_shows_its_weakest_questions(at: AppTest) -> Non
 
 
 def test_questions_that_do_not_count_are_told_of_one_run_and_of_two(at: AppTest, state: Standin) -> None:
-    told = {"notices": ["Some questions name a document that is not in the appliance: 1 of 45: q1 (<b>.pdf)."]}
+    assert "went worst first</h2>" in shown(at)
+    told = {
+        "notices": ["Some questions name a document that is not in the appliance: 1 of 45: q1 (<b>.pdf)."],
+        "not_asked": 1,
+    }
     state.measuring.runs[0] = state.measuring.runs[0].model_copy(update=told)
     at.run()
     assert "1 of 45: q1 (&lt;b&gt;.pdf)." in shown(at)
+    assert "went worst first; at the end those that were not asked</h2>" in shown(at)
     choose(at, "Compare with", "00000012-e")
     assert "1 of 45: q1 (&lt;b&gt;.pdf)." in shown(at)
 

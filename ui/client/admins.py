@@ -234,7 +234,7 @@ class ForAdmins(Calls):
         return self._post(EvaluationOut, "/api/evaluations/feedback", query=_how(limit, answers))
 
     def evaluation(self, evaluation_id: str, limit: int = 25, offset: int = 0) -> EvaluationDetail:
-        """An evaluation with a page of its questions, those that went worst first."""
+        """An evaluation with a page of its questions, those that went worst first, those that were not asked last."""
         path = f"/api/evaluations/{segment(evaluation_id)}"
         return self._get(EvaluationDetail, path, {"limit": limit, "offset": offset})
 

@@ -159,7 +159,8 @@ def _show_one(client: Client, known: EvaluationsOut) -> None:
             client.remove_evaluation(chosen)
             pieces.say_after_rerun("The evaluation and its questions are removed. The query log keeps its record.")
             st.rerun()
-    pieces.show(_small_head("Questions, those that went worst first"))
+    last = "; at the end those that were not asked" if run.not_asked else ""
+    pieces.show(_small_head(f"Questions, those that went worst first{last}"))
     pieces.show(evaluation_view.questions(detail.questions))
     pieces.pager(f"questions-{chosen}", detail.question_count, _QUESTIONS)
 

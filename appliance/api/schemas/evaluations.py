@@ -105,7 +105,10 @@ class QuestionResultOut(Out):
 
 
 class EvaluationDetail(EvaluationOut):
-    """An evaluation with its questions, those that went worst first; `questions` of `question_count`."""
+    """An evaluation with its questions, those that went worst first; `questions` of `question_count`.
+
+    Those that were not asked, which are neither good nor bad, stand at the end.
+    """
 
     questions: list[QuestionResultOut]
     question_count: int
