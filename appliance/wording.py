@@ -58,6 +58,9 @@ ANSWERS: Mapping[str, str] = {
 }
 """What came of a question, for those who look at it later. Its reader is told in a sentence (`ui.screens.ask`)."""
 
+VERDICTS: Mapping[str, str] = {"up": "helpful", "down": "not helpful"}
+"""What readers find of an answer."""
+
 DOORS: Mapping[str, str] = {
     "browser": "the screens",
     "api": "a program",
@@ -71,6 +74,11 @@ ON_RECORD_FIRST = "An act is on record before it is done. One that failed is fol
 """What stands above a list of events, whose words are those of acts that were done."""
 
 _ONE = {"relabel": "give another label", "empty": "find it empty", "fail": "not reach it"}
+
+
+def outcome(named: str) -> str:
+    """What came of a question, by the kind of its answer or the code of its error."""
+    return ANSWERS.get(named, _spaced(named))
 
 
 def counted(state: DocumentState, number: int) -> str:

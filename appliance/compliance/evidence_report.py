@@ -24,7 +24,8 @@ from appliance.audit.entries import (
 from appliance.audit.records import Recorded
 from appliance.audit.telling import KINDS, act_in_words, happened, why_unreadable
 from appliance.compliance.paper import Paper
-from appliance.wording import moment_to_the_second
+from appliance.flags import WORDS
+from appliance.wording import VERDICTS, moment_to_the_second, outcome
 
 _UNREAD = "This entry is of a kind that this paper does not show. It is in entries.jsonl."
 _Pairs = tuple[tuple[str, str], ...]
@@ -120,9 +121,9 @@ def _(entry: PassagesRetrieved) -> _Told:
 @_told.register
 def _(entry: AnswerClosed) -> _Told:
     facts = (
-        ("Outcome", entry.error or entry.kind),
+        ("Outcome", outcome(entry.error or entry.kind)),
         ("Cited", ", ".join(f"[{citation.number}]" for citation in entry.citations)),
-        ("Flags", ", ".join(flag.name for flag in entry.flags)),
+        ("Flags", ", ".join(WORDS.get(flag.name, flag.name) for flag in entry.flags)),
         ("Answer SHA-256", entry.answer_sha256),
     )
     return _Told("Answer", facts, (("", entry.answer), ("Shown before, and taken back", entry.withdrawn)))
@@ -130,7 +131,7 @@ def _(entry: AnswerClosed) -> _Told:
 
 @_told.register
 def _(entry: FeedbackGiven) -> _Told:
-    return _Told("Feedback", (("Verdict", entry.verdict),), (("", entry.comment),))
+    return _Told("Feedback", (("Verdict", VERDICTS.get(entry.verdict, entry.verdict)),), (("", entry.comment),))
 
 
 @_told.register

@@ -34,7 +34,7 @@ from appliance.compliance.subject_access import About
 from appliance.compliance.subject_questions import AskedThen, found_for, searched_for, sorted_out, words_of
 from appliance.compliance.subject_words import called, count, sentences, told, view, who
 from appliance.flags import MEANINGS
-from appliance.wording import DOORS, ON_RECORD_FIRST, day, moment
+from appliance.wording import DOORS, ON_RECORD_FIRST, VERDICTS, day, moment
 
 _KINDS = {
     "generated": "Answer, written by the language model",
@@ -42,7 +42,6 @@ _KINDS = {
     "abstained": "Answer: the documents do not say",
     "passages": "Passages handed to a program",
 }
-_VERDICTS = {"up": "helpful", "down": "not helpful"}
 _WHAT_THIS_IS = (
     "This is what the appliance Strongroom of your organisation holds about you: your account, every question you "
     "asked and what came of it, what else you did, what others did about it and why, and what is kept for you now. "
@@ -188,7 +187,7 @@ def _put_part(paper: Paper, entry: Entry | None) -> None:
             paper.text("\n".join(map(_flag, entry.flags)))
     elif isinstance(entry, FeedbackGiven):
         paper.label("What you said of it")
-        paper.text(": ".join(filter(None, (_VERDICTS.get(entry.verdict, entry.verdict).capitalize(), entry.comment))))
+        paper.text(": ".join(filter(None, (VERDICTS.get(entry.verdict, entry.verdict).capitalize(), entry.comment))))
 
 
 def _flag(flag: RaisedFlag) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from appliance.api.schemas.asking import StatementOut
 from appliance.api.schemas.log import FlagOut, ProofOut, QueryDetail, RetrievedOut
 from appliance.domain import AnswerKind
-from appliance.wording import ANSWERS, DOORS
+from appliance.wording import ANSWERS, DOORS, VERDICTS
 from ui import answer_view, pieces
 from ui.client import Client
 from ui.inert import Html, label, text
@@ -17,7 +17,7 @@ from ui.passage_view import show_passage
 from ui.replay_view import offer_replay
 from ui.screens import into_case
 
-FEEDBACK: Mapping[str, str] = {"": "Any feedback", "up": "Helpful", "down": "Not helpful"}
+FEEDBACK: Mapping[str, str] = {"": "Any feedback"} | {name: words.capitalize() for name, words in VERDICTS.items()}
 
 
 @st.dialog("Entry of the query log", width="medium")

@@ -8,7 +8,7 @@ from appliance.api.schemas.compliance import ProposalDecisionIn
 from appliance.api.schemas.review_queue import DrawnAnswerOut, JudgementIn
 from appliance.domain import AnswerKind, ReviewState, Verdict
 from appliance.flags import MEANINGS, WORDS
-from appliance.wording import ANSWERS
+from appliance.wording import outcome
 from ui import answer_view, pieces
 from ui.client import Client, checked
 from ui.inert import Html, one_line, render, text
@@ -126,7 +126,7 @@ def _whole(review: DrawnAnswerOut) -> Html:
     )
     facts = [
         ("Answered", text(pieces.moment(review.answered_at))),
-        ("Outcome", text(ANSWERS.get(review.outcome, review.outcome.replace("_", " ")))),
+        ("Outcome", text(outcome(review.outcome))),
         ("Cites", text("\n".join(review.cited))),
         ("Flags", text("\n".join(MEANINGS.get(name, name) for name in review.flags))),
         ("Drawn by", text("\n".join(review.drawn_by))),

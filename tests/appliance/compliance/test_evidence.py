@@ -22,7 +22,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from appliance.audit import keys, note, signatures, verifier
-from appliance.audit.entries import LogExported, LogOpened, LogRead
+from appliance.audit.entries import FeedbackGiven, LogExported, LogOpened, LogRead
 from appliance.audit.log import QueryLog
 from appliance.audit.signing import Signing
 from appliance.compliance.cases import Case, Cases
@@ -63,7 +63,7 @@ def evidence(log: QueryLog, signing: Signing, cases: Cases, tmp_path: Path) -> E
 def case(log: QueryLog, cases: Cases, four_eyes: FourEyes) -> Case:
     """A closed case of two questions."""
     answered(log, "q1", question="Was verdient Zoë Łukasiewicz? 給料", answer="95,000 <b>CHF</b> [1].")
-    answered(log, "q2")
+    answered(log, "q2", flags=("personal_data.email",))
     answered(log, "q3", question="What else is there?")
     log.append(LogRead(BELA.id, "one query", "q1"))
     made = cases.open(ANNA, "Salaries seen", "An employee told of it.")
@@ -272,7 +272,8 @@ def test_first_packages_that_are_taken_at_the_same_time_have_one_key(
     assert len(packages) == 1
 
 
-def test_the_paper_says_what_the_entries_say(evidence: Evidence, case: Case, tmp_path: Path) -> None:
+def test_the_paper_says_what_the_entries_say(evidence: Evidence, case: Case, log: QueryLog, tmp_path: Path) -> None:
+    log.append(FeedbackGiven("q2", "p-erin", "down", "It is not so."))
     folder = unpacked(evidence.of_case(ANNA, case), tmp_path / "package")
     words = paper_words(folder / "report.pdf")
     for part in ("Salaries seen", "An employee told of it.", "The label was put right.", "Agreed.", "anna"):
@@ -281,6 +282,9 @@ def test_the_paper_says_what_the_entries_say(evidence: Evidence, case: Case, tmp
     assert "Account officer-bela" in words  # the entry names nobody: there is no such account
     assert "Was verdient Zoë Łukasiewicz? [U+7D66][U+6599]" in words
     assert "95,000 <b>CHF</b> [1]." in words
+    for part in ("Outcome quoted", "Flags e-mail address", "Verdict not helpful"):  # as the screens call it
+        assert part in words, part
+    assert not [name for name in ("extractive", "personal_data", "Verdict down") if name in words]
     assert re.search(r"Question · \d+ \w{3} \d{4}, \d\d:\d\d:\d\d UTC", words)
 
 
