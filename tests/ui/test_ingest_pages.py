@@ -573,4 +573,8 @@ def test_what_belongs_to_a_document_is_listed_with_what_it_says_of_itself(librar
         assert words in page, words
     assert "Records office" in page
     assert "3 Feb 2026" in page
-    assert library.button(key=f"related-copies-{HANDBOOK}").label == "Open document"
+    assert page.count("Answers name this one for all of them") == 2  # beside the facts, and above the copies
+    assert "1 file with the same content lies beside this one" in page
+    assert library.button(key=f"related-files-{HANDBOOK}").label == "Open document"
+    keys = [str(button.key) for button in library.button]
+    assert not [key for key in keys if key.startswith("related-copies-")]  # it is no document of its own

@@ -17,6 +17,7 @@ from ui.passage_view import show_passages
 from ui.screens import asking_access
 
 _LIMIT = 20
+_NAMED_FOR_ALL = "Answers name this one for all of them, as long as it stays as it is and where it is."
 _WAY = "library-way"
 """The documents one went through from the one that was opened, to find back."""
 
@@ -123,9 +124,19 @@ def _facts(document: DocumentDetail) -> Html:
             ("Read", text(pieces.moment(document.indexed_at))),
             ("Pages read", text(summary(document.pages))),
             ("Passages", text(f"{document.chunk_count:,}")),
+            ("Copies", text(_about_copies(document))),
             ("SHA-256", pieces.code(document.sha256)),
         ]
     )
+
+
+def _about_copies(document: DocumentDetail) -> str:
+    """How many there are that the reader may see, and which of the files gives the name; empty where there are none."""
+    if not document.copies:
+        return ""
+    lie = "lies" if len(document.copies) == 1 else "lie"
+    there = f"{pieces.count(len(document.copies), 'file')} with the same content {lie} beside this one, under 'Related'"
+    return f"{there}. {_NAMED_FOR_ALL}"
 
 
 # what it said before
@@ -164,11 +175,13 @@ def _version(number: int, version: VersionOut) -> tuple[Html, ...]:
 def _show_related(document: DocumentDetail) -> None:
     _show_group("Files in it", "", document.members)
     _show_group("Mails of the same conversation", "", document.thread)
-    _show_group("Copies", "They have the same content, and are found as this document.", document.copies)
+    same = f"They have the same content, and are found as this document. {_NAMED_FOR_ALL}"
+    _show_group("Copies", same, document.copies, have_content=False)
     _show_group("Similar documents", "", document.similar)
 
 
-def _show_group(title: str, lead: str, related: Sequence[RelatedOut]) -> None:
+def _show_group(title: str, lead: str, related: Sequence[RelatedOut], *, have_content: bool = True) -> None:
+    """Documents that belong to one. Those that have no content of their own cannot be opened."""
     if not related:
         return
     pieces.show(Html(f'<h3 class="sr-small-head">{text(title)}</h3>'))
@@ -178,7 +191,7 @@ def _show_group(title: str, lead: str, related: Sequence[RelatedOut]) -> None:
         key = f"{title[:6].strip().lower()}-{document.id}"  # a document may belong in two ways
         with st.container(key=f"sr-card-{key}", border=True):
             pieces.show(_related(document))
-            if st.button("Open document", key=f"related-{key}"):
+            if have_content and st.button("Open document", key=f"related-{key}"):
                 st.session_state[_WAY] = [*st.session_state[_WAY], document.id]
                 st.rerun(scope="fragment")
 
