@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from appliance.api.schemas.asking import PlaceOut
 from appliance.api.schemas.calling import segment
 from appliance.api.schemas.documents import CitedPassage, PassageTextOut
 from ui import pieces
@@ -16,16 +17,19 @@ _AT_ONCE = 10
 
 
 @st.dialog("Cited passage", width="medium")
-def open_passage(client: Client, chunk_id: str) -> None:
-    """Show a passage in a dialog."""
+def open_passage(client: Client, chunk_id: str, cited: PlaceOut) -> None:
+    """Show a passage of an answer in a dialog. `cited` is where stands what the answer has of it."""
     with pieces.problems_shown():
-        show_passage(client, chunk_id)
+        show_passage(client, chunk_id, cited)
 
 
-def show_passage(client: Client, chunk_id: str) -> None:
-    """Show a passage in its place: the page with it marked, or the text around it."""
+def show_passage(client: Client, chunk_id: str, cited: PlaceOut | None = None) -> None:
+    """Show a passage in its place: the page with it marked, or the text around it.
+
+    It is called by the headings above what is cited of it, where that is known, else by those above its beginning.
+    """
     passage = client.passage(chunk_id)
-    pieces.show(_heading(passage))
+    pieces.show(_heading(passage, cited or passage.place))
     if not passage.current:
         words = "Superseded: the document has changed since. This is the passage as it was when it was cited."
         pieces.show(pieces.notice(words, "warn"))
@@ -38,8 +42,8 @@ def show_passage(client: Client, chunk_id: str) -> None:
         pieces.show(_in_context(passage))
 
 
-def _heading(passage: CitedPassage) -> Html:
-    file, place = pieces.dotted(passage.source, passage.path), pieces.where(passage.place)
+def _heading(passage: CitedPassage, named: PlaceOut) -> Html:
+    file, place = pieces.dotted(passage.source, passage.path), pieces.where(named)
     return Html(
         f'<div class="sr-source"><div><h2>{text(passage.title)}</h2><p>{text(place)}</p><p>{text(file)}</p></div></div>'
     )

@@ -154,6 +154,20 @@ def test_an_answer_without_a_model_or_without_documents_says_so(base_url: str, q
     assert words in shown(at)
 
 
+def test_a_source_that_is_opened_is_called_by_the_headings_that_its_card_names(base_url: str, state: Standin) -> None:
+    list(state.ask(Question(question="How long is leave?")))
+    [(key, [turn])] = state.turns.items()
+    passage = turn.citations[0]
+    cited = passage.place.model_copy(update={"headings": ["Records", "Under which the quotation stands"]})
+    state.turns[key] = [turn.model_copy(update={"citations": [passage.model_copy(update={"place": cited})]})]
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20)
+    at.query_params["conversation"] = key
+    at.run()
+    assert shown(at).count("Under which the quotation stands") == 1
+    at.button(key=f"open-{turn.query_id}-{passage.number}").click().run()
+    assert shown(at).count("Under which the quotation stands") == 2
+
+
 def test_how_far_an_answer_stands_on_its_passages_is_told_sentence_by_sentence(base_url: str) -> None:
     at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
     at.chat_input[0].set_value("How long?").run()

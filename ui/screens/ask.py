@@ -212,7 +212,7 @@ def _show_sources(client: Client, turn: TurnOut) -> None:
             with st.container(key=f"sr-card-{turn.query_id}-{passage.number}", border=True):
                 pieces.show(_source(passage, is_alike=places[_place(passage)] > 1))
                 if st.button(f"Open source {passage.number}", key=f"open-{turn.query_id}-{passage.number}"):
-                    open_passage(client, passage.chunk_id)
+                    open_passage(client, passage.chunk_id, passage.place)
 
 
 def _place(passage: PassageOut) -> tuple[str, str]:
