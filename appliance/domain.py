@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from itertools import dropwhile
 from typing import NamedTuple
 
 from appliance.labels import EVERYONE as EVERYONE  # which belongs to the words of the domain, too
@@ -357,7 +358,7 @@ class Version:
 class Chunk:
     """A piece of a version that is searched and cited.
 
-    `text` is what the document says; `context` (title and headings) is put in front of it for embedding and BM25 only.
+    `text` is what the document says; `context` (title and headings) is added to it for embedding and BM25 only.
     """
 
     id: str
@@ -372,8 +373,20 @@ class Chunk:
 
     @property
     def search_text(self) -> str:
-        """What the index sees: context, then text."""
+        """What BM25 and whoever compares or reranks passages sees: context, then text."""
         return f"{self.context}\n{self.text}" if self.context else self.text
+
+    @property
+    def embedded_text(self) -> str:
+        """What the embedding model reads. What comes first weighs most in a vector, and a title says less of a passage
+        than its text: it comes last, and headings that the text begins with are not said twice. On pages, whose
+        vectors lean towards their neighbours, it stands in front (docs/decisions/0010-what-speaks-for-a-passage.md).
+        """
+        if self.place.page is not None or not self.context:
+            return self.search_text
+        lines = self.text.split("\n")
+        own = list(dropwhile({self.context, *self.place.headings}.__contains__, lines)) or lines
+        return "\n".join((*own, self.context))
 
 
 @dataclass(frozen=True, slots=True)

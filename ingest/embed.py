@@ -62,7 +62,7 @@ class _Step:
                 document_id=item.chunk.document_id,
                 version_id=item.chunk.version_id,
                 groups=item.groups,
-                vector=_leaning(vector_of[item.chunk.search_text], [vector_of[text] for text in item.beside]),
+                vector=_leaning(vector_of[item.chunk.embedded_text], [vector_of[text] for text in item.beside]),
                 text=item.chunk.search_text,
                 language=item.chunk.language,
                 names=item.names,
@@ -149,7 +149,7 @@ class Steps:
 
     def _embed(self) -> None:
         if self._filling:
-            own = (item.chunk.search_text for item in self._filling)
+            own = (item.chunk.embedded_text for item in self._filling)
             texts = list(dict.fromkeys(chain(own, *(item.beside for item in self._filling))))
             vectors = self._thread.submit(self._embedder.embed_passages, texts)
             self._embedding.append(_Step(self._filling, texts, vectors))
@@ -178,7 +178,7 @@ def _beside(chunks: Sequence[Chunk], number: int) -> tuple[str, ...]:
     """The texts of a chunk's neighbours in a document with pages: rule 2."""
     if chunks[number].place.page is None:
         return ()
-    return tuple(chunks[other].search_text for other in (number - 1, number + 1) if 0 <= other < len(chunks))
+    return tuple(chunks[other].embedded_text for other in (number - 1, number + 1) if 0 <= other < len(chunks))
 
 
 def _leaning(vector: Vector, beside: Sequence[Vector]) -> Vector:

@@ -42,7 +42,7 @@ _Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
 
-_FORMAT = 2
+_FORMAT = 3
 _SCHEMA = (
     "CREATE TABLE vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE INDEX vectors_by_use ON vectors (used)",

@@ -83,7 +83,7 @@ class Holdings:
             if old != version.id:
                 self.discard(new)
             raise
-        forget(self._embedder, replaced - _search_texts(new.chunks))
+        forget(self._embedder, replaced - _embedded_texts(new.chunks))
         if old is not None and old != version.id:
             self._index.delete_version(old)
 
@@ -105,7 +105,7 @@ class Holdings:
 
     def forget(self, new: NewVersion) -> None:
         """Let the cache of embeddings forget a version that is not put in force."""
-        forget(self._embedder, _search_texts(new.chunks))
+        forget(self._embedder, _embedded_texts(new.chunks))
 
     def keep_as_duplicate(self, outcome: FileOutcome, before: FileFacts | None, source: Source) -> None:
         """Record a document whose content is another one's: it is searched there.
@@ -134,7 +134,7 @@ class Holdings:
         self._index.set_groups(known.document_id, known.labels.pending, version_id=pending)
         self._catalog.publish_pending(known.document_id, source=source)
         if known.version_id is not None:
-            forget(self._embedder, self._texts(known.version_id) - _search_texts(chunks))
+            forget(self._embedder, self._texts(known.version_id) - _embedded_texts(chunks))
             self._index.delete_version(known.version_id)
 
     def labels(self, known: FileFacts, label: frozenset[str], *, as_read: bool) -> FileLabels:
@@ -215,7 +215,7 @@ class Holdings:
     def _take_out(self, source: Source, known: FileFacts) -> Receipt:
         """Let the cache and the index forget a document that nobody sees any more; returns the proof."""
         document = known.document_id
-        forget(self._embedder, _search_texts(self._catalog.document_chunks(document)))
+        forget(self._embedder, _embedded_texts(self._catalog.document_chunks(document)))
         before = self._index.count(document_id=document)
         self._index.delete_document(document)
         after = self._index.count(document_id=document)
@@ -235,7 +235,7 @@ class Holdings:
 
     def _texts(self, version: str | None) -> frozenset[str]:
         """What the embedding model was given of a version."""
-        return _search_texts(self._catalog.version_chunks(version)[0]) if version else frozenset()
+        return _embedded_texts(self._catalog.version_chunks(version)[0]) if version else frozenset()
 
     def _part_from_original(self, known: FileFacts, labels: FileLabels, source: Source) -> None:
         """A duplicate gets a label of its own, and with it a copy of its own, unless it agrees with the original's."""
@@ -344,5 +344,5 @@ def _gone(known: FileFacts) -> FileOutcome:
     )
 
 
-def _search_texts(chunks: Iterable[Chunk]) -> frozenset[str]:
-    return frozenset(chunk.search_text for chunk in chunks)
+def _embedded_texts(chunks: Iterable[Chunk]) -> frozenset[str]:
+    return frozenset(chunk.embedded_text for chunk in chunks)

@@ -64,5 +64,5 @@ def drop_surplus(catalog: Catalog, index: VectorIndex, embedder: Embedder) -> No
 
 def _drop(surplus: tuple[str, ...], catalog: Catalog, index: VectorIndex, embedder: Embedder) -> None:
     for version in surplus:
-        forget(embedder, (chunk.search_text for chunk in catalog.version_chunks(version)[0]))
+        forget(embedder, (chunk.embedded_text for chunk in catalog.version_chunks(version)[0]))
         index.delete_version(version)

@@ -20,53 +20,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from appliance import dates
+
 _GROUPED = r"\d{1,3}(?:[ \u00a0\u2009\u202f'’]\d{3})+(?:[.,]\d+)?(?![\d])"
 _PLAIN = r"\d+(?:[.,:]\d+)*"
 _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(rf"(?<![\d.,:]){_GROUPED}|{_PLAIN}")
-
-MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "january jan januar janvier janv gennaio enero jänner",
-            "february feb februar février févr febbraio febrero fevrier",
-            "march mar märz mars marzo maerz",
-            "april apr avril aprile abril",
-            "may mai maggio mayo",
-            "june jun juni juin giugno junio",
-            "july jul juli juillet luglio julio",
-            "august aug août aout agosto",
-            "september sep sept septembre settembre septiembre",
-            "october oct oktober okt octobre ottobre octubre",
-            "november nov novembre noviembre",
-            "december dec dezember dez décembre déc dicembre diciembre decembre",
-        ),
-        start=1,
-    )
-    for name in names.split()
-}
-_WEEKDAY_WORDS = """
-monday tuesday wednesday thursday friday saturday sunday
-montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag
-lundi mardi mercredi jeudi vendredi samedi dimanche
-lunedì martedì mercoledì giovedì venerdì sabato domenica
-lunes martes miércoles jueves viernes sábado domingo
-"""
-WEEKDAYS = frozenset(_WEEKDAY_WORDS.split())
-_MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
-_YEAR = r"(?P<year>(?:1[5-9]|20|21)\d\d)"
-_DATES = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"(?<!\d)(?P<day>\d{{1,2}})(?:\.|st|nd|rd|th|er|º|°)?\s+(?:of\s+|de\s+|di\s+)?(?P<month>{_MONTH})\b\.?"
-        rf"(?:,?\s+(?:de\s+|del\s+)?{_YEAR}(?!\d))?",
-        rf"\b(?P<month>{_MONTH})\b\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?![\d.,]\d|\d)(?:,?\s+{_YEAR}(?!\d))?",
-        rf"\b(?P<month>{_MONTH})\b\.?,?\s+(?:de\s+|del\s+)?{_YEAR}(?!\d)",
-    )
-)
-_ISO = re.compile(r"(?<!\d)(?P<year>\d{4})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})(?!\d)")
-_NUMERIC = re.compile(r"(?<![\d.])(?P<one>\d{1,2})([./-])(?P<two>\d{1,2})\2(?P<year>\d{4}|\d{2})(?![\d]|\.\d)")
 
 _SCALES = {
     "thousand": 3, "thousands": 3, "tausend": 3, "mille": 3, "mila": 3, "mil": 3, "milliers": 3,
@@ -199,13 +158,13 @@ def spelled_numbers(text: str, language: str = "") -> tuple[Number, ...]:
         if before and before[-1] in _AND:
             before.pop()
         if not before or before[-1] not in spelled:  # no part of "thirty and five"
-            found.append(Number(" ".join(match[0].split()), frozenset({str(spelled[_folded(match[1])])})))
+            found.append(Number(" ".join(match[0].split()), frozenset({str(spelled[dates.folded(match[1])])})))
     return tuple(found)
 
 
 def scales(text: str) -> frozenset[int]:
     """The units of tens that a text names: 6 for "in millions"."""
-    return frozenset(_SCALES[_folded(found[0])] for found in _SCALE.finditer(text))
+    return frozenset(_SCALES[dates.folded(found[0])] for found in _SCALE.finditer(text))
 
 
 def spans(text: str, written: frozenset[str]) -> list[tuple[int, int]]:
@@ -229,43 +188,18 @@ def _found(text: str) -> list[tuple[Number, int, int]]:
     if not _DIGIT.search(text):  # most sentences: every pattern below asks for one
         return found
     rest = text
-    for match in _dates(text):
+    for match in dates.found(text):
         start, end = match.span()
         if rest[start:end] != match[0]:  # a part of it belongs to a date that was found before
             continue
-        found.append((Number(match[0].strip(), frozenset(_date_readings(match))), start, end))
+        found.append((Number(match[0].strip(), frozenset(dates.readings(match))), start, end))
         rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"
     for match in _NUMBER.finditer(rest):
         unit = _SCALE_AFTER.match(rest, match.end())
-        scale = _SCALES[_folded(unit[1])] if unit else 0
+        scale = _SCALES[dates.folded(unit[1])] if unit else 0
         readings = frozenset(_multiplied(reading, scale) for reading in _readings(match[0]))
         found.append((Number(match[0], readings, scale), *match.span()))
     return found
-
-
-def _folded(word: str) -> str:
-    """A word as the tables above have it. To a pattern that ignores case, the Turkish İ and ı are an i; to no table."""
-    return word.replace("İ", "i").replace("ı", "i").casefold()
-
-
-def _dates(text: str) -> Iterator[re.Match[str]]:
-    names_a_month = not MONTHS.keys().isdisjoint(_WORD.findall(_folded(text)))  # few do, and to look takes long
-    for pattern in (_ISO, _NUMERIC, *(_DATES if names_a_month else ())):
-        yield from pattern.finditer(text)
-
-
-def _date_readings(match: re.Match[str]) -> Iterator[str]:
-    parts = match.groupdict()
-    if "one" in parts:
-        year = parts["year"] if len(parts["year"]) == 4 else f"20{parts['year']}"
-        pairs = ((parts["one"], parts["two"]), (parts["two"], parts["one"]))
-        yield from (f"{year}-{int(month):02}-{int(day):02}" for day, month in pairs if int(month) <= 12)
-        yield match[0]
-        return
-    month = parts["month"]
-    number = int(month) if month.isdecimal() else MONTHS[_folded(month)]
-    day = parts.get("day")
-    yield f"{parts.get('year') or '-'}-{number:02}" + (f"-{int(day):02}" if day else "")
 
 
 def _facets(reading: str) -> Iterator[str]:

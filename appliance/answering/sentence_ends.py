@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from appliance.answering.numbers import MONTHS
+from appliance.dates import MONTHS
 from appliance.index.names import begins_sentence
 
 _MARKERS = r"(?:\s*\[\d+\])*"

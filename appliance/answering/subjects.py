@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from appliance.answering.abstention import QUESTION_WORDS
-from appliance.answering.numbers import MONTHS, WEEKDAYS
 from appliance.answering.things import MONEY, things_in
+from appliance.dates import MONTHS, WEEKDAYS
 from appliance.domain import Citation
 from appliance.index.names import begins_sentence
 from appliance.letter_case import without_accents

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 
-from appliance.answering.numbers import MEASURES, MONTHS
+from appliance.answering.numbers import MEASURES
+from appliance.dates import MONTHS
 from appliance.index.names import begins_sentence
 
 _COUNTING_WORDS = """

@@ -38,6 +38,8 @@ from qdrant_edge import (
     TokenizerType,
 )
 
+from appliance.dates import days_and_months
+
 _STEMMERS = {
     "en": SnowballLanguage.English,
     "de": SnowballLanguage.German,
@@ -116,8 +118,10 @@ def _words(spelled: str, stop: str) -> str:
 
 
 def _names(spelled: str) -> str:
-    """The joined words; a single word is none. (A pattern that asked for a joint would take quadratic time.)"""
-    return " ".join(name for name in _JOINED_WORDS.findall(spelled) if not name.isalnum())
+    """The joined words, and the dates. A single word is none. (A pattern that asked for a joint would take quadratic
+    time.)"""
+    joined = [name for name in _JOINED_WORDS.findall(spelled) if not name.isalnum()]
+    return " ".join((*joined, *sorted(days_and_months(spelled).difference(joined))))
 
 
 def _terms(weights: dict[int, float]) -> SparseTerms:

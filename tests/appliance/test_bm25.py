@@ -138,3 +138,22 @@ def test_the_weights_of_a_chunk_depend_on_nothing_but_itself() -> None:
     before = document_terms("the annual budget", "en")
     document_terms("budget " * 1_000, "en")
     assert document_terms("the annual budget", "en") == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["03.03.2024", "3. März 2024", "3 de marzo de 2024", "3 mars 2024", "March 3, 2024", "2024-03-03", "3/3/24"],
+)
+def test_a_date_is_found_however_it_is_written(text: str) -> None:
+    asked = "What was agreed on 3 March 2024?"
+    assert score(f"Agreed on {text}", asked) > score("Agreed on 05.02.2024", asked)
+    assert score(f"Agreed on {text}", "March 2024") > score("Agreed on 05.04.24", "March 2024")
+
+
+def test_a_date_that_may_be_read_in_two_ways_is_found_by_either() -> None:
+    for asked in ("3 April 2024", "4 March 2024"):
+        assert score("due 03/04/2024", asked) > score("due 05/06/2024", asked)
+
+
+def test_a_date_that_is_written_as_it_is_called_counts_once() -> None:
+    assert score("due 2024-03-03", "2024-03-03") == score("due 2024-03-03 ", "3 2024-03-03 03")

@@ -15,6 +15,7 @@ from appliance import domain
 from appliance.domain import (
     EVERYONE,
     AccessFilter,
+    Place,
     Principal,
     Role,
     chunk_id,
@@ -61,6 +62,19 @@ def test_every_value_of_the_domain_is_frozen() -> None:
 def test_the_search_text_has_the_context_in_front_and_the_text_alone_without_one() -> None:
     assert make_chunk("Body.", context="Title > Heading").search_text == "Title > Heading\nBody."
     assert make_chunk("Body.").search_text == "Body."
+
+
+def test_what_is_embedded_begins_with_the_text_and_says_no_heading_twice() -> None:
+    def embedded(text: str, headings: tuple[str, ...], page: int | None = None) -> str:
+        context = " > ".join(("Title", *headings))
+        return make_chunk(text, context=context, place=Place(page=page, headings=headings)).embedded_text
+
+    assert embedded("Body.", ("Hotels",)) == "Body.\nTitle > Hotels"
+    assert embedded("Hotels\nBody.\nHotels", ("Hotels",)) == "Body.\nHotels\nTitle > Hotels"
+    assert embedded("Travel\nHotels\nBody.", ("Travel", "Hotels")) == "Body.\nTitle > Travel > Hotels"
+    assert embedded("Hotels", ("Hotels",)) == "Hotels\nTitle > Hotels"
+    assert embedded("Hotels\nBody.", ("Hotels",), page=1) == "Title > Hotels\nHotels\nBody."
+    assert make_chunk("Body.", place=Place()).embedded_text == "Body."
 
 
 def test_identifiers_never_change_between_releases() -> None:

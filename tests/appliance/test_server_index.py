@@ -92,7 +92,7 @@ class Breaking:
                         "flush_interval_sec": 5,
                     },
                     "metadata": {
-                        "strongroom": {"format": 3, "owner": OWNER, "model_id": MODEL, "dimension": DIMENSION}
+                        "strongroom": {"format": 4, "owner": OWNER, "model_id": MODEL, "dimension": DIMENSION}
                     },
                 },
             }

@@ -211,7 +211,7 @@ def _cosines_in(index: CountingIndex, embedder: CountingEmbedder, chunks: Sequen
     """How near each chunk in the index is to its own text."""
     return {
         chunk.id: index.compare(
-            embedder.embed_query(chunk.search_text),
+            embedder.embed_query(chunk.embedded_text),
             "",
             access=AccessFilter(READERS),
             language="en",

@@ -50,7 +50,7 @@ def caching(room: Room, inner: _ActingEmbedder) -> Iterator[Room]:
 def _vectors(room: Room, path: str) -> list[bytes]:
     """The vectors of the chunks of a document, as the cache writes them."""
     facts = room.known()[path]
-    texts = [chunk.search_text for chunk in room.catalog.version_chunks(facts.version_id or "")[0]]
+    texts = [chunk.embedded_text for chunk in room.catalog.version_chunks(facts.version_id or "")[0]]
     return [vector.astype("<f2").tobytes() for vector in ToyEmbedder().embed_passages(texts)]
 
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from appliance.answering.numbers import (
     _SCALES,
-    MONTHS,
     numbers,
     numbers_of,
     scales,
@@ -16,6 +15,7 @@ from appliance.answering.numbers import (
     spelled_numbers,
     without_numbers,
 )
+from appliance.dates import MONTHS
 from tests.growth import assert_linear
 
 LOOK_ALIKES = {"i": "Iİı", "s": "Sſ", "k": "K\N{KELVIN SIGN}"}

@@ -1,0 +1,92 @@
+"""Reads the dates of a text, in the ways they are written in five languages. Pure.
+
+"3 March 2024", "3. März 2024", "03.03.2024" and "2024-03-03" are one date, which is called as ISO 8601 has it. Where
+the writing leaves two readings ("03/04/2024"), both count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan januar janvier janv gennaio enero jänner",
+            "february feb februar février févr febbraio febrero fevrier",
+            "march mar märz mars marzo maerz",
+            "april apr avril aprile abril",
+            "may mai maggio mayo",
+            "june jun juni juin giugno junio",
+            "july jul juli juillet luglio julio",
+            "august aug août aout agosto",
+            "september sep sept septembre settembre septiembre",
+            "october oct oktober okt octobre ottobre octubre",
+            "november nov novembre noviembre",
+            "december dec dezember dez décembre déc dicembre diciembre decembre",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}
+_WEEKDAY_WORDS = """
+monday tuesday wednesday thursday friday saturday sunday
+montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag
+lundi mardi mercredi jeudi vendredi samedi dimanche
+lunedì martedì mercoledì giovedì venerdì sabato domenica
+lunes martes miércoles jueves viernes sábado domingo
+"""
+WEEKDAYS = frozenset(_WEEKDAY_WORDS.split())
+_MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
+_YEAR = r"(?P<year>(?:1[5-9]|20|21)\d\d)"
+_DATES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?<!\d)(?P<day>\d{{1,2}})(?:\.|st|nd|rd|th|er|º|°)?\s+(?:of\s+|de\s+|di\s+)?(?P<month>{_MONTH})\b\.?"
+        rf"(?:,?\s+(?:de\s+|del\s+)?{_YEAR}(?!\d))?",
+        rf"\b(?P<month>{_MONTH})\b\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?![\d.,]\d|\d)(?:,?\s+{_YEAR}(?!\d))?",
+        rf"\b(?P<month>{_MONTH})\b\.?,?\s+(?:de\s+|del\s+)?{_YEAR}(?!\d)",
+    )
+)
+_ISO = re.compile(r"(?<!\d)(?P<year>\d{4})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})(?!\d)")
+_NUMERIC = re.compile(r"(?<![\d.])(?P<one>\d{1,2})([./-])(?P<two>\d{1,2})\2(?P<year>\d{4}|\d{2})(?![\d]|\.\d)")
+_WORD = re.compile(r"[^\W\d_]+")
+_DAY = re.compile(r"(\d{4}-\d\d)-\d\d")
+_MONTH_OF_A_YEAR = re.compile(r"\d{4}-\d\d")
+
+
+def found(text: str) -> Iterator[re.Match[str]]:
+    """Where dates stand in a text. Some may be parts of others: "March 2024" is one of "3 March 2024"."""
+    names_a_month = not MONTHS.keys().isdisjoint(_WORD.findall(folded(text)))  # few do, and to look takes long
+    for pattern in (_ISO, _NUMERIC, *(_DATES if names_a_month else ())):
+        yield from pattern.finditer(text)
+
+
+def readings(match: re.Match[str]) -> Iterator[str]:
+    """What a date that was found may be: "2024-03-03", "2024-03", "--03-03" without a year; and as it is written, if
+    it is all digits."""
+    parts = match.groupdict()
+    if "one" in parts:
+        year = parts["year"] if len(parts["year"]) == 4 else f"20{parts['year']}"
+        pairs = ((parts["one"], parts["two"]), (parts["two"], parts["one"]))
+        yield from (f"{year}-{int(month):02}-{int(day):02}" for day, month in pairs if int(month) <= 12)
+        yield match[0]
+        return
+    month = parts["month"]
+    number = int(month) if month.isdecimal() else MONTHS[folded(month)]
+    day = parts.get("day")
+    yield f"{parts.get('year') or '-'}-{number:02}" + (f"-{int(day):02}" if day else "")
+
+
+def days_and_months(text: str) -> frozenset[str]:
+    """The dates of a text that have a year: each day ("2024-03-03"), and the month of each ("2024-03")."""
+    read = {reading for match in found(text) for reading in readings(match)}
+    days = {day for reading in read if (day := _DAY.fullmatch(reading))}
+    months = {reading for reading in read if _MONTH_OF_A_YEAR.fullmatch(reading)}
+    return frozenset({*(day[0] for day in days), *(day[1] for day in days), *months})
+
+
+def folded(word: str) -> str:
+    """A word as tables of words have it. To a pattern that ignores case, the Turkish İ and ı are an i; to no table."""
+    return word.replace("İ", "i").replace("ı", "i").casefold()
