@@ -39,7 +39,7 @@ _WORD = re.compile(r"[^\W_]+")
 _JOINED = re.compile(r"[^\W_]+(?:[-\u2010-\u2013/][^\W_]+)*")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _ENDS_IN_YEAR = re.compile(r"[^\W\d]+((?:19|20)\d\d)")  # "FY2021"
-_NUMBERED = re.compile(r"([^\W\d]{2,}) ?\d+")  # "hlt 40"
+_NUMBERED = re.compile(r"([^\W\d]{2,}|[^\W\d](?= \d{2})) ?\d+")  # "hlt 40", "e 133"
 _YEAR_INSIDE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _HYPHENATED = re.compile(r"[^\W_]+(?:[-\u2010\u2011][^\W_]+)+")
 _SURELY = 0.7  # how likely a question is in German, where that is to be sure
@@ -87,7 +87,10 @@ class _Said:
     def has_like(self, name: str) -> bool:
         """Whether a code stands there with another number."""
         code = _NUMBERED.fullmatch(name)
-        return code is not None and re.search(rf" {code[1]} ?\d+ ", self.line) is not None
+        if code is None:
+            return False
+        number = r" ?\d+" if len(code[1]) > 1 else r" \d{2,}"
+        return re.search(rf" {code[1]}{number} ", self.line) is not None
 
     def holds(self, name: str) -> bool:
         """Whether a name stands there."""
