@@ -49,6 +49,12 @@ _ASKS_FOR_NUMBER = re.compile(
     r"|combien|quand|quelle (?:année|date|somme)|quant[oaie]|quando|in che anno|cuánt[oa]s?|cuándo|(?:en )?qué año)\b",
     re.IGNORECASE,
 )
+_OTHERS = re.compile(
+    r"(?:(?:all|any|the|alle|tous les|toutes les|tutti gli|tutte le|todos los|todas las|los|las)\s+)?"
+    r"(?:others?|remaining|rest|elsewhere|andere[nrs]?|anderswo|übrige[nrs]?|sonstige[nrs]?|weitere[nrs]?|autres?|reste"
+    r"|ailleurs|altr[aeio]|altrove|otr[ao]s|demás|resto)\b",
+    re.IGNORECASE,
+)
 _CELL_BORDER = " | "  # as tables of documents are kept, a row on a line
 _LEFT_OUT = "…"
 _MAX_PASSAGES = 3
@@ -233,6 +239,44 @@ def quotations(
     return _with_names(wanted, quoted)
 
 
+def for_others(searched_for: str, follow_up: str, passages: Sequence[Citation]) -> list[Quotation]:
+    """The row of a table that is for what the table does not name, where a follow-up names something else; or nothing.
+
+    "And in Paris?" after "What is the limit in Geneva?" finds no Paris, but "Other cities" below Geneva. It is not
+    marked: whether it holds for Paris is not said.
+    """
+    hits = [passage.hit for passage in passages]
+    sought = named.wanted(searched_for, follow_up, hits)
+    if not follow_up or not all(is_word and not name.isdecimal() for name, is_word in sought.items()):
+        return []
+    before = named.of_question_before(searched_for, follow_up, hits)
+    for passage in passages[:_MAX_PASSAGES]:
+        parts = _parts(passage.hit.chunk)
+        row = next((number for number in range(len(parts)) if _is_for_others(parts, number, before)), None)
+        if row is not None:
+            first, around = _around(parts, row)
+            return [Quotation(passage, *around, is_near=False, at=first.at)]
+    return []
+
+
+def _is_for_others(parts: Sequence[_Part], number: int, names: Collection[str]) -> bool:
+    """Whether a part is a row for others, which has one of the names in the same column of another row."""
+    head = _head_row(parts, number)
+    columns = [column for column, cell in enumerate(_cells(parts[number])) if _OTHERS.match(cell)]
+    return any(
+        named.held(names, cell)
+        for other, part in enumerate(parts)
+        if part.is_row and other not in (head, number) and _head_row(parts, other) == head
+        for column, cell in enumerate(_cells(part))
+        if column in columns
+    )
+
+
+def _cells(part: _Part) -> list[str]:
+    """The cells of a row, one by one; none of what is no row."""
+    return [cell.strip() for cell in part.text.split(_CELL_BORDER.strip())] if part.is_row else []
+
+
 def _share_of(best: float, share: float) -> float:
     """What is this share of the best worth: below the best, also when all are negative."""
     return best - (1 - share) * abs(best)
@@ -296,7 +340,7 @@ def _names_columns(parts: Sequence[_Part], number: int) -> bool:
         return False
     if number + 1 == len(parts) or not parts[number + 1].is_row:
         return False
-    cells = [cell.strip() for cell in parts[number].text.split(_CELL_BORDER.strip()) if cell.strip()]
+    cells = list(filter(None, _cells(parts[number])))
     return len(cells) > 1 and all(_PERIOD.fullmatch(cell) or not _NUMBER.search(cell) for cell in cells)
 
 

@@ -135,6 +135,12 @@ def wanted(searched_for: str, follow_up: str, hits: Sequence[Hit], *, in_doubt: 
     return names(follow_up or searched_for, language, german_places=in_german or is_unsure, in_doubt=in_doubt)
 
 
+def of_question_before(searched_for: str, follow_up: str, hits: Sequence[Hit]) -> Collection[str]:
+    """What the question before a follow-up names, of the two that were searched for together."""
+    in_german = bool(hits) and hits[0].chunk.language == "de"
+    return names(searched_for.removesuffix(follow_up), detect_language(searched_for), german_places=in_german)
+
+
 def held(named: Collection[str], *texts: str) -> frozenset[str]:
     """Those of the names that stand in one of the texts."""
     if not named:
