@@ -40,6 +40,11 @@ from appliance.inference.port import Embedder
 _HALT = re.compile(r"[:;](?=\s+[^\sa-zà-ÿ])")
 _ENDS = re.compile(r"[.!?:;…]\W*\Z")
 _LABEL = re.compile(r"\s*\S+(?:\s+\S+)?:")
+_NUMBERED_CAPTION = re.compile(
+    r"\W*(?:chart|exhibit|fig(?:ur[ae]?|\.)?|tab(?:elle|ella|leau|le|la|\.)?|abb(?:ildung|\.)?)\s?\d+(?:\.\d+)*\s?[:.–—]\s"
+    r".{0,200}\Z",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"\d+")
 _MEASURE = re.compile(rf"\b(?:{MEASURES})\b", re.IGNORECASE)
 _ASKS_FOR_NUMBER = re.compile(
@@ -323,7 +328,7 @@ def _parts(chunk: Chunk) -> list[_Part]:
 
 def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]:
     """The parts of a line, which begins at that place of the passage."""
-    if line and line.lstrip("# ") in headings:
+    if (line and line.lstrip("# ") in headings) or _NUMBERED_CAPTION.match(line):
         return [_Part(line, at, opens_line=True, leads=True)]
     if _CELL_BORDER in line:
         return [_Part(line, at, opens_line=True, is_row=True)]

@@ -195,6 +195,17 @@ def test_a_caption_or_a_subtitle_is_not_marked_but_what_stands_below_it() -> Non
     assert marks("What is the boiler?", passage) == ["The boiler heats the workshop."]
 
 
+@pytest.mark.parametrize(
+    "caption",
+    ["| Figure 2: Sales of kayaks by region", "Fig. 2. Sales of kayaks by region.", "Abb. 2 – Sales of kayaks"],
+)
+def test_the_caption_of_a_figure_is_not_marked(caption: str) -> None:
+    labels = f"North | South | East\n{caption}"
+    assert marks("How did the sales of kayaks go by region?", *make_passages(labels)) == []
+    told = "Figure 2 shows the sales of kayaks by region."
+    assert marks("How did the sales of kayaks go by region?", *make_passages(told)) == [told]
+
+
 def test_a_line_above_a_table_is_marked_if_it_is_a_sentence() -> None:
     text = "Lockers stand on each floor of the staff rooms.\nRoom | Floor\nRhine room | 2"
     assert marks("Where do the lockers of the staff rooms stand?", *make_passages(text)) == [text.split("\n")[0]]
