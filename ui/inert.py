@@ -58,8 +58,9 @@ _TAG_OR_SIGN = re.compile("(<[^>]*>|[\ue000\ue001])")
 _OPENS, _CLOSES = "\ue000", "\ue001"
 """Stand around what `render` marks until the text is HTML. Private characters; those of the text itself are removed."""
 
-_OPENS_QUOTATION = re.compile("[\ue000\ue001]*\u201c[\ue000\ue001]*")
-_ENDS_QUOTATION = re.compile("([\ue000\ue001]*\u201d[\ue000\ue001]*)(.*)")
+_OPENING, _CLOSING = "\N{LEFT DOUBLE QUOTATION MARK}", "\N{RIGHT DOUBLE QUOTATION MARK}"
+_OPENS_QUOTATION = re.compile(f"[{_OPENS}{_CLOSES}]*{_OPENING}[{_OPENS}{_CLOSES}]*")
+_ENDS_QUOTATION = re.compile(f"([{_OPENS}{_CLOSES}]*){_CLOSING}([{_OPENS}{_CLOSES}]*) *(.*)")
 
 _MAX_DEPTH = 3
 
@@ -200,7 +201,7 @@ def _marked(html_with_signs: str, mark: Mark) -> str:
 def _blocks(text: str, cited: Collection[int], rows: bool) -> str:
     lines = plain(text).replace("\t", "    ").split("\n")
     if rows:
-        lines = _with_quotation_marks_in_rows(lines)
+        lines = _with_quotation_marks_at_prose(lines)
     blocks: list[str] = []
     at = 0
     while at < len(lines):
@@ -213,18 +214,28 @@ def _blocks(text: str, cited: Collection[int], rows: bool) -> str:
     return f'<div class="sr-text" dir="auto">{"".join(blocks)}</div>'
 
 
-def _with_quotation_marks_in_rows(lines: Sequence[str]) -> list[str]:
-    """The lines; where a quotation begins or ends with a row, its mark stands in that row, and not on its own."""
+def _with_quotation_marks_at_prose(lines: Sequence[str]) -> list[str]:
+    """The lines; where a quotation begins or ends with a row, its mark stands at its prose, and nowhere if it has none.
+
+    In a cell it would be read as part of it (behind a figure as inches), and a table is set apart anyway.
+    """
     put: list[str] = []
-    for line in lines:
-        ends = _ENDS_QUOTATION.fullmatch(line)
-        if put and _OPENS_QUOTATION.fullmatch(put[-1]) and is_row(line) and not line.startswith("|"):
-            put[-1] += line
-        elif ends and put and is_row(put[-1]) and not put[-1].rstrip().endswith("|"):
-            put[-1] += ends[1]
-            put.append(ends[2])
+    is_awaited, prose = False, -1  # an opening mark, until prose comes; the last line of prose in this quotation
+    for number, line in enumerate(lines):
+        following = lines[number + 1] if number + 1 < len(lines) else ""
+        ended = _ENDS_QUOTATION.fullmatch(line) if put and is_row(put[-1]) else None
+        if is_row(following) and _OPENS_QUOTATION.fullmatch(line):
+            is_awaited, prose = True, -1
+        elif ended and (is_awaited or prose >= 0):
+            put[prose] += "" if is_awaited else _CLOSING
+            put.append("".join(ended.groups()))
+            is_awaited = False
         else:
-            put.append(line)
+            is_between_rows = bool(put) and is_row(put[-1]) and is_row(following)
+            is_prose = bool(line.strip()) and not is_row(line) and not is_between_rows
+            put.append(_OPENING + line if is_prose and is_awaited else line)
+            if is_prose:
+                is_awaited, prose = False, len(put) - 1
     return put
 
 

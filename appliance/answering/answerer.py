@@ -39,7 +39,7 @@ from appliance.answering.course import (
     retrieved,
     unanswered,
 )
-from appliance.answering.extract import Quotation, laid_out, quotations
+from appliance.answering.extract import Quotation, for_others, laid_out, quotations
 from appliance.answering.flagging import raised
 from appliance.answering.followup import is_follow_up, standalone
 from appliance.answering.grounding import grounding
@@ -363,10 +363,14 @@ class Answerer:
         """The passages themselves, when there is no model to write."""
         passages = course.passages or numbered(course.hits[: self._settings.passages])
         hits = [passage.hit for passage in passages]
-        if not course.has_failed and named.are_missing(course.searched_for, course.follow_up, hits):
+        is_missing = not course.has_failed and named.are_missing(course.searched_for, course.follow_up, hits)
+        if is_missing:
+            quoted = for_others(course.searched_for, course.follow_up, passages)
+        else:
+            quoted = quotations(course.searched_for, passages, self._embedder, follow_up=course.follow_up)
+        if is_missing and not quoted:
             course.passages = passages
             return self._abstain(course)
-        quoted = quotations(course.searched_for, passages, self._embedder, follow_up=course.follow_up)
         told = _besides(course, [quotation.passage for quotation in quoted], passages)
         if not course.retrieved:
             passages, quoted, told = _quoted_first(passages, quoted, told)
@@ -379,6 +383,7 @@ class Answerer:
             laid.text,
             course.follow_up,
             is_marked=bool(laid.highlights),
+            is_for_others=is_missing,
             unnamed=named.unnamed(course.searched_for, course.follow_up, [one.passage.hit for one in quoted]),
         )
         course.notices += told.notices()

@@ -7,11 +7,12 @@ A quotation is a run of whole lines and sentences around the best one (a sentenc
 wrapped prose), so that a table row keeps its neighbours and a sentence what leads up to it; a row that is quoted
 without the beginning of its table follows the table's first row, which names the columns. The best one is near the
 question in meaning and holds its words, a row together with the names of its columns: a name or a number that the
-question has decides between rows that otherwise say the same. A heading and the head of a table say nothing by
-themselves: they bring their passage forward, and what is marked is below them. Where a number or a time is asked for
-("how many", "since when"), a part with a number of its own comes first. What is not near to the question, or clearly
-less near than the best that is quoted, is shown all the same, but not marked; and what is not near not at all beside
-what holds a name of the question if it holds none.
+question has decides between rows that otherwise say the same. A heading, a caption and the head of a table say nothing
+by themselves: they bring their passage forward, and what is marked is below them. Where a number or a time is asked for
+("how many", "since when"), a part with a number of its own comes first, which makes it no nearer. What is not near to
+the question, or clearly less near than the best that is quoted, is shown all the same, but not marked, nor is a row
+without a word of the question but those of the head, which are every row's; and what is not near not at all beside what
+holds a name of the question if it holds none.
 
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
 in them the parts that do, or stand under a heading or the head of a table that does. A part without a word of it is not
@@ -29,6 +30,7 @@ from itertools import pairwise
 from appliance.answering import named
 from appliance.answering.citations import in_round_brackets
 from appliance.answering.followup import own_stems
+from appliance.answering.numbers import MEASURES
 from appliance.answering.sentence_ends import sentence_ends
 from appliance.answering.sentences import words
 from appliance.answering.wrapping import unwrapped
@@ -36,12 +38,26 @@ from appliance.domain import Chunk, Citation
 from appliance.inference.port import Embedder
 
 _HALT = re.compile(r"[:;](?=\s+[^\sa-zà-ÿ])")
+_ENDS = re.compile(r"[.!?:;…]\W*\Z")
+_LABEL = re.compile(r"\s*\S+(?:\s+\S+)?:")
+_NUMBERED_CAPTION = re.compile(
+    r"\W*(?:chart|exhibit|fig(?:ur[ae]?|\.)?|tab(?:elle|ella|leau|le|la|\.)?|abb(?:ildung|\.)?)\s?\d+(?:\.\d+)*\s?[:.–—]\s"
+    r".{0,200}\Z",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"\d+")
+_MEASURE = re.compile(rf"\b(?:{MEASURES})\b", re.IGNORECASE)
 _ASKS_FOR_NUMBER = re.compile(
     r"\b(?:how (?:many|much|long|old|far|often|high|large)|when"
     r"|(?:what|which) (?:year|date|day|amount|number|percentage)"
     r"|wie ?(?:viele?|lange|alt|weit|oft|hoch|gross|groß)|wann|welche[sm]? (?:jahr|datum|betrag)"
     r"|combien|quand|quelle (?:année|date|somme)|quant[oaie]|quando|in che anno|cuánt[oa]s?|cuándo|(?:en )?qué año)\b",
+    re.IGNORECASE,
+)
+_OTHERS = re.compile(
+    r"(?:(?:all|any|the|alle|tous les|toutes les|tutti gli|tutte le|todos los|todas las|los|las)\s+)?"
+    r"(?:others?|remaining|rest|elsewhere|andere[nrs]?|anderswo|übrige[nrs]?|sonstige[nrs]?|weitere[nrs]?|autres?|reste"
+    r"|ailleurs|altr[aeio]|altrove|otr[ao]s|demás|resto)\b",
     re.IGNORECASE,
 )
 _CELL_BORDER = " | "  # as tables of documents are kept, a row on a line
@@ -62,8 +78,8 @@ _PERIOD = re.compile(r"(?:\d{1,2}[./-]){0,2}(?:19|20)\d\d(?:[/-]\d{2,4})?")
 class _Part:
     """A sentence or a line of a passage. `opens_line` tells how it is joined to the one before.
 
-    `at` is where in the passage it begins. `leads` says that it is a heading or the head of a table; `headings` and
-    `head` are those it stands under.
+    `at` is where in the passage it begins. `leads` says that it is a heading, a caption or the head of a table;
+    `headings` and `head` are those it stands under.
     """
 
     text: str
@@ -109,13 +125,17 @@ class Quotations:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What parts are held against: the names of the question, or of the follow-up, whose own words count then too.
+    """What parts are held against: the words of the question, and the names in it or in the follow-up.
 
-    `telling` are the names that tell that a part speaks of what was asked: of a follow-up all of them, of a question by
-    itself no years. A `common` one, which most passages hold as they do the name of the house, does not tell it alone,
-    but together with one of the `other` words. Where they `are_missing` from the passages, nothing is near.
+    `asked` are its numbers and the stems of its words, without those of asking and of measures: many things last
+    "days". `own` are those that a follow-up says itself. `telling` are the names that tell that a part speaks of
+    what was asked: of a follow-up all of them, of a question by itself no years. A `common` one, which most
+    passages hold as they do the name of the house, does not tell it alone, but together with one of the `other`
+    words. Where they `are_missing` from the passages, nothing is near.
     """
 
+    question: str
+    asked: frozenset[str]
     follow_up: str
     names: tuple[str, ...]
     own: frozenset[str]
@@ -132,7 +152,9 @@ class _Wanted:
         common = frozenset() if follow_up else _common(telling, passages)
         other = words(question) - words(" ".join(names))
         are_missing = named.are_missing(question, follow_up, hits, in_doubt=True)
-        return cls(follow_up, names, own_stems(follow_up), telling, common, other, are_missing)
+        asked = own_stems(_MEASURE.sub(" ", question)) | frozenset(_NUMBER.findall(question))
+        own = own_stems(follow_up)
+        return cls(question, asked, follow_up, names, own, telling, common, other, are_missing)
 
     def is_spoken_of(self, text: str) -> bool:
         """Whether a text has a name, or a word of the follow-up's own."""
@@ -151,16 +173,19 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A passage in its parts, and how near each is to the question."""
+    """A passage in its parts, and how near each is to the question, in meaning and by the words that it holds."""
 
     passage: Citation
     parts: Sequence[_Part]
     nearness: Sequence[float]
 
     def scores(self, wanted: _Wanted) -> Sequence[float]:
-        """What each part is worth: how near it is, and how much it holds of a follow-up's own names and words."""
+        """What each part is worth: how near it is, a number that is asked for, and what it holds of a follow-up."""
+        worth = [
+            near + _of_number(wanted.question, part.told) for part, near in zip(self.parts, self.nearness, strict=True)
+        ]
         if not wanted.follow_up:
-            return self.nearness
+            return worth
         hit, spoken = self.passage.hit, _words(wanted.follow_up)
         of_passage = f"{hit.title}\n{hit.path}\n{hit.chunk.context}"
         under = [f"{part.headings}\n{part.told}" for part in self.parts]
@@ -168,7 +193,7 @@ class _Judged:
             near
             + _OWN_WEIGHT * _share(named.held(wanted.names, of_passage, text), wanted.names)
             + _OWN_WEIGHT * _share(spoken & _words(text), spoken)
-            for text, near in zip(under, self.nearness, strict=True)
+            for text, near in zip(under, worth, strict=True)
         ]
 
     def best(self, scores: Sequence[float]) -> int:
@@ -187,7 +212,10 @@ class _Judged:
             return False
         if wanted.own:
             return wanted.is_spoken_of(f"{self.passage.hit.title}\n{part.headings}\n{part.told}")
-        return self.nearness[best] >= _NEAR or wanted.is_spoken_of(part.told)
+        if wanted.is_spoken_of(part.told):
+            return True
+        is_told_apart = not part.is_row or not wanted.asked.isdisjoint(_words(part.text))
+        return is_told_apart and self.nearness[best] >= _NEAR
 
 
 def extract(question: str, passages: Sequence[Citation], embedder: Embedder, *, follow_up: str = "") -> Quotations:
@@ -206,7 +234,7 @@ def quotations(
     """
     wanted = _Wanted.by(question, follow_up, passages)
     cut = [(passage, parts) for passage in wanted.best(passages) if (parts := _parts(passage.hit.chunk))]
-    nearness = iter(_nearness(question, [part.told for _, parts in cut for part in parts], embedder))
+    nearness = iter(_nearness(wanted, [part.told for _, parts in cut for part in parts], embedder))
     judged = [_Judged(passage, parts, [next(nearness) for _ in parts]) for passage, parts in cut]
     scored = [(one, one.scores(wanted)) for one in judged]
     at_least = _share_of(max((max(scores) for _, scores in scored), default=0.0), _WORTH_KEEPING)
@@ -214,6 +242,44 @@ def quotations(
     worth = _share_of(max((scores[best] for _, scores, best in kept), default=0.0), _WORTH_MARKING)
     quoted = [one.quotation(wanted, best, is_worth_marking=scores[best] >= worth) for one, scores, best in kept]
     return _with_names(wanted, quoted)
+
+
+def for_others(searched_for: str, follow_up: str, passages: Sequence[Citation]) -> list[Quotation]:
+    """The row of a table that is for what the table does not name, where a follow-up names something else; or nothing.
+
+    "And in Paris?" after "What is the limit in Geneva?" finds no Paris, but "Other cities" below Geneva. It is not
+    marked: whether it holds for Paris is not said.
+    """
+    hits = [passage.hit for passage in passages]
+    sought = named.wanted(searched_for, follow_up, hits)
+    if not follow_up or not all(is_word and not name.isdecimal() for name, is_word in sought.items()):
+        return []
+    before = named.of_question_before(searched_for, follow_up, hits)
+    for passage in passages[:_MAX_PASSAGES]:
+        parts = _parts(passage.hit.chunk)
+        row = next((number for number in range(len(parts)) if _is_for_others(parts, number, before)), None)
+        if row is not None:
+            first, around = _around(parts, row)
+            return [Quotation(passage, *around, is_near=False, at=first.at)]
+    return []
+
+
+def _is_for_others(parts: Sequence[_Part], number: int, names: Collection[str]) -> bool:
+    """Whether a part is a row for others, which has one of the names in the same column of another row."""
+    head = _head_row(parts, number)
+    columns = [column for column, cell in enumerate(_cells(parts[number])) if _OTHERS.match(cell)]
+    return any(
+        named.held(names, cell)
+        for other, part in enumerate(parts)
+        if part.is_row and other not in (head, number) and _head_row(parts, other) == head
+        for column, cell in enumerate(_cells(part))
+        if column in columns
+    )
+
+
+def _cells(part: _Part) -> list[str]:
+    """The cells of a row, one by one; none of what is no row."""
+    return [cell.strip() for cell in part.text.split(_CELL_BORDER.strip())] if part.is_row else []
 
 
 def _share_of(best: float, share: float) -> float:
@@ -253,15 +319,16 @@ def _parts(chunk: Chunk) -> list[_Part]:
         parts += (replace(part, headings=above) for part in _parts_of_line(line.strip(), start + indent, headings))
         start += len(line) + 1
     heads = [parts[_head_row(parts, number)].text if part.is_row else "" for number, part in enumerate(parts)]
+    leads = [_names_columns(parts, number) or _is_caption(parts, number) for number in range(len(parts))]
     return [
-        replace(part, leads=part.leads or _names_columns(parts, number), head=heads[number])
-        for number, part in enumerate(parts)
+        replace(part, leads=part.leads or above, head=head)
+        for part, above, head in zip(parts, leads, heads, strict=True)
     ]
 
 
 def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]:
     """The parts of a line, which begins at that place of the passage."""
-    if line and line.lstrip("# ") in headings:
+    if (line and line.lstrip("# ") in headings) or _NUMBERED_CAPTION.match(line):
         return [_Part(line, at, opens_line=True, leads=True)]
     if _CELL_BORDER in line:
         return [_Part(line, at, opens_line=True, is_row=True)]
@@ -278,23 +345,34 @@ def _names_columns(parts: Sequence[_Part], number: int) -> bool:
         return False
     if number + 1 == len(parts) or not parts[number + 1].is_row:
         return False
-    cells = [cell.strip() for cell in parts[number].text.split(_CELL_BORDER.strip()) if cell.strip()]
+    cells = list(filter(None, _cells(parts[number])))
     return len(cells) > 1 and all(_PERIOD.fullmatch(cell) or not _NUMBER.search(cell) for cell in cells)
 
 
+def _is_caption(parts: Sequence[_Part], number: int) -> bool:
+    """Whether a part is a line that says what follows: above a table, or between a heading and the next one."""
+    part, above, below = parts[number], parts[max(0, number - 1) : number], parts[number + 1 : number + 2]
+    if part.is_row or not part.opens_line or not below or not below[0].opens_line or _ENDS.search(part.text):
+        return False
+    return below[0].is_row or (below[0].leads and all(one.leads for one in above))
+
+
 def _sentences(line: str) -> Iterator[tuple[int, int]]:
-    """From where to where the sentences of a line go; what stands before a colon or a semicolon is one by itself."""
+    """From where to where the sentences of a line go.
+
+    What stands before a colon or a semicolon is one by itself, but not a label: it says nothing without what follows.
+    """
     ends = {*sentence_ends(line, 0, len(line)), *(halt.end() for halt in _HALT.finditer(line))}
-    return pairwise((0, *sorted(ends), len(line)))
+    labels = {end for start, end in pairwise((0, *sorted(ends))) if _LABEL.fullmatch(line, start, end)}
+    return pairwise((0, *sorted(ends - labels), len(line)))
 
 
-def _nearness(question: str, texts: Sequence[str], embedder: Embedder) -> list[float]:
+def _nearness(wanted: _Wanted, texts: Sequence[str], embedder: Embedder) -> list[float]:
     if not texts:
         return []
-    likeness = embedder.embed_passages(texts) @ embedder.embed_query(question)
-    asked = _words(question)
+    likeness = embedder.embed_passages(texts) @ embedder.embed_query(wanted.question)
     return [
-        float(cosine) + _WORDS_WEIGHT * _share(asked & _words(text), asked) + _of_number(question, text)
+        float(cosine) + _WORDS_WEIGHT * _share(wanted.asked & _words(text), wanted.asked)
         for cosine, text in zip(likeness, texts, strict=True)
     ]
 

@@ -39,7 +39,7 @@ _WORD = re.compile(r"[^\W_]+")
 _JOINED = re.compile(r"[^\W_]+(?:[-\u2010-\u2013/][^\W_]+)*")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _ENDS_IN_YEAR = re.compile(r"[^\W\d]+((?:19|20)\d\d)")  # "FY2021"
-_NUMBERED = re.compile(r"([^\W\d]{2,}) ?\d+")  # "hlt 40"
+_NUMBERED = re.compile(r"([^\W\d]{2,}|[^\W\d](?= \d{2})) ?\d+")  # "hlt 40", "e 133"
 _YEAR_INSIDE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _HYPHENATED = re.compile(r"[^\W_]+(?:[-\u2010\u2011][^\W_]+)+")
 _SURELY = 0.7  # how likely a question is in German, where that is to be sure
@@ -87,7 +87,10 @@ class _Said:
     def has_like(self, name: str) -> bool:
         """Whether a code stands there with another number."""
         code = _NUMBERED.fullmatch(name)
-        return code is not None and re.search(rf" {code[1]} ?\d+ ", self.line) is not None
+        if code is None:
+            return False
+        number = r" ?\d+" if len(code[1]) > 1 else r" \d{2,}"
+        return re.search(rf" {code[1]}{number} ", self.line) is not None
 
     def holds(self, name: str) -> bool:
         """Whether a name stands there."""
@@ -130,6 +133,12 @@ def wanted(searched_for: str, follow_up: str, hits: Sequence[Hit], *, in_doubt: 
     in_german = bool(follow_up) and bool(hits) and hits[0].chunk.language == "de"
     is_unsure = in_doubt and not detect_language(searched_for, probability=_SURELY)
     return names(follow_up or searched_for, language, german_places=in_german or is_unsure, in_doubt=in_doubt)
+
+
+def of_question_before(searched_for: str, follow_up: str, hits: Sequence[Hit]) -> Collection[str]:
+    """What the question before a follow-up names, of the two that were searched for together."""
+    in_german = bool(hits) and hits[0].chunk.language == "de"
+    return names(searched_for.removesuffix(follow_up), detect_language(searched_for), german_places=in_german)
 
 
 def held(named: Collection[str], *texts: str) -> frozenset[str]:

@@ -31,6 +31,8 @@ OTHER_QUESTION = (
     "Nothing that is quoted here has the words of this follow-up question: it may answer only the question before it."
 )
 
+FOR_OTHERS = "The table has a row for others; whether it holds for this, the documents do not say."
+
 _NOT_SAID = {
     "de": "Die Dokumente, die Sie sehen dürfen, beantworten das nicht.",
     "fr": "Les documents que vous pouvez consulter ne répondent pas à cette question.",
@@ -66,17 +68,27 @@ def of_grounding(checked: Grounding, *, cites: bool) -> Iterator[str]:
         yield f"Not found in the cited passages, and marked in the answer: {listed}. Check before you rely on it."
 
 
-def of_quoted(quoted: str, follow_up: str, *, is_marked: bool, unnamed: Sequence[str]) -> Iterator[str]:
-    """How far quotations have to do with the question, of whose names they do not hold those that are `unnamed`."""
+def of_quoted(
+    quoted: str, follow_up: str, *, is_marked: bool, is_for_others: bool, unnamed: Sequence[str]
+) -> Iterator[str]:
+    """How far quotations have to do with the question.
+
+    Args:
+        quoted: What is quoted.
+        follow_up: The question as it was asked, where another one was searched for.
+        is_marked: Whether something of it is marked as near to the question.
+        is_for_others: Whether it is quoted only for a row that is for what its table does not name.
+        unnamed: The names of the question that it does not hold.
+    """
     own = own_stems(follow_up)
     if not quoted:
         return
-    if not is_marked and own and own.isdisjoint(words(quoted)):
+    if is_for_others and unnamed:
+        yield f"Nothing that is quoted here names {_listed(unnamed)}. {FOR_OTHERS}"
+    elif not is_marked and own and own.isdisjoint(words(quoted)):
         yield OTHER_QUESTION
     elif unnamed:
-        listed = ", ".join(f"“{_short(name)}”" for name in unnamed[:_MOST_NAMES])
-        more = " …" if len(unnamed) > _MOST_NAMES else ""
-        yield f"Nothing that is quoted here names {listed}{more}: the documents may not answer it."
+        yield f"Nothing that is quoted here names {_listed(unnamed)}: the documents may not answer it."
     elif not is_marked:
         yield NOT_NEAR
 
@@ -117,6 +129,11 @@ def _which_is_newer(one: Citation, other: Citation) -> str:
         return ""
     later, earlier = (one, other) if found.hit is one.hit else (other, one)
     return f" [{later.number}] is the newer edition ({found.why[0]}; [{earlier.number}]: {found.why[1]})."
+
+
+def _listed(names: Sequence[str]) -> str:
+    listed = ", ".join(f"“{_short(name)}”" for name in names[:_MOST_NAMES])
+    return f"{listed} …" if len(names) > _MOST_NAMES else listed
 
 
 def _short(untrusted_sentence: str) -> str:

@@ -189,15 +189,39 @@ def test_rows_of_what_was_read_from_documents_are_shown_as_rows() -> None:
     assert "<table>" not in render("cat a | grep b\ncat c | grep d")
 
 
-def test_a_quotation_of_a_table_has_its_marks_in_the_rows_it_begins_and_ends_with() -> None:
-    html = render("“\nCity | EUR\nBern | 180\n” [1]", {1}, rows=True)
-    assert html == (
-        '<div class="sr-text" dir="auto"><div class="sr-scroll"><table>'
-        "<thead><tr><th>“City</th><th>EUR</th></tr></thead><tbody><tr><td>Bern</td><td>180”</td></tr></tbody></table></div>"
-        '<p><span class="sr-chip">1</span></p></div>'
-    )
+TABLE = (
+    '<div class="sr-scroll"><table><thead><tr><th>City</th><th>EUR</th></tr></thead>'
+    "<tbody><tr><td>Bern</td><td>180</td></tr></tbody></table></div>"
+)
+
+
+@pytest.mark.parametrize(
+    ("quotation", "shown"),
+    [
+        ("“\nCity | EUR\nBern | 180\n” [1]", f"{TABLE}<p>CHIP</p>"),
+        ("“Rates a night.\nCity | EUR\nBern | 180\n” [1]", f"<p>“Rates a night.”</p>{TABLE}<p>CHIP</p>"),
+        ("“\nCity | EUR\nBern | 180\nAsk early.” [1]", f"{TABLE}<p>“Ask early.” CHIP</p>"),
+        ("“Note.\nCity | EUR\nBern | 180\nAsk early.” [1]", f"<p>“Note.</p>{TABLE}<p>Ask early.” CHIP</p>"),
+    ],
+)
+def test_a_table_in_a_quotation_has_no_quotation_marks_which_stand_at_the_prose(quotation: str, shown: str) -> None:
+    """A figure with a mark behind it ("180”") is so many inches."""
+    html = render(quotation, {1}, rows=True)
+    chip = '<span class="sr-chip">1</span>'
+    assert html == f'<div class="sr-text" dir="auto">{shown.replace("CHIP", chip)}</div>'
+
+
+def test_the_quotation_marks_of_one_quotation_are_not_put_into_another() -> None:
+    prose, table = "“Ask early.” [1]", "“\nCity | EUR\nBern | 180\n” [2]"
+    apart = "".join(render(one, {1, 2}, rows=True) for one in (prose, table))
+    together = render(f"{prose}\n\n{table}\n\n{prose}", {1, 2}, rows=True)
+    assert [together.count(mark) for mark in "“”"] == [2, 2]
+    assert [apart.count(mark) for mark in "“”"] == [1, 1]
+
+
+def test_the_marks_of_a_quotation_stay_where_something_is_left_out_or_no_row_ends_it() -> None:
     left_out = render("“…\nBern | 180\n…” [1]\n\nAnd\n” [1]", {1}, rows=True)
-    for alone in ("<p>“…</p>", "<p>…” ", "<p>And<br>” "):  # where something is left out, and where no row ends it
+    for alone in ("<p>“…</p>", "<p>…” ", "<p>And<br>” "):
         assert alone in left_out
 
 

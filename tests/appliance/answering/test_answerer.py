@@ -414,6 +414,43 @@ def test_a_follow_up_that_names_what_no_passage_holds_is_not_answered_with_the_a
     assert "230" not in streamed(follow_up(make, "And in 2019?"))
 
 
+TABLE = """The hotel limit of each city is told per night.
+City | Limit
+Geneva | 230
+Vienna | 155
+Other cities | 120"""
+
+
+def test_to_a_follow_up_about_what_a_table_does_not_name_its_row_for_others_is_quoted_and_not_marked(
+    make: Make,
+) -> None:
+    answer = answer_of(follow_up(make, "And in Paris?", TABLE)).answer
+    assert answer.kind is AnswerKind.EXTRACTIVE
+    assert "Geneva | 230\nVienna | 155\nOther cities | 120" in answer.text
+    assert answer.highlights == ()
+    assert answer.notices == (f"Nothing that is quoted here names “Paris”. {notices.FOR_OTHERS}",)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("And in Paris?", TABLE.replace("Other cities", "Bern")),  # no row for others
+        ("And in Paris?", TABLE.replace("Other cities", "Total | Other cities")),  # in another column than Geneva
+        (
+            "And in Paris?",
+            TABLE.replace("Geneva", "Bern").replace("told", "told by Geneva"),
+        ),  # of another kind of thing
+        ("And in Paris?", TABLE.replace("Vienna | 155", "A word of Geneva's.\nAnd another.\nKind | Sum\nBed | 9")),
+        ("And in 2019?", TABLE),  # a year is not one of the others
+        ("And for GDP?", TABLE),
+    ],
+)
+def test_a_row_for_others_is_not_quoted_where_it_is_not_among_what_the_question_before_named(
+    make: Make, question: str, text: str
+) -> None:
+    assert answer_of(follow_up(make, question, text)).answer.kind is AnswerKind.ABSTAINED
+
+
 def test_a_follow_up_is_answered_with_what_holds_its_name(make: Make) -> None:
     answer = answer_of(follow_up(make, "And in Vienna?")).answer
     assert answer.text == "“The hotel in Vienna has a limit of 155.” [1]"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from appliance.answering.citations import MarkerGate
 from appliance.answering.extract import extract, quotations
-from appliance.domain import Place
+from appliance.domain import Citation, Place
 from appliance.index.port import Vector
 from appliance.inference.port import Vectors
 from tests.data.builders import ToyEmbedder, make_passages
@@ -160,7 +160,7 @@ def test_what_is_not_near_to_the_question_is_quoted_without_a_mark() -> None:
     far = extract("Which allowance is paid for the night shift?", make_passages("Advances are paid."), ToyEmbedder())
     assert far.text == "“Advances are paid.” [1]"
     assert far.highlights == ()
-    both = extract(QUESTION, make_passages("How long is parental leave?", "How long parental is."), ToyEmbedder())
+    both = extract(QUESTION, make_passages("How long is parental leave?", "Long parental leave is."), ToyEmbedder())
     assert "[2]" in both.text
     assert len(both.highlights) == 2
     row = make_passages("City | Rate\nGeneva | 230\nVienna | 155")
@@ -177,6 +177,65 @@ def test_what_is_near_is_not_marked_beside_what_is_much_nearer() -> None:
     assert quoted.is_near
     nearest, less = quotations(QUESTION, beside, ToyEmbedder())
     assert (nearest.is_near, less.nearest, less.is_near) == (True, near, False)
+
+
+def marks(question: str, *passages: Citation) -> list[str]:
+    found = extract(question, passages, ToyEmbedder())
+    return [found.text[start:end] for start, end in found.highlights]
+
+
+def test_a_caption_or_a_subtitle_is_not_marked_but_what_stands_below_it() -> None:
+    table = "Staff rooms and their lockers, by floor\nRoom | Floor | Lockers\nRhine room | 2 | 14\nAare room | 3 | 20"
+    assert marks("How many lockers stand on the floor of the staff rooms?", *make_passages(table)) == []
+    assert marks("How many lockers has the Aare room?", *make_passages(table)) == ["Aare room | 3 | 20"]
+    text = "Boiler B9\nManual of the boiler and its burner\n1. Use\nThe boiler heats the workshop."
+    [passage] = make_passages(text)
+    place = Place(headings=("Boiler B9",), later=((text.index("1. Use"), ("Boiler B9", "1. Use")),))
+    passage = replace(passage, hit=replace(passage.hit, chunk=replace(passage.hit.chunk, place=place)))
+    assert marks("What is the boiler?", passage) == ["The boiler heats the workshop."]
+
+
+@pytest.mark.parametrize(
+    "caption",
+    ["| Figure 2: Sales of kayaks by region", "Fig. 2. Sales of kayaks by region.", "Abb. 2 – Sales of kayaks"],
+)
+def test_the_caption_of_a_figure_is_not_marked(caption: str) -> None:
+    labels = f"North | South | East\n{caption}"
+    assert marks("How did the sales of kayaks go by region?", *make_passages(labels)) == []
+    told = "Figure 2 shows the sales of kayaks by region."
+    assert marks("How did the sales of kayaks go by region?", *make_passages(told)) == [told]
+
+
+def test_a_line_above_a_table_is_marked_if_it_is_a_sentence() -> None:
+    text = "Lockers stand on each floor of the staff rooms.\nRoom | Floor\nRhine room | 2"
+    assert marks("Where do the lockers of the staff rooms stand?", *make_passages(text)) == [text.split("\n")[0]]
+
+
+def test_a_row_is_not_marked_for_the_words_of_the_columns_alone() -> None:
+    table = "Meeting room | Number of seats\nRhine | 12\nAare | 40"
+    assert marks("Which meeting room has the greatest number of seats?", *make_passages(table)) == []
+    assert marks("What number of seats has the meeting room Aare?", *make_passages(table)) == ["Aare | 40"]
+
+
+def test_neither_a_number_nor_the_measure_alone_makes_a_sentence_near() -> None:
+    said = "Advances are paid for journeys of more than 5 days."
+    assert marks("How many days of holiday do I get?", *make_passages(said)) == []
+    assert marks("For journeys of how many days are advances paid?", *make_passages(said)) == [said]
+
+
+def test_the_words_of_asking_do_not_make_what_is_asked_about_count_for_less() -> None:
+    said = "Herons fish alone."
+    assert marks("How often, when and for how long might herons fish?", *make_passages(said)) == [said]
+
+
+def test_a_label_is_marked_together_with_what_it_says_something_about() -> None:
+    text = "Bicycles: 84 places next to the mill. On the last day we counted bicycles on all floors: 17 in hall 2."
+    assert marks("Where are the places for bicycles?", *make_passages(text)) == [
+        "Bicycles: 84 places next to the mill."
+    ]
+    assert (
+        "we counted bicycles on all floors:" in marks("On which floors were bicycles counted?", *make_passages(text))[0]
+    )
 
 
 def test_a_name_that_most_passages_hold_tells_nothing_without_another_word_of_the_question() -> None:

@@ -107,6 +107,10 @@ def test_an_abbreviation_or_a_code_alone_tells_nothing_unless_the_same_stands_th
     assert not are_missing("What is an M2-like state of CPT?", "", hits)
     assert are_missing("What is the torque of the screws on the HLT-60 bench?", "", hits)
     assert are_missing("And for GDP?", "And for GDP?", hits)  # a follow-up says nothing else of its own
+    faults = [make_hit("E-133: the filament is broken. E-158: the lid is open. Only plan B 4 helps.")]
+    assert are_missing("What does the fault code E-150 mean?", "", faults)
+    assert not are_missing("What does the fault code E-133 mean?", "", faults)
+    assert not are_missing("What is a B-12 state?", "", faults)
 
 
 def test_of_a_name_in_two_parts_a_follow_up_wants_both_and_a_question_one() -> None:
