@@ -378,9 +378,8 @@ class Chunk:
 
     @property
     def embedded_text(self) -> str:
-        """What the embedding model reads. What comes first weighs most in a vector, and a title says less of a passage
-        than its text: it comes last, and headings that the text begins with are not said twice. On pages, whose
-        vectors lean towards their neighbours, it stands in front (docs/decisions/0010-what-speaks-for-a-passage.md).
+        """What the embedding model reads: text, then context, and nothing twice. On pages, whose vectors lean towards
+        their neighbours, as BM25 has it. Why: docs/decisions/0010-what-speaks-for-a-passage.md, *What is read first*.
         """
         if self.place.page is not None or not self.context:
             return self.search_text
