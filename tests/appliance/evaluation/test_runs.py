@@ -24,11 +24,12 @@ from appliance.errors import AuditUnavailable, CatalogUnavailable, Conflict, Ind
 from appliance.evaluation.compare import compare
 from appliance.evaluation.feedback import digest_of, exercises_from
 from appliance.evaluation.golden import Evidence, GoldenQuestion
-from appliance.evaluation.results import CLOSED, NOT_OPEN, OWN_GROUPS, Asked, Evaluation, SetKind
+from appliance.evaluation.results import CLOSED, NOT_OPEN, OWN_GROUPS, THE_OTHERS, Asked, Evaluation, SetKind
 from appliance.evaluation.runner import Examiner, Exercise, OnRecordAsAWhole, exercises_for
 from appliance.evaluation.runs import Evaluations, Order
 from appliance.evaluation.store import KEPT, EvaluationStore
 from appliance.inference.port import Generation, Message
+from appliance.labels import NO_LEVEL
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.answering.test_answerer import READER, Scripted
@@ -436,6 +437,24 @@ def test_documents_that_were_away_for_a_while_do_not_let_a_gate_pass(desk: Desk)
     assert run(frozenset({"board"}))[1:] == (right.id, False)  # there, and closed
     assert run(frozenset({"board"}))[1:] == (right.id, False)
     assert run()[1:] == (right.id, True)
+
+
+def test_a_run_in_which_another_reader_asked_what_names_no_groups_is_none_to_compare_with(desk: Desk) -> None:
+    """All readers together are the same, where the questions that name groups name those of both."""
+    both = replace(QUESTIONS[0], groups=("staff", "board"))
+
+    def asked(groups: frozenset[str], *levels: str) -> Evaluation:
+        exercises = exercises_for([both, QUESTIONS[1]], groups, lambda _: frozenset({NO_LEVEL, *levels}))
+        return desk.ended(desk.start(exercises, groups=("board", "everyone", "staff")))
+
+    board = frozenset({"board"})
+    first = asked(board, "internal")
+    assert first.settings[THE_OTHERS] == "board, everyone; levels: internal"
+    for other in (asked(STAFF, "internal"), asked(board)):
+        assert desk.runs.before(other, max_drop=1) is None
+    assert desk.runs.before(asked(board, "internal"), max_drop=1) == first
+    for alike in ([both], [QUESTIONS[1]]):
+        assert THE_OTHERS not in desk.ended(desk.start(exercises_for(alike, STAFF))).settings
 
 
 def test_the_questions_of_the_runs_before_are_counted_and_not_read(desk: Desk) -> None:
