@@ -284,7 +284,9 @@ def log_verifier(target: Annotated[Path, typer.Argument(help="The file to write.
 def log_export(
     target: Annotated[Path, typer.Argument(help="The file to write.")],
     reason: Reason = "",
-    proof_only: Annotated[bool, typer.Option(help="Leave out what the entries hold; the log still verifies.")] = False,
+    proof_only: Annotated[
+        bool, typer.Option("--proof-only", help="Leave out what the entries hold; the log still verifies.")
+    ] = False,
 ) -> None:
     """Write the whole log as JSON lines that verify without the appliance. The export is itself recorded.
 
