@@ -21,7 +21,7 @@ from appliance.auth.groups import groups_in_use, written_differently
 from appliance.auth.standing import MAX_SKEW
 from appliance.compliance.paper import shows_more_than_latin
 from appliance.config import OFFLINE_SWITCHES, Provider
-from appliance.domain import EVERYONE, TROUBLED
+from appliance.domain import EVERYONE, SAMPLES, TROUBLED
 from appliance.errors import ApplianceError
 from appliance.labels import NO_LEVEL
 from appliance.monitoring.alarms import TITLES
@@ -241,14 +241,17 @@ def _groups(appliance: Appliance) -> Iterator[Check]:
         yield Check("groups", Status.WARNING, f"differ only in upper and lower case: {told}", remedy)
     else:
         yield Check("groups", Status.OK, f"{len(in_use)} in use")
-    empty = sorted(appliance.catalog.groups() - appliance.accounts.groups() - {EVERYONE})
-    if empty:
+    filled = appliance.accounts.groups() | {EVERYONE}
+    if empty := sorted(appliance.catalog.groups(but_of=SAMPLES) - filled):
         told = _several(empty)
         remedy = (
             "Nobody sees a document by them. Correct a name that is misspelt (access files, rules, sources). People of "
             "a directory are in their groups from their first sign-in on."
         )
         yield Check("empty groups", Status.WARNING, f"documents are for groups that nobody is in: {told}", remedy)
+    elif meant := sorted(appliance.catalog.groups() - filled):
+        told = f"the samples alone are for groups that nobody is in, to show it: {_several(meant)}"
+        yield Check("empty groups", Status.OK, told)
 
 
 def _several(names: Sequence[str]) -> str:

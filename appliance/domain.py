@@ -244,6 +244,10 @@ class Share:
     groups: tuple[tuple[str, str], ...] = ()
 
 
+SAMPLES = "Samples"
+"""The name of the source that `strongroom init` makes of the sample documents."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A folder whose documents are kept in sync. `groups` and `level` label the documents of which nothing else says.

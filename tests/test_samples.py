@@ -9,6 +9,7 @@ import email.policy
 import importlib.util
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -245,7 +246,10 @@ def _read_by_tesseract(image: Image) -> str:
     picture = io.BytesIO()
     image.save(picture, "PNG", dpi=(170, 170))
     command = ["tesseract", "stdin", "stdout", "-l", "eng"]
-    return subprocess.run(command, input=picture.getvalue(), capture_output=True, check=True).stdout.decode()
+    environ = {**os.environ, "OMP_THREAD_LIMIT": "1"}  # as ingestion does: several threads wait for one another, busily
+    return subprocess.run(
+        command, input=picture.getvalue(), capture_output=True, check=True, env=environ
+    ).stdout.decode()
 
 
 # --- access and questions -----------------------------------------------------------------------------------------

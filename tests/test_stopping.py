@@ -150,17 +150,18 @@ class _House:
     def asked(self, method: str, path: str, **given: Any) -> httpx.Response:
         """What the first answer is that is not about who is asking: the token is another after each start."""
         deadline = time.monotonic() + 200
-        while True:
-            assert time.monotonic() < deadline
-            with suppress(httpx.ConnectError, FileNotFoundError):
-                token = DataFolder(self.data).operator_token.read_text().strip()
-                headers = {"Authorization": f"Bearer {token}", "X-Strongroom-Groups": "everyone"}
-                with httpx.Client(trust_env=False, base_url=f"http://127.0.0.1:{self.port}", timeout=60) as client:
+        address = f"http://127.0.0.1:{self.port}"
+        with httpx.Client(trust_env=False, base_url=address, timeout=60) as client:  # to make one takes a while
+            while True:
+                assert time.monotonic() < deadline
+                with suppress(httpx.ConnectError, FileNotFoundError):
+                    token = DataFolder(self.data).operator_token.read_text().strip()
+                    headers = {"Authorization": f"Bearer {token}", "X-Strongroom-Groups": "everyone"}
                     answer = client.request(method, path, headers=headers, **given)
-                if answer.status_code != 401:
-                    assert answer.is_success, answer.text
-                    return answer
-            time.sleep(0.02)
+                    if answer.status_code != 401:
+                        assert answer.is_success, answer.text
+                        return answer
+                time.sleep(0.02)
 
     def listed(self) -> list[str]:
         return [each["path"] for each in self.asked("GET", "/api/documents").json()["documents"]]

@@ -128,8 +128,8 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", wit
     signed = [found for found, text in zip(expected[1:], (*notes, *carried), strict=True) if "\n\n" in text]
     _same_log(expected)
     _check_witnesses(first, (*notes, *carried), witnesses, report)
-    lost = [text for text in carried if "\n\n" in text and _text(text) not in {_text(found) for found in notes}]
-    if lost and report.complete:
+    kept = {_text(text) for text in notes}
+    if report.complete and any("\n\n" in text and _text(text) not in kept for text in carried):
         raise Wrong("A signed checkpoint that was carried out is missing from the export: checkpoints were removed.")
     if report.signatures and not key:
         report.remarks.append(
@@ -833,16 +833,22 @@ def main() -> int:
     parser.add_argument("--key", type=Path, help="the signer's public key, as it was carried out")
     parser.add_argument("--package-key", type=Path, help="the public key of evidence packages, as it was carried out")
     parser.add_argument(
-        "--checkpoint", type=Path, action="append", default=[], help="a checkpoint that was carried out"
+        "--checkpoint",
+        type=Path,
+        action="append",
+        default=[],
+        help="a checkpoint that was carried out, or many in a file",
     )
     parser.add_argument("--witness-key", type=Path, action="append", default=[], help="the public key of a witness")
     parser.add_argument(
         "--witness", metavar="FOLDER", type=Path, help="cosign a request, as the witness of this folder"
     )
     parser.add_argument("--name", default="strongroom/witness", help="what a new witness is called")
-    given = parser.parse_args()
+    given, carried = parser.parse_args(), list[str]()
     try:
-        return _cosign(given) if given.witness else _check(given)
+        for path in given.checkpoint:
+            carried += as_carried(path.read_bytes().decode("utf-8"))
+        return _cosign(given) if given.witness else _check(given, carried)
     except Wrong as error:
         where = "" if error.seq is None else f"First bad entry: {error.seq}. "
         what = "The request is NOT cosigned." if given.witness else "The export does NOT verify."
@@ -850,12 +856,11 @@ def main() -> int:
         return 1
     except (NotJudged, OSError, UnicodeDecodeError) as error:
         print(f"Not judged: {error}", file=sys.stderr if given.witness else sys.stdout)
-        _tell(getattr(error, "report", None), len(given.checkpoint))
+        _tell(getattr(error, "report", None), len(carried))
         return 2
 
 
-def _check(given: argparse.Namespace) -> int:
-    carried = [as_carried(path.read_bytes().decode("utf-8")) for path in given.checkpoint]
+def _check(given: argparse.Namespace, carried: list[str]) -> int:
     witnesses = [path.read_text("utf-8") for path in given.witness_key]
     key, package_key = (path.read_text("utf-8") if path else "" for path in (given.key, given.package_key))
     if given.file.is_dir():
@@ -890,9 +895,12 @@ def _cosign(given: argparse.Namespace) -> int:
     return 0
 
 
-def as_carried(text: str) -> str:
-    """A checkpoint as it was before it was typed or scanned: editors end lines in their own way, or not at all."""
-    return text.replace("\r\n", "\n").strip() + "\n"
+def as_carried(text: str) -> list[str]:
+    """The checkpoints in a file, as they were before they were typed or scanned: editors end lines in their own way.
+
+    There may be many, with a form feed between them, as the appliance keeps those of a log.
+    """
+    return [f"{part.strip()}\n" for part in text.replace("\r\n", "\n").strip().split("\f")]
 
 
 def held_in(report: Report) -> str:

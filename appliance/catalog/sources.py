@@ -67,11 +67,14 @@ class SourceCatalog:
             found = connection.execute(select(sources.c.id, sources.c.name).order_by(sources.c.name))
             return {row.id: row.name for row in found}
 
-    def groups(self) -> frozenset[str]:
-        """Every group that a source or a document is labelled with."""
+    def groups(self, *, but_of: str = "") -> frozenset[str]:
+        """Every group that a source or a document is labelled with, but for one source, by name, and its documents."""
+        query = select(document_groups.c.group_name).distinct()
+        if but_of:
+            query = query.select_from(document_groups.join(documents).join(sources)).where(sources.c.name != but_of)
         with self._database.read() as connection:
-            grants = connection.execute(select(document_groups.c.group_name).distinct()).scalars().all()
-            return groups_in(grants).union(*(_named_by(source) for source in self.sources()))
+            grants = connection.execute(query).scalars().all()
+            return groups_in(grants).union(*(_named_by(source) for source in self.sources() if source.name != but_of))
 
     def levels(self) -> frozenset[str]:
         """Every level that a source or a document was given."""

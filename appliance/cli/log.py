@@ -32,7 +32,7 @@ log_app = typer.Typer(help="The query log: verify, show, export, subject access.
 @log_app.command("verify")
 def log_verify(
     checkpoint: Annotated[
-        list[Path] | None, typer.Option(help="A checkpoint carried out earlier, to check against; may be repeated.")
+        list[Path] | None, typer.Option(help="A checkpoint carried out earlier, or many in one file; may be repeated.")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="The public key of the signer, as it was carried out.")] = None,
     witness_key: Annotated[
@@ -43,11 +43,11 @@ def log_verify(
     """Check every entry, the whole tree and every signature; names the first entry that is wrong."""
     from appliance.audit.signatures import checked, last_cosigned, signed_checkpoints
     from appliance.audit.stores import store_for
-    from appliance.audit.verifier import NotJudged, Wrong, as_carried
+    from appliance.audit.verifier import NotJudged, Wrong
     from appliance.audit.verify import verify
     from appliance.data_folder import DataFolder
 
-    carried = [_checkpoint_in(path, as_carried(_read(path))) for path in checkpoint or ()]
+    carried = [text for path in checkpoint or () for text in _checkpoints_in(path)]
     trusted = _read(key) if key else ""
     witnesses = [_read(path) for path in witness_key or ()]
     settings = load_settings()
@@ -118,20 +118,25 @@ def _tell(report: Report) -> None:
         out.print(remark)
 
 
-def _checkpoint_in(path: Path, text: str) -> str:
-    """The text of a checkpoint, signed or not. Ends with status 2 when it is none: then nothing is said of the log."""
-    from appliance.audit.checkpoint import parse
+def _checkpoints_in(path: Path) -> list[str]:
+    """The texts of the checkpoints in a file, signed or not.
 
-    unsigned = text.rpartition("\n\n")[0] + "\n" if "\n\n" in text else text
+    Ends with status 2 when one of them is none: then nothing is said of the log.
+    """
+    from appliance.audit.checkpoint import parse
+    from appliance.audit.verifier import as_carried
+
+    found = as_carried(_read(path))
     try:
-        parse(unsigned)
+        for text in found:
+            parse(text.rpartition("\n\n")[0] + "\n" if "\n\n" in text else text)
     except AuditBroken as error:
         err.print(
             f"[red]Error:[/red] {escape(str(path))} holds no checkpoint, so the log was not judged. "
             "Give a file as 'strongroom log checkpoint' or the browser's 'Print a checkpoint' made it."
         )
         raise typer.Exit(2) from error
-    return text
+    return found
 
 
 def _read(path: Path) -> str:
@@ -279,7 +284,9 @@ def log_verifier(target: Annotated[Path, typer.Argument(help="The file to write.
 def log_export(
     target: Annotated[Path, typer.Argument(help="The file to write.")],
     reason: Reason = "",
-    proof_only: Annotated[bool, typer.Option(help="Leave out what the entries hold; the log still verifies.")] = False,
+    proof_only: Annotated[
+        bool, typer.Option("--proof-only", help="Leave out what the entries hold; the log still verifies.")
+    ] = False,
 ) -> None:
     """Write the whole log as JSON lines that verify without the appliance. The export is itself recorded.
 

@@ -15,15 +15,13 @@ from appliance.cli.acting import admin_action, as_operator, recorded
 from appliance.cli.ingestion import ingest_folder
 from appliance.cli.terminal import new_table, out
 from appliance.config import Settings, load_settings
-from appliance.domain import EVERYONE, DocumentState, Role
+from appliance.domain import EVERYONE, SAMPLES, DocumentState, Role
 
 DEMO_ACCOUNTS: tuple[tuple[str, tuple[Role, ...], tuple[str, ...]], ...] = (
     ("employee", (Role.EMPLOYEE,), ("hr",)),
     ("admin", (Role.EMPLOYEE, Role.ADMIN), ()),
     ("compliance", (Role.COMPLIANCE,), ()),
 )
-SAMPLES = "Samples"
-"""The name of the source that `init` makes."""
 
 
 def serve() -> None:

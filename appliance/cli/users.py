@@ -54,6 +54,7 @@ def user_add(
         out.print(f"Account {escape(name)} made. Give it a token: strongroom user token {escape(name)}")
         return
     out.print(f"Account {escape(name)} made. Password (shown this once): [bold]{password}[/bold]")
+    _tell_of_the_change(may_keep=may_keep)
 
 
 @user_app.command("list")
@@ -84,6 +85,7 @@ def user_password(name: str, may_keep: MayKeep = False) -> None:
     with _person(name, "person.password_set") as (accounts, person_id):
         accounts.set_password(person_id, password, must_change=not may_keep)
     out.print(f"New password of {escape(name)} (shown this once): [bold]{password}[/bold]")
+    _tell_of_the_change(may_keep=may_keep)
 
 
 @user_app.command("roles")
@@ -239,6 +241,11 @@ def user_revoke(
         with recorded(settings, admin_action("token.revoked", name, f"{token.label} ({shown_id})")):
             sessions.revoke_token(person_id, token.id)
     out.print(f"The token {shown_id} of {escape(name)} has ended.")
+
+
+def _tell_of_the_change(*, may_keep: bool) -> None:
+    if not may_keep:
+        out.print("They are asked for one of their own at the first sign-in with it.")
 
 
 def _group_and_origin(person: Person) -> list[str]:

@@ -26,7 +26,7 @@ from sqlalchemy import Column, Row, String, Table, Text, and_, exists, insert, o
 
 from appliance.audit.entries import ActDecided, ActProposed
 from appliance.audit.log import QueryLog
-from appliance.auth.accounts import now_utc
+from appliance.auth.accounts import Accounts, now_utc
 from appliance.auth.tables import people
 from appliance.database import Database, Moment, metadata, month_in
 from appliance.errors import AccessDenied, Conflict, InvalidRequest, NotFound
@@ -108,6 +108,7 @@ class FourEyes:
         self._database = database
         self._log = log
         self._clock = clock
+        self._accounts = Accounts(database, clock)
         self._deeds: dict[str, Deed] = {}
         self._vetoes: dict[str, Veto] = {}
         self._checks: list[Check] = []
@@ -209,8 +210,7 @@ class FourEyes:
 
     def _name(self, officer: str) -> str:
         """What an officer signs in as now, for the record; empty where there is no such account."""
-        with self._database.read() as connection:
-            return connection.execute(select(people.c.name).where(people.c.id == officer)).scalar() or ""
+        return self._accounts.names().get(officer, "")
 
     def one(self, proposal_id: str) -> Proposal:
         """One proposal. Raises NotFound."""

@@ -71,8 +71,9 @@ NOT_THERE = "questions that name what is not in the appliance"
 NOT_OPEN = "questions that name what is closed to those who are asked as"
 LEFT_OUT = "answers found helpful that were left out"
 OWN_GROUPS = "questions asked with groups of their own"
-"""The names under which the settings of a run tell which questions do not count, and how many name the groups that they
-are asked with, where there are such."""
+THE_OTHERS = "the other questions asked with"
+"""The names under which the settings of a run tell which questions do not count; how many name the groups that they are
+asked with, where there are such; and the groups and levels of those that do not, where there are both."""
 
 
 _NAMED_ABSENT = 10

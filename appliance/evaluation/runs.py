@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 
 from appliance.answering.answerer import Record
 from appliance.audit.entries import EvaluationEnded, MeasuredValue
+from appliance.domain import EVERYONE
 from appliance.errors import ApplianceError, Conflict, NotFound, place_of
 from appliance.evaluation.compare import accepted
 from appliance.evaluation.metrics import measured
@@ -30,6 +31,7 @@ from appliance.evaluation.results import (
     NOT_OPEN,
     NOT_THERE,
     OWN_GROUPS,
+    THE_OTHERS,
     Evaluation,
     QuestionResult,
     SetKind,
@@ -37,6 +39,7 @@ from appliance.evaluation.results import (
 )
 from appliance.evaluation.runner import Examiner, Exercise
 from appliance.evaluation.store import EvaluationStore
+from appliance.labels import NO_LEVEL
 
 _log = logging.getLogger(__name__)
 _NICENESS = 10
@@ -63,8 +66,13 @@ class Order:
 
     def told(self) -> dict[str, str]:
         """What is to be said of the questions, as settings of the run."""
-        own = sum(bool(exercise.question.groups) for exercise in self.exercises)
-        told = {LEFT_OUT: self.left_out, OWN_GROUPS: f"{own:,} of {len(self.exercises):,}" if own else ""}
+        others = [exercise for exercise in self.exercises if not exercise.question.groups]
+        own = len(self.exercises) - len(others)
+        told = {
+            LEFT_OUT: self.left_out,
+            OWN_GROUPS: f"{own:,} of {len(self.exercises):,}" if own else "",
+            THE_OTHERS: _read_as(others[0]) if own and others else "",  # all of them alike
+        }
         return {name: value for name, value in told.items() if value}
 
 
@@ -172,13 +180,10 @@ class Evaluations:
 
     def before(self, run: Evaluation, *, max_drop: float) -> Evaluation | None:
         """The latest run before this one that asked the same questions as the same reader and passed in its turn."""
-        like = (run.kind, run.groups, run.levels, run.answers)
         earlier = [
             other
             for other in self._store.latest()
-            if other.is_whole
-            and other.started_at < run.started_at
-            and (other.kind, other.groups, other.levels, other.answers) == like
+            if other.is_whole and other.started_at < run.started_at and _asked_like(other) == _asked_like(run)
         ]
         same = [other for other in earlier if run.kind is SetKind.FEEDBACK or other.set_sha256 == run.set_sha256]
         return accepted(((other, self._store.asked(other)) for other in reversed(same)), max_drop=max_drop)
@@ -275,6 +280,21 @@ class Evaluations:
         except ApplianceError as failure:
             run, results = replace(run, error=str(failure), metrics={}), []
         self._store.finish(run, results)
+
+
+def _read_as(exercise: Exercise) -> str:
+    """The groups and levels that a question is asked with, in words."""
+    levels = ", ".join(sorted(exercise.levels - {NO_LEVEL}))
+    return ", ".join(sorted({EVERYONE, *exercise.groups})) + (f"; levels: {levels}" if levels else "")
+
+
+def _asked_like(run: Evaluation) -> tuple[object, ...]:
+    """How the questions of a run were asked, besides what they are; alike in runs that `before` compares.
+
+    `groups` and `levels` are those of all readers together. Which of them asked what is told by the set, but for the
+    questions that name no groups.
+    """
+    return run.kind, run.groups, run.levels, run.answers, run.settings.get(THE_OTHERS)
 
 
 def _entry(run: Evaluation, *, asked: int) -> EvaluationEnded:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    Index,
     Integer,
     Row,
     String,
@@ -38,8 +39,6 @@ from appliance.database import Database, Moment, metadata
 from appliance.errors import NotFound
 from appliance.evaluation.results import (
     NOT_ASKED,
-    NOT_OPEN,
-    NOT_THERE,
     Asked,
     Evaluation,
     FoundPlace,
@@ -74,7 +73,7 @@ evaluation_results = Table(
     "evaluation_results",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("evaluation_id", ForeignKey("evaluations.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("evaluation_id", ForeignKey("evaluations.id", ondelete="CASCADE"), nullable=False),
     Column("query_id", ForeignKey("turns.query_id", ondelete="CASCADE"), nullable=True, index=True),
     Column("question_id", Text, nullable=False),
     Column("question", Text, nullable=False),
@@ -90,6 +89,7 @@ evaluation_results = Table(
     Column("citations", Integer, nullable=True),
     Column("right_citations", Integer, nullable=True),
     Column("answer_ms", Float, nullable=True),
+    Index("ix_evaluation_results_kind", "evaluation_id", "kind"),
 )
 
 
@@ -154,17 +154,15 @@ class EvaluationStore:
     def asked(self, run: Evaluation) -> Asked:
         """Which questions of a run count, less what has been deleted since.
 
-        They are counted in the index alone: a run may have 20,000 questions, each with the places that were found, and
-        those of every run of a set are looked at. Which were not asked is read of a run that says it had such.
+        They are counted, and those that were not asked are found, in the index alone: a run may have 20,000 questions,
+        each with the places that were found, and those of every run of a set are looked at.
         """
         results = evaluation_results.c
         of_run = results.evaluation_id == run.id
+        not_asked = select(results.question_id).where(of_run, results.kind.in_(NOT_ASKED))
         with self._database.read() as connection:
             total = connection.execute(select(func.count()).select_from(evaluation_results).where(of_run)).scalar_one()
-            if NOT_THERE not in run.settings and NOT_OPEN not in run.settings:
-                return Asked(total)
-            query = select(results.question_id).where(of_run, results.kind.in_(NOT_ASKED))
-            absent = frozenset(connection.execute(query).scalars())
+            absent = frozenset(connection.execute(not_asked).scalars())
         return Asked(total - len(absent), absent)
 
     def remove(self, run_id: str) -> None:

@@ -9,6 +9,7 @@ what is built here. To read how the appliance is put together, begin with `openi
     serving         what answers from an index
     exchange        puts another index and its embedding model in the place of those that answer
     evaluated_with  what the result of an evaluation depends on
+    collecting      what garbage collection passes over
     put_on_record   what the appliance puts on record of itself
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import threading
 from collections.abc import Callable
@@ -45,6 +44,7 @@ from appliance.monitoring.monitor import Monitor
 from appliance.read_ahead import has_room_for
 from appliance.replay.replayer import Replayer
 from appliance.retrieval.retriever import Retriever
+from appliance.wiring import collecting
 from appliance.wiring.serving import InService
 from ingest.changeover import Changeover, ChangeProgress
 from ingest.cluster.parsers import ClusterParsers
@@ -125,9 +125,9 @@ class Appliance:
     def warm_up(self, stopping: threading.Event) -> None:
         """Let the first questions wait no longer than those after them, unless it is `stopping` meanwhile.
 
-        The models of the search are loaded, what there is by now is left out of garbage collection (to look through it
-        takes 70 ms, in seven of a thousand questions), and the passages are brought into memory if there is room for
-        them (of the index that was done on opening it). The last two are done as well if a model cannot be loaded.
+        The models of the search are loaded, what there is by now is left out of garbage collection (`collecting`), and
+        the passages are brought into memory if there is room for them (of the index that was done on opening it). The
+        last two are done as well if a model cannot be loaded.
 
         Raises:
             ModelUnavailable: A model of the search cannot be loaded.
@@ -140,8 +140,7 @@ class Appliance:
                 self.reranker.scores("warm up", ["warm up"])
         finally:
             if not stopping.is_set():
-                gc.collect()
-                gc.freeze()
+                collecting.set_aside()
                 self._read_passages(stopping)
 
     def _read_passages(self, stopping: threading.Event) -> None:

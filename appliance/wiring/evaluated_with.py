@@ -50,9 +50,9 @@ class EvaluatedWith:
 
 
 _NOT_QUOTED = (
-    "An evaluation with answers measures what the language model writes, and quotes no passages in its place, as a "
-    "question would be answered meanwhile. Evaluate without answers, or set model.provider to 'none' to measure quoted "
-    "passages."
+    "People get quoted passages meanwhile; an evaluation does not, since they would be measured as answers of the "
+    "model. Evaluate without answers; or, to measure quoted passages, set model.provider to 'none' and start the "
+    "appliance again."
 )
 
 

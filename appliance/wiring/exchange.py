@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass
 
 from appliance.audit.entries import ITSELF, AdminAction
@@ -13,6 +12,7 @@ from appliance.evaluation.runs import Evaluations
 from appliance.index.port import VectorIndex
 from appliance.indexes import Indexes, OpenIndexes
 from appliance.inference.port import Embedder
+from appliance.wiring import collecting
 from appliance.wiring.serving import InService, Serving, ServingBuilder
 from ingest.changeover import Changeover
 from ingest.embedding_cache import CachingEmbedder
@@ -113,13 +113,4 @@ class Exchange:
             self.former_index.close()
             self.indexes.clear()
             self.successor.let_go()
-        _collect_what_warming_up_set_aside()
-
-
-def _collect_what_warming_up_set_aside() -> None:
-    """Let go of what refers to itself, as a model of torch does: `Appliance.warm_up` took it out of collection."""
-    set_aside = gc.get_freeze_count() > 0
-    gc.unfreeze()
-    gc.collect()
-    if set_aside:
-        gc.freeze()
+        collecting.collect_what_was_set_aside()

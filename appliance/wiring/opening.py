@@ -9,7 +9,6 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -67,7 +66,7 @@ from appliance.ldap.sync import DirectorySync
 from appliance.monitoring.monitor import Monitor
 from appliance.retrieval.glossary import load_glossary
 from appliance.sealing import seal_what_is_plain
-from appliance.wiring import put_on_record
+from appliance.wiring import collecting, put_on_record
 from appliance.wiring.appliance import Appliance
 from appliance.wiring.evaluated_with import EvaluatedWith
 from appliance.wiring.exchange import changeover_of
@@ -105,7 +104,7 @@ def opened(settings: Settings, *, model: LanguageModel | None = None) -> Iterato
     """
     usual = sys.getswitchinterval()
     with ExitStack() as stack:
-        stack.callback(gc.unfreeze)  # what `warm_up` has set aside
+        stack.callback(collecting.take_back)  # what `warm_up` has set aside
         stack.callback(sys.setswitchinterval, usual)
         sys.setswitchinterval(_TURN_S)
         yield _build(settings, stack, model)

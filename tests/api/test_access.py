@@ -16,7 +16,7 @@ from appliance.audit.entries import QuestionReceived
 from appliance.config import RetentionSettings
 from appliance.data_folder import DataFolder
 from appliance.doctor import Status, examine
-from appliance.domain import EVERYONE
+from appliance.domain import EVERYONE, SAMPLES
 from appliance.errors import AccessDenied, Conflict
 from appliance.server import create_headless_app
 from tests.api.conftest import BASE, Desk
@@ -249,6 +249,17 @@ def test_the_doctor_names_groups_that_documents_are_for_and_nobody_is_in(desk: D
     ]
     assert any("'finnance'" in check.detail and "misspelt" in check.remedy for check in told)
     assert not any("'hr'" in check.detail for check in told)
+
+
+def test_the_doctor_warns_of_no_group_that_is_in_the_samples_alone(desk: Desk) -> None:
+    def told() -> list[tuple[Status, str]]:
+        return [(check.status, check.detail) for check in examine(desk.appliance) if check.name == "empty groups"]
+
+    files = {"plan__txt": "The plan is blue.", "__access__toml": 'groups = ["treasury"]'}
+    desk.sync(desk.add(desk.folder(**files), name=SAMPLES))
+    assert told() == [(Status.OK, "the samples alone are for groups that nobody is in, to show it: 'treasury'")]
+    desk.sync(desk.add(desk.folder(**files)))
+    assert told() == [(Status.WARNING, "documents are for groups that nobody is in: 'treasury'")]
 
 
 def test_a_part_that_the_system_lets_nobody_look_at_gives_a_check(desk: Desk, tmp_path: Path) -> None:

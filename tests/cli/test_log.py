@@ -108,6 +108,9 @@ def test_an_auditor_checks_an_export_with_one_file_and_what_was_carried_out(room
     carried = ("--key", str(key), "--checkpoint", str(signed))
     assert "none of them with what it holds" in room.run("log", "verify", "--export", str(export), *carried)
     assert "verifies" in room.run("log", "verify", *carried)
+    every = ("--checkpoint", str(room.data / "log" / "checkpoints" / "queries.signed.txt"))
+    assert "verifies" in room.run("log", "verify", *every)
+    assert "verifies" in room.run("log", "verify", "--export", str(export), *every)
     signed.write_text(signed.read_text("utf-8").replace("/query-log\n", "/query-log\n1"), "utf-8")
     assert "NOT verify" in room.run("log", "verify", *carried, ok=False)
     for garbage in ("no checkpoint at all\n", "a\n\nb\n", ""):

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.integration
 
 
 def test_accounts_are_managed(room: Room) -> None:
-    assert "Password (shown this once)" in room.run("user", "add", "Visitor", "--role", "employee", "--group", "hr")
+    made = room.run("user", "add", "Visitor", "--role", "employee", "--group", "hr")
+    assert "Password (shown this once)" in made
+    assert "asked for one of their own at the first sign-in" in made
     assert "already" in room.run("user", "add", "visitor", "--role", "employee", ok=False)
     assert "admin" in room.run_apart("user", "add", "both", "--role", "admin", "--role", "compliance", ok=False)
     assert "Write 'hr'" in room.run("user", "add", "other", "--role", "employee", "--group", "HR", ok=False)
@@ -28,7 +30,10 @@ def test_accounts_are_managed(room: Room) -> None:
     room.run("user", "disable", "visitor")
     assert re.search(r"visitor.*disabled", room.run("user", "list"))
     room.run("user", "enable", "visitor")
-    assert "New password" in room.run("user", "password", "visitor")
+    changed = room.run("user", "password", "visitor")
+    assert "New password" in changed
+    assert "asked for one of their own" in changed
+    assert "asked for" not in room.run("user", "password", "visitor", "--may-keep")
     assert "There is no account 'ghost'" in room.run("user", "password", "ghost", ok=False)
 
 

@@ -17,7 +17,7 @@ from appliance.audit import checkpoint, note, signatures, signer, tree
 from appliance.audit.checkpoint import ORIGIN, Checkpoint
 from appliance.audit.checkpoint import latest_path as checkpoint_path
 from appliance.audit.log import CHECKPOINT_EVERY, QueryLog
-from appliance.audit.signatures import key_path, notes_path, signed_checkpoints, signed_notes
+from appliance.audit.signatures import checked, key_path, notes_path, signed_checkpoints, signed_notes
 from appliance.audit.signer import Signer
 from appliance.audit.signing import Signing
 from appliance.audit.verify import verify
@@ -250,6 +250,22 @@ def test_a_caller_who_says_nothing_holds_up_nobody_for_long(log: QueryLog, folde
         own.close()  # waits for its turn
     assert own.problem == ""
     assert signed_until(log, 2)
+
+
+def test_a_signed_checkpoint_that_was_removed_is_missed_whatever_else_was_carried_out(
+    log: QueryLog, folder: Path, asked: Ask
+) -> None:
+    own = Signer(folder)
+    log.append(asked())
+    signed = own.sign(log.checkpoint().text(), [])
+    signatures.keep(log.path, signed)
+    key_path(log.path).write_text(own.key.text(), "utf-8")
+    unsigned = signed.rpartition("\n\n")[0] + "\n"
+    log.append(asked("q2"))
+    assert checked(log.path, [unsigned, signed])[-1].size == 1
+    notes_path(log.path).unlink()
+    with pytest.raises(AuditBroken, match="was removed"):
+        checked(log.path, [unsigned, signed])
 
 
 def test_half_a_note_that_a_crash_left_goes_with_the_next(log: QueryLog) -> None:

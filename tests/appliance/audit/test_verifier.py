@@ -92,6 +92,27 @@ def test_it_runs_alone_and_says_what_it_found(exported: Exported, tmp_path: Path
     assert "30 entries in the log" in told
 
 
+def test_the_file_in_which_the_appliance_keeps_signed_checkpoints_is_taken_one_by_one(
+    exported: Exported, log: QueryLog, tmp_path: Path
+) -> None:
+    export, key, every = (tmp_path / name for name in ("export", "key", "every"))
+    export.write_text("".join(exported.lines), "utf-8")
+    key.write_text(exported.key, "utf-8")
+    command = [sys.executable, "-I", "-S", PROGRAM, export, "--key", key, "--checkpoint", every]
+
+    def told(kept: bytes) -> tuple[int, str]:
+        every.write_bytes(kept)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    kept = signatures.notes_path(log.path).read_bytes()
+    status, said = told(kept)
+    assert (status, "Checkpoints carried out before: 3." in said) == (0, True), said
+    assert told(kept.replace(b"\n", b"\r\n"))[0] == 0
+    assert told(kept.replace(b"/query-log\n20\n", b"/query-log\n21\n"))[0] == 1
+    assert told(b"\f\n".join([kept, kept]))[0] == 1, "between two form feeds is no checkpoint"
+
+
 def rebuilt(
     exported: Exported,
     change: Callable[[list[dict[str, Any]]], object],

@@ -98,6 +98,7 @@ def test_a_stranger_checks_a_package_with_what_is_in_it(evidence: Evidence, case
     assert (status, "with the key in" in said) == (0, False), said
     summed = subprocess.run(["sha256sum", "-c", "manifest.txt"], cwd=folder, capture_output=True, text=True, check=True)
     assert summed.stdout.count(": OK") == len(FILES) - 1
+    assert "1 line is improperly formatted" in summed.stderr, "the documents say so"
 
 
 def test_a_package_holds_what_is_on_record_of_its_questions_and_of_the_case_and_nothing_else(

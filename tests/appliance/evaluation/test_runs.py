@@ -24,11 +24,12 @@ from appliance.errors import AuditUnavailable, CatalogUnavailable, Conflict, Ind
 from appliance.evaluation.compare import compare
 from appliance.evaluation.feedback import digest_of, exercises_from
 from appliance.evaluation.golden import Evidence, GoldenQuestion
-from appliance.evaluation.results import CLOSED, NOT_OPEN, OWN_GROUPS, Asked, Evaluation, SetKind
+from appliance.evaluation.results import CLOSED, NOT_OPEN, OWN_GROUPS, THE_OTHERS, Asked, Evaluation, SetKind
 from appliance.evaluation.runner import Examiner, Exercise, OnRecordAsAWhole, exercises_for
 from appliance.evaluation.runs import Evaluations, Order
 from appliance.evaluation.store import KEPT, EvaluationStore
 from appliance.inference.port import Generation, Message
+from appliance.labels import NO_LEVEL
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.answering.test_answerer import READER, Scripted
@@ -438,8 +439,26 @@ def test_documents_that_were_away_for_a_while_do_not_let_a_gate_pass(desk: Desk)
     assert run()[1:] == (right.id, True)
 
 
+def test_a_run_in_which_another_reader_asked_what_names_no_groups_is_none_to_compare_with(desk: Desk) -> None:
+    """All readers together are the same, where the questions that name groups name those of both."""
+    both = replace(QUESTIONS[0], groups=("staff", "board"))
+
+    def asked(groups: frozenset[str], *levels: str) -> Evaluation:
+        exercises = exercises_for([both, QUESTIONS[1]], groups, lambda _: frozenset({NO_LEVEL, *levels}))
+        return desk.ended(desk.start(exercises, groups=("board", "everyone", "staff")))
+
+    board = frozenset({"board"})
+    first = asked(board, "internal")
+    assert first.settings[THE_OTHERS] == "board, everyone; levels: internal"
+    for other in (asked(STAFF, "internal"), asked(board)):
+        assert desk.runs.before(other, max_drop=1) is None
+    assert desk.runs.before(asked(board, "internal"), max_drop=1) == first
+    for alike in ([both], [QUESTIONS[1]]):
+        assert THE_OTHERS not in desk.ended(desk.start(exercises_for(alike, STAFF))).settings
+
+
 def test_the_questions_of_the_runs_before_are_counted_and_not_read(desk: Desk) -> None:
-    """Of a hundred runs of a large set that would be gigabytes; only what was absent is read, where anything was."""
+    """Of a hundred runs of a large set that would be gigabytes; only what was not asked is read."""
     away = replace(QUESTIONS[1], evidence=(Evidence("away.txt"),))
     whole = desk.ended(desk.start(exercises_for((QUESTIONS[0], QUESTIONS[2]), STAFF)))
     assert desk.store.asked(whole) == Asked(2)
@@ -447,12 +466,14 @@ def test_the_questions_of_the_runs_before_are_counted_and_not_read(desk: Desk) -
         without = desk.ended(desk.start(exercises_for((QUESTIONS[0], not_asked), STAFF)))
         assert desk.store.asked(without) == Asked(1, frozenset({"pay"}))
     with executed(lambda statement: statement.startswith("SELECT")) as read:
-        desk.store.asked(whole)
-    (query,) = read
+        desk.store.asked(without)
     with closing(sqlite3.connect(desk.shop.database.path)) as connection:
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", (whole.id,)).fetchall()
-    assert [step[-1] for step in plan] == [
-        "SEARCH evaluation_results USING COVERING INDEX ix_evaluation_results_evaluation_id (evaluation_id=?)"
+        plans = [
+            connection.execute(f"EXPLAIN QUERY PLAN {query}", ("",) * query.count("?")).fetchall() for query in read
+        ]
+    assert [step[-1] for plan in plans for step in plan] == [
+        "SEARCH evaluation_results USING COVERING INDEX ix_evaluation_results_kind (evaluation_id=?)",
+        "SEARCH evaluation_results USING INDEX ix_evaluation_results_kind (evaluation_id=? AND kind=?)",
     ]
 
 
