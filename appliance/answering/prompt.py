@@ -10,6 +10,8 @@ Rules this module keeps:
 3. Bracketed numbers of a document's own, and those of earlier answers, are taken out: in an answer they would cite a
    passage that says something else.
 4. The words around passages and question are those of `instructions`, whose name goes on record.
+5. A passage says where it stands, by its document's title and the nearest headings, and none of them twice: not those
+   of the title's words, nor those with which its text begins.
 """
 
 from __future__ import annotations
@@ -182,15 +184,23 @@ def _passage(citation: Citation, words: Instructions) -> str:
 
 
 def _where(hit: Hit, words: Instructions) -> Iterator[str]:
-    """The title, the nearest headings and the page or its name."""
-    place = hit.chunk.place
-    for text in (hit.title, *place.headings[-_NEAREST_HEADINGS:]):
-        if text:
-            yield text
+    """The title, the nearest headings and the page or its name; no heading that is said already."""
+    place, title = hit.chunk.place, _one_line(hit.title)
+    begins = hit.chunk.text.split("\n", len(place.headings))[: len(place.headings)]  # headings that lead a passage
+    said = {_alike(text) for text in (title, *begins)}
+    if title:
+        yield title
+    for heading in dict.fromkeys(map(_one_line, place.headings[-_NEAREST_HEADINGS:])):
+        if heading and _alike(heading) not in said:
+            yield heading
     if place.label:
         yield place.label
     elif place.page is not None:
         yield words.page.format(place.page)
+
+
+def _alike(text: str) -> str:
+    return _one_line(text).casefold()
 
 
 def _one_line(text: str) -> str:

@@ -231,6 +231,24 @@ def test_a_passage_says_where_it_stands() -> None:
     assert "<<<passage [1] Rules > Sheet Budget>>>" in asked(build([make_hit(title="Rules", place=sheet)]))
 
 
+@pytest.mark.parametrize(
+    ("headings", "text", "where"),
+    [
+        (("Travel Policy", "4. Hotels"), "A room costs 180.", "Travel Policy > 4. Hotels"),
+        (("Travel Policy", "4. Hotels"), "4. Hotels\nA room costs 180.", "Travel Policy"),
+        (("Travel Policy", "4. Hotels"), "Travel Policy\n4. Hotels\nA room costs 180.", "Travel Policy"),
+        (("TRAVEL  policy", "4. Hotels"), "4.  hotels\nA room costs 180.", "Travel Policy"),
+        (("4. Hotels", "4. Hotels"), "A room costs 180.", "Travel Policy > 4. Hotels"),
+        (("4. Hotels", "Limits"), "Limits\nA room costs 180.", "Travel Policy > 4. Hotels"),
+        (("4. Hotels",), "4. Hotels abroad\nA room costs 180.", "Travel Policy > 4. Hotels"),
+        (("4. Hotels",), "A room costs 180.\n4. Hotels", "Travel Policy > 4. Hotels"),
+    ],
+)
+def test_where_a_passage_stands_is_said_once(headings: tuple[str, ...], text: str, where: str) -> None:
+    hit = make_hit(text, title="Travel Policy", place=Place(headings=headings))
+    assert f"<<<passage [1] {where}>>>\n{text}\n<<<end" in asked(build([hit]))
+
+
 def test_the_words_of_context_are_for_searching_only() -> None:
     assert "only for the index" not in asked(build([make_hit("text", context="only for the index")]))
 
