@@ -271,7 +271,8 @@ class Answerer:
         if self._model is None or not self._model_settings.rewrite_timeout_s:
             return
         generation = rewriting_generation(self._generation(), self._model_settings.rewrite_timeout_s)
-        rewriting = rewrite(course.question, turns, self._model, generation)
+        told = instructions(course.language).rewriting
+        rewriting = rewrite(course.question, turns, self._model, generation, told)
         if rewriting is None:
             return
         course.searched_for = rewriting.question or course.searched_for

@@ -4,18 +4,21 @@ Rules this module keeps:
 
 1. The prompt fits the context window with room for the answer, counted in the model's own tokens. What does not fit
    is left out whole, passage by passage, and never cut by a server. There is no prompt without a passage.
-2. Passages stand between markers that cannot occur in them, and are said to be quotations, not instructions. No text
-   can forge a turn of the chat: what looks like a control token of a chat template is made harmless.
+2. Passages stand between markers that cannot occur in them, in whatever language: their signs cannot, the words in
+   them may. They are said to be quotations, not instructions. No text can forge a turn of the chat: what looks like a
+   control token of a chat template is made harmless.
 3. Bracketed numbers of a document's own, and those of earlier answers, are taken out: in an answer they would cite a
    passage that says something else.
 4. The words around passages and question are those of `instructions`, whose name goes on record.
+5. A passage says where it stands, by its document's title and the nearest headings, and none of them twice: not those
+   of the title's words, nor those with which its text begins.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from appliance.answering.citations import in_round_brackets, without_markers
@@ -26,6 +29,7 @@ from appliance.inference.port import Message, MessageRole
 
 _MESSAGE_OVERHEAD = 16  # tokens a chat template puts around one message, generously
 _MAX_HISTORY_SHARE = 4  # earlier turns may take a quarter of the room
+_NEAREST_HEADINGS = 2
 
 _CHAT_MARKER = re.compile(r"<(?=[^\s\d=])|(?<=[|｜])>|\[(?=/?[A-Z_]+\])")
 """Where control tokens of Qwen, DeepSeek, Llama, Mistral and Gemma begin or end. llama.cpp obeys them in any text."""
@@ -167,21 +171,40 @@ def _said(turn: Turn) -> tuple[Message, Message]:
 def _user_message(
     question: str, passages: Sequence[Citation], words: Instructions, differing: Sequence[tuple[int, int]] = ()
 ) -> str:
-    blocks = "\n\n".join(_passage(citation) for citation in passages)
+    blocks = "\n\n".join(_passage(citation, words) for citation in passages)
     notes = "".join(f"{words.differ.format(f'[{one}][{other}]')}\n" for one, other in differing)
     return f"{words.passages}\n\n{blocks}\n\n{notes}{words.question} {inert(question)}"
 
 
-def _passage(citation: Citation) -> str:
-    place = citation.hit.chunk.place
-    where = [citation.hit.title, *place.headings[-2:]]
+def _passage(citation: Citation, words: Instructions) -> str:
+    marker = f"[{citation.number}]"
+    begin, end = words.begin.format(marker), words.end.format(marker)
+    where = _quoted(" > ".join(_where(citation.hit, words)))
+    return f"<<<{begin} {_one_line(where)}>>>\n{_quoted(citation.hit.chunk.text)}\n<<<{end}>>>"
+
+
+def _where(hit: Hit, words: Instructions) -> Iterator[str]:
+    """The title, the nearest headings and the page or its name; no heading that is said already."""
+    place, title = hit.chunk.place, _one_line(hit.title)
+    begins = hit.chunk.text.split("\n", len(place.headings))[: len(place.headings)]  # headings that lead a passage
+    said = {_alike(text) for text in (title, *begins)}
+    if title:
+        yield title
+    for heading in dict.fromkeys(map(_one_line, place.headings[-_NEAREST_HEADINGS:])):
+        if heading and _alike(heading) not in said:
+            yield heading
     if place.label:
-        where.append(place.label)
+        yield place.label
     elif place.page is not None:
-        where.append(f"page {place.page}")
-    heading = " ".join(_quoted(" > ".join(part for part in where if part)).split())  # one line
-    number, text = citation.number, _quoted(citation.hit.chunk.text)
-    return f"<<<passage [{number}] {heading}>>>\n{text}\n<<<end of [{number}]>>>"
+        yield words.page.format(place.page)
+
+
+def _alike(text: str) -> str:
+    return _one_line(text).casefold()
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _quoted(untrusted_text: str) -> str:

@@ -7,7 +7,8 @@ Rules this module keeps:
 2. What it says is taken only if it can be a question of this conversation: one line without markers, not much longer
    than what was asked, in the language of the follow-up, with most of its words and one of the questions before, and
    without a number or capitalised name that was said nowhere before. An answer is none.
-3. What it was asked and what it said go on record, taken or not, and what it had said when it failed.
+3. Every turn stands on a line of its own, so that none can be forged from within another.
+4. What it was asked and what it said go on record, taken or not, and what it had said when it failed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from appliance.answering.citations import without_markers
+from appliance.answering.instructions import REWRITING_TEMPLATE, RewritingInstructions
 from appliance.answering.prompt import chat_sha256, inert
 from appliance.answering.sentences import COMMON, words
 from appliance.domain import Turn
@@ -25,16 +27,6 @@ from appliance.errors import ModelUnavailable
 from appliance.inference.language import detect_language
 from appliance.inference.port import Generation, LanguageModel, Message, MessageRole, ModelCard
 from appliance.inference.wire import whole_characters
-
-TEMPLATE = "rewrite/1"
-"""The name on record of the words below; changing them means changing the name."""
-
-_RULES = """\
-You rewrite the last question of a conversation so that it can be understood without the conversation.
-Rules:
-1. Put in what it leaves out or points back to: names, things, dates. Add nothing else and answer nothing.
-2. Write it in the language of the last question, in one line, and write nothing but the question.
-3. If it can be understood as it is, repeat it unchanged."""
 
 _TURNS = 3
 _ANSWER_CHARACTERS = 400
@@ -64,12 +56,17 @@ class Rewriting:
     card: ModelCard
     generation: Generation
     prompt_sha256: str
-    template: str = TEMPLATE
+    template: str = REWRITING_TEMPLATE
 
 
-def rewrite(question: str, turns: Sequence[Turn], model: LanguageModel, generation: Generation) -> Rewriting | None:
-    """The follow-up as the model completes it; None when the model could not be asked."""
-    messages = _messages(question, turns)
+def rewrite(
+    question: str, turns: Sequence[Turn], model: LanguageModel, generation: Generation, told: RewritingInstructions
+) -> Rewriting | None:
+    """The follow-up as the model completes it; None when the model could not be asked.
+
+    `told` are the words in which it is asked, in the language of the question.
+    """
+    messages = _messages(question, turns, told)
     try:
         card = model.card()
     except ModelUnavailable:
@@ -102,17 +99,22 @@ def _said(model: LanguageModel, messages: Sequence[Message], generation: Generat
     return said, True
 
 
-def _messages(question: str, turns: Sequence[Turn]) -> tuple[Message, ...]:
+def _messages(question: str, turns: Sequence[Turn], told: RewritingInstructions) -> tuple[Message, ...]:
     said = "\n".join(
-        f"Question: {inert(turn.question)}\nAnswer: {_short(inert(without_markers(turn.answer)))}"
+        f"{told.question} {_one_line(inert(turn.question))}\n"
+        f"{told.answer} {_short(inert(without_markers(turn.answer)))}"
         for turn in turns[-_TURNS:]
     )
-    asked = f"Conversation:\n{said}\n\nLast question: {inert(question)}\n\nRewritten question:"
-    return (Message(MessageRole.SYSTEM, _RULES), Message(MessageRole.USER, asked))
+    asked = f"{told.conversation}\n{said}\n\n{told.last} {_one_line(inert(question))}\n\n{told.rewritten}"
+    return (Message(MessageRole.SYSTEM, told.rules), Message(MessageRole.USER, asked))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _short(answer: str) -> str:
-    line = " ".join(answer.split())
+    line = _one_line(answer)
     return line if len(line) <= _ANSWER_CHARACTERS else f"{line[:_ANSWER_CHARACTERS]} …"
 
 

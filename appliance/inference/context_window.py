@@ -6,7 +6,7 @@ Adapters call `require_room` before a request and `require_whole_prompt` when th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from appliance.errors import ContextOverflow
 from appliance.inference.port import Generation, Message
@@ -24,9 +24,9 @@ _OVERFLOW = re.compile(
 )
 
 
-def at_most_prompt_tokens(messages: Sequence[Message]) -> int:
-    """A number of tokens the chat stays below, the chat template's own tokens included."""
-    content = sum(at_most_tokens(message.content) + MESSAGE_OVERHEAD_TOKENS for message in messages)
+def at_most_prompt_tokens(messages: Sequence[Message], count: Callable[[str], int] = at_most_tokens) -> int:
+    """A number of tokens the chat stays below, the chat template's own included, where `count` does so for a text."""
+    content = sum(count(message.content) + MESSAGE_OVERHEAD_TOKENS for message in messages)
     return content + PROMPT_OVERHEAD_TOKENS
 
 

@@ -27,6 +27,7 @@ from appliance.inference.context_window import (
     tells_of_overflow,
 )
 from appliance.inference.port import Generation, Message, ModelCard
+from appliance.inference.server_tokenizer import ServerTokenizer
 from appliance.inference.thinking import strip_thinking
 from appliance.inference.token_bound import at_most_tokens
 from appliance.inference.wire import Ending, in_time, wire_messages
@@ -38,9 +39,10 @@ NO_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 class OpenAICompatibleModel:
     """A model on a server with `/v1/models` and `/v1/chat/completions`.
 
-    The API has no way to ask for a tokenizer or to set the window, so `count_tokens` is an upper bound (see
-    `token_bound`), and the window is what the server reports (`max_model_len` of vLLM, `meta.n_ctx` of llama.cpp),
-    or `context_tokens` if it reports none: set that to no more than what the server was started with.
+    The API has no way to ask for a tokenizer or to set the window. Tokens are counted by the server where it has a way
+    of its own (see `server_tokenizer`), or else by an upper bound (see `token_bound`). The window is what the server
+    reports (`max_model_len` of vLLM, `meta.n_ctx` of llama.cpp), or `context_tokens` if it reports none: set that to no
+    more than what the server was started with.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class OpenAICompatibleModel:
             ConfigurationError: `base_url` is no address.
         """
         self._server = ChatServer(base_url, api_key, connect_timeout_s, token_timeout_s)
+        self._tokenizer = ServerTokenizer(base_url, api_key)
         self._name = name
         self._context_tokens = context_tokens
         self._card: ModelCard | None = None
@@ -80,20 +83,24 @@ class OpenAICompatibleModel:
         return self._card
 
     def count_tokens(self, text: str) -> int:
-        """An upper bound, about twice the true number for English prose."""
-        return at_most_tokens(text)
+        """By the server's tokenizer, if it can be asked; else an upper bound, about twice the number for English."""
+        return self._tokenizer.count(self._card.name, text) if self._card else at_most_tokens(text)
 
     def stream(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         """Pieces of the answer, without the model's thinking."""
         card = self._card or self.card()
         window = min(generation.context_tokens, card.context_tokens)
-        require_room(at_most_prompt_tokens(messages), generation, window)
+        needed = at_most_prompt_tokens(messages)
+        if needed + generation.max_tokens > window:
+            needed = at_most_prompt_tokens(messages, self.count_tokens)
+        require_room(needed, generation, window)
         with closing(self._server.stream(card.name, messages, generation)) as pieces:
             return (yield from pieces)
 
     def close(self) -> None:
         """Drop the connections. A stream in progress breaks off with ModelUnavailable."""
         self._server.close()
+        self._tokenizer.close()
 
 
 class ChatServer:

@@ -12,6 +12,11 @@ The file is TOML: a list of lists, each of them the names of one thing.
         ["AU certificate", "sick note", "certificate of incapacity for work"],
     ]
 
+A name may stand for several things: "DPO" is the data protection officer and the days payable outstanding. A question
+is then completed with the names of all of them: passages of the wrong thing cost a place or two, and without the names
+those of the right one are hardly found. Where the question calls one of them by another name too, it means that one.
+What two files say of a name counts together: an organisation adds to what is shipped.
+
 Names are compared word by word, regardless of plural s and of case, but for abbreviations of two or three capitals:
 "AU" is a sick note, "au" a French word. Only the question is completed, never a document: a change acts at once.
 """
@@ -20,7 +25,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -36,8 +42,11 @@ _SHORT = 3  # letters of an abbreviation whose capitals count
 class Glossary:
     """Names of the same things. Pure once it is made."""
 
-    def __init__(self, things: Iterable[Sequence[str]] = ()) -> None:
-        self._things: list[Sequence[str]] = [tuple(names) for names in things]
+    def __init__(self, *files: Iterable[Sequence[str]]) -> None:
+        """Take over the things of each file; the first comes first."""
+        listed = [(tuple(names), file) for file, things in enumerate(files) for names in things]
+        self._things: list[Sequence[str]] = [names for names, _ in listed]
+        self._file_of = [file for _, file in listed]
         self._named: dict[tuple[str, ...], list[int]] = {}
         for number, names in enumerate(self._things):
             for name in names:
@@ -51,18 +60,26 @@ class Glossary:
 
     def _found(self, question: str) -> list[int]:
         """The things that a question names, in the order in which it names them; longer names before shorter ones."""
-        words = _words(question)
+        names = dict.fromkeys(self._names_in(_words(question)))
+        often = Counter(number for name in names for number in set(self._named[name]))
         found: dict[int, None] = {}
+        for name in names:
+            things = self._named[name]
+            settled = {self._file_of[number] for number in things if often[number] > 1}  # called by another name too
+            meant = (number for number in things if often[number] > 1 or self._file_of[number] not in settled)
+            found.update(dict.fromkeys(meant))
+        return list(found)[:_MOST_ADDED]
+
+    def _names_in(self, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         position = 0
         while position < len(words):
             for length in range(min(self._longest, len(words) - position), 0, -1):
-                things = self._named.get(words[position : position + length])
-                if things:
-                    found.update(dict.fromkeys(things))
+                name = words[position : position + length]
+                if name in self._named:
+                    yield name
                     position += length - 1
                     break
             position += 1
-        return list(found)[:_MOST_ADDED]
 
     def _others(self, number: int, question: str) -> list[str]:
         present = " ".join(_words(question))
@@ -72,15 +89,15 @@ class Glossary:
 def load_glossary(path: str = "") -> Glossary:
     """The shipped glossary and, where there is a path, an organisation's own. Raises ConfigurationError."""
     shipped = resources.files(__package__).joinpath(_SHIPPED).read_text("utf-8")
-    things = _read(shipped, _SHIPPED)
+    files = [_read(shipped, _SHIPPED)]
     if path:
         try:
-            things = [*_read(Path(path).read_text("utf-8-sig"), path), *things]
+            files.insert(0, _read(Path(path).read_text("utf-8-sig"), path))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
                 f"The glossary {path} cannot be read: check retrieval.glossary_path and the file's permissions."
             ) from error
-    return Glossary(things)
+    return Glossary(*files)
 
 
 def _read(text: str, name: str) -> list[list[str]]:

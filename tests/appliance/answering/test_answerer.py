@@ -770,7 +770,16 @@ def test_a_follow_up_is_completed_by_the_model_shown_and_on_record(make: Make, l
     assert record.retrieval.searched_for == completed
     rewritten = record.rewritten
     assert (rewritten.said, rewritten.used, rewritten.model.digest) == (completed, True, "sha256:00ff")
-    assert (rewritten.prompt_template, len(rewritten.prompt_sha256)) == ("rewrite/1", 64)
+    assert (rewritten.prompt_template, len(rewritten.prompt_sha256)) == ("rewrite/2", 64)
+
+
+def test_a_follow_up_is_completed_in_its_own_language_or_that_of_the_question_before(make: Make) -> None:
+    before = Conversation(CONVERSATION.id, (Turn("Wie lange werden Rechnungen aufbewahrt?", "Zehn Jahre [1]."),))
+    for question in ("Und Bewerbungen von Lehrlingen?", "Und hier?"):
+        model = Scripted("Wie?")
+        ask(make(model), question, before)
+        told = model.prompts[0][0][0].content
+        assert told.startswith("Sie formulieren die letzte Frage")
 
 
 def test_what_the_model_makes_of_a_follow_up_is_not_taken_when_it_brings_in_a_name(make: Make, log: QueryLog) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from appliance.errors import ConfigurationError, ContextOverflow, ModelUnavailable
 from appliance.inference.openai_compatible import OpenAICompatibleModel
 from appliance.inference.port import Generation, Message, MessageRole
+from appliance.inference.token_bound import at_most_tokens
 from appliance.inference.wire import Ending
 from tests.appliance.inference.misbehaving_server import (
     RESET,
@@ -66,7 +68,7 @@ def test_a_prompt_that_does_not_fit_is_refused_before_it_is_sent(model: OpenAICo
 def test_a_real_servers_word_that_the_prompt_is_too_long_is_an_overflow(model: OpenAICompatibleModel) -> None:
     # This vocabulary of 464 tokens defeats the bound, as no vocabulary of a real model does.
     message = Message(MessageRole.USER, "xqzjwkvb " * 160)
-    assert model.count_tokens(message.content) < GENERATION.context_tokens - 100
+    assert at_most_tokens(message.content) < GENERATION.context_tokens - 150
     with pytest.raises(ContextOverflow, match="longer than the window"):
         list(model.stream((message,), GENERATION))
 
@@ -255,6 +257,55 @@ def test_the_servers_window_is_respected() -> None:
         assert model.card().context_tokens == 900
         with pytest.raises(ContextOverflow, match="window has 900"):
             next(model.stream(QUESTION, replace(GENERATION, context_tokens=8192, max_tokens=880)))
+
+
+def _model_with_tokenizer(tokens: bytes) -> tuple[OpenAICompatibleModel, MisbehavingServer, ExitStack]:
+    stack = ExitStack()
+    parts = [EVENTS, _event({"content": "In"}), _event({}, "stop"), *END]
+    answers = {"/v1/models": [MODELS], "/tokenize": [tokens], "/v1/chat/completions": parts}
+    server = stack.enter_context(misbehaving_server(answers))
+    model = OpenAICompatibleModel(server.url + "/v1", "", "", context_tokens=8192)
+    stack.callback(model.close)
+    return model, server, stack
+
+
+def test_a_prompt_that_fits_by_the_servers_own_count_is_sent() -> None:
+    content = "records " * 300
+    assert at_most_tokens(content) > 900  # the window
+    model, server, stack = _model_with_tokenizer(answer(json.dumps({"tokens": [7] * 310}).encode()))
+    with stack:
+        assert model.card().context_tokens == 900
+        assert model.count_tokens(content) == 310
+        assert list(model.stream((Message(MessageRole.USER, content),), GENERATION)) == ["In"]
+        assert [request.split(b" ")[1] for request in server.requests] == [
+            b"/v1/models",
+            b"/tokenize",
+            b"/v1/chat/completions",
+        ]
+
+
+def test_a_prompt_that_does_not_fit_by_the_servers_own_count_is_not_sent() -> None:
+    content = "records " * 300
+    model, server, stack = _model_with_tokenizer(answer(json.dumps({"tokens": [7] * 850}).encode()))
+    with stack, pytest.raises(ContextOverflow, match="up to 958 tokens"):
+        next(model.stream((Message(MessageRole.USER, content),), GENERATION))
+    assert len(server.requests) == 2
+
+
+def test_a_server_that_cannot_count_is_given_no_more_than_the_bound_allows() -> None:
+    model, _, stack = _model_with_tokenizer(answer(b"{}", status="404 Not Found"))
+    with stack:
+        model.card()
+        assert model.count_tokens("records " * 300) == at_most_tokens("records " * 300)
+        with pytest.raises(ContextOverflow, match="window has 900"):
+            next(model.stream((Message(MessageRole.USER, "records " * 300),), GENERATION))
+
+
+def test_a_prompt_that_fits_by_the_bound_is_sent_without_a_count() -> None:
+    model, server, stack = _model_with_tokenizer(answer(b"{}"))
+    with stack:
+        assert list(model.stream((Message(MessageRole.USER, "records " * 150),), GENERATION)) == ["In"]
+        assert not any(request.startswith(b"POST /tokenize") for request in server.requests)
 
 
 def test_closing_the_iterator_closes_the_connection() -> None:

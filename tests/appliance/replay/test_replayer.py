@@ -49,8 +49,8 @@ class Desk:
             state=self._state,
         )
 
-    def ask(self, *turns: Turn, record: object = None) -> str:
-        events = list(self.answerer(record).ask(QUESTION, READER, Conversation("c1", turns), origin="test"))
+    def ask(self, *turns: Turn, record: object = None, question: str = QUESTION) -> str:
+        events = list(self.answerer(record).ask(question, READER, Conversation("c1", turns), origin="test"))
         assert isinstance(events[-1], Answered)
         return events[-1].query_id
 
@@ -111,6 +111,22 @@ def test_what_was_written_quoted_and_handed_over_is_reproduced(desk: Desk) -> No
         assert (desk.replay(query_id).outcome, desk.replay(query_id).notes) == (Outcome.REPRODUCED, ())
     desk.model = None
     assert desk.replay(desk.ask()).outcome is Outcome.REPRODUCED
+
+
+@pytest.mark.parametrize(
+    ("question", "begin"),
+    [
+        ("Wie viele Wochen dauert die parental leave bei uns?", "<<<Textstelle [1] leave.txt"),
+        ("Combien de semaines dure le parental leave ?", "<<<extrait [1] leave.txt"),
+    ],
+)
+def test_a_prompt_in_another_language_is_made_again_as_it_was(desk: Desk, question: str, begin: str) -> None:
+    assert desk.model is not None
+    replay = desk.replay(desk.ask(question=question))
+    assert (replay.outcome, replay.notes) == (Outcome.REPRODUCED, ())
+    assert replay.prompt_now == replay.prompt_then
+    asked = [messages[-1].content for messages, _ in desk.model.prompts]
+    assert len(asked) == 2 and all(begin in prompt for prompt in asked)
 
 
 def test_the_search_is_run_with_the_rights_on_record_and_never_with_more(desk: Desk) -> None:

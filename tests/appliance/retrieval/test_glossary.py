@@ -43,6 +43,34 @@ def test_what_stands_in_the_question_is_not_added() -> None:
     )
 
 
+def test_a_name_of_several_things_is_completed_with_the_names_of_all_of_them() -> None:
+    shipped = load_glossary()
+    assert shipped.complete("Who is our DPO?") == (
+        "Who is our DPO? (days payable outstanding; accounts payable, cost of sales; data protection officer; "
+        "Datenschutzbeauftragter)"
+    )
+    assert shipped.complete("Who pays for PPE?") == (
+        "Who pays for PPE? (PP&E; property, plant and equipment; personal protective equipment; "
+        "persönliche Schutzausrüstung)"
+    )
+
+
+def test_of_several_things_the_question_means_the_one_that_it_calls_by_another_name_too() -> None:
+    shipped = load_glossary()
+    assert shipped.complete("Who is DPO, the data protection officer?") == (
+        "Who is DPO, the data protection officer? (Datenschutzbeauftragter)"
+    )
+    assert shipped.complete("days payable outstanding (DPO)") == (
+        "days payable outstanding (DPO) (accounts payable, cost of sales)"
+    )
+    assert "officer" in shipped.complete("DPO, DPO and DPO?")  # the same name again says nothing more
+
+
+def test_turnover_of_staff_is_no_revenue() -> None:
+    assert "revenue" in load_glossary().complete("the turnover of 2025")
+    assert "revenue" not in load_glossary().complete("the staff turnover of 2025")
+
+
 @settings(deadline=None)
 @given(st.text(max_size=300))
 def test_a_question_is_never_changed_only_completed(question: str) -> None:
@@ -60,8 +88,9 @@ def test_an_organisations_own_names_come_before_the_shipped_ones(tmp_path: Path)
     own.write_text('same = [["Kiosk", "canteen"], ["capex", "Invest"]]', encoding="utf-8")
     glossary = load_glossary(str(own))
     assert glossary.complete("Is the kiosk open?") == "Is the kiosk open? (canteen)"
-    completed = glossary.complete("capex?")
-    assert completed.index("Invest") < completed.index("property, plant and equipment")
+    for question in ("capex?", "capex, which is capital expenditure?"):
+        completed = glossary.complete(question)
+        assert completed.index("Invest") < completed.index("property, plant and equipment")
 
 
 @pytest.mark.parametrize(
