@@ -7,11 +7,12 @@
              document, so they find the same; which of them is first takes turns.
 --keep       The data folder; one that holds so many chunks already is measured as it is. Else a temporary one.
 
-What is measured is `Retriever.retrieve`: complete, embed, search, check against the catalog, compare, fuse. Filling is a
-process of its own, so the memory is that of an appliance that searches. Recall is that of the dense leg's first 10, held
-against a comparison with every vector (to a tie, and to what rounding does, they may differ in exact search too). What the
-filter costs is told by the whole search and by the index alone: for the reader of `--groups` groups, and the same with the
-filter taken out of its queries, in turns. Figures are only comparable within one run on one machine.
+What is measured is `Retriever.retrieve`: complete, embed, search, check against the catalog, compare, fuse. What it
+takes to pack the passages into a prompt, as for a model of Ollama with the shipped window, is told beside it. Filling
+is a process of its own, so the memory is that of an appliance that searches. Recall is that of the dense leg's first
+10, held against a comparison with every vector (to a tie, and to what rounding does, they may differ in exact search
+too). What the filter costs is told by the whole search and by the index alone: for the reader of `--groups` groups, and
+the same with the filter taken out of its queries, in turns. Figures are only comparable within one run on one machine.
 """
 
 from __future__ import annotations
@@ -45,10 +46,13 @@ from disk import on_disk
 from qdrant_edge import Filter, QueryRequest
 from synthetic import ALL_IN_ONE, CHUNKS, Corpus, Numbers
 
+from appliance.answering.instructions import instructions
+from appliance.answering.prompt import build_prompt
 from appliance.domain import AccessFilter
 from appliance.evaluation.metrics import percentile
 from appliance.index import edge
 from appliance.inference.language import detect_language
+from appliance.inference.token_bound import PROMPT_OVERHEAD_TOKENS, at_most_tokens
 from appliance.retrieval.glossary import load_glossary
 from appliance.retrieval.retriever import Retriever
 from appliance.wiring import Appliance, opened
@@ -103,6 +107,7 @@ def measure(data: Path, count: int, groups: int, made: dict[str, float]) -> None
         for access, question in itertools.product((ALL_IN_ONE, corpus.in_many), questions[:_FEWEST]):
             appliance.retriever.retrieve(question, access)  # warm
         one, many = _asked(appliance, questions, (ALL_IN_ONE, corpus.in_many))
+        packing = _packing(appliance, questions[:_TIMED])
         memory = psutil.Process().memory_info()
         parts = _parts(appliance, questions[:_TIMED])
         recall = _recall(appliance, corpus, questions[:_COMPARED], chunks)
@@ -113,6 +118,7 @@ def measure(data: Path, count: int, groups: int, made: dict[str, float]) -> None
         print(f"reader of {name:10} {len(times)} questions: p50 {_ms(times, 0.5)}, p95 {_ms(times, 0.95)}")
     ratios = [f"{share}: {_at(many, share) / _at(one, share):.2f}" for share in (0.5, 0.95)]
     print(f"  many groups against one, ratio at {', '.join(ratios)}")
+    print(f"packing what was found into a prompt: p50 {_ms(packing, 0.5)}, p95 {_ms(packing, 0.95)}")
     for name, times in (("filtered", filtered), ("no filter", unfiltered)):
         print(f"index alone, {name:9}: p50 {_ms(times, 0.5)}, p95 {_ms(times, 0.95)}")
     ratios = [f"{share}: {_at(filtered, share) / _at(unfiltered, share):.2f}" for share in (0.5, 0.95)]
@@ -138,6 +144,26 @@ def _asked(
             times[reader].append((time.perf_counter() - start) * 1000)
             if not found:
                 raise SystemExit(f"'{question}' found nothing: this is no measurement of a search.")
+    return times
+
+
+def _packing(appliance: Appliance, questions: Sequence[str]) -> list[float]:
+    """Milliseconds that it takes to put what was found for each question into a prompt."""
+    times = []
+    room = appliance.settings.model.context_tokens - appliance.settings.model.max_answer_tokens - PROMPT_OVERHEAD_TOKENS
+    for question in questions:
+        hits = appliance.retriever.retrieve(question, ALL_IN_ONE)
+        start = time.perf_counter()
+        build_prompt(
+            question,
+            hits,
+            (),
+            budget_tokens=room,
+            max_passages=appliance.settings.retrieval.passages,
+            count_tokens=at_most_tokens,
+            words=instructions(detect_language(question)),
+        )
+        times.append((time.perf_counter() - start) * 1000)
     return times
 
 
