@@ -154,6 +154,16 @@ def read_as(groups: Sequence[str], own: str) -> str:
     return f"read as {', '.join(groups)}{f' ({own} named their groups)' if own else ''}"
 
 
+def went_otherwise(better: int, worse: int, both_ways: int, p_value: float) -> str:
+    """How many questions of two evaluations went otherwise, in a sentence, and how likely chance alone makes that."""
+    noun = "question" if better == 1 else "questions"
+    mixed = f", {both_ways:,} better by one measure and worse by another" if both_ways else ""
+    return (
+        f"{better:,} {noun} went better and {worse:,} worse, by any measure{mixed} (sign test of better against worse: "
+        f"p = {p_value:.3f})."
+    )
+
+
 def absent_since(questions: int, named: str) -> str:
     """Why an evaluation lets no change pass: it could not ask what the earlier one counted. `named` are the first."""
     head, name, these = (

@@ -14,7 +14,7 @@ from appliance.api.schemas.evaluations import (
     QuestionChangeOut,
     QuestionResultOut,
 )
-from appliance.wording import absent_since, not_yet_measured, questions_asked, read_as
+from appliance.wording import absent_since, not_yet_measured, questions_asked, read_as, went_otherwise
 from ui import pieces
 from ui.inert import Html, one_line, text
 
@@ -169,10 +169,8 @@ def _where(place: FoundPlaceOut) -> str:
 
 def verdict(found: ComparisonOut) -> Html:
     """Whether the later evaluation may stand."""
-    changed = (
-        f"Over {pieces.count(found.shared, 'question')} that both asked, {found.better:,} went better and "
-        f"{found.worse:,} worse (sign test: p = {found.p_value:.3f})."
-    )
+    went = went_otherwise(found.better, found.worse, found.both_ways, found.p_value)
+    changed = f"Over {pieces.count(found.shared, 'question')} that both asked, {went}"
     if found.before_only or found.after_only:
         changed += f" {found.before_only:,} questions of the earlier one were not asked, {found.after_only:,} are new."
     if found.passes:

@@ -362,6 +362,7 @@ def _comparison_out(found: Comparison, max_drop: float, names: Mapping[str, str]
         after_only=found.after_only,
         better=found.better,
         worse=found.worse,
+        both_ways=found.both_ways,
         p_value=found.p_value,
         metrics=[
             MetricChangeOut(

@@ -15,7 +15,7 @@ from appliance.cli.acting import Groups, as_operator, require_one_spelling
 from appliance.cli.terminal import ID_CHARACTERS, err, new_table, out, print_entry, printable
 from appliance.config import load_settings
 from appliance.errors import ApplianceError, InvalidRequest, NotFound
-from appliance.wording import absent_since, moment, not_yet_measured, questions_asked, read_as
+from appliance.wording import absent_since, moment, not_yet_measured, questions_asked, read_as, went_otherwise
 
 if TYPE_CHECKING:
     from appliance.api.schemas.evaluations import ComparisonOut, EvaluationOut, EvaluationsOut, MetricOut
@@ -48,6 +48,9 @@ def evaluate(
     max_drop: Annotated[
         float, typer.Option(min=0, max=1, help="How much worse a metric may get before the status is 3.")
     ] = 0.02,
+    all_changes: Annotated[
+        bool, typer.Option("--all-changes", help="List every question that went otherwise, not the worst alone.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Measure the answers with questions whose answers are known, and compare with an earlier measurement."""
@@ -77,7 +80,7 @@ def evaluate(
     else:
         _print_evaluation(run, known.metrics)
         if comparison is not None:
-            _print_comparison(comparison)
+            _print_comparison(comparison, all_changes=all_changes)
     if run.asked_nothing and comparison is None:
         raise ApplianceError(" ".join(run.notices))
     raise typer.Exit(_REGRESSION if comparison is not None and not comparison.passes else 0)
@@ -174,7 +177,7 @@ def _print_evaluation(run: EvaluationOut, metrics: list[MetricOut]) -> None:
         err.print(f"[yellow]{escape(printable(notice))}[/yellow]")
 
 
-def _print_comparison(found: ComparisonOut) -> None:
+def _print_comparison(found: ComparisonOut, *, all_changes: bool) -> None:
     """What changed: the verdict, the metrics, what was in force, and the questions that went otherwise."""
     before = f"{found.before.id[:ID_CHARACTERS]} of {found.before.started_at:%Y-%m-%d %H:%M}"
     out.print(f"Compared with {before}, over {_questions(found.shared)} both asked:")
@@ -191,13 +194,19 @@ def _print_comparison(found: ComparisonOut) -> None:
     out.print(table)
     for setting in found.settings:
         out.print(escape(printable(f"{setting.name}: {setting.before or 'none'} -> {setting.after or 'none'}")))
-    out.print(f"{_questions(found.better)} went better, {found.worse:,} worse (sign test: p = {found.p_value:.3f}).")
+    out.print(went_otherwise(found.better, found.worse, found.both_ways, found.p_value))
     changes = new_table("question", "what", "before", "after", "")
-    for change in found.questions[:_LISTED_CHANGES]:
+    listed = found.questions if all_changes else found.questions[:_LISTED_CHANGES]
+    for change in listed:
         figures = (f"{change.before:.2f}", f"{change.after:.2f}")
         changes.add_row(escape(change.question_id), change.what, *figures, escape(printable(change.question)))
     if found.questions:
         out.print(changes)
+    if more := len(found.questions) - len(listed):
+        err.print(
+            f"[yellow]{more:,} more {'change is' if more == 1 else 'changes are'} not listed here, the worst stand above. "
+            "Administration > Evaluation lists all of them, and this command does with --all-changes.[/yellow]"
+        )
     if found.not_yet:
         err.print(f"[red]{not_yet_measured(found.not_yet)}[/red]")
     if found.absent:

@@ -8,8 +8,11 @@ Rules this module keeps:
    Nor does it let a change pass that the later run did not measure, because more documents than before were not read
    again since; nor one after which questions that the earlier run counted name what is not there any more.
 3. `last` is a run that may stand itself: it did not fail, and it counts what those before it counted.
-4. The p-value is that of the sign test, exact and two-sided: how often as many questions would change in one direction
-   by chance alone (Dixon, Mood: "The Statistical Sign Test", JASA 1946). It informs; it does not gate.
+4. A question went better or worse when one of its measures did, whichever that is, and is counted once. One that went
+   better by one and worse by another is counted as neither, but told.
+5. The p-value is that of the sign test, exact and two-sided, over the questions that went better or worse: how often as
+   many would change in one direction by chance alone (Dixon, Mood: "The Statistical Sign Test", JASA 1946). It informs;
+   it does not gate.
 """
 
 from __future__ import annotations
@@ -63,6 +66,9 @@ class SettingChange:
 class Comparison:
     """Two runs side by side. `shared` is how many questions both asked, `before_only` and `after_only` how many one.
 
+    `questions` are all changes there are, a question once for each of its measures that changed. `better` and `worse`
+    count the questions among them, and `both_ways` those that did both; `p_value` is of the former two.
+
     `not_yet` is how many documents more than before were not yet as the settings want them when the later run was made.
     `absent` are questions that counted in the earlier run and name what was not there any more at the later one; they
     are among `before_only`.
@@ -77,6 +83,7 @@ class Comparison:
     questions: tuple[QuestionChange, ...]
     better: int
     worse: int
+    both_ways: int
     p_value: float
     settings: tuple[SettingChange, ...]
     not_yet: int = 0
@@ -109,8 +116,9 @@ def compare(
         raise InvalidRequest("The two runs have no question in common. Compare runs of the same golden set.")
     old, new = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     changes = sorted(_changes(pairs), key=lambda change: (change.change, change.question_id))
-    orders = [change for change in changes if change.what == BY_NAME[NDCG].title]
-    better = sum(change.change > 0 for change in orders)
+    rose = {change.question_id for change in changes if change.change > 0}
+    fell = {change.question_id for change in changes if change.change < 0}
+    better, worse = len(rose - fell), len(fell - rose)
     return Comparison(
         before=before[0],
         after=after[0],
@@ -120,8 +128,9 @@ def compare(
         metrics=tuple(_metric_change(metric, old, new, max_drop) for metric in METRICS),
         questions=tuple(changes),
         better=better,
-        worse=len(orders) - better,
-        p_value=sign_test(better, len(orders) - better),
+        worse=worse,
+        both_ways=len(rose & fell),
+        p_value=sign_test(better, worse),
         settings=tuple(_setting_changes(_circumstances(before[0]), _circumstances(after[0]))),
         not_yet=max(0, _not_yet(after[0]) - _not_yet(before[0])),
         absent=tuple(absent),

@@ -117,6 +117,7 @@ class Measuring:
             after_only=0,
             better=3,
             worse=1,
+            both_ways=0,
             p_value=0.625,
             metrics=[
                 MetricChangeOut(

@@ -150,7 +150,8 @@ class ComparisonOut(Out):
     one, were still cut or embedded as before. So it is when `absent` questions that the earlier one counted name what
     is not in the appliance any more, or closed: `absent_named` are the first of them, by id, with what they name.
 
-    `better` and `worse` count the questions by nDCG@10; `p_value` says how likely chance alone makes such a difference.
+    `better` and `worse` count the questions of which any measure changed, those that went `both_ways` apart; `p_value`
+    says how likely chance alone divides `better` and `worse` so unevenly.
     """
 
     before: EvaluationOut
@@ -165,6 +166,7 @@ class ComparisonOut(Out):
     after_only: int
     better: int
     worse: int
+    both_ways: int
     p_value: float
     metrics: list[MetricChangeOut]
     questions: list[QuestionChangeOut]

@@ -33,7 +33,7 @@ def test_a_run_against_itself_differs_in_nothing() -> None:
     results = [named("a", result(1)), named("b", result(0, 1)), named("c", result(answerable=False))]
     found = compared(results, results, max_drop=0)
     assert found.passes
-    assert (found.shared, found.better, found.worse, found.p_value) == (3, 0, 0, 1.0)
+    assert (found.shared, found.better, found.worse, found.both_ways, found.p_value) == (3, 0, 0, 0, 1.0)
     assert found.questions == ()
     assert found.settings == ()
 
@@ -56,6 +56,32 @@ def test_an_answerable_question_that_is_no_longer_answered_went_worse() -> None:
     better = compared([named("a", result(answerable=False))], [named("a", result(answerable=False, abstained=True))])
     assert [change.change for change in better.questions] == [1.0]
     assert better.passes
+
+
+def test_questions_that_became_refused_are_counted_as_they_are_listed() -> None:
+    before = [named(str(n), result(1)) for n in range(10)]
+    after = [named(str(n), result(1, abstained=True)) for n in range(10)]  # found as before, and answered no more
+    found = compared(before, after)
+    assert len(found.questions) == 10
+    assert (found.better, found.worse, found.both_ways) == (0, 10, 0)
+    assert found.p_value == sign_test(0, 10) < 0.01
+
+
+def test_a_question_is_counted_once_however_many_of_its_measures_changed() -> None:
+    cites = {"citations": 1, "kind": "generated"}
+    before = [
+        named("both ways", result(0, 1, **cites, right_citations=1)),
+        named("twice worse", result(1, **cites, right_citations=1)),
+        named("better", result(0, 1)),
+    ]
+    after = [
+        named("both ways", result(1, **cites, right_citations=0)),
+        named("twice worse", result(0, 1, **cites, right_citations=0)),
+        named("better", result(1)),
+    ]
+    found = compared(before, after)
+    assert len(found.questions) == 5
+    assert (found.better, found.worse, found.both_ways, found.p_value) == (1, 1, 1, 1.0)
 
 
 def test_the_gate_fails_past_the_amount_and_not_at_it() -> None:
