@@ -45,14 +45,11 @@ from appliance.evaluation.feedback import NAME, digest_of, exercises_from
 from appliance.evaluation.golden import SHORTEST_QUOTE, read_golden
 from appliance.evaluation.metrics import BY_NAME, METRICS, ndcg_of
 from appliance.evaluation.results import (
-    ABSENT,
-    CLOSED,
-    FAILED,
     LEFT_OUT,
-    NOT_OPEN,
-    NOT_THERE,
     OWN_GROUPS,
     Evaluation,
+    NotAsked,
+    Outcome,
     QuestionResult,
     SetKind,
     named_absent,
@@ -262,8 +259,9 @@ def _goodness(result: QuestionResult) -> tuple[float, str]:
 def _hidden(run: Evaluation, names: Mapping[str, str]) -> EvaluationOut:
     """That there is a run, and nothing of what it read or found."""
     bare = replace(run, name="", set_sha256="", groups=(), answers=False, total=0, done=0, settings={}, metrics={})
+    bare = replace(bare, absent=NotAsked(), closed=NotAsked())
     bare = replace(bare, error="It did not finish." if run.error else "")
-    return _out(bare, names).model_copy(update={"hidden": True})
+    return _out(bare, names).model_copy(update={"hidden": True, "settings": {}})
 
 
 def _out(run: Evaluation, names: Mapping[str, str]) -> EvaluationOut:
@@ -285,7 +283,7 @@ def _out(run: Evaluation, names: Mapping[str, str]) -> EvaluationOut:
         done=run.done,
         message=run.error,
         metrics=dict(run.metrics),
-        settings=dict(run.settings),
+        settings=run.circumstances,
         notices=_notices(run),
         asked_nothing=run.asked_nothing,
         not_asked=run.not_asked,
@@ -315,13 +313,15 @@ _NONE_OPEN = (
 
 def _notices(run: Evaluation) -> list[str]:
     """What is to be said of a run besides its figures."""
-    is_closed = NOT_OPEN in run.settings
-    told = {
-        NOT_THERE: _NOTHING_ASKED if run.asked_nothing and not is_closed else _SOME_NOT_ASKED,
-        NOT_OPEN: _NONE_OPEN if run.asked_nothing else _NOT_OPEN,
-        LEFT_OUT: "Some answers that were found helpful were left out: {}.",
-    }
-    return [words.format(run.settings[name]) for name, words in told.items() if name in run.settings]
+    told = []
+    if run.absent.questions:
+        words = _NOTHING_ASKED if run.asked_nothing and not run.closed.questions else _SOME_NOT_ASKED
+        told.append(words.format(run.told(run.absent)))
+    if run.closed.questions:
+        told.append((_NONE_OPEN if run.asked_nothing else _NOT_OPEN).format(run.told(run.closed)))
+    if LEFT_OUT in run.settings:
+        told.append(f"Some answers that were found helpful were left out: {run.settings[LEFT_OUT]}.")
+    return told
 
 
 def _question_out(result: QuestionResult) -> QuestionResultOut:
@@ -342,9 +342,9 @@ def _question_out(result: QuestionResult) -> QuestionResultOut:
             FoundPlaceOut(document_id=place.document_id, path=place.path, page=place.page, relevant=place.relevant)
             for place in result.places
         ],
-        failed=result.kind == FAILED,
-        absent=result.kind == ABSENT,
-        closed=result.kind == CLOSED,
+        failed=result.outcome is Outcome.FAILED,
+        absent=result.outcome is Outcome.ABSENT,
+        closed=result.outcome is Outcome.CLOSED,
     )
 
 

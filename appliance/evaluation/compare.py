@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from appliance.errors import InvalidRequest
 from appliance.evaluation.metrics import BY_NAME, METRICS, NDCG, Metric, citation_precision, ndcg_of
-from appliance.evaluation.results import NOT_YET, Asked, Evaluation, QuestionResult
+from appliance.evaluation.results import Asked, Evaluation, QuestionResult
 
 _SAME = 1e-9
 
@@ -132,7 +132,7 @@ def compare(
         both_ways=len(rose & fell),
         p_value=sign_test(better, worse),
         settings=tuple(_setting_changes(_circumstances(before[0]), _circumstances(after[0]))),
-        not_yet=max(0, _not_yet(after[0]) - _not_yet(before[0])),
+        not_yet=max(0, after[0].not_yet - before[0].not_yet),
         absent=tuple(absent),
     )
 
@@ -159,11 +159,7 @@ def _counts_as_much(before: Asked, after: Asked) -> bool:
 
 def _may_follow(before: Evaluation, after: Evaluation, max_drop: float) -> bool:
     measured = ((metric, before.metrics.get(metric.name), after.metrics.get(metric.name)) for metric in METRICS)
-    return _not_yet(after) <= _not_yet(before) and not any(_fails(*each, max_drop) for each in measured)
-
-
-def _not_yet(run: Evaluation) -> int:
-    return int(run.settings.get(NOT_YET, "0"))
+    return after.not_yet <= before.not_yet and not any(_fails(*each, max_drop) for each in measured)
 
 
 def sign_test(better: int, worse: int) -> float:
@@ -222,7 +218,7 @@ def _rightly(result: QuestionResult) -> float:
 def _circumstances(run: Evaluation) -> dict[str, str]:
     """Everything besides the questions that a result depends on."""
     reader = ", ".join(run.groups) or "whoever asked"
-    return {**run.settings, "read as": reader, "golden set": f"{run.name} ({run.set_sha256[:12]})"}
+    return {**run.circumstances, "read as": reader, "golden set": f"{run.name} ({run.set_sha256[:12]})"}
 
 
 def _setting_changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[SettingChange]:

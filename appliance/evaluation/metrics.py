@@ -85,7 +85,7 @@ def citation_precision(result: QuestionResult) -> float | None:
     """The share of one answer's citations that are evidence: 0 where a model wrote and cited nothing, None without an
     answer."""
     if not result.citations:
-        return 0.0 if result.kind == AnswerKind.GENERATED else None
+        return 0.0 if result.kind is AnswerKind.GENERATED else None
     return (result.right_citations or 0) / result.citations
 
 
@@ -138,7 +138,7 @@ def _abstained(*, answerable: bool) -> Callable[[Sequence[QuestionResult]], floa
 
 def _written_by_model(results: Sequence[QuestionResult]) -> float | None:
     kinds = (result.kind for result in results if result.kind in (AnswerKind.GENERATED, AnswerKind.EXTRACTIVE))
-    return _mean(float(kind == AnswerKind.GENERATED) for kind in kinds)
+    return _mean(float(kind is AnswerKind.GENERATED) for kind in kinds)
 
 
 def _latency(share: float) -> Callable[[Sequence[QuestionResult]], float | None]:

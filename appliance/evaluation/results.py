@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from appliance.domain import AnswerKind
+
 
 @dataclass(frozen=True, slots=True)
 class FoundPlace:
@@ -18,19 +20,20 @@ class FoundPlace:
     relevant: bool
 
 
-FAILED = "failed"
-"""The kind of an answer that was refused, as to a question that is too long for the model: it counts as a wrong one."""
+class Outcome(StrEnum):
+    """What became of a question. One that was not asked counts for nothing; its places are those that it names.
+
+    One is closed when what it names is closed to the groups it is asked with, or when it is to be asked with groups that
+    are not for whoever started the run.
+    """
+
+    ASKED = "asked"
+    FAILED = "failed"  # refused an answer, as one that is too long for the model: it counts as answered wrongly
+    ABSENT = "absent"  # not asked: it names a document or a page which is not in the appliance
+    CLOSED = "closed"  # not asked
 
 
-ABSENT = "absent"
-"""The kind of a question that names a document or a page which is not in the appliance. It was not asked, and counts
-for nothing. Its places are those that it names and that are not there."""
-
-CLOSED = "closed"
-"""The kind of a question that names a document which is closed to the groups it is asked with, or that is to be asked
-with groups which are not for whoever started the run. It was not asked, and counts for nothing."""
-
-NOT_ASKED = frozenset({ABSENT, CLOSED})
+NOT_ASKED = frozenset({Outcome.ABSENT, Outcome.CLOSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,8 @@ class QuestionResult:
     """How one question went.
 
     `gains` are the pieces of evidence newly found at each rank, out of `pieces`. `abstained` is whether the reader
-    would be told that the documents do not say. `citations` and what follows is None where no answer was made. Of a
-    question that somebody asked, the texts and places are left empty, and `query_id` names it.
+    would be told that the documents do not say. `kind`, `citations` and what follows is None where no answer was made. Of
+    a question that somebody asked, the texts and places are left empty, and `query_id` names it.
     """
 
     question_id: str
@@ -52,7 +55,8 @@ class QuestionResult:
     abstained: bool
     retrieval_ms: float
     places: tuple[FoundPlace, ...] = ()
-    kind: str = ""
+    outcome: Outcome = Outcome.ASKED
+    kind: AnswerKind | None = None
     citations: int | None = None
     right_citations: int | None = None
     answer_ms: float | None = None
@@ -61,19 +65,36 @@ class QuestionResult:
     @property
     def counts(self) -> bool:
         """Whether it was asked."""
-        return self.kind not in NOT_ASKED
+        return self.outcome not in NOT_ASKED
+
+
+@dataclass(frozen=True, slots=True)
+class NotAsked:
+    """How many questions of a run were not asked for one reason, and which the first of them are (`named_absent`)."""
+
+    questions: int = 0
+    named: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What a result depends on besides the questions: settings by name, and how many documents are not as they want."""
+
+    settings: Mapping[str, str]
+    not_yet: int = 0
 
 
 NOT_YET = "documents not yet as set"
-"""The name under which the settings of a run tell how many documents were still cut or embedded as before."""
-
 NOT_THERE = "questions that name what is not in the appliance"
 NOT_OPEN = "questions that name what is closed to those who are asked as"
+"""What people read the counts of a run under, among its settings."""
+
 LEFT_OUT = "answers found helpful that were left out"
 OWN_GROUPS = "questions asked with groups of their own"
 THE_OTHERS = "the other questions asked with"
-"""The names under which the settings of a run tell which questions do not count; how many name the groups that they are
-asked with, where there are such; and the groups and levels of those that do not, where there are both."""
+"""The names under which the settings of a run tell what its questions are, where there is something to tell: how many
+were left out; how many name the groups that they are asked with; and the groups and levels of those that do not, where
+there are both."""
 
 
 _NAMED_ABSENT = 10
@@ -115,8 +136,9 @@ class Evaluation:
     """One run. `groups` is what it read as; of questions from feedback each was asked as the person who asked it.
 
     `levels` are those that `groups` were cleared for; empty where that is not known, as of questions from feedback.
-    `settings` is what was in force, by name; `metrics` what came out, None where there was nothing to measure. `error`
-    is the sentence for people when it did not get to its end.
+    `settings` is what was in force, by name; `metrics` what came out, None where there was nothing to measure. `not_yet`
+    is how many documents were still cut or embedded as before. `absent` and `closed` are questions that were not asked.
+    `error` is the sentence for people when it did not get to its end.
     """
 
     id: str
@@ -134,6 +156,9 @@ class Evaluation:
     error: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     levels: frozenset[str] = frozenset()
+    not_yet: int = 0
+    absent: NotAsked = NotAsked()
+    closed: NotAsked = NotAsked()
 
     @property
     def is_whole(self) -> bool:
@@ -142,12 +167,21 @@ class Evaluation:
 
     @property
     def not_asked(self) -> int:
-        """How many questions were not asked, as the settings tell it: "12 of 45: ..."."""
-        told = (self.settings[name] for name in (NOT_THERE, NOT_OPEN) if name in self.settings)
-        return sum(int(words.split(" ", 1)[0].replace(",", "")) for words in told)
+        """How many questions were not asked."""
+        return self.absent.questions + self.closed.questions
 
     @property
     def asked_nothing(self) -> bool:
         """Whether it got to its end and not one question could be asked: each names what is not there, or closed."""
-        some_not_asked = NOT_THERE in self.settings or NOT_OPEN in self.settings
-        return self.is_whole and some_not_asked and all(value is None for value in self.metrics.values())
+        return self.is_whole and self.not_asked > 0 and all(value is None for value in self.metrics.values())
+
+    def told(self, not_asked: NotAsked) -> str:
+        """How many questions were not asked for one reason, and which, for people."""
+        return f"{not_asked.questions:,} of {self.done:,}: {not_asked.named}"
+
+    @property
+    def circumstances(self) -> dict[str, str]:
+        """The settings and the counts, by name, for people."""
+        counted = {NOT_THERE: self.absent, NOT_OPEN: self.closed}
+        told = {name: self.told(found) for name, found in counted.items() if found.questions}
+        return {**self.settings, NOT_YET: str(self.not_yet), **told}

@@ -26,7 +26,7 @@ from appliance.errors import ApplianceError, InvalidRequest
 from appliance.evaluation.golden import Evidence, GoldenQuestion
 from appliance.evaluation.names import Names, look_up
 from appliance.evaluation.relevance import Unit, holds, judged
-from appliance.evaluation.results import ABSENT, CLOSED, FAILED, FoundPlace, QuestionResult
+from appliance.evaluation.results import FoundPlace, Outcome, QuestionResult
 from appliance.labels import NO_LEVEL
 from appliance.retrieval.retriever import Retriever
 
@@ -110,27 +110,27 @@ class Examiner:
         """
         question, reader = exercise.question, exercise.reader
         if exercise.is_withheld:
-            return _not_asked(question, question.evidence, CLOSED)
+            return _not_asked(question, question.evidence, Outcome.CLOSED)
         names = looked_up.get(reader.access, _NOTHING)
         if absent := names.absent_of(question):
-            return _not_asked(question, absent, ABSENT)
+            return _not_asked(question, absent, Outcome.ABSENT)
         if closed := names.closed_of(question):
-            return _not_asked(question, closed, CLOSED)
+            return _not_asked(question, closed, Outcome.CLOSED)
         begun = time.monotonic()
         hits = self._retriever.retrieve(question.question, reader.access)
         retrieval_ms = _since_ms(begun)
         units = judged(hits, question.evidence, names.contents)
         abstained = not self._answerer.may_answer(question.question, hits)
-        begun, kind, answer = time.monotonic(), "", None
+        begun, outcome, answer = time.monotonic(), Outcome.ASKED, None
         if answers:
             try:
                 answer = self._answer(question, reader, is_over)
             except InvalidRequest:
-                kind, abstained = FAILED, question.answerable
+                outcome, abstained = Outcome.FAILED, question.answerable
             else:
                 if answer is None:
                     return None
-                kind, abstained = answer.kind.value, answer.kind is AnswerKind.ABSTAINED
+                abstained = answer.kind is AnswerKind.ABSTAINED
         answer_ms = _since_ms(begun)
         return QuestionResult(
             question_id=question.id,
@@ -143,7 +143,8 @@ class Examiner:
             abstained=abstained,
             retrieval_ms=retrieval_ms,
             places=() if exercise.is_private else _places(units),
-            kind=kind,
+            outcome=outcome,
+            kind=None if answer is None else answer.kind,
             citations=None if answer is None else len(_cited(answer)),
             right_citations=None if answer is None else _right_citations(answer, question, names),
             answer_ms=None if answer is None else answer_ms,
@@ -161,7 +162,7 @@ class Examiner:
         raise ApplianceError("An answer ended without being finished. Run 'strongroom doctor'.")
 
 
-def _not_asked(question: GoldenQuestion, why: Sequence[Evidence], kind: str) -> QuestionResult:
+def _not_asked(question: GoldenQuestion, why: Sequence[Evidence], outcome: Outcome) -> QuestionResult:
     return QuestionResult(
         question_id=question.id,
         question=question.question,
@@ -173,7 +174,7 @@ def _not_asked(question: GoldenQuestion, why: Sequence[Evidence], kind: str) -> 
         abstained=False,
         retrieval_ms=0.0,
         places=tuple(FoundPlace("", piece.doc or piece.passage, piece.page, relevant=False) for piece in why),
-        kind=kind,
+        outcome=outcome,
     )
 
 

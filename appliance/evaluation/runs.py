@@ -14,7 +14,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -25,14 +25,13 @@ from appliance.errors import ApplianceError, Conflict, NotFound, place_of
 from appliance.evaluation.compare import accepted
 from appliance.evaluation.metrics import measured
 from appliance.evaluation.results import (
-    ABSENT,
-    CLOSED,
     LEFT_OUT,
-    NOT_OPEN,
-    NOT_THERE,
     OWN_GROUPS,
     THE_OTHERS,
     Evaluation,
+    InForce,
+    NotAsked,
+    Outcome,
     QuestionResult,
     SetKind,
     named_absent,
@@ -97,14 +96,14 @@ class Evaluations:
         store: EvaluationStore,
         log: Record,
         *,
-        in_force: Callable[[bool], Mapping[str, str]],
+        in_force: Callable[[bool], InForce],
         is_busy: Callable[[], bool],
     ) -> None:
         """Put them together.
 
         Args:
             examiner: Asks the index that answers now; a run keeps the one it began with.
-            in_force: The settings a run depends on, for one with answers or without.
+            in_force: What a run depends on, for one with answers or without.
             is_busy: Whether a person's question is being answered now.
         """
         self._examiner = examiner
@@ -136,6 +135,7 @@ class Evaluations:
                 raise Conflict("The appliance is stopping. Start the evaluation again when it is back.")
             if self._current is not None:
                 raise Conflict("An evaluation is running already. Wait for its end, or cancel it.")
+            in_force = self._in_force(order.answers)
             run = Evaluation(
                 id=str(uuid.uuid4()),
                 name=order.name,
@@ -146,8 +146,9 @@ class Evaluations:
                 started_by=order.started_by,
                 started_at=datetime.now(UTC),
                 total=len(order.exercises),
-                settings={**self._in_force(order.answers), **order.told()},
+                settings={**in_force.settings, **order.told()},
                 levels=order.levels,
+                not_yet=in_force.not_yet,
             )
             self._begin(_Course(run), order.exercises)
             return run
@@ -274,7 +275,8 @@ class Evaluations:
         results = [] if error else course.results
         run = replace(course.now(), finished_at=datetime.now(UTC), error=error)
         if not error:
-            run = replace(run, metrics=measured(results), settings={**run.settings, **_not_asked(results)})
+            absent, closed = (_not_asked(results, outcome) for outcome in (Outcome.ABSENT, Outcome.CLOSED))
+            run = replace(run, metrics=measured(results), absent=absent, closed=closed)
         try:
             self._records.append(_entry(run, asked=sum(result.counts for result in course.results)))
         except ApplianceError as failure:
@@ -311,10 +313,7 @@ def _entry(run: Evaluation, *, asked: int) -> EvaluationEnded:
     )
 
 
-def _not_asked(results: Sequence[QuestionResult]) -> dict[str, str]:
-    """How many questions were not asked, for each reason, and the first of them by id, as settings of the run."""
-    told = {}
-    for kind, name in ((ABSENT, NOT_THERE), (CLOSED, NOT_OPEN)):
-        if left := [result for result in results if result.kind == kind]:
-            told[name] = f"{len(left):,} of {len(results):,}: {named_absent(left)}"
-    return told
+def _not_asked(results: Sequence[QuestionResult], outcome: Outcome) -> NotAsked:
+    """The questions that were not asked for this reason."""
+    left = [result for result in results if result.outcome is outcome]
+    return NotAsked(len(left), named_absent(left))

@@ -36,12 +36,18 @@ from sqlalchemy import (
 
 from appliance.conversations import turns
 from appliance.database import Database, Moment, metadata
+from appliance.domain import AnswerKind
 from appliance.errors import NotFound
 from appliance.evaluation.results import (
     NOT_ASKED,
+    NOT_OPEN,
+    NOT_THERE,
+    NOT_YET,
     Asked,
     Evaluation,
     FoundPlace,
+    NotAsked,
+    Outcome,
     QuestionResult,
     SetKind,
 )
@@ -64,7 +70,7 @@ evaluations = Table(
     Column("total", Integer, nullable=False),
     Column("done", Integer, nullable=False),
     Column("error", Text, nullable=False),
-    Column("settings", Text, nullable=False),
+    Column("settings", Text, nullable=False),  # and the counts (`_circumstances`)
     Column("metrics", Text, nullable=False),
     Column("levels", Text, nullable=False, server_default=text("'[]'")),  # empty: not known
 )
@@ -85,7 +91,7 @@ evaluation_results = Table(
     Column("abstained", Boolean, nullable=False),
     Column("retrieval_ms", Float, nullable=False),
     Column("places", Text, nullable=False),
-    Column("kind", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),  # `_kind`
     Column("citations", Integer, nullable=True),
     Column("right_citations", Integer, nullable=True),
     Column("answer_ms", Float, nullable=True),
@@ -186,7 +192,14 @@ def _values(run: Evaluation) -> dict[str, Any]:
         "total": run.total,
         "done": run.done,
         "error": run.error,
-        "settings": json.dumps(dict(run.settings)),
+        "settings": json.dumps(
+            {
+                "in_force": dict(run.settings),
+                "not_yet": run.not_yet,
+                "absent": asdict(run.absent),
+                "closed": asdict(run.closed),
+            }
+        ),
         "metrics": json.dumps(dict(run.metrics)),
         "levels": json.dumps(sorted(run.levels)),
     }
@@ -206,25 +219,52 @@ def _evaluation(row: Row[Any]) -> Evaluation:
         total=row.total,
         done=row.done,
         error=row.error,
-        settings=json.loads(row.settings),
         metrics=json.loads(row.metrics),
         levels=frozenset(json.loads(row.levels)),
+        **_circumstances(json.loads(row.settings)),
     )
+
+
+def _circumstances(kept: dict[str, Any]) -> dict[str, Any]:
+    """What was in force and what did not count, as fields of `Evaluation`."""
+    if "in_force" not in kept:  # releases before kept the counts in words, among the settings
+        not_asked = {
+            name: _counted(kept.pop(words, "")) for name, words in (("absent", NOT_THERE), ("closed", NOT_OPEN))
+        }
+        return {"not_yet": int(kept.pop(NOT_YET, "0")), **not_asked, "settings": kept}
+    not_asked = {name: NotAsked(**kept[name]) for name in ("absent", "closed")}
+    return {"not_yet": kept["not_yet"], **not_asked, "settings": kept["in_force"]}
+
+
+def _counted(words: str) -> NotAsked:
+    """The questions that a run of a release before did not ask: "1,012 of 1,045: q1 (travel.md), ..."."""
+    count, _, named = words.partition(": ")
+    return NotAsked(int(count.split(" ", 1)[0].replace(",", "")), named) if words else NotAsked()
 
 
 def _row(run: Evaluation, result: QuestionResult) -> dict[str, Any]:
     return {
-        **{name: getattr(result, name) for name in QuestionResult.__slots__},
+        **{name: getattr(result, name) for name in QuestionResult.__slots__ if name != "outcome"},
         "evaluation_id": run.id,
+        "kind": _kind(result),
         "gains": json.dumps(result.gains),
         "places": json.dumps([asdict(place) for place in result.places]),
     }
 
 
+def _kind(result: QuestionResult) -> str:
+    """One column for the outcome and, of what was asked, the kind of its answer; empty where none was made."""
+    return result.outcome.value if result.outcome is not Outcome.ASKED else result.kind.value if result.kind else ""
+
+
 def _result(row: Row[Any]) -> QuestionResult:
-    plain = {name: getattr(row, name) for name in QuestionResult.__slots__ if name not in ("gains", "places")}
+    otherwise = ("gains", "places", "outcome", "kind")
+    plain = {name: getattr(row, name) for name in QuestionResult.__slots__ if name not in otherwise}
+    is_answer = row.kind in set(AnswerKind)
     return QuestionResult(
         **plain,
+        outcome=Outcome.ASKED if is_answer or not row.kind else Outcome(row.kind),
+        kind=AnswerKind(row.kind) if is_answer else None,
         gains=tuple(json.loads(row.gains)),
         places=tuple(FoundPlace(**place) for place in json.loads(row.places)),
     )

@@ -10,7 +10,7 @@ from appliance.catalog import Catalog
 from appliance.config import ModelSettings, Settings
 from appliance.domain import DocumentState
 from appliance.errors import ModelUnavailable
-from appliance.evaluation.results import NOT_YET
+from appliance.evaluation.results import InForce
 from appliance.inference.port import Embedder, LanguageModel, Reranker
 from appliance.wiring.serving import InService
 from ingest.pipeline import Pipeline
@@ -29,7 +29,7 @@ class EvaluatedWith:
     reranker: Reranker | None
     own_words: str  # the digest of the organisation's part of the glossary
 
-    def in_force(self, answers: bool) -> dict[str, str]:
+    def in_force(self, answers: bool) -> InForce:
         """As it is now, for an evaluation of passages alone or of answers too. Raises ModelUnavailable."""
         settings, embedder = self.settings, self.in_service.now.embedder
         documents = self.catalog.states().get(DocumentState.INDEXED, 0)
@@ -37,7 +37,6 @@ class EvaluatedWith:
         values = {
             "release": __version__,
             "documents": str(documents),
-            NOT_YET: str(not_yet),
             "embedding.model": embedder.model_id,
             "ingest.chunk_tokens": str(settings.ingest.chunk_tokens),
             "ingest.overlap_tokens": str(settings.ingest.overlap_tokens),
@@ -46,7 +45,9 @@ class EvaluatedWith:
         }
         if self.reranker is not None:
             values["retrieval.reranker_digest"] = self.reranker.digest()
-        return values | _answered_with(settings.model, self.model) if answers else values
+        if answers:
+            values |= _answered_with(settings.model, self.model)
+        return InForce(values, not_yet)
 
 
 _NOT_QUOTED = (

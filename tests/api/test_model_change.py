@@ -368,7 +368,7 @@ def test_a_reranker_is_used_when_it_is_set_and_its_absence_costs_the_order_alone
     with place.opened(place.old, reranker=model) as built:
         assert _found(built) == wanted
         assert "for the best 20 hits" in _check(_admin(built), "reranking model")[1]
-        measured = built.evaluations._in_force(False)["retrieval.reranker_digest"]
+        measured = built.evaluations._in_force(False).settings["retrieval.reranker_digest"]
         assert measured == folder_digest(model)
         assert _reranked_by(built) == folder_digest(model)
     with place.opened(place.old, reranker=tmp_path / "none") as built:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from appliance.domain import AnswerKind
 from appliance.errors import InvalidRequest
 from appliance.evaluation.compare import Comparison, accepted, compare, sign_test
-from appliance.evaluation.results import ABSENT, NOT_YET, Asked, Evaluation, FoundPlace, QuestionResult, SetKind
+from appliance.evaluation.results import Asked, Evaluation, FoundPlace, Outcome, QuestionResult, SetKind
 from tests.appliance.evaluation.test_metrics import result
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -68,7 +69,7 @@ def test_questions_that_became_refused_are_counted_as_they_are_listed() -> None:
 
 
 def test_a_question_is_counted_once_however_many_of_its_measures_changed() -> None:
-    cites = {"citations": 1, "kind": "generated"}
+    cites = {"citations": 1, "kind": AnswerKind.GENERATED}
     before = [
         named("both ways", result(0, 1, **cites, right_citations=1)),
         named("twice worse", result(1, **cites, right_citations=1)),
@@ -116,12 +117,12 @@ def test_what_one_run_alone_measured_does_not_fail() -> None:
 
 
 def test_a_model_that_stops_citing_fails_the_gate() -> None:
-    cites = [named("a", result(1, kind="generated", citations=1, right_citations=1))]
-    silent = [named("a", result(1, kind="generated", citations=0, right_citations=0))]
+    cites = [named("a", result(1, kind=AnswerKind.GENERATED, citations=1, right_citations=1))]
+    silent = [named("a", result(1, kind=AnswerKind.GENERATED, citations=0, right_citations=0))]
     found = compared(cites, silent)
     assert {metric.name for metric in found.metrics if metric.fails} == {"citation_precision"}
     assert [(change.what, change.change) for change in found.questions] == [("Citation precision", -1.0)]
-    refused = [named("a", result(1, kind="abstained", citations=0, right_citations=0, answerable=False))]
+    refused = [named("a", result(1, kind=AnswerKind.ABSTAINED, citations=0, right_citations=0, answerable=False))]
     assert compared(refused, refused).passes
 
 
@@ -171,14 +172,14 @@ def test_the_sign_test_takes_the_largest_golden_set() -> None:
 
 def test_a_change_that_was_not_measured_does_not_pass() -> None:
     results = [named("a", result(1))]
-    found = compared(results, results, settings={NOT_YET: "12"})
+    found = compared(results, results, not_yet=12)
     assert (found.not_yet, found.passes) == (12, False)
-    as_ever = replace(RUN, settings={NOT_YET: "12"})  # of a source that is paused, say
+    as_ever = replace(RUN, not_yet=12)  # of a source that is paused, say
     assert compare((as_ever, results), (replace(as_ever, id="e2"), results), max_drop=0.02).passes
 
 
 def absent(name: str) -> QuestionResult:
-    return named(name, result(kind=ABSENT, places=(FoundPlace("", f"{name}.pdf", None, relevant=False),)))
+    return named(name, result(outcome=Outcome.ABSENT, places=(FoundPlace("", f"{name}.pdf", None, relevant=False),)))
 
 
 def test_what_counted_and_is_not_there_any_more_does_not_pass() -> None:
@@ -199,7 +200,7 @@ def test_what_never_counted_may_be_absent() -> None:
 
 def test_a_run_that_got_worse_is_none_to_compare_with() -> None:
     def run(name: str, ndcg: float | None, not_yet: int = 0) -> Evaluation:
-        return replace(RUN, id=name, metrics={"ndcg@10": ndcg}, settings={NOT_YET: str(not_yet)})
+        return replace(RUN, id=name, metrics={"ndcg@10": ndcg}, not_yet=not_yet)
 
     def last(*runs: Evaluation) -> str:
         found = accepted(((run, Asked(2)) for run in runs), max_drop=0.02)

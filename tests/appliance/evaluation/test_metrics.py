@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score, roc_auc_score
 
+from appliance.domain import AnswerKind
 from appliance.evaluation.metrics import BY_NAME, METRICS, auroc, measured, ndcg, percentile, recall, reciprocal_rank
 from appliance.evaluation.results import QuestionResult
 
@@ -96,10 +97,12 @@ def test_a_percentile_is_a_value_that_was_measured() -> None:
 def test_the_metrics_of_a_run_are_means_over_the_questions_they_are_about() -> None:
     found = measured(
         [
-            result(1, score=0.9, citations=2, right_citations=1, kind="generated", answer_ms=100.0),
+            result(1, score=0.9, citations=2, right_citations=1, kind=AnswerKind.GENERATED, answer_ms=100.0),
             result(0, 1, score=0.4, abstained=True, retrieval_ms=30.0),
             result(answerable=False, score=0.4, abstained=True),
-            result(answerable=False, score=0.2, citations=1, right_citations=0, kind="extractive", answer_ms=300.0),
+            result(
+                answerable=False, score=0.2, citations=1, right_citations=0, kind=AnswerKind.EXTRACTIVE, answer_ms=300.0
+            ),
         ]
     )
     assert found["recall@1"] == 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from appliance.answering.answerer import Answerer
 from appliance.audit.entries import Entry, EvaluationEnded
@@ -24,10 +26,19 @@ from appliance.errors import AuditUnavailable, CatalogUnavailable, Conflict, Ind
 from appliance.evaluation.compare import compare
 from appliance.evaluation.feedback import digest_of, exercises_from
 from appliance.evaluation.golden import Evidence, GoldenQuestion
-from appliance.evaluation.results import CLOSED, NOT_OPEN, OWN_GROUPS, THE_OTHERS, Asked, Evaluation, SetKind
+from appliance.evaluation.results import (
+    OWN_GROUPS,
+    THE_OTHERS,
+    Asked,
+    Evaluation,
+    InForce,
+    NotAsked,
+    Outcome,
+    SetKind,
+)
 from appliance.evaluation.runner import Examiner, Exercise, OnRecordAsAWhole, exercises_for
 from appliance.evaluation.runs import Evaluations, Order
-from appliance.evaluation.store import KEPT, EvaluationStore
+from appliance.evaluation.store import KEPT, EvaluationStore, evaluations
 from appliance.inference.port import Generation, Message
 from appliance.labels import NO_LEVEL
 from appliance.retrieval.glossary import Glossary
@@ -105,7 +116,7 @@ class Desk:
             lambda: Examiner(self.gate, answerer, shop.catalog),  # type: ignore[arg-type]
             self.store,
             self.log,
-            in_force=lambda answers: {"embedding.model": ToyEmbedder.model_id, "answers": str(answers)},
+            in_force=lambda answers: InForce({"embedding.model": ToyEmbedder.model_id, "answers": str(answers)}, 7),
             is_busy=lambda: self.busy,
         )
 
@@ -156,12 +167,11 @@ def test_a_run_measures_each_question_with_the_groups_it_is_given(desk: Desk) ->
     assert run.is_whole
     assert (run.done, run.total, run.error) == (3, 3, "")
     assert run.metrics["recall@1"] == 1.0  # the board's document is closed to the staff, and does not count
-    assert run.settings[NOT_OPEN] == "1 of 3: pay (board.txt)"
-    assert run.not_asked == 1
+    assert (run.closed, run.absent, run.not_asked) == (NotAsked(1, "pay (board.txt)"), NotAsked(), 1)
     leave, pay, moon = desk.runs.results(run.id)
     assert (leave.gains[0], leave.right_document, leave.question) == (1, True, "How long is parental leave?")
     assert (leave.places[0].path, leave.places[0].relevant) == ("leave.txt", True)
-    assert (pay.kind, pay.counts, pay.gains) == (CLOSED, False, ())
+    assert (pay.outcome, pay.kind, pay.counts, pay.gains) == (Outcome.CLOSED, None, False, ())
     assert all(question != "What does the board earn?" for question, _ in desk.gate.asked)
     assert (moon.answerable, moon.abstained, moon.pieces) == (False, True, 0)
     board = desk.ended(desk.start(exercises_for(QUESTIONS, frozenset({"board"}))))
@@ -176,7 +186,7 @@ def test_a_question_that_names_groups_is_asked_with_those(desk: Desk) -> None:
         Exercise(QUESTIONS[0], groups).reader.access.groups for groups in (STAFF, frozenset({"board"}), frozenset())
     ]
     narrow = desk.ended(desk.start(exercises_for(asked, frozenset(), within=STAFF)))
-    assert (narrow.metrics["recall@1"], narrow.settings[NOT_OPEN]) == (1.0, "1 of 3: pay (board.txt)")
+    assert (narrow.metrics["recall@1"], narrow.closed) == (1.0, NotAsked(1, "pay (board.txt)"))
 
 
 def test_a_question_about_a_name_that_stands_nowhere_counts_as_not_answered_where_no_model_reads(desk: Desk) -> None:
@@ -247,6 +257,7 @@ def test_the_first_search_is_not_measured_because_it_waits_for_the_model(desk: D
 def test_what_was_in_force_is_kept_with_the_run(desk: Desk) -> None:
     run = desk.ended(desk.start(exercises_for(QUESTIONS[:1], STAFF)))
     assert run.settings == {"embedding.model": "toy@1", "answers": "False"}
+    assert run.not_yet == 7
 
 
 # what cannot be recorded, or does not get to its end
@@ -281,7 +292,8 @@ def test_a_question_that_is_too_long_for_the_model_is_a_wrong_one_and_ends_nothi
     run = written.ended(written.start(exercises_for([too_long, QUESTIONS[0]], STAFF), answers=True))
     assert run.is_whole, run.error
     failed, leave = written.runs.results(run.id)
-    assert (failed.question_id, failed.kind, failed.abstained, failed.citations) == ("long", "failed", True, None)
+    assert (failed.question_id, failed.outcome, failed.kind, failed.abstained) == ("long", Outcome.FAILED, None, True)
+    assert failed.citations is None
     assert (leave.kind, run.metrics["abstained_wrongly"]) == ("generated", 0.5)
 
 
@@ -475,6 +487,28 @@ def test_the_questions_of_the_runs_before_are_counted_and_not_read(desk: Desk) -
         "SEARCH evaluation_results USING COVERING INDEX ix_evaluation_results_kind (evaluation_id=?)",
         "SEARCH evaluation_results USING INDEX ix_evaluation_results_kind (evaluation_id=? AND kind=?)",
     ]
+
+
+def test_a_run_that_a_release_before_kept_is_read_as_it_was(desk: Desk) -> None:
+    absent = replace(QUESTIONS[1], evidence=(Evidence("away.txt"),))
+    run = desk.ended(desk.start(exercises_for((QUESTIONS[0], QUESTIONS[1], absent), STAFF), answers=True))
+    kept = {
+        "embedding.model": "toy@1",
+        "answers": "True",
+        "documents not yet as set": "12",
+        "questions that name what is not in the appliance": "1,012 of 1,045: pay (a: b.txt), lost (c.txt)",
+        "questions that name what is closed to those who are asked as": "3 of 1,045: hr (hr.txt)",
+    }
+    with desk.shop.database.write() as connection:
+        connection.execute(update(evaluations).where(evaluations.c.id == run.id).values(settings=json.dumps(kept)))
+    read = desk.runs.run(run.id)
+    assert (read.not_yet, read.not_asked) == (12, 1_015)
+    assert read.absent == NotAsked(1_012, "pay (a: b.txt), lost (c.txt)")
+    assert read.closed == NotAsked(3, "hr (hr.txt)")
+    assert read.settings == {"embedding.model": "toy@1", "answers": "True"}
+    with desk.shop.database.read() as connection:
+        kinds = connection.exec_driver_sql("SELECT kind FROM evaluation_results ORDER BY id").scalars().all()
+    assert kinds == ["extractive", "closed", "absent"]  # as they were kept from the beginning
 
 
 def test_the_oldest_runs_are_forgotten(desk: Desk) -> None:
