@@ -154,6 +154,21 @@ def read_as(groups: Sequence[str], own: str) -> str:
     return f"read as {', '.join(groups)}{f' ({own} named their groups)' if own else ''}"
 
 
+def cited_in(answers: bool, precision: float | None, written: float | None) -> str:
+    """In which answers an evaluation measured the citations; empty where it measured none.
+
+    Args:
+        answers: Whether questions were answered as people's are.
+        precision: The citation precision.
+        written: The share of the answers that a language model wrote.
+    """
+    if precision is None:
+        return ""
+    if not answers or not written:
+        return "quoted passages, which take no language model"
+    return "answers of the language model" if written == 1 else f"answers, {written:.0%} of them of the language model"
+
+
 def went_otherwise(better: int, worse: int, both_ways: int, p_value: float) -> str:
     """How many questions of two evaluations went otherwise, in a sentence, and how likely chance alone makes that."""
     noun = "question" if better == 1 else "questions"

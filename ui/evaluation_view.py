@@ -14,7 +14,7 @@ from appliance.api.schemas.evaluations import (
     QuestionChangeOut,
     QuestionResultOut,
 )
-from appliance.wording import absent_since, not_yet_measured, questions_asked, read_as, went_otherwise
+from appliance.wording import absent_since, cited_in, not_yet_measured, questions_asked, read_as, went_otherwise
 from ui import pieces
 from ui.inert import Html, one_line, text
 
@@ -83,10 +83,16 @@ def _history_row(run: EvaluationOut) -> tuple[Html, ...]:
     if run.hidden:
         return (began, Html(f"<small>{text(told_of_hidden(run))}</small>"), *(_number(_DASH) for _ in MAIN))
     number = questions_asked(run.done - run.not_asked, run.total)
-    asked = pieces.dotted(number, read_as(run.groups, run.own_groups), "with answers" if run.answers else "")
+    asked = pieces.dotted(number, read_as(run.groups, run.own_groups), _cited_in(run))
     lines = [text(run.name), f"<small>{text(run.message or asked)}</small>"]
     what = Html("<br>".join([*lines, *([pieces.badge("measured nothing", "bad")] if run.asked_nothing else [])]))
     return (began, what, *(_number(figure(name, run.metrics.get(name))) for name in MAIN))
+
+
+def _cited_in(run: EvaluationOut) -> str:
+    """In which answers the citations were measured, if they were."""
+    found = cited_in(run.answers, run.metrics.get("citation_precision"), run.metrics.get("written_by_model"))
+    return f"citations of {found}" if found else "with answers" if run.answers else ""
 
 
 def told_of_hidden(run: EvaluationOut) -> str:

@@ -165,6 +165,23 @@ class Answerer:
             return False
         return not named.are_missing(question, "", hits[: self._settings.passages]) or self._is_a_model_there()
 
+    def quoted(self, question: str, reader: Principal, hits: Sequence[Hit]) -> Answer:
+        """What a question by itself is answered where no model writes, from hits worth an answer (`may_answer`).
+
+        For an evaluation: the question is not put on record, only what is quoted.
+
+        Raises:
+            ModelUnavailable: The embedding model cannot be used.
+        """
+        nowhere = Conversation(str(uuid.uuid4()))
+        events = self._quote(Course(str(uuid.uuid4()), question, question, reader, nowhere, hits=hits))
+        while True:
+            try:
+                next(events)
+            except StopIteration as ended:
+                answer: Answer = ended.value
+                return answer
+
     def _is_a_model_there(self) -> bool:
         """Whether a model is to answer: one that was set up, or the one that is looked for where none was."""
         if self._model is None or self._model_expected:

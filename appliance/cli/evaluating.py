@@ -15,10 +15,18 @@ from appliance.cli.acting import Groups, as_operator, require_one_spelling
 from appliance.cli.terminal import ID_CHARACTERS, err, new_table, out, print_entry, printable
 from appliance.config import load_settings
 from appliance.errors import ApplianceError, InvalidRequest, NotFound
-from appliance.wording import absent_since, moment, not_yet_measured, questions_asked, read_as, went_otherwise
+from appliance.wording import absent_since, cited_in, moment, not_yet_measured, questions_asked, read_as, went_otherwise
 
 if TYPE_CHECKING:
-    from appliance.api.schemas.evaluations import ComparisonOut, EvaluationOut, EvaluationsOut, MetricOut
+    from collections.abc import Sequence
+
+    from appliance.api.schemas.evaluations import (
+        ComparisonOut,
+        EvaluationOut,
+        EvaluationsOut,
+        MetricOut,
+        QuestionChangeOut,
+    )
     from appliance.operator import Operator
 
 _REGRESSION = 3  # the status of 'eval' when a metric fell too far
@@ -40,7 +48,9 @@ def evaluate(
         str, typer.Option(help="Read up to this level; else as people of those groups are cleared.")
     ] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Ask only the first questions.")] = None,
-    answers: Annotated[bool, typer.Option("--answers", help="Answer too, and check what is cited. Slow.")] = False,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Let the language model answer too, and check what it cites. Slow.")
+    ] = False,
     compare: Annotated[
         str,
         typer.Option(help="Compare with this evaluation: its id, its beginning, or 'last', the last that passed."),
@@ -173,6 +183,8 @@ def _print_evaluation(run: EvaluationOut, metrics: list[MetricOut]) -> None:
         if run.metrics.get(metric.name) is not None:
             table.add_row(metric.title, _figure(metric.name, run.metrics[metric.name]), metric.meaning)
     out.print(table)
+    if cited := cited_in(run.answers, run.metrics.get("citation_precision"), run.metrics.get("written_by_model")):
+        out.print(f"Citation precision is that of {cited}.")
     for notice in run.notices:
         err.print(f"[yellow]{escape(printable(notice))}[/yellow]")
 
@@ -195,18 +207,27 @@ def _print_comparison(found: ComparisonOut, *, all_changes: bool) -> None:
     for setting in found.settings:
         out.print(escape(printable(f"{setting.name}: {setting.before or 'none'} -> {setting.after or 'none'}")))
     out.print(went_otherwise(found.better, found.worse, found.both_ways, found.p_value))
+    _print_changes(found.questions, found.questions if all_changes else found.questions[:_LISTED_CHANGES])
+    _print_reasons(found)
+
+
+def _print_changes(changed: Sequence[QuestionChangeOut], listed: Sequence[QuestionChangeOut]) -> None:
+    """The questions that went otherwise, the worst first: those that are `listed`, and how many more there are."""
     changes = new_table("question", "what", "before", "after", "")
-    listed = found.questions if all_changes else found.questions[:_LISTED_CHANGES]
     for change in listed:
         figures = (f"{change.before:.2f}", f"{change.after:.2f}")
         changes.add_row(escape(change.question_id), change.what, *figures, escape(printable(change.question)))
-    if found.questions:
+    if listed:
         out.print(changes)
-    if more := len(found.questions) - len(listed):
+    if more := len(changed) - len(listed):
         err.print(
-            f"[yellow]{more:,} more {'change is' if more == 1 else 'changes are'} not listed here, the worst stand above. "
-            "Administration > Evaluation lists all of them, and this command does with --all-changes.[/yellow]"
+            f"[yellow]{more:,} more {'change is' if more == 1 else 'changes are'} not listed here. "
+            "Administration > Evaluation lists all of them, and so does this command with --all-changes.[/yellow]"
         )
+
+
+def _print_reasons(found: ComparisonOut) -> None:
+    """Why the comparison does not pass, if it does not."""
     if found.not_yet:
         err.print(f"[red]{not_yet_measured(found.not_yet)}[/red]")
     if found.absent:

@@ -83,7 +83,9 @@ def ndcg_of(result: QuestionResult) -> float | None:
 
 def citation_precision(result: QuestionResult) -> float | None:
     """The share of one answer's citations that are evidence: 0 where a model wrote and cited nothing, None without an
-    answer."""
+    answer, or where it is not known what evidence there is."""
+    if result.answerable and not result.pieces:
+        return None
     if not result.citations:
         return 0.0 if result.kind is AnswerKind.GENERATED else None
     return (result.right_citations or 0) / result.citations
@@ -189,7 +191,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "citation_precision",
         "Citation precision",
-        "Share of the passages an answer cites that are evidence, 0 where a model cites none; the mean of answers.",
+        "Share of the passages cited, or quoted without a model, that are evidence; 0 where a model cites none.",
         lambda results: _mean(citation_precision(result) for result in results),
     ),
     Metric(

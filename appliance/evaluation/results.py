@@ -23,8 +23,8 @@ class FoundPlace:
 class Outcome(StrEnum):
     """What became of a question. One that was not asked counts for nothing; its places are those that it names.
 
-    One is closed when what it names is closed to the groups it is asked with, or when it is to be asked with groups that
-    are not for whoever started the run.
+    One is closed when what it names is closed to the groups it is asked with, or when it is to be asked with groups
+    that are not for whoever started the run.
     """
 
     ASKED = "asked"
@@ -41,8 +41,9 @@ class QuestionResult:
     """How one question went.
 
     `gains` are the pieces of evidence newly found at each rank, out of `pieces`. `abstained` is whether the reader
-    would be told that the documents do not say. `kind`, `citations` and what follows is None where no answer was made. Of
-    a question that somebody asked, the texts and places are left empty, and `query_id` names it.
+    would be told that the documents do not say. `kind` and `answer_ms` are None where no answer was made as a
+    person's is; the citations are of passages that were quoted then, and None where there was nothing to quote. Of a
+    question that somebody asked, the texts and places are left empty, and `query_id` names it.
     """
 
     question_id: str
@@ -136,9 +137,9 @@ class Evaluation:
     """One run. `groups` is what it read as; of questions from feedback each was asked as the person who asked it.
 
     `levels` are those that `groups` were cleared for; empty where that is not known, as of questions from feedback.
-    `settings` is what was in force, by name; `metrics` what came out, None where there was nothing to measure. `not_yet`
-    is how many documents were still cut or embedded as before. `absent` and `closed` are questions that were not asked.
-    `error` is the sentence for people when it did not get to its end.
+    `settings` is what was in force, by name; `metrics` what came out, None where there was nothing to measure.
+    `not_yet` is how many documents were still cut or embedded as before. `absent` and `closed` are questions that were
+    not asked. `error` is the sentence for people when it did not get to its end.
     """
 
     id: str

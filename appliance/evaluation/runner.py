@@ -1,4 +1,4 @@
-"""Puts one question of a golden set through the real search, and through the real answer if asked to.
+"""Puts one question of a golden set through the real search, and the real answer or what is quoted where no model is.
 
 Rules this module keeps:
 
@@ -101,7 +101,10 @@ class Examiner:
         answers: bool,
         is_over: Callable[[], object],
     ) -> QuestionResult | None:
-        """How a question went; with `answers` an answer is made too. None when it `is_over` before its end.
+        """How a question went. None when it `is_over` before its end.
+
+        With `answers` it is answered as a person's is. Without, passages are quoted for it, which takes no language
+        model: what is cited is checked in either case.
 
         One that names what is not there, or closed to its reader, is not asked; nor is one that is withheld.
 
@@ -132,6 +135,7 @@ class Examiner:
                     return None
                 abstained = answer.kind is AnswerKind.ABSTAINED
         answer_ms = _since_ms(begun)
+        cited = self._quoted(question, reader, hits) if not answers and not abstained else _cited(answer)
         return QuestionResult(
             question_id=question.id,
             question="" if exercise.is_private else question.question,
@@ -145,11 +149,16 @@ class Examiner:
             places=() if exercise.is_private else _places(units),
             outcome=outcome,
             kind=None if answer is None else answer.kind,
-            citations=None if answer is None else len(_cited(answer)),
-            right_citations=None if answer is None else _right_citations(answer, question, names),
+            citations=None if cited is None else len(cited),
+            right_citations=None if cited is None else _right(cited, question, names),
             answer_ms=None if answer is None else answer_ms,
             query_id=question.id if exercise.is_private else None,
         )
+
+    def _quoted(self, question: GoldenQuestion, reader: Principal, hits: Sequence[Hit]) -> list[Hit] | None:
+        """What is quoted of hits where no model writes; None where it is said that the documents do not say."""
+        answer = self._answerer.quoted(question.question, reader, hits)
+        return None if answer.kind is AnswerKind.ABSTAINED else _cited(answer)
 
     def _answer(self, question: GoldenQuestion, reader: Principal, is_over: Callable[[], object]) -> Answer | None:
         events = self._answerer.ask(question.question, reader, Conversation(str(uuid.uuid4())), origin=_READER)
@@ -178,12 +187,14 @@ def _not_asked(question: GoldenQuestion, why: Sequence[Evidence], outcome: Outco
     )
 
 
-def _right_citations(answer: Answer, question: GoldenQuestion, names: Names) -> int:
-    return sum(any(holds(hit, piece, names.contents) for piece in question.evidence) for hit in _cited(answer))
+def _right(cited: Sequence[Hit], question: GoldenQuestion, names: Names) -> int:
+    return sum(any(holds(hit, piece, names.contents) for piece in question.evidence) for hit in cited)
 
 
-def _cited(answer: Answer) -> list[Hit]:
-    """What the text itself points at; a notice of a contradiction may point at more."""
+def _cited(answer: Answer | None) -> list[Hit] | None:
+    """What the text itself points at; a notice of a contradiction may point at more. None without an answer."""
+    if answer is None:
+        return None
     numbers = marked(answer.text)
     return [citation.hit for citation in answer.citations if citation.number in numbers]
 

@@ -57,6 +57,9 @@ _NOT_QUOTED = (
 )
 
 
+_CITED_ANYWAY = "What they cite is measured without answers too, as that of quoted passages."
+
+
 def _answered_with(settings: ModelSettings, model: LanguageModel | None) -> dict[str, str]:
     """The language model and how it is asked.
 
@@ -68,7 +71,7 @@ def _answered_with(settings: ModelSettings, model: LanguageModel | None) -> dict
     try:
         card = model.card()
     except ModelUnavailable as error:
-        raise ModelUnavailable(f"{error} {_NOT_QUOTED}") from error
+        raise ModelUnavailable(f"{error} {_NOT_QUOTED} {_CITED_ANYWAY}") from error
     sampling = {"model.temperature": str(settings.temperature), "model.seed": str(settings.seed)}
     return {
         "model": card.name,

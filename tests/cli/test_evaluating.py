@@ -33,6 +33,8 @@ def measured(room: Room, tmp_path_factory: pytest.TempPathFactory) -> tuple[Room
 def test_a_golden_set_is_measured_as_the_groups_that_are_named(measured: tuple[Room, str, str]) -> None:
     _, _, first = measured
     assert re.search(r"nDCG@10\s+│\s+1\.000", first)
+    assert re.search(r"Citation precision\s+│\s+[01]\.\d", first)
+    assert "Citation precision is that of quoted passages, which take no language model." in first
     assert "read as everyone, hr" in first
     assert "nothing to compare with yet" in first
 
@@ -58,7 +60,7 @@ def test_of_many_questions_that_went_otherwise_the_worst_are_listed_and_how_many
     assert "0 questions went better and 23 worse, by any measure (sign test of better against worse: p = 0.000)." in told
     assert len(set(re.findall(r"hotel \d\d", told))) == 20
     assert "3 more changes are not listed here" in told
-    assert "this command does with --all-changes." in told
+    assert "so does this command with --all-changes." in told
     told = " ".join(room.run_apart("eval", str(golden), *options, "--all-changes", status=3, **above_all).split())
     assert len(set(re.findall(r"hotel \d\d", told))) == 23
     assert "not listed here" not in told

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score, roc_auc_score
 
 from appliance.domain import AnswerKind
-from appliance.evaluation.metrics import BY_NAME, METRICS, auroc, measured, ndcg, percentile, recall, reciprocal_rank
+from appliance.evaluation.metrics import (
+    BY_NAME,
+    METRICS,
+    auroc,
+    citation_precision,
+    measured,
+    ndcg,
+    percentile,
+    recall,
+    reciprocal_rank,
+)
 from appliance.evaluation.results import QuestionResult
 
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=20)
@@ -136,3 +146,9 @@ def test_every_metric_says_what_it_means_and_no_time_gates() -> None:
     for metric in METRICS:
         assert metric.meaning.endswith(".")
         assert metric.gated != metric.name.endswith(("_p50", "_p95"))
+
+
+def test_citations_count_where_it_is_known_what_evidence_there_is() -> None:
+    assert citation_precision(result(1, citations=2, right_citations=1)) == 0.5
+    assert citation_precision(result(answerable=False, citations=2, right_citations=0)) == 0.0
+    assert citation_precision(result(pieces=0, citations=2, right_citations=0)) is None

@@ -225,6 +225,20 @@ def test_answers_are_made_and_their_citations_checked(desk: Desk) -> None:
     assert run.metrics["written_by_model"] == 1.0
 
 
+def test_without_answers_what_is_quoted_is_checked_and_no_model_asked(desk: Desk) -> None:
+    model = Scripted("It is sixteen weeks [1].")
+    for measuring in (desk, Desk(desk.shop, model)):
+        run = measuring.ended(measuring.start())
+        leave, _, moon = measuring.runs.results(run.id)
+        assert (leave.kind, leave.answer_ms) == (None, None)  # no answer was made as a person's is
+        assert (leave.citations or 0) >= (leave.right_citations or 0) >= 1
+        assert moon.citations is None  # nothing would be quoted
+        assert run.metrics["citation_precision"] == (leave.right_citations or 0) / (leave.citations or 1)
+        assert run.metrics["written_by_model"] is None
+    assert model.prompts == []
+    assert len(desk.log.entries) == 1  # the run alone is on record
+
+
 def test_a_passage_that_only_a_notice_points_at_is_no_citation_of_the_answer(desk: Desk) -> None:
     desk.shop.add("old.txt", "Parental leave is fourteen weeks and 3 days long.")
     desk.shop.add("new.txt", "Parental leave is fourteen weeks and 4 days long.")
