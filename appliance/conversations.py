@@ -208,7 +208,7 @@ class Conversations:
     def praised(self) -> list[PraisedTurn]:
         """Every turn whose answer was found helpful and can be read, whoever asked, by the time of asking.
 
-        For machines alone: nobody but the person is shown what they asked.
+        For an evaluation, which shows nobody but the person what they asked; and for who has put on record why.
         """
         query = (
             select(turns, conversations.c.person_id).join(conversations).order_by(turns.c.asked_at, turns.c.query_id)

@@ -37,11 +37,10 @@ from appliance.api.schemas.evaluations import (
     SettingChangeOut,
 )
 from appliance.api.schemas.shapes import GroupName
-from appliance.auth.standing import principal_of
-from appliance.domain import EVERYONE, Principal, Role
+from appliance.domain import EVERYONE, Principal
 from appliance.errors import AccessDenied, InvalidRequest, NotFound
 from appliance.evaluation.compare import Comparison, compare
-from appliance.evaluation.feedback import NAME, digest_of, exercises_from
+from appliance.evaluation.feedback import NAME, digest_of, exercises_from, readers_among
 from appliance.evaluation.golden import SHORTEST_QUOTE, read_golden
 from appliance.evaluation.metrics import BY_NAME, METRICS, ndcg_of
 from appliance.evaluation.results import (
@@ -114,11 +113,7 @@ def start_from_feedback(
     admin: EvaluationAdmin, appliance: TheAppliance, limit: Limit = None, answers: bool = False
 ) -> EvaluationOut:
     """Run what people asked and found helpfully answered, each as the person who asked, in the background."""
-    readers = {
-        person.id: appliance.cleared(principal_of(person))
-        for person in appliance.accounts.people()
-        if not person.shut_out and Role.EMPLOYEE in person.roles
-    }
+    readers = readers_among(appliance.accounts.people(), lambda reader: appliance.cleared(reader).levels)
     praised = exercises_from(appliance.conversations.praised(), readers, appliance.catalog)
     exercises = praised.exercises[:limit]
     sha256 = digest_of(exercises)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import secrets
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from appliance.config import Settings
 
 if TYPE_CHECKING:
-    from appliance.audit.entries import AdminAction, Entry
+    from appliance.audit.entries import AdminAction, DeskOpened, Entry
     from appliance.audit.store import Store
     from appliance.operator import Operator
 
@@ -74,3 +77,16 @@ def log_store(settings: Settings) -> Store:
     from appliance.data_folder import found_folder
 
     return store_for(settings.log, found_folder(settings).log)
+
+
+def opened_for(reason: str) -> DeskOpened:
+    """The entry that says why this command reads people's words. Raises InvalidRequest when that is no reason."""
+    from appliance.audit.entries import DeskOpened
+    from appliance.compliance.openings import checked_reason
+
+    return DeskOpened("operator", checked_reason(reason), f"command line {secrets.token_hex(8)}")
+
+
+def new_file(target: Path) -> BinaryIO:
+    """A new file, closed to other accounts. Raises OSError."""
+    return os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from appliance.cli.acting import Groups, as_operator, require_one_spelling
+from appliance.cli.acting import Groups, as_operator, log_store, new_file, opened_for, require_one_spelling
 from appliance.cli.terminal import ID_CHARACTERS, err, new_table, out, print_entry, printable
 from appliance.config import load_settings
 from appliance.errors import ApplianceError, InvalidRequest, NotFound
@@ -42,6 +42,16 @@ def evaluate(
     from_feedback: Annotated[
         bool, typer.Option("--from-feedback", help="Ask what people asked and found helpfully answered.")
     ] = False,
+    written: Annotated[
+        Path | None,
+        typer.Option(
+            "--write",
+            help="With --from-feedback: write the set to this new file, with people's words; ask nothing.",
+        ),
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why people's questions are written, in three words or more; on record.")
+    ] = "",
     listed: Annotated[bool, typer.Option("--list", help="Only list the evaluations there were.")] = False,
     group: Groups = [],  # noqa: B006
     clearance: Annotated[
@@ -70,6 +80,9 @@ def evaluate(
         raise InvalidRequest(
             "With --from-feedback each question is asked as whoever asked it: leave --group and --clearance out."
         )
+    if written is not None:
+        _write_feedback(written, reason, from_feedback=from_feedback)
+        return
     more: dict[str, Any] = {"answers": answers, **({"limit": limit} if limit else {})}
     settings = load_settings()
     require_one_spelling(settings, group)
@@ -94,6 +107,32 @@ def evaluate(
     if run.asked_nothing and comparison is None:
         raise ApplianceError(" ".join(run.notices))
     raise typer.Exit(_REGRESSION if comparison is not None and not comparison.passes else 0)
+
+
+def _write_feedback(target: Path, reason: str, *, from_feedback: bool) -> None:
+    """Write what people found helpful as a golden set. It is on record first, with the reason."""
+    from appliance.audit.entries import LogExported
+    from appliance.audit.log import QueryLog
+    from appliance.evaluation.feedback import as_lines
+    from appliance.praise import praised_of
+
+    if not from_feedback:
+        raise InvalidRequest("What is written is what people found helpful: give --from-feedback with --write.")
+    settings, opened = load_settings(), opened_for(reason)
+    with QueryLog(log_store(settings)) as log, praised_of(settings, log) as (found, catalog):
+        what = f"{_questions(len(found.exercises))} found helpful, as a golden set, on the command line"
+        log.append(opened)
+        log.append(LogExported("operator", what, opened.session_id))
+        lines = "".join(f"{line}\n" for line in as_lines(found.exercises, catalog))
+    try:
+        with new_file(target) as file:
+            file.write(lines.encode("utf-8", "replace"))
+    except OSError as error:
+        raise InvalidRequest(f"{target} cannot be written ({error.strerror}). Name a new file.") from error
+    out.print(f"Written to {escape(printable(str(target)))}: {_questions(len(found.exercises))}.")
+    if found.left_out:
+        err.print(f"[yellow]Some answers that were found helpful were left out: {found.left_out}.[/yellow]")
+    err.print("It holds what people asked: no erasure and no term reaches it. Remove it when it is done with.")
 
 
 def _golden(file: Path) -> tuple[str, bytes]:

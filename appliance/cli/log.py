@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from appliance.cli.acting import admin_action, log_store, record, recorded
+from appliance.cli.acting import admin_action, log_store, new_file, opened_for, record, recorded
 from appliance.cli.terminal import err, new_table, out, printable
 from appliance.config import Settings, load_settings
 from appliance.errors import AuditBroken, AuditUnavailable, InvalidRequest
 from appliance.wording import ANSWERS
 
 if TYPE_CHECKING:
-    from appliance.audit.entries import DeskOpened
     from appliance.audit.records import QueryRecord
     from appliance.audit.verifier import Report
 
@@ -160,7 +157,7 @@ def log_show(
     from appliance.compliance.pseudonyms import pseudonyms_of
 
     settings = load_settings()
-    opened = _opened(reason)
+    opened = opened_for(reason)
     what = f"the latest {limit} queries, on the command line"
     record(settings, opened, LogRead("operator", what, session_id=opened.session_id))
     table = new_table("entry", "time (UTC)", "who", "question", "result")
@@ -183,14 +180,6 @@ def _result(query: QueryRecord) -> str:
     if query.answer is None or query.answer.error:
         return query.state.value
     return ANSWERS.get(query.answer.kind, query.answer.kind)
-
-
-def _opened(reason: str) -> DeskOpened:
-    """The entry that says why the log is read, by this command alone. Raises InvalidRequest when that is no reason."""
-    from appliance.audit.entries import DeskOpened
-    from appliance.compliance.openings import checked_reason
-
-    return DeskOpened("operator", checked_reason(reason), f"command line {secrets.token_hex(8)}")
 
 
 @log_app.command("checkpoint")
@@ -297,12 +286,12 @@ def log_export(
 
     settings = load_settings()
     what = "the proof of the whole log" if proof_only else "the whole log"
-    opened = () if proof_only else (_opened(reason),)
+    opened = () if proof_only else (opened_for(reason),)
     session = opened[0].session_id if opened else ""
     record(settings, *opened, LogExported("operator", f"{what}, on the command line", session))
     with QueryLog(log_store(settings)) as log:
         try:
-            with _made(target) as file:
+            with new_file(target) as file:
                 for line in log.export(with_content=not proof_only):
                     file.write((line.rstrip("\n") + "\n").encode())
         except OSError as error:
@@ -354,7 +343,7 @@ def log_subject(
 
     settings = load_settings()
     with QueryLog(log_store(settings)) as log, subject_of(settings, name, log) as (person, conversations, requests):
-        opened, what = _opened(reason), f"everything about the account {person.id}, on the command line"
+        opened, what = opened_for(reason), f"everything about the account {person.id}, on the command line"
         log.append(opened)
         log.append(LogExported("operator", what, opened.session_id))
         lasts_s, pseudonyms = settings.log.opening_lasts_s, pseudonyms_of(log.path)
@@ -362,13 +351,8 @@ def log_subject(
     is_paper = target.suffix.casefold() == ".pdf"
     written = subject_paper.on_paper(about) if is_paper else subject_access.as_json(about).encode("utf-8", "replace")
     try:
-        with _made(target) as file:
+        with new_file(target) as file:
             file.write(written)
     except OSError as error:
         raise InvalidRequest(f"{target} cannot be written ({error.strerror}). Name a new file.") from error
     out.print(f"Written to {target}: {len(about.own)} entries of their own, {len(about.by_others)} of others.")
-
-
-def _made(target: Path) -> BinaryIO:
-    """A new file, closed to other accounts. Raises OSError."""
-    return os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from appliance.audit.entries import DeskOpened, LogExported
+from appliance.audit.log import QueryLog
+from appliance.auth.accounts import Accounts
+from appliance.conversations import Conversations, StoredTurn
+from appliance.data_folder import DataFolder, database_in
+from appliance.domain import AnswerKind
 from tests.cli.room import Room
 
 pytestmark = pytest.mark.integration
@@ -57,7 +65,9 @@ def test_of_many_questions_that_went_otherwise_the_worst_are_listed_and_how_many
     options = ("--compare", _evaluation_of(room.run("eval", str(golden))))
     above_all = {"STRONGROOM_RETRIEVAL__ANSWERABLE_ABOVE": "1"}
     told = " ".join(room.run_apart("eval", str(golden), *options, status=3, **above_all).split())
-    assert "0 questions went better and 23 worse, by any measure (sign test of better against worse: p = 0.000)." in told
+    assert (
+        "0 questions went better and 23 worse, by any measure (sign test of better against worse: p = 0.000)." in told
+    )
     assert len(set(re.findall(r"hotel \d\d", told))) == 20
     assert "3 more changes are not listed here" in told
     assert "so does this command with --all-changes." in told
@@ -159,6 +169,44 @@ def test_a_golden_set_of_which_nothing_can_be_asked_is_an_error(
         assert "what it says" not in told  # no table of nothing
     report = measured[0].run("eval", str(golden), "--json", status=1)
     assert json.loads(report[report.index("{") : report.rindex("}") + 1])["evaluation"]["asked_nothing"]
+
+
+def test_what_people_found_helpful_is_written_by_command_with_a_reason_on_record(room: Room, tmp_path: Path) -> None:
+    copy, written = room.copied(tmp_path / "copy"), tmp_path / "helpful.jsonl"
+    why = ("--reason", "Golden set for the new model")
+    copy.run("user", "add", "erin", "--role", "employee", "--group", "hr")
+    assert "found helpful yet" in copy.run("eval", "--from-feedback", "--write", str(written), *why, status=1)
+    question = "What does a senior engineer earn a year?"
+    with (
+        closing(QueryLog(copy.data / "log" / "queries.db")) as log,
+        closing(database_in(DataFolder(copy.data))) as database,
+    ):
+        person = Accounts(database).named("erin")
+        with database.read() as connection:
+            chunk = connection.exec_driver_sql(
+                "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document_id WHERE d.path = 'hr/salaries.md'"
+            ).scalar_one()
+        turn = StoredTurn("q1", question, "Much [1].", AnswerKind.EXTRACTIVE, ((1, chunk),), (), datetime.now(UTC))
+        conversations = Conversations(database, log)
+        conversations.add(conversations.start(), person.id, turn)
+        conversations.set_feedback("q1", person.id, "up")
+    options = ("eval", "--from-feedback", "--write", str(written))
+    assert "reason" in copy.run(*options, status=1)
+    assert not written.exists()
+    told = copy.run(*options, *why)
+    assert "1 question." in told
+    assert question not in told
+    assert written.stat().st_mode & 0o777 == 0o600
+    (line,) = map(json.loads, written.read_text("utf-8").splitlines())
+    assert (line["question"], line["groups"], line["evidence"][0]["path"]) == (question, ["hr"], "hr/salaries.md")
+    with closing(QueryLog(copy.data / "log" / "queries.db")) as log:
+        opened, exported = (log.entry(log.size() - back).entry for back in (2, 1))
+    assert isinstance(opened, DeskOpened) and opened.reason == why[1]
+    assert isinstance(exported, LogExported)
+    assert exported.what == "1 question found helpful, as a golden set, on the command line"
+    assert "cannot be written" in copy.run(*options, *why, status=1)  # never over another file
+    assert re.search(r"Recall@1\s+│\s+1\.000", copy.run("eval", str(written)))
+    assert "give --from-feedback with --write" in copy.run("eval", str(written), "--write", "x", *why, status=1)
 
 
 def test_an_evaluation_that_cannot_be_run_says_why(room: Room, tmp_path: Path) -> None:

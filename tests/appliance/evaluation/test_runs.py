@@ -20,12 +20,12 @@ from appliance.audit.entries import Entry, EvaluationEnded
 from appliance.audit.log import QueryLog
 from appliance.catalog import NamedDocument
 from appliance.config import ModelSettings, RetrievalSettings
-from appliance.conversations import Conversations, StoredTurn
-from appliance.domain import AccessFilter, AnswerKind, DocumentState, Hit
+from appliance.conversations import Conversations, PraisedTurn, StoredTurn
+from appliance.domain import EVERYONE, AccessFilter, AnswerKind, Chunk, DocumentState, Grounding, Hit, StatementCheck
 from appliance.errors import AuditUnavailable, CatalogUnavailable, Conflict, IndexUnavailable, InvalidRequest, NotFound
 from appliance.evaluation.compare import compare
-from appliance.evaluation.feedback import digest_of, exercises_from
-from appliance.evaluation.golden import Evidence, GoldenQuestion
+from appliance.evaluation.feedback import as_lines, digest_of, exercises_from
+from appliance.evaluation.golden import Evidence, GoldenQuestion, read_golden
 from appliance.evaluation.results import (
     OWN_GROUPS,
     THE_OTHERS,
@@ -592,6 +592,49 @@ def test_a_follow_up_that_a_model_completed_is_asked_as_it_was_searched(desk: De
     (exercise,) = exercises_from(conversations.praised(), {READER.id: reader}, desk.shop.catalog).exercises
     assert exercise.question.question == "How long is the leave of fathers?"
     assert [piece.doc for piece in exercise.question.evidence] == [leave.document_id]  # the other one was not cited
+
+
+def quoted_turn(answer: str, citations: Sequence[Chunk], **shown: object) -> StoredTurn:
+    numbered = tuple((number, chunk.id) for number, chunk in enumerate(citations, start=1))
+    turn = StoredTurn(
+        "q1", "How long is the leave of fathers?", answer, AnswerKind.EXTRACTIVE, numbered, (), datetime.now(UTC)
+    )
+    return replace(turn, **shown)  # type: ignore[arg-type]
+
+
+def test_what_an_answer_tells_of_other_things_is_no_evidence(desk: Desk) -> None:
+    (fathers,) = desk.shop.add("fathers.txt", "The leave of fathers is two weeks long.")
+    (mothers,) = desk.shop.add("mothers.txt", "The leave of mothers is sixteen weeks long.")
+    cited, reader = (fathers, mothers), replace(READER, groups=STAFF)
+    quotes = "\u201cThe leave of fathers is two weeks.\u201d [1]\n\n\u201cThe leave of mothers is 16 weeks.\u201d [2]"
+    near = (1, quotes.index("."))
+    checks = (
+        StatementCheck(0, 10, (1,), 1.0, supported=True),
+        StatementCheck(10, 20, (2,), 0.2, supported=False),
+    )
+    for turn, evidence in (
+        (quoted_turn(quotes, cited, highlights=(near,)), [fathers]),
+        (quoted_turn(quotes, cited), [fathers, mothers]),  # nothing tells which of them it was
+        (quoted_turn("Two weeks [1]. Of mothers more [2].", cited, grounding=Grounding(0.5, checks)), [fathers]),
+    ):
+        praised = PraisedTurn(READER.id, turn, ())
+        (exercise,) = exercises_from([praised], {READER.id: reader}, desk.shop.catalog).exercises
+        assert [piece.doc for piece in exercise.question.evidence] == [chunk.document_id for chunk in evidence]
+
+
+def test_what_people_found_helpful_is_written_as_a_golden_set_that_can_be_run(desk: Desk) -> None:
+    (board,) = desk.shop.add("pay.txt", "The pay of the board is nothing at all.", groups=frozenset({"board"}))
+    praised = praise(desk, "What is the pay of the board?", board.id)
+    reader = replace(READER, groups=frozenset({"board", EVERYONE}))
+    exercises = exercises_from(desk.conversations.praised(), {READER.id: reader}, desk.shop.catalog).exercises
+    (line,) = as_lines(exercises, desk.shop.catalog)
+    assert json.loads(line) == {
+        "id": praised, "question": "What is the pay of the board?", "groups": ["board"],
+        "evidence": [{"doc": board.document_id, "path": "pay.txt", "page": 1}],
+    }  # fmt: skip
+    (again,) = read_golden("set.jsonl", line.encode()).questions
+    run = desk.ended(desk.start(exercises_for([again], frozenset())))
+    assert (run.metrics["recall@1"], run.not_asked) == (1.0, 0)
 
 
 def test_who_takes_back_what_they_said_or_may_not_see_it_any_more_is_not_asked(desk: Desk) -> None:
