@@ -27,7 +27,7 @@ from appliance.labels import NO_LEVEL
 from appliance.monitoring.alarms import TITLES
 from appliance.wiring import Appliance
 from appliance.wiring.put_on_record import WITHHELD
-from appliance.wording import moment, standing
+from appliance.wording import moment, of_threshold, standing
 from ingest.reconcile import compare
 
 _ALARMS_OF = timedelta(days=7)
@@ -438,13 +438,7 @@ def _language_model(appliance: Appliance) -> Iterator[Check]:
 
 def _abstention(appliance: Appliance) -> Iterator[Check]:
     threshold = appliance.settings.retrieval.answerable_above
-    detail = (
-        f"Below {threshold:.2f} (retrieval.answerable_above) a reader is told that the documents do not answer. "
-        "Held against it is an estimate from 0 to 1: how near the best passage is in meaning, and whether the "
-        "names and numbers of the question stand in it. The shipped 0.17 was measured on questions with known answers: "
-        "it turns away at most 5 of 100 that the documents answer, and catches two thirds of those about something "
-        "else altogether. Raise it to catch more, at the price of turning away more; 0 turns nobody away."
-    )
+    detail = of_threshold(threshold)
     if appliance.settings.embedding.model_path:
         remedy = "The estimate was fitted for the embedding model that comes along. Try it with questions of your own."
         yield Check("abstention", Status.WARNING, detail, remedy)

@@ -13,6 +13,7 @@ from appliance.api.schemas.evaluations import (
     MetricOut,
     QuestionChangeOut,
     QuestionResultOut,
+    ThresholdOut,
 )
 from appliance.wording import absent_since, cited_in, not_yet_measured, questions_asked, read_as, went_otherwise
 from ui import pieces
@@ -121,6 +122,25 @@ def notices(run: EvaluationOut) -> list[Html]:
     """Which questions of an evaluation do not count, and why."""
     tone: pieces.Tone = "bad" if run.asked_nothing else "warn"
     return [pieces.notice(one_line(words, 2000), tone) for words in run.notices]
+
+
+def thresholds(found: Sequence[ThresholdOut]) -> Html:
+    """What another threshold would do with the questions of an evaluation."""
+    columns = ("Answered from", "Turned away, of those the documents answer", "Caught, of those they do not")
+    return pieces.table(columns, [_threshold_row(item) for item in found])
+
+
+def _threshold_row(item: ThresholdOut) -> tuple[Html, ...]:
+    mark = f" {pieces.badge('in force', 'good')}" if item.is_in_force else ""
+    return (
+        Html(f"{_number(f'{item.answerable_above:.2f}')}{mark}"),
+        _number(_share(item.turned_away, item.answerable)),
+        _number(_share(item.caught, item.unanswerable)),
+    )
+
+
+def _share(some: int, of: int) -> str:
+    return f"{some:,} of {of:,} ({some / of:.0%})" if of else _DASH
 
 
 def in_force(run: EvaluationOut) -> Html:

@@ -15,7 +15,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -35,6 +35,7 @@ from appliance.api.schemas.evaluations import (
     QuestionChangeOut,
     QuestionResultOut,
     SettingChangeOut,
+    ThresholdOut,
 )
 from appliance.api.schemas.shapes import GroupName
 from appliance.domain import EVERYONE, Principal
@@ -42,7 +43,7 @@ from appliance.errors import AccessDenied, InvalidRequest, NotFound
 from appliance.evaluation.compare import Comparison, compare
 from appliance.evaluation.feedback import NAME, digest_of, exercises_from, readers_among
 from appliance.evaluation.golden import SHORTEST_QUOTE, read_golden
-from appliance.evaluation.metrics import BY_NAME, METRICS, ndcg_of
+from appliance.evaluation.metrics import BY_NAME, METRICS, at_thresholds, ndcg_of
 from appliance.evaluation.results import (
     LEFT_OUT,
     OWN_GROUPS,
@@ -70,6 +71,7 @@ def evaluations(admin: EvaluationAdmin, appliance: TheAppliance) -> EvaluationsO
     """The latest evaluations, newest first, and what every metric means."""
     names = _names(appliance)
     return EvaluationsOut(
+        answerable_above=appliance.settings.retrieval.answerable_above,
         metrics=[
             MetricOut(
                 name=metric.name,
@@ -136,6 +138,7 @@ def evaluation(
         **_out(run, _names(appliance)).model_dump(),
         questions=[_question_out(result) for result in results[offset : offset + limit]],
         question_count=len(results),
+        thresholds=_thresholds(results, appliance.settings.retrieval.answerable_above),
     )
 
 
@@ -249,6 +252,22 @@ def _goodness(result: QuestionResult) -> tuple[float, str]:
     if quality is None:
         quality = float(result.abstained is not result.answerable)
     return (quality, result.question_id)
+
+
+def _thresholds(results: Sequence[QuestionResult], in_force: float) -> list[ThresholdOut]:
+    """What another threshold would do with these questions; nothing where none was asked."""
+    asked = [result.answerable for result in results if result.counts]
+    return [
+        ThresholdOut(
+            answerable_above=found.answerable_above,
+            turned_away=found.turned_away,
+            answerable=asked.count(True),
+            caught=found.caught,
+            unanswerable=asked.count(False),
+            is_in_force=found.is_in_force,
+        )
+        for found in (at_thresholds(results, in_force) if asked else ())
+    ]
 
 
 def _hidden(run: Evaluation, names: Mapping[str, str]) -> EvaluationOut:

@@ -17,6 +17,7 @@ from appliance.evaluation.results import QuestionResult
 NDCG = "ndcg@10"
 _CUT = 10
 _DOCUMENT_CUT = 5
+_THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
 def recall(gains: Sequence[int], pieces: int, cut: int) -> float:
@@ -89,6 +90,30 @@ def citation_precision(result: QuestionResult) -> float | None:
     if not result.citations:
         return 0.0 if result.kind is AnswerKind.GENERATED else None
     return (result.right_citations or 0) / result.citations
+
+
+@dataclass(frozen=True, slots=True)
+class AtThreshold:
+    """What comes of the questions of a run where those below a score are told that the documents do not say.
+
+    `turned_away` of the answerable ones, `caught` of the others. `is_in_force` marks the threshold of now.
+    """
+
+    answerable_above: float
+    turned_away: int
+    caught: int
+    is_in_force: bool
+
+
+def at_thresholds(results: Iterable[QuestionResult], in_force: float) -> list[AtThreshold]:
+    """What thresholds would do, the lowest first, by the scores that a run kept and nothing else."""
+    asked = [result for result in results if result.counts]
+    answerable = [result.answerability for result in asked if result.answerable]
+    others = [result.answerability for result in asked if not result.answerable]
+    return [
+        AtThreshold(at, sum(score < at for score in answerable), sum(score < at for score in others), at == in_force)
+        for at in sorted({*_THRESHOLDS, in_force})
+    ]
 
 
 def _discounted(hits: Sequence[bool]) -> float:

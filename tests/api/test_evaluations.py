@@ -52,6 +52,11 @@ def test_an_admin_runs_a_golden_set_and_sees_how_each_question_went(appliance: A
     (told,) = run["notices"]
     assert told.startswith("Some questions name a document that is closed to the groups they are asked with")
     assert told.endswith("They were not asked, and do not count: 1 of 4: pay (hr/salaries.md).")
+    (now,) = [item for item in run["thresholds"] if item["is_in_force"]]
+    assert (now["answerable_above"], now["turned_away"], now["answerable"], now["unanswerable"]) == (0.17, 0, 2, 1)
+    assert admin.get("/api/evaluations").json()["answerable_above"] == 0.17
+    assert run["metrics"]["citation_precision"] > 0  # of quoted passages, without answers
+    assert run["settings"]["documents not yet as set"] == "0"
     assert run["settings"]["ingest.chunk_tokens"] == "200"
     assert run["settings"]["documents"] == "4"
     assert "minilm" in run["settings"]["embedding.model"].lower()
@@ -324,7 +329,7 @@ def test_two_runs_are_compared_and_the_gate_says_which_may_not_stand(desk: Any) 
     found = desk.admin.get(address, params={"before": better["id"]}).json()
     assert not found["passes"]
     assert found["shared"] == 2
-    assert (found["better"], found["worse"]) == (0, 1)
+    assert (found["better"], found["worse"], found["both_ways"]) == (0, 1, 0)
     assert found["questions"][0]["question_id"] == "lunch"
     assert {item["name"] for item in found["metrics"] if item["fails"]} >= {"recall@10", "ndcg@10"}
     assert desk.admin.get(address, params={"before": better["id"], "max_drop": 0.5}).json()["passes"]

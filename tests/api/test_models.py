@@ -122,5 +122,6 @@ def test_an_evaluation_does_not_measure_quoted_passages_in_place_of_a_model_that
         assert "Start it, or set model.ollama_host." in told
         assert "People get quoted passages meanwhile" in told
         assert "to measure quoted passages, set model.provider to 'none' and start the appliance again" in told
+        assert "What they cite is measured without answers too" in told
         assert operator.post("/api/evaluations", content=golden).status_code == 202
         appliance.evaluations.wait(100)

@@ -29,7 +29,8 @@ def _run(**changed: object) -> EvaluationOut:
 def test_a_run_that_asked_nothing_or_little_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     runs = [_run(total=45, done=45, not_asked=missed, metrics={}) for missed in (45, 5, 0)]
     evaluating._print_evaluations(
-        EvaluationsOut(metrics=[], evaluations=[*runs, _run(total=1, done=1, metrics={})]), as_json=False
+        EvaluationsOut(answerable_above=0.17, metrics=[], evaluations=[*runs, _run(total=1, done=1, metrics={})]),
+        as_json=False,
     )
     listed = [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()]
     asked = [line.removeprefix("30 Nov 2026, 03:40 UTC, finished, ") for line in listed]
@@ -37,7 +38,7 @@ def test_a_run_that_asked_nothing_or_little_says_so(capsys: pytest.CaptureFixtur
 
 
 def test_without_any_run_the_list_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    evaluating._print_evaluations(EvaluationsOut(metrics=[], evaluations=[]), as_json=False)
+    evaluating._print_evaluations(EvaluationsOut(answerable_above=0.17, metrics=[], evaluations=[]), as_json=False)
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "Nothing was measured yet. 'strongroom eval FILE' asks" in printed.err
@@ -53,7 +54,9 @@ def test_the_list_of_evaluations_is_read_at_eighty_columns(monkeypatch: pytest.M
         for metric in METRICS
     ]
     running = _run(state=EvaluationState.RUNNING, done=20, metrics={})
-    evaluating._print_evaluations(EvaluationsOut(metrics=titles, evaluations=[running, _run()]), as_json=False)
+    evaluating._print_evaluations(
+        EvaluationsOut(answerable_above=0.17, metrics=titles, evaluations=[running, _run()]), as_json=False
+    )
     lines = file.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     first, second = re.split(r"\n(?=\S)", file.getvalue().strip())

@@ -55,6 +55,13 @@ def test_a_golden_set_is_run_and_a_run_compared_with_the_one_before(
         expect(board).to_contain_text("closed to the groups it is asked with: ")
         expect(board).to_contain_text("not asked")
         visiting.settle()
+        visiting.click(page.get_by_text("What another threshold would do"))
+        in_force = page.get_by_role("row").filter(has_text="in force")
+        expect(in_force).to_contain_text("0.17")
+        expect(in_force).to_contain_text("0 of 2 (0%)")  # none that the documents answer is turned away
+        expect(in_force).to_contain_text("1 of 1 (100%)")  # and the moon is caught
+        visiting.settle()
+        visiting.photograph("evaluation-thresholds")
         board.evaluate("row => row.scrollIntoView()")
         visiting.photograph("evaluation-questions")
         expect(page.locator("figure.sr-chart").first).to_have_attribute(

@@ -19,6 +19,7 @@ from appliance.api.schemas.evaluations import (
     QuestionChangeOut,
     QuestionResultOut,
     SettingChangeOut,
+    ThresholdOut,
 )
 from tests.ui.ingest_standin import NOW, problem
 
@@ -100,6 +101,13 @@ class Measuring:
             ],
         )
 
+    def thresholds(self) -> list[ThresholdOut]:
+        """What other thresholds would do."""
+        return [
+            ThresholdOut(answerable_above=at, turned_away=away, answerable=30, caught=caught, unanswerable=15, is_in_force=at == 0.17)
+            for at, away, caught in ((0.1, 0, 6), (0.17, 1, 10), (0.3, 9, 15))
+        ]  # fmt: skip
+
     def comparison(self, after: str, before: str, max_drop: float) -> ComparisonOut:
         """Two runs side by side."""
         runs = {run.id: run for run in self.runs}
@@ -143,7 +151,7 @@ def add_routes(api: APIRouter, state: Measuring) -> None:
 
     @api.get("/evaluations")
     def evaluations() -> EvaluationsOut:
-        return EvaluationsOut(metrics=state.metrics(), evaluations=state.runs)
+        return EvaluationsOut(answerable_above=0.17, metrics=state.metrics(), evaluations=state.runs)
 
     @api.post("/evaluations", status_code=202, response_model=None)
     async def start(request: Request) -> EvaluationOut | JSONResponse:
@@ -162,7 +170,12 @@ def add_routes(api: APIRouter, state: Measuring) -> None:
     def evaluation(key: str, limit: int, offset: int) -> EvaluationDetail:
         run = next(run for run in state.runs if run.id == key)
         listed = [state.question(number) for number in range(45)]
-        return EvaluationDetail(**run.model_dump(), questions=listed[offset : offset + limit], question_count=45)
+        return EvaluationDetail(
+            **run.model_dump(),
+            questions=listed[offset : offset + limit],
+            question_count=45,
+            thresholds=state.thresholds(),
+        )
 
     @api.get("/evaluations/{key}/comparison")
     def comparison(key: str, before: str, max_drop: float) -> ComparisonOut:

@@ -153,6 +153,30 @@ def test_every_metric_is_explained_in_a_sentence(at: AppTest) -> None:
     assert "lower; not part of the gate" in shown(at)
 
 
+def test_the_threshold_is_explained_before_and_after_the_first_run(base_url: str, state: Standin, at: AppTest) -> None:
+    page = shown(at)
+    assert "Below 0.17 (retrieval.answerable_above) a reader is told that the documents do not answer." in page
+    assert "Raise it to catch more, at the price of turning away more" in page
+    assert "write answerable_above under [retrieval] in strongroom.toml" in page
+    state.measuring.runs = []
+    before = AppTest.from_function(_run, kwargs={"url": base_url}, default_timeout=20).run()
+    assert "Below 0.17 (retrieval.answerable_above)" in shown(before)
+    assert "Answered from" not in shown(before)
+
+
+def test_what_other_thresholds_would_do_with_the_questions_of_a_run_is_shown(at: AppTest) -> None:
+    page = shown(at)
+    rows = [re.findall(r"<td data-label=[^>]+>(.*?)</td>", row) for row in page.split("<tr>") if "Answered from" in row]
+    told = [" ".join(re.sub(r"<[^>]+>", " ", cell) for cell in row).split() for row in rows if row]
+    assert told == [
+        ["0.10", "0", "of", "30", "(0%)", "6", "of", "15", "(40%)"],
+        ["0.17", "in", "force", "1", "of", "30", "(3%)", "10", "of", "15", "(67%)"],
+        ["0.30", "9", "of", "30", "(30%)", "15", "of", "15", "(100%)"],
+    ]
+    (alone,) = Measuring().thresholds()[:1]
+    assert "\N{EN DASH}" in evaluation_view.thresholds([alone.model_copy(update={"unanswerable": 0, "caught": 0})])
+
+
 def test_a_run_is_removed(at: AppTest, state: Standin) -> None:
     at.button(key="remove-00000013-e").click().run()
     assert "00000013-e" not in [run.id for run in state.measuring.runs]

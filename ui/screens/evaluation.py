@@ -9,6 +9,7 @@ import streamlit as st
 from appliance.api.schemas.evaluations import EvaluationOut, EvaluationsOut, EvaluationState, QuestionChangeOut
 from appliance.api.schemas.people import Me
 from appliance.domain import EVERYONE
+from appliance.wording import of_threshold
 from ui import evaluation_view, pieces
 from ui.client import Client
 from ui.inert import Html, one_line, text
@@ -39,6 +40,8 @@ def page(client: Client, me: Me) -> None:
             _show_one(client, known)
     with st.expander("What the metrics mean"):
         pieces.show(evaluation_view.meanings(known.metrics))
+    with st.expander("From which score on a question is answered"):
+        _explain_threshold(known.answerable_above)
 
 
 # running
@@ -91,6 +94,19 @@ def _start(client: Client, me: Me) -> None:
     elif praised:
         client.evaluate_feedback(limit=limit or None, answers=answers)
         st.rerun()
+
+
+def _explain_threshold(answerable_above: float) -> None:
+    """What the threshold means that stands in force, and how another is chosen and set."""
+    pieces.show(pieces.line(of_threshold(answerable_above)))
+    pieces.show(
+        pieces.line(
+            "To choose one, run a golden set of your own in which some questions are not answered by the documents "
+            '("answerable": false). Under its figures stands how many questions other thresholds would turn away, of '
+            "either kind. To set it, write answerable_above under [retrieval] in strongroom.toml, start the appliance "
+            "again, and compare a new run with the one before."
+        )
+    )
 
 
 # the history
@@ -159,6 +175,15 @@ def _show_one(client: Client, known: EvaluationsOut) -> None:
             client.remove_evaluation(chosen)
             pieces.say_after_rerun("The evaluation and its questions are removed. The query log keeps its record.")
             st.rerun()
+    if detail.thresholds:
+        with st.expander("What another threshold would do"):
+            pieces.show(evaluation_view.thresholds(detail.thresholds))
+            pieces.show(
+                pieces.line(
+                    "By the scores of this run alone. A name that stands in no passage, or a language model that finds "
+                    "no answer, turns away besides."
+                )
+            )
     last = "; at the end those that were not asked" if run.not_asked else ""
     pieces.show(_small_head(f"Questions, those that went worst first{last}"))
     pieces.show(evaluation_view.questions(detail.questions))

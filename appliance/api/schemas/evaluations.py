@@ -62,8 +62,12 @@ class EvaluationOut(Out):
 
 
 class EvaluationsOut(Out):
-    """The latest evaluations, newest first, and the metrics there are, in the order to show them in."""
+    """The latest evaluations, newest first, and the metrics there are, in the order to show them in.
 
+    `answerable_above` is the score from which on a question is answered now (`retrieval.answerable_above`).
+    """
+
+    answerable_above: float
     metrics: list[MetricOut]
     evaluations: list[EvaluationOut]
 
@@ -104,6 +108,21 @@ class QuestionResultOut(Out):
     closed: bool = False
 
 
+class ThresholdOut(Out):
+    """What comes of the questions of an evaluation where those below the score `answerable_above` are turned away.
+
+    So many of the `answerable` ones are `turned_away`, and so many of the `unanswerable` ones `caught`, by their scores
+    alone. One is the threshold that `is_in_force`.
+    """
+
+    answerable_above: float
+    turned_away: int
+    answerable: int
+    caught: int
+    unanswerable: int
+    is_in_force: bool
+
+
 class EvaluationDetail(EvaluationOut):
     """An evaluation with its questions, those that went worst first; `questions` of `question_count`.
 
@@ -112,6 +131,7 @@ class EvaluationDetail(EvaluationOut):
 
     questions: list[QuestionResultOut]
     question_count: int
+    thresholds: list[ThresholdOut] = []
 
 
 class MetricChangeOut(Out):

@@ -14,6 +14,7 @@ from appliance.domain import AnswerKind
 from appliance.evaluation.metrics import (
     BY_NAME,
     METRICS,
+    at_thresholds,
     auroc,
     citation_precision,
     measured,
@@ -22,7 +23,7 @@ from appliance.evaluation.metrics import (
     recall,
     reciprocal_rank,
 )
-from appliance.evaluation.results import QuestionResult
+from appliance.evaluation.results import Outcome, QuestionResult
 
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=20)
 
@@ -152,3 +153,21 @@ def test_citations_count_where_it_is_known_what_evidence_there_is() -> None:
     assert citation_precision(result(1, citations=2, right_citations=1)) == 0.5
     assert citation_precision(result(answerable=False, citations=2, right_citations=0)) == 0.0
     assert citation_precision(result(pieces=0, citations=2, right_citations=0)) is None
+
+
+def test_what_another_threshold_would_do_is_told_by_the_scores_alone() -> None:
+    results = [
+        result(1, score=0.9),
+        result(1, score=0.18, abstained=True),  # for another reason than its score
+        result(1, score=0.1, abstained=True),
+        result(answerable=False, score=0.17),
+        result(answerable=False, score=0.04, abstained=True),
+        result(score=0.0, outcome=Outcome.ABSENT),  # not asked: it has no score
+    ]
+    found = {item.answerable_above: item for item in at_thresholds(results, 0.17)}
+    assert list(found) == sorted(found)
+    assert [at for at, item in found.items() if item.is_in_force] == [0.17]
+    assert {at: (found[at].turned_away, found[at].caught) for at in (0.05, 0.15, 0.17, 0.2, 0.8)} == {
+        0.05: (0, 1), 0.15: (1, 1), 0.17: (1, 1), 0.2: (2, 2), 0.8: (2, 2),
+    }  # fmt: skip
+    assert 0.2 in {item.answerable_above for item in at_thresholds(results, 0.2)}
