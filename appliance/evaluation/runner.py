@@ -99,12 +99,13 @@ class Examiner:
         looked_up: Mapping[AccessFilter, Names],
         *,
         answers: bool,
+        quotes: bool,
         is_over: Callable[[], object],
     ) -> QuestionResult | None:
         """How a question went. None when it `is_over` before its end.
 
-        With `answers` it is answered as a person's is. Without, passages are quoted for it, which takes no language
-        model: what is cited is checked in either case.
+        With `answers` it is answered as a person's is. Without, but with `quotes`, passages are quoted for it, which
+        takes no language model: what is cited is checked in either case.
 
         One that names what is not there, or closed to its reader, is not asked; nor is one that is withheld.
 
@@ -135,7 +136,7 @@ class Examiner:
                     return None
                 abstained = answer.kind is AnswerKind.ABSTAINED
         answer_ms = _since_ms(begun)
-        cited = self._quoted(question, reader, hits) if not answers and not abstained else _cited(answer)
+        cited = self._quoted(question, reader, hits) if quotes and not answers and not abstained else _cited(answer)
         return QuestionResult(
             question_id=question.id,
             question="" if exercise.is_private else question.question,

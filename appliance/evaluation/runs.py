@@ -10,6 +10,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -41,6 +42,10 @@ from appliance.evaluation.store import EvaluationStore
 from appliance.labels import NO_LEVEL
 
 _log = logging.getLogger(__name__)
+MOST_QUOTED = 500
+"""For so many questions of a run without answers passages are quoted at most, which takes several times as long as to
+search: for questions spread evenly over the set, and the same ones in every run of it."""
+
 _NICENESS = 10
 _LOOK_AGAIN_S = 0.05
 _LONGEST_PAUSE_S = 0.5  # between two questions; as long as the one before took, if that is less
@@ -243,12 +248,18 @@ class Evaluations:
         names = examiner.look_up(exercises, is_over=lambda: self._cut_short(course))
         if names is None:
             return
-        is_warm = False
-        for exercise in self._in_turn(course, exercises):
+        is_warm, quoted_every = False, math.ceil(len(exercises) / MOST_QUOTED)
+        for number, exercise in enumerate(self._in_turn(course, exercises)):
             if not is_warm and not exercise.is_withheld:
                 examiner.warm_up(exercise)
                 is_warm = True
-            result = examiner.ask(exercise, names, answers=course.run.answers, is_over=lambda: self._cut_short(course))
+            result = examiner.ask(
+                exercise,
+                names,
+                answers=course.run.answers,
+                quotes=number % quoted_every == 0,
+                is_over=lambda: self._cut_short(course),
+            )
             if result is None:
                 return
             course.results.append(result)

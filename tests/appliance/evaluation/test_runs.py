@@ -23,9 +23,11 @@ from appliance.config import ModelSettings, RetrievalSettings
 from appliance.conversations import Conversations, PraisedTurn, StoredTurn
 from appliance.domain import EVERYONE, AccessFilter, AnswerKind, Chunk, DocumentState, Grounding, Hit, StatementCheck
 from appliance.errors import AuditUnavailable, CatalogUnavailable, Conflict, IndexUnavailable, InvalidRequest, NotFound
+from appliance.evaluation import runs
 from appliance.evaluation.compare import compare
 from appliance.evaluation.feedback import as_lines, digest_of, exercises_from
 from appliance.evaluation.golden import Evidence, GoldenQuestion, read_golden
+from appliance.evaluation.metrics import citation_precision
 from appliance.evaluation.results import (
     OWN_GROUPS,
     THE_OTHERS,
@@ -237,6 +239,18 @@ def test_without_answers_what_is_quoted_is_checked_and_no_model_asked(desk: Desk
         assert run.metrics["written_by_model"] is None
     assert model.prompts == []
     assert len(desk.log.entries) == 1  # the run alone is on record
+
+
+def test_of_a_large_set_passages_are_quoted_for_some_questions_spread_over_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [replace(QUESTIONS[0], id=f"leave {number}") for number in range(5)]
+    for most, quoted in ((5, [0, 1, 2, 3, 4]), (4, [0, 2, 4]), (2, [0, 3]), (1, [0])):
+        monkeypatch.setattr(runs, "MOST_QUOTED", most)
+        run = desk.ended(desk.start(exercises_for(many, STAFF)))
+        results = desk.runs.results(run.id)
+        assert [number for number, found in enumerate(results) if found.citations is not None] == quoted
+        assert run.metrics["citation_precision"] == citation_precision(results[0])
 
 
 def test_a_passage_that_only_a_notice_points_at_is_no_citation_of_the_answer(desk: Desk) -> None:
