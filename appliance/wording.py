@@ -176,7 +176,7 @@ def cited_in(answers: bool, precision: float | None, written: float | None) -> s
     if precision is None:
         return ""
     if not answers or not written:
-        return "quoted passages, which take no language model"
+        return "quoted passages"
     return "answers of the language model" if written == 1 else f"answers, {written:.0%} of them of the language model"
 
 

@@ -19,7 +19,8 @@ from appliance.wording import absent_since, cited_in, not_yet_measured, question
 from ui import pieces
 from ui.inert import Html, one_line, text
 
-MAIN = ("recall@10", "ndcg@10", "right_document@5", "abstention_auroc", "citation_precision")
+_CITED = "citation_precision"
+MAIN = ("recall@10", "ndcg@10", "right_document@5", "abstention_auroc", _CITED)
 """The metrics of the charts and of the history."""
 
 STATES: Mapping[EvaluationState, tuple[str, pieces.Tone]] = {
@@ -53,7 +54,8 @@ def charts(runs: Sequence[EvaluationOut], metrics: Iterable[MetricOut]) -> Html:
 
 
 def _chart(name: str, title: str, runs: Sequence[EvaluationOut]) -> str:
-    known = [(run, value) for run in runs if (value := run.metrics.get(name)) is not None]
+    alike = [run for run in runs if name != _CITED or run.answers == runs[-1].answers]  # quoted, or as people get them
+    known = [(run, value) for run in alike if (value := run.metrics.get(name)) is not None]
     if not known:
         return ""
     told = (
@@ -92,7 +94,7 @@ def _history_row(run: EvaluationOut) -> tuple[Html, ...]:
 
 def _cited_in(run: EvaluationOut) -> str:
     """In which answers the citations were measured, if they were."""
-    found = cited_in(run.answers, run.metrics.get("citation_precision"), run.metrics.get("written_by_model"))
+    found = cited_in(run.answers, run.metrics.get(_CITED), run.metrics.get("written_by_model"))
     return f"citations of {found}" if found else "with answers" if run.answers else ""
 
 

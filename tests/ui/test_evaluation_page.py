@@ -227,6 +227,17 @@ def test_a_chart_says_in_words_what_it_draws_and_stays_in_its_frame() -> None:
     assert evaluation_view.charts(runs[-1:], metrics).count("figure") == 0
 
 
+def test_citations_of_quoted_passages_and_of_answers_are_not_drawn_as_one_and_are_told_apart() -> None:
+    runs = [
+        Measuring().runs[0].model_copy(update={"metrics": {"citation_precision": value, **more}, "answers": answers})
+        for value, answers, more in ((0.8, True, {"written_by_model": 1.0}), (0.5, False, {}), (0.6, False, {}))
+    ]
+    assert 'aria-label="citation_precision over 2 evaluations: 0.500, 0.600"' in evaluation_view.charts(runs, [])
+    told = evaluation_view.history(runs, [])
+    assert told.count("citations of quoted passages") == 2
+    assert told.count("citations of answers of the language model") == 1
+
+
 def test_a_change_that_was_not_measured_is_no_success() -> None:
     state = Measuring()
     found = state.comparison(state.runs[0].id, state.runs[0].id, 0.02)
