@@ -56,6 +56,7 @@ from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Generation, LanguageModel, ModelCard
 from appliance.inference.token_bound import PROMPT_OVERHEAD_TOKENS
 from appliance.retrieval.retriever import Retriever
+from appliance.retrieval.superseded import packed
 
 CANCELLED = "cancelled"
 """The error code on record for an answer whose reader left before its end."""
@@ -163,7 +164,7 @@ class Answerer:
         """
         if not has_words(question) or not hits or not self._is_enough(answerability(question, hits)):
             return False
-        return not named.are_missing(question, "", hits[: self._settings.passages]) or self._is_a_model_there()
+        return not named.are_missing(question, "", packed(hits, self._settings.passages)) or self._is_a_model_there()
 
     def _is_a_model_there(self) -> bool:
         """Whether a model is to answer: one that was set up, or the one that is looked for where none was."""
@@ -306,12 +307,13 @@ class Answerer:
         budget = generation.context_tokens - generation.max_tokens - PROMPT_OVERHEAD_TOKENS
 
         def attempt(number: int) -> Generator[AnswerEvent, None, Answer]:
+            most = max(1, self._settings.passages >> number)
             prompt = build_prompt(
                 course.question,
-                course.hits,
+                packed(course.hits, most),
                 course.conversation.turns,
                 budget_tokens=budget,
-                max_passages=max(1, self._settings.passages >> number),
+                max_passages=most,
                 count_tokens=model.count_tokens,
                 words=instructions(course.language),
                 differing=lambda passages: [
@@ -361,7 +363,7 @@ class Answerer:
 
     def _quote(self, course: Course) -> Generator[AnswerEvent, None, Answer]:
         """The passages themselves, when there is no model to write."""
-        passages = course.passages or numbered(course.hits[: self._settings.passages])
+        passages = course.passages or numbered(packed(course.hits, self._settings.passages))
         hits = [passage.hit for passage in passages]
         if not course.has_failed and named.are_missing(course.searched_for, course.follow_up, hits):
             course.passages = passages
