@@ -401,6 +401,7 @@ class Hit:
     `reranking` is the score of the reranking model with the digest `reranked_by`, which gave the hit its rank; None and
     empty where none judged it.
     `dated` is the day (ISO 8601) that the document itself says it was changed or made, empty when it does not.
+    `superseded_by` is the document (id) that is the newest edition of its document, of which a hit was found as well.
     """
 
     chunk: Chunk
@@ -416,6 +417,7 @@ class Hit:
     reranking: float | None = None
     reranked_by: str = ""
     dated: str = ""
+    superseded_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,10 @@ class Twofold:
         """Documents of the index that answers, by name."""
         return self._serving.named(question, access=access, limit=limit)
 
+    def called(self, name: str, *, access: AccessFilter, limit: int) -> frozenset[str]:
+        """Documents of the index that answers, by what they are called."""
+        return self._serving.called(name, access=access, limit=limit)
+
     def set_groups(self, document_id: str, groups: frozenset[str], *, version_id: str | None = None) -> None:
         """Relabel in the index that answers; one being built gets its labels when it takes over."""
         self._serving.set_groups(document_id, groups, version_id=version_id)

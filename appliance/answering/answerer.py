@@ -56,6 +56,7 @@ from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Generation, LanguageModel, ModelCard
 from appliance.inference.token_bound import PROMPT_OVERHEAD_TOKENS
 from appliance.retrieval.retriever import Retriever
+from appliance.retrieval.superseded import packed
 
 CANCELLED = "cancelled"
 """The error code on record for an answer whose reader left before its end."""
@@ -163,7 +164,7 @@ class Answerer:
         """
         if not has_words(question) or not hits or not self._is_enough(answerability(question, hits)):
             return False
-        return not named.are_missing(question, "", hits[: self._settings.passages]) or self._is_a_model_there()
+        return not named.are_missing(question, "", packed(hits, self._settings.passages)) or self._is_a_model_there()
 
     def quoted(self, question: str, reader: Principal, hits: Sequence[Hit]) -> Answer:
         """What a question by itself is answered where no model writes, from hits worth an answer (`may_answer`).
@@ -324,12 +325,13 @@ class Answerer:
         budget = generation.context_tokens - generation.max_tokens - PROMPT_OVERHEAD_TOKENS
 
         def attempt(number: int) -> Generator[AnswerEvent, None, Answer]:
+            most = max(1, self._settings.passages >> number)
             prompt = build_prompt(
                 course.question,
-                course.hits,
+                packed(course.hits, most),
                 course.conversation.turns,
                 budget_tokens=budget,
-                max_passages=max(1, self._settings.passages >> number),
+                max_passages=most,
                 count_tokens=model.count_tokens,
                 words=instructions(course.language),
                 differing=lambda passages: [
@@ -379,7 +381,7 @@ class Answerer:
 
     def _quote(self, course: Course) -> Generator[AnswerEvent, None, Answer]:
         """The passages themselves, when there is no model to write."""
-        passages = course.passages or numbered(course.hits[: self._settings.passages])
+        passages = course.passages or numbered(packed(course.hits, self._settings.passages))
         hits = [passage.hit for passage in passages]
         is_missing = not course.has_failed and named.are_missing(course.searched_for, course.follow_up, hits)
         if is_missing:

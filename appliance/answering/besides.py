@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from appliance.answering import notices
 from appliance.answering.conflicts import Difference
-from appliance.domain import Citation
+from appliance.domain import Citation, Hit
 from appliance.retrieval.editions import Newer, names_year_of, newest
 
 _MOST_CONFLICTS = 3
@@ -29,7 +29,7 @@ class NewerEdition:
 
     cited: Citation
     later: Citation
-    found: Newer
+    found: Newer[Hit]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from appliance.answering.conflicts import Difference
 from appliance.answering.followup import own_stems
 from appliance.answering.sentences import words
 from appliance.answering.subjects import called
-from appliance.domain import Citation, Grounding
+from appliance.domain import Citation, Grounding, Hit
 from appliance.retrieval.editions import Newer, newer
 
 CUT_OFF = "The language model stopped before its answer was finished; what it had written is not shown."
@@ -115,7 +115,7 @@ def of_things(told: Sequence[tuple[int, str]]) -> str:
     return f"The documents tell this of several things: {listed}. Say which one you mean."
 
 
-def of_newer_edition(cited: Citation, later: Citation, found: Newer) -> str:
+def of_newer_edition(cited: Citation, later: Citation, found: Newer[Hit]) -> str:
     """That what an answer cites has a newer edition among the passages that it does not cite."""
     return (
         f"A newer edition of what is cited as [{cited.number}] ({cited.hit.title}) was found, and is not cited: "

@@ -22,6 +22,7 @@ from appliance.audit.entries import SearchState
 from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal
 from appliance.errors import code_of
 from appliance.retrieval.retriever import Retriever
+from appliance.retrieval.superseded import packed
 
 
 class Searcher:
@@ -67,10 +68,10 @@ class Searcher:
         course.state = self._state()
         if has_words(course.question):
             course.hits = self._retriever.retrieve(
-                course.question, course.principal.access, on_withheld=course.note_withheld
+                course.question, course.principal.access, most=limit, on_withheld=course.note_withheld
             )
         course.retrieval_ms = course.elapsed_ms()
-        course.passages = numbered(course.hits[:limit])
+        course.passages = numbered(packed(course.hits, limit))
         self._log.append(retrieved(course, None, None))
 
 

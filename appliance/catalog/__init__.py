@@ -21,7 +21,7 @@ from __future__ import annotations
 from appliance.catalog.bounds import Bounds
 from appliance.catalog.changes import ChangedLine, Changes, changes_between
 from appliance.catalog.ingestion import FileFacts, FileOutcome, IngestCatalog
-from appliance.catalog.library import ChunkInContext, LibraryCatalog, LibraryPage, Release, Similar
+from appliance.catalog.library import ChunkInContext, Edition, LibraryCatalog, LibraryPage, Release, Similar
 from appliance.catalog.on_record import RecordCatalog, StoredChunk
 from appliance.catalog.owed import Owed
 from appliance.catalog.signature import NO_SIGNATURE, SIMILAR, Signature, resemblance, resembling
@@ -36,6 +36,7 @@ __all__ = [
     "ChangedLine",
     "Changes",
     "ChunkInContext",
+    "Edition",
     "FileFacts",
     "FileOutcome",
     "LibraryPage",

@@ -73,6 +73,20 @@ _PUBLISHED_CHUNKS = (
         ADMITTED,
     )
 )
+_EDITIONS: Select[Any] = (
+    select(
+        documents.c.id,
+        documents.c.title,
+        documents.c.path,
+        documents.c.member,
+        versions.c.facts,
+        versions.c.signature,
+        sources.c.name.label("source"),
+    )
+    .join(versions, versions.c.id == documents.c.version_id)
+    .join(sources, sources.c.id == documents.c.source_id)
+    .where(documents.c.id.in_(listed("ids")), ADMITTED)
+)
 _VISIBLE_CHUNKS = _PUBLISHED_CHUNKS.where(readable(listed("groups")))
 _CURRENT_CHUNKS = _PUBLISHED_CHUNKS.where(documents.c.version_id == chunks.c.version_id)  # readable, being in force
 
@@ -98,6 +112,18 @@ class ChunkInContext:
     source: str
     version_sha256: str
     current: bool
+    dated: str
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """What a document in force is called, and what tells it from other editions of the same, as in `ChunkInContext`."""
+
+    document_id: str
+    title: str
+    path: str
+    source: str
     dated: str
     signature: bytes
 
@@ -210,6 +236,17 @@ class LibraryCatalog(ForReaders):
             for asked in _asked(document_ids, access):
                 found.update(connection.execute(_ADMITTED_DOCUMENTS, asked).scalars())
         return frozenset(found)
+
+    def editions(self, document_ids: Iterable[str], access: AccessFilter) -> list[Edition]:
+        """What those of the given documents are called that the reader may see now, in the order of their ids."""
+        found: list[Edition] = []
+        with self.for_reader() as connection:
+            for asked in _asked(document_ids, access):
+                for row in connection.execute(_EDITIONS, asked).all():
+                    path = shown_path(row.path, row.member)
+                    dated = facts_of(row).dated
+                    found.append(Edition(row.id, row.title, path, row.source, dated, row.signature))
+        return sorted(found, key=lambda edition: edition.document_id)
 
     def document(self, document_id: str, access: AccessFilter) -> Document:
         """One document. Raises NotFound, the same for an unknown one and for one the reader may not see."""

@@ -31,8 +31,9 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,7 @@ from appliance.index.layout import (
     batches,
     best,
     first_ask,
+    foremost,
     labels,
     strengths,
 )
@@ -186,13 +188,29 @@ class EdgeIndex:
 
     def named(self, question: str, *, access: AccessFilter, limit: int) -> tuple[NamedDocument, ...]:
         """The `limit` documents that the question names most clearly among those `access` admits, best first."""
-        terms = naming_terms(question)
-        if not access.groups or not terms.indices or limit < 1:
+        if limit < 1:
             return ()
+        terms = naming_terms(question)
+        return strengths(*self._by_name(terms, access, lambda ask: best(ask(first_ask(limit)), limit, ask)))
+
+    def called(self, name: str, *, access: AccessFilter, limit: int) -> frozenset[str]:
+        """The documents with the most of a name in theirs, among those `access` admits; none if more than `limit`."""
+        found, _ = self._by_name(name_terms(name), access, partial(foremost, limit))
+        return frozenset(document for document, _ in found)
+
+    def _by_name(
+        self,
+        terms: SparseTerms,
+        access: AccessFilter,
+        choose: Callable[[Callable[[int], Sequence[IndexHit]]], Sequence[IndexHit]],
+    ) -> tuple[list[tuple[str, float]], int]:
+        """Documents (ids) with the sum of the IDF of the words in common, and how many with a name there are."""
+        if not access.groups or not terms.indices:
+            return [], 0
         shard, statistics = self._shard(), self._counted()[NAMES]
         access = statistics.met(access)
         if not access.groups:
-            return ()
+            return [], 0
         visible = _visible(access)
         query = Query.Nearest(_weighed(terms, statistics, access, _STEPS_OF_NAMES), using=NAMES)
         documents: dict[str, str] = {}
@@ -203,8 +221,8 @@ class EdgeIndex:
             return [IndexHit(str(point.id), point.score) for point in points]
 
         with self._vendor_errors("be searched"):
-            found = best(ask(first_ask(limit)), limit, ask)
-        return strengths(((documents[hit.chunk_id], hit.score) for hit in found), statistics.total(access))
+            found = choose(ask)
+        return [(documents[hit.chunk_id], hit.score) for hit in found], statistics.total(access)
 
     def _legs(
         self, vector: Vector, text: str, language: str, access: AccessFilter, limit: int, among: Sequence[Any]

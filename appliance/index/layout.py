@@ -41,6 +41,7 @@ FORMAT = 4
 
 _BATCH = 256
 _SPARE = 16
+_FOREMOST = 32
 
 
 class BuiltForAnotherModel(IndexUnavailable):
@@ -143,6 +144,21 @@ def strengths(scored: Iterable[tuple[str, float]], named: int) -> tuple[NamedDoc
     scale = math.log(1 + named)
     found = [NamedDocument(document, score / scale) for document, score in best_of.items() if scale]
     return tuple(sorted(found, key=lambda item: (-item.strength, item.document_id)))
+
+
+def foremost(limit: int, ask: Callable[[int], Sequence[IndexHit]]) -> Sequence[IndexHit]:
+    """All hits with the best score, in no order; none where those are more than `limit`.
+
+    Args:
+        limit: At least 1.
+        ask: Fetches so many hits, best first.
+    """
+    for size in (min(_FOREMOST, limit), limit):
+        hits = ask(size + 1)
+        first = [hit for hit in hits if math.isclose(hit.score, hits[0].score, rel_tol=1e-5)]
+        if len(first) <= size:
+            return first
+    return ()
 
 
 def first_ask(limit: int) -> int:

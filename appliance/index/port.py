@@ -105,6 +105,12 @@ class VectorIndex(Protocol):
     def named(self, question: str, *, access: AccessFilter, limit: int) -> tuple[NamedDocument, ...]:
         """The `limit` documents that the question names most clearly among those `access` admits, best first."""
 
+    def called(self, name: str, *, access: AccessFilter, limit: int) -> frozenset[str]:
+        """The documents with the most of a name in theirs, among those `access` admits; none if more than `limit` are.
+
+        Every word of the name counts, whether it looks like a name or not. Who has them all has the most.
+        """
+
     def set_groups(self, document_id: str, groups: frozenset[str], *, version_id: str | None = None) -> None:
         """Relabel every chunk of a document, or of one version of it."""
 

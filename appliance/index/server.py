@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -40,6 +41,7 @@ from appliance.index.layout import (
     batches,
     best,
     first_ask,
+    foremost,
     labels,
     strengths,
 )
@@ -174,16 +176,35 @@ class ServerIndex:
 
     def named(self, question: str, *, access: AccessFilter, limit: int) -> tuple[NamedDocument, ...]:
         """The `limit` documents that the question names most clearly among those `access` admits, best first."""
-        terms = naming_terms(question)
-        if not access.groups or not terms.indices or limit < 1:
+        if limit < 1:
             return ()
+        found = self._by_name(naming_terms(question), access, lambda ask: best(ask(first_ask(limit)), limit, ask))
+        if not found:
+            return ()
+        everything = models.Filter(must=[_visible(access), models.HasVectorCondition(has_vector=NAMES)])
+        with self._vendor_errors("be searched"):
+            named = self._client.count(self._collection, count_filter=everything, exact=True).count
+        return strengths(found, named)
+
+    def called(self, name: str, *, access: AccessFilter, limit: int) -> frozenset[str]:
+        """The documents with the most of a name in theirs, among those `access` admits; none if more than `limit`."""
+        return frozenset(document for document, _ in self._by_name(name_terms(name), access, partial(foremost, limit)))
+
+    def _by_name(
+        self,
+        terms: SparseTerms,
+        access: AccessFilter,
+        choose: Callable[[Callable[[int], Sequence[IndexHit]]], Sequence[IndexHit]],
+    ) -> list[tuple[str, float]]:
+        """Documents (ids) with the sum of the IDF of the words in common."""
+        if not access.groups or not terms.indices:
+            return []
         visible = _visible(access)
         request = models.QueryRequest(
             query=_terms(terms),
             using=NAMES,
             filter=visible,
             params=models.SearchParams(idf=models.IdfCorpusParams(corpus=visible)),
-            limit=first_ask(limit),
             with_payload=[DOCUMENT_ID],
         )
         documents: dict[str, str] = {}
@@ -195,10 +216,7 @@ class ServerIndex:
             return [IndexHit(str(point.id), point.score) for point in points]
 
         with self._vendor_errors("be searched"):
-            found = best(ask(first_ask(limit)), limit, ask)
-            everything = models.Filter(must=[visible, models.HasVectorCondition(has_vector=NAMES)])
-            named = self._client.count(self._collection, count_filter=everything, exact=True).count if found else 0
-        return strengths(((documents[hit.chunk_id], hit.score) for hit in found), named)
+            return [(documents[hit.chunk_id], hit.score) for hit in choose(ask)]
 
     def _legs(
         self, vector: Vector, text: str, language: str, access: AccessFilter, limit: int, among: Sequence[Any]

@@ -169,7 +169,8 @@ class Replayer:
         if case.retrieval.state is None and not case.retrieval.retrieved:
             return None
         try:
-            now = self._retriever.retrieve(case.retrieval.searched_for, case.access)
+            most = len(case.answer.citations) if case.answer.kind == AnswerKind.PASSAGES else None
+            now = self._retriever.retrieve(case.retrieval.searched_for, case.access, most=most)
         except (IndexUnavailable, ModelUnavailable) as error:
             notes.append(Note(Finding.SEARCH_FAILED, f"Nothing could be searched again: {error}"))
             return None

@@ -3,10 +3,14 @@
 Rules this module keeps:
 
 1. Two documents have the same name when their file names, or their titles, are the same but for dates, years, version
-   numbers and words like "final" or "copy".
-2. Which of two of the same name is newer is told by the dates in their names, else by the version numbers there, else
-   by the dates that the documents themselves carry. Where these say nothing, neither is. When a file was taken in or
-   copied says nothing about what is in force, and is not looked at.
+   numbers and words like "final" or "copy". Words that also belong to names count as the latter only where they stand
+   as marks do: "old" at the end or set apart at the beginning, "as of" before a date.
+2. Which of two of the same name is newer is told by the dates in their names, else by the version numbers there or the
+   letters of revisions, else by the dates that the documents themselves carry. Where these say nothing, neither is. A
+   letter and a number are not compared. When a file was taken in or copied says nothing about what is in force, and is
+   not looked at.
+3. A number of two digits is a year where an apostrophe, "FY" or the year before it says so, and else part of the name:
+   of "Contract 17" and "Contract 18" both are in force.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from typing import Generic, Protocol, TypeVar
 
 from appliance.domain import Hit
 
@@ -24,40 +29,92 @@ _INSIDE = re.compile(r"/| › ")
 _ENDING = re.compile(r"(?<=.)\.[a-z][a-z0-9]{1,4}\Z", re.IGNORECASE)
 _Y, _M, _D = r"(?P<year>(?:19|20)\d\d)", r"(?P<month>0[1-9]|1[0-2])", r"(?P<day>0[1-9]|[12]\d|3[01])"
 _DATES = tuple(
-    re.compile(rf"(?<!\d){pattern}(?!\d)")
+    re.compile(rf"(?<!\d){pattern}(?!\d)", re.IGNORECASE)
     for pattern in (
         rf"{_Y}[-_. ]?{_M}[-_. ]?{_D}",
         rf"{_D}[-_. ]{_M}[-_. ]{_Y}",
         rf"{_Y}[-_.]{_M}",
+        rf"{_Y}[-_/](?P<next>\d\d)",
         _Y,
+        r"(?<![^\W_])(?:['’](?=\d\d(?![^\W_]))|(?:fy|gj)[ _-]?)(?P<short>\d\d)",
     )
 )
-_YEAR = re.compile(r"(?:19|20)\d\d")
-_VERSION = re.compile(
-    r"(?<![^\W\d_])(?:versione|versión|version|ver|v|revision|rev|edition|ausgabe|fassung)[\s._-]*(\d+(?:[._]\d+)*)",
+_MAY_HOLD_DATE = re.compile(r"(?:19|20)\d\d|['’]\d\d|(?:fy|gj)[ _-]?\d\d", re.IGNORECASE)
+_NO_LETTER_BEFORE = r"(?<![^\W\d_])"
+_VERSIONS = tuple(
+    re.compile(rf"{pattern}", re.IGNORECASE)
+    for pattern in (
+        rf"{_NO_LETTER_BEFORE}(?:versione|versión|version|ver|v|révision|revisión|revisione|revision|rév|rev|édition"
+        r"|edición|edizione|edition|auflage|ausgabe|fassung)[\s._-]*(?P<number>\d+(?:[._]\d+)*)",
+        r"(?<![^\W_])(?P<number>\d{1,2})(?:(?:st|nd|rd|th)[\s_-]+(?:edition|revision|version)"
+        r"|\.[\s_-]*(?:auflage|ausgabe|fassung)|(?:re|er|ère|ème|e|è)[\s_-]+(?:édition|version|révision)"
+        r"|[.ªaº°]{1,2}[\s_-]*(?:edición|versión|revisión|edizione|versione|revisione))(?![^\W_])",
+    )
+)
+_LETTER = re.compile(
+    rf"{_NO_LETTER_BEFORE}(?:révision|revisión|revisione|revision|rév|rev)[\s._-]*(?P<letter>[a-z])"
+    r"(?=\s*(?:\Z|[])_,;–-]|\0))",  # "Rev. A. Smith" is somebody
     re.IGNORECASE,
 )
+_MARK = "\0"  # stands where a mark stood
 _WORD = re.compile(r"[^\W_]+")
-_WORDS_OF_STATE = """
-final draft copy copia kopie copie entwurf definitiv definitive new neu neue old alt stand per of as current aktuell
-"""
+_WORDS_OF_STATE = "final draft copy copia kopie copie entwurf definitiv definitive"
 _STATES = frozenset(_WORDS_OF_STATE.split())
+_OFTEN_IN_NAMES = "new|old|neu|neue|alt|current|aktuell"
+_BEFORE_MARK = "as|of|per|stand|vom|von|du|de|del|di|dal|from"
+_AT_THE_END = re.compile(rf"(?<![^\W_])(?:{_OFTEN_IN_NAMES})(?=[\W_]*\Z)", re.IGNORECASE)
+_APART_AT_THE_BEGINNING = re.compile(
+    rf"\A[\W_]*(?:(?:{_OFTEN_IN_NAMES})(?:\s*[])_:]|\s+[-–])|(?:copy of|kopie von|copia d[ei]|copie de)(?![^\W_]))",
+    re.IGNORECASE,
+)
+_LEADING_TO_MARK = re.compile(rf"(?<![^\W_])(?:(?:{_BEFORE_MARK})[\s_.:([-]+)+(?={_MARK})", re.IGNORECASE)
+_FOR_WHAT_IS_OLD = """
+archive archives archived archiv archivio archivo archivé archivés old alt alte altes previous superseded obsolete
+obsolet ancien anciens anciennes antiguo antiguos vecchio vecchi storico current aktuell
+"""
+_OF_A_FOLDER = frozenset(_FOR_WHAT_IS_OLD.split())
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A file name or title without what tells editions apart, and what does: the latest `date`, and the `version`."""
+    """A file name or title without what tells editions apart, and what does: the latest `date`, and the `version`.
+
+    `written` is the former as it is spelled, `letter` that of a revision.
+    """
 
     bare: tuple[str, ...]
     date: _Mark
     version: _Mark
+    letter: _Mark = ()
+    written: str = ""
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether it tells an edition."""
+        return bool(self.bare and (self.date or self.version or self.letter))
+
+
+class Called(Protocol):
+    """What a document is called, where it lies, and the date it gives for itself (ISO 8601, or empty)."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def dated(self) -> str: ...
+
+
+_Document = TypeVar("_Document", bound=Called)
 
 
 @dataclass(frozen=True, slots=True)
-class Newer:
-    """The newer one of two hits, and why: the dates or versions of both, its own first."""
+class Newer(Generic[_Document]):
+    """The newer one of two hits or documents, and why: the dates or versions of both, its own first."""
 
-    hit: Hit
+    hit: _Document
     why: tuple[str, str]
 
 
@@ -65,13 +122,27 @@ class Newer:
 def name_of(text: str) -> Name:
     """What a file name without its folder, or a title, says about the edition."""
     rest, dates = text, []
-    for pattern in _DATES if _YEAR.search(text) else ():  # most names have none, and a search reads a hundred
-        dates += [_date(found) for found in pattern.finditer(rest)]
+    for pattern in _DATES if _MAY_HOLD_DATE.search(text) else ():  # most names have none; a search reads a hundred
+        found = [(match, date) for match in pattern.finditer(rest) if (date := _date(match))]
+        dates += [date for _, date in found]
+        for match, _ in reversed(found):
+            rest = f"{rest[: match.start()]} {_MARK} {rest[match.end() :]}"
+    versions = [match for pattern in _VERSIONS for match in pattern.finditer(rest)]
+    version = tuple(map(int, re.split(r"[._]", versions[0]["number"]))) if versions else ()
+    for pattern in _VERSIONS if versions else ():
+        rest = pattern.sub(f" {_MARK} ", rest)
+    letter = _LETTER.search(rest)
+    rest = _LETTER.sub(f" {_MARK} ", rest) if letter else rest
+    for pattern in (_AT_THE_END, _APART_AT_THE_BEGINNING, _LEADING_TO_MARK):
         rest = pattern.sub(" ", rest)
-    found = _VERSION.search(rest)
-    version = tuple(map(int, re.split(r"[._]", found[1]))) if found else ()
-    words = _WORD.findall((_VERSION.sub(" ", rest) if found else rest).casefold())
-    return Name(tuple(word for word in words if word not in _STATES), max(dates, default=()), version)
+    words = [word for word in _WORD.findall(rest) if word.casefold() not in _STATES]
+    return Name(
+        tuple(word.casefold() for word in words),
+        max(dates, default=()),
+        version,
+        (ord(letter["letter"].casefold()) - ord("a") + 1,) if letter else (),
+        " ".join(words),
+    )
 
 
 def unmarked(text: str) -> tuple[str, ...]:
@@ -79,14 +150,14 @@ def unmarked(text: str) -> tuple[str, ...]:
     return name_of(text).bare
 
 
-def names_of(hit: Hit) -> tuple[Name, Name]:
-    """The names of a hit's document: of its file, and its title."""
-    file = _INSIDE.split(hit.path)[-1]
-    return name_of(_ENDING.sub("", file)), name_of(_ENDING.sub("", hit.title))
+def names_of(document: Called) -> tuple[Name, Name]:
+    """The names of a document: of its file, and its title."""
+    file = _INSIDE.split(document.path)[-1]
+    return name_of(_ENDING.sub("", file)), name_of(_ENDING.sub("", document.title))
 
 
-def same_name(one: Hit, other: Hit) -> bool:
-    """Whether two hits' documents are called the same, but for what tells editions apart."""
+def same_name(one: Called, other: Called) -> bool:
+    """Whether two documents are called the same, but for what tells editions apart."""
     pairs = zip(names_of(one), names_of(other), strict=True)
     return any(ours.bare and ours.bare == theirs.bare for ours, theirs in pairs)
 
@@ -103,8 +174,8 @@ def called_alike(hits: Iterable[Hit]) -> Iterator[tuple[Hit, Hit]]:
     yield from once.values()
 
 
-def newer(one: Hit, other: Hit) -> Newer | None:
-    """The one of two hits whose document is the newer edition; None where they are no editions, or it is not known."""
+def newer(one: _Document, other: _Document) -> Newer[_Document] | None:
+    """The one of two that is the newer edition; None where they are no editions, or it is not known."""
     if not same_name(one, other):
         return None
     for written, ours, theirs in _told(one, other):
@@ -114,11 +185,13 @@ def newer(one: Hit, other: Hit) -> Newer | None:
     return None
 
 
-def newest(hit: Hit, hits: Iterable[Hit]) -> Newer | None:
-    """The newest edition among hits of what lies in the same folder as `hit`; None when none of them is newer."""
+def newest(hit: Hit, hits: Iterable[Hit]) -> Newer[Hit] | None:
+    """The newest edition of `hit` among hits of what lies in the same place, or is known to supersede it; None when
+    none of them is newer."""
     latest, found = hit, None
     for other in hits:
-        if _folder(other) == _folder(hit) and (later := newer(latest, other)) is not None and later.hit is other:
+        supersedes = other.chunk.document_id == hit.superseded_by or same_place(hit, other)
+        if supersedes and (later := newer(latest, other)) is not None and later.hit is other:
             latest, found = other, newer(hit, other)
     return found
 
@@ -133,15 +206,23 @@ def years_of(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", text))
 
 
-def _folder(hit: Hit) -> tuple[str, ...]:
-    return hit.source, *_INSIDE.split(hit.path)[:-1]
+def same_place(one: Called, other: Called) -> bool:
+    """Whether two documents lie in the same folder, or one of them in its archive."""
+    return _place(one) == _place(other)
 
 
-def _told(one: Hit, other: Hit) -> Iterator[tuple[Callable[[_Mark], str], _Mark, _Mark]]:
+def _place(named: Called) -> tuple[str, ...]:
+    """The source and folders of a document, without folders that only say how old it is ("Archive", "2023")."""
+    folders = _INSIDE.split(named.path)[:-1]
+    return named.source, *(folder for folder in folders if not _OF_A_FOLDER.issuperset(name_of(folder).bare))
+
+
+def _told(one: Called, other: Called) -> Iterator[tuple[Callable[[_Mark], str], _Mark, _Mark]]:
     """What both say of their age, the surest first, and how it is written for people."""
     names = [pair for pair in zip(names_of(one), names_of(other), strict=True) if pair[0].bare == pair[1].bare]
     yield from ((_as_date, ours.date, theirs.date) for ours, theirs in names)
     yield from ((_as_version, ours.version, theirs.version) for ours, theirs in names)
+    yield from ((_as_letter, ours.letter, theirs.letter) for ours, theirs in names)
     yield _as_date, _day(one.dated), _day(other.dated)
 
 
@@ -153,10 +234,20 @@ def _as_version(mark: _Mark) -> str:
     return f"version {'.'.join(map(str, mark))}"
 
 
+def _as_letter(mark: _Mark) -> str:
+    return f"revision {chr(ord('A') + mark[0] - 1)}" if mark else ""
+
+
 def _day(iso: str) -> _Mark:
     return tuple(map(int, iso[:10].split("-"))) if re.match(r"\d{4}-\d\d-\d\d", iso) else ()
 
 
 def _date(found: re.Match[str]) -> _Mark:
-    parts = found.groupdict()
-    return tuple(int(parts[part]) for part in ("year", "month", "day") if part in parts)
+    """A date as it was written; none where what looks like two years are not one and the next ("2024-99")."""
+    parts = {part: int(digits) for part, digits in found.groupdict().items()}
+    if "short" in parts:
+        return (2000 + parts["short"],)
+    if "next" in parts:
+        follows = parts["next"] == (parts["year"] + 1) % 100
+        return (parts["year"] + 1,) if follows else ()
+    return tuple(parts[part] for part in ("year", "month", "day") if part in parts)

@@ -1,5 +1,5 @@
 """The story of a search: complete the question -> search within access -> check access -> compare -> fuse -> closest
-first -> leave out what says the same -> rerank.
+first -> leave out what says the same -> look for newer editions -> rerank.
 
 Rules this module keeps:
 
@@ -10,7 +10,9 @@ Rules this module keeps:
    moment, an alarm is raised.
 2. A document that the question names is searched by itself too: its passages need not be among the best of all.
 3. Every candidate is scored on both legs. A leg that did not bring it is asked how good it is all the same.
-4. Nearness counts for more where the candidates stand on pages: vectors there lean towards their neighbours. All
+4. Newer editions of what comes first are looked for by its name, whether the question is near to them or not, and are
+   searched by themselves too. Every hit of a superseded document says by which it is.
+5. Nearness counts for more where the candidates stand on pages: vectors there lean towards their neighbours. All
    candidates of a question are weighed alike, so that neither kind is preferred.
 """
 
@@ -20,12 +22,12 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass, replace
 
 from appliance.catalog import Catalog, ChunkInContext
 from appliance.config import RetrievalSettings
 from appliance.domain import AccessFilter, Hit
-from appliance.index.port import IndexHit, IndexLegs, NamedDocument, VectorIndex
+from appliance.index.port import IndexHit, NamedDocument, Vector, VectorIndex
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Reranker
 from appliance.retrieval.closeness import closeness
@@ -33,6 +35,7 @@ from appliance.retrieval.fusion import FusedHit, fuse
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.reranking import reranked
 from appliance.retrieval.said_once import each_said_once
+from appliance.retrieval.superseded import names_to_ask, newest_edition
 
 _log = logging.getLogger(__name__)
 
@@ -40,9 +43,24 @@ _AT_ONCE = len(os.sched_getaffinity(0))  # searches; more would only keep one an
 _NAMED = 50  # documents that the index is asked for by name
 _SEARCHED_BY_NAME = 8  # of them, the clearest, are searched by themselves
 
+_CALLED_THE_SAME = 400  # documents with a name that still tells something; in more it is a word like "policy"
+_OF_AN_EDITION = 2  # passages, of each leg, that are brought in of a newer edition
+
 _WIDER = 4
 _ROUNDS = 6
 """While the catalog withholds what the index brings, so many times as much is asked for, up to 61,440 of each leg."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question in the forms in which it is searched, and what it names."""
+
+    question: str
+    completed: str
+    vector: Vector
+    language: str
+    access: AccessFilter
+    named: Sequence[NamedDocument]
 
 
 class Retriever:
@@ -85,11 +103,17 @@ class Retriever:
         return bool(self._under_way)
 
     def retrieve(
-        self, question: str, access: AccessFilter, *, on_withheld: Callable[[int], None] = lambda _: None
+        self,
+        question: str,
+        access: AccessFilter,
+        *,
+        most: int | None = None,
+        on_withheld: Callable[[int], None] = lambda _: None,
     ) -> list[Hit]:
         """The hits for a question, best first, each text once.
 
         Args:
+            most: Of so many, the first, newer editions are looked for; else of as many as an answer is made of.
             on_withheld: Told how many passages the index brought that the catalog says are closed to the reader.
 
         Raises:
@@ -101,34 +125,35 @@ class Retriever:
         self._under_way.add(search)
         try:
             with self._turns:
-                return self._retrieve(question, access, on_withheld)
+                return self._retrieve(question, access, most or self._settings.passages, on_withheld)
         finally:
             self._under_way.remove(search)
 
-    def _retrieve(self, question: str, access: AccessFilter, on_withheld: Callable[[int], None]) -> list[Hit]:
-        asked = self._glossary.complete(question)
-        language = detect_language(question)
-        vector = self._embedder.embed_query(asked)
-        limit = self._settings.candidates
-        named = self._named(question, access)
+    def _retrieve(
+        self, question: str, access: AccessFilter, most: int, on_withheld: Callable[[int], None]
+    ) -> list[Hit]:
+        completed, named = self._glossary.complete(question), self._named(question, access)
+        vector = self._embedder.embed_query(completed)
+        asked = _Asked(question, completed, vector, detect_language(question), access, named)
         among: list[Collection[str] | None] = [None]
         if named:
             among.append(frozenset(document.document_id for document in named[:_SEARCHED_BY_NAME]))
 
         def search(size: int) -> list[tuple[IndexHit, ...]]:
-            ask = partial(self._index.search, vector, asked, access=access, limit=size, language=language)
-            return [leg for inside in among for leg in _both(ask(documents=inside))]
+            return [leg for inside in among for leg in self._search(asked, size, inside)]
 
         document_of, withheld = self._candidates(search, access)
         if withheld:
             self._tell_of_disagreement(withheld, access, on_withheld)
-        legs = self._index.compare(vector, asked, access=access, language=language, chunk_ids=frozenset(document_of))
-        weight, more_on_pages = self._dense_weights(language)
-        ranked = fuse(legs, dense_weight=weight, document_of=document_of, named=named)
-        best = self._catalog.visible_chunks((fused.chunk_id for fused in ranked[:limit]), access, current_only=True)
-        signatures = {item.chunk.version_id: item.signature for item in best.values()}
-        closest = _closest_first(question, language, ranked[:limit], best, more_on_pages)
-        hits = each_said_once(question, closest, signatures)
+        hits, signatures = self._ranked(asked, document_of)
+        if self._reranker is not None:
+            most = max(most, self._settings.rerank_candidates)
+        newest = self._newest(question, hits[:most], signatures, access)
+        missing = set(newest.values()).difference(hit.chunk.document_id for hit in hits)
+        if missing:
+            more = self._passages_of(missing, asked)
+            hits, _ = self._ranked(asked, document_of | more, more.keys())
+        hits = _superseded(hits, newest)
         if self._reranker is None:
             return hits
         return reranked(
@@ -138,6 +163,64 @@ class Retriever:
             candidates=self._settings.rerank_candidates,
             is_required=self._reranking_is_required,
         )
+
+    def _search(
+        self, asked: _Asked, size: int, documents: Collection[str] | None
+    ) -> tuple[tuple[IndexHit, ...], tuple[IndexHit, ...]]:
+        """Both legs of a search, in all documents or in these."""
+        legs = self._index.search(
+            asked.vector,
+            asked.completed,
+            access=asked.access,
+            limit=size,
+            language=asked.language,
+            documents=documents,
+        )
+        return legs.dense, legs.sparse
+
+    def _ranked(
+        self, asked: _Asked, document_of: Mapping[str, str], kept: Collection[str] = ()
+    ) -> tuple[list[Hit], dict[str, bytes]]:
+        """The hits among candidates (their documents, by chunk id), and the signatures of the versions they are of.
+
+        Args:
+            asked: The question.
+            document_of: The document of each candidate, by chunk id.
+            kept: Candidates that are hits however far down they stand.
+        """
+        language, limit = asked.language, self._settings.candidates
+        legs = self._index.compare(
+            asked.vector, asked.completed, access=asked.access, language=language, chunk_ids=frozenset(document_of)
+        )
+        weight, more_on_pages = self._dense_weights(language)
+        fused = fuse(legs, dense_weight=weight, document_of=document_of, named=asked.named)
+        ranked = [*fused[:limit], *(hit for hit in fused[limit:] if hit.chunk_id in kept)]
+        best = self._catalog.visible_chunks((hit.chunk_id for hit in ranked), asked.access, current_only=True)
+        signatures = {item.chunk.version_id: item.signature for item in best.values()}
+        closest = _closest_first(asked.question, language, ranked, best, more_on_pages)
+        return each_said_once(asked.question, closest, signatures), signatures
+
+    def _newest(
+        self, question: str, hits: Sequence[Hit], signatures: Mapping[str, bytes], access: AccessFilter
+    ) -> dict[str, str]:
+        """The newest edition of the documents of these hits, where there is a newer one: ids by ids."""
+        asked_about = {hit.chunk.document_id: (hit, names_to_ask(question, hit)) for hit in reversed(hits)}
+        names = dict.fromkeys(name for _, asked_by in asked_about.values() for name in asked_by)
+        called = {name: self._index.called(name, access=access, limit=_CALLED_THE_SAME) for name in names}
+        editions = self._catalog.editions(sorted(frozenset[str]().union(*called.values())), access) if called else []
+        newest: dict[str, str] = {}
+        for document_id, (hit, asked_by) in asked_about.items():
+            same = frozenset[str]().union(*(called[name] for name in asked_by))
+            others = (edition for edition in editions if edition.document_id in same)
+            found = newest_edition(hit, signatures[hit.chunk.version_id], others)
+            if found is not None:
+                newest[document_id] = found.document_id
+        return newest
+
+    def _passages_of(self, documents: Collection[str], asked: _Asked) -> dict[str, str]:
+        """The best passages of each of these documents that the catalog admits too: their documents, by chunk id."""
+        found = (hit for one in documents for leg in self._search(asked, _OF_AN_EDITION, {one}) for hit in leg)
+        return self._catalog.admitted_chunks(sorted({hit.chunk_id for hit in found}), asked.access)
 
     def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
         """Whether a reader may see all of these hits now; an edition that was superseded meanwhile is no matter."""
@@ -211,8 +294,13 @@ def _sizes(limit: int) -> Iterator[int]:
     return (limit * _WIDER**number for number in range(_ROUNDS))
 
 
-def _both(legs: IndexLegs) -> tuple[tuple[IndexHit, ...], tuple[IndexHit, ...]]:
-    return legs.dense, legs.sparse
+def _superseded(hits: Sequence[Hit], newest: Mapping[str, str]) -> list[Hit]:
+    """The hits, each with the newest edition of its document as far as that was found as well."""
+    found = {hit.chunk.document_id for hit in hits}
+    by = {document: later for document, later in newest.items() if later in found}
+    return [
+        replace(hit, superseded_by=by[hit.chunk.document_id]) if hit.chunk.document_id in by else hit for hit in hits
+    ]
 
 
 def _closest_first(

@@ -25,8 +25,8 @@ from functools import cached_property
 from appliance.catalog import SIMILAR, resembling
 from appliance.domain import Hit
 from appliance.retrieval.editions import called_alike, names_year_of, newer, same_name, unmarked
+from appliance.retrieval.superseded import ALIKE
 
-_ALIKE = 0.3  # of their shingles, for documents of the same name
 _ALIKE_WORDS = 0.5  # of their words, for those of the same name of which one has no signature
 _HARDLY_LOWER = 0.05  # of the fused score
 _SAME_PLACE = 0.5  # of the words of two passages under the same headings
@@ -139,7 +139,7 @@ def _is_newer(hit: Hit, other: Hit) -> bool:
 def _editions(hits: Sequence[Hit], signatures: Mapping[str, bytes]) -> frozenset[frozenset[str]]:
     """The pairs of documents among the hits that are editions of one another."""
     first = list({hit.chunk.document_id: hit for hit in reversed(hits)}.values())
-    pairs = resembling([signatures.get(hit.chunk.version_id, b"") for hit in first], _ALIKE)
+    pairs = resembling([signatures.get(hit.chunk.version_id, b"") for hit in first], ALIKE)
     long = (
         (first[one], first[other])
         for one, other, share in pairs

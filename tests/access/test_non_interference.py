@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from appliance.auth.sessions import TokenKind
-from tests.access.corpora import SOURCES, Case, cases
+from appliance.domain import EVERYONE
+from tests.access.corpora import SOURCES, Case, File, cases
 from tests.access.echo_model import echo_model
 from tests.access.sides import Observer, Side, embedded_once, side
 
@@ -54,6 +55,25 @@ def test_a_reader_observes_nothing_of_what_they_may_not_see(sides: Sides, case: 
 @given(case=cases(_QUESTIONS))
 def test_a_reader_observes_nothing_of_what_they_may_not_see_in_10_000_cases(sides: Sides, case: Case) -> None:
     compare(sides, case)
+
+
+def test_a_reader_observes_nothing_of_newer_editions_that_they_may_not_see(sides: Sides) -> None:
+    """They are looked for by name, in all there is: more of them than the index is asked for at once."""
+
+    def rule(path: str, text: str, group: str = EVERYONE) -> File:
+        label = frozenset({group})
+        return File(0, path, label, f"# {path[:-3]}\n\n{text}\n".encode(), b"", label, released=True, level="")
+
+    cost = "A hotel in Zurich may cost at most {} CHF per night."
+    files = (
+        rule("Travel policy 2023.md", "Travellers stay for 180 CHF in a house of their choice."),
+        rule("Travel policy 2024.md", cost.format(200)),
+        *(rule(f"Travel policy {year}.md", f"Staff sleep for {year} CHF.", "board") for year in range(2025, 2085)),
+        *(rule(f"Hotel {number}.md", cost.format(number)) for number in range(10)),
+    )
+    asked = (("What may a hotel in Zurich cost?", "And in 2025?"), ("hotel Zurich verbatim", "And for guests?")) * 2
+    compare(sides, Case(files, frozenset({"legal"}), "", asked))
+    compare(sides, Case(files, frozenset({"board"}), "", asked))
 
 
 def compare(sides: Sides, case: Case) -> None:

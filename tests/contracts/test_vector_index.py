@@ -306,6 +306,22 @@ def test_names_of_closed_documents_neither_show_nor_weigh(index: VectorIndex) ->
     assert "doc-17" not in {item.document_id for item in index.named(question, access=STAFF, limit=20)}
 
 
+def test_documents_are_found_by_what_they_are_called_capitals_or_not_the_closed_ones_neither(
+    index: VectorIndex,
+) -> None:
+    names = ("Rules/Bicycle leasing policy 2024", "bicycle_leasing-policy 2025", "Car leasing policy", "Straße 7")
+    index.upsert([filing(number, name) for number, name in enumerate(names, start=1)] + [chunk(50)])
+    found = index.called("Bicycle leasing policy", access=STAFF, limit=2)
+    assert found == {"doc-1", "doc-2"}
+    assert index.called("Bicycle leasing policy", access=STAFF, limit=1) == frozenset()  # a part of them tells nothing
+    assert index.called("straße", access=STAFF, limit=3) == {"doc-4"}
+    assert index.called("of nothing", access=STAFF, limit=3) == index.called("", access=STAFF, limit=3) == frozenset()
+    index.upsert([filing(number, "bicycle leasing policy", groups=BOARD.groups) for number in range(100, 160)])
+    assert index.called("Bicycle leasing policy", access=STAFF, limit=2) == found
+    assert index.called("Bicycle leasing policy", access=NOBODY, limit=2) == frozenset()
+    assert len(index.called("Bicycle leasing policy", access=BOARD, limit=80)) == 60
+
+
 # ---- rules 1 and 2: access
 
 

@@ -1014,6 +1014,47 @@ def test_a_newer_edition_that_was_found_and_is_not_cited_is_named(make: Make) ->
         assert answer_of(ask(make(Scripted(cited), hits=hits))).answer.notices == (), cited
 
 
+def test_a_newer_edition_that_stands_far_down_is_packed_and_told_of(make: Make) -> None:
+    """With a model and without one: what supersedes a document stands beside it, however far it is from the question."""
+    lunch = "What is paid for lunch?"
+    older = edition("Paid for lunch are 45 CHF.", "Geneva/Expenses 2024", 1)
+    between = [edition(f"Paid for meal {rank}: {rank} CHF.", f"Meal {rank}", rank) for rank in range(2, 30)]
+    later = edition("Whoever invites a client gets back at most 50 CHF.", "All/Expenses 2025", 30)
+    hits = FixedHits([replace(older, superseded_by=later.chunk.document_id), *between, later])
+    events = ask(make(Scripted("45 CHF [1]."), hits=hits), lunch)
+    [found] = [event for event in events if isinstance(event, Found)]
+    assert [passage.hit.rank for passage in found.passages] == [1, 30, 2, 3, 4, 5, 6, 7]
+    assert answer_of(events).answer.notices == (
+        "A newer edition of what is cited as [1] (Geneva/Expenses 2024) was found, and is not cited: "
+        "[2] (All/Expenses 2025; 2025, [1]: 2024).",
+    )
+    quoted = answer_of(ask(make(None, hits=hits, expected=False), lunch)).answer
+    assert "[1]" in quoted.text and "45 CHF" in quoted.text
+    assert any("A newer edition of what is cited as [1] (Geneva/Expenses 2024)" in said for said in quoted.notices)
+    assert "All/Expenses 2025" in {citation.hit.path for citation in quoted.citations}
+
+
+def test_a_window_with_room_for_one_passage_holds_the_newest_edition(make: Make) -> None:
+    class Small(Scripted):
+        def stream(self, messages: Sequence[Message], generation: Generation) -> Iterator[str]:
+            if "[2]" in messages[-1].content:
+                raise ContextOverflow("two are too many")
+            return super().stream(messages, generation)
+
+    older, later = edition("Lunch: 45 CHF.", "Expenses 2024", 1), edition("Wine: none.", "Expenses 2025", 2)
+    hits = FixedHits(
+        [
+            replace(older, superseded_by=later.chunk.document_id),
+            *[edition(f"Meal {rank}: {rank} CHF.", f"Meal {rank}", rank) for rank in range(3, 12)],
+            later,
+        ]
+    )
+    answerer = make(Small("None [1]."), hits=hits)
+    answerer._settings = RetrievalSettings(passages=2)
+    answer = answer_of(ask(answerer, "What is paid for lunch?")).answer
+    assert [citation.hit.path for citation in answer.citations] == ["Expenses 2025"]
+
+
 def test_whoever_asks_for_a_year_is_not_told_of_the_next_edition(make: Make) -> None:
     hits = FixedHits([edition("Lunch: 45 CHF.", "Expenses 2024", 1), edition("Wine: none.", "Expenses 2025", 2)])
     for question, told in (("What is paid for lunch?", 1), ("What was paid for lunch in 2024?", 0)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -99,6 +100,15 @@ def test_a_passage_that_is_too_long_makes_place_for_a_shorter_one() -> None:
     hits = [make_hit("long " * 1000, rank=1), make_hit("short", rank=2)]
     (passage,) = build(hits, budget=2500).passages
     assert (passage.number, passage.hit.chunk.text) == (1, "short")
+
+
+def test_a_superseded_document_is_left_out_with_its_newest_edition_where_that_does_not_fit() -> None:
+    newest = make_hit("long " * 1000, rank=2)
+    older = replace(make_hit("old", rank=1), superseded_by=newest.chunk.document_id)
+    other = make_hit("short", rank=3)
+    (passage,) = build([older, newest, other], budget=2500).passages
+    assert (passage.number, passage.hit.chunk.text) == (1, "short")
+    assert [it.hit.chunk.text for it in build([older, newest], budget=2500).passages] == ["old"]  # rather than nothing
 
 
 def test_a_question_that_leaves_no_room_is_refused_with_what_to_do() -> None:

@@ -18,6 +18,7 @@ from appliance.index.edge import EdgeIndex
 from appliance.labels import FileLabels
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.retriever import Retriever
+from appliance.retrieval.superseded import packed
 from tests.data.builders import SOURCE, ToyEmbedder, index_entries, make_outcome, publish
 from tests.data.migrated import migrated
 
@@ -274,6 +275,130 @@ def test_an_edition_one_may_not_see_changes_nothing_of_what_one_finds(tmp_path: 
     for shop in (small, large):
         shop.index.close()
         shop.database.close()
+
+
+LEASING = tuple(
+    f"Leasing rule {number}: the monthly rate of a leased {thing} is paid by the employer and leased anew each spring."
+    for number, thing in enumerate(("car", "van", "phone", "desk", "printer", "scooter", "lamp", "boat"))
+)
+RATE = "What is the monthly rate of a leased bicycle?"
+OLD_RATE = "The monthly rate of a leased bicycle is 45 EUR."
+NEW_RATE = "Whoever has a leased bicycle contributes 52 EUR."
+
+
+def of_leasing(shop: Shop, older: str = "Bicycle policy 2024.txt", newer: str = "Bicycle policy 2025.txt") -> None:
+    """Two editions, the newer one reworded, and other documents that are nearer to the question than that."""
+    shop.add(older, OLD_RATE)
+    for number, rule in enumerate(LEASING):
+        shop.add(f"Leasing rule {number}.txt", rule)
+    shop.add(newer, NEW_RATE, "Canteen: eleven.")
+
+
+@pytest.mark.parametrize("candidates", [2, 60])
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("Bicycle policy 2024.txt", "Bicycle policy 2025.txt"),
+        ("Bicycle policy 2024-03-01.txt", "Bicycle policy 2025-03-01.txt"),  # too short to tell whether they are alike
+        ("Rules/Archive/bicycle_policy_v1.txt", "Rules/Bicycle policy v2.txt"),
+        ("Bicycle policy Rev A.txt", "Bicycle policy Rev B.txt"),
+        ("Bicycle policy 1st edition.txt", "Bicycle policy 2nd edition.txt"),
+    ],
+)
+def test_a_superseded_document_is_packed_together_with_its_newest_edition(
+    shop: Shop, older: str, newer: str, candidates: int
+) -> None:
+    of_leasing(shop, older, newer)
+    hits = shop.ask(RATE, candidates=candidates)
+    assert hits[0].path == older
+    (later,) = {hit.chunk.document_id for hit in hits if hit.path == newer}
+    assert {hit.superseded_by for hit in hits if hit.path == older} == {later}
+    assert {hit.superseded_by for hit in hits if hit.path != older} == {""}
+    assert [(hit.path, hit.chunk.text) for hit in packed(hits, 8)[:2]] == [(older, OLD_RATE), (newer, NEW_RATE)]
+    assert [hit.path for hit in packed(hits, 1)] == [newer]
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("Bicycle policy 2024.txt", "Bicycle policy 2023.txt"),
+        ("Bicycle policy 2024.txt", "Car policy 2025.txt"),
+        ("Geneva/Bicycle policy 2024.txt", "Zurich/Bicycle policy 2025.txt"),  # and not alike
+        ("Contract 17.txt", "Contract 18.txt"),
+    ],
+)
+def test_what_is_no_newer_edition_is_not_brought_in(shop: Shop, older: str, newer: str) -> None:
+    of_leasing(shop, older, newer)
+    hits = shop.ask(RATE)
+    assert (hits[0].path, hits[0].superseded_by) == (older, "")
+    assert packed(hits, 8) == hits[:8]
+
+
+def test_whoever_asks_for_the_year_of_the_older_edition_gets_no_newer_one(shop: Shop) -> None:
+    of_leasing(shop)
+    hits = shop.ask("What was the monthly rate of a leased bicycle in 2024?", candidates=4)
+    assert hits[0].path == "Bicycle policy 2024.txt"
+    assert {hit.superseded_by for hit in hits} == {""}
+
+
+def test_the_newest_of_many_editions_is_found_and_none_that_is_not_in_force(shop: Shop) -> None:
+    of_leasing(shop)
+    for number in range(5):
+        shop.add(f"{number}/Bicycle policy {1800 + number}.txt", "The canteen opens at eleven.")
+    for version in range(2, 40):  # more than are asked for at once
+        shop.add(f"Bicycle policy 2025 v{version}.txt", f"Those who cycle contribute {version} EUR.")
+    hits = shop.ask(RATE, candidates=2)
+    newest = next(hit for hit in hits if hit.path == "Bicycle policy 2025 v39.txt")
+    assert hits[0].superseded_by == newest.chunk.document_id
+    shop.catalog.record(make_outcome(newest.path, state=DocumentState.GONE), keep_version=False)
+    assert packed(shop.ask(RATE, candidates=2), 8)[1].path == "Bicycle policy 2025 v38.txt"
+
+
+MINUTES = "Minutes of the board, who were present, what was decided, and by whom it is to be done: " + " ".join(
+    f"{word} of {word}s," for word in ("rent", "bonus", "garden", "lift", "roof", "stair", "lamp", "gate", "wall")
+)
+
+
+def test_of_documents_of_a_day_only_those_that_are_much_alike_are_editions(shop: Shop) -> None:
+    """Minutes have one name and a date, and the next ones do not take the place of the last."""
+    other = " ".join(f"{number}th item: nothing." for number in range(40))
+    shop.add("Board 2024-03-01.txt", f"{MINUTES} The rate is 45 EUR.")
+    shop.add("Board 2024-04-01.txt", other)
+    assert [hit.superseded_by for hit in shop.ask("rate of bonus", candidates=1)] == [""]
+    shop.add("Board 2024-05-01.txt", f"{MINUTES} Whoever cycles contributes 52 EUR.")
+    assert packed(shop.ask("rate of bonus", candidates=1), 8)[1].path == "Board 2024-05-01.txt"
+
+
+def test_an_edition_elsewhere_is_brought_in_where_it_is_much_alike(shop: Shop) -> None:
+    shop.add("Geneva/Bicycle policy 2024.txt", f"{MINUTES} The rate is 45 EUR.")
+    shop.add("All/Bicycle policy 2025.txt", f"{MINUTES} Whoever cycles contributes 52 EUR.")
+    assert packed(shop.ask("rate of bonus", candidates=1), 8)[1].path == "All/Bicycle policy 2025.txt"
+
+
+@pytest.mark.parametrize("candidates", [2, 60])
+def test_whoever_may_not_see_the_newer_edition_finds_what_they_would_without_it(
+    tmp_path: Path, candidates: int
+) -> None:
+    small, large = Shop(tmp_path / "small"), Shop(tmp_path / "large")
+    for shop in (small, large):
+        of_leasing(shop, newer="Bicycle policy 2023.txt")
+    for year in range(2025, 2065):  # more than the index is asked for at once
+        large.add(f"Bicycle policy {year}.txt", NEW_RATE, groups=LEGAL.groups)
+    assert small.ask(RATE, candidates=candidates) == large.ask(RATE, candidates=candidates)
+    both = AccessFilter(STAFF.groups | LEGAL.groups)
+    assert "Bicycle policy 2064.txt" in {hit.path for hit in large.ask(RATE, both, candidates=candidates)}
+    for shop in (small, large):
+        shop.index.close()
+        shop.database.close()
+
+
+def test_a_newer_edition_that_the_catalog_alone_has_closed_is_not_told_of(shop: Shop) -> None:
+    of_leasing(shop)
+    (document,) = {hit.chunk.document_id for hit in shop.ask(RATE) if hit.path == "Bicycle policy 2025.txt"}
+    shop.catalog.relabel(document, FileLabels.all(frozenset({"legal"})), settled=False)
+    hits = shop.ask(RATE)
+    assert hits[0].path == "Bicycle policy 2024.txt"
+    assert document not in {it for hit in hits for it in (hit.superseded_by, hit.chunk.document_id)}
 
 
 def test_a_hit_carries_the_date_that_its_document_gives(shop: Shop) -> None:
