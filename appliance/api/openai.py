@@ -8,6 +8,7 @@ that a client which knows nothing of them still shows them. Format: OpenAI API r
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -75,14 +76,20 @@ def chat_completions(request: ChatRequest, reader: Asking, standing: StillAsking
     reader = appliance.outside(reader)
     question, turns = _question(request.messages)
     conversation = Conversation(appliance.conversations.start(), turns)
+    left = threading.Event()
     events = appliance.answerer.ask(
-        question, reader, conversation, origin="openai-api", standing=lambda: appliance.outside(standing())
+        question,
+        reader,
+        conversation,
+        origin="openai-api",
+        standing=lambda: appliance.outside(standing()),
+        is_wanted=lambda: not left.is_set(),
     )
     completion_id, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
     if request.stream:
         next(events)  # the question is on record, or the status says why not
         return StreamingResponse(
-            _stream(events, completion_id, created),
+            _stream(events, left, completion_id, created),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -111,7 +118,7 @@ def _finished(events: Iterator[AnswerEvent]) -> Answered:
     raise InvalidRequest("The answer was not finished. Ask again.")
 
 
-def _stream(events: Events, completion_id: str, created: int) -> AsyncIterator[str]:
+def _stream(events: Events, left: threading.Event, completion_id: str, created: int) -> AsyncIterator[str]:
     """The answer as it is written, then what follows it; one that was replaced at its end is sent whole, after."""
     sent: list[str] = []
 
@@ -128,7 +135,7 @@ def _stream(events: Events, completion_id: str, created: int) -> AsyncIterator[s
 
     async def whole() -> AsyncIterator[str]:
         yield _chunk(completion_id, created, {"role": "assistant", "content": ""})
-        async for frame in streamed(events, frames=frames, failed=failed):
+        async for frame in streamed(events, left, frames=frames, failed=failed):
             yield frame
         yield "data: [DONE]\n\n"
 
