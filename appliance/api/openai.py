@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from appliance.answering.answerer import Answered, AnswerEvent, Token
 from appliance.api.ask import REMEMBERED_TURNS
@@ -32,13 +32,19 @@ router = APIRouter(tags=["openai"])
 MODEL = "strongroom"
 
 
+def _kind(content: object) -> str:
+    return "parts" if isinstance(content, list) else "text"
+
+
 class ChatMessage(BaseModel):
     """One message. Parts that are not text are refused."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: (
-        Annotated[str, Field(max_length=MAX_QUESTION_CHARACTERS)] | Annotated[list[ContentPart], Field(max_length=50)]
-    )
+    content: Annotated[
+        Annotated[str, Field(max_length=MAX_QUESTION_CHARACTERS), Tag("text")]
+        | Annotated[list[ContentPart], Field(max_length=50), Tag("parts")],
+        Discriminator(_kind),  # what is wrong with it is then told of the one kind that it is
+    ]
 
     @property
     def text(self) -> str:
