@@ -33,7 +33,9 @@ from appliance.host_cookie import HostCookie
 from appliance.wiring import Appliance, opened
 
 _log = logging.getLogger(__name__)
-_STOP_S = 5
+_WRITE_S, _STOP_S = 5, 10
+"""When it is to stop: how long models may write on, and how long the answers have in all to come to their end."""
+
 _LOOK_S = 60.0
 """How long the first answer waits until watched folders were looked at: a mount that hangs does not hold it on."""
 
@@ -138,7 +140,12 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
                 _keep_in_sync(appliance)
                 on_ready(address)
 
+        async def shutdown(sockets: Any = None) -> None:
+            asyncio.get_running_loop().call_later(_WRITE_S, appliance.answerer.stop_writing)
+            await uvicorn.Server.shutdown(server, sockets)
+
         server.startup = startup  # type: ignore[method-assign]
+        server.shutdown = shutdown  # type: ignore[method-assign]
         warming.start()
         try:
             _look_first(appliance)

@@ -11,11 +11,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -25,6 +25,7 @@ from appliance.data_folder import DataFolder
 from appliance.server import serve
 from appliance.wiring import Appliance
 from ingest.watch import Watcher
+from tests.appliance.inference.misbehaving_server import answer, chunk, chunked_head, endless, misbehaving_server
 from tests.appliance.monitoring.receivers import Receiver
 from tests.journeys.served import free_port
 
@@ -107,17 +108,8 @@ def _wait_until_served(lock: Path, served: subprocess.Popen[bytes]) -> None:
 @pytest.mark.timeout(400)
 def test_what_was_closed_while_it_was_down_is_in_no_answer_once_it_is_back(tmp_path: Path) -> None:
     house = _House(tmp_path / "data", free_port())
-    folder = tmp_path / "library"
-    folder.mkdir()
-    (folder / "pay.txt").write_text("A fitter earns 80,000 CHF a year.")
     with house.serving() as served:
-        source = {"name": "Library", "path": str(folder), "groups": ["everyone"]}
-        made = house.asked("POST", "/api/sources", json=source).json()["id"]
-        house.asked("POST", f"/api/sources/{made}/sync")
-        deadline = time.monotonic() + 200
-        while not house.listed():
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        folder = house.hold("pay.txt", "A fitter earns 80,000 CHF a year.")
         (folder / ".access.toml").write_text("groups = []")
         served.kill()
     with house.serving() as served:
@@ -126,26 +118,67 @@ def test_what_was_closed_while_it_was_down_is_in_no_answer_once_it_is_back(tmp_p
     assert first == []
 
 
+@pytest.mark.timeout(400)
+def test_an_appliance_ends_in_good_order_while_a_model_thinks_without_end(tmp_path: Path) -> None:
+    thought = chunk(b'{"message": {"content": "", "thinking": "Hm. "}, "done": false}\n')
+    thinking = {
+        "/api/tags": [answer(b'{"models": [{"name": "tiny:latest", "digest": "00"}]}')],
+        "/api/show": [answer(b"{}")],
+        "/api/chat": endless(thought, chunked_head("application/x-ndjson")),
+    }
+    with misbehaving_server(thinking) as server, (tmp_path / "stderr").open("wb") as stderr:
+        model = {"PROVIDER": "ollama", "OLLAMA_HOST": server.url, "NAME": "tiny", "MAX_ANSWER_TOKENS": "4000"}
+        house = _House(tmp_path / "data", free_port(), model)
+        with house.serving(stderr=stderr) as served:
+            house.hold("pay.txt", "A fitter earns 80,000 CHF a year.")
+            with house.asking("What does a fitter earn?") as lines, suppress(httpx.HTTPError):
+                for line in lines:
+                    if line.startswith("event: passages"):
+                        served.terminate()
+            assert served.wait(120) == -signal.SIGTERM
+        assert server.peer_left.wait(10)
+    assert (tmp_path / "stderr").read_text() == ""
+    with closing(sqlite3.connect(tmp_path / "data" / "log" / "queries.db")) as log:
+        assert [kind for (kind,) in log.execute("SELECT type FROM heads")][-2:] == ["answer.closed", "log.closed"]
+
+
 @dataclass(frozen=True)
 class _House:
     """An appliance that is asked by its operator, for everyone."""
 
     data: Path
     port: int
+    model: Mapping[str, str] = field(default_factory=lambda: {"PROVIDER": "none"})
 
     @contextmanager
-    def serving(self) -> Iterator[subprocess.Popen[bytes]]:
+    def serving(self, *, stderr: IO[bytes] | None = None) -> Iterator[subprocess.Popen[bytes]]:
         environ = {
             "STRONGROOM_DATA_DIR": str(self.data),
-            "STRONGROOM_MODEL__PROVIDER": "none",
             "STRONGROOM_SERVER__PORT": str(self.port),
+            **{f"STRONGROOM_MODEL__{name}": value for name, value in self.model.items()},
         }
         command = [sys.executable, "-m", "appliance.cli", "serve"]
-        with subprocess.Popen(command, env={**os.environ, **environ}, stdout=subprocess.DEVNULL) as served:
+        with subprocess.Popen(
+            command, env={**os.environ, **environ}, stdout=subprocess.DEVNULL, stderr=stderr
+        ) as served:
             try:
                 yield served
             finally:
                 served.kill()
+
+    def hold(self, name: str, text: str) -> Path:
+        """Index a document, and give the folder that it lies in."""
+        folder = self.data.parent / "library"
+        folder.mkdir()
+        (folder / name).write_text(text)
+        source = {"name": "Library", "path": str(folder), "groups": ["everyone"]}
+        made = self.asked("POST", "/api/sources", json=source).json()["id"]
+        self.asked("POST", f"/api/sources/{made}/sync")
+        deadline = time.monotonic() + 200
+        while not self.listed():
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        return folder
 
     def asked(self, method: str, path: str, **given: Any) -> httpx.Response:
         """What the first answer is that is not about who is asking: the token is another after each start."""
@@ -162,6 +195,15 @@ class _House:
                         assert answer.is_success, answer.text
                         return answer
                 time.sleep(0.02)
+
+    @contextmanager
+    def asking(self, question: str) -> Iterator[Iterator[str]]:
+        """The lines of an answer as they come."""
+        token = DataFolder(self.data).operator_token.read_text().strip()
+        headers = {"Authorization": f"Bearer {token}", "X-Strongroom-Groups": "everyone"}
+        address = f"http://127.0.0.1:{self.port}/api/ask"
+        with httpx.stream("POST", address, json={"question": question}, headers=headers, timeout=60) as answer:
+            yield answer.iter_lines()
 
     def listed(self) -> list[str]:
         return [each["path"] for each in self.asked("GET", "/api/documents").json()["documents"]]

@@ -17,6 +17,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -53,7 +54,7 @@ from appliance.config import ModelSettings, RetrievalSettings
 from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal
 from appliance.errors import AccessDenied, ContextOverflow, ModelUnavailable, code_of
 from appliance.inference.language import detect_language
-from appliance.inference.port import Embedder, Generation, LanguageModel, ModelCard
+from appliance.inference.port import Embedder, Generation, LanguageModel
 from appliance.inference.token_bound import PROMPT_OVERHEAD_TOKENS
 from appliance.retrieval.retriever import Retriever
 from appliance.retrieval.superseded import packed
@@ -147,6 +148,7 @@ class Answerer:
         self._model_settings = model_settings
         self._settings = settings
         self._open: dict[str, str] = {}  # who asked, by query
+        self._writes_no_more = threading.Event()
 
     @property
     def is_busy(self) -> bool:
@@ -156,6 +158,10 @@ class Answerer:
     def is_answering(self, person_id: str) -> bool:
         """Whether a question of that person is being answered now: what comes of it is yet to go on record."""
         return person_id in list(self._open.values())
+
+    def stop_writing(self) -> None:
+        """Stop the language model in the answers that are being written, and in those to come: passages are quoted."""
+        self._writes_no_more.set()
 
     def may_answer(self, question: str, hits: Sequence[Hit]) -> bool:
         """Whether the hits for a question by itself are worth an answer, or the documents do not say.
@@ -201,6 +207,7 @@ class Answerer:
         *,
         origin: str,
         standing: Standing | None = None,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> Generator[AnswerEvent, None, None]:
         """Answer `question` as the next turn of `conversation`.
 
@@ -209,6 +216,7 @@ class Answerer:
         Args:
             origin: Through which door the question came.
             standing: How the reader stands while the answer is written; without it, as they stood when they asked.
+            is_wanted: Whether somebody still waits for the answer. Once nobody does, the model is stopped.
 
         Raises:
             NotSignedIn, AccessDenied: The reader was shut out, or may not see any more what the answer draws on.
@@ -222,6 +230,7 @@ class Answerer:
             searched_for=question,
             principal=principal,
             conversation=conversation,
+            is_wanted=is_wanted,
         )
         with self._counted(course):
             self._log.append(received(course, origin))  # no record, no answer
@@ -288,7 +297,7 @@ class Answerer:
         course.searched_for = standalone(course.question, turns)
         if self._model is None or not self._model_settings.rewrite_timeout_s:
             return
-        generation = rewriting_generation(self._generation(), self._model_settings.rewrite_timeout_s)
+        generation = rewriting_generation(self._generation(course), self._model_settings.rewrite_timeout_s)
         told = instructions(course.language).rewriting
         rewriting = rewrite(course.question, turns, self._model, generation, told)
         if rewriting is None:
@@ -321,7 +330,7 @@ class Answerer:
 
     def _generate(self, course: Course, model: LanguageModel) -> Generator[AnswerEvent, None, Answer]:
         course.card = model.card()
-        generation = self._generation(course.card)
+        generation = self._generation(course)
         budget = generation.context_tokens - generation.max_tokens - PROMPT_OVERHEAD_TOKENS
 
         def attempt(number: int) -> Generator[AnswerEvent, None, Answer]:
@@ -350,9 +359,9 @@ class Answerer:
                     raise
         return (yield from attempt(_OVERFLOW_RETRIES))
 
-    def _generation(self, card: ModelCard | None = None) -> Generation:
+    def _generation(self, course: Course) -> Generation:
         """How to generate, within the window of the model if it is known."""
-        chosen = self._model_settings
+        chosen, card = self._model_settings, course.card
         window = min(chosen.context_tokens, card.context_tokens) if card else chosen.context_tokens
         return Generation(
             context_tokens=window,
@@ -360,6 +369,7 @@ class Answerer:
             temperature=chosen.temperature,
             seed=chosen.seed,
             time_s=chosen.answer_timeout_s,
+            is_wanted=lambda: course.is_wanted() and not self._writes_no_more.is_set(),
         )
 
     def _stream(

@@ -52,9 +52,10 @@ Standing = Callable[[], Principal]
 class Course:
     """One question on its way to its answer: the material of its records.
 
-    `looked_at` is when it was last seen to that the reader may still see what the answer draws on. `withheld` counts
-    the passages that the catalog kept from the search, `is_withdrawn` says that the whole answer was,
-    `has_failed` that a model was to answer and did not. `nearest` is whose document is told where there is no answer.
+    `is_wanted` says whether somebody still waits for the answer. `looked_at` is when it was last seen to that the
+    reader may still see what the answer draws on. `withheld` counts the passages that the catalog kept from the search,
+    `is_withdrawn` says that the whole answer was, `has_failed` that a model was to answer and did not. `nearest` is
+    whose document is told where there is no answer.
     """
 
     query_id: str
@@ -62,6 +63,7 @@ class Course:
     searched_for: str
     principal: Principal
     conversation: Conversation
+    is_wanted: Callable[[], bool] = lambda: True
     started: float = field(default_factory=time.monotonic)
     state: SearchState | None = None
     hits: Sequence[Hit] = ()

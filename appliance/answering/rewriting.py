@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from appliance.answering.citations import without_markers
 from appliance.answering.instructions import REWRITING_TEMPLATE, RewritingInstructions
@@ -78,13 +78,7 @@ def rewrite(
 
 def rewriting_generation(generation: Generation, time_s: float) -> Generation:
     """As an answer is generated, but short and soon."""
-    return Generation(
-        context_tokens=generation.context_tokens,
-        max_tokens=min(_MAX_TOKENS, generation.max_tokens),
-        temperature=0.0,
-        seed=generation.seed,
-        time_s=time_s,
-    )
+    return replace(generation, max_tokens=min(_MAX_TOKENS, generation.max_tokens), temperature=0.0, time_s=time_s)
 
 
 def _said(model: LanguageModel, messages: Sequence[Message], generation: Generation) -> tuple[str, bool]:

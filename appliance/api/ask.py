@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 
@@ -35,15 +36,16 @@ def ask(
 
     The question is on record before this returns: when that fails, the status says so and nothing is streamed.
     """
+    left = threading.Event()
     events = ask_in_conversation(
-        appliance, question.question, reader, question.conversation_id, origin=door, standing=standing
+        appliance, question.question, reader, question.conversation_id, left, origin=door, standing=standing
     )
     started = next(events)
     if not isinstance(started, Started):
         raise TypeError("an answer begins with its start")
     frames = _frames(started.conversation_id)
     return StreamingResponse(
-        _after(frames(started), streamed(events, frames=frames, failed=lambda it: _frame(AskEvent.ERROR, it))),
+        _after(frames(started), streamed(events, left, frames=frames, failed=lambda it: _frame(AskEvent.ERROR, it))),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -63,16 +65,19 @@ def ask_in_conversation(
     question: str,
     reader: Principal,
     conversation_id: str | None,
+    left: threading.Event,
     *,
     origin: str,
     standing: Standing | None = None,
 ) -> Events:
-    """Answer a question as the next turn of a stored conversation, and store the turn."""
+    """Answer a question as the next turn of a stored conversation, and store the turn, until its reader has `left`."""
     text = question.strip()
     if not text:
         raise InvalidRequest("The question is empty. Write one.")
     conversation = _conversation(appliance, conversation_id, reader)
-    for event in appliance.answerer.ask(text, reader, conversation, origin=origin, standing=standing):
+    for event in appliance.answerer.ask(
+        text, reader, conversation, origin=origin, standing=standing, is_wanted=lambda: not left.is_set()
+    ):
         if isinstance(event, Answered):
             _store(appliance, conversation.id, reader, text, event)
         yield event

@@ -8,6 +8,7 @@ that a client which knows nothing of them still shows them. Format: OpenAI API r
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from appliance.answering.answerer import Answered, AnswerEvent, Token
 from appliance.api.ask import REMEMBERED_TURNS
@@ -31,13 +32,19 @@ router = APIRouter(tags=["openai"])
 MODEL = "strongroom"
 
 
+def _kind(content: object) -> str:
+    return "parts" if isinstance(content, list) else "text"
+
+
 class ChatMessage(BaseModel):
     """One message. Parts that are not text are refused."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: (
-        Annotated[str, Field(max_length=MAX_QUESTION_CHARACTERS)] | Annotated[list[ContentPart], Field(max_length=50)]
-    )
+    content: Annotated[
+        Annotated[str, Field(max_length=MAX_QUESTION_CHARACTERS), Tag("text")]
+        | Annotated[list[ContentPart], Field(max_length=50), Tag("parts")],
+        Discriminator(_kind),  # what is wrong with it is then told of the one kind that it is
+    ]
 
     @property
     def text(self) -> str:
@@ -75,14 +82,20 @@ def chat_completions(request: ChatRequest, reader: Asking, standing: StillAsking
     reader = appliance.outside(reader)
     question, turns = _question(request.messages)
     conversation = Conversation(appliance.conversations.start(), turns)
+    left = threading.Event()
     events = appliance.answerer.ask(
-        question, reader, conversation, origin="openai-api", standing=lambda: appliance.outside(standing())
+        question,
+        reader,
+        conversation,
+        origin="openai-api",
+        standing=lambda: appliance.outside(standing()),
+        is_wanted=lambda: not left.is_set(),
     )
     completion_id, created = f"chatcmpl-{uuid.uuid4().hex}", int(time.time())
     if request.stream:
         next(events)  # the question is on record, or the status says why not
         return StreamingResponse(
-            _stream(events, completion_id, created),
+            _stream(events, left, completion_id, created),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -111,7 +124,7 @@ def _finished(events: Iterator[AnswerEvent]) -> Answered:
     raise InvalidRequest("The answer was not finished. Ask again.")
 
 
-def _stream(events: Events, completion_id: str, created: int) -> AsyncIterator[str]:
+def _stream(events: Events, left: threading.Event, completion_id: str, created: int) -> AsyncIterator[str]:
     """The answer as it is written, then what follows it; one that was replaced at its end is sent whole, after."""
     sent: list[str] = []
 
@@ -128,7 +141,7 @@ def _stream(events: Events, completion_id: str, created: int) -> AsyncIterator[s
 
     async def whole() -> AsyncIterator[str]:
         yield _chunk(completion_id, created, {"role": "assistant", "content": ""})
-        async for frame in streamed(events, frames=frames, failed=failed):
+        async for frame in streamed(events, left, frames=frames, failed=failed):
             yield frame
         yield "data: [DONE]\n\n"
 

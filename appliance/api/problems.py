@@ -58,6 +58,10 @@ def _named(location: Sequence[int | str]) -> str:
 
 async def _http(_request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        return _problem(InvalidRequest.code, "The body of the request is not valid UTF-8.", 422)
+    if isinstance(error.__cause__, RecursionError):
+        return _problem(InvalidRequest.code, "The body of the request is nested too deeply.", 422)
     code, message = {
         404: (NotFound.code, "There is no such address in the API."),
         405: ("method_not_allowed", "This address does not take that method."),

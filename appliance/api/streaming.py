@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable
 
@@ -21,24 +22,30 @@ _WAITED_S = 0.005  # a piece that took longer was not there yet
 
 
 async def streamed(
-    events: Events, *, frames: Callable[[AnswerEvent], Iterable[str]], failed: Callable[[Problem], str]
+    events: Events,
+    left: threading.Event,
+    *,
+    frames: Callable[[AnswerEvent], Iterable[str]],
+    failed: Callable[[Problem], str],
 ) -> AsyncIterator[str]:
     """The frames of the events, several where they come fast; the frame of a problem when one is raised.
 
     Each answer waits for its model in a thread of its own: however many models are silent, other requests are served.
-    When the reader leaves, `events` is closed, which stops the model and puts the end on record.
+    When the reader leaves, `left` is set, which stops a model that is waited for, and `events` is closed, which puts
+    the end on record.
     """
     limiter, portions = anyio.CapacityLimiter(1), _Portions(events)
     try:
-        while portion := await to_thread.run_sync(portions.take, limiter=limiter):
+        while portion := await to_thread.run_sync(portions.take, limiter=limiter, abandon_on_cancel=True):
             yield "".join(frame for event in portion for frame in frames(event))
     except ApplianceError as error:
         yield failed(problem_of(error))
     except Exception as error:  # noqa: BLE001 - the edge of a request whose status is sent already
         yield failed(unexpected_problem(error))
     finally:
+        left.set()
         with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(events.close, limiter=limiter)
+            await to_thread.run_sync(portions.close, limiter=limiter)
 
 
 class _Portions:
@@ -53,9 +60,19 @@ class _Portions:
         self._in_text = False
         self._pause_s = 0.0
         self._error: Exception | None = None
+        self._lock = threading.Lock()  # the thread that takes is not waited for when the reader has left
 
     def take(self) -> list[AnswerEvent]:
         """The next event, and those that follow it fast; empty at the end. What `events` raises comes after them."""
+        with self._lock:
+            return self._taken()
+
+    def close(self) -> None:
+        """Close the events, once nothing is being taken of them."""
+        with self._lock:
+            self._events.close()
+
+    def _taken(self) -> list[AnswerEvent]:
         if self._error is not None:
             raise self._error
         time.sleep(self._pause_s)

@@ -25,7 +25,8 @@ from appliance.inference.context_window import require_room, tells_of_overflow
 from appliance.inference.port import Generation, Message, ModelCard
 from appliance.inference.thinking import strip_thinking
 from appliance.inference.token_bound import MESSAGE_OVERHEAD_TOKENS, PROMPT_OVERHEAD_TOKENS, at_most_tokens
-from appliance.inference.wire import Ending, in_time, valid_text, whole_characters
+from appliance.inference.watch import Watch
+from appliance.inference.wire import Ending, valid_text, whole_characters
 
 
 class LlamaIndexModel:
@@ -75,7 +76,7 @@ class LlamaIndexModel:
         chat = [ChatMessage(role=MessageRole(item.role.value), content=valid_text(item.content)) for item in messages]
         try:
             with closing(self._llm.stream_chat(chat)) as responses:
-                for response in in_time(responses, generation):
+                for response in Watch(generation.time_s, generation).parts(responses):
                     if response.delta:
                         if left <= 0:
                             return True

@@ -162,7 +162,10 @@ class Examiner:
         return None if answer.kind is AnswerKind.ABSTAINED else _cited(answer)
 
     def _answer(self, question: GoldenQuestion, reader: Principal, is_over: Callable[[], object]) -> Answer | None:
-        events = self._answerer.ask(question.question, reader, Conversation(str(uuid.uuid4())), origin=_READER)
+        conversation = Conversation(str(uuid.uuid4()))
+        events = self._answerer.ask(
+            question.question, reader, conversation, origin=_READER, is_wanted=lambda: not is_over()
+        )
         with contextlib.closing(events):
             for event in events:
                 if isinstance(event, Answered):

@@ -17,8 +17,6 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-import httpx
-
 from appliance.errors import ContextOverflow, ModelUnavailable
 from appliance.inference.context_window import require_room
 from appliance.inference.gguf_header import GgufHeader, digest_of_gguf, read_gguf_header
@@ -99,8 +97,7 @@ class _ChatEngine(Engine):
 
     def __init__(self, process: LlamaCppProcess, context_tokens: int, token_timeout_s: float) -> None:
         super().__init__(process, context_tokens)
-        transport = httpx.HTTPTransport(uds=str(process.socket))
-        self.chat = ChatServer(f"{BASE_URL}/v1", "", TIMEOUT_S, token_timeout_s, transport=transport)
+        self.chat = ChatServer(f"{BASE_URL}/v1", "", TIMEOUT_S, token_timeout_s, uds=str(process.socket))
 
     def count_prompt(self, messages: Sequence[Message]) -> int:
         """Tokens of the whole prompt as the chat template makes it."""

@@ -16,7 +16,7 @@ The request options are those of the `ollama` package (0.6.3). The HTTP is ours,
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,11 +34,13 @@ from appliance.inference.context_window import (
 from appliance.inference.port import Generation, Message, ModelCard
 from appliance.inference.thinking import strip_thinking
 from appliance.inference.token_bound import at_most_tokens
-from appliance.inference.wire import Ending, in_time, wire_messages
+from appliance.inference.watch import Watch, WatchedTransport
+from appliance.inference.wire import Ending, wire_messages
 
 _DEFAULT_PORT = 11434
 _LAST_PORT = 65535
 _THINKING = "thinking"
+_PARTS_PER_TOKEN = 2  # Ollama sends at most one; what speaks its API may cut finer
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class OllamaModel:
             name: A model on that server, such as `qwen3.5:9b`.
             context_tokens: The longest window to ask for; the model's own is respected if it is shorter.
             connect_timeout_s: Longest wait for a connection.
-            token_timeout_s: Longest silence of the server; the first one includes loading the model.
+            token_timeout_s: Longest silence of the server; the first one includes loading the model. An answer that
+                comes in one piece takes no longer.
 
         Raises:
             ConfigurationError: `host` is no address.
@@ -79,8 +82,9 @@ class OllamaModel:
         self._context_tokens = context_tokens
         self._connect_timeout_s = connect_timeout_s
         self._token_timeout_s = token_timeout_s
-        timeout = httpx.Timeout(token_timeout_s, connect=connect_timeout_s)
-        self._client = httpx.Client(base_url=self._host, timeout=timeout, trust_env=False, follow_redirects=False)
+        self._client = httpx.Client(
+            base_url=self._host, transport=WatchedTransport(), trust_env=False, follow_redirects=False
+        )
         self._shown: _Shown | None = None
 
     def card(self) -> ModelCard:
@@ -130,17 +134,22 @@ class OllamaModel:
     def _answer(
         self, request: Mapping[str, Any], messages: Sequence[Message], generation: Generation
     ) -> Generator[str, None, bool]:
+        watch = Watch(self._token_timeout_s, generation)
+        sent = 0
         with (
             self._errors(),
-            self._client.stream("POST", "/api/chat", json=request, timeout=self._timeout(generation)) as response,
+            self._client.stream("POST", "/api/chat", json=request, timeout=self._timeout(watch)) as response,
         ):
             if response.status_code != httpx.codes.OK:
                 response.read()
                 raise self._refusal(response.status_code, response.text)
-            for line in in_time(_lines(response), generation):
+            for line in watch.parts(_lines(response.iter_bytes())):
                 part = self._json_object(line)
                 if "error" in part:
                     raise self._refusal(_integer(part.get("status")) or 500, str(part["error"]))
+                sent += part.get("done") is not True
+                if sent > _PARTS_PER_TOKEN * generation.max_tokens:
+                    raise self._too_long(generation)
                 # A model that was asked not to think may still do so (gpt-oss): that text is in `thinking`, unread.
                 if content := str(_object(part, "message").get("content") or ""):
                     yield content
@@ -156,8 +165,8 @@ class OllamaModel:
                     return is_cut
         raise ModelUnavailable(f"Ollama at {self._host} ended its answer too soon. Ask again; see the server's log.")
 
-    def _timeout(self, generation: Generation) -> httpx.Timeout:
-        return httpx.Timeout(min(self._token_timeout_s, generation.time_s), connect=self._connect_timeout_s)
+    def _timeout(self, watch: Watch) -> httpx.Timeout:
+        return httpx.Timeout(watch, connect=self._connect_timeout_s)
 
     def _known(self) -> _Shown:
         """The model as it is now. What is shown of a manifest stays true of it, so that is asked once."""
@@ -167,9 +176,7 @@ class OllamaModel:
         return shown
 
     def _show(self, digest: str) -> _Shown:
-        with self._errors():
-            response = self._client.post("/api/show", json={"model": self._name})
-        shown = self._checked(response)
+        shown = self._asked("POST", "/api/show", json={"model": self._name})
         if shown.get("remote_host"):
             raise ModelUnavailable(
                 f"Model '{self._name}' runs on another host, outside this room. Choose a local model."
@@ -187,9 +194,7 @@ class OllamaModel:
         )
 
     def _digest(self) -> str:
-        with self._errors():
-            response = self._client.get("/api/tags")
-        for model in _objects(self._checked(response).get("models")):
+        for model in _objects(self._asked("GET", "/api/tags").get("models")):
             # A name without a tag means the tag "latest".
             if model.get("name") in (self._name, f"{self._name}:latest"):
                 return f"sha256:{str(model.get('digest', '')).removeprefix('sha256:')}"
@@ -198,7 +203,10 @@ class OllamaModel:
     def _window(self, shown: _Shown) -> int:
         return min(self._context_tokens, shown.context_tokens or self._context_tokens)
 
-    def _checked(self, response: httpx.Response) -> Mapping[str, Any]:
+    def _asked(self, method: str, path: str, **request: Any) -> Mapping[str, Any]:
+        with self._errors():
+            timeout = self._timeout(Watch(self._token_timeout_s))
+            response = self._client.request(method, path, timeout=timeout, **request)
         if response.status_code != httpx.codes.OK:
             raise self._refusal(response.status_code, response.text)
         return self._json_object(response.content)
@@ -206,7 +214,7 @@ class OllamaModel:
     def _json_object(self, text: bytes) -> Mapping[str, Any]:
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise ModelUnavailable(f"{self._host} does not answer like Ollama. Check model.ollama_host.")
@@ -232,6 +240,13 @@ class OllamaModel:
             f"Ollama at {self._host} could not answer with model '{self._name}' (error {status}). See the server's log."
         )
 
+    def _too_long(self, generation: Generation) -> ModelUnavailable:
+        """It heeds no `num_predict`, so it may have cut the prompt too; the figures that would tell do not come."""
+        return ModelUnavailable(
+            f"Ollama at {self._host} wrote on after the {generation.max_tokens:,} tokens that it was asked for. "
+            "Check the server's version; a longer answer takes a higher model.max_answer_tokens."
+        )
+
     def _missing(self) -> ModelUnavailable:
         return ModelUnavailable(
             f"Model '{self._name}' is not on the Ollama server at {self._host}; import it with `ollama create` "
@@ -249,7 +264,7 @@ class OllamaModel:
             ) from error
         except httpx.TimeoutException as error:
             raise ModelUnavailable(
-                f"Ollama at {self._host} was silent for {self._token_timeout_s:g} seconds. "
+                f"Ollama at {self._host} sent nothing of an answer for {self._token_timeout_s:g} seconds. "
                 "See its log, or raise model.token_timeout_s if it is loading a large model."
             ) from error
         except (httpx.HTTPError, httpx.StreamError, RuntimeError) as error:
@@ -293,11 +308,13 @@ def _integer(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _lines(response: httpx.Response) -> Iterator[bytes]:
+def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """The lines of a body, split at the newline byte only; an answer may hold other line separators."""
-    rest = b""
-    for block in response.iter_bytes():
-        *lines, rest = (rest + block).split(b"\n")
-        yield from (line for line in lines if line.strip())
+    rest = bytearray()
+    for block in blocks:
+        rest += block
+        if b"\n" in block:
+            *lines, rest = rest.split(b"\n")
+            yield from (bytes(line) for line in lines if line.strip())
     if rest.strip():
-        yield rest
+        yield bytes(rest)

@@ -30,7 +30,8 @@ from appliance.inference.port import Generation, Message, ModelCard
 from appliance.inference.server_tokenizer import ServerTokenizer
 from appliance.inference.thinking import strip_thinking
 from appliance.inference.token_bound import at_most_tokens
-from appliance.inference.wire import Ending, in_time, wire_messages
+from appliance.inference.watch import Watch, WatchedTransport
+from appliance.inference.wire import Ending, wire_messages
 
 NO_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 """vLLM, SGLang and llama.cpp pass this to the chat template; Qwen's and others then leave thinking out."""
@@ -63,7 +64,7 @@ class OpenAICompatibleModel:
             api_key: Sent as a bearer token; empty for none.
             context_tokens: The longest window to use; the server's own is respected if it is shorter.
             connect_timeout_s: Longest wait for a connection.
-            token_timeout_s: Longest silence of the server.
+            token_timeout_s: Longest silence of the server. An answer that comes in one piece takes no longer.
 
         Raises:
             ConfigurationError: `base_url` is no address.
@@ -113,9 +114,9 @@ class ChatServer:
         connect_timeout_s: float,
         token_timeout_s: float,
         *,
-        transport: httpx.BaseTransport | None = None,
+        uds: str | None = None,
     ) -> None:
-        """Connect to nothing yet. `transport` reaches a server that listens on something else than TCP.
+        """Connect to nothing yet. `uds` is the path of the Unix socket of a server that does not listen on TCP.
 
         Raises:
             ConfigurationError: `base_url` is no address.
@@ -123,12 +124,7 @@ class ChatServer:
         self._where = base_url
         self._connect_timeout_s = connect_timeout_s
         self._token_timeout_s = token_timeout_s
-        http_client = httpx.Client(
-            timeout=httpx.Timeout(token_timeout_s, connect=connect_timeout_s),
-            trust_env=False,
-            follow_redirects=False,
-            transport=transport,
-        )
+        http_client = httpx.Client(transport=WatchedTransport(uds=uds), trust_env=False, follow_redirects=False)
         try:
             self._client = openai.OpenAI(
                 base_url=base_url,
@@ -147,7 +143,8 @@ class ChatServer:
     def model(self, name: str) -> Mapping[str, Any]:
         """The server's entry for the model `name`, or its first model if `name` is empty. Raises ModelUnavailable."""
         with self._errors():
-            models = [model.model_dump() for model in self._client.models.list().data]
+            listed = self._client.models.list(timeout=self._timeout(Watch(self._token_timeout_s)))
+            models = [model.model_dump() for model in listed.data]
         for model in models:
             if model.get("id") and name in ("", model["id"]):
                 return model
@@ -171,6 +168,7 @@ class ChatServer:
     def _answer(self, name: str, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         finish: str | None = None
         usage: CompletionUsage | None = None
+        watch = Watch(self._token_timeout_s, generation)
         with (
             self._errors(),
             self._client.chat.completions.create(
@@ -182,10 +180,10 @@ class ChatServer:
                 temperature=generation.temperature,
                 seed=generation.seed,
                 extra_body=NO_THINKING,
-                timeout=httpx.Timeout(min(self._token_timeout_s, generation.time_s), connect=self._connect_timeout_s),
+                timeout=self._timeout(watch),
             ) as chunks,
         ):
-            for chunk in in_time(chunks, generation):
+            for chunk in watch.parts(chunks):
                 usage = chunk.usage or usage
                 for choice in chunk.choices:
                     finish = choice.finish_reason or finish
@@ -202,6 +200,9 @@ class ChatServer:
         )
         return finish == "length"
 
+    def _timeout(self, watch: Watch) -> httpx.Timeout:
+        return httpx.Timeout(watch, connect=self._connect_timeout_s)
+
     @contextmanager
     def _errors(self) -> Iterator[None]:
         """Turn what the client raises into an error that says what to do and quotes nobody."""
@@ -211,7 +212,9 @@ class ChatServer:
             raise self._timed_out(error) from None
         except openai.APIStatusError as error:
             raise self._refusal(error.status_code, str(error.body or error.message)) from None
-        except openai.APIConnectionError:
+        except openai.APIConnectionError as error:
+            if isinstance(error.__cause__, ModelUnavailable):  # the watch ended it before the head of the answer was in
+                raise error.__cause__ from None
             raise ModelUnavailable(
                 f"No model server answers at {self._where}. Start it, or set model.base_url."
             ) from None
@@ -232,7 +235,7 @@ class ChatServer:
         if isinstance(error.__cause__, httpx.ConnectTimeout):
             return ModelUnavailable(f"No model server answers at {self._where}. Start it, or set model.base_url.")
         return ModelUnavailable(
-            f"The model server at {self._where} was silent for {self._token_timeout_s:g} seconds. "
+            f"The model server at {self._where} sent nothing of an answer for {self._token_timeout_s:g} seconds. "
             "See its log, or raise model.token_timeout_s."
         )
 

@@ -12,8 +12,8 @@ Rules every implementation keeps:
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -102,7 +102,8 @@ class ModelCard:
 class Generation:
     """How to generate. `context_tokens` is the window for prompt and answer; `max_tokens` the part of the answer.
 
-    An answer that is not finished after `time_s` ends with ModelUnavailable; the model is never silent for longer.
+    An answer that is not finished after `time_s` ends with ModelUnavailable; the model is never silent for longer. So
+    does one that is not wanted any more: `is_wanted` is asked at least every few seconds, from any thread.
     """
 
     context_tokens: int
@@ -110,6 +111,7 @@ class Generation:
     temperature: float = 0.0
     seed: int = 0
     time_s: float = 300.0
+    is_wanted: Callable[[], bool] = field(default=lambda: True, compare=False, repr=False)
 
 
 class LanguageModel(Protocol):

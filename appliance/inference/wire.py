@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from typing import TypeVar
 
-from appliance.errors import ModelUnavailable
-from appliance.inference.port import Generation, Message
-
-_Part = TypeVar("_Part")
+from appliance.inference.port import Message
 
 
 def valid_text(text: str) -> str:
@@ -20,22 +15,6 @@ def valid_text(text: str) -> str:
 def wire_messages(messages: Sequence[Message]) -> list[dict[str, str]]:
     """The messages as every chat API wants them."""
     return [{"role": message.role.value, "content": valid_text(message.content)} for message in messages]
-
-
-def in_time(parts: Iterable[_Part], generation: Generation) -> Iterator[_Part]:
-    """What a server sends, as long as the answer has time; its thinking, which nobody sees, takes time too.
-
-    Raises:
-        ModelUnavailable: The answer is not finished, and its time is over.
-    """
-    ends = time.monotonic() + generation.time_s
-    for part in parts:
-        if time.monotonic() > ends:
-            raise ModelUnavailable(
-                f"The language model did not finish its answer in {generation.time_s:g} seconds. Ask for less, choose "
-                "a faster model, or raise model.answer_timeout_s."
-            )
-        yield part
 
 
 class Ending:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import openai
@@ -73,6 +74,22 @@ def test_a_conversation_that_does_not_end_with_a_question_is_refused(door: opena
     with pytest.raises(openai.UnprocessableEntityError) as caught:
         door.chat.completions.create(model="strongroom", messages=[{"role": "assistant", "content": "Hello"}])
     assert "last message" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("long " * 10_000, "'messages.content.text (number 2)' may have at most 20,000 characters"),
+        (7, "'messages.content.text (number 2)' must be a text"),
+        ([{"type": "image_url"}], "'messages.content.parts.type (number 1)' must be 'text'"),
+    ],
+)
+def test_a_message_that_does_not_fit_is_told_in_plain_words(door: openai.OpenAI, content: Any, said: str) -> None:
+    messages: Any = [{"role": "user", "content": "Why?"}, {"role": "user", "content": content}]
+    with pytest.raises(openai.UnprocessableEntityError) as caught:
+        door.chat.completions.create(model="strongroom", messages=messages)
+    assert said in caught.value.response.json()["message"]
+    assert "constrained" not in caught.value.response.text
 
 
 def test_a_cookie_is_no_token_and_a_token_no_cookie(client: Client, appliance: Appliance) -> None:

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Generator
 
+import pytest
+
 from appliance.answering.answerer import AnswerEvent, Started, Token
 from appliance.api.streaming import streamed
 from appliance.errors import ModelUnavailable
@@ -21,7 +23,9 @@ def frames(event: AnswerEvent) -> list[str]:
 def sent(events: Generator[AnswerEvent, None, None], heard: threading.Semaphore | None = None) -> list[str]:
     async def read() -> list[str]:
         pieces = []
-        async for piece in streamed(events, frames=frames, failed=lambda problem: f"<{problem.code}>"):
+        async for piece in streamed(
+            events, threading.Event(), frames=frames, failed=lambda problem: f"<{problem.code}>"
+        ):
             pieces.append(piece)
             if heard is not None:
                 heard.release()
@@ -79,6 +83,32 @@ def test_what_came_before_an_error_is_sent_before_it() -> None:
     assert "".join(sent(failing())) == f"<started><0><1><2><{ModelUnavailable.code}>"
 
 
+def test_a_reader_who_leaves_stops_what_is_waited_for() -> None:
+    left, waiting, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def thinking() -> Generator[AnswerEvent, None, None]:
+        try:
+            yield STARTED
+            waiting.set()
+            if left.wait(60):
+                yield Token("The passages are quoted instead.")
+        finally:
+            closed.set()
+
+    async def leave() -> None:
+        pieces = streamed(thinking(), left, frames=frames, failed=lambda problem: problem.code)
+        await anext(pieces)
+        next_piece = asyncio.ensure_future(anext(pieces))  # type: ignore[arg-type]
+        await asyncio.to_thread(waiting.wait, 60)
+        next_piece.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await next_piece
+
+    asyncio.run(leave())
+    assert left.is_set()
+    assert closed.is_set()
+
+
 def test_the_answer_is_closed_when_its_reader_leaves() -> None:
     closed = threading.Event()
 
@@ -91,7 +121,7 @@ def test_the_answer_is_closed_when_its_reader_leaves() -> None:
             closed.set()
 
     async def leave() -> None:
-        pieces = streamed(endless(), frames=frames, failed=lambda problem: problem.code)
+        pieces = streamed(endless(), threading.Event(), frames=frames, failed=lambda problem: problem.code)
         await anext(pieces)
         await anext(pieces)
         await pieces.aclose()  # type: ignore[attr-defined]

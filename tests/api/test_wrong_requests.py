@@ -48,6 +48,17 @@ def test_a_wrong_request_is_answered_in_plain_words(desk: Desk) -> None:
     assert "is not valid JSON" in answer.json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("body", "said"), [('{"question": "Für wen?"}'.encode("latin-1"), "not valid UTF-8"), (b"[" * 50_000, "too deeply")]
+)
+def test_a_body_that_cannot_be_read_is_told_in_plain_words(desk: Desk, body: bytes, said: str) -> None:
+    for door in ("/api/ask", "/v1/chat/completions"):
+        answer = desk.admin.post(door, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422
+        assert answer.json()["code"] == "invalid_request"
+        assert said in answer.json()["message"]
+
+
 def test_another_spelling_of_a_group_is_refused_wherever_a_group_is_given(desk: Desk) -> None:
     folder = desk.folder(a__txt="The archive moves in May.")
     body = {"name": "Papers", "path": str(folder), "groups": ["HR"]}

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.integration
 
 READER = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset(), frozenset({NO_LEVEL}))
 LIMIT_S = 1.0
-Deltas = Callable[[], Iterator[dict[str, str]]]
+Deltas = Callable[[], Iterator[dict[str, str] | None]]
 
 
 class Found:
@@ -41,7 +41,7 @@ class Found:
 
 @contextmanager
 def server(deltas: Deltas) -> Iterator[str]:
-    """An OpenAI-compatible server that streams these deltas, for as long as they come and somebody listens."""
+    """An OpenAI-compatible server that streams these deltas (None: a comment), while they come and somebody listens."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.0"
@@ -61,7 +61,10 @@ def server(deltas: Deltas) -> Iterator[str]:
             self.end_headers()
             try:
                 for delta in deltas():
-                    self._event({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
+                    if delta is None:
+                        self.wfile.write(b": ping\n\n")
+                    else:
+                        self._event({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]})
                 self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
                 self.wfile.write(b"data: [DONE]\n\n")
             except OSError:
@@ -126,13 +129,19 @@ def endless_inner_thinking() -> Iterator[dict[str, str]]:
     yield from endless_text()
 
 
+def endless_comments() -> Iterator[None]:
+    while True:
+        yield None
+        time.sleep(0.005)
+
+
 def silent_from_the_second_word() -> Iterator[dict[str, str]]:
     yield {"content": "Invoices "}
     time.sleep(30)
 
 
 @pytest.mark.parametrize(
-    "deltas", [endless_text, endless_thinking, endless_inner_thinking, silent_from_the_second_word]
+    "deltas", [endless_text, endless_thinking, endless_inner_thinking, endless_comments, silent_from_the_second_word]
 )
 def test_a_model_that_never_stops_is_ended_and_the_passages_are_quoted(tmp_path: Path, deltas: Deltas) -> None:
     answer, closed, took = answered(tmp_path, deltas)

@@ -1,11 +1,12 @@
-"""A server that answers with exactly the bytes it is given, then closes, stalls, or cuts the connection."""
+"""A server that answers with exactly the bytes it is given, then closes, stalls, cuts the connection, or never stops."""
 
 from __future__ import annotations
 
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 STALL = b"\0stall"
@@ -18,7 +19,7 @@ RESET = b"\0reset"
 class MisbehavingServer:
     """`answers` maps a path to the raw HTTP answer. `requests` keeps what came in."""
 
-    def __init__(self, answers: dict[str, list[bytes]]) -> None:
+    def __init__(self, answers: Mapping[str, Iterable[bytes]]) -> None:
         self._answers = answers
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.requests: list[bytes] = []
@@ -57,17 +58,26 @@ class MisbehavingServer:
                     self.peer_left.set()
                 elif part == RESET:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                else:
-                    connection.sendall(part)
+                elif not _is_sent(connection, part):
+                    self.peer_left.set()
+                    return
 
 
 @contextmanager
-def misbehaving_server(answers: dict[str, list[bytes]]) -> Iterator[MisbehavingServer]:
+def misbehaving_server(answers: Mapping[str, Iterable[bytes]]) -> Iterator[MisbehavingServer]:
     server = MisbehavingServer(answers)
     try:
         yield server
     finally:
         server.close()
+
+
+def endless(part: bytes, *first: bytes, pause_s: float = 0.01) -> Iterator[bytes]:
+    """What comes first, and then the same for ever."""
+    yield from first
+    while True:
+        yield part
+        time.sleep(pause_s)
 
 
 def answer(body: bytes, *, status: str = "200 OK", content_type: str = "application/json") -> bytes:
@@ -93,6 +103,14 @@ def unused_url() -> str:
     """An address on loopback where nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def _is_sent(connection: socket.socket, part: bytes) -> bool:
+    try:
+        connection.sendall(part)
+    except OSError:
+        return False
+    return True
 
 
 def _read_request(connection: socket.socket) -> bytes:

@@ -167,7 +167,7 @@ def test_a_refusal_is_named_and_quotes_nobody(mode: Mode, expected: type[Excepti
         (Mode.ERROR_MIDSTREAM, ModelUnavailable, "error 500"),
         (Mode.GARBAGE_MIDSTREAM, ModelUnavailable, "does not answer like Ollama"),
         (Mode.OVERFLOW_MIDSTREAM, ContextOverflow, "longer than the window"),
-        (Mode.SLOW, ModelUnavailable, "silent for 0.4 seconds"),
+        (Mode.SLOW, ModelUnavailable, "sent nothing of an answer for 0.4 seconds"),
     ],
 )
 def test_an_answer_that_breaks_off_is_an_error(mode: Mode, expected: type[Exception], words: str) -> None:

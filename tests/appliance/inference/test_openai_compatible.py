@@ -139,7 +139,7 @@ def test_silence_is_an_error_after_the_time_allowed() -> None:
     pieces, _, error = _stream_from([EVENTS, _event({"content": "In"}), STALL], token_timeout_s=0.3)
     assert pieces == ["In"]
     assert type(error) is ModelUnavailable
-    assert "silent for 0.3 seconds" in str(error)
+    assert "sent nothing of an answer for 0.3 seconds" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,146 @@
+"""Ends a call to a model server in time, whatever the server sends.
+
+Rules this module keeps:
+
+1. The clock is looked at with every block of bytes, from the first of the head to the last of the body, and every
+   second in which none comes. A read timeout of httpx begins anew with each byte.
+2. Only a part of an answer is a sign of life. Comments, blank lines and lines without an end are none.
+3. What is no part yet waits in memory, so it has a greatest size; and nothing is unpacked, since a few bytes may unpack
+   to any number.
+4. A call ends when nobody waits for its answer any more, whether bytes come or not.
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any, Self, TypeVar
+
+import httpcore
+import httpx
+
+from appliance.errors import ModelUnavailable
+from appliance.inference.port import Generation
+
+MAX_PART_BYTES = 4 * 1024 * 1024
+"""What a server may send before there is a part of an answer in it, or the whole answer to a plain request."""
+
+_LOOK_S = 1.0
+_Part = TypeVar("_Part")
+
+
+class Watch(float):
+    """The longest silence of a server, in seconds, for one call; to be given to httpx as the read timeout of that call.
+
+    httpx hands it on as it is to the network of a `WatchedTransport`, which asks it whether to read on.
+    """
+
+    _generation: Generation | None
+    _ends: float
+    _heard_at: float
+    _unread_bytes: int
+
+    def __new__(cls, silence_s: float, generation: Generation | None = None) -> Self:
+        """Begin now. Without a `generation` it is a plain request, and has `silence_s` for the whole of its answer."""
+        watch = super().__new__(cls, silence_s)
+        watch._generation = generation
+        watch._heard_at = time.monotonic()
+        watch._ends = watch._heard_at + (generation.time_s if generation else math.inf)
+        watch._unread_bytes = 0
+        return watch
+
+    def parts(self, parts: Iterable[_Part]) -> Iterator[_Part]:
+        """What was made of the bytes of a server, part by part. Raises ModelUnavailable."""
+        for part in parts:
+            self._require_time()
+            yield part
+            # From here on: for how long a reader held the part is no silence of the server.
+            self._heard_at, self._unread_bytes = time.monotonic(), 0
+
+    def read(self, receive: Callable[[float], bytes]) -> bytes:
+        """The next block of bytes.
+
+        Args:
+            receive: Waits so many seconds for it. Raises httpcore.ReadTimeout when none comes.
+
+        Raises:
+            ModelUnavailable: The time of the answer is over, nobody waits for it, or no part of it comes for bytes.
+            httpcore.ReadTimeout: The silence is too long.
+        """
+        while True:
+            self._require_time()
+            left = self._heard_at + self - time.monotonic()
+            if left <= 0:
+                raise httpcore.ReadTimeout
+            with suppress(httpcore.ReadTimeout):
+                block = receive(min(left, _LOOK_S))
+                self._unread_bytes += len(block)
+                return block
+
+    def _require_time(self) -> None:
+        generation = self._generation
+        if generation is not None and not generation.is_wanted():
+            raise ModelUnavailable("The language model was stopped before the end of its answer.")
+        if generation is not None and time.monotonic() > self._ends:
+            raise ModelUnavailable(
+                f"The language model did not finish its answer in {generation.time_s:g} seconds. Ask for less, choose "
+                "a faster model, or raise model.answer_timeout_s."
+            )
+        if self._unread_bytes > MAX_PART_BYTES:
+            raise ModelUnavailable(
+                f"The model server sent {MAX_PART_BYTES // 2**20} MB without coming to the end of a line, or of a part "
+                "of an answer. See its log, and check that it is the server meant."
+            )
+
+
+class WatchedTransport(httpx.HTTPTransport):
+    """The way to a model server on which a `Watch` is asked."""
+
+    def __init__(self, *, uds: str | None = None) -> None:
+        """`uds` is the path of the Unix socket that a server listens on, instead of on TCP."""
+        super().__init__(trust_env=False, uds=uds)
+        self._pool._network_backend = _Network()  # httpcore's pool takes one; httpx has no parameter for it
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Ask for an answer that is not packed, and read any as if it were not."""
+        request.headers["Accept-Encoding"] = "identity"
+        response = super().handle_request(request)
+        response.headers.pop("Content-Encoding", None)
+        return response
+
+
+class _Network(httpcore.SyncBackend):
+    """Connections that ask the `Watch` of the call that they serve."""
+
+    def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
+        return _Connection(super().connect_tcp(*args, **kwargs))
+
+    def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
+        return _Connection(super().connect_unix_socket(*args, **kwargs))
+
+
+class _Connection(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if isinstance(timeout, Watch):
+            return timeout.read(lambda wait_s: self._stream.read(max_bytes, wait_s))
+        return self._stream.read(max_bytes, timeout)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Connection(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

@@ -1,0 +1,176 @@
+"""Model servers that send bytes without end, and nothing in them: every call ends, with an error that says why."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from appliance.errors import ModelUnavailable
+from appliance.inference.ollama import OllamaModel
+from appliance.inference.openai_compatible import OpenAICompatibleModel
+from appliance.inference.port import Generation, Message, MessageRole
+from tests.appliance.inference.misbehaving_server import (
+    STALL,
+    MisbehavingServer,
+    answer,
+    chunk,
+    chunked_head,
+    endless,
+    misbehaving_server,
+)
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+
+QUESTION = (Message(MessageRole.USER, "How long are invoices kept?"),)
+GENERATION = Generation(context_tokens=2048, max_tokens=16, time_s=30)
+TOKEN_TIMEOUT_S = 0.5
+LONG_S = 60.0
+NO_WORD = "sent nothing of an answer for 0.5 seconds"
+NO_END = "4 MB without coming to the end of a line"
+
+HEAD, EVENTS = chunked_head("application/x-ndjson"), chunked_head("text/event-stream")
+TAGS = answer(b'{"models": [{"name": "tiny:latest", "digest": "00"}]}')
+SHOWN, MODELS = answer(b"{}"), answer(b'{"object": "list", "data": [{"id": "tiny", "object": "model"}]}')
+THOUGHT = chunk(b'{"message": {"content": "", "thinking": "Hm. "}, "done": false}\n')
+WORD = chunk(b'{"message": {"content": "on "}, "done": false}\n')
+OPEN_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+BLOCK = chunk(b"x" * 65536)
+
+
+@contextmanager
+def ollama(
+    paths: Mapping[str, Iterable[bytes]], *, token_timeout_s: float = TOKEN_TIMEOUT_S
+) -> Iterator[tuple[OllamaModel, MisbehavingServer]]:
+    """An Ollama that answers as it should, but for these paths."""
+    answers = {"/api/tags": [TAGS], "/api/show": [SHOWN], **{f"/api/{path}": parts for path, parts in paths.items()}}
+    with misbehaving_server(answers) as server:
+        model = OllamaModel(
+            server.url, "tiny", context_tokens=2048, connect_timeout_s=5, token_timeout_s=token_timeout_s
+        )
+        yield model, server
+        model.close()
+
+
+@contextmanager
+def openai(
+    chat: Iterable[bytes], models: Iterable[bytes] = (MODELS,), *, token_timeout_s: float = TOKEN_TIMEOUT_S
+) -> Iterator[OpenAICompatibleModel]:
+    """A server that speaks the other API, with this for an answer."""
+    with misbehaving_server({"/v1/models": models, "/v1/chat/completions": chat}) as server:
+        model = OpenAICompatibleModel(
+            f"{server.url}/v1", "tiny", "", context_tokens=2048, token_timeout_s=token_timeout_s
+        )
+        yield model
+        model.close()
+
+
+@pytest.mark.parametrize(
+    ("chat", "why"),
+    [
+        (lambda: endless(chunk(b"\n"), HEAD), NO_WORD),
+        (lambda: endless(chunk(b" "), HEAD), NO_WORD),
+        (lambda: endless(chunk(b"\n"), HEAD, THOUGHT), NO_WORD),
+        (lambda: endless(b"x", OPEN_HEAD), NO_WORD),
+        (lambda: endless(b"HTTP/1.1 100 Continue\r\n\r\n"), NO_WORD),
+        (lambda: endless(chunk(b"x"), HEAD.replace(b"200 OK", b"500 Oh")), NO_WORD),
+    ],
+    ids=["blank lines", "blanks", "lines after a part", "head", "heads", "refusal"],
+)
+def test_an_ollama_that_never_stops_is_ended(chat: Callable[[], Iterator[bytes]], why: str) -> None:
+    with ollama({"chat": chat()}) as (model, server):
+        with pytest.raises(ModelUnavailable, match=why):
+            list(model.stream(QUESTION, GENERATION))
+        assert server.peer_left.wait(10)
+
+
+@pytest.mark.parametrize(
+    ("chat", "why"),
+    [
+        (lambda: endless(chunk(b": ping\n\n"), EVENTS), NO_WORD),
+        (lambda: endless(chunk(b": ping\n"), EVENTS), NO_WORD),
+        (lambda: endless(b"x", OPEN_HEAD), NO_WORD),
+        (lambda: endless(chunk(b"x"), EVENTS.replace(b"200 OK", b"500 Oh")), NO_WORD),
+    ],
+    ids=["comments", "comments without an end", "head", "refusal"],
+)
+def test_an_openai_compatible_server_that_never_stops_is_ended(chat: Callable[[], Iterator[bytes]], why: str) -> None:
+    with openai(chat()) as model, pytest.raises(ModelUnavailable, match=why):
+        list(model.stream(QUESTION, GENERATION))
+
+
+@pytest.mark.parametrize("part", [chunk(b"\n"), THOUGHT])
+def test_an_answer_has_its_time_and_no_more(part: bytes) -> None:
+    """As a follow-up is rewritten: in less time than a model may be silent."""
+    generation = replace(GENERATION, max_tokens=1000, time_s=0.5)
+    late = pytest.raises(ModelUnavailable, match=r"did not finish its answer in 0\.5 seconds")
+    with ollama({"chat": endless(part, HEAD)}, token_timeout_s=LONG_S) as (model, _), late:
+        list(model.stream(QUESTION, generation))
+
+
+@pytest.mark.parametrize("head", [HEAD, HEAD.replace(b"200 OK", b"500 Oh")])
+@pytest.mark.parametrize("path", ["chat", "tags", "show"])
+def test_a_line_without_an_end_is_not_kept(path: str, head: bytes) -> None:
+    parts = {path: endless(BLOCK, head, pause_s=0)}
+    with ollama(parts, token_timeout_s=LONG_S) as (model, _), pytest.raises(ModelUnavailable, match=NO_END):
+        list(model.stream(QUESTION, GENERATION)) if path == "chat" else model.card()
+
+
+@pytest.mark.parametrize("head", [EVENTS, EVENTS.replace(b"200 OK", b"500 Oh")])
+@pytest.mark.parametrize("is_list", [False, True])
+def test_an_event_or_a_list_without_an_end_is_not_kept(is_list: bool, head: bytes) -> None:
+    flood = endless(BLOCK, head, pause_s=0)
+    listed = flood if is_list else [MODELS]
+    with openai(flood, listed, token_timeout_s=LONG_S) as model, pytest.raises(ModelUnavailable, match=NO_END):
+        list(model.stream(QUESTION, GENERATION))
+
+
+@pytest.mark.parametrize("path", ["tags", "show"])
+def test_a_plain_request_to_ollama_has_its_time_and_no_more(path: str) -> None:
+    with ollama({path: endless(chunk(b" "), HEAD)}) as (model, _), pytest.raises(ModelUnavailable, match=NO_WORD):
+        model.card()
+
+
+def test_a_list_of_models_has_its_time_and_no_more() -> None:
+    with openai([], endless(chunk(b" "), HEAD)) as model, pytest.raises(ModelUnavailable, match=NO_WORD):
+        model.card()
+
+
+@pytest.mark.parametrize("part", [THOUGHT, chunk(b"\n"), STALL])
+def test_a_call_for_which_nobody_waits_any_more_is_ended(part: bytes) -> None:
+    left = threading.Event()
+    generation = replace(GENERATION, max_tokens=1000, is_wanted=lambda: not left.is_set())
+    parts = [HEAD, WORD, STALL] if part == STALL else endless(part, HEAD, WORD)
+    with ollama({"chat": parts}, token_timeout_s=LONG_S) as (model, server):
+        pieces = model.stream(QUESTION, generation)
+        assert next(pieces) == "on "
+        left.set()
+        with pytest.raises(ModelUnavailable, match="was stopped before the end"):
+            list(pieces)
+        assert server.peer_left.wait(10)
+
+
+def test_an_ollama_that_heeds_no_limit_of_tokens_is_ended() -> None:
+    with ollama({"chat": endless(WORD, HEAD, pause_s=0)}) as (model, _):
+        pieces = []
+        with pytest.raises(ModelUnavailable, match="wrote on after the 16 tokens"):
+            for piece in model.stream(QUESTION, GENERATION):
+                pieces.append(piece)
+        assert len(pieces) == 2 * GENERATION.max_tokens
+
+
+def test_what_a_server_packs_unasked_is_not_unpacked() -> None:
+    packed = answer(gzip.compress(b" " * 2**20 + b"{}"), content_type="application/json\r\nContent-Encoding: gzip")
+    with ollama({"tags": [packed]}) as (model, server):
+        with pytest.raises(ModelUnavailable, match="does not answer like Ollama"):
+            model.card()
+        assert b"accept-encoding: identity" in server.requests[0].lower()
+
+
+def test_what_is_nested_without_end_is_no_answer() -> None:
+    with ollama({"tags": [answer(b"[" * 200_000)]}) as (model, _), pytest.raises(ModelUnavailable, match="like Ollama"):
+        model.card()
