@@ -9,7 +9,8 @@ Rules this module keeps:
 1. It never counts too few, as far as can be told: fewer tokens than words, or more than bytes, are no count of a text.
    Where there is none, the bound of `token_bound` stands in.
 2. Few requests: none for a text that is short by the bound, none for one that was counted a moment ago.
-3. What goes wrong costs one short wait: the server is then left alone for a while, and the bound stands in.
+3. What goes wrong costs one short wait, and what is slow two: the server is then left alone for a while, and the bound
+   stands in.
 4. Nothing of a text is kept or passed on: a count is remembered by a hash, and what else a server says is not read.
 """
 
@@ -22,10 +23,14 @@ import time
 
 import httpx
 
+from appliance.errors import ModelUnavailable
 from appliance.inference.token_bound import at_least_tokens, at_most_tokens
+from appliance.inference.watch import Watch, WatchedTransport
 from appliance.inference.wire import valid_text
 
 _LIMIT_S = 2.0
+_SLOW_S = 0.2  # packing may ask a dozen times
+_SLOW_AT_MOST = 2  # on end
 _ASK_AGAIN_S = 300.0
 _SHORT = 256  # tokens by the bound, which counts a hundred too many of them: not worth a request
 _REMEMBERED = 64  # texts: the rules in each language, and those of the questions that are being answered
@@ -53,13 +58,14 @@ class ServerTokenizer:
         self._limit_s = limit_s
         self._ask_again_s = ask_again_s
         self._not_before = time.monotonic()
+        self._slow = 0
         self._counts: dict[tuple[str, bytes], int] = {}  # latest last
         self._lock = threading.Lock()
         self._client = httpx.Client(
-            timeout=limit_s,
+            transport=WatchedTransport(),
             trust_env=False,
             follow_redirects=False,
-            headers={"Accept-Encoding": "identity", **({"Authorization": f"Bearer {api_key}"} if api_key else {})},
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
         )
 
     def count(self, model: str, text: str) -> int:
@@ -75,10 +81,14 @@ class ServerTokenizer:
                 return known
             if time.monotonic() < self._not_before:
                 return bound
+        began = time.monotonic()
         counted = self._asked(model, valid_text(text))
+        now = time.monotonic()
         with self._lock:
+            self._slow = self._slow + 1 if now - began > _SLOW_S else 0
+            if counted is None or self._slow == _SLOW_AT_MOST:
+                self._slow, self._not_before = 0, now + self._ask_again_s
             if counted is None:
-                self._not_before = time.monotonic() + self._ask_again_s
                 return bound
             self._counts[key] = counted
             if len(self._counts) > _REMEMBERED:
@@ -93,23 +103,25 @@ class ServerTokenizer:
         """What the server counts; None where it gives no count of this text."""
         most = len(text.encode()) + _SPECIAL
         request = {"model": model, "prompt": text, "content": text, "add_special_tokens": False}
+        timeout = httpx.Timeout(self._limit_s, read=Watch(self._limit_s))
         try:
-            with self._client.stream("POST", self._url, json=request) as response:
+            with self._client.stream("POST", self._url, json=request, timeout=timeout) as response:
                 body = self._read(response, most * _BYTES_A_TOKEN + _BYTES_BESIDE)
             tokens = json.loads(body)["tokens"]
-        except (httpx.HTTPError, httpx.StreamError, RuntimeError, ValueError, TypeError, KeyError):
+        except (ModelUnavailable, httpx.HTTPError, httpx.StreamError, RuntimeError, ValueError, TypeError, KeyError):
             # RuntimeError is httpx's word for a client that was closed, and Python's for too many brackets.
             return None
         is_count = isinstance(tokens, list) and at_least_tokens(text) <= len(tokens) <= most
         return len(tokens) if is_count else None
 
-    def _read(self, response: httpx.Response, longest_bytes: int) -> bytes:
-        """The body of an answer; nothing of one that is no answer, too long or too slow."""
-        ends, body = time.monotonic() + self._limit_s, bytearray()
+    @staticmethod
+    def _read(response: httpx.Response, longest_bytes: int) -> bytes:
+        """The body of an answer; nothing of one that is no answer or too long."""
+        body = bytearray()
         if response.status_code != httpx.codes.OK:
             return b""
         for piece in response.iter_raw():
             body += piece
-            if len(body) > longest_bytes or time.monotonic() > ends:
+            if len(body) > longest_bytes:
                 return b""
         return bytes(body)

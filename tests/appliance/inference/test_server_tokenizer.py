@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
@@ -156,32 +157,56 @@ def test_a_server_that_hangs_is_waited_for_once(parts: list[bytes]) -> None:
         assert len(server.requests) == 1
 
 
-class Trickling(BaseHTTPRequestHandler):
-    """Takes two seconds for a count that is true."""
+class Slow(BaseHTTPRequestHandler):
+    """Counts right, after a quarter of a second, and a byte at a time where `trickles` says so."""
+
+    trickles: ClassVar[str] = ""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.end_headers()
+        head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+        body = json.dumps({"tokens": [7] * 200}).encode()
         with suppress(OSError):  # whoever asked has left
-            for _ in range(20):
-                self.wfile.write(b" ")
-                time.sleep(0.1)
-            self.wfile.write(json.dumps({"tokens": [7] * 200}).encode())
+            time.sleep(0.25)
+            self._write(head, trickling=self.trickles == "head")
+            self._write(b" " * 20 + body, trickling=self.trickles == "body")
+
+    def _write(self, data: bytes, *, trickling: bool) -> None:
+        for byte in data[:20] if trickling else b"":
+            self.wfile.write(bytes([byte]))
+            time.sleep(0.1)
+        self.wfile.write(data[20:] if trickling else data)
 
     def log_message(self, *_: object) -> None:
         pass
 
 
-def test_an_answer_that_trickles_is_not_waited_for() -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Trickling) as server:
+@contextmanager
+def slow(trickles: str = "") -> Iterator[str]:
+    """The address of a server that is slow."""
+    handler = type("Handler", (Slow,), {"trickles": trickles})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-        for limit_s, count in ((60.0, 200), (0.3, BOUND)):
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("trickles", ["head", "body"])
+def test_an_answer_that_trickles_is_not_waited_for(trickles: str) -> None:
+    with slow(trickles) as url:
+        for limit_s, count in ((60.0, 200), (0.5, BOUND)):
             asks = ServerTokenizer(url, "", limit_s=limit_s)
             assert asks.count("m", TEXT) == count
             asks.close()
-        server.shutdown()
+
+
+def test_a_server_that_is_slow_twice_is_left_alone_for_a_while() -> None:
+    with slow() as url:
+        asks = ServerTokenizer(url, "", limit_s=60.0)
+        counted = [asks.count("m", f"{number} {TEXT}") for number in range(3)]
+        assert counted[:2] == [200, 200]
+        assert counted[2] == at_most_tokens(f"2 {TEXT}")
+        asks.close()
 
 
 def test_a_server_is_asked_again_after_a_while() -> None:
