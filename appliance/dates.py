@@ -43,14 +43,18 @@ _YEAR = r"(?P<year>(?:1[5-9]|20|21)\d\d)"
 _DATES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"(?<!\d)(?P<day>\d{{1,2}})(?:\.|st|nd|rd|th|er|º|°)?\s+(?:of\s+|de\s+|di\s+)?(?P<month>{_MONTH})\b\.?"
-        rf"(?:,?\s+(?:de\s+|del\s+)?{_YEAR}(?!\d))?",
+        rf"(?<!\d)(?P<day>\d{{1,2}})(?:\.\s*|-|(?:st|nd|rd|th|er|º|°)?\s+)(?:of\s+|de\s+|di\s+)?(?P<month>{_MONTH})\b\.?"
+        rf"(?:-{_YEAR.replace('year', 'joined')}(?!\d)|,?\s+(?:de\s+|del\s+)?{_YEAR}(?!\d))?",
         rf"\b(?P<month>{_MONTH})\b\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?![\d.,]\d|\d)(?:,?\s+{_YEAR}(?!\d))?",
         rf"\b(?P<month>{_MONTH})\b\.?,?\s+(?:de\s+|del\s+)?{_YEAR}(?!\d)",
     )
 )
-_ISO = re.compile(r"(?<!\d)(?P<year>\d{4})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})(?!\d)")
-_NUMERIC = re.compile(r"(?<![\d.])(?P<one>\d{1,2})([./-])(?P<two>\d{1,2})\2(?P<year>\d{4}|\d{2})(?![\d]|\.\d)")
+_ISO = re.compile(r"(?<!\d)(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})(?!\d|\.\d)")
+_NUMERIC = re.compile(
+    r"(?<![\d.])(?P<one>\d{1,2})(?P<joint>\.\s?|[/-])(?P<two>\d{1,2})(?P=joint)(?P<year>\d{4}|\d{2})(?![\d]|\.\d)"
+)
+_CLAUSE = re.compile(r"\d{1,2}\.\d{1,2}\.\d{2}")
+_DAY_AND_MONTH_IN_FULL = re.compile(r"\d\d\.\d\d\.\d\d")
 _WORD = re.compile(r"[^\W\d_]+")
 _DAY = re.compile(r"(\d{4}-\d\d)-\d\d")
 _MONTH_OF_A_YEAR = re.compile(r"\d{4}-\d\d")
@@ -65,26 +69,47 @@ def found(text: str) -> Iterator[re.Match[str]]:
 
 def readings(match: re.Match[str]) -> Iterator[str]:
     """What a date that was found may be: "2024-03-03", "2024-03", "--03-03" without a year; and as it is written, if
-    it is all digits."""
+    it is all digits and has its year last, or is no date. Two digits are a year of this century or of the last."""
+    meant = [*_meant(match)]
+    yield from meant
+    if "one" in match.groupdict() or not meant:
+        yield match[0]
+
+
+def _meant(match: re.Match[str]) -> Iterator[str]:
     parts = match.groupdict()
     if "one" in parts:
-        year = parts["year"] if len(parts["year"]) == 4 else f"20{parts['year']}"
+        years = (parts["year"],) if len(parts["year"]) == 4 else (f"20{parts['year']}", f"19{parts['year']}")
         pairs = ((parts["one"], parts["two"]), (parts["two"], parts["one"]))
-        yield from (f"{year}-{int(month):02}-{int(day):02}" for day, month in pairs if int(month) <= 12)
-        yield match[0]
-        return
-    month = parts["month"]
-    number = int(month) if month.isdecimal() else MONTHS[folded(month)]
-    day = parts.get("day")
-    yield f"{parts.get('year') or '-'}-{number:02}" + (f"-{int(day):02}" if day else "")
+        read = [_iso(year, int(month), int(day)) for year in years for day, month in pairs]
+    else:
+        month, day, year = parts["month"], parts.get("day"), parts.get("joined") or parts.get("year") or "-"
+        number = int(month) if month.isdecimal() else MONTHS[folded(month)]
+        read = [_iso(year, number, int(day) if day else None)]
+    yield from (date for date in read if date)
+
+
+def _iso(year: str, month: int, day: int | None) -> str:
+    """A date as ISO 8601 has it; nothing for one that is none."""
+    if not 1 <= month <= 12 or (day is not None and not 1 <= day <= 31):
+        return ""
+    return f"{year}-{month:02}" + (f"-{day:02}" if day is not None else "")
 
 
 def days_and_months(text: str) -> frozenset[str]:
-    """The dates of a text that have a year: each day ("2024-03-03"), and the month of each ("2024-03")."""
-    read = {reading for match in found(text) for reading in readings(match)}
+    """The dates of a text that have a year: each day ("2024-03-03"), and the month of each ("2024-03").
+
+    "4.2.10" is rather a clause; "04.02.10" is a date.
+    """
+    dates = (match for match in found(text) if not _is_clause(match[0]))
+    read = {date for match in dates for date in _meant(match)}
     days = {day for reading in read if (day := _DAY.fullmatch(reading))}
     months = {reading for reading in read if _MONTH_OF_A_YEAR.fullmatch(reading)}
     return frozenset({*(day[0] for day in days), *(day[1] for day in days), *months})
+
+
+def _is_clause(written: str) -> bool:
+    return bool(_CLAUSE.fullmatch(written)) and not _DAY_AND_MONTH_IN_FULL.fullmatch(written)
 
 
 def folded(word: str) -> str:

@@ -382,8 +382,10 @@ class Chunk:
 
     @property
     def embedded_text(self) -> str:
-        """What the embedding model reads: text, then context, and nothing twice. On pages, whose vectors lean towards
-        their neighbours, as BM25 has it. Why: docs/decisions/0010-what-speaks-for-a-passage.md, *What is read first*.
+        """What the embedding model reads: text without the headings that it begins with, then context.
+
+        On pages, whose vectors lean towards their neighbours, as BM25 has it. Why:
+        docs/decisions/0010-what-speaks-for-a-passage.md, *What is read first*.
         """
         if self.place.page is not None or not self.context:
             return self.search_text

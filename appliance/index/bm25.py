@@ -10,7 +10,8 @@ Rules this module keeps:
    stop words left out of it are those of the language given. A language we do not know is neither stemmed nor stopped.
 3. Words are runs of letters and digits, in lower case. Names, codes, dates and numbers whose parts are joined by
    ``- . _ / : , @`` ("ISO-27001", "4.2.1", "2026-11-23", "plan_v2.pdf") are searchable by part and also as a whole, so
-   that clause 4.2.1 comes before clause 1.2.4.
+   that clause 4.2.1 comes before clause 1.2.4. A date is searchable as ISO 8601 has it too, and so is its month
+   (`appliance.dates`): "3 March 2024" finds "03.03.2024".
 4. Text is brought to one spelling first: composed accents, no ligatures, no soft hyphens or zero-width characters,
    one kind of hyphen. Accents and umlauts do not matter, except to recognise a stop word.
 5. Time grows with the length of the text and no faster, whatever the text: words are cut at 64 characters, because the
