@@ -16,7 +16,6 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from appliance.answering.abstention import answerability
 from appliance.answering.answerer import Answered, Answerer
 from appliance.answering.sentences import marked
 from appliance.audit.entries import Entry
@@ -120,7 +119,8 @@ class Examiner:
         hits = self._retriever.retrieve(question.question, reader.access)
         retrieval_ms = _since_ms(begun)
         units = judged(hits, question.evidence, names.contents)
-        abstained = not self._answerer.may_answer(question.question, hits)
+        judgement = self._answerer.judge(question.question, hits, reader.access)
+        abstained = not self._answerer.may_answer(judgement)
         begun, kind, answer = time.monotonic(), "", None
         if answers:
             try:
@@ -139,7 +139,7 @@ class Examiner:
             pieces=len(question.evidence),
             gains=tuple(unit.gain for unit in units),
             right_document=any(unit.right_document for unit in units[:_DOCUMENT_CUT]),
-            answerability=answerability(question.question, hits),
+            answerability=judgement.answerable,
             abstained=abstained,
             retrieval_ms=retrieval_ms,
             places=() if exercise.is_private else _places(units),
