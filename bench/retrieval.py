@@ -8,7 +8,8 @@ through the product with its shipped defaults: files are written, ingested and s
 
 --textbook  Also ask the textbook pipeline (bench/textbook.py), in the environment that PYTHON is the interpreter of.
 The table says, besides ranks: how often the right document is among the first five places, how well the estimate that a
-question can be answered tells those that cannot (AUROC), and which share of the others would be refused.
+question can be answered tells those that cannot (AUROC), and which share of the others would be refused. Both count the second search that such a question may get
+(appliance/answering/enough.py), the ranks and times do not.
 
 --most      No more questions than so many of each set, evenly chosen.
 --json      Write every figure, and for each question what was found, to FILE.
@@ -29,6 +30,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ from appliance.config import ModelSettings, Provider, RetrievalSettings, Setting
 
 go_offline()
 
-from appliance.answering.abstention import answerability
+from appliance.answering.enough import searched
 from appliance.domain import EVERYONE, AccessFilter, Chunk, Hit, Place, Source
 from appliance.evaluation.golden import Evidence
 from appliance.evaluation.metrics import auroc, ndcg, percentile, recall
@@ -238,9 +240,10 @@ def ask_product(folders: Mapping[str, Path], questions: Iterable[Question]) -> d
         appliance.retriever.retrieve("a first question loads the model", AccessFilter(frozenset({EVERYONE})))
         for question in questions:
             begun = time.perf_counter()
-            hits = appliance.retriever.retrieve(question.text, AccessFilter(frozenset({question.group})))
+            retrieve = partial(appliance.retriever.retrieve, access=AccessFilter(frozenset({question.group})))
+            hits = retrieve(question.text)
             ms = (time.perf_counter() - begun) * 1000
-            score = answerability(question.text, hits)
+            score = searched(question.text, hits, retrieve, answerable_above=_ANSWERABLE_ABOVE).answerable
             for key in {"", question.language}:
                 tallies.setdefault(key, Tally()).add(question, hits, score, ms)
     return tallies

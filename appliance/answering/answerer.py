@@ -23,10 +23,10 @@ import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from appliance.answering import named, notices
-from appliance.answering.abstention import answerability
 from appliance.answering.besides import Besides, besides
 from appliance.answering.citations import MarkerGate
 from appliance.answering.course import (
@@ -40,6 +40,7 @@ from appliance.answering.course import (
     retrieved,
     unanswered,
 )
+from appliance.answering.enough import Searched, searched
 from appliance.answering.extract import Quotation, for_others, laid_out, quotations
 from appliance.answering.flagging import raised
 from appliance.answering.followup import is_follow_up, standalone
@@ -51,7 +52,7 @@ from appliance.answering.sentences import has_words
 from appliance.answering.writing import Writing
 from appliance.audit.entries import Entry, SearchState
 from appliance.config import ModelSettings, RetrievalSettings
-from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal
+from appliance.domain import AccessFilter, Answer, AnswerKind, Citation, Conversation, Hit, Principal
 from appliance.errors import AccessDenied, ContextOverflow, ModelUnavailable, code_of
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder, Generation, LanguageModel
@@ -68,7 +69,7 @@ _LOOK_EVERY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The question is on record. `searched_for` differs from the question when a follow-up had to be completed."""
+    """The question is on record. `searched_for` is searched first; it differs where a follow-up had to be completed."""
 
     query_id: str
     conversation_id: str
@@ -91,7 +92,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The answer, on record. `completed` is what was searched for in place of a follow-up, empty if it was not one.
+    """The answer, on record. `completed` is what it was found for in place of the question; empty if that is the same.
 
     `drew_on` are the chunks (ids) that were before the one who wrote it, cited or not, by way of earlier answers too.
     """
@@ -163,17 +164,25 @@ class Answerer:
         """Stop the language model in the answers that are being written, and in those to come: passages are quoted."""
         self._writes_no_more.set()
 
-    def may_answer(self, question: str, hits: Sequence[Hit]) -> bool:
-        """Whether the hits for a question by itself are worth an answer, or the documents do not say.
+    def judge(self, question: str, hits: Sequence[Hit], access: AccessFilter) -> Searched:
+        """What a question by itself would be answered from, after a search that found `hits`.
+
+        Raises IndexUnavailable, CatalogUnavailable or ModelUnavailable if it has to be searched again and cannot be.
+        """
+        return self._judge(question, hits, lambda text: self._retriever.retrieve(text, access))
+
+    def may_answer(self, found: Searched) -> bool:
+        """Whether what was found for a question by itself is worth an answer, or the documents do not say.
 
         A language model, where there is one, may say so yet.
         """
-        if not has_words(question) or not hits or not self._is_enough(answerability(question, hits)):
+        if not has_words(found.searched_for) or not found.is_enough:
             return False
-        return not named.are_missing(question, "", packed(hits, self._settings.passages)) or self._is_a_model_there()
+        passages = packed(found.hits, self._settings.passages)
+        return not named.are_missing(found.searched_for, "", passages) or self._is_a_model_there()
 
-    def quoted(self, question: str, reader: Principal, hits: Sequence[Hit]) -> Answer:
-        """What a question by itself is answered where no model writes, from hits worth an answer (`may_answer`).
+    def quoted(self, question: str, reader: Principal, found: Searched) -> Answer:
+        """What a question by itself is answered where no model writes, from what is worth an answer (`may_answer`).
 
         For an evaluation: the question is not put on record, only what is quoted.
 
@@ -181,13 +190,16 @@ class Answerer:
             ModelUnavailable: The embedding model cannot be used.
         """
         nowhere = Conversation(str(uuid.uuid4()))
-        events = self._quote(Course(str(uuid.uuid4()), question, question, reader, nowhere, hits=hits))
+        events = self._quote(Course(str(uuid.uuid4()), question, found.searched_for, reader, nowhere, hits=found.hits))
         while True:
             try:
                 next(events)
             except StopIteration as ended:
                 answer: Answer = ended.value
                 return answer
+
+    def _judge(self, question: str, hits: Sequence[Hit], retrieve: Callable[[str], Sequence[Hit]]) -> Searched:
+        return searched(question, hits, retrieve, answerable_above=self._settings.answerable_above)
 
     def _is_a_model_there(self) -> bool:
         """Whether a model is to answer: one that was set up, or the one that is looked for where none was."""
@@ -305,21 +317,17 @@ class Answerer:
         course.searched_for = rewriting.question or course.searched_for
         self._log.append(completed(course, rewriting))
 
-    def _is_enough(self, answerable: float) -> bool:
-        return answerable >= self._settings.answerable_above
-
     def _answer(self, course: Course) -> Generator[AnswerEvent, None, Answer]:
         if not has_words(course.searched_for):
             return self._abstain(course, notices.NO_WORDS)
         course.state = self._state()
-        course.hits = self._retriever.retrieve(
-            course.searched_for, course.principal.access, on_withheld=course.note_withheld
-        )
+        retrieve = partial(self._retriever.retrieve, access=course.principal.access, on_withheld=course.note_withheld)
+        found = self._judge(course.searched_for, retrieve(course.searched_for), retrieve)
         course.retrieval_ms = course.elapsed_ms()
-        if not course.hits:
+        if not found.hits:
             return self._abstain(course, notices.NO_DOCUMENTS)
-        course.answerable = answerability(course.searched_for, course.hits)
-        if not self._is_enough(course.answerable):
+        course.searched_for, course.hits, course.answerable = found.searched_for, found.hits, found.answerable
+        if not found.is_enough:
             return self._abstain(course)
         if self._model is not None:
             try:

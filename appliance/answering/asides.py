@@ -19,14 +19,14 @@ _GREETING = re.compile(
     rf"(?:(?:[^\S\n]+[^\s,;:!?]+){{0,5}}[^\S\n]*[,;:!\n]|(?-i:\s+[{_CAPITAL}][^\W\d_]*\.?)*)",
     re.IGNORECASE,
 )
-_LANGUAGE = (
+LANGUAGE = (
     r"(?:English|German|French|Italian|Spanish|Portuguese|Dutch|Romansh|Polish|Czech|Russian|Ukrainian|Turkish|Arabic"
     r"|Chinese|Japanese|Deutsch|Englisch|Französisch|Italienisch|Spanisch|Français|Anglais|Allemand)"
 )
-_FORM = r"(?:PDF|JSON|CSV|XML|YAML|HTML|Markdown|Excel|Word|LaTeX)"
+FORMAT = r"(?:PDF|JSON|CSV|XML|YAML|HTML|Markdown|Excel|Word|LaTeX)"
 _OF_THE_ANSWER = re.compile(
     r"\b(?:[Aa]s an? [^\W\d_]+\b|[Aa]s [A-Z]{2,}\b"
-    rf"|(?:as|in|into|to|en|auf) (?:{_LANGUAGE}|{_FORM})\b(?:(?:, and| and|, or| or|,) {_LANGUAGE}\b)*"
+    rf"|(?:as|in|into|to|en|auf) (?:{LANGUAGE}|{FORMAT})\b(?:(?:, and| and|, or| or|,) {LANGUAGE}\b)*"
     r"(?!\s+(?!please\b|and\b|or\b|format\b)[^\W\d_]))"
 )
 _CAPITALISED = rf"[{_CAPITAL}][a-zß-öø-ÿ]+\b"

@@ -52,10 +52,11 @@ Standing = Callable[[], Principal]
 class Course:
     """One question on its way to its answer: the material of its records.
 
-    `is_wanted` says whether somebody still waits for the answer. `looked_at` is when it was last seen to that the
-    reader may still see what the answer draws on. `withheld` counts the passages that the catalog kept from the search,
-    `is_withdrawn` says that the whole answer was, `has_failed` that a model was to answer and did not. `nearest` is
-    whose document is told where there is no answer.
+    `searched_for` is what `hits` were found for: the question, a follow-up completed, or either without the form of the
+    answer at its end. `is_wanted` says whether somebody still waits for the answer. `looked_at` is when it was last
+    seen to that the reader may still see what the answer draws on. `withheld` counts the passages that the catalog kept
+    from a search (the most, where there were two), `is_withdrawn` says that the whole answer was, `has_failed` that a
+    model was to answer and did not. `nearest` is whose document is told where there is no answer.
     """
 
     query_id: str
@@ -84,7 +85,7 @@ class Course:
 
     @property
     def follow_up(self) -> str:
-        """The question as it was asked, where something else was searched for; else nothing."""
+        """The question as it was asked, where it was completed; else nothing."""
         return as_follow_up(self.question, self.searched_for)
 
     @property
@@ -105,8 +106,11 @@ class Course:
         return round((time.monotonic() - self.started) * 1000, 1)
 
     def note_withheld(self, passages: int) -> None:
-        """So many passages were kept from the search, because the reader may not see them any more."""
-        self.withheld += passages
+        """So many passages were kept from a search, because the reader may not see them any more.
+
+        A second search may meet the same ones: they are not counted twice.
+        """
+        self.withheld = max(self.withheld, passages)
 
     def differences(self, passages: tuple[Citation, ...]) -> list[Difference]:
         """The pairs of these passages that differ. Prompt and answer ask for those of the same ones: found once."""

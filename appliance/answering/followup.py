@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from appliance.answering.form import without_form
 from appliance.answering.sentences import COMMON, words
 from appliance.domain import Turn
 
@@ -86,8 +87,14 @@ def standalone(question: str, turns: Sequence[Turn]) -> str:
 
 
 def as_follow_up(question: str, searched_for: str) -> str:
-    """A question as it was asked, where something else was searched for; else nothing."""
-    return question if searched_for != question else ""
+    """A question as it was asked, where it was completed; else nothing.
+
+    Without the form of the answer at its end, if it was searched so (`enough`).
+    """
+    asked = without_form(question)
+    if searched_for in (question, asked):
+        return ""
+    return question if searched_for.endswith(question) or not searched_for.endswith(asked) else asked
 
 
 def is_follow_up(question: str) -> bool:

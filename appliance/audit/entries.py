@@ -206,11 +206,12 @@ class QuestionCompleted:
 class PassagesRetrieved:
     """What was found for a question and what the model was about to be asked. It is on record before the first token.
 
-    `searched_for` is the question as it was searched, which for a follow-up is not what was typed. `prompt_sha256` is
-    hex; `model`, prompt and `parameters` are empty when no model is asked. `answerable` is how likely the documents
-    were held to answer; None where that was not judged, and in entries of older releases. `rewritten` stands in entries
-    of before `QuestionCompleted`. `reranker_digest` names the exact model that put the passages in their order; empty
-    where that is the order of the search, and in entries of older releases.
+    `searched_for` is what `retrieved` was found for. It is not what was typed for a follow-up that was completed, and
+    for a question that was searched again without the form of the answer at its end. `prompt_sha256` is hex; `model`,
+    prompt and `parameters` are empty when no model is asked. `answerable` is how likely the documents were held to
+    answer; None where that was not judged, and in entries of older releases. `rewritten` stands in entries of before
+    `QuestionCompleted`. `reranker_digest` names the exact model that put the passages in their order; empty where that
+    is the order of the search, and in entries of older releases.
 
     From the rest, with the text of the passages by their ids, the prompt can be made again word for word: `language` is
     that of the instructions in it (two letters, empty where it was not clear), `turns` are the earlier turns in it,

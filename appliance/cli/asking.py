@@ -23,20 +23,28 @@ def ask(
     """Ask the documents everybody may see, and those of the groups you name. The question goes on record."""
     from appliance.api.schemas.asking import AnswerOut, StartedOut, TokenOut
 
-    shown, settings = "", load_settings()
+    shown, searched_for, settings = "", question, load_settings()
     require_one_spelling(settings, group)
     with as_operator(settings, group) as operator:
         for event in operator.ask(question):
-            if isinstance(event, StartedOut) and event.searched_for != question:
-                err.print(f"[dim]Searched for: {escape(event.searched_for)}[/dim]")
+            if isinstance(event, StartedOut):
+                searched_for = _told(event.searched_for, searched_for)
             elif isinstance(event, TokenOut) and not as_json:
                 shown += event.text
                 out.print(escape(printable(event.text)), end="")
             elif isinstance(event, AnswerOut):
+                _told(event.searched_for or question, searched_for)
                 if as_json:
                     out.print_json(event.model_dump_json())
                 else:
                     _print_answer(event, shown)
+
+
+def _told(searched_for: str, before: str) -> str:
+    """What was searched for, told if it is something else than before."""
+    if searched_for != before:
+        err.print(f"[dim]Searched for: {escape(searched_for)}[/dim]")
+    return searched_for
 
 
 def _print_answer(answer: AnswerOut, shown: str) -> None:

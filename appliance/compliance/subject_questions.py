@@ -56,7 +56,7 @@ def found_for(question: AskedThen) -> tuple[list[RetrievedPassage], list[Retriev
 
 
 def searched_for(question: AskedThen) -> list[str]:
-    """What was searched for in the place of the words that were typed: a follow-up that was completed."""
+    """What was searched for in the place of the words that were typed: a follow-up completed, the form left out."""
     typed = question.asked.entry.question if isinstance(question.asked.entry, QuestionReceived) else ""
     searched = (each.entry for each in question.parts if isinstance(each.entry, QuestionCompleted | PassagesRetrieved))
     return [words for words in dict.fromkeys(entry.searched_for for entry in searched) if words not in ("", typed)]

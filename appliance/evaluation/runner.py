@@ -16,8 +16,8 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from appliance.answering.abstention import answerability
 from appliance.answering.answerer import Answered, Answerer
+from appliance.answering.enough import Searched
 from appliance.answering.sentences import marked
 from appliance.audit.entries import Entry
 from appliance.catalog import Catalog
@@ -124,7 +124,8 @@ class Examiner:
         hits = self._retriever.retrieve(question.question, reader.access)
         retrieval_ms = _since_ms(begun)
         units = judged(hits, question.evidence, names.contents)
-        abstained = not self._answerer.may_answer(question.question, hits)
+        judgement = self._answerer.judge(question.question, hits, reader.access)
+        abstained = not self._answerer.may_answer(judgement)
         begun, outcome, answer = time.monotonic(), Outcome.ASKED, None
         if answers:
             try:
@@ -136,7 +137,9 @@ class Examiner:
                     return None
                 abstained = answer.kind is AnswerKind.ABSTAINED
         answer_ms = _since_ms(begun)
-        cited = self._quoted(question, reader, hits) if quotes and not answers and not abstained else _cited(answer)
+        cited = (
+            self._quoted(question, reader, judgement) if quotes and not answers and not abstained else _cited(answer)
+        )
         return QuestionResult(
             question_id=question.id,
             question="" if exercise.is_private else question.question,
@@ -144,7 +147,7 @@ class Examiner:
             pieces=len(question.evidence),
             gains=tuple(unit.gain for unit in units),
             right_document=any(unit.right_document for unit in units[:_DOCUMENT_CUT]),
-            answerability=answerability(question.question, hits),
+            answerability=judgement.answerable,
             abstained=abstained,
             retrieval_ms=retrieval_ms,
             places=() if exercise.is_private else _places(units),
@@ -156,9 +159,9 @@ class Examiner:
             query_id=question.id if exercise.is_private else None,
         )
 
-    def _quoted(self, question: GoldenQuestion, reader: Principal, hits: Sequence[Hit]) -> list[Hit] | None:
-        """What is quoted of hits where no model writes; None where it is said that the documents do not say."""
-        answer = self._answerer.quoted(question.question, reader, hits)
+    def _quoted(self, question: GoldenQuestion, reader: Principal, found: Searched) -> list[Hit] | None:
+        """What is quoted where no model writes; None where it is said that the documents do not say."""
+        answer = self._answerer.quoted(question.question, reader, found)
         return None if answer.kind is AnswerKind.ABSTAINED else _cited(answer)
 
     def _answer(self, question: GoldenQuestion, reader: Principal, is_over: Callable[[], object]) -> Answer | None:

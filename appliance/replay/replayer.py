@@ -62,7 +62,7 @@ class _Case:
 
     @property
     def follow_up(self) -> str:
-        """The question as it was asked, where something else was searched for; else nothing."""
+        """The question as it was asked, where it was completed; else nothing."""
         return as_follow_up(self.question.question, self.retrieval.searched_for)
 
     @property

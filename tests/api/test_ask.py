@@ -230,6 +230,13 @@ def test_a_follow_up_shows_what_was_searched_for_also_when_it_is_read_again(clie
     assert [turn["searched_for"] for turn in turns] == [first["searched_for"], second["searched_for"]]
 
 
+def test_what_was_searched_without_the_form_of_the_answer_is_told_also_when_it_is_read_again(client: Client) -> None:
+    answer = ask(client, "employee", "Hotel? Format the date as YYYY-MM-DD.")
+    assert (answer["kind"], answer["searched_for"]) == ("extractive", "Hotel?")
+    conversation = client("employee").get(f"/api/conversations/{answer['conversation_id']}").json()
+    assert [turn["searched_for"] for turn in conversation["turns"]] == ["Hotel?"]
+
+
 def test_a_quotation_tells_which_sentence_is_nearest_also_when_it_is_read_again(client: Client) -> None:
     answer = ask(client, "employee", "How long are invoices kept by us?")
     spans: list[tuple[int, int]] = answer["highlights"]  # type: ignore[assignment]

@@ -28,6 +28,11 @@ def test_asking_cites_and_respects_groups(room: Room) -> None:
     assert "[1] Travel policy (travel.md)" in text
 
 
+def test_asking_tells_what_was_searched_for_instead(room: Room) -> None:
+    assert "Searched for: Hotel?\n" in room.run("ask", "Hotel? Format the date as YYYY-MM-DD.")
+    assert "Searched for" not in room.run("ask", "Hotel?")
+
+
 def test_an_answer_as_json(room: Room) -> None:
     text = room.run("ask", "--json", "--group", "hr", "What does a senior engineer earn a year?")
     answer = json.loads(text[text.index("{") : text.rindex("}") + 1])

@@ -83,8 +83,9 @@ class GroundingOut(Out):
 class AnswerOut(Out):
     """A finished answer. `citations` are the passages its markers and notices point at, in order of number.
 
-    `searched_for` is empty unless a follow-up was completed; `grounding` is known of what a language model wrote;
-    `highlights` are the characters (start, end) of a quotation that are nearest to the question.
+    `searched_for` is empty unless they were found for something else than the question: for a follow-up completed, or
+    for what is asked without the form of the answer; `grounding` is known of what a language model wrote; `highlights`
+    are the characters (start, end) of a quotation that are nearest to the question.
     """
 
     query_id: str
@@ -110,7 +111,7 @@ class AskEvent(StrEnum):
 
 
 class StartedOut(Out):
-    """The question is on record; `searched_for` is what was searched when a follow-up had to be completed."""
+    """The question is on record; `searched_for` is what is searched first: a follow-up is completed."""
 
     query_id: str
     conversation_id: str

@@ -6,7 +6,7 @@ import html
 import random
 import re
 import unicodedata
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -64,6 +64,22 @@ class Withholding(FixedHits):
         assert callable(tell)
         tell(3)
         return super().retrieve(question, access)
+
+
+class ByQuestion(FixedHits):
+    """Other hits, and other passages kept, for every question."""
+
+    def __init__(self, hits: Mapping[str, Sequence[Hit]], withheld: Mapping[str, int]) -> None:
+        super().__init__([])
+        self.by_question, self.withheld = hits, withheld
+
+    def retrieve(self, question: str, access: AccessFilter, **also: object) -> list[Hit]:
+        tell = also.get("on_withheld", lambda _: None)
+        assert callable(tell)
+        if question in self.withheld:
+            tell(self.withheld[question])
+        self.asked.append((question, access))
+        return list(self.by_question[question])
 
 
 class Scripted:
@@ -496,8 +512,8 @@ def test_what_may_be_answered_is_judged_as_asking_does(make: Make) -> None:
         (make(Scripted(), hits=hits, expected=False), True),
         (make(Scripted(card_error=down), hits=hits), True),
     ):
-        assert answerer.may_answer("What is the hotel limit in Paris?", found) is may
-        assert answerer.may_answer(GENEVA, found)
+        assert answerer.may_answer(answerer.judge("What is the hotel limit in Paris?", found, READER.access)) is may
+        assert answerer.may_answer(answerer.judge(GENEVA, found, READER.access))
 
 
 def not_named(*names: str) -> str:
@@ -736,6 +752,98 @@ def test_after_an_overflow_the_prompt_that_was_answered_is_the_one_on_record(mak
     record = log.query(answered.query_id)
     assert record.retrieval is not None
     assert [passage.number for passage in record.retrieval.retrieved] == [1, 2, 3, 4, None, None, None, None]
+
+
+# searched again without the form of the answer
+
+DATE = "What is the date of the contract?"
+WITH_FORM = f"{DATE} Format the date as YYYY-MM-DD."
+FAR = [make_hit(text, rank=rank, similarity=0.2) for rank, text in enumerate(TEXTS, start=1)]
+NEAR = [make_hit("The date of the contract is 3 May 2024.", rank=4, title="Contract", similarity=0.9)]
+
+
+def by_question(first: Sequence[Hit], again: Sequence[Hit], withheld: Mapping[str, int] | None = None) -> ByQuestion:
+    return ByQuestion({WITH_FORM: first, DATE: again}, withheld or {})
+
+
+@pytest.mark.parametrize("model", [None, Scripted("It is 2024-05-03 [1].")])
+def test_what_would_be_turned_away_is_searched_again_without_the_form(
+    make: Make, log: QueryLog, model: Scripted | None
+) -> None:
+    hits = by_question(FAR, NEAR)
+    answerer = make(model, hits=hits, expected=False)
+    events = ask(answerer, WITH_FORM)
+    answered = answer_of(events)
+    assert isinstance(events[0], Started)
+    assert (events[0].searched_for, answered.completed) == (WITH_FORM, DATE)
+    assert hits.asked == [(WITH_FORM, READER.access), (DATE, READER.access)]
+    assert answered.answer.kind is (AnswerKind.GENERATED if model else AnswerKind.EXTRACTIVE)
+    assert [citation.hit for citation in answered.answer.citations] == NEAR
+    assert answered.answer.notices == ()
+    record = log.query(answered.query_id)
+    assert record.retrieval is not None and record.question is not None and record.answer is not None
+    assert (record.question.question, record.retrieval.searched_for) == (WITH_FORM, DATE)
+    assert [passage.chunk_id for passage in record.retrieval.retrieved] == [NEAR[0].chunk.id]
+    assert record.retrieval.answerable is not None and record.retrieval.answerable > 0.17
+    assert record.answer.flags == ()
+    if model:
+        assert WITH_FORM in model.prompts[0][0][-1].content
+    assert answerer.may_answer(answerer.judge(WITH_FORM, FAR, READER.access))
+
+
+def test_what_is_found_without_a_model_is_quoted_as_for_the_question_without_its_form(make: Make) -> None:
+    with_form, without = (answer_of(ask(make(hits=by_question(FAR, NEAR)), asked)) for asked in (WITH_FORM, DATE))
+    assert with_form.answer == without.answer
+    assert (without.completed, with_form.drew_on) == ("", without.drew_on)
+
+
+def test_what_is_not_enough_without_the_form_either_is_turned_away_as_before(make: Make, log: QueryLog) -> None:
+    again = [make_hit("The canteen is open.", rank=4, title="Canteen", similarity=0.1)]
+    for second in (again, []):
+        hits = by_question(FAR, second)
+        answerer = make(hits=hits)
+        answered = answer_of(ask(answerer, WITH_FORM))
+        assert len(hits.asked) == 2
+        assert (answered.answer.kind, answered.completed) == (AnswerKind.ABSTAINED, "")
+        assert answered.answer.notices == ("Nearest to the question: Handbook.",)
+        record = log.query(answered.query_id)
+        assert record.retrieval is not None and record.retrieval.searched_for == WITH_FORM
+        assert [passage.chunk_id for passage in record.retrieval.retrieved] == [hit.chunk.id for hit in FAR]
+        assert not answerer.may_answer(answerer.judge(WITH_FORM, FAR, READER.access))
+
+
+def test_nobody_else_waits_for_a_second_search(make: Make) -> None:
+    for question, first, kind in (
+        (WITH_FORM, NEAR, AnswerKind.EXTRACTIVE),
+        (WITH_FORM, [], AnswerKind.ABSTAINED),
+        (DATE, FAR, AnswerKind.ABSTAINED),
+    ):
+        hits = ByQuestion({question: first}, {})
+        answered = answer_of(ask(make(hits=hits), question))
+        assert (answered.answer.kind, answered.completed) == (kind, "")
+        assert [asked for asked, _ in hits.asked] == [question]
+
+
+def test_passages_kept_from_both_searches_are_not_counted_twice(make: Make, log: QueryLog) -> None:
+    for withheld, told in (({WITH_FORM: 3, DATE: 3}, 3), ({WITH_FORM: 2}, 2), ({DATE: 1}, 1)):
+        answered = answer_of(ask(make(hits=by_question(FAR, NEAR, withheld)), WITH_FORM))
+        record = log.query(answered.query_id)
+        assert record.answer is not None
+        (flag,) = record.answer.flags
+        assert flag.detail == f"{told} passages were left out of the search"
+
+
+@pytest.mark.parametrize(("place", "kind"), [("Vienna", AnswerKind.EXTRACTIVE), ("Paris", AnswerKind.ABSTAINED)])
+def test_a_follow_up_with_a_form_stays_one_when_it_is_searched_again(
+    make: Make, log: QueryLog, place: str, kind: AnswerKind
+) -> None:
+    found = [make_hit(text, rank=rank, similarity=0.9) for rank, text in enumerate(HOTELS, start=1)]
+    asked = f"And in {place}? Answer in one sentence."
+    hits = ByQuestion({f"{GENEVA} {asked}": FAR, f"{GENEVA} And in {place}?": found}, {})
+    answered = answer_of(ask(make(hits=hits), asked, replace(CONVERSATION, turns=(Turn(GENEVA, "230 [1]."),))))
+    assert (answered.answer.kind, answered.completed) == (kind, f"{GENEVA} And in {place}?")
+    if place == "Vienna":
+        assert answered.answer.text == "“The hotel in Vienna has a limit of 155.” [1]"
 
 
 # follow-ups completed by the model

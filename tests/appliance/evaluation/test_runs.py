@@ -199,6 +199,20 @@ def test_a_question_about_a_name_that_stands_nowhere_counts_as_not_answered_wher
         assert (result.answerability >= 0.3, result.abstained) == (True, True)
 
 
+def test_what_is_answered_only_without_the_form_counts_as_answered_with_what_was_found_first(desk: Desk) -> None:
+    opens = "When does the canteen open?"
+    asked = f"{opens} Answer in one short sentence, for example nine or noon."
+    exercise = Exercise(GoldenQuestion("opens", asked, (Evidence("canteen.txt"),)), STAFF)
+    first = [hit.path for hit in desk.gate.retrieve(asked, exercise.reader.access)]
+    for answers in (False, True):  # what is judged is what happens
+        desk.gate.asked.clear()
+        run = desk.ended(desk.start([exercise], answers=answers))
+        (result,) = desk.runs.results(run.id)
+        assert (result.answerability >= 0.3, result.abstained) == (True, False)
+        assert [place.path for place in result.places] == first
+        assert [question for question, _ in desk.gate.asked][-2:] == [asked, opens]
+
+
 def test_nothing_of_a_document_is_kept(desk: Desk) -> None:
     run = desk.ended(desk.start(answers=True))
     with desk.shop.database.read() as connection:

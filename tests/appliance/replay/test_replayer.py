@@ -28,6 +28,8 @@ from tests.data.builders import ToyEmbedder, make_outcome
 QUESTION = "How many weeks is parental leave?"
 READER = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset({"staff"}), frozenset({NO_LEVEL}))
 OFFICER = Principal("o1", "officer", frozenset({Role.COMPLIANCE}), frozenset())
+FORM = "Answer in one sentence."
+WITH_FORM_IS_TURNED_AWAY = Settings(retrieval=RetrievalSettings(answerable_above=0.9))
 SETTINGS = Settings(retrieval=RetrievalSettings(answerable_above=0.0), embedding=EmbeddingSettings())
 
 
@@ -127,6 +129,24 @@ def test_a_prompt_in_another_language_is_made_again_as_it_was(desk: Desk, questi
     assert replay.prompt_now == replay.prompt_then
     asked = [messages[-1].content for messages, _ in desk.model.prompts]
     assert len(asked) == 2 and all(begin in prompt for prompt in asked)
+
+
+@pytest.mark.parametrize("model", [Scripted("It is 16 weeks [1]."), Scripted("NOT_IN_DOCUMENTS"), None])
+def test_what_was_found_without_the_form_of_the_answer_is_reproduced(desk: Desk, model: Scripted | None) -> None:
+    desk.model, desk.settings = model, WITH_FORM_IS_TURNED_AWAY
+    query_id = desk.ask(question=f"{QUESTION} {FORM}")
+    record = desk.log.query(query_id)
+    assert record.retrieval is not None and record.retrieval.searched_for == QUESTION
+    replay = desk.replay(query_id)
+    assert (replay.outcome, replay.notes, replay.found_now) == (Outcome.REPRODUCED, (), ())
+
+
+def test_what_is_turned_away_with_and_without_the_form_is_reproduced(desk: Desk) -> None:
+    desk.settings = Settings(retrieval=RetrievalSettings(answerable_above=1.0))
+    query_id = desk.ask(question=f"{QUESTION} {FORM}")
+    record = desk.log.query(query_id)
+    assert record.retrieval is not None and record.retrieval.searched_for == f"{QUESTION} {FORM}"
+    assert (desk.replay(query_id).outcome, desk.replay(query_id).notes) == (Outcome.REPRODUCED, ())
 
 
 def test_the_search_is_run_with_the_rights_on_record_and_never_with_more(desk: Desk) -> None:
