@@ -70,7 +70,7 @@ def _show(client: Client, me: Me) -> None:
                 st.page_link(entry, label=entry.title, query_params=at)
         with st.container(key="sr-footer"):
             pieces.show(_signed_in(me))
-    with pieces.problems_shown():
+    with pieces.problems_shown(), pieces.kept_until_drawn():
         with pieces.notices():
             pieces.say_what_was_kept()
             shown_once.show()

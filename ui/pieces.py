@@ -14,6 +14,7 @@ from typing import Literal
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.errors import StreamlitAPIException
+from streamlit.runtime.scriptrunner import RerunException
 
 from appliance import wording
 from appliance.api.schemas.asking import PlaceOut
@@ -184,6 +185,21 @@ def say_what_was_kept() -> None:
     """Show the messages of the run before."""
     for words, tone in st.session_state.pop(_FLASH, []):
         show(notice(words, tone))
+
+
+@contextmanager
+def kept_until_drawn() -> Iterator[None]:
+    """Keep the messages of the run before for one more if this one is broken off: they may not have been seen.
+
+    A browser that tells of something else right after an act begins a run anew. Words of this run are not kept twice.
+    """
+    kept = list(st.session_state.get(_FLASH, ()))
+    try:
+        yield
+    except RerunException:
+        if not st.session_state.get(_FLASH):
+            st.session_state[_FLASH] = kept
+        raise
 
 
 def draw_again() -> None:

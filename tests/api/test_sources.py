@@ -66,8 +66,8 @@ def _add(admin: TestClient, path: Path, name: str = "Handbook") -> str:
 
 def _wait(appliance: Appliance) -> None:
     for run in appliance.runs.latest():
-        appliance.runs.wait(run.id, 60)
-        assert run.error is None
+        appliance.runs.wait(run.id, 180)
+        assert (run.finished_at is not None, run.error) == (True, None)
 
 
 def _busy(appliance: Appliance) -> None:

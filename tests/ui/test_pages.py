@@ -583,3 +583,29 @@ def test_a_session_that_ended_is_said_with_the_way_back(base_url: str) -> None:
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "nobody"}, default_timeout=20).run()
     assert "Your session ended" in shown(at)
     assert 'href="/login"' in shown(at)
+
+
+def _run_broken_off() -> None:
+    import streamlit as st
+
+    from ui import pieces
+
+    if st.button("Approve"):
+        pieces.say_after_rerun("It is approved.")
+        st.session_state["breaks"] = st.session_state["wanted"]
+        st.rerun()
+    with pieces.kept_until_drawn():
+        pieces.say_what_was_kept()
+        if st.session_state.get("breaks"):
+            st.session_state["breaks"] -= 1
+            st.rerun()
+
+
+@pytest.mark.parametrize("breaks", [0, 1, 2])
+def test_a_message_is_seen_once_by_a_run_that_comes_to_its_end(breaks: int) -> None:
+    test = AppTest.from_function(_run_broken_off)
+    test.session_state["wanted"] = breaks
+    test.run().button[0].click().run()
+    (shown,) = test.get("html")
+    assert "It is approved." in shown.proto.body
+    assert not test.run().get("html")
