@@ -123,11 +123,12 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", wit
     trusted = (
         _key(key or str(first.get("key") or "")) if key or notes or any("\n\n" in text for text in carried) else None
     )
-    expected = [own] + [_opened(text, trusted) for text in (*notes, *carried)]
+    opened = {text: _opened(text, trusted) for text in dict.fromkeys((*notes, *carried))}  # many are in both
+    expected = [own, *opened.values()]
     report = Report(own, first["complete"], sum("\n\n" in text for text in (*notes, *carried)))
-    signed = [found for found, text in zip(expected[1:], (*notes, *carried), strict=True) if "\n\n" in text]
+    signed = [found for text, found in opened.items() if "\n\n" in text]
     _same_log(expected)
-    _check_witnesses(first, (*notes, *carried), witnesses, report)
+    _check_witnesses(first, list(opened), witnesses, report)
     kept = {_text(text) for text in notes}
     if report.complete and any("\n\n" in text and _text(text) not in kept for text in carried):
         raise Wrong("A signed checkpoint that was carried out is missing from the export: checkpoints were removed.")
@@ -138,8 +139,8 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", wit
     if report.complete:
         _verify_complete(rest, own, expected, report)
     else:
-        _compare_notes(own, expected[1 : len(notes) + 1])
-        _verify_partial(rest, own, expected[len(notes) + 1 :], report)
+        _compare_notes(own, [opened[text] for text in notes])
+        _verify_partial(rest, own, [opened[text] for text in carried], report)
     _judge_signatures(signed, report, key_is_given=bool(key))
     if report.doubts:
         raise NotJudged(" ".join(report.doubts), report)
