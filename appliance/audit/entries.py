@@ -674,13 +674,23 @@ def _reader(hint: Any) -> _Reader:
         inner = _reader(next(arg for arg in hint.__args__ if arg is not types.NoneType))
         return lambda value: None if value is None else inner(value)
     if typing.get_origin(hint) is tuple:
-        item = _reader(typing.get_args(hint)[0])
+        *items, last = typing.get_args(hint)
+        if last is not Ellipsis:
+            return functools.partial(_items, [_reader(item) for item in (*items, last)])
+        item = _reader(items[0])
         return lambda value: tuple(item(inner) for inner in _expect(value, list))
     if is_dataclass(hint):
         return functools.partial(_build, typing.cast("type[Any]", hint))
     if hint is float:
         return lambda value: float(_expect(value, (int, float)))
     return lambda value: _expect(value, hint)
+
+
+def _items(readers: list[_Reader], value: Any) -> tuple[Any, ...]:
+    """A tuple of so many items, each of its own type."""
+    if len(_expect(value, list)) != len(readers):
+        raise ValueError(f"A recorded value has {len(value)} items where {len(readers)} belong.")
+    return tuple(reader(inner) for reader, inner in zip(readers, value, strict=True))
 
 
 def _expect(value: Any, kind: Any) -> Any:

@@ -123,11 +123,12 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", wit
     trusted = (
         _key(key or str(first.get("key") or "")) if key or notes or any("\n\n" in text for text in carried) else None
     )
-    expected = [own] + [_opened(text, trusted) for text in (*notes, *carried)]
+    opened = {text: _opened(text, trusted) for text in dict.fromkeys((*notes, *carried))}  # many are in both
+    expected = [own, *opened.values()]
     report = Report(own, first["complete"], sum("\n\n" in text for text in (*notes, *carried)))
-    signed = [found for found, text in zip(expected[1:], (*notes, *carried), strict=True) if "\n\n" in text]
+    signed = [found for text, found in opened.items() if "\n\n" in text]
     _same_log(expected)
-    _check_witnesses(first, (*notes, *carried), witnesses, report)
+    _check_witnesses(first, list(opened), witnesses, report)
     kept = {_text(text) for text in notes}
     if report.complete and any("\n\n" in text and _text(text) not in kept for text in carried):
         raise Wrong("A signed checkpoint that was carried out is missing from the export: checkpoints were removed.")
@@ -138,8 +139,8 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", wit
     if report.complete:
         _verify_complete(rest, own, expected, report)
     else:
-        _compare_notes(own, expected[1 : len(notes) + 1])
-        _verify_partial(rest, own, expected[len(notes) + 1 :], report)
+        _compare_notes(own, [opened[text] for text in notes])
+        _verify_partial(rest, own, [opened[text] for text in carried], report)
     _judge_signatures(signed, report, key_is_given=bool(key))
     if report.doubts:
         raise NotJudged(" ".join(report.doubts), report)
@@ -845,17 +846,21 @@ def main() -> int:
     )
     parser.add_argument("--name", default="strongroom/witness", help="what a new witness is called")
     given, carried = parser.parse_args(), list[str]()
+    told = sys.stderr if given.witness else sys.stdout
     try:
         for path in given.checkpoint:
-            carried += as_carried(path.read_bytes().decode("utf-8"))
+            found, passed_over = as_carried(path.read_bytes().decode("utf-8"))
+            carried += found
+            if passed_over:
+                print(f"{path}: {PASSED_OVER}", file=told)
         return _cosign(given) if given.witness else _check(given, carried)
     except Wrong as error:
         where = "" if error.seq is None else f"First bad entry: {error.seq}. "
         what = "The request is NOT cosigned." if given.witness else "The export does NOT verify."
-        print(f"{what} {where}{error}", file=sys.stderr if given.witness else sys.stdout)
+        print(f"{what} {where}{error}", file=told)
         return 1
     except (NotJudged, OSError, UnicodeDecodeError) as error:
-        print(f"Not judged: {error}", file=sys.stderr if given.witness else sys.stdout)
+        print(f"Not judged: {error}", file=told)
         _tell(getattr(error, "report", None), len(carried))
         return 2
 
@@ -895,12 +900,17 @@ def _cosign(given: argparse.Namespace) -> int:
     return 0
 
 
-def as_carried(text: str) -> list[str]:
+PASSED_OVER = "What follows the last form feed was passed over. A crash leaves half a checkpoint there."
+
+
+def as_carried(text: str) -> tuple[list[str], bool]:
     """The checkpoints in a file, as they were before they were typed or scanned: editors end lines in their own way.
 
-    There may be many, with a form feed between them, as the appliance keeps those of a log.
+    There may be many, each with a form feed behind it, as the appliance keeps those of a log. What follows the last
+    form feed is passed over, as the appliance does, and given back is whether there was something.
     """
-    return [f"{part.strip()}\n" for part in text.replace("\r\n", "\n").strip().split("\f")]
+    *whole, rest = text.replace("\r\n", "\n").split("\f")
+    return [f"{part.strip()}\n" for part in whole or [rest]], bool(whole and rest.strip())
 
 
 def held_in(report: Report) -> str:

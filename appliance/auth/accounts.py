@@ -199,6 +199,11 @@ class Accounts:
             found = connection.scalar(select(people.c.id).where(people.c.name == (normal_name(name) or "")))
             return str(found or "")
 
+    def name_of(self, person_id: str) -> str:
+        """The name of this account; empty when there is none."""
+        with self._database.read() as connection:
+            return str(connection.scalar(select(people.c.name).where(people.c.id == person_id)) or "")
+
     def is_local(self, name: str) -> bool:
         """Whether a local account has this name, so that no directory is asked about it."""
         mine = (people.c.name == (normal_name(name) or "")) & (people.c.directory == "")

@@ -121,9 +121,9 @@ def _checkpoints_in(path: Path) -> list[str]:
     Ends with status 2 when one of them is none: then nothing is said of the log.
     """
     from appliance.audit.checkpoint import parse
-    from appliance.audit.verifier import as_carried
+    from appliance.audit.verifier import PASSED_OVER, as_carried
 
-    found = as_carried(_read(path))
+    found, passed_over = as_carried(_read(path))
     try:
         for text in found:
             parse(text.rpartition("\n\n")[0] + "\n" if "\n\n" in text else text)
@@ -133,6 +133,8 @@ def _checkpoints_in(path: Path) -> list[str]:
             "Give a file as 'strongroom log checkpoint' or the browser's 'Print a checkpoint' made it."
         )
         raise typer.Exit(2) from error
+    if passed_over:
+        out.print(f"{escape(str(path))}: {PASSED_OVER}")
     return found
 
 

@@ -155,7 +155,8 @@ class FourEyes:
                 OPEN,
                 person_id,
             )
-            self._log.append(ActProposed(officer, made.id, act, subject, made.reason, detail, self._name(officer)))
+            name = self._accounts.name_of(officer)
+            self._log.append(ActProposed(officer, made.id, act, subject, made.reason, detail, name))
             with self._database.write() as connection:
                 connection.execute(insert(proposals).values(**_values(made)))
         return made
@@ -176,7 +177,7 @@ class FourEyes:
             self._require_decidable(officer, found, approve=approve)
             outcome = APPROVED if approve else REFUSED
             decided = replace(found, decided_by=officer, decided_at=self._clock(), outcome=outcome)
-            name = self._name(officer)
+            name = self._accounts.name_of(officer)
             self._log.append(ActDecided(officer, found.id, found.act, found.subject, outcome, note, name))
             deed = self._deeds.get(found.act) if approve else None
             if deed is None:
@@ -207,10 +208,6 @@ class FourEyes:
             check(officer, found, approve)
         if found.act in self._vetoes:
             self._vetoes[found.act](officer, found)
-
-    def _name(self, officer: str) -> str:
-        """What an officer signs in as now, for the record; empty where there is no such account."""
-        return self._accounts.names().get(officer, "")
 
     def one(self, proposal_id: str) -> Proposal:
         """One proposal. Raises NotFound."""

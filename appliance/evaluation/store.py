@@ -160,8 +160,8 @@ class EvaluationStore:
     def asked(self, run: Evaluation) -> Asked:
         """Which questions of a run count, less what has been deleted since.
 
-        They are counted, and those that were not asked are found, in the index alone: a run may have 20,000 questions,
-        each with the places that were found, and those of every run of a set are looked at.
+        They are counted, and those that were not asked are found, by the index: a run may have 20,000 questions, each
+        with the places that were found, and those of every run of a set are looked at.
         """
         results = evaluation_results.c
         of_run = results.evaluation_id == run.id

@@ -116,6 +116,13 @@ def test_an_auditor_checks_an_export_with_one_file_and_what_was_carried_out(room
     every = ("--checkpoint", str(room.data / "log" / "checkpoints" / "queries.signed.txt"))
     assert "verifies" in room.run("log", "verify", *every)
     assert "verifies" in room.run("log", "verify", "--export", str(export), *every)
+    kept = Path(every[1]).read_bytes()
+    crashed = tmp_path / "crashed.txt"
+    crashed.write_bytes(kept + kept[:60])  # half a checkpoint, as a crash leaves one
+    for what in ((), ("--export", str(export))):
+        told = " ".join(room.run("log", "verify", "--checkpoint", str(crashed), *what).split())
+        assert "verifies" in told
+        assert verifier.PASSED_OVER in told
     signed.write_text(signed.read_text("utf-8").replace("/query-log\n", "/query-log\n1"), "utf-8")
     assert "NOT verify" in room.run("log", "verify", *carried, ok=False)
     for garbage in ("no checkpoint at all\n", "a\n\nb\n", ""):

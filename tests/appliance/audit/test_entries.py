@@ -35,6 +35,15 @@ def test_an_entry_is_the_same_after_a_way_through_json(searched: PassagesRetriev
         assert entries.join(entry.type, head, content) == entry
 
 
+def test_a_pair_is_two_numbers_and_nothing_else(searched: PassagesRetrieved) -> None:
+    head, content = json.loads(json.dumps(entries.split(searched)))
+    read = entries.join(searched.type, head, {**content, "differing": [[0, 1], [1, 2]]})
+    assert read == replace(searched, differing=((0, 1), (1, 2)))
+    for told in ([0, 1, 2], [3], [], [0, "1"], 4):
+        with pytest.raises(ValueError, match="A recorded value"):
+            entries.join(searched.type, head, {**content, "differing": [[0, 1], told]})
+
+
 def test_what_a_newer_release_added_is_passed_over() -> None:
     head = {"actor": "u1", "query_id": "q1", "tenant": "north"}
     content = {"verdict": "up", "comment": "", "stars": 5}

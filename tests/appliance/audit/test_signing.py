@@ -252,20 +252,58 @@ def test_a_caller_who_says_nothing_holds_up_nobody_for_long(log: QueryLog, folde
     assert signed_until(log, 2)
 
 
-def test_a_signed_checkpoint_that_was_removed_is_missed_whatever_else_was_carried_out(
-    log: QueryLog, folder: Path, asked: Ask
-) -> None:
+def sign_by_hand(log: QueryLog, folder: Path) -> str:
     own = Signer(folder)
-    log.append(asked())
     signed = own.sign(log.checkpoint().text(), [])
     signatures.keep(log.path, signed)
     key_path(log.path).write_text(own.key.text(), "utf-8")
+    return signed
+
+
+def test_a_signed_checkpoint_that_was_removed_is_missed_whatever_else_was_carried_out(
+    log: QueryLog, folder: Path, asked: Ask
+) -> None:
+    log.append(asked())
+    signed = sign_by_hand(log, folder)
     unsigned = signed.rpartition("\n\n")[0] + "\n"
     log.append(asked("q2"))
     assert checked(log.path, [unsigned, signed])[-1].size == 1
     notes_path(log.path).unlink()
     with pytest.raises(AuditBroken, match="was removed"):
         checked(log.path, [unsigned, signed])
+
+
+def test_a_signed_checkpoint_that_was_removed_is_missed_in_a_log_that_was_closed(
+    log: QueryLog, folder: Path, asked: Ask
+) -> None:
+    log.append(asked())
+    signed = sign_by_hand(log, folder)
+    log.close()
+    unsigned = signed.rpartition("\n\n")[0] + "\n"
+    assert checkpoint_path(log.path).read_text("utf-8") == unsigned, "the latest, which nobody signed, is the same"
+    assert checked(log.path, [signed])
+    notes_path(log.path).unlink()
+    with pytest.raises(AuditBroken, match="was removed"):
+        checked(log.path, [signed])
+
+
+def test_the_key_is_read_once_for_all_that_was_carried_out(
+    log: QueryLog, folder: Path, asked: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.append(asked())
+    signed, read, read_text = sign_by_hand(log, folder), list[Path](), Path.read_text
+
+    def noted(path: Path, encoding: str) -> str:
+        read.append(path)
+        return read_text(path, encoding)
+
+    monkeypatch.setattr(Path, "read_text", noted)
+    times = []
+    for carried in ([signed], [signed] * 5):
+        read.clear()
+        checked(log.path, carried)
+        times.append(read.count(key_path(log.path)))
+    assert times[0] == times[1] > 0
 
 
 def test_half_a_note_that_a_crash_left_goes_with_the_next(log: QueryLog) -> None:

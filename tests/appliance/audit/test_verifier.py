@@ -111,6 +111,28 @@ def test_the_file_in_which_the_appliance_keeps_signed_checkpoints_is_taken_one_b
     assert told(kept.replace(b"\n", b"\r\n"))[0] == 0
     assert told(kept.replace(b"/query-log\n20\n", b"/query-log\n21\n"))[0] == 1
     assert told(b"\f\n".join([kept, kept]))[0] == 1, "between two form feeds is no checkpoint"
+    assert "passed over" not in said
+    half = kept[: kept.index(b"\f") - 40]  # as a crash leaves one
+    status, said = told(kept + half)
+    assert (status, "Checkpoints carried out before: 3." in said) == (0, True), said
+    assert f"{every}: {verifier.PASSED_OVER}" in said
+    assert told(half)[0] == 1, "without a form feed it is all that there is"
+
+
+def test_a_checkpoint_that_is_given_many_times_is_checked_once(
+    exported: Exported, log: QueryLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked, is_signed = list[bytes](), verifier._is_signed
+
+    def noted(public: bytes, message: bytes, signature: bytes) -> bool:
+        checked.append(message)
+        return is_signed(public, message, signature)
+
+    monkeypatch.setattr(verifier, "_is_signed", noted)
+    notes = signatures.signed_notes(log.path)
+    report = verify(exported.lines, [*notes, *notes], exported.key)
+    assert (report.signatures, report.signed) == (9, 30)
+    assert len(checked) == len(set(checked)) == 3
 
 
 def rebuilt(

@@ -62,6 +62,11 @@ def test_people_are_listed_by_name_with_all_that_an_admin_needs(accounts: Accoun
     assert accounts.person(staff.clerk.id) == clerk
 
 
+def test_an_account_is_named_by_its_id(accounts: Accounts, staff: Staff) -> None:
+    assert accounts.name_of(staff.clerk.id) == "clerk"
+    assert accounts.name_of(NOBODY) == ""
+
+
 @pytest.mark.parametrize(
     "name",
     [

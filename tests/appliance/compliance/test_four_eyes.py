@@ -8,9 +8,14 @@ import pytest
 
 from appliance.audit.entries import ActDecided, ActProposed
 from appliance.audit.log import QueryLog
+from appliance.auth.accounts import Accounts
+from appliance.auth.passwords import generate_password
 from appliance.compliance.four_eyes import LAPSES_AFTER, FourEyes, Proposal
+from appliance.database import Database
+from appliance.domain import Role
 from appliance.errors import AccessDenied, AuditUnavailable, Conflict, IndexUnavailable, InvalidRequest, NotFound
 from tests.appliance.compliance.conftest import Clock
+from tests.statements import executed
 
 FIRST, SECOND = "officer-1", "officer-2"
 
@@ -108,6 +113,21 @@ def test_proposal_and_decision_are_on_record(four_eyes: FourEyes, log: QueryLog)
     decision, proposal = (recorded.entry for recorded in log.entries())
     assert proposal == ActProposed(FIRST, waiting.id, "hold.released", "hold-1", "The case is closed.", "person clerk")
     assert decision == ActDecided(SECOND, waiting.id, "hold.released", "hold-1", "approved", "Agreed.")
+
+
+def test_the_record_names_the_two_officers_and_nobody_else_is_looked_up(
+    database: Database, four_eyes: FourEyes, log: QueryLog
+) -> None:
+    accounts = Accounts(database)
+    first, second = (accounts.add(name, generate_password(), [Role.COMPLIANCE], []).id for name in ("anna", "ben"))
+    with executed(lambda statement: "people" in statement) as looked_up:
+        waiting = four_eyes.propose(first, "hold.released", "hold-1", "The case is closed.")
+        four_eyes.decide(second, waiting.id, approve=True)
+    decision, proposal = (recorded.entry for recorded in log.entries())
+    assert isinstance(proposal, ActProposed) and proposal.actor_name == "anna"
+    assert isinstance(decision, ActDecided) and decision.actor_name == "ben"
+    assert len(looked_up) == 2
+    assert all("WHERE people.id = " in statement for statement in looked_up)
 
 
 def test_what_cannot_be_recorded_is_neither_proposed_nor_done(four_eyes: FourEyes, log: QueryLog) -> None:
