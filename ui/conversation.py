@@ -59,12 +59,11 @@ def address() -> dict[str, str]:
 def newly_addressed() -> str | None:
     """What the address names since somebody changed it: a conversation's id, or nothing for a new conversation.
 
-    None where nobody did: then the address names what is on the screen.
+    None where nobody did: then the address names what is on the screen. Until it does, every run is told of the change.
     """
     named, shown = st.query_params.get(_PARAMETER, ""), address().get(_PARAMETER, "")
     known = st.session_state.get(_ADDRESS, "")
     if named not in (known, shown):
-        st.session_state[_ADDRESS] = named
         return named
     st.session_state[_ADDRESS] = shown
     if named != shown:

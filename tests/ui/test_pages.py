@@ -275,6 +275,20 @@ def test_an_address_whose_conversation_there_is_not_leads_to_a_new_one(base_url:
     assert at.chat_input[0].value is None
 
 
+def test_an_address_that_cannot_be_followed_now_is_kept_and_followed_once_it_can(base_url: str, state: Standin) -> None:
+    list(state.ask(Question(question="How long is leave?")))
+    (here,) = state.turns
+    state.down.add(("GET", f"/api/conversations/{here}"))
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20)
+    at.query_params["conversation"] = here
+    for _ in ("at first", "drawn again"):
+        at.run()
+        assert "does not answer. Try again later." in shown(at)
+        assert at.query_params["conversation"] == here
+    state.down.clear()
+    assert "How long is leave?" in shown(at.run())
+
+
 def test_an_open_tab_of_the_admin_is_the_only_one_that_is_asked_for(base_url: str, state: Standin) -> None:
     at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20).run()
     assert "/srv/documents/policies" in shown(at)
