@@ -17,6 +17,8 @@ _STATE = "strongroom_ask"
 _PARAMETER = "conversation"
 _ADDRESS = "strongroom_ask_address"
 """Under it lies what the address named when it was looked at last."""
+_WAITING = "strongroom_ask_waiting"
+"""Under it lie the questions that wait to be asked again in conversations that are not on the screen."""
 
 
 @dataclass
@@ -40,7 +42,12 @@ def current() -> Conversation:
 
 
 def put_on_screen(conversation: Conversation) -> None:
-    """Show this one instead, from the next run on."""
+    """Show this one instead, from the next run on. A question that got no answer waits where it was asked."""
+    left, waiting = current(), st.session_state.setdefault(_WAITING, {})
+    waiting[_named(left)] = (left.asking, left.problem)
+    asked, problem = waiting.pop(_named(conversation), ("", ""))
+    if not conversation.turns or asked != conversation.turns[-1].question:  # it may have been answered after all
+        conversation.asking, conversation.problem = asked, problem
     st.session_state[_STATE] = conversation
 
 
@@ -52,19 +59,23 @@ def open_earlier(client: Client, conversation_id: str) -> None:
 
 def address() -> dict[str, str]:
     """The parameters of the address that leads to the one on the screen; none where nothing was answered in it yet."""
-    shown = current()
-    return {_PARAMETER: shown.id} if shown.id and shown.turns else {}
+    named = _named(current())
+    return {_PARAMETER: named} if named else {}
+
+
+def _named(conversation: Conversation) -> str:
+    """What an address calls it; nothing where nothing was answered in it yet."""
+    return conversation.id if conversation.id and conversation.turns else ""
 
 
 def newly_addressed() -> str | None:
     """What the address names since somebody changed it: a conversation's id, or nothing for a new conversation.
 
-    None where nobody did: then the address names what is on the screen.
+    None where nobody did: then the address names what is on the screen. Until it does, every run is told of the change.
     """
     named, shown = st.query_params.get(_PARAMETER, ""), address().get(_PARAMETER, "")
     known = st.session_state.get(_ADDRESS, "")
     if named not in (known, shown):
-        st.session_state[_ADDRESS] = named
         return named
     st.session_state[_ADDRESS] = shown
     if named != shown:

@@ -275,6 +275,74 @@ def test_an_address_whose_conversation_there_is_not_leads_to_a_new_one(base_url:
     assert at.chat_input[0].value is None
 
 
+def test_an_address_that_cannot_be_followed_now_is_kept_and_followed_once_it_can(base_url: str, state: Standin) -> None:
+    list(state.ask(Question(question="How long is leave?")))
+    (here,) = state.turns
+    state.down.add(("GET", f"/api/conversations/{here}"))
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20)
+    at.query_params["conversation"] = here
+    for _ in ("at first", "drawn again"):
+        at.run()
+        assert "does not answer. Try again later." in shown(at)
+        assert at.query_params["conversation"] == here
+    state.down.clear()
+    assert "How long is leave?" in shown(at.run())
+
+
+def test_a_question_that_failed_waits_in_its_conversation_while_another_one_is_looked_at(
+    base_url: str, state: Standin
+) -> None:
+    for question in ("How long is leave?", "Who approves it?"):
+        list(state.ask(Question(question=question)))
+    first, second = state.turns
+    state.fail_ask_with = Problem(code="audit_unavailable", message="The query log cannot be written.")
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20)
+
+    def follow(conversation: str) -> bool:
+        """Whether a question waits at this address."""
+        at.query_params["conversation"] = conversation
+        at.run()
+        return "The query log cannot be written." in shown(at)
+
+    assert [follow(first), follow(second), follow("")] == [False, False, False]
+    at.chat_input[0].set_value("In a new one?").run()
+    follow(first)
+    at.chat_input[0].set_value("In the first?").run()
+    assert [follow(second), follow("<b>none")] == [False, True]  # there is none of that address: a new one
+    assert follow("")
+    assert "In a new one?" in shown(at)
+    state.down.add(("GET", f"/api/conversations/{first}"))
+    follow(first)
+    state.down.clear()
+    assert follow(first)
+    assert "In the first?" in shown(at)
+    at.button(key="new-conversation").click().run()
+    assert "cannot be written" not in shown(at)  # it begins with nothing
+    assert follow(first)
+    state.fail_ask_with = None
+    at.button(key="ask-again").click().run()
+    assert [turn.question for turn in state.turns[first]] == ["How long is leave?", "In the first?"]
+    assert [follow(second), follow(first)] == [False, False]
+
+
+def test_a_question_whose_answer_the_reader_did_not_wait_for_is_not_offered_again_beside_its_answer(
+    base_url: str, state: Standin
+) -> None:
+    list(state.ask(Question(question="How long is leave?")))
+    (here,) = state.turns
+    left = Conversation(id=here, turns=list(state.turns[here]), asking="And in Geneva?")
+    list(state.ask(Question(question=left.asking, conversation_id=here)))
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20)
+    at.session_state["strongroom_ask"] = left
+    at.query_params["conversation"] = here
+    assert "The answer was interrupted." in shown(at.run())
+    for address in ("", here):
+        at.query_params["conversation"] = address
+        at.run()
+    assert shown(at).count("And in Geneva?</div>") == 1
+    assert "The answer was interrupted." not in shown(at)
+
+
 def test_an_open_tab_of_the_admin_is_the_only_one_that_is_asked_for(base_url: str, state: Standin) -> None:
     at = AppTest.from_function(_run_admin, kwargs={"url": base_url}, default_timeout=20).run()
     assert "/srv/documents/policies" in shown(at)

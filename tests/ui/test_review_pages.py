@@ -141,6 +141,16 @@ def test_the_case_that_is_open_stands_in_the_address_and_is_opened_from_there(ba
     assert ("Why do you read the log?" in page, "Told by a clerk." in page) == (True, False)
 
 
+@pytest.mark.parametrize(("named", "told"), [("", False), ("../", True), ("case-1/package", True)])
+def test_an_address_that_names_no_case_opens_none(base_url: str, state: Standin, named: str, told: bool) -> None:
+    state.requests.clear()
+    at = AppTest.from_function(_run, kwargs={"url": base_url, "name": "cases"}, default_timeout=20)
+    at.query_params["case"] = named
+    page = shown(at.run())
+    assert ("Not found, or not yours to see." in page, "cannot read" in page) == (told, False)
+    assert not any(path.startswith("/api/compliance/cases/") for _, path, _ in state.requests)
+
+
 @pytest.mark.parametrize(("chosen", "done"), [("case-1", "The question is in case 3."), ("", "Case 3 is open, with")])
 def test_a_question_is_put_in_a_case_from_its_entry(base_url: str, state: Standin, chosen: str, done: str) -> None:
     def entry(url: str) -> None:

@@ -4,7 +4,7 @@ Rules this package keeps:
 
 1. The reader's session cookie travels with every call. The API alone decides what it allows.
 2. Every failure is an `ApiProblem` with a sentence for people. It never carries what was sent or received.
-3. Identifiers are quoted before they become part of a path.
+3. Identifiers are quoted before they become part of a path; what could lead to another one is told as not found.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import httpx
 
 from appliance.api.schemas.access import AccessRequestOut, DecisionIn, EffectiveOut, ExplanationOut, VisibleOut
-from appliance.api.schemas.calling import segment
 from appliance.api.schemas.directories import DirectoryDetail, DirectorySyncIn
 from appliance.api.schemas.evaluations import ComparisonOut, EvaluationDetail, EvaluationOut, EvaluationsOut
 from appliance.api.schemas.files import CoverageOut, FileOut, FilePassword, FilesIn, FilesOut, ReceiptOut
@@ -27,7 +26,7 @@ from appliance.api.schemas.reviews import Approval, Rejection, ReviewDetail, Rev
 from appliance.api.schemas.runs import RunOut
 from appliance.api.schemas.sources import PreviewOut, Reread, SourceIn, SourceOut, SourcePatch, SyncIn
 from appliance.api.schemas.upkeep import HealthOut
-from ui.client.calls import Calls, Query, checked, parsed, parsed_list
+from ui.client.calls import Calls, Query, checked, parsed, parsed_list, segment
 
 _PREVIEW_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # walking a folder of very many files on a slow share
 _SYNC_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # thousands of people, of a directory that is slow

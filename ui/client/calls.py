@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from appliance.api.schemas import calling
 from appliance.api.schemas.people import HOST_COOKIE
 from appliance.api.schemas.shapes import Problem
 from appliance.invalid import named, told
@@ -24,6 +25,7 @@ _SESSION = re.compile(r"[\w.~+/=-]{1,4096}", re.ASCII)  # anything else could no
 _TIMEOUT = httpx.Timeout(30.0)
 _UNREADABLE = Problem(code="unreadable", message="The appliance sent something this page cannot read. Reload the page.")
 CUT_OFF = Problem(code="cut_off", message="The answer was cut off before its end. Ask again.")
+_NOT_FOUND = Problem(code="not_found", message="Not found, or not yours to see.")
 _UNREACHABLE = Problem(code="unreachable", message="The appliance does not answer. Try again in a moment.")
 
 
@@ -40,6 +42,11 @@ class ApiProblem(Exception):
     def signed_out(self) -> bool:
         """Whether the reader has to sign in again."""
         return self.status == httpx.codes.UNAUTHORIZED
+
+    @property
+    def not_found(self) -> bool:
+        """Whether there is no such thing, or none for this reader; trying again does not help."""
+        return self.status == httpx.codes.NOT_FOUND
 
 
 class Calls:
@@ -119,6 +126,18 @@ def _connections() -> httpx.HTTPTransport:
     """The connections of this process, shared and never closed: a dialog calls long after the run that opened it."""
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepalive_expiry=2.0)  # below the server's
     return httpx.HTTPTransport(limits=limits, trust_env=False)
+
+
+def segment(identifier: str) -> str:
+    """An identifier as one segment of a path.
+
+    Raises:
+        ApiProblem: It cannot be one, so there is nothing of that id: a server takes a quoted slash for a slash, and
+            no identifier for another address.
+    """
+    if not identifier or "/" in identifier:
+        raise ApiProblem(_NOT_FOUND, httpx.codes.NOT_FOUND)
+    return calling.segment(identifier)
 
 
 def _json(body: BaseModel) -> object:

@@ -8,11 +8,11 @@ import httpx
 
 from appliance.api.schemas.access import AccessRequestIn, AccessRequestOut, TermsOut
 from appliance.api.schemas.asking import ConversationDetail, ConversationOut, FeedbackIn, Question
-from appliance.api.schemas.calling import AskPart, ask_parts, segment
+from appliance.api.schemas.calling import AskPart, ask_parts
 from appliance.api.schemas.documents import ChangesOut, CitedPassage, DocumentDetail, LibraryOut
 from appliance.api.schemas.people import AccountOut, IssuedToken, Me, TokenInfo, TokenRequest
 from appliance.api.schemas.shapes import Problem
-from ui.client.calls import ApiProblem, Calls, checked
+from ui.client.calls import ApiProblem, Calls, checked, segment
 
 _ANSWER_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # the longest silence while a model loads and reads
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import httpx
 
-from appliance.api.schemas.calling import segment
 from appliance.api.schemas.cases import CaseDetail, CaseIn, CaseNoteIn, CaseOut, CaseQueryIn
 from appliance.api.schemas.charts import ChartsOut
 from appliance.api.schemas.compliance import ConfirmationIn, ProposalDecidedOut, ProposalDecisionIn, ProposalOut
@@ -34,7 +33,7 @@ from appliance.api.schemas.protection import (
 from appliance.api.schemas.replays import ReplayOut
 from appliance.api.schemas.review_queue import DrawnAnswersOut, JudgedOut, JudgementIn, SamplingRuleIn, SamplingRulesOut
 from appliance.domain import ReviewState
-from ui.client.calls import Calls, checked
+from ui.client.calls import Calls, checked, segment
 
 _REPLAY_TIMEOUT = httpx.Timeout(30.0, read=900.0)  # nothing is sent before the model has written all of it again
 _ERASURE_TIMEOUT = httpx.Timeout(30.0, read=600.0)  # many years of a log that has millions of entries

@@ -77,18 +77,24 @@ def page(client: Client) -> None:
 
 
 def _follow_the_address(client: Client) -> None:
-    """Show what the address names, where somebody changed it. What is not theirs is told as what there is not."""
+    """Show what the address names, where somebody changed it. What is not theirs is told as what there is not.
+
+    Any other failure is raised, and the address left as it is: it is followed by the next run, or after a reload.
+    """
     named = newly_addressed()
     if named is None:
         return
-    put_on_screen(Conversation())
-    if named:
-        try:
+    try:
+        if named:
             open_earlier(client, named)
-        except ApiProblem as problem:
-            if problem.signed_out:
-                raise
-            pieces.say_after_rerun(f"The conversation of this address cannot be opened: {problem.message}", "warn")
+        else:
+            put_on_screen(Conversation())
+    except ApiProblem as problem:
+        if not problem.not_found:
+            raise
+        put_on_screen(Conversation())
+        st.query_params.clear()
+        pieces.say_after_rerun(f"The conversation of this address cannot be opened: {problem.message}", "warn")
     st.rerun()  # the links beside the page lead to it then
 
 

@@ -47,8 +47,8 @@ def page(client: Client) -> None:
     for offer in (_offer_new, _offer_selection):
         with pieces.problems_shown():
             offer(client)
-    if CASE in st.query_params:
-        _open(client, st.query_params[CASE])
+    if named := st.query_params.get(CASE):
+        _open(client, named)
 
 
 def _entry(case: CaseOut) -> Html:

@@ -21,6 +21,7 @@ def show(client: Client) -> None:
     """Offer a new conversation, the latest ones, and a way to all of them."""
     if st.button("New conversation", icon=":material/add:", width="stretch", key="new-conversation"):
         conversation.put_on_screen(Conversation())
+        conversation.current().asking = ""  # nothing waits in a new one
         st.rerun()
     latest = client.conversations(limit=_LATEST + 1)
     if not latest:
