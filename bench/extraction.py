@@ -17,6 +17,7 @@ from corpora import READERS, opened_set, questions
 
 from appliance.answering.extract import extract
 from appliance.domain import Citation
+from appliance.retrieval.superseded import packed
 
 _MOST_QUESTIONS = 500
 _QUOTED_FROM = 3  # passages
@@ -36,7 +37,8 @@ def main() -> None:
         counts = [0, 0, 0]
         with opened_set(folder, given.index) as appliance:
             for one in asked:
-                hits = appliance.retriever.retrieve(one.text, READERS)[: appliance.settings.retrieval.passages]
+                found = appliance.retriever.retrieve(one.text, READERS)
+                hits = packed(found, appliance.settings.retrieval.passages)
                 passages = [Citation(number, hit) for number, hit in enumerate(hits, start=1)]
                 made = extract(one.text, passages, appliance.embedder)
                 marked = "\n".join(made.text[start:end] for start, end in made.highlights)

@@ -194,7 +194,7 @@ def _evenly(items: Sequence[Question], most: int) -> Sequence[Question]:
 def documents_by_group(folder: Path, kind: Kind, into: Path) -> dict[str, Path]:
     """A folder of files for each group; passages become files."""
     if (folder / "docs").is_dir() and not (folder / "corpus.jsonl").exists():
-        return _linked(folder / "docs", kind, into)
+        return _copied(folder / "docs", kind, into)
     for path in sorted(folder.glob("*corpus.jsonl")):
         for line in path.read_text("utf-8").splitlines():
             row = json.loads(line)
@@ -205,8 +205,8 @@ def documents_by_group(folder: Path, kind: Kind, into: Path) -> dict[str, Path]:
     return {path.name: path for path in into.iterdir()}
 
 
-def _linked(docs: Path, kind: Kind, into: Path) -> dict[str, Path]:
-    """Files as they are, hard links where the disk allows: a source does not follow symbolic ones."""
+def _copied(docs: Path, kind: Kind, into: Path) -> dict[str, Path]:
+    """Copies of the files as they are: a source does not follow symbolic links."""
     for path in (path for path in docs.rglob("*") if path.is_file()):
         group = kind.group_of_document({"id": str(path.relative_to(docs))})
         target = into / group / path.relative_to(docs)
