@@ -41,9 +41,14 @@ _HALT = re.compile(r"[:;](?=\s+[^\sa-zà-ÿ])")
 _ENDS = re.compile(r"[.!?:;…]\W*\Z")
 _LABEL = re.compile(r"\s*\S+(?:\s+\S+)?:")
 _NUMBERED_CAPTION = re.compile(
-    r"\W*(?:chart|exhibit|fig(?:ur[ae]?|\.)?|tab(?:elle|ella|leau|le|la|\.)?|abb(?:ildung|\.)?)\s?\d+(?:\.\d+)*\s?[:.–—]\s"
-    r".{0,200}\Z",
+    r"\W*(?:chart|exhibit|fig(?:ur[ae]?|\.)?|tab(?:elle|ella|leau|le|la|\.|(?=\s?[\d.]+\s?[:–—]))|abb(?:ildung|\.)?)"
+    r"\s?\d+(?:\.\d+)*\s?(?P<sign>[:.–—])\s(?P<said>.{0,200})\Z",
     re.IGNORECASE,
+)
+_VERB = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|can|may|must|shall|should|will|ist|sind|hat|haben|kann|können|muss|müssen|darf"
+    r"|dürfen|wird|werden|gilt|gelten|est|sont|peut|peuvent|doit|doivent|è|sono|può|possono|deve|devono|es|puede|pueden"
+    r"|debe|deben)\b"
 )
 _NUMBER = re.compile(r"\d+")
 _MEASURE = re.compile(rf"\b(?:{MEASURES})\b", re.IGNORECASE)
@@ -208,7 +213,7 @@ class _Judged:
 
     def _is_near(self, wanted: _Wanted, best: int) -> bool:
         part = self.parts[best]
-        if wanted.are_missing:
+        if part.leads or wanted.are_missing:
             return False
         if wanted.own:
             return wanted.is_spoken_of(f"{self.passage.hit.title}\n{part.headings}\n{part.told}")
@@ -328,7 +333,7 @@ def _parts(chunk: Chunk) -> list[_Part]:
 
 def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]:
     """The parts of a line, which begins at that place of the passage."""
-    if (line and line.lstrip("# ") in headings) or _NUMBERED_CAPTION.match(line):
+    if (line and line.lstrip("# ") in headings) or _is_numbered_caption(line):
         return [_Part(line, at, opens_line=True, leads=True)]
     if _CELL_BORDER in line:
         return [_Part(line, at, opens_line=True, is_row=True)]
@@ -337,6 +342,14 @@ def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]
         for start, end in _sentences(line)
         if (said := line[start:end]).strip()
     ]
+
+
+def _is_numbered_caption(line: str) -> bool:
+    """Whether a line says what a figure or a table shows: "Fig. 2: ...", or "Fig. 2. ..." if no sentence follows."""
+    found = _NUMBERED_CAPTION.match(line)
+    if found is None or found["sign"] != ".":
+        return found is not None
+    return not _VERB.search(found["said"]) and not any(sentence_ends(line, found.start("said"), len(line)))
 
 
 def _names_columns(parts: Sequence[_Part], number: int) -> bool:

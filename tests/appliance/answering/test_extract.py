@@ -201,9 +201,24 @@ def test_a_caption_or_a_subtitle_is_not_marked_but_what_stands_below_it() -> Non
 )
 def test_the_caption_of_a_figure_is_not_marked(caption: str) -> None:
     labels = f"North | South | East\n{caption}"
-    assert marks("How did the sales of kayaks go by region?", *make_passages(labels)) == []
+    for text in (labels, caption):
+        assert marks("How did the sales of kayaks go by region?", *make_passages(text)) == []
     told = "Figure 2 shows the sales of kayaks by region."
     assert marks("How did the sales of kayaks go by region?", *make_passages(told)) == [told]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Table 1. In Geneva the limit of hotels is 230 francs.",
+        "Tab 2. Enter the limit of hotels in Geneva",
+        "Tab. 2. Limit of hotels in Geneva. Book early.",
+    ],
+)
+def test_a_sentence_that_follows_the_number_of_a_table_is_marked(said: str) -> None:
+    found = marks("What is the limit of hotels in Geneva?", *make_passages(f"{said}\nEat at noon."))
+    assert found
+    assert "Geneva" in found[0]
 
 
 def test_a_line_above_a_table_is_marked_if_it_is_a_sentence() -> None:
