@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.answering.citations import MarkerGate
-from appliance.answering.extract import extract, quotations
+from appliance.answering.extract import extract, for_others, quotations
 from appliance.domain import Citation, Place
 from appliance.index.port import Vector
 from appliance.inference.port import Vectors
 from tests.data.builders import ToyEmbedder, make_passages
+from tests.growth import assert_linear
 
 QUESTION = "How long is parental leave?"
 
@@ -236,6 +237,57 @@ def test_neither_a_number_nor_the_measure_alone_makes_a_sentence_near() -> None:
     said = "Advances are paid for journeys of more than 5 days."
     assert marks("How many days of holiday do I get?", *make_passages(said)) == []
     assert marks("For journeys of how many days are advances paid?", *make_passages(said)) == [said]
+
+
+OTHERS = "Place | Hours\nGeneva | 8\n"
+
+
+def rows_for_others(text: str) -> int:
+    passages = make_passages(text)
+    return len(for_others("How many hours in Geneva? And in Paris?", "And in Paris?", passages))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "Others",
+        "All other places",
+        "Everywhere else",
+        "Elsewhere in Europe",
+        "Rest",
+        "The rest",
+        "Rest of the world",
+        "Rest der Welt",
+        "Reste du monde",
+        "Resto d'Europa",
+        "Remaining",
+        "All remaining places",
+        "Übrige Orte",
+    ],
+)
+def test_a_row_for_others_is_found(cell: str) -> None:
+    assert rows_for_others(f"{OTHERS}{cell} | 24") == 1
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "Rest rooms",
+        "Rest period in Bern",
+        "Restaurant",
+        "Remaining time",
+        "Other information",
+        "Weitere Informationen",
+        "Other Genevas",
+    ],
+)
+def test_what_only_begins_like_a_row_for_others_is_none(cell: str) -> None:
+    assert rows_for_others(f"{OTHERS}{cell} | 24") == 0
+
+
+@pytest.mark.parametrize("cell", ["Bern", "Other places"])
+def test_the_time_to_find_a_row_for_others_grows_with_the_table_and_no_faster(cell: str) -> None:
+    assert_linear(rows_for_others, lambda size: "Place | Hours\n" + f"{cell} | 24\n" * size, 1_200)
 
 
 def test_the_words_of_asking_do_not_make_what_is_asked_about_count_for_less() -> None:
