@@ -38,7 +38,8 @@ from appliance.domain import Chunk, Citation
 from appliance.inference.port import Embedder
 
 _HALT = re.compile(r"[:;](?=\s+[^\sa-zà-ÿ])")
-_ENDS = re.compile(r"[.!?:;…]\W*\Z")
+_SENTENCE_ENDS = (".", "!", "?", ":", ";", "…")
+_MAY_STAND_BEHIND = " \xa0\u202f'\"’”“»«›‹)]}*_"
 _LABEL = re.compile(r"\s*\S+(?:\s+\S+)?:")
 _NUMBERED_CAPTION = re.compile(
     r"\W*(?:chart|exhibit|fig(?:ur[ae]?|\.)?|tab(?:elle|ella|leau|le|la|\.|(?=\s?[\d.]+\s?[:–—]))|abb(?:ildung|\.)?)"
@@ -372,9 +373,14 @@ def _names_columns(parts: Sequence[_Part], number: int) -> bool:
 def _is_caption(parts: Sequence[_Part], number: int) -> bool:
     """Whether a part is a line that says what follows: above a table, or between a heading and the next one."""
     part, above, below = parts[number], parts[max(0, number - 1) : number], parts[number + 1 : number + 2]
-    if part.is_row or not part.opens_line or not below or not below[0].opens_line or _ENDS.search(part.text):
+    if part.is_row or not part.opens_line or not below or not below[0].opens_line or _ends(part.text):
         return False
     return below[0].is_row or (below[0].leads and all(one.leads for one in above))
+
+
+def _ends(text: str) -> bool:
+    """Whether a text ends as a sentence does, or with a colon or a semicolon."""
+    return text.rstrip(_MAY_STAND_BEHIND).endswith(_SENTENCE_ENDS)
 
 
 def _sentences(line: str) -> Iterator[tuple[int, int]]:

@@ -290,6 +290,13 @@ def test_the_time_to_find_a_row_for_others_grows_with_the_table_and_no_faster(ce
     assert_linear(rows_for_others, lambda size: "Place | Hours\n" + f"{cell} | 24\n" * size, 1_200)
 
 
+def test_the_time_to_cut_a_passage_grows_with_its_dots_and_no_faster() -> None:
+    def work(size: int) -> object:
+        return extract(QUESTION, make_passages(f"{'.' * size}x\nRoom | Floor"), ToyEmbedder())
+
+    assert_linear(work, int, 20_000)
+
+
 def test_the_words_of_asking_do_not_make_what_is_asked_about_count_for_less() -> None:
     said = "Herons fish alone."
     assert marks("How often, when and for how long might herons fish?", *make_passages(said)) == [said]
