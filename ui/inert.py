@@ -59,8 +59,10 @@ _OPENS, _CLOSES = "\ue000", "\ue001"
 """Stand around what `render` marks until the text is HTML. Private characters; those of the text itself are removed."""
 
 _OPENING, _CLOSING = "\N{LEFT DOUBLE QUOTATION MARK}", "\N{RIGHT DOUBLE QUOTATION MARK}"
-_OPENS_QUOTATION = re.compile(f"[{_OPENS}{_CLOSES}]*{_OPENING}[{_OPENS}{_CLOSES}]*")
-_ENDS_QUOTATION = re.compile(f"([{_OPENS}{_CLOSES}]*){_CLOSING}([{_OPENS}{_CLOSES}]*) *(.*)")
+_NO_PROSE = f" …{_OPENING}{_CLOSING}"
+_SIGN = re.compile(f"[{_OPENS}{_CLOSES}]")
+_OPENS_QUOTATION = re.compile(f"{_OPENING}…?")
+_ENDS_QUOTATION = re.compile(rf"…?{_CLOSING} \[\d+\]")
 
 _MAX_DEPTH = 3
 
@@ -217,22 +219,25 @@ def _blocks(text: str, cited: Collection[int], rows: bool) -> str:
 def _with_quotation_marks_at_prose(lines: Sequence[str]) -> list[str]:
     """The lines; where a quotation begins or ends with a row, its mark stands at its prose, and nowhere if it has none.
 
-    In a cell it would be read as part of it (behind a figure as inches), and a table is set apart anyway.
+    In a cell it would be read as part of it (behind a figure as inches), and a table is set apart anyway. Nor does a
+    mark stand at the sign of what is left out before or after a row.
     """
     put: list[str] = []
     is_awaited, prose = False, -1  # an opening mark, until prose comes; the last line of prose in this quotation
     for number, line in enumerate(lines):
         following = lines[number + 1] if number + 1 < len(lines) else ""
-        ended = _ENDS_QUOTATION.fullmatch(line) if put and is_row(put[-1]) else None
-        if is_row(following) and _OPENS_QUOTATION.fullmatch(line):
+        said, above = _SIGN.sub("", line), put[-1] if put else ""
+        if is_row(following) and not above.strip() and _OPENS_QUOTATION.fullmatch(said):
+            put += [opened] if (opened := said.removeprefix(_OPENING)) else []
             is_awaited, prose = True, -1
-        elif ended and (is_awaited or prose >= 0):
+        elif is_row(above) and (is_awaited or prose >= 0) and _ENDS_QUOTATION.fullmatch(said):
             put[prose] += "" if is_awaited else _CLOSING
-            put.append("".join(ended.groups()))
-            is_awaited = False
+            kept = line.replace(_CLOSING, "", 1)
+            put.append(kept if said.startswith("…") else kept.replace(" ", "", 1))
+            is_awaited, prose = False, -1
         else:
-            is_between_rows = bool(put) and is_row(put[-1]) and is_row(following)
-            is_prose = bool(line.strip()) and not is_row(line) and not is_between_rows
+            is_between_rows = is_row(above) and is_row(following)
+            is_prose = bool(said.strip(_NO_PROSE)) and not is_row(line) and not is_between_rows
             put.append(_OPENING + line if is_prose and is_awaited else line)
             if is_prose:
                 is_awaited, prose = False, len(put) - 1

@@ -38,12 +38,18 @@ from appliance.domain import Chunk, Citation
 from appliance.inference.port import Embedder
 
 _HALT = re.compile(r"[:;](?=\s+[^\sa-zà-ÿ])")
-_ENDS = re.compile(r"[.!?:;…]\W*\Z")
+_SENTENCE_ENDS = (".", "!", "?", ":", ";", "…")
+_MAY_STAND_BEHIND = " \xa0\u202f'\"’”“»«›‹)]}*_"
 _LABEL = re.compile(r"\s*\S+(?:\s+\S+)?:")
 _NUMBERED_CAPTION = re.compile(
-    r"\W*(?:chart|exhibit|fig(?:ur[ae]?|\.)?|tab(?:elle|ella|leau|le|la|\.)?|abb(?:ildung|\.)?)\s?\d+(?:\.\d+)*\s?[:.–—]\s"
-    r".{0,200}\Z",
+    r"\W*(?:chart|exhibit|fig(?:ur[ae]?|\.)?|tab(?:elle|ella|leau|le|la|\.|(?=\s?[\d.]+\s?[:–—]))|abb(?:ildung|\.)?)"
+    r"\s?\d+(?:\.\d+)*\s?(?P<sign>[:.–—])\s(?P<said>.{0,200})\Z",
     re.IGNORECASE,
+)
+_VERB = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|can|may|must|shall|should|will|ist|sind|hat|haben|kann|können|muss|müssen|darf"
+    r"|dürfen|wird|werden|gilt|gelten|est|sont|peut|peuvent|doit|doivent|è|sono|può|possono|deve|devono|es|puede|pueden"
+    r"|debe|deben)\b"
 )
 _NUMBER = re.compile(r"\d+")
 _MEASURE = re.compile(rf"\b(?:{MEASURES})\b", re.IGNORECASE)
@@ -56,8 +62,11 @@ _ASKS_FOR_NUMBER = re.compile(
 )
 _OTHERS = re.compile(
     r"(?:(?:all|any|the|alle|tous les|toutes les|tutti gli|tutte le|todos los|todas las|los|las)\s+)?"
-    r"(?:others?|remaining|rest|elsewhere|andere[nrs]?|anderswo|übrige[nrs]?|sonstige[nrs]?|weitere[nrs]?|autres?|reste"
-    r"|ailleurs|altr[aeio]|altrove|otr[ao]s|demás|resto)\b",
+    r"(?:others?|(?<=\s)remaining|andere[nrs]?|übrige[nrs]?|sonstige[nrs]?|weitere[nrs]?|autres?|altr[aeio]|otr[ao]s"
+    r"|demás)\b(?!\s+(?:informa|auskünfte|angaben|hinweise))"
+    r"|(?:elsewhere|(?:any|every)where else|anderswo|überall sonst|(?:partout )?ailleurs|altrove)\b"
+    r"|(?:(?:the|der|le|il|el)\s+)?(?:remaining|remainder|rest|reste|resto)"
+    r"(?=\W*\Z|\s+(?:of|der|des|von|vom|de|del|du|di|dei|degli|della|delle|dello)\b|\s+d['’])",
     re.IGNORECASE,
 )
 _CELL_BORDER = " | "  # as tables of documents are kept, a row on a line
@@ -208,7 +217,7 @@ class _Judged:
 
     def _is_near(self, wanted: _Wanted, best: int) -> bool:
         part = self.parts[best]
-        if wanted.are_missing:
+        if part.leads or wanted.are_missing:
             return False
         if wanted.own:
             return wanted.is_spoken_of(f"{self.passage.hit.title}\n{part.headings}\n{part.told}")
@@ -257,24 +266,27 @@ def for_others(searched_for: str, follow_up: str, passages: Sequence[Citation]) 
     before = named.of_question_before(searched_for, follow_up, hits)
     for passage in passages[:_MAX_PASSAGES]:
         parts = _parts(passage.hit.chunk)
-        row = next((number for number in range(len(parts)) if _is_for_others(parts, number, before)), None)
+        row = _row_for_others(parts, before)
         if row is not None:
             first, around = _around(parts, row)
             return [Quotation(passage, *around, is_near=False, at=first.at)]
     return []
 
 
-def _is_for_others(parts: Sequence[_Part], number: int, names: Collection[str]) -> bool:
-    """Whether a part is a row for others, which has one of the names in the same column of another row."""
-    head = _head_row(parts, number)
-    columns = [column for column, cell in enumerate(_cells(parts[number])) if _OTHERS.match(cell)]
-    return any(
-        named.held(names, cell)
-        for other, part in enumerate(parts)
-        if part.is_row and other not in (head, number) and _head_row(parts, other) == head
-        for column, cell in enumerate(_cells(part))
-        if column in columns
-    )
+def _row_for_others(parts: Sequence[_Part], names: Collection[str]) -> int | None:
+    """The first row that is for others than one of the names, which another row has in the same column."""
+    cells = [(row, column, cell) for row, part in enumerate(parts) for column, cell in enumerate(_cells(part))]
+    found = [(row, column) for row, column, cell in cells if _OTHERS.match(cell) and not named.held(names, cell)]
+    if not found:
+        return None
+    heads = _head_rows(parts)
+    columns = {(heads[row], column) for row, column in found}
+    hold = {
+        (heads[row], column)
+        for row, column, cell in cells
+        if row != heads[row] and (heads[row], column) in columns and named.held(names, cell)
+    }
+    return next((row for row, column in found if (heads[row], column) in hold), None)
 
 
 def _cells(part: _Part) -> list[str]:
@@ -318,17 +330,20 @@ def _parts(chunk: Chunk) -> list[_Part]:
         indent = len(line) - len(line.lstrip())
         parts += (replace(part, headings=above) for part in _parts_of_line(line.strip(), start + indent, headings))
         start += len(line) + 1
-    heads = [parts[_head_row(parts, number)].text if part.is_row else "" for number, part in enumerate(parts)]
-    leads = [_names_columns(parts, number) or _is_caption(parts, number) for number in range(len(parts))]
+    heads = _head_rows(parts)
+    leads = [
+        (number == head and _names_columns(parts, number)) or _is_caption(parts, number)
+        for number, head in enumerate(heads)
+    ]
     return [
-        replace(part, leads=part.leads or above, head=head)
+        replace(part, leads=part.leads or above, head=parts[head].text if part.is_row else "")
         for part, above, head in zip(parts, leads, heads, strict=True)
     ]
 
 
 def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]:
     """The parts of a line, which begins at that place of the passage."""
-    if (line and line.lstrip("# ") in headings) or _NUMBERED_CAPTION.match(line):
+    if (line and line.lstrip("# ") in headings) or _is_numbered_caption(line):
         return [_Part(line, at, opens_line=True, leads=True)]
     if _CELL_BORDER in line:
         return [_Part(line, at, opens_line=True, is_row=True)]
@@ -339,11 +354,17 @@ def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]
     ]
 
 
+def _is_numbered_caption(line: str) -> bool:
+    """Whether a line says what a figure or a table shows: "Fig. 2: ...", or "Fig. 2. ..." if no sentence follows."""
+    found = _NUMBERED_CAPTION.match(line)
+    if found is None or found["sign"] != ".":
+        return found is not None
+    return not _VERB.search(found["said"]) and not any(sentence_ends(line, found.start("said"), len(line)))
+
+
 def _names_columns(parts: Sequence[_Part], number: int) -> bool:
-    """Whether a part is the head of a table: its first row, above others, whose numbers are periods at most."""
-    if not parts[number].is_row or _head_row(parts, number) < number:
-        return False
-    if number + 1 == len(parts) or not parts[number + 1].is_row:
+    """Whether the first row of a table is its head: it stands above others, and its numbers are periods at most."""
+    if not all(part.is_row for part in parts[number : number + 2]) or number + 1 == len(parts):
         return False
     cells = list(filter(None, _cells(parts[number])))
     return len(cells) > 1 and all(_PERIOD.fullmatch(cell) or not _NUMBER.search(cell) for cell in cells)
@@ -352,9 +373,14 @@ def _names_columns(parts: Sequence[_Part], number: int) -> bool:
 def _is_caption(parts: Sequence[_Part], number: int) -> bool:
     """Whether a part is a line that says what follows: above a table, or between a heading and the next one."""
     part, above, below = parts[number], parts[max(0, number - 1) : number], parts[number + 1 : number + 2]
-    if part.is_row or not part.opens_line or not below or not below[0].opens_line or _ENDS.search(part.text):
+    if part.is_row or not part.opens_line or not below or not below[0].opens_line or _ends(part.text):
         return False
     return below[0].is_row or (below[0].leads and all(one.leads for one in above))
+
+
+def _ends(text: str) -> bool:
+    """Whether a text ends as a sentence does, or with a colon or a semicolon."""
+    return text.rstrip(_MAY_STAND_BEHIND).endswith(_SENTENCE_ENDS)
 
 
 def _sentences(line: str) -> Iterator[tuple[int, int]]:
@@ -394,7 +420,7 @@ def _around(parts: Sequence[_Part], best: int) -> tuple[_Part, tuple[str, str, s
 
     Told are the first of them, and the texts before the part, of it and after it.
     """
-    head, room = _head_row(parts, best), _MAX_CHARACTERS - len(parts[best].text)
+    head, room = _head_rows(parts)[best], _MAX_CHARACTERS - len(parts[best].text)
     if head < best and len(parts[head].text) >= room:
         head = best
     room -= len(parts[head].text) if head < best else 0
@@ -424,12 +450,13 @@ def _grown(parts: Sequence[_Part], best: int, room: int) -> tuple[int, int]:
     return first, last
 
 
-def _head_row(parts: Sequence[_Part], number: int) -> int:
-    """The first row of the table that a row belongs to (a line alone between two rows too); else the part itself."""
-    head = number
-    while parts[head].is_row and head and (parts[head - 1].is_row or (head > 1 and parts[head - 2].is_row)):
-        head -= 1 if parts[head - 1].is_row else 2
-    return head
+def _head_rows(parts: Sequence[_Part]) -> list[int]:
+    """Of each row the first one of its table (a line may stand alone between two rows); of what is none, itself."""
+    heads: list[int] = []
+    for number, part in enumerate(parts):
+        above = next((row for row in (number - 1, number - 2) if part.is_row and row >= 0 and parts[row].is_row), None)
+        heads.append(number if above is None else heads[above])
+    return heads
 
 
 def _opening(parts: Sequence[_Part], first: int, head: int) -> str:

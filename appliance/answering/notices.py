@@ -31,7 +31,7 @@ OTHER_QUESTION = (
     "Nothing that is quoted here has the words of this follow-up question: it may answer only the question before it."
 )
 
-FOR_OTHERS = "The table has a row for others; whether it holds for this, the documents do not say."
+FOR_OTHERS = "The table has a row that may be for others; whether it holds for this, the documents do not say."
 
 _NOT_SAID = {
     "de": "Die Dokumente, die Sie sehen dürfen, beantworten das nicht.",

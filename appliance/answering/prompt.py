@@ -189,17 +189,17 @@ def _passage(citation: Citation, words: Instructions) -> str:
     marker = f"[{citation.number}]"
     begin, end = words.begin.format(marker), words.end.format(marker)
     where = _quoted(" > ".join(_where(citation.hit, words)))
-    return f"<<<{begin} {_one_line(where)}>>>\n{_quoted(citation.hit.chunk.text)}\n<<<{end}>>>"
+    return f"<<<{begin} {one_line(where)}>>>\n{_quoted(citation.hit.chunk.text)}\n<<<{end}>>>"
 
 
 def _where(hit: Hit, words: Instructions) -> Iterator[str]:
     """The title, the nearest headings and the page or its name; no heading that is said already."""
-    place, title = hit.chunk.place, _one_line(hit.title)
+    place, title = hit.chunk.place, one_line(hit.title)
     begins = hit.chunk.text.split("\n", len(place.headings))[: len(place.headings)]  # headings that lead a passage
     said = {_alike(text) for text in (title, *begins)}
     if title:
         yield title
-    for heading in dict.fromkeys(map(_one_line, place.headings[-_NEAREST_HEADINGS:])):
+    for heading in dict.fromkeys(map(one_line, place.headings[-_NEAREST_HEADINGS:])):
         if heading and _alike(heading) not in said:
             yield heading
     if place.label:
@@ -209,10 +209,11 @@ def _where(hit: Hit, words: Instructions) -> Iterator[str]:
 
 
 def _alike(text: str) -> str:
-    return _one_line(text).casefold()
+    return one_line(text).casefold()
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A text with single spaces for its blanks and line breaks."""
     return " ".join(text.split())
 
 

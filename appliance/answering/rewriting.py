@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 from appliance.answering.citations import without_markers
 from appliance.answering.instructions import REWRITING_TEMPLATE, RewritingInstructions
-from appliance.answering.prompt import chat_sha256, inert
+from appliance.answering.prompt import chat_sha256, inert, one_line
 from appliance.answering.sentences import COMMON, words
 from appliance.domain import Turn
 from appliance.errors import ModelUnavailable
@@ -95,20 +95,15 @@ def _said(model: LanguageModel, messages: Sequence[Message], generation: Generat
 
 def _messages(question: str, turns: Sequence[Turn], told: RewritingInstructions) -> tuple[Message, ...]:
     said = "\n".join(
-        f"{told.question} {_one_line(inert(turn.question))}\n"
-        f"{told.answer} {_short(inert(without_markers(turn.answer)))}"
+        f"{told.question} {one_line(inert(turn.question))}\n{told.answer} {_short(inert(without_markers(turn.answer)))}"
         for turn in turns[-_TURNS:]
     )
-    asked = f"{told.conversation}\n{said}\n\n{told.last} {_one_line(inert(question))}\n\n{told.rewritten}"
+    asked = f"{told.conversation}\n{said}\n\n{told.last} {one_line(inert(question))}\n\n{told.rewritten}"
     return (Message(MessageRole.SYSTEM, told.rules), Message(MessageRole.USER, asked))
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def _short(answer: str) -> str:
-    line = _one_line(answer)
+    line = one_line(answer)
     return line if len(line) <= _ANSWER_CHARACTERS else f"{line[:_ANSWER_CHARACTERS]} …"
 
 

@@ -128,6 +128,8 @@ def test_whatever_is_marked_stays_inert_and_every_tag_closed(untrusted: str, edg
         "words\n\n  1) one\n```\nx\n```",
         "“\na | 5\ngroup:\n| 7 | b\n• c | 9\n” [1]",
         "“\na | 2025\nc | 9\n” [1]",
+        "“…\na | 2025\nc | 9\n…” [1]",
+        "“…\na | 5\nc | 9\n”He. [1]",
     ],
 )
 def test_a_mark_changes_no_block_wherever_it_begins_and_ends(source: str) -> None:
@@ -202,6 +204,14 @@ TABLE = (
         ("“Rates a night.\nCity | EUR\nBern | 180\n” [1]", f"<p>“Rates a night.”</p>{TABLE}<p>CHIP</p>"),
         ("“\nCity | EUR\nBern | 180\nAsk early.” [1]", f"{TABLE}<p>“Ask early.” CHIP</p>"),
         ("“Note.\nCity | EUR\nBern | 180\nAsk early.” [1]", f"<p>“Note.</p>{TABLE}<p>Ask early.” CHIP</p>"),
+        ("“\nCity | EUR\nBern | 180\n…” [1]", f"{TABLE}<p>… CHIP</p>"),
+        ("“…\nCity | EUR\nBern | 180\n…” [1]", f"<p>…</p>{TABLE}<p>… CHIP</p>"),
+        ("“…\nCity | EUR\nBern | 180\n” [1]", f"<p>…</p>{TABLE}<p>CHIP</p>"),
+        ("“…\nCity | EUR\nBern | 180\nAsk early.” [1]", f"<p>…</p>{TABLE}<p>“Ask early.” CHIP</p>"),
+        ("“Note.\nCity | EUR\nBern | 180\n…” [1]", f"<p>“Note.”</p>{TABLE}<p>… CHIP</p>"),
+        ("“\nCity | EUR\nBern | 180\n”He said” [1]", f"{TABLE}<p>“”He said” CHIP</p>"),
+        ("“Note.\nCity | EUR\nBern | 180\n”\nHe.” [1]", f"<p>“Note.</p>{TABLE}<p>”<br>He.” CHIP</p>"),
+        ("“Note.\n“\nCity | EUR\nBern | 180\n” [1]", f"<p>“Note.”<br>“</p>{TABLE}<p>CHIP</p>"),
     ],
 )
 def test_a_table_in_a_quotation_has_no_quotation_marks_which_stand_at_the_prose(quotation: str, shown: str) -> None:
@@ -219,10 +229,23 @@ def test_the_quotation_marks_of_one_quotation_are_not_put_into_another() -> None
     assert [apart.count(mark) for mark in "“”"] == [1, 1]
 
 
-def test_the_marks_of_a_quotation_stay_where_something_is_left_out_or_no_row_ends_it() -> None:
-    left_out = render("“…\nBern | 180\n…” [1]\n\nAnd\n” [1]", {1}, rows=True)
-    for alone in ("<p>“…</p>", "<p>…” ", "<p>And<br>” "):
-        assert alone in left_out
+def test_a_mark_that_no_row_stands_before_stays_and_a_quotation_ends_once() -> None:
+    assert "<p>And<br>” " in render("“…\nBern | 180\n…” [1]\n\nAnd\n” [1]", {1}, rows=True)
+    ended = "“Note.\nBern | 180\n” [1]"
+    again = render(f"{ended}\nCity | EUR\n” [1]", {1}, rows=True)
+    assert "<p>“Note.”</p>" in again
+    assert again.count("”") == 2
+
+
+pieces = st.sampled_from(["“", "”", "…", "“…", "…” [1]", "” [1]", "City | EUR", "Ask.", "”He", "“Note.", ""])
+
+
+@given(st.lists(pieces))
+def test_quotation_marks_are_put_elsewhere_without_a_loss_of_other_signs(lines: list[str]) -> None:
+    def rest(text: str) -> str:
+        return re.sub(r"[\s“”]|<[^>]*>", "", text).replace("|", "").replace("[1]", "1")
+
+    assert rest(render("\n".join(lines), {1}, rows=True)) == rest("\n".join(lines))
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.answering.citations import MarkerGate
-from appliance.answering.extract import extract, quotations
+from appliance.answering.extract import extract, for_others, quotations
 from appliance.domain import Citation, Place
 from appliance.index.port import Vector
 from appliance.inference.port import Vectors
 from tests.data.builders import ToyEmbedder, make_passages
+from tests.growth import assert_linear
 
 QUESTION = "How long is parental leave?"
 
@@ -201,9 +202,24 @@ def test_a_caption_or_a_subtitle_is_not_marked_but_what_stands_below_it() -> Non
 )
 def test_the_caption_of_a_figure_is_not_marked(caption: str) -> None:
     labels = f"North | South | East\n{caption}"
-    assert marks("How did the sales of kayaks go by region?", *make_passages(labels)) == []
+    for text in (labels, caption):
+        assert marks("How did the sales of kayaks go by region?", *make_passages(text)) == []
     told = "Figure 2 shows the sales of kayaks by region."
     assert marks("How did the sales of kayaks go by region?", *make_passages(told)) == [told]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Table 1. In Geneva the limit of hotels is 230 francs.",
+        "Tab 2. Enter the limit of hotels in Geneva",
+        "Tab. 2. Limit of hotels in Geneva. Book early.",
+    ],
+)
+def test_a_sentence_that_follows_the_number_of_a_table_is_marked(said: str) -> None:
+    found = marks("What is the limit of hotels in Geneva?", *make_passages(f"{said}\nEat at noon."))
+    assert found
+    assert "Geneva" in found[0]
 
 
 def test_a_line_above_a_table_is_marked_if_it_is_a_sentence() -> None:
@@ -221,6 +237,64 @@ def test_neither_a_number_nor_the_measure_alone_makes_a_sentence_near() -> None:
     said = "Advances are paid for journeys of more than 5 days."
     assert marks("How many days of holiday do I get?", *make_passages(said)) == []
     assert marks("For journeys of how many days are advances paid?", *make_passages(said)) == [said]
+
+
+OTHERS = "Place | Hours\nGeneva | 8\n"
+
+
+def rows_for_others(text: str) -> int:
+    passages = make_passages(text)
+    return len(for_others("How many hours in Geneva? And in Paris?", "And in Paris?", passages))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "Others",
+        "All other places",
+        "Everywhere else",
+        "Elsewhere in Europe",
+        "Rest",
+        "The rest",
+        "Rest of the world",
+        "Rest der Welt",
+        "Reste du monde",
+        "Resto d'Europa",
+        "Remaining",
+        "All remaining places",
+        "Übrige Orte",
+    ],
+)
+def test_a_row_for_others_is_found(cell: str) -> None:
+    assert rows_for_others(f"{OTHERS}{cell} | 24") == 1
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "Rest rooms",
+        "Rest period in Bern",
+        "Restaurant",
+        "Remaining time",
+        "Other information",
+        "Weitere Informationen",
+        "Other Genevas",
+    ],
+)
+def test_what_only_begins_like_a_row_for_others_is_none(cell: str) -> None:
+    assert rows_for_others(f"{OTHERS}{cell} | 24") == 0
+
+
+@pytest.mark.parametrize("cell", ["Bern", "Other places"])
+def test_the_time_to_find_a_row_for_others_grows_with_the_table_and_no_faster(cell: str) -> None:
+    assert_linear(rows_for_others, lambda size: "Place | Hours\n" + f"{cell} | 24\n" * size, 1_200)
+
+
+def test_the_time_to_cut_a_passage_grows_with_its_dots_and_no_faster() -> None:
+    def work(size: int) -> object:
+        return extract(QUESTION, make_passages(f"{'.' * size}x\nRoom | Floor"), ToyEmbedder())
+
+    assert_linear(work, int, 20_000)
 
 
 def test_the_words_of_asking_do_not_make_what_is_asked_about_count_for_less() -> None:
