@@ -191,14 +191,14 @@ def say_what_was_kept() -> None:
 def kept_until_drawn() -> Iterator[None]:
     """Keep the messages of the run before for one more if this one is broken off: they may not have been seen.
 
-    A browser that tells of something else right after an act begins a run anew. Words of this run are not kept twice.
+    A browser that tells of something else right after an act begins a run anew.
     """
     kept = list(st.session_state.get(_FLASH, ()))
     try:
         yield
     except RerunException:
-        if not st.session_state.get(_FLASH):
-            st.session_state[_FLASH] = kept
+        new = [message for message in st.session_state.get(_FLASH, ()) if message not in kept]
+        st.session_state[_FLASH] = [*kept, *new]
         raise
 
 

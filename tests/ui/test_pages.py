@@ -666,6 +666,7 @@ def _run_broken_off() -> None:
         pieces.say_what_was_kept()
         if st.session_state.get("breaks"):
             st.session_state["breaks"] -= 1
+            pieces.say_after_rerun("It is synced.")
             st.rerun()
 
 
@@ -674,6 +675,7 @@ def test_a_message_is_seen_once_by_a_run_that_comes_to_its_end(breaks: int) -> N
     test = AppTest.from_function(_run_broken_off)
     test.session_state["wanted"] = breaks
     test.run().button[0].click().run()
-    (shown,) = test.get("html")
-    assert "It is approved." in shown.proto.body
+    shown = [html.proto.body for html in test.get("html")]
+    assert ["It is approved." in words for words in shown] == [True] + [False] * bool(breaks)
+    assert ["It is synced." in words for words in shown] == [False] + [True] * bool(breaks)
     assert not test.run().get("html")
