@@ -11,7 +11,7 @@ from contextlib import closing
 from appliance.answering import named, notices
 from appliance.answering.abstention import answerability
 from appliance.answering.citations import MarkerGate
-from appliance.answering.extract import extract
+from appliance.answering.extract import for_others, laid_out, quotations
 from appliance.answering.prompt import Prompt
 from appliance.answering.writing import Writing
 from appliance.audit.entries import ModelUsed, PassagesRetrieved
@@ -63,12 +63,14 @@ def other_model(then: ModelUsed, model: LanguageModel | None) -> Note | None:
 
 def quoted(searched_for: str, follow_up: str, passages: Sequence[Citation], embedder: Embedder) -> str | Note:
     """The quotation of the passages, as a reader would be shown it."""
+    is_missing = named.are_missing(searched_for, follow_up, [passage.hit for passage in passages])
+    made = for_others(searched_for, follow_up, passages) if is_missing else []
     try:
-        quotations = extract(searched_for, passages, embedder, follow_up=follow_up)
+        text = laid_out(made or quotations(searched_for, passages, embedder, follow_up=follow_up)).text
     except ModelUnavailable as error:
         return Note(Finding.EMBEDDING_CHANGED, f"The embedding model is not there. {error}", prevents=True)
     gate = MarkerGate(passages)
-    return gate.feed(quotations.text) + gate.finish()
+    return gate.feed(text) + gate.finish()
 
 
 def judged(

@@ -131,6 +131,18 @@ def test_a_prompt_in_another_language_is_made_again_as_it_was(desk: Desk, questi
     assert len(asked) == 2 and all(begin in prompt for prompt in asked)
 
 
+def test_a_row_for_others_that_was_quoted_is_quoted_again(desk: Desk) -> None:
+    desk.model = None
+    table = "The hotel limit of each city is told per night.\nCity | Limit\nGeneva | 230\nVienna | 155\nOther cities | 120"
+    desk.shop.add("travel.txt", table, "Each hotel has a limit of one breakfast. Nobody has a limit of two.")
+    turn = Turn("What is the hotel limit in Geneva?", "230 [1].")
+    query_id = desk.ask(turn, question="And in Paris?")
+    closed = desk.log.query(query_id).answer
+    assert closed is not None and "Other cities | 120" in closed.answer
+    replay = desk.replay(query_id)
+    assert (replay.outcome, replay.notes) == (Outcome.REPRODUCED, ())
+
+
 @pytest.mark.parametrize("model", [Scripted("It is 16 weeks [1]."), Scripted("NOT_IN_DOCUMENTS"), None])
 def test_what_was_found_without_the_form_of_the_answer_is_reproduced(desk: Desk, model: Scripted | None) -> None:
     desk.model, desk.settings = model, WITH_FORM_IS_TURNED_AWAY
