@@ -337,7 +337,7 @@ class Answerer:
         return (yield from self._quote(course))
 
     def _generate(self, course: Course, model: LanguageModel) -> Generator[AnswerEvent, None, Answer]:
-        course.card = model.card()
+        course.card = model.card(self._generation(course))
         generation = self._generation(course)
         budget = generation.context_tokens - generation.max_tokens - PROMPT_OVERHEAD_TOKENS
 

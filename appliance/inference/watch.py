@@ -44,7 +44,10 @@ class Watch(float):
     _unread_bytes: int
 
     def __new__(cls, silence_s: float, generation: Generation | None = None) -> Self:
-        """Begin now. Without a `generation` it is a plain request, and has `silence_s` for the whole of its answer."""
+        """Begin now. A plain request, of which no `parts` are made, has `silence_s` for the whole of its answer.
+
+        It ends with the `generation` that it is made for, if there is one, as an answer does.
+        """
         watch = super().__new__(cls, silence_s)
         watch._generation = generation
         watch._heard_at = time.monotonic()

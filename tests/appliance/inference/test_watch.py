@@ -154,6 +154,32 @@ def test_a_call_for_which_nobody_waits_any_more_is_ended(part: bytes) -> None:
         assert server.peer_left.wait(10)
 
 
+@pytest.mark.parametrize("path", ["tags", "show"])
+def test_nobody_waits_for_an_ollama_that_does_not_tell_of_its_model(path: str) -> None:
+    left = threading.Event()
+    generation = replace(GENERATION, time_s=LONG_S, is_wanted=lambda: not left.is_set())
+    with ollama({path: [STALL]}, token_timeout_s=LONG_S) as (model, server):
+        threading.Timer(0.2, left.set).start()
+        with pytest.raises(ModelUnavailable, match="was stopped before the end"):
+            model.card(generation)
+        assert server.peer_left.wait(10)
+
+
+def test_nobody_waits_for_a_list_of_models() -> None:
+    left = threading.Event()
+    generation = replace(GENERATION, time_s=LONG_S, is_wanted=lambda: not left.is_set())
+    with openai([], [STALL], token_timeout_s=LONG_S) as model:
+        threading.Timer(0.2, left.set).start()
+        with pytest.raises(ModelUnavailable, match="was stopped before the end"):
+            list(model.stream(QUESTION, generation))
+
+
+def test_a_model_is_asked_for_no_longer_than_what_it_is_asked_for_may_take() -> None:
+    late = pytest.raises(ModelUnavailable, match=r"did not finish its answer in 0\.5 seconds")
+    with ollama({"show": [STALL]}, token_timeout_s=LONG_S) as (model, _), late:
+        model.card(replace(GENERATION, time_s=0.5))
+
+
 def test_an_ollama_that_heeds_no_limit_of_tokens_is_ended() -> None:
     with ollama({"chat": endless(WORD, HEAD, pause_s=0)}) as (model, _):
         pieces = []
