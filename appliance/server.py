@@ -141,7 +141,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], None]) -> None:
                 on_ready(address)
 
         async def shutdown(sockets: Any = None) -> None:
-            asyncio.get_running_loop().call_later(_WRITE_S, appliance.answerer.stop_writing)
+            asyncio.get_running_loop().call_later(_WRITE_S, appliance.writes_no_more.set)
             await uvicorn.Server.shutdown(server, sockets)
 
         server.startup = startup  # type: ignore[method-assign]

@@ -25,7 +25,14 @@ from appliance.data_folder import DataFolder
 from appliance.server import serve
 from appliance.wiring import Appliance
 from ingest.watch import Watcher
-from tests.appliance.inference.misbehaving_server import answer, chunk, chunked_head, endless, misbehaving_server
+from tests.appliance.inference.misbehaving_server import (
+    STALL,
+    answer,
+    chunk,
+    chunked_head,
+    endless,
+    misbehaving_server,
+)
 from tests.appliance.monitoring.receivers import Receiver
 from tests.journeys.served import free_port
 
@@ -137,6 +144,27 @@ def test_an_appliance_ends_in_good_order_while_a_model_thinks_without_end(tmp_pa
                         served.terminate()
             assert served.wait(120) == -signal.SIGTERM
         assert server.peer_left.wait(10)
+    assert (tmp_path / "stderr").read_text() == ""
+    with closing(sqlite3.connect(tmp_path / "data" / "log" / "queries.db")) as log:
+        assert [kind for (kind,) in log.execute("SELECT type FROM heads")][-2:] == ["answer.closed", "log.closed"]
+
+
+@pytest.mark.timeout(400)
+def test_an_appliance_ends_in_good_order_while_a_model_server_is_silent_before_its_answer(tmp_path: Path) -> None:
+    silent = {"/api/tags": [answer(b'{"models": [{"name": "tiny:latest", "digest": "00"}]}')], "/api/show": [STALL]}
+    with misbehaving_server(silent) as server, (tmp_path / "stderr").open("wb") as stderr:
+        house = _House(
+            tmp_path / "data", free_port(), {"PROVIDER": "ollama", "OLLAMA_HOST": server.url, "NAME": "tiny"}
+        )
+        with house.serving(stderr=stderr) as served:
+            house.hold("pay.txt", "A fitter earns 80,000 CHF a year.")
+            with house.asking("What does a fitter earn?") as lines:
+                assert next(lines).startswith("event: ")
+                served.terminate()
+                rest = "\n".join(lines)
+            assert served.wait(120) == -signal.SIGTERM
+        assert server.peer_left.wait(10)
+    assert "was stopped before the end of its answer" in rest
     assert (tmp_path / "stderr").read_text() == ""
     with closing(sqlite3.connect(tmp_path / "data" / "log" / "queries.db")) as log:
         assert [kind for (kind,) in log.execute("SELECT type FROM heads")][-2:] == ["answer.closed", "log.closed"]

@@ -132,12 +132,15 @@ class Answerer:
         settings: RetrievalSettings,
         state: Callable[[], SearchState | None] = lambda: None,
         alarm: Callable[[str], None] = lambda _: None,
+        writes_no_more: threading.Event | None = None,
     ) -> None:
         """Put the parts together.
 
         Args:
             state: What a search depends on now, for the record.
             alarm: Told when something was kept from a reader at the last moment.
+            writes_no_more: Once it is set, the language model is stopped in the answers that are being written and in
+                those to come: passages are quoted.
         """
         self._state = state
         self._alarm = alarm
@@ -149,7 +152,7 @@ class Answerer:
         self._model_settings = model_settings
         self._settings = settings
         self._open: dict[str, str] = {}  # who asked, by query
-        self._writes_no_more = threading.Event()
+        self._writes_no_more = writes_no_more or threading.Event()
 
     @property
     def is_busy(self) -> bool:
@@ -159,10 +162,6 @@ class Answerer:
     def is_answering(self, person_id: str) -> bool:
         """Whether a question of that person is being answered now: what comes of it is yet to go on record."""
         return person_id in list(self._open.values())
-
-    def stop_writing(self) -> None:
-        """Stop the language model in the answers that are being written, and in those to come: passages are quoted."""
-        self._writes_no_more.set()
 
     def judge(self, question: str, hits: Sequence[Hit], access: AccessFilter) -> Searched:
         """What a question by itself would be answered from, after a search that found `hits`.
@@ -337,7 +336,7 @@ class Answerer:
         return (yield from self._quote(course))
 
     def _generate(self, course: Course, model: LanguageModel) -> Generator[AnswerEvent, None, Answer]:
-        course.card = model.card()
+        course.card = model.card(self._generation(course))
         generation = self._generation(course)
         budget = generation.context_tokens - generation.max_tokens - PROMPT_OVERHEAD_TOKENS
 

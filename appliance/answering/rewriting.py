@@ -68,7 +68,7 @@ def rewrite(
     """
     messages = _messages(question, turns, told)
     try:
-        card = model.card()
+        card = model.card(generation)
     except ModelUnavailable:
         return None
     said, is_whole = _said(model, messages, generation)

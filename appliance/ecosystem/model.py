@@ -43,7 +43,7 @@ class LlamaIndexModel:
         self._llm = llm
         self._tokenizer = tokenizer
 
-    def card(self) -> ModelCard:
+    def card(self, generation: Generation | None = None) -> ModelCard:  # noqa: ARG002
         """What the LLM says of itself. It tells no digest. Raises ModelUnavailable."""
         try:
             metadata = self._llm.metadata

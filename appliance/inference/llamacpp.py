@@ -56,7 +56,7 @@ class LlamaCppModel:
         self._token_timeout_s = token_timeout_s
         self._keeper = EngineKeeper(self._started, load_timeout_s=load_timeout_s)
 
-    def card(self) -> ModelCard:
+    def card(self, generation: Generation | None = None) -> ModelCard:  # noqa: ARG002
         """The model as its file describes it. The first call reads the whole file for the digest."""
         header, digest = read_gguf_header(self._path), digest_of_gguf(self._path)
         return ModelCard("llamacpp", header.name or self._path.stem, digest, self._window(header), header.quantisation)

@@ -87,9 +87,9 @@ class OllamaModel:
         )
         self._shown: _Shown | None = None
 
-    def card(self) -> ModelCard:
+    def card(self, generation: Generation | None = None) -> ModelCard:
         """The model as the server has it now. `digest` is that of its manifest."""
-        shown = self._known()
+        shown = self._known(generation)
         return ModelCard("ollama", self._name, shown.digest, self._window(shown), shown.quantisation)
 
     def count_tokens(self, text: str) -> int:
@@ -98,7 +98,7 @@ class OllamaModel:
 
     def stream(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         """Pieces of the answer, without the model's thinking."""
-        shown = self._shown or self._show("")
+        shown = self._shown or self._show("", generation)
         window = min(generation.context_tokens, self._window(shown))
         require_room(at_most_prompt_tokens(messages), generation, window)
         request = self._request(messages, generation, window, shown)
@@ -168,15 +168,15 @@ class OllamaModel:
     def _timeout(self, watch: Watch) -> httpx.Timeout:
         return httpx.Timeout(watch, connect=self._connect_timeout_s)
 
-    def _known(self) -> _Shown:
+    def _known(self, generation: Generation | None) -> _Shown:
         """The model as it is now. What is shown of a manifest stays true of it, so that is asked once."""
-        digest, shown = self._digest(), self._shown
+        digest, shown = self._digest(generation), self._shown
         if shown is None or shown.digest != digest:
-            shown = self._shown = self._show(digest)
+            shown = self._shown = self._show(digest, generation)
         return shown
 
-    def _show(self, digest: str) -> _Shown:
-        shown = self._asked("POST", "/api/show", json={"model": self._name})
+    def _show(self, digest: str, generation: Generation | None) -> _Shown:
+        shown = self._asked("POST", "/api/show", generation, json={"model": self._name})
         if shown.get("remote_host"):
             raise ModelUnavailable(
                 f"Model '{self._name}' runs on another host, outside this room. Choose a local model."
@@ -193,8 +193,8 @@ class OllamaModel:
             _THINKING in str(shown.get("capabilities")),
         )
 
-    def _digest(self) -> str:
-        for model in _objects(self._asked("GET", "/api/tags").get("models")):
+    def _digest(self, generation: Generation | None) -> str:
+        for model in _objects(self._asked("GET", "/api/tags", generation).get("models")):
             # A name without a tag means the tag "latest".
             if model.get("name") in (self._name, f"{self._name}:latest"):
                 return f"sha256:{str(model.get('digest', '')).removeprefix('sha256:')}"
@@ -203,9 +203,9 @@ class OllamaModel:
     def _window(self, shown: _Shown) -> int:
         return min(self._context_tokens, shown.context_tokens or self._context_tokens)
 
-    def _asked(self, method: str, path: str, **request: Any) -> Mapping[str, Any]:
+    def _asked(self, method: str, path: str, generation: Generation | None, **request: Any) -> Mapping[str, Any]:
         with self._errors():
-            timeout = self._timeout(Watch(self._token_timeout_s))
+            timeout = self._timeout(Watch(self._token_timeout_s, generation))
             response = self._client.request(method, path, timeout=timeout, **request)
         if response.status_code != httpx.codes.OK:
             raise self._refusal(response.status_code, response.text)

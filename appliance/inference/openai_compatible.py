@@ -75,9 +75,9 @@ class OpenAICompatibleModel:
         self._context_tokens = context_tokens
         self._card: ModelCard | None = None
 
-    def card(self) -> ModelCard:
+    def card(self, generation: Generation | None = None) -> ModelCard:
         """The model as the server lists it now. The API tells no digest."""
-        model = self._server.model(self._name)
+        model = self._server.model(self._name, generation)
         window = _reported_window(model)
         name, tokens = str(model["id"]), min(self._context_tokens, window or self._context_tokens)
         self._card = ModelCard("openai", name, "", tokens, str(_object(model, "meta").get("ftype") or ""))
@@ -89,7 +89,7 @@ class OpenAICompatibleModel:
 
     def stream(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         """Pieces of the answer, without the model's thinking."""
-        card = self._card or self.card()
+        card = self._card or self.card(generation)
         window = min(generation.context_tokens, card.context_tokens)
         needed = at_most_prompt_tokens(messages)
         if needed + generation.max_tokens > window:
@@ -140,10 +140,14 @@ class ChatServer:
         # At level DEBUG the client logs whole requests, the question and the passages with them.
         logging.getLogger("openai._base_client").setLevel(logging.INFO)
 
-    def model(self, name: str) -> Mapping[str, Any]:
-        """The server's entry for the model `name`, or its first model if `name` is empty. Raises ModelUnavailable."""
+    def model(self, name: str, generation: Generation | None = None) -> Mapping[str, Any]:
+        """The server's entry for the model `name`, or its first model if `name` is empty.
+
+        Raises ModelUnavailable; also when the time of the `generation` that it is for is over, or nobody wants that.
+        """
         with self._errors():
-            listed = self._client.models.list(timeout=self._timeout(Watch(self._token_timeout_s)))
+            watch = Watch(self._token_timeout_s, generation)
+            listed = self._client.models.list(timeout=self._timeout(watch))
             models = [model.model_dump() for model in listed.data]
         for model in models:
             if model.get("id") and name in ("", model["id"]):

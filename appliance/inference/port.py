@@ -117,8 +117,11 @@ class Generation:
 class LanguageModel(Protocol):
     """Writes an answer to a chat, piece by piece."""
 
-    def card(self) -> ModelCard:
-        """Which model this is, asked of the provider now. Raises ModelUnavailable when it cannot be reached."""
+    def card(self, generation: Generation | None = None) -> ModelCard:
+        """Which model this is, asked of the provider now. Raises ModelUnavailable when it cannot be reached.
+
+        Where it is asked for a `generation`, the call ends as that would: when its time is over or nobody wants it.
+        """
 
     def count_tokens(self, text: str) -> int:
         """How many tokens a text takes at most."""

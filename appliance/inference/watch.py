@@ -2,8 +2,8 @@
 
 Rules this module keeps:
 
-1. The clock is looked at with every block of bytes, from the first of the head to the last of the body, and every
-   second in which none comes. A read timeout of httpx begins anew with each byte.
+1. The clock is looked at with every block of bytes, from the first of the request to the last of the answer, and every
+   second in which none goes or comes. A timeout of httpx begins anew with each byte.
 2. Only a part of an answer is a sign of life. Comments, blank lines and lines without an end are none.
 3. What is no part yet waits in memory, so it has a greatest size; and nothing is unpacked, since a few bytes may unpack
    to any number.
@@ -33,9 +33,9 @@ _Part = TypeVar("_Part")
 
 
 class Watch(float):
-    """The longest silence of a server, in seconds, for one call; to be given to httpx as the read timeout of that call.
+    """The longest silence of a server, in seconds, for one call; to be given to httpx as the timeout of that call.
 
-    httpx hands it on as it is to the network of a `WatchedTransport`, which asks it whether to read on.
+    httpx hands it on as it is to the network of a `WatchedTransport`, which asks it whether to write or read on.
     """
 
     _generation: Generation | None
@@ -44,7 +44,10 @@ class Watch(float):
     _unread_bytes: int
 
     def __new__(cls, silence_s: float, generation: Generation | None = None) -> Self:
-        """Begin now. Without a `generation` it is a plain request, and has `silence_s` for the whole of its answer."""
+        """Begin now. A plain request, of which no `parts` are made, has `silence_s` for the whole of its answer.
+
+        It ends with the `generation` that it is made for, if there is one, as an answer does.
+        """
         watch = super().__new__(cls, silence_s)
         watch._generation = generation
         watch._heard_at = time.monotonic()
@@ -71,14 +74,37 @@ class Watch(float):
             httpcore.ReadTimeout: The silence is too long.
         """
         while True:
-            self._require_time()
-            left = self._heard_at + self - time.monotonic()
-            if left <= 0:
-                raise httpcore.ReadTimeout
+            wait_s = self._wait_s(httpcore.ReadTimeout)
             with suppress(httpcore.ReadTimeout):
-                block = receive(min(left, _LOOK_S))
+                block = receive(wait_s)
                 self._unread_bytes += len(block)
                 return block
+
+    def write(self, request: bytes, send: Callable[[memoryview, float], int]) -> None:
+        """Send a request, or a part of one.
+
+        Args:
+            request: All of it.
+            send: Waits so many seconds until some of it can go, and gives how much went. Raises httpcore.WriteTimeout
+                when none does.
+
+        Raises:
+            ModelUnavailable: The time of the answer is over, or nobody waits for it.
+            httpcore.WriteTimeout: It takes too long.
+        """
+        left = memoryview(request)
+        while left:
+            wait_s = self._wait_s(httpcore.WriteTimeout)
+            with suppress(httpcore.WriteTimeout):
+                left = left[send(left, wait_s) :]
+
+    def _wait_s(self, too_long: type[httpcore.TimeoutException]) -> float:
+        """How long to wait until it is to be looked again. Raises ModelUnavailable, or what is `too_long`."""
+        self._require_time()
+        left_s = self._heard_at + self - time.monotonic()
+        if left_s <= 0:
+            raise too_long
+        return min(left_s, _LOOK_S)
 
     def _require_time(self) -> None:
         generation = self._generation
@@ -132,7 +158,10 @@ class _Connection(httpcore.NetworkStream):
         return self._stream.read(max_bytes, timeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, timeout)
+        if isinstance(timeout, Watch):
+            timeout.write(buffer, self._send)
+        else:
+            self._stream.write(buffer, timeout)
 
     def close(self) -> None:
         self._stream.close()
@@ -144,3 +173,15 @@ class _Connection(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+    def _send(self, block: memoryview, wait_s: float) -> int:
+        """As the stream does it, which does not tell how much of a block went before the time was over."""
+        connected = self.get_extra_info("socket")
+        try:
+            connected.settimeout(wait_s)
+            sent: int = connected.send(block)
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout from error
+        except OSError as error:
+            raise httpcore.WriteError from error
+        return sent

@@ -85,6 +85,7 @@ class Appliance:
     signing: Signing
     monitor: Monitor
     in_service: InService
+    writes_no_more: threading.Event  # of language models, in every answer to a reader
     changeover: Changeover | None
     model: LanguageModel | None
     evaluations: Evaluations

@@ -10,6 +10,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -124,7 +125,10 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
     indexes = Indexes(settings, owner=database.installation_id())
     glossary = load_glossary(settings.retrieval.glossary_path)
     own_words = _own_words(settings)  # now, because it is read now, and not again
-    builder = ServingBuilder(settings, folder, catalog, log, models.language, models.reranker, glossary, own_words)
+    writes_no_more = threading.Event()
+    builder = ServingBuilder(
+        settings, folder, catalog, log, models.language, models.reranker, glossary, own_words, writes_no_more
+    )
     found = indexes.open(models.embedder)
     in_service = InService(_serving(found, builder, stack))
     stack.callback(lambda: in_service.now.close())
@@ -199,6 +203,7 @@ def _build(settings: Settings, stack: ExitStack, model: LanguageModel | None) ->
         signing=records.signing,
         monitor=records.monitor,
         in_service=in_service,
+        writes_no_more=writes_no_more,
         changeover=changeover,
         model=models.language,
         evaluations=evaluations,

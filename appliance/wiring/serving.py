@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
@@ -68,6 +69,7 @@ class ServingBuilder:
     reranker: Reranker | None
     glossary: Glossary
     own_words: str  # the digest of the organisation's part of it
+    writes_no_more: threading.Event  # see `Answerer`; an evaluation is ended in another way
     answerers: WeakSet[Answerer] = field(default_factory=WeakSet)  # those that a change of model replaced too
 
     def is_answering(self, person_id: str) -> bool:
@@ -83,7 +85,7 @@ class ServingBuilder:
             self._ingesting(embedder),
             retriever,
             Searcher(retriever, self.log, self._state(embedder)),
-            self._answerer(retriever, embedder, self.log),
+            self._answerer(retriever, embedder, self.log, self.writes_no_more),
             self._replayer(retriever, embedder),
             Examiner(measured, self._answerer(measured, embedder, OnRecordAsAWhole()), self.catalog),
         )
@@ -103,7 +105,9 @@ class ServingBuilder:
             alarm=partial(put_on_record.withheld, self.log),
         )
 
-    def _answerer(self, retriever: Retriever, embedder: Embedder, record: Record) -> Answerer:
+    def _answerer(
+        self, retriever: Retriever, embedder: Embedder, record: Record, writes_no_more: threading.Event | None = None
+    ) -> Answerer:
         made = Answerer(
             retriever=retriever,
             log=record,
@@ -114,6 +118,7 @@ class ServingBuilder:
             settings=self.settings.retrieval,
             state=self._state(embedder),
             alarm=partial(put_on_record.withheld, self.log),
+            writes_no_more=writes_no_more,
         )
         self.answerers.add(made)
         return made

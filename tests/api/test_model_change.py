@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from appliance.answering.answerer import Found, Started
+from appliance.answering.answerer import Answered, Found, Started
 from appliance.audit.entries import AdminAction
 from appliance.config import (
     EmbeddingBackend,
@@ -41,11 +41,14 @@ from appliance.indexes import Indexes
 from appliance.inference.cross_encoder import CrossEncoderReranker
 from appliance.inference.llamacpp_reranker import LlamaCppReranker
 from appliance.inference.model_folder import folder_digest
+from appliance.inference.ollama import OllamaModel
+from appliance.inference.port import LanguageModel
 from appliance.labels import NO_LEVEL
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from ingest import changeover
 from tests.api.conftest import BASE, write_documents
+from tests.appliance.inference.misbehaving_server import answer, chunk, chunked_head, endless, misbehaving_server
 from tests.appliance.inference.processes import llama_processes
 from tests.data import tiny_models
 from tests.data.tiny_ranker import make_tiny_ranker
@@ -72,6 +75,7 @@ class Place:
         reranker: Path | None = None,
         languages: tuple[str, ...] = (),
         backend: EmbeddingBackend = EmbeddingBackend.AUTO,
+        language_model: LanguageModel | None = None,
     ) -> Iterator[Appliance]:
         settings = Settings(
             data_dir=self.data,
@@ -81,7 +85,7 @@ class Place:
             embedding=EmbeddingSettings(model_path=str(model), languages=languages, backend=backend),
             retrieval=RetrievalSettings(reranker_path=str(reranker or ""), dense_weight_elsewhere=0.1),
         )
-        with opened(settings) as built:
+        with opened(settings, model=language_model) as built:
             yield built
 
     def fill(self) -> None:
@@ -247,6 +251,30 @@ def test_an_answer_that_began_before_is_searched_for_in_the_old_index(place: Pla
         assert any(isinstance(event, Found) for event in list(answer))
         assert built.changeover.wait(60)
     assert not (place.data / "index").exists()
+
+
+def test_an_answer_that_began_before_is_written_no_more_when_none_is(place: Place) -> None:
+    thought = chunk(b'{"message": {"content": "", "thinking": "Hm. "}, "done": false}\n')
+    thinking = {
+        "/api/tags": [answer(b'{"models": [{"name": "tiny:latest", "digest": "00"}]}')],
+        "/api/show": [answer(b"{}")],
+        "/api/chat": endless(thought, chunked_head("application/x-ndjson")),
+    }
+    with misbehaving_server(thinking) as server:
+        model = OllamaModel(server.url, "tiny", context_tokens=8192, connect_timeout_s=5, token_timeout_s=60)
+        with place.opened(place.new, language_model=model) as built:
+            assert built.changeover is not None
+            reader = Principal("reader", "Reader", frozenset(), ACCESS.groups, frozenset({NO_LEVEL}))
+            asked = built.answerer.ask(QUESTION, reader, Conversation("c"), origin="test")
+            while not isinstance(next(asked), Found):
+                continue
+            built.changeover.start()
+            _until(lambda: built.embedder.model_id.startswith("tiny-xlm"))
+            built.writes_no_more.set()
+            answered = list(asked)[-1]
+            assert built.changeover.wait(60)
+    assert isinstance(answered, Answered)
+    assert "was stopped before the end of its answer" in answered.answer.notices[0]
 
 
 def test_a_search_that_waits_for_its_turn_finds_the_old_index_open(place: Place) -> None:

@@ -90,7 +90,7 @@ class Scripted:
         self.prompts: list[tuple[Sequence[Message], Generation]] = []
         self.closed = 0
 
-    def card(self) -> ModelCard:
+    def card(self, generation: Generation | None = None) -> ModelCard:
         if self.card_error:
             raise self.card_error
         return ModelCard("scripted", "parrot", "sha256:00ff", self.window, "Q4_K_M")
@@ -161,8 +161,8 @@ def test_an_answer_streams_and_cites_what_it_points_at(make: Make) -> None:
 
 def test_what_does_not_reach_the_model_is_not_on_record_as_asked(make: Make, log: QueryLog) -> None:
     class Unsteered(Scripted):
-        def card(self) -> ModelCard:
-            return replace(super().card(), takes_sampling=False)
+        def card(self, generation: Generation | None = None) -> ModelCard:
+            return replace(super().card(generation), takes_sampling=False)
 
     ask(make(Unsteered("Ten years [1].")))
     retrieved = entries(log)[1]

@@ -30,7 +30,7 @@ class Says:
         self.said, self.error = said, error
         self.asked: list[Sequence[Message]] = []
 
-    def card(self) -> ModelCard:
+    def card(self, generation: Generation | None = None) -> ModelCard:
         return ModelCard("scripted", "parrot", "sha256:00ff", 4096)
 
     def count_tokens(self, text: str) -> int:

@@ -49,7 +49,7 @@ class MisbehavingServer:
             path = request.split(b" ", 2)[1].decode()
             for part in self._answers[path]:
                 if part == STALL:
-                    connection.settimeout(10)
+                    connection.settimeout(60)
                     try:
                         while connection.recv(4096):
                             pass

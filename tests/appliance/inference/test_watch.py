@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import gzip
+import random
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from appliance.errors import ModelUnavailable
 from appliance.inference.ollama import OllamaModel
 from appliance.inference.openai_compatible import OpenAICompatibleModel
 from appliance.inference.port import Generation, Message, MessageRole
+from appliance.inference.watch import Watch, WatchedTransport
 from tests.appliance.inference.misbehaving_server import (
     STALL,
     MisbehavingServer,
@@ -152,6 +156,58 @@ def test_a_call_for_which_nobody_waits_any_more_is_ended(part: bytes) -> None:
         with pytest.raises(ModelUnavailable, match="was stopped before the end"):
             list(pieces)
         assert server.peer_left.wait(10)
+
+
+@pytest.mark.parametrize("path", ["tags", "show"])
+def test_nobody_waits_for_an_ollama_that_does_not_tell_of_its_model(path: str) -> None:
+    left = threading.Event()
+    generation = replace(GENERATION, time_s=LONG_S, is_wanted=lambda: not left.is_set())
+    with ollama({path: [STALL]}, token_timeout_s=LONG_S) as (model, server):
+        threading.Timer(0.2, left.set).start()
+        with pytest.raises(ModelUnavailable, match="was stopped before the end"):
+            model.card(generation)
+        assert server.peer_left.wait(10)
+
+
+def test_nobody_waits_for_a_list_of_models() -> None:
+    left = threading.Event()
+    generation = replace(GENERATION, time_s=LONG_S, is_wanted=lambda: not left.is_set())
+    with openai([], [STALL], token_timeout_s=LONG_S) as model:
+        threading.Timer(0.2, left.set).start()
+        with pytest.raises(ModelUnavailable, match="was stopped before the end"):
+            list(model.stream(QUESTION, generation))
+
+
+def test_a_model_is_asked_for_no_longer_than_what_it_is_asked_for_may_take() -> None:
+    late = pytest.raises(ModelUnavailable, match=r"did not finish its answer in 0\.5 seconds")
+    with ollama({"show": [STALL]}, token_timeout_s=LONG_S) as (model, _), late:
+        model.card(replace(GENERATION, time_s=0.5))
+
+
+@pytest.mark.parametrize(("silence_s", "error"), [(LONG_S, ModelUnavailable), (0.5, httpx.WriteTimeout)])
+def test_nobody_waits_for_a_server_that_does_not_read_the_request(silence_s: float, error: type[Exception]) -> None:
+    left = threading.Event()
+    generation = replace(GENERATION, time_s=LONG_S, is_wanted=lambda: silence_s < LONG_S or not left.is_set())
+    with (
+        socket.create_server(("127.0.0.1", 0)) as deaf,
+        httpx.Client(transport=WatchedTransport(), trust_env=False) as client,
+    ):
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        address = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        threading.Timer(0.2, left.set).start()
+        with pytest.raises(error):
+            client.post(address, content=b"x" * 2**25, timeout=httpx.Timeout(Watch(silence_s, generation)))
+
+
+def test_a_long_request_arrives_as_it_is() -> None:
+    body = random.Random(1).randbytes(2**23)
+    with (
+        misbehaving_server({"/": [answer(b"{}")]}) as server,
+        httpx.Client(transport=WatchedTransport(), trust_env=False) as client,
+    ):
+        asked = client.post(f"{server.url}/", content=body, timeout=httpx.Timeout(Watch(LONG_S)))
+        assert asked.json() == {}
+        assert server.requests[0].endswith(body)
 
 
 def test_an_ollama_that_heeds_no_limit_of_tokens_is_ended() -> None:
