@@ -163,6 +163,11 @@ class Age:
     names: tuple[Name, Name]
     day: _Mark
 
+    def has_same_name(self, other: Age) -> bool:
+        """Whether both are called the same, but for what tells editions apart."""
+        (file, title), (its_file, its_title) = self.names, other.names
+        return bool((file.bare and file.bare == its_file.bare) or (title.bare and title.bare == its_title.bare))
+
     def is_newer(self, other: Age) -> bool:
         """Whether this is the newer one of two that have the same name."""
         told = _told(self, other)
@@ -176,8 +181,7 @@ def age_of(document: Called) -> Age:
 
 def same_name(one: Called, other: Called) -> bool:
     """Whether two documents are called the same, but for what tells editions apart."""
-    pairs = zip(names_of(one), names_of(other), strict=True)
-    return any(ours.bare and ours.bare == theirs.bare for ours, theirs in pairs)
+    return age_of(one).has_same_name(age_of(other))
 
 
 def called_alike(hits: Iterable[Hit]) -> Iterator[tuple[Hit, Hit]]:
@@ -239,9 +243,9 @@ def _told(one: Age, other: Age) -> tuple[Callable[[_Mark], str], _Mark, _Mark] |
 
     None where they have not the same name, or it is not known which is newer.
     """
-    names = [pair for pair in zip(one.names, other.names, strict=True) if pair[0].bare == pair[1].bare]
-    if not names or not (names[0][0].bare or names[-1][0].bare):
+    if not one.has_same_name(other):
         return None
+    names = [pair for pair in zip(one.names, other.names, strict=True) if pair[0].bare == pair[1].bare]
     for ours, theirs in names:
         if _differ(ours.date, theirs.date):
             return _as_date, ours.date, theirs.date

@@ -115,7 +115,8 @@ class Retriever:
         """The hits for a question, best first, each text once.
 
         Args:
-            most: Of so many, the first, newer editions are looked for; else of as many as an answer is made of.
+            most: Of so many, the first, newer editions are looked for; else of as many as an answer is made of. With a
+                reranker, of all that it judges: each may come first.
             on_withheld: Told how many passages the index brought that the catalog says are closed to the reader.
 
         Raises:
