@@ -24,7 +24,7 @@ from appliance.catalog.ingestion import FileFacts, FileOutcome, IngestCatalog
 from appliance.catalog.library import ChunkInContext, Edition, LibraryCatalog, LibraryPage, Release, Similar
 from appliance.catalog.on_record import RecordCatalog, StoredChunk
 from appliance.catalog.owed import Owed
-from appliance.catalog.signature import NO_SIGNATURE, SIMILAR, Signature, resemblance, resembling
+from appliance.catalog.signature import NO_SIGNATURE, SIMILAR, Signature, resemblance, resemblances, resembling
 from appliance.catalog.sources import Receipt, SourceCatalog
 from appliance.catalog.visibility import NamedDocument, VisibilityCatalog
 from appliance.database import Database
@@ -48,6 +48,7 @@ __all__ = [
     "StoredChunk",
     "changes_between",
     "resemblance",
+    "resemblances",
     "resembling",
 ]
 

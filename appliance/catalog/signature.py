@@ -42,3 +42,15 @@ def resemblance(first: bytes, second: bytes) -> float:
     if not first or len(first) != len(second):
         return 0.0
     return float(np.mean(np.frombuffer(first, "<u4") == np.frombuffer(second, "<u4")))
+
+
+def resemblances(one: bytes, others: Sequence[bytes]) -> list[float]:
+    """`resemblance` of one document with each of many, at once."""
+    known = [number for number, values in enumerate(others) if values and len(values) == len(one)]
+    found = [0.0] * len(others)
+    if known:
+        rows = np.frombuffer(b"".join(others[number] for number in known), "<u4").reshape(len(known), -1)
+        shares = (rows == np.frombuffer(one, "<u4")).mean(axis=1).tolist()
+        for number, share in zip(known, shares, strict=True):
+            found[number] = share
+    return found

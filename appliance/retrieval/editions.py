@@ -118,7 +118,7 @@ class Newer(Generic[_Document]):
     why: tuple[str, str]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)  # file names and titles of what is looked through for eight passages, each of a long series
 def name_of(text: str) -> Name:
     """What a file name without its folder, or a title, says about the edition."""
     rest, dates = text, []
@@ -156,10 +156,32 @@ def names_of(document: Called) -> tuple[Name, Name]:
     return name_of(_ENDING.sub("", file)), name_of(_ENDING.sub("", document.title))
 
 
+@dataclass(frozen=True, slots=True)
+class Age:
+    """What a document says of its age: its names, and the day it gives for itself."""
+
+    names: tuple[Name, Name]
+    day: _Mark
+
+    def has_same_name(self, other: Age) -> bool:
+        """Whether both are called the same, but for what tells editions apart."""
+        (file, title), (its_file, its_title) = self.names, other.names
+        return bool((file.bare and file.bare == its_file.bare) or (title.bare and title.bare == its_title.bare))
+
+    def is_newer(self, other: Age) -> bool:
+        """Whether this is the newer one of two that have the same name."""
+        told = _told(self, other)
+        return told is not None and told[1] > told[2]
+
+
+def age_of(document: Called) -> Age:
+    """What a document says of its age."""
+    return Age(names_of(document), _day(document.dated))
+
+
 def same_name(one: Called, other: Called) -> bool:
     """Whether two documents are called the same, but for what tells editions apart."""
-    pairs = zip(names_of(one), names_of(other), strict=True)
-    return any(ours.bare and ours.bare == theirs.bare for ours, theirs in pairs)
+    return age_of(one).has_same_name(age_of(other))
 
 
 def called_alike(hits: Iterable[Hit]) -> Iterator[tuple[Hit, Hit]]:
@@ -176,13 +198,12 @@ def called_alike(hits: Iterable[Hit]) -> Iterator[tuple[Hit, Hit]]:
 
 def newer(one: _Document, other: _Document) -> Newer[_Document] | None:
     """The one of two that is the newer edition; None where they are no editions, or it is not known."""
-    if not same_name(one, other):
+    told = _told(age_of(one), age_of(other))
+    if told is None:
         return None
-    for written, ours, theirs in _told(one, other):
-        if ours[: len(theirs)] != theirs[: len(ours)]:  # 2024 is neither before nor after March 2024
-            is_first, (later, earlier) = ours > theirs, sorted((ours, theirs), reverse=True)
-            return Newer(one if is_first else other, (written(later), written(earlier)))
-    return None
+    written, ours, theirs = told
+    is_first, (later, earlier) = ours > theirs, sorted((ours, theirs), reverse=True)
+    return Newer(one if is_first else other, (written(later), written(earlier)))
 
 
 def newest(hit: Hit, hits: Iterable[Hit]) -> Newer[Hit] | None:
@@ -208,22 +229,38 @@ def years_of(text: str) -> frozenset[str]:
 
 def same_place(one: Called, other: Called) -> bool:
     """Whether two documents lie in the same folder, or one of them in its archive."""
-    return _place(one) == _place(other)
+    return place_of(one) == place_of(other)
 
 
-def _place(named: Called) -> tuple[str, ...]:
+def place_of(named: Called) -> tuple[str, ...]:
     """The source and folders of a document, without folders that only say how old it is ("Archive", "2023")."""
     folders = _INSIDE.split(named.path)[:-1]
     return named.source, *(folder for folder in folders if not _OF_A_FOLDER.issuperset(name_of(folder).bare))
 
 
-def _told(one: Called, other: Called) -> Iterator[tuple[Callable[[_Mark], str], _Mark, _Mark]]:
-    """What both say of their age, the surest first, and how it is written for people."""
-    names = [pair for pair in zip(names_of(one), names_of(other), strict=True) if pair[0].bare == pair[1].bare]
-    yield from ((_as_date, ours.date, theirs.date) for ours, theirs in names)
-    yield from ((_as_version, ours.version, theirs.version) for ours, theirs in names)
-    yield from ((_as_letter, ours.letter, theirs.letter) for ours, theirs in names)
-    yield _as_date, _day(one.dated), _day(other.dated)
+def _told(one: Age, other: Age) -> tuple[Callable[[_Mark], str], _Mark, _Mark] | None:
+    """The surest of what both say of their age in which they differ, and how it is written for people.
+
+    None where they have not the same name, or it is not known which is newer.
+    """
+    if not one.has_same_name(other):
+        return None
+    names = [pair for pair in zip(one.names, other.names, strict=True) if pair[0].bare == pair[1].bare]
+    for ours, theirs in names:
+        if _differ(ours.date, theirs.date):
+            return _as_date, ours.date, theirs.date
+    for ours, theirs in names:
+        if _differ(ours.version, theirs.version):
+            return _as_version, ours.version, theirs.version
+    for ours, theirs in names:
+        if _differ(ours.letter, theirs.letter):
+            return _as_letter, ours.letter, theirs.letter
+    return (_as_date, one.day, other.day) if _differ(one.day, other.day) else None
+
+
+def _differ(ours: _Mark, theirs: _Mark) -> bool:
+    """Whether one is before the other: 2024 is neither before nor after March 2024."""
+    return ours[: len(theirs)] != theirs[: len(ours)]
 
 
 def _as_date(mark: _Mark) -> str:

@@ -7,7 +7,9 @@ Rules this module keeps:
    against the catalog once more before it counts for anything. (How rare a word is, and what is a candidate, is for the
    index to say: of a label that the catalog has withdrawn it hears a moment later.) Where the catalog withholds
    more than half of the candidates of a leg, the next best are taken instead. Where the two disagree for longer than a
-   moment, an alarm is raised.
+   moment, an alarm is raised. (Documents of one name are not asked for again: the index brings none where it has more
+   than 400, and those that the catalog has withdrawn and the index not yet count, so that for a moment a newer
+   edition may not be told of.)
 2. A document that the question names is searched by itself too: its passages need not be among the best of all.
 3. Every candidate is scored on both legs. A leg that did not bring it is asked how good it is all the same.
 4. Newer editions of what comes first are looked for by its name, whether the question is near to them or not, and are
@@ -35,7 +37,7 @@ from appliance.retrieval.fusion import FusedHit, fuse
 from appliance.retrieval.glossary import Glossary
 from appliance.retrieval.reranking import reranked
 from appliance.retrieval.said_once import each_said_once
-from appliance.retrieval.superseded import names_to_ask, newest_edition
+from appliance.retrieval.superseded import Namesakes, names_to_ask
 
 _log = logging.getLogger(__name__)
 
@@ -113,7 +115,8 @@ class Retriever:
         """The hits for a question, best first, each text once.
 
         Args:
-            most: Of so many, the first, newer editions are looked for; else of as many as an answer is made of.
+            most: Of so many, the first, newer editions are looked for; else of as many as an answer is made of. With a
+                reranker, of all that it judges: each may come first.
             on_withheld: Told how many passages the index brought that the catalog says are closed to the reader.
 
         Raises:
@@ -208,11 +211,13 @@ class Retriever:
         names = dict.fromkeys(name for _, asked_by in asked_about.values() for name in asked_by)
         called = {name: self._index.called(name, access=access, limit=_CALLED_THE_SAME) for name in names}
         editions = self._catalog.editions(sorted(frozenset[str]().union(*called.values())), access) if called else []
+        namesakes: dict[tuple[str, ...], Namesakes] = {}  # of a long series many documents are found
         newest: dict[str, str] = {}
         for document_id, (hit, asked_by) in asked_about.items():
-            same = frozenset[str]().union(*(called[name] for name in asked_by))
-            others = (edition for edition in editions if edition.document_id in same)
-            found = newest_edition(hit, signatures[hit.chunk.version_id], others)
+            if asked_by not in namesakes:
+                same = frozenset[str]().union(*(called[name] for name in asked_by))
+                namesakes[asked_by] = Namesakes(edition for edition in editions if edition.document_id in same)
+            found = namesakes[asked_by].newest_edition(hit, signatures[hit.chunk.version_id])
             if found is not None:
                 newest[document_id] = found.document_id
         return newest

@@ -24,7 +24,7 @@ from functools import cached_property
 
 from appliance.catalog import SIMILAR, resembling
 from appliance.domain import Hit
-from appliance.retrieval.editions import called_alike, names_year_of, newer, same_name, unmarked
+from appliance.retrieval.editions import Age, age_of, called_alike, same_name, unmarked, years_of
 from appliance.retrieval.superseded import ALIKE
 
 _ALIKE_WORDS = 0.5  # of their words, for those of the same name of which one has no signature
@@ -56,6 +56,16 @@ class _Passage:
         return "".join(f"\n{line}" for line in spelled if line) + "\n"
 
     @cached_property
+    def age(self) -> Age:
+        """What its document says of its age."""
+        return age_of(self.hit)
+
+    @cached_property
+    def years(self) -> frozenset[str]:
+        """The years in what its document is called."""
+        return years_of(f"{self.hit.title} {self.hit.path}")
+
+    @cached_property
     def words(self) -> frozenset[str]:
         """The words in it."""
         return frozenset(self.said.split())
@@ -83,14 +93,14 @@ def each_said_once(question: str, hits: Sequence[Hit], signatures: Mapping[str, 
         hits: Best first, with their fused scores.
         signatures: Of the versions of the hits, by version: what tells documents that are much alike.
     """
-    editions = _editions(hits, signatures)
+    editions, asked = _editions(hits, signatures), years_of(question)
     in_editions, times = frozenset().union(*editions), Counter(hit.chunk.text for hit in hits)
     kept: list[_Passage] = []
     for passage in map(_Passage, hits):
         rivals: list[int] = []
         if passage.hit.chunk.document_id in in_editions or times[passage.hit.chunk.text] > 1:
             rivals = [place for place, other in enumerate(kept) if _may_repeat(passage.hit, other.hit, editions)]
-        _put(passage, kept, rivals, question)
+        _put(passage, kept, rivals, asked)
     once: dict[str, Hit] = {}
     for passage in kept:
         once.setdefault(passage.hit.chunk.text, passage.hit)
@@ -103,10 +113,13 @@ def _may_repeat(hit: Hit, other: Hit, editions: frozenset[frozenset[str]]) -> bo
     return frozenset((hit.chunk.document_id, other.chunk.document_id)) in editions
 
 
-def _put(passage: _Passage, kept: list[_Passage], rivals: Sequence[int], question: str) -> None:
-    """Put a passage where it belongs among better ranked ones, of which `rivals` may say the same."""
+def _put(passage: _Passage, kept: list[_Passage], rivals: Sequence[int], asked: frozenset[str]) -> None:
+    """Put a passage where it belongs among better ranked ones, of which `rivals` may say the same.
+
+    `asked` are the years that the question names.
+    """
     alike = [place for place in rivals if passage.stands_where(kept[place])]
-    behind = [place for place in alike if _comes_first(passage.hit, kept[place].hit, question)]
+    behind = [place for place in alike if _comes_first(passage, kept[place], asked)]
     replaced = next((place for place in behind if passage.says_all_of(kept[place])), None)
     if replaced is not None:
         kept[replaced] = passage
@@ -118,22 +131,17 @@ def _makes_needless(kept: _Passage, passage: _Passage) -> bool:
     """Whether a better ranked passage stands for another: not an older edition that says more than the newer."""
     if not kept.says_all_of(passage):
         return False
-    return passage.says_all_of(kept) or not _is_newer(passage.hit, kept.hit)
+    return passage.says_all_of(kept) or not passage.age.is_newer(kept.age)
 
 
-def _comes_first(hit: Hit, other: Hit, question: str) -> bool:
-    """Whether a hit comes before a better ranked one: of two editions, hardly lower, and asked for or else newer."""
-    if hit.score < other.score - _HARDLY_LOWER or not same_name(hit, other):
+def _comes_first(passage: _Passage, other: _Passage, asked: frozenset[str]) -> bool:
+    """Whether it comes before a better ranked one: of two editions, hardly lower, and asked for or else newer."""
+    if passage.hit.score < other.hit.score - _HARDLY_LOWER or not passage.age.has_same_name(other.age):
         return False
-    is_asked, other_is_asked = (names_year_of(question, each) for each in (hit, other))
+    is_asked, other_is_asked = (bool(asked & each.years) for each in (passage, other))
     if is_asked != other_is_asked:
         return is_asked
-    return _is_newer(hit, other)
-
-
-def _is_newer(hit: Hit, other: Hit) -> bool:
-    found = newer(hit, other)
-    return found is not None and found.hit is hit
+    return passage.age.is_newer(other.age)
 
 
 def _editions(hits: Sequence[Hit], signatures: Mapping[str, bytes]) -> frozenset[frozenset[str]]:
