@@ -255,16 +255,26 @@ def test_without_answers_what_is_quoted_is_checked_and_no_model_asked(desk: Desk
     assert len(desk.log.entries) == 1  # the run alone is on record
 
 
-def test_of_a_large_set_passages_are_quoted_for_some_questions_spread_over_it(
+def test_of_a_large_set_passages_are_quoted_for_some_questions_the_same_ones_whatever_else_is_in_it(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = [replace(QUESTIONS[0], id=f"leave {number}") for number in range(5)]
-    for most, quoted in ((5, [0, 1, 2, 3, 4]), (4, [0, 2, 4]), (2, [0, 3]), (1, [0])):
-        monkeypatch.setattr(runs, "MOST_QUOTED", most)
-        run = desk.ended(desk.start(exercises_for(many, STAFF)))
-        results = desk.runs.results(run.id)
-        assert [number for number, found in enumerate(results) if found.citations is not None] == quoted
-        assert run.metrics["citation_precision"] == citation_precision(results[0])
+    answered = [replace(QUESTIONS[0], id=f"leave {number}") for number in range(6)]
+    others = [GoldenQuestion(f"other {number}", answered[0].question, (), answerable=False) for number in range(6)]
+    many = [one for pair in zip(others, answered, strict=True) for one in pair]  # of either kind in turn
+
+    def quoted(asked: Sequence[GoldenQuestion]) -> set[str]:
+        run = desk.ended(desk.start(exercises_for(asked, STAFF)))
+        found = [result for result in desk.runs.results(run.id) if result.citations is not None]
+        assert run.metrics["citation_precision"] == citation_precision(found[0])
+        return {result.question_id for result in found}
+
+    assert quoted(many) == {question.id for question in answered}
+    monkeypatch.setattr(runs, "MOST_QUOTED", 3)
+    chosen = quoted(many)
+    assert len(chosen) == 3
+    assert quoted(list(reversed(many))) == chosen
+    fewer = [question for question in many if question.id != min(chosen)]  # as a set that is made anew for each run
+    assert quoted(fewer) > chosen - {min(chosen)}
 
 
 def test_a_passage_that_only_a_notice_points_at_is_no_citation_of_the_answer(desk: Desk) -> None:
