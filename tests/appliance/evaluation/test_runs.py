@@ -675,6 +675,39 @@ def test_what_people_found_helpful_is_written_as_a_golden_set_that_can_be_run(de
     assert (run.metrics["recall@1"], run.not_asked) == (1.0, 0)
 
 
+def test_a_set_that_holds_what_people_asked_keeps_no_words_of_it(desk: Desk) -> None:
+    (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
+    keys = [desk.conversations.start() for _ in range(2)]
+    asked, gone = (praise(desk, f"{n} fathers", leave.id, conversation=key) for n, key in enumerate(keys))
+    reader = replace(READER, groups=STAFF)
+    praised = exercises_from(desk.conversations.praised(), {READER.id: reader}, desk.shop.catalog).exercises
+    written = read_golden("set.jsonl", "\n".join(as_lines(praised, desk.shop.catalog)).encode()).questions
+    lost = replace(written[1], evidence=(Evidence("fathers at home.txt"),))
+    questions = [written[0], lost, QUESTIONS[0], replace(QUESTIONS[2], id="half \ud83d")]
+    known = desk.conversations.asked_among(question.id for question in questions)
+    assert known == {asked, gone}
+    run = desk.ended(desk.start(exercises_for(questions[:3], STAFF, asked_before=known)))
+    assert run.absent == NotAsked(1, gone)  # what the document is called may be the person's word
+    results = desk.runs.results(run.id)
+    assert [(found.question, found.query_id) for found in results] == [
+        ("", asked),
+        ("", gone),
+        (QUESTIONS[0].question, None),
+    ]
+    assert [found.places for found in results[:2]] == [(), ()]
+    assert (results[0].pieces, sum(results[0].gains), results[1].outcome) == (1, 1, Outcome.ABSENT)
+    desk.conversations.delete(keys[1], READER.id)
+    assert [found.question_id for found in desk.runs.results(run.id)] == [asked, "leave"]
+    with desk.shop.database.read() as connection:
+        kept = str(
+            [
+                connection.exec_driver_sql(f"SELECT * FROM {name}").all()
+                for name in ("evaluations", "evaluation_results")
+            ]
+        )
+    assert "0 fathers" not in kept.replace(asked, "")
+
+
 def test_who_takes_back_what_they_said_or_may_not_see_it_any_more_is_not_asked(desk: Desk) -> None:
     (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
     conversations = desk.conversations
