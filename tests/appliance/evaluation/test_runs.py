@@ -255,7 +255,7 @@ def test_without_answers_what_is_quoted_is_checked_and_no_model_asked(desk: Desk
     assert len(desk.log.entries) == 1  # the run alone is on record
 
 
-def test_of_a_large_set_passages_are_quoted_for_some_questions_the_same_ones_whatever_else_is_in_it(
+def test_of_a_large_set_passages_are_quoted_for_the_same_questions_in_every_run(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered = [replace(QUESTIONS[0], id=f"leave {number}") for number in range(6)]
