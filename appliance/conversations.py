@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import islice
@@ -219,6 +219,13 @@ class Conversations:
         keys = {person_id: self._log.keys_of(person_id) for person_id in {row.person_id for row in rows}}
         found = (_praised(row, earlier, keys[row.person_id]) for row, earlier in zip(rows, before, strict=True))
         return [praised for praised in found if praised.turn.is_readable]
+
+    def asked_among(self, query_ids: Iterable[str]) -> frozenset[str]:
+        """Those of some ids that are of questions people asked: of turns, or on record where their turn is gone."""
+        possible = [query_id for query_id in query_ids if query_id.isascii() and query_id.isprintable()]
+        with self._database.read() as connection:
+            there = connection.execute(select(turns.c.query_id).where(turns.c.query_id.in_(possible))).scalars().all()
+        return self._log.asked_among(possible).union(there)
 
     def set_feedback(self, query_id: str, person_id: str, verdict: str) -> None:
         """Note a person's verdict on an answer of theirs. Raises NotFound."""

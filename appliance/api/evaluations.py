@@ -8,7 +8,8 @@ Rules this module keeps:
    are cleared for, unless they name another.
 2. For the same reason a run is shown to admins who could have started it, with groups and levels that cover those it
    read with. To others the list says that there is one, by whom and when.
-3. The set of what people found helpful is asked as those people, and tells identifiers and numbers.
+3. The set of what people found helpful is asked as those people, and tells identifiers and numbers. So does a set that
+   somebody brings of the questions in it that people asked, which have the ids of those on record.
 4. That a run begins is on record before it does, and what came out before anybody sees it.
 """
 
@@ -195,8 +196,9 @@ def _start_file(
             "with 'strongroom eval'."
         )
     golden = read_golden(name, body, limit=limit, shortest_quote=0 if admin.id == OPERATOR else SHORTEST_QUOTE)
+    asked_before = appliance.conversations.asked_among(question.id for question in golden.questions)
     within = None if admin.id == OPERATOR else admin.groups
-    exercises = exercises_for(golden.questions, groups, levels, within=within)
+    exercises = exercises_for(golden.questions, groups, levels, within=within, asked_before=asked_before)
     read_as = tuple(sorted({EVERYONE}.union(*(exercise.groups for exercise in exercises))))
     read_at = frozenset[str]().union(*(exercise.levels for exercise in exercises)) or levels(groups)
     order = Order(name, SetKind.FILE, golden.sha256, exercises, read_as, answers, admin.id, read_at)

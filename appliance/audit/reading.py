@@ -28,6 +28,7 @@ from appliance.errors import AuditBroken, NotFound
 _ASKED = f"""{SELECT} WHERE heads.type = ? AND heads.seq IN (
     SELECT seq FROM heads WHERE actor = ? AND substr(time, 1, 7) = ?
 )"""  # noqa: S608 - of constants
+_WAS_ASKED = "SELECT 1 FROM heads WHERE query_id = ? AND type = ? LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,14 @@ class LogReader:
         if found is None:
             raise NotFound("The query log has no question with this id. The id of a conversation is another one.")
         return found
+
+    def asked_among(self, query_ids: Iterable[str]) -> frozenset[str]:
+        """Those of some ids that are of questions on record, whether or not their words were erased since."""
+        wanted = ((query_id, (query_id, QuestionReceived.type)) for query_id in query_ids)
+        with self._reading() as (connection, _):
+            return frozenset(
+                query_id for query_id, values in wanted if connection.execute(_WAS_ASKED, values).fetchone()
+            )
 
     def groups_asked_with(self, person: str, month: str) -> frozenset[str]:
         """The groups that a person had when they asked, in all questions of a month that can still be read."""

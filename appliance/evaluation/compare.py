@@ -3,7 +3,8 @@
 Rules this module keeps:
 
 1. Metrics are compared over the questions that both runs asked, and over nothing else: not over one that named what
-   was not in the appliance.
+   was not in the appliance. Citation precision is compared over those of them in which both runs cited or quoted: for
+   which questions passages are quoted may differ, and the metric is a mean over other questions then.
 2. The gate fails when a gated metric is worse by more than the amount given. What one run alone measured does not fail.
    Nor does it let a change pass that the later run did not measure, because more documents than before were not read
    again since; nor one after which questions that the earlier run counted name what is not there any more.
@@ -21,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from appliance.errors import InvalidRequest
-from appliance.evaluation.metrics import BY_NAME, METRICS, NDCG, Metric, citation_precision, ndcg_of
+from appliance.evaluation.metrics import BY_NAME, CITATIONS, METRICS, NDCG, Metric, citation_precision, ndcg_of
 from appliance.evaluation.results import Asked, Evaluation, QuestionResult
 
 _SAME = 1e-9
@@ -114,7 +115,6 @@ def compare(
     absent = [lost for _, lost in _shared(asked, (result for result in after[1] if not result.counts))]
     if not pairs and not absent:
         raise InvalidRequest("The two runs have no question in common. Compare runs of the same golden set.")
-    old, new = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     changes = sorted(_changes(pairs), key=lambda change: (change.change, change.question_id))
     rose = {change.question_id for change in changes if change.change > 0}
     fell = {change.question_id for change in changes if change.change < 0}
@@ -125,7 +125,7 @@ def compare(
         shared=len(pairs),
         before_only=len(asked) - len(pairs),
         after_only=len(asked_now) - len(pairs),
-        metrics=tuple(_metric_change(metric, old, new, max_drop) for metric in METRICS),
+        metrics=tuple(_metric_change(metric, pairs, max_drop) for metric in METRICS),
         questions=tuple(changes),
         better=better,
         worse=worse,
@@ -185,9 +185,11 @@ def _identity(result: QuestionResult) -> tuple[str, str, bool, int]:
 
 
 def _metric_change(
-    metric: Metric, before: Sequence[QuestionResult], after: Sequence[QuestionResult], max_drop: float
+    metric: Metric, pairs: Sequence[tuple[QuestionResult, QuestionResult]], max_drop: float
 ) -> MetricChange:
-    old, new = metric.measure(before), metric.measure(after)
+    if metric.name == CITATIONS:
+        pairs = [pair for pair in pairs if None not in map(citation_precision, pair)]
+    old, new = (metric.measure([pair[side] for pair in pairs]) for side in (0, 1))
     return MetricChange(metric.name, old, new, _fails(metric, old, new, max_drop))
 
 
@@ -203,7 +205,7 @@ def _changes(pairs: Iterable[tuple[QuestionResult, QuestionResult]]) -> Iterator
         measures = (
             (BY_NAME[NDCG].title, ndcg_of(old), ndcg_of(new)),
             ("Rightly answered or not", _rightly(old), _rightly(new)),
-            (BY_NAME["citation_precision"].title, citation_precision(old), citation_precision(new)),
+            (BY_NAME[CITATIONS].title, citation_precision(old), citation_precision(new)),
         )
         for what, was, now in measures:
             if was is not None and now is not None and abs(now - was) > _SAME:

@@ -68,7 +68,7 @@ def exercises_from(praised: Iterable[PraisedTurn], readers: Mapping[str, Princip
         evidence = _evidence(cited, reader, catalog) if reader else ()
         if reader and evidence:
             question = GoldenQuestion(item.turn.query_id, _searched(item), evidence)
-            found.append(Exercise(question, reader.groups, reader.levels, is_private=True))
+            found.append(Exercise(question, reader.groups, reader.levels, is_private=True, is_seen=True))
         else:
             without[_NO_READER if reader is None else _NOT_SEEN if cited else _NO_CITATION] += 1
     reasons = (_NO_READER, _NO_CITATION, _NOT_SEEN)

@@ -15,6 +15,7 @@ from appliance.domain import AnswerKind
 from appliance.evaluation.results import QuestionResult
 
 NDCG = "ndcg@10"
+CITATIONS = "citation_precision"
 _CUT = 10
 _DOCUMENT_CUT = 5
 _THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
@@ -214,7 +215,7 @@ METRICS: tuple[Metric, ...] = (
         _abstained(answerable=False),
     ),
     Metric(
-        "citation_precision",
+        CITATIONS,
         "Citation precision",
         "Share of the passages cited, or quoted without a model, that are evidence; 0 where a model cites none.",
         lambda results: _mean(citation_precision(result) for result in results),

@@ -13,8 +13,8 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from appliance.answering.answerer import Answered, Answerer
 from appliance.answering.enough import Searched
@@ -39,14 +39,16 @@ _NOTHING = Names()
 class Exercise:
     """A question to ask, and the groups and levels to ask it with.
 
-    Of a private one neither words nor places are kept. One that `is_withheld` is to be asked with groups that are not
-    for whoever started the run: it is not asked.
+    A private one has the id of a query that somebody asked: neither its words nor places are kept. What one that
+    `is_seen` names was found to be there for its reader, and is not looked up again. One that `is_withheld` is to be
+    asked with groups that are not for whoever started the run: it is not asked.
     """
 
     question: GoldenQuestion
     groups: frozenset[str]
     levels: frozenset[str] = frozenset({NO_LEVEL})
     is_private: bool = False
+    is_seen: bool = False
     is_withheld: bool = False
 
     @property
@@ -73,13 +75,13 @@ class Examiner:
     def look_up(
         self, exercises: Sequence[Exercise], *, is_over: Callable[[], object]
     ) -> Mapping[AccessFilter, Names] | None:
-        """What the questions name, for each reader they are asked as; those of people name what they saw.
+        """What the questions name, for each reader they are asked as.
 
         None when it `is_over` before everything was looked up. Raises CatalogUnavailable.
         """
         of_reader: dict[AccessFilter, list[GoldenQuestion]] = {}
         for exercise in exercises:
-            if not exercise.is_private and not exercise.is_withheld:
+            if not exercise.is_seen and not exercise.is_withheld:
                 of_reader.setdefault(exercise.reader.access, []).append(exercise.question)
         found: dict[AccessFilter, Names] = {}
         for access, questions in of_reader.items():
@@ -114,12 +116,12 @@ class Examiner:
         """
         question, reader = exercise.question, exercise.reader
         if exercise.is_withheld:
-            return _not_asked(question, question.evidence, Outcome.CLOSED)
+            return _not_asked(exercise, question.evidence, Outcome.CLOSED)
         names = looked_up.get(reader.access, _NOTHING)
         if absent := names.absent_of(question):
-            return _not_asked(question, absent, Outcome.ABSENT)
+            return _not_asked(exercise, absent, Outcome.ABSENT)
         if closed := names.closed_of(question):
-            return _not_asked(question, closed, Outcome.CLOSED)
+            return _not_asked(exercise, closed, Outcome.CLOSED)
         begun = time.monotonic()
         hits = self._retriever.retrieve(question.question, reader.access)
         retrieval_ms = _since_ms(begun)
@@ -178,10 +180,12 @@ class Examiner:
         raise ApplianceError("An answer ended without being finished. Run 'strongroom doctor'.")
 
 
-def _not_asked(question: GoldenQuestion, why: Sequence[Evidence], outcome: Outcome) -> QuestionResult:
+def _not_asked(exercise: Exercise, why: Sequence[Evidence], outcome: Outcome) -> QuestionResult:
+    question = exercise.question
+    places = (FoundPlace("", piece.doc or piece.passage, piece.page, relevant=False) for piece in why)
     return QuestionResult(
         question_id=question.id,
-        question=question.question,
+        question="" if exercise.is_private else question.question,
         answerable=question.answerable,
         pieces=len(question.evidence),
         gains=(),
@@ -189,8 +193,9 @@ def _not_asked(question: GoldenQuestion, why: Sequence[Evidence], outcome: Outco
         answerability=0.0,
         abstained=False,
         retrieval_ms=0.0,
-        places=tuple(FoundPlace("", piece.doc or piece.passage, piece.page, relevant=False) for piece in why),
+        places=() if exercise.is_private else tuple(places),
         outcome=outcome,
+        query_id=question.id if exercise.is_private else None,
     )
 
 
@@ -223,6 +228,7 @@ def exercises_for(
     levels: Callable[[frozenset[str]], frozenset[str]] = lambda _: frozenset({NO_LEVEL}),
     *,
     within: frozenset[str] | None = None,
+    asked_before: Collection[str] = (),
 ) -> list[Exercise]:
     """The questions of a set that somebody brought.
 
@@ -230,8 +236,10 @@ def exercises_for(
         groups: What those are asked with that do not name groups of their own, besides everyone.
         levels: Those that groups are cleared for.
         within: Only these groups may be asked with; a question that names another is withheld. None: any.
+        asked_before: The ids of those that people asked: as in what they found helpful, those are private.
     """
-    return [_exercise(question, frozenset(question.groups) or groups, levels, within) for question in questions]
+    exercises = (_exercise(question, frozenset(question.groups) or groups, levels, within) for question in questions)
+    return [replace(exercise, is_private=exercise.question.id in asked_before) for exercise in exercises]
 
 
 def _exercise(

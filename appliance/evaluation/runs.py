@@ -9,13 +9,14 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import hashlib
+import heapq
 import logging
-import math
 import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -44,7 +45,8 @@ from appliance.labels import NO_LEVEL
 _log = logging.getLogger(__name__)
 MOST_QUOTED = 500
 """For so many questions of a run without answers passages are quoted at most, which takes several times as long as to
-search: for questions spread evenly over the set, and the same ones in every run of it."""
+search. They are chosen among those with evidence by their ids alone, so that a set which gained or lost questions has
+nearly the same ones as before."""
 
 _NICENESS = 10
 _LOOK_AGAIN_S = 0.05
@@ -248,8 +250,8 @@ class Evaluations:
         names = examiner.look_up(exercises, is_over=lambda: self._cut_short(course))
         if names is None:
             return
-        is_warm, quoted_every = False, math.ceil(len(exercises) / MOST_QUOTED)
-        for number, exercise in enumerate(self._in_turn(course, exercises)):
+        is_warm, quoted = False, _to_quote(exercises)
+        for exercise in self._in_turn(course, exercises):
             if not is_warm and not exercise.is_withheld:
                 examiner.warm_up(exercise)
                 is_warm = True
@@ -257,7 +259,7 @@ class Evaluations:
                 exercise,
                 names,
                 answers=course.run.answers,
-                quotes=number % quoted_every == 0,
+                quotes=exercise.question.id in quoted,
                 is_over=lambda: self._cut_short(course),
             )
             if result is None:
@@ -293,6 +295,16 @@ class Evaluations:
         except ApplianceError as failure:
             run, results = replace(run, error=str(failure), metrics={}), []
         self._store.finish(run, results)
+
+
+def _to_quote(exercises: Iterable[Exercise]) -> frozenset[str]:
+    """The ids of the questions that passages are quoted for: some of those whose evidence is known."""
+    known = (exercise.question for exercise in exercises if exercise.question.answerable and exercise.question.evidence)
+    return frozenset(heapq.nsmallest(MOST_QUOTED, (question.id for question in known), key=_by_hash))
+
+
+def _by_hash(question_id: str) -> bytes:
+    return hashlib.sha256(question_id.encode("utf-8", "surrogatepass")).digest()
 
 
 def _read_as(exercise: Exercise) -> str:

@@ -366,8 +366,18 @@ def test_what_people_found_helpful_is_run_without_their_words(appliance: Applian
     recorded = appliance.log.entries(limit=1)[0].entry
     assert isinstance(recorded, EvaluationEnded)
     assert not isinstance(recorded, QuestionReceived)
+    lines = [{"id": query_id, "question": question, "evidence": [{"doc": "travel.md"}]}, GOLDEN[0]]  # as a file of them
+    brought = ended(appliance, admin, start(admin, lines))
+    mine = next(item for item in brought["questions"] if item["question_id"] == query_id)
+    assert (mine["question"], mine["places"]) == ("", [])
+    assert question not in json.dumps(brought)
+    assert HOTEL in json.dumps(brought)
     reader.delete(f"/api/conversations/{answer['conversation_id']}")
     assert admin.get(f"/api/evaluations/{run['id']}").json()["question_count"] == run["question_count"] - 1
+    assert admin.get(f"/api/evaluations/{brought['id']}").json()["question_count"] == 1
+    again = ended(appliance, admin, start(admin, lines))  # the file is still there, and the question on record
+    assert [item["question_id"] for item in again["questions"]] == ["hotel"]
+    assert question not in json.dumps(again)
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,17 @@ def test_what_one_run_alone_measured_does_not_fail() -> None:
     found = compared(before, [named("a", result(1))])
     assert found.passes
     cited = next(metric for metric in found.metrics if metric.name == "citation_precision")
-    assert (cited.before, cited.after) == (1.0, None)
+    assert (cited.before, cited.after) == (None, None)
+
+
+def test_citations_are_compared_over_the_questions_that_both_runs_quoted_for() -> None:
+    right, half = (result(1, citations=2, right_citations=number) for number in (2, 1))
+    before = [named("a", right), named("b", half), named("c", result(1))]
+    after = [named("a", result(1)), named("b", half), named("c", right)]
+    for sides in ((before, after), (after, before), (before[:2], after[:2])):
+        found = compared(*sides, max_drop=0)
+        cited = next(metric for metric in found.metrics if metric.name == "citation_precision")
+        assert (cited.before, cited.after, found.passes) == (0.5, 0.5, True)
 
 
 def test_a_model_that_stops_citing_fails_the_gate() -> None:

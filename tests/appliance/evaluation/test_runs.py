@@ -255,16 +255,26 @@ def test_without_answers_what_is_quoted_is_checked_and_no_model_asked(desk: Desk
     assert len(desk.log.entries) == 1  # the run alone is on record
 
 
-def test_of_a_large_set_passages_are_quoted_for_some_questions_spread_over_it(
+def test_of_a_large_set_passages_are_quoted_for_the_same_questions_in_every_run(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = [replace(QUESTIONS[0], id=f"leave {number}") for number in range(5)]
-    for most, quoted in ((5, [0, 1, 2, 3, 4]), (4, [0, 2, 4]), (2, [0, 3]), (1, [0])):
-        monkeypatch.setattr(runs, "MOST_QUOTED", most)
-        run = desk.ended(desk.start(exercises_for(many, STAFF)))
-        results = desk.runs.results(run.id)
-        assert [number for number, found in enumerate(results) if found.citations is not None] == quoted
-        assert run.metrics["citation_precision"] == citation_precision(results[0])
+    answered = [replace(QUESTIONS[0], id=f"leave {number}") for number in range(6)]
+    others = [GoldenQuestion(f"other {number}", answered[0].question, (), answerable=False) for number in range(6)]
+    many = [one for pair in zip(others, answered, strict=True) for one in pair]  # of either kind in turn
+
+    def quoted(asked: Sequence[GoldenQuestion]) -> set[str]:
+        run = desk.ended(desk.start(exercises_for(asked, STAFF)))
+        found = [result for result in desk.runs.results(run.id) if result.citations is not None]
+        assert run.metrics["citation_precision"] == citation_precision(found[0])
+        return {result.question_id for result in found}
+
+    assert quoted(many) == {question.id for question in answered}
+    monkeypatch.setattr(runs, "MOST_QUOTED", 3)
+    chosen = quoted(many)
+    assert len(chosen) == 3
+    assert quoted(list(reversed(many))) == chosen
+    fewer = [question for question in many if question.id != min(chosen)]  # as a set that is made anew for each run
+    assert quoted(fewer) > chosen - {min(chosen)}
 
 
 def test_a_passage_that_only_a_notice_points_at_is_no_citation_of_the_answer(desk: Desk) -> None:
@@ -663,6 +673,39 @@ def test_what_people_found_helpful_is_written_as_a_golden_set_that_can_be_run(de
     (again,) = read_golden("set.jsonl", line.encode()).questions
     run = desk.ended(desk.start(exercises_for([again], frozenset())))
     assert (run.metrics["recall@1"], run.not_asked) == (1.0, 0)
+
+
+def test_a_set_that_holds_what_people_asked_keeps_no_words_of_it(desk: Desk) -> None:
+    (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
+    keys = [desk.conversations.start() for _ in range(2)]
+    asked, gone = (praise(desk, f"{n} fathers", leave.id, conversation=key) for n, key in enumerate(keys))
+    reader = replace(READER, groups=STAFF)
+    praised = exercises_from(desk.conversations.praised(), {READER.id: reader}, desk.shop.catalog).exercises
+    written = read_golden("set.jsonl", "\n".join(as_lines(praised, desk.shop.catalog)).encode()).questions
+    lost = replace(written[1], evidence=(Evidence("fathers at home.txt"),))
+    questions = [written[0], lost, QUESTIONS[0], replace(QUESTIONS[2], id="half \ud83d")]
+    known = desk.conversations.asked_among(question.id for question in questions)
+    assert known == {asked, gone}
+    run = desk.ended(desk.start(exercises_for(questions[:3], STAFF, asked_before=known)))
+    assert run.absent == NotAsked(1, gone)  # what the document is called may be the person's word
+    results = desk.runs.results(run.id)
+    assert [(found.question, found.query_id) for found in results] == [
+        ("", asked),
+        ("", gone),
+        (QUESTIONS[0].question, None),
+    ]
+    assert [found.places for found in results[:2]] == [(), ()]
+    assert (results[0].pieces, sum(results[0].gains), results[1].outcome) == (1, 1, Outcome.ABSENT)
+    desk.conversations.delete(keys[1], READER.id)
+    assert [found.question_id for found in desk.runs.results(run.id)] == [asked, "leave"]
+    with desk.shop.database.read() as connection:
+        kept = str(
+            [
+                connection.exec_driver_sql(f"SELECT * FROM {name}").all()
+                for name in ("evaluations", "evaluation_results")
+            ]
+        )
+    assert "0 fathers" not in kept.replace(asked, "")
 
 
 def test_who_takes_back_what_they_said_or_may_not_see_it_any_more_is_not_asked(desk: Desk) -> None:
