@@ -7,7 +7,8 @@ Rules this module keeps:
    written anew. Where the name has a day or a month it may also be one of many minutes or notices, and in another
    folder the policy of somebody else: there the two must be much alike as well.
 3. A passage of a superseded document is packed together with the best one of the newest edition, which stands directly
-   behind it. Where there is room for one, it is that of the newest edition.
+   behind it. Where there is room for one, it is that of the newest edition (where that is too long for a prompt: see
+   `answering.prompt`).
 4. The order of the search stays as it is: what is near to the question is for the search to say.
 """
 
