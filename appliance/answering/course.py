@@ -219,6 +219,7 @@ def _passage(hit: Hit, passages: Sequence[Citation]) -> RetrievedPassage:
         number=number,
         reranking=hit.reranking,
         text_sha256=text_sha256(hit.chunk.text),
+        superseded_by=hit.superseded_by,
     )
 
 

@@ -3,8 +3,9 @@
 Rules this module keeps:
 
 1. The prompt fits the context window with room for the answer, counted in the model's own tokens. What does not fit
-   is left out whole, passage by passage, and never cut by a server, and with it what it supersedes. There is no prompt
-   without a passage.
+   is left out whole, passage by passage, and never cut by a server. A newest edition that does not fit beside the
+   older one takes its place; where it does not fit there either, the older one stays. There is no prompt without a
+   passage.
 2. Passages stand between markers that cannot occur in them, in whatever language: their signs cannot, the words in
    them may. They are said to be quotations, not instructions. No text can forge a turn of the chat: what looks like a
    control token of a chat template is made harmless.
@@ -141,18 +142,21 @@ def _pack_passages(
         return everything
     packed: tuple[Citation, ...] = ()
     for hit in hits:
-        attempt = (*packed, Citation(len(packed) + 1, hit))
-        if _cost(_user_message(question, attempt, words), count_tokens) <= room:
-            packed = attempt  # otherwise a shorter one further down may still fit
-    return _beside_newest(packed, hits) or packed
+        for before in _before(hit, packed):
+            attempt = (*before, Citation(len(before) + 1, hit))
+            if _cost(_user_message(question, attempt, words), count_tokens) <= room:
+                packed = attempt
+                break  # where nothing fits, a shorter one further down may still do so
+    return packed
 
 
-def _beside_newest(packed: Sequence[Citation], hits: Sequence[Hit]) -> tuple[Citation, ...]:
-    """What is packed without superseded documents whose newest edition did not fit."""
-    documents = {citation.hit.chunk.document_id for citation in packed}
-    left_out = {hit.chunk.document_id for hit in hits} - documents
-    kept = (citation.hit for citation in packed if citation.hit.superseded_by not in left_out)
-    return tuple(Citation(number, hit) for number, hit in enumerate(kept, start=1))
+def _before(hit: Hit, packed: tuple[Citation, ...]) -> Iterator[tuple[Citation, ...]]:
+    """Behind what a hit may stand: all that is packed, else without the older edition whose place the newest takes."""
+    yield packed
+    document = hit.chunk.document_id
+    is_first = all(citation.hit.chunk.document_id != document for citation in packed)
+    if packed and packed[-1].hit.superseded_by == document and is_first:
+        yield packed[:-1]
 
 
 def _pack_turns(turns: Sequence[Turn], room: int, count_tokens: CountTokens) -> tuple[Turn, ...]:

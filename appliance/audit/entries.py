@@ -31,6 +31,7 @@ class RetrievedPassage:
 
     `reranking` is the score that gave it its rank among those that a reranking model judged; None: it was not judged,
     or an older release wrote the entry. `text_sha256` is of the passage's own text; empty in entries of older releases.
+    `superseded_by` is the document (id) that was the newest edition of its document, where one was found as well.
     """
 
     chunk_id: str
@@ -46,6 +47,7 @@ class RetrievedPassage:
     number: int | None
     reranking: float | None = None
     text_sha256: str = ""
+    superseded_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

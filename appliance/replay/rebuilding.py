@@ -16,6 +16,7 @@ from appliance.audit.entries import EarlierTurn, PassagesRetrieved, RetrievedPas
 from appliance.catalog import StoredChunk
 from appliance.domain import Chunk, Citation, Hit, Place, Turn, text_sha256
 from appliance.replay.outcome import Fate
+from appliance.retrieval.superseded import packed
 
 EarlierAnswer = Callable[[str], Turn | None]
 """The turn that is on record under a query; None when it cannot be read any more."""
@@ -65,6 +66,15 @@ def numbered(retrieved: Sequence[RetrievedPassage], stored: Mapping[str, StoredC
     return tuple(Citation(number, _hit(it, stored.get(it.chunk_id))) for number, it in chosen)
 
 
+def as_packed(retrieved: Sequence[RetrievedPassage], stored: Mapping[str, StoredChunk]) -> tuple[Citation, ...]:
+    """The passages that had a number, in the order in which they were packed: a quotation is numbered after it is made.
+
+    A newest edition stands behind what it supersedes, whatever its rank; in entries that do not say so, at its rank.
+    """
+    place = {hit.chunk.id: at for at, hit in enumerate(packed(hits(retrieved, stored), len(retrieved)))}
+    return tuple(sorted(numbered(retrieved, stored), key=lambda passage: place[passage.hit.chunk.id]))
+
+
 def turns(earlier: Sequence[EarlierTurn], answer_of: EarlierAnswer) -> tuple[Turn, ...] | None:
     """The earlier turns in a prompt; None when one of them cannot be read any more."""
     found = [answer_of(turn.query_id) if turn.query_id else Turn(turn.question, turn.answer) for turn in earlier]
@@ -98,6 +108,7 @@ def _hit(passage: RetrievedPassage, found: StoredChunk | None) -> Hit:
         rank=passage.rank,
         similarity=passage.similarity,
         reranking=passage.reranking,
+        superseded_by=passage.superseded_by,
     )
 
 

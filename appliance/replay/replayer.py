@@ -33,6 +33,7 @@ from appliance.replay import answering, comparing, rebuilding
 from appliance.replay.outcome import Fate, Finding, Note, Outcome, Replay
 from appliance.replay.state import ANSWERABLE_ABOVE, DEFAULT_LEVEL, changed_since, setting
 from appliance.retrieval.retriever import Retriever
+from appliance.retrieval.superseded import packed
 
 _TOLD: dict[Fate, tuple[Finding, str]] = {
     Fate.ERASED: (Finding.DOCUMENT_ERASED, "is not stored any more: it was removed, or its text was erased."),
@@ -215,8 +216,8 @@ class Replayer:
             return None
         passages = rebuilding.numbered(retrieval.retrieved, case.stored)
         if answer.kind == AnswerKind.EXTRACTIVE:
-            by_rank = sorted(passages, key=lambda passage: passage.hit.rank)  # as they were looked through
-            made = answering.quoted(retrieval.searched_for, case.follow_up, by_rank, self._embedder)
+            looked_through = rebuilding.as_packed(retrieval.retrieved, case.stored)
+            made = answering.quoted(retrieval.searched_for, case.follow_up, looked_through, self._embedder)
         elif prompt is not None:
             made = self._written(case, prompt, notes)
         else:
@@ -290,8 +291,8 @@ def _of_a_search(case: _Case, now: Sequence[Hit] | None) -> Outcome:
     """Whether a program that searched for a person would be handed the same passages."""
     if now is None:
         return Outcome.IMPOSSIBLE
-    then = [it.chunk_id for it in sorted(case.needed, key=lambda it: it.rank) if it.number is not None]
-    same = [hit.chunk.id for hit in now[: len(then)]] == then and (bool(then) or not now)
+    then = [passage.hit.chunk.id for passage in rebuilding.numbered(case.retrieval.retrieved, case.stored)]
+    same = [hit.chunk.id for hit in packed(now, len(then))] == then and (bool(then) or not now)
     return Outcome.REPRODUCED if same else Outcome.DIFFERS
 
 

@@ -9,7 +9,8 @@ Rules this module keeps:
    that is too short for a signature: where one of the two is, those in the same folder count as editions, also of a day
    or a month, and those elsewhere do not.
 3. A passage of a superseded document is packed together with the best one of the newest edition, which stands directly
-   behind it. Where there is room for one, it is that of the newest edition.
+   behind it. Where there is room for one, it is that of the newest edition (where that is too long for a prompt: see
+   `answering.prompt`).
 4. The order of the search stays as it is: what is near to the question is for the search to say.
 """
 

@@ -102,13 +102,30 @@ def test_a_passage_that_is_too_long_makes_place_for_a_shorter_one() -> None:
     assert (passage.number, passage.hit.chunk.text) == (1, "short")
 
 
-def test_a_superseded_document_is_left_out_with_its_newest_edition_where_that_does_not_fit() -> None:
-    newest = make_hit("long " * 1000, rank=2)
-    older = replace(make_hit("old", rank=1), superseded_by=newest.chunk.document_id)
-    other = make_hit("short", rank=3)
-    (passage,) = build([older, newest, other], budget=2500).passages
-    assert (passage.number, passage.hit.chunk.text) == (1, "short")
-    assert [it.hit.chunk.text for it in build([older, newest], budget=2500).passages] == ["old"]  # rather than nothing
+@pytest.mark.parametrize(
+    ("sizes", "packed"),
+    [
+        ({"old": 200, "new": 220, "note": 10}, ["new", "note"]),  # room for one of the two
+        ({"old": 200, "new": 220}, ["new"]),
+        ({"old": 10, "new": 220, "note": 200}, ["old", "new"]),
+        ({"old": 10, "new": 1000, "note": 10}, ["old", "note"]),
+        ({"rule": 200, "old": 10, "new": 220, "note": 10}, ["rule", "old", "note"]),
+        ({"old": 10, "new": 10, "old2": 150, "new2": 160}, ["old", "new", "old2"]),
+        ({"old": 1000, "new": 220, "note": 10}, ["new", "note"]),
+    ],
+)
+def test_a_newest_edition_takes_the_place_of_the_older_one_where_there_is_room_for_one(
+    sizes: dict[str, int], packed: list[str]
+) -> None:
+    hits, words = [], COUNTERS["words"]
+    for rank, (name, size) in enumerate(sizes.items(), start=1):
+        hit = make_hit(f"{name} " * size, rank=rank)
+        document = name.removesuffix("2")
+        superseded_by = "new" if document == "old" else ""
+        hits.append(replace(hit, chunk=replace(hit.chunk, document_id=document), superseded_by=superseded_by))
+    prompt = build(hits, budget=cost(build([make_hit("")], count=words), words) + 250, count=words)
+    assert [passage.hit.chunk.text.split()[0] for passage in prompt.passages] == packed
+    assert [passage.number for passage in prompt.passages] == list(range(1, len(packed) + 1))
 
 
 def test_a_question_that_leaves_no_room_is_refused_with_what_to_do() -> None:

@@ -12,6 +12,7 @@ from appliance.answering.searching import Searcher
 from appliance.audit import entries
 from appliance.audit.entries import AnswerClosed, Entry, PassagesRetrieved, QueryReplayed, QuestionReceived
 from appliance.audit.log import QueryLog
+from appliance.audit.records import QueryRecord
 from appliance.catalog import FileOutcome
 from appliance.config import EmbeddingSettings, ModelSettings, RetrievalSettings, Settings
 from appliance.domain import Conversation, DocumentState, Principal, Role, Turn
@@ -22,12 +23,13 @@ from appliance.replay.replayer import Replayer
 from appliance.replay.state import settings_in_force, state_of
 from appliance.retrieval.retriever import Retriever
 from tests.appliance.answering.test_answerer import Scripted
-from tests.appliance.retrieval.test_retriever import GLOSSARY, Shop
+from tests.appliance.retrieval.test_retriever import GLOSSARY, OLD_RATE, RATE, Shop, of_leasing
 from tests.data.builders import ToyEmbedder, make_outcome
 
 QUESTION = "How many weeks is parental leave?"
 READER = Principal("p1", "reader", frozenset({Role.EMPLOYEE}), frozenset({"staff"}), frozenset({NO_LEVEL}))
 OFFICER = Principal("o1", "officer", frozenset({Role.COMPLIANCE}), frozenset())
+NEWER = "Bicycle policy 2025.txt"
 FORM = "Answer in one sentence."
 WITH_FORM_IS_TURNED_AWAY = Settings(retrieval=RetrievalSettings(answerable_above=0.9))
 SETTINGS = Settings(retrieval=RetrievalSettings(answerable_above=0.0), embedding=EmbeddingSettings())
@@ -56,8 +58,8 @@ class Desk:
         assert isinstance(events[-1], Answered)
         return events[-1].query_id
 
-    def search(self, limit: int = 2) -> str:
-        Searcher(self._retriever(), self.log, self._state).search(QUESTION, READER, limit=limit, origin="test")
+    def search(self, limit: int = 2, question: str = QUESTION) -> str:
+        Searcher(self._retriever(), self.log, self._state).search(question, READER, limit=limit, origin="test")
         return self.log.queries(limit=1)[0].query_id
 
     def replay(self, query_id: str) -> Replay:
@@ -104,6 +106,12 @@ def found(replay: Replay) -> set[Finding]:
     return {note.finding for note in replay.notes}
 
 
+def handed_over(record: QueryRecord) -> list[str]:
+    """The paths of the passages that had a number, in its order."""
+    assert record.retrieval is not None
+    return [path for _, path in sorted((it.number, it.path) for it in record.retrieval.retrieved if it.number)]
+
+
 def recorded(alter: Callable[[PassagesRetrieved], PassagesRetrieved]) -> Callable[[Entry], Entry]:
     return lambda entry: alter(entry) if isinstance(entry, PassagesRetrieved) else entry
 
@@ -113,6 +121,33 @@ def test_what_was_written_quoted_and_handed_over_is_reproduced(desk: Desk) -> No
         assert (desk.replay(query_id).outcome, desk.replay(query_id).notes) == (Outcome.REPRODUCED, ())
     desk.model = None
     assert desk.replay(desk.ask()).outcome is Outcome.REPRODUCED
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 8])
+def test_a_search_that_handed_over_a_newest_edition_is_reproduced(desk: Desk, limit: int) -> None:
+    of_leasing(desk.shop)
+    query_id = desk.search(limit, RATE)
+    assert NEWER in handed_over(desk.log.query(query_id))[:2]
+    replay = desk.replay(query_id)
+    assert (replay.outcome, replay.notes) == (Outcome.REPRODUCED, ())
+
+
+@pytest.mark.parametrize("model", [Scripted("It is 52 EUR [2]."), Scripted(ModelUnavailable("Down.")), None])
+def test_an_answer_from_a_superseded_document_and_its_newest_edition_is_reproduced(
+    desk: Desk, model: Scripted | None
+) -> None:
+    desk.shop.add("Bicycle policy 2024.txt", OLD_RATE)
+    for number, thing in enumerate(("car", "van", "phone", "desk", "printer"), start=10):
+        desk.shop.add(f"{thing}.txt", f"The monthly rate of a leased {thing} is {number} EUR, of its bicycle rack 1.")
+    desk.shop.add(NEWER, "Whoever rides contributes 52 EUR.")
+    desk.model = model
+    query_id = desk.ask(question=RATE)
+    record = desk.log.query(query_id)
+    assert record.answer is not None and record.retrieval is not None
+    assert NEWER in handed_over(record)
+    assert next(it.rank for it in record.retrieval.retrieved if it.path == NEWER) > 3  # of which quotations are made
+    replay = desk.replay(query_id)
+    assert (replay.outcome, replay.notes, replay.pieces) == (Outcome.REPRODUCED, (), ())
 
 
 @pytest.mark.parametrize(
