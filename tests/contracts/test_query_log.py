@@ -323,6 +323,7 @@ def test_an_id_that_is_no_proper_text_keeps_nothing_from_being_read(house: House
         log.append(asked("q1"))
         assert not any(recorded.damaged for recorded in log.entries())
         assert len(log.entries(LogFilter(type=LogRead.type))) == len(odd)
+        assert log.asked_among(["q1", "😀", "q\\ud800"]) == {"q1"}  # the others were looked for alone
         assert [entry.seq for entry in log.about("😀")] == [3]
         assert len(list(log.export())) == len(odd) + 2
     assert verify(house.store, kept(house)).size == len(odd) + 1
@@ -525,6 +526,7 @@ def test_erased_entries_hold_nothing_and_the_log_verifies_with_what_was_carried_
         assert [log.entry(seq).erased for seq in range(6)] == [False, True] * 3
         assert log.query("q1").state == QueryState.UNFINISHED
         assert log.query("q0").question == asked("q0", "x" * 5000, actor="u-0")
+        assert log.asked_among(["q0", "q1", "q8", "line 1"]) == {"q0", "q1"}  # erased ones too
         assert log.erase([]) is None
         assert log.append(asked("q9")).seq == 7
     with house.as_owner(unhindered=False) as run:
