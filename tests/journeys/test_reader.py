@@ -63,7 +63,7 @@ def test_every_question_comes_to_the_top_when_it_is_asked(browser: Browser, serv
         visiting.put("What may a hotel night cost?")
         expect(page.locator(".sr-answer")).to_have_count(2, timeout=60_000)
         visiting.settle()
-        assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") > 0
+        page.wait_for_function("document.querySelector('[data-testid=stMain]').scrollTop > 0")
         box = page.locator(".sr-question").last.bounding_box()
         assert box is not None
         assert 0 <= box["y"] < 450

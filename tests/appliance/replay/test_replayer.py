@@ -168,7 +168,9 @@ def test_a_prompt_in_another_language_is_made_again_as_it_was(desk: Desk, questi
 
 def test_a_row_for_others_that_was_quoted_is_quoted_again(desk: Desk) -> None:
     desk.model = None
-    table = "The hotel limit of each city is told per night.\nCity | Limit\nGeneva | 230\nVienna | 155\nOther cities | 120"
+    table = (
+        "The hotel limit of each city is told per night.\nCity | Limit\nGeneva | 230\nVienna | 155\nOther cities | 120"
+    )
     desk.shop.add("travel.txt", table, "Each hotel has a limit of one breakfast. Nobody has a limit of two.")
     turn = Turn("What is the hotel limit in Geneva?", "230 [1].")
     query_id = desk.ask(turn, question="And in Paris?")
