@@ -70,8 +70,10 @@ def test_a_golden_set_is_run_and_a_run_compared_with_the_one_before(
         assert page.locator(".sr-bars i").first.evaluate("bar => bar.getBoundingClientRect().height") > 30
         assert "Lindqvist" not in page.content()
         assert_presentable(visiting, "evaluation")
-        visiting.settle()  # what is drawn anew meanwhile closes the list
-        visiting.click(page.get_by_role("combobox", name="Compare with"))
+        compare = page.get_by_role("combobox", name="Compare with")
+        compare.scroll_into_view_if_needed()
+        page.wait_for_timeout(500)  # a page that still scrolls closes the list
+        visiting.click(compare)
         visiting.click(page.get_by_role("option").nth(1))
         expect(page.get_by_text("No metric got worse by more than 0.02.")).to_be_visible()
         expect(page.get_by_text("No question went otherwise.")).to_be_visible()
