@@ -56,8 +56,6 @@ _NUMERIC = re.compile(
 _CLAUSE = re.compile(r"\d{1,2}\.\d{1,2}\.\d{2}")
 _DAY_AND_MONTH_IN_FULL = re.compile(r"\d\d\.\d\d\.\d\d")
 _WORD = re.compile(r"[^\W\d_]+")
-_DAY = re.compile(r"(\d{4}-\d\d)-\d\d")
-_MONTH_OF_A_YEAR = re.compile(r"\d{4}-\d\d")
 
 
 def found(text: str) -> Iterator[re.Match[str]]:
@@ -102,10 +100,8 @@ def days_and_months(text: str) -> frozenset[str]:
     "4.2.10" is rather a clause; "04.02.10" is a date.
     """
     dates = (match for match in found(text) if not _is_clause(match[0]))
-    read = {date for match in dates for date in _meant(match)}
-    days = {day for reading in read if (day := _DAY.fullmatch(reading))}
-    months = {reading for reading in read if _MONTH_OF_A_YEAR.fullmatch(reading)}
-    return frozenset({*(day[0] for day in days), *(day[1] for day in days), *months})
+    of_a_year = {date for match in dates for date in _meant(match) if not date.startswith("-")}
+    return frozenset(of_a_year | {date[: len("2024-03")] for date in of_a_year})
 
 
 def _is_clause(written: str) -> bool:

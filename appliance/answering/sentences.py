@@ -25,7 +25,9 @@ _HEADING = re.compile(r"\s*+#{1,6}\s")
 _SILENT = re.compile(r"\s*+(?:`{3,}.*|~{3,}.*|[-=_*|:+\s]*+)\Z")
 _BLANKS = r"[^\S\n]*+"
 _TABLE_RULE = re.compile(rf"\n{_BLANKS}\|?{_BLANKS}:?-{{2,}}+:?{_BLANKS}\|(?:[-:|]|[^\S\n])*+(?:\n|\Z)")
-_MARKER = re.compile(r"\[(\d{1,6})\]")
+MARKER = re.compile(r"\[(\d{1,6})\]")
+"""What cites a passage in an answer, by its number."""
+
 _WORD = re.compile(r"[^\W_]+")
 _FEWEST_LETTERS = 4
 _STEM = 5
@@ -85,12 +87,12 @@ def words(text: str) -> frozenset[str]:
 
 def marked(text: str) -> frozenset[int]:
     """The numbers of all its markers."""
-    return frozenset(map(int, _MARKER.findall(text)))
+    return frozenset(map(int, MARKER.findall(text)))
 
 
 def unmarked(text: str) -> str:
     """A text with spaces for its markers, which are no numbers of its own."""
-    return _MARKER.sub(lambda marker: " " * len(marker[0]), text)
+    return MARKER.sub(lambda marker: " " * len(marker[0]), text)
 
 
 def denies(sentence: str) -> bool:
@@ -123,7 +125,7 @@ def _statement(text: str, start: int, end: int, *, above: bool) -> Statement | N
     while end > start and text[end - 1].isspace():
         end -= 1
     said = text[start:end]
-    markers = tuple(dict.fromkeys(int(number) for number in _MARKER.findall(said)))
+    markers = tuple(dict.fromkeys(int(number) for number in MARKER.findall(said)))
     leads_in = said.rstrip("*_").endswith(":") and not markers
     if not has_words(unmarked(said)):
         return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from appliance.answering.numbers import spans
-from appliance.answering.sentences import unmarked
+from appliance.answering.sentences import MARKER, unmarked
 from appliance.api.schemas.asking import GroundingOut, PassageOut, PlaceOut, StatementOut
 from appliance.api.schemas.documents import ChangedLineOut, ChangesOut, DocumentOut, PageOut, PassageTextOut
 from appliance.api.schemas.log import VerifiedOut
@@ -33,7 +33,6 @@ _MAX_CHANGED_LINES = 500
 _WORD = re.compile(r"[^\W_]+")
 _LEFT_OUT = "…"
 _TELLING = 12  # words tell where a quotation begins
-_MARKER = re.compile(r"\[(\d{1,6})\]")
 
 
 def as_file(name: str) -> dict[str, str]:
@@ -59,9 +58,9 @@ def said_of(answer: str, kind: AnswerKind, highlights: Iterable[tuple[int, int]]
     """
     if kind is not AnswerKind.EXTRACTIVE:
         return {}
-    ends = list(_MARKER.finditer(answer))
+    ends = list(MARKER.finditer(answer))
     begun = {int(end[1]): answer[start : end.start()] for start, end in zip(_after(ends), ends, strict=False)}
-    marked = ((answer[start:end], _MARKER.search(answer, end)) for start, end in highlights)
+    marked = ((answer[start:end], MARKER.search(answer, end)) for start, end in highlights)
     return begun | {int(marker[1]): said for said, marker in marked if marker}
 
 

@@ -39,9 +39,7 @@ def resembling(signatures: Sequence[bytes], at_least: float) -> list[tuple[int, 
 
 def resemblance(first: bytes, second: bytes) -> float:
     """The share of shingles that two documents have in common (0 to 1), estimated from their signatures' values."""
-    if not first or len(first) != len(second):
-        return 0.0
-    return float(np.mean(np.frombuffer(first, "<u4") == np.frombuffer(second, "<u4")))
+    return resemblances(first, [second])[0]
 
 
 def resemblances(one: bytes, others: Sequence[bytes]) -> list[float]:

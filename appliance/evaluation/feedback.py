@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from appliance.answering.followup import standalone
-from appliance.answering.sentences import marked
+from appliance.answering.sentences import MARKER, marked
 from appliance.auth.standing import Person, principal_of
 from appliance.catalog import Catalog
 from appliance.conversations import PraisedTurn, StoredTurn
@@ -33,7 +32,6 @@ from appliance.evaluation.golden import Evidence, GoldenQuestion
 from appliance.evaluation.runner import Exercise
 
 NAME = "answers found helpful"
-_MARKER = re.compile(r"\[(\d{1,6})\]")
 _REMEMBERED = 6
 _NO_READER = "whoever asked may not ask any more"
 _NO_CITATION = "the answer cites nothing"
@@ -126,7 +124,7 @@ def _rests_on(turn: StoredTurn) -> frozenset[int]:
     if turn.grounding is not None:
         stand = (check for check in turn.grounding.statements if check.supported or not check.comparable)
         return marked(turn.answer) & frozenset[int]().union(*(check.cited for check in stand))
-    ends = (_MARKER.search(turn.answer, end) for _, end in turn.highlights)  # a quotation closes with its number
+    ends = (MARKER.search(turn.answer, end) for _, end in turn.highlights)  # a quotation closes with its number
     return frozenset(int(found[1]) for found in ends if found)
 
 

@@ -42,7 +42,7 @@ _DATES = tuple(
 _MAY_HOLD_DATE = re.compile(r"(?:19|20)\d\d|['’]\d\d|(?:fy|gj)[ _-]?\d\d", re.IGNORECASE)
 _NO_LETTER_BEFORE = r"(?<![^\W\d_])"
 _VERSIONS = tuple(
-    re.compile(rf"{pattern}", re.IGNORECASE)
+    re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"{_NO_LETTER_BEFORE}(?:versione|versión|version|ver|v|révision|revisión|revisione|revision|rév|rev|édition"
         r"|edición|edizione|edition|auflage|ausgabe|fassung)[\s._-]*(?P<number>\d+(?:[._]\d+)*)",

@@ -20,7 +20,7 @@ _PARTS: Mapping[str, type[AskPart | Problem]] = {
 
 
 def segment(identifier: str) -> str:
-    """An identifier as one segment of a path; dots too, so that it cannot climb."""
+    """An identifier as one segment of a path; dots too. A server may take a quoted slash for a slash all the same."""
     return quote(identifier, safe="").replace(".", "%2E")
 
 
