@@ -16,6 +16,8 @@ The request options are those of the `ollama` package (0.6.3). The HTTP is ours,
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from typing import Any
 
 import httpx
 from ollama import Options
+from tokenizers import Tokenizer
 
 from appliance.errors import ConfigurationError, ContextOverflow, ModelUnavailable
 from appliance.inference.context_window import (
@@ -31,16 +34,21 @@ from appliance.inference.context_window import (
     require_whole_prompt,
     tells_of_overflow,
 )
+from appliance.inference.gguf_tokenizer import gguf_tokenizer
 from appliance.inference.port import Generation, Message, ModelCard
 from appliance.inference.thinking import strip_thinking
 from appliance.inference.token_bound import at_most_tokens
 from appliance.inference.watch import Watch, WatchedTransport
-from appliance.inference.wire import Ending, wire_messages
+from appliance.inference.wire import Ending, valid_text, wire_messages
 
 _DEFAULT_PORT = 11434
 _LAST_PORT = 65535
 _THINKING = "thinking"
 _PARTS_PER_TOKEN = 2  # Ollama sends at most one; what speaks its API may cut finer
+_SHORT = 256  # tokens by the bound, which counts a hundred too many of them: not worth a vocabulary
+_VOCABULARY_S = 20.0  # longest wait for one
+_VOCABULARY_BYTES = 64 * 1024 * 1024  # of the largest, 250,000 tokens and as many merges, it takes a quarter
+_ASK_AGAIN_S = 300.0  # for one that did not come
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +62,12 @@ class _Shown:
 
 
 class OllamaModel:
-    """A model on an Ollama server.
+    """A model on an Ollama server. Threads may share it.
 
-    Ollama has no way to ask its tokenizer, so `count_tokens` is an upper bound (see `token_bound`). The prompt is
-    refused here if the bound does not fit, the server refuses it if the truth does not fit, and the figures of the
-    last message are held against the prompt for servers too old to know `truncate`.
+    Ollama counts no tokens for others, but shows what the model's file says of its tokenizer: `count_tokens` counts
+    with that (see `gguf_tokenizer`), or else by an upper bound (see `token_bound`). The prompt is refused here if it
+    does not fit by that count, the server refuses it if it does not fit in truth, and the figures of the last message
+    are held against the prompt for servers too old to know `truncate`.
     """
 
     def __init__(
@@ -86,6 +95,10 @@ class OllamaModel:
             base_url=self._host, transport=WatchedTransport(), trust_env=False, follow_redirects=False
         )
         self._shown: _Shown | None = None
+        self._tokenizer: Tokenizer | None = None
+        self._tokenizer_of: str | None = None  # the digest of the model that was asked about
+        self._tokenizer_not_before = time.monotonic()
+        self._reading = threading.Lock()
 
     def card(self, generation: Generation | None = None) -> ModelCard:
         """The model as the server has it now. `digest` is that of its manifest."""
@@ -93,14 +106,16 @@ class OllamaModel:
         return ModelCard("ollama", self._name, shown.digest, self._window(shown), shown.quantisation)
 
     def count_tokens(self, text: str) -> int:
-        """An upper bound, about twice the true number for English prose."""
-        return at_most_tokens(text)
+        """By the model's own tokenizer, if Ollama tells it; else an upper bound, about twice the number for English."""
+        bound = at_most_tokens(text)
+        tokenizer = self._own_tokenizer() if bound > _SHORT else None
+        return len(tokenizer.encode(valid_text(text), add_special_tokens=False).ids) if tokenizer else bound
 
     def stream(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         """Pieces of the answer, without the model's thinking."""
         shown = self._shown or self._show("", generation)
         window = min(generation.context_tokens, self._window(shown))
-        require_room(at_most_prompt_tokens(messages), generation, window)
+        require_room(at_most_prompt_tokens(messages, self.count_tokens), generation, window)
         request = self._request(messages, generation, window, shown)
         with closing(self._answer(request, messages, generation)) as pieces:
             ending = Ending(pieces)
@@ -176,7 +191,7 @@ class OllamaModel:
         return shown
 
     def _show(self, digest: str, generation: Generation | None) -> _Shown:
-        shown = self._asked("POST", "/api/show", generation, json={"model": self._name})
+        shown = self._asked("POST", "/api/show", Watch(self._token_timeout_s, generation), json={"model": self._name})
         if shown.get("remote_host"):
             raise ModelUnavailable(
                 f"Model '{self._name}' runs on another host, outside this room. Choose a local model."
@@ -193,8 +208,25 @@ class OllamaModel:
             _THINKING in str(shown.get("capabilities")),
         )
 
+    def _own_tokenizer(self) -> Tokenizer | None:
+        """That of the model as it was last shown, asked for once; None where Ollama tells of none that is known."""
+        digest = self._shown.digest if self._shown else ""
+        with self._reading:
+            if self._tokenizer_of != digest and time.monotonic() >= self._tokenizer_not_before:
+                try:
+                    self._tokenizer, self._tokenizer_of = self._read_tokenizer(), digest
+                except ModelUnavailable:  # whoever asks for an answer is told why
+                    self._tokenizer_not_before = time.monotonic() + _ASK_AGAIN_S
+            return self._tokenizer if self._tokenizer_of == digest else None
+
+    def _read_tokenizer(self) -> Tokenizer | None:
+        watch = Watch(min(_VOCABULARY_S, self._token_timeout_s), most_bytes=_VOCABULARY_BYTES)
+        shown = self._asked("POST", "/api/show", watch, json={"model": self._name, "verbose": True})
+        return gguf_tokenizer(_object(shown, "model_info"))
+
     def _digest(self, generation: Generation | None) -> str:
-        for model in _objects(self._asked("GET", "/api/tags", generation).get("models")):
+        listed = self._asked("GET", "/api/tags", Watch(self._token_timeout_s, generation))
+        for model in _objects(listed.get("models")):
             # A name without a tag means the tag "latest".
             if model.get("name") in (self._name, f"{self._name}:latest"):
                 return f"sha256:{str(model.get('digest', '')).removeprefix('sha256:')}"
@@ -203,10 +235,9 @@ class OllamaModel:
     def _window(self, shown: _Shown) -> int:
         return min(self._context_tokens, shown.context_tokens or self._context_tokens)
 
-    def _asked(self, method: str, path: str, generation: Generation | None, **request: Any) -> Mapping[str, Any]:
+    def _asked(self, method: str, path: str, watch: Watch, **request: Any) -> Mapping[str, Any]:
         with self._errors():
-            timeout = self._timeout(Watch(self._token_timeout_s, generation))
-            response = self._client.request(method, path, timeout=timeout, **request)
+            response = self._client.request(method, path, timeout=self._timeout(watch), **request)
         if response.status_code != httpx.codes.OK:
             raise self._refusal(response.status_code, response.text)
         return self._json_object(response.content)

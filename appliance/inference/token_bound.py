@@ -1,7 +1,8 @@
 """How many tokens a text takes with a tokenizer we cannot ask: at most, and at least.
 
-Ollama cannot count tokens, and of the OpenAI-compatible servers not each (`server_tokenizer`): the adapters count with
-`at_most_tokens` before a call then, and hold the server's own figure against both bounds after it.
+Where Ollama does not show a tokenizer that we know (`gguf_tokenizer`), or an OpenAI-compatible server has none to ask
+(`server_tokenizer`), the adapters count with `at_most_tokens` before a call, and hold the server's own figure against
+both bounds after it.
 
 The upper bound looks at runs of characters, because the tokenizers of language models split there:
 

@@ -42,8 +42,11 @@ class Watch(float):
     _ends: float
     _heard_at: float
     _unread_bytes: int
+    _most_bytes: int
 
-    def __new__(cls, silence_s: float, generation: Generation | None = None) -> Self:
+    def __new__(
+        cls, silence_s: float, generation: Generation | None = None, *, most_bytes: int = MAX_PART_BYTES
+    ) -> Self:
         """Begin now. A plain request, of which no `parts` are made, has `silence_s` for the whole of its answer.
 
         It ends with the `generation` that it is made for, if there is one, as an answer does.
@@ -53,6 +56,7 @@ class Watch(float):
         watch._heard_at = time.monotonic()
         watch._ends = watch._heard_at + (generation.time_s if generation else math.inf)
         watch._unread_bytes = 0
+        watch._most_bytes = most_bytes
         return watch
 
     def parts(self, parts: Iterable[_Part]) -> Iterator[_Part]:
@@ -115,10 +119,10 @@ class Watch(float):
                 f"The language model did not finish its answer in {generation.time_s:g} seconds. Ask for less, choose "
                 "a faster model, or raise model.answer_timeout_s."
             )
-        if self._unread_bytes > MAX_PART_BYTES:
+        if self._unread_bytes > self._most_bytes:
             raise ModelUnavailable(
-                f"The model server sent {MAX_PART_BYTES // 2**20} MB without coming to the end of a line, or of a part "
-                "of an answer. See its log, and check that it is the server meant."
+                f"The model server sent {self._most_bytes // 2**20} MB without coming to the end of a line, or of a "
+                "part of an answer. See its log, and check that it is the server meant."
             )
 
 

@@ -16,7 +16,7 @@ from appliance.inference.openai_compatible import OpenAICompatibleModel
 from appliance.inference.port import Generation, LanguageModel, Message, MessageRole
 from tests.appliance.inference.misbehaving_server import unused_url
 from tests.appliance.inference.ollama_server import MODEL, ollama_server
-from tests.data.tiny_gguf import make_tiny_gguf, serve_over_http
+from tests.data.tiny_gguf import byte_level_fields, make_tiny_gguf, serve_over_http
 
 pytestmark = pytest.mark.integration
 
@@ -62,7 +62,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def _make(kind: str, folder: Path, stack: ExitStack) -> Case:
     if kind == "ollama":
         words = ["Ten", " years", " from", " the", " signature", "."]
-        server = stack.enter_context(ollama_server(words=words))
+        server = stack.enter_context(ollama_server(words=words, tokenizer=byte_level_fields()))
         return Case(_ollama(server.url), _ollama(unused_url()))
     gguf = make_tiny_gguf(folder / "tiny.gguf")
     if kind == "llamacpp":

@@ -7,9 +7,11 @@ llama.cpp runs; only what it says makes no sense. The same seed gives the same w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xllamacpp
@@ -39,9 +41,11 @@ _TEXTS = (
 )
 
 
-def make_tiny_gguf(path: Path, *, seed: int = 7, context_tokens: int = CONTEXT_TOKENS) -> Path:
-    """Write the model to `path` and give the path back."""
-    tokenizer = train_tokenizer()
+def make_tiny_gguf(
+    path: Path, *, seed: int = 7, context_tokens: int = CONTEXT_TOKENS, fields: Mapping[str, Any] | None = None
+) -> Path:
+    """Write the model to `path` and give the path back. Its tokenizer is that of `fields`, or `byte_level_fields()`."""
+    fields = fields or byte_level_fields()
     writer = GGUFWriter(path, "qwen2")
     writer.add_name("tiny-test-model")
     writer.add_file_type(LlamaFileType.MOSTLY_F16)
@@ -53,8 +57,8 @@ def make_tiny_gguf(path: Path, *, seed: int = 7, context_tokens: int = CONTEXT_T
     writer.add_head_count_kv(_KV_HEADS)
     writer.add_rope_freq_base(10_000.0)
     writer.add_layer_norm_rms_eps(1e-6)
-    _add_tokenizer(writer, tokenizer)
-    _add_weights(writer, tokenizer.get_vocab_size(), np.random.default_rng(seed))
+    _add_tokenizer(writer, fields)
+    _add_weights(writer, len(fields["tokenizer.ggml.tokens"]), np.random.default_rng(seed))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -82,19 +86,60 @@ def train_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def _add_tokenizer(writer: GGUFWriter, tokenizer: Tokenizer) -> None:
-    names = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-    kinds = [TokenType.CONTROL if name in _SPECIAL_TOKENS else TokenType.NORMAL for name, _ in names]
-    merges = _merges(tokenizer)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
-    writer.add_token_list([name for name, _ in names])
-    writer.add_token_types(kinds)
-    writer.add_token_merges(merges)
-    writer.add_bos_token_id(tokenizer.token_to_id("<|endoftext|>"))
-    writer.add_eos_token_id(tokenizer.token_to_id("<|im_end|>"))
+def byte_level_fields(cut: str = "qwen2") -> dict[str, Any]:
+    """What a GGUF file says of `train_tokenizer`, cut into words by llama.cpp's rules of this name."""
+    tokenizer = train_tokenizer()
+    return {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": cut,
+        "tokenizer.ggml.tokens": _in_order(tokenizer),
+        "tokenizer.ggml.merges": _merges(tokenizer),
+    }
+
+
+def sentence_piece_fields() -> dict[str, Any]:
+    """What a GGUF file says of a SentencePiece tokenizer that falls back on bytes."""
+    as_bytes = [f"<0x{byte:02X}>" for byte in range(256)]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=_VOCABULARY + 256, special_tokens=["<unk>", *_SPECIAL_TOKENS, *as_bytes], show_progress=False
+    )
+    tokenizer.train_from_iterator(_TEXTS, trainer)
+    tokens = _in_order(tokenizer)
+    # As SentencePiece has it: the sooner two were joined, the better; single characters come last.
+    scores = [-float(number) - 1000.0 * (len(token) == 1) for number, token in enumerate(tokens)]
+    return {"tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.scores": scores}
+
+
+def _in_order(tokenizer: Tokenizer) -> list[str]:
+    vocabulary = tokenizer.get_vocab()
+    return sorted(vocabulary, key=lambda token: vocabulary[token])
+
+
+def _add_tokenizer(writer: GGUFWriter, fields: Mapping[str, Any]) -> None:
+    tokens = fields["tokenizer.ggml.tokens"]
+    writer.add_tokenizer_model(fields["tokenizer.ggml.model"])
+    writer.add_token_list(tokens)
+    writer.add_token_types([_kind(token) for token in tokens])
+    if "tokenizer.ggml.merges" in fields:
+        writer.add_tokenizer_pre(fields["tokenizer.ggml.pre"])
+        writer.add_token_merges(fields["tokenizer.ggml.merges"])
+    else:
+        writer.add_token_scores(fields["tokenizer.ggml.scores"])
+        writer.add_unk_token_id(tokens.index("<unk>"))
+    writer.add_bos_token_id(tokens.index("<|endoftext|>"))
+    writer.add_eos_token_id(tokens.index("<|im_end|>"))
     writer.add_add_bos_token(False)
     writer.add_chat_template(CHAT_TEMPLATE)
+
+
+def _kind(token: str) -> TokenType:
+    if token in _SPECIAL_TOKENS:
+        return TokenType.CONTROL
+    if token == "<unk>":
+        return TokenType.UNKNOWN
+    return TokenType.BYTE if re.fullmatch("<0x[0-9A-F]{2}>", token) else TokenType.NORMAL
 
 
 def _merges(tokenizer: Tokenizer) -> list[str]:

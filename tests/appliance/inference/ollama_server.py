@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -49,6 +49,7 @@ class OllamaServer:
     capabilities: Sequence[str] = ("completion",)
     remote_host: str = ""
     digest: str = DIGEST
+    tokenizer: Mapping[str, Any] = field(default_factory=dict)  # what `verbose` shows besides
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     peer_left: threading.Event = field(default_factory=threading.Event)
     url: str = ""
@@ -98,18 +99,20 @@ class _Handler(BaseHTTPRequestHandler):
         if body.get("model") not in (MODEL, MODEL.removesuffix(":latest")):
             self._json(404, {"error": f"model '{body.get('model')}' not found"})
         elif self.path == "/api/show":
-            self._show()
+            self._show(verbose=body.get("verbose") is True)
         elif self.path == "/api/chat":
             self._chat(body)
         else:
             self._json(404, {"error": "not found"})
 
-    def _show(self) -> None:
+    def _show(self, *, verbose: bool) -> None:
         shown: dict[str, Any] = {
             "details": _DETAILS,
             "model_info": {"general.architecture": "qwen2", "qwen2.context_length": TRAINED_CONTEXT},
             "capabilities": list(self.server_state.capabilities),
         }
+        if verbose:
+            shown["model_info"] |= self.server_state.tokenizer
         if self.server_state.remote_host:
             shown["remote_host"] = self.server_state.remote_host
         self._json(200, shown)

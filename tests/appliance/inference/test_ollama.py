@@ -16,9 +16,12 @@ import pytest
 from appliance.errors import ConfigurationError, ContextOverflow, ModelUnavailable
 from appliance.inference.ollama import OllamaModel
 from appliance.inference.port import Generation, Message, MessageRole
+from appliance.inference.token_bound import at_most_tokens
+from appliance.inference.watch import MAX_PART_BYTES
 from appliance.inference.wire import Ending
 from tests.appliance.inference.misbehaving_server import answer, misbehaving_server, unused_url
-from tests.appliance.inference.ollama_server import DIGEST, MODEL, TRAINED_CONTEXT, Mode, ollama_server
+from tests.appliance.inference.ollama_server import DIGEST, MODEL, TRAINED_CONTEXT, Mode, OllamaServer, ollama_server
+from tests.data.tiny_gguf import byte_level_fields, train_tokenizer
 
 pytestmark = pytest.mark.integration
 
@@ -118,6 +121,74 @@ def test_no_more_context_is_asked_for_than_the_model_was_trained_for() -> None:
         assert model.card().context_tokens == TRAINED_CONTEXT
         list(model.stream(QUESTION, replace(GENERATION, context_tokens=100_000)))
     assert server.chats()[0]["options"]["num_ctx"] == TRAINED_CONTEXT
+
+
+LONG = "The inspection records are kept for ten years. " * 40
+
+
+def _asked_for_a_vocabulary(server: OllamaServer) -> int:
+    return sum(body.get("verbose") is True for _, body in server.requests)
+
+
+def test_tokens_are_counted_with_the_tokenizer_that_ollama_shows_of_the_model() -> None:
+    with ollama_server(tokenizer=byte_level_fields()) as server:
+        model = _model(server.url)
+        count = model.count_tokens(LONG)
+        assert count == len(train_tokenizer().encode(LONG, add_special_tokens=False).ids)
+        assert count < at_most_tokens(LONG)
+        assert model.count_tokens(LONG + "\ud800") == model.count_tokens(LONG + "?")
+    assert _asked_for_a_vocabulary(server) == 1
+
+
+def test_another_file_of_the_same_name_is_counted_with_its_own_tokenizer() -> None:
+    fields = byte_level_fields()
+    with ollama_server(tokenizer=fields) as server:
+        model = _model(server.url)
+        model.card()
+        whole = model.count_tokens(LONG)
+        server.digest = "cd" * 32
+        server.tokenizer = {**fields, "tokenizer.ggml.merges": fields["tokenizer.ggml.merges"][:20]}
+        assert model.count_tokens(LONG) == whole  # nobody has looked at the model since
+        model.card()
+        assert model.count_tokens(LONG) > whole
+    assert _asked_for_a_vocabulary(server) == 2
+
+
+def test_a_vocabulary_is_not_asked_for_to_count_what_is_short() -> None:
+    with ollama_server(tokenizer=byte_level_fields()) as server:
+        assert _model(server.url).count_tokens("ten years") == at_most_tokens("ten years")
+    assert server.requests == []
+
+
+def test_a_vocabulary_may_be_larger_than_an_answer() -> None:
+    fields = {**byte_level_fields(), "tokenizer.ggml.token_type": [1] * (MAX_PART_BYTES // 2)}
+    with ollama_server(tokenizer=fields) as server:
+        assert _model(server.url).count_tokens(LONG) < at_most_tokens(LONG)
+
+
+def test_a_server_that_shows_no_vocabulary_is_asked_once_and_the_bound_stands_in() -> None:
+    with ollama_server() as server:
+        model = _model(server.url)
+        assert [model.count_tokens(LONG) for _ in range(3)] == [at_most_tokens(LONG)] * 3
+    assert _asked_for_a_vocabulary(server) == 1
+
+
+def test_a_server_that_fails_to_show_one_is_left_alone_for_a_while() -> None:
+    with misbehaving_server({"/api/show": [answer(b"no object")]}) as server:
+        model = _model(server.url)
+        assert [model.count_tokens(LONG) for _ in range(3)] == [at_most_tokens(LONG)] * 3
+    assert len(server.requests) == 1
+
+
+def test_a_prompt_that_fits_by_the_models_own_count_is_sent() -> None:
+    message = (Message(MessageRole.USER, LONG),)
+    small = replace(GENERATION, context_tokens=at_most_tokens(LONG))
+    with ollama_server() as server, pytest.raises(ContextOverflow, match="Use fewer passages"):
+        next(_model(server.url).stream(message, small))
+    with ollama_server(tokenizer=byte_level_fields()) as server:
+        assert "".join(_model(server.url).stream(message, small)) == "Ten years."
+        with pytest.raises(ContextOverflow, match="Use fewer passages"):
+            next(_model(server.url).stream((Message(MessageRole.USER, LONG * 3),), small))
 
 
 def test_a_thinking_model_is_asked_not_to_think_and_its_thinking_is_never_shown() -> None:
