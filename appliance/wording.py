@@ -102,6 +102,18 @@ def outcomes(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{counts[name]:,} {words}" for name, words in _OUTCOMES.items() if counts.get(name))
 
 
+def nothing_changed(looked_at: int, at: datetime | None) -> str:
+    """What a sync says that found every file as it was.
+
+    Args:
+        looked_at: How many files.
+        at: When it ended.
+    """
+    were = "file was" if looked_at == 1 else "files were"
+    files = f"{looked_at:,} {were} looked at" if looked_at else "no file is there"
+    return f"Nothing changed: {files}, {moment(at)}."
+
+
 def actions(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     """What a sync would do, with how many files; what it would do with none is left out."""
     return [(_ACTIONS.get(name, _spaced(name)), number) for name, number in counts.items() if number]

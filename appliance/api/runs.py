@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Literal
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
+from appliance import wording
 from appliance.api.gate import IngestAdmin, TheAppliance, record_act
 from appliance.api.schemas.runs import ReportFileOut, RunOut, RunState
 from appliance.api.wire import as_file
@@ -18,7 +20,7 @@ from appliance.errors import Conflict
 from appliance.history import FileReport, RunRecord
 from appliance.wiring import Appliance
 from ingest.pipeline import Wish
-from ingest.progress import TROUBLE
+from ingest.progress import TROUBLE, Outcome
 from ingest.runs import Run, sync_ended
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -50,7 +52,8 @@ def report(
     run = appliance.history.run(run_id)
     files = appliance.history.files(run_id)
     live = next((item for item in appliance.runs.latest() if item.id == run_id), None)
-    pieces = _csv(files) if format == "csv" else _json(run_out(live) if live else _record_out(run), files)
+    told = run_out(live) if live else _record_out(run)
+    pieces = _csv(told, files) if format == "csv" else _json(told, files)
     name = f"sync-{run.started_at:%Y%m%d-%H%M%S}.{format}"
     return StreamingResponse(pieces, media_type=_MEDIA[format], headers=as_file(name))
 
@@ -120,10 +123,25 @@ def _recorder(appliance: Appliance, admin: Principal) -> Callable[[Run], object]
     return lambda run: appliance.log.append(sync_ended(admin.id, run))
 
 
-def _csv(files: Iterable[FileReport]) -> Iterator[str]:
+def _csv(run: RunOut, files: Iterable[FileReport]) -> Iterator[str]:
     yield _csv_line(_COLUMNS)
-    for file in files:
-        yield _csv_line((_inert(file.path), file.outcome, _inert(file.reason), str(file.pages), str(file.chunks)))
+    rows = map(_file_row, files)
+    first = next(rows, None) or _row_of_a_run_without_files(run)
+    for row in chain([first] if first else [], rows):
+        yield _csv_line(row)
+
+
+def _file_row(file: FileReport) -> tuple[str, ...]:
+    return _inert(file.path), file.outcome, _inert(file.reason), str(file.pages), str(file.chunks)
+
+
+def _row_of_a_run_without_files(run: RunOut) -> tuple[str, ...] | None:
+    """What is said of a run that did nothing with any file, as a row without a path; None while it goes on."""
+    if run.state is RunState.RUNNING:
+        return None
+    unchanged = (str(Outcome.UNCHANGED), wording.nothing_changed(run.done, run.finished_at))
+    outcome, reason = (str(Outcome.FAILED), run.message) if run.state is RunState.FAILED else unchanged
+    return "", outcome, _inert(reason), "0", "0"
 
 
 def _csv_line(values: Iterable[str]) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import threading
+from datetime import datetime
 from functools import partial
 
 import pytest
 
 from appliance.api.schemas.runs import ReportOut
 from appliance.wiring import put_on_record
+from appliance.wording import moment
 from tests.api.conftest import Desk, write
 
 
@@ -81,7 +83,23 @@ def test_files_that_are_as_they_were_are_counted_and_not_listed(desk: Desk) -> N
     run = desk.sync(key)
     report = desk.admin.get(f"/api/runs/{run['id']}/report", params={"format": "json"}).json()
     assert (report["files"], report["run"]["counts"]) == ([], {"unchanged": 1})
-    assert '"path","outcome"' in desk.admin.get(f"/api/runs/{run['id']}/report").text
+    [row] = csv.DictReader(io.StringIO(desk.admin.get(f"/api/runs/{run['id']}/report").text))
+    when = moment(datetime.fromisoformat(run["finished_at"]))
+    told = {"path": "", "outcome": "unchanged", "reason": f"Nothing changed: 1 file was looked at, {when}."}
+    assert row == told | {"pages": "0", "chunks": "0"}
+
+
+def test_a_sync_that_reached_no_file_says_so_in_its_report(desk: Desk) -> None:
+    folder = desk.folder()
+    key = desk.add(folder)
+    run = desk.sync(key)
+    [row] = csv.DictReader(io.StringIO(desk.admin.get(f"/api/runs/{run['id']}/report").text))
+    assert row["reason"].startswith("Nothing changed: no file is there, ")
+    folder.rmdir()
+    run = desk.sync(key)
+    assert run["state"] == "failed"
+    [row] = csv.DictReader(io.StringIO(desk.admin.get(f"/api/runs/{run['id']}/report").text))
+    assert (row["outcome"], row["reason"]) == ("failed", run["message"])
 
 
 def test_a_run_that_is_unknown_or_a_format_that_is_none_is_refused(desk: Desk) -> None:
