@@ -8,7 +8,8 @@ Rules this module keeps:
 2. The gate fails when a gated metric is worse by more than the amount given. What one run alone measured does not fail.
    Nor does it let a change pass that the later run did not measure, because more documents than before were not read
    again since; nor one after which questions that the earlier run counted name what is not there any more.
-3. `last` is a run that may stand itself: it did not fail, and it counts what those before it counted.
+3. `last` is a run that may stand itself: it did not fail, and it counts what those before it counted. Its citations are
+   compared over the same questions there too.
 4. A question went better or worse when one of its measures did, whichever that is, and is counted once. One that went
    better by one and worse by another is counted as neither, but told.
 5. The p-value is that of the sign test, exact and two-sided, over the questions that went better or worse: how often as
@@ -18,14 +19,17 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from appliance.errors import InvalidRequest
 from appliance.evaluation.metrics import BY_NAME, CITATIONS, METRICS, NDCG, Metric, citation_precision, ndcg_of
 from appliance.evaluation.results import Asked, Evaluation, QuestionResult
 
 _SAME = 1e-9
+Precisions = Callable[[Evaluation], Mapping[str, float]]
+"""Gives the citation precision of each question of a run that has one, by the question's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ def compare(
     )
 
 
-def accepted(runs: Iterable[tuple[Evaluation, Asked]], *, max_drop: float) -> Evaluation | None:
+def accepted(runs: Iterable[tuple[Evaluation, Asked]], precisions: Precisions, *, max_drop: float) -> Evaluation | None:
     """The latest of some whole runs, oldest first, that the gate let pass; the first to count has nothing before it.
 
     They are runs of the same questions: what one names absent that the one before it did not, that one counted.
@@ -148,7 +152,7 @@ def accepted(runs: Iterable[tuple[Evaluation, Asked]], *, max_drop: float) -> Ev
     for run in runs:
         if found is None:
             found = run if run[1].counted else None
-        elif _counts_as_much(found[1], run[1]) and _may_follow(found[0], run[0], max_drop):
+        elif _counts_as_much(found[1], run[1]) and _may_follow(found[0], run[0], precisions, max_drop):
             found = run
     return found[0] if found else None
 
@@ -157,9 +161,26 @@ def _counts_as_much(before: Asked, after: Asked) -> bool:
     return after.counted >= before.counted and after.absent <= before.absent
 
 
-def _may_follow(before: Evaluation, after: Evaluation, max_drop: float) -> bool:
-    measured = ((metric, before.metrics.get(metric.name), after.metrics.get(metric.name)) for metric in METRICS)
-    return after.not_yet <= before.not_yet and not any(_fails(*each, max_drop) for each in measured)
+def _may_follow(before: Evaluation, after: Evaluation, precisions: Precisions, max_drop: float) -> bool:
+    overall = ((metric, before.metrics.get(metric.name), after.metrics.get(metric.name)) for metric in METRICS)
+    fails = (_fails(metric, old, new, max_drop) for metric, old, new in overall if metric.name != CITATIONS)
+    return after.not_yet <= before.not_yet and not any(fails) and not _cites_worse(before, after, precisions, max_drop)
+
+
+def _cites_worse(before: Evaluation, after: Evaluation, precisions: Precisions, max_drop: float) -> bool:
+    """Whether citation precision fell too far over the questions for which both have one, as `compare` has it.
+
+    Nothing is read of runs with one and the same figure, as those of an appliance in which nothing changed.
+    """
+    overall = [run.metrics.get(CITATIONS) for run in (before, after)]
+    if None in overall or overall[0] == overall[1]:
+        return False
+    old, new = precisions(before), precisions(after)
+    shared = old.keys() & new.keys()
+    if not shared:
+        return False
+    was, now = (fmean(run[question] for question in shared) for run in (old, new))
+    return _fails(BY_NAME[CITATIONS], was, now, max_drop)
 
 
 def sign_test(better: int, worse: int) -> float:

@@ -88,9 +88,14 @@ def citation_precision(result: QuestionResult) -> float | None:
     answer, or where it is not known what evidence there is."""
     if result.answerable and not result.pieces:
         return None
-    if not result.citations:
-        return 0.0 if result.kind is AnswerKind.GENERATED else None
-    return (result.right_citations or 0) / result.citations
+    return precision_of(result.citations, result.right_citations, is_written=result.kind is AnswerKind.GENERATED)
+
+
+def precision_of(citations: int | None, right: int | None, *, is_written: bool) -> float | None:
+    """`citation_precision` of an answer to a question whose evidence is known."""
+    if not citations:
+        return 0.0 if is_written else None
+    return (right or 0) / citations
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from appliance.answering.answerer import Record
 from appliance.audit.entries import EvaluationEnded, MeasuredValue
@@ -194,7 +195,9 @@ class Evaluations:
             if other.is_whole and other.started_at < run.started_at and _asked_like(other) == _asked_like(run)
         ]
         same = [other for other in earlier if run.kind is SetKind.FEEDBACK or other.set_sha256 == run.set_sha256]
-        return accepted(((other, self._store.asked(other)) for other in reversed(same)), max_drop=max_drop)
+        precisions = lru_cache(maxsize=2)(self._store.citation_precisions)  # of two runs, which may be large
+        runs = ((other, self._store.asked(other)) for other in reversed(same))
+        return accepted(runs, lambda other: precisions(other.id), max_drop=max_drop)
 
     def wait(self, timeout_s: float | None = None) -> None:
         """Wait until nothing is running."""

@@ -29,6 +29,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    not_,
     select,
     text,
     update,
@@ -38,6 +39,7 @@ from appliance.conversations import turns
 from appliance.database import Database, Moment, metadata
 from appliance.domain import AnswerKind
 from appliance.errors import NotFound
+from appliance.evaluation.metrics import precision_of
 from appliance.evaluation.results import (
     NOT_ASKED,
     NOT_OPEN,
@@ -170,6 +172,21 @@ class EvaluationStore:
             total = connection.execute(select(func.count()).select_from(evaluation_results).where(of_run)).scalar_one()
             absent = frozenset(connection.execute(not_asked).scalars())
         return Asked(total - len(absent), absent)
+
+    def citation_precisions(self, run_id: str) -> dict[str, float]:
+        """The citation precision of each question of a run that has one, by its id; without what was found for it."""
+        results = evaluation_results.c
+        query = select(results.question_id, results.kind, results.citations, results.right_citations).where(
+            results.evaluation_id == run_id,
+            not_(results.answerable) | (results.pieces > 0),
+            (results.citations > 0) | (results.kind == AnswerKind.GENERATED.value),
+        )
+        with self._database.read() as connection:
+            found = (
+                (row.question_id, precision_of(row.citations, row.right_citations, is_written=True))
+                for row in connection.execute(query)
+            )
+            return {question_id: precision for question_id, precision in found if precision is not None}
 
     def remove(self, run_id: str) -> None:
         """Forget a run with its questions. Raises NotFound."""

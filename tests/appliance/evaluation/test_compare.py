@@ -208,12 +208,35 @@ def test_what_never_counted_may_be_absent() -> None:
         compared([absent("a")], [absent("a")])
 
 
+def _nothing_cited(_run: Evaluation) -> dict[str, float]:
+    return {}
+
+
+def test_a_run_is_one_to_compare_with_by_its_citations_for_the_same_questions() -> None:
+    def last(*cited: dict[str, float]) -> int:
+        """The place of the run that is accepted, of runs with the citation precision of each question."""
+        runs = [
+            replace(RUN, id=str(at), metrics={"citation_precision": sum(one.values()) / len(one) if one else None})
+            for at, one in enumerate(cited)
+        ]
+        found = accepted(((run, Asked(2)) for run in runs), lambda run: cited[int(run.id)], max_drop=0.02)
+        assert found is not None
+        return int(found.id)
+
+    assert last({"a": 1.0}, {"a": 1.0, "b": 0.5}) == 1  # one more is answered; 'a' as before
+    assert last({"a": 1.0}, {"a": 0.94, "b": 1.0, "c": 1.0, "d": 1.0}) == 0  # overall by 0.015, 'a' by 0.06
+    assert last({"a": 1.0, "b": 0.5}, {"a": 0.8}) == 0  # overall better
+    assert last({"a": 1.0}, {"b": 0.1}) == 1  # nothing that could be compared
+    assert last({"a": 1.0}, {}) == 1  # one run alone measured it
+    assert last({"a": 0.5}, {"a": 0.4}, {"a": 0.5, "b": 0.1}) == 2  # with the one that is accepted, not the one before
+
+
 def test_a_run_that_got_worse_is_none_to_compare_with() -> None:
     def run(name: str, ndcg: float | None, not_yet: int = 0) -> Evaluation:
         return replace(RUN, id=name, metrics={"ndcg@10": ndcg}, not_yet=not_yet)
 
     def last(*runs: Evaluation) -> str:
-        found = accepted(((run, Asked(2)) for run in runs), max_drop=0.02)
+        found = accepted(((run, Asked(2)) for run in runs), _nothing_cited, max_drop=0.02)
         return found.id if found else ""
 
     first = run("first", 0.80)
@@ -233,7 +256,7 @@ def test_a_run_that_counted_less_is_none_to_compare_with() -> None:
             (replace(RUN, id=str(at)), Asked(len(counted), frozenset(absent)))
             for at, (counted, absent) in enumerate(asked)
         ]
-        found = accepted(runs, max_drop=0.02)
+        found = accepted(runs, _nothing_cited, max_drop=0.02)
         return None if found is None else int(found.id)
 
     assert last(("", "abc"), ("", "abc")) is None  # nothing was measured yet

@@ -521,6 +521,15 @@ def test_a_run_in_which_another_reader_asked_what_names_no_groups_is_none_to_com
         assert THE_OTHERS not in desk.ended(desk.start(exercises_for(alike, STAFF))).settings
 
 
+def test_the_citations_of_a_run_are_read_as_they_are_measured(desk: Desk) -> None:
+    nothing = replace(QUESTIONS[0], id="unknown", evidence=(), answerable=False)
+    run = desk.ended(desk.start(exercises_for((*QUESTIONS, nothing), STAFF)))
+    results = {result.question_id: result for result in desk.runs.results(run.id)}
+    measured = {name: found for name, it in results.items() if (found := citation_precision(it)) is not None}
+    assert desk.store.citation_precisions(run.id) == measured
+    assert 0 < len(measured) < len(results)
+
+
 def test_the_questions_of_the_runs_before_are_counted_and_not_read(desk: Desk) -> None:
     """Of a hundred runs of a large set that would be gigabytes; only what was not asked is read."""
     away = replace(QUESTIONS[1], evidence=(Evidence("away.txt"),))
