@@ -15,8 +15,8 @@ from streamlit.navigation.page import StreamlitPage
 from appliance.api.schemas.pages import PAGES
 from appliance.api.schemas.people import SESSION_COOKIE, Me
 from appliance.domain import Role
-from ui import conversation, pieces, shown_once
-from ui.addresses import DOOR, and_back
+from ui import conversation, part, pieces, shown_once
+from ui.addresses import DOOR
 from ui.client import ApiProblem, Client
 from ui.inert import Html, text
 from ui.screens import account, admin, ask, cases, compliance, data_protection, library, review_queue
@@ -66,8 +66,7 @@ def _show(client: Client, me: Me) -> None:
         pieces.show(Html('<div class="sr-wordmark">Strongroom</div>'))
         with st.container(key="sr-nav", gap="xxsmall"):
             for entry in pages:
-                at = conversation.address() if entry.url_path == "ask" else None
-                st.page_link(entry, label=entry.title, query_params=at)
+                st.page_link(entry, label=entry.title, query_params=_address(entry.url_path, chosen.url_path))
         with st.container(key="sr-footer"):
             pieces.show(_signed_in(me))
     with pieces.problems_shown(), pieces.kept_until_drawn():
@@ -91,6 +90,11 @@ def _pages_of(client: Client, me: Me) -> list[StreamlitPage]:
         listed.append(st.Page(partial(data_protection.page, client), title="Data protection", url_path="protection"))
     listed.append(st.Page(partial(account.page, client), title="Your account", url_path="account"))
     return listed
+
+
+def _address(path: str, open_path: str) -> dict[str, str]:
+    """What was open on a page when somebody left it is open there again."""
+    return conversation.address() if path == "ask" else part.address(path, is_open=path == open_path)
 
 
 def _call_the_tab(page: StreamlitPage) -> None:
@@ -138,7 +142,7 @@ def _door(problem: ApiProblem) -> None:
     elif problem.code in _UNFINISHED:
         pieces.show(pieces.notice(problem.message, "warn"))
         words, step = _UNFINISHED[problem.code]
-        pieces.show(pieces.link_button(words, and_back(step, st.context.url or "", st.query_params.to_dict())))
+        pieces.show(pieces.link_button(words, part.and_back_here(step)))
     else:
         pieces.show(pieces.notice(problem.message, "bad"))
 

@@ -18,9 +18,9 @@ from streamlit.runtime.scriptrunner import RerunException
 
 from appliance import wording
 from appliance.api.schemas.asking import PlaceOut
-from ui.addresses import and_back
 from ui.client import ApiProblem
 from ui.inert import Html, text
+from ui.part import and_back_here
 
 Tone = Literal["quiet", "good", "warn", "bad"]
 
@@ -245,8 +245,7 @@ def show_not_signed_in() -> None:
 
 
 def _show_way_in(title: str, lead: str, way: str) -> None:
-    way_in = and_back("/login", st.context.url or "", st.query_params.to_dict())
-    words = f"<h1>{text(title)}</h1><p>{text(lead)}</p>{link_button(way, way_in)}"
+    words = f"<h1>{text(title)}</h1><p>{text(lead)}</p>{link_button(way, and_back_here('/login'))}"
     show(Html(f'<div class="sr-empty sr-way-in">{words}</div>'))
 
 

@@ -94,6 +94,36 @@ def test_the_part_of_a_page_that_is_open_stands_in_its_address_and_comes_back(br
         assert page.url == f"{served.base_url}/admin"
 
 
+def test_the_way_back_leads_to_the_tab_and_the_view_before(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.admin)
+        page = visiting.page
+        visiting.click(page.get_by_role("link", name="Administration"))
+        for tab, address in (("Health", "admin-tab=Health"), ("Access", "admin-tab=Access")):
+            visiting.click(page.get_by_role("tab", name=tab))
+            page.wait_for_url(f"**/admin?{address}")
+        visiting.click(page.get_by_text("What groups would see"))
+        page.wait_for_url("**/admin?admin-tab=Access&access-view=What+groups+would+see")
+        expect(page.get_by_label("Cleared for")).to_be_visible()
+        visiting.settle()
+        for tab, address in (("Access", "?admin-tab=Access"), ("Health", "?admin-tab=Health"), ("Sources", "")):
+            page.go_back()
+            expect(page.get_by_role("tab", name=tab, exact=True)).to_have_attribute("aria-selected", "true")
+            visiting.settle()
+            assert page.url == f"{served.base_url}/admin{address}"
+            expect(page.get_by_label("Cleared for")).to_have_count(0)
+        page.go_forward()
+        expect(page.get_by_role("button", name="Check again")).to_be_visible()
+        visiting.click(page.get_by_role("link", name="Administration"))  # where somebody is already
+        visiting.settle()
+        expect(page.get_by_role("button", name="Check again")).to_be_visible()
+        page.go_back()
+        expect(page.get_by_role("tab", name="Sources")).to_have_attribute("aria-selected", "true")
+        visiting.settle()
+        page.go_back()
+        expect(page.get_by_role("heading", name="Ask your documents")).to_be_visible()
+
+
 def test_the_sign_in_leads_to_a_page_whose_address_names_a_part(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
         visiting.go("/admin?admin-tab=Health")

@@ -14,6 +14,7 @@ from appliance.api.schemas.people import PersonPatch
 from ui import pieces
 from ui.client import Client, checked
 from ui.inert import Html, text
+from ui.part import keep_in_address
 from ui.screens.source_form import groups_input
 
 _LIMIT = 25
@@ -27,9 +28,8 @@ def page(client: Client, known_groups: Iterable[str]) -> None:
         "What groups would see": lambda: _show_preview(client, known_groups),
         "Why a document is seen": lambda: _show_explanation(client),
     }
-    chosen = st.radio(
-        "View", list(views), horizontal=True, key="access-view", label_visibility="collapsed", bind="query-params"
-    )
+    keep_in_address("access-view", list(views), within="admin-tab")
+    chosen = st.radio("View", list(views), horizontal=True, key="access-view", label_visibility="collapsed")
     views[chosen]()
 
 

@@ -12,6 +12,7 @@ from ui import pieces
 from ui.client import Client
 from ui.following import begin
 from ui.inert import Html, text
+from ui.part import keep_in_address
 from ui.screens import access, directories, evaluation, files, people, review, runs, sources
 from ui.screens.sources import groups_of
 
@@ -37,7 +38,8 @@ def page(client: Client, me: Me) -> None:
         "Evaluation": lambda: evaluation.page(client, me),
         "Health": lambda: _show_health(client),
     }
-    tabs = st.tabs(list(shown), key="admin-tab", bind="query-params")
+    keep_in_address("admin-tab", list(shown))
+    tabs = st.tabs(list(shown), key="admin-tab", on_change="rerun")
     for tab, show in zip(tabs, shown.values(), strict=True):
         with tab, pieces.problems_shown():
             if tab.open:

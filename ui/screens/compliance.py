@@ -9,6 +9,7 @@ from ui import log_condition, pieces
 from ui.client import Client
 from ui.inert import Html, text
 from ui.log_opening import log_is_open
+from ui.part import keep_in_address
 from ui.read_once import read_again
 from ui.screens import log_charts, log_events, log_people, log_questions
 
@@ -33,7 +34,8 @@ def page(client: Client) -> None:
         log_condition.show(client)
     if not is_open:
         return
-    tabs = st.tabs(list(_TABS), key="log-tab", bind="query-params")
+    keep_in_address("log-tab", list(_TABS))
+    tabs = st.tabs(list(_TABS), key="log-tab", on_change="rerun")
     for tab, show in zip(tabs, _TABS.values(), strict=True):
         with tab, pieces.problems_shown():
             if tab.open:

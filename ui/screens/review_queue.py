@@ -13,6 +13,7 @@ from ui import answer_view, pieces
 from ui.client import Client, checked
 from ui.inert import Html, one_line, render, text
 from ui.log_opening import log_is_open
+from ui.part import keep_in_address
 from ui.read_once import read_again, read_once
 from ui.screens import sampling_rules
 from ui.screens.into_case import OWN_WORDS, open_cases
@@ -46,7 +47,8 @@ def page(client: Client) -> None:
         return
     st.button("Refresh", key="reviews-refresh", on_click=read_again)
     names = [words for words, _ in _TABS.values()]
-    *tabs, rules = st.tabs([*names, "Rules"], key="reviews-tab", bind="query-params")
+    keep_in_address("reviews-tab", [*names, "Rules"])
+    *tabs, rules = st.tabs([*names, "Rules"], key="reviews-tab", on_change="rerun")
     for state, tab in zip(_TABS, tabs, strict=True):
         with tab, pieces.problems_shown():
             if tab.open:
