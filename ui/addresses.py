@@ -13,6 +13,9 @@ DOOR = "start"
 CASE = "case"
 """The parameter of the cases' address that names the one that is open, by its id."""
 
+ENTRY = "entry"
+"""The parameter of the query log's address that names the question whose entry is open, by its id."""
+
 
 def and_back(step: str, here: str, given: Mapping[str, str]) -> str:
     """The address of a step that comes first, from which a reader comes back to the page that is open.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, expect
 
@@ -86,6 +88,46 @@ def test_a_question_is_found_read_and_the_log_verified_and_exported(browser: Bro
         assert page.pdf(format="A4").count(b"/Type /Page\n") == 1  # one sheet of paper
         visiting.click(page.get_by_role("link", name="Back to the query log"))
         expect(page.get_by_role("heading", name="Query log")).to_be_visible()
+
+
+def test_the_address_of_an_entry_leads_another_officer_to_it_once_there_is_a_reason(
+    browser: Browser, served: Served
+) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        visiting.ask("How long are tax papers kept?")
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.compliance)
+        visiting.open_log()
+        page = visiting.page
+        visiting.enter(page.get_by_label("Words in the question or answer"), "tax papers")
+        card = page.locator('[class*="st-key-sr-card-"]', has_text="tax papers").first
+        visiting.click(card.get_by_role("button"))
+        dialog = page.get_by_role("dialog")
+        expect(dialog.locator(".sr-question")).to_contain_text("tax papers")
+        visiting.settle()
+        address = urlsplit(page.url)
+        assert (address.path, address.query.partition("=")[0]) == ("/compliance", "entry")
+        assert uuid.UUID(address.query.partition("=")[2])  # and nothing else
+        page.reload()
+        expect(dialog.locator(".sr-question")).to_contain_text("tax papers")
+        visiting.close_dialog()
+        page.wait_for_url("**/compliance")
+        visiting.settle()
+        page.go_back()
+        expect(dialog.locator(".sr-question")).to_contain_text("tax papers")
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.second_officer)
+        page = visiting.page
+        visiting.go(f"/compliance?{address.query}")
+        expect(page.get_by_text("Why do you read the log?")).to_be_visible()
+        assert "tax papers" not in page.locator("body").inner_text()
+        visiting.open_log("A colleague asks for a second look")
+        expect(page.get_by_role("dialog").locator(".sr-question")).to_contain_text("tax papers")
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        visiting.go(f"/compliance?{address.query}")
+        expect(visiting.page.get_by_role("heading", name="This page is not for your account")).to_be_visible()
 
 
 def test_other_events_are_listed_and_a_page_drawn_again_reads_the_log_once(browser: Browser, served: Served) -> None:

@@ -640,9 +640,11 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
         page = found[:limit]
         return QueriesOut(queries=page, next_before=page[-1].seq if len(found) > limit else None)
 
-    @api.get("/log/queries/{key}")
-    def query(key: str) -> QueryDetail:
-        found = next(query for query in state.queries() if query.query_id == key)
+    @api.get("/log/queries/{key}", response_model=None)
+    def query(key: str) -> QueryDetail | JSONResponse:
+        found = next((query for query in state.queries() if query.query_id == key), None)
+        if found is None:
+            return problem(404, "not_found", "Not found, or not yours to see.")
         on_record = [
             RetrievedOut(
                 chunk_id=hit.chunk_id,

@@ -445,6 +445,43 @@ def test_an_entry_shows_its_flags_its_proof_and_what_the_officer_may_see_of_its_
     assert at.button(key="look-c-1-button").label == "Look at passage 1: Records Retention Policy · page 4"
 
 
+def test_the_entry_that_is_open_stands_in_the_address_by_its_id_alone_and_is_read_once(
+    base_url: str, state: Standin
+) -> None:
+    def readings() -> int:
+        return sum(path == "/api/log/queries/q-2" for _, path, _ in state.requests)
+
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
+    at.button(key="entry-q-2").click().run()
+    assert at.query_params == {"entry": "q-2"}
+    at.run()
+    assert ("Leaf hash" in shown(at), readings()) == (True, 1)
+    del at.query_params["entry"]  # closed, or left by the browser's way back
+    assert "Leaf hash" not in shown(at.run())
+    at.query_params["entry"] = "q-2"
+    assert ("Leaf hash" in shown(at.run()), readings()) == (True, 2)
+    assert at.session_state["log-tab"] == "Questions"
+
+
+def test_the_address_of_an_entry_opens_it_to_nobody_who_gave_no_reason(base_url: str, state: Standin) -> None:
+    state.opening = OpeningOut(reason="", until=None)
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
+    at.query_params["entry"] = "q-2"
+    at.run()
+    assert ("Why do you read the log?" in shown(at), "Leaf hash" in shown(at)) == (True, False)
+    assert not any(path.startswith("/api/log/queries") for _, path, _ in state.requests)
+    state.opening = Standin().opening
+    assert "Leaf hash" in shown(at.run())  # once there is one, the link leads where it was meant to
+
+
+@pytest.mark.parametrize("named", ["../people", "q-2/replay", "<b>none"])
+def test_an_address_that_names_no_entry_opens_none(base_url: str, named: str) -> None:
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
+    at.query_params["entry"] = named
+    page = shown(at.run())
+    assert ("Not found, or not yours to see." in page, "Leaf hash" in page) == (True, False)
+
+
 def test_an_entry_shows_the_answer_as_its_reader_was_shown_it(base_url: str) -> None:
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20).run()
     at.button(key="entry-q-1").click().run()

@@ -11,7 +11,7 @@ from ui.inert import Html, text
 from ui.log_opening import log_is_open
 from ui.part import keep_in_address
 from ui.read_once import read_again
-from ui.screens import log_charts, log_events, log_people, log_questions
+from ui.screens import log_charts, log_entry, log_events, log_people, log_questions
 
 _VERIFIED = "strongroom_verified"
 _TABS = {
@@ -40,6 +40,7 @@ def page(client: Client) -> None:
         with tab, pieces.problems_shown():
             if tab.open:
                 show(client)
+    log_entry.show_the_one_of_the_address(client)
 
 
 def _offer_proof(client: Client) -> None:

@@ -11,19 +11,34 @@ from appliance.api.schemas.log import FlagOut, ProofOut, QueryDetail, RetrievedO
 from appliance.domain import AnswerKind
 from appliance.wording import ANSWERS, DOORS, VERDICTS
 from ui import answer_view, pieces
+from ui.addresses import ENTRY
 from ui.client import Client
 from ui.inert import Html, label, text
 from ui.passage_view import show_passage
+from ui.read_once import read_again, read_once
 from ui.replay_view import offer_replay
 from ui.screens import into_case
 
+_PLACE = "log-entry"
 FEEDBACK: Mapping[str, str] = {"": "Any feedback"} | {name: words.capitalize() for name, words in VERDICTS.items()}
 
 
-@st.dialog("Entry of the query log", width="medium")
-def open_entry(client: Client, query: QueryDetail) -> None:
-    """Show an entry in a dialog. It was read by whoever opens it: drawn again, it is not another reading."""
+def show_the_one_of_the_address(client: Client) -> None:
+    """Show the entry that the address names, if it names one. Opened again once it was closed, it is read again."""
+    if named := st.query_params.get(ENTRY):
+        _open(client, named)
+    else:
+        read_again(_PLACE)
+
+
+def _close() -> None:
+    st.query_params.pop(ENTRY, None)
+
+
+@st.dialog("Entry of the query log", width="medium", on_dismiss=_close)
+def _open(client: Client, query_id: str) -> None:
     with pieces.problems_shown():
+        query = read_once(_PLACE, query_id, lambda: client.query(query_id))
         pieces.show(_said(query))
         if query.flags:
             pieces.show(_flags(query))

@@ -11,10 +11,11 @@ from appliance.api.schemas.log import QueriesOut, QueryOut
 from appliance.domain import AnswerKind
 from appliance.wording import ANSWERS
 from ui import fields, pieces, replay_view
+from ui.addresses import ENTRY
 from ui.client import Client
 from ui.inert import Html, one_line, text
 from ui.read_once import read_once
-from ui.screens.log_entry import FEEDBACK, by_way_of, open_entry, outcome
+from ui.screens.log_entry import FEEDBACK, by_way_of, outcome
 
 _LOOKED_BACK_DAYS = 30
 _WORDS = 'All of them, in any order; "a phrase" as it stands'
@@ -36,7 +37,7 @@ def show(client: Client) -> None:
             pieces.show(_card(query))
             if st.button(f"Open entry {query.seq}", key=f"entry-{query.query_id}"):
                 replay_view.forget()
-                open_entry(client, client.query(query.query_id))
+                st.query_params[ENTRY] = query.query_id  # the page opens what its address names
     _tell_how_far(found)
     pieces.older_and_newer("log-before", found.next_before)
 
