@@ -84,7 +84,7 @@ def _history_row(run: EvaluationOut) -> tuple[Html, ...]:
     state = pieces.badge(*STATES[run.state]) if run.state is not EvaluationState.FINISHED else Html("")
     began = Html(f"{text(pieces.moment(run.started_at))}<br><small>{text(run.id[:8])}</small> {state}")
     if run.hidden:
-        return (began, Html(f"<small>{text(told_of_hidden(run))}</small>"), *(_number(_DASH) for _ in MAIN))
+        return (began, Html(f"<small>{text(told_of_hidden(run))}</small>"))
     number = questions_asked(run.done - run.not_asked, run.total)
     asked = pieces.dotted(number, read_as(run.groups, run.own_groups), _cited_in(run))
     lines = [text(run.name), f"<small>{text(run.message or asked)}</small>"]
@@ -100,7 +100,8 @@ def _cited_in(run: EvaluationOut) -> str:
 
 def told_of_hidden(run: EvaluationOut) -> str:
     """What may be said of an evaluation that is not for whoever looks."""
-    return f"By {run.started_by or 'somebody who is gone'}, with groups or levels that you do not have."
+    by = run.started_by or "somebody who is gone"
+    return f"By {by}. Not for your groups: it was read with groups or levels that you do not have."
 
 
 def meanings(metrics: Iterable[MetricOut]) -> Html:

@@ -75,15 +75,20 @@ def fields(pairs: Iterable[tuple[str, Html]]) -> Html:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Html]]) -> Html:
-    """A table. On a narrow screen each row becomes a small card, its cells named by their column."""
+    """A table. On a narrow screen each row becomes a small card, its cells named by their column.
+
+    The last cell of a row that has fewer than there are columns reaches to the end.
+    """
     head = "".join(f'<th scope="col">{text(column)}</th>' for column in columns)
-    body = "".join(
-        "<tr>"
-        + "".join(f'<td data-label="{text(name)}">{cell}</td>' for name, cell in zip(columns, row, strict=True))
-        + "</tr>"
-        for row in rows
-    )
+    body = "".join(f"<tr>{_cells(columns, row)}</tr>" for row in rows)
     return Html(f'<table class="sr-table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def _cells(columns: Sequence[str], row: Sequence[Html]) -> str:
+    widths = [1] * (len(row) - 1) + [len(columns) - len(row) + 1]
+    spans = (f' colspan="{width}"' if width > 1 else "" for width in widths)
+    named = zip(columns[: len(row)], spans, row, strict=True)
+    return "".join(f'<td data-label="{text(name)}"{span}>{cell}</td>' for name, span, cell in named)
 
 
 def code(words: str) -> Html:

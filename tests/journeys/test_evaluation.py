@@ -55,7 +55,8 @@ def test_a_golden_set_is_run_and_a_run_compared_with_the_one_before(
         expect(board).to_contain_text("closed to the groups it is asked with: ")
         expect(board).to_contain_text("not asked")
         visiting.settle()
-        visiting.click(page.get_by_text("What another threshold would do"))
+        visiting.click(page.get_by_text("From which score on a question is answered"))
+        expect(page.get_by_text("What another threshold would do")).to_be_visible()
         in_force = page.get_by_role("row").filter(has_text="in force")
         expect(in_force).to_contain_text("0.17")
         expect(in_force).to_contain_text("0 of 2 (0%)")  # none that the documents answer is turned away

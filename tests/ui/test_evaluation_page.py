@@ -103,11 +103,15 @@ def test_of_a_run_with_other_groups_only_who_started_it_and_when_is_shown(at: Ap
     nothing = {"name": "", "groups": [], "total": 0, "done": 0, "metrics": {}, "settings": {}, "hidden": True}
     state.measuring.runs = [run.model_copy(update=nothing) for run in state.measuring.runs[:2]]
     at.run()
-    assert shown(at).count("By ada, with groups or levels that you do not have.") == 2
+    page = shown(at)
+    told = "By ada. Not for your groups: it was read with groups or levels that you do not have."
+    assert page.count(told) == 2
+    assert page.count('<td data-label="Golden set" colspan="6">') == 2  # in place of figures that are none
+    assert "\N{EN DASH}" not in page.split("History")[1].split("</table>")[0]
     assert not [box for box in at.selectbox if box.label == "Evaluation"]
     begun = state.measuring.begin()
     at.run()
-    assert "By ada, with groups or levels that you do not have. It is running." in shown(at)
+    assert f"{told} It is running." in shown(at)
     assert begun.hidden
 
 
@@ -173,6 +177,10 @@ def test_what_other_thresholds_would_do_with_the_questions_of_a_run_is_shown(at:
         ["0.17", "in", "force", "1", "of", "30", "(3%)", "10", "of", "15", "(67%)"],
         ["0.30", "9", "of", "30", "(30%)", "15", "of", "15", "(100%)"],
     ]
+    explained = page.index("Raise it to catch more")
+    assert "<h2" not in page[explained : page.index('<h2 class="sr-small-head">What another threshold would do')]
+    choose(at, "Compare with", "00000012-e")
+    assert "What another threshold would do" not in shown(at)
     (alone,) = Measuring().thresholds()[:1]
     assert "\N{EN DASH}" in evaluation_view.thresholds([alone.model_copy(update={"unanswerable": 0, "caught": 0})])
 

@@ -6,7 +6,13 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from appliance.api.schemas.evaluations import EvaluationOut, EvaluationsOut, EvaluationState, QuestionChangeOut
+from appliance.api.schemas.evaluations import (
+    EvaluationDetail,
+    EvaluationOut,
+    EvaluationsOut,
+    EvaluationState,
+    QuestionChangeOut,
+)
 from appliance.api.schemas.people import Me
 from appliance.domain import EVERYONE
 from appliance.wording import of_threshold
@@ -32,16 +38,19 @@ def page(client: Client, me: Me) -> None:
         st.fragment(_follow, run_every=_POLL_S)(client, running.id)
     with st.expander("Start an evaluation", expanded=not known.evaluations), pieces.problems_shown():
         _start(client, me)
+    looked_at = None
     if not known.evaluations:
         pieces.show(pieces.notice("Nothing was measured yet. Bring a golden set: questions whose answers are known."))
     else:
         _show_history(known)
         with pieces.problems_shown():
-            _show_one(client, known)
+            looked_at = _show_one(client, known)
     with st.expander("What the metrics mean"):
         pieces.show(evaluation_view.meanings(known.metrics))
     with st.expander("From which score on a question is answered"):
         _explain_threshold(known.answerable_above)
+        if looked_at is not None and looked_at.thresholds:
+            _show_other_thresholds(looked_at)
 
 
 # running
@@ -102,11 +111,22 @@ def _explain_threshold(answerable_above: float) -> None:
     pieces.show(
         pieces.line(
             "To choose one, run a golden set of your own in which some questions are not answered by the documents "
-            '("answerable": false). Under its figures stands how many questions other thresholds would turn away, of '
-            "either kind. To set it, write answerable_above under [retrieval] in strongroom.toml, start the appliance "
-            "again, and compare a new run with the one before."
+            '("answerable": false). Below stands, for the evaluation that is shown, how many questions of either kind '
+            "other thresholds would turn away. To set it, write answerable_above under [retrieval] in strongroom.toml, "
+            "start the appliance again, and compare a new run with the one before."
         )
     )
+
+
+def _show_other_thresholds(detail: EvaluationDetail) -> None:
+    pieces.show(_small_head("What another threshold would do"))
+    pieces.show(
+        pieces.line(
+            f"With the questions of {evaluation_view.named(detail)}, by their scores alone. A name that stands "
+            "in no passage, or a language model that finds no answer, turns away besides."
+        )
+    )
+    pieces.show(evaluation_view.thresholds(detail.thresholds))
 
 
 # the history
@@ -141,11 +161,12 @@ def _both_of_people(one: EvaluationOut, other: EvaluationOut) -> bool:
 # one evaluation
 
 
-def _show_one(client: Client, known: EvaluationsOut) -> None:
+def _show_one(client: Client, known: EvaluationsOut) -> EvaluationDetail | None:
+    """Show the one that is chosen, and give it back; None where there is none, or two are compared."""
     finished = (run for run in known.evaluations if run.state is EvaluationState.FINISHED)
     whole = {run.id: run for run in finished if not run.hidden}
     if not whole:
-        return
+        return None
     pieces.show(_small_head("One evaluation"))
     left, right = st.columns(2)
     newest = next(iter(whole))
@@ -165,7 +186,7 @@ def _show_one(client: Client, known: EvaluationsOut) -> None:
     )
     if before:
         _show_comparison(client, chosen, before)
-        return
+        return None
     _show_notices(run)
     detail = client.evaluation(chosen, _QUESTIONS, pieces.offset(f"questions-{chosen}", _QUESTIONS))
     with st.expander("Figures and what was in force"):
@@ -175,19 +196,11 @@ def _show_one(client: Client, known: EvaluationsOut) -> None:
             client.remove_evaluation(chosen)
             pieces.say_after_rerun("The evaluation and its questions are removed. The query log keeps its record.")
             st.rerun()
-    if detail.thresholds:
-        with st.expander("What another threshold would do"):
-            pieces.show(evaluation_view.thresholds(detail.thresholds))
-            pieces.show(
-                pieces.line(
-                    "By the scores of this run alone. A name that stands in no passage, or a language model that finds "
-                    "no answer, turns away besides."
-                )
-            )
     last = "; at the end those that were not asked" if run.not_asked else ""
     pieces.show(_small_head(f"Questions, those that went worst first{last}"))
     pieces.show(evaluation_view.questions(detail.questions))
     pieces.pager(f"questions-{chosen}", detail.question_count, _QUESTIONS)
+    return detail
 
 
 def _likely_first(others: Sequence[EvaluationOut], run: EvaluationOut) -> list[str]:
