@@ -176,7 +176,7 @@ def _head(lines: Sequence[_Line]) -> list[_Line]:
     joined: list[_Line] = []
     for line in lines:
         last = joined[-1] if joined else None
-        if last is None or _stands_alone(last) or _stands_alone(line) or _is_apart(last, line):
+        if last is None or _stands_alone(last) or _is_apart(last, line) or not _is_of_cells(last, line):
             joined.append(line)
         else:
             joined[-1] = _merged(last, line)
@@ -186,6 +186,20 @@ def _head(lines: Sequence[_Line]) -> list[_Line]:
 def _stands_alone(line: _Line) -> bool:
     """Whether a line of the head is more than a line of its cells: it spans columns, or says the unit."""
     return line.spans or line.is_label or (len(line.filled) == 1 and line.filled[0].startswith("("))
+
+
+def _is_of_cells(above: _Line, line: _Line) -> bool:
+    return not _stands_alone(line) or _is_unit_of_one(above, line)
+
+
+def _is_unit_of_one(above: _Line, line: _Line) -> bool:
+    """Whether a line holds no more than the unit of the one column under whose head of words it stands: "(EUR)".
+
+    Of several words it is the unit of all columns, in the middle of them: "(in millions)"; under a year too.
+    """
+    over = [head for head, text in zip(above.texts, line.texts, strict=True) if text]
+    one_word = len(line.filled) == 1 and " " not in line.filled[0] and not line.spans and not line.is_label
+    return one_word and all(head and not is_figure(head) for head in over)
 
 
 def _is_apart(before: _Line, after: _Line) -> bool:

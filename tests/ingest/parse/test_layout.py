@@ -56,6 +56,21 @@ def test_the_lines_of_a_head_are_one_line() -> None:
     ]
 
 
+def test_the_unit_of_one_column_belongs_to_its_head_and_the_unit_of_all_stands_by_itself() -> None:
+    rows = (
+        at(0, 2, "Vienna"), ending(200, 2, "144"), ending(300, 2, "9"),
+        at(0, 3, "Zurich"), ending(200, 3, "190"), ending(300, 3, "12"),
+    )  # fmt: skip
+    head = (at(0, 0, "City"), ending(200, 0, "Highest rate"), ending(300, 0, "Nights"))
+    assert table_of(*head, ending(200, 1, "(EUR)"), *rows)[0] == "City | Highest rate (EUR) | Nights"
+    assert table_of(*head, ending(200, 1, "(in millions)"), *rows)[:2] == [
+        "City | Highest rate | Nights",
+        " | (in millions)",
+    ]
+    years = (at(0, 0, "City"), ending(200, 0, "2026"), ending(300, 0, "2025"))
+    assert table_of(*years, ending(200, 1, "(EUR)"), *rows)[:2] == ["City | 2026 | 2025", " | (EUR)"]
+
+
 def test_a_head_over_several_columns_stands_by_itself_and_the_years_under_it_over_their_figures() -> None:
     lines = table_of(
         at(140, 0, "Year ended December 31,"),
