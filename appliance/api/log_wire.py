@@ -23,6 +23,7 @@ from appliance.audit.entries import (
     AnswerClosed,
     Entry,
     EvaluationEnded,
+    FeedbackGiven,
     LogOpened,
     PassagesRetrieved,
     QueryReplayed,
@@ -40,6 +41,7 @@ from appliance.flags import MEANINGS
 from appliance.replay.state import ANSWERABLE_ABOVE, setting
 from appliance.wiring import Appliance
 from appliance.wiring.put_on_record import WITHHELD
+from appliance.wording import VERDICTS
 
 SOMEBODY = "somebody whose account is gone"
 _UNNAMED = "somebody"
@@ -53,6 +55,9 @@ pseudonym two officers were told, because what they asked for stands in another 
 
 _SAID = ("action", "act")
 """What the words for an event say already."""
+
+_UNNAMED_PARTS = ("what", "subject", "detail")
+"""What says by itself what it is, beside the words for an event. It stands before the rest."""
 
 _CODES: Mapping[type[Entry], str] = {AdminAction: "error", QueryReplayed: "findings", SignInFailed: "reason"}
 """Parts that are stable names, shown with spaces for their signs. The same part of another entry is a sentence."""
@@ -212,7 +217,7 @@ def _detail(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
 
 
 def _parts(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
-    """What an entry holds, part by part under its name."""
+    """What an entry holds, part by part, most of them under their names."""
     content = {name: value for name, value in split_entry(entry)[1].items() if name not in (*_UNTOLD, *_SAID)}
     subject = content.get("subject")
     if isinstance(subject, str):
@@ -220,9 +225,9 @@ def _parts(appliance: Appliance, entry: Entry, ids: Mapping[str, str]) -> str:
     told = {name: _told(entry, name, value) for name, value in content.items() if not name.endswith("sha256")}
     if isinstance(entry, LogOpened) and entry.settings_sha256:
         told["settings"] = _settings(entry)
-    return "; ".join(
-        f"{'' if name == 'what' else name.replace('_', ' ') + ': '}{it}" for name, it in told.items() if it
-    )
+    first = [told.pop(name, "") for name in _UNNAMED_PARTS]
+    named = [f"{name.replace('_', ' ')}: {it}" for name, it in told.items() if it]
+    return "; ".join([*filter(None, first), *named])
 
 
 def _measured(entry: EvaluationEnded) -> str:
@@ -262,6 +267,8 @@ def _subject(appliance: Appliance, entry: Entry, subject: str, ids: Mapping[str,
 def _told(entry: Entry, name: str, value: object) -> str:
     """A part of an entry for people; empty where it says nothing."""
     words = "" if value is None else _in_words(value)
+    if isinstance(entry, FeedbackGiven) and name == "verdict":
+        return VERDICTS.get(words, words)
     return words.replace("_", " ").replace(".", ": ") if _CODES.get(type(entry)) == name else words
 
 

@@ -103,8 +103,16 @@ def test_acts_on_people_name_them_by_their_pseudonym(client: Client, appliance: 
     appliance.log.append(AdminAction("operator", "person.disabled", "somebody.long.gone"))
     events = client("compliance").get("/api/log/events", params={"limit": 10}).json()["events"]
     told = [(event["words"], event["detail"]) for event in events if event["type"] == "admin.action"]
-    assert ("Let a person try to sign in again", f"subject: {pseudonym_of(appliance, 'hr')}") in told
-    assert ("Disabled an account", "subject: somebody whose account is gone") in told
+    assert ("Let a person try to sign in again", pseudonym_of(appliance, "hr")) in told
+    assert ("Disabled an account", "somebody whose account is gone") in told
+
+
+def test_what_a_reader_found_of_an_answer_is_told_in_the_words_of_the_screens(client: Client) -> None:
+    answer = ask(client, "hr", "Which retention period holds for job applications?")
+    client("hr").post(f"/api/queries/{answer['query_id']}/feedback", json={"verdict": "down", "comment": "Too short."})
+    events = client("compliance").get("/api/log/events", params={"limit": 10}).json()["events"]
+    told = next(event["detail"] for event in events if event["type"] == "feedback.given")
+    assert "verdict: not helpful; comment: Too short." in told
 
 
 def test_a_page_of_events_is_full_however_many_questions_were_asked_since(client: Client, appliance: Appliance) -> None:

@@ -38,7 +38,7 @@ def test_the_pseudonym_of_a_name_is_told_in_the_same_way(
     assert first.post("/api/compliance/namings", json={"person": "Employee", "reason": "Requested by her"}).is_success
     events = first.get("/api/log/events", params={"limit": 5}).json()["events"]
     asked = next(event["detail"] for event in events if event["type"] == "act.proposed")
-    assert "subject: employee" in asked
+    assert asked.startswith("employee; ")
     assert pseudonym_of(appliance, "employee") not in asked  # that would be the answer
     approve(second, "employee")
     granted = next(item for item in first.get("/api/compliance/namings").json() if item["person"] == "employee")
