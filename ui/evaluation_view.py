@@ -89,7 +89,7 @@ def _history_row(run: EvaluationOut) -> tuple[Html, ...]:
     asked = pieces.dotted(number, read_as(run.groups, run.own_groups), _cited_in(run))
     lines = [text(run.name), f"<small>{text(run.message or asked)}</small>"]
     what = Html("<br>".join([*lines, *([pieces.badge("measured nothing", "bad")] if run.asked_nothing else [])]))
-    return (began, what, *(_number(figure(name, run.metrics.get(name))) for name in MAIN))
+    return (began, what, *(pieces.unbroken(figure(name, run.metrics.get(name))) for name in MAIN))
 
 
 def _cited_in(run: EvaluationOut) -> str:
@@ -117,8 +117,8 @@ def _direction(metric: MetricOut) -> str:
 
 def figures(run: EvaluationOut, metrics: Iterable[MetricOut]) -> Html:
     """Every figure of one evaluation."""
-    known = [metric for metric in metrics if run.metrics.get(metric.name) is not None]
-    return pieces.fields((metric.title, _number(figure(metric.name, run.metrics[metric.name]))) for metric in known)
+    known = [(metric, value) for metric in metrics if (value := run.metrics.get(metric.name)) is not None]
+    return pieces.fields((metric.title, pieces.unbroken(figure(metric.name, value))) for metric, value in known)
 
 
 def notices(run: EvaluationOut) -> list[Html]:
@@ -136,9 +136,9 @@ def thresholds(found: Sequence[ThresholdOut]) -> Html:
 def _threshold_row(item: ThresholdOut) -> tuple[Html, ...]:
     mark = f" {pieces.badge('in force', 'good')}" if item.is_in_force else ""
     return (
-        Html(f"{_number(f'{item.answerable_above:.2f}')}{mark}"),
-        _number(_share(item.turned_away, item.answerable)),
-        _number(_share(item.caught, item.unanswerable)),
+        Html(f"{pieces.unbroken(f'{item.answerable_above:.2f}')}{mark}"),
+        pieces.unbroken(_share(item.turned_away, item.answerable)),
+        pieces.unbroken(_share(item.caught, item.unanswerable)),
     )
 
 
@@ -181,7 +181,7 @@ def _question_row(result: QuestionResultOut) -> tuple[Html, ...]:
     return (
         Html(f"{said}<small>{text(result.question_id)}</small>"),
         text(rank),
-        _number(_DASH if result.ndcg is None else f"{result.ndcg:.2f}"),
+        pieces.unbroken(_DASH if result.ndcg is None else f"{result.ndcg:.2f}"),
         Html(f"{pieces.badge(answered, tone)}<br><small>{text(cited)}</small>"),
         Html("<br>".join(map(_place, found))),
     )
@@ -228,11 +228,11 @@ def _change_row(metric: MetricChangeOut) -> tuple[Html, ...]:
     if metric.before is not None and metric.after is not None:
         difference = metric.after - metric.before
         if abs(difference) < _SAME:
-            return (text(metric.title), *(_number(figure(metric.name, value)) for value in sides), text("same"))
+            return (text(metric.title), *(pieces.unbroken(figure(metric.name, value)) for value in sides), text("same"))
         words = f"{difference:+,.0f} ms" if "_ms_" in metric.name else f"{difference:+.3f}"
         gain = difference if metric.higher_is_better else -difference
         change = pieces.badge(words, "bad" if metric.fails else "good" if gain > 0 else "quiet")
-    return (text(metric.title), *(_number(figure(metric.name, value)) for value in sides), change)
+    return (text(metric.title), *(pieces.unbroken(figure(metric.name, value)) for value in sides), change)
 
 
 def settings_changed(found: ComparisonOut) -> Html:
@@ -253,13 +253,9 @@ def question_changes(found: Iterable[QuestionChangeOut]) -> Html:
             (
                 Html(f"{said}<small>{text(item.question_id)}</small>"),
                 text(item.what),
-                _number(f"{item.before:.2f}"),
-                _number(f"{item.after:.2f}"),
+                pieces.unbroken(f"{item.before:.2f}"),
+                pieces.unbroken(f"{item.after:.2f}"),
                 pieces.badge(f"{item.after - item.before:+.2f}", tone),
             )
         )
     return pieces.table(("Question", "What changed", "Before", "After", "Change"), rows)
-
-
-def _number(words: str) -> Html:
-    return Html(f'<span class="sr-number">{text(words)}</span>')

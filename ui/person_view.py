@@ -9,10 +9,10 @@ from ui import pieces
 from ui.inert import Html, text
 
 
-def memberships(listed: Sequence[MembershipOut]) -> Html:
+def memberships(listed: Sequence[MembershipOut], whose: str = "their") -> Html:
     """One line for what was given here, and one for each directory."""
     if not listed:
-        return pieces.line("Groups: none of their own")
+        return pieces.line(f"Groups: none of {whose} own")
     origins = sorted({membership.origin for membership in listed})
     return pieces.join(_of(origin, [found for found in listed if found.origin == origin]) for origin in origins)
 

@@ -91,6 +91,11 @@ def _cells(columns: Sequence[str], row: Sequence[Html]) -> str:
     return "".join(f'<td data-label="{text(name)}"{span}>{cell}</td>' for name, span, cell in named)
 
 
+def unbroken(words: str) -> Html:
+    """A figure or a time, on one line."""
+    return Html(f'<span class="sr-number">{text(words)}</span>')
+
+
 def code(words: str) -> Html:
     """A hash or an identifier; nothing when there is none."""
     return Html(f"<code>{text(words)}</code>" if words else "")

@@ -52,8 +52,9 @@ def rows_of(lines: Sequence[str], at: int, shown: Callable[[str], str]) -> tuple
             framed = line.startswith("|") and line.endswith("|")  # else a bar at the beginning follows an empty cell
             rows.append(_without_frame(line) if framed else line)
         at += 1
-    head = f"<thead><tr>{_row(rows.pop(0), 'th', shown)}</tr></thead>" if _has_head(rows) else ""
-    body = "".join(f"<tr>{_row(row, 'td', shown)}</tr>" for row in rows)
+    columns = max((len(_cells(row)) for row in rows), default=0)
+    head = f"<thead><tr>{_row(rows.pop(0), 'th', shown, columns)}</tr></thead>" if _has_head(rows) else ""
+    body = "".join(f"<tr>{_row(row, 'td', shown, columns)}</tr>" for row in rows)
     return f'<div class="sr-scroll"><table>{head}<tbody>{body}</tbody></table></div>', at
 
 
@@ -75,6 +76,12 @@ def _without_frame(line: str) -> str:
     return line.strip().removeprefix("|").removesuffix("|")
 
 
-def _row(line: str, tag: str, shown: Callable[[str], str]) -> str:
-    cells = CELL_BORDER.split(line)[:_MAX_COLUMNS]
-    return "".join(f"<{tag}>{shown(cell.strip().replace(_ESCAPED_BORDER, '|'))}</{tag}>" for cell in cells)
+def _row(line: str, tag: str, shown: Callable[[str], str], columns: int = 0) -> str:
+    """A row, with empty cells at its end for those that are missing: rows are kept without them."""
+    cells = _cells(line)
+    filled = "".join(f"<{tag}>{shown(cell.strip().replace(_ESCAPED_BORDER, '|'))}</{tag}>" for cell in cells)
+    return filled + f"<{tag}></{tag}>" * (columns - len(cells))
+
+
+def _cells(line: str) -> list[str]:
+    return CELL_BORDER.split(line)[:_MAX_COLUMNS]

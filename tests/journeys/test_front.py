@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 from playwright.sync_api import Browser, ConsoleMessage, expect
 
-from tests.journeys.browser import visit
+from tests.journeys.browser import PHONE, visit
 from tests.journeys.served import Served
 
 
@@ -122,6 +122,15 @@ def test_the_way_back_leads_to_the_tab_and_the_view_before(browser: Browser, ser
         visiting.settle()
         page.go_back()
         expect(page.get_by_role("heading", name="Ask your documents")).to_be_visible()
+
+
+def test_the_tab_that_an_address_opens_is_in_sight_on_a_phone(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url, PHONE) as visiting:
+        visiting.sign_in(*served.accounts.admin)
+        visiting.go("/admin?admin-tab=Health")
+        tab = visiting.page.get_by_role("tab", name="Health")
+        expect(tab).to_have_attribute("aria-selected", "true")
+        expect(tab).to_be_in_viewport(ratio=0.95)
 
 
 def test_the_sign_in_leads_to_a_page_whose_address_names_a_part(browser: Browser, served: Served) -> None:

@@ -19,12 +19,12 @@ pytestmark = pytest.mark.integration
 PAYLOAD = "<img src=x onerror=owned>"
 
 
-def _run(url: str) -> None:
+def _run(url: str, name: str = "adam") -> None:
     from ui import pieces
     from ui.client import Client
     from ui.screens import evaluation
 
-    client = Client(url, "adam")
+    client = Client(url, name)
     with pieces.problems_shown():
         pieces.say_what_was_kept()
         evaluation.page(client, client.me())
@@ -183,6 +183,13 @@ def test_what_other_thresholds_would_do_with_the_questions_of_a_run_is_shown(at:
     assert "What another threshold would do" not in shown(at)
     (alone,) = Measuring().thresholds()[:1]
     assert "\N{EN DASH}" in evaluation_view.thresholds([alone.model_copy(update={"unanswerable": 0, "caught": 0})])
+
+
+def test_who_is_in_no_group_is_given_none_to_choose(base_url: str, at: AppTest) -> None:
+    assert not at.multiselect
+    assert "Read as everyone: you are in no group of your own." in shown(at)
+    other = AppTest.from_function(_run, kwargs={"url": base_url, "name": "erin"}, default_timeout=20).run()
+    assert other.multiselect(key="golden-groups").options == ["underwriting"]
 
 
 def test_a_run_is_removed(at: AppTest, state: Standin) -> None:

@@ -184,8 +184,8 @@ def test_rows_of_what_was_read_from_documents_are_shown_as_rows() -> None:
     html = render(quotation, {1}, rows=True)
     assert html == (
         '<div class="sr-text" dir="auto"><p>“Weeks:</p><div class="sr-scroll"><table>'
-        "<thead><tr><th>Leave</th><th>Weeks</th></tr></thead><tbody><tr><td>Of parents:</td></tr><tr><td></td><td>16</td></tr>"
-        "<tr><td>…</td></tr><tr><td>• Other</td><td><em>2</em></td></tr></tbody></table></div>"
+        "<thead><tr><th>Leave</th><th>Weeks</th></tr></thead><tbody><tr><td>Of parents:</td><td></td></tr><tr><td></td><td>16</td></tr>"
+        "<tr><td>…</td><td></td></tr><tr><td>• Other</td><td><em>2</em></td></tr></tbody></table></div>"
         '<p>Ask &lt;b&gt;.<br>” <span class="sr-chip">1</span></p></div>'
     )
     assert "<table>" not in render("cat a | grep b\ncat c | grep d")

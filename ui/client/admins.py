@@ -29,6 +29,7 @@ from appliance.api.schemas.upkeep import HealthOut
 from ui.client.calls import Calls, Query, checked, parsed, parsed_list, segment
 
 _PREVIEW_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # walking a folder of very many files on a slow share
+_HEALTH_TIMEOUT = httpx.Timeout(30.0, read=180.0)  # it starts a parser, and asks every part, on a machine that is busy
 _SYNC_TIMEOUT = httpx.Timeout(30.0, read=300.0)  # thousands of people, of a directory that is slow
 
 
@@ -215,7 +216,7 @@ class ForAdmins(Calls):
 
     def health(self) -> HealthOut:
         """How the parts are."""
-        return self._get(HealthOut, "/api/health")
+        return self._get(HealthOut, "/api/health", timeout=_HEALTH_TIMEOUT)
 
     def evaluations(self) -> EvaluationsOut:
         """The latest evaluations, newest first, and what every metric means."""

@@ -26,7 +26,7 @@ def _show_account(account: AccountOut) -> None:
             Html(
                 f"<p><strong>{text(named(account.display_name, account.name))}</strong></p>"
                 f"<p>{pieces.badges(role.value for role in account.roles)}</p>"
-                f"{memberships(account.memberships)}"
+                f"{memberships(account.memberships, 'your')}"
             )
         )
         if account.directory:

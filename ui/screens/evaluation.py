@@ -78,12 +78,7 @@ def _start(client: Client, me: Me) -> None:
     with st.form("evaluate", clear_on_submit=True, border=False):
         file = st.file_uploader("Golden set (JSON lines)", type=["jsonl", "json", "txt"], key="golden")
         own = sorted(set(me.groups) - {EVERYONE})
-        groups = st.multiselect(
-            "Read with these groups of yours, besides everyone",
-            own,
-            key="golden-groups",
-            help="A question that names groups of its own is asked with those, if they are yours too.",
-        )
+        groups = _choose_groups(own)
         answers = st.checkbox("Answer too, and check the citations (slow with a language model)", key="golden-answers")
         limit = st.number_input("Ask only the first (0: all)", min_value=0, value=0, step=10, key="golden-limit")
         with st.container(horizontal=True, gap="small"):
@@ -103,6 +98,18 @@ def _start(client: Client, me: Me) -> None:
     elif praised:
         client.evaluate_feedback(limit=limit or None, answers=answers)
         st.rerun()
+
+
+def _choose_groups(own: Sequence[str]) -> list[str]:
+    if not own:
+        pieces.show(pieces.line("Read as everyone: you are in no group of your own."))
+        return []
+    return st.multiselect(
+        "Read with these groups of yours, besides everyone",
+        own,
+        key="golden-groups",
+        help="A question that names groups of its own is asked with those, if they are yours too.",
+    )
 
 
 def _explain_threshold(answerable_above: float) -> None:

@@ -25,7 +25,7 @@ def show(client: Client) -> None:
 def _row(event: EventOut) -> tuple[Html, ...]:
     return (
         text(event.seq),
-        text(pieces.recorded_moment(event.time)),
+        pieces.unbroken(pieces.recorded_moment(event.time)),
         text(event.words),
         text(event.actor),
         text(event.detail),

@@ -51,7 +51,7 @@ def _offer_another(client: Client, found: SamplingRulesOut) -> None:
             sources = {source.id: one_line(source.name) for source in found.sources}
             subject = st.selectbox("Source", list(sources), format_func=sources.__getitem__, key="rule-source") or ""
         # no least value: Streamlit would put one that is below it back to what stood there before, without a word
-        share = st.number_input("Share in percent", value=100.0, step=1.0, key="rule-share")
+        share = st.number_input("Share in percent", value=100.0, step=1.0, format="%g", key="rule-share")
         if st.button("Make the rule", type="primary", key="rule-make"):
             with pieces.problems_shown():
                 called = {"share_percent": "Share in percent"}

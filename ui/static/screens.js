@@ -43,3 +43,14 @@ document.addEventListener("click", (event) => {
   menu?.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
   forgetMenu();
 });
+
+// On a narrow window there is no room for all tabs. The one that is open is brought into sight: an address may have
+// opened it, or the browser's way back.
+let openTab = null;
+new MutationObserver(() => {
+  const tab = document.querySelector('[role="tab"][aria-selected="true"]');
+  if (tab === openTab) return;
+  openTab = tab;
+  const strip = tab?.closest('[role="tablist"]');
+  if (strip) strip.scrollLeft = tab.offsetLeft - (strip.clientWidth - tab.offsetWidth) / 2;
+}).observe(document.documentElement, { attributeFilter: ["aria-selected"], childList: true, subtree: true });
