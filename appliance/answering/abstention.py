@@ -28,6 +28,7 @@ from appliance.answering.sentences import COMMON, denies, statements
 from appliance.domain import Hit
 from appliance.index.names import begins_sentence
 from appliance.inference.language import detect_language
+from appliance.language.endings import SHORTEST_BEGINNING, without_ending
 from appliance.language.words import ANY, nouns_have_capitals
 from appliance.letter_case import without_accents
 
@@ -37,7 +38,6 @@ BEST = 5
 """So many hits are read for it; of the others only how near they are counts."""
 
 _WORD = re.compile(r"[^\W_]+")
-_SHORT = 4  # letters; shorter words have no ending to differ by
 _A_SENTENCE = 3  # words; fewer may be a name and a question mark
 QUESTION_WORDS = COMMON | frozenset(ANY.short_common_words)
 _TITLES = frozenset(ANY.forms_of_address)
@@ -150,9 +150,9 @@ def _share(words: Sequence[str], text: str) -> float:
 
 def _begins(word: str) -> str:
     """What a text must have for a word of it: a number or short word as it is, others without their ending."""
-    if word.isdecimal() or len(word) < _SHORT:
+    if word.isdecimal() or len(word) < SHORTEST_BEGINNING:
         return f" {word} "
-    return f" {word[: max(_SHORT, len(word) - 2)]}"
+    return f" {without_ending(word)}"
 
 
 def spelled(text: str) -> str:

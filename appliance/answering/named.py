@@ -34,6 +34,7 @@ from appliance.answering.asides import without_asides
 from appliance.answering.numbers import MEASURES
 from appliance.domain import Hit
 from appliance.inference.language import detect_language
+from appliance.language.endings import LONGEST_ENDING, SHORTEST_BEGINNING
 from appliance.language.words import ANY, LANGUAGES, nouns_have_capitals, one_of
 
 _WORD = re.compile(r"[^\W_]+")
@@ -44,8 +45,6 @@ _NUMBERED = re.compile(r"([^\W\d]{2,}|[^\W\d](?= \d{2})) ?\d+")  # "hlt 40", "e 
 _YEAR_INSIDE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _HYPHENATED = re.compile(r"[^\W_]+(?:[-\u2010\u2011][^\W_]+)+")
 _SURELY = 0.7  # how likely a question is in German, where that is to be sure
-_LONGEST_ENDING = 2
-_SHORTEST_STEM = 4
 _MAY_BE_MISSPELT = 6  # letters
 _LONGEST = 40
 _MOST_NAMES = 64  # a question counts with its first: time is to grow with its length and no faster
@@ -230,7 +229,7 @@ def _in_parts(hyphenated: str) -> str:
     """The parts of a hyphenated word that belong to a name ("Wi-Fi", "Wi-fi", "E-Mail"); nothing if only one does."""
     parts: list[str] = []
     for part in _WORD.findall(hyphenated):
-        if not part.islower() or (parts and len(part) <= _LONGEST_ENDING):
+        if not part.islower() or (parts and len(part) <= LONGEST_ENDING):
             parts.append(part)
     return " ".join(parts) if len(parts) > 1 else ""
 
@@ -239,8 +238,8 @@ def _forms(word: str) -> Iterable[str]:
     """A word, and the word without an ending."""
     yield word
     if word.isalpha():
-        for letters in range(1, _LONGEST_ENDING + 1):
-            if len(word) - letters >= _SHORTEST_STEM:
+        for letters in range(1, LONGEST_ENDING + 1):
+            if len(word) - letters >= SHORTEST_BEGINNING:
                 yield word[:-letters]
 
 

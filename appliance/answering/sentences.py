@@ -7,7 +7,7 @@ Rules this module keeps:
 2. Where a sentence ends is for `sentence_ends` to say. Markers after the dot belong to the sentence before it.
 3. A statement keeps its place: `text[start:end]` is what was cut out.
 4. Words that carry have four letters or more, or letters and digits; the commonest words of five languages do not. Two
-   are the same when their stems are: the first five letters, without accents and plural s. For numbers see `numbers`.
+   are the same when their stems are (`language.endings`). For numbers see `numbers`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from appliance.answering.sentence_ends import sentence_ends
+from appliance.language.endings import stem
 from appliance.language.words import ANY, one_of
-from appliance.letter_case import without_accents
 
 _LINE = re.compile(r"[^\n]+")
 _LEAD = re.compile(r"\s*(?:[-*+•–]\s+|#{1,6}\s+|(?:\*\*|__)?\d{1,3}[.)]\s+|>\s+)*")
@@ -31,7 +31,6 @@ MARKER = re.compile(r"\[(\d{1,6})\]")
 
 _WORD = re.compile(r"[^\W_]+")
 _FEWEST_LETTERS = 4
-_STEM = 5
 COMMON = frozenset(ANY.common_words)
 """The commonest words of four letters or more, which carry nothing."""
 
@@ -120,5 +119,4 @@ def _statement(text: str, start: int, end: int, *, above: bool) -> Statement | N
 def _carrying(text: str) -> Iterator[str]:
     for word in _WORD.findall(unmarked(text).casefold()):
         if word not in COMMON and not word.isdecimal() and (len(word) >= _FEWEST_LETTERS or not word.isalpha()):
-            plain = without_accents(word)
-            yield (plain[:-1] if len(plain) > _FEWEST_LETTERS and plain.endswith("s") else plain)[:_STEM]
+            yield stem(word)

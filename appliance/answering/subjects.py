@@ -24,6 +24,7 @@ from appliance.answering.things import MONEY, things_in
 from appliance.dates import MONTHS, WEEKDAYS
 from appliance.domain import Citation
 from appliance.index.names import begins_sentence
+from appliance.language.endings import singular
 from appliance.language.words import ANY, nouns_have_capitals, one_of
 from appliance.letter_case import without_accents
 from appliance.retrieval.editions import Name, names_of
@@ -37,8 +38,7 @@ _OF_A_PERIOD = frozenset(ANY.reports_of_a_period)
 
 def _plain(word: str) -> str:
     """A word as it is compared: small, without accents and the s of a plural."""
-    folded = without_accents(word.casefold())
-    return folded[:-1] if len(folded) > 3 and folded.endswith("s") else folded
+    return singular(without_accents(word.casefold()))
 
 
 _SAYING_NOTHING = frozenset(map(_plain, (*ANY.kinds_of_documents, *QUESTION_WORDS, *MONTHS, *WEEKDAYS)))
