@@ -9,44 +9,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from appliance.language.words import ANY, LANGUAGES, one_of
+
 MONTHS = {
     name: number
-    for number, names in enumerate(
-        (
-            "january jan januar janvier janv gennaio enero jänner",
-            "february feb februar février févr febbraio febrero fevrier",
-            "march mar märz mars marzo maerz",
-            "april apr avril aprile abril",
-            "may mai maggio mayo",
-            "june jun juni juin giugno junio",
-            "july jul juli juillet luglio julio",
-            "august aug août aout agosto",
-            "september sep sept septembre settembre septiembre",
-            "october oct oktober okt octobre ottobre octubre",
-            "november nov novembre noviembre",
-            "december dec dezember dez décembre déc dicembre diciembre decembre",
-        ),
-        start=1,
-    )
-    for name in names.split()
+    for language in LANGUAGES.values()
+    for number, names in enumerate(language.months, start=1)
+    for name in names
 }
-_WEEKDAY_WORDS = """
-monday tuesday wednesday thursday friday saturday sunday
-montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag
-lundi mardi mercredi jeudi vendredi samedi dimanche
-lunedì martedì mercoledì giovedì venerdì sabato domenica
-lunes martes miércoles jueves viernes sábado domingo
-"""
-WEEKDAYS = frozenset(_WEEKDAY_WORDS.split())
-_MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
+WEEKDAYS = frozenset(ANY.weekdays)
+_MONTH = one_of(MONTHS)
+_ENGLISH_ENDING = one_of(LANGUAGES["en"].words.day_endings)  # only English writes the month first
+_BEFORE_YEAR = rf"(?:{one_of(ANY.before_years)}\s+)?"
 _YEAR = r"(?P<year>(?:1[5-9]|20|21)\d\d)"
 _DATES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"(?<!\d)(?P<day>\d{{1,2}})(?:\.\s*|-|(?:st|nd|rd|th|er|º|°)?\s+)(?:of\s+|de\s+|di\s+)?(?P<month>{_MONTH})\b\.?"
-        rf"(?:-{_YEAR.replace('year', 'joined')}(?!\d)|,?\s+(?:de\s+|del\s+)?{_YEAR}(?!\d))?",
-        rf"\b(?P<month>{_MONTH})\b\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?![\d.,]\d|\d)(?:,?\s+{_YEAR}(?!\d))?",
-        rf"\b(?P<month>{_MONTH})\b\.?,?\s+(?:de\s+|del\s+)?{_YEAR}(?!\d)",
+        rf"(?<!\d)(?P<day>\d{{1,2}})(?:\.\s*|-|{one_of(ANY.day_endings)}?\s+)(?:{one_of(ANY.before_months)}\s+)?"
+        rf"(?P<month>{_MONTH})\b\.?(?:-{_YEAR.replace('year', 'joined')}(?!\d)|,?\s+{_BEFORE_YEAR}{_YEAR}(?!\d))?",
+        rf"\b(?P<month>{_MONTH})\b\.?\s+(?P<day>\d{{1,2}}){_ENGLISH_ENDING}?(?![\d.,]\d|\d)(?:,?\s+{_YEAR}(?!\d))?",
+        rf"\b(?P<month>{_MONTH})\b\.?,?\s+{_BEFORE_YEAR}{_YEAR}(?!\d)",
     )
 )
 _ISO = re.compile(r"(?<!\d)(?P<year>\d{4})([-/.])(?P<month>\d{1,2})\2(?P<day>\d{1,2})(?!\d|\.\d)")

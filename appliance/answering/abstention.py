@@ -28,6 +28,8 @@ from appliance.answering.sentences import COMMON, denies, statements
 from appliance.domain import Hit
 from appliance.index.names import begins_sentence
 from appliance.inference.language import detect_language
+from appliance.language.endings import SHORTEST_BEGINNING, without_ending
+from appliance.language.words import ANY, nouns_have_capitals
 from appliance.letter_case import without_accents
 
 ALL_WORDS_FOUND = 0.25
@@ -36,18 +38,9 @@ BEST = 5
 """So many hits are read for it; of the others only how near they are counts."""
 
 _WORD = re.compile(r"[^\W_]+")
-_SHORT = 4  # letters; shorter words have no ending to differ by
 _A_SENTENCE = 3  # words; fewer may be a name and a question mark
-_SHORT_WORDS = """
-the an of in on at to for by is are was were be and or as it its if how who why not can you our us me my der die das
-und ist ein den dem des zu im von mit für wer wie was wo le la les de du et un une des en est que qui quel il lo gli
-di una del della che chi el los las y por es cuál qué quién
-"""
-QUESTION_WORDS = COMMON | frozenset(_SHORT_WORDS.split())
-_FORMS_OF_ADDRESS = """
-herr herrn frau monsieur madame mademoiselle mister miss signor signore signora señor señora
-"""
-_TITLES = frozenset(_FORMS_OF_ADDRESS.split())
+QUESTION_WORDS = COMMON | frozenset(ANY.short_common_words)
+_TITLES = frozenset(ANY.forms_of_address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +99,7 @@ def _holds_all(question: str, hits: Sequence[Hit]) -> bool:
 def _asked(question: str) -> Mapping[str, bool]:
     """The words of a question that carry it, and whether each is a name or number."""
     found: dict[str, bool] = {}
-    tells = detect_language(question) != "de"  # whether a capital tells a name from another noun
+    tells = not nouns_have_capitals(detect_language(question))  # whether a capital tells a name from another noun
     asking = end_of_asking(question)
     shouted = question.isupper() and len(_WORD.findall(question)) >= _A_SENTENCE
     for match in _WORD.finditer(question):
@@ -157,9 +150,9 @@ def _share(words: Sequence[str], text: str) -> float:
 
 def _begins(word: str) -> str:
     """What a text must have for a word of it: a number or short word as it is, others without their ending."""
-    if word.isdecimal() or len(word) < _SHORT:
+    if word.isdecimal() or len(word) < SHORTEST_BEGINNING:
         return f" {word} "
-    return f" {word[: max(_SHORT, len(word) - 2)]}"
+    return f" {without_ending(word)}"
 
 
 def spelled(text: str) -> str:

@@ -12,27 +12,25 @@ from __future__ import annotations
 
 import re
 
+from appliance.language.words import ANY, one_of
+
 _CAPITAL = "A-ZÀ-ÖØ-Þ"
 _GREETING = re.compile(
-    r"\W*(?:hello|hi|hey|dear|good (?:morning|afternoon|evening|day)|hallo|liebe[rs]?|guten (?:tag|morgen|abend)|grüezi"
-    r"|bonjour|salut|chère?s?|buongiorno|ciao|car[oaie]|hola|buenos días|estimad[oa]s?)\b"
+    rf"\W*{one_of(ANY.greetings)}\b"
     rf"(?:(?:[^\S\n]+[^\s,;:!?]+){{0,5}}[^\S\n]*[,;:!\n]|(?-i:\s+[{_CAPITAL}][^\W\d_]*\.?)*)",
     re.IGNORECASE,
 )
-LANGUAGE = (
-    r"(?:English|German|French|Italian|Spanish|Portuguese|Dutch|Romansh|Polish|Czech|Russian|Ukrainian|Turkish|Arabic"
-    r"|Chinese|Japanese|Deutsch|Englisch|Französisch|Italienisch|Spanisch|Français|Anglais|Allemand)"
-)
+_LANGUAGE = one_of(name for name in ANY.languages if name[0].isupper())
 FORMAT = r"(?:PDF|JSON|CSV|XML|YAML|HTML|Markdown|Excel|Word|LaTeX)"
 _OF_THE_ANSWER = re.compile(
-    r"\b(?:[Aa]s an? [^\W\d_]+\b|[Aa]s [A-Z]{2,}\b"
-    rf"|(?:as|in|into|to|en|auf) (?:{LANGUAGE}|{FORMAT})\b(?:(?:, and| and|, or| or|,) {LANGUAGE}\b)*"
+    r"\b(?:[Aa]s an? [^\W\d_]+\b|[Aa]s [A-Z]{2,}\b"  # in English
+    rf"|{one_of(ANY.before_languages)} (?:{_LANGUAGE}|{FORMAT})\b(?:(?:, and| and|, or| or|,) {_LANGUAGE}\b)*"
     r"(?!\s+(?!please\b|and\b|or\b|format\b)[^\W\d_]))"
 )
 _CAPITALISED = rf"[{_CAPITAL}][a-zß-öø-ÿ]+\b"
+_LEADING = ANY.before_doubtful_names
 _IN_DOUBT = re.compile(
-    r"\b(?:[Tt]he|[Aa]n?|[Tt]his|[Tt]hat|[Tt]hese|[Tt]hose|[Ee]ach|[Ee]very|[Aa]ny|[Ss]ome|[Nn]o|[Mm]y|[Oo]ur|[Yy]our|[Hh]is"
-    rf"|[Hh]er|[Tt]heir|[Ii]ts)\s+{_CAPITALISED}(?:\s+{_CAPITALISED})*"
+    rf"\b{one_of((*_LEADING, *map(str.capitalize, _LEADING)))}\s+{_CAPITALISED}(?:\s+{_CAPITALISED})*"
     rf"|,\s+[{_CAPITAL}][^\W_]*(?:[ -][{_CAPITAL}][^\W_]*){{0,2}}(?=\W*\Z)"
 )
 

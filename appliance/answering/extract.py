@@ -36,37 +36,26 @@ from appliance.answering.sentences import words
 from appliance.answering.wrapping import unwrapped
 from appliance.domain import Chunk, Citation
 from appliance.inference.port import Embedder
+from appliance.language.words import ANY, one_of
 
 _HALT = re.compile(r"[:;](?=\s+[^\sa-zà-ÿ])")
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "…")
 _MAY_STAND_BEHIND = " \xa0\u202f'\"’”“»«›‹)]}*_"
 _LABEL = re.compile(r"\s*\S+(?:\s+\S+)?:")
 _NUMBERED_CAPTION = re.compile(
-    r"\W*(?:chart|exhibit|fig(?:ur[ae]?|\.)?|tab(?:elle|ella|leau|le|la|\.|(?=\s?[\d.]+\s?[:–—]))|abb(?:ildung|\.)?)"
+    rf"\W*(?:{one_of(ANY.captions)}|tab(?=\s?[\d.]+\s?[:–—]))"
     r"\s?\d+(?:\.\d+)*\s?(?P<sign>[:.–—])\s(?P<said>.{0,200})\Z",
     re.IGNORECASE,
 )
-_VERB = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|can|may|must|shall|should|will|ist|sind|hat|haben|kann|können|muss|müssen|darf"
-    r"|dürfen|wird|werden|gilt|gelten|est|sont|peut|peuvent|doit|doivent|è|sono|può|possono|deve|devono|es|puede|pueden"
-    r"|debe|deben)\b"
-)
+_VERB = re.compile(rf"\b{one_of(ANY.auxiliary_verbs)}\b")
 _NUMBER = re.compile(r"\d+")
-_MEASURE = re.compile(rf"\b(?:{MEASURES})\b", re.IGNORECASE)
-_ASKS_FOR_NUMBER = re.compile(
-    r"\b(?:how (?:many|much|long|old|far|often|high|large)|when"
-    r"|(?:what|which) (?:year|date|day|amount|number|percentage)"
-    r"|wie ?(?:viele?|lange|alt|weit|oft|hoch|gross|groß)|wann|welche[sm]? (?:jahr|datum|betrag)"
-    r"|combien|quand|quelle (?:année|date|somme)|quant[oaie]|quando|in che anno|cuánt[oa]s?|cuándo|(?:en )?qué año)\b",
-    re.IGNORECASE,
-)
+_MEASURE = re.compile(rf"\b{MEASURES}\b", re.IGNORECASE)
+_ASKS_FOR_NUMBER = re.compile(rf"\b{one_of(ANY.asks_for_a_number)}\b", re.IGNORECASE)
 _OTHERS = re.compile(
-    r"(?:(?:all|any|the|alle|tous les|toutes les|tutti gli|tutte le|todos los|todas las|los|las)\s+)?"
-    r"(?:others?|(?<=\s)remaining|andere[nrs]?|übrige[nrs]?|sonstige[nrs]?|weitere[nrs]?|autres?|altr[aeio]|otr[ao]s"
-    r"|demás)\b(?!\s+(?:informa|auskünfte|angaben|hinweise))"
-    r"|(?:elsewhere|(?:any|every)where else|anderswo|überall sonst|(?:partout )?ailleurs|altrove)\b"
-    r"|(?:(?:the|der|le|il|el)\s+)?(?:remaining|remainder|rest|reste|resto)"
-    r"(?=\W*\Z|\s+(?:of|der|des|von|vom|de|del|du|di|dei|degli|della|delle|dello)\b|\s+d['’])",
+    rf"(?:{one_of(ANY.before_others)}\s+)?(?:{one_of(ANY.others)}|(?<=\s){one_of(ANY.others_after_article)})\b"
+    rf"(?!\s+{one_of(ANY.others_of_saying)})"
+    rf"|{one_of(ANY.elsewhere)}\b"
+    rf"|(?:{one_of(ANY.before_rest)}\s+)?{one_of(ANY.rest)}(?=\W*\Z|\s+{one_of(ANY.of_words)}\b)",
     re.IGNORECASE,
 )
 _CELL_BORDER = " | "  # as tables of documents are kept, a row on a line

@@ -19,11 +19,12 @@ How often they err on questions of others: docs/performance.md (`bench/followups
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from appliance.answering.form import without_form
 from appliance.answering.sentences import COMMON, words
 from appliance.domain import Turn
+from appliance.language.words import ANY, LANGUAGES, Language, one_of, words_of
 
 _WORD = re.compile(r"[^\W_]+")
 _FEW_WORDS = 4
@@ -31,47 +32,31 @@ _MOST_BEFORE = 2  # words of its own before one that points back; with more ther
 _MOST_IN_ALL = 6
 _FEWEST_LETTERS = 4
 _LONGEST = 20_000  # characters to search for, as many as one question may have
-# English, German, French, Italian, Spanish. Words that mean something else in another of these languages, or in another
-# use, are not here (German "es", Italian "il", Spanish "es" and "y", the polite "Sie" and "Ihr", English "there" and
-# "one"), or only where they cannot ("that" after a noun, "das" before one): they stand in questions that need no
-# completing.
-_THAT = (
-    r"(?:(?:^|\b(?:is|was|are|were|does|did|do|can|could|will|would|should|has|have|of|for|about|to|in|on|at|by|with|from"
-    r"|after|before|like|than|under|without|if|because|and|or|but|why|how|when|where))\s*\bthat\b"
-    r"|\bthat(?=\s*\W*\Z|\s+(?:in|for|to|of|on|at|with|by|from|again)\b))"
+
+
+def _pointing_back(languages: Iterable[Language], *others: str) -> re.Pattern[str]:
+    """A pattern for what points back in some languages. `others` are patterns of one language's grammar."""
+    words = words_of(languages)
+    in_phrases = one_of(words.points_back_in_phrases, blank=r"\s+")
+    patterns = (
+        rf"(?!{one_of(words.points_ahead)}\b)\b{one_of(words.points_back)}\b",
+        rf"\b(?-i:{one_of(words.points_back_in_small_letters)})\b",
+        rf"\b{in_phrases}\b",
+        rf"\b{one_of(words.points_back_at_the_end)}\b(?=\W*\Z)",
+        rf"\A\s*{one_of(words.points_back_at_the_beginning)}\b",
+        *others,
+    )
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+_BEFORE_AN_INFINITIVE = r"\bdas\b(?=(?:\s+[a-zäöüß]+)?\s+(?-i:[a-zäöüß]+en)\s*\W*\Z)"  # "Kann ich das verlängern?"
+_POINTS_BACK = _pointing_back(each for each in LANGUAGES.values() if not each.nouns_have_capitals)
+_POINTS_BACK_BESIDE_NOUNS = _pointing_back(
+    (each for each in LANGUAGES.values() if each.nouns_have_capitals), _BEFORE_AN_INFINITIVE
 )
-_DAS = r"\bdas\b(?=\s*\W*\Z|\s+(?:auch|noch|nicht|beim|bei|für|so)\b|(?:\s+[a-zäöüß]+)?\s+(?-i:[a-zäöüß]+en)\s*\W*\Z)"
-_POINTS_BACK = re.compile(
-    rf"{_THAT}"
-    r"|\b(?:it|its|they|them|their|this|these|those(?! (?:who|which|whose|that|with|under)\b)|he|she|him|her|ones|same"
-    r"|such|else|instead"
-    r"|elle|ils|elles|leur|ce|cet|cette|ces|cela|ceci|celui|celle|ceux|celles|lesquels|lesquelles|aussi|ensuite"
-    r"|esso|essa|essi|lui|lei|loro|questo|questa|questi|queste|quello|quella|ciò|anche"
-    r"|él|ella|ellos|ellas|eso|ese|esa|esos|esas|esto|este|esta|estos|estas|aquel|aquello|también)\b",
-    re.IGNORECASE,
-)
-_POINTS_BACK_IN_GERMAN = re.compile(
-    rf"{_DAS}"
-    r"|\b(?:er|ihn|ihm|(?-i:sie)|dies|diese[mnrs]?|dasselbe|dieselben?|dazu|davon|dafür|damit|darin|daran|dabei|danach|auch"
-    r"|sonst)\b",
-    re.IGNORECASE,
-)
-_BEGINS_LIKE_ONE = re.compile(
-    r"^[\s¿]*(and|but|or|what about|how about|und|aber|oder|was ist mit|wie steht es|et|mais|e|y(?! a-t)|pero)\s",
-    re.IGNORECASE,
-)
-_ASKS_WHAT_IS = re.compile(
-    r"^[\s¿]*(?:what (?:is|are|was|were)"
-    r"|was (?:ist|sind|war|waren)|qu['’]est-ce qu\w*|(?:che )?cos['’]è|qué (?:es|son))"
-    r"\s+(?!the\b|der\b|die\b|das\b)",
-    re.IGNORECASE,
-)
-_QUESTION_WORDS = """
-many much long often when whom whose could might lange viel viele hoch weit wann wieso weshalb kannst können könnte
-welcher welche welches welchem welchen combien temps quel quels quelle quelles peut peuvent pouvez quanto quanta quanti
-quante puoi potete cuánto cuánta cuántos cuántas cuándo cuál cuáles quién quiénes desde puede puedes
-"""
-_SAYING_NOTHING = COMMON | frozenset(_QUESTION_WORDS.split())
+_BEGINS_LIKE_ONE = re.compile(rf"^[\s¿]*(?!{one_of(ANY.goes_on_not)}){one_of(ANY.goes_on)}\s", re.IGNORECASE)
+_ASKS_WHAT_IS = re.compile(rf"^[\s¿]*{one_of(ANY.asks_what_is)}\s+(?!{one_of(ANY.certain)}\b)", re.IGNORECASE)
+_SAYING_NOTHING = COMMON | frozenset(ANY.question_words)
 
 
 def standalone(question: str, turns: Sequence[Turn]) -> str:
@@ -115,10 +100,10 @@ def own_stems(question: str) -> frozenset[str]:
 def _points_back(question: str) -> bool:
     """Whether a word of the question points at something that does not stand before it there."""
     before = [question[: found.start()] for found in _POINTS_BACK.finditer(question)]
-    in_german = [question[: found.start()] for found in _POINTS_BACK_IN_GERMAN.finditer(question)]
+    beside_nouns = [question[: found.start()] for found in _POINTS_BACK_BESIDE_NOUNS.finditer(question)]
     return any(len(_own_words(text)) <= _MOST_BEFORE and not _has_name(text) for text in before) or any(
         len(_own_words(text)) <= _MOST_BEFORE
-        for text in in_german  # where every noun has a capital
+        for text in beside_nouns  # whose capitals tell no name
     )
 
 

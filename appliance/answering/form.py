@@ -15,46 +15,36 @@ from __future__ import annotations
 
 import re
 
-from appliance.answering.asides import FORMAT, LANGUAGE
+from appliance.answering.asides import FORMAT
 from appliance.answering.sentences import has_words
+from appliance.language.words import ANY, one_of
 
 _LONGEST = 300
 _FORM = (
-    r"(?:sentences?|words?|paragraphs?|bullet points?|bullets|lists?|tables?|formats?|decimals?|decimal places?|digits"
-    r"|integers?|percents?|percentages?|thousands?|millions?|billions?|yes or no|whole numbers?"
-    r"|(?:alphabetical|chronological|ascending|descend(?:ing)?) order"
-    r"|satz|sätzen|worten|stichworten|stichpunkten|absatz|liste|tabelle|nachkommastellen?|prozent|tausend|millionen"
-    r"|milliarden|phrases?|mots|paragraphe|listes?|tableau|décimales?|pourcentage|milliers|milliards"
-    r"|fras[ei]|parole|paragrafo|elenco|lista|tabella|formato|decimali|percentuale|migliaia|milioni|miliardi"
-    r"|oración|oraciones|palabras|párrafo|tabla|decimales|porcentaje|miles|millones"
-    r"|inglese|francese|tedesco|italiano|inglés|francés|alemán|español|italien|espagnol"
-    rf"|{LANGUAGE}|{FORMAT}|[ymdjtag]{{2,4}}(?:[-./][ymdjtag]{{2,4}})+)(?: (?:terms?|form|format|values?|style))?\b"
+    rf"(?:{one_of((*ANY.forms, *ANY.languages))}|{FORMAT}|[ymdjtag]{{2,4}}(?:[-./][ymdjtag]{{2,4}})+)"
+    rf"(?: {one_of(ANY.kinds_of_forms)})?\b"
 )
-_AS = r"(?:as|in|into|to|with|like|using|als|im|auf|mit|en|sous|avec|à|au|come|sotto|con|como|a|al|nel)"
-_IN_A_FORM = rf"{_AS} (?:[^\s?,;]+ ){{0,3}}{_FORM}"
-_ANSWER = (
-    r"(?:answers?|results?|response|it|them|date|number|value|amount|figure|antwort|ergebnis|datum|zahl|betrag|réponse"
-    r"|résultat|montant|risposta|risultato|data|importo|respuesta|resultado|fecha|importe)"
+
+
+def _at_most(words: int) -> str:
+    """A pattern for some words, as few as will do."""
+    return rf"(?:[^\s?,;]+ ){{0,{words}}}?"
+
+
+_IN_A_FORM = rf"{one_of(ANY.before_forms)} {_at_most(3)}{_FORM}"
+_ORDERS = (
+    rf"{one_of(ANY.orders_to_shape)} {_at_most(5)}{_IN_A_FORM}",
+    rf"{one_of(ANY.orders_to_answer)} {_at_most(2)}{_IN_A_FORM}",
+    rf"{one_of(ANY.orders_to_write)} {_at_most(3)}{one_of(ANY.answers)} {_IN_A_FORM}",
+    rf"{one_of(ANY.orders_for_a_form)} {_at_most(2)}{_FORM}",
+    one_of(ANY.orders_in_whole),
+    rf"{one_of(ANY.the_answer)} {one_of(ANY.is_to_be)} {_at_most(4)}{_FORM}",
 )
-_ORDER = (
-    r"(?:(?:format|round|express|formatiere|formatieren sie|runde|runden sie|formatez|arrondis|arrondissez|formatta"
-    rf"|arrotonda|formatea|redondea|redondee) (?:[^\s?,;]+ ){{0,5}}?{_IN_A_FORM}"
-    r"|(?:answer|respond|reply|antworte|antworten sie|beantworte die frage|réponds|répondez|rispondi|risponda|responde"
-    rf"|responda|contesta|conteste) (?:[^\s?,;]+ ){{0,2}}?{_IN_A_FORM}"
-    r"|(?:write|give|return|state|present|provide|show|list|put|schreibe?|schreiben sie|gib|geben sie|nenne|nennen sie"
-    r"|donne|donnez|écris|écrivez|dai|dammi|scrivi|fornisci|da|dame|escribe|escriba)"
-    rf" (?:[^\s?,;]+ ){{0,3}}?{_ANSWER} {_IN_A_FORM}"
-    rf"|(?:give|return)(?: me)? an? (?:[^\s?,;]+ ){{0,2}}?{_FORM}"
-    r"|in (?:einem satz|(?:ganzen|kurzen) sätzen|stichworten|stichpunkten) (?:be)?antworten"
-    rf"|(?:the|your)(?: final)? answers? (?:shall|should|must|has to|needs to) be (?:[^\s?,;]+ ){{0,4}}?{_FORM})"
-)
-_EXAMPLE = (
-    r"(?:for example|e\.g\.|i\.e\.|like|such as|zum beispiel|z\. ?b\.|par exemple|ad esempio|per esempio|por ejemplo)"
-)
-_PLEASE = r"(?:please|bitte|s['’]il (?:vous|te) plaît|per favore|por favor)"
+_ORDER = f"(?:{'|'.join(_ORDERS)})"
+_PLEASE = one_of(ANY.please)
 _OF_THE_FORM = re.compile(
-    rf"(?:{_PLEASE},? )?{_ORDER}(?:,? (?:and |und |et |e |y )?(?:round(?:ed)? )?{_IN_A_FORM})?(?: an)?"
-    rf"(?:,? ?{_EXAMPLE}[^?]*)?(?:,? {_PLEASE})?[^\w?]*",
+    rf"(?:{_PLEASE},? )?{_ORDER}(?:,? (?:{one_of(ANY.and_words)} )?(?:{one_of(ANY.and_round)} )?{_IN_A_FORM})?"
+    rf"(?: {one_of(ANY.verb_particles)})?(?:,? ?{one_of(ANY.examples)}[^?]*)?(?:,? {_PLEASE})?[^\w?]*",
     re.IGNORECASE,
 )
 _NEXT_SENTENCE = re.compile(r"(?<=[.?!])(?:\s+(?=[^\W\d_])|(?=[A-ZÀ-ÖØ-Þ]))|\n+")

@@ -23,14 +23,13 @@ from functools import cache, reduce
 from appliance.answering.numbers import NumbersOf, numbers, numbers_of, scales, spelled_numbers
 from appliance.answering.sentences import Statement, statements, unmarked, words
 from appliance.domain import Citation, Grounding, StatementCheck
+from appliance.language.words import ANY, one_of
 
 ENOUGH_WORDS = 0.4
 """The share of a statement's words that must stand in its passages. Measured by `bench/grounding.py`."""
 
 
-_PAGE = re.compile(
-    r"\b(?:pages?|pp?\.|seiten?|s\.|p[aá]gin[ae]s?|p[aá]gs?\.|slides?|folien?|sheets?)\s*(\d{1,6})\b", re.IGNORECASE
-)
+_PAGE = re.compile(rf"\b{one_of(ANY.pages)}\s*(\d{{1,6}})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ from appliance.answering.asides import without_asides
 from appliance.answering.numbers import MEASURES
 from appliance.domain import Hit
 from appliance.inference.language import detect_language
+from appliance.language.endings import LONGEST_ENDING, SHORTEST_BEGINNING
+from appliance.language.words import ANY, LANGUAGES, nouns_have_capitals, one_of
 
 _WORD = re.compile(r"[^\W_]+")
 _JOINED = re.compile(r"[^\W_]+(?:[-\u2010-\u2013/][^\W_]+)*")
@@ -43,22 +45,17 @@ _NUMBERED = re.compile(r"([^\W\d]{2,}|[^\W\d](?= \d{2})) ?\d+")  # "hlt 40", "e 
 _YEAR_INSIDE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _HYPHENATED = re.compile(r"[^\W_]+(?:[-\u2010\u2011][^\W_]+)+")
 _SURELY = 0.7  # how likely a question is in German, where that is to be sure
-_LONGEST_ENDING = 2
-_SHORTEST_STEM = 4
 _MAY_BE_MISSPELT = 6  # letters
 _LONGEST = 40
 _MOST_NAMES = 64  # a question counts with its first: time is to grow with its length and no faster
 _BEFORE_PLACE = re.compile(r"(?<!\w)in [\"'„“»«]?\Z", re.IGNORECASE)
 _NO_GERMAN_PLACE = re.compile(
-    rf".*(?:ung|heit|keit|schaft|tion|tät|nis|form|weise|zeit|fall)(?:e|en|er|s)?|.*fällen|{MEASURES}|euro|chf|eur"
-    r"|anspruch|arbeit|betracht|betrieb|bezug|frage|gebrauch|grad|kraft|ordnung|sachen",
+    rf".*{one_of(ANY.endings_of_no_places)}(?:e|en|er|s)?|{MEASURES}|{one_of(ANY.no_places)}",
     re.IGNORECASE,
 )
-_CALENDAR_WORDS = """
-monday tuesday wednesday thursday friday saturday sunday
-january february march april may june july august september october november december
-"""
-_CALENDAR = frozenset(form for word in _CALENDAR_WORDS.split() for form in (word, f"{word}s"))
+_ENGLISH = LANGUAGES["en"]  # in the others days and months have a small letter, or every noun has a capital
+_DAYS_AND_MONTHS = (*_ENGLISH.words.weekdays, *(names[0] for names in _ENGLISH.months))
+_CALENDAR = frozenset(form for word in _DAYS_AND_MONTHS for form in (word, f"{word}s"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +118,9 @@ def names(question: str, language: str, *, german_places: bool = False, in_doubt
         in_doubt: Whether what is in doubt is one.
     """
     asking = question[: end_of_asking(question)]
-    tells = (language != "de" or german_places) and not asking.isupper()  # whether a capital tells a name
+    tells = (
+        not nouns_have_capitals(language) or german_places
+    ) and not asking.isupper()  # whether a capital tells a name
     asking = without_asides(asking, in_doubt=in_doubt)
     found = _names_in(asking, lambda word, start: tells and _may_be_name(asking, word, start, language))
     return {_one_spelling(name): is_word for name, is_word in islice(found, _MOST_NAMES)}
@@ -130,14 +129,14 @@ def names(question: str, language: str, *, german_places: bool = False, in_doubt
 def wanted(searched_for: str, follow_up: str, hits: Sequence[Hit], *, in_doubt: bool = False) -> Mapping[str, bool]:
     """What passages are to hold: the names of a follow-up, or of what was searched for where none was asked."""
     language = detect_language(searched_for)
-    in_german = bool(follow_up) and bool(hits) and hits[0].chunk.language == "de"
+    in_german = bool(follow_up) and bool(hits) and nouns_have_capitals(hits[0].chunk.language)
     is_unsure = in_doubt and not detect_language(searched_for, probability=_SURELY)
     return names(follow_up or searched_for, language, german_places=in_german or is_unsure, in_doubt=in_doubt)
 
 
 def of_question_before(searched_for: str, follow_up: str, hits: Sequence[Hit]) -> Collection[str]:
     """What the question before a follow-up names, of the two that were searched for together."""
-    in_german = bool(hits) and hits[0].chunk.language == "de"
+    in_german = bool(hits) and nouns_have_capitals(hits[0].chunk.language)
     return names(searched_for.removesuffix(follow_up), detect_language(searched_for), german_places=in_german)
 
 
@@ -208,7 +207,7 @@ def _is_code(joined: str) -> bool:
 
 def _may_be_name(asking: str, word: str, start: int, language: str) -> bool:
     """Whether a capital at the beginning of a word may tell that it is a name."""
-    if language == "de":
+    if nouns_have_capitals(language):
         return _BEFORE_PLACE.search(asking, 0, start) is not None and not _NO_GERMAN_PLACE.fullmatch(word)
     return not opens_sentence(asking, start)
 
@@ -230,7 +229,7 @@ def _in_parts(hyphenated: str) -> str:
     """The parts of a hyphenated word that belong to a name ("Wi-Fi", "Wi-fi", "E-Mail"); nothing if only one does."""
     parts: list[str] = []
     for part in _WORD.findall(hyphenated):
-        if not part.islower() or (parts and len(part) <= _LONGEST_ENDING):
+        if not part.islower() or (parts and len(part) <= LONGEST_ENDING):
             parts.append(part)
     return " ".join(parts) if len(parts) > 1 else ""
 
@@ -239,8 +238,8 @@ def _forms(word: str) -> Iterable[str]:
     """A word, and the word without an ending."""
     yield word
     if word.isalpha():
-        for letters in range(1, _LONGEST_ENDING + 1):
-            if len(word) - letters >= _SHORTEST_STEM:
+        for letters in range(1, LONGEST_ENDING + 1):
+            if len(word) - letters >= SHORTEST_BEGINNING:
                 yield word[:-letters]
 
 

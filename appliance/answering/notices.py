@@ -9,6 +9,7 @@ from appliance.answering.followup import own_stems
 from appliance.answering.sentences import words
 from appliance.answering.subjects import called
 from appliance.domain import Citation, Grounding, Hit
+from appliance.language.words import LANGUAGES
 from appliance.retrieval.editions import Newer, newer
 
 CUT_OFF = "The language model stopped before its answer was finished; what it had written is not shown."
@@ -33,13 +34,6 @@ OTHER_QUESTION = (
 
 FOR_OTHERS = "The table has a row that may be for others; whether it holds for this, the documents do not say."
 
-_NOT_SAID = {
-    "de": "Die Dokumente, die Sie sehen dürfen, beantworten das nicht.",
-    "fr": "Les documents que vous pouvez consulter ne répondent pas à cette question.",
-    "it": "I documenti che può consultare non rispondono a questa domanda.",
-    "es": "Los documentos que usted puede ver no responden a esta pregunta.",
-}
-_NOT_SAID_DEFAULT = "The documents you may see do not answer this."
 _MOST_NUMBERS = 12
 _MOST_NAMES = 4
 _LONGEST_QUOTE = 160
@@ -47,7 +41,7 @@ _LONGEST_QUOTE = 160
 
 def not_said(language: str) -> str:
     """That the documents do not answer, in the language of the question."""
-    return _NOT_SAID.get(language, _NOT_SAID_DEFAULT)
+    return LANGUAGES.get(language, LANGUAGES["en"]).not_said
 
 
 def of_nearest(title: str) -> str:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from appliance import dates
+from appliance.language.words import ANY, LANGUAGES, one_of
 
 _GROUPED = r"\d{1,3}(?:[ \u00a0\u2009\u202f'’]\d{3})+(?:[.,]\d+)?(?![\d])"
 _PLAIN = r"\d+(?:[.,:]\d+)*"
@@ -28,77 +29,38 @@ _DIGIT = re.compile(r"\d")
 _NUMBER = re.compile(rf"(?<![\d.,:]){_GROUPED}|{_PLAIN}")
 
 _SCALES = {
-    "thousand": 3, "thousands": 3, "tausend": 3, "mille": 3, "mila": 3, "mil": 3, "milliers": 3,
-    "million": 6, "millions": 6, "mio": 6, "millionen": 6, "milioni": 6, "milione": 6, "millones": 6, "millón": 6,
-    "billion": 9, "billions": 9, "bn": 9, "mrd": 9, "milliarde": 9, "milliarden": 9, "milliard": 9, "milliards": 9,
-    "miliardi": 9, "miliardo": 9,
-    "trillion": 12, "trillions": 12,
-}  # fmt: skip
-_SCALE = re.compile(rf"\b({'|'.join(sorted(_SCALES, key=len, reverse=True))})\b", re.IGNORECASE)
-_SCALE_AFTER = re.compile(rf"\s?-?({'|'.join(sorted(_SCALES, key=len, reverse=True))})\b", re.IGNORECASE)
+    word: tens
+    for tens, words in ((3, ANY.thousands), (6, ANY.millions), (9, ANY.billions), (12, ANY.trillions))
+    for word in words
+}
+_SCALE = re.compile(rf"\b({one_of(_SCALES)})\b", re.IGNORECASE)
+_SCALE_AFTER = re.compile(rf"\s?-?({one_of(_SCALES)})\b", re.IGNORECASE)
 
-_VALUES = (*range(1, 21), *range(30, 100, 10), 100, 1000)
-_LANGUAGES = {
-    "en": "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand",
-    "de": "eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn"
-    " achtzehn neunzehn zwanzig dreissig vierzig fünfzig sechzig siebzig achtzig neunzig hundert tausend",
-    "fr": "un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize - - - vingt"
-    " trente quarante cinquante soixante septante huitante nonante cent mille",
-    "it": "uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici"
-    " diciassette diciotto diciannove venti trenta quaranta cinquanta sessanta settanta ottanta novanta cento mille",
-    "es": "uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete"
-    " dieciocho diecinueve veinte treinta cuarenta cincuenta sesenta setenta ochenta noventa cien mil",
-}
-_OTHER_FORMS = {
-    "en": {"twice": 2, "dozen": 12},
-    "de": {"einen": 1, "einem": 1, "einer": 1, "eine": 1, "dreißig": 30, "dutzend": 12},
-    "fr": {"une": 1},
-    "it": {"un": 1, "una": 1, "mila": 1000},
-    "es": {"un": 1, "una": 1},
-}
-_SPELLED = {
-    language: {word: value for word, value in zip(words.split(), _VALUES, strict=True) if word != "-"}
-    | _OTHER_FORMS[language]
-    for language, words in _LANGUAGES.items()
-}
-_ELSEWHERE_WORDS = "due once cent sei sept elf acht un une uno una eine einen einem einer mil dos otto"
-_ELSEWHERE = frozenset(_ELSEWHERE_WORDS.split())
-"""Words for numbers that are something else in another language, or an article: they count where theirs is known."""
+_SPELLED = {code: language.spelled for code, language in LANGUAGES.items()}
+_ELSEWHERE = frozenset(ANY.spelled_elsewhere)
 
 _SPELLED_ANYWHERE = {
     word: value for spelled in _SPELLED.values() for word, value in spelled.items() if word not in _ELSEWHERE
 }
-_SPELLED_IN = {language: _SPELLED_ANYWHERE | spelled for language, spelled in _SPELLED.items()} | {
-    "": _SPELLED_ANYWHERE
-}
+_SPELLED_IN = {code: {**_SPELLED_ANYWHERE, **spelled} for code, spelled in _SPELLED.items()} | {"": _SPELLED_ANYWHERE}
 _WORD = re.compile(r"[^\W\d_]+")
-_LASTING = re.compile(
-    r"\b([a-zäöüß]+)(?=(?:jährig|monatig|wöchig|tägig|stündig|minütig)(?:e[mnrs]?)?\b)", re.IGNORECASE
-)
+_LASTING = re.compile(rf"\b([a-zäöüß]+)(?={one_of(ANY.lasting)}(?:e[mnrs]?)?\b)", re.IGNORECASE)
 """The number in a German word like "sechsmonatige"."""
 
-MEASURES = (
-    r"years?|months?|weeks?|days?|hours?|minutes?|per\s?cent|euros?|francs?|dollars?|pounds?"
-    r"|jahren?|monaten?|wochen|(?:werk|arbeits|kalender|geschäfts)?tagen?|stunden|minuten|prozent|franken"
-    r"|ans|années|mois|semaines|jours|heures|pour\s+cent"
-    r"|anni|mesi|settimane|giorni|ore|minuti|per\s+cento|franchi"
-    r"|años|meses|semanas|días|horas|minutos|por\s+ciento|francos|dólares"
-)
+MEASURES = one_of((*ANY.measures, *ANY.currencies), blank=r"\s+")
+"""What a number may measure."""
+
 _FEWEST, _MOST = 4, 90  # fewer are pronouns and articles too; a hundred and more are of several words
-_AND = frozenset({"and", "und", "et", "e", "y"})
+_AND = frozenset(ANY.and_words)
 _BEFORE = 24  # characters before a word in which another part of the same number may stand
 
 
 def _with_measure(language: str) -> re.Pattern[str]:
     """A spelled number and its measure, with at most one word between them that is no part of the number."""
-    numbers = (word for word, value in _SPELLED_IN[language].items() if _FEWEST <= value <= _MOST and word != "dozen")
-    part = "|".join(sorted((*_SPELLED_IN[language], *_SCALES), key=len, reverse=True))
-    return re.compile(
-        rf"(?<![\w-])({'|'.join(sorted(numbers, key=len, reverse=True))})(?:\s+|-)"
-        rf"(?:(?!(?:{part})(?!\w))[^\W\d_]+\s+)?(?:{MEASURES})(?!\w)",
-        re.IGNORECASE,
-    )
+    numbers = (word for word, value in _SPELLED_IN[language].items() if _FEWEST <= value <= _MOST)
+    whole = one_of(word for word in numbers if word not in ANY.spelled_vaguely)
+    part = one_of((*_SPELLED_IN[language], *_SCALES))
+    return re.compile(rf"(?<![\w-])({whole})(?:\s+|-)(?:(?!{part}(?!\w))[^\W\d_]+\s+)?{MEASURES}(?!\w)", re.IGNORECASE)
 
 
 _WITH_MEASURE = {language: _with_measure(language) for language in _SPELLED_IN}

@@ -24,10 +24,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from appliance.answering.citations import in_round_brackets, without_markers
-from appliance.answering.instructions import Instructions
 from appliance.domain import Citation, Hit, Turn
 from appliance.errors import ContextOverflow, InvalidRequest
 from appliance.inference.port import Message, MessageRole
+from appliance.language.words import Instructions
 
 _MESSAGE_OVERHEAD = 16  # tokens a chat template puts around one message, generously
 _MAX_HISTORY_SHARE = 4  # earlier turns may take a quarter of the room

@@ -19,7 +19,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from appliance.answering.citations import without_markers
-from appliance.answering.instructions import REWRITING_TEMPLATE, RewritingInstructions
+from appliance.answering.instructions import REWRITING_TEMPLATE
 from appliance.answering.prompt import chat_sha256, inert, one_line
 from appliance.answering.sentences import COMMON, words
 from appliance.domain import Turn
@@ -27,6 +27,7 @@ from appliance.errors import ModelUnavailable
 from appliance.inference.language import detect_language
 from appliance.inference.port import Generation, LanguageModel, Message, MessageRole, ModelCard
 from appliance.inference.wire import whole_characters
+from appliance.language.words import ANY, RewritingInstructions
 
 _TURNS = 3
 _ANSWER_CHARACTERS = 400
@@ -34,14 +35,7 @@ _MAX_TOKENS = 96
 _LONGER_BY = 200  # characters more than the follow-up and the question before it
 _CLEAR_LETTERS = 30  # of fewer, the language is a guess
 _NAME = re.compile(r"\b(?:[^\W\d_a-zß-ÿ]\w+|\w*\d\w*)\b")
-_OPENING_WORDS = """
-how who whom whose why is are was did do does has had can could may must shall and or but if in on at by for the an to
-of as it wer wen wem wie wo wann warum wieso wozu darf muss soll ist sind war hat gibt gilt und im für bei der die das
-ab mit von zu qui que quoi où quel quels quelle quelles combien pourquoi est y les le la un une des et en au aux du de
-chi cosa dove quanto quanta quanti quante qual quali è il lo gli una di per al alla e qué quién quiénes cuál cuáles
-cuándo cuánto cuánta cuántos cuántas dónde cómo por es son hay el los las a del
-"""
-_OPENERS = COMMON | frozenset(_OPENING_WORDS.split())
+_OPENERS = COMMON | frozenset(ANY.opening_words)
 """Words that a question begins with and that are no names, capital or not; `COMMON` has the longer ones."""
 
 _WORD = re.compile(r"\w+")

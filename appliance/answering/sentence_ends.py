@@ -21,6 +21,7 @@ from collections.abc import Iterator
 
 from appliance.dates import MONTHS
 from appliance.index.names import begins_sentence
+from appliance.language.words import ANY, LANGUAGES, one_of, words_of
 
 _MARKERS = r"(?:\s*\[\d+\])*"
 _END = re.compile(rf"[.!?…]['\"”’»)*_]*{_MARKERS}(?=\s+[^\sa-zà-ÿ])")
@@ -29,35 +30,21 @@ _LONGEST = 12  # characters that are looked at before a dot
 _NEAR = 300  # and whose words tell the language before a number
 _MAY_STAND_BEFORE = frozenset(' \t\xa0\u202f\n.([{„“"«»‘-/*_|')
 _APOSTROPHES = frozenset("'’")
-_OF_TWO_WORDS = re.compile(r"\b(?:et al|ad es|p(?:ar|\.)?\s?ex)\Z", re.IGNORECASE)
+_OF_TWO_WORDS = re.compile(r"\b" + one_of(ANY.abbreviations_of_two_words, blank=r"\s") + r"\Z", re.IGNORECASE)
 _ANY_WORD = re.compile(r"[^\W\d_]+")
 _BEFORE_A_NUMBER = re.compile(r"([^\W\d_]{2,}) \Z")
 _CAPITAL_FOLLOWS = re.compile(r"\s+([^\W\d_]+)")
 _NUMBER_FOLLOWS = re.compile(r"\s*(?:[\d§(]|[^\W\d_][.):,;\s]|[IVXLC]{1,7}\b)")
+_ABBREVIATIONS, _BEFORE_NUMBERS = frozenset(ANY.abbreviations), frozenset(ANY.abbreviations_before_numbers)
 
-_NEVER_ALONE = """
-dr dra drs prof profs mr mrs ms messrs st sr sra srta jr sig sigg dott ssa ra ing dipl lic hr fr hon rev gen col capt lt
-sgt gov sen mme mlle vs cf cfr vgl bzw resp sog ggf ggfs evtl bspw inkl exkl insb gem geb ca zzgl abzgl etc usw ecc inc
-ltd corp co bros ed eds mio mrd tsd approx dept ave blvd bd ej ud uds ee uu avda
-"""
-_LEADING_TO_NUMBERS = """
-no nos nr art arts abs fig figs sec sect secs p pp pag pág vol vols ch chap cap kap ziff bst lit let lett cpv al par
-para paras núm num reg regs tab app anh rz ss sez max min mind env abb jan feb febr mar mär apr jun jul aug sep sept oct
-okt nov dec dez janv févr avr juil déc mag giu lug ago set ott dic ene abr
-"""
-_GERMAN_WORDS = """
-ab als auch auf aus bei beim bis das dass dem den der des die dies diese diesem diesen dieser durch ein eine einem einen
-einer eines für gemäss gemäß haben hat ihr ihre ihrem ihren ihrer im ist kann laut mit muss nach nicht oder ohne sein
-sich sie sind und unser unsere unserem unseren unserer vom von vor werden wird wurde zu zum zur
-"""
-_OTHER_WORDS = """
-and are at by for from has have is of on or that the this to was with
-au aux dans du est et la le les par pour sont sur une
-che con del della di gli il lo nel per sono è
-como el es los las para por que son y
-"""
-_GERMAN, _OTHERS = frozenset(_GERMAN_WORDS.split()), frozenset(_OTHER_WORDS.split())
-_ABBREVIATIONS, _BEFORE_NUMBERS = frozenset(_NEVER_ALONE.split()), frozenset(_LEADING_TO_NUMBERS.split())
+
+def _common(*, ordinals_have_dots: bool) -> frozenset[str]:
+    """The common words of the languages that write ordinals with a dot, or of the others."""
+    languages = (each for each in LANGUAGES.values() if each.ordinals_have_dots == ordinals_have_dots)
+    return frozenset(words_of(languages).telltale_words)
+
+
+_WITH_DOTS, _WITHOUT_DOTS = _common(ordinals_have_dots=True), _common(ordinals_have_dots=False)
 
 
 def sentence_ends(text: str, start: int, end: int) -> Iterator[int]:
@@ -100,4 +87,4 @@ def _ends_on_a_number(text: str, start: int, place: int, dot: int) -> bool:
     if begins_sentence(said, before.start()) or re.search(rf"(?<!\d){int(text[place:dot]) - 1}\.", said):
         return False  # "Section 4. Notice", "1. Apply 2. Wait"
     words = frozenset(word.casefold() for word in _ANY_WORD.findall(said))
-    return words.isdisjoint(_GERMAN) and not words.isdisjoint(_OTHERS)
+    return words.isdisjoint(_WITH_DOTS) and not words.isdisjoint(_WITHOUT_DOTS)

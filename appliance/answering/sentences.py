@@ -7,7 +7,7 @@ Rules this module keeps:
 2. Where a sentence ends is for `sentence_ends` to say. Markers after the dot belong to the sentence before it.
 3. A statement keeps its place: `text[start:end]` is what was cut out.
 4. Words that carry have four letters or more, or letters and digits; the commonest words of five languages do not. Two
-   are the same when their stems are: the first five letters, without accents and plural s. For numbers see `numbers`.
+   are the same when their stems are (`language.endings`). For numbers see `numbers`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from appliance.answering.sentence_ends import sentence_ends
-from appliance.letter_case import without_accents
+from appliance.language.endings import stem
+from appliance.language.words import ANY, one_of
 
 _LINE = re.compile(r"[^\n]+")
 _LEAD = re.compile(r"\s*(?:[-*+•–]\s+|#{1,6}\s+|(?:\*\*|__)?\d{1,3}[.)]\s+|>\s+)*")
@@ -30,27 +31,10 @@ MARKER = re.compile(r"\[(\d{1,6})\]")
 
 _WORD = re.compile(r"[^\W_]+")
 _FEWEST_LETTERS = 4
-_STEM = 5
-_COMMON_WORDS = """
-about also been before being between both each from have having here into more most must only other over same shall
-should some such than that their them then there these they this those under upon very were what when where which
-while will with would your does aber alle allem allen aller alles also auch auf beim dann dass deren dessen dies
-diese diesem diesen dieser dieses durch eine einem einen einer eines haben hatte hier ihre ihrem ihren ihrer kann
-können muss nach nicht noch oder sein seine seit sich sind über unter wenn werden wird wurde wurden zwischen ainsi
-alors après aussi autre avant avec avoir cette ceux chaque comme dans depuis dont doit elle elles entre est être
-leur leurs mais même nous pour plus quand sans selon sera sont sous tout tous toute très vous alla alle anche come
-così dalla dalle degli della delle dello deve dopo essere ogni loro nella nelle perché prima quale quali quando
-quella quello questa questo senza sono sulla tutti cada como cuando debe desde donde entre esta este esto estos
-hasta para pero porque puede según sino sobre también tiene todo todos
-"""
-COMMON = frozenset(_COMMON_WORDS.split())
+COMMON = frozenset(ANY.common_words)
 """The commonest words of four letters or more, which carry nothing."""
 
-_DENIAL = re.compile(
-    r"\b(?:not|never|no|cannot|without|nicht|nie|niemals|kein|keine|keinen|keinem|keiner|ohne|pas|jamais|aucun|aucune|sans|non"
-    r"|mai|nessun|nessuno|nessuna|senza|nunca|jamás|ningún|ninguna|sin)\b|n['’]t\b",
-    re.IGNORECASE,
-)
+_DENIAL = re.compile(rf"\b{one_of(ANY.denials)}\b|{one_of(ANY.denying_endings)}\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,5 +119,4 @@ def _statement(text: str, start: int, end: int, *, above: bool) -> Statement | N
 def _carrying(text: str) -> Iterator[str]:
     for word in _WORD.findall(unmarked(text).casefold()):
         if word not in COMMON and not word.isdecimal() and (len(word) >= _FEWEST_LETTERS or not word.isalpha()):
-            plain = without_accents(word)
-            yield (plain[:-1] if len(plain) > _FEWEST_LETTERS and plain.endswith("s") else plain)[:_STEM]
+            yield stem(word)

@@ -24,38 +24,24 @@ from appliance.answering.things import MONEY, things_in
 from appliance.dates import MONTHS, WEEKDAYS
 from appliance.domain import Citation
 from appliance.index.names import begins_sentence
+from appliance.language.endings import singular
+from appliance.language.words import ANY, nouns_have_capitals, one_of
 from appliance.letter_case import without_accents
 from appliance.retrieval.editions import Name, names_of
 
 _WORD = re.compile(r"[^\W\d_]+")
 _BEHIND_A_NUMBER = re.compile(r"\d[\s-]?\Z")
-_BEFORE_A_PLACE = re.compile(r"\b(?:in|aus|nach) \Z", re.IGNORECASE)
+_BEFORE_A_PLACE = re.compile(rf"\b{one_of(ANY.before_places)} \Z", re.IGNORECASE)
 _JOINED = re.compile(r"[^\W_]+")  # with digits, as in names of files
-_KINDS_OF_DOCUMENT = """
-agreement announcement appendix contract copy document extract faq form guide guideline guidelines handbook info
-information instruction instructions leaflet letter list manual memo note notes notice overview plan policies policy
-procedure process regulation regulations report rule rules schedule standard summary table terms update
-anleitung anweisung aushang bericht formular handbuch hinweis hinweise leitfaden liste merkblatt mitteilung ordnung
-regelung regelungen reglement richtlinie richtlinien übersicht vereinbarung verfahren verordnung vertrag vorschrift
-avis consigne consignes contrat directive formulaire manuel politique rapport règlement règles
-avviso contratto direttiva elenco guida istruzioni manuale modulo nota politica rapporto regolamento regole
-aviso contrato directiva guía informe instrucciones lista norma normas plan política reglamento reglas
-"""
-_OF_A_PERIOD_WORDS = """
-accounts budget figures forecast minutes report results review statement statements statistics
-abschluss bericht geschäftsbericht jahresabschluss jahresbericht protokoll quartalsbericht statistik
-rapport comptes procès bilan rapporto bilancio verbale informe cuentas acta
-"""
-_OF_A_PERIOD = frozenset(_OF_A_PERIOD_WORDS.split())
+_OF_A_PERIOD = frozenset(ANY.reports_of_a_period)
 
 
 def _plain(word: str) -> str:
     """A word as it is compared: small, without accents and the s of a plural."""
-    folded = without_accents(word.casefold())
-    return folded[:-1] if len(folded) > 3 and folded.endswith("s") else folded
+    return singular(without_accents(word.casefold()))
 
 
-_SAYING_NOTHING = frozenset(map(_plain, (*_KINDS_OF_DOCUMENT.split(), *QUESTION_WORDS, *MONTHS, *WEEKDAYS)))
+_SAYING_NOTHING = frozenset(map(_plain, (*ANY.kinds_of_documents, *QUESTION_WORDS, *MONTHS, *WEEKDAYS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +53,9 @@ class Statement:
     heading: str
 
     @property
-    def is_german(self) -> bool:
+    def has_capital_nouns(self) -> bool:
         """Whether every noun in it has a capital."""
-        return self.passage.hit.chunk.language == "de"
+        return nouns_have_capitals(self.passage.hit.chunk.language)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +115,10 @@ class Subjects:
         words = (it for it in _WORD.finditer(text) if it[0][0].isupper() and not MONEY.fullmatch(it[0]))
         if not is_heading:
             words = (it for it in words if not begins_sentence(text, it.start()) and not _measures(text, it.start()))
-            if said.is_german:
+            if said.has_capital_nouns:
                 words = (it for it in words if _BEFORE_A_PLACE.search(text, 0, it.start()))
         found = frozenset(_plain(it[0]) for it in words) - _SAYING_NOTHING
-        return found if said.is_german or not found else found - self._in_small_letters()
+        return found if said.has_capital_nouns or not found else found - self._in_small_letters()
 
     def _in_small_letters(self) -> frozenset[str]:
         if self._small is None:

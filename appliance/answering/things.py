@@ -15,21 +15,10 @@ import re
 from appliance.answering.numbers import MEASURES
 from appliance.dates import MONTHS
 from appliance.index.names import begins_sentence
+from appliance.language.words import ANY, nouns_have_capitals, one_of
 
-_COUNTING_WORDS = """
-account annex appendix article bench branch building case chapter clause contract customer department document employee
-figure file form grade group hall invoice item level line lot machine note number office order page paragraph part phase
-plant position project release room row rule section site stage station step store supplier table team ticket unit
-version week zone
-abschnitt absatz abteilung anhang anlage artikel auftrag bau fall filiale gebäude gruppe halle kapitel konto kunde
-maschine nummer raum regel seite stufe tabelle vertrag woche ziffer zimmer
-annexe bâtiment chapitre commande contrat facture ligne niveau numéro salle semaine étape
-allegato articolo capitolo edificio fattura livello numero pagina regola sala sezione settimana tabella
-artículo capítulo contrato edificio factura nivel número página sección semana
-art abs fig nr no
-"""
-_COUNTING = frozenset(_COUNTING_WORDS.split())
-_CURRENCY = r"(?:aud|cad|chf|cny|dkk|eur|gbp|jpy|nok|sek|usd|euros?|dollars?|franken|francs?|franchi|fr)"
+_COUNTING = frozenset(ANY.counting_words)
+_CURRENCY = rf"(?:aud|cad|chf|cny|dkk|eur|gbp|jpy|nok|sek|usd|fr|{one_of(ANY.currencies)})"
 MONEY = re.compile(rf"{_CURRENCY}[\d.,]*", re.IGNORECASE)
 """A currency, with a sum behind it or not."""
 
@@ -70,7 +59,7 @@ def _names(written: re.Match[str], language: str) -> bool:
         return False
     if word in _COUNTING:
         return True
-    tells = language != "de" and not begins_sentence(written.string, written.start())
+    tells = not nouns_have_capitals(language) and not begins_sentence(written.string, written.start())
     return tells and written[1][0].isupper() and word not in MONTHS and not MONEY.fullmatch(word)
 
 

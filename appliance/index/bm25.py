@@ -40,21 +40,10 @@ from qdrant_edge import (
 )
 
 from appliance.dates import days_and_months
+from appliance.language.words import LANGUAGES
 
-_STEMMERS = {
-    "en": SnowballLanguage.English,
-    "de": SnowballLanguage.German,
-    "fr": SnowballLanguage.French,
-    "it": SnowballLanguage.Italian,
-    "es": SnowballLanguage.Spanish,
-}
-_STOP_WORDS = {
-    "en": Language.English,
-    "de": Language.German,
-    "fr": Language.French,
-    "it": Language.Italian,
-    "es": Language.Spanish,
-}
+_STEMMERS = {code: getattr(SnowballLanguage, language.name) for code, language in LANGUAGES.items()}
+_STOP_WORDS = {code: getattr(Language, language.name) for code, language in LANGUAGES.items()}
 LANGUAGES_WITH_STOP_WORDS = tuple(_STOP_WORDS)
 _UNKNOWN = ""
 _AVERAGE_LENGTH = 150.0

@@ -7,7 +7,9 @@ from copy import copy
 from functools import cache
 from typing import Any
 
-LANGUAGES = ("en", "de", "fr", "it", "es")
+from appliance.language import words
+
+LANGUAGES = tuple(words.LANGUAGES)
 """Two-letter codes of the languages with a stemmer and stop words of their own."""
 
 _ENOUGH_LETTERS = 12

@@ -9,7 +9,7 @@ three words of a question in one sentence say more than the same words on three 
 
 Rules this module keeps:
 
-1. Words are compared by their beginnings, which needs no language; stop words of the question are left out.
+1. Words are compared by their beginnings (`language.endings`); stop words of the question are left out.
 2. What is rare is told from the candidates alone, which are passages that the reader may see.
 3. Time grows with the length of the passages and no faster: a question counts with its first `_MOST_WORDS` words.
 
@@ -25,6 +25,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 
 from appliance.index.bm25 import LANGUAGES_WITH_STOP_WORDS, is_stop_word, one_spelling
+from appliance.language.endings import beginning
 
 _STRETCH = 160  # characters from the first word to the last: a sentence or two
 _STRETCH_WEIGHT = 0.2
@@ -60,18 +61,11 @@ def _asked(question: str, language: str) -> list[str]:
     languages = (language,) if language in LANGUAGES_WITH_STOP_WORDS else LANGUAGES_WITH_STOP_WORDS
     words = _WORD.findall(_spelled(question))
     carrying = (word for word in words if not any(is_stop_word(word, code) for code in languages))
-    return [_begin(word) for word in islice(carrying, _MOST_WORDS)]
+    return [beginning(word) for word in islice(carrying, _MOST_WORDS)]
 
 
 def _spelled(text: str) -> str:
     return (text if text.isascii() else one_spelling(text)).casefold()
-
-
-def _begin(word: str) -> str:
-    """What a word has in common with its other forms, nearly enough: a short word is kept whole."""
-    if len(word) < 5:
-        return word
-    return word[: max(4, len(word) - 2)] if len(word) < 9 else word[:7]
 
 
 def _places(text: str, wanted: Collection[str]) -> list[Place]:
@@ -84,7 +78,7 @@ def _found(text: str, begin: str) -> Iterator[Place]:
     while start >= 0:
         match = _WORD.match(text, start)
         end = match.end() if match else start + 1
-        if not (start and text[start - 1].isalnum()) and _begin(text[start:end]) == begin:
+        if not (start and text[start - 1].isalnum()) and beginning(text[start:end]) == begin:
             yield start, end, begin
         start = text.find(begin, end)
 

@@ -23,11 +23,13 @@ from itertools import combinations
 from typing import Generic, Protocol, TypeVar
 
 from appliance.domain import Hit
+from appliance.language.words import ANY, LANGUAGES, one_of
 
 _Mark = tuple[int, ...]
 _INSIDE = re.compile(r"/| › ")
 _ENDING = re.compile(r"(?<=.)\.[a-z][a-z0-9]{1,4}\Z", re.IGNORECASE)
 _Y, _M, _D = r"(?P<year>(?:19|20)\d\d)", r"(?P<month>0[1-9]|1[0-2])", r"(?P<day>0[1-9]|[12]\d|3[01])"
+_FINANCIAL_YEAR = one_of(ANY.financial_years)
 _DATES = tuple(
     re.compile(rf"(?<!\d){pattern}(?!\d)", re.IGNORECASE)
     for pattern in (
@@ -36,43 +38,40 @@ _DATES = tuple(
         rf"{_Y}[-_.]{_M}",
         rf"{_Y}[-_/](?P<next>\d\d)",
         _Y,
-        r"(?<![^\W_])(?:['’](?=\d\d(?![^\W_]))|(?:fy|gj)[ _-]?)(?P<short>\d\d)",
+        rf"(?<![^\W_])(?:['’](?=\d\d(?![^\W_]))|{_FINANCIAL_YEAR}[ _-]?)(?P<short>\d\d)",
     )
 )
-_MAY_HOLD_DATE = re.compile(r"(?:19|20)\d\d|['’]\d\d|(?:fy|gj)[ _-]?\d\d", re.IGNORECASE)
+_MAY_HOLD_DATE = re.compile(rf"(?:19|20)\d\d|['’]\d\d|{_FINANCIAL_YEAR}[ _-]?\d\d", re.IGNORECASE)
 _NO_LETTER_BEFORE = r"(?<![^\W\d_])"
+_COUNTED = "|".join(
+    rf"{one_of(language.words.edition_ordinals)}[\s_-]*{one_of(language.words.editions)}"
+    for language in LANGUAGES.values()
+)
 _VERSIONS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"{_NO_LETTER_BEFORE}(?:versione|versión|version|ver|v|révision|revisión|revisione|revision|rév|rev|édition"
-        r"|edición|edizione|edition|auflage|ausgabe|fassung)[\s._-]*(?P<number>\d+(?:[._]\d+)*)",
-        r"(?<![^\W_])(?P<number>\d{1,2})(?:(?:st|nd|rd|th)[\s_-]+(?:edition|revision|version)"
-        r"|\.[\s_-]*(?:auflage|ausgabe|fassung)|(?:re|er|ère|ème|e|è)[\s_-]+(?:édition|version|révision)"
-        r"|[.ªaº°]{1,2}[\s_-]*(?:edición|versión|revisión|edizione|versione|revisione))(?![^\W_])",
+        rf"{_NO_LETTER_BEFORE}{one_of((*ANY.editions, *ANY.edition_abbreviations))}[\s._-]*(?P<number>\d+(?:[._]\d+)*)",
+        rf"(?<![^\W_])(?P<number>\d{{1,2}})(?:{_COUNTED})(?![^\W_])",
     )
 )
 _LETTER = re.compile(
-    rf"{_NO_LETTER_BEFORE}(?:révision|revisión|revisione|revision|rév|rev)[\s._-]*(?P<letter>[a-z])"
+    rf"{_NO_LETTER_BEFORE}{one_of(ANY.revisions)}[\s._-]*(?P<letter>[a-z])"
     r"(?=\s*(?:\Z|[])_,;–-]|\0))",  # "Rev. A. Smith" is somebody
     re.IGNORECASE,
 )
 _MARK = "\0"  # stands where a mark stood
 _WORD = re.compile(r"[^\W_]+")
-_WORDS_OF_STATE = "final draft copy copia kopie copie entwurf definitiv definitive"
-_STATES = frozenset(_WORDS_OF_STATE.split())
-_OFTEN_IN_NAMES = "new|old|neu|neue|alt|current|aktuell"
-_BEFORE_MARK = "as|of|per|stand|vom|von|du|de|del|di|dal|from"
-_AT_THE_END = re.compile(rf"(?<![^\W_])(?:{_OFTEN_IN_NAMES})(?=[\W_]*\Z)", re.IGNORECASE)
+_STATES = frozenset(ANY.states)
+_OFTEN_IN_NAMES = one_of(ANY.states_at_an_end)
+_AT_THE_END = re.compile(rf"(?<![^\W_]){_OFTEN_IN_NAMES}(?=[\W_]*\Z)", re.IGNORECASE)
 _APART_AT_THE_BEGINNING = re.compile(
-    rf"\A[\W_]*(?:(?:{_OFTEN_IN_NAMES})(?:\s*[])_:]|\s+[-–])|(?:copy of|kopie von|copia d[ei]|copie de)(?![^\W_]))",
+    rf"\A[\W_]*(?:{_OFTEN_IN_NAMES}(?:\s*[])_:]|\s+[-–])|{one_of(ANY.copy_of)}(?![^\W_]))",
     re.IGNORECASE,
 )
-_LEADING_TO_MARK = re.compile(rf"(?<![^\W_])(?:(?:{_BEFORE_MARK})[\s_.:([-]+)+(?={_MARK})", re.IGNORECASE)
-_FOR_WHAT_IS_OLD = """
-archive archives archived archiv archivio archivo archivé archivés old alt alte altes previous superseded obsolete
-obsolet ancien anciens anciennes antiguo antiguos vecchio vecchi storico current aktuell
-"""
-_OF_A_FOLDER = frozenset(_FOR_WHAT_IS_OLD.split())
+_LEADING_TO_MARK = re.compile(
+    rf"(?<![^\W_])(?:{one_of(ANY.before_edition_dates)}[\s_.:([-]+)+(?={_MARK})", re.IGNORECASE
+)
+_OF_A_FOLDER = frozenset(ANY.old_folders)
 
 
 @dataclass(frozen=True, slots=True)

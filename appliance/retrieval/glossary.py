@@ -31,6 +31,7 @@ from importlib import resources
 from pathlib import Path
 
 from appliance.errors import ConfigurationError
+from appliance.language.endings import singular
 
 _SHIPPED = "glossary.toml"
 _WORD = re.compile(r"[^\W_]+(?:[&/][^\W_]+)*")
@@ -127,12 +128,8 @@ def _is_thing(names: object) -> bool:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(word if _is_abbreviation(word) else _singular(word.casefold()) for word in _WORD.findall(text))
+    return tuple(word if _is_abbreviation(word) else singular(word.casefold()) for word in _WORD.findall(text))
 
 
 def _is_abbreviation(word: str) -> bool:
     return 2 <= len(word) <= _SHORT and word.isalpha() and word.isupper()
-
-
-def _singular(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
