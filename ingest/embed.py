@@ -7,7 +7,9 @@ Rules this module keeps:
 2. On pages a chunk ends where it is full and not where a thought does, so its vector leans towards those of the chunks
    before and after it: the rows of a table carry what its head says. Documents without pages are cut at headings, and
    their vectors are left as they are. (docs/decisions/0010-what-speaks-for-a-passage.md has the measurements.)
-3. The vector of a chunk depends on its document alone, never on what shared a step with it.
+3. A document of at most 300 words without pages is one text for BM25, under each of its chunks: some words of a
+   question may stand in its one half and some in the other. (The same record has the measurements.)
+4. What is written of a chunk depends on its document alone, never on what shared a step with it.
 """
 
 from __future__ import annotations
@@ -32,14 +34,18 @@ _AHEAD = 2  # steps that may be embedded before the first of them is written
 _WRITE_EVERY_S = 1.0  # a write costs the same few disk accesses for one chunk as for a hundred
 
 _TINY = 1e-9
+_SHORT_WORDS = 300  # of a document that is one text for BM25
+
 _LEAN = 0.4  # how far a vector leans towards the mean of itself and its neighbours
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A chunk to be written, its label, what its document is called (with the first chunk), and its neighbours."""
+    """A chunk to be written, its label, what BM25 reads of it, what its document is called (with the first chunk), and
+    its neighbours."""
 
     chunk: Chunk
+    text: str
     groups: frozenset[str]
     names: str
     beside: tuple[str, ...]
@@ -63,7 +69,7 @@ class _Step:
                 version_id=item.chunk.version_id,
                 groups=item.groups,
                 vector=_leaning(vector_of[item.chunk.embedded_text], [vector_of[text] for text in item.beside]),
-                text=item.chunk.search_text,
+                text=item.text,
                 language=item.chunk.language,
                 names=item.names,
             )
@@ -113,9 +119,10 @@ class Steps:
         Raises:
             ModelUnavailable, IndexUnavailable: A part failed.
         """
+        is_short = _is_short(chunks)
         for number, chunk in enumerate(chunks):
-            beside = _beside(chunks, number)
-            self._filling.append(_Item(chunk, groups, "" if number else names, beside))
+            text = _whole_text(chunks, number) if is_short else chunk.search_text
+            self._filling.append(_Item(chunk, text, groups, "" if number else names, _beside(chunks, number)))
             if len(self._filling) == AT_ONCE:
                 self._embed()
                 while sum(len(step.items) for step in self._embedding) > _AHEAD * AT_ONCE:
@@ -172,6 +179,19 @@ class Steps:
         self._write(entries)
         self._written_at = time.monotonic()
         return len(entries)
+
+
+def _is_short(chunks: Sequence[Chunk]) -> bool:
+    """Whether a document is one text for BM25: rule 3."""
+    has_pages = any(chunk.place.page is not None for chunk in chunks)
+    return not has_pages and sum(len(chunk.text.split()) for chunk in chunks) <= _SHORT_WORDS
+
+
+def _whole_text(chunks: Sequence[Chunk], number: int) -> str:
+    """A chunk's text and that of the others in its language, whose words are stemmed as its own are."""
+    own = chunks[number]
+    others = (chunk.text for chunk in chunks if chunk is not own and chunk.language == own.language)
+    return "\n".join((own.search_text, *others))
 
 
 def _beside(chunks: Sequence[Chunk], number: int) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ SEARCH_EF = 512
 """Breadth of the walk through an HNSW graph; far above any `limit` we ask for, so that recall stays near 1."""
 
 _Entry = TypeVar("_Entry")
-FORMAT = 4
+FORMAT = 5
 """The form in which this release writes an index."""
 
 _BATCH = 256

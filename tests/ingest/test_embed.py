@@ -182,6 +182,48 @@ def test_the_first_chunk_of_a_document_carries_its_names(index: CountingIndex) -
     assert [item.document_id for item in found] == ["report"]
 
 
+def _bm25(chunks: Sequence[Chunk], index: CountingIndex, question: str) -> dict[int, float]:
+    """The BM25 score of each chunk of one document that has a word of the question, by the chunk's number."""
+    embed_and_index(chunks, READERS, NAMES, ToyEmbedder(), index)
+    embed_and_index(_chunks("another", 20), READERS, NAMES, ToyEmbedder(), index)
+    vector, access = ToyEmbedder().embed_query(question), AccessFilter(READERS)
+    found = index.search(vector, question, access=access, limit=99, language="en").sparse
+    number_of = {chunk.id: chunk.number for chunk in chunks}
+    return {number_of[hit.chunk_id]: hit.score for hit in found if hit.chunk_id in number_of}
+
+
+def _document(*texts: str, place: Place | None = None) -> list[Chunk]:
+    return [
+        replace(chunk, text=text, language="en", place=place or Place())
+        for chunk, text in zip(_chunks("minutes", len(texts)), texts, strict=True)
+    ]
+
+
+HALVES = ("The zebra was delivered late.", "It was paid by the walrus at once.")
+
+
+def test_words_in_the_other_half_of_a_short_document_count_too(index: CountingIndex) -> None:
+    scores = _bm25(_document(*HALVES), index, "zebra walrus")
+    assert set(scores) == {0, 1}
+    assert scores[0] == pytest.approx(scores[1])
+
+
+def test_in_a_long_document_each_chunk_counts_for_itself(index: CountingIndex) -> None:
+    long = "and so on " * 100
+    scores = _bm25(_document(*HALVES, long), index, "zebra")
+    assert set(scores) == {0}
+
+
+def test_on_pages_each_chunk_counts_for_itself(index: CountingIndex) -> None:
+    assert set(_bm25(_document(*HALVES, place=Place(page=1)), index, "zebra")) == {0}
+
+
+def test_words_in_another_language_are_left_to_their_own_half(index: CountingIndex) -> None:
+    english, german = _document("The zebra was delivered late.", "Die Lieferungen kamen mit Verspätung.")
+    scores = _bm25([english, replace(german, language="de")], index, "zebra")
+    assert set(scores) == {0}
+
+
 def test_on_pages_a_vector_leans_towards_its_neighbours_and_elsewhere_it_does_not(index: CountingIndex) -> None:
     embedder = CountingEmbedder()
     alone = dict(_cosines(index, embedder, _chunks("flowing", 3)))
