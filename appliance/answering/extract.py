@@ -11,8 +11,9 @@ question has decides between rows that otherwise say the same. A heading, a capt
 by themselves: they bring their passage forward, and what is marked is below them. Where a number or a time is asked for
 ("how many", "since when"), a part with a number of its own comes first, which makes it no nearer. What is not near to
 the question, or clearly less near than the best that is quoted, is shown all the same, but not marked, nor is a row
-without a word of the question but those of the head, which are every row's; and what is not near not at all beside what
-holds a name of the question if it holds none.
+without a word of the question but those of the head, which are every row's, nor a passage that holds less of what the
+question names than one of another document; and what is not near not at all beside what holds a name of the question if
+it holds none.
 
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
 in them the parts that do, or stand under a heading or the head of a table that does. A part without a word of it is not
@@ -33,6 +34,7 @@ from appliance.answering.followup import own_stems
 from appliance.answering.numbers import MEASURES
 from appliance.answering.sentence_ends import sentence_ends
 from appliance.answering.sentences import words
+from appliance.answering.things import things_in
 from appliance.answering.wrapping import unwrapped
 from appliance.domain import Chunk, Citation
 from appliance.inference.port import Embedder
@@ -172,6 +174,12 @@ class _Wanted:
             return True
         return bool(found) and not self.other.isdisjoint(carried)
 
+    def names_held(self, passage: Citation) -> frozenset[str]:
+        """What the question names, things that are numbered ("version 2.4") too, that a passage holds."""
+        text = named.text_of(passage.hit)
+        numbered, _ = things_in(self.question)
+        return named.held(self.names, text) | (numbered and numbered & things_in(text)[0])
+
     def best(self, passages: Sequence[Citation]) -> Sequence[Citation]:
         """The passages that are quoted from: the best of those that hold most of a follow-up's names."""
         ranked = list(passages)
@@ -249,7 +257,11 @@ def quotations(
     at_least = _share_of(max((max(scores) for _, scores in scored), default=0.0), _WORTH_KEEPING)
     kept = [(one, scores, one.best(scores)) for one, scores in scored if max(scores) >= at_least]
     worth = _share_of(max((scores[best] for _, scores, best in kept), default=0.0), _WORTH_MARKING)
-    quoted = [one.quotation(wanted, best, is_worth_marking=scores[best] >= worth) for one, scores, best in kept]
+    of_others = _of_others(wanted, [one.passage for one, _, _ in kept])
+    quoted = [
+        one.quotation(wanted, best, is_worth_marking=scores[best] >= worth and one.passage not in of_others)
+        for one, scores, best in kept
+    ]
     return _with_names(wanted, quoted)
 
 
@@ -297,6 +309,18 @@ def _cells(part: _Part) -> list[str]:
 def _share_of(best: float, share: float) -> float:
     """What is this share of the best worth: below the best, also when all are negative."""
     return best - (1 - share) * abs(best)
+
+
+def _of_others(wanted: _Wanted, passages: Sequence[Citation]) -> list[Citation]:
+    """The passages that hold less of what a question by itself names than one of another document does."""
+    if wanted.follow_up:
+        return []
+    held = [(passage, wanted.names_held(passage)) for passage in passages]
+    return [
+        one
+        for one, ours in held
+        if any(ours < theirs for other, theirs in held if other.hit.chunk.document_id != one.hit.chunk.document_id)
+    ]
 
 
 def _with_names(wanted: _Wanted, quoted: list[Quotation]) -> list[Quotation]:

@@ -331,6 +331,20 @@ def test_what_is_far_is_not_quoted_beside_what_holds_a_name_of_the_question_unle
     assert "[2]" in quote(row, far, question="Which rate does it have?")
 
 
+def test_what_names_less_of_the_question_is_not_marked_beside_a_document_that_names_more() -> None:
+    question = "Which margin has the Acme plant of Reno by rule 12?"
+    asked, other = "The Acme plant of Reno has a margin.", "Which margin the Acme plant has."
+    assert marks(question, *make_passages(asked)) == [asked]
+    assert marks(question, *make_passages(other)) == [other]
+    assert marks(question, *make_passages(asked, other)) == [asked]
+    with_rule, another = f"{other}\nRule 12 says so.", f"{other}\nRule 13 says so."
+    assert marks(question, *make_passages(another, with_rule)) == [other]
+    assert marks(question, *make_passages(other, other)) == [other, other]
+    both = make_passages(asked, other)
+    of_one = [replace(it, hit=replace(it.hit, chunk=replace(it.hit.chunk, document_id="d"))) for it in both]
+    assert marks(question, *of_one) == [asked, other]
+
+
 HOTELS = "What is the hotel limit in Geneva?"
 
 
