@@ -12,8 +12,9 @@ by themselves: they bring their passage forward, and what is marked is below the
 ("how many", "since when"), a part with a number of its own comes first, which makes it no nearer. What is not near to
 the question, or clearly less near than the best that is quoted, is shown all the same, but not marked, nor is a row
 without a word of the question but those of the head, which are every row's, nor a passage that holds less of what the
-question names than one of another document; and what is not near not at all beside what holds a name of the question if
-it holds none.
+question names than one of another document. A name alone says of whom a row speaks, or a part for a follow-up, and not
+what: a word of the question that is no name must stand there too. What is not near is not quoted at all beside what
+holds a name of the question if it holds none.
 
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
 in them the parts that do, or stand under a heading or the head of a table that does. A part without a word of it is not
@@ -161,7 +162,8 @@ class _Wanted:
         names = tuple(named.wanted(question, follow_up, hits, in_doubt=True))
         telling = names if follow_up else tuple(name for name in names if not name.isdecimal())
         common = frozenset() if follow_up else _common(telling, passages)
-        other = words(question) - words(" ".join(names))
+        before = named.of_question_before(question, follow_up, hits) if follow_up else ()
+        other = words(question) - words(" ".join((*names, *before)))
         are_missing = named.are_missing(question, follow_up, hits, in_doubt=True)
         asked = own_stems(_MEASURE.sub(" ", question)) | frozenset(_NUMBER.findall(question))
         own = own_stems(follow_up)
@@ -173,6 +175,10 @@ class _Wanted:
         if found - self.common or not self.own.isdisjoint(carried):
             return True
         return bool(found) and not self.other.isdisjoint(carried)
+
+    def is_about(self, text: str) -> bool:
+        """Whether a text has a word of the question that is no name: a name says of whom, but not what."""
+        return not self.other or not self.other.isdisjoint(words(text))
 
     def names_held(self, passage: Citation) -> frozenset[str]:
         """What the question names, things that are numbered ("version 2.4") too, that a passage holds."""
@@ -227,9 +233,14 @@ class _Judged:
         part = self.parts[best]
         if part.leads or wanted.are_missing:
             return False
+        hit = self.passage.hit
+        above = (heading for heading in part.headings.split("\n") if heading != hit.title)  # which is every part's
+        around = "\n".join((*above, hit.chunk.text if part.is_row else part.told))
         if wanted.own:
-            return wanted.is_spoken_of(f"{self.passage.hit.title}\n{part.headings}\n{part.told}")
-        if wanted.is_spoken_of(part.told):
+            is_spoken_of = wanted.is_spoken_of(f"{hit.title}\n{part.headings}\n{part.told}")
+            is_near = not part.is_row and self.nearness[best] >= _NEAR
+            return is_spoken_of and (is_near or wanted.is_about(around))
+        if wanted.is_spoken_of(part.told) and (not part.is_row or wanted.is_about(around)):
             return True
         is_told_apart = not part.is_row or not wanted.asked.isdisjoint(_words(part.text))
         return is_told_apart and self.nearness[best] >= _NEAR

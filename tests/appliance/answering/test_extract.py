@@ -20,6 +20,7 @@ from tests.data.builders import ToyEmbedder, make_passages
 from tests.growth import assert_linear
 
 QUESTION = "How long is parental leave?"
+HOTELS = "What is the hotel limit in Geneva?"
 
 
 class Contrarian(ToyEmbedder):
@@ -164,9 +165,10 @@ def test_what_is_not_near_to_the_question_is_quoted_without_a_mark() -> None:
     both = extract(QUESTION, make_passages("How long is parental leave?", "Long parental leave is."), ToyEmbedder())
     assert "[2]" in both.text
     assert len(both.highlights) == 2
-    row = make_passages("City | Rate\nGeneva | 230\nVienna | 155")
+    row = make_passages("Highest rates per night\nCity | Rate\nGeneva | 230\nVienna | 155")
     named = extract("What does a night in Geneva come to?", row, ToyEmbedder())
     assert [named.text[start:end] for start, end in named.highlights] == ["Geneva | 230"]
+    assert not extract("Is there maternity leave in Geneva?", row, ToyEmbedder()).highlights
     year = extract("Which allowances are planned in 2026?", make_passages("Logs of 2026 are kept."), ToyEmbedder())
     assert year.highlights == ()
 
@@ -331,6 +333,14 @@ def test_what_is_far_is_not_quoted_beside_what_holds_a_name_of_the_question_unle
     assert "[2]" in quote(row, far, question="Which rate does it have?")
 
 
+def test_a_name_alone_does_not_mark_what_a_follow_up_does_not_ask_for() -> None:
+    hotels = make_passages("Hotels and their limit\nCity | Rate\nGeneva | 230\nBerlin | 150", "In Berlin it rains.")
+    about = {"Who may fly business class with colleagues to Geneva?": [], HOTELS: ["Berlin | 150"]}
+    for before, marked in about.items():
+        found = extract(f"{before} And in Berlin?", hotels, ToyEmbedder(), follow_up="And in Berlin?")
+        assert [found.text[start:end] for start, end in found.highlights] == marked
+
+
 def test_what_names_less_of_the_question_is_not_marked_beside_a_document_that_names_more() -> None:
     question = "Which margin has the Acme plant of Reno by rule 12?"
     asked, other = "The Acme plant of Reno has a margin.", "Which margin the Acme plant has."
@@ -343,9 +353,6 @@ def test_what_names_less_of_the_question_is_not_marked_beside_a_document_that_na
     both = make_passages(asked, other)
     of_one = [replace(it, hit=replace(it.hit, chunk=replace(it.hit.chunk, document_id="d"))) for it in both]
     assert marks(question, *of_one) == [asked, other]
-
-
-HOTELS = "What is the hotel limit in Geneva?"
 
 
 def nearest(question: str, follow_up: str, *texts: str) -> list[str]:
