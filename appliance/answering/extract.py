@@ -55,6 +55,7 @@ _VERB = re.compile(
     r"|debe|deben)\b"
 )
 _NUMBER = re.compile(r"\d+")
+_ITEM = re.compile(r"\A\W*\d{1,3}[.)]\s")
 _MEASURE = re.compile(rf"\b(?:{MEASURES})\b", re.IGNORECASE)
 _ASKS_FOR_NUMBER = re.compile(
     r"\b(?:how (?:many|much|long|old|far|often|high|large)|when"
@@ -205,7 +206,8 @@ class _Judged:
     def scores(self, wanted: _Wanted) -> Sequence[float]:
         """What each part is worth: how near it is, a number that is asked for, and what it holds of a follow-up."""
         worth = [
-            near + _of_number(wanted.question, part.told) for part, near in zip(self.parts, self.nearness, strict=True)
+            near + _of_number(wanted.question, part.told, self.passage.hit.chunk.language)
+            for part, near in zip(self.parts, self.nearness, strict=True)
         ]
         if not wanted.follow_up:
             return worth
@@ -515,7 +517,9 @@ def _words(text: str) -> frozenset[str]:
     return words(text) | frozenset(_NUMBER.findall(text))
 
 
-def _of_number(question: str, text: str) -> float:
-    """What it counts that a part has a number which the question asks for."""
-    asks = _ASKS_FOR_NUMBER.search(question) is not None
-    return _NUMBER_WEIGHT if asks and set(_NUMBER.findall(text)) - set(_NUMBER.findall(question)) else 0.0
+def _of_number(question: str, text: str, language: str) -> float:
+    """What it counts that a part has a number which the question asks for: none that counts items or names a thing."""
+    if _ASKS_FOR_NUMBER.search(question) is None:
+        return 0.0
+    _, measured = things_in(_ITEM.sub("", text), language)
+    return _NUMBER_WEIGHT if set(_NUMBER.findall(measured)) - set(_NUMBER.findall(question)) else 0.0

@@ -148,6 +148,12 @@ def test_where_a_number_is_asked_for_the_part_with_one_comes_first(question: str
     assert quoted.nearest == "Leave lasts 16 weeks."
 
 
+@pytest.mark.parametrize("beside", ["1. Check the helium pressure.", "Helium pressure of the HP-40."])
+def test_a_number_that_counts_items_or_names_a_thing_is_none_that_is_asked_for(beside: str) -> None:
+    asked = "Helium fills it with 3 bar."
+    assert nearest("How much helium pressure does it need?", "", f"{beside}\n{asked}") == [asked]
+
+
 def test_the_head_of_a_table_is_never_what_is_marked_while_rows_stand_below_it() -> None:
     table = "Parental leave | how long | 2025\nLeave | paid | 16\nOther | no | 2"
     [quoted] = quotations(QUESTION, make_passages(table), ToyEmbedder())
