@@ -11,7 +11,9 @@ question has decides between rows that otherwise say the same. A heading, a capt
 by themselves: they bring their passage forward, and what is marked is below them. Where a number or a time is asked for
 ("how many", "since when"), a part with a number of its own comes first, which makes it no nearer. What is not near to
 the question, or clearly less near than the best that is quoted, is shown all the same, but not marked, nor is a row
-without a word of the question but those of the head, which are every row's; and what is not near not at all beside what
+without a word of the question but those of the head, which are every row's, nor a passage that holds less of what the
+question names than one of another document. A name alone says of whom a row speaks, or a part for a follow-up, and not
+what: a word of the question that is no name must stand there too. What is not near is not quoted at all beside what
 holds a name of the question if it holds none.
 
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
@@ -33,6 +35,7 @@ from appliance.answering.followup import own_stems
 from appliance.answering.numbers import MEASURES
 from appliance.answering.sentence_ends import sentence_ends
 from appliance.answering.sentences import words
+from appliance.answering.things import things_in
 from appliance.answering.wrapping import unwrapped
 from appliance.domain import Chunk, Citation
 from appliance.inference.port import Embedder
@@ -49,6 +52,7 @@ _NUMBERED_CAPTION = re.compile(
 )
 _VERB = re.compile(rf"\b{one_of(ANY.auxiliary_verbs)}\b")
 _NUMBER = re.compile(r"\d+")
+_ITEM = re.compile(r"\A\W*\d{1,3}[.)]\s")
 _MEASURE = re.compile(rf"\b{MEASURES}\b", re.IGNORECASE)
 _ASKS_FOR_NUMBER = re.compile(rf"\b{one_of(ANY.asks_for_a_number)}\b", re.IGNORECASE)
 _OTHERS = re.compile(
@@ -148,7 +152,8 @@ class _Wanted:
         names = tuple(named.wanted(question, follow_up, hits, in_doubt=True))
         telling = names if follow_up else tuple(name for name in names if not name.isdecimal())
         common = frozenset() if follow_up else _common(telling, passages)
-        other = words(question) - words(" ".join(names))
+        before = named.of_question_before(question, follow_up, hits) if follow_up else ()
+        other = words(question) - words(" ".join((*names, *before)))
         are_missing = named.are_missing(question, follow_up, hits, in_doubt=True)
         asked = own_stems(_MEASURE.sub(" ", question)) | frozenset(_NUMBER.findall(question))
         own = own_stems(follow_up)
@@ -160,6 +165,16 @@ class _Wanted:
         if found - self.common or not self.own.isdisjoint(carried):
             return True
         return bool(found) and not self.other.isdisjoint(carried)
+
+    def is_about(self, text: str) -> bool:
+        """Whether a text has a word of the question that is no name: a name says of whom, but not what."""
+        return not self.other or not self.other.isdisjoint(words(text))
+
+    def names_held(self, passage: Citation) -> frozenset[str]:
+        """What the question names, things that are numbered ("version 2.4") too, that a passage holds."""
+        text = named.text_of(passage.hit)
+        numbered, _ = things_in(self.question)
+        return named.held(self.names, text) | (numbered and numbered & things_in(text)[0])
 
     def best(self, passages: Sequence[Citation]) -> Sequence[Citation]:
         """The passages that are quoted from: the best of those that hold most of a follow-up's names."""
@@ -180,7 +195,8 @@ class _Judged:
     def scores(self, wanted: _Wanted) -> Sequence[float]:
         """What each part is worth: how near it is, a number that is asked for, and what it holds of a follow-up."""
         worth = [
-            near + _of_number(wanted.question, part.told) for part, near in zip(self.parts, self.nearness, strict=True)
+            near + _of_number(wanted.question, part.told, self.passage.hit.chunk.language)
+            for part, near in zip(self.parts, self.nearness, strict=True)
         ]
         if not wanted.follow_up:
             return worth
@@ -208,9 +224,14 @@ class _Judged:
         part = self.parts[best]
         if part.leads or wanted.are_missing:
             return False
+        hit = self.passage.hit
+        above = (heading for heading in part.headings.split("\n") if heading != hit.title)  # which is every part's
+        around = "\n".join((*above, hit.chunk.text if part.is_row else part.told))
         if wanted.own:
-            return wanted.is_spoken_of(f"{self.passage.hit.title}\n{part.headings}\n{part.told}")
-        if wanted.is_spoken_of(part.told):
+            is_spoken_of = wanted.is_spoken_of(f"{hit.title}\n{part.headings}\n{part.told}")
+            is_near = not part.is_row and self.nearness[best] >= _NEAR
+            return is_spoken_of and (is_near or wanted.is_about(around))
+        if wanted.is_spoken_of(part.told) and (not part.is_row or wanted.is_about(around)):
             return True
         is_told_apart = not part.is_row or not wanted.asked.isdisjoint(_words(part.text))
         return is_told_apart and self.nearness[best] >= _NEAR
@@ -238,7 +259,11 @@ def quotations(
     at_least = _share_of(max((max(scores) for _, scores in scored), default=0.0), _WORTH_KEEPING)
     kept = [(one, scores, one.best(scores)) for one, scores in scored if max(scores) >= at_least]
     worth = _share_of(max((scores[best] for _, scores, best in kept), default=0.0), _WORTH_MARKING)
-    quoted = [one.quotation(wanted, best, is_worth_marking=scores[best] >= worth) for one, scores, best in kept]
+    of_others = _of_others(wanted, [one.passage for one, _, _ in kept])
+    quoted = [
+        one.quotation(wanted, best, is_worth_marking=scores[best] >= worth and one.passage not in of_others)
+        for one, scores, best in kept
+    ]
     return _with_names(wanted, quoted)
 
 
@@ -286,6 +311,18 @@ def _cells(part: _Part) -> list[str]:
 def _share_of(best: float, share: float) -> float:
     """What is this share of the best worth: below the best, also when all are negative."""
     return best - (1 - share) * abs(best)
+
+
+def _of_others(wanted: _Wanted, passages: Sequence[Citation]) -> list[Citation]:
+    """The passages that hold less of what a question by itself names than one of another document does."""
+    if wanted.follow_up:
+        return []
+    held = [(passage, wanted.names_held(passage)) for passage in passages]
+    return [
+        one
+        for one, ours in held
+        if any(ours < theirs for other, theirs in held if other.hit.chunk.document_id != one.hit.chunk.document_id)
+    ]
 
 
 def _with_names(wanted: _Wanted, quoted: list[Quotation]) -> list[Quotation]:
@@ -469,7 +506,9 @@ def _words(text: str) -> frozenset[str]:
     return words(text) | frozenset(_NUMBER.findall(text))
 
 
-def _of_number(question: str, text: str) -> float:
-    """What it counts that a part has a number which the question asks for."""
-    asks = _ASKS_FOR_NUMBER.search(question) is not None
-    return _NUMBER_WEIGHT if asks and set(_NUMBER.findall(text)) - set(_NUMBER.findall(question)) else 0.0
+def _of_number(question: str, text: str, language: str) -> float:
+    """What it counts that a part has a number which the question asks for: none that counts items or names a thing."""
+    if _ASKS_FOR_NUMBER.search(question) is None:
+        return 0.0
+    _, measured = things_in(_ITEM.sub("", text), language)
+    return _NUMBER_WEIGHT if set(_NUMBER.findall(measured)) - set(_NUMBER.findall(question)) else 0.0

@@ -27,7 +27,7 @@ WITHDRAWN = (
     "shown. Ask again."
 )
 NOT_GROUNDED = "No sentence of this answer stands in the passages it cites. Do not rely on it."
-NOT_NEAR = "Nothing that is quoted here is near to the question: the documents may not answer it."
+NOT_NEAR = "Nothing that is quoted here stands out as the answer: look through it, the documents may not answer this."
 OTHER_QUESTION = (
     "Nothing that is quoted here has the words of this follow-up question: it may answer only the question before it."
 )

@@ -20,6 +20,7 @@ from tests.data.builders import ToyEmbedder, make_passages
 from tests.growth import assert_linear
 
 QUESTION = "How long is parental leave?"
+HOTELS = "What is the hotel limit in Geneva?"
 
 
 class Contrarian(ToyEmbedder):
@@ -147,6 +148,12 @@ def test_where_a_number_is_asked_for_the_part_with_one_comes_first(question: str
     assert quoted.nearest == "Leave lasts 16 weeks."
 
 
+@pytest.mark.parametrize("beside", ["1. Check the helium pressure.", "Helium pressure of the HP-40."])
+def test_a_number_that_counts_items_or_names_a_thing_is_none_that_is_asked_for(beside: str) -> None:
+    asked = "Helium fills it with 3 bar."
+    assert nearest("How much helium pressure does it need?", "", f"{beside}\n{asked}") == [asked]
+
+
 def test_the_head_of_a_table_is_never_what_is_marked_while_rows_stand_below_it() -> None:
     table = "Parental leave | how long | 2025\nLeave | paid | 16\nOther | no | 2"
     [quoted] = quotations(QUESTION, make_passages(table), ToyEmbedder())
@@ -164,9 +171,10 @@ def test_what_is_not_near_to_the_question_is_quoted_without_a_mark() -> None:
     both = extract(QUESTION, make_passages("How long is parental leave?", "Long parental leave is."), ToyEmbedder())
     assert "[2]" in both.text
     assert len(both.highlights) == 2
-    row = make_passages("City | Rate\nGeneva | 230\nVienna | 155")
+    row = make_passages("Highest rates per night\nCity | Rate\nGeneva | 230\nVienna | 155")
     named = extract("What does a night in Geneva come to?", row, ToyEmbedder())
     assert [named.text[start:end] for start, end in named.highlights] == ["Geneva | 230"]
+    assert not extract("Is there maternity leave in Geneva?", row, ToyEmbedder()).highlights
     year = extract("Which allowances are planned in 2026?", make_passages("Logs of 2026 are kept."), ToyEmbedder())
     assert year.highlights == ()
 
@@ -331,7 +339,26 @@ def test_what_is_far_is_not_quoted_beside_what_holds_a_name_of_the_question_unle
     assert "[2]" in quote(row, far, question="Which rate does it have?")
 
 
-HOTELS = "What is the hotel limit in Geneva?"
+def test_a_name_alone_does_not_mark_what_a_follow_up_does_not_ask_for() -> None:
+    hotels = make_passages("Hotels and their limit\nCity | Rate\nGeneva | 230\nBerlin | 150", "In Berlin it rains.")
+    about = {"Who may fly business class with colleagues to Geneva?": [], HOTELS: ["Berlin | 150"]}
+    for before, marked in about.items():
+        found = extract(f"{before} And in Berlin?", hotels, ToyEmbedder(), follow_up="And in Berlin?")
+        assert [found.text[start:end] for start, end in found.highlights] == marked
+
+
+def test_what_names_less_of_the_question_is_not_marked_beside_a_document_that_names_more() -> None:
+    question = "Which margin has the Acme plant of Reno by rule 12?"
+    asked, other = "The Acme plant of Reno has a margin.", "Which margin the Acme plant has."
+    assert marks(question, *make_passages(asked)) == [asked]
+    assert marks(question, *make_passages(other)) == [other]
+    assert marks(question, *make_passages(asked, other)) == [asked]
+    with_rule, another = f"{other}\nRule 12 says so.", f"{other}\nRule 13 says so."
+    assert marks(question, *make_passages(another, with_rule)) == [other]
+    assert marks(question, *make_passages(other, other)) == [other, other]
+    both = make_passages(asked, other)
+    of_one = [replace(it, hit=replace(it.hit, chunk=replace(it.hit.chunk, document_id="d"))) for it in both]
+    assert marks(question, *of_one) == [asked, other]
 
 
 def nearest(question: str, follow_up: str, *texts: str) -> list[str]:
