@@ -1,6 +1,7 @@
 """Measures retrieval on sets of documents and questions with known evidence, and prints a table.
 
     python bench/retrieval.py DATA [--sets NAME ...] [--textbook PYTHON] [--most QUESTIONS] [--json FILE]
+                              [--model FOLDER]
 
 DATA is a folder of sets, each with documents (`docs/`, or `corpus.jsonl` with a passage a line) and `queries*.jsonl` in the
 form of a golden set (docs/operations/evaluation.md). What is known about each set stands in `SETS`. Everything goes
@@ -12,6 +13,7 @@ question can be answered tells those that cannot (AUROC), and which share of the
 (appliance/answering/enough.py), the ranks and times do not.
 
 --most      No more questions than so many of each set, evenly chosen.
+--model     Embed with the sentence-transformers model in FOLDER (`embedding.model_path`), not with the one that comes along.
 --json      Write every figure, and for each question what was found, to FILE.
 
 A set whose documents differ in who asks about them (one language, one document) is ingested as one source for each, under
@@ -34,7 +36,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from appliance.config import ModelSettings, Provider, RetrievalSettings, Settings, go_offline
+from appliance.config import EmbeddingSettings, ModelSettings, Provider, RetrievalSettings, Settings, go_offline
 
 go_offline()
 
@@ -216,10 +218,10 @@ def _copied(docs: Path, kind: Kind, into: Path) -> dict[str, Path]:
 
 
 @contextmanager
-def _ingested(folders: Mapping[str, Path]) -> Iterator[Appliance]:
+def _ingested(folders: Mapping[str, Path], embedding: EmbeddingSettings) -> Iterator[Appliance]:
     """An appliance that has ingested each folder under the group of its name."""
     with tempfile.TemporaryDirectory(prefix="bench-") as data:
-        settings = Settings(data_dir=Path(data), model=ModelSettings(provider=Provider.NONE))
+        settings = Settings(data_dir=Path(data), model=ModelSettings(provider=Provider.NONE), embedding=embedding)
         with opened(settings) as appliance:
             for group, folder in folders.items():
                 source = Source(str(uuid.uuid4()), group, str(folder), frozenset({group}), watched=False)
@@ -233,10 +235,12 @@ def _ingested(folders: Mapping[str, Path]) -> Iterator[Appliance]:
             yield appliance
 
 
-def ask_product(folders: Mapping[str, Path], questions: Iterable[Question]) -> dict[str, Tally]:
+def ask_product(
+    folders: Mapping[str, Path], questions: Iterable[Question], embedding: EmbeddingSettings
+) -> dict[str, Tally]:
     """What the product finds, by language of the question and altogether."""
     tallies: dict[str, Tally] = {}
-    with _ingested(folders) as appliance:
+    with _ingested(folders, embedding) as appliance:
         appliance.retriever.retrieve("a first question loads the model", AccessFilter(frozenset({EVERYONE})))
         for question in questions:
             begun = time.perf_counter()
@@ -281,7 +285,9 @@ def main() -> None:
     parser.add_argument("--textbook", type=Path)
     parser.add_argument("--most", type=int, default=0)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--model", default="")
     given = parser.parse_args()
+    embedding = EmbeddingSettings(model_path=given.model)
     kept: list[dict[str, Any]] = []
     print(f"| {' | '.join(_COLUMNS)} |\n|{'---|' * len(_COLUMNS)}", flush=True)
     for name in given.sets:
@@ -289,7 +295,7 @@ def main() -> None:
         questions = read_questions(given.data / name, kind, given.most)
         with tempfile.TemporaryDirectory(prefix="bench-") as into:
             folders = documents_by_group(given.data / name, kind, Path(into))
-            results = {"strongroom": ask_product(folders, questions)}
+            results = {"strongroom": ask_product(folders, questions, embedding)}
             if given.textbook:
                 results["textbook"] = ask_textbook(given.textbook, folders, questions)
         for system, tallies in results.items():

@@ -140,13 +140,18 @@ def spans(text: str, written: frozenset[str]) -> list[tuple[int, int]]:
 def without_numbers(text: str) -> str:
     """The text with a gap where its numbers and dates were."""
     rest = text
-    for _, start, end in sorted(_found(text), key=lambda found: -found[1]):
+    for start, end in sorted((match.span() for match in _matches(text)), reverse=True):
         rest = f"{rest[:start]} {rest[end:]}"
     return rest
 
 
 def _found(text: str) -> list[tuple[Number, int, int]]:
-    found: list[tuple[Number, int, int]] = []
+    return [(_number(match), *match.span()) for match in _matches(text)]
+
+
+def _matches(text: str) -> list[re.Match[str]]:
+    """Where numbers and dates stand, dates first. What they may mean, which takes longer, is for `_number` to say."""
+    found: list[re.Match[str]] = []
     if not _DIGIT.search(text):  # most sentences: every pattern below asks for one
         return found
     rest = text
@@ -154,14 +159,17 @@ def _found(text: str) -> list[tuple[Number, int, int]]:
         start, end = match.span()
         if rest[start:end] != match[0]:  # a part of it belongs to a date that was found before
             continue
-        found.append((Number(match[0].strip(), frozenset(dates.readings(match))), start, end))
+        found.append(match)
         rest = f"{rest[:start]}{' ' * (end - start)}{rest[end:]}"
-    for match in _NUMBER.finditer(rest):
-        unit = _SCALE_AFTER.match(rest, match.end())
-        scale = _SCALES[dates.folded(unit[1])] if unit else 0
-        readings = frozenset(_multiplied(reading, scale) for reading in _readings(match[0]))
-        found.append((Number(match[0], readings, scale), *match.span()))
-    return found
+    return [*found, *_NUMBER.finditer(rest)]
+
+
+def _number(match: re.Match[str]) -> Number:
+    if match.re is not _NUMBER:
+        return Number(match[0].strip(), frozenset(dates.readings(match)))
+    unit = _SCALE_AFTER.match(match.string, match.end())
+    scale = _SCALES[dates.folded(unit[1])] if unit else 0
+    return Number(match[0], frozenset(_multiplied(reading, scale) for reading in _readings(match[0])), scale)
 
 
 def _facets(reading: str) -> Iterator[str]:

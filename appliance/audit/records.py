@@ -225,7 +225,7 @@ def seal(entry: Entry, seq: int, moment: Moment, key: Key) -> tuple[bytes, bytes
 
 def person_of(entry: Entry) -> str:
     """Whose key an entry is sealed with: the account that acted; empty where nobody did."""
-    return str(entries.split(entry)[0].get("actor", ""))
+    return str(getattr(entry, "actor", ""))
 
 
 def month_of(moment: datetime) -> str:
