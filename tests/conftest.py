@@ -19,8 +19,6 @@ import pytest
 
 from appliance.auth import passwords
 from appliance.config import go_offline
-from appliance.inference.openvino import embedder
-from ingest.parse import parser_process
 
 go_offline()
 
@@ -74,6 +72,9 @@ def niceness_of_a_parser() -> Iterator[int]:
     """How far a parser steps back in the product. Here a test waits for every document, and with a tenth of a core beside
     other tests it would wait ten times as long; so neither parsers nor embedders step back, but in processes of their own.
     """
+    from appliance.inference.openvino import embedder  # after the offline switches
+    from ingest.parse import parser_process
+
     real = parser_process._NICENESS
     with mock.patch.object(parser_process, "_NICENESS", 0), mock.patch.object(embedder, "_NICENESS", 0):
         yield real
