@@ -1,5 +1,5 @@
-"""What holds for every test: offline switches before anything is imported, a guard that refuses the network, and
-passwords that cost next to nothing to check.
+"""What holds for every test: offline switches before anything is imported, a guard that refuses the network, passwords
+that cost next to nothing to check, and parsers that leave the cores to nobody.
 
 The guard works inside Python and gives the test that reached out by name. `tests/offline/trap.py` watches from outside,
 system call by system call, whatever language made the call.
@@ -7,6 +7,7 @@ system call by system call, whatever language made the call.
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import socket
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ from appliance.auth import passwords
 from appliance.config import go_offline
 
 go_offline()
+
+gc.set_threshold(20_000)
+"""Thousands of tests, and all that they import, stay to the end: to look through them took a tenth of the time."""
 
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1", "", None, b"localhost", b"127.0.0.1"}
 
@@ -60,6 +64,19 @@ def cost_of_a_hash() -> Iterator[argon2.Parameters]:
     """What a password's hash costs in the product; meanwhile it costs the least there is. Processes of their own pay it."""
     real = passwords.COST
     with mock.patch.object(passwords, "COST", argon2.profiles.CHEAPEST):
+        yield real
+
+
+@pytest.fixture(scope="session", autouse=True)
+def niceness_of_a_parser() -> Iterator[int]:
+    """How far a parser steps back in the product. Here a test waits for every document, and with a tenth of a core beside
+    other tests it would wait ten times as long; so neither parsers nor embedders step back, but in processes of their own.
+    """
+    from appliance.inference.openvino import embedder  # after the offline switches
+    from ingest.parse import parser_process
+
+    real = parser_process._NICENESS
+    with mock.patch.object(parser_process, "_NICENESS", 0), mock.patch.object(embedder, "_NICENESS", 0):
         yield real
 
 

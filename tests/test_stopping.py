@@ -38,6 +38,8 @@ from tests.journeys.served import free_port
 
 pytestmark = pytest.mark.integration
 
+_ROOT = Path(__file__).parents[1]
+
 
 @pytest.mark.timeout(400)
 def test_an_appliance_that_is_told_to_stop_ends_in_good_order(tmp_path: Path) -> None:
@@ -185,9 +187,9 @@ class _House:
             "STRONGROOM_SERVER__PORT": str(self.port),
             **{f"STRONGROOM_MODEL__{name}": value for name, value in self.model.items()},
         }
-        command = [sys.executable, "-m", "appliance.cli", "serve"]
+        command = [sys.executable, "-m", "tests.brisk", "serve"]
         with subprocess.Popen(
-            command, env={**os.environ, **environ}, stdout=subprocess.DEVNULL, stderr=stderr
+            command, cwd=_ROOT, env={**os.environ, **environ}, stdout=subprocess.DEVNULL, stderr=stderr
         ) as served:
             try:
                 yield served

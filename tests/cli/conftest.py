@@ -1,4 +1,4 @@
-"""A room that is set up and filled once, by commands that are processes of their own."""
+"""A room that is set up and filled once, by commands."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Room:
     made = Room(tmp_path_factory.mktemp("filled"))
     (made.documents / "empty.pdf").touch()
     (made.documents / "broken.pdf").write_bytes(b"%PDF-1.7 nothing more")
-    made.run_apart("init")
-    made.first_ingestion = made.run_apart("ingest", str(made.documents))
-    made.first_status = made.run_apart("status")
+    made.run("init")
+    made.first_ingestion = made.run("ingest", str(made.documents))
+    made.first_status = made.run("status")
     return made
 
 

@@ -64,14 +64,14 @@ def test_of_many_questions_that_went_otherwise_the_worst_are_listed_and_how_many
     golden.write_text("\n".join(json.dumps(GOLDEN[0] | {"id": f"hotel {n:02}"}) for n in range(23)), "utf-8")
     options = ("--compare", _evaluation_of(room.run("eval", str(golden))))
     above_all = {"STRONGROOM_RETRIEVAL__ANSWERABLE_ABOVE": "1"}
-    told = " ".join(room.run_apart("eval", str(golden), *options, status=3, **above_all).split())
+    told = " ".join(room.run("eval", str(golden), *options, status=3, **above_all).split())
     assert (
         "0 questions went better and 23 worse, by any measure (sign test of better against worse: p = 0.000)." in told
     )
     assert len(set(re.findall(r"hotel \d\d", told))) == 20
     assert "3 more changes are not listed here" in told
     assert "so does this command with --all-changes." in told
-    told = " ".join(room.run_apart("eval", str(golden), *options, "--all-changes", status=3, **above_all).split())
+    told = " ".join(room.run("eval", str(golden), *options, "--all-changes", status=3, **above_all).split())
     assert len(set(re.findall(r"hotel \d\d", told))) == 23
     assert "not listed here" not in told
 

@@ -61,15 +61,15 @@ def test_a_folder_is_added_with_patterns_and_a_curator_and_keeps_them(room: Room
     folder.mkdir()
     (folder / "new.txt").write_text("The pump is blue.", "utf-8")
     (folder / "left.tmp").write_text("Nobody wants this.", "utf-8")
-    text = copy.run("ingest", str(folder), "--include", "*.txt", "--curated", "--language", "en", "--group", "hr")
+    wanted = ("--include", "*.txt", "--curated", "--language", "en", "--group", "hr")
+    text = copy.run_apart("ingest", str(folder), *wanted)
     assert "papers, this sync: 1 waiting for review" in text
     assert "papers, all its files now: 1 waiting for review" in text
     status = copy.run("status", "--files")
     assert "1 waiting for review" in status
     assert re.search(r"papers: new\.txt.*Waits for a curator", status)
     assert "1 waiting for review" in copy.run("doctor")
-    same = ("--include", "*.txt", "--curated", "--language", "en", "--group", "hr", "--name", "papers")
-    assert "1 waiting for review" in copy.run("ingest", str(folder), *same)
+    assert "1 waiting for review" in copy.run("ingest", str(folder), *wanted, "--name", "papers")
     for option in (
         ("--include", "*"), ("--exclude", "*.md"), ("--group", "everyone"), ("--language", "de"), ("--name", "Letters")
     ):  # fmt: skip

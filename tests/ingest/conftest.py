@@ -62,8 +62,8 @@ class ToyEmbedder:
 class CountingPool(ParserPool):
     """The real pool, with a list of what it was asked to parse."""
 
-    def __init__(self, settings: IngestSettings, *, size: int) -> None:
-        super().__init__(settings, size=size)
+    def __init__(self, settings: IngestSettings, *, size: int, urgent: bool = False) -> None:
+        super().__init__(settings, size=size, urgent=urgent)
         self.parsed: list[str] = []
 
     def parse_in(self, root: Path, path: str, *, password: str = "") -> Parsed:

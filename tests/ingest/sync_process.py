@@ -11,7 +11,7 @@ from tests.ingest.conftest import SETTINGS, CountingPool, open_room
 
 def main() -> None:
     folder, data, database = (Path(argument) for argument in sys.argv[1:])
-    with CountingPool(SETTINGS, size=2) as parsers:
+    with CountingPool(SETTINGS, size=2, urgent=True) as parsers:  # a test waits for it
         parsers.report()  # starts a worker, so that the sync itself is what is killed
         try:
             room = open_room(folder, data, database, parsers)

@@ -595,7 +595,7 @@ def _killed_change(data: Path, after_s: float) -> bool:
 def test_a_change_killed_at_random_moments_leaves_the_old_index_or_the_new_one_whole(
     tmp_path: Path, empty_database: Path, parsers: CountingPool
 ) -> None:
-    _sweep(tmp_path, empty_database, parsers, 6)
+    _sweep(tmp_path, empty_database, parsers, 4)
 
 
 @pytest.mark.integration

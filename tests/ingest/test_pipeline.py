@@ -851,7 +851,7 @@ def _require_found(room: Room, sentences: Mapping[str, str]) -> None:
 def test_syncs_killed_at_random_moments_are_completed_by_the_next(
     tmp_path: Path, empty_database: Path, parsers: CountingPool
 ) -> None:
-    _sweep(tmp_path, empty_database, parsers, 6)
+    _sweep(tmp_path, empty_database, parsers, 4)
 
 
 @pytest.mark.slow

@@ -126,7 +126,7 @@ def appliance(folder: Path, settings: Mapping[str, str] | None = None) -> Iterat
         second_officer=("cleo", _made(environ, "cleo", "--role", "compliance")),
     )
     report = folder / "attempts.txt" if can_trap() else None
-    with process(["-m", "appliance.cli", "serve"], port, folder / "server.log", environ, report=report) as base_url:
+    with process(["-m", "tests.brisk", "serve"], port, folder / "server.log", environ, report=report) as base_url:
         yield Served(base_url, accounts, folder / "documents")
 
 

@@ -35,7 +35,7 @@ def test_somebody_signs_in_at_the_provider_reaches_the_screens_and_signs_out(bro
             "STRONGROOM_OIDC__SCOPES": '["openid", "profile", "groups"]',
             "STRONGROOM_OIDC__SIGN_OUT": "true",
         }
-        server = process(["-m", "appliance.cli", "serve"], port, tmp_path / "server.log", environ, report=report)
+        server = process(["-m", "tests.brisk", "serve"], port, tmp_path / "server.log", environ, report=report)
         with server, visit(browser, us, checked=False) as visiting:  # it goes to the provider, which has no policy
             page = visiting.page
             visiting.go("/library")

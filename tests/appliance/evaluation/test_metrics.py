@@ -1,4 +1,5 @@
-"""The metrics, against values worked out by hand and against scikit-learn."""
+"""The metrics, against values worked out by hand and against scikit-learn, which is loaded by the tests that need it: it
+takes seconds, and every process of the tests collects all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +9,6 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import ndcg_score, roc_auc_score
 
 from appliance.domain import AnswerKind
 from appliance.evaluation.metrics import (
@@ -76,6 +76,8 @@ def test_ndcg_is_the_discounted_gain_over_the_best_there_is(gains: Sequence[int]
 @settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=2, max_size=15).filter(any))
 def test_ndcg_agrees_with_scikit_learn(relevant: list[bool]) -> None:
+    from sklearn.metrics import ndcg_score
+
     order = [[float(-rank) for rank in range(len(relevant))]]
     expected = ndcg_score([[float(hit) for hit in relevant]], order, k=10)
     gains = [int(hit) for hit in relevant]
@@ -94,6 +96,8 @@ def test_the_area_counts_how_often_a_positive_is_above_and_a_tie_half() -> None:
 @settings(deadline=None)
 @given(SCORES, SCORES)
 def test_the_area_agrees_with_scikit_learn(positives: list[float], negatives: list[float]) -> None:
+    from sklearn.metrics import roc_auc_score
+
     expected = roc_auc_score([1] * len(positives) + [0] * len(negatives), [*positives, *negatives])
     assert auroc(positives, negatives) == pytest.approx(expected)
 

@@ -258,7 +258,10 @@ def test_closing_ends_a_parser_that_is_still_starting(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("urgent", "niceness"), [(True, 0), (False, 10)])
-def test_parsers_leave_the_cores_to_others_unless_somebody_waits(*, urgent: bool, niceness: int) -> None:
+def test_parsers_leave_the_cores_to_others_unless_somebody_waits(
+    niceness_of_a_parser: int, monkeypatch: pytest.MonkeyPatch, *, urgent: bool, niceness: int
+) -> None:
+    monkeypatch.setattr(parser_process, "_NICENESS", niceness_of_a_parser)
     own, before = os.getpriority(os.PRIO_PROCESS, 0), descendants().keys()
     with ParserPool(IngestSettings(), size=1, urgent=urgent) as pool:
         pool.report()
@@ -274,7 +277,7 @@ def test_a_parser_does_not_outlive_the_appliance(tmp_path: Path) -> None:
         "import os, pathlib\n"
         "from appliance.config import IngestSettings\n"
         "from ingest.parse.sandbox import ParserPool\n"
-        "pool = ParserPool(IngestSettings(), size=1)\n"
+        "pool = ParserPool(IngestSettings(), size=1, urgent=True)\n"
         "pool.report()\n"
         "guard = pool._idle[0]._process.pid\n"
         "parser = pathlib.Path(f'/proc/{guard}/task/{guard}/children').read_text()\n"

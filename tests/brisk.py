@@ -1,0 +1,14 @@
+"""`python -m tests.brisk ARGUMENTS` is `strongroom`, but that its parsers leave the cores to nobody.
+
+For a test that waits for a document which another process reads: with a tenth of a core beside other tests and browsers
+it waits ten times as long, and too long in the end. `niceness_of_a_parser` does the same in the process of the tests.
+"""
+
+from __future__ import annotations
+
+from appliance.cli.entry import main
+from ingest.parse import parser_process
+
+if __name__ == "__main__":
+    parser_process._NICENESS = 0
+    main()
