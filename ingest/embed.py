@@ -35,6 +35,7 @@ _WRITE_EVERY_S = 1.0  # a write costs the same few disk accesses for one chunk a
 
 _TINY = 1e-9
 _SHORT_WORDS = 300  # of a document that is one text for BM25
+_SHORT_CHARACTERS = 3_000  # and no more than these, where few words stand between blanks
 
 _LEAN = 0.4  # how far a vector leans towards the mean of itself and its neighbours
 
@@ -183,8 +184,10 @@ class Steps:
 
 def _is_short(chunks: Sequence[Chunk]) -> bool:
     """Whether a document is one text for BM25: rule 3."""
-    has_pages = any(chunk.place.page is not None for chunk in chunks)
-    return not has_pages and sum(len(chunk.text.split()) for chunk in chunks) <= _SHORT_WORDS
+    if any(chunk.place.page is not None for chunk in chunks):
+        return False
+    texts = [chunk.text for chunk in chunks]
+    return sum(map(len, texts)) <= _SHORT_CHARACTERS and sum(len(text.split()) for text in texts) <= _SHORT_WORDS
 
 
 def _whole_text(chunks: Sequence[Chunk], number: int) -> str:

@@ -2,7 +2,7 @@
 
 Names and meaning of the fields: the GGUF specification, *Tokenizer*. Two kinds are known, which are most models that
 people run: `gpt2`, byte-level BPE with a list of merges (Qwen, Llama 3, DeepSeek, Mistral Nemo), and `llama`,
-SentencePiece's BPE with a score for each token (Llama 2, Mistral 7B, Yi).
+SentencePiece's BPE with a score for each token (Llama 2, Mistral 7B, Yi, and others that fall back on bytes).
 
 Rules this module keeps:
 
@@ -21,8 +21,8 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 _CONTRACTED = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
 _LAST = r"\s*[\r\n]+|\s+(?!\S)|\s+"
-_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
 _BEFORE = r"[^\r\n\p{L}\p{N}]?"
+_UPPER, _LOWER = r"((?=[\p{L}])([^a-z]))", r"((?=[\p{L}])([^A-Z]))"
 
 _QWEN2 = rf"{_CONTRACTED}|{_BEFORE}\p{{L}}+|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{_LAST}"
 _QWEN35 = rf"{_CONTRACTED}|{_BEFORE}[\p{{L}}\p{{M}}]+|\p{{N}}| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+[\r\n]*|{_LAST}"
@@ -91,7 +91,9 @@ def _sentence_piece(numbers: dict[str, int], fields: Mapping[str, Any]) -> Token
     best_first = sorted(numbers, key=lambda token: -scores[numbers[token]])
     merges = [pair for token in best_first for pair in _pairs(token, numbers)]
     tokenizer = Tokenizer(models.BPE(vocab=numbers, merges=merges, byte_fallback=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(_SPACE), normalizers.Replace(" ", _SPACE)])
+    spaces = normalizers.Replace(" ", _SPACE)
+    has_prefix = fields.get("tokenizer.ggml.add_space_prefix") is not False
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(_SPACE), spaces]) if has_prefix else spaces
     return tokenizer
 
 

@@ -46,7 +46,7 @@ _LAST_PORT = 65535
 _THINKING = "thinking"
 _PARTS_PER_TOKEN = 2  # Ollama sends at most one; what speaks its API may cut finer
 _SHORT = 256  # tokens by the bound, which counts a hundred too many of them: not worth a vocabulary
-_VOCABULARY_S = 20.0  # longest wait for one
+_VOCABULARY_S = 5.0  # longest wait for one, in which nobody who left ends the answer
 _VOCABULARY_BYTES = 64 * 1024 * 1024  # of the largest, 250,000 tokens and as many merges, it takes a quarter
 _ASK_AGAIN_S = 300.0  # for one that did not come
 

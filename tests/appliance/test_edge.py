@@ -72,7 +72,7 @@ def built(tmp_path: Path) -> Path:
 def test_the_folder_is_made_with_its_parents_and_says_what_it_holds(built: Path) -> None:
     meta = json.loads((built / "meta.json").read_text())
     assert {**meta, "shard": "", "statistics": ""} == {
-        "format": 4,
+        "format": 5,
         "owner": OWNER,
         "model_id": MODEL,
         "dimension": DIMENSION,
@@ -101,8 +101,8 @@ def test_an_index_that_is_let_go_of_a_moment_later_is_opened(built: Path) -> Non
 
 def test_an_index_of_another_format_is_refused(built: Path) -> None:
     meta = json.loads((built / "meta.json").read_text())
-    (built / "meta.json").write_text(json.dumps({**meta, "format": 5}))
-    with pytest.raises(IndexUnavailable, match="format 5, this release reads format 4"):
+    (built / "meta.json").write_text(json.dumps({**meta, "format": 6}))
+    with pytest.raises(IndexUnavailable, match="format 6, this release reads format 5"):
         open_index(built)
 
 

@@ -20,6 +20,7 @@ from qdrant_client.http import exceptions as http_exceptions
 from appliance.database import Database
 from appliance.domain import AccessFilter
 from appliance.errors import IndexUnavailable
+from appliance.index.layout import FORMAT
 from appliance.index.port import IndexEntry, IndexLegs
 from appliance.index.server import _VENDOR_ERRORS, ServerIndex, connect
 
@@ -92,7 +93,7 @@ class Breaking:
                         "flush_interval_sec": 5,
                     },
                     "metadata": {
-                        "strongroom": {"format": 4, "owner": OWNER, "model_id": MODEL, "dimension": DIMENSION}
+                        "strongroom": {"format": FORMAT, "owner": OWNER, "model_id": MODEL, "dimension": DIMENSION}
                     },
                 },
             }

@@ -86,9 +86,13 @@ def train_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def byte_level_fields(cut: str = "qwen2") -> dict[str, Any]:
-    """What a GGUF file says of `train_tokenizer`, cut into words by llama.cpp's rules of this name."""
-    tokenizer = train_tokenizer()
+def byte_level_fields() -> dict[str, Any]:
+    """What a GGUF file says of `train_tokenizer`."""
+    return fields_of(train_tokenizer(), "qwen2")
+
+
+def fields_of(tokenizer: Tokenizer, cut: str) -> dict[str, Any]:
+    """What a GGUF file says of a byte-level tokenizer whose texts are cut into words by llama.cpp's rules `cut`."""
     return {
         "tokenizer.ggml.model": "gpt2",
         "tokenizer.ggml.pre": cut,

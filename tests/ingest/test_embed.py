@@ -208,8 +208,8 @@ def test_words_in_the_other_half_of_a_short_document_count_too(index: CountingIn
     assert scores[0] == pytest.approx(scores[1])
 
 
-def test_in_a_long_document_each_chunk_counts_for_itself(index: CountingIndex) -> None:
-    long = "and so on " * 100
+@pytest.mark.parametrize("long", ["and so on " * 100, "与此相关的" * 600], ids=["many words", "no blanks"])
+def test_in_a_long_document_each_chunk_counts_for_itself(index: CountingIndex, long: str) -> None:
     scores = _bm25(_document(*HALVES, long), index, "zebra")
     assert set(scores) == {0}
 

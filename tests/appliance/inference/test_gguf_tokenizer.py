@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
 import httpx
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from appliance.inference.gguf_tokenizer import gguf_tokenizer
-from tests.data.tiny_gguf import byte_level_fields, make_tiny_gguf, sentence_piece_fields, serve_over_http
+from tests.data.tiny_gguf import (
+    byte_level_fields,
+    fields_of,
+    make_tiny_gguf,
+    sentence_piece_fields,
+    serve_over_http,
+)
 
 TEXTS = (
     "",
@@ -22,6 +30,7 @@ TEXTS = (
     "ひらがな カタカナ",
     "नमस्ते दुनिया",
     "<|im_end|> is a marker</s>",
+    "camelCase lowerCase upperCase letterCase",
     "HTTPServer camelCase STRASSE Straße ǅ",
     "don't I'LL We'Re 'tis",
     "| a | b |\n|---|---|\n| 1.000 | 2,5 % |",
@@ -29,7 +38,9 @@ TEXTS = (
     "https://example.com/a/b_c?d=e#f",
     "\N{WOMAN}\N{ZERO WIDTH JOINER}\N{GIRL} ok",
     "    def f():\n\treturn  1   \n",
-    "inspection records " * 500,
+    "inspection records " * 50,
+    "re\u0301sume\u0301 fu\u0308r PRU\u0308FUNG",  # accents of their own
+    "สวัสดีครับ ÀÉÎ àéî ÀéÎ Ελληνικά ΕΛΛΑΔΑ 한국어 문장",
 )
 CUTS = (
     "qwen2",
@@ -52,21 +63,50 @@ Peer = tuple[Mapping[str, Any], str]
 def peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     """The fields of a file, and the address of a llama.cpp server that has loaded it."""
     kind = request.param
-    fields = sentence_piece_fields() if kind == "SentencePiece" else byte_level_fields(kind)
+    fields = sentence_piece_fields() if kind == "SentencePiece" else _fields_across_words(kind)
     file = make_tiny_gguf(tmp_path_factory.mktemp("gguf") / "tiny.gguf", fields=fields)
     with serve_over_http(file, context_tokens=1024) as base_url:
         yield fields, f"{base_url.removesuffix('/v1')}/tokenize"
 
 
+def _fields_across_words(cut: str) -> dict[str, Any]:
+    """A vocabulary in which tokens reach across words, numbers, lines and accents, so that it shows where texts are cut."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.train_from_iterator(
+        [text for text in TEXTS for _ in range(2)],
+        trainers.BpeTrainer(
+            vocab_size=3000,
+            special_tokens=["<|endoftext|>", "<|im_end|>"],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            max_token_length=8,
+            show_progress=False,
+        ),
+    )
+    return fields_of(tokenizer, cut)
+
+
+def test_the_vocabulary_of_these_tests_tells_one_way_of_cutting_from_another() -> None:
+    """But for those of several names."""
+    names = ("qwen2", "qwen35", "deepseek-v3", "llama-bpe", "gpt-4o", "tekken")
+    ids = {name: [_ids(_fields_across_words(name), text) for text in TEXTS] for name in names}
+    assert all(ids[one] != ids[other] for one, other in combinations(names, 2))
+
+
+def _ids(fields: Mapping[str, Any], text: str) -> list[int]:
+    tokenizer = gguf_tokenizer(fields)
+    assert tokenizer is not None
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+    return ids
+
+
 @pytest.mark.integration
 def test_it_counts_as_llama_cpp_does_with_the_same_file(peer: Peer) -> None:
     fields, address = peer
-    tokenizer = gguf_tokenizer(fields)
-    assert tokenizer is not None
     for text in TEXTS:
         request = {"content": text, "add_special": False, "parse_special": False}
         theirs = httpx.post(address, json=request, trust_env=False, timeout=30).json()["tokens"]
-        assert tokenizer.encode(text, add_special_tokens=False).ids == theirs, text[:40]
+        assert _ids(fields, text) == theirs, text[:40]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +138,11 @@ def test_a_vocabulary_that_cannot_spell_every_text_makes_none() -> None:
 @pytest.mark.parametrize("scores", [None, [], [0.0], ["best"] * 10_000])
 def test_a_sentence_piece_without_a_score_for_each_token_makes_none(scores: Any) -> None:
     assert gguf_tokenizer({**sentence_piece_fields(), "tokenizer.ggml.scores": scores}) is None
+
+
+def test_a_sentence_piece_may_say_that_no_space_goes_before_a_text() -> None:
+    fields = sentence_piece_fields()
+    assert _ids(fields, "the period")[0] != _ids({**fields, "tokenizer.ggml.add_space_prefix": False}, "the period")[0]
 
 
 def test_nothing_makes_none() -> None:
