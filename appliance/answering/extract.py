@@ -37,6 +37,7 @@ from appliance.answering.sentence_ends import sentence_ends
 from appliance.answering.sentences import words
 from appliance.answering.things import things_in
 from appliance.answering.wrapping import unwrapped
+from appliance.dates import MONTHS
 from appliance.domain import Chunk, Citation
 from appliance.inference.port import Embedder
 from appliance.language.words import ANY, one_of
@@ -52,7 +53,7 @@ _NUMBERED_CAPTION = re.compile(
 )
 _VERB = re.compile(rf"\b{one_of(ANY.auxiliary_verbs)}\b")
 _NUMBER = re.compile(r"\d+")
-_ITEM = re.compile(r"\A\W*\d{1,3}[.)]\s")
+_ITEM = re.compile(rf"\A\W*\d{{1,3}}(?:\)|\.(?!\s+{one_of(MONTHS)}\b))\s", re.IGNORECASE)  # no "31. Dezember"
 _MEASURE = re.compile(rf"\b{MEASURES}\b", re.IGNORECASE)
 _ASKS_FOR_NUMBER = re.compile(rf"\b{one_of(ANY.asks_for_a_number)}\b", re.IGNORECASE)
 _OTHERS = re.compile(

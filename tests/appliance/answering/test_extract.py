@@ -154,6 +154,12 @@ def test_a_number_that_counts_items_or_names_a_thing_is_none_that_is_asked_for(b
     assert nearest("How much helium pressure does it need?", "", f"{beside}\n{asked}") == [asked]
 
 
+@pytest.mark.parametrize("dated", ["31. Dezember ist der letzte Abgabetag.", "3. Jan. ist der letzte Abgabetag."])
+def test_a_day_that_opens_a_line_counts_no_items(dated: str) -> None:
+    beside = "Der letzte Abgabetag ist wichtig."
+    assert nearest("Wann ist der letzte Abgabetag?", "", f"{beside}\n{dated}") == [dated]
+
+
 def test_the_head_of_a_table_is_never_what_is_marked_while_rows_stand_below_it() -> None:
     table = "Parental leave | how long | 2025\nLeave | paid | 16\nOther | no | 2"
     [quoted] = quotations(QUESTION, make_passages(table), ToyEmbedder())
