@@ -3,7 +3,7 @@
 Rules this module keeps:
 
 1. A number names when it follows a word that things are counted by ("note", "Artikel"), or a word with a capital inside
-   a sentence that is neither a currency nor a month (not in German, where every noun has one: "dem Antrag 3 Kopien
+   a sentence that is no currency, month or weekday (not in German, where every noun has one: "dem Antrag 3 Kopien
    beilegen"), or when it is part of a code with a capital.
 2. It measures when a measure or a currency comes after it ("Level 3 years"), and years belong to dates.
 """
@@ -13,11 +13,12 @@ from __future__ import annotations
 import re
 
 from appliance.answering.numbers import MEASURES
-from appliance.dates import MONTHS
+from appliance.dates import MONTHS, WEEKDAYS
 from appliance.index.names import begins_sentence
 from appliance.language.words import ANY, nouns_have_capitals, one_of
 
 _COUNTING = frozenset(ANY.counting_words)
+_CALENDAR = frozenset(name.removesuffix("s") for name in (*MONTHS, *WEEKDAYS))  # as `_singular` has them: "Lunes 8"
 _CURRENCY = rf"(?:aud|cad|chf|cny|dkk|eur|gbp|jpy|nok|sek|usd|fr|{one_of(ANY.currencies)})"
 MONEY = re.compile(rf"{_CURRENCY}[\d.,]*", re.IGNORECASE)
 """A currency, with a sum behind it or not."""
@@ -60,7 +61,7 @@ def _names(written: re.Match[str], language: str) -> bool:
     if word in _COUNTING:
         return True
     tells = not nouns_have_capitals(language) and not begins_sentence(written.string, written.start())
-    return tells and written[1][0].isupper() and word not in MONTHS and not MONEY.fullmatch(word)
+    return tells and written[1][0].isupper() and word not in _CALENDAR and not MONEY.fullmatch(word)
 
 
 def _singular(word: str) -> str:

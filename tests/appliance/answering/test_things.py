@@ -29,6 +29,8 @@ def test_a_number_names_what_stands_before_it(text: str, things: set[str]) -> No
         "It is kept for 10 years, at most 12.",
         "The limit is 230.",
         "It costs CHF 200, EUR35 or Euro 40.",
+        "It costs SFr. 240 a night.",
+        "It opens Monday 8.30, and the desk of Lunes 9.",
         "It began on 3 March 2024 and ended in May 2025.",
         "It rose by March 3.",
         "Hotels in Zurich 200 CHF, in Bern 30 %.",
