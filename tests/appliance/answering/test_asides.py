@@ -15,6 +15,8 @@ from tests.growth import assert_linear
         "Hello Anna, how many days of leave do I get?",
         "Hi Anna how many days of leave do I get?",
         "Dear Strongroom, how many days of leave do I get?",
+        "Cher Paul, combien de jours de congé ai-je ?",
+        "Chers collègues de Vevey, combien de jours de congé avons-nous ?",
         "Dear Ms. Miller, how many days of leave do I get?",
         "Good morning Strongroom! How many days of leave do I get?",
         "Please answer in French: how many days of leave do I get?",

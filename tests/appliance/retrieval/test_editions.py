@@ -22,6 +22,7 @@ def hit(path: str, title: str = "", dated: str = "") -> Hit:
     [
         ("Travel policy 2024", (2024,), ()),
         ("travel_policy_v2.1_final", (), (2, 1)),
+        ("travel_policy_définitive_v2.1", (), (2, 1)),
         ("Travel-Policy (version 3) copy", (), (3,)),
         ("2024-03-05 Travel policy", (2024, 3, 5), ()),
         ("Travel policy 05.03.2024", (2024, 3, 5), ()),
@@ -155,6 +156,7 @@ def test_any_names_are_compared_the_same_both_ways_round(one: str, other: str) -
         ("Rules/Archive/a.md", "Rules/b.md", True),
         ("Rules/2023/a.md", "Rules/b.md", True),
         ("Rules/Archiv 2023/a.md", "Rules/Aktuell/b.md", True),
+        ("Rules/obsolète/a.md", "Rules/b.md", True),
         ("Old/a.md", "b.md", True),
         ("Rules/a.md", "b.md", False),
         ("Sites/Geneva/a.md", "Sites/Zurich/b.md", False),
