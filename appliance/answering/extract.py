@@ -13,8 +13,8 @@ by themselves: they bring their passage forward, and what is marked is below the
 the question, or clearly less near than the best that is quoted, is shown all the same, but not marked, nor is a row
 without a word of the question but those of the head, which are every row's, nor a passage that holds less of what the
 question names than one of another document. A name alone says of whom a row speaks, or a part for a follow-up, and not
-what: a word of the question that is no name must stand there too. What is not near is not quoted at all beside what
-holds a name of the question if it holds none.
+what: a word of the question that is no name must stand there too, unless it is near by itself, which is not enough for
+a row and a follow-up. What is not near is not quoted at all beside what holds a name of the question if it holds none.
 
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
 in them the parts that do, or stand under a heading or the head of a table that does. A part without a word of it is not
