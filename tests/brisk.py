@@ -1,7 +1,8 @@
 """`python -m tests.brisk ARGUMENTS` is `strongroom`, but that its parsers leave the cores to nobody.
 
 For a test that waits for a document which another process reads: with a tenth of a core beside other tests and browsers
-it waits ten times as long, and too long in the end. `niceness_of_a_parser` does the same in the process of the tests.
+it waits ten times as long, and too long in the end. Its embedder steps back as in the product; in the process of the
+tests neither does (`nothing_steps_back`).
 """
 
 from __future__ import annotations

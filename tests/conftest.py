@@ -68,9 +68,11 @@ def cost_of_a_hash() -> Iterator[argon2.Parameters]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def niceness_of_a_parser() -> Iterator[int]:
-    """How far a parser steps back in the product. Here a test waits for every document, and with a tenth of a core beside
-    other tests it would wait ten times as long; so neither parsers nor embedders step back, but in processes of their own.
+def nothing_steps_back() -> Iterator[int]:
+    """How far a parser steps back in the product; no parser and no embedder that the process of the tests starts does.
+
+    A test waits for every document, and with a tenth of a core beside other tests it would wait ten times as long.
+    Appliances in processes of their own step back, but for `tests.brisk`.
     """
     from appliance.inference.openvino import embedder  # after the offline switches
     from ingest.parse import parser_process

@@ -7,6 +7,9 @@ import streamlit as st
 from ui import fields, pieces
 from ui.client import Client
 from ui.inert import Html, text
+from ui.read_once import read_again
+
+_UNDER = "strongroom_log_opening"
 
 
 def log_is_open(client: Client) -> bool:
@@ -15,6 +18,9 @@ def log_is_open(client: Client) -> bool:
     Every page that shows what the log holds begins with this, and shows nothing more when it says no.
     """
     opening = client.log_opening()
+    if st.session_state.get(_UNDER) != opening:
+        read_again()  # what was read under another reason is read under this one, and that is on record
+        st.session_state[_UNDER] = opening
     if opening.until is None:
         _ask(client)
         return False

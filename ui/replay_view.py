@@ -47,7 +47,7 @@ def offer_replay(client: Client, query_id: str) -> None:
 
 
 def forget() -> None:
-    """Keep nothing of what was run again before: an entry that is opened may have been erased meanwhile."""
+    """Keep nothing of what was run again before: an entry that is read anew may have been erased meanwhile."""
     st.session_state.pop(_KEPT, None)
 
 

@@ -27,7 +27,9 @@ WITHDRAWN = (
     "shown. Ask again."
 )
 NOT_GROUNDED = "No sentence of this answer stands in the passages it cites. Do not rely on it."
-NOT_NEAR = "Nothing that is quoted here stands out as the answer: look through it, the documents may not answer this."
+NOTHING_STANDS_OUT = (
+    "Nothing that is quoted here stands out as the answer: look through it, the documents may not answer this."
+)
 OTHER_QUESTION = (
     "Nothing that is quoted here has the words of this follow-up question: it may answer only the question before it."
 )
@@ -84,7 +86,7 @@ def of_quoted(
     elif unnamed:
         yield f"Nothing that is quoted here names {_listed(unnamed)}: the documents may not answer it."
     elif not is_marked:
-        yield NOT_NEAR
+        yield NOTHING_STANDS_OUT
 
 
 def of_conflict(found: Difference) -> str:

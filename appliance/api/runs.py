@@ -20,7 +20,7 @@ from appliance.errors import Conflict
 from appliance.history import FileReport, RunRecord
 from appliance.wiring import Appliance
 from ingest.pipeline import Wish
-from ingest.progress import TROUBLE, Outcome
+from ingest.progress import TROUBLE
 from ingest.runs import Run, sync_ended
 
 router = APIRouter(prefix="/runs", tags=["runs"])
@@ -136,12 +136,14 @@ def _file_row(file: FileReport) -> tuple[str, ...]:
 
 
 def _row_of_a_run_without_files(run: RunOut) -> tuple[str, ...] | None:
-    """What is said of a run that did nothing with any file, as a row without a path; None while it goes on."""
+    """What is said of a run that did nothing with any file, as the reason of a row; None while it goes on.
+
+    The row has neither path nor outcome: whoever counts files by their outcome counts none in it.
+    """
     if run.state is RunState.RUNNING:
         return None
-    unchanged = (str(Outcome.UNCHANGED), wording.nothing_changed(run.done, run.finished_at))
-    outcome, reason = (str(Outcome.FAILED), run.message) if run.state is RunState.FAILED else unchanged
-    return "", outcome, _inert(reason), "0", "0"
+    failed = run.state is RunState.FAILED
+    return "", "", _inert(run.message if failed else wording.nothing_changed(run.done, run.finished_at)), "0", "0"
 
 
 def _csv_line(values: Iterable[str]) -> str:

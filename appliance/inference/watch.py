@@ -26,7 +26,8 @@ from appliance.errors import ModelUnavailable
 from appliance.inference.port import Generation
 
 MAX_PART_BYTES = 4 * 1024 * 1024
-"""What a server may send before there is a part of an answer in it, or the whole answer to a plain request."""
+"""What a server may send before there is a part of an answer in it, or the whole answer to a plain request, unless the
+`Watch` of the call is given another size."""
 
 _LOOK_S = 1.0
 _Part = TypeVar("_Part")
@@ -49,7 +50,8 @@ class Watch(float):
     ) -> Self:
         """Begin now. A plain request, of which no `parts` are made, has `silence_s` for the whole of its answer.
 
-        It ends with the `generation` that it is made for, if there is one, as an answer does.
+        It ends with the `generation` that it is made for, if there is one, as an answer does; and once the server has
+        sent more than `most_bytes` without a part of an answer in them, of a plain request its whole answer.
         """
         watch = super().__new__(cls, silence_s)
         watch._generation = generation

@@ -197,9 +197,10 @@ def _is_unit_of_one(above: _Line, line: _Line) -> bool:
 
     Of several words it is the unit of all columns, in the middle of them: "(in millions)"; under a year too.
     """
+    if line.spans or line.is_label or len(line.filled) != 1 or " " in line.filled[0]:
+        return False
     over = [head for head, text in zip(above.texts, line.texts, strict=True) if text]
-    one_word = len(line.filled) == 1 and " " not in line.filled[0] and not line.spans and not line.is_label
-    return one_word and all(head and not is_figure(head) for head in over)
+    return all(head and not is_figure(head) for head in over)
 
 
 def _is_apart(before: _Line, after: _Line) -> bool:

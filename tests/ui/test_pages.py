@@ -5,18 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from appliance import flags
 from appliance.api.schemas.asking import Question
 from appliance.api.schemas.log import OpeningOut
 from appliance.api.schemas.pages import PARTS
+from appliance.api.schemas.people import SESSION_COOKIE
 from appliance.api.schemas.shapes import Problem
 from appliance.compliance.openings import MIN_WORDS
 from appliance.domain import AnswerKind
 from appliance.wording import day
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin
 from tests.ui.ingest_standin import NOW
+from tests.ui.test_front_page import APP
 from ui.conversation import Conversation
 from ui.screens import log_questions
 
@@ -474,6 +477,44 @@ def test_the_address_of_an_entry_opens_it_to_nobody_who_gave_no_reason(base_url:
     assert "Leaf hash" in shown(at.run())  # once there is one, the link leads where it was meant to
 
 
+def test_under_another_reason_everything_is_read_anew(base_url: str, state: Standin) -> None:
+    def readings() -> list[str]:
+        return [path for _, path, _ in state.requests if path.startswith("/api/log/queries")]
+
+    at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
+    at.query_params["entry"] = "q-2"
+    at.run()
+    at.run()
+    assert readings() == ["/api/log/queries", "/api/log/queries/q-2"]
+    state.opening = OpeningOut(reason="", until=None)  # it ended
+    assert "Leaf hash" not in shown(at.run())
+    state.opening = Standin().opening
+    assert "Leaf hash" in shown(at.run())
+    assert readings() == ["/api/log/queries", "/api/log/queries/q-2"] * 2
+    state.opening = OpeningOut(reason="Another complaint came", until=NOW)  # written down in another tab
+    assert "Leaf hash" in shown(at.run())
+    assert readings() == ["/api/log/queries", "/api/log/queries/q-2"] * 3
+
+
+def test_an_entry_is_read_again_by_who_comes_back_to_it_from_another_page(
+    base_url: str, state: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_page(path: str, **query: str) -> str:
+        """What a page shows; the browser's history jumps to it, past what lies between."""
+        at._page_hash = next(key for key, page in at._registered_pages.items() if page.get("url_pathname") == path)
+        at.query_params.clear()
+        at.query_params.update(query)
+        return shown(at.run())
+
+    monkeypatch.setenv("STRONGROOM_API_URL", base_url)
+    monkeypatch.setattr(type(st.context), "cookies", {SESSION_COOKIE: "cora"})
+    at = AppTest.from_file(APP, default_timeout=20).run()
+    assert "Leaf hash" in at_page("compliance", entry="q-2")
+    assert "Leaf hash" not in at_page("account")
+    assert "Leaf hash" in at_page("compliance", entry="q-2")
+    assert sum(path == "/api/log/queries/q-2" for _, path, _ in state.requests) == 2
+
+
 @pytest.mark.parametrize("named", ["../people", "q-2/replay", "<b>none"])
 def test_an_address_that_names_no_entry_opens_none(base_url: str, named: str) -> None:
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
@@ -594,9 +635,16 @@ def test_what_was_run_again_is_gone_when_an_entry_is_opened_which_may_be_erased_
     at = AppTest.from_function(_run_log, kwargs={"url": base_url, "session": "cora"}, default_timeout=20)
     at.session_state["strongroom_replay"] = (state.replay("q-0"), NOW)
     at.run()
-    at.button(key="entry-q-0").click().run()
+    at.query_params["entry"] = "q-0"  # by the browser's way back, or a link
+    at.run()
     assert "Passages that it cites" in shown(at)
     assert "Another answer comes of it today." not in shown(at)
+    at.button(key="replay-q-0").click().run()
+    assert "Another answer comes of it today." in shown(at)
+    at.query_params["entry"] = "q-2"  # straight to another one, and back
+    at.run()
+    at.query_params["entry"] = "q-0"
+    assert "Another answer comes of it today." not in shown(at.run())
 
 
 def test_a_document_whose_passages_are_cut_says_how_many_there_are(base_url: str) -> None:

@@ -118,9 +118,10 @@ def _explain_threshold(answerable_above: float) -> None:
     pieces.show(
         pieces.line(
             "To choose one, run a golden set of your own in which some questions are not answered by the documents "
-            '("answerable": false). Below stands, for the evaluation that is shown, how many questions of either kind '
-            "other thresholds would turn away. To set it, write answerable_above under [retrieval] in strongroom.toml, "
-            "start the appliance again, and compare a new run with the one before."
+            '("answerable": false). Below stands, for the evaluation that is shown and while it is compared with no '
+            "other, how many questions of either kind other thresholds would turn away. To set it, write "
+            "answerable_above under [retrieval] in strongroom.toml, start the appliance again, and compare a new run "
+            "with the one before."
         )
     )
 

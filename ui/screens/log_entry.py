@@ -10,13 +10,12 @@ from appliance.api.schemas.asking import StatementOut
 from appliance.api.schemas.log import FlagOut, ProofOut, QueryDetail, RetrievedOut
 from appliance.domain import AnswerKind
 from appliance.wording import ANSWERS, DOORS, VERDICTS
-from ui import answer_view, pieces
+from ui import answer_view, pieces, replay_view
 from ui.addresses import ENTRY
 from ui.client import Client
 from ui.inert import Html, label, text
 from ui.passage_view import show_passage
 from ui.read_once import read_again, read_once
-from ui.replay_view import offer_replay
 from ui.screens import into_case
 
 _PLACE = "log-entry"
@@ -28,7 +27,17 @@ def show_the_one_of_the_address(client: Client) -> None:
     if named := st.query_params.get(ENTRY):
         _open(client, named)
     else:
-        read_again(_PLACE)
+        read_when_opened()
+
+
+def read_when_opened() -> None:
+    """Read the next entry that is opened, whichever it is: none is open, and another page may be drawn."""
+    read_again(_PLACE)
+
+
+def _read(client: Client, query_id: str) -> QueryDetail:
+    replay_view.forget()
+    return client.query(query_id)
 
 
 def _close() -> None:
@@ -38,12 +47,12 @@ def _close() -> None:
 @st.dialog("Entry of the query log", width="medium", on_dismiss=_close)
 def _open(client: Client, query_id: str) -> None:
     with pieces.problems_shown():
-        query = read_once(_PLACE, query_id, lambda: client.query(query_id))
+        query = read_once(_PLACE, query_id, lambda: _read(client, query_id))
         pieces.show(_said(query))
         if query.flags:
             pieces.show(_flags(query))
         pieces.show(_in_short(query))
-        offer_replay(client, query.query_id)
+        replay_view.offer_replay(client, query.query_id)
         into_case.offer(client, query.query_id)
         _show_cited_passages(client, query)
         _show_the_rest(query)

@@ -10,7 +10,7 @@ from appliance import flags
 from appliance.api.schemas.log import QueriesOut, QueryOut
 from appliance.domain import AnswerKind
 from appliance.wording import ANSWERS
-from ui import fields, pieces, replay_view
+from ui import fields, pieces
 from ui.addresses import ENTRY
 from ui.client import Client
 from ui.inert import Html, one_line, text
@@ -36,7 +36,6 @@ def show(client: Client) -> None:
         with st.container(key=f"sr-card-{query.query_id}", border=True):
             pieces.show(_card(query))
             if st.button(f"Open entry {query.seq}", key=f"entry-{query.query_id}"):
-                replay_view.forget()
                 st.query_params[ENTRY] = query.query_id  # the page opens what its address names
     _tell_how_far(found)
     pieces.older_and_newer("log-before", found.next_before)

@@ -580,7 +580,7 @@ def test_quotations_that_are_far_from_the_question_are_shown_with_a_warning(make
     hits = FixedHits([make_hit("Advances are paid.", similarity=0.9)])
     answer = answer_of(ask(make(None, hits=hits), "Which allowance is paid for the night shift?")).answer
     assert answer.kind is AnswerKind.EXTRACTIVE
-    assert answer.notices == (notices.NOT_NEAR,)
+    assert answer.notices == (notices.NOTHING_STANDS_OUT,)
 
 
 def test_what_is_quoted_is_numbered_in_the_order_in_which_it_appears(make: Make, log: QueryLog) -> None:

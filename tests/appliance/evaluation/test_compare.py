@@ -226,6 +226,8 @@ def test_a_run_is_one_to_compare_with_by_its_citations_for_the_same_questions() 
     assert last({"a": 1.0}, {"a": 1.0, "b": 0.5}) == 1  # one more is answered; 'a' as before
     assert last({"a": 1.0}, {"a": 0.94, "b": 1.0, "c": 1.0, "d": 1.0}) == 0  # overall by 0.015, 'a' by 0.06
     assert last({"a": 1.0, "b": 0.5}, {"a": 0.8}) == 0  # overall better
+    assert last({"a": 1.0, "b": 0.5}, {"a": 0.75}) == 0  # overall the same
+    assert last({"a": 1.0, "b": 1.0}, {"b": 1.0}) == 1
     assert last({"a": 1.0}, {"b": 0.1}) == 1  # nothing that could be compared
     assert last({"a": 1.0}, {}) == 1  # one run alone measured it
     assert last({"a": 0.5}, {"a": 0.4}, {"a": 0.5, "b": 0.1}) == 2  # with the one that is accepted, not the one before

@@ -259,9 +259,9 @@ def test_closing_ends_a_parser_that_is_still_starting(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("urgent", "niceness"), [(True, 0), (False, 10)])
 def test_parsers_leave_the_cores_to_others_unless_somebody_waits(
-    niceness_of_a_parser: int, monkeypatch: pytest.MonkeyPatch, *, urgent: bool, niceness: int
+    nothing_steps_back: int, monkeypatch: pytest.MonkeyPatch, *, urgent: bool, niceness: int
 ) -> None:
-    monkeypatch.setattr(parser_process, "_NICENESS", niceness_of_a_parser)
+    monkeypatch.setattr(parser_process, "_NICENESS", nothing_steps_back)
     own, before = os.getpriority(os.PRIO_PROCESS, 0), descendants().keys()
     with ParserPool(IngestSettings(), size=1, urgent=urgent) as pool:
         pool.report()
