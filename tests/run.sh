@@ -31,6 +31,10 @@ else
     unsynced=
 fi
 
+# Tests wait for others half of the time, and each worker grows to 2.5 GB.
+workers=2
+[ "$(awk '/^MemAvailable/ { print int($2 / 1048576) }' /proc/meminfo)" -ge 12 ] && workers=3
+
 status=0
 if [ "$selection" != slow ]; then
     eval "exec $alone $unsynced $python -m pytest -q -n 2 --dist loadfile --tb=short tests/journeys" >artefacts/journeys.txt 2>&1 &
@@ -38,7 +42,7 @@ if [ "$selection" != slow ]; then
     trap 'kill "$journeys" 2>/dev/null || true' EXIT INT TERM
 fi
 # shellcheck disable=SC2086
-$trap_command $unsynced $python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "$selection" --ignore tests/offline --ignore tests/journeys "$@" || status=$?
+$trap_command $unsynced $python -m pytest -q -n "$workers" --dist loadfile --no-loadscope-reorder -m "$selection" --ignore tests/offline --ignore tests/journeys "$@" || status=$?
 if [ "$selection" != slow ]; then
     wait "$journeys" || status=$?
     echo "The journeys:"
