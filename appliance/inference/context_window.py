@@ -24,8 +24,19 @@ _OVERFLOW = re.compile(
 )
 
 
-def at_most_prompt_tokens(messages: Sequence[Message], count: Callable[[str], int] = at_most_tokens) -> int:
-    """A number of tokens the chat stays below, the chat template's own included, where `count` does so for a text."""
+def at_most_prompt_tokens(
+    messages: Sequence[Message], generation: Generation, window_tokens: int, count: Callable[[str], int]
+) -> int:
+    """A number of tokens the chat stays below, the chat template's own included, where `count` does so for a text.
+
+    Counted only where the bound (see `token_bound`) leaves too little room for the answer.
+    """
+    bound = _prompt_tokens(messages, at_most_tokens)
+    fits = bound + generation.max_tokens <= window_tokens
+    return bound if fits else _prompt_tokens(messages, count)
+
+
+def _prompt_tokens(messages: Sequence[Message], count: Callable[[str], int]) -> int:
     content = sum(count(message.content) + MESSAGE_OVERHEAD_TOKENS for message in messages)
     return content + PROMPT_OVERHEAD_TOKENS
 

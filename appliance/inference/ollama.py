@@ -37,7 +37,7 @@ from appliance.inference.context_window import (
 from appliance.inference.gguf_tokenizer import gguf_tokenizer
 from appliance.inference.port import Generation, Message, ModelCard
 from appliance.inference.thinking import strip_thinking
-from appliance.inference.token_bound import at_most_tokens
+from appliance.inference.token_bound import ASK_AGAIN_S, NOT_WORTH_ASKING, at_most_tokens
 from appliance.inference.watch import Watch, WatchedTransport
 from appliance.inference.wire import Ending, valid_text, wire_messages
 
@@ -45,10 +45,8 @@ _DEFAULT_PORT = 11434
 _LAST_PORT = 65535
 _THINKING = "thinking"
 _PARTS_PER_TOKEN = 2  # Ollama sends at most one; what speaks its API may cut finer
-_SHORT = 256  # tokens by the bound, which counts a hundred too many of them: not worth a vocabulary
 _VOCABULARY_S = 5.0  # longest wait for one, in which nobody who left ends the answer
 _VOCABULARY_BYTES = 64 * 1024 * 1024  # of the largest, 250,000 tokens and as many merges, it takes a quarter
-_ASK_AGAIN_S = 300.0  # for one that did not come
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +106,15 @@ class OllamaModel:
     def count_tokens(self, text: str) -> int:
         """By the model's own tokenizer, if Ollama tells it; else an upper bound, about twice the number for English."""
         bound = at_most_tokens(text)
-        tokenizer = self._own_tokenizer() if bound > _SHORT else None
+        tokenizer = self._own_tokenizer() if bound > NOT_WORTH_ASKING else None
         return len(tokenizer.encode(valid_text(text), add_special_tokens=False).ids) if tokenizer else bound
 
     def stream(self, messages: Sequence[Message], generation: Generation) -> Generator[str, None, bool]:
         """Pieces of the answer, without the model's thinking."""
         shown = self._shown or self._show("", generation)
         window = min(generation.context_tokens, self._window(shown))
-        require_room(at_most_prompt_tokens(messages, self.count_tokens), generation, window)
+        needed = at_most_prompt_tokens(messages, generation, window, self.count_tokens)
+        require_room(needed, generation, window)
         request = self._request(messages, generation, window, shown)
         with closing(self._answer(request, messages, generation)) as pieces:
             ending = Ending(pieces)
@@ -216,7 +215,7 @@ class OllamaModel:
                 try:
                     self._tokenizer, self._tokenizer_of = self._read_tokenizer(), digest
                 except ModelUnavailable:  # whoever asks for an answer is told why
-                    self._tokenizer_not_before = time.monotonic() + _ASK_AGAIN_S
+                    self._tokenizer_not_before = time.monotonic() + ASK_AGAIN_S
             return self._tokenizer if self._tokenizer_of == digest else None
 
     def _read_tokenizer(self) -> Tokenizer | None:

@@ -91,9 +91,7 @@ class OpenAICompatibleModel:
         """Pieces of the answer, without the model's thinking."""
         card = self._card or self.card(generation)
         window = min(generation.context_tokens, card.context_tokens)
-        needed = at_most_prompt_tokens(messages)
-        if needed + generation.max_tokens > window:
-            needed = at_most_prompt_tokens(messages, self.count_tokens)
+        needed = at_most_prompt_tokens(messages, generation, window, self.count_tokens)
         require_room(needed, generation, window)
         with closing(self._server.stream(card.name, messages, generation)) as pieces:
             return (yield from pieces)

@@ -24,15 +24,13 @@ import time
 import httpx
 
 from appliance.errors import ModelUnavailable
-from appliance.inference.token_bound import at_least_tokens, at_most_tokens
+from appliance.inference.token_bound import ASK_AGAIN_S, NOT_WORTH_ASKING, at_least_tokens, at_most_tokens
 from appliance.inference.watch import Watch, WatchedTransport
 from appliance.inference.wire import valid_text
 
 _LIMIT_S = 2.0
 _SLOW_S = 0.2  # packing may ask a dozen times
 _SLOW_AT_MOST = 2  # on end
-_ASK_AGAIN_S = 300.0
-_SHORT = 256  # tokens by the bound, which counts a hundred too many of them: not worth a request
 _REMEMBERED = 64  # texts: the rules in each language, and those of the questions that are being answered
 _SPECIAL = 8  # tokens that a server may add though it was asked not to
 _BYTES_A_TOKEN = 16  # of an answer
@@ -43,7 +41,7 @@ class ServerTokenizer:
     """The tokenizer of the server at `base_url`. Threads may share it."""
 
     def __init__(
-        self, base_url: str, api_key: str, *, limit_s: float = _LIMIT_S, ask_again_s: float = _ASK_AGAIN_S
+        self, base_url: str, api_key: str, *, limit_s: float = _LIMIT_S, ask_again_s: float = ASK_AGAIN_S
     ) -> None:
         """Connect to nothing yet.
 
@@ -71,7 +69,7 @@ class ServerTokenizer:
     def count(self, model: str, text: str) -> int:
         """How many tokens of `model` a text takes at most."""
         bound = at_most_tokens(text)
-        if bound <= _SHORT:
+        if bound <= NOT_WORTH_ASKING:
             return bound
         key = model, hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         with self._lock:

@@ -27,6 +27,12 @@ _RUNS = re.compile(
     r"|([\x00-\x7f])|([^\x00-\x7f]+)"
 )
 
+NOT_WORTH_ASKING = 256
+"""Up to so many tokens by the bound, which counts a hundred too many of them, no server is asked for a better count."""
+
+ASK_AGAIN_S = 300.0
+"""So long a server is left alone that was asked for one, and gave none."""
+
 MESSAGE_OVERHEAD_TOKENS = 12
 """Added for each message: a chat template's markers and the role. ChatML, Llama 3 and Gemma take 5."""
 
