@@ -51,7 +51,7 @@ from appliance.answering.prompt import build_prompt
 from appliance.domain import AccessFilter
 from appliance.evaluation.metrics import percentile
 from appliance.index import edge
-from appliance.inference.language import detect_language
+from appliance.inference.language import question_language
 from appliance.inference.token_bound import PROMPT_OVERHEAD_TOKENS, at_most_tokens
 from appliance.retrieval.glossary import load_glossary
 from appliance.retrieval.retriever import Retriever
@@ -161,7 +161,7 @@ def _packing(appliance: Appliance, questions: Sequence[str]) -> list[float]:
             budget_tokens=room,
             max_passages=appliance.settings.retrieval.passages,
             count_tokens=at_most_tokens,
-            words=instructions(detect_language(question)),
+            words=instructions(question_language(question)),
         )
         times.append((time.perf_counter() - start) * 1000)
     return times
@@ -181,7 +181,7 @@ def _filtering(appliance: Appliance, questions: Sequence[str], reader: AccessFil
                     question,
                     access=reader,
                     limit=appliance.settings.retrieval.candidates,
-                    language=detect_language(question),
+                    language=question_language(question),
                 )
                 times[way].append((time.perf_counter() - start) * 1000)
     return times
@@ -235,7 +235,7 @@ def _recall(appliance: Appliance, corpus: Corpus, questions: Sequence[str], chun
             question,
             access=ALL_IN_ONE,
             limit=appliance.settings.retrieval.candidates,
-            language=detect_language(question),
+            language=question_language(question),
         )
         found = {hit.chunk_id for hit in legs.dense[:_BEST]}
         shares.append(sum(corpus.chunk_id(int(row)) in found for row in rows) / _BEST)

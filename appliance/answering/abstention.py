@@ -27,7 +27,7 @@ from appliance.answering.sentence_ends import belongs_to_word, is_abbreviation
 from appliance.answering.sentences import COMMON, denies, statements
 from appliance.domain import Hit
 from appliance.index.names import begins_sentence
-from appliance.inference.language import detect_language
+from appliance.inference.language import question_language
 from appliance.language.endings import SHORTEST_BEGINNING, without_ending
 from appliance.language.words import ANY, nouns_have_capitals
 from appliance.letter_case import without_accents
@@ -99,7 +99,8 @@ def _holds_all(question: str, hits: Sequence[Hit]) -> bool:
 def _asked(question: str) -> Mapping[str, bool]:
     """The words of a question that carry it, and whether each is a name or number."""
     found: dict[str, bool] = {}
-    tells = not nouns_have_capitals(detect_language(question))  # whether a capital tells a name from another noun
+    language = question_language(question)
+    tells = bool(language) and not nouns_have_capitals(language)  # whether a capital tells a name from another noun
     asking = end_of_asking(question)
     shouted = question.isupper() and len(_WORD.findall(question)) >= _A_SENTENCE
     for match in _WORD.finditer(question):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from appliance.answering.conflicts import Difference, differences
@@ -40,12 +41,14 @@ from appliance.domain import (
     Turn,
     text_sha256,
 )
-from appliance.inference.language import detect_language
+from appliance.inference.language import question_language
 from appliance.inference.port import Generation, ModelCard
 from appliance.labels import NO_LEVEL
 
 Standing = Callable[[], Principal]
 """Who asks, as they stand at this moment. Raises NotSignedIn or AccessDenied when they may not ask any more."""
+
+_TELL_A_LANGUAGE = 5  # passages, the best
 
 
 @dataclass(slots=True)
@@ -92,9 +95,14 @@ class Course:
     def language(self) -> str:
         """The language of the question (two letters), of one that is too short by itself together with the one before.
 
-        Empty where it is not clear.
+        Where it is not clear, as of a name or two, it is that of most of the best passages that were found; empty
+        before, or if none are.
         """
-        return detect_language(self.question) or detect_language(self.searched_for)
+        return (
+            question_language(self.question)
+            or question_language(self.searched_for)
+            or _commonest(hit.chunk.language for hit in self.hits[:_TELL_A_LANGUAGE])
+        )
 
     @property
     def draws_on(self) -> tuple[Hit, ...]:
@@ -117,6 +125,11 @@ class Course:
         if self._compared is None or self._compared[0] is not passages:
             self._compared = (passages, differences(self.searched_for, passages))
         return self._compared[1]
+
+
+def _commonest(languages: Iterable[str]) -> str:
+    """Of several as common the first."""
+    return next((language for language, _ in Counter(languages).most_common(1)), "")
 
 
 def numbered(hits: Sequence[Hit]) -> tuple[Citation, ...]:

@@ -33,7 +33,7 @@ from appliance.answering.abstention import QUESTION_WORDS, end_of_asking, is_tit
 from appliance.answering.asides import without_asides
 from appliance.answering.numbers import MEASURES
 from appliance.domain import Hit
-from appliance.inference.language import detect_language
+from appliance.inference.language import question_language
 from appliance.language.endings import LONGEST_ENDING, SHORTEST_BEGINNING
 from appliance.language.words import ANY, LANGUAGES, nouns_have_capitals, one_of
 
@@ -44,7 +44,6 @@ _ENDS_IN_YEAR = re.compile(r"[^\W\d]+((?:19|20)\d\d)")  # "FY2021"
 _NUMBERED = re.compile(r"([^\W\d]{2,}|[^\W\d](?= \d{2})) ?\d+")  # "hlt 40", "e 133"
 _YEAR_INSIDE = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _HYPHENATED = re.compile(r"[^\W_]+(?:[-\u2010\u2011][^\W_]+)+")
-_SURELY = 0.7  # how likely a question is in German, where that is to be sure
 _MAY_BE_MISSPELT = 6  # letters
 _LONGEST = 40
 _MOST_NAMES = 64  # a question counts with its first: time is to grow with its length and no faster
@@ -118,9 +117,8 @@ def names(question: str, language: str, *, german_places: bool = False, in_doubt
         in_doubt: Whether what is in doubt is one.
     """
     asking = question[: end_of_asking(question)]
-    tells = (
-        not nouns_have_capitals(language) or german_places
-    ) and not asking.isupper()  # whether a capital tells a name
+    in_german = not language or nouns_have_capitals(language)  # or may be: keywords are often not clear
+    tells = (not in_german or german_places) and not asking.isupper()  # whether a capital tells a name
     asking = without_asides(asking, in_doubt=in_doubt)
     found = _names_in(asking, lambda word, start: tells and _may_be_name(asking, word, start, language))
     return {_one_spelling(name): is_word for name, is_word in islice(found, _MOST_NAMES)}
@@ -128,16 +126,16 @@ def names(question: str, language: str, *, german_places: bool = False, in_doubt
 
 def wanted(searched_for: str, follow_up: str, hits: Sequence[Hit], *, in_doubt: bool = False) -> Mapping[str, bool]:
     """What passages are to hold: the names of a follow-up, or of what was searched for where none was asked."""
-    language = detect_language(searched_for)
+    language = question_language(searched_for)
     in_german = bool(follow_up) and bool(hits) and nouns_have_capitals(hits[0].chunk.language)
-    is_unsure = in_doubt and not detect_language(searched_for, probability=_SURELY)
+    is_unsure = in_doubt and not language
     return names(follow_up or searched_for, language, german_places=in_german or is_unsure, in_doubt=in_doubt)
 
 
 def of_question_before(searched_for: str, follow_up: str, hits: Sequence[Hit]) -> Collection[str]:
     """What the question before a follow-up names, of the two that were searched for together."""
     in_german = bool(hits) and nouns_have_capitals(hits[0].chunk.language)
-    return names(searched_for.removesuffix(follow_up), detect_language(searched_for), german_places=in_german)
+    return names(searched_for.removesuffix(follow_up), question_language(searched_for), german_places=in_german)
 
 
 def held(named: Collection[str], *texts: str) -> frozenset[str]:
@@ -170,7 +168,7 @@ def unnamed(searched_for: str, follow_up: str, hits: Sequence[Hit]) -> tuple[str
     What is in doubt is a name here, and in German what comes after "in".
     """
     asked = follow_up or searched_for
-    named = names(asked, detect_language(searched_for), german_places=True, in_doubt=True)
+    named = names(asked, question_language(searched_for), german_places=True, in_doubt=True)
     if not named:
         return ()
     said = _Said.by(map(text_of, hits))

@@ -26,7 +26,7 @@ from appliance.audit.telling import why_unreadable
 from appliance.catalog import Catalog, StoredChunk
 from appliance.domain import AccessFilter, AnswerKind, Hit, Principal, Turn, access_of
 from appliance.errors import IndexUnavailable, ModelUnavailable, NotFound
-from appliance.inference.language import detect_language
+from appliance.inference.language import question_language
 from appliance.inference.port import Embedder, LanguageModel
 from appliance.labels import NO_LEVEL
 from appliance.replay import answering, comparing, rebuilding
@@ -59,7 +59,7 @@ class _Case:
 
     @property
     def language(self) -> str:
-        return self.retrieval.language or detect_language(self.question.question)
+        return self.retrieval.language or question_language(self.question.question)
 
     @property
     def follow_up(self) -> str:

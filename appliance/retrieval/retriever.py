@@ -30,7 +30,7 @@ from appliance.catalog import Catalog, ChunkInContext
 from appliance.config import RetrievalSettings
 from appliance.domain import AccessFilter, Hit
 from appliance.index.port import IndexHit, NamedDocument, Vector, VectorIndex
-from appliance.inference.language import detect_language
+from appliance.inference.language import question_language
 from appliance.inference.port import Embedder, Reranker
 from appliance.retrieval.closeness import closeness
 from appliance.retrieval.fusion import FusedHit, fuse
@@ -137,7 +137,7 @@ class Retriever:
     ) -> list[Hit]:
         completed, named = self._glossary.complete(question), self._named(question, access)
         vector = self._embedder.embed_query(completed)
-        asked = _Asked(question, completed, vector, detect_language(question), access, named)
+        asked = _Asked(question, completed, vector, question_language(question), access, named)
         among: list[Collection[str] | None] = [None]
         if named:
             among.append(frozenset(document.document_id for document in named[:_SEARCHED_BY_NAME]))

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from appliance.inference.language import detect_language
+from appliance.inference.language import TOLD_APART, detect_language
 from ingest.parse.elements import Element, ElementKind
-
-LANGUAGES = ("da", "de", "en", "es", "fi", "fr", "hu", "it", "nl", "no", "pl", "pt", "ro", "ru", "sv", "tr")
-"""The languages told apart; more than have a stemmer, so that the others are not taken for one that has."""
 
 _SAMPLE_CHARACTERS = 4_000
 _MIN_LETTERS = 40
@@ -19,7 +16,7 @@ _CLEAR_PROBABILITY = 0.99
 
 def load() -> None:
     """Load the model now rather than for the first document."""
-    detect_language("x" * _MIN_LETTERS, LANGUAGES, letters=_MIN_LETTERS)
+    detect_language("x" * _MIN_LETTERS, TOLD_APART, letters=_MIN_LETTERS)
 
 
 def language_of(elements: Iterable[Element]) -> str:
@@ -30,9 +27,9 @@ def language_of(elements: Iterable[Element]) -> str:
             sample += element.text[:1_000] + "\n"
         if len(sample) > _SAMPLE_CHARACTERS:
             break
-    return detect_language(sample, LANGUAGES, letters=_MIN_LETTERS, probability=_MIN_PROBABILITY)
+    return detect_language(sample, TOLD_APART, letters=_MIN_LETTERS, probability=_MIN_PROBABILITY)
 
 
 def clear_language_of(text: str) -> str:
     """The language of a passage, empty unless it is clear enough to be another one than that of its document."""
-    return detect_language(text, LANGUAGES, letters=_MIN_CLEAR_LETTERS, probability=_CLEAR_PROBABILITY)
+    return detect_language(text, TOLD_APART, letters=_MIN_CLEAR_LETTERS, probability=_CLEAR_PROBABILITY)

@@ -384,6 +384,24 @@ def test_not_knowing_is_said_in_the_language_of_the_question(make: Make) -> None
     assert "Dokumente" in answer_of(ask(make(None, hits=FixedHits([])), question)).answer.text
 
 
+@pytest.mark.parametrize(
+    ("languages", "said"), [(("de", "en", "de"), "Dokumente"), (("en",), "documents"), ((), "documents")]
+)
+def test_not_knowing_is_said_of_mere_keywords_in_the_language_of_what_was_found(
+    make: Make, languages: Sequence[str], said: str
+) -> None:
+    hit = make_hit(similarity=0.1)
+    hits = [replace(hit, chunk=replace(hit.chunk, language=language)) for language in languages]
+    answer = answer_of(ask(make(None, hits=FixedHits(hits)), "Pizza delivery Zurich")).answer
+    assert answer.kind is AnswerKind.ABSTAINED
+    assert said in answer.text
+
+
+def test_a_question_in_a_language_without_words_of_its_own_is_told_in_english(make: Make) -> None:
+    question = "Quanto tempo são guardadas as faturas da empresa?"  # Portuguese, and no Spanish
+    assert "documents" in answer_of(ask(make(None, hits=FixedHits([])), question)).answer.text
+
+
 def test_of_a_follow_up_too_short_to_tell_the_language_is_that_of_the_question_before(
     make: Make, log: QueryLog
 ) -> None:
