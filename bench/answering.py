@@ -1,10 +1,11 @@
 """Measures answering in front of a stub model server, and prints rows of docs/performance.md.
 
-    python bench/answering.py [--documents FOLDER] [--questions FILE.jsonl] [--times NUMBER] [--people NUMBER]
-                              [--rounds NUMBER] [--first-token-ms NUMBER] [--tokens-per-s NUMBER]
+    python bench/answering.py [--documents FOLDER] [--questions FILE.jsonl] [--data FOLDER] [--times NUMBER]
+                              [--people NUMBER] [--rounds NUMBER] [--first-token-ms NUMBER] [--tokens-per-s NUMBER]
 
-The appliance is the real one, `strongroom serve` in a process of its own with the samples ingested. The model server is a
-stub in another process: it speaks Ollama's API, waits for `--first-token-ms`, then sends words at `--tokens-per-s`,
+The appliance is the real one, `strongroom serve` in a process of its own with the samples ingested, or with `--data` what
+`bench/search.py --keep` filled that folder with, and asked its questions (accounts and log entries are added to it). The
+model server is a stub in another process: it speaks Ollama's API, waits for `--first-token-ms`, then sends words at `--tokens-per-s`,
 whatever the prompt and however many ask. So what is measured is what the appliance adds, not a model.
 
 --times      One person asks so often; each time the model server is then asked the same prompt without the appliance. What
@@ -28,6 +29,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +46,7 @@ go_offline()
 import httpx
 from memory import Memory, watched
 from serving import Served, await_ready, free_port, serving, stop
+from synthetic import ALL_IN_ONE, Corpus
 
 from appliance.api.schemas.asking import AskEvent
 from appliance.auth.passwords import generate_password
@@ -55,6 +58,7 @@ _ROOT = Path(__file__).parents[1]
 _MODEL = "stub:latest"
 _ANSWER = ["The", " passages", " say", *(f" this{number}" for number in range(60)), " [1]", "."]
 _TIMEOUT_S = 120
+_MADE_UP = 60  # questions
 _FEWEST = 20  # of fewer answers, the slowest twentieth is none
 _FIRST_COLUMNS = ("answers", "model server alone, p50", "p95", "through the appliance, p50", "p95", "added, p50", "p95",
                   "load")  # fmt: skip
@@ -135,21 +139,38 @@ def _stub(pace: Pace) -> Iterator[str]:
         stop(process)
 
 
-def furnish(data: Path, documents: Path, people: int) -> list[str]:
-    """Ingest the documents for everyone, and make the accounts; a token for each."""
-    settings = Settings(data_dir=data, model=ModelSettings(provider=Provider.NONE))
-    with opened(settings) as appliance:
+def ingest(data: Path, documents: Path) -> None:
+    """Take the documents in, for everyone."""
+    with opened(_settings(data)) as appliance:
         source = Source("documents", "Documents", str(documents.resolve()), frozenset({EVERYONE}), watched=False)
         appliance.catalog.add_source(source)
         run = appliance.runs.start(source)
         appliance.runs.wait(run.id)
         if run.error:
             raise SystemExit(run.error)
+
+
+def admit(data: Path, people: int) -> list[str]:
+    """Make the accounts; a token for each."""
+    new, groups = uuid.uuid4().hex[:8], sorted(ALL_IN_ONE.groups - {EVERYONE})
+    with opened(_settings(data)) as appliance:
         persons = [
-            appliance.accounts.add(f"person-{number}", generate_password(), [Role.EMPLOYEE], [])
+            appliance.accounts.add(f"person-{new}-{number}", generate_password(), [Role.EMPLOYEE], groups)
             for number in range(people)
         ]
         return [appliance.sessions.issue_token(person.id, "bench", timedelta(days=1)) for person in persons]
+
+
+def made_up_questions(data: Path) -> list[str]:
+    """Questions about what `bench/search.py` filled a folder with. Raises SystemExit where it is another one."""
+    with opened(_settings(data)) as appliance:
+        if not appliance.index.count():
+            raise SystemExit("--data is a folder that bench/search.py --keep has filled; this one has no passages.")
+        return list(Corpus(appliance.embedder, groups=1).questions(_MADE_UP))
+
+
+def _settings(data: Path) -> Settings:
+    return Settings(data_dir=data, model=ModelSettings(provider=Provider.NONE))
 
 
 def ask(client: httpx.Client, url: str, token: str, question: str) -> Asked:
@@ -258,6 +279,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=Path, default=_ROOT / "samples" / "documents" / "everyone")
     parser.add_argument("--questions", type=Path, default=_ROOT / "samples" / "questions.jsonl")
+    parser.add_argument("--data", type=Path)
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--people", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=10)
@@ -271,12 +293,18 @@ def main() -> None:
         return
     if 0 < given.times < _FEWEST or 0 < given.people * given.rounds < _FEWEST:
         parser.error(f"there have to be {_FEWEST} answers at least")
-    rows = [json.loads(line) for line in given.questions.read_text("utf-8").splitlines() if line.strip()]
     with tempfile.TemporaryDirectory(prefix="bench-") as name, _stub(pace) as stub:
-        tokens = furnish(Path(name), given.documents, max(1, given.people))
+        data = given.data or Path(name)
+        if given.data is None:
+            ingest(data, given.documents)
+            lines = given.questions.read_text("utf-8").splitlines()
+            asked = [json.loads(line)["question"] for line in lines if line.strip()]
+        else:
+            asked = made_up_questions(data)
+        tokens = admit(data, max(1, given.people))
         environ = {"STRONGROOM_MODEL__PROVIDER": "ollama", "STRONGROOM_MODEL__NAME": _MODEL, "OLLAMA_HOST": stub}
-        with serving(Path(name), environ) as served:
-            questions = _answered(served, tokens[0], [row["question"] for row in rows])
+        with serving(data, environ) as served:
+            questions = _answered(served, tokens[0], asked)
             if given.times:
                 first_token(served, stub, tokens[0], questions, given.times)
             if given.people:

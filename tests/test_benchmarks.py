@@ -31,7 +31,13 @@ SMALL = {
     "timing": ("--rounds", "10", "--sign-ins", "4", "--documents", "4"),
 }
 OURS = ("appliance", "ingest", "ui", "deploy", "tests", "bench")
-AFTER = {"log": [("desk", "{folder}/log/queries.db")], "search": [("startup", "--data", "{folder}", "--starts", "1")]}
+AFTER = {
+    "log": [("desk", "{folder}/log/queries.db")],
+    "search": [
+        ("startup", "--data", "{folder}", "--starts", "1"),
+        ("answering", "--data", "{folder}", "--times", "20", "--rounds", "10", "--people", "2"),
+    ],
+}
 
 
 @pytest.mark.parametrize("program", sorted((ROOT / "bench").glob("*.py")), ids=lambda path: path.stem)
