@@ -7,10 +7,12 @@ DATA is a folder of sets, each with documents (`docs/`, or `corpus.jsonl` with a
 form of a golden set (docs/operations/evaluation.md). What is known about each set stands in `SETS`. Everything goes
 through the product with its shipped defaults: files are written, ingested and searched as an employee would search them.
 
---textbook  Also ask the textbook pipeline (bench/textbook.py), in the environment that PYTHON is the interpreter of.
+--textbook  Also ask the textbook pipeline (bench/textbook.py), in the environment that PYTHON is the interpreter of: by its
+            defaults, which embed the first quarter of each piece, and cut into pieces of as many tokens as ours.
 The table says, besides ranks: how often the right document is among the first five places, how well the estimate that a
-question can be answered tells those that cannot (AUROC), and which share of the others would be refused. Both count the second search that such a question may get
-(appliance/answering/enough.py), the ranks and times do not.
+question can be answered tells those that cannot (AUROC), and which share of the others would be turned away without a
+language model. Both count the second search that such a question may get (appliance/answering/enough.py), the ranks and
+times do not. *Taken in* is from the files to the last passage in the index.
 
 --most      No more questions than so many of each set, evenly chosen.
 --model     Embed with the sentence-transformers model in FOLDER (`embedding.model_path`), not with the one that comes along.
@@ -29,18 +31,17 @@ import sys
 import tempfile
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from appliance.config import EmbeddingSettings, ModelSettings, Provider, RetrievalSettings, Settings, go_offline
+from appliance.config import EmbeddingSettings, IngestSettings, ModelSettings, Provider, Settings, go_offline
 
 go_offline()
 
-from appliance.answering.enough import searched
 from appliance.domain import EVERYONE, AccessFilter, Chunk, Hit, Place, Source
 from appliance.evaluation.golden import Evidence
 from appliance.evaluation.metrics import auroc, ndcg, percentile, recall
@@ -49,7 +50,6 @@ from appliance.wiring import Appliance, opened
 
 _Row = Mapping[str, Any]
 _DOCUMENT_CUT = 5
-_ANSWERABLE_ABOVE = RetrievalSettings().answerable_above
 _COLUMNS = (
     "set",
     "system",
@@ -59,9 +59,10 @@ _COLUMNS = (
     "R@10",
     "document@5",
     "AUROC",
-    "refused",
+    "turned away",
     "p50 ms",
     "p95 ms",
+    "taken in, s",
 )
 
 
@@ -128,20 +129,24 @@ class Tally:
     gains: list[tuple[str, tuple[int, ...], int, bool]] = field(default_factory=list)
     answerable: list[float] = field(default_factory=list)
     unanswerable: list[float] = field(default_factory=list)
+    turned_away: list[str] = field(default_factory=list)
     took_ms: list[float] = field(default_factory=list)
 
-    def add(self, question: Question, hits: Sequence[Hit], score: float | None, ms: float | None) -> None:
+    def judge(self, question: Question, score: float, *, may_answer: bool) -> None:
+        """What the product makes of what it found for a question."""
+        (self.answerable if question.evidence else self.unanswerable).append(score)
+        if question.evidence and not may_answer:
+            self.turned_away.append(question.id)
+
+    def add(self, question: Question, hits: Sequence[Hit], ms: float) -> None:
         """One more question."""
-        if ms is not None:
-            self.took_ms.append(ms)
-        if score is not None:
-            (self.answerable if question.evidence else self.unanswerable).append(score)
+        self.took_ms.append(ms)
         if question.evidence:
             units = judged(hits, question.evidence)
             right = any(unit.right_document for unit in units[:_DOCUMENT_CUT])
             self.gains.append((question.id, tuple(unit.gain for unit in units), len(question.evidence), right))
 
-    def row(self, name: str, system: str) -> list[str]:
+    def row(self, name: str, system: str, taken_in_s: float) -> list[str]:
         """A line of the table."""
         count = max(1, len(self.gains))
         means = [
@@ -161,8 +166,9 @@ class Tally:
             str(len(self.gains)),
             *(f"{mean:.3f}" for mean in (*means, right)),
             "" if area is None else f"{area:.3f}",
-            f"{sum(score < _ANSWERABLE_ABOVE for score in self.answerable) / count:.1%}" if self.answerable else "",
+            f"{len(self.turned_away) / count:.1%}" if self.answerable else "",
             *("" if ms is None else f"{ms:.1f}" for ms in times),
+            f"{taken_in_s:.0f}",
         ]
 
 
@@ -218,11 +224,13 @@ def _copied(docs: Path, kind: Kind, into: Path) -> dict[str, Path]:
 
 
 @contextmanager
-def _ingested(folders: Mapping[str, Path], embedding: EmbeddingSettings) -> Iterator[Appliance]:
-    """An appliance that has ingested each folder under the group of its name."""
+def _ingested(folders: Mapping[str, Path], embedding: EmbeddingSettings) -> Iterator[tuple[Appliance, float]]:
+    """An appliance that has ingested each folder under the group of its name, and how many seconds that took."""
     with tempfile.TemporaryDirectory(prefix="bench-") as data:
         settings = Settings(data_dir=Path(data), model=ModelSettings(provider=Provider.NONE), embedding=embedding)
         with opened(settings) as appliance:
+            appliance.embedder.embed_query("a first question loads the model")
+            begun = time.perf_counter()
             for group, folder in folders.items():
                 source = Source(str(uuid.uuid4()), group, str(folder), frozenset({group}), watched=False)
                 appliance.catalog.add_source(source)
@@ -232,43 +240,61 @@ def _ingested(folders: Mapping[str, Path], embedding: EmbeddingSettings) -> Iter
                     raise SystemExit(run.error)
                 print(f"  {group}: {run.progress.total} files, {run.progress.chunks} chunks", file=sys.stderr)
             appliance.index.optimize()
-            yield appliance
+            yield appliance, time.perf_counter() - begun
 
 
-def ask_product(
-    folders: Mapping[str, Path], questions: Iterable[Question], embedding: EmbeddingSettings
-) -> dict[str, Tally]:
-    """What the product finds, by language of the question and altogether."""
-    tallies: dict[str, Tally] = {}
-    with _ingested(folders, embedding) as appliance:
-        appliance.retriever.retrieve("a first question loads the model", AccessFilter(frozenset({EVERYONE})))
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a system found, by language of the question and altogether (""), and how long it took the documents in."""
+
+    tallies: dict[str, Tally]
+    taken_in_s: float
+
+
+def ask_product(folders: Mapping[str, Path], questions: Iterable[Question], embedding: EmbeddingSettings) -> Found:
+    """What the product finds."""
+    tallies: defaultdict[str, Tally] = defaultdict(Tally)
+    with _ingested(folders, embedding) as (appliance, taken_in_s):
+        appliance.retriever.retrieve("a first question opens the index", AccessFilter(frozenset({EVERYONE})))
         for question in questions:
+            access = AccessFilter(frozenset({question.group}))
             begun = time.perf_counter()
-            retrieve = partial(appliance.retriever.retrieve, access=AccessFilter(frozenset({question.group})))
-            hits = retrieve(question.text)
+            hits = appliance.retriever.retrieve(question.text, access)
             ms = (time.perf_counter() - begun) * 1000
-            score = searched(question.text, hits, retrieve, answerable_above=_ANSWERABLE_ABOVE).answerable
+            found = appliance.answerer.judge(question.text, hits, access)
+            may_answer = appliance.answerer.may_answer(found)
             for key in {"", question.language}:
-                tallies.setdefault(key, Tally()).add(question, hits, score, ms)
-    return tallies
+                tallies[key].add(question, hits, ms)
+                tallies[key].judge(question, found.answerable, may_answer=may_answer)
+    return Found(dict(tallies), taken_in_s)
 
 
-def ask_textbook(python: Path, folders: Mapping[str, Path], questions: Sequence[Question]) -> dict[str, Tally]:
-    """What the textbook pipeline finds in the same folders; groups are folders there, one store each."""
-    tallies: dict[str, Tally] = {}
+def ask_textbook(python: Path, folders: Mapping[str, Path], questions: Sequence[Question], *cut: str) -> Found:
+    """What the textbook pipeline finds in the same folders; groups are folders there, one store each.
+
+    Args:
+        python: The interpreter.
+        folders: By group.
+        questions: Those of all groups.
+        cut: The tokens of a piece; its default if nothing is said.
+    """
+    tallies: defaultdict[str, Tally] = defaultdict(Tally)
+    taken_in_s = 0.0
     for group, folder in folders.items():
         asked = [question for question in questions if question.group == group]
         with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
             json.dump([question.text for question in asked], file)
             file.flush()
-            command = [str(python), str(Path(__file__).with_name("textbook.py")), str(folder), "--ask", file.name]
+            program = str(Path(__file__).with_name("textbook.py"))
+            command = [str(python), program, str(folder), *cut, "--ask", file.name]
             output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        answers = json.loads(output.splitlines()[-1])["found"]
-        for question, found in zip(asked, answers, strict=True):
+        figures = json.loads(output.splitlines()[-1])
+        taken_in_s += figures["seconds"]
+        for question, found in zip(asked, figures["found"], strict=True):
             hits = [_foreign(rank, *place) for rank, place in enumerate(found["places"], start=1)]
             for key in {"", question.language}:
-                tallies.setdefault(key, Tally()).add(question, hits, None, found["ms"])
-    return tallies
+                tallies[key].add(question, hits, found["ms"])
+    return Found(dict(tallies), taken_in_s)
 
 
 def _foreign(rank: int, path: str, page: int | None) -> Hit:
@@ -298,10 +324,13 @@ def main() -> None:
             results = {"strongroom": ask_product(folders, questions, embedding)}
             if given.textbook:
                 results["textbook"] = ask_textbook(given.textbook, folders, questions)
-        for system, tallies in results.items():
-            for language, tally in tallies.items():
-                if language or len(tallies) != 2:
-                    print(f"| {' | '.join(tally.row(f'{name} {language}'.strip(), system))} |", flush=True)
+                ours = str(IngestSettings().chunk_tokens)
+                results["textbook, cut like ours"] = ask_textbook(given.textbook, folders, questions, ours)
+        for system, found in results.items():
+            for language, tally in found.tallies.items():
+                if language or len(found.tallies) != 2:
+                    row = tally.row(f"{name} {language}".strip(), system, found.taken_in_s)
+                    print(f"| {' | '.join(row)} |", flush=True)
                 kept.append({"set": name, "system": system, "language": language, **asdict(tally)})
     if given.json:
         given.json.write_text(json.dumps(kept), encoding="utf-8")
