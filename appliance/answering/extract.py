@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -33,12 +33,14 @@ from appliance.answering import named
 from appliance.answering.citations import in_round_brackets
 from appliance.answering.followup import own_stems
 from appliance.answering.numbers import MEASURES
+from appliance.answering.others import CELL_BORDER, beside, cells_of, head_rows, of_kind
 from appliance.answering.sentence_ends import sentence_ends
 from appliance.answering.sentences import words
 from appliance.answering.things import things_in
 from appliance.answering.wrapping import unwrapped
 from appliance.dates import MONTHS
 from appliance.domain import Chunk, Citation
+from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder
 from appliance.language.words import ANY, one_of
 
@@ -56,14 +58,6 @@ _NUMBER = re.compile(r"\d+")
 _ITEM = re.compile(rf"\A\W*\d{{1,3}}(?:\)|\.(?!\s+{one_of(MONTHS)}\b))\s", re.IGNORECASE)  # no "31. Dezember"
 _MEASURE = re.compile(rf"\b{MEASURES}\b", re.IGNORECASE)
 _ASKS_FOR_NUMBER = re.compile(rf"\b{one_of(ANY.asks_for_a_number)}\b", re.IGNORECASE)
-_OTHERS = re.compile(
-    rf"(?:{one_of(ANY.before_others)}\s+)?(?:{one_of(ANY.others)}|(?<=\s){one_of(ANY.others_after_article)})\b"
-    rf"(?!\s+{one_of(ANY.others_of_saying)})"
-    rf"|{one_of(ANY.elsewhere)}\b"
-    rf"|(?:{one_of(ANY.before_rest)}\s+)?{one_of(ANY.rest)}(?=\W*\Z|\s+{one_of(ANY.of_words)}\b)",
-    re.IGNORECASE,
-)
-_CELL_BORDER = " | "  # as tables of documents are kept, a row on a line
 _LEFT_OUT = "…"
 _MAX_PASSAGES = 3
 _MAX_CHARACTERS = 500
@@ -269,44 +263,45 @@ def quotations(
 
 
 def for_others(searched_for: str, follow_up: str, passages: Sequence[Citation]) -> list[Quotation]:
-    """The row of a table that is for what the table does not name, where a follow-up names something else; or nothing.
+    """The row of a table that is for what the table does not name, where what is named stands nowhere; or nothing.
 
-    "And in Paris?" after "What is the limit in Geneva?" finds no Paris, but "Other cities" below Geneva. It is not
-    marked: whether it holds for Paris is not said.
+    "And in Paris?" after "What is the limit in Geneva?" finds no Paris, but "Other cities" below Geneva; "What is the
+    hotel limit in Paris?" finds it below "City", in a table about hotels. It is not marked: whether it holds for Paris
+    is not said.
     """
-    hits = [passage.hit for passage in passages]
-    sought = named.wanted(searched_for, follow_up, hits)
-    if not follow_up or not all(is_word and not name.isdecimal() for name, is_word in sought.items()):
+    texts = [named.text_of(passage.hit) for passage in passages]
+    sought, before = _sought(searched_for, follow_up, passages)
+    if not sought or not all(is_word and not name.isdecimal() for name, is_word in sought.items()):
         return []
-    before = named.of_question_before(searched_for, follow_up, hits)
-    for passage in passages[:_MAX_PASSAGES]:
+    held = named.held(sought, *texts)
+    if held == frozenset(sought) if follow_up else held:
+        return []
+    other = words(searched_for) - words(" ".join((*sought, *before)))
+    for number, passage in enumerate(passages[:_MAX_PASSAGES]):
         parts = _parts(passage.hit.chunk)
-        row = _row_for_others(parts, before)
+        cells = list(map(_cells, parts))
+        row = beside(cells, lambda cell: bool(named.held(before, cell)))
+        if row is None and number == 0 and not named.held(before, *texts) and not other.isdisjoint(words(texts[0])):
+            row = of_kind(cells)
         if row is not None:
             first, around = _around(parts, row)
             return [Quotation(passage, *around, is_near=False, at=first.at)]
     return []
 
 
-def _row_for_others(parts: Sequence[_Part], names: Collection[str]) -> int | None:
-    """The first row that is for others than one of the names, which another row has in the same column."""
-    cells = [(row, column, cell) for row, part in enumerate(parts) for column, cell in enumerate(_cells(part))]
-    found = [(row, column) for row, column, cell in cells if _OTHERS.match(cell) and not named.held(names, cell)]
-    if not found:
-        return None
-    heads = _head_rows(parts)
-    columns = {(heads[row], column) for row, column in found}
-    hold = {
-        (heads[row], column)
-        for row, column, cell in cells
-        if row != heads[row] and (heads[row], column) in columns and named.held(names, cell)
-    }
-    return next((row for row, column in found if (heads[row], column) in hold), None)
+def _sought(
+    searched_for: str, follow_up: str, passages: Sequence[Citation]
+) -> tuple[Mapping[str, bool], Collection[str]]:
+    """What a question names, in German what comes after "in" too, and what the one before it does."""
+    hits = [passage.hit for passage in passages]
+    if follow_up:
+        return named.wanted(searched_for, follow_up, hits), named.of_question_before(searched_for, follow_up, hits)
+    return named.names(searched_for, detect_language(searched_for), german_places=True), ()
 
 
 def _cells(part: _Part) -> list[str]:
     """The cells of a row, one by one; none of what is no row."""
-    return [cell.strip() for cell in part.text.split(_CELL_BORDER.strip())] if part.is_row else []
+    return cells_of(part.text) if part.is_row else []
 
 
 def _share_of(best: float, share: float) -> float:
@@ -372,7 +367,7 @@ def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]
     """The parts of a line, which begins at that place of the passage."""
     if (line and line.lstrip("# ") in headings) or _is_numbered_caption(line):
         return [_Part(line, at, opens_line=True, leads=True)]
-    if _CELL_BORDER in line:
+    if CELL_BORDER in line:
         return [_Part(line, at, opens_line=True, is_row=True)]
     return [
         _Part(said.strip(), at + end - len(said.lstrip()), opens_line=start == 0)
@@ -478,12 +473,8 @@ def _grown(parts: Sequence[_Part], best: int, room: int) -> tuple[int, int]:
 
 
 def _head_rows(parts: Sequence[_Part]) -> list[int]:
-    """Of each row the first one of its table (a line may stand alone between two rows); of what is none, itself."""
-    heads: list[int] = []
-    for number, part in enumerate(parts):
-        above = next((row for row in (number - 1, number - 2) if part.is_row and row >= 0 and parts[row].is_row), None)
-        heads.append(number if above is None else heads[above])
-    return heads
+    """Of each row the first one of its table; of what is none, itself."""
+    return head_rows([part.is_row for part in parts])
 
 
 def _opening(parts: Sequence[_Part], first: int, head: int) -> str:

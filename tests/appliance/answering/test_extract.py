@@ -304,6 +304,36 @@ def test_the_time_to_find_a_row_for_others_grows_with_the_table_and_no_faster(ce
     assert_linear(rows_for_others, lambda size: "Place | Hours\n" + f"{cell} | 24\n" * size, 1_200)
 
 
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("What is the hotel limit in Paris?", 1),
+        ("Hotel limit in Paris?", 1),  # which may be German or not
+        ("Was kostet ein Hotel in Paris?", 1),
+        ("What is the hotel limit in Geneva?", 0),
+        ("What is the limit of the canteen in Paris?", 0),  # in a table about something else
+        ("What was the hotel limit in 2019?", 0),
+        ("What is the hotel limit for GDP?", 0),
+    ],
+)
+def test_a_question_by_itself_is_shown_the_row_for_others_of_a_table_about_what_it_asks(
+    question: str, rows: int
+) -> None:
+    table = "Each hotel\nCity | Maximum\nGeneva | 230\nOther cities | 120"
+    assert len(for_others(question, "", make_passages(table, "The canteen of Bern."))) == rows
+    assert not for_others(question, "", make_passages("A hotel in Oslo.", table))  # which is not the nearest
+
+
+def test_what_has_no_row_of_its_kind_is_not_shown_that_of_another_table() -> None:
+    meals = "Meal | Place\nCountry | Rate\nAustria | 48\nDenmark | 72"
+    hotels = "Hotel and meal\nCity | Rate\nGeneva | 230\nOther cities | 120"
+    question = "What is the rate for a meal in Austria?"
+    for passages in (make_passages(meals, hotels), make_passages(hotels, meals)):
+        assert not for_others(f"{question} And in Norway?", "And in Norway?", passages)
+    nowhere = question.replace("Austria", "Norway")
+    assert for_others(f"{nowhere} And in Paris?", "And in Paris?", make_passages(hotels, meals))
+
+
 def test_the_time_to_cut_a_passage_grows_with_its_dots_and_no_faster() -> None:
     def work(size: int) -> object:
         return extract(QUESTION, make_passages(f"{'.' * size}x\nRoom | Floor"), ToyEmbedder())
