@@ -18,7 +18,8 @@ a row and a follow-up. What is not near is not quoted at all beside what holds a
 
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
 in them the parts that do, or stand under a heading or the head of a table that does. A part without a word of it is not
-marked, however near it is to both: it answers the question before.
+marked, however near it is to both: it answers the question before. Where what is best is a row for what that one names,
+a passage without all that is new in the follow-up is not marked at all.
 """
 
 from __future__ import annotations
@@ -125,10 +126,11 @@ class _Wanted:
     """What parts are held against: the words of the question, and the names in it or in the follow-up.
 
     `asked` are its numbers and the stems of its words, without those of asking and of measures: many things last
-    "days". `own` are those that a follow-up says itself. `telling` are the names that tell that a part speaks of
-    what was asked: of a follow-up all of them, of a question by itself no years. A `common` one, which most
-    passages hold as they do the name of the house, does not tell it alone, but together with one of the `other`
-    words. Where they `are_missing` from the passages, nothing is near.
+    "days". `own` are those that a follow-up says itself, `new` of these what the question before does not say, and
+    `before` is what that one names. `telling` are the names that tell that a part speaks of what was asked: of a
+    follow-up all of them, of a question by itself no years. A `common` one, which most passages hold as they do the
+    name of the house, does not tell it alone, but together with one of the `other` words. Where they `are_missing`
+    from the passages, nothing is near.
     """
 
     question: str
@@ -136,6 +138,8 @@ class _Wanted:
     follow_up: str
     names: tuple[str, ...]
     own: frozenset[str]
+    new: frozenset[str]
+    before: tuple[str, ...]
     telling: tuple[str, ...]
     common: frozenset[str]
     other: frozenset[str]
@@ -147,12 +151,13 @@ class _Wanted:
         names = tuple(named.wanted(question, follow_up, hits, in_doubt=True))
         telling = names if follow_up else tuple(name for name in names if not name.isdecimal())
         common = frozenset() if follow_up else _common(telling, passages)
-        before = named.of_question_before(question, follow_up, hits) if follow_up else ()
+        before = tuple(named.of_question_before(question, follow_up, hits)) if follow_up else ()
         other = words(question) - words(" ".join((*names, *before)))
         are_missing = named.are_missing(question, follow_up, hits, in_doubt=True)
         asked = own_stems(_MEASURE.sub(" ", question)) | frozenset(_NUMBER.findall(question))
         own = own_stems(follow_up)
-        return cls(question, asked, follow_up, names, own, telling, common, other, are_missing)
+        new = own - own_stems(question.removesuffix(follow_up))
+        return cls(question, asked, follow_up, names, own, new, before, telling, common, other, are_missing)
 
     def is_spoken_of(self, text: str) -> bool:
         """Whether a text has a name, or a word of the follow-up's own."""
@@ -160,6 +165,11 @@ class _Wanted:
         if found - self.common or not self.own.isdisjoint(carried):
             return True
         return bool(found) and not self.other.isdisjoint(carried)
+
+    def stands_in(self, passage: Citation) -> bool:
+        """Whether a passage has all that is new in a follow-up, or a name of it."""
+        text = named.text_of(passage.hit)
+        return self.new <= words(text) or bool(named.held(self.names, text))
 
     def is_about(self, text: str) -> bool:
         """Whether a text has a word of the question that is no name: a name says of whom, but not what."""
@@ -209,6 +219,11 @@ class _Judged:
         """The best part by its `scores`, a heading or the head of a table only if there is nothing else."""
         return max(range(len(self.parts)), key=lambda number: (not self.parts[number].leads, scores[number]))
 
+    def is_row_before(self, wanted: _Wanted, best: int) -> bool:
+        """Whether a part is a row for what the question before names, in a passage without all that is new since."""
+        part = self.parts[best]
+        return part.is_row and bool(named.held(wanted.before, part.text)) and not wanted.stands_in(self.passage)
+
     def quotation(self, wanted: _Wanted, best: int, *, is_worth_marking: bool) -> Quotation:
         """The best part, with what stands around it."""
         first, around = _around(self.parts, best)
@@ -255,6 +270,8 @@ def quotations(
     kept = [(one, scores, one.best(scores)) for one, scores in scored if max(scores) >= at_least]
     worth = _share_of(max((scores[best] for _, scores, best in kept), default=0.0), _WORTH_MARKING)
     of_others = _of_others(wanted, [one.passage for one, _, _ in kept])
+    if any(one.is_row_before(wanted, best) for one, scores, best in kept if scores[best] >= worth):
+        of_others += [one.passage for one, _, _ in kept if not wanted.stands_in(one.passage)]
     quoted = [
         one.quotation(wanted, best, is_worth_marking=scores[best] >= worth and one.passage not in of_others)
         for one, scores, best in kept

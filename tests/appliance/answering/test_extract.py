@@ -426,6 +426,27 @@ def test_what_stands_under_a_heading_or_the_head_of_a_table_has_the_name_in_it()
     assert nearest("What was the net profit in 2025?", "And in 2023?", new, old) == ["Net profit | 5,829"]
 
 
+@pytest.mark.parametrize(
+    ("follow_up", "marked"),
+    [
+        ("And the hotel limit in paris?", []),
+        ("And the highest rate in paris?", []),
+        ("And the hotel limit in vienna?", ["Vienna | 155"]),
+        ("And the highest rate?", ["London | 215"]),
+        ("And the highest rate with breakfast?", ["London | 215"]),
+    ],
+)
+def test_the_row_of_the_question_before_is_not_marked_for_what_stands_nowhere(
+    follow_up: str, marked: list[str]
+) -> None:
+    question = f"What is the hotel limit in London? {follow_up}"
+    rows = "Hotel limit with breakfast\nCity | Highest rate\nLondon | 215\nVienna | 155"
+    found = extract(question, make_passages(rows, "The limit is 4,000 a month."), ToyEmbedder(), follow_up=follow_up)
+    assert [found.text[start:end] for start, end in found.highlights] == marked
+    alone = extract("What is the hotel limit in London?", make_passages(rows), ToyEmbedder())
+    assert [alone.text[start:end] for start, end in alone.highlights] == ["London | 215"]
+
+
 def test_the_words_of_a_german_follow_up_decide_though_they_name_nothing() -> None:
     question = "Wie viele Tage Urlaub haben Mitarbeitende?"
     texts = "Mitarbeitende haben 25 Tage Urlaub. Auszubildende haben 27 Tage."
