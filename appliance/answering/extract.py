@@ -40,7 +40,7 @@ from appliance.answering.sentences import words
 from appliance.answering.things import things_in
 from appliance.answering.wrapping import unwrapped
 from appliance.dates import MONTHS
-from appliance.domain import Chunk, Citation
+from appliance.domain import Citation, Hit
 from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder
 from appliance.language.words import ANY, one_of
@@ -69,7 +69,7 @@ _WORTH_KEEPING = 0.75  # of the best passage's score
 _WORTH_MARKING = 0.8  # of the best marked part's score: what is farther off is quoted, and draws no eye to it
 _NEAR = 0.7  # what the best of what is quoted is worth at least to be marked; measured: decision 22
 _FEWEST_PASSAGES = 3  # of which most may hold a name
-_PERIOD = re.compile(r"(?:\d{1,2}[./-]){0,2}(?:19|20)\d\d(?:[/-]\d{2,4})?")
+_PERIOD = re.compile(r"(?<![\d.,'/-])(?:\d{1,2}[./-]){0,2}(?:19|20)\d\d(?:[/-]\d{2,4})?(?![\d.,'/-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +262,7 @@ def quotations(
         follow_up: The reader's words, where they were completed by the question they follow up.
     """
     wanted = _Wanted.by(question, follow_up, passages)
-    cut = [(passage, parts) for passage in wanted.best(passages) if (parts := _parts(passage.hit.chunk))]
+    cut = [(passage, parts) for passage in wanted.best(passages) if (parts := _parts(passage.hit))]
     nearness = iter(_nearness(wanted, [part.told for _, parts in cut for part in parts], embedder))
     judged = [_Judged(passage, parts, [next(nearness) for _ in parts]) for passage, parts in cut]
     scored = [(one, one.scores(wanted)) for one in judged]
@@ -295,7 +295,7 @@ def for_others(searched_for: str, follow_up: str, passages: Sequence[Citation]) 
         return []
     other = words(searched_for) - words(" ".join((*sought, *before)))
     for number, passage in enumerate(passages[:_MAX_PASSAGES]):
-        parts = _parts(passage.hit.chunk)
+        parts = _parts(passage.hit)
         cells = list(map(_cells, parts))
         row = beside(cells, lambda cell: bool(named.held(before, cell)))
         if row is None and number == 0 and not named.held(before, *texts) and not other.isdisjoint(words(texts[0])):
@@ -359,12 +359,12 @@ def laid_out(quotations: Sequence[Quotation]) -> Quotations:
     return Quotations(text, tuple(highlights), quoted_at)
 
 
-def _parts(chunk: Chunk) -> list[_Part]:
-    place = chunk.place
-    headings = frozenset(place.headings).union(*(path for _, path in place.later))
+def _parts(hit: Hit) -> list[_Part]:
+    place = hit.chunk.place
+    headings = frozenset((hit.title, *place.headings)).union(*(path for _, path in place.later))
     parts: list[_Part] = []
     start = 0
-    for line in unwrapped(chunk.text, headings).split("\n"):
+    for line in unwrapped(hit.chunk.text, headings).split("\n"):
         above = "\n".join(place.headings_at(start))
         indent = len(line) - len(line.lstrip())
         parts += (replace(part, headings=above) for part in _parts_of_line(line.strip(), start + indent, headings))
@@ -382,7 +382,7 @@ def _parts(chunk: Chunk) -> list[_Part]:
 
 def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]:
     """The parts of a line, which begins at that place of the passage."""
-    if (line and line.lstrip("# ") in headings) or _is_numbered_caption(line):
+    if _is_heading(line, headings) or _is_numbered_caption(line):
         return [_Part(line, at, opens_line=True, leads=True)]
     if CELL_BORDER in line:
         return [_Part(line, at, opens_line=True, is_row=True)]
@@ -391,6 +391,12 @@ def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]
         for start, end in _sentences(line)
         if (said := line[start:end]).strip()
     ]
+
+
+def _is_heading(line: str, headings: Collection[str]) -> bool:
+    """Whether a line is a heading or the title, which may stand behind a label ("Subject: ...")."""
+    said = line.lstrip("# ")
+    return bool(said) and (said in headings or said.partition(":")[2].strip() in headings)
 
 
 def _is_numbered_caption(line: str) -> bool:
@@ -406,7 +412,7 @@ def _names_columns(parts: Sequence[_Part], number: int) -> bool:
     if not all(part.is_row for part in parts[number : number + 2]) or number + 1 == len(parts):
         return False
     cells = list(filter(None, _cells(parts[number])))
-    return len(cells) > 1 and all(_PERIOD.fullmatch(cell) or not _NUMBER.search(cell) for cell in cells)
+    return len(cells) > 1 and not any(_NUMBER.search(_PERIOD.sub("", cell)) for cell in cells)
 
 
 def _is_caption(parts: Sequence[_Part], number: int) -> bool:

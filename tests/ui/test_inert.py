@@ -295,6 +295,8 @@ def test_quotation_marks_are_put_elsewhere_without_a_loss_of_other_signs(lines: 
     [
         ("City | EUR\nBern | 180", "City"),
         ("Site | 2025 | 01.04.2026\nBern | 3 | 4", "Site"),
+        ("Item | Budget 2026 | Plan 2026/27\nRevenue | 90 | 97", "Item"),
+        ("Item | EUR 12.2026 | 1,2026\nRevenue | 90 | 97", ""),
         ("Name | Zoë\nRole | Clerk", ""),  # it may be a table of pairs
         ("Bern | 180\nGenf | 230", ""),
         ("City | EUR", ""),

@@ -241,6 +241,21 @@ def test_a_line_above_a_table_is_marked_if_it_is_a_sentence() -> None:
     assert marks("Where do the lockers of the staff rooms stand?", *make_passages(text)) == [text.split("\n")[0]]
 
 
+@pytest.mark.parametrize(
+    "line", ["Prices of ceramic parts", "# Prices of ceramic parts", "Subject: Prices of ceramic parts"]
+)
+def test_the_title_of_a_document_is_not_marked_where_it_stands_in_it_but_what_is_below(line: str) -> None:
+    [passage] = make_passages(f"{line}\nThe prices of ceramic parts rise by 5 percent.")
+    passage = replace(passage, hit=replace(passage.hit, title="Prices of ceramic parts"))
+    assert marks("Prices of ceramic parts?", passage) == ["The prices of ceramic parts rise by 5 percent."]
+
+
+def test_the_head_of_a_table_may_name_a_plan_of_a_year() -> None:
+    table = "Item | Budget 2026 | Plan 2027\nRevenue | 90 | 97\nMaterial | 38 | 41"
+    assert marks("What is the budget 2026?", *make_passages(table)) == []
+    assert marks("What is the budget of material in 2026?", *make_passages(table)) == ["Material | 38 | 41"]
+
+
 def test_a_row_is_not_marked_for_the_words_of_the_columns_alone() -> None:
     table = "Meeting room | Number of seats\nRhine | 12\nAare | 40"
     assert marks("Which meeting room has the greatest number of seats?", *make_passages(table)) == []
