@@ -14,7 +14,8 @@ the question, or clearly less near than the best that is quoted, is shown all th
 without a word of the question but those of the head, which are every row's, nor a passage that holds less of what the
 question names than one of another document. A name alone says of whom a row speaks, or a part for a follow-up, and not
 what: a word of the question that is no name must stand there too, unless it is near by itself, which is not enough for
-a row and a follow-up. What is not near is not quoted at all beside what holds a name of the question if it holds none.
+a row and a follow-up. A row that has all names of a question comes before a sentence of its passage that has not. What
+is not near is not quoted at all beside what holds a name of the question if it holds none.
 
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
 in them the parts that do, or stand under a heading or the head of a table that does. A part without a word of it is not
@@ -204,7 +205,7 @@ class _Judged:
             for part, near in zip(self.parts, self.nearness, strict=True)
         ]
         if not wanted.follow_up:
-            return worth
+            return self._with_row_of_names(wanted, worth)
         hit, spoken = self.passage.hit, _words(wanted.follow_up)
         of_passage = f"{hit.title}\n{hit.path}\n{hit.chunk.context}"
         under = [f"{part.headings}\n{part.told}" for part in self.parts]
@@ -215,9 +216,39 @@ class _Judged:
             for text, near in zip(under, worth, strict=True)
         ]
 
+    def _with_row_of_names(self, wanted: _Wanted, worth: list[float]) -> list[float]:
+        """The same; a row that has all that is named, if the best part is a sentence that has not, is worth as much."""
+        names = [name for name in wanted.telling if name not in wanted.common and not any(map(str.isdigit, name))]
+        best = self.best(worth)
+        if not names or self.parts[best].is_row or len(named.held(names, self.parts[best].text)) == len(names):
+            return worth
+        rows = [
+            number
+            for number, part in enumerate(self.parts)
+            if part.is_row
+            and not part.leads
+            and len(named.held(names, part.text)) == len(names)
+            and wanted.is_about(self._under_headings(part, self.passage.hit.chunk.text))
+        ]
+        if rows:
+            row = max(rows, key=worth.__getitem__)
+            worth[row] = max(worth[row], worth[best])
+        return worth
+
     def best(self, scores: Sequence[float]) -> int:
-        """The best part by its `scores`, a heading or the head of a table only if there is nothing else."""
-        return max(range(len(self.parts)), key=lambda number: (not self.parts[number].leads, scores[number]))
+        """The best part by its `scores`, of two that are worth the same the row.
+
+        It is a heading or the head of a table only if there is nothing else.
+        """
+        parts = self.parts
+        return max(
+            range(len(parts)), key=lambda number: (not parts[number].leads, scores[number], parts[number].is_row)
+        )
+
+    def _under_headings(self, part: _Part, said: str) -> str:
+        """What is `said`, and the headings above a part without the title, which is every part's."""
+        above = (heading for heading in part.headings.split("\n") if heading != self.passage.hit.title)
+        return "\n".join((*above, said))
 
     def is_row_before(self, wanted: _Wanted, best: int) -> bool:
         """Whether a part is a row for what the question before names, in a passage without all that is new since."""
@@ -235,8 +266,7 @@ class _Judged:
         if part.leads or wanted.are_missing:
             return False
         hit = self.passage.hit
-        above = (heading for heading in part.headings.split("\n") if heading != hit.title)  # which is every part's
-        around = "\n".join((*above, hit.chunk.text if part.is_row else part.told))
+        around = self._under_headings(part, hit.chunk.text if part.is_row else part.told)
         if wanted.own:
             is_spoken_of = wanted.is_spoken_of(f"{hit.title}\n{part.headings}\n{part.told}")
             is_near = not part.is_row and self.nearness[best] >= _NEAR

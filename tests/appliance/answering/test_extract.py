@@ -241,6 +241,18 @@ def test_a_line_above_a_table_is_marked_if_it_is_a_sentence() -> None:
     assert marks("Where do the lockers of the staff rooms stand?", *make_passages(text)) == [text.split("\n")[0]]
 
 
+def test_a_row_with_the_name_of_a_question_comes_before_a_sentence_without_it() -> None:
+    table = "A daily allowance is paid for each day.\nCountry | Rate\nAustria | 48\nNew York | 62"
+    assert marks("What is the daily allowance for a day in Austria?", *make_passages(table)) == ["Austria | 48"]
+    assert marks("What is the daily allowance for a day in New York?", *make_passages(table)) == ["New York | 62"]
+    sentence = "A daily allowance is paid for each day."
+    assert marks("What daily allowance is paid?", *make_passages(table)) == [sentence]
+    for other in ("Austria pays a daily allowance for each day.", "A daily allowance for each day is 9 in Austria."):
+        named = table.replace(sentence, other)
+        assert marks("What is the daily allowance for a day in Austria?", *make_passages(named)) == [other]
+    assert marks("How long is maternity leave in Austria?", *make_passages(table)) == []  # which the row does not tell
+
+
 @pytest.mark.parametrize(
     "line", ["Prices of ceramic parts", "# Prices of ceramic parts", "Subject: Prices of ceramic parts"]
 )
