@@ -63,6 +63,8 @@ _NO_PROSE = f" …{_OPENING}{_CLOSING}"
 _SIGN = re.compile(f"[{_OPENS}{_CLOSES}]")
 _OPENS_QUOTATION = re.compile(f"{_OPENING}…?")
 _ENDS_QUOTATION = re.compile(rf"…?{_CLOSING} \[\d+\]")
+_OPENS_WITH_ITEM = re.compile(rf"({_OPENING})(… )?({_OPENS}?)((?:[-*+\u2022]|\d{{1,9}}[.)])\s+)(?=\S)")
+_ENDS_SENTENCE = tuple(f".!?:;,…{_CLOSING}")
 
 _MAX_DEPTH = 3
 
@@ -147,8 +149,9 @@ def render(
         cited: The numbers that are citations; `[n]` becomes a chip for these and stays text for others.
         marked: The characters (start, end) to mark, apart from each other and in order.
         mark: As what.
-        rows: Whether lines of cells between bars are rows of a table, as they are in what was read from documents. What
-            a model writes may be a command with a bar in it.
+        rows: Whether it was read from documents. There lines of cells between bars are rows of a table (what a model
+            writes may be a command with a bar in it), and a line with a number is an item only beside others that are
+            counted so, else a heading or a paragraph.
     """
     return Html(_marked(_blocks(_with_signs(untrusted, marked), cited, rows), mark))
 
@@ -203,7 +206,7 @@ def _marked(html_with_signs: str, mark: Mark) -> str:
 def _blocks(text: str, cited: Collection[int], rows: bool) -> str:
     lines = plain(text).replace("\t", "    ").split("\n")
     if rows:
-        lines = _with_quotation_marks_at_prose(lines)
+        lines = _with_quotation_marks_at_prose(_with_quotation_marks_in_items(lines))
     blocks: list[str] = []
     at = 0
     while at < len(lines):
@@ -214,6 +217,21 @@ def _blocks(text: str, cited: Collection[int], rows: bool) -> str:
         block, at = rows_of(lines, at, partial(_inline, cited=cited)) if as_row else _block(lines, at, cited, rows)
         blocks.append(block)
     return f'<div class="sr-text" dir="auto">{"".join(blocks)}</div>'
+
+
+def _with_quotation_marks_in_items(lines: Sequence[str]) -> list[str]:
+    """The lines; where a quotation begins with an item of a list, its mark stands behind the sign of the item."""
+    put: list[str] = []
+    for number, line in enumerate(lines):
+        opens = _OPENS_WITH_ITEM.match(line)
+        if opens is None:
+            put.append(line)
+            continue
+        opening, left_out, sign, lead = opens.groups(default="")
+        item = f"{lead}{opening}{sign}{line[opens.end() :]}"
+        is_item = _item([item, *lines[number + 1 : number + 2]], 0, rows=True) is not None
+        put += [*filter(None, [left_out.strip()]), item] if is_item else [line]
+    return put
 
 
 def _with_quotation_marks_at_prose(lines: Sequence[str]) -> list[str]:
@@ -253,8 +271,8 @@ def _block(lines: Sequence[str], at: int, cited: Collection[int], rows: bool) ->
         return f"<h{level}>{_inline(heading[2].rstrip(' #'), cited)}</h{level}>", at + 1
     if is_table(lines, at):
         return table_of(lines, at, partial(_inline, cited=cited))
-    if _ITEM.match(line):
-        return _list(lines, at, cited)
+    if _item(lines, at, rows=rows):
+        return _list(lines, at, cited, rows)
     return _paragraph(lines, at, cited, rows)
 
 
@@ -267,14 +285,43 @@ def _code_block(lines: Sequence[str], at: int) -> tuple[str, int]:
     return f"<pre><code>{html.escape(chr(10).join(lines[at + 1 : end]))}</code></pre>", end + 1
 
 
-def _list(lines: Sequence[str], at: int, cited: Collection[int]) -> tuple[str, int]:
+def _item(lines: Sequence[str], at: int, *, rows: bool) -> re.Match[str] | None:
+    """The item of a list that a line is.
+
+    In what was read from documents a number alone tells none ("7. Incidents"): one before or after it must be the next,
+    and the last of them is a heading if it ends like one and something follows.
+    """
+    item = _ITEM.match(lines[at])
+    if item is None or not rows or item[2]:
+        return item
+    before, after = _number(lines, at - 1), _number(lines, at + 1)
+    if after == int(item[3]) + 1:
+        return item
+    if before != int(item[3]) - 1:
+        return None
+    is_followed = at + 1 < len(lines) and bool(lines[at + 1].strip())
+    is_heading = is_followed and _ends_sentence(lines[at - 1]) and not _ends_sentence(lines[at])
+    return None if is_heading else item
+
+
+def _number(lines: Sequence[str], at: int) -> int | None:
+    """The number before a line, if there is one."""
+    item = _ITEM.match(lines[at]) if 0 <= at < len(lines) else None
+    return int(item[3]) if item and item[3] else None
+
+
+def _ends_sentence(line: str) -> bool:
+    return _SIGN.sub("", line).rstrip().endswith(_ENDS_SENTENCE)
+
+
+def _list(lines: Sequence[str], at: int, cited: Collection[int], rows: bool) -> tuple[str, int]:
     """A list with up to three levels; a line that is indented and no item continues the item above."""
     parts: list[str] = []
     open_lists: list[tuple[int, str]] = []  # indentation and tag, outermost first
     while at < len(lines):
-        item = _ITEM.match(lines[at])
+        item = _item(lines, at, rows=rows)
         if item is None:
-            if not lines[at].startswith(" ") or not lines[at].strip():
+            if _ITEM.match(lines[at]) or not lines[at].startswith(" ") or not lines[at].strip():
                 break
             parts.append(f"<br>{_inline(lines[at].strip(), cited)}")
             at += 1
@@ -307,7 +354,8 @@ def _paragraph(lines: Sequence[str], at: int, cited: Collection[int], rows: bool
 def _starts_block(lines: Sequence[str], at: int, rows: bool) -> bool:
     if rows and is_row(lines[at]):
         return True
-    return any(sign.match(lines[at]) for sign in (_FENCE, _HEADING, _ITEM)) or is_table(lines, at)
+    is_item = _item(lines, at, rows=rows) is not None
+    return is_item or any(sign.match(lines[at]) for sign in (_FENCE, _HEADING)) or is_table(lines, at)
 
 
 def _inline(line: str, cited: Collection[int]) -> str:

@@ -14,7 +14,7 @@ _ESCAPED_BORDER = "\\|"
 _MAX_COLUMNS = 20
 _MAX_LABEL = 90  # characters of a line between two rows
 _NUMBER = re.compile(r"\d")
-_PERIOD = re.compile(r"(?:\d{1,2}[./-]){0,2}(?:19|20)\d\d(?:[/-]\d{2,4})?")
+_PERIOD = re.compile(r"(?<![\d.,'/-])(?:\d{1,2}[./-]){0,2}(?:19|20)\d\d(?:[/-]\d{2,4})?(?![\d.,'/-])")
 _SIGNS = re.compile("[\ue000\ue001]")  # around what is marked, until it is HTML (`ui.inert`)
 
 
@@ -63,7 +63,7 @@ def _has_head(rows: Sequence[str]) -> bool:
     if len(rows) < 2:
         return False
     cells = [found for cell in CELL_BORDER.split(_SIGNS.sub("", rows[0])) if (found := cell.strip())]
-    names = len(cells) > 1 and all(_PERIOD.fullmatch(cell) or not _NUMBER.search(cell) for cell in cells)
+    names = len(cells) > 1 and not any(_NUMBER.search(_PERIOD.sub("", cell)) for cell in cells)
     return names and any(_NUMBER.search(row) for row in rows[1:])
 
 

@@ -5,7 +5,8 @@ Three things speak for an answer, and nothing else is looked at:
 1. the best cosine between the question and a passage: near in meaning;
 2. the names and numbers of the question (what is capitalised inside a sentence, except in German where every noun is,
    or holds a digit): the share of them that stands in one of the best passages, its title and path included. A question
-   about a company nobody wrote about finds passages that are near in meaning and name another;
+   about a company nobody wrote about finds passages that are near in meaning and name another. Names that stand nowhere
+   are taken to stand where a table that has a word of the question has a row for all others ("Other cities");
 3. the sentence with most of the question's words: whether it denies what the question does not, or the reverse.
 
 They are weighed by a logistic formula whose weights `bench/abstention.py` fits on questions with and without an answer
@@ -23,8 +24,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from appliance.answering.others import lines_of_cells, of_kind
 from appliance.answering.sentence_ends import belongs_to_word, is_abbreviation
-from appliance.answering.sentences import COMMON, denies, statements
+from appliance.answering.sentences import COMMON, denies, statements, words
 from appliance.domain import Hit
 from appliance.index.names import begins_sentence
 from appliance.inference.language import question_language
@@ -84,11 +86,21 @@ def signs(question: str, hits: Sequence[Hit]) -> Signs:
     names = [word for word, is_name in asked.items() if is_name]
     best = [spelled(f"{hit.title} {hit.path} {hit.chunk.search_text}") for hit in hits[:BEST]]
     nearest = _nearest_sentence(list(asked), hits[:BEST])
+    named = max((_share(names, text) for text in best), default=0.0)
     return Signs(
         cosine=max((hit.similarity for hit in hits if hit.similarity is not None), default=0.0),
-        names=max((_share(names, text) for text in best), default=0.0),
+        names=named or float(_may_be_others(question, names, hits[0])),
         denial=float(bool(nearest) and denies(nearest) != denies(question)),
     )
+
+
+def _may_be_others(question: str, names: Sequence[str], best: Hit) -> bool:
+    """Whether a table about what is asked has a row for all others of a kind, of which the names may be."""
+    if not all(map(str.isalpha, names)):
+        return False
+    other = words(question) - words(" ".join(names))
+    text = best.chunk.search_text
+    return not other.isdisjoint(words(text)) and of_kind(lines_of_cells(best.chunk.text)) is not None
 
 
 def _holds_all(question: str, hits: Sequence[Hit]) -> bool:

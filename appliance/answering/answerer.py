@@ -177,8 +177,11 @@ class Answerer:
         """
         if not has_words(found.searched_for) or not found.is_enough:
             return False
-        passages = packed(found.hits, self._settings.passages)
-        return not named.are_missing(found.searched_for, "", passages) or self._is_a_model_there()
+        hits = packed(found.hits, self._settings.passages)
+        is_quoted = not named.are_missing(found.searched_for, "", hits) or for_others(
+            found.searched_for, "", numbered(hits)
+        )
+        return bool(is_quoted) or self._is_a_model_there()
 
     def quoted(self, question: str, reader: Principal, found: Searched) -> Answer:
         """What a question by itself is answered where no model writes, from what is worth an answer (`may_answer`).
@@ -400,14 +403,13 @@ class Answerer:
         """The passages themselves, when there is no model to write."""
         passages = course.passages or numbered(packed(course.hits, self._settings.passages))
         hits = [passage.hit for passage in passages]
-        is_missing = not course.has_failed and named.are_missing(course.searched_for, course.follow_up, hits)
-        if is_missing:
-            quoted = for_others(course.searched_for, course.follow_up, passages)
-        else:
+        quoted = [] if course.has_failed else for_others(course.searched_for, course.follow_up, passages)
+        is_for_others = bool(quoted)
+        if not quoted:
+            if not course.has_failed and named.are_missing(course.searched_for, course.follow_up, hits):
+                course.passages = passages
+                return self._abstain(course)
             quoted = quotations(course.searched_for, passages, self._embedder, follow_up=course.follow_up)
-        if is_missing and not quoted:
-            course.passages = passages
-            return self._abstain(course)
         told = _besides(course, [quotation.passage for quotation in quoted], passages)
         if not course.retrieved:
             passages, quoted, told = _quoted_first(passages, quoted, told)
@@ -420,7 +422,7 @@ class Answerer:
             laid.text,
             course.follow_up,
             is_marked=bool(laid.highlights),
-            is_for_others=is_missing,
+            is_for_others=is_for_others,
             unnamed=named.unnamed(course.searched_for, course.follow_up, [one.passage.hit for one in quoted]),
         )
         course.notices += told.notices()

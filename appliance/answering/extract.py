@@ -14,18 +14,20 @@ the question, or clearly less near than the best that is quoted, is shown all th
 without a word of the question but those of the head, which are every row's, nor a passage that holds less of what the
 question names than one of another document. A name alone says of whom a row speaks, or a part for a follow-up, and not
 what: a word of the question that is no name must stand there too, unless it is near by itself, which is not enough for
-a row and a follow-up. What is not near is not quoted at all beside what holds a name of the question if it holds none.
+a row and a follow-up. A row that has all names of a question comes before a sentence of its passage that has not. What
+is not near is not quoted at all beside what holds a name of the question if it holds none.
 
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
 in them the parts that do, or stand under a heading or the head of a table that does. A part without a word of it is not
-marked, however near it is to both: it answers the question before.
+marked, however near it is to both: it answers the question before. Where what is best is a row for what that one names,
+a passage without all that is new in the follow-up is not marked at all.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -33,12 +35,14 @@ from appliance.answering import named
 from appliance.answering.citations import in_round_brackets
 from appliance.answering.followup import own_stems
 from appliance.answering.numbers import MEASURES
+from appliance.answering.others import CELL_BORDER, beside, cells_of, head_rows, of_kind
 from appliance.answering.sentence_ends import sentence_ends
 from appliance.answering.sentences import words
 from appliance.answering.things import things_in
 from appliance.answering.wrapping import unwrapped
 from appliance.dates import MONTHS
-from appliance.domain import Chunk, Citation
+from appliance.domain import Citation, Hit
+from appliance.inference.language import detect_language
 from appliance.inference.port import Embedder
 from appliance.language.words import ANY, one_of
 
@@ -56,14 +60,6 @@ _NUMBER = re.compile(r"\d+")
 _ITEM = re.compile(rf"\A\W*\d{{1,3}}(?:\)|\.(?!\s+{one_of(MONTHS)}\b))\s", re.IGNORECASE)  # no "31. Dezember"
 _MEASURE = re.compile(rf"\b{MEASURES}\b", re.IGNORECASE)
 _ASKS_FOR_NUMBER = re.compile(rf"\b{one_of(ANY.asks_for_a_number)}\b", re.IGNORECASE)
-_OTHERS = re.compile(
-    rf"(?:{one_of(ANY.before_others)}\s+)?(?:{one_of(ANY.others)}|(?<=\s){one_of(ANY.others_after_article)})\b"
-    rf"(?!\s+{one_of(ANY.others_of_saying)})"
-    rf"|{one_of(ANY.elsewhere)}\b"
-    rf"|(?:{one_of(ANY.before_rest)}\s+)?{one_of(ANY.rest)}(?=\W*\Z|\s+{one_of(ANY.of_words)}\b)",
-    re.IGNORECASE,
-)
-_CELL_BORDER = " | "  # as tables of documents are kept, a row on a line
 _LEFT_OUT = "…"
 _MAX_PASSAGES = 3
 _MAX_CHARACTERS = 500
@@ -74,7 +70,7 @@ _WORTH_KEEPING = 0.75  # of the best passage's score
 _WORTH_MARKING = 0.8  # of the best marked part's score: what is farther off is quoted, and draws no eye to it
 _NEAR = 0.7  # what the best of what is quoted is worth at least to be marked; measured: decision 22
 _FEWEST_PASSAGES = 3  # of which most may hold a name
-_PERIOD = re.compile(r"(?:\d{1,2}[./-]){0,2}(?:19|20)\d\d(?:[/-]\d{2,4})?")
+_PERIOD = re.compile(r"(?<![\d.,'/-])(?:\d{1,2}[./-]){0,2}(?:19|20)\d\d(?:[/-]\d{2,4})?(?![\d.,'/-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +127,11 @@ class _Wanted:
     """What parts are held against: the words of the question, and the names in it or in the follow-up.
 
     `asked` are its numbers and the stems of its words, without those of asking and of measures: many things last
-    "days". `own` are those that a follow-up says itself. `telling` are the names that tell that a part speaks of
-    what was asked: of a follow-up all of them, of a question by itself no years. A `common` one, which most
-    passages hold as they do the name of the house, does not tell it alone, but together with one of the `other`
-    words. Where they `are_missing` from the passages, nothing is near.
+    "days". `own` are those that a follow-up says itself, `new` of these what the question before does not say, and
+    `before` is what that one names. `telling` are the names that tell that a part speaks of what was asked: of a
+    follow-up all of them, of a question by itself no years. A `common` one, which most passages hold as they do the
+    name of the house, does not tell it alone, but together with one of the `other` words. Where they `are_missing`
+    from the passages, nothing is near.
     """
 
     question: str
@@ -142,6 +139,8 @@ class _Wanted:
     follow_up: str
     names: tuple[str, ...]
     own: frozenset[str]
+    new: frozenset[str]
+    before: tuple[str, ...]
     telling: tuple[str, ...]
     common: frozenset[str]
     other: frozenset[str]
@@ -153,12 +152,13 @@ class _Wanted:
         names = tuple(named.wanted(question, follow_up, hits, in_doubt=True))
         telling = names if follow_up else tuple(name for name in names if not name.isdecimal())
         common = frozenset() if follow_up else _common(telling, passages)
-        before = named.of_question_before(question, follow_up, hits) if follow_up else ()
+        before = tuple(named.of_question_before(question, follow_up, hits)) if follow_up else ()
         other = words(question) - words(" ".join((*names, *before)))
         are_missing = named.are_missing(question, follow_up, hits, in_doubt=True)
         asked = own_stems(_MEASURE.sub(" ", question)) | frozenset(_NUMBER.findall(question))
         own = own_stems(follow_up)
-        return cls(question, asked, follow_up, names, own, telling, common, other, are_missing)
+        new = own - own_stems(question.removesuffix(follow_up))
+        return cls(question, asked, follow_up, names, own, new, before, telling, common, other, are_missing)
 
     def is_spoken_of(self, text: str) -> bool:
         """Whether a text has a name, or a word of the follow-up's own."""
@@ -166,6 +166,11 @@ class _Wanted:
         if found - self.common or not self.own.isdisjoint(carried):
             return True
         return bool(found) and not self.other.isdisjoint(carried)
+
+    def stands_in(self, passage: Citation) -> bool:
+        """Whether a passage has all that is new in a follow-up, or a name of it."""
+        text = named.text_of(passage.hit)
+        return self.new <= words(text) or bool(named.held(self.names, text))
 
     def is_about(self, text: str) -> bool:
         """Whether a text has a word of the question that is no name: a name says of whom, but not what."""
@@ -200,7 +205,7 @@ class _Judged:
             for part, near in zip(self.parts, self.nearness, strict=True)
         ]
         if not wanted.follow_up:
-            return worth
+            return self._with_row_of_names(wanted, worth)
         hit, spoken = self.passage.hit, _words(wanted.follow_up)
         of_passage = f"{hit.title}\n{hit.path}\n{hit.chunk.context}"
         under = [f"{part.headings}\n{part.told}" for part in self.parts]
@@ -211,9 +216,44 @@ class _Judged:
             for text, near in zip(under, worth, strict=True)
         ]
 
+    def _with_row_of_names(self, wanted: _Wanted, worth: list[float]) -> list[float]:
+        """The same; a row that has all that is named, if the best part is a sentence that has not, is worth as much."""
+        names = [name for name in wanted.telling if name not in wanted.common and not any(map(str.isdigit, name))]
+        best = self.best(worth)
+        if not names or self.parts[best].is_row or len(named.held(names, self.parts[best].text)) == len(names):
+            return worth
+        rows = [
+            number
+            for number, part in enumerate(self.parts)
+            if part.is_row
+            and not part.leads
+            and len(named.held(names, part.text)) == len(names)
+            and wanted.is_about(self._under_headings(part, self.passage.hit.chunk.text))
+        ]
+        if rows:
+            row = max(rows, key=worth.__getitem__)
+            worth[row] = max(worth[row], worth[best])
+        return worth
+
     def best(self, scores: Sequence[float]) -> int:
-        """The best part by its `scores`, a heading or the head of a table only if there is nothing else."""
-        return max(range(len(self.parts)), key=lambda number: (not self.parts[number].leads, scores[number]))
+        """The best part by its `scores`, of two that are worth the same the row.
+
+        It is a heading or the head of a table only if there is nothing else.
+        """
+        parts = self.parts
+        return max(
+            range(len(parts)), key=lambda number: (not parts[number].leads, scores[number], parts[number].is_row)
+        )
+
+    def _under_headings(self, part: _Part, said: str) -> str:
+        """What is `said`, and the headings above a part without the title, which is every part's."""
+        above = (heading for heading in part.headings.split("\n") if heading != self.passage.hit.title)
+        return "\n".join((*above, said))
+
+    def is_row_before(self, wanted: _Wanted, best: int) -> bool:
+        """Whether a part is a row for what the question before names, in a passage without all that is new since."""
+        part = self.parts[best]
+        return part.is_row and bool(named.held(wanted.before, part.text)) and not wanted.stands_in(self.passage)
 
     def quotation(self, wanted: _Wanted, best: int, *, is_worth_marking: bool) -> Quotation:
         """The best part, with what stands around it."""
@@ -226,8 +266,7 @@ class _Judged:
         if part.leads or wanted.are_missing:
             return False
         hit = self.passage.hit
-        above = (heading for heading in part.headings.split("\n") if heading != hit.title)  # which is every part's
-        around = "\n".join((*above, hit.chunk.text if part.is_row else part.told))
+        around = self._under_headings(part, hit.chunk.text if part.is_row else part.told)
         if wanted.own:
             is_spoken_of = wanted.is_spoken_of(f"{hit.title}\n{part.headings}\n{part.told}")
             is_near = not part.is_row and self.nearness[best] >= _NEAR
@@ -253,7 +292,7 @@ def quotations(
         follow_up: The reader's words, where they were completed by the question they follow up.
     """
     wanted = _Wanted.by(question, follow_up, passages)
-    cut = [(passage, parts) for passage in wanted.best(passages) if (parts := _parts(passage.hit.chunk))]
+    cut = [(passage, parts) for passage in wanted.best(passages) if (parts := _parts(passage.hit))]
     nearness = iter(_nearness(wanted, [part.told for _, parts in cut for part in parts], embedder))
     judged = [_Judged(passage, parts, [next(nearness) for _ in parts]) for passage, parts in cut]
     scored = [(one, one.scores(wanted)) for one in judged]
@@ -261,6 +300,8 @@ def quotations(
     kept = [(one, scores, one.best(scores)) for one, scores in scored if max(scores) >= at_least]
     worth = _share_of(max((scores[best] for _, scores, best in kept), default=0.0), _WORTH_MARKING)
     of_others = _of_others(wanted, [one.passage for one, _, _ in kept])
+    if any(one.is_row_before(wanted, best) for one, scores, best in kept if scores[best] >= worth):
+        of_others += [one.passage for one, _, _ in kept if not wanted.stands_in(one.passage)]
     quoted = [
         one.quotation(wanted, best, is_worth_marking=scores[best] >= worth and one.passage not in of_others)
         for one, scores, best in kept
@@ -269,44 +310,45 @@ def quotations(
 
 
 def for_others(searched_for: str, follow_up: str, passages: Sequence[Citation]) -> list[Quotation]:
-    """The row of a table that is for what the table does not name, where a follow-up names something else; or nothing.
+    """The row of a table that is for what the table does not name, where what is named stands nowhere; or nothing.
 
-    "And in Paris?" after "What is the limit in Geneva?" finds no Paris, but "Other cities" below Geneva. It is not
-    marked: whether it holds for Paris is not said.
+    "And in Paris?" after "What is the limit in Geneva?" finds no Paris, but "Other cities" below Geneva; "What is the
+    hotel limit in Paris?" finds it below "City", in a table about hotels. It is not marked: whether it holds for Paris
+    is not said.
     """
-    hits = [passage.hit for passage in passages]
-    sought = named.wanted(searched_for, follow_up, hits)
-    if not follow_up or not all(is_word and not name.isdecimal() for name, is_word in sought.items()):
+    texts = [named.text_of(passage.hit) for passage in passages]
+    sought, before = _sought(searched_for, follow_up, passages)
+    if not sought or not all(is_word and not name.isdecimal() for name, is_word in sought.items()):
         return []
-    before = named.of_question_before(searched_for, follow_up, hits)
-    for passage in passages[:_MAX_PASSAGES]:
-        parts = _parts(passage.hit.chunk)
-        row = _row_for_others(parts, before)
+    held = named.held(sought, *texts)
+    if held == frozenset(sought) if follow_up else held:
+        return []
+    other = words(searched_for) - words(" ".join((*sought, *before)))
+    for number, passage in enumerate(passages[:_MAX_PASSAGES]):
+        parts = _parts(passage.hit)
+        cells = list(map(_cells, parts))
+        row = beside(cells, lambda cell: bool(named.held(before, cell)))
+        if row is None and number == 0 and not named.held(before, *texts) and not other.isdisjoint(words(texts[0])):
+            row = of_kind(cells)
         if row is not None:
             first, around = _around(parts, row)
             return [Quotation(passage, *around, is_near=False, at=first.at)]
     return []
 
 
-def _row_for_others(parts: Sequence[_Part], names: Collection[str]) -> int | None:
-    """The first row that is for others than one of the names, which another row has in the same column."""
-    cells = [(row, column, cell) for row, part in enumerate(parts) for column, cell in enumerate(_cells(part))]
-    found = [(row, column) for row, column, cell in cells if _OTHERS.match(cell) and not named.held(names, cell)]
-    if not found:
-        return None
-    heads = _head_rows(parts)
-    columns = {(heads[row], column) for row, column in found}
-    hold = {
-        (heads[row], column)
-        for row, column, cell in cells
-        if row != heads[row] and (heads[row], column) in columns and named.held(names, cell)
-    }
-    return next((row for row, column in found if (heads[row], column) in hold), None)
+def _sought(
+    searched_for: str, follow_up: str, passages: Sequence[Citation]
+) -> tuple[Mapping[str, bool], Collection[str]]:
+    """What a question names, in German what comes after "in" too, and what the one before it does."""
+    hits = [passage.hit for passage in passages]
+    if follow_up:
+        return named.wanted(searched_for, follow_up, hits), named.of_question_before(searched_for, follow_up, hits)
+    return named.names(searched_for, detect_language(searched_for), german_places=True), ()
 
 
 def _cells(part: _Part) -> list[str]:
     """The cells of a row, one by one; none of what is no row."""
-    return [cell.strip() for cell in part.text.split(_CELL_BORDER.strip())] if part.is_row else []
+    return cells_of(part.text) if part.is_row else []
 
 
 def _share_of(best: float, share: float) -> float:
@@ -347,12 +389,12 @@ def laid_out(quotations: Sequence[Quotation]) -> Quotations:
     return Quotations(text, tuple(highlights), quoted_at)
 
 
-def _parts(chunk: Chunk) -> list[_Part]:
-    place = chunk.place
-    headings = frozenset(place.headings).union(*(path for _, path in place.later))
+def _parts(hit: Hit) -> list[_Part]:
+    place = hit.chunk.place
+    headings = frozenset((hit.title, *place.headings)).union(*(path for _, path in place.later))
     parts: list[_Part] = []
     start = 0
-    for line in unwrapped(chunk.text, headings).split("\n"):
+    for line in unwrapped(hit.chunk.text, headings).split("\n"):
         above = "\n".join(place.headings_at(start))
         indent = len(line) - len(line.lstrip())
         parts += (replace(part, headings=above) for part in _parts_of_line(line.strip(), start + indent, headings))
@@ -370,15 +412,21 @@ def _parts(chunk: Chunk) -> list[_Part]:
 
 def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]:
     """The parts of a line, which begins at that place of the passage."""
-    if (line and line.lstrip("# ") in headings) or _is_numbered_caption(line):
+    if _is_heading(line, headings) or _is_numbered_caption(line):
         return [_Part(line, at, opens_line=True, leads=True)]
-    if _CELL_BORDER in line:
+    if CELL_BORDER in line:
         return [_Part(line, at, opens_line=True, is_row=True)]
     return [
         _Part(said.strip(), at + end - len(said.lstrip()), opens_line=start == 0)
         for start, end in _sentences(line)
         if (said := line[start:end]).strip()
     ]
+
+
+def _is_heading(line: str, headings: Collection[str]) -> bool:
+    """Whether a line is a heading or the title, which may stand behind a label ("Subject: ...")."""
+    said = line.lstrip("# ")
+    return bool(said) and (said in headings or said.partition(":")[2].strip() in headings)
 
 
 def _is_numbered_caption(line: str) -> bool:
@@ -394,7 +442,7 @@ def _names_columns(parts: Sequence[_Part], number: int) -> bool:
     if not all(part.is_row for part in parts[number : number + 2]) or number + 1 == len(parts):
         return False
     cells = list(filter(None, _cells(parts[number])))
-    return len(cells) > 1 and all(_PERIOD.fullmatch(cell) or not _NUMBER.search(cell) for cell in cells)
+    return len(cells) > 1 and not any(_NUMBER.search(_PERIOD.sub("", cell)) for cell in cells)
 
 
 def _is_caption(parts: Sequence[_Part], number: int) -> bool:
@@ -478,12 +526,8 @@ def _grown(parts: Sequence[_Part], best: int, room: int) -> tuple[int, int]:
 
 
 def _head_rows(parts: Sequence[_Part]) -> list[int]:
-    """Of each row the first one of its table (a line may stand alone between two rows); of what is none, itself."""
-    heads: list[int] = []
-    for number, part in enumerate(parts):
-        above = next((row for row in (number - 1, number - 2) if part.is_row and row >= 0 and parts[row].is_row), None)
-        heads.append(number if above is None else heads[above])
-    return heads
+    """Of each row the first one of its table; of what is none, itself."""
+    return head_rows([part.is_row for part in parts])
 
 
 def _opening(parts: Sequence[_Part], first: int, head: int) -> str:

@@ -63,8 +63,7 @@ def other_model(then: ModelUsed, model: LanguageModel | None) -> Note | None:
 
 def quoted(searched_for: str, follow_up: str, passages: Sequence[Citation], embedder: Embedder) -> str | Note:
     """The quotation of the passages, as a reader would be shown it."""
-    is_missing = named.are_missing(searched_for, follow_up, [passage.hit for passage in passages])
-    made = for_others(searched_for, follow_up, passages) if is_missing else []
+    made = for_others(searched_for, follow_up, passages)
     try:
         text = laid_out(made or quotations(searched_for, passages, embedder, follow_up=follow_up)).text
     except ModelUnavailable as error:
@@ -88,7 +87,8 @@ def judged(
     """
     is_enough = bool(hits) and answerability(searched_for, hits) >= answerable_above
     are_missing = bool(passages) and named.are_missing(searched_for, follow_up, [passage.hit for passage in passages])
-    return "" if is_enough and not are_missing else notices.not_said(language)
+    is_quoted = not are_missing or for_others(searched_for, follow_up, passages)
+    return "" if is_enough and is_quoted else notices.not_said(language)
 
 
 def _missing(then: ModelUsed, why: str) -> str:

@@ -221,6 +221,48 @@ def test_a_table_in_a_quotation_has_no_quotation_marks_which_stand_at_the_prose(
     assert html == f'<div class="sr-text" dir="auto">{shown.replace("CHIP", chip)}</div>'
 
 
+@pytest.mark.parametrize(
+    ("quotation", "shown"),
+    [
+        ("“• Lock it.\n• Report it.” [1]", "<ul><li>“Lock it.</li><li>Report it.” CHIP</li></ul>"),
+        ("“… - Lock it.” [1]", "<p>…</p><ul><li>“Lock it.” CHIP</li></ul>"),
+        ("“3. Stop it.\n4. Start it. …” [1]", '<ol start="3"><li>“Stop it.</li><li>Start it. …” CHIP</li></ol>'),
+        ("“7. Incidents\nCall 4747.” [1]", "<p>“7. Incidents<br>Call 4747.” CHIP</p>"),
+        ("“• Report it.\n7. Incidents\nCall.” [1]", "<ul><li>“Report it.</li></ul><p>7. Incidents<br>Call.” CHIP</p>"),
+        ("“Go.\n7. Incidents” [1]", "<p>“Go.<br>7. Incidents” CHIP</p>"),
+        (
+            "“1. Stop.\n2. Start.\n3. Repairs\nCall.” [1]",
+            "<ol><li>“Stop.</li><li>Start.</li></ol><p>3. Repairs<br>Call.” CHIP</p>",
+        ),
+        ("“1. Stop.\n2. Start.\n7. Repairs” [1]", "<ol><li>“Stop.</li><li>Start.</li></ol><p>7. Repairs” CHIP</p>"),
+        ("“1. Stop\n2. Start\nCall.” [1]", "<ol><li>“Stop</li><li>Start</li></ol><p>Call.” CHIP</p>"),
+        ("“1. Scope\nAll.\n  2. Terms\nNone.” [1]", "<p>“1. Scope<br>All.<br>2. Terms<br>None.” CHIP</p>"),
+    ],
+)
+def test_in_a_quotation_lists_are_told_from_headings_and_keep_their_signs(quotation: str, shown: str) -> None:
+    chip = '<span class="sr-chip">1</span>'
+    assert render(quotation, {1}, rows=True) == f'<div class="sr-text" dir="auto">{shown.replace("CHIP", chip)}</div>'
+
+
+def test_what_is_marked_stays_so_where_a_quotation_begins_with_an_item() -> None:
+    quotation = "“• Report it.\n• Lock it.” [1]"
+    html = render(quotation, {1}, marked=[(1, quotation.index("\n"))], rows=True)
+    assert "<ul><li>“<mark>Report it.</mark></li><li>Lock it.” " in html
+    heading = "“1. Stop.\n2. Go.\n3. Repairs\nCall.” [1]"
+    html = render(heading, {1}, marked=[(heading.index("3"), heading.index("\nC"))], rows=True)
+    assert "<li>Go.</li></ol><p>3. <mark>Repairs</mark><br>Call.” " in html
+
+
+def test_a_number_alone_begins_a_list_in_what_a_model_writes() -> None:
+    assert "<ol><li>Stop.</li></ol>" in render("1. Stop.")
+    assert "<ol><li>Stop.</li><li>Start.</li></ol>" in render("1. Stop.\n1. Start.")
+
+
+def test_the_time_to_tell_lists_from_headings_grows_with_the_text_and_no_faster() -> None:
+    for line in ("“• Stop\n", "“1. Stop\n", "  2. Stop\n", "“… \n"):
+        assert_linear(lambda text: render(text, rows=True), line.__mul__, 2_000)
+
+
 def test_the_quotation_marks_of_one_quotation_are_not_put_into_another() -> None:
     prose, table = "“Ask early.” [1]", "“\nCity | EUR\nBern | 180\n” [2]"
     apart = "".join(render(one, {1, 2}, rows=True) for one in (prose, table))
@@ -253,6 +295,8 @@ def test_quotation_marks_are_put_elsewhere_without_a_loss_of_other_signs(lines: 
     [
         ("City | EUR\nBern | 180", "City"),
         ("Site | 2025 | 01.04.2026\nBern | 3 | 4", "Site"),
+        ("Item | Budget 2026 | Plan 2026/27\nRevenue | 90 | 97", "Item"),
+        ("Item | EUR 12.2026 | 1,2026\nRevenue | 90 | 97", ""),
         ("Name | Zoë\nRole | Clerk", ""),  # it may be a table of pairs
         ("Bern | 180\nGenf | 230", ""),
         ("City | EUR", ""),

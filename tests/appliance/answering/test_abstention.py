@@ -56,6 +56,15 @@ def test_names_must_stand_in_one_passage_together() -> None:
     assert signs(QUESTION, apart).names == 0.5
 
 
+def test_a_name_that_stands_nowhere_may_be_one_of_the_others_of_a_table() -> None:
+    table = hit("The hotel limits.\nCity | Limit\nGeneva | 230\nOther cities | 120")
+    assert signs("What is the hotel limit in Paris?", [table]).names == 1.0
+    assert signs("What is the hotel limit in Paris and Geneva?", [table]).names == 0.5
+    assert signs("What is the hotel limit in 2019?", [table]).names == 0.0
+    assert signs("Who is the mayor of Paris?", [table]).names == 0.0
+    assert signs("What is the hotel limit in Paris?", [hit("The hotel limits."), table]).names == 0.0
+
+
 def test_a_plural_or_genitive_is_still_the_name_and_a_longer_word_is_not() -> None:
     assert signs("Who runs Activision now?", [hit("Activisions board met.")]).names == 1.0
     assert signs("Who runs Activision now?", [hit("The activity of the board.")]).names == 0.0

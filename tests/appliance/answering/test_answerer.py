@@ -465,6 +465,18 @@ def test_to_a_follow_up_about_what_a_table_does_not_name_its_row_for_others_is_q
     assert answer.notices == (f"Nothing that is quoted here names “Paris”. {notices.FOR_OTHERS}",)
 
 
+def test_a_question_about_what_a_table_does_not_name_is_shown_its_row_for_others(make: Make) -> None:
+    answerer = make(hits=FixedHits([make_hit(TABLE, similarity=0.51)]))
+    answer = answer_of(ask(answerer, "What is the hotel limit in Paris?")).answer
+    assert answer.kind is AnswerKind.EXTRACTIVE
+    assert "Other cities | 120" in answer.text
+    assert answer.highlights == ()
+    assert answer.notices == (f"Nothing that is quoted here names “Paris”. {notices.FOR_OTHERS}",)
+    found = [make_hit(TABLE, similarity=0.51)]
+    assert answerer.may_answer(answerer.judge("What is the hotel limit in Paris?", found, READER.access))
+    assert answer_of(ask(answerer, "What is the hotel limit of Fabrikam in 2019?")).answer.kind is AnswerKind.ABSTAINED
+
+
 @pytest.mark.parametrize(
     ("question", "text"),
     [

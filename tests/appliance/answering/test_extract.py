@@ -241,6 +241,33 @@ def test_a_line_above_a_table_is_marked_if_it_is_a_sentence() -> None:
     assert marks("Where do the lockers of the staff rooms stand?", *make_passages(text)) == [text.split("\n")[0]]
 
 
+def test_a_row_with_the_name_of_a_question_comes_before_a_sentence_without_it() -> None:
+    table = "A daily allowance is paid for each day.\nCountry | Rate\nAustria | 48\nNew York | 62"
+    assert marks("What is the daily allowance for a day in Austria?", *make_passages(table)) == ["Austria | 48"]
+    assert marks("What is the daily allowance for a day in New York?", *make_passages(table)) == ["New York | 62"]
+    sentence = "A daily allowance is paid for each day."
+    assert marks("What daily allowance is paid?", *make_passages(table)) == [sentence]
+    for other in ("Austria pays a daily allowance for each day.", "A daily allowance for each day is 9 in Austria."):
+        named = table.replace(sentence, other)
+        assert marks("What is the daily allowance for a day in Austria?", *make_passages(named)) == [other]
+    assert marks("How long is maternity leave in Austria?", *make_passages(table)) == []  # which the row does not tell
+
+
+@pytest.mark.parametrize(
+    "line", ["Prices of ceramic parts", "# Prices of ceramic parts", "Subject: Prices of ceramic parts"]
+)
+def test_the_title_of_a_document_is_not_marked_where_it_stands_in_it_but_what_is_below(line: str) -> None:
+    [passage] = make_passages(f"{line}\nThe prices of ceramic parts rise by 5 percent.")
+    passage = replace(passage, hit=replace(passage.hit, title="Prices of ceramic parts"))
+    assert marks("Prices of ceramic parts?", passage) == ["The prices of ceramic parts rise by 5 percent."]
+
+
+def test_the_head_of_a_table_may_name_a_plan_of_a_year() -> None:
+    table = "Item | Budget 2026 | Plan 2027\nRevenue | 90 | 97\nMaterial | 38 | 41"
+    assert marks("What is the budget 2026?", *make_passages(table)) == []
+    assert marks("What is the budget of material in 2026?", *make_passages(table)) == ["Material | 38 | 41"]
+
+
 def test_a_row_is_not_marked_for_the_words_of_the_columns_alone() -> None:
     table = "Meeting room | Number of seats\nRhine | 12\nAare | 40"
     assert marks("Which meeting room has the greatest number of seats?", *make_passages(table)) == []
@@ -302,6 +329,36 @@ def test_what_only_begins_like_a_row_for_others_is_none(cell: str) -> None:
 @pytest.mark.parametrize("cell", ["Bern", "Other places"])
 def test_the_time_to_find_a_row_for_others_grows_with_the_table_and_no_faster(cell: str) -> None:
     assert_linear(rows_for_others, lambda size: "Place | Hours\n" + f"{cell} | 24\n" * size, 1_200)
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("What is the hotel limit in Paris?", 1),
+        ("Hotel limit in Paris?", 1),  # which may be German or not
+        ("Was kostet ein Hotel in Paris?", 1),
+        ("What is the hotel limit in Geneva?", 0),
+        ("What is the limit of the canteen in Paris?", 0),  # in a table about something else
+        ("What was the hotel limit in 2019?", 0),
+        ("What is the hotel limit for GDP?", 0),
+    ],
+)
+def test_a_question_by_itself_is_shown_the_row_for_others_of_a_table_about_what_it_asks(
+    question: str, rows: int
+) -> None:
+    table = "Each hotel\nCity | Maximum\nGeneva | 230\nOther cities | 120"
+    assert len(for_others(question, "", make_passages(table, "The canteen of Bern."))) == rows
+    assert not for_others(question, "", make_passages("A hotel in Oslo.", table))  # which is not the nearest
+
+
+def test_what_has_no_row_of_its_kind_is_not_shown_that_of_another_table() -> None:
+    meals = "Meal | Place\nCountry | Rate\nAustria | 48\nDenmark | 72"
+    hotels = "Hotel and meal\nCity | Rate\nGeneva | 230\nOther cities | 120"
+    question = "What is the rate for a meal in Austria?"
+    for passages in (make_passages(meals, hotels), make_passages(hotels, meals)):
+        assert not for_others(f"{question} And in Norway?", "And in Norway?", passages)
+    nowhere = question.replace("Austria", "Norway")
+    assert for_others(f"{nowhere} And in Paris?", "And in Paris?", make_passages(hotels, meals))
 
 
 def test_the_time_to_cut_a_passage_grows_with_its_dots_and_no_faster() -> None:
@@ -394,6 +451,27 @@ def test_what_stands_under_a_heading_or_the_head_of_a_table_has_the_name_in_it()
         assert quoted.nearest == f"The hotel limit is {limit}."
     old, new = "EUR thousand | 2023\nNet profit | 5,829", "EUR thousand | 2025\nNet profit | 6,970"
     assert nearest("What was the net profit in 2025?", "And in 2023?", new, old) == ["Net profit | 5,829"]
+
+
+@pytest.mark.parametrize(
+    ("follow_up", "marked"),
+    [
+        ("And the hotel limit in paris?", []),
+        ("And the highest rate in paris?", []),
+        ("And the hotel limit in vienna?", ["Vienna | 155"]),
+        ("And the highest rate?", ["London | 215"]),
+        ("And the highest rate with breakfast?", ["London | 215"]),
+    ],
+)
+def test_the_row_of_the_question_before_is_not_marked_for_what_stands_nowhere(
+    follow_up: str, marked: list[str]
+) -> None:
+    question = f"What is the hotel limit in London? {follow_up}"
+    rows = "Hotel limit with breakfast\nCity | Highest rate\nLondon | 215\nVienna | 155"
+    found = extract(question, make_passages(rows, "The limit is 4,000 a month."), ToyEmbedder(), follow_up=follow_up)
+    assert [found.text[start:end] for start, end in found.highlights] == marked
+    alone = extract("What is the hotel limit in London?", make_passages(rows), ToyEmbedder())
+    assert [alone.text[start:end] for start, end in alone.highlights] == ["London | 215"]
 
 
 def test_the_words_of_a_german_follow_up_decide_though_they_name_nothing() -> None:

@@ -166,14 +166,15 @@ def test_a_prompt_in_another_language_is_made_again_as_it_was(desk: Desk, questi
     assert len(asked) == 2 and all(begin in prompt for prompt in asked)
 
 
-def test_a_row_for_others_that_was_quoted_is_quoted_again(desk: Desk) -> None:
+@pytest.mark.parametrize("question", ["And in Paris?", "What is the hotel limit in Paris?"])
+def test_a_row_for_others_that_was_quoted_is_quoted_again(desk: Desk, question: str) -> None:
     desk.model = None
     table = (
         "The hotel limit of each city is told per night.\nCity | Limit\nGeneva | 230\nVienna | 155\nOther cities | 120"
     )
     desk.shop.add("travel.txt", table, "Each hotel has a limit of one breakfast. Nobody has a limit of two.")
     turn = Turn("What is the hotel limit in Geneva?", "230 [1].")
-    query_id = desk.ask(turn, question="And in Paris?")
+    query_id = desk.ask(turn, question=question)
     closed = desk.log.query(query_id).answer
     assert closed is not None and "Other cities | 120" in closed.answer
     replay = desk.replay(query_id)
