@@ -50,7 +50,7 @@ class _Seen:
         )
 
 
-_NOTHING = _Seen(NumbersOf(frozenset(), frozenset()), frozenset(), frozenset(), frozenset())
+_NOTHING = _Seen(NumbersOf(), frozenset(), frozenset(), frozenset())
 
 
 def grounding(answer: str, citations: Sequence[Citation], language: str) -> Grounding:

@@ -76,7 +76,8 @@ class LlamaIndexModel:
         chat = [ChatMessage(role=MessageRole(item.role.value), content=valid_text(item.content)) for item in messages]
         try:
             with closing(self._llm.stream_chat(chat)) as responses:
-                for response in Watch(generation.time_s, generation).parts(responses):
+                watch = Watch(generation.time_s, generation)
+                for response in watch.parts(responses, lambda response: response.delta or ""):
                     if response.delta:
                         if left <= 0:
                             return True

@@ -44,7 +44,6 @@ from appliance.inference.wire import Ending, valid_text, wire_messages
 _DEFAULT_PORT = 11434
 _LAST_PORT = 65535
 _THINKING = "thinking"
-_PARTS_PER_TOKEN = 2  # Ollama sends at most one; what speaks its API may cut finer
 _VOCABULARY_S = 5.0  # longest wait for one, in which nobody who left ends the answer
 _VOCABULARY_BYTES = 64 * 1024 * 1024  # of the largest, 250,000 tokens and as many merges, it takes a quarter
 
@@ -149,7 +148,6 @@ class OllamaModel:
         self, request: Mapping[str, Any], messages: Sequence[Message], generation: Generation
     ) -> Generator[str, None, bool]:
         watch = Watch(self._token_timeout_s, generation)
-        sent = 0
         with (
             self._errors(),
             self._client.stream("POST", "/api/chat", json=request, timeout=self._timeout(watch)) as response,
@@ -157,15 +155,12 @@ class OllamaModel:
             if response.status_code != httpx.codes.OK:
                 response.read()
                 raise self._refusal(response.status_code, response.text)
-            for line in watch.parts(_lines(response.iter_bytes())):
-                part = self._json_object(line)
+            parts = map(self._json_object, _lines(response.iter_bytes()))
+            for part in watch.parts(parts, _written):
                 if "error" in part:
                     raise self._refusal(_integer(part.get("status")) or 500, str(part["error"]))
-                sent += part.get("done") is not True
-                if sent > _PARTS_PER_TOKEN * generation.max_tokens:
-                    raise self._too_long(generation)
                 # A model that was asked not to think may still do so (gpt-oss): that text is in `thinking`, unread.
-                if content := str(_object(part, "message").get("content") or ""):
+                if content := _text(part, "content"):
                     yield content
                 if part.get("done") is True:
                     is_cut = part.get("done_reason") == "length"
@@ -270,13 +265,6 @@ class OllamaModel:
             f"Ollama at {self._host} could not answer with model '{self._name}' (error {status}). See the server's log."
         )
 
-    def _too_long(self, generation: Generation) -> ModelUnavailable:
-        """It heeds no `num_predict`, so it may have cut the prompt too; the figures that would tell do not come."""
-        return ModelUnavailable(
-            f"Ollama at {self._host} wrote on after the {generation.max_tokens:,} tokens that it was asked for. "
-            "Check the server's version; a longer answer takes a higher model.max_answer_tokens."
-        )
-
     def _missing(self) -> ModelUnavailable:
         return ModelUnavailable(
             f"Model '{self._name}' is not on the Ollama server at {self._host}; import it with `ollama create` "
@@ -323,6 +311,15 @@ def _base_url(host: str) -> str:
     if url.host == "0.0.0.0":  # noqa: S104 - where a server listens on all addresses, a client cannot connect
         url = url.copy_with(host="127.0.0.1")
     return str(url).rstrip("/")
+
+
+def _written(part: Mapping[str, Any]) -> str:
+    """What the model wrote in a part of an answer, its thinking too."""
+    return _text(part, _THINKING) + _text(part, "content")
+
+
+def _text(part: Mapping[str, Any], key: str) -> str:
+    return str(_object(part, "message").get(key) or "")
 
 
 def _object(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import httpx
 import openai
-from openai.types.chat import ChatCompletionMessageParam
+from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from openai.types.completion_usage import CompletionUsage
 
 from appliance.errors import ConfigurationError, ContextOverflow, ModelUnavailable
@@ -35,6 +35,8 @@ from appliance.inference.wire import Ending, wire_messages
 
 NO_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 """vLLM, SGLang and llama.cpp pass this to the chat template; Qwen's and others then leave thinking out."""
+
+_TEXTS = ("content", "reasoning_content", "reasoning")  # what a model writes, and its thinking by the names servers use
 
 
 class OpenAICompatibleModel:
@@ -185,12 +187,12 @@ class ChatServer:
                 timeout=self._timeout(watch),
             ) as chunks,
         ):
-            for chunk in watch.parts(chunks):
+            for chunk in watch.parts(chunks, _written):
                 usage = chunk.usage or usage
                 for choice in chunk.choices:
                     finish = choice.finish_reason or finish
-                    if choice.delta.content:
-                        yield choice.delta.content
+                    if content := _text(choice.delta, "content"):
+                        yield content
         if finish is None:
             raise ModelUnavailable(f"The server at {self._where} ended its answer too soon. Ask again; see its log.")
         require_whole_prompt(
@@ -256,6 +258,17 @@ class ChatServer:
                 f"The model server at {self._where} is busy or loading. Wait a moment and ask again."
             )
         return ModelUnavailable(f"The model server at {self._where} could not answer (error {status}). See its log.")
+
+
+def _written(chunk: ChatCompletionChunk) -> str:
+    """What the model wrote in a part of an answer, its thinking too."""
+    return "".join(_text(choice.delta, name) for choice in chunk.choices for name in _TEXTS)
+
+
+def _text(delta: object, name: str) -> str:
+    """One text of a part; the client does not check that it is one."""
+    text = getattr(delta, name, None)
+    return text if isinstance(text, str) else ""
 
 
 def _reported_window(model: Mapping[str, Any]) -> int:

@@ -4,10 +4,12 @@ Rules this module keeps:
 
 1. The clock is looked at with every block of bytes, from the first of the request to the last of the answer, and every
    second in which none goes or comes. A timeout of httpx begins anew with each byte.
-2. Only a part of an answer is a sign of life. Comments, blank lines and lines without an end are none.
+2. Only text that can be seen is a sign of life, thinking too, which is not shown: a model may think for longer than it
+   may be silent. Comments, blank lines, lines without an end, empty parts of an answer and parts of blanks are none.
 3. What is no part yet waits in memory, so it has a greatest size; and nothing is unpacked, since a few bytes may unpack
    to any number.
-4. A call ends when nobody waits for its answer any more, whether bytes come or not.
+4. Nor has an answer more text, thinking included, than the tokens that were asked for can make.
+5. A call ends when nobody waits for its answer any more, whether bytes come or not.
 """
 
 from __future__ import annotations
@@ -29,6 +31,10 @@ MAX_PART_BYTES = 4 * 1024 * 1024
 """What a server may send before there is a part of an answer in it, or the whole answer to a plain request, unless the
 `Watch` of the call is given another size."""
 
+CHARACTERS_PER_TOKEN = 16
+"""More than the tokens of any answer have on average: of prose they have three to five, of padded tables some more.
+What counts is characters: a server may cut its parts finer than tokens, or coarser."""
+
 _LOOK_S = 1.0
 _Part = TypeVar("_Part")
 
@@ -44,6 +50,7 @@ class Watch(float):
     _heard_at: float
     _unread_bytes: int
     _most_bytes: int
+    _characters: int
 
     def __new__(
         cls, silence_s: float, generation: Generation | None = None, *, most_bytes: int = MAX_PART_BYTES
@@ -59,15 +66,28 @@ class Watch(float):
         watch._ends = watch._heard_at + (generation.time_s if generation else math.inf)
         watch._unread_bytes = 0
         watch._most_bytes = most_bytes
+        watch._characters = 0
         return watch
 
-    def parts(self, parts: Iterable[_Part]) -> Iterator[_Part]:
-        """What was made of the bytes of a server, part by part. Raises ModelUnavailable."""
+    def parts(self, parts: Iterable[_Part], text_of: Callable[[_Part], str]) -> Iterator[_Part]:
+        """What was made of the bytes of a server, part by part.
+
+        Args:
+            parts: They may come for ever.
+            text_of: What the model wrote in one of them, to be shown or not.
+
+        Raises:
+            ModelUnavailable: The time of the answer is over, nobody waits for it, or it is longer than it can be.
+        """
         for part in parts:
             self._require_time()
+            text = text_of(part)
+            self._require_end(len(text))
+            given_at = time.monotonic()
             yield part
-            # From here on: for how long a reader held the part is no silence of the server.
-            self._heard_at, self._unread_bytes = time.monotonic(), 0
+            self._unread_bytes = 0
+            # For how long a reader held the part is no silence of the server.
+            self._heard_at = time.monotonic() - (0 if _can_be_seen(text) else given_at - self._heard_at)
 
     def read(self, receive: Callable[[float], bytes]) -> bytes:
         """The next block of bytes.
@@ -126,6 +146,20 @@ class Watch(float):
                 f"The model server sent {self._most_bytes // 2**20} MB without coming to the end of a line, or of a "
                 "part of an answer. See its log, and check that it is the server meant."
             )
+
+    def _require_end(self, characters: int) -> None:
+        """A server that heeds no limit may have cut the prompt too; the figures that would tell do not come."""
+        generation = self._generation
+        self._characters += characters
+        if generation is not None and self._characters > CHARACTERS_PER_TOKEN * generation.max_tokens:
+            raise ModelUnavailable(
+                f"The language model wrote on after the {generation.max_tokens:,} tokens that it was asked for. Check "
+                "the version of its server; a longer answer takes a higher model.max_answer_tokens."
+            )
+
+
+def _can_be_seen(text: str) -> bool:
+    return any(character.isprintable() and character != " " for character in text)
 
 
 class WatchedTransport(httpx.HTTPTransport):

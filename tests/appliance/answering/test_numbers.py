@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from appliance.answering.numbers import (
     _SCALES,
+    Number,
     numbers,
     numbers_of,
     scales,
@@ -125,14 +126,23 @@ def test_words_of_an_answer_are_no_numbers_where_they_count_what_a_passage_lists
         ("Kept for ten years.", "", ("ten years",)),
         ("Es sei denn, zwei Jahre, acht Tage.", "de", ("acht Tage",)),
         ("once days", "en", ()),
-        ("twenty-five years, quatre-vingt-dix ans", "", ()),
-        ("treinta y cinco años", "es", ()),
+        ("twenty-five years, quatre-vingt-dix ans", "", ("twenty-five years", "quatre-vingt-dix ans")),
+        ("treinta y cinco años", "es", ("treinta y cinco años",)),
+        ("Nach fünfundzwanzig Jahren, zweihundert EUR.", "de", ("fünfundzwanzig Jahren", "zweihundert EUR")),
+        ("dopo venticinque anni, ventotto giorni", "it", ("venticinque anni", "ventotto giorni")),
+        ("thirty and five days, thirty-five and five days", "en", ()),
+        ("twenty five-year terms, several hundred and five days", "en", ()),
+        ("three percent, two per cent, one day", "en", ("three percent", "two per cent")),
+        ("seit hunderttausend Jahren, hundertfünf Tage", "de", ("hundertfünf Tage",)),
+        ("ein Prozent, zwei Tage", "de", ("ein Prozent",)),
+        ("two point three percent, zero point\ntwenty-five percent", "en", ()),
+        ("twenty-two point three percent", "en", ()),
         ("vingt et onze ans", "fr", ()),
-        ("two or three years, one hundred and five days", "en", ()),
+        ("two or three years, one hundred and five days", "en", ("one hundred and five days",)),
         ("four and a half years", "en", ()),
         ("five million dollars", "en", ()),
         ("four to six years", "en", ("six years",)),
-        ("twenty five years", "en", ()),
+        ("twenty five years", "en", ("twenty five years",)),
     ],
 )
 def test_a_spelled_number_of_an_answer_counts_before_a_measure(
@@ -163,6 +173,126 @@ def test_a_spelled_number_stands_in_a_passage_in_words_of_any_language_or_in_dig
     assert numbers_of(passage, "it").have(number) is expected, "the language of a passage may be told wrongly"
 
 
+@pytest.mark.parametrize(
+    ("written", "value", "language"),
+    [
+        ("twenty-one", 21, "en"),
+        ("ninety nine", 99, "en"),
+        ("two hundred", 200, "en"),
+        ("three hundred and forty-two", 342, "en"),
+        ("one thousand two hundred", 1200, "en"),
+        ("einundzwanzig", 21, "de"),
+        ("siebenundvierzig", 47, "de"),
+        ("neunundneunzig", 99, "de"),
+        ("hundertfünf", 105, "de"),
+        ("zweihundert", 200, "de"),
+        ("dreihundertzweiundvierzig", 342, "de"),
+        ("eintausendzweihundert", 1200, "de"),
+        ("vingt et un", 21, "fr"),
+        ("vingt-cinq", 25, "fr"),
+        ("soixante-dix", 70, "fr"),
+        ("soixante et onze", 71, "fr"),
+        ("soixante-dix-sept", 77, "fr"),
+        ("quatre-vingts", 80, "fr"),
+        ("quatre-vingt-dix-neuf", 99, "fr"),
+        ("nonante-neuf", 99, "fr"),
+        ("deux cents", 200, "fr"),
+        ("trois cent quarante-deux", 342, "fr"),
+        ("ventuno", 21, "it"),
+        ("quarantasette", 47, "it"),
+        ("duecento", 200, "it"),
+        ("trecentoquarantadue", 342, "it"),
+        ("veintiún", 21, "es"),
+        ("cuarenta y siete", 47, "es"),
+        ("doscientas", 200, "es"),
+        ("trescientos cuarenta y dos", 342, "es"),
+    ],
+)
+def test_a_number_of_several_words_is_one(written: str, value: int, language: str) -> None:
+    there = numbers_of(f"It is {written}.", language)
+    assert there.have(Number(written, frozenset({str(value)})))
+    assert not there.have(Number(written, frozenset({str(value + 1)})))
+    said = spelled_numbers(f"It is {written} euros.", language)
+    assert [number.readings for number in said] == [{str(value)}]
+
+
+PASSAGE = "The fee is 230 EUR for each of 12 rooms. Growth was 5 percent, and the rope is 5 m long."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "230k EUR",
+        "230m EUR",
+        "230 mn",
+        "230k",
+        "EUR 230m",
+        "€230M",
+        "230 T€",
+        "230 TEUR",
+        "230 M€",
+        "230 Mio. EUR",
+        "-230 EUR",
+        "growth of -5 %",
+        "\u2212230 EUR",
+        "-EUR 230",
+        "€-230",
+        "230 USD",
+        "$230",
+        "CHF 230",
+        "230 Franken",
+        "230 pounds, £230",
+    ],
+)
+def test_a_unit_a_minus_and_a_currency_belong_to_a_number(answer: str) -> None:
+    assert not stands(answer, PASSAGE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "passage"),
+    [
+        ("230 EUR", PASSAGE),
+        ("€230", PASSAGE),
+        ("230 Euro", PASSAGE),
+        ("5 m", PASSAGE),
+        ("5 metres", PASSAGE),
+        ("12 EUR", PASSAGE),  # wrong, and nothing tells
+        ("5 m", "five metres"),
+        ("30 mn", "30 minutes"),
+        ("5 m people", "5 million people"),
+        ("230k EUR", "230,000 EUR"),
+        ("EUR 230m", "230 million euros"),
+        ("EUR 230 million", "€230m"),
+        ("$1.5T", "1.5 trillion dollars"),
+        ("1,5 Mrd. EUR", "1.5bn EUR"),
+        ("230 T€", "230'000 EUR"),
+        ("EUR 230m", "Revenue (EUR m) | 230"),
+        ("230 TEUR", "Umsatz in T€: 230"),
+        ("EUR 230", "Umsatz in T€: 230"),
+        ("-5", "(5)"),
+        ("-5 %", "\u22125 %"),
+        ("-5 %", "\u2013 5 %"),
+        ("-5 %", "sales fell by 5 percent"),
+        ("-5 %", "ein Rückgang von 5 Prozent"),
+        ("10-12 days", "10 to 12 days"),
+        ("pages 3 -5", "pages 3 to 5"),
+        ("Form W-2, COVID-19, 2024-03-03", "W 2, COVID 19, 3 March 2024"),
+        ("January 2024-2026", "January 2024 to 2026"),
+        ("230 USD", "It costs 230."),
+        ("230 USD", "230 EUR or 230 USD"),
+        ("230 USD", "230 EUR is the fee; a fee of 230 in all"),
+        ("$230", "CAD 230"),
+        ("US$230", "230 dollars"),
+        ("CHF 230", "230 Franken"),
+        ("230 euros", "between 230 and 250 USD"),
+        ("in 2023 EUR 5 million", "2023 USD; EUR 5 million"),
+        ("230 EUR", "Fee | 230 |"),
+    ],
+)
+def test_a_unit_a_minus_and_a_currency_mark_nothing_that_stands_there(answer: str, passage: str) -> None:
+    assert stands(answer, passage)
+
+
 def test_numbers_are_found_again_where_they_stand() -> None:
     text = "From 1,250 CHF on 3 March 2024, 1,250 in all."
     assert [text[start:end] for start, end in spans(text, frozenset({"1,250"}))] == ["1,250", "1,250"]
@@ -189,12 +319,12 @@ def test_a_word_for_a_month_or_a_unit_is_read_with_whatever_letters_its_pattern_
             assert scales(written) == scales(word)
 
 
-@pytest.mark.parametrize("piece", ["1,", "1 ", "1 234 ", "may ", "9", "1.1.20"])
+@pytest.mark.parametrize("piece", ["1,", "1 ", "1 234 ", "may ", "9", "1.1.20", "1 m ", "EUR ", "-1k€ "])
 def test_reading_numbers_takes_no_more_than_linear_time(piece: str) -> None:
     assert_linear(numbers, piece.__mul__, 4_000)
 
 
-@pytest.mark.parametrize("piece", ["ten ", "ten y", "ten  ", "sechsmonatig", "y"])
+@pytest.mark.parametrize("piece", ["ten ", "ten y", "ten  ", "sechsmonatig", "y", "zwei", "five and ", "hundred "])
 def test_reading_spelled_numbers_takes_no_more_than_linear_time(piece: str) -> None:
     assert_linear(spelled_numbers, piece.__mul__, 4_000)
     assert_linear(numbers_of, piece.__mul__, 4_000)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +19,7 @@ from appliance.errors import ModelUnavailable
 from appliance.inference.ollama import OllamaModel
 from appliance.inference.openai_compatible import OpenAICompatibleModel
 from appliance.inference.port import Generation, Message, MessageRole
-from appliance.inference.watch import Watch, WatchedTransport
+from appliance.inference.watch import CHARACTERS_PER_TOKEN, Watch, WatchedTransport
 from tests.appliance.inference.misbehaving_server import (
     STALL,
     MisbehavingServer,
@@ -40,8 +42,20 @@ NO_END = "4 MB without coming to the end of a line"
 HEAD, EVENTS = chunked_head("application/x-ndjson"), chunked_head("text/event-stream")
 TAGS = answer(b'{"models": [{"name": "tiny:latest", "digest": "00"}]}')
 SHOWN, MODELS = answer(b"{}"), answer(b'{"object": "list", "data": [{"id": "tiny", "object": "model"}]}')
-THOUGHT = chunk(b'{"message": {"content": "", "thinking": "Hm. "}, "done": false}\n')
-WORD = chunk(b'{"message": {"content": "on "}, "done": false}\n')
+
+
+def line(**message: str) -> bytes:
+    """A part of Ollama's answer."""
+    return chunk(json.dumps({"message": message, "done": False}).encode() + b"\n")
+
+
+def event(finish: str | None = None, /, **delta: str | None) -> bytes:
+    """A part of the answer of another server."""
+    choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+    return chunk(b"data: " + json.dumps({"id": "1", "choices": choices}).encode() + b"\n\n")
+
+
+THOUGHT, WORD = line(content="", thinking="Hm. "), line(content="on ")
 OPEN_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 BLOCK = chunk(b"x" * 65536)
 
@@ -79,11 +93,26 @@ def openai(
         (lambda: endless(chunk(b"\n"), HEAD), NO_WORD),
         (lambda: endless(chunk(b" "), HEAD), NO_WORD),
         (lambda: endless(chunk(b"\n"), HEAD, THOUGHT), NO_WORD),
+        (lambda: endless(line(content=""), HEAD, WORD), NO_WORD),
+        (lambda: endless(line(content=" \n"), HEAD, WORD), NO_WORD),
+        (lambda: endless(line(content="\N{ZERO WIDTH SPACE}"), HEAD, WORD), NO_WORD),
+        (lambda: endless(line(content="", thinking="\n"), HEAD), NO_WORD),
         (lambda: endless(b"x", OPEN_HEAD), NO_WORD),
         (lambda: endless(b"HTTP/1.1 100 Continue\r\n\r\n"), NO_WORD),
         (lambda: endless(chunk(b"x"), HEAD.replace(b"200 OK", b"500 Oh")), NO_WORD),
     ],
-    ids=["blank lines", "blanks", "lines after a part", "head", "heads", "refusal"],
+    ids=[
+        "blank lines",
+        "blanks",
+        "lines after a part",
+        "empty parts",
+        "parts of blanks",
+        "parts that no screen shows",
+        "blank thinking",
+        "head",
+        "heads",
+        "refusal",
+    ],
 )
 def test_an_ollama_that_never_stops_is_ended(chat: Callable[[], Iterator[bytes]], why: str) -> None:
     with ollama({"chat": chat()}) as (model, server):
@@ -97,10 +126,25 @@ def test_an_ollama_that_never_stops_is_ended(chat: Callable[[], Iterator[bytes]]
     [
         (lambda: endless(chunk(b": ping\n\n"), EVENTS), NO_WORD),
         (lambda: endless(chunk(b": ping\n"), EVENTS), NO_WORD),
+        (lambda: endless(event(), EVENTS, event(content="on ")), NO_WORD),
+        (lambda: endless(event(content=""), EVENTS, event(content="on ")), NO_WORD),
+        (lambda: endless(event(content=" \n"), EVENTS, event(content="on ")), NO_WORD),
+        (lambda: endless(event(content=" \n"), EVENTS, event(content="<think>")), NO_WORD),
+        (lambda: endless(event(reasoning_content="\n"), EVENTS), NO_WORD),
         (lambda: endless(b"x", OPEN_HEAD), NO_WORD),
         (lambda: endless(chunk(b"x"), EVENTS.replace(b"200 OK", b"500 Oh")), NO_WORD),
     ],
-    ids=["comments", "comments without an end", "head", "refusal"],
+    ids=[
+        "comments",
+        "comments without an end",
+        "parts without a text",
+        "empty parts",
+        "parts of blanks",
+        "blank thinking in the answer",
+        "blank thinking",
+        "head",
+        "refusal",
+    ],
 )
 def test_an_openai_compatible_server_that_never_stops_is_ended(chat: Callable[[], Iterator[bytes]], why: str) -> None:
     with openai(chat()) as model, pytest.raises(ModelUnavailable, match=why):
@@ -210,13 +254,54 @@ def test_a_long_request_arrives_as_it_is() -> None:
         assert server.requests[0].endswith(body)
 
 
-def test_an_ollama_that_heeds_no_limit_of_tokens_is_ended() -> None:
-    with ollama({"chat": endless(WORD, HEAD, pause_s=0)}) as (model, _):
-        pieces = []
-        with pytest.raises(ModelUnavailable, match="wrote on after the 16 tokens"):
-            for piece in model.stream(QUESTION, GENERATION):
-                pieces.append(piece)
-        assert len(pieces) == 2 * GENERATION.max_tokens
+@pytest.mark.parametrize("other", [False, True])
+def test_a_model_may_think_for_longer_than_it_may_be_silent(other: bool) -> None:
+    """Thinking that never ends is ended by the time of the answer, or by the tokens it may have."""
+
+    def chat(head: bytes, thought: bytes, *ending: bytes) -> Iterator[bytes]:
+        yield head
+        for _ in range(60):
+            yield thought
+            time.sleep(0.05)
+        yield from ending
+
+    generation = replace(GENERATION, max_tokens=1000)
+    if other:
+        ending = event(content="</think>on "), event("stop"), chunk(b"")
+        with openai(
+            chat(EVENTS + event(content="<think>"), event(content="Hm. "), *ending), token_timeout_s=2
+        ) as model:
+            assert "".join(model.stream(QUESTION, generation)) == "on "
+    else:
+        done = chunk(b'{"message": {"content": ""}, "done": true}\n')
+        with ollama({"chat": chat(HEAD, THOUGHT, WORD, done)}, token_timeout_s=2) as (thinking, _):
+            assert "".join(thinking.stream(QUESTION, generation)) == "on "
+
+
+@pytest.mark.parametrize("text", ["on ", "o", "\u5e74", "x" * 20_000])
+def test_a_server_that_heeds_no_limit_of_tokens_is_ended(text: str) -> None:
+    with ollama({"chat": endless(line(content=text), HEAD, pause_s=0)}) as (model, _):
+        _require_an_end(model)
+    with openai(endless(event(content=text), EVENTS, pause_s=0)) as other:
+        _require_an_end(other)
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning", "thinking"])
+def test_thinking_has_no_more_tokens_than_an_answer(name: str) -> None:
+    if name == "thinking":
+        with ollama({"chat": endless(line(thinking="Hm. "), HEAD, pause_s=0)}) as (model, _):
+            _require_an_end(model)
+    else:
+        with openai(endless(event(**{name: "Hm. "}), EVENTS, pause_s=0)) as other:
+            _require_an_end(other)
+
+
+def _require_an_end(model: OllamaModel | OpenAICompatibleModel) -> None:
+    shown = 0
+    with pytest.raises(ModelUnavailable, match="wrote on after the 16 tokens"):
+        for piece in model.stream(QUESTION, GENERATION):
+            shown += len(piece)
+    assert shown <= CHARACTERS_PER_TOKEN * GENERATION.max_tokens
 
 
 def test_what_a_server_packs_unasked_is_not_unpacked() -> None:
