@@ -421,7 +421,7 @@ class Answerer:
         course.notices += notices.of_quoted(
             laid.text,
             course.follow_up,
-            is_marked=bool(laid.highlights),
+            is_marked=any(one.is_near for one in quoted),
             is_for_others=is_for_others,
             unnamed=named.unnamed(course.searched_for, course.follow_up, [one.passage.hit for one in quoted]),
         )

@@ -3,6 +3,7 @@
 Rules this module keeps:
 
 1. Only what an answer itself cites is held against the other passages. What differs from one that differs is no matter.
+   Of two editions it is told which is the older one, or that nothing tells.
 2. Of many that differ a few are told, first those that are both cited, and then how many more there are.
 3. Whoever asks for a year is not told of the edition of the next.
 4. What passages say of different things (two sites, two products) is told in one line, and does not count as differing.
@@ -11,13 +12,13 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from appliance.answering import notices
 from appliance.answering.conflicts import Difference
 from appliance.domain import Citation, Hit
-from appliance.retrieval.editions import Newer, names_year_of, newest
+from appliance.retrieval.editions import Newer, names_year_of, newest, undecided
 
 _MOST_CONFLICTS = 3
 _MOST_THINGS = 4
@@ -25,11 +26,23 @@ _MOST_THINGS = 4
 
 @dataclass(frozen=True, slots=True)
 class NewerEdition:
-    """A passage that an answer cites, one of a newer edition of its document, and why that is newer."""
+    """A passage that an answer cites, one of a newer edition of its document, and why that is newer.
+
+    `found` is None where nothing tells which of the two is newer. `is_cited` says whether the answer cites both.
+    """
 
     cited: Citation
     later: Citation
-    found: Newer[Hit]
+    found: Newer[Hit] | None
+    is_cited: bool = False
+
+    @property
+    def told(self) -> str:
+        """The words for it."""
+        if self.found is None:
+            return notices.of_undecided_editions(*sorted((self.cited, self.later), key=lambda it: it.number))
+        words = notices.of_older_edition if self.is_cited else notices.of_newer_edition
+        return words(self.cited, self.later, self.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +72,7 @@ class Besides:
         if self.things:
             ordered = sorted(self.things, key=lambda thing: thing[0].number)
             lines.append(notices.of_things([(passage.number, name) for passage, name in ordered]))
-        lines += (notices.of_newer_edition(edition.cited, edition.later, edition.found) for edition in self.editions)
+        lines += (edition.told for edition in self.editions)
         if lines:
             yield "\n".join(lines)
 
@@ -85,8 +98,8 @@ def besides(
     contradict = [it for it in concerned if it.is_conflict]
     told = tuple(contradict[:_MOST_CONFLICTS])
     things = _things(concerned)
-    named = (*cited, *(passage for it in told for passage in (it.one, it.other)), *(passage for passage, _ in things))
-    editions = _newer(searched_for, cited, passages, {citation.hit.chunk.document_id for citation in named})
+    pairs = [frozenset((_document(it.one), _document(it.other))) for it in told]
+    editions = _editions(searched_for, cited, passages, pairs, {_document(passage) for passage, _ in things})
     return Besides(told, len(contradict) - len(told), things, tuple(editions))
 
 
@@ -99,14 +112,46 @@ def _things(concerned: Sequence[Difference]) -> tuple[tuple[Citation, str], ...]
     return tuple((passage, name) for name, passage in list(called.items())[:_MOST_THINGS])
 
 
-def _newer(
-    searched_for: str, cited: Sequence[Citation], passages: Sequence[Citation], told: set[str]
+def _editions(
+    searched_for: str,
+    cited: Sequence[Citation],
+    passages: Sequence[Citation],
+    differing: Collection[frozenset[str]],
+    things: Collection[str],
 ) -> Iterator[NewerEdition]:
-    """The newer editions of what is cited, each once, without the documents (ids) that are told of anyway."""
-    by_chunk = {passage.hit.chunk.id: passage for passage in passages}
+    """The newer editions of what is cited, and those that may be newer, each once, without what is told of anyway.
+
+    `differing` are the pairs of documents (ids) that are told to differ, `things` those that tell of several things.
+    """
+    cited_of = {_document(citation): citation for citation in reversed(cited)}
+    told, pairs = {*things}.union(*differing), {*differing}
     for citation in cited:
-        found = newest(citation.hit, (passage.hit for passage in passages))
-        if found is None or found.hit.chunk.document_id in told or names_year_of(searched_for, citation.hit):
+        edition = None if names_year_of(searched_for, citation.hit) else _edition(searched_for, citation, passages)
+        if edition is None:
             continue
-        told.add(found.hit.chunk.document_id)
-        yield NewerEdition(citation, by_chunk[found.hit.chunk.id], found)
+        later = _document(edition.later)
+        pair = frozenset((_document(citation), later))
+        if later not in cited_of:
+            is_told = later in told
+        else:  # two of one name may be of one series ("Minutes 2024-03-05"): the search knows
+            is_known = edition.found is None or citation.hit.superseded_by == later
+            is_told = pair in pairs or later in things or not is_known
+            edition = replace(edition, later=cited_of[later], is_cited=True)
+        if not is_told:
+            told.add(later)
+            pairs.add(pair)
+            yield edition
+
+
+def _edition(searched_for: str, cited: Citation, passages: Sequence[Citation]) -> NewerEdition | None:
+    """The newest edition of what is cited, or else one of which nothing tells whether it is newer."""
+    found = newest(cited.hit, (passage.hit for passage in passages))
+    if found is not None:
+        return NewerEdition(cited, next(passage for passage in passages if passage.hit is found.hit), found)
+    others = (passage for passage in passages if undecided(cited.hit, passage.hit))
+    other = next((passage for passage in others if not names_year_of(searched_for, passage.hit)), None)
+    return NewerEdition(cited, other, None) if other else None
+
+
+def _document(passage: Citation) -> str:
+    return passage.hit.chunk.document_id

@@ -17,6 +17,8 @@ what: a word of the question that is no name must stand there too, unless it is 
 a row and a follow-up. A row that has all names of a question comes before a sentence of its passage that has not. What
 is not near is not quoted at all beside what holds a name of the question if it holds none.
 
+What is quoted of a superseded document stands beside what its newest edition says, and is not marked.
+
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
 in them the parts that do, or stand under a heading or the head of a table that does. A part without a word of it is not
 marked, however near it is to both: it answers the question before. Where what is best is a row for what that one names,
@@ -42,7 +44,7 @@ from appliance.answering.things import things_in
 from appliance.answering.wrapping import unwrapped
 from appliance.dates import MONTHS
 from appliance.domain import Citation, Hit
-from appliance.inference.language import detect_language
+from appliance.inference.language import question_language
 from appliance.inference.port import Embedder
 from appliance.language.words import ANY, one_of
 
@@ -100,6 +102,7 @@ class Quotation:
     """What is quoted of a passage: the part that is nearest to the question, and what stands around it.
 
     `at` is where in the passage's text stands what is to be looked at: the nearest part if it is near, else the first.
+    `is_superseded` says that the newest edition of its document is quoted, too.
     """
 
     passage: Citation
@@ -108,6 +111,7 @@ class Quotation:
     after: str
     is_near: bool
     at: int
+    is_superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +187,16 @@ class _Wanted:
         return named.held(self.names, text) | (numbered and numbered & things_in(text)[0])
 
     def best(self, passages: Sequence[Citation]) -> Sequence[Citation]:
-        """The passages that are quoted from: the best of those that hold most of a follow-up's names."""
+        """The passages that may be quoted: the best of those that hold most of a follow-up's names.
+
+        Behind each of a superseded document stands the best one of its newest edition.
+        """
         ranked = list(passages)
         if self.follow_up and self.names:
             ranked.sort(key=lambda passage: -len(named.held(self.names, named.text_of(passage.hit))))
-        return ranked[:_MAX_PASSAGES]
+        first_of = {_document(passage): passage for passage in reversed(passages)}
+        both = ((one, first_of.get(one.hit.superseded_by, one)) for one in ranked[:_MAX_PASSAGES])
+        return list(dict.fromkeys(passage for pair in both for passage in pair))
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,16 +306,30 @@ def quotations(
     judged = [_Judged(passage, parts, [next(nearness) for _ in parts]) for passage, parts in cut]
     scored = [(one, one.scores(wanted)) for one in judged]
     at_least = _share_of(max((max(scores) for _, scores in scored), default=0.0), _WORTH_KEEPING)
-    kept = [(one, scores, one.best(scores)) for one, scores in scored if max(scores) >= at_least]
-    worth = _share_of(max((scores[best] for _, scores, best in kept), default=0.0), _WORTH_MARKING)
-    of_others = _of_others(wanted, [one.passage for one, _, _ in kept])
+    near = _with_editions([one.passage for one, _ in scored], [max(scores) >= at_least for _, scores in scored])
+    kept = [(one, scores, one.best(scores)) for one, scores in scored if one.passage in near]
+    documents = {_document(passage) for passage in near}
+    in_force = [scores[best] for one, scores, best in kept if one.passage.hit.superseded_by not in documents]
+    worth = _share_of(max(in_force, default=0.0), _WORTH_MARKING)
+    of_others = _of_others(wanted, near)
     if any(one.is_row_before(wanted, best) for one, scores, best in kept if scores[best] >= worth):
         of_others += [one.passage for one, _, _ in kept if not wanted.stands_in(one.passage)]
     quoted = [
         one.quotation(wanted, best, is_worth_marking=scores[best] >= worth and one.passage not in of_others)
         for one, scores, best in kept
     ]
-    return _with_names(wanted, quoted)
+    return [
+        replace(one, is_superseded=one.passage.hit.superseded_by in documents) for one in _with_names(wanted, quoted)
+    ]
+
+
+def _with_editions(passages: Sequence[Citation], chosen: Sequence[bool]) -> list[Citation]:
+    """The passages that are chosen, and of the newest edition of a superseded document the first where none is."""
+    taken = [passage for passage, is_chosen in zip(passages, chosen, strict=True) if is_chosen]
+    missing = {passage.hit.superseded_by for passage in taken}.difference(map(_document, taken))
+    first_of = {_document(passage): passage for passage in reversed(passages)}
+    taken += (first_of[document] for document in missing if document in first_of)
+    return [passage for passage in passages if passage in taken]
 
 
 def for_others(searched_for: str, follow_up: str, passages: Sequence[Citation]) -> list[Quotation]:
@@ -343,7 +366,7 @@ def _sought(
     hits = [passage.hit for passage in passages]
     if follow_up:
         return named.wanted(searched_for, follow_up, hits), named.of_question_before(searched_for, follow_up, hits)
-    return named.names(searched_for, detect_language(searched_for), german_places=True), ()
+    return named.names(searched_for, question_language(searched_for), german_places=True), ()
 
 
 def _cells(part: _Part) -> list[str]:
@@ -373,20 +396,26 @@ def _with_names(wanted: _Wanted, quoted: list[Quotation]) -> list[Quotation]:
     hold = [bool(named.held(wanted.telling, named.text_of(one.passage.hit))) for one in quoted]
     if not any(hold):
         return quoted
-    return [one for one, holds in zip(quoted, hold, strict=True) if holds or one.is_near]
+    chosen = [holds or one.is_near for one, holds in zip(quoted, hold, strict=True)]
+    passages = _with_editions([one.passage for one in quoted], chosen)
+    return [one for one in quoted if one.passage in passages]
 
 
 def laid_out(quotations: Sequence[Quotation]) -> Quotations:
-    """Quotations one below another, each with its number. What is not near to the question is not marked."""
+    """Quotations one below another, each with its number. What is near to the question and not superseded is marked."""
     text, highlights = "", []
     for quotation in quotations:
         before, nearest, after = map(in_round_brackets, (quotation.before, quotation.nearest, quotation.after))
         text += f"\n\n{before}" if text else before
-        if quotation.is_near:
+        if quotation.is_near and not quotation.is_superseded:
             highlights.append((len(text), len(text) + len(nearest)))
         text += f"{nearest}{after} [{quotation.passage.number}]"
     quoted_at = tuple((quotation.passage.number, quotation.at) for quotation in quotations)
     return Quotations(text, tuple(highlights), quoted_at)
+
+
+def _document(passage: Citation) -> str:
+    return passage.hit.chunk.document_id
 
 
 def _parts(hit: Hit) -> list[_Part]:

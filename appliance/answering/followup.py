@@ -12,6 +12,11 @@ Rules this module keeps:
 3. It leans if a word in it points back and can find nothing there to point at: hardly anything stands before the word,
    no name, and the whole question says little. "How long must it be kept?" leans; "What did Fabrikam pay its
    suppliers?" and whatever is told at length do not.
+4. A follow-up of a follow-up belongs to the question that all of them follow, but what was said in between is kept. A
+   name goes to the place of one that is of its kind (a word, or a number) and stands behind the same word, or, right
+   behind "What about", of the only one: after "And in Vienna?" the limit is asked for "in Vienna" and no more "in
+   Geneva". The last one that is but a part of a question and put nothing in a place ("And for interns?") is kept.
+   A part takes the place of the parts before it, and a name of the names.
 
 How often they err on questions of others: docs/performance.md (`bench/followups.py`).
 """
@@ -22,6 +27,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from appliance.answering.form import without_form
+from appliance.answering.named import where_named
 from appliance.answering.sentences import COMMON, words
 from appliance.domain import Turn
 from appliance.language.words import ANY, LANGUAGES, Language, one_of, words_of
@@ -37,6 +43,7 @@ _LONGEST = 20_000  # characters to search for, as many as one question may have
 def _pointing_back(languages: Iterable[Language], *others: str) -> re.Pattern[str]:
     """A pattern for what points back in some languages. `others` are patterns of one language's grammar."""
     words = words_of(languages)
+    no_place = "".join(rf"(?<!\b{one_of((word,))}\s)" for word in words.points_at_no_place_behind)
     in_phrases = one_of(words.points_back_in_phrases, blank=r"\s+")
     patterns = (
         rf"(?!{one_of(words.points_ahead)}\b)\b{one_of(words.points_back)}\b",
@@ -44,6 +51,7 @@ def _pointing_back(languages: Iterable[Language], *others: str) -> re.Pattern[st
         rf"\b{in_phrases}\b",
         rf"\b{one_of(words.points_back_at_the_end)}\b(?=\W*\Z)",
         rf"\A\s*{one_of(words.points_back_at_the_beginning)}\b",
+        rf"(?!{one_of(words.points_ahead)}\b){no_place}\b{one_of(words.points_back_at_a_place)}\b",
         *others,
     )
     return re.compile("|".join(patterns), re.IGNORECASE)
@@ -56,18 +64,20 @@ _POINTS_BACK_BESIDE_NOUNS = _pointing_back(
 )
 _BEGINS_LIKE_ONE = re.compile(rf"^[\s¿]*(?!{one_of(ANY.goes_on_not)}){one_of(ANY.goes_on)}\s", re.IGNORECASE)
 _ASKS_WHAT_IS = re.compile(rf"^[\s¿]*{one_of(ANY.asks_what_is)}\s+(?!{one_of(ANY.certain)}\b)", re.IGNORECASE)
+_ASKS_BY_ITSELF = re.compile(rf"{one_of(ANY.asks_by_itself)}(?![^\W_])", re.IGNORECASE)
 _SAYING_NOTHING = COMMON | frozenset(ANY.question_words)
 
 
 def standalone(question: str, turns: Sequence[Turn]) -> str:
-    """What to search for: the question itself, or with the question it follows up.
+    """What to search for: the question itself, or with the question it follows up, and what was said in between.
 
-    A follow-up of a follow-up belongs to the question both of them follow. What is too long together is asked alone.
+    What is too long together is asked alone.
     """
     if not turns or not is_follow_up(question):
         return question
-    followed = next((turn for turn in reversed(turns) if not is_follow_up(turn.question)), turns[0])
-    together = f"{followed.question} {question}"
+    asked = [turn.question for turn in turns]
+    first = next((number for number in reversed(range(len(asked))) if not is_follow_up(asked[number])), 0)
+    together = f"{_with_parts(asked[first], asked[first + 1 :], question)} {question}"
     return together if len(together) <= _LONGEST else question
 
 
@@ -90,6 +100,51 @@ def is_follow_up(question: str) -> bool:
     if said < 2 and len(_WORD.findall(question)) <= _FEW_WORDS and not (said and _ASKS_WHAT_IS.match(question)):
         return True
     return said <= _MOST_IN_ALL and _points_back(question)
+
+
+def _with_parts(followed: str, between: Sequence[str], question: str) -> str:
+    """The question that is followed, with what follow-ups in between have put in its place or added to it."""
+    replaced, added = followed, ""
+    for said in between:
+        with_name = _with_name(replaced, said)
+        if with_name:
+            replaced = with_name
+        elif _is_part(said):
+            added = said
+    if _with_name(followed, question):
+        replaced = followed  # the names in between are those of the part before
+    return f"{replaced} {added}" if added and not _is_part(question) else replaced
+
+
+def _with_name(followed: str, said: str) -> str:
+    """A question with the one name that a follow-up says in the place of its own; nothing if it has no such place."""
+    ours, theirs = where_named(said), where_named(followed)
+    if len(ours) != 1 or not theirs:
+        return ""
+    start, end = ours[0]
+    name, before = said[start:end], said[:start]
+    opens = _BEGINS_LIKE_ONE.fullmatch(before) is not None
+    places = [
+        (begin, to)
+        for begin, to in theirs
+        if followed[begin:to].isdecimal() == name.isdecimal()
+        and (opens or _last_word(followed[:begin]) == _last_word(before))
+    ]
+    if len(places) != 1:
+        return ""
+    ((begin, to),) = places
+    return followed[:begin] + name + followed[to:]
+
+
+def _last_word(text: str) -> str:
+    return next(iter(_WORD.findall(text)[::-1]), "").casefold()
+
+
+def _is_part(question: str) -> bool:
+    """Whether a follow-up is but a part of a question ("And for interns?")."""
+    said = _BEGINS_LIKE_ONE.sub("", question).strip(" ¿")
+    is_short = 0 < len(_WORD.findall(said)) <= _FEW_WORDS
+    return is_short and not _ASKS_BY_ITSELF.match(said) and not _points_back(said)
 
 
 def own_stems(question: str) -> frozenset[str]:

@@ -138,6 +138,20 @@ def of_question_before(searched_for: str, follow_up: str, hits: Sequence[Hit]) -
     return names(searched_for.removesuffix(follow_up), question_language(searched_for), german_places=in_german)
 
 
+def where_named(question: str) -> list[tuple[int, int]]:
+    """From where to where a question names something, words side by side as one; in German after "in" alone."""
+    found = names(question, question_language(question), german_places=True, in_doubt=True)
+    places: list[tuple[int, int]] = []
+    for joined in _JOINED.finditer(question) if found else ():
+        start, end = joined.span()
+        if _one_spelling(joined[0]) not in found:
+            continue
+        if places and question[places[-1][1] : start] == " ":
+            start = places.pop()[0]
+        places.append((start, end))
+    return places
+
+
 def held(named: Collection[str], *texts: str) -> frozenset[str]:
     """Those of the names that stand in one of the texts."""
     if not named:

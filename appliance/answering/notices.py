@@ -10,7 +10,7 @@ from appliance.answering.sentences import words
 from appliance.answering.subjects import called
 from appliance.domain import Citation, Grounding, Hit
 from appliance.language.words import LANGUAGES
-from appliance.retrieval.editions import Newer, newer
+from appliance.retrieval.editions import Newer, newer, undecided
 
 CUT_OFF = "The language model stopped before its answer was finished; what it had written is not shown."
 NOTHING = "The language model returned nothing that can be read."
@@ -35,6 +35,8 @@ OTHER_QUESTION = (
 )
 
 FOR_OTHERS = "The table has a row that may be for others; whether it holds for this, the documents do not say."
+
+_UNDECIDED = "Neither names nor dates tell which is newer: either may be superseded."
 
 _MOST_NUMBERS = 12
 _MOST_NAMES = 4
@@ -72,7 +74,7 @@ def of_quoted(
     Args:
         quoted: What is quoted.
         follow_up: The question as it was asked, where another one was searched for.
-        is_marked: Whether something of it is marked as near to the question.
+        is_marked: Whether something of it is near to the question; of an older edition that is told, and not marked.
         is_for_others: Whether it is quoted only for a row that is for what its table does not name.
         unnamed: The names of the question that it does not hold.
     """
@@ -119,10 +121,25 @@ def of_newer_edition(cited: Citation, later: Citation, found: Newer[Hit]) -> str
     )
 
 
+def of_older_edition(cited: Citation, later: Citation, found: Newer[Hit]) -> str:
+    """That one of two passages that an answer cites is of an older edition."""
+    ours, theirs = called(cited, later)
+    return (
+        f"[{cited.number}] ({ours}) is an older edition of [{later.number}] ({theirs}; "
+        f"{found.why[0]}, [{cited.number}]: {found.why[1]}): what [{cited.number}] alone says may not hold any more."
+    )
+
+
+def of_undecided_editions(one: Citation, other: Citation) -> str:
+    """That two passages are of editions of one document, of which nothing tells the newer one."""
+    ours, theirs = called(one, other)
+    return f"[{one.number}] ({ours}) and [{other.number}] ({theirs}) seem to be editions of one document. {_UNDECIDED}"
+
+
 def _which_is_newer(one: Citation, other: Citation) -> str:
     found = newer(one.hit, other.hit)
     if found is None:
-        return ""
+        return f" {_UNDECIDED}" if undecided(one.hit, other.hit) else ""
     later, earlier = (one, other) if found.hit is one.hit else (other, one)
     return f" [{later.number}] is the newer edition ({found.why[0]}; [{earlier.number}]: {found.why[1]})."
 

@@ -66,6 +66,9 @@ class Words:
     points_back_at_the_end: tuple[str, ...]
     points_back_at_the_beginning: tuple[str, ...]
     points_ahead: tuple[str, ...]
+    points_back_at_a_place: tuple[str, ...]
+    points_at_no_place_behind: tuple[str, ...]
+    asks_by_itself: tuple[str, ...]
     asks_what_is: tuple[str, ...]
     certain: tuple[str, ...]
 

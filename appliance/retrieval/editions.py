@@ -6,9 +6,10 @@ Rules this module keeps:
    numbers and words like "final" or "copy". Words that also belong to names count as the latter only where they stand
    as marks do: "old" at the end or set apart at the beginning, "as of" before a date.
 2. Which of two of the same name is newer is told by the dates in their names, else by the version numbers there or the
-   letters of revisions, else by the dates that the documents themselves carry. Where these say nothing, neither is. A
-   letter and a number are not compared. When a file was taken in or copied says nothing about what is in force, and is
-   not looked at.
+   letters of revisions, else by the dates that the documents themselves carry, or that of one and the date in the name
+   of the other. Where these say nothing, neither is ("Policy" beside "Policy 2024"): either may be superseded. A letter
+   and a number are not compared. When a file was taken in or copied says nothing about what is in force, and is not
+   looked at.
 3. A number of two digits is a year where an apostrophe, "FY" or the year before it says so, and else part of the name:
    of "Contract 17" and "Contract 18" both are in force.
 """
@@ -90,7 +91,12 @@ class Name:
     @property
     def is_marked(self) -> bool:
         """Whether it tells an edition."""
-        return bool(self.bare and (self.date or self.version or self.letter))
+        return bool(self.bare and any(self.mark))
+
+    @property
+    def mark(self) -> tuple[_Mark, _Mark, _Mark]:
+        """What tells the edition."""
+        return self.date, self.version, self.letter
 
 
 class Called(Protocol):
@@ -172,6 +178,11 @@ class Age:
         told = _told(self, other)
         return told is not None and told[1] > told[2]
 
+    def is_undecided(self, other: Age) -> bool:
+        """Whether they are editions by their name, and nothing tells which is newer."""
+        differ = any(ours.mark != theirs.mark for ours, theirs in _of_same_name(self, other))
+        return differ and self.has_same_name(other) and _told(self, other) is None
+
 
 def age_of(document: Called) -> Age:
     """What a document says of its age."""
@@ -216,6 +227,11 @@ def newest(hit: Hit, hits: Iterable[Hit]) -> Newer[Hit] | None:
     return found
 
 
+def undecided(one: Called, other: Called) -> bool:
+    """Whether two documents in the same place are editions of one by their name, and nothing tells which is newer."""
+    return same_place(one, other) and age_of(one).is_undecided(age_of(other))
+
+
 def names_year_of(question: str, hit: Hit) -> bool:
     """Whether a question names the year that stands in the name of a hit's document."""
     return bool(years_of(question) & years_of(f"{hit.title} {hit.path}"))
@@ -244,17 +260,22 @@ def _told(one: Age, other: Age) -> tuple[Callable[[_Mark], str], _Mark, _Mark] |
     """
     if not one.has_same_name(other):
         return None
-    names = [pair for pair in zip(one.names, other.names, strict=True) if pair[0].bare == pair[1].bare]
-    for ours, theirs in names:
-        if _differ(ours.date, theirs.date):
-            return _as_date, ours.date, theirs.date
-    for ours, theirs in names:
-        if _differ(ours.version, theirs.version):
-            return _as_version, ours.version, theirs.version
-    for ours, theirs in names:
-        if _differ(ours.letter, theirs.letter):
-            return _as_letter, ours.letter, theirs.letter
-    return (_as_date, one.day, other.day) if _differ(one.day, other.day) else None
+    return next((said for said in _said_of_age(one, other) if _differ(*said[1:])), None)
+
+
+def _said_of_age(one: Age, other: Age) -> Iterator[tuple[Callable[[_Mark], str], _Mark, _Mark]]:
+    """What both say of their age, the surest first, and how it is written."""
+    names = _of_same_name(one, other)
+    yield from ((_as_date, ours.date, theirs.date) for ours, theirs in names)
+    yield from ((_as_version, ours.version, theirs.version) for ours, theirs in names)
+    yield from ((_as_letter, ours.letter, theirs.letter) for ours, theirs in names)
+    yield _as_date, one.day, other.day
+    yield from ((_as_date, one.day or ours.date, other.day or theirs.date) for ours, theirs in names)
+
+
+def _of_same_name(one: Age, other: Age) -> list[tuple[Name, Name]]:
+    """The names of two documents, of their files and their titles, where both have the same."""
+    return [pair for pair in zip(one.names, other.names, strict=True) if pair[0].bare == pair[1].bare]
 
 
 def _differ(ours: _Mark, theirs: _Mark) -> bool:

@@ -28,6 +28,12 @@ BEFORE = [Turn("Who signs contracts?", "The board."), Turn("How long is parental
         "Quanto dura quello dei tirocinanti del primo anno di lavoro?",
         "¿Y para los aprendices que trabajan a tiempo parcial?",
         "¿Cuánto dura este permiso para los aprendices de primer año?",
+        "Is breakfast included there?",
+        "Can I park my car there on weekends?",
+        "Ist das Frühstück dort inbegriffen?",
+        "Le café est-il compris là-bas ?",
+        "La colazione è inclusa lì?",
+        "¿Se incluye allí el desayuno?",
     ],
 )
 def test_a_question_that_leans_on_the_one_before_is_searched_with_it(question: str) -> None:
@@ -40,6 +46,13 @@ def test_a_question_that_leans_on_the_one_before_is_searched_with_it(question: s
         "What is the notice period for permanent employees?",
         "Is there a policy on working from home abroad?",
         "Which one of the offices keeps the fire safety plan?",
+        "How many vacation days are there?",
+        "Why isn't there a canteen in the main building?",
+        "Which limits have there been on travel?",
+        "Can there be two deputies?",
+        "How many days off work are there?",
+        "Which rule says there must be two signatures?",
+        "What did the Geneva office buy there in 2023?",
         "Wie beantrage ich das Elterngeld für Mitarbeitende in Zürich?",
         "Gibt es eine Richtlinie zum Umgang mit Geschenken von Lieferanten?",
         "Können Sie mir sagen, wer Dienstreisen nach Übersee genehmigt?",
@@ -87,3 +100,44 @@ def test_a_follow_up_of_a_very_long_question_is_searched_alone() -> None:
 def test_a_follow_up_of_a_follow_up_belongs_to_the_first_question() -> None:
     turns = (Turn("How many vacation days do employees get?", "25 [1]."), Turn("And for trainees?", "27 [1]."))
     assert standalone("And for interns?", turns) == "How many vacation days do employees get? And for interns?"
+
+
+@pytest.mark.parametrize(
+    ("asked", "searched_for"),
+    [
+        (("And in Vienna?", "And who approves it?"), "What is the hotel limit in Vienna? And who approves it?"),
+        (("And in Vienna?", "Is breakfast included there?"), "What is the hotel limit in Vienna? Is breakfast included there?"),
+        (("What about New York?", "Who approves it?"), "What is the hotel limit in New York? Who approves it?"),
+        (("And in Vienna?", "And in Paris?", "Why?"), "What is the hotel limit in Paris? Why?"),
+        (("And in Vienna?", "And who approves it?", "Why?"), "What is the hotel limit in Vienna? Why?"),
+        (("And in Vienna?", "And for interns?"), "What is the hotel limit in Vienna? And for interns?"),
+        (("And in Vienna?", "And in 2025?"), "What is the hotel limit in Vienna? And in 2025?"),
+        (("And in Vienna?", "And in Paris?"), "What is the hotel limit in Geneva? And in Paris?"),  # in the place of both
+        (("And for interns?", "Who approves it?"), "What is the hotel limit in Geneva? And for interns? Who approves it?"),
+        (("And for Anna?", "Who approves it?"), "What is the hotel limit in Geneva? And for Anna? Who approves it?"),
+        (("And for interns?", "And for trainees?", "Why?"), "What is the hotel limit in Geneva? And for trainees? Why?"),
+        (("And who pays?", "How long does it take?"), "What is the hotel limit in Geneva? How long does it take?"),
+    ],
+)  # fmt: skip
+def test_what_was_said_between_a_question_and_its_second_follow_up_is_kept(
+    asked: tuple[str, ...], searched_for: str
+) -> None:
+    turns = [Turn(question, "x") for question in ("What is the hotel limit in Geneva?", *asked[:-1])]
+    assert standalone(asked[-1], turns) == searched_for
+
+
+@pytest.mark.parametrize(
+    ("followed", "between", "kept"),
+    [
+        ("What was the revenue of Fabrikam in 2023?", "And in 2024?", "What was the revenue of Fabrikam in 2024?"),
+        ("What does a flight from Geneva to Rome cost?", "And to Oslo?", "What does a flight from Geneva to Oslo cost?"),
+        ("What does a flight from Geneva to Rome cost?", "What about Oslo?", "What does a flight from Geneva to Rome cost? What about Oslo?"),
+        ("What did Fabrikam pay?", "And in Vienna?", "What did Fabrikam pay? And in Vienna?"),
+        ("Was kostet ein Hotel in Genf?", "Und in Wien?", "Was kostet ein Hotel in Wien?"),
+        ("Combien coûte un hôtel à Genève ?", "Et à Vienne ?", "Combien coûte un hôtel à Vienne ?"),
+        ("Quanto costa l'albergo a Ginevra?", "E a Vienna?", "Quanto costa l'albergo a Vienna?"),
+        ("¿Cuánto cuesta un hotel en Ginebra?", "¿Y en Viena?", "¿Cuánto cuesta un hotel en Viena?"),
+    ],
+)  # fmt: skip
+def test_a_name_goes_to_the_place_of_the_one_behind_the_same_word(followed: str, between: str, kept: str) -> None:
+    assert standalone("Why?", [Turn(followed, "x"), Turn(between, "x")]) == f"{kept} Why?"

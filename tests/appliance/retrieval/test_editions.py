@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.domain import Hit
-from appliance.retrieval.editions import called_alike, name_of, newer, same_name, same_place
+from appliance.retrieval.editions import called_alike, name_of, newer, same_name, same_place, undecided
 from tests.data.builders import make_hit
 
 
@@ -112,6 +112,8 @@ def test_the_pairs_that_are_called_alike_are_those_of_the_same_name(named: list[
         (hit("mail.eml › Travel 2024.docx"), hit("Travel 2025.docx"), ("2025", "2024")),
         (hit("Travel 2024.docx", dated="2026-01-01"), hit("Travel 2025.docx", dated="2025-01-01"), ("2025", "2024")),
         (hit("old/Travel.docx", dated="2023-05-02T08:00"), hit("Travel.docx", dated="2025-03-01"), ("2025-03-01", "2023-05-02")),
+        (hit("Travel 2023.md"), hit("Travel.docx", dated="2025-03-01T08:00"), ("2025-03-01", "2023")),
+        (hit("Travel.docx", dated="2023-05-02"), hit("Travel 2024.md"), ("2024", "2023-05-02")),
     ],
 )  # fmt: skip
 def test_the_newer_edition_is_told_by_its_name_and_else_by_its_own_date(
@@ -138,6 +140,27 @@ def test_the_newer_edition_is_told_by_its_name_and_else_by_its_own_date(
 def test_where_nothing_tells_neither_is_newer(one: Hit, other: Hit) -> None:
     assert newer(one, other) is None
     assert newer(other, one) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_undecided"),
+    [
+        (hit("Travel 2024.docx"), hit("Travel.docx"), True),
+        (hit("Travel 2024.docx"), hit("Archive/Travel.docx"), True),
+        (hit("x1.pdf", "Travel v2"), hit("x2.pdf", "Travel"), True),
+        (hit("Travel 2024.docx"), hit("Travel v2.docx"), True),
+        (hit("Travel 2024.docx"), hit("Travel.docx", dated="2024-03-01"), True),
+        (hit("Travel 2024.docx"), hit("Travel.docx", dated="2025-03-01"), False),
+        (hit("Travel 2024.docx"), hit("Travel 2025.docx"), False),
+        (hit("Travel 2024.docx"), hit("Travel 2024.pdf"), False),
+        (hit("Travel.docx"), hit("Travel.pdf"), False),
+        (hit("Geneva/Travel 2024.docx"), hit("Vienna/Travel.docx"), False),
+        (hit("Travel 2024.docx"), hit("Parking.docx"), False),
+        (hit("2024.docx"), hit("v2.docx"), False),
+    ],
+)
+def test_of_one_name_it_is_undecided_which_is_newer_if_nothing_tells(one: Hit, other: Hit, is_undecided: bool) -> None:
+    assert undecided(one, other) is undecided(other, one) is is_undecided
 
 
 @settings(deadline=None)
