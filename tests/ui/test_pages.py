@@ -171,6 +171,39 @@ def test_a_source_that_is_opened_is_called_by_the_headings_that_its_card_names(b
     assert shown(at).count("Under which the quotation stands") == 2
 
 
+def test_the_source_that_is_open_stands_in_the_address_by_ids_alone(base_url: str, state: Standin) -> None:
+    def passages_read() -> int:
+        return sum(path.startswith("/api/passages/") for _, path, _ in state.requests)
+
+    list(state.ask(Question(question="How long is leave?")))
+    [(key, [turn])] = state.turns.items()
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20)
+    at.query_params["conversation"] = key
+    at.run()
+    at.button(key=f"open-{turn.query_id}-1").click().run()
+    assert at.query_params == {"conversation": key, "source": f"{turn.query_id}-1"}
+    assert ("sr-context" in shown(at), passages_read()) == (True, 1)
+    del at.query_params["source"]  # closed, or left by the browser's way back
+    page = shown(at.run())
+    assert ("sr-context" in page, "sr-answer" in page, passages_read()) == (False, True, 1)
+    at.query_params["source"] = f"{turn.query_id}-1"
+    assert ("sr-context" in shown(at.run()), passages_read()) == (True, 2)
+
+
+@pytest.mark.parametrize("named", ["", "1", "<b>none", "../people"])
+def test_an_address_that_names_no_source_of_the_conversation_opens_none(
+    base_url: str, state: Standin, named: str
+) -> None:
+    list(state.ask(Question(question="How long is leave?")))
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20)
+    at.query_params["conversation"], at.query_params["source"] = *state.turns, named
+    at.run()
+    assert "source" not in at.query_params
+    assert ("sr-answer" in shown(at), "sr-context" in shown(at)) == (True, False)
+    assert "The source of this address cannot be opened." in at.session_state["strongroom_flash"][0][0]
+    assert not any(path.startswith("/api/passages/") for _, path, _ in state.requests)
+
+
 def test_how_far_an_answer_stands_on_its_passages_is_told_sentence_by_sentence(base_url: str) -> None:
     at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
     at.chat_input[0].set_value("How long?").run()
