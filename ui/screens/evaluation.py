@@ -34,15 +34,16 @@ def page(client: Client, me: Me) -> None:
     """Show what is running, the history, one evaluation, and what it changed."""
     known = client.evaluations()
     running = next((run for run in known.evaluations if run.state is EvaluationState.RUNNING), None)
-    if running is not None:
-        st.fragment(_follow, run_every=_POLL_S)(client, running.id)
     with st.expander("Start an evaluation", expanded=not known.evaluations), pieces.problems_shown():
         _start(client, me)
     looked_at = None
     if not known.evaluations:
         pieces.show(pieces.notice("Nothing was measured yet. Bring a golden set: questions whose answers are known."))
     else:
-        _show_history(known)
+        if running is not None:
+            st.fragment(_follow, run_every=_POLL_S)(client, running.id)
+        else:
+            _show_history(known)
         with pieces.problems_shown():
             looked_at = _show_one(client, known)
     with st.expander("What the metrics mean"):
@@ -57,21 +58,22 @@ def page(client: Client, me: Me) -> None:
 
 
 def _follow(client: Client, run_id: str) -> None:
-    """Draw a running evaluation again and again until it ends; then the whole page once."""
+    """Draw a running evaluation and the history again and again until it ends; then the whole page once."""
     with pieces.problems_shown():
-        run = next((run for run in client.evaluations().evaluations if run.id == run_id), None)
+        known = client.evaluations()
+        run = next((run for run in known.evaluations if run.id == run_id), None)
         if run is None or run.state is not EvaluationState.RUNNING:
             st.rerun(scope="app")
         if run.hidden:
             pieces.show(pieces.line(f"{one_line(evaluation_view.told_of_hidden(run))} It is running."))
         else:
-            asked = f"{run.done:,} of {pieces.count(run.total, 'question')} asked"
-            st.progress(run.done / max(1, run.total), text=asked)
+            st.progress(run.done / max(1, run.total), text=evaluation_view.asked(run))
             pieces.show(pieces.line(f"{one_line(run.name)}. Questions that people ask come first."))
         if st.button("Cancel the evaluation", key=f"cancel-{run.id}"):
             client.cancel_evaluation(run.id)
             pieces.say_after_rerun("The evaluation ends.", "warn")
             st.rerun(scope="app")
+        _show_history(known)
 
 
 def _start(client: Client, me: Me) -> None:
