@@ -529,9 +529,12 @@ def test_under_another_reason_everything_is_read_anew(base_url: str, state: Stan
     assert readings() == ["/api/log/queries", "/api/log/queries/q-2"] * 3
 
 
-def test_an_entry_is_read_again_by_who_comes_back_to_it_from_another_page(
+def test_what_is_shown_of_the_log_is_read_again_by_who_comes_back_to_it_from_another_page(
     base_url: str, state: Standin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def readings(*paths: str) -> list[int]:
+        return [sum(path == f"/api/{wanted}" for _, path, _ in state.requests) for wanted in paths]
+
     def at_page(path: str, **query: str) -> str:
         """What a page shows; the browser's history jumps to it, past what lies between."""
         at._page_hash = next(key for key, page in at._registered_pages.items() if page.get("url_pathname") == path)
@@ -545,7 +548,13 @@ def test_an_entry_is_read_again_by_who_comes_back_to_it_from_another_page(
     assert "Leaf hash" in at_page("compliance", entry="q-2")
     assert "Leaf hash" not in at_page("account")
     assert "Leaf hash" in at_page("compliance", entry="q-2")
-    assert sum(path == "/api/log/queries/q-2" for _, path, _ in state.requests) == 2
+    assert readings("log/queries", "log/queries/q-2") == [2, 2]
+    for _ in range(2):  # drawn again it is not
+        assert "Told by a clerk." in at_page("cases", case="case-1")
+    assert readings("compliance/cases", "compliance/cases/case-1") == [1, 1]
+    at_page("account")
+    assert "Told by a clerk." in at_page("cases", case="case-1")
+    assert readings("compliance/cases", "compliance/cases/case-1") == [2, 2]
 
 
 @pytest.mark.parametrize("named", ["../people", "q-2/replay", "<b>none"])
