@@ -23,6 +23,7 @@ from ui.inert import Html, one_line, text
 _POLL_S = 1.0
 _LISTED = 10
 _QUESTIONS = 20
+_BEGUN = "strongroom_evaluations_begun"
 _SORTS: dict[str, Callable[[QuestionChangeOut], tuple[float | str, str]]] = {
     "Worst first": lambda change: (change.after - change.before, change.question_id),
     "Best first": lambda change: (change.before - change.after, change.question_id),
@@ -34,7 +35,10 @@ def page(client: Client, me: Me) -> None:
     """Show what is running, the history, one evaluation, and what it changed."""
     known = client.evaluations()
     running = next((run for run in known.evaluations if run.state is EvaluationState.RUNNING), None)
-    with st.expander("Start an evaluation", expanded=not known.evaluations), pieces.problems_shown():
+    begun = st.session_state.get(_BEGUN, 0)
+    # under another key once one is begun: so it is folded again, and how far that is stands right below
+    start = st.expander("Start an evaluation", expanded=not known.evaluations, key=f"evaluate-{begun}")
+    with start, pieces.problems_shown():
         _start(client, me)
     looked_at = None
     if not known.evaluations:
@@ -96,10 +100,15 @@ def _start(client: Client, me: Me) -> None:
         pieces.show(pieces.notice("Choose the file with the golden set first.", "warn"))
     elif given and file is not None:
         client.evaluate(file.name, file.getvalue(), groups, limit=limit or None, answers=answers)
-        st.rerun()
+        _begun()
     elif praised:
         client.evaluate_feedback(limit=limit or None, answers=answers)
-        st.rerun()
+        _begun()
+
+
+def _begun() -> None:
+    st.session_state[_BEGUN] = st.session_state.get(_BEGUN, 0) + 1
+    st.rerun()
 
 
 def _choose_groups(own: Sequence[str]) -> list[str]:
