@@ -304,6 +304,13 @@ def test_the_library_shows_how_each_page_was_read(browser: Browser, served: Serv
         visiting.click(dialog.get_by_role("tab", name="Passages"))
         expect(dialog.get_by_text("kept for ten years").first).to_be_visible()
         expect(dialog.get_by_text("A long document")).to_have_count(0)
+        page.go_back()
+        expect(dialog).to_have_count(0)
+        expect(page.get_by_text("1 document", exact=True)).to_be_visible()  # what was looked for is still there
+        page.go_forward()
+        expect(dialog.get_by_text("2 of 2 pages gave text").first).to_be_visible()
+        visiting.close_dialog()
+        page.wait_for_url("**/library")
 
 
 def test_a_session_that_ended_leads_back_to_the_sign_in_page(browser: Browser, served: Served) -> None:

@@ -689,6 +689,30 @@ def test_what_was_run_again_is_gone_when_an_entry_is_opened_which_may_be_erased_
     assert "Another answer comes of it today." not in shown(at.run())
 
 
+def test_the_document_that_is_open_stands_in_the_address_by_its_id_alone(base_url: str) -> None:
+    def is_on_a_way() -> bool:
+        return "Back to the document before" in [button.label for button in at.button]
+
+    at = AppTest.from_function(_run_library, kwargs={"url": base_url}, default_timeout=20).run()
+    at.button(key=f"open-{POLICY}").click().run()
+    assert at.query_params == {"document": POLICY}
+    assert ("SHA-256" in shown(at), is_on_a_way()) == (True, False)
+    at.session_state["library-way"] = [POLICY, HANDBOOK]  # as one gets there
+    assert ("SHA-256" in shown(at.run()), is_on_a_way()) == (True, True)
+    del at.query_params["document"]  # closed, or left by the browser's way back
+    assert "SHA-256" not in shown(at.run())
+    at.query_params["document"] = POLICY
+    assert ("SHA-256" in shown(at.run()), is_on_a_way()) == (True, False)
+
+
+@pytest.mark.parametrize("named", ["../people", "<b>none"])
+def test_an_address_that_names_no_document_opens_none(base_url: str, named: str) -> None:
+    at = AppTest.from_function(_run_library, kwargs={"url": base_url}, default_timeout=20)
+    at.query_params["document"] = named
+    page = shown(at.run())
+    assert ("Not found, or not yours to see." in page, "SHA-256" in page) == (True, False)
+
+
 def test_a_document_whose_passages_are_cut_says_how_many_there_are(base_url: str) -> None:
     at = AppTest.from_function(_run_library, kwargs={"url": base_url}, default_timeout=20).run()
     at.button(key=f"open-{HANDBOOK}").click().run()
