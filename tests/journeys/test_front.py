@@ -145,8 +145,7 @@ def test_the_page_that_is_open_is_told_from_the_one_that_is_pointed_at(browser: 
         visiting.click(library)
         expect(library).to_have_attribute("aria-current", "page")
         expect(page.locator("[aria-current]")).to_have_count(1)
-        visiting.settle()
-        ask.hover()
+        visiting.point(ask)
         here, there = (link.evaluate("link => getComputedStyle(link).backgroundColor") for link in (library, ask))
         assert here != there
 
