@@ -16,6 +16,12 @@ CASE = "case"
 ENTRY = "entry"
 """The parameter of the query log's address that names the question whose entry is open, by its id."""
 
+DOCUMENT = "document"
+"""The parameter of the library's address that names the document that was opened from its list, by its id."""
+
+SOURCE = "source"
+"""The parameter of a conversation's address that names the source that is open: the id of its question, its number."""
+
 
 def and_back(step: str, here: str, given: Mapping[str, str]) -> str:
     """The address of a step that comes first, from which a reader comes back to the page that is open.

@@ -19,7 +19,8 @@ from ui import conversation, part, pieces, shown_once
 from ui.addresses import DOOR
 from ui.client import ApiProblem, Client
 from ui.inert import Html, text
-from ui.screens import account, admin, ask, cases, compliance, data_protection, library, log_entry, review_queue
+from ui.read_once import read_anew_on_another
+from ui.screens import account, admin, ask, cases, compliance, data_protection, library, review_queue
 
 API_URL = "STRONGROOM_API_URL"
 """The environment variable that says where the API listens."""
@@ -62,8 +63,7 @@ def _show(client: Client, me: Me) -> None:
     others = [st.Page(_not_for_them, title="Not for your account", url_path=path) for path in PAGES if path not in here]
     chosen = st.navigation([door, *pages, *others], position="hidden")
     _call_the_tab(chosen)
-    if chosen.url_path != "compliance":
-        log_entry.read_when_opened()  # who comes back to an entry opens it, and that is on record
+    read_anew_on_another(chosen.url_path)
     with st.sidebar:
         pieces.show(Html('<div class="sr-wordmark">Strongroom</div>'))
         with st.container(key="sr-nav", gap="xxsmall"):

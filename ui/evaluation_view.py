@@ -85,11 +85,15 @@ def _history_row(run: EvaluationOut) -> tuple[Html, ...]:
     began = Html(f"{text(pieces.moment(run.started_at))}<br><small>{text(run.id[:8])}</small> {state}")
     if run.hidden:
         return (began, Html(f"<small>{text(told_of_hidden(run))}</small>"))
-    number = questions_asked(run.done - run.not_asked, run.total)
-    asked = pieces.dotted(number, read_as(run.groups, run.own_groups), _cited_in(run))
-    lines = [text(run.name), f"<small>{text(run.message or asked)}</small>"]
+    told = run.message or pieces.dotted(asked(run), read_as(run.groups, run.own_groups), _cited_in(run))
+    lines = [text(run.name), f"<small>{text(told)}</small>"]
     what = Html("<br>".join([*lines, *([pieces.badge("measured nothing", "bad")] if run.asked_nothing else [])]))
     return (began, what, *(pieces.unbroken(figure(name, run.metrics.get(name))) for name in MAIN))
+
+
+def asked(run: EvaluationOut) -> str:
+    """How many questions an evaluation asked by now, of those that its golden set has."""
+    return questions_asked(run.done - run.not_asked, run.total)
 
 
 def _cited_in(run: EvaluationOut) -> str:

@@ -10,15 +10,20 @@ from appliance.api.schemas.asking import PlaceOut
 from appliance.api.schemas.calling import segment
 from appliance.api.schemas.documents import CitedPassage, PassageTextOut
 from ui import pieces
+from ui.addresses import SOURCE
 from ui.client import Client
 from ui.inert import Html, quoted, render, text
 
 _AT_ONCE = 10
 
 
-@st.dialog("Cited passage", width="medium")
+def _close() -> None:
+    st.query_params.pop(SOURCE, None)
+
+
+@st.dialog("Cited passage", width="medium", on_dismiss=_close)
 def open_passage(client: Client, chunk_id: str, cited: PlaceOut) -> None:
-    """Show a passage of an answer in a dialog. `cited` is where stands what the answer has of it."""
+    """Show a passage of an answer, which the address names. `cited` is where stands what the answer has of it."""
     with pieces.problems_shown():
         show_passage(client, chunk_id, cited)
 

@@ -1,4 +1,7 @@
-"""Reading the query log from a page: each reading is an entry, so a page that is merely drawn again reads nothing."""
+"""Reading the query log from a page: each reading is an entry, so a page that is merely drawn again reads nothing.
+
+Who comes to a page from another one reads what it shows anew: it is as it is now, and that they looked is on record.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import TypeVar
 import streamlit as st
 
 _PLACE = "strongroom_read_once"
+_PAGE = "strongroom_read_on"
+"""Under it lies on which page what is kept was read."""
 _Read = TypeVar("_Read")
 
 
@@ -25,3 +30,10 @@ def read_again(*places: str) -> None:
     kept = st.session_state.setdefault(_PLACE, {})
     for place in places or tuple(kept):
         kept.pop(place, None)
+
+
+def read_anew_on_another(page: str) -> None:
+    """Keep nothing that was read on another page, or here before somebody went to one."""
+    if st.session_state.get(_PAGE) != page:
+        read_again()
+        st.session_state[_PAGE] = page

@@ -35,18 +35,41 @@ LOCKED_DOWN: Mapping[str, object] = {
     "server.xsrfCookieSameSite": "strict",
 }
 
+LIGHT: Mapping[str, object] = {
+    "primaryColor": "#1d5b4b",
+    "backgroundColor": "#ffffff",
+    "secondaryBackgroundColor": "#f4f3ee",
+    "textColor": "#1b2421",
+    "borderColor": "#dcd9cf",
+    "linkColor": "#1d5b4b",
+    "codeTextColor": "#1b2421",
+    "codeBackgroundColor": "#f4f3ee",
+    "redColor": "#a3321f",
+    "greenColor": "#1d5b4b",
+    "sidebar.backgroundColor": "#f4f3ee",
+    "sidebar.secondaryBackgroundColor": "#e9e7df",
+    "sidebar.borderColor": "#dcd9cf",
+}
+DARK: Mapping[str, object] = {
+    "primaryColor": "#84c9ae",
+    "backgroundColor": "#141a17",
+    "secondaryBackgroundColor": "#1d2521",
+    "textColor": "#e4e8e4",
+    "borderColor": "#363f3a",
+    "linkColor": "#84c9ae",
+    "codeTextColor": "#e4e8e4",
+    "codeBackgroundColor": "#1d2521",
+    "redColor": "#f2a796",
+    "greenColor": "#84c9ae",
+    "sidebar.backgroundColor": "#1d2521",
+    "sidebar.secondaryBackgroundColor": "#2b342f",
+    "sidebar.borderColor": "#363f3a",
+}
+"""The colours of the two themes, of which the browser takes the one that its system has."""
+
 THEME: Mapping[str, object] = {
-    "theme.base": "light",
-    "theme.primaryColor": "#1d5b4b",
-    "theme.backgroundColor": "#ffffff",
-    "theme.secondaryBackgroundColor": "#f4f3ee",
-    "theme.textColor": "#1b2421",
-    "theme.borderColor": "#dcd9cf",
-    "theme.linkColor": "#1d5b4b",
-    "theme.codeTextColor": "#1b2421",
-    "theme.codeBackgroundColor": "#f4f3ee",
-    "theme.redColor": "#a3321f",
-    "theme.greenColor": "#1d5b4b",
+    **{f"theme.light.{name}": colour for name, colour in LIGHT.items()},
+    **{f"theme.dark.{name}": colour for name, colour in DARK.items()},
     "theme.font": "sans-serif",
     "theme.headingFont": "serif",
     "theme.headingFontSizes": ["1.9rem", "1.35rem", "1.12rem", "1rem", "1rem", "1rem"],
@@ -56,9 +79,6 @@ THEME: Mapping[str, object] = {
     "theme.showSidebarBorder": True,
     "theme.paddingTop": "1.25rem",
     "theme.paddingBottom": "4rem",
-    "theme.sidebar.backgroundColor": "#f4f3ee",
-    "theme.sidebar.secondaryBackgroundColor": "#e9e7df",
-    "theme.sidebar.borderColor": "#dcd9cf",
 }
 
 

@@ -112,7 +112,7 @@ def test_a_database_of_the_log_that_is_stopped_stops_every_answer_and_started_br
             assert events(after)[-1][0] == "answer"
             checks = {check.name: check for check in examine(appliance)}
             assert checks["query log"].status is Status.OK
-            assert checks["query log"].detail.endswith(f"all verified; {appliance.log.store}")
+            assert checks["query log"].detail.endswith(f"each verified just now; {appliance.log.store}")
             questions = [found.question.question for found in appliance.log.queries() if found.question]
         assert questions == ["Is it there again?", "Is it there?"]
         assert not DataFolder(data).log.exists()

@@ -120,6 +120,11 @@ class Visit:
         self.settle()
         target.click()
 
+    def point(self, target: Locator) -> None:
+        """Bring the pointer onto something once the page is quiet."""
+        self.settle()
+        target.hover()
+
     def download(self, target: Locator) -> bytes:
         """Click once the page is quiet, and give what is downloaded by that."""
         self.settle()  # before the time for the download begins

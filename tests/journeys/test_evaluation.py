@@ -50,6 +50,7 @@ def test_a_golden_set_is_run_and_a_run_compared_with_the_one_before(
             _run(visiting, golden)
             expect(page.locator("td[data-label='nDCG@10'] .sr-number")).to_have_count(number + 4, timeout=60_000)
             expect(page.get_by_text("1.000").first).to_be_visible()
+            expect(page.get_by_role("button", name="Run the golden set")).to_be_hidden()  # folded, above what it did
             expect(page.get_by_text("3 of 4 questions asked").first).to_be_visible()  # one is closed to everyone
         board = page.get_by_role("row", name="With whom does the board consider the merger?")
         expect(board).to_contain_text("closed to the groups it is asked with: ")

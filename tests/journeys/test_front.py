@@ -124,13 +124,30 @@ def test_the_way_back_leads_to_the_tab_and_the_view_before(browser: Browser, ser
         expect(page.get_by_role("heading", name="Ask your documents")).to_be_visible()
 
 
-def test_the_tab_that_an_address_opens_is_in_sight_on_a_phone(browser: Browser, served: Served) -> None:
+def test_every_tab_is_in_sight_on_a_phone(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url, PHONE) as visiting:
         visiting.sign_in(*served.accounts.admin)
         visiting.go("/admin?admin-tab=Health")
-        tab = visiting.page.get_by_role("tab", name="Health")
-        expect(tab).to_have_attribute("aria-selected", "true")
-        expect(tab).to_be_in_viewport(ratio=0.95)
+        tabs = visiting.page.get_by_role("tab")
+        expect(tabs.filter(has_text="Health")).to_have_attribute("aria-selected", "true")
+        expect(tabs).to_have_count(9)
+        visiting.settle()
+        for tab in tabs.all():
+            expect(tab).to_be_in_viewport(ratio=0.95)
+
+
+def test_the_page_that_is_open_is_told_from_the_one_that_is_pointed_at(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.admin)
+        page = visiting.page
+        ask, library = (page.get_by_role("link", name=name, exact=True) for name in ("Ask", "Library"))
+        expect(ask).to_have_attribute("aria-current", "page")
+        visiting.click(library)
+        expect(library).to_have_attribute("aria-current", "page")
+        expect(page.locator("[aria-current]")).to_have_count(1)
+        visiting.point(ask)
+        here, there = (link.evaluate("link => getComputedStyle(link).backgroundColor") for link in (library, ask))
+        assert here != there
 
 
 def test_the_sign_in_leads_to_a_page_whose_address_names_a_part(browser: Browser, served: Served) -> None:

@@ -179,6 +179,32 @@ def test_a_reload_and_the_way_back_open_a_conversation_again(browser: Browser, s
         assert not [words for words in ("treaties", "ten years", address.query.partition("=")[2]) if words in kept]
 
 
+def test_the_way_back_closes_a_source_and_stays_in_its_conversation(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        page = visiting.page
+        visiting.ask(QUESTION)
+        visiting.settle()
+        conversation, dialog = page.url, page.get_by_role("dialog")
+        visiting.click(page.get_by_role("button", name="Open source 1"))
+        expect(dialog).to_contain_text("records-retention.pdf")
+        visiting.settle()
+        name, _, ids = page.url.removeprefix(conversation).partition("=")
+        assert (name, uuid.UUID(ids.removesuffix("-1"))) == ("&source", uuid.UUID(ids[:-2]))  # and nothing else
+        page.go_back()
+        expect(dialog).to_have_count(0)
+        expect(page.locator(".sr-answer")).to_contain_text("ten years")
+        visiting.settle()
+        assert page.url == conversation
+        page.go_forward()
+        expect(dialog).to_contain_text("records-retention.pdf")
+        page.reload()
+        expect(dialog).to_contain_text("records-retention.pdf")
+        visiting.close_dialog()
+        page.wait_for_url(conversation)
+        expect(page.locator(".sr-answer")).to_contain_text("ten years")
+
+
 def test_the_conversation_of_somebody_else_is_told_as_one_that_there_is_not(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
         visiting.sign_in(*served.accounts.employee)
@@ -278,6 +304,13 @@ def test_the_library_shows_how_each_page_was_read(browser: Browser, served: Serv
         visiting.click(dialog.get_by_role("tab", name="Passages"))
         expect(dialog.get_by_text("kept for ten years").first).to_be_visible()
         expect(dialog.get_by_text("A long document")).to_have_count(0)
+        page.go_back()
+        expect(dialog).to_have_count(0)
+        expect(page.get_by_text("1 document", exact=True)).to_be_visible()  # what was looked for is still there
+        page.go_forward()
+        expect(dialog.get_by_text("2 of 2 pages gave text").first).to_be_visible()
+        visiting.close_dialog()
+        page.wait_for_url("**/library")
 
 
 def test_a_session_that_ended_leads_back_to_the_sign_in_page(browser: Browser, served: Served) -> None:

@@ -18,6 +18,41 @@ UNNAMED = """() => [...document.querySelectorAll('button, a[href], input:not([ty
       || node.getAttribute('aria-labelledby') || node.querySelector('img[alt], svg title')))
   .map(node => node.outerHTML.slice(0, 160))"""
 
+# Words whose contrast to what is behind them is below 4.5 to 1 (WCAG 2.2, 1.4.3; what is disabled is exempt).
+HARD_TO_READ = """() => {
+  const numbers = colour => { const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
+  const over = (top, under) => [0, 1, 2].map(at => top[at] * top[3] + under[at] * (1 - top[3]));
+  const light = colour => colour.map(value => value / 255)
+    .map(value => value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, value, at) => sum + value * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = node => {
+    const layers = [];
+    for (let part = node; part; part = part.parentElement) layers.push(numbers(getComputedStyle(part).backgroundColor));
+    return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255]);
+  };
+  const found = [];
+  const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (words.nextNode()) {
+    const said = words.currentNode.textContent.trim(), node = words.currentNode.parentElement;
+    if (!said || node.closest('script, style, [disabled], [aria-disabled=true], [data-disabled], [aria-hidden=true]')
+        || !node.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
+    const paper = behind(node), ink = over(numbers(getComputedStyle(node).color), paper);
+    const [less, more] = [light(ink), light(paper)].sort((one, other) => one - other);
+    const contrast = (more + 0.05) / (less + 0.05);
+    if (contrast < 4.5) found.push(`${contrast.toFixed(2)}: ${said.slice(0, 60)}`);
+  }
+  return found;
+}"""
+
+
+def assert_legible(visiting: Visit) -> None:
+    """Every word on the screen stands out from what is behind it, where the system is light and where it is dark."""
+    for scheme, paper in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 26, 23)")):
+        visiting.page.emulate_media(color_scheme=scheme)
+        expect(visiting.page.get_by_test_id("stApp")).to_have_css("background-color", paper)
+        visiting.settle()
+        assert (scheme, visiting.page.evaluate(HARD_TO_READ)) == (scheme, [])
+
 
 def assert_presentable(visiting: Visit, name: str) -> None:
     """The page fits its window, has a heading, and every control has a name."""
@@ -107,6 +142,54 @@ def test_the_pages_of_the_compliance_officer(browser: Browser, served: Served, s
         visiting.go("/protection")
         visiting.page.get_by_label("Whom it is about (name)").wait_for()
         assert_presentable(visiting, "data-protection")
+
+
+def test_the_screens_are_dark_where_the_system_is_and_follow_it(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        page = visiting.page
+        page.emulate_media(color_scheme="dark")
+        visiting.go("/login")
+        expect(page.locator("main")).to_have_css("background-color", "rgb(29, 37, 33)")
+        visiting.photograph("login-dark")
+        visiting.sign_in(*served.accounts.employee)
+        visiting.ask("What may a hotel night cost?")
+        screen, mark = page.get_by_test_id("stApp"), page.locator(".sr-text mark").first
+        expect(screen).to_have_css("background-color", "rgb(20, 26, 23)")  # Streamlit's theme
+        expect(mark).to_have_css("background-color", "rgb(90, 74, 18)")  # our style sheet
+        assert_presentable(visiting, "ask-answer-dark")
+        page.emulate_media(color_scheme="light")
+        expect(screen).to_have_css("background-color", "rgb(255, 255, 255)")
+        expect(mark).to_have_css("background-color", "rgb(255, 240, 184)")
+
+
+def test_words_are_legible_where_the_system_is_light_and_where_it_is_dark(browser: Browser, served: Served) -> None:
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.employee)
+        visiting.ask("What may a hotel night cost?")
+        visiting.ask("Who was first on the moon?")
+        assert_legible(visiting)
+        visiting.click(visiting.page.get_by_role("button", name="Open source 1").first)
+        expect(visiting.page.get_by_role("dialog")).to_contain_text("travel.md")
+        assert_legible(visiting)
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.admin)
+        for tab in ("People", "Files", "Health"):
+            visiting.go(f"/admin?admin-tab={tab}")
+            expect(visiting.page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+            if tab == "People":
+                visiting.click(visiting.page.get_by_text("Add a person"))  # with a choice that was made
+                expect(visiting.page.get_by_role("button", name="Add person")).to_be_visible()
+            assert_legible(visiting)
+    with visit(browser, served.base_url) as visiting:
+        visiting.sign_in(*served.accounts.compliance)
+        visiting.open_log()
+        visiting.click(visiting.page.get_by_test_id("stDateInput").get_by_role("button").first)
+        visiting.page.get_by_role("gridcell").first.wait_for()
+        assert_legible(visiting)
+        visiting.close_dialog()
+        visiting.click(visiting.page.locator('[class*="st-key-sr-card-"] button').first)
+        visiting.page.locator("dt", has_text="Outcome").wait_for()
+        assert_legible(visiting)
 
 
 def test_the_keyboard_alone_is_enough_to_ask_and_to_open_a_source(browser: Browser, served: Served) -> None:

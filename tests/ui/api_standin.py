@@ -511,8 +511,10 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             documents=found[offset : offset + limit], total=len(found), sources=["Handbooks", "Policies" + state.poison]
         )
 
-    @api.get("/documents/{key}")
-    def document(key: str) -> DocumentDetail:
+    @api.get("/documents/{key}", response_model=None)
+    def document(key: str) -> DocumentDetail | JSONResponse:
+        if key not in (doc.id for doc in map(state.document, range(53))):
+            return problem(404, "not_found", "Not found, or not yours to see.")
         return state.document_detail(key)
 
     @api.get("/documents/{key}/changes")

@@ -73,6 +73,12 @@ class Measuring:
         self.runs.insert(0, run)
         return run
 
+    def go_on(self) -> list[EvaluationOut]:
+        """What there is; a run that goes on has asked one more question with each look."""
+        going = EvaluationState.RUNNING
+        self.runs = [run.model_copy(update={"done": run.done + 1}) if run.state is going else run for run in self.runs]
+        return self.runs
+
     def metrics(self) -> list[MetricOut]:
         """What is measured."""
         return [
@@ -151,7 +157,7 @@ def add_routes(api: APIRouter, state: Measuring) -> None:
 
     @api.get("/evaluations")
     def evaluations() -> EvaluationsOut:
-        return EvaluationsOut(answerable_above=0.17, metrics=state.metrics(), evaluations=state.runs)
+        return EvaluationsOut(answerable_above=0.17, metrics=state.metrics(), evaluations=state.go_on())
 
     @api.post("/evaluations", status_code=202, response_model=None)
     async def start(request: Request) -> EvaluationOut | JSONResponse:

@@ -146,6 +146,15 @@ def test_what_people_found_helpful_is_run_and_can_be_cancelled(at: AppTest, stat
     assert state.measuring.runs[0].state is EvaluationState.FAILED
 
 
+def test_the_history_tells_of_a_run_that_goes_on_how_far_it_is_as_the_bar_does(at: AppTest, state: Standin) -> None:
+    state.measuring.begin()  # it goes on between two looks
+    at.run()
+    (bar,) = at.get("progress")
+    asked = bar.proto.text
+    assert re.fullmatch(r"2\d of 45 questions asked", asked)
+    assert f"<small>{asked} · read as" in shown(at)
+
+
 def test_without_a_file_nothing_is_run(at: AppTest, state: Standin) -> None:
     next(button for button in at.button if button.label == "Run the golden set").click().run()
     assert "Choose the file" in shown(at)

@@ -1,4 +1,4 @@
-"""The palette is legible (WCAG 2.2, 1.4.3: 4.5 to 1), the theme is ours, and Streamlit is locked down."""
+"""The palettes are legible (WCAG 2.2, 1.4.3: 4.5 to 1), the themes are ours, and Streamlit is locked down."""
 
 from __future__ import annotations
 
@@ -11,10 +11,22 @@ from streamlit import config
 from appliance.api.signin_pages import STATIC
 from ui import streamlit_settings
 from ui.fonts import font_files
-from ui.streamlit_settings import LOCKED_DOWN, THEME
+from ui.streamlit_settings import DARK, LIGHT, LOCKED_DOWN, THEME
 
 CSS = (Path(streamlit_settings.__file__).parent / "static" / "strongroom.css").read_text("utf-8")
-COLOURS = dict(re.findall(r"--sr-([\w-]+):\s*(#[0-9a-f]{6})", CSS))
+SIGN_IN = STATIC.joinpath("login.css").read_text("utf-8")
+
+
+def colours(sheet: str) -> dict[str, dict[str, str]]:
+    """The colours of a style sheet by their names, where the system is light and where it is dark."""
+    light, dark, *_ = sheet.split("prefers-color-scheme: dark")
+    named = re.compile(r"--(?:sr-)?([\w-]+):\s*(#[0-9a-f]{6})")
+    return {"light": dict(named.findall(light)), "dark": dict(named.findall(dark))}
+
+
+COLOURS = colours(CSS)
+PLAIN = colours(SIGN_IN)
+THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
 
 
 def _luminance(colour: str) -> float:
@@ -33,32 +45,83 @@ def test_contrast_is_measured_as_the_standard_says() -> None:
     assert contrast("#ffffff", "#777777") == pytest.approx(4.48, abs=0.01)
 
 
+@THEMES
 @pytest.mark.parametrize(
     ("ink", "paper"),
     [
+        ("ink", "page"),
         ("ink", "paper"),
-        ("muted", "paper"),
-        ("green", "paper"),
-        ("green", "green-tint"),
-        ("amber", "amber-tint"),
-        ("red", "red-tint"),
+        ("ink", "shade"),
         ("ink", "mark"),
+        ("ink", "green-tint"),
+        ("ink", "amber-tint"),
+        ("ink", "red-tint"),
+        ("muted", "page"),
+        ("muted", "paper"),
+        ("muted", "shade"),
         ("muted", "green-tint"),
         ("muted", "amber-tint"),
-        ("ink", "green-tint"),
-        ("ink", "red-tint"),
         ("muted", "red-tint"),
+        ("green", "page"),
+        ("green", "paper"),
+        ("green", "green-tint"),
+        ("on-green", "green"),
+        ("amber", "page"),
+        ("amber", "amber-tint"),
+        ("red", "page"),
+        ("red", "red-tint"),
     ],
 )
-def test_words_stand_out_from_what_is_behind_them(ink: str, paper: str) -> None:
-    assert contrast(COLOURS[ink], COLOURS[paper]) >= 4.5
-    assert contrast(COLOURS[ink], "#ffffff") >= 4.5
+def test_words_stand_out_from_what_is_behind_them(theme: str, ink: str, paper: str) -> None:
+    assert contrast(COLOURS[theme][ink], COLOURS[theme][paper]) >= 4.5
 
 
-def test_the_style_sheet_and_the_theme_agree() -> None:
-    assert COLOURS["ink"] == THEME["theme.textColor"]
-    assert COLOURS["green"] == THEME["theme.primaryColor"]
-    assert COLOURS["paper"] == THEME["theme.secondaryBackgroundColor"]
+@THEMES
+@pytest.mark.parametrize(
+    ("ink", "paper"),
+    [
+        ("ink", "page"),
+        ("ink", "paper"),
+        ("muted", "page"),
+        ("green", "page"),
+        ("green", "paper"),
+        ("on-green", "green"),
+        ("on-green", "green-pressed"),
+        ("red", "red-tint"),
+    ],
+)
+def test_words_of_the_sign_in_page_stand_out_too(theme: str, ink: str, paper: str) -> None:
+    assert contrast(PLAIN[theme][ink], PLAIN[theme][paper]) >= 4.5
+
+
+def test_both_themes_have_every_colour_and_no_other_stands_in_the_style_sheet() -> None:
+    for sheet, found in ((CSS, COLOURS), (SIGN_IN, PLAIN)):
+        assert found["light"].keys() == found["dark"].keys()
+        rules = re.sub(r"--[\w-]+:.*", "", sheet)
+        assert set(re.findall(r"#[0-9a-f]{3,8}\b", rules)) <= {"#fff"}  # behind a picture that is black
+    assert "#fff" not in re.sub(r"--[\w-]+:.*", "", CSS)
+
+
+@THEMES
+def test_the_style_sheet_and_the_theme_agree(theme: str) -> None:
+    for name, option in (
+        ("ink", "textColor"),
+        ("page", "backgroundColor"),
+        ("paper", "secondaryBackgroundColor"),
+        ("paper", "sidebar.backgroundColor"),
+        ("green", "primaryColor"),
+        ("line", "borderColor"),
+    ):
+        assert COLOURS[theme][name] == THEME[f"theme.{theme}.{option}"], option
+
+
+@THEMES
+def test_the_words_of_streamlits_own_controls_stand_out(theme: str) -> None:
+    chosen = {name: str(THEME[f"theme.{theme}.{name}"]) for name in {**LIGHT, **DARK}}
+    for paper in ("backgroundColor", "secondaryBackgroundColor", "sidebar.secondaryBackgroundColor"):
+        for ink in ("textColor", "linkColor", "primaryColor", "redColor"):
+            assert contrast(chosen[ink], chosen[paper]) >= 4.5, (ink, paper)
+    assert contrast(chosen["codeTextColor"], chosen["codeBackgroundColor"]) >= 4.5
 
 
 def test_the_style_sheet_loads_nothing() -> None:

@@ -171,6 +171,39 @@ def test_a_source_that_is_opened_is_called_by_the_headings_that_its_card_names(b
     assert shown(at).count("Under which the quotation stands") == 2
 
 
+def test_the_source_that_is_open_stands_in_the_address_by_ids_alone(base_url: str, state: Standin) -> None:
+    def passages_read() -> int:
+        return sum(path.startswith("/api/passages/") for _, path, _ in state.requests)
+
+    list(state.ask(Question(question="How long is leave?")))
+    [(key, [turn])] = state.turns.items()
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20)
+    at.query_params["conversation"] = key
+    at.run()
+    at.button(key=f"open-{turn.query_id}-1").click().run()
+    assert at.query_params == {"conversation": key, "source": f"{turn.query_id}-1"}
+    assert ("sr-context" in shown(at), passages_read()) == (True, 1)
+    del at.query_params["source"]  # closed, or left by the browser's way back
+    page = shown(at.run())
+    assert ("sr-context" in page, "sr-answer" in page, passages_read()) == (False, True, 1)
+    at.query_params["source"] = f"{turn.query_id}-1"
+    assert ("sr-context" in shown(at.run()), passages_read()) == (True, 2)
+
+
+@pytest.mark.parametrize("named", ["", "1", "<b>none", "../people"])
+def test_an_address_that_names_no_source_of_the_conversation_opens_none(
+    base_url: str, state: Standin, named: str
+) -> None:
+    list(state.ask(Question(question="How long is leave?")))
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20)
+    at.query_params["conversation"], at.query_params["source"] = *state.turns, named
+    at.run()
+    assert "source" not in at.query_params
+    assert ("sr-answer" in shown(at), "sr-context" in shown(at)) == (True, False)
+    assert "The source of this address cannot be opened." in at.session_state["strongroom_flash"][0][0]
+    assert not any(path.startswith("/api/passages/") for _, path, _ in state.requests)
+
+
 def test_how_far_an_answer_stands_on_its_passages_is_told_sentence_by_sentence(base_url: str) -> None:
     at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
     at.chat_input[0].set_value("How long?").run()
@@ -496,9 +529,12 @@ def test_under_another_reason_everything_is_read_anew(base_url: str, state: Stan
     assert readings() == ["/api/log/queries", "/api/log/queries/q-2"] * 3
 
 
-def test_an_entry_is_read_again_by_who_comes_back_to_it_from_another_page(
+def test_what_is_shown_of_the_log_is_read_again_by_who_comes_back_to_it_from_another_page(
     base_url: str, state: Standin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def readings(*paths: str) -> list[int]:
+        return [sum(path == f"/api/{wanted}" for _, path, _ in state.requests) for wanted in paths]
+
     def at_page(path: str, **query: str) -> str:
         """What a page shows; the browser's history jumps to it, past what lies between."""
         at._page_hash = next(key for key, page in at._registered_pages.items() if page.get("url_pathname") == path)
@@ -512,7 +548,13 @@ def test_an_entry_is_read_again_by_who_comes_back_to_it_from_another_page(
     assert "Leaf hash" in at_page("compliance", entry="q-2")
     assert "Leaf hash" not in at_page("account")
     assert "Leaf hash" in at_page("compliance", entry="q-2")
-    assert sum(path == "/api/log/queries/q-2" for _, path, _ in state.requests) == 2
+    assert readings("log/queries", "log/queries/q-2") == [2, 2]
+    for _ in range(2):  # drawn again it is not
+        assert "Told by a clerk." in at_page("cases", case="case-1")
+    assert readings("compliance/cases", "compliance/cases/case-1") == [1, 1]
+    at_page("account")
+    assert "Told by a clerk." in at_page("cases", case="case-1")
+    assert readings("compliance/cases", "compliance/cases/case-1") == [2, 2]
 
 
 @pytest.mark.parametrize("named", ["../people", "q-2/replay", "<b>none"])
@@ -645,6 +687,30 @@ def test_what_was_run_again_is_gone_when_an_entry_is_opened_which_may_be_erased_
     at.run()
     at.query_params["entry"] = "q-0"
     assert "Another answer comes of it today." not in shown(at.run())
+
+
+def test_the_document_that_is_open_stands_in_the_address_by_its_id_alone(base_url: str) -> None:
+    def is_on_a_way() -> bool:
+        return "Back to the document before" in [button.label for button in at.button]
+
+    at = AppTest.from_function(_run_library, kwargs={"url": base_url}, default_timeout=20).run()
+    at.button(key=f"open-{POLICY}").click().run()
+    assert at.query_params == {"document": POLICY}
+    assert ("SHA-256" in shown(at), is_on_a_way()) == (True, False)
+    at.session_state["library-way"] = [POLICY, HANDBOOK]  # as one gets there
+    assert ("SHA-256" in shown(at.run()), is_on_a_way()) == (True, True)
+    del at.query_params["document"]  # closed, or left by the browser's way back
+    assert "SHA-256" not in shown(at.run())
+    at.query_params["document"] = POLICY
+    assert ("SHA-256" in shown(at.run()), is_on_a_way()) == (True, False)
+
+
+@pytest.mark.parametrize("named", ["../people", "<b>none"])
+def test_an_address_that_names_no_document_opens_none(base_url: str, named: str) -> None:
+    at = AppTest.from_function(_run_library, kwargs={"url": base_url}, default_timeout=20)
+    at.query_params["document"] = named
+    page = shown(at.run())
+    assert ("Not found, or not yours to see." in page, "SHA-256" in page) == (True, False)
 
 
 def test_a_document_whose_passages_are_cut_says_how_many_there_are(base_url: str) -> None:

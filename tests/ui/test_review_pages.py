@@ -127,9 +127,15 @@ def test_a_case_tells_what_it_is_about_then_its_questions_its_record_and_its_act
 
 
 def test_the_case_that_is_open_stands_in_the_address_and_is_opened_from_there(base_url: str, state: Standin) -> None:
+    state.requests.clear()
     at = run(base_url, "cases")
     at.button(key="case-case-1").click().run()
     assert at.query_params["case"] == "case-1"
+    del at.query_params["case"]  # closed, and opened again: that is a reading of its own
+    at.run()
+    at.query_params["case"] = "case-1"
+    assert "Told by a clerk." in shown(at.run())
+    assert sum(path == "/api/compliance/cases/case-1" for _, path, _ in state.requests) == 2
     at = AppTest.from_function(_run, kwargs={"url": base_url, "name": "cases"}, default_timeout=20)
     at.query_params["case"] = "case-1"
     assert "Told by a clerk." in shown(at.run())

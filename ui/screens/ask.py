@@ -21,6 +21,7 @@ from appliance.api.schemas.asking import (
 )
 from appliance.domain import AnswerKind
 from ui import answer_view, fields, pieces
+from ui.addresses import SOURCE
 from ui.client import CUT_OFF, ApiProblem, Client, checked
 from ui.conversation import Conversation, current, newly_addressed, open_earlier, put_on_screen
 from ui.grounding_view import show_grounding
@@ -74,6 +75,7 @@ def page(client: Client) -> None:
             _tell_too_long(conversation)
         elif conversation.asking:
             _offer_again(client, conversation)
+    _open_the_source_of_the_address(client, conversation)
 
 
 def _follow_the_address(client: Client) -> None:
@@ -192,7 +194,7 @@ def _show_turn(client: Client, turn: TurnOut) -> None:
     if turn.grounding and turn.grounding.statements:
         show_grounding(turn.query_id, turn.grounding)
     if turn.citations:
-        _show_sources(client, turn)
+        _show_sources(turn)
     if turn.withheld_passages:
         withheld = pieces.count(turn.withheld_passages, "passage")
         pieces.show(pieces.line(f"{withheld} that this answer drew on may no longer be shown to you."))
@@ -210,7 +212,7 @@ def _answer(turn: TurnOut) -> Html:
     )
 
 
-def _show_sources(client: Client, turn: TurnOut) -> None:
+def _show_sources(turn: TurnOut) -> None:
     with st.container(key=f"sr-sources-{turn.query_id}", gap="xsmall"):
         pieces.show(Html('<h2 class="sr-small-head">Sources</h2>'))
         places = Counter(map(_place, turn.citations))
@@ -218,7 +220,27 @@ def _show_sources(client: Client, turn: TurnOut) -> None:
             with st.container(key=f"sr-card-{turn.query_id}-{passage.number}", border=True):
                 pieces.show(_source(passage, is_alike=places[_place(passage)] > 1))
                 if st.button(f"Open source {passage.number}", key=f"open-{turn.query_id}-{passage.number}"):
-                    open_passage(client, passage.chunk_id, passage.place)
+                    st.query_params[SOURCE] = _named(turn, passage)  # the page opens what its address names
+
+
+def _named(turn: TurnOut, passage: PassageOut) -> str:
+    """What an address calls a source of an answer."""
+    return f"{turn.query_id}-{passage.number}"
+
+
+def _open_the_source_of_the_address(client: Client, conversation: Conversation) -> None:
+    """Open the source that the address names, if it names one that the conversation on the screen has."""
+    named = st.query_params.get(SOURCE)
+    if named is None:
+        return
+    for turn in conversation.turns:
+        for passage in turn.citations:
+            if _named(turn, passage) == named:
+                open_passage(client, passage.chunk_id, passage.place)
+                return
+    st.query_params.pop(SOURCE, None)
+    pieces.say_after_rerun("The source of this address cannot be opened. It may no longer be shown to you.", "warn")
+    st.rerun()
 
 
 def _place(passage: PassageOut) -> tuple[str, str]:

@@ -49,6 +49,8 @@ def page(client: Client) -> None:
             offer(client)
     if named := st.query_params.get(CASE):
         _open(client, named)
+    else:
+        read_again("case")  # opened again once it was closed, it is read again
 
 
 def _entry(case: CaseOut) -> Html:

@@ -23,6 +23,7 @@ from ui.inert import Html, one_line, text
 _POLL_S = 1.0
 _LISTED = 10
 _QUESTIONS = 20
+_BEGUN = "strongroom_evaluations_begun"
 _SORTS: dict[str, Callable[[QuestionChangeOut], tuple[float | str, str]]] = {
     "Worst first": lambda change: (change.after - change.before, change.question_id),
     "Best first": lambda change: (change.before - change.after, change.question_id),
@@ -34,15 +35,19 @@ def page(client: Client, me: Me) -> None:
     """Show what is running, the history, one evaluation, and what it changed."""
     known = client.evaluations()
     running = next((run for run in known.evaluations if run.state is EvaluationState.RUNNING), None)
-    if running is not None:
-        st.fragment(_follow, run_every=_POLL_S)(client, running.id)
-    with st.expander("Start an evaluation", expanded=not known.evaluations), pieces.problems_shown():
+    begun = st.session_state.get(_BEGUN, 0)
+    # under another key once one is begun: so it is folded again, and how far that is stands right below
+    start = st.expander("Start an evaluation", expanded=not known.evaluations, key=f"evaluate-{begun}")
+    with start, pieces.problems_shown():
         _start(client, me)
     looked_at = None
     if not known.evaluations:
         pieces.show(pieces.notice("Nothing was measured yet. Bring a golden set: questions whose answers are known."))
     else:
-        _show_history(known)
+        if running is not None:
+            st.fragment(_follow, run_every=_POLL_S)(client, running.id)
+        else:
+            _show_history(known)
         with pieces.problems_shown():
             looked_at = _show_one(client, known)
     with st.expander("What the metrics mean"):
@@ -57,21 +62,22 @@ def page(client: Client, me: Me) -> None:
 
 
 def _follow(client: Client, run_id: str) -> None:
-    """Draw a running evaluation again and again until it ends; then the whole page once."""
+    """Draw a running evaluation and the history again and again until it ends; then the whole page once."""
     with pieces.problems_shown():
-        run = next((run for run in client.evaluations().evaluations if run.id == run_id), None)
+        known = client.evaluations()
+        run = next((run for run in known.evaluations if run.id == run_id), None)
         if run is None or run.state is not EvaluationState.RUNNING:
             st.rerun(scope="app")
         if run.hidden:
             pieces.show(pieces.line(f"{one_line(evaluation_view.told_of_hidden(run))} It is running."))
         else:
-            asked = f"{run.done:,} of {pieces.count(run.total, 'question')} asked"
-            st.progress(run.done / max(1, run.total), text=asked)
+            st.progress(run.done / max(1, run.total), text=evaluation_view.asked(run))
             pieces.show(pieces.line(f"{one_line(run.name)}. Questions that people ask come first."))
         if st.button("Cancel the evaluation", key=f"cancel-{run.id}"):
             client.cancel_evaluation(run.id)
             pieces.say_after_rerun("The evaluation ends.", "warn")
             st.rerun(scope="app")
+        _show_history(known)
 
 
 def _start(client: Client, me: Me) -> None:
@@ -94,10 +100,15 @@ def _start(client: Client, me: Me) -> None:
         pieces.show(pieces.notice("Choose the file with the golden set first.", "warn"))
     elif given and file is not None:
         client.evaluate(file.name, file.getvalue(), groups, limit=limit or None, answers=answers)
-        st.rerun()
+        _begun()
     elif praised:
         client.evaluate_feedback(limit=limit or None, answers=answers)
-        st.rerun()
+        _begun()
+
+
+def _begun() -> None:
+    st.session_state[_BEGUN] = st.session_state.get(_BEGUN, 0) + 1
+    st.rerun()
 
 
 def _choose_groups(own: Sequence[str]) -> list[str]:

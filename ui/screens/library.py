@@ -9,6 +9,7 @@ import streamlit as st
 from appliance.api.schemas.calling import segment
 from appliance.api.schemas.documents import DocumentDetail, DocumentOut, RelatedOut, VersionOut
 from ui import pieces
+from ui.addresses import DOCUMENT
 from ui.changes_view import show_changes
 from ui.client import Client
 from ui.coverage_view import Pictures, show_coverage, summary
@@ -28,6 +29,7 @@ def page(client: Client) -> None:
     with pieces.problems_shown():
         _list(client)
     asking_access.show(client)
+    _open_the_one_of_the_address(client)
 
 
 def _list(client: Client) -> None:
@@ -51,8 +53,7 @@ def _list(client: Client) -> None:
         with st.container(key=f"sr-card-{document.id}", border=True):
             pieces.show(_entry(document))
             if st.button("Open document", key=f"open-{document.id}"):
-                st.session_state[_WAY] = [document.id]
-                _open(client)
+                st.query_params[DOCUMENT] = document.id  # the page opens what its address names
     pieces.pager("library-page", found.total, _LIMIT)
 
 
@@ -73,7 +74,22 @@ def _entry(document: DocumentOut) -> Html:
     )
 
 
-@st.dialog("Document", width="medium")
+def _open_the_one_of_the_address(client: Client) -> None:
+    """Open the document that the address names, if it names one; from there on a way may have led to others."""
+    named = st.query_params.get(DOCUMENT)
+    if not named:
+        st.session_state.pop(_WAY, None)
+        return
+    if st.session_state.get(_WAY, [""])[0] != named:
+        st.session_state[_WAY] = [named]
+    _open(client)
+
+
+def _close() -> None:
+    st.query_params.pop(DOCUMENT, None)
+
+
+@st.dialog("Document", width="medium", on_dismiss=_close)
 def _open(client: Client) -> None:
     with pieces.problems_shown():
         way: list[str] = st.session_state[_WAY]

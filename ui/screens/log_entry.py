@@ -27,12 +27,7 @@ def show_the_one_of_the_address(client: Client) -> None:
     if named := st.query_params.get(ENTRY):
         _open(client, named)
     else:
-        read_when_opened()
-
-
-def read_when_opened() -> None:
-    """Read the next entry that is opened, whichever it is: none is open, and another page may be drawn."""
-    read_again(_PLACE)
+        read_again(_PLACE)
 
 
 def _read(client: Client, query_id: str) -> QueryDetail:

@@ -44,13 +44,10 @@ document.addEventListener("click", (event) => {
   forgetMenu();
 });
 
-// On a narrow window there is no room for all tabs. The one that is open is brought into sight: an address may have
-// opened it, or the browser's way back.
-let openTab = null;
+// Says which of the pages beside the one that is open leads to itself: to the style sheet, and to screen readers.
 new MutationObserver(() => {
-  const tab = document.querySelector('[role="tab"][aria-selected="true"]');
-  if (tab === openTab) return;
-  openTab = tab;
-  const strip = tab?.closest('[role="tablist"]');
-  if (strip) strip.scrollLeft = tab.offsetLeft - (strip.clientWidth - tab.offsetWidth) / 2;
-}).observe(document.documentElement, { attributeFilter: ["aria-selected"], childList: true, subtree: true });
+  for (const link of document.querySelectorAll(".st-key-sr-nav a")) {
+    if (link.pathname === window.location.pathname) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}).observe(document.documentElement, { childList: true, subtree: true });
