@@ -28,6 +28,7 @@ from playwright.sync_api import (
 )
 from playwright.sync_api import Error as PlaywrightError
 
+from appliance.api.goals import with_goal
 from tests.journeys.quiet import Runs, wait_until_quiet
 
 BROWSERS = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")
@@ -162,9 +163,12 @@ class Visit:
         self.press("Escape")
         expect(self.page.get_by_role("dialog")).to_have_count(0)
 
-    def sign_in(self, name: str, password: str) -> None:
-        """Sign in and wait for the first page."""
-        self.go("/login")
+    def sign_in(self, name: str, password: str, to: str = "") -> None:
+        """Sign in and wait for the first page: the one whose address is given, as if somebody had come for it.
+
+        To load the start page on the way to another takes as long as most of what a journey does then.
+        """
+        self.go(with_goal("/login", to.removeprefix("/")))
         self.give(name, password)
         # The sign-in page has a heading too, and to leave it before it has answered would be no sign-in.
         self.page.wait_for_url(lambda url: urlsplit(url).path not in ("/login", "/"))
