@@ -7,7 +7,7 @@
 set -eu
 
 run_packages="fonts-dejavu-core tesseract-ocr tesseract-ocr-eng tesseract-ocr-deu tesseract-ocr-fra tesseract-ocr-ita tesseract-ocr-spa tesseract-ocr-osd"
-test_packages="chromium strace iproute2 slapd ldap-utils postgresql"
+test_packages="chromium-headless-shell strace iproute2 slapd ldap-utils postgresql"
 
 case "${1:-run}" in
 run)

@@ -61,7 +61,10 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def cost_of_a_hash() -> Iterator[argon2.Parameters]:
-    """What a password's hash costs in the product; meanwhile it costs the least there is. Processes of their own pay it."""
+    """What a password's hash costs in the product; meanwhile it costs the least there is.
+
+    Processes of their own pay it, but for `tests.brisk`.
+    """
     real = passwords.COST
     with mock.patch.object(passwords, "COST", argon2.profiles.CHEAPEST):
         yield real

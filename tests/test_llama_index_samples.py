@@ -16,7 +16,7 @@ from appliance.config import ModelSettings, Provider, Settings
 from appliance.domain import EVERYONE, Role, Source
 from appliance.wiring import opened
 from tests.api.conftest import PASSWORD, write_documents
-from tests.data.embedding_model import installed_loaded_once
+from tests.data.embedding_model import models_loaded_once
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "llama_index"
 
@@ -31,8 +31,8 @@ def _sample(name: str) -> ModuleType:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _the_installed_model_is_loaded_once() -> Iterator[None]:
-    with installed_loaded_once():
+def _a_model_is_loaded_once() -> Iterator[None]:
+    with models_loaded_once():
         yield
 
 

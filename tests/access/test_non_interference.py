@@ -18,6 +18,7 @@ from appliance.domain import EVERYONE
 from tests.access.corpora import SOURCES, Case, File, cases
 from tests.access.echo_model import echo_model
 from tests.access.sides import Observer, Side, embedded_once, side
+from tests.data.embedding_model import models_loaded_once
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(14_400)]
 _QUESTIONS = 10
@@ -34,7 +35,13 @@ class Sides(NamedTuple):
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
     root = tmp_path_factory.mktemp("sides")
-    with embedded_once(), echo_model() as url, side(root / "whole", url) as whole, side(root / "part", url) as part:
+    with (
+        models_loaded_once(),
+        embedded_once(),
+        echo_model() as url,
+        side(root / "whole", url) as whole,
+        side(root / "part", url) as part,
+    ):
         yield Sides(whole, part)
 
 

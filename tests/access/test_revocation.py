@@ -31,6 +31,7 @@ from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
 from appliance.wiring.put_on_record import WITHHELD
 from tests.api.conftest import PASSWORD, _write_pdf, events
+from tests.data.embedding_model import models_loaded_once
 
 pytestmark = pytest.mark.integration
 SECRET = "The Zinnober merger closes on 1 March 2027."
@@ -136,7 +137,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     folder = tmp_path_factory.mktemp("closed")
     (folder / "merger.md").write_text(f"# Merger\n\n{SECRET}\n")
     _write_pdf(folder / "manual.pdf")
-    with _slow_model() as model:
+    with models_loaded_once(), _slow_model() as model:
         settings = Settings(
             data_dir=tmp_path_factory.mktemp("data"),
             server=ServerSettings(allowed_hosts=("testserver",)),

@@ -29,7 +29,7 @@ from appliance.config import (
 from appliance.domain import EVERYONE, Role, Source
 from appliance.server import create_headless_app
 from appliance.wiring import Appliance, opened
-from tests.data.embedding_model import installed_loaded_once
+from tests.data.embedding_model import models_loaded_once
 
 PASSWORD = "copper lantern under nine stairs"
 BASE = "http://testserver"
@@ -52,8 +52,8 @@ Client = Callable[[str], TestClient]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _the_installed_model_is_loaded_once() -> Iterator[None]:
-    with installed_loaded_once():
+def _a_model_is_loaded_once() -> Iterator[None]:
+    with models_loaded_once():
         yield
 
 

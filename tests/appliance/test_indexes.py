@@ -15,6 +15,7 @@ from appliance.errors import IndexUnavailable
 from appliance.indexes import Indexes
 from appliance.wiring import opened
 from tests.data.builders import ToyEmbedder
+from tests.data.embedding_model import models_loaded_once
 
 READERS = AccessFilter(frozenset({EVERYONE}))
 
@@ -55,12 +56,12 @@ def test_an_index_that_was_made_anew_is_filled_without_anybody_asking(tmp_path: 
     (documents / "leave.txt").write_text("Parental leave is sixteen weeks for everybody.", encoding="utf-8")
     settings = Settings(data_dir=data, model=ModelSettings(provider=Provider.NONE))
     source = Source(str(uuid.uuid4()), "rules", str(documents), READERS.groups, watched=False, compare_every_s=0)
-    with opened(settings) as appliance:
+    with models_loaded_once(), opened(settings) as appliance:
         appliance.catalog.add_source(source)
         appliance.runs.wait(appliance.runs.start(source).id)
         assert appliance.retriever.retrieve("How long is parental leave?", READERS)
     _written_by(data, 1)
-    with opened(settings) as appliance:
+    with models_loaded_once(), opened(settings) as appliance:
         until = time.monotonic() + 60
         while not (hits := appliance.retriever.retrieve("How long is parental leave?", READERS)):
             assert time.monotonic() < until

@@ -22,6 +22,7 @@ from appliance.index.port import IndexEntry
 from appliance.read_ahead import has_room_for, read_through
 from appliance.wiring import Appliance, opened
 from tests.data.builders import SOURCE, publish
+from tests.data.embedding_model import models_loaded_once
 
 DIMENSION = 1_000
 MEGABYTE = 1024**2
@@ -171,7 +172,7 @@ def warming(tmp_path: Path, *, reranker: str = "", stops: bool = False) -> Itera
         model=ModelSettings(provider=Provider.NONE),
         retrieval=RetrievalSettings(reranker_path=reranker),
     )
-    with opened(settings) as appliance:
+    with models_loaded_once(), opened(settings) as appliance:
         appliance.catalog.add_source(SOURCE)
         yield Warming(appliance, stops=stops)
 
@@ -212,7 +213,8 @@ def test_a_model_that_cannot_be_loaded_keeps_nothing_else_from_being_done(tmp_pa
 
 
 def test_what_stands_after_warming_up_is_left_out_of_garbage_collection_until_the_end(tmp_path: Path) -> None:
-    with opened(Settings(data_dir=tmp_path, model=ModelSettings(provider=Provider.NONE))) as appliance:
+    settings = Settings(data_dir=tmp_path, model=ModelSettings(provider=Provider.NONE))
+    with models_loaded_once(), opened(settings) as appliance:
         appliance.warm_up(threading.Event())
         assert gc.get_freeze_count() > 1_000
     assert gc.get_freeze_count() == 0

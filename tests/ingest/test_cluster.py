@@ -56,6 +56,7 @@ pytestmark = [
 _MARK = "RAY_CLUSTER_OF_TEST"
 _HEAD, _SECOND, _THIRD = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 _ROOT = Path(__file__).parents[2]
+_NODE_PATH = f"{Path(__file__).parent / 'node_path'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}".rstrip(os.pathsep)
 _CANARY = "Quagmirelantern"
 _LIMITS = SETTINGS.model_copy(update={"timeout_s": 120.0})  # three machines share the cores of one here
 
@@ -115,6 +116,7 @@ class RealCluster:
                 _MARK: str(self.folder),
                 "HOME": str(self.folder / "home"),
                 "TMPDIR": str(self.folder / "tmp"),
+                "PYTHONPATH": _NODE_PATH,
                 **more,
             },
         )

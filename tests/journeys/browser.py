@@ -28,9 +28,13 @@ from playwright.sync_api import (
 )
 from playwright.sync_api import Error as PlaywrightError
 
+from appliance.api.goals import with_goal
 from tests.journeys.quiet import Runs, wait_until_quiet
 
-CHROMIUM = "/usr/bin/chromium"
+BROWSERS = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")
+"""The first that is installed is used. They are one engine; but the second draws windows of its own besides, which
+nobody sees, and that takes a third of its time.
+"""
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -46,6 +50,8 @@ ARGUMENTS = (
 )
 DESKTOP = (1280, 800)
 PHONE = (390, 844)
+_KEPT = "cookies,local_storage,indexeddb,service_workers,cache_storage"
+"""What a page may keep in a browser, as the protocol of its developer tools has it (Storage.clearDataForOrigin)."""
 _ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 SCREENSHOTS = _ARTEFACTS / "screenshots"
 FAILURES = _ARTEFACTS / "failures"
@@ -69,16 +75,17 @@ class Seen:
 class Visit:
     """One person's window on the appliance."""
 
-    def __init__(self, context: BrowserContext, base_url: str) -> None:
+    def __init__(self, context: BrowserContext, base_url: str, size: tuple[int, int] = DESKTOP) -> None:
         self.base_url = base_url
         self.seen = Seen()
         self.unanswered: list[str] = []
         """What came back with an error or not at all: no failure by itself, and the cause of many."""
         self.page: Page = context.new_page()
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self._runs = Runs(self.page)
         context.on("request", self._on_request)
         context.on("response", self._on_response)
-        context.on("requestfailed", lambda request: self.unanswered.append(f"{request.failure} {request.url}"))
+        context.on("requestfailed", self._on_failure)
         self.page.on("websocket", self._on_websocket)
         self.page.on("pageerror", lambda error: self.seen.script_errors.append(str(error)))
         self.page.on("dialog", self._on_dialog)
@@ -102,6 +109,9 @@ class Visit:
             "content-security-policy"
         ):
             self.seen.without_policy.append(response.url)
+
+    def _on_failure(self, request: Request) -> None:
+        self.unanswered.append(f"{request.failure} {request.url}")
 
     def _on_dialog(self, dialog: Dialog) -> None:
         self.seen.dialogs.append(dialog.message)
@@ -164,9 +174,12 @@ class Visit:
         self.press("Escape")
         expect(self.page.get_by_role("dialog")).to_have_count(0)
 
-    def sign_in(self, name: str, password: str) -> None:
-        """Sign in and wait for the first page."""
-        self.go("/login")
+    def sign_in(self, name: str, password: str, to: str = "") -> None:
+        """Sign in and wait for the first page: the one whose address is given, as if somebody had come for it.
+
+        To load the start page on the way to another takes as long as most of what a journey does then.
+        """
+        self.go(with_goal("/login", to.removeprefix("/")))
         self.give(name, password)
         # The sign-in page has a heading too, and to leave it before it has answered would be no sign-in.
         self.page.wait_for_url(lambda url: urlsplit(url).path not in ("/login", "/"))
@@ -219,12 +232,25 @@ class Visit:
         """No request went elsewhere, every page came with its policy, and no script failed or spoke up."""
         assert self.seen == Seen()
 
+    def leave(self) -> None:
+        """Close the window and whatever was opened from it, and leave nothing of it to the next but what was loaded."""
+        context = self.page.context
+        keeping = context.new_cdp_session(self.page)
+        keeping.send("Storage.clearDataForOrigin", {"origin": self.base_url, "storageTypes": _KEPT})
+        context.clear_cookies()
+        context.remove_listener("request", self._on_request)
+        context.remove_listener("response", self._on_response)
+        context.remove_listener("requestfailed", self._on_failure)
+        for page in context.pages:
+            page.close()
+
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """The browser of this machine."""
+    installed = next((path for path in BROWSERS if Path(path).exists()), BROWSERS[0])
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=installed, args=list(ARGUMENTS))
         try:
             yield browser
         finally:
@@ -255,16 +281,22 @@ def _last_look(visiting: Visit) -> str:
 
 @contextmanager
 def visit(browser: Browser, base_url: str, size: tuple[int, int] = DESKTOP, *, checked: bool = True) -> Iterator[Visit]:
-    """A window of its own, with no cookies; checked when it closes. A failure tells what the window showed."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, accept_downloads=True)
-    context.set_default_timeout(_ACT_MS)
-    visiting = Visit(context, base_url)
+    """A window of its own, with no cookies; checked when it closes. A failure tells what the window showed.
+
+    What an earlier window loaded of the screens themselves is not loaded and compiled again, as with a second visit of
+    somebody; after a failure everything is.
+    """
+    context = next((one for one in browser.contexts if not one.pages), None)
+    if context is None:
+        context = browser.new_context(accept_downloads=True)
+        context.set_default_timeout(_ACT_MS)
+    visiting = Visit(context, base_url, size)
     try:
         yield visiting
         if checked:
             visiting.assert_nothing_left()
     except BaseException as failure:  # a timeout of pytest is no Exception
         failure.add_note(_last_look(visiting))
-        raise
-    finally:
         context.close()
+        raise
+    visiting.leave()

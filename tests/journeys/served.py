@@ -133,7 +133,7 @@ def appliance(folder: Path, settings: Mapping[str, str] | None = None) -> Iterat
 def _made(environ: Mapping[str, str], name: str, *options: str) -> str:
     """The password of a new account."""
     done = subprocess.run(
-        [sys.executable, "-m", "appliance.cli", "user", "add", name, "--may-keep", *options],
+        [sys.executable, "-m", "tests.brisk", "user", "add", name, "--may-keep", *options],
         cwd=ROOT,
         env={**os.environ, **environ},
         capture_output=True,

@@ -10,8 +10,7 @@ from tests.journeys.served import Served
 
 def test_access_is_asked_for_looked_into_and_given(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
-        visiting.sign_in(*served.accounts.employee)
-        visiting.go("/library")
+        visiting.sign_in(*served.accounts.employee, to="/library")
         page = visiting.page
         visiting.click(page.get_by_text("Something is missing? Ask for access"))
         visiting.fill(page.get_by_label("Group (if you know it)"), "auditors")
@@ -19,8 +18,7 @@ def test_access_is_asked_for_looked_into_and_given(browser: Browser, served: Ser
         expect(page.get_by_text("Your request was sent.")).to_be_visible()
         visiting.photograph("access-asked")
     with visit(browser, served.base_url) as visiting:
-        visiting.sign_in(*served.accounts.admin)
-        visiting.go("/admin")
+        visiting.sign_in(*served.accounts.admin, to="/admin")
         page = visiting.page
         visiting.click(page.get_by_role("tab", name="Access"))
         request = page.locator('[class*="st-key-sr-panel-"]', has_text="asks to be in the group 'auditors'")

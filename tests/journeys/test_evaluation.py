@@ -42,9 +42,8 @@ def test_a_golden_set_is_run_and_a_run_compared_with_the_one_before(
     golden = tmp_path / "questions.jsonl"
     golden.write_text("\n".join(json.dumps(line) for line in GOLDEN), encoding="utf-8")
     with visit(browser, served.base_url) as visiting:
-        visiting.sign_in(*served.accounts.admin)
+        visiting.sign_in(*served.accounts.admin, to="/admin")
         page = visiting.page
-        visiting.go("/admin")
         visiting.click(page.get_by_role("tab", name="Evaluation"))
         for number in (1, 2):
             _run(visiting, golden)
@@ -83,8 +82,7 @@ def test_a_golden_set_is_run_and_a_run_compared_with_the_one_before(
         visiting.photograph("evaluation-changes")
         assert_presentable(visiting, "evaluation-comparison")
     with visit(browser, served.base_url, PHONE) as visiting:
-        visiting.sign_in(*served.accounts.admin)
-        visiting.go("/admin")
+        visiting.sign_in(*served.accounts.admin, to="/admin")
         visiting.click(visiting.page.get_by_role("tab", name="Evaluation"))
         visiting.page.locator("figure.sr-chart").first.wait_for()
         assert_presentable(visiting, "evaluation")
@@ -94,8 +92,7 @@ def test_a_set_with_a_mistake_is_refused_with_the_line(browser: Browser, served:
     golden = tmp_path / "wrong.jsonl"
     golden.write_text(json.dumps(GOLDEN[0]) + '\n{"question": "Who?"}\n', encoding="utf-8")
     with visit(browser, served.base_url, DESKTOP) as visiting:
-        visiting.sign_in(*served.accounts.admin)
-        visiting.go("/admin")
+        visiting.sign_in(*served.accounts.admin, to="/admin")
         visiting.click(visiting.page.get_by_role("tab", name="Evaluation"))
         _run(visiting, golden)
         expect(visiting.page.get_by_role("alert")).to_contain_text("Line 2 of the golden set names no 'evidence'")
@@ -108,9 +105,8 @@ def test_what_a_reader_found_helpful_is_run_without_their_words(browser: Browser
         visiting.click(visiting.page.get_by_role("button", name="Helpful", exact=True))
         visiting.page.get_by_text("You found this helpful.").wait_for()
     with visit(browser, served.base_url) as visiting:
-        visiting.sign_in(*served.accounts.admin)
+        visiting.sign_in(*served.accounts.admin, to="/admin")
         page = visiting.page
-        visiting.go("/admin")
         visiting.click(page.get_by_role("tab", name="Evaluation"))
         visiting.settle()
         if not page.get_by_role("button", name="Run what people found helpful").is_visible():

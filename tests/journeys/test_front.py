@@ -77,9 +77,8 @@ def test_the_sign_in_leads_back_to_the_page_that_somebody_came_for(browser: Brow
 
 def test_the_part_of_a_page_that_is_open_stands_in_its_address_and_comes_back(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
-        visiting.sign_in(*served.accounts.admin)
+        visiting.sign_in(*served.accounts.admin, to="/admin")
         page = visiting.page
-        visiting.go("/admin")
         visiting.click(page.get_by_role("tab", name="Health"))
         page.wait_for_url("**/admin?admin-tab=Health")
         page.reload()

@@ -125,8 +125,7 @@ def test_hostile_names_stay_letters_on_every_page(
     browser: Browser, hostile: str, name: str, path: str, tabs: list[str]
 ) -> None:
     with visit(browser, hostile, DESKTOP) as visiting:
-        visiting.sign_in(name, "any password")
-        visiting.go(path)
+        visiting.sign_in(name, "any password", to=path)
         visiting.page.get_by_text("window.owned").first.wait_for()
         visiting.settle()
         assert_only_letters(visiting)
@@ -138,8 +137,7 @@ def test_hostile_names_stay_letters_on_every_page(
 
 def test_a_hostile_replay_stays_letters(browser: Browser, hostile: str) -> None:
     with visit(browser, hostile) as visiting:
-        visiting.sign_in("cora", "any password")
-        visiting.go("/compliance")
+        visiting.sign_in("cora", "any password", to="/compliance")
         visiting.click(visiting.page.get_by_role("button", name="Open entry").first)
         visiting.click(visiting.page.get_by_role("dialog").get_by_role("button", name="Run it again"))
         visiting.page.locator(".st-key-sr-replay").get_by_text("window.owned").first.wait_for(state="attached")
@@ -149,9 +147,8 @@ def test_a_hostile_replay_stays_letters(browser: Browser, hostile: str) -> None:
 
 def test_hostile_files_previews_and_versions_in_review_stay_letters(browser: Browser, hostile: str) -> None:
     with visit(browser, hostile) as visiting:
-        visiting.sign_in("adam", "any password")
+        visiting.sign_in("adam", "any password", to="/admin")
         page = visiting.page
-        visiting.go("/admin")
         for tab, opener in (
             ("Sources", "Preview"),
             ("Sources", "Settings"),
@@ -169,9 +166,8 @@ def test_hostile_files_previews_and_versions_in_review_stay_letters(browser: Bro
 
 def test_hostile_words_about_access_stay_letters(browser: Browser, hostile: str) -> None:
     with visit(browser, hostile) as visiting:
-        visiting.sign_in("adam", "any password")
+        visiting.sign_in("adam", "any password", to="/admin")
         page = visiting.page
-        visiting.go("/admin")
         visiting.click(page.get_by_role("tab", name="Access"))
         for view in ("What somebody sees", "What groups would see", "Why a document is seen"):
             visiting.click(page.get_by_text(view))
@@ -182,8 +178,7 @@ def test_hostile_words_about_access_stay_letters(browser: Browser, hostile: str)
 
 def test_what_belongs_to_a_hostile_document_is_opened_and_left_again(browser: Browser, hostile: str) -> None:
     with visit(browser, hostile) as visiting:
-        visiting.sign_in("erin", "any password")
-        visiting.go("/library")
+        visiting.sign_in("erin", "any password", to="/library")
         visiting.click(visiting.page.get_by_role("button", name="Open document").first)
         dialog = visiting.page.get_by_role("dialog")
         for tab in ("Passages", "Pages", "History", "Related"):
@@ -200,8 +195,7 @@ def test_what_belongs_to_a_hostile_document_is_opened_and_left_again(browser: Br
 
 def test_a_hostile_list_of_choices_stays_letters(browser: Browser, hostile: str) -> None:
     with visit(browser, hostile) as visiting:
-        visiting.sign_in("erin", "any password")
-        visiting.go("/library")
+        visiting.sign_in("erin", "any password", to="/library")
         visiting.page.get_by_text("window.owned").first.wait_for()
         visiting.click(visiting.page.get_by_role("combobox"))
         visiting.page.get_by_role("option").nth(1).wait_for()

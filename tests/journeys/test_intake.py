@@ -51,9 +51,8 @@ def test_a_folder_is_looked_at_added_with_settings_synced_and_accounted_for(
     write_pdf(folder / "audit.pdf", "The audit found the vault in order.", "", "The next audit is due in spring.")
     (folder / "drafts" / "notes.md").write_text("# Notes\n\nNothing yet.\n", encoding="utf-8")
     with desk(served, "Audits"), visit(browser, served.base_url) as visiting:
-        visiting.sign_in(*served.accounts.admin)
+        visiting.sign_in(*served.accounts.admin, to="/admin")
         page = visiting.page
-        visiting.go("/admin")
         visiting.click(page.get_by_text("Add a folder"))
         visiting.fill(page.get_by_label("Name", exact=True), "Audits")
         visiting.fill(page.get_by_label("Folder on this machine"), str(folder))
@@ -97,9 +96,8 @@ def test_an_upload_waits_for_a_curator_and_is_found_once_it_is_approved(browser:
     words = "# Trondheim\n\nThe vault in Trondheim has four keys, kept by four people.\n"
     with desk(served, "Expert opinions"):
         with visit(browser, served.base_url) as visiting:
-            visiting.sign_in(*served.accounts.admin)
+            visiting.sign_in(*served.accounts.admin, to="/admin")
             page = visiting.page
-            visiting.go("/admin")
             visiting.click(page.get_by_text("Add a place for uploads"))
             visiting.fill(page.get_by_label("Name of the place"), "Expert opinions")
             visiting.click(page.get_by_role("button", name="Add place for uploads"))
@@ -140,8 +138,7 @@ def test_an_encrypted_file_is_opened_with_its_password(browser: Browser, served:
         plain.save(folder / "minutes.pdf", encryption=pikepdf.Encryption(user="lantern-9", owner="owner-9", R=6))
     with desk(served, "Sealed") as admin, visit(browser, served.base_url) as visiting:
         admin.sync(admin.add("Sealed", folder))
-        visiting.sign_in(*served.accounts.admin)
-        visiting.go("/admin")
+        visiting.sign_in(*served.accounts.admin, to="/admin")
         dialog = _open_file(visiting, "minutes.pdf")
         expect(dialog).to_contain_text("needs a password")
         visiting.fill(dialog.get_by_label("Password of the file"), "lantern-9")
@@ -162,9 +159,8 @@ def test_an_open_page_follows_a_sync_that_begins_behind_it_and_loses_nothing_typ
     (folder / "memo.md").write_text("# Memo\n\nThe archive moves in May.\n", encoding="utf-8")
     with desk(served, "Behind the scenes") as admin, visit(browser, served.base_url) as visiting:
         key = admin.add("Behind the scenes", folder)
-        visiting.sign_in(*served.accounts.admin)
+        visiting.sign_in(*served.accounts.admin, to="/admin")
         page = visiting.page
-        visiting.go("/admin")
         panel = _panel(visiting, "Behind the scenes")
         expect(panel).to_contain_text("Not synced yet")
         visiting.click(page.get_by_text("Add a folder"))
@@ -190,8 +186,7 @@ def test_a_paused_source_is_left_alone_until_it_is_resumed(browser: Browser, ser
     (folder / "memo.md").write_text("# Memo\n\nThe archive moves in May.\n", encoding="utf-8")
     with desk(served, "Quiet corner") as admin, visit(browser, served.base_url) as visiting:
         admin.add("Quiet corner", folder)
-        visiting.sign_in(*served.accounts.admin)
-        visiting.go("/admin")
+        visiting.sign_in(*served.accounts.admin, to="/admin")
         panel = _panel(visiting, "Quiet corner")
         visiting.click(panel.get_by_role("button", name="Pause"))
         expect(panel.get_by_text("paused", exact=True)).to_be_visible()
@@ -211,9 +206,8 @@ def test_the_library_shows_what_a_new_version_changed(browser: Browser, served: 
         admin.sync(key)
         terms.write_text(terms.read_text("utf-8").replace("six months", "three months"), encoding="utf-8")
         admin.sync(key)
-        visiting.sign_in(*served.accounts.employee)
+        visiting.sign_in(*served.accounts.employee, to="/library")
         page = visiting.page
-        visiting.go("/library")
         visiting.enter(page.get_by_label("Search by title or path"), "terms.md")
         expect(page.get_by_text("1 document", exact=True)).to_be_visible()
         visiting.click(page.get_by_role("button", name="Open document"))

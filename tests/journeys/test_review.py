@@ -79,8 +79,7 @@ def test_two_officers_review_answers_and_take_the_evidence_out(browser: Browser,
 
 def _make_a_rule(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
-        visiting.sign_in(*served.accounts.compliance)
-        visiting.go("/review")
+        visiting.sign_in(*served.accounts.compliance, to="/review")
         visiting.open_log()
         _tab(visiting, "Rules")
         visiting.click(visiting.page.get_by_role("button", name="Make the rule"))
@@ -90,8 +89,7 @@ def _make_a_rule(browser: Browser, served: Served) -> None:
 
 def _judge_both(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url) as visiting:
-        visiting.sign_in(*served.accounts.compliance)
-        visiting.go("/review")
+        visiting.sign_in(*served.accounts.compliance, to="/review")
         visiting.open_log()
         expect(_card(visiting, WRONG)).to_be_visible()
         assert_presentable(visiting, "review-waiting")
@@ -105,8 +103,7 @@ def _judge_both(browser: Browser, served: Served) -> None:
 def _agree_and_propose(browser: Browser, served: Served) -> bool:
     """Whether it waits for the other officer that the evidence may be taken out."""
     with visit(browser, served.base_url) as visiting:
-        visiting.sign_in(*served.accounts.second_officer)
-        visiting.go("/protection")
+        visiting.sign_in(*served.accounts.second_officer, to="/protection")
         visiting.click(visiting.page.get_by_role("link", name="Look at it in the review queue"))
         visiting.open_log()
         expect(visiting.page.get_by_role("tab", name="Second officer")).to_have_attribute("aria-selected", "true")
@@ -151,8 +148,7 @@ def _verify(package: bytes) -> None:
 
 def test_the_queue_and_the_cases_fit_a_phone(browser: Browser, served: Served) -> None:
     with visit(browser, served.base_url, PHONE) as visiting:
-        visiting.sign_in(*served.accounts.compliance)
-        visiting.go("/review")
+        visiting.sign_in(*served.accounts.compliance, to="/review")
         visiting.open_log()
         assert_presentable(visiting, "review-waiting")
         visiting.go("/cases")

@@ -101,8 +101,7 @@ def test_the_pages_of_the_employee(browser: Browser, served: Served, size: tuple
 @SIZES
 def test_the_pages_of_the_admin(browser: Browser, served: Served, size: tuple[int, int]) -> None:
     with visit(browser, served.base_url, size) as visiting:
-        visiting.sign_in(*served.accounts.admin)
-        visiting.go("/admin")
+        visiting.sign_in(*served.accounts.admin, to="/admin")
         visiting.page.get_by_role("button", name="Sync now").first.wait_for()
         assert_presentable(visiting, "admin-sources")
         for tab in ("Runs", "Files", "Review", "People", "Access", "Directories", "Evaluation", "Health"):

@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse
 from starlette.routing import Mount, Route
 
+from appliance.api.goals import goal_of
+from appliance.api.signin_pages import goal_field
 from appliance.config import go_offline
 from appliance.domain import Role
 from appliance.headers import OuterLayer, UploadDoor
@@ -28,14 +30,18 @@ LOGIN = ROOT / "appliance" / "api" / "static"
 
 async def _login(request: Request) -> HTMLResponse | RedirectResponse:
     if request.method == "POST":
-        name = str((await request.form())["name"])
+        form = await request.form()
+        name = str(form["name"])
         if name in PEOPLE:
-            response = RedirectResponse("/", 303)
+            response = RedirectResponse(f"/{goal_of(form)}", 303)
             response.set_cookie("strongroom_session", name, httponly=True, samesite="strict")
             return response
     message = "The name or the password is wrong." if request.method == "POST" else ""
     page = string.Template((LOGIN / "login.html").read_text("utf-8"))
-    return HTMLResponse(page.safe_substitute(message=message, typed="", at_name=" autofocus", at_password=""))
+    goal = goal_field(goal_of(request.query_params))
+    return HTMLResponse(
+        page.safe_substitute(message=message, typed="", at_name=" autofocus", at_password="", goal=goal)
+    )
 
 
 async def _logout(_request: Request) -> RedirectResponse:
