@@ -15,15 +15,17 @@ install: $(VENV)/.installed
 # Installed once, and again only when the pins change. The packages go first, because making the venv may need one.
 # torch goes before the rest: its CPU build keeps gigabytes of CUDA out. Which build the pin means is up to the registry:
 # where that is the CUDA build, name one that holds the CPU build, with make run TORCH_INDEX='--index-url ADDRESS'.
+# pip would compile on one core, for a minute: so all cores do it afterwards. Some files are for an older Python, and fail.
 $(VENV)/.installed: constraints.txt pyproject.toml | packages
 	@echo "Installing Strongroom into $(VENV) (some minutes, the first time)..."
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt $(TORCH_INDEX) torch
-	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e .
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-compile -c constraints.txt $(TORCH_INDEX) torch
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-compile -c constraints.txt -e .
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 $(VENV)/.dev-installed: $(VENV)/.installed
-	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@
 
 # The tests of single sign-on talk to a certified identity provider, which is written in JavaScript.
