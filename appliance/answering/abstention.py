@@ -42,6 +42,7 @@ BEST = 5
 _WORD = re.compile(r"[^\W_]+")
 _A_SENTENCE = 3  # words; fewer may be a name and a question mark
 QUESTION_WORDS = COMMON | frozenset(ANY.short_common_words)
+_FOLDED_QUESTION_WORDS = frozenset(without_accents(word) for word in QUESTION_WORDS)
 _TITLES = frozenset(ANY.forms_of_address)
 
 
@@ -117,7 +118,7 @@ def _asked(question: str) -> Mapping[str, bool]:
     shouted = question.isupper() and len(_WORD.findall(question)) >= _A_SENTENCE
     for match in _WORD.finditer(question):
         word = _folded(match[0])
-        if word not in QUESTION_WORDS and len(word) > 1 and not is_title(match[0]):
+        if word not in _FOLDED_QUESTION_WORDS and len(word) > 1 and not is_title(match[0]):
             opens = opens_sentence(question, match.start())
             is_name = any(map(str.isdigit, word)) if shouted else _must_stand(match[0], opens, tells)
             found[word] = found.get(word, False) or (is_name and match.start() < asking)

@@ -164,6 +164,11 @@ class _Wanted:
         new = own - own_stems(question.removesuffix(follow_up))
         return cls(question, asked, follow_up, names, own, new, before, telling, common, other, are_missing)
 
+    @property
+    def has_letters(self) -> bool:
+        """Whether there is more to the question than figures: "7" stands in many places, and none is meant."""
+        return any(map(str.isalpha, self.question))
+
     def is_spoken_of(self, text: str) -> bool:
         """Whether a text has a name, or a word of the follow-up's own."""
         found, carried = named.held(self.telling, text), words(text)
@@ -272,7 +277,7 @@ class _Judged:
 
     def _is_near(self, wanted: _Wanted, best: int) -> bool:
         part = self.parts[best]
-        if part.leads or wanted.are_missing:
+        if part.leads or wanted.are_missing or not wanted.has_letters:
             return False
         hit = self.passage.hit
         around = self._under_headings(part, hit.chunk.text if part.is_row else part.told)

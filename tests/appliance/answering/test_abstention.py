@@ -101,6 +101,12 @@ def test_a_passage_with_every_word_is_shown_however_far_its_meaning_seems() -> N
     assert answerability("ZX-9999-C", [code]) < THRESHOLD
 
 
+def test_words_of_asking_need_not_stand_in_a_passage_with_accents_or_without() -> None:
+    limit = make_hit("El límite del hotel: 230 francos.", similarity=0.0)
+    assert answerability("¿Cuál es el límite del hotel?", [limit]) == ALL_WORDS_FOUND
+    assert answerability("¿Cuál es el límite del vuelo?", [limit]) < ALL_WORDS_FOUND
+
+
 def test_the_fused_score_does_not_matter() -> None:
     one = hit("The revenue of Borealis went up.")
     assert answerability(QUESTION, [one]) == answerability(QUESTION, [replace(one, score=900.0)])

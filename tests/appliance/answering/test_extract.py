@@ -549,6 +549,14 @@ def test_only_the_best_three_passages_are_quoted() -> None:
     assert re.findall(r"\[(\d)\]", quote(*["Parental leave is long."] * 5)) == ["1", "2", "3"]
 
 
+def test_a_mere_number_marks_nothing() -> None:
+    text = "7. Parking\nThere are 7 places behind the hall."
+    for question, marks in (("7", 0), ("7 places", 1)):
+        shown = extract(question, make_passages(text), ToyEmbedder())
+        assert "7 places" in shown.text
+        assert len(shown.highlights) == marks
+
+
 def test_no_passage_or_no_text_gives_no_quotation() -> None:
     assert quote() == ""
     assert quote("", " \n ") == ""
