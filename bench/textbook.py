@@ -20,6 +20,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1")
 
@@ -55,22 +56,32 @@ def main() -> None:
         store = StorageContext.from_defaults(vector_store=QdrantVectorStore("bench", client=client))
         index = VectorStoreIndex(nodes, storage_context=store, embed_model=model)
         seconds = time.perf_counter() - start
-        found = [_found(index, question) for question in json.loads(given.ask.read_text())] if given.ask else []
+        places = {document.doc_id: document.metadata for document in documents}
+        found = [_found(index, question, places) for question in json.loads(given.ask.read_text())] if given.ask else []
         client.close()
     figures = {"seconds": seconds, "read_s": read_s, "pages": len(documents), "chunks": len(nodes), "found": found}
     print(json.dumps(figures))
 
 
-def _found(index: VectorStoreIndex, question: str) -> dict[str, object]:
-    """Where the nodes for a question are from, best first, and how long it took to find them."""
+def _found(index: VectorStoreIndex, question: str, places: dict[str, dict[str, Any]]) -> dict[str, object]:
+    """Where the nodes for a question are from, best first, and how long it took to find them.
+
+    Args:
+        index: What is asked.
+        question: What it is asked.
+        places: Of each document (a page, of a PDF): a node may be without.
+    """
     retriever = index.as_retriever(similarity_top_k=60)
     start = time.perf_counter()
     nodes = retriever.retrieve(question)
     took_ms = (time.perf_counter() - start) * 1000
-    places = [(node.metadata["file_path"], node.metadata.get("page_label")) for node in nodes]
+    of = [places[node.node.ref_doc_id] for node in nodes]
+    pages = [str(place.get("page_label")) for place in of]
     return {
         "ms": took_ms,
-        "places": [(path, int(str(page)) if str(page).isdigit() else None) for path, page in places],
+        "places": [
+            (place["file_path"], int(page) if page.isdigit() else None) for place, page in zip(of, pages, strict=True)
+        ],
     }
 
 
