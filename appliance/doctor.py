@@ -26,6 +26,7 @@ from appliance.errors import ApplianceError
 from appliance.labels import NO_LEVEL
 from appliance.monitoring.alarms import TITLES
 from appliance.wiring import Appliance
+from appliance.wiring.models import WRITE_PROMPTS, unused_prompts
 from appliance.wiring.put_on_record import WITHHELD
 from appliance.wording import moment, of_threshold, standing
 from ingest.reconcile import compare
@@ -81,6 +82,7 @@ def examine(appliance: Appliance) -> list[Check]:
         ("access", _access),
         ("index", _index),
         ("embedding model", _embedding_model),
+        ("prompts of the embedding model", _prompts),
         ("reranking model", _reranking_model),
         ("language model", _language_model),
         ("abstention", _abstention),
@@ -401,6 +403,11 @@ def _embedding_model(appliance: Appliance) -> Iterator[Check]:
     embedder = appliance.embedder
     detail = f"{embedder.model_id}, {embedder.dimension} dimensions, reads {embedder.max_tokens} tokens"
     yield Check("embedding model", Status.OK, detail)
+
+
+def _prompts(appliance: Appliance) -> Iterator[Check]:
+    if unused := unused_prompts(appliance.settings):
+        yield Check("prompts of the embedding model", Status.WARNING, unused, WRITE_PROMPTS)
 
 
 def _reranking_model(appliance: Appliance) -> Iterator[Check]:

@@ -25,6 +25,9 @@ from appliance.labels import EVERYONE as EVERYONE  # which belongs to the words 
 from appliance.labels import NO_LEVEL, label
 from appliance.patterns import matches
 
+MAX_QUESTION_CHARACTERS = 20_000
+"""What a question may have, whichever way it comes."""
+
 _NAMESPACE = uuid.UUID("5d3c0b52-6d1e-5a8e-9d1c-8a4f6a0c7e11")
 
 

@@ -146,9 +146,11 @@ class Indexes:
         if roster.model_path is not None:
             path = Path(roster.model_path) if roster.model_path else None
             with contextlib.suppress(ModelUnavailable):
-                former = embedder_for(path, backend=backend, batch_size=chosen.batch_size, threads=chosen.threads)
-                if (former.model_id, former.dimension) == (found.model_id, found.dimension):
-                    return former
+                for knows_other_names in (True, False):
+                    former = embedder_for(path, backend=backend, batch_size=chosen.batch_size, threads=chosen.threads)
+                    former.knows_other_names = knows_other_names
+                    if (former.model_id, former.dimension) == (found.model_id, found.dimension):
+                        return former
         return MissingEmbedder(
             found.model_id, found.dimension, folder=roster.model_path or "", successor=successor.model_id
         )

@@ -29,7 +29,7 @@ from collections.abc import Iterable, Sequence
 from appliance.answering.form import without_form
 from appliance.answering.named import where_named
 from appliance.answering.sentences import COMMON, words
-from appliance.domain import Turn
+from appliance.domain import MAX_QUESTION_CHARACTERS, Turn
 from appliance.language.words import ANY, LANGUAGES, Language, one_of, words_of
 
 _WORD = re.compile(r"[^\W_]+")
@@ -37,7 +37,6 @@ _FEW_WORDS = 4
 _MOST_BEFORE = 2  # words of its own before one that points back; with more there is something to point at
 _MOST_IN_ALL = 6
 _FEWEST_LETTERS = 4
-_LONGEST = 20_000  # characters to search for, as many as one question may have
 
 
 def _pointing_back(languages: Iterable[Language], *others: str) -> re.Pattern[str]:
@@ -78,7 +77,7 @@ def standalone(question: str, turns: Sequence[Turn]) -> str:
     asked = [turn.question for turn in turns]
     first = next((number for number in reversed(range(len(asked))) if not is_follow_up(asked[number])), 0)
     together = f"{_with_parts(asked[first], asked[first + 1 :], question)} {question}"
-    return together if len(together) <= _LONGEST else question
+    return together if len(together) <= MAX_QUESTION_CHARACTERS else question
 
 
 def as_follow_up(question: str, searched_for: str) -> str:

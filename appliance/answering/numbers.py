@@ -66,9 +66,9 @@ _SHORT_AFTER = re.compile(rf"{_BLANK}?({_SHORTS})(?:(?={_SIGN}|{_BLANK}{_CURRENC
 _SHORT_OF_MONEY = re.compile(rf"(?<!{_LETTER})({_SHORTS}){_BLANK}?{_SIGN}|{_SIGN}{_BLANK}?({_SHORTS})(?!\w)")
 """A unit that a table names: "EUR m", "in T€"."""
 
-_CURRENCY_AFTER = re.compile(rf"(?:({_SIGN})(?!{_LETTER})|{_BLANK}?({_CURRENCY}))(?!{_BLANK}?\d)")
+_CURRENCY_AFTER = re.compile(rf"(?:({_SIGN})(?!{_LETTER})|{_BLANK}?(?:US[ -])?({_CURRENCY}))(?!{_BLANK}?\d)")
 _CURRENCY_BEFORE = re.compile(rf"(?<!\d)(?<!\d[ \u00a0])({_CURRENCY}){_BLANK}?[-−]?\Z")
-_MINUS_BEFORE = re.compile(rf"(?:\A|[\s(:=])(?<![\d%][ \u00a0])[-−](?:{_CURRENCY}{_BLANK}?)?\Z|{_CURRENCY}[-−]\Z")
+_MINUS_BEFORE = re.compile(rf"(?:\A|[\s(:=*])(?<![\d%][ \u00a0])[-−](?:{_CURRENCY}{_BLANK}?)?\Z|{_CURRENCY}[-−]\Z")
 _MAYBE_MINUS_BEFORE = re.compile(rf"[-−–—‐‑‒(]{_BLANK}?(?:{_CURRENCY}{_BLANK}?)?\Z")
 _LESS = re.compile(rf"\b{one_of(ANY.less_words)}\b", re.IGNORECASE)
 _BESIDE = 12  # characters before a number in which its currency and its sign stand

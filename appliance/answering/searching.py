@@ -19,8 +19,8 @@ from appliance.answering.course import Course, closed, numbered, received, retri
 from appliance.answering.flagging import raised
 from appliance.answering.sentences import has_words
 from appliance.audit.entries import SearchState
-from appliance.domain import Answer, AnswerKind, Citation, Conversation, Hit, Principal
-from appliance.errors import code_of
+from appliance.domain import MAX_QUESTION_CHARACTERS, Answer, AnswerKind, Citation, Conversation, Hit, Principal
+from appliance.errors import InvalidRequest, code_of
 from appliance.retrieval.retriever import Retriever
 from appliance.retrieval.superseded import packed
 
@@ -42,9 +42,15 @@ class Searcher:
         A question without a word or number finds nothing: whatever is nearest to it says nothing.
 
         Raises:
+            InvalidRequest: The question is longer than any may be. It is not on record.
             AuditUnavailable: The log cannot be written; nothing is handed over.
             IndexUnavailable, CatalogUnavailable, ModelUnavailable: A part failed; there is no partial result.
         """
+        if len(question) > MAX_QUESTION_CHARACTERS:
+            raise InvalidRequest(
+                f"A question may have {MAX_QUESTION_CHARACTERS:,} characters, and this one has {len(question):,}. "
+                "Ask a shorter one."
+            )
         course = Course(
             query_id=str(uuid.uuid4()),
             question=question,

@@ -56,6 +56,7 @@ class StrongroomRetriever(BaseRetriever):
         """The nodes for a question, best first; none for a question without a word or number.
 
         Raises:
+            InvalidRequest: The question is longer than any may be.
             AuditUnavailable: The query log cannot be written; there is no result.
             IndexUnavailable, CatalogUnavailable, ModelUnavailable: A part failed; there is no partial result.
         """

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from appliance.domain import MAX_QUESTION_CHARACTERS
 from appliance.errors import InvalidRequest
 from appliance.invalid import GROUP_NAME
 
@@ -25,7 +26,6 @@ SHORTEST_QUOTE = 5
 """Words that must be found before a longer quote counts, and that a quote of somebody who may not read every document
 must have: fewer are a guess at what stands there."""
 
-_MAX_CHARACTERS = 20_000  # of one text, as for a question that a person asks
 _MAX_QUOTE = 1_000  # where it is compared, which takes time that grows with the square of its length
 _MAX_EVIDENCE = 100  # of one question
 _MAX_GROUPS = 100  # of one question
@@ -183,7 +183,7 @@ class _Line:
         if page is not None and (not isinstance(page, int) or isinstance(page, bool) or page < 1):
             raise self._wrong("has a 'page' that is not a whole number from 1 on")
         doc, passage = self._text(item, "doc"), self._text(item, "passage")
-        quote = self._text(item, "quote", limit=_MAX_QUOTE if page is None else _MAX_CHARACTERS)
+        quote = self._text(item, "quote", limit=_MAX_QUOTE if page is None else MAX_QUESTION_CHARACTERS)
         if not doc and not passage:
             raise self._wrong("has a piece of evidence without 'doc'. Name the file, its path or its title")
         if quote and page is None and len(compared_words(quote)) < self._shortest_quote:
@@ -193,7 +193,7 @@ class _Line:
             )
         return Evidence(doc, page, quote, passage)
 
-    def _text(self, values: dict[str, Any], name: str, *, limit: int = _MAX_CHARACTERS) -> str:
+    def _text(self, values: dict[str, Any], name: str, *, limit: int = MAX_QUESTION_CHARACTERS) -> str:
         given = values.get(name)
         if given is None:
             return ""

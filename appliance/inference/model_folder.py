@@ -7,7 +7,9 @@ Rules this module keeps:
 3. The identity is that of everything vectors depend on (weights, prompts, tokenizer, pooling, limits), not of what
    computes them: engines whose vectors may be mixed share it.
 4. Prompts are the folder's own. sentence-transformers adds an empty "document" to those of a folder that calls it
-   "passage", and then uses that: so of several names the one that says something counts.
+   "passage", and then uses that: so of several names the one that says something counts. It leaves names that makers
+   of models chose themselves ("search_query") to whoever calls it: those that are known to be for a search count, of
+   others it is told that they do not.
 5. The index compares by cosine: a model that is made to be compared otherwise is refused, not used badly.
 """
 
@@ -35,6 +37,16 @@ _LONGEST = 1_000_000  # tokens; what is above is no limit, but the want of one
 _QUESTION_PROMPTS = ("query",)
 _PASSAGE_PROMPTS = ("document", "passage", "corpus")
 """Names under which model folders keep the text that goes before a question and a passage."""
+_OTHER_QUESTION_PROMPTS = (
+    "search_query", "retrieval.query", "retrieval_query", "Retrieval-query", "web_search_query", "s2p_query",
+)  # fmt: skip
+_OTHER_PASSAGE_PROMPTS = (
+    "search_document", "search_passage", "retrieval.passage", "retrieval_passage", "retrieval_document",
+    "Retrieval-document",
+)  # fmt: skip
+"""Names for the same that sentence-transformers does not go by (of Nomic, Jina, E5-Mistral, Stella and others)."""
+_SOUNDS_LIKE_PASSAGES = ("passage", "doc", "corpus", "context", "ctx", "answer", "text")
+"""In the name of a prompt. Most of other names are for other work ("clustering"), or for one of several searches."""
 _FIRST_POSITION_AFTER_PADDING = {"roberta", "xlm-roberta", "camembert", "mpnet"}
 """Kinds of models that use the position embeddings from the one after the padding on, so that few are left over."""
 _LENGTH_MATTERS = {"dot", "euclidean", "manhattan"}
@@ -47,6 +59,8 @@ class FolderEmbedder(ABC):
     def __init__(self, path: Path | None) -> None:
         """Read nothing yet. `path` is the folder; None means the model that is installed with the appliance."""
         self._given = path
+        self.knows_other_names = True
+        """Whether prompts are read by names that makers of models chose; 0.1.0 did not, and made an index so."""
 
     @abstractmethod
     def _embed(self, texts: list[str], prompt: str, *, urgent: bool) -> Vectors:
@@ -63,7 +77,7 @@ class FolderEmbedder(ABC):
 
     def embed_query(self, text: str) -> Vectors:
         """The vector of a question, with the folder's query prompt before it. Raises ModelUnavailable."""
-        vector: Vectors = self._embed([valid_text(text)], self._prompt(_QUESTION_PROMPTS), urgent=True)[0]
+        vector: Vectors = self._embed([valid_text(text)], self._question_prompt, urgent=True)[0]
         return vector
 
     @cached_property
@@ -76,7 +90,27 @@ class FolderEmbedder(ABC):
         self._require_cosine()
         if self._given is None:  # its settings came with its weights, in one package
             return f"{_INSTALLED_MODEL}-{_weights_digest(self._folder)[:_DIGEST_CHARACTERS]}"
-        return f"{self._folder.name}-{folder_digest(self._folder)[:_DIGEST_CHARACTERS]}"
+        digest = folder_digest(self._folder)
+        prompts = self._question_prompt, self._passage_prompt
+        if prompts != (self._prompt(_QUESTION_PROMPTS), self._prompt(_PASSAGE_PROMPTS)):
+            # An index that was made without them is one of another model, whose id is the folder's alone.
+            digest = hashlib.sha256("\n".join((digest, *prompts)).encode()).hexdigest()
+        return f"{self._folder.name}-{digest[:_DIGEST_CHARACTERS]}"
+
+    @property
+    def unread_prompts(self) -> tuple[str, ...]:
+        """Names of prompts of the folder that may be for questions or passages, where these have none.
+
+        None where that is not likely: where questions have a prompt, others are for other work or another search.
+        Raises ModelUnavailable.
+        """
+        prompts = _prompts(self._config)
+        read = {*_QUESTION_PROMPTS, *_PASSAGE_PROMPTS, *_OTHER_QUESTION_PROMPTS, *_OTHER_PASSAGE_PROMPTS}
+        unread = [name for name, prompt in prompts.items() if prompt and name not in read]
+        if self._question_prompt:
+            like_passages = [name for name in unread if any(word in name.casefold() for word in _SOUNDS_LIKE_PASSAGES)]
+            unread = [] if self._passage_prompt else like_passages
+        return tuple(unread)
 
     @cached_property
     def dimension(self) -> int:
@@ -172,15 +206,23 @@ class FolderEmbedder(ABC):
         return config
 
     @cached_property
+    def _question_prompt(self) -> str:
+        return self._prompt((*_QUESTION_PROMPTS, *(_OTHER_QUESTION_PROMPTS if self.knows_other_names else ())))
+
+    @cached_property
     def _passage_prompt(self) -> str:
-        return self._prompt(_PASSAGE_PROMPTS)
+        return self._prompt((*_PASSAGE_PROMPTS, *(_OTHER_PASSAGE_PROMPTS if self.knows_other_names else ())))
 
     def _prompt(self, names: Sequence[str]) -> str:
         """The first prompt of these names that is not empty; the default one if the folder has none of the names."""
-        prompts = self._config.get("prompts") or {}
+        prompts = _prompts(self._config)
         own = [prompts[name] for name in names if name in prompts]
-        chosen = next(filter(None, own), "") if own else prompts.get(self._config.get("default_prompt_name"))
-        return str(chosen or "")
+        return next(filter(None, own), "") if own else prompts.get(str(self._config.get("default_prompt_name")), "")
+
+
+def _prompts(config: Mapping[str, Any]) -> Mapping[str, str]:
+    prompts = config.get("prompts")
+    return {name: str(prompt or "") for name, prompt in prompts.items()} if isinstance(prompts, dict) else {}
 
 
 def model_folder(path: Path | None) -> Path:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import assert_never
 
-from appliance.config import ModelSettings, Provider, Settings
-from appliance.errors import ConfigurationError
+from appliance.config import EmbeddingSettings, ModelSettings, Provider, Settings
+from appliance.errors import ConfigurationError, ModelUnavailable
 from appliance.inference.embedders import embedder_for
+from appliance.inference.model_folder import FolderEmbedder
 from appliance.inference.port import Embedder, LanguageModel, Reranker
 from ingest.cluster.embedder import ClusterEmbedder
 from ingest.cluster.link import Link
+
+_log = logging.getLogger(__name__)
+
+WRITE_PROMPTS = (
+    'If one of them belongs before questions or before passages, write its text as "query" or "passage" into '
+    "config_sentence_transformers.json in a copy of the folder, and set embedding.model_path to that copy."
+)
+"""What to do about prompts that are not used."""
 
 
 def build_link(settings: Settings) -> Link | None:
@@ -22,10 +32,26 @@ def build_link(settings: Settings) -> Link | None:
 
 def build_embedder(settings: Settings, link: Link | None) -> Embedder:
     """The embedding model; with a cluster, it is taken in there."""
-    chosen = settings.embedding
-    path = Path(chosen.model_path) if chosen.model_path else None
-    here = embedder_for(path, backend=chosen.backend, batch_size=chosen.batch_size, threads=chosen.threads)
+    here = _embedder_here(settings.embedding)
+    if unused := unused_prompts(settings):
+        _log.warning("%s %s", unused, WRITE_PROMPTS)
     return here if link is None else ClusterEmbedder(here, link)
+
+
+def unused_prompts(settings: Settings) -> str:
+    """A sentence that the folder of the embedding model has prompts that are not used; empty if it has none."""
+    chosen = settings.embedding
+    try:
+        names = _embedder_here(chosen).unread_prompts
+    except ModelUnavailable:  # told where the model is used
+        names = ()
+    named = ", ".join(f"'{name}'" for name in names)
+    return f"The embedding model in {chosen.model_path} has prompts that are not used: {named}." if names else ""
+
+
+def _embedder_here(chosen: EmbeddingSettings) -> FolderEmbedder:
+    path = Path(chosen.model_path) if chosen.model_path else None
+    return embedder_for(path, backend=chosen.backend, batch_size=chosen.batch_size, threads=chosen.threads)
 
 
 def build_reranker(settings: Settings) -> Reranker | None:

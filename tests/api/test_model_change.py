@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+import logging
 import shutil
 import threading
 import time
@@ -38,6 +39,7 @@ from appliance.errors import IndexUnavailable, ModelUnavailable
 from appliance.evaluation.golden import GoldenQuestion
 from appliance.evaluation.runner import Exercise
 from appliance.indexes import Indexes
+from appliance.inference import model_folder
 from appliance.inference.cross_encoder import CrossEncoderReranker
 from appliance.inference.llamacpp_reranker import LlamaCppReranker
 from appliance.inference.model_folder import folder_digest
@@ -422,3 +424,37 @@ def test_a_gguf_file_reranks_through_llama_cpp_and_ends_with_the_appliance(place
         assert _reranked_by(built) == f"sha256:{hashlib.sha256(model.read_bytes()).hexdigest()}"
         assert set(llama_processes()) - before
     assert set(llama_processes()) == before
+
+
+def test_prompts_of_a_model_that_are_not_used_are_told_by_the_log_and_the_doctor(
+    place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = tiny_models.bert(tmp_path / "asks", window=64, prompts={"ask": "query: "})
+    with caplog.at_level(logging.WARNING), place.opened(model) as built:
+        status, told = _check(_admin(built), "prompts of the embedding model")
+    assert status == "warning"
+    assert told == f"The embedding model in {model} has prompts that are not used: 'ask'."
+    (warning,) = [record for record in caplog.records if record.name == "appliance.wiring.models"]
+    assert warning.getMessage().startswith(f"{told} If one of them belongs before questions")
+
+
+def test_an_index_from_before_other_names_of_prompts_were_read_answers_until_the_new_one_takes_over(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_models.bert(tmp_path / "nomic", window=64, prompts={"search_query": "query: "})
+    with monkeypatch.context() as before:
+        before.setattr(model_folder, "_OTHER_QUESTION_PROMPTS", ())
+        with place.opened(model) as built:
+            assert built.changeover is not None
+            built.changeover.start()
+            assert built.changeover.wait(60)
+            old = built.embedder.model_id
+            found = _found(built)
+    with place.opened(model) as built:
+        assert built.embedder.model_id == old
+        assert _found(built) == found
+        assert built.changeover is not None
+        built.changeover.start()
+        assert built.changeover.wait(60)
+        assert built.embedder.model_id != old
+        assert sorted(_found(built)) == sorted(found)

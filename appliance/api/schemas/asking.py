@@ -10,9 +10,8 @@ from pydantic import Field
 
 from appliance import invalid
 from appliance.api.schemas.shapes import In, Out
+from appliance.domain import MAX_QUESTION_CHARACTERS as MAX_QUESTION_CHARACTERS  # for the screens
 from appliance.domain import AnswerKind
-
-MAX_QUESTION_CHARACTERS = 20_000
 
 
 class Question(In):

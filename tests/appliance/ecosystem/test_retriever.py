@@ -13,7 +13,7 @@ from appliance.answering.searching import Searcher
 from appliance.audit.log import QueryLog
 from appliance.audit.records import LogFilter
 from appliance.config import RetrievalSettings
-from appliance.domain import EVERYONE, AccessFilter, Principal, Role
+from appliance.domain import EVERYONE, MAX_QUESTION_CHARACTERS, AccessFilter, Principal, Role
 from appliance.ecosystem.retriever import StrongroomRetriever
 from appliance.errors import AuditUnavailable, IndexUnavailable, InvalidRequest
 from appliance.labels import NO_LEVEL
@@ -96,6 +96,16 @@ def test_there_are_no_more_nodes_than_asked_for(shop: Shop, log: QueryLog) -> No
 def test_a_limit_below_one_is_refused_in_words(shop: Shop, log: QueryLog, limit: int) -> None:
     with pytest.raises(InvalidRequest, match=f"The limit is {limit}: .* Set 1 or more"):
         _retriever(shop, log, limit=limit)
+
+
+def test_a_question_is_no_longer_than_it_may_be_elsewhere(shop: Shop, log: QueryLog) -> None:
+    question = "parental leave ".ljust(MAX_QUESTION_CHARACTERS, "?")
+    assert _retriever(shop, log).retrieve(question)
+    with pytest.raises(InvalidRequest, match="may have 20,000 characters, and this one has 20,001") as refused:
+        _retriever(shop, log).retrieve(f"{question}?")
+    assert "parental" not in str(refused.value)
+    (query,) = log.queries(LogFilter(), limit=10)
+    assert query.question is not None and query.question.question == question
 
 
 @pytest.mark.parametrize("question", ["", "?", " \n", "--- !!!"])

@@ -100,6 +100,62 @@ def test_the_default_prompt_stands_in_where_a_side_has_none_of_its_own(folders: 
 
 
 @pytest.mark.parametrize(
+    ("prompts", "question", "passage"),
+    [
+        ({"search_query": "query: ", "search_document": "passage: "}, "query: ", "passage: "),
+        (
+            {"query": "", "document": "", "search_query": "query: ", "search_document": "passage: "},
+            "query: ",
+            "passage: ",
+        ),
+        ({"s2p_query": "query: ", "s2s_query": "represent : "}, "query: ", ""),
+        ({"web_search_query": "query: ", "sts_query": "represent : "}, "query: ", ""),
+        ({"retrieval.query": "query: ", "retrieval.passage": "passage: "}, "query: ", "passage: "),
+        ({"query": "represent : ", "search_query": "query: "}, "represent : ", ""),
+    ],
+)
+def test_prompts_are_found_by_the_names_that_makers_of_models_give_them(
+    tmp_path: Path, prompts: dict[str, str], question: str, passage: str
+) -> None:
+    folder = tiny_models.bert(tmp_path, prompts=prompts)
+    plain, ours = _plain(folder), _embedder(folder)
+    _near(ours.embed_query(TEXTS[-1]), plain.encode(TEXTS[-1], prompt=question, normalize_embeddings=True))
+    _near(ours.embed_passages(TEXTS), plain.encode(TEXTS, prompt=passage, normalize_embeddings=True))
+    without = plain.encode(TEXTS[-1], prompt="", normalize_embeddings=True)
+    assert np.sum(ours.embed_query(TEXTS[-1]) * without) < 0.96, "a prompt is to change something"
+    assert ours.unread_prompts == ()
+
+
+def test_a_model_whose_prompts_were_not_read_before_is_another_one_now(tmp_path: Path) -> None:
+    folder = tiny_models.bert(tmp_path / "m", prompts={"search_query": "query: "})
+    now, before = _embedder(folder), _embedder(folder)
+    before.knows_other_names = False
+    assert now.model_id != before.model_id
+    _near(before.embed_query(TEXTS[-1]), _plain(folder).encode(TEXTS[-1], prompt="", normalize_embeddings=True))
+    same, former = (_embedder(tiny_models.e5(tmp_path / "e5")) for _ in range(2))
+    former.knows_other_names = False
+    assert same.model_id == former.model_id
+
+
+@pytest.mark.parametrize(
+    ("prompts", "unread"),
+    [
+        ({"ask": "query: ", "tell": "passage: "}, ("ask", "tell")),
+        ({"query": "", "document": "", "ask": "query: "}, ("ask",)),
+        ({"query": "query: ", "text_to_find": "passage: "}, ("text_to_find",)),
+        ({"query": "query: ", "passage": "passage: ", "context": "represent : "}, ()),
+        ({"query": "query: ", "clustering": "represent : "}, ()),
+        ({"query": "", "ask": ""}, ()),
+        ({}, ()),
+    ],
+)
+def test_prompts_by_names_that_nobody_knows_are_told(
+    tmp_path: Path, prompts: dict[str, str], unread: tuple[str, ...]
+) -> None:
+    assert _embedder(tiny_models.bert(tmp_path, prompts=prompts)).unread_prompts == unread
+
+
+@pytest.mark.parametrize(
     ("file", "values"),
     [
         ("config_sentence_transformers.json", {"prompts": {"query": "query: "}}),
