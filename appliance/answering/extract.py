@@ -117,6 +117,11 @@ class Quotation:
     at: int
     is_superseded: bool = False
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether the nearest part is highlighted."""
+        return self.is_near and not self.is_superseded
+
 
 @dataclass(frozen=True, slots=True)
 class Quotations:
@@ -365,7 +370,7 @@ def laid_out(quotations: Sequence[Quotation]) -> Quotations:
     for quotation in quotations:
         before, nearest, after = map(in_round_brackets, (quotation.before, quotation.nearest, quotation.after))
         text += f"\n\n{before}" if text else before
-        if quotation.is_near and not quotation.is_superseded:
+        if quotation.is_marked:
             highlights.append((len(text), len(text) + len(nearest)))
         text += f"{nearest}{after} [{quotation.passage.number}]"
     quoted_at = tuple((quotation.passage.number, quotation.at) for quotation in quotations)
