@@ -40,9 +40,10 @@ from appliance.answering.sentences import words
 from appliance.answering.things import things_in
 from appliance.answering.wrapping import unwrapped
 from appliance.dates import MONTHS
-from appliance.domain import Chunk, Citation
+from appliance.domain import Chunk, Citation, Hit
 from appliance.inference.port import Embedder
 from appliance.language.words import ANY, one_of
+from appliance.retrieval.editions import names_year_of, same_name
 
 _HALT = re.compile(r"[:;](?=\s+[^\sa-zà-ÿ])")
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "…")
@@ -143,7 +144,8 @@ class _Wanted:
     "days". `own` are those that a follow-up says itself. `telling` are the names that tell that a part speaks of
     what was asked: of a follow-up all of them, of a question by itself no years. A `common` one, which most
     passages hold as they do the name of the house, does not tell it alone, but together with one of the `other`
-    words. Where they `are_missing` from the passages, nothing is near.
+    words. Where they `are_missing` from the passages, nothing is near. `of_year` are those that were found of a
+    year that the question names.
     """
 
     question: str
@@ -155,6 +157,7 @@ class _Wanted:
     common: frozenset[str]
     other: frozenset[str]
     are_missing: bool
+    of_year: tuple[Hit, ...]
 
     @classmethod
     def by(cls, question: str, follow_up: str, passages: Sequence[Citation]) -> _Wanted:
@@ -167,7 +170,8 @@ class _Wanted:
         are_missing = named.are_missing(question, follow_up, hits, in_doubt=True)
         asked = own_stems(_MEASURE.sub(" ", question)) | frozenset(_NUMBER.findall(question))
         own = own_stems(follow_up)
-        return cls(question, asked, follow_up, names, own, telling, common, other, are_missing)
+        of_year = tuple(hit for hit in hits if names_year_of(question, hit))
+        return cls(question, asked, follow_up, names, own, telling, common, other, are_missing, of_year)
 
     def is_spoken_of(self, text: str) -> bool:
         """Whether a text has a name, or a word of the follow-up's own."""
@@ -186,6 +190,15 @@ class _Wanted:
         numbered, _ = things_in(self.question)
         return named.held(self.names, text) | (numbered and numbered & things_in(text)[0])
 
+    def newest_for(self, passage: Citation) -> str:
+        """The document (id) whose passage is to stand beside a superseded one; none beside others.
+
+        None either where another edition is asked for by its year.
+        """
+        newest = passage.hit.superseded_by
+        of_year = (hit for hit in self.of_year if hit.chunk.document_id != newest and same_name(hit, passage.hit))
+        return "" if any(of_year) else newest
+
     def best(self, passages: Sequence[Citation]) -> Sequence[Citation]:
         """The passages that may be quoted: the best of those that hold most of a follow-up's names.
 
@@ -195,7 +208,7 @@ class _Wanted:
         if self.follow_up and self.names:
             ranked.sort(key=lambda passage: -len(named.held(self.names, named.text_of(passage.hit))))
         first_of = {_document(passage): passage for passage in reversed(passages)}
-        both = ((one, first_of.get(one.hit.superseded_by, one)) for one in ranked[:_MAX_PASSAGES])
+        both = ((one, first_of.get(self.newest_for(one), one)) for one in ranked[:_MAX_PASSAGES])
         return list(dict.fromkeys(passage for pair in both for passage in pair))
 
 
@@ -272,10 +285,10 @@ def quotations(
     judged = [_Judged(passage, parts, [next(nearness) for _ in parts]) for passage, parts in cut]
     scored = [(one, one.scores(wanted)) for one in judged]
     at_least = _share_of(max((max(scores) for _, scores in scored), default=0.0), _WORTH_KEEPING)
-    near = _with_editions([one.passage for one, _ in scored], [max(scores) >= at_least for _, scores in scored])
+    near = _with_editions(wanted, [one.passage for one, _ in scored], [max(scores) >= at_least for _, scores in scored])
     kept = [(one, scores, one.best(scores)) for one, scores in scored if one.passage in near]
     documents = {_document(passage) for passage in near}
-    in_force = [scores[best] for one, scores, best in kept if one.passage.hit.superseded_by not in documents]
+    in_force = [scores[best] for one, scores, best in kept if wanted.newest_for(one.passage) not in documents]
     worth = _share_of(max(in_force, default=0.0), _WORTH_MARKING)
     of_others = _of_others(wanted, near)
     quoted = [
@@ -283,14 +296,14 @@ def quotations(
         for one, scores, best in kept
     ]
     return [
-        replace(one, is_superseded=one.passage.hit.superseded_by in documents) for one in _with_names(wanted, quoted)
+        replace(one, is_superseded=wanted.newest_for(one.passage) in documents) for one in _with_names(wanted, quoted)
     ]
 
 
-def _with_editions(passages: Sequence[Citation], chosen: Sequence[bool]) -> list[Citation]:
+def _with_editions(wanted: _Wanted, passages: Sequence[Citation], chosen: Sequence[bool]) -> list[Citation]:
     """The passages that are chosen, and of the newest edition of a superseded document the first where none is."""
     taken = [passage for passage, is_chosen in zip(passages, chosen, strict=True) if is_chosen]
-    missing = {passage.hit.superseded_by for passage in taken}.difference(map(_document, taken))
+    missing = set(map(wanted.newest_for, taken)).difference(map(_document, taken))
     first_of = {_document(passage): passage for passage in reversed(passages)}
     taken += (first_of[document] for document in missing if document in first_of)
     return [passage for passage in passages if passage in taken]
@@ -360,7 +373,7 @@ def _with_names(wanted: _Wanted, quoted: list[Quotation]) -> list[Quotation]:
     if not any(hold):
         return quoted
     chosen = [holds or one.is_near for one, holds in zip(quoted, hold, strict=True)]
-    passages = _with_editions([one.passage for one in quoted], chosen)
+    passages = _with_editions(wanted, [one.passage for one in quoted], chosen)
     return [one for one in quoted if one.passage in passages]
 
 
