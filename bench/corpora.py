@@ -19,7 +19,7 @@ from appliance.config import ModelSettings, Provider, Settings, go_offline
 
 go_offline()
 
-from appliance.domain import EVERYONE, AccessFilter, Source
+from appliance.domain import EVERYONE, AccessFilter, Hit, Source
 from appliance.wiring import Appliance, opened
 
 READERS = AccessFilter(frozenset({EVERYONE}))
@@ -28,11 +28,17 @@ READERS = AccessFilter(frozenset({EVERYONE}))
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question of a set. `answers` are the words that count as an answer, none when only a passage is known."""
+    """A question of a set. `answers` are the words that count as an answer, none when only a passage is known.
+
+    `places` are the files that answer it, and the page of each where it is known. `is_in_text` says whether their text
+    does, and not a picture in them.
+    """
 
     text: str
     answerable: bool
     answers: tuple[str, ...]
+    places: frozenset[tuple[str, int | None]]
+    is_in_text: bool
 
 
 @contextmanager
@@ -58,7 +64,24 @@ def questions(folder: Path) -> list[Question]:
 
 def _question(row: dict[str, Any]) -> Question:
     answers = row.get("answers") or ([row["answer"]] if row.get("answer") else [])
-    return Question(row["question"], bool(row["answerable"]), tuple(answers))
+    places = frozenset(
+        (path, piece.get("page"))
+        for piece in row.get("evidence", ())
+        for path in (piece["doc"], _file_of(piece["doc"]))
+    )
+    is_in_text = bool(row.get("meta", {}).get("text_answerable", True))
+    return Question(row["question"], bool(row["answerable"]), tuple(answers), places, is_in_text)
+
+
+def is_of(hit: Hit, question: Question) -> bool:
+    """Whether a hit is of a file that answers a question, and of the page that does where it is known."""
+    pages = {page for path, page in question.places if path == hit.path}
+    return None in pages or not pages.isdisjoint(hit.chunk.place.pages)
+
+
+def _file_of(passage: str) -> str:
+    """The file that a passage of a set is written to."""
+    return f"{passage}.md"
 
 
 def _write_texts(folder: Path, documents: Path) -> None:
@@ -66,7 +89,7 @@ def _write_texts(folder: Path, documents: Path) -> None:
     for path in (folder / "corpus.jsonl", *folder.glob("*_corpus.jsonl")):
         for line in path.read_text("utf-8").splitlines():
             row = json.loads(line)
-            text = documents / f"{row['id']}.md"
+            text = documents / _file_of(row["id"])
             if not text.exists():
                 text.write_text(f"# {row['title']}\n\n{row['text']}\n", "utf-8")
 
@@ -77,6 +100,8 @@ def _sync(appliance: Appliance, name: str, documents: Path) -> None:
     if source is None:
         source = Source(str(uuid.uuid4()), name, str(documents.resolve()), frozenset({EVERYONE}), watched=False)
         appliance.catalog.add_source(source)
+    for resumed in appliance.runs.latest():  # which the last measurement had left unfinished
+        appliance.runs.wait(resumed.id)
     run = appliance.runs.start(source)
     appliance.runs.wait(run.id)
     if run.error:

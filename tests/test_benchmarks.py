@@ -144,12 +144,16 @@ def _abstention(printed: str) -> None:
 
 def _extraction(printed: str) -> None:
     found = re.findall(
-        r"^(\w+) +10 questions: quoted ([\d.]+)%, highlighted ([\d.]+)%, in the passages ([\d.]+)%$", printed, re.M
+        r"^(\w+) +10 questions: quoted ([\d.]+)%, highlighted ([\d.]+)%, in the passages ([\d.]+)%; "
+        r"highlights in the right place (\d+), elsewhere (\d+)$",
+        printed,
+        re.M,
     )
     assert [name for name, *_ in found] == ["squad2", "handbook"]
-    for _, *shares in found:
+    for _, *shares, right, wrong in found:
         quoted, highlighted, there = map(float, shares)
         assert 80 <= highlighted <= quoted <= there <= 100
+        assert int(right) >= 8 and int(right) + int(wrong) <= 30
 
 
 def _embedding(printed: str) -> None:

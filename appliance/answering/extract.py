@@ -47,6 +47,7 @@ from appliance.domain import Citation, Hit
 from appliance.inference.language import question_language
 from appliance.inference.port import Embedder
 from appliance.language.words import ANY, one_of
+from appliance.retrieval.editions import names_year_of, same_name
 
 _HALT = re.compile(r"[:;](?=\s+[^\sa-zà-ÿ])")
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "…")
@@ -113,6 +114,11 @@ class Quotation:
     at: int
     is_superseded: bool = False
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether the nearest part is highlighted."""
+        return self.is_near and not self.is_superseded
+
 
 @dataclass(frozen=True, slots=True)
 class Quotations:
@@ -135,7 +141,7 @@ class _Wanted:
     `before` is what that one names. `telling` are the names that tell that a part speaks of what was asked: of a
     follow-up all of them, of a question by itself no years. A `common` one, which most passages hold as they do the
     name of the house, does not tell it alone, but together with one of the `other` words. Where they `are_missing`
-    from the passages, nothing is near.
+    from the passages, nothing is near. `of_year` are those that were found of a year that the question names.
     """
 
     question: str
@@ -149,6 +155,7 @@ class _Wanted:
     common: frozenset[str]
     other: frozenset[str]
     are_missing: bool
+    of_year: tuple[Hit, ...]
 
     @classmethod
     def by(cls, question: str, follow_up: str, passages: Sequence[Citation]) -> _Wanted:
@@ -162,7 +169,8 @@ class _Wanted:
         asked = own_stems(_MEASURE.sub(" ", question)) | frozenset(_NUMBER.findall(question))
         own = own_stems(follow_up)
         new = own - own_stems(question.removesuffix(follow_up))
-        return cls(question, asked, follow_up, names, own, new, before, telling, common, other, are_missing)
+        of_year = tuple(hit for hit in hits if names_year_of(question, hit))
+        return cls(question, asked, follow_up, names, own, new, before, telling, common, other, are_missing, of_year)
 
     @property
     def has_letters(self) -> bool:
@@ -191,6 +199,15 @@ class _Wanted:
         numbered, _ = things_in(self.question)
         return named.held(self.names, text) | (numbered and numbered & things_in(text)[0])
 
+    def newest_for(self, passage: Citation) -> str:
+        """The document (id) whose passage is to stand beside a superseded one; none beside others.
+
+        None either where another edition is asked for by its year.
+        """
+        newest = passage.hit.superseded_by
+        of_year = (hit for hit in self.of_year if hit.chunk.document_id != newest and same_name(hit, passage.hit))
+        return "" if any(of_year) else newest
+
     def best(self, passages: Sequence[Citation]) -> Sequence[Citation]:
         """The passages that may be quoted: the best of those that hold most of a follow-up's names.
 
@@ -200,7 +217,7 @@ class _Wanted:
         if self.follow_up and self.names:
             ranked.sort(key=lambda passage: -len(named.held(self.names, named.text_of(passage.hit))))
         first_of = {_document(passage): passage for passage in reversed(passages)}
-        both = ((one, first_of.get(one.hit.superseded_by, one)) for one in ranked[:_MAX_PASSAGES])
+        both = ((one, first_of.get(self.newest_for(one), one)) for one in ranked[:_MAX_PASSAGES])
         return list(dict.fromkeys(passage for pair in both for passage in pair))
 
 
@@ -311,10 +328,10 @@ def quotations(
     judged = [_Judged(passage, parts, [next(nearness) for _ in parts]) for passage, parts in cut]
     scored = [(one, one.scores(wanted)) for one in judged]
     at_least = _share_of(max((max(scores) for _, scores in scored), default=0.0), _WORTH_KEEPING)
-    near = _with_editions([one.passage for one, _ in scored], [max(scores) >= at_least for _, scores in scored])
+    near = _with_editions(wanted, [one.passage for one, _ in scored], [max(scores) >= at_least for _, scores in scored])
     kept = [(one, scores, one.best(scores)) for one, scores in scored if one.passage in near]
     documents = {_document(passage) for passage in near}
-    in_force = [scores[best] for one, scores, best in kept if one.passage.hit.superseded_by not in documents]
+    in_force = [scores[best] for one, scores, best in kept if wanted.newest_for(one.passage) not in documents]
     worth = _share_of(max(in_force, default=0.0), _WORTH_MARKING)
     of_others = _of_others(wanted, near)
     if any(one.is_row_before(wanted, best) for one, scores, best in kept if scores[best] >= worth):
@@ -324,14 +341,14 @@ def quotations(
         for one, scores, best in kept
     ]
     return [
-        replace(one, is_superseded=one.passage.hit.superseded_by in documents) for one in _with_names(wanted, quoted)
+        replace(one, is_superseded=wanted.newest_for(one.passage) in documents) for one in _with_names(wanted, quoted)
     ]
 
 
-def _with_editions(passages: Sequence[Citation], chosen: Sequence[bool]) -> list[Citation]:
+def _with_editions(wanted: _Wanted, passages: Sequence[Citation], chosen: Sequence[bool]) -> list[Citation]:
     """The passages that are chosen, and of the newest edition of a superseded document the first where none is."""
     taken = [passage for passage, is_chosen in zip(passages, chosen, strict=True) if is_chosen]
-    missing = {passage.hit.superseded_by for passage in taken}.difference(map(_document, taken))
+    missing = set(map(wanted.newest_for, taken)).difference(map(_document, taken))
     first_of = {_document(passage): passage for passage in reversed(passages)}
     taken += (first_of[document] for document in missing if document in first_of)
     return [passage for passage in passages if passage in taken]
@@ -402,7 +419,7 @@ def _with_names(wanted: _Wanted, quoted: list[Quotation]) -> list[Quotation]:
     if not any(hold):
         return quoted
     chosen = [holds or one.is_near for one, holds in zip(quoted, hold, strict=True)]
-    passages = _with_editions([one.passage for one in quoted], chosen)
+    passages = _with_editions(wanted, [one.passage for one in quoted], chosen)
     return [one for one in quoted if one.passage in passages]
 
 
@@ -412,7 +429,7 @@ def laid_out(quotations: Sequence[Quotation]) -> Quotations:
     for quotation in quotations:
         before, nearest, after = map(in_round_brackets, (quotation.before, quotation.nearest, quotation.after))
         text += f"\n\n{before}" if text else before
-        if quotation.is_near and not quotation.is_superseded:
+        if quotation.is_marked:
             highlights.append((len(text), len(text) + len(nearest)))
         text += f"{nearest}{after} [{quotation.passage.number}]"
     quoted_at = tuple((quotation.passage.number, quotation.at) for quotation in quotations)

@@ -1201,6 +1201,23 @@ def test_what_the_newest_edition_says_is_marked_by_itself(make: Make) -> None:
     assert [quoted.text[start:end] for start, end in quoted.highlights] == [later.chunk.text]
 
 
+def test_who_asks_for_a_year_is_not_quoted_the_newest_edition(make: Make) -> None:
+    later = edition("Staff get a device on loan.", "Phone rules 2026", 4)
+    hits = [
+        edition("The handset that is leased through payroll is blue.", "Phone rules 2024", 1),
+        replace(
+            edition("The handset that is leased through payroll is red.", "Phone rules 2023", 2),
+            superseded_by=later.chunk.document_id,
+        ),
+        edition("The canteen opens at eleven.", "Canteen", 3),
+        later,
+    ]
+    for asked, quotes in ((HANDSET, True), (f"In 2024, {HANDSET}", False), (f"In 2026, {HANDSET}", True)):
+        answer = answer_of(ask(make(None, hits=FixedHits(hits), expected=False), asked)).answer
+        assert (later.chunk.text in answer.text) is quotes, asked
+        assert hits[0].chunk.text in answer.text
+
+
 UNDECIDED = "Neither names nor dates tell which is newer: either may be superseded."
 
 
