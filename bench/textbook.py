@@ -75,7 +75,7 @@ def _found(index: VectorStoreIndex, question: str, places: dict[str, dict[str, A
     start = time.perf_counter()
     nodes = retriever.retrieve(question)
     took_ms = (time.perf_counter() - start) * 1000
-    of = [places[node.node.ref_doc_id] for node in nodes]
+    of = [places[str(node.node.ref_doc_id)] for node in nodes]
     pages = [str(place.get("page_label")) for place in of]
     return {
         "ms": took_ms,
