@@ -60,6 +60,22 @@ def test_a_run_is_pending_from_the_question_to_the_end_of_its_own_run(browser: B
         assert not runs.pending
 
 
+def test_a_window_leaves_nobody_signed_in_and_nothing_kept_to_the_next(browser: Browser) -> None:
+    kept = "[document.cookie, localStorage.length, sessionStorage.length]"
+    contexts = []
+    for _ in range(2):
+        with visit(browser, NOWHERE, checked=False) as visiting:
+            contexts.append(visiting.page.context)
+            visiting.page.route(f"{NOWHERE}/", lambda route: route.fulfill(body="Here"))
+            visiting.page.goto(f"{NOWHERE}/")
+            assert (visiting.page.evaluate(kept), visiting.page.context.cookies()) == (["", 0, 0], [])
+            visiting.page.evaluate("document.cookie = 'seen=1'; localStorage.seen = sessionStorage.seen = 1")
+            session = {"name": "strongroom_session", "value": "erin", "url": NOWHERE, "httpOnly": True}
+            visiting.page.context.add_cookies([session])
+            assert visiting.page.evaluate(kept) == ["seen=1", 1, 1]
+    assert contexts[0] is contexts[1]  # what was loaded is shared
+
+
 def test_a_failure_tells_what_the_window_showed(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

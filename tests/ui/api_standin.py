@@ -188,6 +188,7 @@ class Standin:
         ]
         self.requests: list[tuple[str, str, Any]] = []
         self.down: set[tuple[str, str]] = set()  # what fails, by method and path
+        self.gone: set[str] = set()  # what is not there any more, or not for them, by its path
 
     # asking
 
@@ -471,6 +472,8 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
             return problem(401, "not_signed_in", "Sign in first.")
         if (request.method, request.url.path) in state.down:
             return problem(503, "catalog_unavailable", f"{request.url.path} does not answer. Try again later.")
+        if request.url.path in state.gone:
+            return problem(404, "not_found", "Not found, or not yours to see.")
         return await call_next(request)
 
     def me(request: Request) -> Me:

@@ -190,6 +190,22 @@ def test_the_source_that_is_open_stands_in_the_address_by_ids_alone(base_url: st
     assert ("sr-context" in shown(at.run()), passages_read()) == (True, 2)
 
 
+def test_a_source_that_was_withdrawn_meanwhile_is_refused_to_who_comes_back_to_its_address(
+    base_url: str, state: Standin
+) -> None:
+    list(state.ask(Question(question="How long is leave?")))
+    [(key, [turn])] = state.turns.items()
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20)
+    at.query_params["conversation"], at.query_params["source"] = key, f"{turn.query_id}-1"
+    assert "sr-context" in shown(at.run())
+    del at.query_params["source"]
+    at.run()
+    state.gone.add(f"/api/passages/{turn.citations[0].chunk_id}")
+    at.query_params["source"] = f"{turn.query_id}-1"
+    page = shown(at.run())
+    assert ("Not found, or not yours to see." in page, "sr-context" in page, "sr-page" in page) == (True, False, False)
+
+
 @pytest.mark.parametrize("named", ["", "1", "<b>none", "../people"])
 def test_an_address_that_names_no_source_of_the_conversation_opens_none(
     base_url: str, state: Standin, named: str
@@ -703,6 +719,20 @@ def test_the_document_that_is_open_stands_in_the_address_by_its_id_alone(base_ur
     assert "SHA-256" not in shown(at.run())
     at.query_params["document"] = POLICY
     assert ("SHA-256" in shown(at.run()), is_on_a_way()) == (True, False)
+
+
+def test_a_document_that_was_withdrawn_meanwhile_is_refused_to_who_comes_back_to_its_address(
+    base_url: str, state: Standin
+) -> None:
+    at = AppTest.from_function(_run_library, kwargs={"url": base_url}, default_timeout=20)
+    at.query_params["document"] = POLICY
+    assert "SHA-256" in shown(at.run())
+    del at.query_params["document"]
+    at.run()
+    state.gone.add(f"/api/documents/{POLICY}")
+    at.query_params["document"] = POLICY
+    page = shown(at.run())
+    assert ("Not found, or not yours to see." in page, "SHA-256" in page) == (True, False)
 
 
 @pytest.mark.parametrize("named", ["../people", "<b>none"])
