@@ -20,6 +20,7 @@ _ENOUGH_LETTERS = 12
 _SAMPLE_CHARACTERS = 4000
 _SURE = 0.9  # probability among all that are told apart
 _RATHER_SURE = 0.7  # among those with words of their own
+_SOME = 2  # common words that tell a language, however long the question is; one may be part of a name
 
 _WORD = re.compile(r"[^\W\d_]+")
 _COMMON_WORDS = {
@@ -49,8 +50,8 @@ def question_language(question: str) -> str:
     """The language of a question, one of `TOLD_APART`; "" when that is not clear, as of few words it often is not.
 
     It is the likeliest of all if that is sure, or if it is one of `LANGUAGES` and rather sure among those; else the one
-    with the most of the words that say nothing by themselves ("the", "der", "what"). Of keywords without any ("Pizza
-    delivery Zurich") the likeliest would be wrong for every tenth question.
+    whose words that say nothing by themselves ("the", "der", "what") stand in it twice or are half of it. Of keywords with fewer
+    ("Pizza delivery Zurich", "Las Vegas trip") the likeliest would be wrong for every tenth question.
     """
     if not _is_readable(question, TOLD_APART, _ENOUGH_LETTERS):
         return _most_common_words(question)
@@ -68,11 +69,12 @@ def _is_readable(text: str, languages: Sequence[str], letters: int) -> bool:
 
 
 def _most_common_words(question: str) -> str:
-    asked = [word.casefold() for word in _WORD.findall(question[:_SAMPLE_CHARACTERS])]
+    words = _WORD.findall(question[:_SAMPLE_CHARACTERS])
+    asked = [word.casefold() for word in words if not word.isupper()]  # "IT" is no English word
     counts = {code: sum(word in common for word in asked) for code, common in _COMMON_WORDS.items()}
     most = max(counts.values())
     best = [code for code, count in counts.items() if count == most]
-    return best[0] if most and len(best) == 1 else ""
+    return best[0] if most and len(best) == 1 and (most >= _SOME or 2 * most >= len(words)) else ""
 
 
 @cache

@@ -59,6 +59,8 @@ class _Case:
 
     @property
     def language(self) -> str:
+        if self.retrieval.state is not None:  # what it was taken for then, "" too
+            return self.retrieval.language
         return self.retrieval.language or question_language(self.question.question)
 
     @property

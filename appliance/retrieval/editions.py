@@ -6,9 +6,9 @@ Rules this module keeps:
    numbers and words like "final" or "copy". Words that also belong to names count as the latter only where they stand
    as marks do: "old" at the end or set apart at the beginning, "as of" before a date.
 2. Which of two of the same name is newer is told by the dates in their names, else by the version numbers there or the
-   letters of revisions, else by the dates that the documents themselves carry, or that of one and the date in the name
-   of the other. Where these say nothing, neither is ("Policy" beside "Policy 2024"): either may be superseded. A letter
-   and a number are not compared. When a file was taken in or copied says nothing about what is in force, and is not
+   letters of revisions, else by the dates that the documents themselves carry. "Policy" of 2023 is older than "Policy
+   2024"; if it is of 2025 it may have been saved anew. Where these say nothing, neither is newer: either may be
+   superseded. A letter and a number are not compared. When a file was taken in or copied says nothing about what is in force, and is not
    looked at.
 3. A number of two digits is a year where an apostrophe, "FY" or the year before it says so, and else part of the name:
    of "Contract 17" and "Contract 18" both are in force.
@@ -270,7 +270,11 @@ def _said_of_age(one: Age, other: Age) -> Iterator[tuple[Callable[[_Mark], str],
     yield from ((_as_version, ours.version, theirs.version) for ours, theirs in names)
     yield from ((_as_letter, ours.letter, theirs.letter) for ours, theirs in names)
     yield _as_date, one.day, other.day
-    yield from ((_as_date, one.day or ours.date, other.day or theirs.date) for ours, theirs in names)
+    for ours, theirs in names:
+        if _is_before(one.day, theirs.date) and not ours.date:
+            yield _as_date, one.day, theirs.date
+        elif _is_before(other.day, ours.date) and not theirs.date:
+            yield _as_date, ours.date, other.day
 
 
 def _of_same_name(one: Age, other: Age) -> list[tuple[Name, Name]]:
@@ -281,6 +285,10 @@ def _of_same_name(one: Age, other: Age) -> list[tuple[Name, Name]]:
 def _differ(ours: _Mark, theirs: _Mark) -> bool:
     """Whether one is before the other: 2024 is neither before nor after March 2024."""
     return ours[: len(theirs)] != theirs[: len(ours)]
+
+
+def _is_before(day: _Mark, date: _Mark) -> bool:
+    return bool(day and date) and _differ(day, date) and day < date
 
 
 def _as_date(mark: _Mark) -> str:

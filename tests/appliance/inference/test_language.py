@@ -37,6 +37,10 @@ def test_a_question_is_told_in_each_language(text: str, language: str) -> None:
         "Nobel prize Einstein",
         "Hotel limit Geneva?",
         "UserDatagram Protocol",
+        "Las Vegas trip",
+        "Van der Berg",
+        "IT Kosten",
+        "US Reise",
     ],
 )
 def test_keywords_are_not_taken_for_a_language_by_how_they_look(keywords: str) -> None:

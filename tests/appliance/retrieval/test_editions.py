@@ -112,7 +112,6 @@ def test_the_pairs_that_are_called_alike_are_those_of_the_same_name(named: list[
         (hit("mail.eml › Travel 2024.docx"), hit("Travel 2025.docx"), ("2025", "2024")),
         (hit("Travel 2024.docx", dated="2026-01-01"), hit("Travel 2025.docx", dated="2025-01-01"), ("2025", "2024")),
         (hit("old/Travel.docx", dated="2023-05-02T08:00"), hit("Travel.docx", dated="2025-03-01"), ("2025-03-01", "2023-05-02")),
-        (hit("Travel 2023.md"), hit("Travel.docx", dated="2025-03-01T08:00"), ("2025-03-01", "2023")),
         (hit("Travel.docx", dated="2023-05-02"), hit("Travel 2024.md"), ("2024", "2023-05-02")),
     ],
 )  # fmt: skip
@@ -135,6 +134,8 @@ def test_the_newer_edition_is_told_by_its_name_and_else_by_its_own_date(
         (hit("2024.docx"), hit("2025.docx")),
         (hit("Travel Rev B.docx"), hit("Travel Rev 1.docx")),
         (hit("Travel Rev B.docx"), hit("Travel.docx")),
+        (hit("Travel 2023.md"), hit("Travel.docx", dated="2025-03-01T08:00")),
+        (hit("Minutes 2024-03-05.docx"), hit("Minutes.docx", dated="2026-01-10")),
     ],
 )
 def test_where_nothing_tells_neither_is_newer(one: Hit, other: Hit) -> None:
@@ -150,7 +151,8 @@ def test_where_nothing_tells_neither_is_newer(one: Hit, other: Hit) -> None:
         (hit("x1.pdf", "Travel v2"), hit("x2.pdf", "Travel"), True),
         (hit("Travel 2024.docx"), hit("Travel v2.docx"), True),
         (hit("Travel 2024.docx"), hit("Travel.docx", dated="2024-03-01"), True),
-        (hit("Travel 2024.docx"), hit("Travel.docx", dated="2025-03-01"), False),
+        (hit("Travel 2024.docx"), hit("Travel.docx", dated="2025-03-01"), True),  # an old one may be saved anew
+        (hit("Travel 2024.docx"), hit("Travel.docx", dated="2023-12-31"), False),
         (hit("Travel 2024.docx"), hit("Travel 2025.docx"), False),
         (hit("Travel 2024.docx"), hit("Travel 2024.pdf"), False),
         (hit("Travel.docx"), hit("Travel.pdf"), False),
