@@ -50,8 +50,8 @@ def question_language(question: str) -> str:
     """The language of a question, one of `TOLD_APART`; "" when that is not clear, as of few words it often is not.
 
     It is the likeliest of all if that is sure, or if it is one of `LANGUAGES` and rather sure among those; else the one
-    whose words that say nothing by themselves ("the", "der", "what") stand in it twice or are half of it. Of keywords with fewer
-    ("Pizza delivery Zurich", "Las Vegas trip") the likeliest would be wrong for every tenth question.
+    whose words that say nothing by themselves ("the", "der", "what") stand in it twice or are half of it. Of keywords
+    with fewer ("Pizza delivery Zurich", "Las Vegas trip") the likeliest would be wrong for every tenth question.
     """
     if not _is_readable(question, TOLD_APART, _ENOUGH_LETTERS):
         return _most_common_words(question)

@@ -8,8 +8,8 @@ Rules this module keeps:
 2. Which of two of the same name is newer is told by the dates in their names, else by the version numbers there or the
    letters of revisions, else by the dates that the documents themselves carry. "Policy" of 2023 is older than "Policy
    2024"; if it is of 2025 it may have been saved anew. Where these say nothing, neither is newer: either may be
-   superseded. A letter and a number are not compared. When a file was taken in or copied says nothing about what is in force, and is not
-   looked at.
+   superseded. A letter and a number are not compared. When a file was taken in or copied says nothing about what is in
+   force, and is not looked at.
 3. A number of two digits is a year where an apostrophe, "FY" or the year before it says so, and else part of the name:
    of "Contract 17" and "Contract 18" both are in force.
 """
