@@ -37,6 +37,7 @@ _FEW_WORDS = 4
 _MOST_BEFORE = 2  # words of its own before one that points back; with more there is something to point at
 _MOST_IN_ALL = 6
 _FEWEST_LETTERS = 4
+_LONGEST_WORD = 80  # characters, with what stands behind it: no more is read before each name of a long question
 
 
 def _pointing_back(languages: Iterable[Language], *others: str) -> re.Pattern[str]:
@@ -56,7 +57,7 @@ def _pointing_back(languages: Iterable[Language], *others: str) -> re.Pattern[st
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
-_BEFORE_AN_INFINITIVE = r"\bdas\b(?=(?:\s+[a-zäöüß]+)?\s+(?-i:[a-zäöüß]+en)\s*\W*\Z)"  # "Kann ich das verlängern?"
+_BEFORE_AN_INFINITIVE = r"\bdas\b(?=(?:\s+[a-zäöüß]+)?\s+(?-i:[a-zäöüß]+en)\W*\Z)"  # "Kann ich das verlängern?"
 _POINTS_BACK = _pointing_back(each for each in LANGUAGES.values() if not each.nouns_have_capitals)
 _POINTS_BACK_BESIDE_NOUNS = _pointing_back(
     (each for each in LANGUAGES.values() if each.nouns_have_capitals), _BEFORE_AN_INFINITIVE
@@ -121,13 +122,12 @@ def _with_name(followed: str, said: str) -> str:
     if len(ours) != 1 or not theirs:
         return ""
     start, end = ours[0]
-    name, before = said[start:end], said[:start]
-    opens = _BEGINS_LIKE_ONE.fullmatch(before) is not None
+    name, opens = said[start:end], _BEGINS_LIKE_ONE.fullmatch(said[:start]) is not None
     places = [
         (begin, to)
         for begin, to in theirs
         if followed[begin:to].isdecimal() == name.isdecimal()
-        and (opens or _last_word(followed[:begin]) == _last_word(before))
+        and (opens or _last_word(followed, begin) == _last_word(said, start))
     ]
     if len(places) != 1:
         return ""
@@ -135,8 +135,9 @@ def _with_name(followed: str, said: str) -> str:
     return followed[:begin] + name + followed[to:]
 
 
-def _last_word(text: str) -> str:
-    return next(iter(_WORD.findall(text)[::-1]), "").casefold()
+def _last_word(text: str, end: int) -> str:
+    """The last word before `end`."""
+    return next(iter(_WORD.findall(text[max(0, end - _LONGEST_WORD) : end])[::-1]), "").casefold()
 
 
 def _is_part(question: str) -> bool:
@@ -153,12 +154,15 @@ def own_stems(question: str) -> frozenset[str]:
 
 def _points_back(question: str) -> bool:
     """Whether a word of the question points at something that does not stand before it there."""
-    before = [question[: found.start()] for found in _POINTS_BACK.finditer(question)]
-    beside_nouns = [question[: found.start()] for found in _POINTS_BACK_BESIDE_NOUNS.finditer(question)]
-    return any(len(_own_words(text)) <= _MOST_BEFORE and not _has_name(text) for text in before) or any(
-        len(_own_words(text)) <= _MOST_BEFORE
-        for text in beside_nouns  # whose capitals tell no name
-    )
+    found = _POINTS_BACK.search(question)  # the first one: more stands before any other
+    if found and _is_little(question[: found.start()]) and not _has_name(question[: found.start()]):
+        return True
+    found = _POINTS_BACK_BESIDE_NOUNS.search(question)  # whose capitals tell no name
+    return found is not None and _is_little(question[: found.start()])
+
+
+def _is_little(text: str) -> bool:
+    return len(_own_words(text)) <= _MOST_BEFORE
 
 
 def _own_words(text: str) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from appliance.answering.followup import is_follow_up, standalone
 from appliance.domain import Turn
+from tests.growth import assert_linear
 
 BEFORE = [Turn("Who signs contracts?", "The board."), Turn("How long is parental leave?", "16 weeks [1].")]
 
@@ -162,3 +163,17 @@ def test_what_was_said_between_a_question_and_its_second_follow_up_is_kept(
 )  # fmt: skip
 def test_a_name_goes_to_the_place_of_the_one_behind_the_same_word(followed: str, between: str, kept: str) -> None:
     assert standalone("Why?", [Turn(followed, "x"), Turn(between, "x")]) == f"{kept} Why?"
+
+
+@pytest.mark.parametrize("word", ["it ", "there ", "das "])
+def test_whether_a_question_leans_is_told_in_time_linear_in_its_length(word: str) -> None:
+    assert_linear(is_follow_up, lambda size: ("Annual leave limits " + word * size)[:size], 20_000)
+
+
+@pytest.mark.parametrize("sentence", ["Is it Geneva, or Rome? ", "Der Hund und die Katze in Genf. ", "it there "])
+def test_a_follow_up_of_a_very_long_question_is_completed_in_time_linear_in_its_length(sentence: str) -> None:
+    def work(followed: str) -> str:
+        return standalone("And in Oslo?", [Turn(followed, "x"), Turn("And in Vienna?", "x"), Turn("Why?", "x")])
+
+    work("Who?")  # the model that tells languages is loaded once
+    assert_linear(work, lambda size: ("Annual leave limits: " + sentence * size)[:size], 19_000)
