@@ -138,6 +138,13 @@ def test_a_follow_up_of_a_follow_up_belongs_to_the_first_question() -> None:
         (("And for interns?", "Who approves it?"), "What is the hotel limit in Geneva? And for interns? Who approves it?"),
         (("And for Anna?", "Who approves it?"), "What is the hotel limit in Geneva? And for Anna? Who approves it?"),
         (("And for interns?", "And for trainees?", "Why?"), "What is the hotel limit in Geneva? And for trainees? Why?"),
+        (("And for interns?", "And in 2023?"), "What is the hotel limit in Geneva? And for interns? And in 2023?"),
+        (("And in 2023?", "And in Vienna?"), "What is the hotel limit in Geneva? And in 2023? And in Vienna?"),
+        (("And in 2023?", "And for interns?", "And in 2024?", "Why?"), "What is the hotel limit in Geneva? And for interns? And in 2024? Why?"),
+        (("And for interns?", "And in Vienna?"), "What is the hotel limit in Geneva? And for interns? And in Vienna?"),
+        (("Thanks!", "Who approves it?"), "What is the hotel limit in Geneva? Who approves it?"),
+        (("And for interns?", "ok", "Who approves it?"), "What is the hotel limit in Geneva? And for interns? Who approves it?"),
+        (("And for interns?", "Really?", "Danke", "Why?"), "What is the hotel limit in Geneva? And for interns? Why?"),
         (("And who pays?", "How long does it take?"), "What is the hotel limit in Geneva? How long does it take?"),
     ],
 )  # fmt: skip
@@ -146,6 +153,21 @@ def test_what_was_said_between_a_question_and_its_second_follow_up_is_kept(
 ) -> None:
     turns = [Turn(question, "x") for question in ("What is the hotel limit in Geneva?", *asked[:-1])]
     assert standalone(asked[-1], turns) == searched_for
+
+
+@pytest.mark.parametrize(
+    ("between", "question", "followed"),
+    [
+        (["And in 2023?"], "And in Vienna?", "What is the limit in Geneva in 2023?"),
+        (["And in Vienna?"], "And in 2023?", "What is the limit in Vienna in 2022?"),
+        (["And in Vienna?", "And in 2023?"], "And in Paris?", "What is the limit in Geneva in 2023?"),
+        (["And in Vienna?", "And in 2023?"], "And in 2024?", "What is the limit in Vienna in 2022?"),
+        (["And in Vienna?", "And in 2023?"], "Why?", "What is the limit in Vienna in 2023?"),
+    ],
+)
+def test_a_follow_up_displaces_only_the_name_in_its_place(between: list[str], question: str, followed: str) -> None:
+    turns = [Turn(asked, "x") for asked in ("What is the limit in Geneva in 2022?", *between)]
+    assert standalone(question, turns) == f"{followed} {question}"
 
 
 @pytest.mark.parametrize(
