@@ -15,8 +15,9 @@ Rules this module keeps:
 4. A follow-up of a follow-up belongs to the question that all of them follow, but what was said in between is kept. A
    name goes to the place of one that is of its kind (a word, or a number) and stands behind the same word, or, right
    behind "What about", of the only one: after "And in Vienna?" the limit is asked for "in Vienna" and no more "in
-   Geneva". The last one that is but a part of a question and put nothing in a place ("And for interns?") is kept.
-   A part takes the place of the parts before it, and a name of the names.
+   Geneva". What is but a part of a question, begins like one that goes on and put nothing in a place ("And for
+   interns?") is kept behind it. Each displaces only what is of its kind: a name the one in its place, a part the parts
+   before it, but one with a year ("And in 2023?") only those with a year.
 
 How often they err on questions of others: docs/performance.md (`bench/followups.py`).
 """
@@ -24,7 +25,7 @@ How often they err on questions of others: docs/performance.md (`bench/followups
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from appliance.answering.form import without_form
 from appliance.answering.named import where_named
@@ -37,6 +38,7 @@ _FEW_WORDS = 4
 _MOST_BEFORE = 2  # words of its own before one that points back; with more there is something to point at
 _MOST_IN_ALL = 6
 _FEWEST_LETTERS = 4
+_LONGEST_WORD = 80  # characters, with what stands behind it: no more is read before each name of a long question
 
 
 def _pointing_back(languages: Iterable[Language], *others: str) -> re.Pattern[str]:
@@ -56,7 +58,7 @@ def _pointing_back(languages: Iterable[Language], *others: str) -> re.Pattern[st
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
-_BEFORE_AN_INFINITIVE = r"\bdas\b(?=(?:\s+[a-zäöüß]+)?\s+(?-i:[a-zäöüß]+en)\s*\W*\Z)"  # "Kann ich das verlängern?"
+_BEFORE_AN_INFINITIVE = r"\bdas\b(?=(?:\s+[a-zäöüß]+)?\s+(?-i:[a-zäöüß]+en)\W*\Z)"  # "Kann ich das verlängern?"
 _POINTS_BACK = _pointing_back(each for each in LANGUAGES.values() if not each.nouns_have_capitals)
 _POINTS_BACK_BESIDE_NOUNS = _pointing_back(
     (each for each in LANGUAGES.values() if each.nouns_have_capitals), _BEFORE_AN_INFINITIVE
@@ -102,41 +104,59 @@ def is_follow_up(question: str) -> bool:
 
 
 def _with_parts(followed: str, between: Sequence[str], question: str) -> str:
-    """The question that is followed, with what follow-ups in between have put in its place or added to it."""
-    replaced, added = followed, ""
+    """The question that is followed, with what follow-ups in between have put in its place or added to it.
+
+    Without what the last one displaces in its turn.
+    """
+    names = where_named(followed)
+    put: dict[tuple[int, int], str] = {}
+    added: list[str] = []
     for said in between:
-        with_name = _with_name(replaced, said)
-        if with_name:
-            replaced = with_name
-        elif _is_part(said):
-            added = said
-    if _with_name(followed, question):
-        replaced = followed  # the names in between are those of the part before
-    return f"{replaced} {added}" if added and not _is_part(question) else replaced
+        place = _place(followed, names, said)
+        if place:
+            put |= place
+        elif _BEGINS_LIKE_ONE.match(said) and _is_part(said):  # not "Thanks!"
+            added = [*_beside(said, added), said]
+    displaced = _place(followed, names, question)
+    if not displaced and _is_part(question):
+        added = _beside(question, added)
+    for begin, to in sorted(put.keys() - displaced.keys(), reverse=True):
+        followed = followed[:begin] + put[begin, to] + followed[to:]
+    return " ".join((followed, *added))
 
 
-def _with_name(followed: str, said: str) -> str:
-    """A question with the one name that a follow-up says in the place of its own; nothing if it has no such place."""
-    ours, theirs = where_named(said), where_named(followed)
-    if len(ours) != 1 or not theirs:
-        return ""
+def _beside(said: str, parts: Sequence[str]) -> list[str]:
+    """The parts of a question that stay beside another one: those with years beside one without, and the reverse."""
+    return [part for part in parts if _kinds(part).isdisjoint(_kinds(said))]
+
+
+def _kinds(part: str) -> frozenset[bool]:
+    """Whether what a part of a question names is a year: both if it names such and others."""
+    return frozenset(part[start:end].isdecimal() for start, end in where_named(part)) or frozenset({False})
+
+
+def _place(followed: str, names: Sequence[tuple[int, int]], said: str) -> Mapping[tuple[int, int], str]:
+    """The place of the name in a question that the one name of a follow-up takes, and that; nothing if it takes none.
+
+    `names` are the places of all names in the question.
+    """
+    ours = where_named(said)
+    if len(ours) != 1:
+        return {}
     start, end = ours[0]
-    name, before = said[start:end], said[:start]
-    opens = _BEGINS_LIKE_ONE.fullmatch(before) is not None
+    name, opens = said[start:end], _BEGINS_LIKE_ONE.fullmatch(said[:start]) is not None
     places = [
         (begin, to)
-        for begin, to in theirs
+        for begin, to in names
         if followed[begin:to].isdecimal() == name.isdecimal()
-        and (opens or _last_word(followed[:begin]) == _last_word(before))
+        and (opens or _last_word(followed, begin) == _last_word(said, start))
     ]
-    if len(places) != 1:
-        return ""
-    ((begin, to),) = places
-    return followed[:begin] + name + followed[to:]
+    return {places[0]: name} if len(places) == 1 else {}
 
 
-def _last_word(text: str) -> str:
-    return next(iter(_WORD.findall(text)[::-1]), "").casefold()
+def _last_word(text: str, end: int) -> str:
+    """The last word before `end`."""
+    return next(iter(_WORD.findall(text[max(0, end - _LONGEST_WORD) : end])[::-1]), "").casefold()
 
 
 def _is_part(question: str) -> bool:
@@ -153,12 +173,15 @@ def own_stems(question: str) -> frozenset[str]:
 
 def _points_back(question: str) -> bool:
     """Whether a word of the question points at something that does not stand before it there."""
-    before = [question[: found.start()] for found in _POINTS_BACK.finditer(question)]
-    beside_nouns = [question[: found.start()] for found in _POINTS_BACK_BESIDE_NOUNS.finditer(question)]
-    return any(len(_own_words(text)) <= _MOST_BEFORE and not _has_name(text) for text in before) or any(
-        len(_own_words(text)) <= _MOST_BEFORE
-        for text in beside_nouns  # whose capitals tell no name
-    )
+    found = _POINTS_BACK.search(question)  # the first one: more stands before any other
+    if found and _is_little(question[: found.start()]) and not _has_name(question[: found.start()]):
+        return True
+    found = _POINTS_BACK_BESIDE_NOUNS.search(question)  # whose capitals tell no name
+    return found is not None and _is_little(question[: found.start()])
+
+
+def _is_little(text: str) -> bool:
+    return len(_own_words(text)) <= _MOST_BEFORE
 
 
 def _own_words(text: str) -> list[str]:

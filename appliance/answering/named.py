@@ -47,6 +47,7 @@ _HYPHENATED = re.compile(r"[^\W_]+(?:[-\u2010\u2011][^\W_]+)+")
 _MAY_BE_MISSPELT = 6  # letters
 _LONGEST = 40
 _MOST_NAMES = 64  # a question counts with its first: time is to grow with its length and no faster
+_LONGEST_BEFORE_PLACE = 4  # characters
 _BEFORE_PLACE = re.compile(r"(?<!\w)in [\"'„“»«]?\Z", re.IGNORECASE)
 _NO_GERMAN_PLACE = re.compile(
     rf".*{one_of(ANY.endings_of_no_places)}(?:e|en|er|s)?|{MEASURES}|{one_of(ANY.no_places)}",
@@ -220,7 +221,8 @@ def _is_code(joined: str) -> bool:
 def _may_be_name(asking: str, word: str, start: int, language: str) -> bool:
     """Whether a capital at the beginning of a word may tell that it is a name."""
     if nouns_have_capitals(language):
-        return _BEFORE_PLACE.search(asking, 0, start) is not None and not _NO_GERMAN_PLACE.fullmatch(word)
+        is_place = _BEFORE_PLACE.search(asking, max(0, start - _LONGEST_BEFORE_PLACE), start) is not None
+        return is_place and not _NO_GERMAN_PLACE.fullmatch(word)
     return not opens_sentence(asking, start)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from appliance.answering.followup import is_follow_up, standalone
 from appliance.domain import Turn
+from tests.growth import assert_linear
 
 BEFORE = [Turn("Who signs contracts?", "The board."), Turn("How long is parental leave?", "16 weeks [1].")]
 
@@ -34,6 +35,9 @@ BEFORE = [Turn("Who signs contracts?", "The board."), Turn("How long is parental
         "Le café est-il compris là-bas ?",
         "La colazione è inclusa lì?",
         "¿Se incluye allí el desayuno?",
+        "What do people there need?",
+        "Si può parcheggiare là di notte?",
+        "Hello, who works there?",
     ],
 )
 def test_a_question_that_leans_on_the_one_before_is_searched_with_it(question: str) -> None:
@@ -52,7 +56,25 @@ def test_a_question_that_leans_on_the_one_before_is_searched_with_it(question: s
         "Can there be two deputies?",
         "How many days off work are there?",
         "Which rule says there must be two signatures?",
+        "What if there isn't a receipt?",
+        "What if there isn’t a receipt?",
+        "What if there weren't two signatures?",
+        "What if there won't be a receipt?",
+        "What if there hasn't been a receipt?",
+        "What if there cannot be two signatures?",
+        "Why hasn't there been a raise?",
+        "Do there need to be two signatures?",
+        "Did there use to be a canteen?",
+        "What if there remain doubts?",
+        "What if there seems to be a doubt?",
+        "Hello there, what is the leave policy?",
         "What did the Geneva office buy there in 2023?",
+        "Wer arbeitet dort, wo Gefahrstoffe lagern?",
+        "D'ici là, qui signe les contrats ?",
+        "Si può lavorare al di là delle 40 ore?",
+        "Può il lavoro andare là dove serve?",
+        "¿Se puede prolongar el permiso más allá de seis meses?",
+        "¿Quién trabaja allí donde hay riesgo?",
         "Wie beantrage ich das Elterngeld für Mitarbeitende in Zürich?",
         "Gibt es eine Richtlinie zum Umgang mit Geschenken von Lieferanten?",
         "Können Sie mir sagen, wer Dienstreisen nach Übersee genehmigt?",
@@ -116,6 +138,13 @@ def test_a_follow_up_of_a_follow_up_belongs_to_the_first_question() -> None:
         (("And for interns?", "Who approves it?"), "What is the hotel limit in Geneva? And for interns? Who approves it?"),
         (("And for Anna?", "Who approves it?"), "What is the hotel limit in Geneva? And for Anna? Who approves it?"),
         (("And for interns?", "And for trainees?", "Why?"), "What is the hotel limit in Geneva? And for trainees? Why?"),
+        (("And for interns?", "And in 2023?"), "What is the hotel limit in Geneva? And for interns? And in 2023?"),
+        (("And in 2023?", "And in Vienna?"), "What is the hotel limit in Geneva? And in 2023? And in Vienna?"),
+        (("And in 2023?", "And for interns?", "And in 2024?", "Why?"), "What is the hotel limit in Geneva? And for interns? And in 2024? Why?"),
+        (("And for interns?", "And in Vienna?"), "What is the hotel limit in Geneva? And for interns? And in Vienna?"),
+        (("Thanks!", "Who approves it?"), "What is the hotel limit in Geneva? Who approves it?"),
+        (("And for interns?", "ok", "Who approves it?"), "What is the hotel limit in Geneva? And for interns? Who approves it?"),
+        (("And for interns?", "Really?", "Danke", "Why?"), "What is the hotel limit in Geneva? And for interns? Why?"),
         (("And who pays?", "How long does it take?"), "What is the hotel limit in Geneva? How long does it take?"),
     ],
 )  # fmt: skip
@@ -124,6 +153,21 @@ def test_what_was_said_between_a_question_and_its_second_follow_up_is_kept(
 ) -> None:
     turns = [Turn(question, "x") for question in ("What is the hotel limit in Geneva?", *asked[:-1])]
     assert standalone(asked[-1], turns) == searched_for
+
+
+@pytest.mark.parametrize(
+    ("between", "question", "followed"),
+    [
+        (["And in 2023?"], "And in Vienna?", "What is the limit in Geneva in 2023?"),
+        (["And in Vienna?"], "And in 2023?", "What is the limit in Vienna in 2022?"),
+        (["And in Vienna?", "And in 2023?"], "And in Paris?", "What is the limit in Geneva in 2023?"),
+        (["And in Vienna?", "And in 2023?"], "And in 2024?", "What is the limit in Vienna in 2022?"),
+        (["And in Vienna?", "And in 2023?"], "Why?", "What is the limit in Vienna in 2023?"),
+    ],
+)
+def test_a_follow_up_displaces_only_the_name_in_its_place(between: list[str], question: str, followed: str) -> None:
+    turns = [Turn(asked, "x") for asked in ("What is the limit in Geneva in 2022?", *between)]
+    assert standalone(question, turns) == f"{followed} {question}"
 
 
 @pytest.mark.parametrize(
@@ -141,3 +185,17 @@ def test_what_was_said_between_a_question_and_its_second_follow_up_is_kept(
 )  # fmt: skip
 def test_a_name_goes_to_the_place_of_the_one_behind_the_same_word(followed: str, between: str, kept: str) -> None:
     assert standalone("Why?", [Turn(followed, "x"), Turn(between, "x")]) == f"{kept} Why?"
+
+
+@pytest.mark.parametrize("word", ["it ", "there "])
+def test_whether_a_question_leans_is_told_in_time_linear_in_its_length(word: str) -> None:
+    assert_linear(is_follow_up, lambda size: ("Annual leave limits " + word * size)[:size], 20_000)
+
+
+@pytest.mark.parametrize("sentence", ["Is it Geneva, or Rome? ", "Der Hund und die Katze ", "it there "])
+def test_a_follow_up_of_a_very_long_question_is_completed_in_time_linear_in_its_length(sentence: str) -> None:
+    def work(followed: str) -> str:
+        return standalone("And in Oslo?", [Turn(followed, "x"), Turn("And in Vienna?", "x"), Turn("Why?", "x")])
+
+    work("Who?")  # the model that tells languages is loaded once
+    assert_linear(work, lambda size: ("Annual leave limits: " + sentence * size)[:size], 19_000)
