@@ -293,12 +293,14 @@ def _joined(word: str) -> tuple[int, ...]:
 
 
 def _split(word: str, language: str) -> tuple[int, ...]:
-    """The words of numbers that this one is made of, in this language; none if there is anything else in it."""
+    """The words of numbers that this one is made of, in this language; none if there is anything else in it. Two may
+    share a letter ("centottanta")."""
+    pattern = _PART_OF_WORD[language]
     parts: list[int] = []
     place = 0
     while place < len(word):
-        part = _PART_OF_WORD[language].match(word, place)
-        if part is None:
+        part = pattern.match(word, place) or (pattern.match(word, place - 1) if parts else None)
+        if part is None or part.end() <= place:
             return ()
         parts.append(_JOINED[language][part[0]])
         place = part.end()
@@ -321,7 +323,7 @@ def _composed(parts: Sequence[int], *, is_joined: bool) -> int | None:
             current += part
         elif before == _AND and not is_joined:  # "thirty and five days"
             return None
-        elif low == 4 and part == 20:  # quatre-vingts
+        elif low == 4 and part == 20 and before == 4:  # quatre-vingts, and not vierundzwanzig
             current += 76
         elif _goes_with(low, part) or (is_joined and before == _AND and _goes_with(part, low)):  # fünfundzwanzig
             current += part
