@@ -15,7 +15,6 @@ Rules this module keeps:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated
@@ -44,7 +43,7 @@ from appliance.errors import AccessDenied, InvalidRequest, NotFound
 from appliance.evaluation.compare import Comparison, compare
 from appliance.evaluation.feedback import NAME, digest_of, exercises_from, readers_among
 from appliance.evaluation.golden import SHORTEST_QUOTE, read_golden
-from appliance.evaluation.metrics import BY_NAME, METRICS, at_thresholds, ndcg_of
+from appliance.evaluation.metrics import BY_NAME, METRICS, at_thresholds, goodness, ndcg_of
 from appliance.evaluation.results import (
     LEFT_OUT,
     OWN_GROUPS,
@@ -134,7 +133,9 @@ def evaluation(
 ) -> EvaluationDetail:
     """One evaluation and its questions, those that went worst first, and at the end those that were not asked."""
     run = _seen(appliance, admin, appliance.evaluations.run(evaluation_id))
-    results = sorted(appliance.evaluations.results(evaluation_id), key=_goodness)
+    results = sorted(
+        appliance.evaluations.results(evaluation_id), key=lambda result: (*goodness(result), result.question_id)
+    )
     return EvaluationDetail(
         **_out(run, _names(appliance)).model_dump(),
         questions=[_question_out(result) for result in results[offset : offset + limit]],
@@ -244,16 +245,6 @@ def _seen(appliance: Appliance, admin: Principal, run: Evaluation) -> Evaluation
 def _names(appliance: Appliance) -> dict[str, str]:
     """Who started evaluations, by id."""
     return {OPERATOR: OPERATOR, **appliance.accounts.names()}
-
-
-def _goodness(result: QuestionResult) -> tuple[float, str]:
-    """Sorts what went worst to the front, and behind all what was not asked."""
-    if not result.counts:
-        return (math.inf, result.question_id)
-    quality = ndcg_of(result)
-    if quality is None:
-        quality = float(result.abstained is not result.answerable)
-    return (quality, result.question_id)
 
 
 def _thresholds(results: Sequence[QuestionResult], in_force: float) -> list[ThresholdOut]:

@@ -83,6 +83,18 @@ def ndcg_of(result: QuestionResult) -> float | None:
     return ndcg(result.gains, result.pieces) if _has_evidence(result) else None
 
 
+def goodness(result: QuestionResult) -> tuple[float, float]:
+    """Sorts what went worst to the front: what was turned away or answered wrongly, then what was found late or cited
+    beside the evidence, and behind all what was not asked."""
+    if not result.counts:
+        return (math.inf, 0.0)
+    found = ndcg_of(result)
+    if found is None or result.abstained:
+        found = float(result.abstained is not result.answerable)
+    precision = citation_precision(result)
+    return (found, 1.0 if precision is None else precision)
+
+
 def citation_precision(result: QuestionResult) -> float | None:
     """The share of one answer's citations that are evidence: 0 where a model wrote and cited nothing, None without an
     answer, or where it is not known what evidence there is."""

@@ -17,6 +17,7 @@ from appliance.evaluation.metrics import (
     at_thresholds,
     auroc,
     citation_precision,
+    goodness,
     measured,
     ndcg,
     percentile,
@@ -175,3 +176,16 @@ def test_what_another_threshold_would_do_is_told_by_the_scores_alone() -> None:
         0.05: (0, 1), 0.15: (1, 1), 0.17: (1, 1), 0.2: (2, 2), 0.8: (2, 2),
     }  # fmt: skip
     assert 0.2 in {item.answerable_above for item in at_thresholds(results, 0.2)}
+
+
+def test_what_was_turned_away_wrongly_goes_worse_than_what_was_found_late() -> None:
+    ordered = [
+        result(1, abstained=True),  # found, and turned away
+        result(0, 1, citations=2, right_citations=1),
+        result(1, citations=3, right_citations=1),
+        result(1, citations=3, right_citations=3),
+        result(answerable=False, outcome=Outcome.ABSENT),
+    ]
+    assert sorted(ordered[::-1], key=goodness) == ordered
+    caught, missed = result(answerable=False, abstained=True), result(answerable=False)
+    assert goodness(missed) < goodness(ordered[1]) < goodness(caught)
