@@ -6,7 +6,8 @@ Three things speak for an answer, and nothing else is looked at:
 2. the names and numbers of the question (what is capitalised inside a sentence, except in German where every noun is,
    or holds a digit): the share of them that stands in one of the best passages, its title and path included. A question
    about a company nobody wrote about finds passages that are near in meaning and name another. Names that stand nowhere
-   are taken to stand where a table that has a word of the question has a row for all others ("Other cities");
+   are taken to stand where a table that has a word of the question has a row for all others ("Other cities"), if they
+   stand behind a word of place ("in Paris");
 3. the sentence with most of the question's words: whether it denies what the question does not, or the reverse.
 
 They are weighed by a logistic formula whose weights `bench/abstention.py` fits on questions with and without an answer
@@ -24,7 +25,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from appliance.answering.others import lines_of_cells, of_kind
+from appliance.answering.others import are_places, lines_of_cells, of_kind
 from appliance.answering.sentence_ends import belongs_to_word, is_abbreviation
 from appliance.answering.sentences import COMMON, denies, statements, words
 from appliance.domain import Hit
@@ -97,7 +98,7 @@ def signs(question: str, hits: Sequence[Hit]) -> Signs:
 
 def _may_be_others(question: str, names: Sequence[str], best: Hit) -> bool:
     """Whether a table about what is asked has a row for all others of a kind, of which the names may be."""
-    if not all(map(str.isalpha, names)):
+    if not all(map(str.isalpha, names)) or not are_places(question, names):
         return False
     other = words(question) - words(" ".join(names))
     text = best.chunk.search_text

@@ -466,7 +466,7 @@ class Answerer:
         if course.shown:
             course.notices.append(notices.CUT_OFF)
         if self._model_expected or course.card is not None:
-            course.notices.append(f"{error} The passages themselves are quoted instead.")
+            course.notices.append(f"{error} {notices.QUOTED_INSTEAD}")
             course.has_failed = True
         course.card = None
 

@@ -37,7 +37,7 @@ from appliance.answering import named
 from appliance.answering.citations import in_round_brackets
 from appliance.answering.followup import own_stems
 from appliance.answering.numbers import MEASURES
-from appliance.answering.others import CELL_BORDER, beside, cells_of, head_rows, of_kind
+from appliance.answering.others import CELL_BORDER, are_places, beside, cells_of, head_rows, of_kind
 from appliance.answering.sentence_ends import sentence_ends
 from appliance.answering.sentences import words
 from appliance.answering.things import things_in
@@ -358,15 +358,15 @@ def for_others(searched_for: str, follow_up: str, passages: Sequence[Citation]) 
     """The row of a table that is for what the table does not name, where what is named stands nowhere; or nothing.
 
     "And in Paris?" after "What is the limit in Geneva?" finds no Paris, but "Other cities" below Geneva; "What is the
-    hotel limit in Paris?" finds it below "City", in a table about hotels. It is not marked: whether it holds for Paris
-    is not said.
+    hotel limit in Paris?" finds it below "City", in a table about hotels; "for Directors" would not. It is not marked:
+    whether it holds for Paris is not said.
     """
     texts = [named.text_of(passage.hit) for passage in passages]
     sought, before = _sought(searched_for, follow_up, passages)
     if not sought or not all(is_word and not name.isdecimal() for name, is_word in sought.items()):
         return []
     held = named.held(sought, *texts)
-    if held == frozenset(sought) if follow_up else held:
+    if held == frozenset(sought) if follow_up else held or not are_places(searched_for, sought):
         return []
     other = words(searched_for) - words(" ".join((*sought, *before)))
     for number, passage in enumerate(passages[:_MAX_PASSAGES]):

@@ -50,7 +50,7 @@ _MOST_NAMES = 64  # a question counts with its first: time is to grow with its l
 _LONGEST_BEFORE_PLACE = 4  # characters
 _BEFORE_PLACE = re.compile(r"(?<!\w)in [\"'„“»«]?\Z", re.IGNORECASE)
 _NO_GERMAN_PLACE = re.compile(
-    rf".*{one_of(ANY.endings_of_no_places)}(?:e|en|er|s)?|{MEASURES}|{one_of(ANY.no_places)}",
+    rf".*{one_of(ANY.endings_of_no_places)}(?:e|en|er|n|s)?|{MEASURES}|{one_of(ANY.no_places)}",
     re.IGNORECASE,
 )
 _ENGLISH = LANGUAGES["en"]  # in the others days and months have a small letter, or every noun has a capital

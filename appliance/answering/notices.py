@@ -14,6 +14,7 @@ from appliance.retrieval.editions import Newer, newer, undecided
 
 CUT_OFF = "The language model stopped before its answer was finished; what it had written is not shown."
 NOTHING = "The language model returned nothing that can be read."
+QUOTED_INSTEAD = "The passages themselves are quoted instead."  # behind why the model did not answer
 LOOP = "The language model went round in circles."
 LENGTH = (
     "The answer reached the longest length that is set (model.max_answer_tokens) and breaks off. Ask for a part of it."

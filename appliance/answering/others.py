@@ -7,16 +7,20 @@ Rules this module keeps:
 2. What the others are others of is known in two ways only: by a name in the same column of which it is known that it is
    of the same kind, or by the head of the column, if the cell has its word ("City" above "Other cities") and the other
    cells below it are names. "Other assets" are no companies.
-3. A row is a line with borders between its cells, as tables of documents are kept.
+3. Whether a question by itself may be for such a row is known by the word before what it names: all of it stands right
+   behind a word of place ("in Paris"). A person, a company or a rank ("for Directors") is none of the other cities.
+4. A row is a line with borders between its cells, as tables of documents are kept.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from appliance.index.bm25 import query_terms
-from appliance.language.words import ANY, one_of
+from appliance.inference.language import question_language
+from appliance.language.words import ANY, LANGUAGES, one_of
+from appliance.letter_case import without_accents
 
 CELL_BORDER = " | "
 """What stands between the cells of a row."""
@@ -29,6 +33,7 @@ _OTHERS = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W\d_]+")
+_SAID = re.compile(r"[^\W_]+")
 _MAY_BE_SMALL = 3  # letters of a word in a name: "Rio de Janeiro"
 
 
@@ -92,6 +97,31 @@ def of_kind(rows: Sequence[Sequence[str]]) -> int | None:
         ),
         None,
     )
+
+
+def are_places(question: str, names: Collection[str]) -> bool:
+    """Whether all that a question names stands right behind a word of place, or behind a name that does ("New York").
+
+    Args:
+        question: By itself, no follow-up.
+        names: In small letters without accents, with one blank between words.
+    """
+    parts = frozenset(part for name in names for part in name.split())
+    before = _before_places(question_language(question))
+    is_behind = False
+    for said in _SAID.finditer(question):
+        if without_accents(said[0].casefold()) not in parts:
+            is_behind = said[0].casefold() in before
+        elif not is_behind:
+            return False
+    return True
+
+
+def _before_places(language: str) -> frozenset[str]:
+    """The words of place of a language; where it is not clear, of all, without those that may be an article ("a")."""
+    if language in LANGUAGES:
+        return frozenset(LANGUAGES[language].words.before_places)
+    return frozenset(ANY.before_places).difference(ANY.before_doubtful_names)
 
 
 def _each(rows: Sequence[Sequence[str]]) -> Iterator[tuple[int, int, str]]:

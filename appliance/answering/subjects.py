@@ -25,13 +25,14 @@ from appliance.dates import MONTHS, WEEKDAYS
 from appliance.domain import Citation
 from appliance.index.names import begins_sentence
 from appliance.language.endings import singular
-from appliance.language.words import ANY, nouns_have_capitals, one_of
+from appliance.language.words import ANY, LANGUAGES, nouns_have_capitals, one_of, words_of
 from appliance.letter_case import without_accents
 from appliance.retrieval.editions import Name, names_of
 
 _WORD = re.compile(r"[^\W\d_]+")
 _BEHIND_A_NUMBER = re.compile(r"\d[\s-]?\Z")
-_BEFORE_A_PLACE = re.compile(rf"\b{one_of(ANY.before_places)} \Z", re.IGNORECASE)
+_WITH_CAPITAL_NOUNS = words_of(its for its in LANGUAGES.values() if its.nouns_have_capitals)
+_BEFORE_A_PLACE = re.compile(rf"\b{one_of(_WITH_CAPITAL_NOUNS.before_places)} \Z", re.IGNORECASE)
 _JOINED = re.compile(r"[^\W_]+")  # with digits, as in names of files
 _OF_A_PERIOD = frozenset(ANY.reports_of_a_period)
 

@@ -61,9 +61,11 @@ def other_model(then: ModelUsed, model: LanguageModel | None) -> Note | None:
     return Note(Finding.MODEL_CHANGED, f"{_named(then)} wrote the answer. Set up now is {now}.", prevents=True)
 
 
-def quoted(searched_for: str, follow_up: str, passages: Sequence[Citation], embedder: Embedder) -> str | Note:
-    """The quotation of the passages, as a reader would be shown it."""
-    made = for_others(searched_for, follow_up, passages)
+def quoted(
+    searched_for: str, follow_up: str, passages: Sequence[Citation], embedder: Embedder, *, has_failed: bool
+) -> str | Note:
+    """The quotation of the passages, as a reader would be shown it; `has_failed` says that a model was to answer."""
+    made = [] if has_failed else for_others(searched_for, follow_up, passages)
     try:
         text = laid_out(made or quotations(searched_for, passages, embedder, follow_up=follow_up)).text
     except ModelUnavailable as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from appliance.answering import notices
 from appliance.answering.abstention import BEST
 from appliance.answering.followup import as_follow_up
 from appliance.answering.instructions import TEMPLATE
@@ -67,6 +68,12 @@ class _Case:
     def follow_up(self) -> str:
         """The question as it was asked, where it was completed; else nothing."""
         return as_follow_up(self.question.question, self.retrieval.searched_for)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a model was to answer and did not: it had a prompt, or a notice tells that it did not come to one."""
+        told = any(notice.endswith(notices.QUOTED_INSTEAD) for notice in self.answer.notices)
+        return self.answer.kind == AnswerKind.EXTRACTIVE and (bool(self.retrieval.prompt_sha256) or told)
 
     @property
     def needed(self) -> list[RetrievedPassage]:
@@ -219,7 +226,13 @@ class Replayer:
         passages = rebuilding.numbered(retrieval.retrieved, case.stored)
         if answer.kind == AnswerKind.EXTRACTIVE:
             looked_through = rebuilding.as_packed(retrieval.retrieved, case.stored)
-            made = answering.quoted(retrieval.searched_for, case.follow_up, looked_through, self._embedder)
+            made = answering.quoted(
+                retrieval.searched_for,
+                case.follow_up,
+                looked_through,
+                self._embedder,
+                has_failed=case.has_failed,
+            )
         elif prompt is not None:
             made = self._written(case, prompt, notes)
         else:

@@ -480,6 +480,23 @@ def test_a_question_about_what_a_table_does_not_name_is_shown_its_row_for_others
 @pytest.mark.parametrize(
     ("question", "text"),
     [
+        ("What is the hotel limit for Directors?", TABLE),
+        ("What did Fabrikam pay for hotels?", TABLE),
+        (
+            "How many vacation days does Peter Keller have?",
+            "Vacation days a year.\nCountry | Days\nAustria | 25\nOther countries | 20",
+        ),
+    ],
+)
+def test_who_is_no_city_and_no_country_is_not_shown_the_row_for_others(make: Make, question: str, text: str) -> None:
+    answerer = make(hits=FixedHits([make_hit(text, similarity=0.9)]))
+    answer = answer_of(ask(answerer, question)).answer
+    assert (answer.kind, answer.citations) == (AnswerKind.ABSTAINED, ())
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
         ("And in Paris?", TABLE.replace("Other cities", "Bern")),  # no row for others
         ("And in Paris?", TABLE.replace("Other cities", "Total | Other cities")),  # in another column than Geneva
         (

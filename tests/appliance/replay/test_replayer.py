@@ -40,6 +40,7 @@ class Desk:
 
     def __init__(self, shop: Shop, log: QueryLog, model: Scripted | None = None) -> None:
         self.shop, self.log, self.model, self.settings = shop, log, model, SETTINGS
+        self.model_expected = False
 
     def answerer(self, record: object = None) -> Answerer:
         return Answerer(
@@ -47,7 +48,7 @@ class Desk:
             log=record or self.log,  # type: ignore[arg-type]
             embedder=ToyEmbedder(),
             model=self.model,
-            model_expected=False,
+            model_expected=self.model_expected,
             model_settings=ModelSettings(),
             settings=self.settings.retrieval,
             state=self._state,
@@ -166,9 +167,20 @@ def test_a_prompt_in_another_language_is_made_again_as_it_was(desk: Desk, questi
     assert len(asked) == 2 and all(begin in prompt for prompt in asked)
 
 
+@pytest.mark.parametrize(
+    ("model", "is_expected"),
+    [
+        (None, False),
+        (Scripted(ModelUnavailable("Down.")), False),
+        (Scripted(card_error=ModelUnavailable("Down.")), True),  # which has no prompt on record
+        (Scripted(card_error=ModelUnavailable("Down.")), False),  # of which the reader is told nothing
+    ],
+)
 @pytest.mark.parametrize("question", ["And in Paris?", "What is the hotel limit in Paris?"])
-def test_a_row_for_others_that_was_quoted_is_quoted_again(desk: Desk, question: str) -> None:
-    desk.model = None
+def test_what_was_quoted_of_a_table_with_a_row_for_others_is_quoted_again(
+    desk: Desk, question: str, model: Scripted | None, is_expected: bool
+) -> None:
+    desk.model, desk.model_expected = model, is_expected
     table = (
         "The hotel limit of each city is told per night.\nCity | Limit\nGeneva | 230\nVienna | 155\nOther cities | 120"
     )
