@@ -70,6 +70,7 @@ _CURRENCY_AFTER = re.compile(rf"(?:({_SIGN})(?!{_LETTER})|{_BLANK}?(?:US[ -])?({
 _CURRENCY_BEFORE = re.compile(rf"(?<!\d)(?<!\d[ \u00a0])({_CURRENCY}){_BLANK}?[-−]?\Z")
 _MINUS_BEFORE = re.compile(rf"(?:\A|[\s(:=*])(?<![\d%][ \u00a0])[-−](?:{_CURRENCY}{_BLANK}?)?\Z|{_CURRENCY}[-−]\Z")
 _MAYBE_MINUS_BEFORE = re.compile(rf"[-−–—‐‑‒(]{_BLANK}?(?:{_CURRENCY}{_BLANK}?)?\Z")
+_MINUS_BEHIND = re.compile(r"[-−](?!\w)")  # "500-", as ledgers have it
 _LESS = re.compile(rf"\b{one_of(ANY.less_words)}\b", re.IGNORECASE)
 _BESIDE = 12  # characters before a number in which its currency and its sign stand
 
@@ -192,8 +193,8 @@ def numbers_of(text: str, language: str = "") -> NumbersOf:
     }
     negative = {
         reading
-        for number, start, _ in found
-        if _is_found(_MAYBE_MINUS_BEFORE, text, start)
+        for number, start, end in found
+        if _is_found(_MAYBE_MINUS_BEFORE, text, start) or _MINUS_BEHIND.match(text, end)
         for reading in number.readings
     }
     return NumbersOf(
@@ -410,7 +411,7 @@ def _currencies(text: str, start: int, end: int) -> frozenset[str]:
 
 def _is_found(before: re.Pattern[str], text: str, start: int, characters: int = _BESIDE) -> bool:
     """Whether that stands directly before a place, in no more than so many characters."""
-    return before.search(text[max(0, start - characters) : start]) is not None
+    return before.search(text, max(0, start - characters), start) is not None
 
 
 def _facets(reading: str) -> Iterator[str]:

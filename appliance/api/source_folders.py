@@ -36,7 +36,7 @@ def require_folder(appliance: Appliance, given: str) -> Path:
     path = Path(given)
     if not path.is_absolute() or "\0" in given or not path.is_dir():
         raise InvalidRequest(
-            f"'{given}' is not a folder on the machine that runs the appliance. Give its full path there."
+            f"'{given}' is not a folder that is there on the machine of the appliance. Give the full path of one."
         )
     path = path.resolve()
     _refuse_own(appliance, path)

@@ -134,7 +134,7 @@ def verify(lines: Iterable[str], carried: Sequence[str] = (), key: str = "", wit
         raise Wrong("A signed checkpoint that was carried out is missing from the export: checkpoints were removed.")
     if report.signatures and not key:
         report.remarks.append(
-            "The signatures were checked with the key in the export itself. Give the one carried out."
+            "The signatures were checked with the key in the export itself. Give the one carried out (--key)."
         )
     if report.complete:
         _verify_complete(rest, own, expected, report)

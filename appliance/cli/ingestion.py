@@ -167,7 +167,8 @@ def _sync(operator: Operator, source: SourceOut, *, again: Reread = Reread.NOTHI
         raise ApplianceError("The sync did not start. Run 'strongroom doctor'.")
     out.print(f"{escape(source.name)}, this sync: {outcomes(run.counts) or 'nothing to do: no files'}")
     if run.pages or run.chunks:
-        out.print(f"Read {run.pages:,} pages, indexed {run.chunks:,} chunks.")
+        pages = f"{run.pages:,} {'page' if run.pages == 1 else 'pages'} read, " if run.pages else ""
+        out.print(f"{pages}{run.chunks:,} {'passage' if run.chunks == 1 else 'passages'} indexed.")
     if run.message:
         err.print(f"[red]Error:[/red] {escape(run.message)}")
     states = next((item.states for item in operator.sources() if item.id == source.id), {})

@@ -36,7 +36,7 @@ from appliance.inference.wire import Ending, wire_messages
 NO_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 """vLLM, SGLang and llama.cpp pass this to the chat template; Qwen's and others then leave thinking out."""
 
-_TEXTS = ("content", "reasoning_content", "reasoning")  # what a model writes, and its thinking by the names servers use
+_THINKING = ("reasoning_content", "reasoning")  # names that servers have for it; some send it under both
 
 
 class OpenAICompatibleModel:
@@ -262,7 +262,10 @@ class ChatServer:
 
 def _written(chunk: ChatCompletionChunk) -> str:
     """What the model wrote in a part of an answer, its thinking too."""
-    return "".join(_text(choice.delta, name) for choice in chunk.choices for name in _TEXTS)
+    return "".join(
+        _text(choice.delta, "content") + max((_text(choice.delta, name) for name in _THINKING), key=len)
+        for choice in chunk.choices
+    )
 
 
 def _text(delta: object, name: str) -> str:

@@ -186,6 +186,7 @@ def test_what_was_turned_away_wrongly_goes_worse_than_what_was_found_late() -> N
         result(1, citations=3, right_citations=3),
         result(answerable=False, outcome=Outcome.ABSENT),
     ]
-    assert sorted(ordered[::-1], key=goodness) == ordered
+    backwards = ordered[::-1]
+    assert sorted(backwards, key=goodness) == ordered
     caught, missed = result(answerable=False, abstained=True), result(answerable=False)
     assert goodness(missed) < goodness(ordered[1]) < goodness(caught)

@@ -260,21 +260,21 @@ def test_a_model_may_think_for_longer_than_it_may_be_silent(other: bool) -> None
 
     def chat(head: bytes, thought: bytes, *ending: bytes) -> Iterator[bytes]:
         yield head
-        for _ in range(60):
+        for _ in range(20):
             yield thought
-            time.sleep(0.05)
+            time.sleep(0.3)  # 6 s in all, and never a second without a word
         yield from ending
 
     generation = replace(GENERATION, max_tokens=1000)
     if other:
         ending = event(content="</think>on "), event("stop"), chunk(b"")
         with openai(
-            chat(EVENTS + event(content="<think>"), event(content="Hm. "), *ending), token_timeout_s=2
+            chat(EVENTS + event(content="<think>"), event(content="Hm. "), *ending), token_timeout_s=5
         ) as model:
             assert "".join(model.stream(QUESTION, generation)) == "on "
     else:
         done = chunk(b'{"message": {"content": ""}, "done": true}\n')
-        with ollama({"chat": chat(HEAD, THOUGHT, WORD, done)}, token_timeout_s=2) as (thinking, _):
+        with ollama({"chat": chat(HEAD, THOUGHT, WORD, done)}, token_timeout_s=5) as (thinking, _):
             assert "".join(thinking.stream(QUESTION, generation)) == "on "
 
 
@@ -294,6 +294,12 @@ def test_thinking_has_no_more_tokens_than_an_answer(name: str) -> None:
     else:
         with openai(endless(event(**{name: "Hm. "}), EVENTS, pause_s=0)) as other:
             _require_an_end(other)
+
+
+def test_thinking_that_is_sent_under_two_names_counts_once() -> None:
+    thought = event(reasoning_content="Hm. ", reasoning="Hm. ") * 50  # 200 characters of the 256 for 16 tokens
+    with openai(iter([EVENTS, thought, event(content="on "), event("stop"), chunk(b"")])) as model:
+        assert "".join(model.stream(QUESTION, GENERATION)) == "on "
 
 
 def _require_an_end(model: OllamaModel | OpenAICompatibleModel) -> None:
