@@ -138,9 +138,10 @@ class Tally:
         if question.evidence and not may_answer:
             self.turned_away.append(question.id)
 
-    def add(self, question: Question, hits: Sequence[Hit], ms: float) -> None:
-        """One more question."""
-        self.took_ms.append(ms)
+    def add(self, question: Question, hits: Sequence[Hit], ms: float | None) -> None:
+        """One more question; it took no time where there was nothing to search."""
+        if ms is not None:
+            self.took_ms.append(ms)
         if question.evidence:
             units = judged(hits, question.evidence)
             right = any(unit.right_document for unit in units[:_DOCUMENT_CUT])
