@@ -38,6 +38,7 @@ _OUTCOMES = {
     "gone": "removed",
     MISSING: "missing and kept",
 }
+_CHANGES = ("indexed", "relabelled", "duplicate", "pending_review", "gone", MISSING)
 _ACTIONS = {
     "read": "to be read (new)",
     "read_again": "to be read again",
@@ -100,6 +101,11 @@ def doing(current: str, done: int, total: int | None) -> str:
 def outcomes(counts: Mapping[str, int]) -> str:
     """What a sync did, in one line, in the order of the outcomes; empty when it looked at no file."""
     return ", ".join(f"{counts[name]:,} {words}" for name, words in _OUTCOMES.items() if counts.get(name))
+
+
+def changed(counts: Mapping[str, int]) -> bool:
+    """Whether a sync found anything otherwise than it was; what was refused or failed before is no news."""
+    return any(counts.get(name) for name in _CHANGES)
 
 
 def nothing_changed(looked_at: int, at: datetime | None) -> str:

@@ -18,7 +18,7 @@ from appliance.cli.terminal import err, out, print_entry, printable
 from appliance.config import load_settings
 from appliance.domain import EVERYONE, TROUBLED, DocumentState
 from appliance.errors import ApplianceError, InvalidRequest, NotFound
-from appliance.wording import STATES, action, actions, doing, outcomes, standing
+from appliance.wording import STATES, action, actions, changed, doing, moment, outcomes, standing
 
 if TYPE_CHECKING:
     from appliance.api.schemas.runs import RunOut
@@ -84,14 +84,17 @@ def report(
         ReportFormat.CSV
     ),
 ) -> None:
-    """Print what a sync did with each file, and why."""
+    """Print what a sync did with each file, and why. Without RUN: the latest of any source that changed something."""
     with as_operator(load_settings()) as operator:
         found = [item for item in operator.runs() if item.id.startswith(run.lower())]
         if not found:
             raise NotFound(f"No run begins with '{run}'. 'strongroom status' shows the latest of each source.")
         if run and len(found) > 1:
             raise InvalidRequest(f"{len(found)} runs begin with '{run}'. Give more of the id.")
-        for piece in operator.report(found[0].id, kind.value):
+        told = next((item for item in found if changed(item.counts) or item.message), found[0])
+        if not run and kind is ReportFormat.CSV:  # JSON names it
+            err.print(f"{escape(told.source)}, the sync of {moment(told.started_at)}")
+        for piece in operator.report(told.id, kind.value):
             sys.stdout.write(piece)
 
 

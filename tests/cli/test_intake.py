@@ -105,6 +105,19 @@ def test_the_report_of_a_run_is_a_table_or_json(room: Room) -> None:
     assert "No run begins with" in room.run("report", "ffffffff-ffff", ok=False)
 
 
+def test_the_report_that_is_not_named_is_of_the_latest_sync_that_changed_something(room: Room, tmp_path: Path) -> None:
+    copy = room.copied(tmp_path / "copy")
+    folder = tmp_path / "papers"
+    folder.mkdir()
+    (folder / "new.txt").write_text("The pump is blue.", "utf-8")
+    copy.run("ingest", str(folder))
+    copy.run("ingest", str(folder))  # finds everything as it was
+    table = copy.run("report").splitlines()
+    head = next(number for number, line in enumerate(table) if line.startswith("papers, the sync of"))
+    (row,) = csv.DictReader(table[:head] + table[head + 1 :])
+    assert (row["path"], row["outcome"]) == ("new.txt", "indexed")
+
+
 def test_reconciling_says_what_differed_and_repairs_it(room: Room, tmp_path: Path) -> None:
     assert "agrees with the catalog" in room.run_apart("reconcile", "--check")
     hurt = room.copied(tmp_path)
