@@ -304,9 +304,11 @@ def test_the_library_shows_how_each_page_was_read(browser: Browser, served: Serv
         visiting.click(dialog.get_by_role("tab", name="Passages"))
         expect(dialog.get_by_text("kept for ten years").first).to_be_visible()
         expect(dialog.get_by_text("A long document")).to_have_count(0)
+        visiting.settle()
         page.go_back()
         expect(dialog).to_have_count(0)
         expect(page.get_by_text("1 document", exact=True)).to_be_visible()  # what was looked for is still there
+        visiting.settle()
         page.go_forward()
         expect(dialog.get_by_text("2 of 2 pages gave text").first).to_be_visible()
         visiting.close_dialog()
