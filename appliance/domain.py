@@ -432,6 +432,11 @@ class Citation:
     number: int
     hit: Hit
 
+    @property
+    def document_id(self) -> str:
+        """The document that the passage is of."""
+        return self.hit.chunk.document_id
+
 
 class AnswerKind(StrEnum):
     """How an answer came about."""

@@ -41,7 +41,7 @@ from appliance.answering.course import (
     unanswered,
 )
 from appliance.answering.enough import Searched, searched
-from appliance.answering.extract import Quotation, for_others, laid_out, quotations
+from appliance.answering.extract import Quotation, for_others, is_quotable, laid_out, quotations
 from appliance.answering.flagging import raised
 from appliance.answering.followup import is_follow_up, standalone
 from appliance.answering.grounding import grounding
@@ -177,11 +177,8 @@ class Answerer:
         """
         if not has_words(found.searched_for) or not found.is_enough:
             return False
-        hits = packed(found.hits, self._settings.passages)
-        is_quoted = not named.are_missing(found.searched_for, "", hits) or for_others(
-            found.searched_for, "", numbered(hits)
-        )
-        return bool(is_quoted) or self._is_a_model_there()
+        passages = numbered(packed(found.hits, self._settings.passages))
+        return is_quotable(found.searched_for, "", passages) or self._is_a_model_there()
 
     def quoted(self, question: str, reader: Principal, found: Searched) -> Answer:
         """What a question by itself is answered where no model writes, from what is worth an answer (`may_answer`).

@@ -98,8 +98,8 @@ def besides(
     contradict = [it for it in concerned if it.is_conflict]
     told = tuple(contradict[:_MOST_CONFLICTS])
     things = _things(concerned)
-    pairs = [frozenset((_document(it.one), _document(it.other))) for it in told]
-    editions = _editions(searched_for, cited, passages, pairs, {_document(passage) for passage, _ in things})
+    pairs = [frozenset((it.one.document_id, it.other.document_id)) for it in told]
+    editions = _editions(searched_for, cited, passages, pairs, {passage.document_id for passage, _ in things})
     return Besides(told, len(contradict) - len(told), things, tuple(editions))
 
 
@@ -123,14 +123,14 @@ def _editions(
 
     `differing` are the pairs of documents (ids) that are told to differ, `things` those that tell of several things.
     """
-    cited_of = {_document(citation): citation for citation in reversed(cited)}
+    cited_of = {citation.document_id: citation for citation in reversed(cited)}
     told, pairs = {*things}.union(*differing), {*differing}
     for citation in cited:
         edition = None if names_year_of(searched_for, citation.hit) else _edition(searched_for, citation, passages)
         if edition is None:
             continue
-        later = _document(edition.later)
-        pair = frozenset((_document(citation), later))
+        later = edition.later.document_id
+        pair = frozenset((citation.document_id, later))
         if later not in cited_of:
             is_told = later in told
         else:  # two of one name may be of one series ("Minutes 2024-03-05"): the search knows
@@ -151,7 +151,3 @@ def _edition(searched_for: str, cited: Citation, passages: Sequence[Citation]) -
     others = (passage for passage in passages if undecided(cited.hit, passage.hit))
     other = next((passage for passage in others if not names_year_of(searched_for, passage.hit)), None)
     return NewerEdition(cited, other, None) if other else None
-
-
-def _document(passage: Citation) -> str:
-    return passage.hit.chunk.document_id

@@ -216,7 +216,7 @@ class _Wanted:
         ranked = list(passages)
         if self.follow_up and self.names:
             ranked.sort(key=lambda passage: -len(named.held(self.names, named.text_of(passage.hit))))
-        first_of = {_document(passage): passage for passage in reversed(passages)}
+        first_of = _first_of_each_document(passages)
         both = ((one, first_of.get(self.newest_for(one), one)) for one in ranked[:_MAX_PASSAGES])
         return list(dict.fromkeys(passage for pair in both for passage in pair))
 
@@ -330,7 +330,7 @@ def quotations(
     at_least = _share_of(max((max(scores) for _, scores in scored), default=0.0), _WORTH_KEEPING)
     near = _with_editions(wanted, [one.passage for one, _ in scored], [max(scores) >= at_least for _, scores in scored])
     kept = [(one, scores, one.best(scores)) for one, scores in scored if one.passage in near]
-    documents = {_document(passage) for passage in near}
+    documents = {passage.document_id for passage in near}
     in_force = [scores[best] for one, scores, best in kept if wanted.newest_for(one.passage) not in documents]
     worth = _share_of(max(in_force, default=0.0), _WORTH_MARKING)
     of_others = _of_others(wanted, near)
@@ -348,10 +348,20 @@ def quotations(
 def _with_editions(wanted: _Wanted, passages: Sequence[Citation], chosen: Sequence[bool]) -> list[Citation]:
     """The passages that are chosen, and of the newest edition of a superseded document the first where none is."""
     taken = [passage for passage, is_chosen in zip(passages, chosen, strict=True) if is_chosen]
-    missing = set(map(wanted.newest_for, taken)).difference(map(_document, taken))
-    first_of = {_document(passage): passage for passage in reversed(passages)}
+    missing = set(map(wanted.newest_for, taken)).difference(passage.document_id for passage in taken)
+    first_of = _first_of_each_document(passages)
     taken += (first_of[document] for document in missing if document in first_of)
     return [passage for passage in passages if passage in taken]
+
+
+def _first_of_each_document(passages: Sequence[Citation]) -> Mapping[str, Citation]:
+    return {passage.document_id: passage for passage in reversed(passages)}
+
+
+def is_quotable(searched_for: str, follow_up: str, passages: Sequence[Citation]) -> bool:
+    """Whether anything is quoted of passages: of those that lack what is named, a row for others alone."""
+    are_missing = named.are_missing(searched_for, follow_up, [passage.hit for passage in passages])
+    return not are_missing or bool(for_others(searched_for, follow_up, passages))
 
 
 def for_others(searched_for: str, follow_up: str, passages: Sequence[Citation]) -> list[Quotation]:
@@ -361,10 +371,10 @@ def for_others(searched_for: str, follow_up: str, passages: Sequence[Citation]) 
     hotel limit in Paris?" finds it below "City", in a table about hotels; "for Directors" would not. It is not marked:
     whether it holds for Paris is not said.
     """
-    texts = [named.text_of(passage.hit) for passage in passages]
     sought, before = _sought(searched_for, follow_up, passages)
     if not sought or not all(is_word and not name.isdecimal() for name, is_word in sought.items()):
         return []
+    texts = [named.text_of(passage.hit) for passage in passages]
     held = named.held(sought, *texts)
     if held == frozenset(sought) if follow_up else held or not are_places(searched_for, sought):
         return []
@@ -409,7 +419,7 @@ def _of_others(wanted: _Wanted, passages: Sequence[Citation]) -> list[Citation]:
     return [
         one
         for one, ours in held
-        if any(ours < theirs for other, theirs in held if other.hit.chunk.document_id != one.hit.chunk.document_id)
+        if any(ours < theirs for other, theirs in held if other.document_id != one.document_id)
     ]
 
 
@@ -434,10 +444,6 @@ def laid_out(quotations: Sequence[Quotation]) -> Quotations:
         text += f"{nearest}{after} [{quotation.passage.number}]"
     quoted_at = tuple((quotation.passage.number, quotation.at) for quotation in quotations)
     return Quotations(text, tuple(highlights), quoted_at)
-
-
-def _document(passage: Citation) -> str:
-    return passage.hit.chunk.document_id
 
 
 def _parts(hit: Hit) -> list[_Part]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 
-from appliance.answering import named, notices
+from appliance.answering import notices
 from appliance.answering.abstention import answerability
 from appliance.answering.citations import MarkerGate
-from appliance.answering.extract import for_others, laid_out, quotations
+from appliance.answering.extract import for_others, is_quotable, laid_out, quotations
 from appliance.answering.prompt import Prompt
 from appliance.answering.writing import Writing
 from appliance.audit.entries import ModelUsed, PassagesRetrieved
@@ -88,8 +88,7 @@ def judged(
     `passages` are those that would have been quoted, none where it did not come to that.
     """
     is_enough = bool(hits) and answerability(searched_for, hits) >= answerable_above
-    are_missing = bool(passages) and named.are_missing(searched_for, follow_up, [passage.hit for passage in passages])
-    is_quoted = not are_missing or for_others(searched_for, follow_up, passages)
+    is_quoted = not passages or is_quotable(searched_for, follow_up, passages)
     return "" if is_enough and is_quoted else notices.not_said(language)
 
 

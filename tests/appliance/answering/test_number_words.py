@@ -11,29 +11,16 @@ from appliance.answering.numbers import Number, numbers_of, spelled_numbers
 NUMBERS = (*range(1, 1000), *range(1000, 2131), *range(5000, 5030), *range(12000, 12030), 99_999, 128_080, 200_000)
 
 
+def _each(words: str) -> list[str]:
+    return words.split()
+
+
 def english(number: int) -> str:
-    ones = [
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-    ]
-    tens = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+    ones = _each(
+        "one two three four five six seven eight nine ten eleven twelve "
+        "thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+    )
+    tens = _each("twenty thirty forty fifty sixty seventy eighty ninety")
     if number < 20:
         return ones[number - 1]
     if number < 100:
@@ -45,28 +32,11 @@ def english(number: int) -> str:
 
 
 def german(number: int) -> str:
-    ones = [
-        "ein",
-        "zwei",
-        "drei",
-        "vier",
-        "fünf",
-        "sechs",
-        "sieben",
-        "acht",
-        "neun",
-        "zehn",
-        "elf",
-        "zwölf",
-        "dreizehn",
-        "vierzehn",
-        "fünfzehn",
-        "sechzehn",
-        "siebzehn",
-        "achtzehn",
-        "neunzehn",
-    ]
-    tens = ["zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig", "achtzig", "neunzig"]
+    ones = _each(
+        "ein zwei drei vier fünf sechs sieben acht neun zehn elf zwölf "
+        "dreizehn vierzehn fünfzehn sechzehn siebzehn achtzehn neunzehn"
+    )
+    tens = _each("zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig")
     if number < 20:
         return ones[number - 1]
     if number < 100:
@@ -77,28 +47,11 @@ def german(number: int) -> str:
 
 
 def french(number: int) -> str:
-    ones = [
-        "un",
-        "deux",
-        "trois",
-        "quatre",
-        "cinq",
-        "six",
-        "sept",
-        "huit",
-        "neuf",
-        "dix",
-        "onze",
-        "douze",
-        "treize",
-        "quatorze",
-        "quinze",
-        "seize",
-        "dix-sept",
-        "dix-huit",
-        "dix-neuf",
-    ]
-    tens = ["vingt", "trente", "quarante", "cinquante", "soixante"]
+    ones = _each(
+        "un deux trois quatre cinq six sept huit neuf dix onze douze "
+        "treize quatorze quinze seize dix-sept dix-huit dix-neuf"
+    )
+    tens = _each("vingt trente quarante cinquante soixante")
     if number < 20:
         return ones[number - 1]
     if number < 70:
@@ -124,28 +77,11 @@ def swiss_french(number: int) -> str:
 
 
 def italian(number: int) -> str:
-    ones = [
-        "uno",
-        "due",
-        "tre",
-        "quattro",
-        "cinque",
-        "sei",
-        "sette",
-        "otto",
-        "nove",
-        "dieci",
-        "undici",
-        "dodici",
-        "tredici",
-        "quattordici",
-        "quindici",
-        "sedici",
-        "diciassette",
-        "diciotto",
-        "diciannove",
-    ]
-    tens = ["venti", "trenta", "quaranta", "cinquanta", "sessanta", "settanta", "ottanta", "novanta"]
+    ones = _each(
+        "uno due tre quattro cinque sei sette otto nove dieci undici dodici "
+        "tredici quattordici quindici sedici diciassette diciotto diciannove"
+    )
+    tens = _each("venti trenta quaranta cinquanta sessanta settanta ottanta novanta")
     if number < 20:
         return ones[number - 1]
     if number < 100:
@@ -159,38 +95,11 @@ def italian(number: int) -> str:
 
 
 def spanish(number: int) -> str:
-    ones = [
-        "uno",
-        "dos",
-        "tres",
-        "cuatro",
-        "cinco",
-        "seis",
-        "siete",
-        "ocho",
-        "nueve",
-        "diez",
-        "once",
-        "doce",
-        "trece",
-        "catorce",
-        "quince",
-        "dieciséis",
-        "diecisiete",
-        "dieciocho",
-        "diecinueve",
-        "veinte",
-        "veintiuno",
-        "veintidós",
-        "veintitrés",
-        "veinticuatro",
-        "veinticinco",
-        "veintiséis",
-        "veintisiete",
-        "veintiocho",
-        "veintinueve",
-    ]
-    tens = ["treinta", "cuarenta", "cincuenta", "sesenta", "setenta", "ochenta", "noventa"]
+    ones = _each(
+        "uno dos tres cuatro cinco seis siete ocho nueve diez once doce "
+        "trece catorce quince dieciséis diecisiete dieciocho diecinueve veinte veintiuno veintidós veintitrés veinticuatro veinticinco veintiséis veintisiete veintiocho veintinueve"
+    )
+    tens = _each("treinta cuarenta cincuenta sesenta setenta ochenta noventa")
     hundreds = [
         "ciento",
         "doscientos",
