@@ -350,6 +350,8 @@ def scales(text: str) -> frozenset[int]:
 
 def spans(text: str, written: frozenset[str]) -> list[tuple[int, int]]:
     """Where those of a text's numbers stand that are written as in `written`, in order."""
+    if not written:  # nearly always
+        return []
     spelled = (number for number in written if number and not _DIGIT.search(number))
     patterns = (r"(?<!\w)" + r"\s+".join(map(re.escape, number.split())) + r"(?!\w)" for number in spelled)
     in_words = (found.span() for pattern in patterns for found in re.finditer(pattern, text))

@@ -18,6 +18,7 @@ Events = Generator[AnswerEvent, None, None]
 
 _FAST_S = 0.05  # from one piece to the next
 _TOGETHER_S = 0.1  # what comes within it is sent at once: a reader does not see the difference
+_PORTIONS_PER_S = 160  # of all answers; where more are written at a time, each is sent more at a time
 _WAITED_S = 0.005  # a piece that took longer was not there yet
 
 
@@ -35,6 +36,7 @@ async def streamed(
     the end on record.
     """
     limiter, portions = anyio.CapacityLimiter(1), _Portions(events)
+    _underway.add(portions)
     try:
         while portion := await to_thread.run_sync(portions.take, limiter=limiter, abandon_on_cancel=True):
             yield "".join(frame for event in portion for frame in frames(event))
@@ -43,6 +45,7 @@ async def streamed(
     except Exception as error:  # noqa: BLE001 - the edge of a request whose status is sent already
         yield failed(unexpected_problem(error))
     finally:
+        _underway.discard(portions)
         left.set()
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(portions.close, limiter=limiter)
@@ -78,7 +81,8 @@ class _Portions:
         time.sleep(self._pause_s)
         self._pause_s = 0.0
         portion: list[AnswerEvent] = []
-        ends = time.monotonic() + _TOGETHER_S
+        together_s = max(_TOGETHER_S, len(_underway) / _PORTIONS_PER_S)
+        ends = time.monotonic() + together_s
         while (asked := time.monotonic()) < ends:
             try:
                 event = next(self._events, None)
@@ -94,7 +98,11 @@ class _Portions:
             took = time.monotonic() - asked
             if not (was_in_text and self._in_text and took < _FAST_S):
                 break
-            self._pause_s = _TOGETHER_S
+            self._pause_s = together_s
             if took > _WAITED_S:
                 break
         return portion
+
+
+_underway: set[_Portions] = set()
+"""The answers that are being sent. They are added and taken out by the event loop alone."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar
 
@@ -638,12 +638,12 @@ def _plain(value: Any) -> Any:
     """What an entry holds, without its classes. `dataclasses.asdict` copies every text besides: five times as long."""
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    names = _names(type(value))
+    names = _names(typing.cast("Hashable", type(value)))
     return value if names is None else {name: _plain(getattr(value, name)) for name in names}
 
 
 @functools.cache
-def _names(kind: type[Any]) -> tuple[str, ...] | None:
+def _names(kind: Any) -> tuple[str, ...] | None:
     return tuple(held.name for held in fields(kind)) if is_dataclass(kind) else None
 
 

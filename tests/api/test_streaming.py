@@ -74,6 +74,26 @@ def test_the_words_of_a_fast_model_are_sent_a_few_times_a_second() -> None:
     assert len(pieces) < 30
 
 
+def test_where_many_answers_are_written_each_is_sent_more_at_a_time() -> None:
+    def thirty_a_second() -> Generator[AnswerEvent, None, None]:
+        yield STARTED
+        began = time.monotonic()
+        for number in range(45):
+            time.sleep(max(0.0, began + number / 30 - time.monotonic()))
+            yield Token(str(number))
+
+    async def together(answers: int) -> list[list[str]]:
+        async def one() -> list[str]:
+            events = streamed(thirty_a_second(), threading.Event(), frames=frames, failed=lambda problem: problem.code)
+            return [piece async for piece in events]
+
+        return await asyncio.gather(*(one() for _ in range(answers)))
+
+    alone, many = asyncio.run(together(1)), asyncio.run(together(80))
+    assert {"".join(pieces) for pieces in many} == {"".join(alone[0])}
+    assert max(map(len, many)) < len(alone[0])
+
+
 def test_what_came_before_an_error_is_sent_before_it() -> None:
     def failing() -> Generator[AnswerEvent, None, None]:
         yield STARTED
