@@ -444,6 +444,7 @@ class AnswerKind(StrEnum):
     GENERATED = "generated"  # a language model wrote it from the passages
     EXTRACTIVE = "extractive"  # the passages themselves, quoted
     ABSTAINED = "abstained"  # the documents do not say
+    COURTESY = "courtesy"  # nothing was asked: a greeting, or thanks
     PASSAGES = "passages"  # none was wanted: passages were handed to a program that searched for a person
 
 

@@ -55,6 +55,7 @@ ANSWERS: Mapping[str, str] = {
     AnswerKind.GENERATED: "written by the model",
     AnswerKind.EXTRACTIVE: "quoted",
     AnswerKind.ABSTAINED: "not in the documents",
+    AnswerKind.COURTESY: "nothing asked",
     AnswerKind.PASSAGES: "handed to a program",
 }
 """What came of a question, for those who look at it later. Its reader is told in a sentence (`ui.screens.ask`)."""

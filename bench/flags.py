@@ -64,7 +64,11 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, nargs="*", default=[])
     given = parser.parse_args()
     for path in (SAMPLES, *given.questions):
-        measure(str(path), fields(path, "question"), lambda text: [it.flag.value for it in personal_data(text)])
+        measure(
+            str(path),
+            fields(path, "question"),
+            lambda text: [*(it.flag.value for it in personal_data(text)), *told_to_models(text)],
+        )
     for folder in given.texts:
         measure(str(folder), pieces(folder), lambda text: list(told_to_models(text)))
 

@@ -40,6 +40,7 @@ from appliance.answering.course import (
     retrieved,
     unanswered,
 )
+from appliance.answering.courtesies import reply_to
 from appliance.answering.enough import Searched, searched
 from appliance.answering.extract import Quotation, for_others, is_quotable, laid_out, quotations
 from appliance.answering.flagging import raised
@@ -317,6 +318,9 @@ class Answerer:
         self._log.append(completed(course, rewriting))
 
     def _answer(self, course: Course) -> Generator[AnswerEvent, None, Answer]:
+        if reply := reply_to(course.question):
+            self._record_nothing_found(course)
+            return Answer(reply, AnswerKind.COURTESY, (), ())
         if not has_words(course.searched_for):
             return self._abstain(course, notices.NO_WORDS)
         course.state = self._state()
@@ -440,10 +444,14 @@ class Answerer:
             course.nearest = course.hits[0]
             course.notices.append(notices.of_nearest(course.nearest.title))
         if not course.retrieved:
-            self._log.append(retrieved(course, None, None))
-            course.retrieved = True
+            self._record_nothing_found(course)
         text = notices.not_said(course.language)
         return Answer(text, AnswerKind.ABSTAINED, (), tuple(course.notices))
+
+    def _record_nothing_found(self, course: Course) -> None:
+        """Put on record that nothing was put before a model or a reader."""
+        self._log.append(retrieved(course, None, None))
+        course.retrieved = True
 
     def _found(
         self, course: Course, passages: tuple[Citation, ...], prompt: Prompt | None, generation: Generation | None

@@ -37,12 +37,17 @@ def raised(course: Course, answer: Answer, *, error: str = "") -> tuple[RaisedFl
 def _of_question(question: str) -> Iterator[RaisedFlag]:
     for finding in personal_data(question):
         yield RaisedFlag(finding.flag, _QUESTION, finding.detail)
+    yield from _of_instructions(Flag.INSTRUCTIONS_IN_QUESTION, question, _QUESTION)
 
 
 def _of_passages(passages: Sequence[Citation]) -> Iterator[RaisedFlag]:
     for passage in passages:
-        if rules := told_to_models(passage.hit.chunk.text):
-            yield RaisedFlag(Flag.INSTRUCTIONS, f"passage {passage.number}", f"it {'; it '.join(rules)}")
+        yield from _of_instructions(Flag.INSTRUCTIONS, passage.hit.chunk.text, f"passage {passage.number}")
+
+
+def _of_instructions(flag: Flag, untrusted_text: str, where: str) -> Iterator[RaisedFlag]:
+    if rules := told_to_models(untrusted_text):
+        yield RaisedFlag(flag, where, f"it {'; it '.join(rules)}")
 
 
 def _of_access(course: Course) -> Iterator[RaisedFlag]:

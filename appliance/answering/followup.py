@@ -27,6 +27,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from appliance.answering.courtesies import reply_to
 from appliance.answering.form import without_form
 from appliance.answering.named import where_named
 from appliance.answering.sentences import COMMON, words
@@ -76,7 +77,9 @@ def standalone(question: str, turns: Sequence[Turn]) -> str:
     """
     if not turns or not is_follow_up(question):
         return question
-    asked = [turn.question for turn in turns]
+    asked = [turn.question for turn in turns if not reply_to(turn.question)]
+    if not asked:
+        return question
     first = next((number for number in reversed(range(len(asked))) if not is_follow_up(asked[number])), 0)
     together = f"{_with_parts(asked[first], asked[first + 1 :], question)} {question}"
     return together if len(together) <= MAX_QUESTION_CHARACTERS else question
@@ -94,7 +97,9 @@ def as_follow_up(question: str, searched_for: str) -> str:
 
 
 def is_follow_up(question: str) -> bool:
-    """Whether a question leans on the one before it."""
+    """Whether a question leans on the one before it. What asks nothing ("Thanks!") does not."""
+    if reply_to(question):
+        return False
     if _BEGINS_LIKE_ONE.match(question):
         return True
     said = len(_own_words(question))

@@ -40,6 +40,7 @@ _KINDS = {
     "generated": "Answer, written by the language model",
     "extractive": "Answer, quoted from documents",
     "abstained": "Answer: the documents do not say",
+    "courtesy": "Answer to a greeting or to thanks",
     "passages": "Passages handed to a program",
 }
 _WHAT_THIS_IS = (

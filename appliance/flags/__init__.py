@@ -23,6 +23,7 @@ class Flag(StrEnum):
     PHONE = "personal_data.phone"
     NATIONAL_ID = "personal_data.national_id"
     INSTRUCTIONS = "instructions_in_passage"
+    INSTRUCTIONS_IN_QUESTION = "instructions_in_question"
     NO_CITATION = "no_citation"
     LOW_GROUNDING = "low_grounding"
     ABSTAINED = "abstained"
@@ -36,6 +37,7 @@ WORDS: Mapping[str, str] = {
     Flag.PHONE: "telephone number",
     Flag.NATIONAL_ID: "national id",
     Flag.INSTRUCTIONS: "instructions in a passage",
+    Flag.INSTRUCTIONS_IN_QUESTION: "instructions in the question",
     Flag.NO_CITATION: "no citation",
     Flag.LOW_GROUNDING: "low grounding",
     Flag.ABSTAINED: "abstained",
@@ -50,6 +52,7 @@ MEANINGS: Mapping[str, str] = {
     Flag.PHONE: "The question holds what is written like a telephone number.",
     Flag.NATIONAL_ID: "The question holds a number that a state gave a person, such as a tax or insurance number.",
     Flag.INSTRUCTIONS: "A passage the answer was made from reads as if it told a language model what to do.",
+    Flag.INSTRUCTIONS_IN_QUESTION: "The question reads as if it told a language model to set aside its rules.",
     Flag.NO_CITATION: "The answer names no passage as its source.",
     Flag.LOW_GROUNDING: "Less than half of the answer stands in the passages it cites, by its words and numbers.",
     Flag.ABSTAINED: "The documents were held not to answer the question, and the reader was told so.",

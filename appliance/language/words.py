@@ -50,6 +50,7 @@ class Words:
     # names, and what has a capital and is none
     forms_of_address: tuple[str, ...]
     greetings: tuple[str, ...]
+    courtesies: tuple[str, ...]
     languages: tuple[str, ...]
     before_languages: tuple[str, ...]
     before_doubtful_names: tuple[str, ...]
@@ -176,7 +177,8 @@ class Language:
     """A language as its file tells it.
 
     `name` is what it is called in English, `months` are the names of each month from the first to the twelfth,
-    `spelled` are numbers in words, `not_said` is that the documents do not answer.
+    `spelled` are numbers in words, `not_said` is that the documents do not answer, `nothing_asked` is said to who only
+    greets or thanks.
     """
 
     name: str
@@ -186,6 +188,7 @@ class Language:
     months: tuple[tuple[str, ...], ...]
     spelled: Mapping[str, int]
     not_said: str
+    nothing_asked: str
     instructions: Instructions
 
 
@@ -205,6 +208,7 @@ def read(text: str, file: str) -> Language:
         months=_months(told["months"], f"{file}: months"),
         spelled=_spelled(told["spelled"], f"{file}: spelled"),
         not_said=_of(str, told["not_said"], f"{file}: not_said"),
+        nothing_asked=_of(str, told["nothing_asked"], f"{file}: nothing_asked"),
         instructions=_instructions(told["instructions"], f"{file}: instructions"),
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from appliance.answering import notices
 from appliance.answering.abstention import BEST
+from appliance.answering.courtesies import reply_to
 from appliance.answering.followup import as_follow_up
 from appliance.answering.instructions import TEMPLATE
 from appliance.answering.prompt import Prompt
@@ -233,6 +234,8 @@ class Replayer:
                 self._embedder,
                 has_failed=case.has_failed,
             )
+        elif answer.kind == AnswerKind.COURTESY:
+            made = reply_to(case.question.question)
         elif prompt is not None:
             made = self._written(case, prompt, notes)
         else:

@@ -246,6 +246,12 @@ def test_what_the_documents_did_not_say_is_judged_again(house: House) -> None:
     assert house.replay(asked["query_id"])["outcome"] == "reproduced"
 
 
+def test_what_was_said_to_thanks_is_said_again(house: House) -> None:
+    asked = house.ask("Vielen Dank!")
+    assert asked["kind"] == "courtesy"
+    assert house.replay(asked["query_id"])["outcome"] == "reproduced"
+
+
 def test_what_cannot_be_run_again_says_so(house: House) -> None:
     assert house.clients["officer"].post("/api/log/queries/unknown/replay").status_code == 404
 

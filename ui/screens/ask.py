@@ -33,6 +33,7 @@ KIND_BADGES: dict[AnswerKind, tuple[str, pieces.Tone]] = {
     AnswerKind.GENERATED: ("Written by the language model from the sources below", "quiet"),
     AnswerKind.EXTRACTIVE: ("Quoted from documents (no language model)", "quiet"),
     AnswerKind.ABSTAINED: ("Not in the documents", "warn"),
+    AnswerKind.COURTESY: ("Nothing was searched for", "quiet"),
 }
 _VERDICTS = {
     "": "Was this helpful?",

@@ -142,6 +142,8 @@ def test_a_follow_up_of_a_follow_up_belongs_to_the_first_question() -> None:
         (("And in 2023?", "And in Vienna?"), "What is the hotel limit in Geneva? And in 2023? And in Vienna?"),
         (("And in 2023?", "And for interns?", "And in 2024?", "Why?"), "What is the hotel limit in Geneva? And for interns? And in 2024? Why?"),
         (("And for interns?", "And in Vienna?"), "What is the hotel limit in Geneva? And for interns? And in Vienna?"),
+        (("Thank you very much for your help!", "Who approves it?"), "What is the hotel limit in Geneva? Who approves it?"),
+        (("Hello", "Who approves it?"), "What is the hotel limit in Geneva? Who approves it?"),
         (("Thanks!", "Who approves it?"), "What is the hotel limit in Geneva? Who approves it?"),
         (("And for interns?", "ok", "Who approves it?"), "What is the hotel limit in Geneva? And for interns? Who approves it?"),
         (("And for interns?", "Really?", "Danke", "Why?"), "What is the hotel limit in Geneva? And for interns? Why?"),
