@@ -106,8 +106,13 @@ class Course:
 
     @property
     def draws_on(self) -> tuple[Hit, ...]:
-        """All that the reader must be allowed to see for as long as the answer is written."""
+        """All that was found which the reader must be allowed to see for as long as the answer is written."""
         return (*(passage.hit for passage in self.passages), *((self.nearest,) if self.nearest else ()))
+
+    @property
+    def drew_on_earlier(self) -> tuple[str, ...]:
+        """What the answers before drew on (chunk ids), which complete the question and stand in the prompt."""
+        return tuple(dict.fromkeys(chunk for turn in self.conversation.turns for chunk in turn.drew_on))
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the question came in."""
@@ -145,7 +150,7 @@ def drew_on(course: Course, answer: Answer) -> tuple[str, ...]:
     """
     if answer.kind is AnswerKind.GENERATED:
         own = (passage.hit.chunk.id for passage in course.passages)
-        return tuple(dict.fromkeys([*own, *(chunk for turn in course.conversation.turns for chunk in turn.drew_on)]))
+        return tuple(dict.fromkeys([*own, *course.drew_on_earlier]))
     if answer.kind is AnswerKind.ABSTAINED:
         return (course.nearest.chunk.id,) if course.nearest else ()
     return tuple(dict.fromkeys(citation.hit.chunk.id for citation in answer.citations))

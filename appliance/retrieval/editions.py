@@ -48,10 +48,11 @@ _COUNTED = "|".join(
     rf"{one_of(language.words.edition_ordinals)}[\s_-]*{one_of(language.words.editions)}"
     for language in LANGUAGES.values()
 )
+_NUMBER = r"(?P<number>\d{1,18}(?:[._]\d{1,18})*)(?!\d)"  # what is longer numbers no edition
 _VERSIONS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"{_NO_LETTER_BEFORE}{one_of((*ANY.editions, *ANY.edition_abbreviations))}[\s._-]*(?P<number>\d+(?:[._]\d+)*)",
+        rf"{_NO_LETTER_BEFORE}{one_of((*ANY.editions, *ANY.edition_abbreviations))}[\s._-]*{_NUMBER}",
         rf"(?<![^\W_])(?P<number>\d{{1,2}})(?:{_COUNTED})(?![^\W_])",
     )
 )

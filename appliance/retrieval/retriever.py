@@ -227,10 +227,13 @@ class Retriever:
         found = (hit for one in documents for leg in self._search(asked, _OF_AN_EDITION, {one}) for hit in leg)
         return self._catalog.admitted_chunks(sorted({hit.chunk_id for hit in found}), asked.access)
 
-    def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
-        """Whether a reader may see all of these hits now; an edition that was superseded meanwhile is no matter."""
+    def admits(self, hits: Iterable[Hit], earlier: Collection[str], access: AccessFilter) -> bool:
+        """Whether a reader may see all of these hits now, and the `earlier` chunks (ids) of answers before; an edition
+        that was superseded meanwhile is no matter."""
         wanted = {hit.chunk.document_id for hit in hits}
-        return wanted <= self._catalog.admitted_documents(wanted, access)
+        if not wanted <= self._catalog.admitted_documents(wanted, access):
+            return False
+        return not earlier or set(earlier) <= self._catalog.visible_chunks(earlier, access, current_only=False).keys()
 
     def _tell_of_disagreement(
         self, withheld: Collection[str], access: AccessFilter, on_withheld: Callable[[int], None]

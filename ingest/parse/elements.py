@@ -34,6 +34,7 @@ MAX_PAGES = 200_000
 MAX_MEMBERS = 100_000  # a large mailbox; archives and documents have a lower limit of their own
 MAX_MEMBER_PATH = 1_000
 MAX_LEVEL = 9
+MAX_HEADING = 300
 
 Facts = DocumentFacts
 
@@ -66,6 +67,14 @@ class Element:
     label: str = ""
     boxes: tuple[Box, ...] = ()
     level: int = 0
+
+
+def ranked(element: Element) -> Element:
+    """The element as it counts: a heading of more than `MAX_HEADING` characters is a text, since every chunk below it
+    would repeat it."""
+    if not element.level or len(element.text) <= MAX_HEADING:
+        return element
+    return replace(element, kind=ElementKind.TEXT, level=0)
 
 
 NO_FACTS = Facts()
@@ -242,13 +251,15 @@ def _member_path(untrusted_path: str) -> str:
 
 def _element(row: list[Any]) -> Element:
     kind, text, page, label, boxes, level = row
-    return Element(
-        kind=_enum(ElementKind, kind),
-        text=clean_text(_text(text, MAX_TEXT)),
-        page=None if page is None else _int(page, 1, MAX_PAGES),
-        label=clean_line(_text(label, 4 * MAX_LABEL)),
-        boxes=tuple(_box(item) for item in _rows(boxes, 5, MAX_BOXES)),
-        level=_int(level, 0, MAX_LEVEL),
+    return ranked(
+        Element(
+            kind=_enum(ElementKind, kind),
+            text=clean_text(_text(text, MAX_TEXT)),
+            page=None if page is None else _int(page, 1, MAX_PAGES),
+            label=clean_line(_text(label, 4 * MAX_LABEL)),
+            boxes=tuple(_box(item) for item in _rows(boxes, 5, MAX_BOXES)),
+            level=_int(level, 0, MAX_LEVEL),
+        )
     )
 
 

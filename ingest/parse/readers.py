@@ -30,6 +30,7 @@ from ingest.parse.elements import (
     Member,
     Parsed,
     clean_line,
+    ranked,
 )
 from ingest.parse.embedded import files_in_ooxml, files_in_opendocument
 from ingest.parse.epub import Book
@@ -119,7 +120,7 @@ class _Reader:
         kind = detect(data, name)
         reading = _read(data, kind, name, self._limits, self._work, self._allowance)
         members = tuple(self._read_members(reading.files, within, depth))
-        elements = tuple(element for element in reading.elements if element.text)
+        elements = tuple(ranked(element) for element in reading.elements if element.text)
         if not members and not elements:
             raise _decoration() if may_decorate and _is_mute_picture(kind, reading.pages) else _silent(reading.pages)
         title = clean_line(reading.title) or _first_title(elements, kind) or clean_line(PurePath(name).stem)

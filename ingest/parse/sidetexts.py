@@ -8,6 +8,7 @@ the first slide that shows it.
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -130,7 +131,7 @@ def _comments(root: etree._Element, page: _Page) -> Iterator[Element]:
     for comment in root.iter("{*}comment", "{*}cm"):
         author = next((value for name, value in comment.items() if name.endswith("}author")), "")
         number = comment.get("authorId", "")
-        if authors and number.isascii() and number.isdigit() and int(number) < len(authors):
+        if authors and re.fullmatch(r"\d{1,9}", number, re.ASCII) and int(number) < len(authors):
             author = authors[int(number)]
         text = clean_text("\n".join(_lines(comment)))
         if text:

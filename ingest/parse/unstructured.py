@@ -160,7 +160,7 @@ def _elements(found: Iterable[Any], *, slides: bool) -> Iterator[Element]:
         kind = _KINDS.get(item.category, ElementKind.TEXT)
         level = 0
         if kind is ElementKind.HEADING:
-            if metadata.category_depth is None or len(text) > 300:
+            if metadata.category_depth is None:
                 kind = ElementKind.TEXT
             else:
                 level = min(MAX_LEVEL, max(1, metadata.category_depth + 1))

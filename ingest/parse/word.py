@@ -11,6 +11,7 @@ Rules this module keeps:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from lxml import etree  # type: ignore[import-untyped]
@@ -63,9 +64,7 @@ class Styles:
         if any(_name(style).startswith(_CALLED_SO) for style in chain):
             return 0
         said = next((level for item in (paragraph, *chain) if (level := _value(item, "pPr", "outlineLvl"))), "")
-        if not said.isascii() or not said.isdigit():
-            return None
-        return int(said) + 1 if int(said) < MAX_LEVEL else None
+        return int(said) + 1 if re.fullmatch(r"\d", said, re.ASCII) and int(said) < MAX_LEVEL else None
 
     def _is_bold(self, paragraph: etree._Element) -> bool:
         text = _text(paragraph).strip()

@@ -6,7 +6,7 @@ import html
 import random
 import re
 import unicodedata
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -46,7 +46,7 @@ class FixedHits:
         self.hits, self.error = list(hits), error
         self.asked: list[tuple[str, AccessFilter]] = []
 
-    def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
+    def admits(self, hits: Iterable[Hit], earlier: Collection[str], access: AccessFilter) -> bool:
         return True
 
     def retrieve(self, question: str, access: AccessFilter, **_: object) -> list[Hit]:
@@ -64,6 +64,15 @@ class Withholding(FixedHits):
         assert callable(tell)
         tell(3)
         return super().retrieve(question, access)
+
+
+class ClosingOne(FixedHits):
+    """A retriever whose reader may not see one passage any more."""
+
+    closed = "old"
+
+    def admits(self, hits: Iterable[Hit], earlier: Collection[str], access: AccessFilter) -> bool:
+        return self.closed not in {*earlier, *(hit.chunk.id for hit in hits)}
 
 
 class ByQuestion(FixedHits):
@@ -358,7 +367,7 @@ def test_where_the_documents_do_not_say_the_nearest_one_is_told(make: Make) -> N
 class Closing(FixedHits):
     """A retriever whose hits are closed to the reader as soon as they are found."""
 
-    def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
+    def admits(self, hits: Iterable[Hit], earlier: Collection[str], access: AccessFilter) -> bool:
         return not list(hits)
 
 
@@ -752,6 +761,16 @@ def test_what_a_model_wrote_drew_on_all_it_had_before_it_and_a_quotation_on_what
     assert quoted.drew_on
     nothing = answer_of(ask(make(Scripted(NOT_IN_DOCUMENTS), hits=FixedHits(hits)), conversation=before))
     assert (nothing.answer.kind, nothing.drew_on) == (AnswerKind.ABSTAINED, shown[:1])  # whose title is told
+
+
+def test_an_answer_ends_when_what_an_answer_in_its_prompt_drew_on_is_closed(make: Make) -> None:
+    before = Conversation(CONVERSATION.id, (Turn("How long are invoices kept?", "Ten years [1].", "q", ("old",)),))
+    hits = [make_hit(text, rank=rank) for rank, text in enumerate(TEXTS, start=1)]
+    assert answer_of(ask(make(Scripted("Ten years [1]."), hits=FixedHits(hits)), conversation=before))
+    model = Scripted("Ten years [1].")
+    with pytest.raises(AccessDenied):
+        ask(make(model, hits=ClosingOne(hits)), conversation=before)
+    assert "Ten years" in model.prompts[0][0][2].content
 
 
 def test_the_search_acts_for_the_reader(make: Make) -> None:

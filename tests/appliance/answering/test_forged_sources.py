@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -77,7 +77,7 @@ _SOURCE_TAG = re.compile(r"<(?:a|img|sup|cite)\b")
 class Retriever:
     """Stands for the retriever."""
 
-    def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
+    def admits(self, hits: Iterable[Hit], earlier: Collection[str], access: AccessFilter) -> bool:
         return True
 
     def retrieve(self, question: str, access: AccessFilter, **_: object) -> list[Hit]:

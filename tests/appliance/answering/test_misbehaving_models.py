@@ -6,7 +6,7 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,7 +32,7 @@ Deltas = Callable[[], Iterator[dict[str, str] | None]]
 class Found:
     """Stands for the retriever."""
 
-    def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
+    def admits(self, hits: Iterable[Hit], earlier: Collection[str], access: AccessFilter) -> bool:
         return True
 
     def retrieve(self, question: str, access: AccessFilter, **_: object) -> list[Hit]:

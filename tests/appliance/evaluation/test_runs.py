@@ -6,7 +6,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -81,7 +81,7 @@ class Gate:
         self.asked: list[tuple[str, AccessFilter]] = []
         self.error: Exception | None = None
 
-    def admits(self, hits: Iterable[Hit], access: AccessFilter) -> bool:
+    def admits(self, hits: Iterable[Hit], earlier: Collection[str], access: AccessFilter) -> bool:
         return True
 
     def retrieve(self, question: str, access: AccessFilter, **_: object) -> list[Hit]:

@@ -52,6 +52,11 @@ def test_a_name_is_read_without_what_tells_editions_apart(name: str, date: tuple
     assert (found.bare, found.date, found.version) == (("travel", "policy"), date, version)
 
 
+@pytest.mark.parametrize("number", ["1" * 19, "1" * 5000, "1." + "1" * 5000, "1." * 5000])
+def test_a_name_of_any_length_is_read(number: str) -> None:
+    assert name_of(f"Travel policy version {number}").bare[:2] == ("travel", "policy")
+
+
 @pytest.mark.parametrize(
     "name", ["Travel policy Rev B", "travel_policy_rev_b", "Rev. B - Travel policy", "Travel policy (Revision B)"]
 )

@@ -54,7 +54,15 @@ class Shop:
         languages: tuple[str, ...] = (),
         on_pages: float = RetrievalSettings().dense_weight_on_pages,
     ) -> list[Hit]:
-        retriever = Retriever(
+        return self.retriever(candidates, languages, on_pages).retrieve(question, access)
+
+    def retriever(
+        self,
+        candidates: int = 60,
+        languages: tuple[str, ...] = (),
+        on_pages: float = RetrievalSettings().dense_weight_on_pages,
+    ) -> Retriever:
+        return Retriever(
             catalog=self.catalog,
             index=self.index,
             embedder=ToyEmbedder(),
@@ -62,7 +70,6 @@ class Shop:
             glossary=GLOSSARY,
             languages=languages,
         )
-        return retriever.retrieve(question, access)
 
     def texts(self, question: str = QUESTION, access: AccessFilter = STAFF) -> list[str]:
         return [hit.chunk.text for hit in self.ask(question, access)]
@@ -192,6 +199,19 @@ def test_a_superseded_version_and_a_document_that_is_gone_are_not_found_even_if_
     shop.catalog.record(make_outcome("b.txt", state=DocumentState.GONE), keep_version=False)
     assert shop.index.count() == 3
     assert shop.texts() == ["Parental leave is sixteen weeks."]
+
+
+def test_what_an_earlier_answer_drew_on_is_admitted_for_as_long_as_its_reader_may_see_it(shop: Shop) -> None:
+    (old,) = shop.add("a.txt", "Parental leave is fourteen weeks.")
+    shop.add("a.txt", "Parental leave is sixteen weeks.")
+    (other,) = shop.add("b.txt", "Parental leave of others.")
+    hits, admits = shop.ask(QUESTION), shop.retriever().admits
+    assert admits(hits, [old.id, other.id], STAFF)  # an edition that was superseded is no matter
+    assert not admits(hits, [old.id, other.id], LEGAL)
+    assert not admits([], [old.id], LEGAL)
+    shop.catalog.relabel(other.document_id, FileLabels.all(frozenset({"legal"})), settled=False)
+    assert admits([], [old.id], STAFF)
+    assert not admits([], [old.id, other.id], STAFF)
 
 
 def test_scores_say_nothing_about_documents_one_may_not_see(tmp_path: Path) -> None:

@@ -132,6 +132,14 @@ def test_text_is_cleaned_to_what_a_reader_sees(untrusted: str, seen: str) -> Non
     assert clean_text(untrusted) == seen
 
 
+@pytest.mark.parametrize(("characters", "kind", "level"), [(300, ElementKind.HEADING, 2), (301, ElementKind.TEXT, 0)])
+def test_a_heading_that_is_too_long_to_repeat_is_a_text(characters: int, kind: ElementKind, level: int) -> None:
+    whole = json.loads(to_json(PARSED))
+    whole["elements"][0][1] = "x" * characters
+    heading = from_json(json.dumps(whole).encode()).elements[0]
+    assert (heading.kind, heading.level, len(heading.text)) == (kind, level, characters)
+
+
 def test_text_from_a_taken_over_worker_is_cleaned_on_arrival() -> None:
     whole = json.loads(to_json(PARSED))
     whole["elements"][0][1] = "pay\u202eroll\u200b"

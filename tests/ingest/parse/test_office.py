@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Never
@@ -88,6 +90,27 @@ def test_headings_of_a_word_file_need_not_be_called_so() -> None:
         (0, "This is important, and a sentence."),
         (0, "Bold cell"),
     ]
+
+
+def test_a_number_of_any_length_in_an_office_file_costs_nothing_but_itself() -> None:
+    with zipfile.ZipFile(io.BytesIO(made.word_without_heading_styles())) as archive:
+        document = archive.read("word/document.xml").decode()
+    long = document.replace('<w:outlineLvl w:val="1"', f'<w:outlineLvl w:val="{"1" * 5000}"')
+    assert long != document
+    word = read(made.with_part(made.word_without_heading_styles(), "word/document.xml", long.encode()), "a.docx")
+    assert [(element.level, element.text) for element in word.elements[:3]] == [
+        (1, "Fees"),
+        (0, "They are due in June."),
+        (0, "Exceptions"),
+    ]
+    book = made.commented_workbook()
+    with zipfile.ZipFile(io.BytesIO(book)) as archive:
+        name = next(name for name in archive.namelist() if "comment" in name and name.endswith(".xml"))
+        comments = archive.read(name).decode()
+    long = comments.replace('authorId="0"', f'authorId="{"1" * 5000}"')
+    assert long != comments
+    told = [element.text for element in read(made.with_part(book, name, long.encode()), "a.xlsx").elements]
+    assert "Comment on B2: Checked twice." in told
 
 
 def test_a_word_file_that_is_all_bold_has_no_headings_for_it() -> None:

@@ -52,6 +52,16 @@ def test_a_text_is_read_with_its_notes_comments_boxes_and_page_edges() -> None:
     assert parsed.facts == DocumentFacts("A. Writer", "2026-06-01T09:00:00", "2026-06-02T10:00:00Z")
 
 
+def test_a_paragraph_that_is_only_called_a_heading_is_a_text() -> None:
+    long = "word " * 1000
+    head = f'<text:h text:outline-level="1">{long}</text:h><text:h text:outline-level="1">Fees</text:h>'
+    parsed = read(made.opendocument("text", head), "a.odt")
+    assert [(element.kind, element.level, element.text) for element in parsed.elements] == [
+        (ElementKind.TEXT, 0, long.strip()),
+        (ElementKind.HEADING, 1, "Fees"),
+    ]
+
+
 def row(*cells: str, more: str = "") -> str:
     inner = "".join(f"<table:table-cell><text:p>{cell}</text:p></table:table-cell>" for cell in cells)
     return f"<table:table-row {more}>{inner}</table:table-row>"
