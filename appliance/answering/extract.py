@@ -7,15 +7,15 @@ A quotation is a run of whole lines and sentences around the best one (a sentenc
 wrapped prose), so that a table row keeps its neighbours and a sentence what leads up to it; a row that is quoted
 without the beginning of its table follows the table's first row, which names the columns. The best one is near the
 question in meaning and holds its words, a row together with the names of its columns: a name or a number that the
-question has decides between rows that otherwise say the same. A heading, a caption and the head of a table say nothing
-by themselves: they bring their passage forward, and what is marked is below them. Where a number or a time is asked for
-("how many", "since when"), a part with a number of its own comes first, which makes it no nearer. What is not near to
-the question, or clearly less near than the best that is quoted, is shown all the same, but not marked, nor is a row
-without a word of the question but those of the head, which are every row's, nor a passage that holds less of what the
-question names than one of another document. A name alone says of whom a row speaks, or a part for a follow-up, and not
-what: a word of the question that is no name must stand there too, unless it is near by itself, which is not enough for
-a row and a follow-up. A row that has all names of a question comes before a sentence of its passage that has not. What
-is not near is not quoted at all beside what holds a name of the question if it holds none.
+question has decides between rows that otherwise say the same. A heading, a caption, a label ("401k:") and the head of a
+table say nothing by themselves: they bring their passage forward, and what is marked is below them. Where a number or a
+time is asked for ("how many", "since when"), a part with a number of its own comes first, which makes it no nearer.
+What is not near to the question, or clearly less near than the best that is quoted, is shown all the same, but not
+marked, nor is a row without a word of the question but those of the head, which are every row's, nor a passage that
+holds less of what the question names than one of another document. A name alone says of whom a row speaks, or a part
+for a follow-up, and not what: a word of the question that is no name must stand there too, unless it is near by itself,
+which is not enough for a row and a follow-up. A row that has all names of a question comes before a sentence of its
+passage that has not. What is not near is not quoted at all beside what holds a name of the question if it holds none.
 
 What is quoted of a superseded document stands beside what its newest edition says, and is not marked.
 
@@ -484,7 +484,7 @@ def _parts(hit: Hit) -> list[_Part]:
 
 def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]:
     """The parts of a line, which begins at that place of the passage."""
-    if _is_heading(line, headings) or _is_numbered_caption(line):
+    if _is_heading(line, headings) or _is_numbered_caption(line) or _LABEL.fullmatch(line):
         return [_Part(line, at, opens_line=True, leads=True)]
     if CELL_BORDER in line:
         return [_Part(line, at, opens_line=True, is_row=True)]

@@ -666,3 +666,12 @@ def test_a_follow_up_that_names_nothing_is_not_answered_by_a_document_that_does_
     assert marks_of(plan) == [plan]  # Geneva stands nowhere
     assert marks_of(plan, hotels) == []
     assert marks_of(plan, f"{hotels} The head of Geneva approves it.") == ["The head of Geneva approves it."]
+
+
+@pytest.mark.parametrize("label", ["401k:", "Hotel limit:"])
+def test_a_label_on_a_line_of_its_own_is_not_marked(label: str) -> None:
+    made = extract(
+        label.strip(":"), make_passages(f"Rail comes first.\n{label}\nIt is run by Fabrikam."), ToyEmbedder()
+    )
+    assert label in made.text
+    assert label not in [made.text[start:end] for start, end in made.highlights]
