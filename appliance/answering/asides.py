@@ -11,8 +11,9 @@ Rules this module keeps, before what is left is looked through for names:
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from appliance.language.words import ANY, one_of
+from appliance.language.words import ANY, LANGUAGES, one_of
 
 _CAPITAL = "A-ZÀ-ÖØ-Þ"
 _GREETING = re.compile(
@@ -28,23 +29,31 @@ _OF_THE_ANSWER = re.compile(
     r"(?!\s+(?!please\b|and\b|or\b|format\b)[^\W\d_]))"
 )
 _CAPITALISED = rf"[{_CAPITAL}][a-zß-öø-ÿ]+\b"
-_LEADING = ANY.before_doubtful_names
-_IN_DOUBT = re.compile(
-    rf"\b{one_of((*_LEADING, *map(str.capitalize, _LEADING)))}\s+{_CAPITALISED}(?:\s+{_CAPITALISED})*"
-    rf"|,\s+[{_CAPITAL}][^\W_]*(?:[ -][{_CAPITAL}][^\W_]*){{0,2}}(?=\W*\Z)"
-)
 
 
-def without_asides(asking: str, *, in_doubt: bool = False) -> str:
+def _in_doubt(leading: Sequence[str]) -> re.Pattern[str]:
+    """What is in doubt behind these words, and alone at the end."""
+    return re.compile(
+        rf"\b{one_of((*leading, *map(str.capitalize, leading)))}\s+{_CAPITALISED}(?:\s+{_CAPITALISED})*"
+        rf"|,\s+[{_CAPITAL}][^\W_]*(?:[ -][{_CAPITAL}][^\W_]*){{0,2}}(?=\W*\Z)"
+    )
+
+
+_IN_DOUBT_ANYWHERE = _in_doubt(ANY.before_doubtful_names)
+_IN_DOUBT = {code: _in_doubt(its.words.before_doubtful_names) for code, its in LANGUAGES.items()}
+
+
+def without_asides(asking: str, language: str, *, in_doubt: bool = False) -> str:
     """A question without its greeting, and in small letters whatever else has a capital and is nothing it asks about.
 
     Args:
         asking: The question.
+        language: Its language (two letters): "a" is an article in English, and stands before a place in Italian.
         in_doubt: Whether what is in doubt keeps its capitals.
     """
     greeting = _GREETING.match(asking)
     asked = _OF_THE_ANSWER.sub(_in_small_letters, asking[greeting.end() :] if greeting else asking)
-    return asked if in_doubt else _IN_DOUBT.sub(_in_small_letters, asked)
+    return asked if in_doubt else _IN_DOUBT.get(language, _IN_DOUBT_ANYWHERE).sub(_in_small_letters, asked)
 
 
 def _in_small_letters(found: re.Match[str]) -> str:

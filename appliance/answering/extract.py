@@ -7,22 +7,23 @@ A quotation is a run of whole lines and sentences around the best one (a sentenc
 wrapped prose), so that a table row keeps its neighbours and a sentence what leads up to it; a row that is quoted
 without the beginning of its table follows the table's first row, which names the columns. The best one is near the
 question in meaning and holds its words, a row together with the names of its columns: a name or a number that the
-question has decides between rows that otherwise say the same. A heading, a caption and the head of a table say nothing
-by themselves: they bring their passage forward, and what is marked is below them. Where a number or a time is asked for
-("how many", "since when"), a part with a number of its own comes first, which makes it no nearer. What is not near to
-the question, or clearly less near than the best that is quoted, is shown all the same, but not marked, nor is a row
-without a word of the question but those of the head, which are every row's, nor a passage that holds less of what the
-question names than one of another document. A name alone says of whom a row speaks, or a part for a follow-up, and not
-what: a word of the question that is no name must stand there too, unless it is near by itself, which is not enough for
-a row and a follow-up. A row that has all names of a question comes before a sentence of its passage that has not. What
-is not near is not quoted at all beside what holds a name of the question if it holds none.
+question has decides between rows that otherwise say the same. A heading, a caption, a label ("401k:") and the head of a
+table say nothing by themselves: they bring their passage forward, and what is marked is below them. Where a number or a
+time is asked for ("how many", "since when"), a part with a number of its own comes first, which makes it no nearer.
+What is not near to the question, or clearly less near than the best that is quoted, is shown all the same, but not
+marked, nor is a row without a word of the question but those of the head, which are every row's, nor a passage that
+holds less of what the question names than one of another document. A name alone says of whom a row speaks, or a part
+for a follow-up, and not what: a word of the question that is no name must stand there too, unless it is near by itself,
+which is not enough for a row and a follow-up. A row that has all names of a question comes before a sentence of its
+passage that has not. What is not near is not quoted at all beside what holds a name of the question if it holds none.
 
 What is quoted of a superseded document stands beside what its newest edition says, and is not marked.
 
 What a follow-up says of its own weighs more than the question before it: passages that hold its names come first, and
 in them the parts that do, or stand under a heading or the head of a table that does. A part without a word of it is not
 marked, however near it is to both: it answers the question before. Where what is best is a row for what that one names,
-a passage without all that is new in the follow-up is not marked at all.
+a passage without all that is new in the follow-up is not marked at all; nor is one of another document than those that
+hold what the question before names, where the follow-up names nothing.
 """
 
 from __future__ import annotations
@@ -290,6 +291,8 @@ class _Judged:
         """The best part, with what stands around it."""
         first, around = _around(self.parts, best)
         is_near = is_worth_marking and self._is_near(wanted, best)
+        if is_near and self.parts[best].is_row:
+            around = _within_columns(wanted, self.parts[best], around)
         return Quotation(self.passage, *around, is_near, self.parts[best].at if is_near else first.at)
 
     def _is_near(self, wanted: _Wanted, best: int) -> bool:
@@ -334,6 +337,7 @@ def quotations(
     in_force = [scores[best] for one, scores, best in kept if wanted.newest_for(one.passage) not in documents]
     worth = _share_of(max(in_force, default=0.0), _WORTH_MARKING)
     of_others = _of_others(wanted, near)
+    of_others += _elsewhere(wanted, passages, near)
     if any(one.is_row_before(wanted, best) for one, scores, best in kept if scores[best] >= worth):
         of_others += [one.passage for one, _, _ in kept if not wanted.stands_in(one.passage)]
     quoted = [
@@ -423,6 +427,17 @@ def _of_others(wanted: _Wanted, passages: Sequence[Citation]) -> list[Citation]:
     ]
 
 
+def _elsewhere(wanted: _Wanted, passages: Sequence[Citation], near: Sequence[Citation]) -> list[Citation]:
+    """To a follow-up that names nothing: the passages of other documents than those with what the one before names.
+
+    "And who approves it?" after a question about hotels in Geneva is not answered by who approves plans of action.
+    """
+    if not wanted.follow_up or wanted.names:
+        return []
+    spoken_of = {one.document_id for one in passages if named.held(wanted.before, named.text_of(one.hit))}
+    return [one for one in near if spoken_of and one.document_id not in spoken_of]
+
+
 def _with_names(wanted: _Wanted, quoted: list[Quotation]) -> list[Quotation]:
     """The quotations, without those neither near nor of a passage that holds a name, if that of another one does."""
     hold = [bool(named.held(wanted.telling, named.text_of(one.passage.hit))) for one in quoted]
@@ -469,7 +484,7 @@ def _parts(hit: Hit) -> list[_Part]:
 
 def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]:
     """The parts of a line, which begins at that place of the passage."""
-    if _is_heading(line, headings) or _is_numbered_caption(line):
+    if _is_heading(line, headings) or _is_numbered_caption(line) or _LABEL.fullmatch(line):
         return [_Part(line, at, opens_line=True, leads=True)]
     if CELL_BORDER in line:
         return [_Part(line, at, opens_line=True, is_row=True)]
@@ -565,6 +580,31 @@ def _around(parts: Sequence[_Part], best: int) -> tuple[_Part, tuple[str, str, s
     after = "".join(_joint(part) + part.text for part in parts[best + 1 : last + 1])
     around = (_opening(parts, first, head) + before, nearest, after + _closing(parts, last, cut=cut))
     return parts[min(first, head)], around
+
+
+def _within_columns(wanted: _Wanted, row: _Part, around: tuple[str, str, str]) -> tuple[str, str, str]:
+    """The same, with no more to mark than what is asked for of a row whose table has its columns several times over.
+
+    "City | Rate | City | Rate" above "Geneva | 230 | Vienna | 155" are two tables side by side.
+    """
+    before, nearest, after = around
+    head, cells = cells_of(row.head), nearest.split(CELL_BORDER)
+    width = next((count for count in range(2, len(head) // 2 + 1) if _repeats(head, count)), 0)
+    if not width or len(cells) != len(head):
+        return around
+    groups = [CELL_BORDER.join(cells[at : at + width]) for at in range(0, len(cells), width)]
+    held = [len(named.held(wanted.names, group)) + len(wanted.asked & _words(group)) for group in groups]
+    if held.count(max(held)) > 1:
+        return around
+    group = held.index(max(held))
+    start = sum(len(one) + len(CELL_BORDER) for one in groups[:group])
+    end = start + len(groups[group])
+    return before + nearest[:start], nearest[start:end], nearest[end:] + after
+
+
+def _repeats(head: Sequence[str], count: int) -> bool:
+    """Whether the first cells of a head, so many, come again until its end."""
+    return len(head) % count == 0 and list(head) == list(head[:count]) * (len(head) // count)
 
 
 def _grown(parts: Sequence[_Part], best: int, room: int) -> tuple[int, int]:

@@ -120,7 +120,7 @@ def names(question: str, language: str, *, german_places: bool = False, in_doubt
     asking = question[: end_of_asking(question)]
     in_german = not language or nouns_have_capitals(language)  # or may be: keywords are often not clear
     tells = (not in_german or german_places) and not asking.isupper()  # whether a capital tells a name
-    asking = without_asides(asking, in_doubt=in_doubt)
+    asking = without_asides(asking, language, in_doubt=in_doubt)
     found = _names_in(asking, lambda word, start: tells and _may_be_name(asking, word, start, language))
     return {_one_spelling(name): is_word for name, is_word in islice(found, _MOST_NAMES)}
 

@@ -13,8 +13,9 @@ Rules this module keeps:
    it, or that has its day and month in one place and its year in another.
 5. A code ("4.2.1", "11:30") is compared as it is written. Numbers spelled as words count in a passage ("due" is 2 where
    the passage is Italian), those of several words as one ("twenty-five", "zweihundert"). In an answer they count from
-   four on and before a measure ("twelve years", "zweihundert Euro"), below four before "percent" alone: otherwise an
-   answer counts things that its passage only lists, or says no number ("one day").
+   four on and before a measure ("twelve years", "zweihundert Euro"), from two on where millions are ("two million
+   euros"), else below four before "percent" alone: an answer counts things that its passage only lists, or says no
+   number ("one day").
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ _SPELLED_ANYWHERE = {
     word: value for spelled in _SPELLED.values() for word, value in spelled.items() if word not in _ELSEWHERE
 }
 _SPELLED_IN = {code: {**_SPELLED_ANYWHERE, **spelled} for code, spelled in _SPELLED.items()} | {"": _SPELLED_ANYWHERE}
+_SPELLED_EVERYWHERE = frozenset(word for spelled in _SPELLED.values() for word in spelled)
 _WORD = re.compile(r"[^\W\d_]+")
 _LASTING = re.compile(rf"\b([a-zäöüß]+)(?={one_of(ANY.lasting)}(?:e[mnrs]?)?\b)", re.IGNORECASE)
 """The number in a German word like "sechsmonatige"."""
@@ -98,14 +100,18 @@ _LONGEST_JOINED = 48  # letters
 _MOST_PARTS = 12  # words, "and" too: more are a list of numbers
 _PART_OF_WORD = {code: re.compile(one_of(parts)) for code, parts in _JOINED.items()}
 _BETWEEN = re.compile(r"\s+|-")
-_AFTER_POINT = re.compile(rf"\b{one_of(ANY.decimal_points)}\s+\Z", re.IGNORECASE)
+_WITHIN = re.compile(rf"\b{one_of((*ANY.decimal_points, *_SCALES))}(?:\s+{one_of(ANY.and_words)})?\s+\Z", re.IGNORECASE)
+"""What stands before the rest of a number: "point five", "million two hundred thousand"."""
+
 _BEFORE = 24  # characters before a number in which that stands
 
 
 def _to_measure(language: str) -> re.Pattern[str]:
     """From the end of a spelled number to its measure, with at most one word between that is no part of the number."""
     part = one_of((*_SPELLED_IN[language], *_SCALES))
-    return re.compile(rf"(?:\s+|-)(?:(?!{part}(?!\w))[^\W\d_]+\s+)?(?:{MEASURES}(?!\w)|{_CURRENCY})", re.IGNORECASE)
+    return re.compile(
+        rf"(?:\s+|-)(?:(?!{part}(?!\w))[^\W\d_]+(?:\s+|['’]))?(?:{MEASURES}(?!\w)|{_CURRENCY})", re.IGNORECASE
+    )
 
 
 _TO_MEASURE = {language: _to_measure(language) for language in _SPELLED_IN}
@@ -211,21 +217,34 @@ def _spelled_readings(text: str, language: str) -> set[str]:
     spelled = _SPELLED_IN.get(language, _SPELLED_ANYWHERE)
     words = [*_WORD.findall(text), *_LASTING.findall(text)]
     alone = {str(spelled[word]) for word in map(str.casefold, words) if word in spelled}
-    return alone | {str(value) for run in _runs(text, spelled) if (value := run.value) is not None}
+    runs = list(_runs(text, spelled))
+    scaled = {str(value * 10**unit.scale) for run in runs if (unit := run.unit(text)) and (value := run.value)}
+    return alone | scaled | {str(value) for run in runs if (value := run.value) is not None}
 
 
 def spelled_numbers(text: str, language: str = "") -> tuple[Number, ...]:
-    """The numbers of an answer in this language that are spelled as words, with their measure: from four on, and before
-    "percent" from one."""
+    """The numbers of an answer in this language that are spelled as words, with their measure: from four on, before
+    "percent" from one, and before "million" from two."""
     spelled = _SPELLED_IN.get(language, _SPELLED_ANYWHERE)
     to_measure = _TO_MEASURE.get(language, _TO_MEASURE[""])
     found = []
+    is_whole = language in LANGUAGES and LANGUAGES[language].hundreds_need_no_one
     for run in _runs(text, spelled):
-        pattern = _TO_PERCENT if len(run.parts) == 1 and run.parts[0] in range(1, _FEWEST) else to_measure
-        measure = pattern.match(text, run.end)
-        if measure and run.counts(text):
-            found.append(Number(" ".join(text[run.start : measure.end()].split()), frozenset({str(run.value)})))
+        unit = run.unit(text) if run.parts != (1,) else None
+        is_few = unit is None and len(run.parts) == 1 and run.parts[0] in range(1, _FEWEST)
+        measure = (_TO_PERCENT if is_few else to_measure).match(text, unit.end if unit else run.end)
+        if measure and run.counts(text, hundreds_are_whole=is_whole):
+            written, scale = " ".join(text[run.start : measure.end()].split()), unit.scale if unit else 0
+            found.append(Number(written, frozenset({str((run.value or 0) * 10**scale)}), scale))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What makes millions and the like of a number in words: in tens, and where it ends."""
+
+    scale: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,12 +261,26 @@ class _Run:
         """What they are worth together; None where they are several numbers."""
         return _composed(self.parts, is_joined=self.is_joined)
 
-    def counts(self, text: str) -> bool:
-        """Whether it is a whole number of an answer, and no vague one."""
+    def unit(self, text: str) -> _Unit | None:
+        """The unit behind it ("five million"); None where there is none, or more of the number follows it."""
+        found = _SCALE_AFTER.match(text, self.end)
+        if found is None:
+            return None
+        following = _WORD.match(text, found.end() + 1)
+        is_more = following is not None and dates.folded(following[0]) in (_SPELLED_EVERYWHERE | _SCALES.keys())
+        return None if is_more else _Unit(_SCALES[dates.folded(found[1])], found.end())
+
+    def counts(self, text: str, *, hundreds_are_whole: bool = False) -> bool:
+        """Whether it is a whole number of an answer, and no vague one.
+
+        Args:
+            text: Where it stands.
+            hundreds_are_whole: Whether one that begins with a hundred or a thousand is exact ("cent vingt").
+        """
         value, written = self.value, text[self.start : self.end]
         if (
             value is None
-            or _is_found(_AFTER_POINT, text, self.start, _BEFORE)
+            or _is_found(_WITHIN, text, self.start, _BEFORE)
             or text[max(0, self.start - 1) : self.start] == "-"
         ):
             return False
@@ -257,7 +290,7 @@ class _Run:
             return False
         # "several hundred and five"; "twenty five-year leases"
         is_split = text[self.end : self.end + 1] == "-" and "-" not in written
-        return self.is_joined or (self.parts[0] not in _MANY and not is_split)
+        return self.is_joined or ((hundreds_are_whole or self.parts[0] not in _MANY) and not is_split)
 
 
 def _runs(text: str, spelled: Mapping[str, int]) -> Iterator[_Run]:
@@ -404,7 +437,7 @@ def _number(match: re.Match[str], text: str) -> Number:
 
 def _currencies(text: str, start: int, end: int) -> frozenset[str]:
     """Those that may be meant by what is written beside a figure."""
-    before = _CURRENCY_BEFORE.search(text[max(0, start - _BESIDE) : start])
+    before = _CURRENCY_BEFORE.search(text, max(0, start - _BESIDE), start)
     after = _CURRENCY_AFTER.match(text, end)
     beside = [*(before.groups() if before else ()), *(after.groups() if after else ())]
     names = (name if name in _CURRENCY_OF else dates.folded(name) for name in beside if name)

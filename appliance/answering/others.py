@@ -8,7 +8,8 @@ Rules this module keeps:
    of the same kind, or by the head of the column, if the cell has its word ("City" above "Other cities") and the other
    cells below it are names. "Other assets" are no companies.
 3. Whether a question by itself may be for such a row is known by the word before what it names: all of it stands right
-   behind a word of place ("in Paris"). A person, a company or a rank ("for Directors") is none of the other cities.
+   behind a word of place ("in Paris"). A person, a company or a rank ("for Directors") is none of the other cities, nor
+   is what is known to be no place there ("in Marketing").
 4. A row is a line with borders between its cells, as tables of documents are kept.
 """
 
@@ -34,6 +35,7 @@ _OTHERS = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]+")
 _SAID = re.compile(r"[^\W_]+")
+_NO_PLACES = frozenset(ANY.no_places)
 _MAY_BE_SMALL = 3  # letters of a word in a name: "Rio de Janeiro"
 
 
@@ -110,6 +112,8 @@ def are_places(question: str, names: Collection[str]) -> bool:
     before = _before_places(question_language(question))
     is_behind = False
     for said in _SAID.finditer(question):
+        if said[0].casefold() in _NO_PLACES:
+            is_behind = False
         if without_accents(said[0].casefold()) not in parts:
             is_behind = said[0].casefold() in before
         elif not is_behind:

@@ -15,10 +15,11 @@ import re
 from appliance.answering.numbers import CURRENCIES, MEASURES
 from appliance.dates import MONTHS, WEEKDAYS
 from appliance.index.names import begins_sentence
+from appliance.language.endings import singular
 from appliance.language.words import ANY, nouns_have_capitals, one_of
 
 _COUNTING = frozenset(ANY.counting_words)
-_CALENDAR = frozenset(name.removesuffix("s") for name in (*MONTHS, *WEEKDAYS))  # as `_singular` has them: "Lunes 8"
+_CALENDAR = frozenset(map(singular, (*MONTHS, *WEEKDAYS)))  # as `_singular` has them: "Lunes 8"
 _CURRENCY = rf"(?:aud|cad|chf|cny|dkk|eur|gbp|jpy|nok|sek|usd|fr|{one_of(CURRENCIES)})"
 MONEY = re.compile(rf"{_CURRENCY}[\d.,]*", re.IGNORECASE)
 """A currency, with a sum behind it or not."""
@@ -66,4 +67,4 @@ def _names(written: re.Match[str], language: str) -> bool:
 
 def _singular(word: str) -> str:
     folded = word.casefold()
-    return folded if folded in _COUNTING else folded.removesuffix("s")
+    return folded if folded in _COUNTING else singular(folded)

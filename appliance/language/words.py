@@ -184,6 +184,7 @@ class Language:
     name: str
     nouns_have_capitals: bool
     ordinals_have_dots: bool
+    hundreds_need_no_one: bool
     words: Words
     months: tuple[tuple[str, ...], ...]
     spelled: Mapping[str, int]
@@ -204,6 +205,7 @@ def read(text: str, file: str) -> Language:
         name=_of(str, told["name"], f"{file}: name"),
         nouns_have_capitals=_of(bool, told["nouns_have_capitals"], f"{file}: nouns_have_capitals"),
         ordinals_have_dots=_of(bool, told["ordinals_have_dots"], f"{file}: ordinals_have_dots"),
+        hundreds_need_no_one=_of(bool, told["hundreds_need_no_one"], f"{file}: hundreds_need_no_one"),
         words=Words(**{name: _strings(told[name], f"{file}: {name}") for name in lists}),
         months=_months(told["months"], f"{file}: months"),
         spelled=_spelled(told["spelled"], f"{file}: spelled"),

@@ -344,6 +344,9 @@ def test_the_time_to_find_a_row_for_others_grows_with_the_table_and_no_faster(ce
         ("Quelle est la limite de l'hotel à Paris ?", 1),
         ("Quelle est la limite de l'hotel à New York ?", 1),
         ("¿Cuál es el límite del hotel en París?", 1),
+        ("Qual è il limite per un hotel a Parigi?", 1),  # where "a" is no article
+        ("What is the hotel limit in Marketing?", 0),  # which is no city either
+        ("Wie hoch ist die Limite für ein Hotel in Marketing?", 0),
         ("What is the hotel limit for Directors?", 0),  # who are no city
         ("Hotel limit for a Director?", 0),
         ("What did Fabrikam pay for a hotel?", 0),
@@ -625,3 +628,50 @@ def test_every_quoted_piece_stands_in_its_passage_word_for_word(texts: list[str]
         source = " ".join(passages[int(match[2]) - 1].hit.chunk.text.split())
         for piece in match[1].split("…"):
             assert " ".join(piece.split()) in source
+
+
+SIDE_BY_SIDE = (
+    "Hotels and their limit\nCity | Limit | City | Limit\nGeneva | 230 | Vienna | 155\nBern | 150 | Oslo | 195"
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "follow_up", "marked"),
+    [
+        (HOTELS, "", "Geneva | 230"),
+        ("What is the hotel limit in Vienna?", "", "Vienna | 155"),
+        ("what is the hotel limit in oslo", "", "Oslo | 195"),
+        (f"{HOTELS} And in Vienna?", "And in Vienna?", "Vienna | 155"),
+        ("What is the hotel limit in Geneva and in Vienna?", "", "Geneva | 230 | Vienna | 155"),
+    ],
+)
+def test_of_two_tables_side_by_side_that_is_marked_which_is_asked_for(
+    question: str, follow_up: str, marked: str
+) -> None:
+    made = extract(question, make_passages(SIDE_BY_SIDE), ToyEmbedder(), follow_up=follow_up)
+    assert [made.text[start:end] for start, end in made.highlights] == [marked]
+    assert "Geneva | 230 | Vienna | 155" in made.text
+
+
+def test_a_follow_up_that_names_nothing_is_not_answered_by_a_document_that_does_not_hold_what_was_named_before() -> (
+    None
+):
+    follow_up = "And who approves it?"
+    plan, hotels = "The area manager approves the limit.", "The hotel limit in Geneva is 230."
+
+    def marks_of(*texts: str, said: str = follow_up) -> list[str]:
+        made = extract(f"{HOTELS} {said}", make_passages(*texts), ToyEmbedder(), follow_up=said)
+        return [made.text[start:end] for start, end in made.highlights]
+
+    assert marks_of(plan) == [plan]  # Geneva stands nowhere
+    assert marks_of(plan, hotels) == []
+    assert marks_of(plan, f"{hotels} The head of Geneva approves it.") == ["The head of Geneva approves it."]
+
+
+@pytest.mark.parametrize("label", ["401k:", "Hotel limit:"])
+def test_a_label_on_a_line_of_its_own_is_not_marked(label: str) -> None:
+    made = extract(
+        label.strip(":"), make_passages(f"Rail comes first.\n{label}\nIt is run by Fabrikam."), ToyEmbedder()
+    )
+    assert label in made.text
+    assert label not in [made.text[start:end] for start, end in made.highlights]
