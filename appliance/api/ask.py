@@ -75,11 +75,13 @@ def ask_in_conversation(
     if not text:
         raise InvalidRequest("The question is empty. Write one.")
     conversation = _conversation(appliance, conversation_id, reader)
+    received_at = datetime.now(UTC)
     for event in appliance.answerer.ask(
         text, reader, conversation, origin=origin, standing=standing, is_wanted=lambda: not left.is_set()
     ):
         if isinstance(event, Answered):
-            _store(appliance, conversation.id, reader, text, event)
+            turn = _turn(text, received_at, event)
+            appliance.conversations.add(conversation.id, reader.id, turn, goes_on=conversation_id is not None)
         yield event
 
 
@@ -93,25 +95,21 @@ def _conversation(appliance: Appliance, conversation_id: str | None, reader: Pri
     return Conversation(conversation_id, tuple(remembered))
 
 
-def _store(appliance: Appliance, conversation_id: str, reader: Principal, question: str, event: Answered) -> None:
+def _turn(question: str, asked_at: datetime, event: Answered) -> StoredTurn:
     answer = event.answer
-    appliance.conversations.add(
-        conversation_id,
-        reader.id,
-        StoredTurn(
-            query_id=event.query_id,
-            question=question,
-            answer=answer.text,
-            kind=answer.kind,
-            citations=tuple((citation.number, citation.hit.chunk.id) for citation in answer.citations),
-            notices=answer.notices,
-            asked_at=datetime.now(UTC),
-            searched_for=event.completed,
-            grounding=answer.grounding,
-            highlights=answer.highlights,
-            quoted_at=answer.quoted_at,
-            drew_on=event.drew_on,
-        ),
+    return StoredTurn(
+        query_id=event.query_id,
+        question=question,
+        answer=answer.text,
+        kind=answer.kind,
+        citations=tuple((citation.number, citation.hit.chunk.id) for citation in answer.citations),
+        notices=answer.notices,
+        asked_at=asked_at,
+        searched_for=event.completed,
+        grounding=answer.grounding,
+        highlights=answer.highlights,
+        quoted_at=answer.quoted_at,
+        drew_on=event.drew_on,
     )
 
 
