@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from appliance.answering.answerer import Answered, AnswerEvent, Found, Started, Token
 from appliance.answering.course import Standing
+from appliance.answering.followup import REMEMBERED_TURNS
 from appliance.api.conversations import visible_passages, withheld
 from appliance.api.gate import Asking, StillAsking, TheAppliance, TheDoor
 from appliance.api.schemas.asking import AnswerOut, AskEvent, FeedbackIn, PassagesOut, Question, StartedOut, TokenOut
@@ -24,8 +25,6 @@ from appliance.errors import InvalidRequest
 from appliance.wiring import Appliance
 
 router = APIRouter(tags=["ask"])
-REMEMBERED_TURNS = 6
-"""Earlier turns that a follow-up question may refer to."""
 
 
 @router.post("/ask", response_class=StreamingResponse)
