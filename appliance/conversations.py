@@ -131,14 +131,19 @@ class Conversations:
         """An identifier for a new conversation; it is stored with its first turn."""
         return str(uuid.uuid4())
 
-    def add(self, conversation_id: str, person_id: str, turn: StoredTurn) -> None:
-        """Append a turn. Raises NotFound when the conversation is somebody else's."""
+    def add(self, conversation_id: str, person_id: str, turn: StoredTurn, *, goes_on: bool = False) -> None:
+        """Append a turn; nothing, where a conversation that `goes_on` has been deleted meanwhile.
+
+        Raises NotFound when the conversation is somebody else's.
+        """
         key = self._log.key_of(person_id, month_of(turn.asked_at))
         with self._database.write() as connection:
             owner = connection.execute(
                 select(conversations.c.person_id).where(conversations.c.id == conversation_id)
             ).scalar()
             if owner is None:
+                if goes_on:
+                    return
                 connection.execute(
                     insert(conversations).values(id=conversation_id, person_id=person_id, updated_at=turn.asked_at)
                 )

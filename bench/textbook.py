@@ -83,7 +83,7 @@ def _found(index: VectorStoreIndex, question: str, places: dict[str, dict[str, A
     return {
         "ms": took_ms,
         "places": [
-            (place["file_path"], int(page) if page.isdigit() else None) for place, page in zip(of, pages, strict=True)
+            (place["file_path"], int(page) if page.isdecimal() else None) for place, page in zip(of, pages, strict=True)
         ],
     }
 

@@ -264,6 +264,8 @@ class Runs:
         """Last of all, because `close` waits for the report too: forget the thread, and do what was asked meanwhile."""
         with self._lock:
             del self._threads[run.id]
+            if self._running(run.source.id) is not None:  # begun while this one reported: it is the one to go on
+                return
             again = self._again.pop(run.source.id, None)
             if again is None or self._stop.is_set():
                 return

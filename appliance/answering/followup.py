@@ -35,6 +35,9 @@ from appliance.domain import MAX_QUESTION_CHARACTERS, Turn
 from appliance.language.words import ANY, LANGUAGES, Language, one_of, words_of
 
 _WORD = re.compile(r"[^\W_]+")
+REMEMBERED_TURNS = 6
+"""Earlier turns that a follow-up question may refer to."""
+
 _FEW_WORDS = 4
 _MOST_BEFORE = 2  # words of its own before one that points back; with more there is something to point at
 _MOST_IN_ALL = 6

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from appliance.answering.answerer import Answered, AnswerEvent, Found, Started, Token
 from appliance.answering.course import Standing
+from appliance.answering.followup import REMEMBERED_TURNS
 from appliance.api.conversations import visible_passages, withheld
 from appliance.api.gate import Asking, StillAsking, TheAppliance, TheDoor
 from appliance.api.schemas.asking import AnswerOut, AskEvent, FeedbackIn, PassagesOut, Question, StartedOut, TokenOut
@@ -24,8 +25,6 @@ from appliance.errors import InvalidRequest
 from appliance.wiring import Appliance
 
 router = APIRouter(tags=["ask"])
-REMEMBERED_TURNS = 6
-"""Earlier turns that a follow-up question may refer to."""
 
 
 @router.post("/ask", response_class=StreamingResponse)
@@ -75,11 +74,13 @@ def ask_in_conversation(
     if not text:
         raise InvalidRequest("The question is empty. Write one.")
     conversation = _conversation(appliance, conversation_id, reader)
+    received_at = datetime.now(UTC)
     for event in appliance.answerer.ask(
         text, reader, conversation, origin=origin, standing=standing, is_wanted=lambda: not left.is_set()
     ):
         if isinstance(event, Answered):
-            _store(appliance, conversation.id, reader, text, event)
+            turn = _turn(text, received_at, event)
+            appliance.conversations.add(conversation.id, reader.id, turn, goes_on=conversation_id is not None)
         yield event
 
 
@@ -93,25 +94,21 @@ def _conversation(appliance: Appliance, conversation_id: str | None, reader: Pri
     return Conversation(conversation_id, tuple(remembered))
 
 
-def _store(appliance: Appliance, conversation_id: str, reader: Principal, question: str, event: Answered) -> None:
+def _turn(question: str, asked_at: datetime, event: Answered) -> StoredTurn:
     answer = event.answer
-    appliance.conversations.add(
-        conversation_id,
-        reader.id,
-        StoredTurn(
-            query_id=event.query_id,
-            question=question,
-            answer=answer.text,
-            kind=answer.kind,
-            citations=tuple((citation.number, citation.hit.chunk.id) for citation in answer.citations),
-            notices=answer.notices,
-            asked_at=datetime.now(UTC),
-            searched_for=event.completed,
-            grounding=answer.grounding,
-            highlights=answer.highlights,
-            quoted_at=answer.quoted_at,
-            drew_on=event.drew_on,
-        ),
+    return StoredTurn(
+        query_id=event.query_id,
+        question=question,
+        answer=answer.text,
+        kind=answer.kind,
+        citations=tuple((citation.number, citation.hit.chunk.id) for citation in answer.citations),
+        notices=answer.notices,
+        asked_at=asked_at,
+        searched_for=event.completed,
+        grounding=answer.grounding,
+        highlights=answer.highlights,
+        quoted_at=answer.quoted_at,
+        drew_on=event.drew_on,
     )
 
 

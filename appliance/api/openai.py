@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from appliance.answering.answerer import Answered, AnswerEvent, Token
-from appliance.api.ask import REMEMBERED_TURNS
+from appliance.answering.followup import REMEMBERED_TURNS
 from appliance.api.gate import Asking, StillAsking, TheAppliance
 from appliance.api.schemas.asking import MAX_QUESTION_CHARACTERS
 from appliance.api.schemas.shapes import Problem

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from appliance.answering.followup import standalone
+from appliance.answering.followup import REMEMBERED_TURNS, standalone
 from appliance.answering.sentences import MARKER, marked
 from appliance.auth.standing import Person, principal_of
 from appliance.catalog import Catalog
@@ -32,7 +32,6 @@ from appliance.evaluation.golden import Evidence, GoldenQuestion
 from appliance.evaluation.runner import Exercise
 
 NAME = "answers found helpful"
-_REMEMBERED = 6
 _NO_READER = "whoever asked may not ask any more"
 _NO_CITATION = "the answer cites nothing"
 _NOT_SEEN = "what the answer cites is gone, or closed to whoever asked"
@@ -109,7 +108,7 @@ def digest_of(exercises: Sequence[Exercise]) -> str:
 def _searched(item: PraisedTurn) -> str:
     """What was searched for, as it is stored with a completed follow-up; turns of older releases tell by the rules."""
     return item.turn.searched_for or standalone(
-        item.turn.question, [Turn(question, "") for question in item.earlier[-_REMEMBERED:]]
+        item.turn.question, [Turn(question, "") for question in item.earlier[-REMEMBERED_TURNS:]]
     )
 
 

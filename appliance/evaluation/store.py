@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     Column,
+    Connection,
     Float,
     ForeignKey,
     Index,
@@ -35,6 +36,7 @@ from sqlalchemy import (
     update,
 )
 
+from appliance.catalog.tables import MAX_VARIABLES
 from appliance.conversations import turns
 from appliance.database import Database, Moment, metadata
 from appliance.domain import AnswerKind
@@ -120,8 +122,7 @@ class EvaluationStore:
             kept = connection.execute(
                 update(evaluations).where(evaluations.c.id == run.id).values(**_values(run))
             ).rowcount
-            asked = {result.query_id for result in results if result.query_id}
-            there = set(connection.execute(select(turns.c.query_id)).scalars()) if asked else set()
+            there = _there(connection, [result.query_id for result in results if result.query_id])
             rows = [_row(run, result) for result in results if result.query_id is None or result.query_id in there]
             if kept and rows:
                 connection.execute(insert(evaluation_results), rows)
@@ -257,6 +258,15 @@ def _counted(words: str) -> NotAsked:
     """The questions that a run of a release before did not ask: "1,012 of 1,045: q1 (travel.md), ..."."""
     count, _, named = words.partition(": ")
     return NotAsked(int(count.split(" ", 1)[0].replace(",", "")), named) if words else NotAsked()
+
+
+def _there(connection: Connection, query_ids: Sequence[str]) -> frozenset[str]:
+    """Those of some turns that have not been deleted."""
+    found: set[str] = set()
+    for start in range(0, len(query_ids), MAX_VARIABLES):
+        of_these = turns.c.query_id.in_(query_ids[start : start + MAX_VARIABLES])
+        found.update(connection.execute(select(turns.c.query_id).where(of_these)).scalars())
+    return frozenset(found)
 
 
 def _row(run: Evaluation, result: QuestionResult) -> dict[str, Any]:

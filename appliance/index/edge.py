@@ -207,7 +207,9 @@ class EdgeIndex:
         """Documents (ids) with the sum of the IDF of the words in common, and how many with a name there are."""
         if not access.groups or not terms.indices:
             return [], 0
-        shard, statistics = self._shard(), self._counted()[NAMES]
+        shard = self._shard()
+        with self._vendor_errors("be searched"):
+            statistics = self._counted()[NAMES]
         access = statistics.met(access)
         if not access.groups:
             return [], 0

@@ -30,6 +30,7 @@ from appliance.domain import AccessFilter
 Keys = NDArray[numpy.uint64]
 Counts = NDArray[numpy.int32]
 
+_MOST_EMPTY = 64  # labels of no chunk, before it is worth looking whether they are more than half
 _LABEL_BITS = 32
 _LABEL_MASK = numpy.uint64((1 << _LABEL_BITS) - 1)
 
@@ -80,7 +81,22 @@ class TermStatistics:
         layers = [*self.layers, _summed(keys, counts)]
         while len(layers) > 1 and len(layers[-1].keys) * 2 > len(layers[-2].keys):
             layers[-2:] = [_merged(layers[-2:])]
-        return TermStatistics(tuple(numbers), tuple(chunks), tuple(layers))
+        changed = TermStatistics(tuple(numbers), tuple(chunks), tuple(layers))
+        return changed._without_empty() if chunks.count(0) > max(_MOST_EMPTY, len(chunks) // 2) else changed
+
+    def _without_empty(self) -> TermStatistics:
+        """The same without labels of no chunk, which a search would compare with a reader's groups for ever."""
+        stays = numpy.array(self.chunks) != 0
+        number = numpy.cumsum(stays).astype(numpy.uint64) - numpy.uint64(1)
+        whole = _merged(self.layers)
+        of = whole.keys & _LABEL_MASK
+        rows = stays[of]
+        keys = whole.keys[rows] & ~_LABEL_MASK | number[of[rows]]
+        return TermStatistics(
+            tuple(itertools.compress(self.labels, stays)),
+            tuple(itertools.compress(self.chunks, stays)),
+            (_Layer(keys, whole.counts[rows]),),
+        )
 
     def total(self, access: AccessFilter) -> int:
         """How many chunks the reader may see."""

@@ -136,7 +136,7 @@ def _not_reached(address: str, error: Exception) -> str:
 def _knock(address: str) -> None:
     """See whether anybody listens, which Ray takes half a minute to find out. Raises OSError."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdigit():
+    if host and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
 
 

@@ -11,6 +11,7 @@ Rules this module keeps:
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 
@@ -138,7 +139,7 @@ def _paragraph(block: etree._Element, *, listed: bool) -> Iterator[Element]:
     text = clean_text(_text(block))
     if block.tag == f"{_TEXT}h":
         level = block.get(f"{_TEXT}outline-level", "1")
-        kind, depth = ElementKind.HEADING, min(MAX_LEVEL, int(level)) if level.isdigit() else 1
+        kind, depth = ElementKind.HEADING, min(MAX_LEVEL, int(level)) if re.fullmatch(r"\d{1,9}", level) else 1
     else:
         kind, depth = (ElementKind.LIST_ITEM if listed else ElementKind.TEXT), 0
     if text:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
+import time
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from appliance.answering.answerer import Started
+from appliance.api.ask import ask_in_conversation
 from appliance.audit.keys import Key
 from appliance.wiring import Appliance
 from appliance.wording import DOORS
@@ -152,6 +156,28 @@ def test_a_conversation_can_be_deleted_and_the_record_stays(client: Client, appl
     assert client("employee").delete(path).status_code == 204
     assert client("employee").get(path).status_code == 404
     assert appliance.log.query(str(answer["query_id"])).answer is not None
+
+
+def test_a_turn_is_of_when_it_was_asked_and_none_is_kept_of_a_conversation_deleted_meanwhile(
+    client: Client, appliance: Appliance, _sessions: dict[str, str]
+) -> None:
+    question, left = "Are trains booked second class?", threading.Event()
+    talk = str(ask(client, "employee", question)["conversation_id"])
+    reader = appliance.sessions.authenticate(_sessions["employee"])
+    asking = ask_in_conversation(appliance, question, reader, talk, left, origin="test")
+    next(asking)
+    received_at = datetime.now(UTC)
+    time.sleep(0.01)
+    list(asking)
+    *_, turn = appliance.conversations.turns(talk, reader.id)
+    assert turn.asked_at <= received_at
+    asking = ask_in_conversation(appliance, question, reader, talk, left, origin="test")
+    started = next(asking)
+    assert isinstance(started, Started)
+    appliance.conversations.delete(talk, reader.id)
+    list(asking)
+    assert talk not in [item.id for item in appliance.conversations.recent(reader.id, limit=1000)]
+    assert appliance.log.query(started.query_id).answer is not None
 
 
 def test_feedback_goes_to_the_turn_and_the_log(client: Client, appliance: Appliance) -> None:

@@ -126,6 +126,15 @@ def test_a_deleted_conversation_is_gone_with_its_turns_and_leaves_the_others(con
         conversations.delete("unknown", "me")
 
 
+def test_a_conversation_deleted_while_its_answer_is_written_does_not_come_back(conversations: Conversations) -> None:
+    conversations.add("c", "me", turn(1))
+    conversations.add("c", "me", turn(2), goes_on=True)
+    conversations.delete("c", "me")
+    conversations.add("c", "me", turn(3), goes_on=True)
+    assert conversations.recent("me", limit=10) == []
+    assert conversations.all_turns("me") == []
+
+
 def test_the_same_answer_is_not_stored_twice_and_the_attempt_changes_nothing(conversations: Conversations) -> None:
     conversations.add("c", "me", turn(1))
     with pytest.raises(Conflict):

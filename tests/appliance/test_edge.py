@@ -599,3 +599,14 @@ def test_who_may_see_few_chunks_gets_exact_results_from_a_large_index(
         nearest = sorted(range(9, 6_000, 10), key=lambda row: -float(vectors[row] @ asked))[:10]
         assert [hit.chunk_id for hit in legs.dense] == [str(uuid.UUID(int=row + 1)) for row in nearest]
     index.close()
+
+
+def test_what_the_vendor_raises_while_it_counts_anew_is_unavailable_for_names_too(tmp_path: Path) -> None:
+    index = open_index(tmp_path / "index")
+    index.upsert([chunk(1)])
+    index._folder.shard.close()  # as after a write that failed
+    index._statistics = None
+    with pytest.raises(IndexUnavailable):
+        index.named("What does the Foo Bar say?", access=STAFF, limit=5)
+    with pytest.raises(IndexUnavailable):
+        index.called("travel policy", access=STAFF, limit=5)

@@ -103,3 +103,18 @@ def test_statistics_under_another_name_are_none(tmp_path: Path) -> None:
     save_statistics(tmp_path / "statistics", {"one": TermStatistics()})
     with pytest.raises(KeyError):
         load_statistics(tmp_path / "statistics", ("other",))
+
+
+def test_labels_that_no_chunk_has_any_more_are_forgotten_and_nothing_else_changes() -> None:
+    mine = AccessFilter(frozenset({"mine"}))
+    stay = [change({"mine"}, 1, 2), change({"mine", "first"}, 2, 2**32 - 1), change({"last"}, 1)]
+    passing = [change({f"group {number}"}, 1, 2, number) for number in range(1000)]
+    statistics = TermStatistics().changed([stay[0], *passing[:500], stay[1], *passing[500:], stay[2]])
+    for gone in passing:
+        statistics = statistics.changed([Change(gone.groups, gone.terms, -1)])
+    plain = TermStatistics().changed(stay)
+    assert len(statistics.labels) < 200
+    assert statistics.total(mine) == plain.total(mine) == 2
+    for access in (mine, AccessFilter(frozenset({"last"})), AccessFilter(frozenset({"first", "last", "group 7"}))):
+        assert statistics.idf(TERMS, access).tobytes() == plain.idf(TERMS, access).tobytes()
+        assert statistics.met(access) == plain.met(access)

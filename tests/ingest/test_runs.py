@@ -364,3 +364,32 @@ def test_only_the_latest_runs_are_remembered_and_no_thread_stays(room: Room) -> 
         assert len(runs.latest()) == 50
         assert runs.latest()[0] is run
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("sync-")]
+
+
+def test_a_sync_that_begins_while_the_last_one_reports_its_end_is_the_only_one(room: Room, held: HeldEmbedder) -> None:
+    room.write("a.txt", "The notice period is three months.")
+    reporting, reported = threading.Event(), threading.Event()
+
+    def report(_: Run) -> None:
+        reporting.set()
+        assert reported.wait(20)
+
+    with closing(Runs(room.pipeline(), room.history)) as runs:
+        first = runs.start(room.source, on_end=report)
+        assert held.asked.wait(20)
+        runs.request(room.source)  # once more
+        held.go.set()
+        assert reporting.wait(20)
+        held.go.clear()
+        held.asked.clear()
+        room.write("b.txt", "The vault opens at seven.")
+        second = runs.request(room.source)
+        assert second is not first
+        assert held.asked.wait(20)
+        reported.set()
+        runs.wait(first.id, 20)
+        assert [run for run in runs.latest() if run.finished_at is None] == [second]
+        runs.cancel(room.source.id)
+        held.go.set()
+        runs.wait(second.id, 20)
+        assert runs.latest() == [second, first]

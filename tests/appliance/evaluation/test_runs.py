@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Engine, event, update
 
 from appliance.answering.answerer import Answerer
 from appliance.audit.entries import Entry, EvaluationEnded
@@ -622,6 +622,27 @@ def test_questions_found_helpful_are_asked_as_who_asked_and_kept_without_words(d
     assert [(item.question, item.places, item.query_id) for item in results] == [("", (), praised), ("", (), follow_up)]
     assert sum(results[0].gains) == 1
     assert {access for _, access in desk.gate.asked} == {reader.access}
+
+
+def test_a_run_that_ends_reads_no_turns_but_those_it_asked(desk: Desk) -> None:
+    (leave,) = desk.shop.add("leave2.txt", "Parental leave of fathers is two weeks.")
+    praised = praise(desk, "How long is parental leave of fathers?", leave.id)
+    praise(desk, "fathers", leave.id, verdict="")
+    reader = replace(READER, groups=STAFF)
+    exercises = exercises_from(desk.conversations.praised(), {READER.id: reader}, desk.shop.catalog).exercises
+    said: list[tuple[str, object]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, values: object, *_: object) -> None:
+        said.append((" ".join(statement.split()), values))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        desk.ended(desk.start(exercises, kind=SetKind.FEEDBACK, groups=()))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert [values for statement, values in said if statement.startswith("SELECT turns.query_id FROM turns")] == [
+        (praised,)
+    ]
 
 
 def test_a_follow_up_that_a_model_completed_is_asked_as_it_was_searched(desk: Desk) -> None:

@@ -62,6 +62,12 @@ def test_a_paragraph_that_is_only_called_a_heading_is_a_text() -> None:
     ]
 
 
+@pytest.mark.parametrize(("said", "level"), [("0", 1), ("9", 9), ("10", 9), ("²", 1), ("1" * 5000, 1), ("", 1)])
+def test_a_level_that_is_none_is_the_first(said: str, level: int) -> None:
+    (heading,) = read(made.opendocument("text", f'<text:h text:outline-level="{said}">Fees</text:h>'), "a.odt").elements
+    assert (heading.kind, heading.level) == (ElementKind.HEADING, level)
+
+
 def row(*cells: str, more: str = "") -> str:
     inner = "".join(f"<table:table-cell><text:p>{cell}</text:p></table:table-cell>" for cell in cells)
     return f"<table:table-row {more}>{inner}</table:table-row>"
