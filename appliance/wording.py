@@ -75,7 +75,13 @@ DOORS: Mapping[str, str] = {
 ON_RECORD_FIRST = "An act is on record before it is done. One that failed is followed by an entry that says so."
 """What stands above a list of events, whose words are those of acts that were done."""
 
-_ONE = {"relabel": "give another label", "empty": "find it empty", "fail": "not reach it"}
+_ONE = {
+    "read": "try to read",
+    "read_again": "try to read again",
+    "relabel": "give another label",
+    "empty": "find it empty",
+    "fail": "not reach it",
+}
 
 
 def outcome(named: str) -> str:

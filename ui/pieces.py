@@ -106,7 +106,8 @@ def page_image(path: str, alt: str) -> Html:
 
     `st.image` would copy the page to an address that asks for no session.
     """
-    return Html(f'<img class="sr-page" src="{text(path)}" alt="{text(alt)}">')
+    picture = f'<img class="sr-page" src="{text(path)}" alt="{text(alt)}">'
+    return Html(f'<span class="sr-picture">{picture}<span class="sr-loading">Loading the page</span></span>')
 
 
 def link_button(words: str, path: str, *, download: bool = False) -> Html:

@@ -5,11 +5,12 @@ A sign, a word for screen readers and the frame say which words went and which c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
 
-from appliance.api.schemas.replays import NoteOut, PassageThenOut, PieceOut, ReplayOut
+from appliance.api.schemas.replays import NoteOut, PassageNowOut, PassageThenOut, PieceOut, ReplayOut
 from ui import pieces
 from ui.client import Client
 from ui.inert import Html, text
@@ -21,7 +22,7 @@ _OUTCOMES: dict[str, tuple[str, pieces.Tone]] = {
 }
 _KEPT = "strongroom_replay"
 _FATES = {
-    "in_force": "as it was",
+    "in_force": "still in force",
     "superseded": "has a later version",
     "closed": "closed to the person",
     "changed": "has another text",
@@ -61,19 +62,34 @@ def _show(found: ReplayOut) -> None:
         pieces.show(Html(f'<ul class="sr-notes">{"".join(map(_note, found.notes))}</ul>'))
     if found.pieces:
         pieces.show(_comparison(found))
-    if found.passages:
-        columns = ("Rank then", "Rank now", "Number", "Document", "Now")
-        pieces.show(Html('<h3 class="sr-small-head">Passages then and now</h3>'))
-        pieces.show(pieces.table(columns, map(_row, found.passages)))
+    _show_passages(found.passages)
     if found.found_now:
-        others = pieces.join(Html(f"<li>{pieces.code(it.chunk_id)} at rank {it.rank}</li>") for it in found.found_now)
         pieces.show(
             Html(
                 '<h3 class="sr-small-head">Found now and not then</h3>'
                 '<p class="sr-muted">What they say is for those who may read them.</p>'
-                f'<ul class="sr-notes">{others}</ul>'
+                f'<ul class="sr-notes">{pieces.join(map(_found_now, found.found_now))}</ul>'
             )
         )
+
+
+def _show_passages(passages: Sequence[PassageThenOut]) -> None:
+    """Those that are not as they were; what has become of their documents first. The others are folded away."""
+    differing = [it for it in passages if it.fate != "in_force" or it.rank_now != it.rank_then]
+    same = [it for it in passages if it not in differing]
+    columns = ("Rank then", "Rank now", "Number", "Document", "Now")
+    if differing:
+        pieces.show(Html('<h3 class="sr-small-head">Passages that are not as they were</h3>'))
+        differing.sort(key=lambda it: (it.fate == "in_force", it.rank_now is not None, it.rank_then))
+        pieces.show(pieces.table(columns, map(_row, differing)))
+    if same:
+        with st.expander(f"{pieces.count(len(same), 'passage')} as then, at the same rank"):
+            pieces.show(pieces.table(columns, map(_row, same)))
+
+
+def _found_now(passage: PassageNowOut) -> Html:
+    named = text(passage.title) if passage.title else pieces.code(passage.chunk_id)
+    return Html(f"<li>{named} at rank {passage.rank}</li>")
 
 
 def _note(note: NoteOut) -> str:

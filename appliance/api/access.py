@@ -26,7 +26,7 @@ from appliance.api.schemas.access import (
 from appliance.api.schemas.shapes import GroupName
 from appliance.api.wire import through
 from appliance.auth.standing import Person, principal_of
-from appliance.domain import EVERYONE, Document, DocumentState, Principal, access_of
+from appliance.domain import EVERYONE, TROUBLED, Document, DocumentState, Principal, access_of
 from appliance.errors import ApplianceError, InvalidRequest, NotFound
 from appliance.labels import groups_in
 from appliance.wiring import Appliance
@@ -72,6 +72,7 @@ def explanation(document_id: str, _admin: Admin, appliance: TheAppliance) -> Exp
         acts_later=not problem and finding.label != document.groups,
         problem=problem or finding.remark,
         found=document.version_id is not None,
+        unread=document.reason if document.state in TROUBLED else "",
         people=_seers(appliance, document),
     )
 

@@ -73,8 +73,10 @@ def _print(found: ReplayOut) -> None:
             table.add_row(*_row(passage))
         out.print(table)
     if found.found_now:
-        others = ", ".join(f"{it.chunk_id[:ID_CHARACTERS]} ({it.rank})" for it in found.found_now)
-        out.print(f"Found now and not then, by id and rank: {others}")
+        others = ", ".join(
+            f"{escape(printable(it.title)) or it.chunk_id[:ID_CHARACTERS]} ({it.rank})" for it in found.found_now
+        )
+        out.print(f"Found now and not then, by title or id, and rank: {others}")
     for piece in found.pieces:
         style, text = _STYLES[piece.change], escape(printable(piece.text)) or f" ({piece.words} words not shown)"
         out.print(f"[{style}]{text}[/{style}]" if style else text, end="")

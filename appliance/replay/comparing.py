@@ -47,10 +47,16 @@ def passages_then(
     )
 
 
-def found_now(retrieved: Sequence[RetrievedPassage], now: Sequence[Hit]) -> tuple[PassageNow, ...]:
-    """What is found now and was not then, best first."""
+def found_now(
+    retrieved: Sequence[RetrievedPassage], now: Sequence[Hit], titles: Mapping[str, str]
+) -> tuple[PassageNow, ...]:
+    """What is found now and was not then, best first. `titles` are those of the documents that may be named."""
     then = {it.chunk_id for it in retrieved}
-    return tuple(PassageNow(hit.chunk.id, hit.rank) for hit in now if hit.chunk.id not in then)
+    return tuple(
+        PassageNow(hit.chunk.id, hit.rank, titles.get(hit.chunk.document_id, ""))
+        for hit in now
+        if hit.chunk.id not in then
+    )
 
 
 def search_differs(then: Sequence[PassageThen], others: Sequence[PassageNow]) -> Iterator[Note]:

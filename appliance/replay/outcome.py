@@ -75,10 +75,14 @@ class PassageThen:
 
 @dataclass(frozen=True, slots=True)
 class PassageNow:
-    """A passage that is found now and was not then: its identifier and its rank, and no more."""
+    """A passage that is found now and was not then: its identifier and its rank, and no more of what it says.
+
+    `title` is that of its document, empty where the officer may not see that.
+    """
 
     chunk_id: str
     rank: int
+    title: str = ""
 
 
 class Change(StrEnum):

@@ -133,7 +133,7 @@ class Replayer:
         notes = [*self._of_the_state(case), *_of_the_documents(case)]
         now = self._searched(case, notes)
         then = comparing.passages_then(retrieval.retrieved, case.fates, now or ())
-        others = comparing.found_now(retrieval.retrieved, now or ())
+        others = comparing.found_now(retrieval.retrieved, now or (), self._titles(now or (), officer))
         if now is not None:
             notes += comparing.search_differs(then, others)
         prompt = self._prompt(case, notes)
@@ -261,6 +261,11 @@ class Replayer:
         if other is not None:
             notes.append(other)
         return answering.written(case.retrieval, prompt, self._model, language=case.language, time_s=self._time_s)
+
+    def _titles(self, hits: Sequence[Hit], officer: Principal) -> dict[str, str]:
+        """The titles of the documents that were found, by their ids, as far as the officer may see them."""
+        found = {hit.chunk.document_id for hit in hits}
+        return {edition.document_id: edition.title for edition in self._catalog.editions(found, officer.access)}
 
     def _may_read(self, officer: Principal, case: _Case) -> bool:
         """Whether an officer may read every passage that the answer was made from."""

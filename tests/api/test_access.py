@@ -133,13 +133,25 @@ def test_why_a_document_is_seen_is_explained_without_a_word_of_it(desk: Desk) ->
     assert found["grounds"] == [{"group": group, "by": "rule 1 of the source"} for group in ("hr", "law")]
     assert (found["groups"], found["level"], found["level_by"]) == (["hr", "law"], "internal", "rule 1 of the source")
     assert found["people"] == [{"name": name, "groups": ["hr"]} for name in ("hr", "hr-admin")]
-    assert (found["acts_later"], found["found"], found["problem"]) == (False, True, "")
+    assert (found["acts_later"], found["found"], found["problem"], found["unread"]) == (False, True, "", "")
     assert "carpenter" not in told.text
     (folder / "pay.txt.access.toml").write_text("groups = []")
     later = desk.admin.get(f"/api/access/documents/{document}").json()
     assert (later["acts_later"], later["groups"]) == (True, ["hr", "law"])
     assert later["problem"] == "Nobody is named by the access file 'pay.txt.access.toml'."
     assert desk.admin.get("/api/access/documents/unknown").status_code == 404
+
+
+def test_why_nobody_sees_a_document_says_that_reading_it_failed(desk: Desk) -> None:
+    folder = desk.folder(broken__pdf="%PDF-1.7 and no more")
+    key = desk.add(folder, groups=["hr"])
+    desk.sync(key)
+    found = desk.admin.get(f"/api/access/documents/{desk.id_of(key, 'broken.pdf')}").json()
+    assert not found["found"]
+    assert found["unread"] == next(
+        file["reason"] for file in desk.admin.get("/api/files", params={"source_id": key}).json()["files"]
+    )
+    assert found["unread"]
 
 
 def test_a_reader_is_told_through_which_of_their_groups_they_see_a_document(desk: Desk) -> None:
@@ -278,9 +290,9 @@ def test_the_doctor_names_groups_with_a_profile_of_retention_that_nobody_is_in(d
         checks = examine(replace(desk.appliance, settings=settings))
         return [check.detail for check in checks if check.name == "retention"]
 
+    assert told() == ["no profile is set: questions and answers are kept for ever"]
     assert told("traiding", "everyone") == ["has profiles for groups that nobody is in: 'traiding'"]
     assert told("everyone") == ["groups with a profile: 1"]
-    assert told() == []
 
 
 def test_a_rule_in_one_line_says_the_same_as_its_fields() -> None:

@@ -209,7 +209,8 @@ def test_a_document_with_a_later_version_is_named_and_the_answer_reproduced_from
     [old] = [it for it in replay["passages"] if it["title"] == "Canteen"]
     assert (old["fate"], old["rank_now"]) == ("superseded", None)
     assert replay["found_now"]
-    assert set(replay["found_now"][0]) == {"chunk_id", "rank"}
+    assert set(replay["found_now"][0]) == {"chunk_id", "rank", "title"}
+    assert "Canteen" in [it["title"] for it in replay["found_now"]]
     assert "Zinnober" not in json.dumps(replay)
 
 

@@ -6,7 +6,7 @@ import uuid
 from urllib.parse import urlsplit
 
 import httpx
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, Route, expect
 
 from tests.journeys.browser import PHONE, visit
 from tests.journeys.served import Served
@@ -24,10 +24,17 @@ def test_an_answer_names_its_source_and_the_source_opens_on_its_page(browser: Br
         expect(page.locator(".sr-answer").last).to_contain_text("ten years")
         expect(page.get_by_text("Quoted from documents (no language model)")).to_be_visible()
         card = page.locator('[class*="st-key-sr-card-"]', has_text="records-retention.pdf").first
+        held: list[Route] = []
+        page.route("**/page.png", lambda route: held.append(route))
         visiting.click(card.get_by_role("button"))
         picture = page.get_by_role("dialog").locator("img.sr-page")
         picture.wait_for()
+        loading = page.get_by_role("dialog").get_by_text("Loading the page")
+        expect(loading).to_be_visible()
+        for route in held:
+            route.continue_()
         visiting.wait_for_page_image()
+        expect(loading).to_be_hidden()
         assert "marked" in (picture.get_attribute("alt") or "")
 
 
@@ -129,9 +136,22 @@ def test_a_conversation_goes_on_is_judged_found_again_and_deleted(browser: Brows
         expect(page.locator(".sr-answer")).to_have_count(2, timeout=60_000)
         expect(page.get_by_text("Searched for: Since when does the retention period")).to_be_visible()
         assert page.locator(".sr-answer mark").count() >= 2
-        visiting.click(page.get_by_role("button", name="Not helpful", exact=True).last)
+        visiting.settle()
+        composer, judge = (
+            page.locator(".st-key-sr-asking"),
+            page.get_by_role("button", name="Not helpful", exact=True).last,
+        )
+        page.evaluate(
+            "([main, judge, composer]) => main.scrollBy(0, judge.getBoundingClientRect().bottom"
+            " - composer.getBoundingClientRect().top)",
+            [page.get_by_test_id("stMain").element_handle(), judge.element_handle(), composer.element_handle()],
+        )
+        visiting.click(judge)
         field = page.get_by_label("What was wrong?")
         field.wait_for()
+        visiting.settle()
+        send = page.get_by_role("button", name="Send", exact=True)
+        assert _bottom_of(send) <= _top_of(composer)  # nobody has to scroll for it
         looks = [
             page.get_by_role("button", name=words, exact=True).last.evaluate(
                 "it => getComputedStyle(it).backgroundColor"
@@ -147,11 +167,25 @@ def test_a_conversation_goes_on_is_judged_found_again_and_deleted(browser: Brows
         entry = page.get_by_role("button", name="Since when does the retention period")
         visiting.click(entry.first)
         expect(page.locator(".sr-answer")).to_have_count(2)
+        visiting.settle()
+        assert 0 <= _top_of(page.locator(".sr-question").last) < 200  # one stands where one left it
         expect(page.get_by_text("You found this not helpful.")).to_be_visible()
         row = page.locator('[class*="st-key-sr-history-current-"]')
         visiting.click(row.get_by_role("button", name="Delete"))
         visiting.click(page.get_by_role("button", name="Delete conversation"))
         expect(entry).to_have_count(0)
+
+
+def _top_of(target: Locator) -> float:
+    box = target.bounding_box()
+    assert box is not None
+    return box["y"]
+
+
+def _bottom_of(target: Locator) -> float:
+    box = target.bounding_box()
+    assert box is not None
+    return box["y"] + box["height"]
 
 
 def test_a_reload_and_the_way_back_open_a_conversation_again(browser: Browser, served: Served) -> None:
@@ -203,6 +237,18 @@ def test_the_way_back_closes_a_source_and_stays_in_its_conversation(browser: Bro
         visiting.close_dialog()
         page.wait_for_url(conversation)
         expect(page.locator(".sr-answer")).to_contain_text("ten years")
+        visiting.settle()
+        page.go_back()  # not to the source that was closed
+        expect(page.get_by_text("Ask your documents")).to_be_visible()
+        expect(dialog).to_have_count(0)
+        visiting.go(f"/ask?{urlsplit(conversation).query}&source={ids}")  # as a bookmark leads there
+        expect(dialog).to_contain_text("records-retention.pdf")
+        visiting.close_dialog()
+        page.wait_for_url(conversation)
+        visiting.settle()
+        page.go_back()
+        expect(page.get_by_text("Ask your documents")).to_be_visible()
+        expect(dialog).to_have_count(0)
 
 
 def test_the_conversation_of_somebody_else_is_told_as_one_that_there_is_not(browser: Browser, served: Served) -> None:

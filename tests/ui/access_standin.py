@@ -77,7 +77,7 @@ def routes(keeper: Doorkeeper) -> APIRouter:
         return ExplanationOut(
             document_id=key, source=f"Policies{poison}", path=f"a.pdf{poison}", groups=[f"claims{poison}"],
             level="internal", grounds=[GroundOut(group=f"claims{poison}", by=f"rule 1{poison}")], level_by=f"x{poison}",
-            acts_later=True, problem=f"It cannot be read.{poison}", found=False,
+            acts_later=True, problem=f"It cannot be read.{poison}", found=False, unread=f"It is damaged.{poison}",
             people=[SeerOut(name=f"erin{poison}", groups=[f"claims{poison}"])],
         )  # fmt: skip
 

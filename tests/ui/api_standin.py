@@ -383,18 +383,25 @@ class Standin:
             prompt_now="1d" * 32,
             passages=[
                 PassageThenOut(
-                    chunk_id=hit.chunk_id,
+                    chunk_id=f"c-{rank}",
                     document_id=hit.document_id,
-                    title=hit.title,
-                    path=hit.path,
+                    title=f"{title}{self.poison}",
                     page=1,
-                    number=1,
-                    rank_then=1,
-                    rank_now=None,
-                    fate="erased",
+                    number=rank,
+                    rank_then=rank,
+                    rank_now=rank_now,
+                    fate=fate,
+                )
+                for rank, rank_now, fate, title in (
+                    (1, 1, "in_force", "Same guide"),
+                    (2, 4, "in_force", "Moved guide"),
+                    (3, None, "erased", "Erased guide"),
                 )
             ],
-            found_now=[PassageNowOut(chunk_id="c-new", rank=1)],
+            found_now=[
+                PassageNowOut(chunk_id="c-new", rank=1, title=""),
+                PassageNowOut(chunk_id="c-named", rank=2, title=f"New handbook{self.poison}"),
+            ],
             pieces=[
                 PieceOut(change="same", text=f"At most{self.poison}", words=2),
                 PieceOut(change="gone", text=f" 240{self.poison}", words=1),

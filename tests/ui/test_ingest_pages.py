@@ -151,7 +151,15 @@ def test_an_act_that_is_refused_takes_nothing_away(opened: Open, state: Standin)
 def test_health_is_shown_although_the_sources_cannot_be(opened: Open, state: Standin) -> None:
     state.down = {("GET", "/api/sources")}
     assert "/api/sources does not answer" in shown(opened())
-    assert "your attention" in shown(opened("Health"))
+    health = shown(opened("Health"))
+    assert "your attention" in health
+    assert health.index("Language model") < health.index("Disk space") < health.index("Catalog")  # the worst first
+
+
+def test_why_a_document_is_seen_says_that_it_could_not_be_read(opened: Open) -> None:
+    at = opened("Access")
+    at.radio(key="access-view").set_value("Why a document is seen").run()
+    assert "The file could not be read: It is damaged. Nobody sees what it says, until a sync reads it." in shown(at)
 
 
 def test_a_source_on_its_way_out_says_what_it_waits_for_and_offers_nothing(opened: Open, intake: Intake) -> None:
@@ -202,6 +210,7 @@ def test_a_preview_says_what_a_sync_would_do_and_starts_it_as_it_was_looked_at(o
     assert "Files left out by the patterns" in page
     assert "new/report.pdf" in page
     assert "It is new." in page
+    assert ">try to read<" in page  # nothing was parsed yet
     assert "would keep their documents and ask first" not in page
     at.radio(key="preview-again-s-1").set_value(Reread.EVERYTHING)
     again(at, "preview-s-1")

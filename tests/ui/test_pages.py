@@ -678,7 +678,13 @@ def test_a_question_is_run_again_when_somebody_says_so(base_url: str, state: Sta
     assert "no longer possible" in replayed
     assert "(3 words not shown)" in replayed
     assert "New words are not shown" in replayed
+    assert replayed.index("not as they were") < replayed.index("Erased guide") < replayed.index("Moved guide")
+    [same] = [folded for folded in at.expander if "Same guide" in shown(folded)]
+    assert same.label == "1 passage as then, at the same rank"
+    assert "Moved guide" not in shown(same)
     assert "c-new" in replayed
+    assert "New handbook at rank 2" in replayed
+    assert "c-named" not in replayed
     at.run()
     assert "Another answer comes of it today." in shown(at)  # drawn again it stays, and is not run again
     assert [path for _, path, _ in state.requests] == ["/api/log/queries/q-0/replay", "/api/log/openings/mine"]

@@ -56,7 +56,10 @@ def _show_health(client: Client) -> None:
         pieces.show(pieces.notice(f"{pieces.count(bad, 'check needs', 'checks need')} your attention.", "warn"))
     else:
         pieces.show(pieces.notice("Every part is well.", "good"))
-    pieces.show(pieces.table(("Part", "Status", "What was found"), [_check_row(check) for check in checks]))
+    first = sorted(
+        checks, key=lambda check: (-list(_CHECKS).index(check.status), not check.remedy)
+    )  # the rest as it was
+    pieces.show(pieces.table(("Part", "Status", "What was found"), [_check_row(check) for check in first]))
     st.button("Check again", key="health-again")
 
 

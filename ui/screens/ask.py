@@ -61,7 +61,7 @@ def page(client: Client) -> None:
         if not conversation.turns and not conversation.asking:
             _draw(welcome, _WELCOME)
         for turn in conversation.turns:
-            _show_turn(client, turn)
+            _show_turn(client, turn, latest_of=conversation.id or "" if turn is conversation.turns[-1] else "")
     if conversation.too_long:
         st.session_state[_FIELD] = conversation.too_long  # Streamlit's own limit would drop a longer text in silence
     # in a container: with a field of the page itself Streamlit would scroll every answer to its end.
@@ -117,7 +117,7 @@ def _tell_too_long(conversation: Conversation) -> None:
 
 def _ask(client: Client, conversation: Conversation, question: str) -> None:
     conversation.asking, conversation.problem = question, ""
-    pieces.show(_question(question, is_under_way=True))
+    pieces.show(_question(question, "sr-under-way"))
     slot = st.empty()
     try:
         turn = _stream(client, conversation, question, slot)
@@ -184,9 +184,10 @@ def _offer_again(client: Client, conversation: Conversation) -> None:
         _ask(client, conversation, conversation.asking)
 
 
-def _show_turn(client: Client, turn: TurnOut) -> None:
+def _show_turn(client: Client, turn: TurnOut, *, latest_of: str) -> None:
+    """A question and its answer. `latest_of` is the conversation of which it is the latest one, if it is."""
     words, tone = KIND_BADGES[turn.kind]
-    pieces.show(_question(turn.question))
+    pieces.show(_question(turn.question, f"sr-latest-{latest_of}" if latest_of else ""))
     if turn.searched_for:
         pieces.show(pieces.line(f"Searched for: {turn.searched_for}"))
     pieces.show(Html(f'<div class="sr-answer">{_answer(turn)}{pieces.badge(words, tone)}</div>'))
@@ -258,9 +259,10 @@ def _source(passage: PassageOut, *, is_alike: bool) -> Html:
     )
 
 
-def _question(words: str, *, is_under_way: bool = False) -> Html:
-    css = "sr-question sr-under-way" if is_under_way else "sr-question"
-    return Html(f'<div class="{css}" dir="auto"><span class="sr-hidden">You asked: </span>{text(words)}</div>')
+def _question(words: str, also: str = "") -> Html:
+    """A question. By the class that it has `also`, `screens.js` finds the one to scroll to."""
+    asked = f'<span class="sr-hidden">You asked: </span>{text(words)}'
+    return Html(f'<div class="sr-question {text(also)}" dir="auto">{asked}</div>')
 
 
 def _progress(words: str) -> Html:
@@ -277,7 +279,7 @@ def _take_feedback(client: Client, turn: TurnOut) -> None:
             _give(client, turn, FeedbackIn(verdict="down"))
     if turn.feedback == "down":
         field = f"comment-words-{turn.query_id}"
-        with st.form(f"comment-{turn.query_id}", border=False):
+        with st.container(key=f"sr-comment-{turn.query_id}"), st.form(f"comment-{turn.query_id}", border=False):
             comment = fields.line("What was wrong? (optional, goes on record)", field)
             if st.form_submit_button("Send") and comment.strip():
                 given = checked(FeedbackIn, verdict="down", comment=comment)

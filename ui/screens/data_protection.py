@@ -168,7 +168,8 @@ def _show_retention(found: RetentionOut) -> None:
     for problem in found.problems:
         pieces.show(pieces.notice(problem, "bad"))
     if found.months is None and not found.groups:
-        pieces.show(pieces.line("No profile is set: content is kept for ever. An administrator sets one."))
+        words = "If that is not meant, have an administrator set retention.profile in the settings."
+        pieces.show(pieces.notice(f"No profile is set: questions and answers are kept for ever. {words}"))
         return
     for of_group in found.groups:
         pieces.show(pieces.line(f"What people of {of_group.group} asked: {_kept(of_group.profile, of_group.months)}."))

@@ -211,7 +211,9 @@ def _preview_folder(client: Client, wanted: SourceIn) -> None:
 
 
 def _show_preview(found: PreviewOut, name: str) -> None:
-    pieces.show(pieces.line(f"Nothing in {name} is changed by looking."))
+    pieces.show(
+        pieces.line(f"Nothing in {name} is changed by looking. Whether a file can be read, only a sync finds out.")
+    )
     if found.needs_confirmation:
         words = "So many files are missing that a sync would keep their documents and ask first."
         pieces.show(pieces.notice(words, "warn"))

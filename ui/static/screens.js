@@ -1,13 +1,53 @@
 // Tells Streamlit where its server is: at the root of this address, whatever page this is.
 window.__streamlit = { BACKEND_BASE_URL: window.location.origin };
 
+// Closing what lies over a page goes back to where it was opened, so that the way back does not open it again. Streamlit
+// would add an entry to the browser's history instead; where there is none to go back to, it takes the place of this one.
+const overThePage = ["source", "document"];
+const add = window.history.pushState.bind(window.history);
+window.history.pushState = (state, title, address) => {
+  const [here, there, closed] = [location.href, address, location.href].map((of) => new URL(of, location.href));
+  overThePage.forEach((name) => closed.searchParams.delete(name));
+  const isClosing = here.href !== there.href && closed.href === there.href;
+  if (!isClosing) add({ ...state, from: here.href }, title, address);
+  else if (window.history.state?.from === there.href) window.history.back();
+  else window.history.replaceState(state, title, address);
+};
+
 // Scrolls a question to the top once, when it is asked, so that its answer is read from the beginning.
 let underWay = false;
+let wasAsked = false;
 new MutationObserver(() => {
   const question = document.querySelector(".sr-under-way");
   if (question && !underWay) question.scrollIntoView({ block: "start" });
   underWay = question !== null;
+  wasAsked ||= underWay;
 }).observe(document.documentElement, { childList: true, subtree: true });
+
+// Once the page is drawn: a conversation that was opened is shown from its latest question on, and the field that opens
+// when an answer was not helpful is brought into view.
+let shownConversation = "";
+let judged = "";
+document.addEventListener("click", (event) => {
+  const judging = event.target.closest('[class*="st-key-down-"]');
+  if (judging) judged = [...judging.classList].find((name) => name.startsWith("st-key-down-"));
+});
+new MutationObserver(() => {
+  if (document.querySelector('[data-test-script-state="running"]')) return;
+  const latest = document.querySelector('[class*="sr-latest-"]');
+  const conversation = latest?.className ?? "";
+  if (conversation !== shownConversation && !wasAsked) latest?.scrollIntoView({ block: "start" });
+  [shownConversation, wasAsked] = [conversation, false];
+  const words = judged && document.querySelector(`.${judged.replace("st-key-down-", "st-key-sr-comment-")}`);
+  if (!words) return;
+  words.scrollIntoView({ block: "nearest" });
+  judged = "";
+}).observe(document.documentElement, { subtree: true, attributeFilter: ["data-test-script-state"] });
+
+// A page's picture takes a while: the words that stand in its place meanwhile go once it is there, or cannot be shown.
+for (const ended of ["load", "error"]) {
+  document.addEventListener(ended, (event) => event.target.closest?.(".sr-picture")?.classList.add("sr-ended"), true);
+}
 
 // Puts the cursor where a question is written: as the page opens, and when a new conversation begins. Not where fingers
 // write, for that would open a keyboard over the page.

@@ -30,10 +30,14 @@ class PassageThenOut(Out):
 
 
 class PassageNowOut(Out):
-    """A passage that is found now and was not then. What it says is for those who may read it."""
+    """A passage that is found now and was not then. What it says is for those who may read it.
+
+    `title` is that of its document, empty where the officer may not see that.
+    """
 
     chunk_id: str
     rank: int
+    title: str
 
 
 class PieceOut(Out):

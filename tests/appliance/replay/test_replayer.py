@@ -294,7 +294,9 @@ def test_a_program_that_would_be_handed_something_else_is_told_apart(desk: Desk)
     (chunk, *_) = desk.shop.add("new.txt", "How many weeks is parental leave? It is 18 weeks.")
     replay = desk.replay(query_id)
     assert replay.outcome is Outcome.DIFFERS
-    assert [passage.chunk_id for passage in replay.found_now] == [chunk.id]
+    assert [(passage.chunk_id, passage.title) for passage in replay.found_now] == [
+        (chunk.id, "")
+    ]  # not for the officer
     assert found(replay) == {Finding.CATALOG_CHANGED, Finding.SEARCH_DIFFERS}
 
 
