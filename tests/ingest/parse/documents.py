@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import hmac
 import io
@@ -156,13 +155,13 @@ def mail() -> bytes:
     return message.as_bytes()
 
 
-@functools.cache
 def zip_bomb() -> bytes:
+    """More than a thousand times smaller than what is in it, and what is in it above the size from which that counts."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
         with archive.open("word/document.xml", "w", force_zip64=True) as part:
-            for _ in range(300):
+            for _ in range(30):
                 part.write(bytes(1024**2))
     return out.getvalue()
 

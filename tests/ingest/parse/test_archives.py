@@ -8,6 +8,7 @@ import hashlib
 import lzma
 import tarfile
 import zipfile
+from collections.abc import Callable
 
 import pytest
 
@@ -252,12 +253,17 @@ BOMB = bytes(30 * 1024**2)
         (bz2.compress(BOMB), "a.txt.bz2"),
         (made.tar(("a.txt", BOMB), mode="w:gz"), "a.tar.gz"),
         (made.overlapping_zip(), "a.zip"),
-        (made.archive(*((f"{number}.txt", b"") for number in range(10_001))), "a.zip"),
-        (made.tar(*((f"{number}.txt", b"") for number in range(10_001))), "a.tar"),
     ],
 )
 def test_archives_made_to_burst_are_refused(data: bytes, name: str) -> None:
     with pytest.raises(DocumentRejected, match=r"bomb|the limit|parts"):
+        read(data, name)
+
+
+@pytest.mark.parametrize(("packed", "name"), [(made.archive, "a.zip"), (made.tar, "a.tar")])
+def test_archives_of_too_many_files_are_refused(packed: Callable[..., bytes], name: str) -> None:
+    data = packed(*((f"{number}.txt", b"") for number in range(10_001)))
+    with pytest.raises(DocumentRejected, match=r"the limit|parts"):
         read(data, name)
 
 
