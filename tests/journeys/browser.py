@@ -170,9 +170,10 @@ class Visit:
         self.page.keyboard.press("Enter")
 
     def close_dialog(self) -> None:
-        """Close the open dialog with Escape and wait until it is gone."""
+        """Close the open dialog with Escape and wait until it is gone, and the page is where it was opened."""
         self.press("Escape")
         expect(self.page.get_by_role("dialog")).to_have_count(0)
+        self.settle()
 
     def sign_in(self, name: str, password: str, to: str = "") -> None:
         """Sign in and wait for the first page: the one whose address is given, as if somebody had come for it.
