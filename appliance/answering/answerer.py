@@ -296,7 +296,8 @@ class Answerer:
         """Raises NotSignedIn or AccessDenied when the reader may not be shown (more of) the answer."""
         course.looked_at = time.monotonic()
         reader = standing()
-        if not self._retriever.admits(course.draws_on, course.drew_on_earlier, reader.access):
+        earlier = course.drew_on_earlier if course.card else ()  # a model has the answers before, a quotation does not
+        if not self._retriever.admits(course.draws_on, earlier, reader.access):
             course.is_withdrawn = True
             self._alarm("an answer was withdrawn while it was written: what it drew on was closed to its reader")
             raise AccessDenied(notices.WITHDRAWN)

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from appliance.answering.answerer import Answered, AnswerEvent, Found, Started, Token
 from appliance.answering.course import Standing
+from appliance.answering.courtesies import reply_to
 from appliance.answering.followup import REMEMBERED_TURNS
-from appliance.api.conversations import visible_passages, withheld
+from appliance.api.conversations import drawn_on, visible_passages, withheld
 from appliance.api.gate import Asking, StillAsking, TheAppliance, TheDoor
 from appliance.api.schemas.asking import AnswerOut, AskEvent, FeedbackIn, PassagesOut, Question, StartedOut, TokenOut
 from appliance.api.streaming import Events, streamed
@@ -87,10 +88,11 @@ def ask_in_conversation(
 def _conversation(appliance: Appliance, conversation_id: str | None, reader: Principal) -> Conversation:
     if conversation_id is None:
         return Conversation(appliance.conversations.start())
-    turns = appliance.conversations.turns(conversation_id, reader.id)[-REMEMBERED_TURNS:]
+    stored = appliance.conversations.turns(conversation_id, reader.id)
+    turns = [turn for turn in stored if not reply_to(turn.question)][-REMEMBERED_TURNS:]
     visible = visible_passages(appliance, reader, turns)
     shown = (turn for turn in turns if turn.is_readable and not withheld(turn, visible))
-    remembered = (Turn(turn.question, turn.answer, turn.query_id, turn.drew_on) for turn in shown)
+    remembered = (Turn(turn.question, turn.answer, turn.query_id, tuple(sorted(drawn_on(turn)))) for turn in shown)
     return Conversation(conversation_id, tuple(remembered))
 
 

@@ -58,16 +58,17 @@ def delete_conversation(conversation_id: str, reader: OwnHistory, appliance: The
 
 def visible_passages(appliance: Appliance, reader: Principal, turns: Sequence[StoredTurn]) -> dict[str, ChunkInContext]:
     """Those of the passages that the turns drew on which the reader may see now, by chunk id."""
-    wanted = chain.from_iterable(map(_drew_on, turns))
+    wanted = chain.from_iterable(map(drawn_on, turns))
     return appliance.catalog.visible_chunks(wanted, reader.access, current_only=False)
 
 
 def withheld(turn: StoredTurn, visible: Mapping[str, ChunkInContext]) -> int:
     """How many of the passages that a turn drew on the reader may not see any more; its words came from them too."""
-    return len(_drew_on(turn) - visible.keys())
+    return len(drawn_on(turn) - visible.keys())
 
 
-def _drew_on(turn: StoredTurn) -> set[str]:
+def drawn_on(turn: StoredTurn) -> set[str]:
+    """The passages (chunk ids) that a turn's words came from. Older releases kept only those that are cited."""
     return {chunk for _, chunk in turn.citations} | set(turn.drew_on)
 
 

@@ -19,6 +19,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from appliance.answering.answerer import Answered, AnswerEvent, Token
+from appliance.answering.courtesies import reply_to
 from appliance.answering.followup import REMEMBERED_TURNS
 from appliance.api.gate import Asking, StillAsking, TheAppliance
 from appliance.api.schemas.asking import MAX_QUESTION_CHARACTERS
@@ -112,7 +113,8 @@ def _question(messages: list[ChatMessage]) -> tuple[str, tuple[Turn, ...]]:
         if message.role == "user":
             asked = message.text
         elif message.role == "assistant" and asked:
-            turns.append(Turn(asked, message.text))
+            if not reply_to(asked):
+                turns.append(Turn(asked, message.text))
             asked = ""
     return messages[-1].text.strip(), tuple(turns[-REMEMBERED_TURNS:])
 

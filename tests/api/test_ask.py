@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from appliance.answering.answerer import Started
+from appliance.answering.followup import REMEMBERED_TURNS
 from appliance.api.ask import ask_in_conversation
 from appliance.audit.keys import Key
 from appliance.wiring import Appliance
@@ -254,6 +255,14 @@ def test_a_follow_up_shows_what_was_searched_for_also_when_it_is_read_again(clie
     )
     turns = client("employee").get(f"/api/conversations/{conversation}").json()["turns"]
     assert [turn["searched_for"] for turn in turns] == [first["searched_for"], second["searched_for"]]
+
+
+def test_thanks_do_not_crowd_out_what_was_asked(client: Client) -> None:
+    conversation = str(ask(client, "employee", "What may a hotel in Zurich cost per night?")["conversation_id"])
+    for _ in range(REMEMBERED_TURNS):
+        assert ask(client, "employee", "Thank you!", conversation)["kind"] == "courtesy"
+    searched_for = ask(client, "employee", "And breakfast?", conversation)["searched_for"]
+    assert searched_for == "What may a hotel in Zurich cost per night? And breakfast?"
 
 
 def test_what_was_searched_without_the_form_of_the_answer_is_told_also_when_it_is_read_again(client: Client) -> None:

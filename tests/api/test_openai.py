@@ -9,6 +9,7 @@ import httpx
 import openai
 import pytest
 
+from appliance.answering.followup import REMEMBERED_TURNS
 from appliance.wiring import Appliance
 from tests.api.conftest import BASE, Client
 
@@ -53,6 +54,25 @@ def test_earlier_messages_are_the_conversation(door: openai.OpenAI, appliance: A
             {"role": "assistant", "content": "Ten years."},
             {"role": "user", "content": [{"type": "text", "text": "And applications?"}]},
         ],
+    )
+    record = appliance.log.query((completion.model_extra or {})["strongroom"]["query_id"])
+    assert record.retrieval is not None
+    assert record.retrieval.searched_for == "How long are invoices kept? And applications?"
+
+
+def test_thanks_do_not_crowd_out_what_was_asked(door: openai.OpenAI, appliance: Appliance) -> None:
+    thanks = [
+        {"role": "user", "content": "Thank you!"},
+        {"role": "assistant", "content": "Glad to help."},
+    ]
+    completion = door.chat.completions.create(
+        model="strongroom",
+        messages=[
+            {"role": "user", "content": "How long are invoices kept?"},
+            {"role": "assistant", "content": "Ten years."},
+            *(thanks * REMEMBERED_TURNS),
+            {"role": "user", "content": "And applications?"},
+        ],  # type: ignore[arg-type]
     )
     record = appliance.log.query((completion.model_extra or {})["strongroom"]["query_id"])
     assert record.retrieval is not None

@@ -771,6 +771,8 @@ def test_an_answer_ends_when_what_an_answer_in_its_prompt_drew_on_is_closed(make
     with pytest.raises(AccessDenied):
         ask(make(model, hits=ClosingOne(hits)), conversation=before)
     assert "Ten years" in model.prompts[0][0][2].content
+    quoted = answer_of(ask(make(None, hits=ClosingOne(hits)), conversation=before))
+    assert quoted.answer.kind is AnswerKind.EXTRACTIVE  # for a quotation it stands nowhere
 
 
 def test_the_search_acts_for_the_reader(make: Make) -> None:
