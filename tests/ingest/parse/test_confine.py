@@ -119,10 +119,10 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 @pytest.fixture(scope="module")
 def captive() -> Iterator[ParserPool]:
-    """A pool whose worker obeys the documents; told that small files need one second."""
+    """A pool whose worker obeys the documents; told that small files need two seconds, in which even a slow machine starts as many processes as it may."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parser_process, "_WORKER", "tests.ingest.parse.taken_over")
-        patch.setattr(parser_process, "_SMALL_FILE_CPU_S", 1.0)
+        patch.setattr(parser_process, "_SMALL_FILE_CPU_S", 2.0)
         patch.setenv("STRONGROOM_SECRET", "do not read")
         with ParserPool(IngestSettings(memory_bytes=1024**3, timeout_s=20, max_pages=3), size=1) as pool:
             yield pool
