@@ -119,7 +119,10 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 @pytest.fixture(scope="module")
 def captive() -> Iterator[ParserPool]:
-    """A pool whose worker obeys the documents; told that small files need two seconds, in which even a slow machine starts as many processes as it may."""
+    """A pool whose worker obeys the documents; told that small files need two seconds.
+
+    In one, a slow machine does not start as many processes as a document may.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parser_process, "_WORKER", "tests.ingest.parse.taken_over")
         patch.setattr(parser_process, "_SMALL_FILE_CPU_S", 2.0)
