@@ -675,3 +675,14 @@ def test_a_label_on_a_line_of_its_own_is_not_marked(label: str) -> None:
     )
     assert label in made.text
     assert label not in [made.text[start:end] for start, end in made.highlights]
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("Geneva:\nThe hotel limit is CHF 230\nVienna:\nThe hotel limit is EUR 155", "The hotel limit is CHF 230"),
+        ("The hotel limit in Geneva is CHF 230\nVienna:\nIt is EUR 155", "The hotel limit in Geneva is CHF 230"),
+    ],
+)
+def test_a_label_below_a_line_does_not_make_it_a_caption(text: str, marked: str) -> None:
+    assert marks("What is the hotel limit in Geneva?", *make_passages(text))[0] == marked
