@@ -267,7 +267,8 @@ class _Run:
         if found is None:
             return None
         following = _WORD.match(text, found.end() + 1)
-        is_more = following is not None and dates.folded(following[0]) in (_SPELLED_EVERYWHERE | _SCALES.keys())
+        word = dates.folded(following[0]) if following else ""
+        is_more = word in _SPELLED_EVERYWHERE or word in _SCALES or _joined(word)
         return None if is_more else _Unit(_SCALES[dates.folded(found[1])], found.end())
 
     def counts(self, text: str, *, hundreds_are_whole: bool = False) -> bool:

@@ -149,6 +149,8 @@ def test_words_of_an_answer_are_no_numbers_where_they_count_what_a_passage_lists
         ),
         ("cinq millions d'euros", "fr", ("cinq millions d'euros",)),
         ("fünf Millionen Franken", "de", ("fünf Millionen Franken",)),
+        ("fünf Millionen zweihunderttausend Euro, zwei Millionen fünfhundert Euro", "de", ()),
+        ("cinque milioni duecentomila euro", "it", ()),
         ("cent vingt jours, cent jours, plusieurs centaines de jours", "fr", ("cent vingt jours",)),
         ("mil quinientos euros, ciento veinte días", "es", ("mil quinientos euros", "ciento veinte días")),
         ("four to six years", "en", ("six years",)),
