@@ -115,6 +115,11 @@ def _to_measure(language: str) -> re.Pattern[str]:
 
 
 _TO_MEASURE = {language: _to_measure(language) for language in _SPELLED_IN}
+_PERCENT_BEGINS = re.compile(
+    rf"\b{one_of(said.partition(' ')[0] for said in ANY.percents if ' ' in said)}\s+\Z", re.IGNORECASE
+)
+"""What stands before the hundred of "dix pour cent"."""
+
 _TO_PERCENT = re.compile(rf"(?:\s+|-){_PERCENTS}(?!\w)", re.IGNORECASE)
 
 
@@ -291,7 +296,14 @@ class _Run:
             return False
         # "several hundred and five"; "twenty five-year leases"
         is_split = text[self.end : self.end + 1] == "-" and "-" not in written
-        return self.is_joined or ((hundreds_are_whole or self.parts[0] not in _MANY) and not is_split)
+        is_vague = self._may_be_two(text) if hundreds_are_whole else self.parts[0] in _MANY
+        return self.is_joined or not (is_vague or is_split)
+
+    def _may_be_two(self, text: str) -> bool:
+        """Whether its hundred or thousand may stand by itself: "dix pour cent vingt jours", "entre cent et vingt"."""
+        many = next((place for place, part in enumerate(self.parts) if part in _MANY), len(self.parts))
+        is_percent = many == 0 and _is_found(_PERCENT_BEGINS, text, self.start)
+        return is_percent or any(part <= 0 for part in self.parts[many + 1 : many + 2])
 
 
 def _runs(text: str, spelled: Mapping[str, int]) -> Iterator[_Run]:
