@@ -608,8 +608,9 @@ def _within_columns(wanted: _Wanted, row: _Part, around: tuple[str, str, str]) -
 
 
 def _repeats(head: Sequence[str], count: int) -> bool:
-    """Whether the first cells of a head, so many, come again until its end."""
-    return len(head) % count == 0 and list(head) == list(head[:count]) * (len(head) // count)
+    """Whether the first cells of a head, so many and each with a name of its own, come again until its end."""
+    names = set(filter(None, head))
+    return len(names) == count and len(head) % count == 0 and list(head) == list(head[:count]) * (len(head) // count)
 
 
 def _grown(parts: Sequence[_Part], best: int, room: int) -> tuple[int, int]:

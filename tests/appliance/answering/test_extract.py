@@ -653,6 +653,12 @@ def test_of_two_tables_side_by_side_that_is_marked_which_is_asked_for(
     assert "Geneva | 230 | Vienna | 155" in made.text
 
 
+@pytest.mark.parametrize("head", ["Limit | Limit | Limit | Limit", "Limit |  | Limit | "])
+def test_a_row_is_marked_whole_below_a_head_that_does_not_tell_its_columns_apart(head: str) -> None:
+    row = "Geneva | 230 | 2024 | CHF"
+    assert marks(HOTELS, *make_passages(f"Hotels and their limit\n{head}\n{row}\nBern | 150 | 2024 | CHF")) == [row]
+
+
 def test_a_follow_up_that_names_nothing_is_not_answered_by_a_document_that_does_not_hold_what_was_named_before() -> (
     None
 ):
