@@ -473,7 +473,7 @@ def _parts(hit: Hit) -> list[_Part]:
         start += len(line) + 1
     heads = _head_rows(parts)
     leads = [
-        (number == head and _names_columns(parts, number)) or _is_caption(parts, number)
+        (number == head and _names_columns(parts, number)) or _is_caption(parts, number) or _is_label(parts[number])
         for number, head in enumerate(heads)
     ]
     return [
@@ -484,7 +484,7 @@ def _parts(hit: Hit) -> list[_Part]:
 
 def _parts_of_line(line: str, at: int, headings: Collection[str]) -> list[_Part]:
     """The parts of a line, which begins at that place of the passage."""
-    if _is_heading(line, headings) or _is_numbered_caption(line) or _LABEL.fullmatch(line):
+    if _is_heading(line, headings) or _is_numbered_caption(line):
         return [_Part(line, at, opens_line=True, leads=True)]
     if CELL_BORDER in line:
         return [_Part(line, at, opens_line=True, is_row=True)]
@@ -523,6 +523,11 @@ def _is_caption(parts: Sequence[_Part], number: int) -> bool:
     if part.is_row or not part.opens_line or not below or not below[0].opens_line or _ends(part.text):
         return False
     return below[0].is_row or (below[0].leads and all(one.leads for one in above))
+
+
+def _is_label(part: _Part) -> bool:
+    """Whether a part is a line of its own like "Geneva:", which says nothing and makes no caption of its neighbours."""
+    return part.opens_line and _LABEL.fullmatch(part.text) is not None
 
 
 def _ends(text: str) -> bool:
@@ -603,8 +608,9 @@ def _within_columns(wanted: _Wanted, row: _Part, around: tuple[str, str, str]) -
 
 
 def _repeats(head: Sequence[str], count: int) -> bool:
-    """Whether the first cells of a head, so many, come again until its end."""
-    return len(head) % count == 0 and list(head) == list(head[:count]) * (len(head) // count)
+    """Whether the first cells of a head, so many and each with a name of its own, come again until its end."""
+    names = set(filter(None, head))
+    return len(names) == count and len(head) % count == 0 and list(head) == list(head[:count]) * (len(head) // count)
 
 
 def _grown(parts: Sequence[_Part], best: int, room: int) -> tuple[int, int]:

@@ -115,6 +115,11 @@ def _to_measure(language: str) -> re.Pattern[str]:
 
 
 _TO_MEASURE = {language: _to_measure(language) for language in _SPELLED_IN}
+_PERCENT_BEGINS = re.compile(
+    rf"\b{one_of(said.partition(' ')[0] for said in ANY.percents if ' ' in said)}\s+\Z", re.IGNORECASE
+)
+"""What stands before the hundred of "dix pour cent"."""
+
 _TO_PERCENT = re.compile(rf"(?:\s+|-){_PERCENTS}(?!\w)", re.IGNORECASE)
 
 
@@ -267,7 +272,8 @@ class _Run:
         if found is None:
             return None
         following = _WORD.match(text, found.end() + 1)
-        is_more = following is not None and dates.folded(following[0]) in (_SPELLED_EVERYWHERE | _SCALES.keys())
+        word = dates.folded(following[0]) if following else ""
+        is_more = word in _SPELLED_EVERYWHERE or word in _SCALES or _joined(word)
         return None if is_more else _Unit(_SCALES[dates.folded(found[1])], found.end())
 
     def counts(self, text: str, *, hundreds_are_whole: bool = False) -> bool:
@@ -290,7 +296,14 @@ class _Run:
             return False
         # "several hundred and five"; "twenty five-year leases"
         is_split = text[self.end : self.end + 1] == "-" and "-" not in written
-        return self.is_joined or ((hundreds_are_whole or self.parts[0] not in _MANY) and not is_split)
+        is_vague = self._may_be_two(text) if hundreds_are_whole else self.parts[0] in _MANY
+        return self.is_joined or not (is_vague or is_split)
+
+    def _may_be_two(self, text: str) -> bool:
+        """Whether its hundred or thousand may stand by itself: "dix pour cent vingt jours", "entre cent et vingt"."""
+        many = next((place for place, part in enumerate(self.parts) if part in _MANY), len(self.parts))
+        is_percent = many == 0 and _is_found(_PERCENT_BEGINS, text, self.start)
+        return is_percent or any(part <= 0 for part in self.parts[many + 1 : many + 2])
 
 
 def _runs(text: str, spelled: Mapping[str, int]) -> Iterator[_Run]:

@@ -51,6 +51,7 @@ class Words:
     forms_of_address: tuple[str, ...]
     greetings: tuple[str, ...]
     courtesies: tuple[str, ...]
+    beside_courtesies: tuple[str, ...]
     languages: tuple[str, ...]
     before_languages: tuple[str, ...]
     before_doubtful_names: tuple[str, ...]

@@ -653,6 +653,12 @@ def test_of_two_tables_side_by_side_that_is_marked_which_is_asked_for(
     assert "Geneva | 230 | Vienna | 155" in made.text
 
 
+@pytest.mark.parametrize("head", ["Limit | Limit | Limit | Limit", "Limit |  | Limit | "])
+def test_a_row_is_marked_whole_below_a_head_that_does_not_tell_its_columns_apart(head: str) -> None:
+    row = "Geneva | 230 | 2024 | CHF"
+    assert marks(HOTELS, *make_passages(f"Hotels and their limit\n{head}\n{row}\nBern | 150 | 2024 | CHF")) == [row]
+
+
 def test_a_follow_up_that_names_nothing_is_not_answered_by_a_document_that_does_not_hold_what_was_named_before() -> (
     None
 ):
@@ -675,3 +681,14 @@ def test_a_label_on_a_line_of_its_own_is_not_marked(label: str) -> None:
     )
     assert label in made.text
     assert label not in [made.text[start:end] for start, end in made.highlights]
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ("Geneva:\nThe hotel limit is CHF 230\nVienna:\nThe hotel limit is EUR 155", "The hotel limit is CHF 230"),
+        ("The hotel limit in Geneva is CHF 230\nVienna:\nIt is EUR 155", "The hotel limit in Geneva is CHF 230"),
+    ],
+)
+def test_a_label_below_a_line_does_not_make_it_a_caption(text: str, marked: str) -> None:
+    assert marks("What is the hotel limit in Geneva?", *make_passages(text))[0] == marked
