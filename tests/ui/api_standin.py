@@ -240,22 +240,23 @@ class Standin:
             grounding=self.grounding(text) if kind is AnswerKind.GENERATED else None,
             highlights=[(0, min(20, len(text)))] if kind is AnswerKind.EXTRACTIVE else [],
         )
-        self.turns.setdefault(conversation, []).append(
-            TurnOut(
-                query_id=query,
-                question=body.question,
-                answer=text,
-                kind=kind,
-                citations=hits,
-                withheld_passages=1,
-                notices=answer.notices,
-                asked_at=NOW,
-                feedback="",
-                searched_for=answer.searched_for,
-                grounding=answer.grounding,
-                highlights=answer.highlights,
+        if body.conversation_id is None or body.conversation_id in self.turns:  # or it was deleted meanwhile
+            self.turns.setdefault(conversation, []).append(
+                TurnOut(
+                    query_id=query,
+                    question=body.question,
+                    answer=text,
+                    kind=kind,
+                    citations=hits,
+                    withheld_passages=1,
+                    notices=answer.notices,
+                    asked_at=NOW,
+                    feedback="",
+                    searched_for=answer.searched_for,
+                    grounding=answer.grounding,
+                    highlights=answer.highlights,
+                )
             )
-        )
         yield _event("answer", answer)
 
     def grounding(self, text: str) -> GroundingOut:
@@ -488,8 +489,10 @@ def create_api(state: Standin) -> FastAPI:  # noqa: C901 - a list of routes, one
 
     api.add_api_route("/session", me, methods=["GET"])
 
-    @api.post("/ask")
-    def ask(body: Question) -> StreamingResponse:
+    @api.post("/ask", response_model=None)
+    def ask(body: Question) -> StreamingResponse | JSONResponse:
+        if body.conversation_id is not None and body.conversation_id not in state.turns:
+            return problem(404, "not_found", "Not found, or not yours to see.")
         return StreamingResponse(state.ask(body), media_type="text/event-stream")
 
     @api.get("/conversations")

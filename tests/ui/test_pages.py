@@ -258,6 +258,24 @@ def test_a_question_that_failed_is_kept_and_can_be_asked_again(base_url: str, st
     assert at.query_params["conversation"] in state.turns
 
 
+def test_a_question_in_a_conversation_that_was_deleted_elsewhere_says_so_and_begins_a_new_one(
+    base_url: str, state: Standin
+) -> None:
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+    at.chat_input[0].set_value("How long?").run()
+    (deleted,) = state.turns
+    state.turns.clear()
+    at.chat_input[0].set_value("And letters?").run()
+    assert "This conversation was deleted, or is not there any more." in shown(at)
+    assert "How long?" not in shown(at)
+    assert "conversation" not in at.query_params
+    at.button(key="ask-again").click().run()
+    ((begun, turns),) = state.turns.items()
+    assert [turn.question for turn in turns] == ["And letters?"]
+    assert deleted != begun == at.query_params["conversation"]
+    assert "not there any more" not in shown(at)
+
+
 def test_a_thumb_goes_on_record(base_url: str, state: Standin) -> None:
     at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
     at.chat_input[0].set_value("How long?").run()

@@ -45,6 +45,10 @@ _WELCOME = Html(
     "<p>Every answer names the passages it stands on. Open one to see it on its page. "
     "If the documents do not say, the answer will tell you so.</p></div>"
 )
+_NO_LONGER_THERE = (
+    "This conversation was deleted, or is not there any more. The question was not asked. "
+    "Ask again to begin a new conversation with it."
+)
 _FIELD = "question"
 _REDRAW_S = 0.08  # a token may come every few milliseconds; a page need not be drawn as often
 
@@ -125,6 +129,8 @@ def _ask(client: Client, conversation: Conversation, question: str) -> None:
         if problem.signed_out:
             raise
         conversation.problem = problem.message
+        if problem.not_found and conversation.id:  # deleted, in another tab perhaps
+            conversation.id, conversation.turns, conversation.problem = None, [], _NO_LONGER_THERE
     else:
         conversation.turns.append(turn)
         conversation.asking = ""
@@ -139,7 +145,6 @@ def _stream(client: Client, conversation: Conversation, question: str, slot: Del
     for part in client.ask(question, conversation.id):
         match part:
             case StartedOut():
-                conversation.id = part.conversation_id
                 if part.searched_for != question:
                     _draw(slot, _progress(f"Searching for: {part.searched_for}"))
             case PassagesOut():
@@ -151,6 +156,7 @@ def _stream(client: Client, conversation: Conversation, question: str, slot: Del
                     _draw(slot, render(written, numbers))
                     drawn_at = time.monotonic()
             case AnswerOut():
+                conversation.id = part.conversation_id  # it is stored with its first finished answer, not before
                 return _turn(question, part)
     raise ApiProblem(CUT_OFF)
 
