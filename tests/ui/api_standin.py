@@ -214,8 +214,8 @@ class Standin:
         if self.fail_ask_with is not None:
             yield _event("error", self.fail_ask_with)
             return
-        unknown = "unknown" in body.question
-        hits = [] if unknown else self.passages()
+        unknown, thanks = "unknown" in body.question, body.question.startswith("Thank")
+        hits = [] if unknown or thanks else self.passages()
         yield _event("passages", PassagesOut(passages=hits))
         text = "The documents you may read do not answer this question." if unknown else self.answer
         for word in text.split(" "):
@@ -224,6 +224,8 @@ class Standin:
         kind = (
             AnswerKind.ABSTAINED
             if unknown
+            else AnswerKind.COURTESY
+            if thanks
             else AnswerKind.EXTRACTIVE
             if "quote" in body.question
             else AnswerKind.GENERATED

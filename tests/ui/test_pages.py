@@ -276,6 +276,15 @@ def test_a_question_in_a_conversation_that_was_deleted_elsewhere_says_so_and_beg
     assert "not there any more" not in shown(at)
 
 
+def test_an_answer_to_thanks_is_not_to_be_judged(base_url: str) -> None:
+    at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
+    at.chat_input[0].set_value("Thank you!").run()
+    assert "Nothing was searched for" in shown(at)
+    assert "Was this helpful?" not in shown(at)
+    at.chat_input[0].set_value("How long?").run()
+    assert "Was this helpful?" in shown(at)
+
+
 def test_a_thumb_goes_on_record(base_url: str, state: Standin) -> None:
     at = AppTest.from_function(_run_ask, kwargs={"url": base_url}, default_timeout=20).run()
     at.chat_input[0].set_value("How long?").run()

@@ -206,8 +206,9 @@ def _show_turn(client: Client, turn: TurnOut, *, latest_of: str) -> None:
     if turn.withheld_passages:
         withheld = pieces.count(turn.withheld_passages, "passage")
         pieces.show(pieces.line(f"{withheld} that this answer drew on may no longer be shown to you."))
-    with pieces.problems_shown():
-        _take_feedback(client, turn)
+    if turn.kind is not AnswerKind.COURTESY:  # which answers nothing that could be judged
+        with pieces.problems_shown():
+            _take_feedback(client, turn)
 
 
 def _answer(turn: TurnOut) -> Html:
