@@ -32,6 +32,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    case,
     delete,
     func,
     insert,
@@ -282,7 +283,13 @@ class Conversations:
 _MONTH = month_in(turns.c.asked_at)
 _OF_A_QUESTION = (turns.c.query_id, turns.c.asked_at, turns.c.question)
 _same = turns.alias()
-_FIRST = select(func.min(_same.c.position)).where(_same.c.conversation_id == turns.c.conversation_id).scalar_subquery()
+_ASKS = case((_same.c.kind != AnswerKind.COURTESY.value, _same.c.position))  # a greeting does not
+_FIRST = (
+    select(func.coalesce(func.min(_ASKS), func.min(_same.c.position)))
+    .where(_same.c.conversation_id == turns.c.conversation_id)
+    .scalar_subquery()
+)
+"""The place of the first question of a conversation; of its first message where all of them only greet."""
 
 
 def sealed(query_id: str, person_id: str, question: str, shown: Mapping[str, Any], key: Key) -> dict[str, bytes]:

@@ -59,6 +59,16 @@ def test_a_conversation_is_called_by_its_first_question_on_one_short_line(conver
     assert summary.updated_at == START + timedelta(minutes=2)
 
 
+def test_a_conversation_that_begins_with_a_greeting_is_called_by_what_is_asked_then(
+    conversations: Conversations,
+) -> None:
+    for number, question in enumerate(("Hello!", "Good morning!", "How long is leave?", "And for trainees?"), start=1):
+        kind = AnswerKind.COURTESY if question.endswith("!") else AnswerKind.EXTRACTIVE
+        conversations.add("c", "me", replace(turn(number, question), kind=kind))
+        titles = [summary.title for summary in conversations.recent("me", limit=10)]
+        assert titles == ["Hello!" if number < 3 else "How long is leave?"]
+
+
 def test_the_history_is_newest_first_and_no_longer_than_asked_for(conversations: Conversations) -> None:
     for number, key in enumerate(["a", "b", "c"]):
         conversations.add(key, "me", turn(number))
