@@ -21,6 +21,7 @@ _OUTCOMES: dict[str, tuple[str, pieces.Tone]] = {
     "impossible": ("The answer could not be made again.", "warn"),
 }
 _KEPT = "strongroom_replay"
+_SEARCH_FAILED = "search.failed"
 _FATES = {
     "in_force": "still in force",
     "superseded": "has a later version",
@@ -62,7 +63,7 @@ def _show(found: ReplayOut) -> None:
         pieces.show(Html(f'<ul class="sr-notes">{"".join(map(_note, found.notes))}</ul>'))
     if found.pieces:
         pieces.show(_comparison(found))
-    _show_passages(found.passages)
+    _show_passages(found.passages, searched=all(note.finding != _SEARCH_FAILED for note in found.notes))
     if found.found_now:
         pieces.show(
             Html(
@@ -73,18 +74,21 @@ def _show(found: ReplayOut) -> None:
         )
 
 
-def _show_passages(passages: Sequence[PassageThenOut]) -> None:
-    """Those that are not as they were; what has become of their documents first. The others are folded away."""
-    differing = [it for it in passages if it.fate != "in_force" or it.rank_now != it.rank_then]
+def _show_passages(passages: Sequence[PassageThenOut], *, searched: bool) -> None:
+    """Those that are not as they were; what has become of their documents first. The others are folded away.
+
+    Where nothing could be searched again, no rank says anything: what has become of the documents alone does.
+    """
+    differing = [it for it in passages if it.fate != "in_force" or (searched and it.rank_now != it.rank_then)]
     same = [it for it in passages if it not in differing]
     columns = ("Rank then", "Rank now", "Number", "Document", "Now")
     if differing:
         pieces.show(Html('<h3 class="sr-small-head">Passages that are not as they were</h3>'))
         differing.sort(key=lambda it: (it.fate == "in_force", it.rank_now is not None, it.rank_then))
-        pieces.show(pieces.table(columns, map(_row, differing)))
+        pieces.show(pieces.table(columns, [_row(it, searched=searched) for it in differing]))
     if same:
-        with st.expander(f"{pieces.count(len(same), 'passage')} as then, at the same rank"):
-            pieces.show(pieces.table(columns, map(_row, same)))
+        with st.expander(f"{pieces.count(len(same), 'passage')} as then{', at the same rank' if searched else ''}"):
+            pieces.show(pieces.table(columns, [_row(it, searched=searched) for it in same]))
 
 
 def _found_now(passage: PassageNowOut) -> Html:
@@ -118,10 +122,11 @@ def _piece(piece: PieceOut) -> str:
     return f'<ins class="sr-added"><span class="sr-hidden">Now: </span>{shown}</ins>'
 
 
-def _row(passage: PassageThenOut) -> tuple[Html, ...]:
+def _row(passage: PassageThenOut, *, searched: bool) -> tuple[Html, ...]:
+    no_rank = "not found" if searched else "not searched"
     return (
         text(passage.rank_then),
-        text("not found" if passage.rank_now is None else passage.rank_now),
+        text(no_rank if passage.rank_now is None else passage.rank_now),
         text("none" if passage.number is None else f"[{passage.number}]"),
         text(passage.title),
         text(_FATES.get(passage.fate, passage.fate)),

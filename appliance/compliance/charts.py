@@ -130,8 +130,8 @@ def _midnight(day: date) -> datetime:
 
 def _add(found: _Tallies, query: QueryRecord, week: date) -> None:
     question, answer, retrieval = query.question, query.answer, query.retrieval
-    if question is None:
-        return
+    if question is None or (answer is not None and answer.kind == AnswerKind.COURTESY):
+        return  # a greeting or thanks asks nothing
     found.asked.add(week, question.actor)
     is_answered = answer is not None and not answer.error and answer.kind != AnswerKind.ABSTAINED
     (found.answered if is_answered else found.unanswered).add(week, question.actor)

@@ -28,6 +28,7 @@ class Doorkeeper:
         self.poison = poison
         self.asked: list[AccessRequestIn] = []
         self.decided: list[tuple[str, DecisionIn]] = []
+        self.not_taken_in, self.is_found = "It is damaged.", False
 
     def request(self) -> AccessRequestOut:
         return AccessRequestOut(
@@ -77,7 +78,8 @@ def routes(keeper: Doorkeeper) -> APIRouter:
         return ExplanationOut(
             document_id=key, source=f"Policies{poison}", path=f"a.pdf{poison}", groups=[f"claims{poison}"],
             level="internal", grounds=[GroundOut(group=f"claims{poison}", by=f"rule 1{poison}")], level_by=f"x{poison}",
-            acts_later=True, problem=f"It cannot be read.{poison}", found=False, unread=f"It is damaged.{poison}",
+            acts_later=True, problem=f"It cannot be read.{poison}", found=keeper.is_found,
+            unread=f"{keeper.not_taken_in}{poison}",
             people=[SeerOut(name=f"erin{poison}", groups=[f"claims{poison}"])],
         )  # fmt: skip
 

@@ -156,10 +156,24 @@ def test_health_is_shown_although_the_sources_cannot_be(opened: Open, state: Sta
     assert health.index("Language model") < health.index("Disk space") < health.index("Catalog")  # the worst first
 
 
-def test_why_a_document_is_seen_says_that_it_could_not_be_read(opened: Open) -> None:
+@pytest.mark.parametrize(
+    ("reason", "found", "told"),
+    [
+        ("It is damaged.", False, "It is damaged. Nobody sees what it says."),
+        (
+            "Turned down by a curator: wrong edition",
+            True,
+            "Turned down by a curator: wrong edition. What was read of it before is still found.",
+        ),
+    ],
+)
+def test_why_a_document_is_seen_says_that_its_file_was_not_taken_in(
+    opened: Open, state: Standin, reason: str, found: bool, told: str
+) -> None:
+    state.doorkeeper.not_taken_in, state.doorkeeper.is_found = reason, found
     at = opened("Access")
     at.radio(key="access-view").set_value("Why a document is seen").run()
-    assert "The file could not be read: It is damaged. Nobody sees what it says, until a sync reads it." in shown(at)
+    assert f">The file as it is now was not taken in: {told}<" in shown(at)
 
 
 def test_a_source_on_its_way_out_says_what_it_waits_for_and_offers_nothing(opened: Open, intake: Intake) -> None:

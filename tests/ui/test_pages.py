@@ -13,9 +13,11 @@ from appliance.api.schemas.asking import Question
 from appliance.api.schemas.log import OpeningOut
 from appliance.api.schemas.pages import PARTS
 from appliance.api.schemas.people import SESSION_COOKIE
+from appliance.api.schemas.replays import NoteOut
 from appliance.api.schemas.shapes import Problem
 from appliance.compliance.openings import MIN_WORDS
 from appliance.domain import AnswerKind
+from appliance.replay.outcome import Finding
 from appliance.wording import day
 from tests.ui.api_standin import HANDBOOK, POLICY, Standin
 from tests.ui.ingest_standin import NOW
@@ -694,6 +696,29 @@ def test_the_log_tells_passages_in_the_prompt_from_passages_that_were_only_found
     first, second = entry.split("records-retention.pdf")[-1], entry.split("Litigation Hold Handbook")[-1]
     assert "[1]" in first.split("</tr>")[0]
     assert "none" in second.split("</tr>")[0]
+
+
+def test_where_nothing_could_be_searched_again_a_passage_is_not_said_to_be_gone(
+    base_url: str, state: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = state.replay("q-0")
+    failed = made.model_copy(
+        update={
+            "notes": [NoteOut(finding=Finding.SEARCH_FAILED.value, words="Nothing could be searched.", prevents=False)],
+            "passages": [it.model_copy(update={"rank_now": None}) for it in made.passages],
+            "found_now": [],
+        }
+    )
+    monkeypatch.setattr(state, "replay", lambda _: failed)
+    at = AppTest.from_function(_run_replay, kwargs={"url": base_url}, default_timeout=20).run()
+    at.button(key="replay-q-0").click().run()
+    [same] = [folded for folded in at.expander if "Same guide" in shown(folded)]
+    assert same.label == "2 passages as then"
+    assert "Moved guide" in shown(same)
+    assert "Erased guide" not in shown(same)
+    assert "not as they were" in shown(at)
+    assert shown(at).count("not searched") == 3
+    assert "not found" not in shown(at)
 
 
 def test_a_question_is_run_again_when_somebody_says_so(base_url: str, state: Standin) -> None:

@@ -168,8 +168,9 @@ def _explained(found: ExplanationOut) -> Html:
         when = "it acts from the next sync on, or if the content is another as well, once that is in force"
         parts.append(pieces.notice(f"This is how it is now; {when}.", "warn"))
     if found.unread:
-        so = "What was read of it before is still found" if found.found else "Nobody sees what it says"
-        parts.append(pieces.notice(f"The file could not be read: {found.unread} {so}, until a sync reads it.", "warn"))
+        so = "What was read of it before is still found." if found.found else "Nobody sees what it says."
+        why = found.unread.rstrip(". ")
+        parts.append(pieces.notice(f"The file as it is now was not taken in: {why}. {so}", "warn"))
     elif not found.found:
         parts.append(pieces.notice("The document is not in force: nobody finds it.", "warn"))
     if found.people:

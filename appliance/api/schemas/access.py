@@ -41,7 +41,7 @@ class ExplanationOut(Out):
     `groups` and `level` are in force. `grounds` and `level_by` are what says so as the folder and the settings are now;
     `acts_later` says that this differs from what is in force, until a sync puts it in force. `problem` says why it
     cannot be told, or why nobody may see it. `found` is False for a document that is not in force: nobody finds it.
-    `unread` says why the file as it is now was not read; empty where it was.
+    `unread` says why the file as it is now was not taken in; empty where it was.
     """
 
     document_id: str

@@ -21,7 +21,7 @@ from tests.appliance.compliance.conftest import Clock
 PASSAGE = RetrievedPassage("c-1", "d-1", "v-1", "ab" * 32, "travel.md", "Travel policy", 1, 1, 1.0, 0.9, 1)
 
 
-def put(log: QueryLog, number: int, person: str, *, answered: bool = True, flag: str = "") -> None:
+def put(log: QueryLog, number: int, person: str, *, answered: bool = True, flag: str = "", kind: str = "") -> None:
     query = f"q{number}"
     log.append(QuestionReceived(query, person, person, ("everyone",), "", "What may a hotel cost?", "browser"))
     log.append(PassagesRetrieved(query, person, "hotel", (PASSAGE,), ModelUsed(), "", "", None))
@@ -31,7 +31,7 @@ def put(log: QueryLog, number: int, person: str, *, answered: bool = True, flag:
             person,
             "240 CHF [1]." if answered else "",
             "cd" * 32,
-            "extractive" if answered else "abstained",
+            kind or ("extractive" if answered else "abstained"),
             (CitedPassage(1, "c-1"),) if answered else (),
             (),
             (),
@@ -59,6 +59,14 @@ def test_numbers_of_enough_people_are_told_week_by_week(log: QueryLog, clock: Cl
     assert [span.unanswered for span in found.spans] == [0, None, 6]  # one person's is nobody's business
     assert found.cited == (("Travel policy", 5),)
     assert found.flags == (("personal_data.email", 6),)
+
+
+def test_greetings_and_thanks_are_no_questions(log: QueryLog, clock: Clock) -> None:
+    for number in range(5):
+        put(log, number, f"u-{number}")
+        put(log, number + 5, f"u-{number}", answered=False, kind="courtesy")
+    clock.forward(days=7)
+    assert [(span.asked, span.unanswered) for span in counted(log, clock).spans] == [(5, 0)]
 
 
 def test_no_number_stands_for_fewer_than_five_people(log: QueryLog, clock: Clock) -> None:
