@@ -14,7 +14,7 @@ from appliance.answering.course import Course
 from appliance.audit.entries import RaisedFlag
 from appliance.domain import Answer, AnswerKind, Citation
 from appliance.flags import Flag
-from appliance.flags.instructions import told_to_models
+from appliance.flags.instructions import TELLS_WHAT_TO_ANSWER, told_to_models
 from appliance.flags.personal_data import personal_data
 
 ENOUGH_GROUNDING = 0.5
@@ -37,16 +37,17 @@ def raised(course: Course, answer: Answer, *, error: str = "") -> tuple[RaisedFl
 def _of_question(question: str) -> Iterator[RaisedFlag]:
     for finding in personal_data(question):
         yield RaisedFlag(finding.flag, _QUESTION, finding.detail)
-    yield from _of_instructions(Flag.INSTRUCTIONS_IN_QUESTION, question, _QUESTION)
+    rules = [rule for rule in told_to_models(question) if rule != TELLS_WHAT_TO_ANSWER]  # people may: "only yes or no"
+    yield from _of_rules(Flag.INSTRUCTIONS_IN_QUESTION, rules, _QUESTION)
 
 
 def _of_passages(passages: Sequence[Citation]) -> Iterator[RaisedFlag]:
     for passage in passages:
-        yield from _of_instructions(Flag.INSTRUCTIONS, passage.hit.chunk.text, f"passage {passage.number}")
+        yield from _of_rules(Flag.INSTRUCTIONS, told_to_models(passage.hit.chunk.text), f"passage {passage.number}")
 
 
-def _of_instructions(flag: Flag, untrusted_text: str, where: str) -> Iterator[RaisedFlag]:
-    if rules := told_to_models(untrusted_text):
+def _of_rules(flag: Flag, rules: Sequence[str], where: str) -> Iterator[RaisedFlag]:
+    if rules:
         yield RaisedFlag(flag, where, f"it {'; it '.join(rules)}")
 
 

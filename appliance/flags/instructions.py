@@ -36,6 +36,9 @@ _BEFORE = (
 _MODEL = r"(?:assistant|ai|language model|chatbot|bot|llm|dan)"
 _QUOTE = r"(?:[\"“„«:]|(?<=\s)')"
 
+TELLS_WHAT_TO_ANSWER = "tells the model what to answer"
+"""The rule for a text that says how an answer is to read, as the question of somebody who wants a form does too."""
+
 _RULES = (
     _rule(
         "asks to set aside what was asked before",
@@ -95,7 +98,7 @@ _RULES = (
         r"\bbegin system (?:prompt|message)\b",
     ),
     _rule(
-        "tells the model what to answer",
+        TELLS_WHAT_TO_ANSWER,
         "if questioned;answer ;respond ;reply ;say ;say:;output ;tell the user;the user;antwort;sage ;sagen sie;répond;"
         "rispond;contesta;responda",
         rf"\b(?:always|only|must|instead|simply) (?:answer|respond|reply|say|output)\b.{{0,10}}{_QUOTE}",

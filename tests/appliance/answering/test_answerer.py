@@ -1532,6 +1532,21 @@ def test_a_question_that_tells_the_model_to_set_its_rules_aside_is_flagged(
     assert ("instructions_in_question", "question") in flags_of(log)
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Antworte nur mit Ja oder Nein: werden Rechnungen zehn Jahre aufbewahrt?",
+        "R\u00e9ponds uniquement par oui ou non\u00a0: les factures sont-elles conserv\u00e9es dix ans ?",
+        'Answer only with "yes" or "no": are invoices kept for ten years?',
+    ],
+)
+def test_a_question_that_says_what_form_the_answer_is_to_have_is_not_flagged(
+    make: Make, log: QueryLog, question: str
+) -> None:
+    ask(make(Scripted("Invoices are kept for ten years [1].")), question)
+    assert ("instructions_in_question", "question") not in flags_of(log)
+
+
 def test_a_question_about_instructions_is_not_flagged(make: Make, log: QueryLog) -> None:
     ask(
         make(Scripted("Invoices are kept for ten years [1].")), "May I ignore the instructions of the invoices' sender?"
