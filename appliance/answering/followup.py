@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from appliance.answering.courtesies import reply_to
 from appliance.answering.form import without_form
@@ -73,6 +74,19 @@ _ASKS_BY_ITSELF = re.compile(rf"{one_of(ANY.asks_by_itself)}(?![^\W_])", re.IGNO
 _SAYING_NOTHING = COMMON | frozenset(ANY.question_words)
 
 
+class _Asked(Protocol):
+    @property
+    def question(self) -> str: ...
+
+
+_Turn = TypeVar("_Turn", bound=_Asked)
+
+
+def remembered(turns: Iterable[_Turn]) -> list[_Turn]:
+    """The turns that a follow-up question may refer to: the latest of those that asked anything, oldest first."""
+    return [turn for turn in turns if not reply_to(turn.question)][-REMEMBERED_TURNS:]
+
+
 def standalone(question: str, turns: Sequence[Turn]) -> str:
     """What to search for: the question itself, or with the question it follows up, and what was said in between.
 
@@ -80,7 +94,7 @@ def standalone(question: str, turns: Sequence[Turn]) -> str:
     """
     if not turns or not is_follow_up(question):
         return question
-    asked = [turn.question for turn in turns if not reply_to(turn.question)]
+    asked = [turn.question for turn in remembered(turns)]
     if not asked:
         return question
     first = next((number for number in reversed(range(len(asked))) if not is_follow_up(asked[number])), 0)

@@ -12,8 +12,7 @@ from pydantic import BaseModel
 
 from appliance.answering.answerer import Answered, AnswerEvent, Found, Started, Token
 from appliance.answering.course import Standing
-from appliance.answering.courtesies import reply_to
-from appliance.answering.followup import REMEMBERED_TURNS
+from appliance.answering.followup import remembered
 from appliance.api.conversations import drawn_on, visible_passages, withheld
 from appliance.api.gate import Asking, StillAsking, TheAppliance, TheDoor
 from appliance.api.schemas.asking import AnswerOut, AskEvent, FeedbackIn, PassagesOut, Question, StartedOut, TokenOut
@@ -88,12 +87,11 @@ def ask_in_conversation(
 def _conversation(appliance: Appliance, conversation_id: str | None, reader: Principal) -> Conversation:
     if conversation_id is None:
         return Conversation(appliance.conversations.start())
-    stored = appliance.conversations.turns(conversation_id, reader.id)
-    turns = [turn for turn in stored if not reply_to(turn.question)][-REMEMBERED_TURNS:]
+    turns = remembered(appliance.conversations.turns(conversation_id, reader.id))
     visible = visible_passages(appliance, reader, turns)
     shown = (turn for turn in turns if turn.is_readable and not withheld(turn, visible))
-    remembered = (Turn(turn.question, turn.answer, turn.query_id, tuple(sorted(drawn_on(turn)))) for turn in shown)
-    return Conversation(conversation_id, tuple(remembered))
+    earlier = (Turn(turn.question, turn.answer, turn.query_id, tuple(sorted(drawn_on(turn)))) for turn in shown)
+    return Conversation(conversation_id, tuple(earlier))
 
 
 def _turn(question: str, asked_at: datetime, event: Answered) -> StoredTurn:

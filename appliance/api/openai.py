@@ -19,8 +19,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from appliance.answering.answerer import Answered, AnswerEvent, Token
-from appliance.answering.courtesies import reply_to
-from appliance.answering.followup import REMEMBERED_TURNS
+from appliance.answering.followup import remembered
 from appliance.api.gate import Asking, StillAsking, TheAppliance
 from appliance.api.schemas.asking import MAX_QUESTION_CHARACTERS
 from appliance.api.schemas.shapes import Problem
@@ -113,10 +112,9 @@ def _question(messages: list[ChatMessage]) -> tuple[str, tuple[Turn, ...]]:
         if message.role == "user":
             asked = message.text
         elif message.role == "assistant" and asked:
-            if not reply_to(asked):
-                turns.append(Turn(asked, message.text))
+            turns.append(Turn(asked, message.text))
             asked = ""
-    return messages[-1].text.strip(), tuple(turns[-REMEMBERED_TURNS:])
+    return messages[-1].text.strip(), tuple(remembered(turns))
 
 
 def _finished(events: Iterator[AnswerEvent]) -> Answered:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from appliance.answering.followup import REMEMBERED_TURNS, standalone
+from appliance.answering.followup import standalone
 from appliance.answering.sentences import MARKER, marked
 from appliance.auth.standing import Person, principal_of
 from appliance.catalog import Catalog
@@ -107,9 +107,7 @@ def digest_of(exercises: Sequence[Exercise]) -> str:
 
 def _searched(item: PraisedTurn) -> str:
     """What was searched for, as it is stored with a completed follow-up; turns of older releases tell by the rules."""
-    return item.turn.searched_for or standalone(
-        item.turn.question, [Turn(question, "") for question in item.earlier[-REMEMBERED_TURNS:]]
-    )
+    return item.turn.searched_for or standalone(item.turn.question, [Turn(question, "") for question in item.earlier])
 
 
 def _cited(item: PraisedTurn) -> list[str]:

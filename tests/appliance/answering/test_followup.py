@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.answering.followup import is_follow_up, standalone
+from appliance.answering.followup import REMEMBERED_TURNS, is_follow_up, remembered, standalone
 from appliance.domain import Turn
 from tests.growth import assert_linear
 
@@ -155,6 +155,14 @@ def test_what_was_said_between_a_question_and_its_second_follow_up_is_kept(
 ) -> None:
     turns = [Turn(question, "x") for question in ("What is the hotel limit in Geneva?", *asked[:-1])]
     assert standalone(asked[-1], turns) == searched_for
+
+
+def test_a_follow_up_is_completed_from_the_latest_turns_that_asked_anything() -> None:
+    asked = ["What is the hotel limit?", *["Thanks!"] * REMEMBERED_TURNS]
+    assert standalone("Why?", [Turn(question, "x") for question in asked]) == "What is the hotel limit? Why?"
+    asked += ["What is the meal limit in Rome?"] * REMEMBERED_TURNS
+    turns = [Turn(question, "x") for question in asked]
+    assert remembered(turns) == turns[-REMEMBERED_TURNS:]
 
 
 @pytest.mark.parametrize(
