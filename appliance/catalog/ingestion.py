@@ -30,6 +30,7 @@ from appliance.catalog.tables import (
     file_labels_of,
     labels_of,
     now,
+    portions,
     put_file_label,
     put_groups,
     put_labels,
@@ -438,8 +439,8 @@ class IngestCatalog:
         by_id = {document_id(source_id, path): path for path in paths}
         wanted, found = list(by_id), set[str]()
         with self._database.read() as connection:
-            for start in range(0, len(wanted), MAX_VARIABLES):
-                some = documents.c.id.in_(wanted[start : start + MAX_VARIABLES])
+            for part in portions(wanted):
+                some = documents.c.id.in_(part)
                 known = select(documents.c.id).where(some, documents.c.state != DocumentState.GONE.value)
                 found.update(connection.execute(known).scalars())
         return frozenset(by_id[document] for document in found)
@@ -467,8 +468,8 @@ class IngestCatalog:
         self, source_id: str, labels: Mapping[str, frozenset[str]], levels: Levels, *, bind: bool = True
     ) -> None:
         paths = list(labels)
-        for start in range(0, len(paths), MAX_VARIABLES):
-            some = {path: labels[path] for path in paths[start : start + MAX_VARIABLES]}
+        for part in portions(paths):
+            some = {path: labels[path] for path in part}
             with self._database.write() as connection:
                 if bind:
                     self._bounds.set(source_id, some, levels)
@@ -477,10 +478,10 @@ class IngestCatalog:
     def forget_judgement(self, document_ids: Sequence[str]) -> None:
         """Let the next sync read these files again, whatever was said of them before."""
         with self._database.write() as connection:
-            for start in range(0, len(document_ids), MAX_VARIABLES):
+            for part in portions(document_ids):
                 connection.execute(
                     update(documents)
-                    .where(documents.c.id.in_(document_ids[start : start + MAX_VARIABLES]))
+                    .where(documents.c.id.in_(part))
                     .values(judged="", parser="", attempts=0, retry_at=None)
                 )
 

@@ -18,7 +18,6 @@ from sqlalchemy import text as sql
 from appliance.catalog.owed import ForReaders
 from appliance.catalog.tables import (
     ADMITTED,
-    MAX_VARIABLES,
     admitted,
     admitted_as,
     chunk_of,
@@ -28,6 +27,7 @@ from appliance.catalog.tables import (
     facts_of,
     labels_of,
     listed,
+    portions,
     readable,
     sources,
     version_bands,
@@ -94,8 +94,8 @@ _CURRENT_CHUNKS = _PUBLISHED_CHUNKS.where(documents.c.version_id == chunks.c.ver
 def _asked(ids: Iterable[str], access: AccessFilter) -> Iterator[dict[str, list[str]]]:
     """What a statement is asked about these for a reader, in portions that one statement can carry."""
     wanted, groups = list(dict.fromkeys(ids)), sorted(access.groups)
-    for start in range(0, len(wanted), MAX_VARIABLES):
-        yield {"ids": wanted[start : start + MAX_VARIABLES], "groups": groups}
+    for part in portions(wanted):
+        yield {"ids": part, "groups": groups}
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,12 +297,12 @@ class LibraryCatalog(ForReaders):
         going = select(sources.c.id).where(sources.c.removing.is_(True))
         found: set[str] = set()
         with self.for_reader() as connection:
-            for start in range(0, len(wanted), MAX_VARIABLES):
+            for part in portions(wanted):
                 query = (
                     select(chunks.c.id)
                     .join(documents, documents.c.id == chunks.c.document_id)
                     .where(
-                        chunks.c.id.in_(wanted[start : start + MAX_VARIABLES]),
+                        chunks.c.id.in_(part),
                         documents.c.version_id == chunks.c.version_id,
                         documents.c.settled.is_(True),
                         documents.c.source_id.not_in(going),
@@ -499,8 +499,8 @@ def _as_in_force(connection: Connection, found: Sequence[Document]) -> list[Docu
     Those of the file as it is now would tell that a later version waits, or was turned down, or could not be read.
     """
     times: dict[str, Any] = {}
-    for start in range(0, len(found), MAX_VARIABLES):
-        wanted = [document.version_id for document in found[start : start + MAX_VARIABLES]]
+    for part in portions(found):
+        wanted = [document.version_id for document in part]
         query = select(versions.c.id, versions.c.published_at, versions.c.modified_ns)
         times |= {row.id: row for row in connection.execute(query.where(versions.c.id.in_(wanted)))}
     return [

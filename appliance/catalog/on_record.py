@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from appliance.catalog.tables import MAX_VARIABLES, catalog_state, chunk_of, chunks, documents, versions
+from appliance.catalog.tables import catalog_state, chunk_of, chunks, documents, portions, versions
 from appliance.database import Database
 from appliance.domain import Chunk
 
@@ -42,11 +42,11 @@ class RecordCatalog:
         wanted = list(dict.fromkeys(chunk_ids))
         found: dict[str, StoredChunk] = {}
         with self._database.read() as connection:
-            for start in range(0, len(wanted), MAX_VARIABLES):
+            for part in portions(wanted):
                 query = (
                     select(chunks, versions.c.sha256)
                     .join(versions, versions.c.id == chunks.c.version_id)
-                    .where(chunks.c.id.in_(wanted[start : start + MAX_VARIABLES]))
+                    .where(chunks.c.id.in_(part))
                 )
                 found |= {row.id: StoredChunk(chunk_of(row), row.sha256) for row in connection.execute(query)}
         return found
@@ -56,9 +56,9 @@ class RecordCatalog:
         wanted = list(dict.fromkeys(document_ids))
         found: dict[str, str] = {}
         with self._database.read() as connection:
-            for start in range(0, len(wanted), MAX_VARIABLES):
+            for part in portions(wanted):
                 query = select(documents.c.id, documents.c.version_id).where(
-                    documents.c.id.in_(wanted[start : start + MAX_VARIABLES]), documents.c.version_id.is_not(None)
+                    documents.c.id.in_(part), documents.c.version_id.is_not(None)
                 )
                 found |= {row.id: row.version_id for row in connection.execute(query)}
         return found

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple
 from datetime import UTC, datetime
 from itertools import starmap
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -56,6 +56,8 @@ from appliance.domain import (
 from appliance.labels import FileLabels
 
 MAX_VARIABLES = 500  # identifiers in one statement; SQLite allows far more, plans stay small
+
+_Item = TypeVar("_Item")
 
 sources = Table(
     "sources",
@@ -251,8 +253,8 @@ def _grants(
     connection: Connection, key: Column[str], grant: Column[str], wanted: Sequence[str]
 ) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for start in range(0, len(wanted), MAX_VARIABLES):
-        for item, name in connection.execute(select(key, grant).where(key.in_(wanted[start : start + MAX_VARIABLES]))):
+    for part in portions(wanted):
+        for item, name in connection.execute(select(key, grant).where(key.in_(part))):
             found.setdefault(item, set()).add(name)
     return {item: frozenset(names) for item, names in found.items()}
 
@@ -324,8 +326,8 @@ def _put_grants(
     connection: Connection, key: Column[str], grant: Column[str], wanted: Mapping[str, frozenset[str]]
 ) -> None:
     items = list(wanted)
-    for start in range(0, len(items), MAX_VARIABLES):
-        connection.execute(delete(key.table).where(key.in_(items[start : start + MAX_VARIABLES])))
+    for part in portions(items):
+        connection.execute(delete(key.table).where(key.in_(part)))
     rows = [{key.name: item, grant.name: name} for item, names in wanted.items() for name in sorted(names)]
     if rows:
         connection.execute(insert(key.table), rows)
@@ -530,6 +532,12 @@ def chunk_row(chunk: Chunk) -> dict[str, Any]:
         "language": chunk.language,
         "token_count": chunk.token_count,
     }
+
+
+def portions(items: Sequence[_Item]) -> Iterator[list[_Item]]:
+    """The items in portions that one statement can carry, in order."""
+    for start in range(0, len(items), MAX_VARIABLES):
+        yield list(items[start : start + MAX_VARIABLES])
 
 
 def dump(value: object) -> str:

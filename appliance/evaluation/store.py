@@ -36,7 +36,7 @@ from sqlalchemy import (
     update,
 )
 
-from appliance.catalog.tables import MAX_VARIABLES
+from appliance.catalog.tables import portions
 from appliance.conversations import turns
 from appliance.database import Database, Moment, metadata
 from appliance.domain import AnswerKind
@@ -263,8 +263,8 @@ def _counted(words: str) -> NotAsked:
 def _there(connection: Connection, query_ids: Sequence[str]) -> frozenset[str]:
     """Those of some turns that have not been deleted."""
     found: set[str] = set()
-    for start in range(0, len(query_ids), MAX_VARIABLES):
-        of_these = turns.c.query_id.in_(query_ids[start : start + MAX_VARIABLES])
+    for part in portions(query_ids):
+        of_these = turns.c.query_id.in_(part)
         found.update(connection.execute(select(turns.c.query_id).where(of_these)).scalars())
     return frozenset(found)
 
