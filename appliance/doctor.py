@@ -264,13 +264,12 @@ def _several(names: Sequence[str]) -> str:
 def _retention(appliance: Appliance) -> Iterator[Check]:
     settings = appliance.settings.retention
     named = settings.groups
-    if not settings.profile and not named:
-        told = "no profile is set: questions and answers are kept for ever"
-        remedy = "If that is not meant, set retention.profile; see docs/operations/data-protection.md."
-        yield Check("retention", Status.OK, told, remedy)
-        return
     if not named:
-        yield Check("retention", Status.OK, f"by the profile '{settings.profile}'")
+        told, remedy = f"by the profile '{settings.profile}'", ""
+        if not settings.profile:
+            told = "no profile is set: questions and answers are kept for ever"
+            remedy = "If that is not meant, set retention.profile; see docs/operations/data-protection.md."
+        yield Check("retention", Status.OK, told, remedy)
         return
     unknown = sorted(named.keys() - appliance.accounts.groups() - {EVERYONE})
     if unknown:

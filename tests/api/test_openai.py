@@ -45,38 +45,32 @@ def test_a_stream_gives_the_same_text_as_a_completion(door: openai.OpenAI) -> No
     assert chunks[-1].choices[0].finish_reason == "stop"
 
 
-def test_earlier_messages_are_the_conversation(door: openai.OpenAI, appliance: Appliance) -> None:
-    completion = door.chat.completions.create(
-        model="strongroom",
-        messages=[
-            {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": "How long are invoices kept?"},
-            {"role": "assistant", "content": "Ten years."},
-            {"role": "user", "content": [{"type": "text", "text": "And applications?"}]},
-        ],
-    )
+def searched_for(door: openai.OpenAI, appliance: Appliance, messages: list[Any]) -> str:
+    completion = door.chat.completions.create(model="strongroom", messages=messages)
     record = appliance.log.query((completion.model_extra or {})["strongroom"]["query_id"])
     assert record.retrieval is not None
-    assert record.retrieval.searched_for == "How long are invoices kept? And applications?"
+    return record.retrieval.searched_for
+
+
+def test_earlier_messages_are_the_conversation(door: openai.OpenAI, appliance: Appliance) -> None:
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "How long are invoices kept?"},
+        {"role": "assistant", "content": "Ten years."},
+        {"role": "user", "content": [{"type": "text", "text": "And applications?"}]},
+    ]
+    assert searched_for(door, appliance, messages) == "How long are invoices kept? And applications?"
 
 
 def test_thanks_do_not_crowd_out_what_was_asked(door: openai.OpenAI, appliance: Appliance) -> None:
-    thanks = [
-        {"role": "user", "content": "Thank you!"},
-        {"role": "assistant", "content": "Glad to help."},
+    thanks = [{"role": "user", "content": "Thank you!"}, {"role": "assistant", "content": "Glad to help."}]
+    messages = [
+        {"role": "user", "content": "How long are invoices kept?"},
+        {"role": "assistant", "content": "Ten years."},
+        *(thanks * REMEMBERED_TURNS),
+        {"role": "user", "content": "And applications?"},
     ]
-    completion = door.chat.completions.create(
-        model="strongroom",
-        messages=[
-            {"role": "user", "content": "How long are invoices kept?"},
-            {"role": "assistant", "content": "Ten years."},
-            *(thanks * REMEMBERED_TURNS),
-            {"role": "user", "content": "And applications?"},
-        ],  # type: ignore[arg-type]
-    )
-    record = appliance.log.query((completion.model_extra or {})["strongroom"]["query_id"])
-    assert record.retrieval is not None
-    assert record.retrieval.searched_for == "How long are invoices kept? And applications?"
+    assert searched_for(door, appliance, messages) == "How long are invoices kept? And applications?"
 
 
 def test_what_the_token_may_not_see_stays_unseen(door: openai.OpenAI) -> None:
